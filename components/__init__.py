@@ -1,0 +1,1 @@
+"""The steps of the pipeline, and the contract that they share."""

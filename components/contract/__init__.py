@@ -1,0 +1,1 @@
+"""What the steps agree on, and the only code that they share."""

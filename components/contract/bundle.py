@@ -1,0 +1,77 @@
+"""The model bundle: what train writes once, and evaluate and deploy read.
+
+bundle.json       BundleInfo
+model.keras       the network in Keras' own format; its input is uint8 RGB, its output logits
+history.json      per-epoch figures: {"loss": [...], "val_loss": [...], ...}
+export/           the inference graph, which is what is evaluated and served: model.xml, model.bin (OpenVINO IR)
+"""
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.dataset import Source
+from components.contract.outputs import read_json
+
+FORMAT_VERSION: Final = 1
+
+
+class ModelFacts(BaseModel):
+    """The network in numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    kind: str
+    name: str
+    num_parameters: int
+    num_trained_parameters: int
+    trained_layers: tuple[str, ...]
+    num_layers: int
+    weights_sha256: str | None = None
+    """Of the file of pretrained weights, where one was loaded."""
+
+
+class ExportFacts(BaseModel):
+    """What the exported graph gives, and how near it comes to Keras."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
+    max_probability_difference: float
+    num_compared: int
+    sha256: str
+    """Of model.xml followed by model.bin."""
+
+
+class BundleInfo(BaseModel):
+    """What bundle.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    dataset_name: str
+    dataset_fingerprint: str
+    source: Source
+    class_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    """(height, width) in pixels."""
+    resize: Literal["stretch", "crop", "pad"]
+    model: ModelFacts
+    params: dict[str, Any]
+    """The resolved train section."""
+    export: ExportFacts
+    library_versions: dict[str, str]
+    epochs_run: int
+    best_epoch: int
+    """Counted from 1; the weights of this epoch were kept."""
+    mlflow_run_id: str | None = None
+
+
+def read_bundle(bundle_dir: Path) -> BundleInfo:
+    """What bundle.json says.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or of another format version.
+    """
+    return read_json(bundle_dir / "bundle.json", BundleInfo, "model bundle")

@@ -1,0 +1,66 @@
+"""What every program of Darkroom does at its rim: log lines, the note of a step's time, and the exit code."""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from components.contract.errors import DarkroomError
+
+EVENTS_VARIABLE = "DARKROOM_EVENTS"
+"""Names the file to which steps add a JSON line when they start, finish or fail."""
+
+MENDABLE, BUG = 2, 1
+"""Exit codes: the user can mend it; it is ours to mend."""
+
+
+@contextlib.contextmanager
+def running_step(name: str) -> Iterator[None]:
+    """Around the work of one step: sets up its log and notes how long it took and how it ended."""
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
+    )  # stdout: KFP's local runner merges both streams, and a person sees the lines in order
+    logging.getLogger("components").setLevel(logging.INFO)
+    started = time.monotonic()
+    _note(step=name, event="started")
+    try:
+        yield
+    except DarkroomError as error:
+        _note(step=name, event="failed", error=str(error), kind=type(error).__name__)
+        raise
+    except BaseException as error:
+        _note(step=name, event="failed", error=repr(error), kind=None)
+        raise
+    _note(step=name, event="finished", seconds=round(time.monotonic() - started, 3))
+    sys.stdout.flush()
+
+
+def exit_code(main: Callable[[], int | None]) -> int:
+    """Runs a program: a `DarkroomError` becomes one message on standard error and exit code 2.
+
+    A bug keeps its traceback, and Python's own exit code 1.
+    """
+    try:
+        return main() or 0
+    except DarkroomError as error:
+        sys.stdout.flush()
+        print(f"darkroom: {error}", file=sys.stderr)
+        return MENDABLE
+    except KeyboardInterrupt:
+        print("darkroom: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _note(**event: object) -> None:
+    path = os.environ.get(EVENTS_VARIABLE)
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": time.time(), **event}) + "\n")

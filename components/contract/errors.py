@@ -1,0 +1,52 @@
+"""What a user can mend: one root error, one child per thing that can be wrong.
+
+Every message says what must hold, what was found, where, and what to do.
+"""
+
+
+class DarkroomError(Exception):
+    """Something that the user can mend; the command line prints it in one line and exits with 2."""
+
+
+class ParamsError(DarkroomError):
+    """params.yaml, `--set` or `--params` holds something that cannot be."""
+
+
+class DataError(DarkroomError):
+    """The photos as a whole cannot be used: missing, empty, one class only, too few."""
+
+
+class ArchiveError(DataError):
+    """An archive is broken, of an unknown kind, or tries to write outside its folder."""
+
+
+class ImageError(DarkroomError):
+    """One file is no usable photo.
+
+    Attributes:
+        code: the reason in one word, for manifests and machine-readable answers.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+class ModelError(DarkroomError):
+    """The model that params.yaml describes cannot be built, trained or exported."""
+
+
+class WeightsError(ModelError):
+    """Pretrained weights are missing or belong to another architecture."""
+
+
+class ArtifactError(DarkroomError):
+    """A folder that a step should have written is missing, damaged or of another format version."""
+
+
+class TrackingError(DarkroomError):
+    """The MLflow store cannot be reached or written."""
+
+
+class ServiceError(DarkroomError):
+    """The prediction service cannot start or does not answer as it must."""

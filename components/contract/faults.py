@@ -1,0 +1,92 @@
+"""Pydantic's errors in words: where, what was expected, what was found, and the nearest known key."""
+
+import difflib
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
+
+CUSTOM = "darkroom"
+"""The error type of messages that are complete as they stand."""
+
+
+def fault(message: str) -> PydanticCustomError:
+    """An error for a validator to raise, told to the user as it is."""
+    return PydanticCustomError(CUSTOM, "{message}", {"message": message})
+
+
+def expects(description: str) -> WrapValidator:
+    """Replaces what pydantic says of a union, one line per member, by one description of what is expected."""
+
+    def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
+        try:
+            return inner(value)
+        except ValidationError:
+            raise fault(f"expected {description}; found {json.dumps(value)}") from None
+
+    return WrapValidator(validate)
+
+
+def explain(error: ValidationError, model: type[BaseModel], origin: str) -> str:
+    """Every fault, a line each, as `origin: where: what`."""
+    return "\n".join(f"{origin}: {where + ': ' if where else ''}{what}." for where, what in faults(error, model))
+
+
+def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
+    """(dotted path, what is wrong there) for each fault."""
+    result = []
+    for found in error.errors(include_url=False):
+        unknown = found["type"] == "extra_forbidden"
+        owners, keys = _walk(model, found["loc"], ends_unknown=unknown)
+        what = found["msg"]
+        if unknown:
+            what = f"unknown key{nearest(str(keys[-1]), owners[-1].model_fields if owners else ())}"
+        elif found["type"] == "missing":
+            what = "required, yet not given"
+        elif found["type"] != CUSTOM:
+            for prefix in ("Input should be ", "Value should be "):
+                what = what.removeprefix(prefix)
+            what = f"expected {what}; found {json.dumps(found['input'], default=str)}"
+        result.append((_dotted(keys), what))
+    return result
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean …?)`, or the list of what is known where nothing comes near."""
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    if near:
+        return f" (did you mean {folded[near[0]]}?)"
+    return f"; known are {', '.join(folded.values())}" if folded else ""
+
+
+def _walk(
+    model: type[BaseModel], location: tuple[int | str, ...], *, ends_unknown: bool
+) -> tuple[list[type[BaseModel]], list[int | str]]:
+    """The models passed on the way and the keys that the user wrote, without pydantic's names of union members."""
+    owners: list[type[BaseModel]] = []
+    keys: list[int | str] = []
+    candidates: list[type[BaseModel]] = [model]
+    for position, key in enumerate(location):
+        owner = next((candidate for candidate in candidates if key in candidate.model_fields), None)
+        if owner is not None:
+            owners.append(owner)
+            candidates = _models_within(owner.model_fields[str(key)].annotation)
+        elif ends_unknown and position == len(location) - 1:
+            owners += candidates[:1]
+        elif isinstance(key, str):
+            continue
+        keys.append(key)
+    return owners, keys
+
+
+def _models_within(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in get_args(annotation) for model in _models_within(part)]
+
+
+def _dotted(keys: Iterable[int | str]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")

@@ -1,0 +1,133 @@
+"""Settles every `auto` of params.yaml by the data, once, before anything is compiled or run."""
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.layers import Layer, parse_layer, trace_shapes
+from components.contract.params import (
+    BACKBONE_SIZES,
+    MIN_SIZE,
+    TINY_PIXELS,
+    Params,
+    TrainParams,
+)
+
+SMALL_CNN: tuple[Layer, ...] = tuple(
+    parse_layer(layer)
+    for layer in (
+        {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        "BatchNormalization",
+        {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        "BatchNormalization",
+        "MaxPooling2D",
+        {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        "BatchNormalization",
+        {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        "BatchNormalization",
+        "MaxPooling2D",
+        "Flatten",
+        {"Dropout": {"rate": 0.3}},
+        {"Dense": {"units": 128, "activation": "relu"}},
+        {"Dropout": {"rate": 0.3}},
+    )
+)
+"""What `kind: auto` becomes for tiny pictures."""
+
+LINEAR_HEAD: tuple[Layer, ...] = (
+    parse_layer("GlobalAveragePooling2D"),
+    parse_layer({"Dropout": {"rate": 0.3}}),
+)
+
+
+class Resolution(BaseModel):
+    """Params without any `auto`, and one sentence for each value that was settled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    params: Params
+    decisions: tuple[str, ...]
+
+
+def resolve(params: Params, *, native_size: tuple[int, int], data_name: str) -> Resolution:
+    """Settles every `auto`, and checks what only the data can tell.
+
+    Args:
+        params: as read.
+        native_size: (height, width), the median of the photos' own sizes in pixels.
+        data_name: what the data are called, for `deploy.model_name: auto`.
+
+    Raises:
+        ParamsError: a value cannot stand with the resolved size.
+        ModelError: the layers cannot be built at the resolved size.
+    """
+    decisions: list[str] = []
+    image_size, why = _resolve_image_size(params, native_size)
+    if params.preprocess.image_size == "auto":
+        decisions.append(f"preprocess.image_size: auto became {image_size}, {why}.")
+    preprocess = params.preprocess.model_copy(update={"image_size": image_size})
+
+    train, train_decisions = resolve_train(params.train, preprocess.size)
+    decisions += train_decisions
+
+    deploy = params.deploy
+    if deploy.model_name == "auto":
+        deploy = deploy.model_copy(update={"model_name": data_name})
+        decisions.append(f"deploy.model_name: auto became {data_name}, the name of the data.")
+
+    resolved = params.model_copy(update={"preprocess": preprocess, "train": train, "deploy": deploy})
+    return Resolution(params=resolved, decisions=tuple(decisions))
+
+
+def resolve_train(train: TrainParams, image_size: tuple[int, int]) -> tuple[TrainParams, list[str]]:
+    """Settles the `auto` values of the train section for photos of `image_size` (height, width)."""
+    decisions: list[str] = []
+    tiny = max(image_size) <= TINY_PIXELS
+    model = train.model
+    if model.kind == "auto":
+        if model.layers is not None:
+            model = model.model_copy(update={"kind": "layers"})
+        elif model.name is not None:
+            model = model.model_copy(update={"kind": "pretrained"})
+        elif tiny:
+            model = model.model_copy(update={"kind": "layers", "layers": SMALL_CNN})
+            decisions.append(
+                f"train.model.kind: auto became layers, a small CNN of {len(SMALL_CNN)} layers, because the photos "
+                f"are {_size_text(image_size)} px (at most {TINY_PIXELS})."
+            )
+        else:
+            model = model.model_copy(update={"kind": "pretrained", "name": "MobileNetV2"})
+            decisions.append(
+                "train.model.kind: auto became pretrained, MobileNetV2, because the photos are larger than "
+                f"{TINY_PIXELS} px."
+            )
+    if model.kind == "pretrained":
+        model = model.model_copy(update={"weights": model.weights or "imagenet", "head": model.head or LINEAR_HEAD})
+    augmentation = train.augmentation
+    if augmentation == "auto":
+        augmentation = "light" if tiny else "medium"
+        decisions.append(
+            f"train.augmentation: auto became {augmentation}, for {'tiny pictures' if tiny else 'photos'}."
+        )
+    if model.layers is not None:
+        trace_shapes(model.layers, (*image_size, 3))
+    return train.model_copy(update={"model": model, "augmentation": augmentation}), decisions
+
+
+def _resolve_image_size(params: Params, native_size: tuple[int, int]) -> tuple[int | tuple[int, int], str]:
+    given = params.preprocess.image_size
+    if given != "auto":
+        return given, "as given"
+    model = params.train.model
+    if model.name is not None:
+        size = BACKBONE_SIZES[model.name]
+        return size, f"what {model.name} was made for"
+    if max(native_size) <= TINY_PIXELS:
+        height, width = (max(MIN_SIZE, side) for side in native_size)
+        return (height if height == width else (height, width)), "the native size of the pictures"
+    if model.layers is not None:
+        return 128, f"for a network of your own (the photos are {_size_text(native_size)} px)"
+    size = BACKBONE_SIZES["MobileNetV2"]
+    return size, f"for MobileNetV2, because the photos are {_size_text(native_size)} px (more than {TINY_PIXELS})"
+
+
+def _size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"

@@ -1,0 +1,1 @@
+"""A model bundle gets its figures, its report and its verdict."""

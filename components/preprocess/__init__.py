@@ -1,0 +1,1 @@
+"""Photos become a prepared data set: found, checked, split, resized, written once."""

@@ -1,0 +1,1 @@
+"""A prepared data set becomes a model bundle: a network is built, trained and exported."""

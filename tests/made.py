@@ -1,0 +1,93 @@
+"""Small real inputs that tests make on the spot: photos, a prepared data set, and a model bundle without TensorFlow."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts
+from components.contract.dataset import SPLITS, DatasetInfo, Source, write_shard
+from components.contract.outputs import write_json
+
+CLASS_NAMES = ("blue", "green", "red")
+COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 50), "red": (210, 40, 30)}
+
+
+def photo(class_name: str, rng: np.random.Generator, size: tuple[int, int] = (40, 32)) -> np.ndarray:
+    """A noisy picture in the colour of its class: uint8 (height, width, 3), RGB."""
+    noise = rng.integers(-25, 26, (*size, 3))
+    return np.clip(np.array(COLOURS[class_name]) + noise, 0, 255).astype(np.uint8)
+
+
+def make_photos(
+    folder: Path, *, per_class: int = 20, size: tuple[int, int] = (40, 32), suffix: str = ".png", seed: int = 0
+) -> Path:
+    """A folder of class folders of pictures that anything can tell apart."""
+    rng = np.random.default_rng(seed)
+    for class_name in CLASS_NAMES:
+        (folder / class_name).mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            Image.fromarray(photo(class_name, rng, size)).save(folder / class_name / f"{number:03d}{suffix}")
+    return folder
+
+
+def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed: int = 0) -> DatasetInfo:
+    """A prepared data set, written through the contract; golden photos are PNG files of `side` pixels."""
+    dataset_dir.mkdir(parents=True)
+    (dataset_dir / "golden").mkdir()
+    rng = np.random.default_rng(seed)
+    for split in SPLITS:
+        pixels, labels, image_ids = [], [], []
+        for label, class_name in enumerate(CLASS_NAMES):
+            for _ in range(per_class):
+                image = photo(class_name, rng, (side, side))
+                image_id = hashlib.sha256(image.tobytes()).hexdigest()[:32]
+                pixels.append(image)
+                labels.append(label)
+                image_ids.append(image_id)
+                if split == "test":
+                    Image.fromarray(image).save(dataset_dir / "golden" / f"{image_id}.png")
+        write_shard(dataset_dir / f"{split}-00000.arrow", np.stack(pixels), np.array(labels, np.int32), image_ids)
+    info = DatasetInfo(
+        name="colours", class_names=CLASS_NAMES, image_size=(side, side), resize="stretch", native_size=(side, side),
+        counts={split: dict.fromkeys(CLASS_NAMES, per_class) for split in SPLITS}, rejected={},
+        fingerprint=hashlib.sha256(f"{per_class}/{side}/{seed}".encode()).hexdigest(), source=Source(uri="made"),
+    )  # fmt: skip
+    write_json(dataset_dir / "dataset.json", info)
+    return info
+
+
+def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlflow_run_id: str | None = None) -> None:
+    """A model bundle whose exported graph classifies `make_dataset`'s photos by their mean colour.
+
+    The graph is built from OpenVINO's own operations: logits = scale × (mean colour · class colour).
+    """
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    height, width = info.image_size
+    pixels = ops.parameter([-1, height, width, 3], np.uint8, name="pixels")
+    feature_map = ops.convert(pixels, np.float32)
+    embedding = ops.reduce_mean(feature_map, np.array([1, 2]), keep_dims=False)
+    colours = np.array([COLOURS[name] for name in info.class_names], np.float32)
+    centred = ops.subtract(embedding, np.float32(colours.mean()))
+    weights = ((colours - colours.mean(axis=0)) * scale / 10).T
+    logits = ops.matmul(centred, weights.astype(np.float32), False, False)
+    results = []
+    for name, node in {"logits": logits, "embedding": embedding, "feature_map": feature_map}.items():
+        node.output(0).get_tensor().set_names({name})
+        results.append(ops.result(node))
+    (bundle_dir / "export").mkdir(parents=True)
+    ov.save_model(ov.Model(results, [pixels]), bundle_dir / "export" / "model.xml", compress_to_fp16=False)
+    write_json(bundle_dir / "history.json", {"loss": [1.0, 0.5], "accuracy": [0.5, 0.9], "val_loss": [0.9, 0.4],
+                                             "val_accuracy": [0.6, 0.95]})  # fmt: skip
+    write_json(bundle_dir / "bundle.json", BundleInfo(
+        dataset_name=info.name, dataset_fingerprint=info.fingerprint, source=info.source,
+        class_names=info.class_names, image_size=info.image_size, resize=info.resize,
+        model=ModelFacts(kind="layers", name="mean colour", num_parameters=9, num_trained_parameters=9,
+                         trained_layers=("logits",), num_layers=2),
+        params={}, epochs_run=2, best_epoch=2, mlflow_run_id=mlflow_run_id, library_versions={},
+        export=ExportFacts(outputs=("logits", "embedding", "feature_map"), max_probability_difference=0.0,
+                           num_compared=1, sha256="0" * 64),
+    ))  # fmt: skip
