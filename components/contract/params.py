@@ -225,20 +225,21 @@ class Params(Section):
 SECTIONS = tuple(Params.model_fields)
 
 
-def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
+def load_params(path: Path | None, overrides: tuple[str, ...] = ()) -> Params:
     """params.yaml with `--set` overrides applied.
 
     Args:
-        path: the YAML file.
+        path: the YAML file; None for the defaults alone.
         overrides: `section.key=value` each; the value is read as YAML.
 
     Raises:
         ParamsError: the file is missing or no YAML, or a value cannot be; names file, key, expected and found.
     """
-    tree = _read_yaml(path)
+    tree = _read_yaml(path) if path is not None else {}
     for override in overrides:
         _apply_override(tree, override)
-    return _parse(Params, tree, str(path) if not overrides else f"{path} with --set")
+    origin = str(path) if path is not None else "params"
+    return _parse(Params, tree, f"{origin} with --set" if overrides else origin)
 
 
 def parse_section(section: type[S], text: str) -> S:

@@ -146,7 +146,7 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
     try:
         client = MlflowClient()
         found = client.get_experiment_by_name(experiment)
-        experiment_id = found.experiment_id if found else client.create_experiment(experiment)
+        experiment_id = found.experiment_id if found else client.create_experiment(experiment, _artifact_folder())
         return Run(client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -154,6 +154,14 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
             f"The MLflow store must be reachable and writable; {get_tracking_uri()} is not: {reason}. "
             "Mend it, or name another with MLFLOW_TRACKING_URI."
         ) from None
+
+
+def _artifact_folder() -> str | None:
+    """Beside the SQLite file; None leaves it to the server."""
+    from mlflow import get_tracking_uri
+
+    kind, _, path = get_tracking_uri().partition(":///")
+    return (Path(path).parent / "artifacts").resolve().as_uri() if kind == "sqlite" else None
 
 
 def end_run(run: Run, status: str) -> None:

@@ -1,0 +1,219 @@
+"""The `darkroom` command."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.console import BUG, exit_code
+
+if TYPE_CHECKING:
+    from components.contract.resolve import Resolution
+
+UNPROMOTED = 3
+"""The exit code of a run that its verdict did not promote, where --require-promotion asks for it."""
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    sys.exit(exit_code(lambda: _dispatch(sys.argv[1:])))
+
+
+def _dispatch(argv: list[str]) -> int:
+    arguments = build_parser().parse_args(argv)
+    verb: Callable[[argparse.Namespace], int] = arguments.verb
+    return verb(arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs and their options; imports nothing heavy."""
+    parser = argparse.ArgumentParser(
+        prog="darkroom",
+        description="Develops a folder of labelled photos into a classifier that you can trust and serve.",
+        epilog="Exit codes: 0 done, 2 you can mend it, 1 a fault of ours, 3 not promoted (--require-promotion).",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        added.set_defaults(verb=action)
+        return added
+
+    run = verb("run", _run, "take photos through the whole pipeline to a service that has answered")
+    _add_params_options(run)
+    run.add_argument("--require-promotion", action="store_true", help="exit with 3 unless the verdict promotes")
+    _add_json(run)
+
+    compiled = verb("compile", _compile, "write the pipeline as a file for Kubeflow Pipelines")
+    _add_params_options(compiled)
+    compiled.add_argument("--output", type=Path, default=Path("build/training.yaml"), help="default: %(default)s")
+    _add_json(compiled)
+
+    ui = verb("ui", _ui, "open the MLflow UI on this machine's runs")
+    _add_address(ui, port=5000)
+
+    serve = verb("serve", _serve, "serve the newest model, or that of a run")
+    serve.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run id; default: %(default)s")
+    _add_address(serve, port=3000)
+
+    predict = verb("predict", _predict, "classify photos and write a table")
+    predict.add_argument("paths", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER")
+    predict.add_argument("--output", type=Path, metavar="CSV", help="default: print to standard output")
+    predict.add_argument("--run", default="latest", help="whose model; default: %(default)s")
+    predict.add_argument("--overwrite", action="store_true", help="replace the output file where it exists")
+    _add_json(predict)
+
+    listing = verb("runs", _runs, "list the runs of this folder")
+    _add_json(listing)
+
+    clean = verb("clean", _clean, "remove old, failed and killed runs; never photos, never the latest run")
+    clean.add_argument("--keep", type=_count, default=3, help="how many finished runs stay; default: %(default)s")
+    clean.add_argument("--cache", action="store_true", help="remove the cache as well")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    _add_json(clean)
+    return parser
+
+
+def _add_params_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="URI", help="the photos: a folder of class folders, or an archive of one")
+    parser.add_argument("--params", type=Path, metavar="FILE", help="default: params.yaml where it exists")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value; may be repeated"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--port", type=_port, default=port, help="default: %(default)s")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number from 0 is expected; found {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"a port from 1 to 65535 is expected; found {text!r}")
+    return int(text)
+
+
+# --- the verbs; each imports what it needs ---------------------------------------------------------------------------
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from pipelines import local, show
+
+    console = show.console(to_stderr=arguments.json)
+    resolution = _resolve(arguments)
+    show.decisions(console, resolution)
+    try:
+        folder = local.run(resolution, show.Progress(console))
+    except local.PipelineError as failure:
+        print(failure, file=sys.stderr)
+        return BUG
+    summary = folder.summary or {}
+    if arguments.json:
+        show.as_json(summary)
+    else:
+        show.summary(console, summary)
+    return UNPROMOTED if arguments.require_promotion and not summary["promoted"] else 0
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    from pipelines import cluster, show
+
+    resolution = _resolve(arguments)
+    cluster.compile_pipeline(resolution.params, arguments.output)
+    if arguments.json:
+        show.as_json({"output": str(arguments.output), "decisions": resolution.decisions})
+    else:
+        show.decisions(show.console(), resolution)
+        print(f"Wrote {arguments.output}.")
+    return 0
+
+
+def _ui(arguments: argparse.Namespace) -> int:
+    from pipelines.local import HOME
+    from pipelines.ui import serve_ui
+
+    return serve_ui(HOME, arguments.host, arguments.port)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from components.deploy.server import serve
+    from pipelines.runs import find_run
+
+    return serve(find_run(arguments.run).path / "bento", arguments.host, arguments.port)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from components.deploy.predict import predict_files, write_csv
+    from pipelines import show
+    from pipelines.runs import find_run
+
+    rows = predict_files(find_run(arguments.run).path / "bento", arguments.paths)
+    if arguments.json:
+        show.as_json(list(rows))
+    else:
+        write_csv(rows, arguments.output, overwrite=arguments.overwrite)
+    return 0
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    from pipelines import runs, show
+
+    runs.mark_killed_runs()
+    show.runs(show.console(), runs.list_runs(), as_json_text=arguments.json)
+    return 0
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from pipelines import runs, show
+    from pipelines.local import HOME
+
+    runs.mark_killed_runs()
+    removals = runs.plan_cleaning(arguments.keep, HOME / "cache" if arguments.cache else None)
+    if not arguments.dry_run:
+        runs.remove(removals)
+    show.removals(show.console(), removals, dry_run=arguments.dry_run, as_json_text=arguments.json)
+    return 0
+
+
+def _resolve(arguments: argparse.Namespace) -> "Resolution":
+    """Params from file and options, every `auto` settled by a look at the data."""
+    from components.contract.errors import ParamsError
+    from components.contract.params import load_params
+    from components.contract.resolve import resolve
+    from components.preprocess.source import probe
+
+    path = arguments.params or Path("params.yaml")
+    overrides = [*arguments.set]
+    if arguments.data is not None:
+        overrides.append(f"data.uri={_quoted(arguments.data)}")
+    given = arguments.params is not None or path.exists()
+    if not given and not any(override.startswith("data.uri=") for override in overrides):
+        raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
+    params = load_params(path if given else None, tuple(overrides))
+    uri = params.data.uri
+    if "://" not in uri:
+        uri = str(Path(uri).expanduser().resolve())
+        params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+    found = probe(uri)
+    return resolve(params, native_size=found.native_size, data_name=found.name)
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""Runs the pipeline here, by KFP's local subprocess runner.
+
+`run` is the parent: it settles the params, owns the MLflow run and the run's folder, and shows what the steps print.
+The child (`python -m pipelines.local`) holds the KFP runner and all its tasks in one process group. A pipe ties the two
+together: when the parent is gone, whatever took it, the child kills its group.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from components.contract.console import EVENTS_VARIABLE
+from components.contract.errors import DarkroomError
+from components.contract.params import Params, dump_section
+from components.contract.resolve import Resolution
+from components.contract.tracking import Run, create_run, end_run, flatten, tracking_uri
+from pipelines import runs
+
+HOME = Path(".darkroom")
+STOP_SECONDS = 10.0
+"""How long the tasks may take to end after they were asked to."""
+
+Show = Callable[[str, str], None]
+"""Called with the step and one line that it printed."""
+
+
+class PipelineError(Exception):
+    """A task failed by a fault of ours; the text is what it printed last."""
+
+
+def run(resolution: Resolution, show: Show) -> runs.RunFolder:
+    """Runs the whole pipeline and writes the summary.
+
+    Args:
+        resolution: params without `auto`.
+        show: is called with every line of the steps, as it comes.
+
+    Raises:
+        DarkroomError: something that the user can mend, from a step or from the start.
+        PipelineError: a bug in a step.
+        KeyboardInterrupt: SIGINT or SIGTERM; the tasks have ended.
+    """
+    params = resolution.params
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri(HOME)
+    for killed in runs.mark_killed_runs():
+        if killed.state.mlflow_run_id:
+            end_run(Run(killed.state.mlflow_run_id), "KILLED")
+    with runs.start_run(params.data.uri) as folder, _ended_with_its_run(folder, params) as mlflow_run:
+        mlflow_run.log_params(flatten(params.model_dump(mode="json")))
+        if resolution.decisions:
+            mlflow_run.set_tags({"darkroom.decisions": "\n".join(resolution.decisions)})
+        _write_params(folder.path / runs.PARAMS_FILE, params)
+        started = time.monotonic()
+        _run_tasks(folder, params, mlflow_run, show)
+        _gather_outputs(folder)
+        summary = summarise(folder, mlflow_run, total_seconds=time.monotonic() - started)
+        runs.finish(folder, summary)
+        return folder
+
+
+def pipeline_arguments(params: Params) -> dict[str, str]:
+    """The arguments of `pipelines.training.training`."""
+    return {
+        "data": params.data.uri,
+        "model_name": params.deploy.model_name,
+        "preprocess_params": dump_section(params.preprocess),
+        "train_params": dump_section(params.train),
+        "evaluate_params": dump_section(params.evaluate),
+        "deploy_params": dump_section(params.deploy),
+    }
+
+
+@contextlib.contextmanager
+def _ended_with_its_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
+    """The MLflow run of this pipeline run; both are marked with the way in which the block ends."""
+    run_id = folder.path.name
+    mlflow_run = Run(None)
+    try:
+        mlflow_run = create_run(
+            experiment=params.deploy.model_name, name=run_id, key=run_id, tags={"darkroom.data": params.data.uri}
+        )
+        folder.update(mlflow_run_id=mlflow_run.run_id)
+        yield mlflow_run
+    except BaseException as error:
+        killed = isinstance(error, KeyboardInterrupt)
+        folder.update(status="killed" if killed else "failed", error=str(error) or type(error).__name__)
+        end_run(mlflow_run, "KILLED" if killed else "FAILED")
+        raise
+    end_run(mlflow_run, "FINISHED")
+
+
+def _run_tasks(folder: runs.RunFolder, params: Params, mlflow_run: Run, show: Show) -> None:
+    events_path = folder.path / "events.jsonl"
+    order = {"arguments": pipeline_arguments(params), "pipeline_root": str((folder.path / "kfp").resolve())}
+    ours, theirs = os.pipe()
+    environment = os.environ | {
+        "MLFLOW_RUN_ID": mlflow_run.run_id or "",
+        EVENTS_VARIABLE: str(events_path.resolve()),
+        "PYTHONUNBUFFERED": "1",
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.local", str(ours), json.dumps(order)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        pass_fds=[ours], start_new_session=True, env=environment, text=True, errors="replace", bufsize=1,
+    )  # fmt: skip
+    os.close(ours)
+    try:
+        with _sigterm_as_interrupt():
+            _stream(child, folder.path / runs.LOG_FILE, show)
+            code = child.wait()
+    finally:
+        _stop(child)
+        os.close(theirs)
+    failure = next((event for event in read_events(events_path) if event["event"] == "failed"), None)
+    if failure is not None and failure["kind"] is not None:
+        raise DarkroomError(f"{failure['step']}: {failure['error']}")
+    if code != 0:
+        log_path = folder.path / runs.LOG_FILE
+        tail = "\n".join(log_path.read_text(encoding="utf-8").splitlines()[-40:])
+        step = failure["step"] if failure else "the pipeline"
+        raise PipelineError(f"{tail}\n{step} failed by a fault of Darkroom's own; the whole log is {log_path}.")
+
+
+def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
+    """Writes every line to the log and shows those of the steps; KFP's own stay in the log."""
+    assert child.stdout is not None
+    with log_path.open("w", encoding="utf-8", buffering=1) as log:
+        for line in child.stdout:
+            log.write(line)
+            step, bracket, text = line.strip().removeprefix("[").partition("] ")
+            if bracket and step in runs.ARTIFACTS.values():
+                show(step, text)
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(child: "subprocess.Popen[str]") -> None:
+    """Ends the child's whole process group: asks first, then kills."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if not _group_lives(child):
+            break
+        os.killpg(child.pid, signum)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _group_lives(child) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+def _group_lives(child: "subprocess.Popen[str]") -> bool:
+    child.poll()
+    try:
+        os.killpg(child.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _gather_outputs(folder: runs.RunFolder) -> None:
+    """Moves what the tasks wrote from KFP's folders to the run's own, and checks that all of it is there."""
+    for name, step in runs.ARTIFACTS.items():
+        found = list((folder.path / "kfp").glob(f"*/{step}/{name}"))
+        if len(found) != 1:
+            raise PipelineError(f"{step} ended well, yet left no {name}; the log is {folder.path / runs.LOG_FILE}.")
+        found[0].rename(folder.path / name)
+    shutil.rmtree(folder.path / "kfp")
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """What the steps noted: started, finished with seconds, failed with the error."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def summarise(folder: runs.RunFolder, mlflow_run: Run, total_seconds: float) -> dict[str, Any]:
+    """The results of a run in one dictionary, which becomes summary.json."""
+    from components.contract.bundle import read_bundle
+    from components.contract.dataset import read_info
+    from components.contract.deployment import read_deployment
+    from components.contract.evaluation import read_evaluation
+
+    path = folder.path
+    info, bundle = read_info(path / "dataset"), read_bundle(path / "model")
+    evaluation, deployment = read_evaluation(path / "evaluation"), read_deployment(path / "bento")
+    seconds = {
+        event["step"]: event["seconds"] for event in read_events(path / "events.jsonl") if event["event"] == "finished"
+    }
+    return {
+        "run_id": path.name,
+        "mlflow_run_id": mlflow_run.run_id,
+        "dataset": {
+            "name": info.name,
+            "uri": info.source.uri,
+            "fingerprint": info.fingerprint,
+            "dvc": info.source.dvc,
+            "git_revision": info.source.git_revision,
+            "num_classes": len(info.class_names),
+            "image_size": list(info.image_size),
+            "kept": {split: info.num_images(split) for split in info.counts},
+            "rejected": count_rejected(path / "dataset" / "manifest.parquet"),
+            "rejected_by_reason": info.rejected,
+        },
+        "model": {
+            "kind": bundle.model.kind,
+            "name": bundle.model.name,
+            "num_parameters": bundle.model.num_parameters,
+            "num_trained_parameters": bundle.model.num_trained_parameters,
+            "trained_layers": list(bundle.model.trained_layers),
+            "epochs_run": bundle.epochs_run,
+            "best_epoch": bundle.best_epoch,
+        },
+        "validation": evaluation.validation.model_dump(mode="json"),
+        "test": evaluation.test.model_dump(mode="json"),
+        "gate": evaluation.gate.model_dump(mode="json"),
+        "promoted": deployment.promoted,
+        "report": str(path / "evaluation" / "report.html"),
+        "bento": {"tag": deployment.tag, "path": str(path / "bento")},
+        "seconds": {**seconds, "total": round(total_seconds, 3)},
+    }
+
+
+def count_rejected(manifest_path: Path) -> dict[str, int]:
+    """Files rejected per split; `none` counts those that stood in no split."""
+    from collections import Counter
+
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(manifest_path, columns=["split", "reason"])
+    splits, reasons = table["split"].to_pylist(), table["reason"].to_pylist()
+    return dict(Counter(split or "none" for split, reason in zip(splits, reasons, strict=True) if reason is not None))
+
+
+def _write_params(path: Path, params: Params) -> None:
+    from ruamel.yaml import YAML
+
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(params.model_dump(mode="json", exclude_none=True), file)
+
+
+# --- the child -------------------------------------------------------------------------------------------------------
+
+
+def _die_with(pipe: int) -> None:
+    """Kills this process group as soon as the other end of `pipe` is closed."""
+
+    def watch() -> None:
+        os.read(pipe, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _main(pipe: str, order: str) -> None:
+    _die_with(int(pipe))
+    from kfp import local
+
+    from pipelines.training import training
+
+    given = json.loads(order)
+    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=given["pipeline_root"])
+    training(**given["arguments"])
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,133 @@
+"""What the command line shows: lines of the steps as they come, tables of results, or JSON."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from components.contract.resolve import Resolution
+
+if TYPE_CHECKING:
+    from pipelines.runs import Removal, RunFolder
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Where a person reads; standard error while standard output is kept for JSON."""
+    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+
+
+def as_json(result: object) -> None:
+    """The result, and nothing else, on standard output."""
+    print(json.dumps(result, indent=2, ensure_ascii=False, default=str))
+
+
+def decisions(out: Console, resolution: Resolution) -> None:
+    """What `auto` became, and why."""
+    for decision in resolution.decisions:
+        out.print(f"[dim]auto[/]       {decision}", markup=True)
+
+
+class Progress:
+    """Shows the lines of the steps with the time since the start."""
+
+    def __init__(self, out: Console):
+        self._out = out
+        self._started = time.monotonic()
+
+    def __call__(self, step: str, line: str) -> None:
+        seconds = int(time.monotonic() - self._started)
+        self._out.print(f"{seconds // 60:3d}:{seconds % 60:02d} ", style="dim", end="")
+        self._out.print(f"{step:<10} ", style="bold", end="")
+        self._out.print(line, markup=False)
+
+
+def summary(out: Console, results: dict[str, Any]) -> None:
+    """The results of a run and the commands that come next."""
+    dataset, model = results["dataset"], results["model"]
+    kept, rejected = dataset["kept"], sum(dataset["rejected"].values())
+    gate, seconds = results["gate"], results["seconds"]
+    steps = ", ".join(f"{step} {seconds[step]:.1f}" for step in seconds if step != "total")
+    rows = {
+        "data": f"{dataset['name']}: {sum(kept.values())} photos in {dataset['num_classes']} classes "
+        f"(train {kept['train']}, validation {kept['validation']}, test {kept['test']}; {rejected} rejected)",
+        "version": " · ".join(
+            [
+                dataset["fingerprint"][:12],
+                f"DVC {dataset['dvc'][:12]}" if dataset["dvc"] else "not under DVC",
+                f"git {dataset['git_revision'][:12]}" if dataset["git_revision"] else "not in git",
+            ]
+        ),
+        "model": f"{model['name']}: {model['num_parameters']:,} parameters, "
+        f"{model['num_trained_parameters']:,} trained; epoch {model['best_epoch']} of {model['epochs_run']} kept",
+        "validation": _figures(results["validation"]),
+        "test": _figures(results["test"]),
+        "verdict": f"{gate['verdict']} ({'promoted' if results['promoted'] else 'not promoted'}): "
+        + " ".join(gate["reasons"]),
+        "bento": results["bento"]["tag"],
+        "report": results["report"],
+        "seconds": f"{seconds['total']:.1f} in all ({steps})",
+    }
+    table = Table(title=f"Run {results['run_id']}", show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows.items():
+        table.add_row(name, text)
+    out.print()
+    out.print(table, soft_wrap=False, markup=False)
+    out.print("Next:")
+    for command, text in (
+        ("darkroom serve", "the service, on port 3000"),
+        ("curl -F files=@PHOTO http://127.0.0.1:3000/predict", "a prediction"),
+        ("darkroom predict FOLDER --output predictions.csv", "a table of predictions"),
+        ("darkroom ui", "the curves, and runs side by side, in MLflow"),
+    ):
+        out.print(f"  {command:<52} {text}", markup=False)
+
+
+def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> None:
+    """The runs of this folder, newest first."""
+    states = [(folder, folder.state, folder.summary) for folder in folders]
+    if as_json_text:
+        as_json([state.model_dump() | {"summary": results} for _, state, results in states])
+        return
+    if not states:
+        out.print("There are no runs in this folder: darkroom run --data PHOTOS")
+        return
+    table = Table()
+    for name in ("run", "started", "status", "data", "model", "test accuracy", "verdict", "size"):
+        table.add_column(name, overflow="fold")
+    for folder, state, results in states:
+        cells = ["", "", ""]
+        if results is not None:
+            cells = [results["model"]["name"], _figure(results["test"]["accuracy"]), results["gate"]["verdict"]]
+        table.add_row(state.run_id, state.started[:16], state.status, state.data, *cells, megabytes(folder.num_bytes))
+    out.print(table, markup=False)
+    for _, state, _ in states:
+        if state.error:
+            out.print(f"{state.run_id} {state.status}: {state.error.splitlines()[0]}", markup=False)
+
+
+def removals(out: Console, planned: "list[Removal]", *, dry_run: bool, as_json_text: bool) -> None:
+    """What `clean` removed, or would."""
+    if as_json_text:
+        as_json({"dry_run": dry_run, "removed": [removal.model_dump() for removal in planned]})
+        return
+    for removal in planned:
+        out.print(f"{removal.path} ({megabytes(removal.num_bytes)}, {removal.reason})", markup=False)
+    verb = "Would remove" if dry_run else "Removed"
+    total = megabytes(sum(removal.num_bytes for removal in planned))
+    out.print(f"{verb} {len(planned)} folders, {total}." if planned else "There is nothing to remove.")
+
+
+def megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB"
+
+
+def _figures(split: dict[str, Any]) -> str:
+    return f"accuracy {_figure(split['accuracy'])}, macro F1 {_figure(split['macro_f1'])}, {split['num_images']} photos"
+
+
+def _figure(interval: dict[str, float]) -> str:
+    return f"{interval['value']:.1%} ({interval['low']:.1%} to {interval['high']:.1%})"

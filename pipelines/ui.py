@@ -1,0 +1,55 @@
+"""The MLflow UI on this machine's runs."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from components.contract.errors import ServiceError
+from components.contract.tracking import tracking_uri
+
+
+def serve_ui(home: Path, host: str, port: int) -> int:
+    """Serves the MLflow UI until it is stopped.
+
+    Args:
+        home: where the local store is, unless `MLFLOW_TRACKING_URI` names another.
+        host: the address to listen on.
+        port: the port to listen on.
+
+    Raises:
+        ServiceError: the port is taken, or the store is a server, which has a UI of its own.
+    """
+    uri = tracking_uri(home)
+    if uri.startswith(("http://", "https://")):
+        raise ServiceError(f"The runs are kept by the MLflow server at {uri}: open that address instead.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServiceError(
+                f"The port {port} of {host} must be free; it is not: {error.strerror}. Take another: "
+                f"darkroom ui --port {port + 1}"
+            ) from None
+    print(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it)", flush=True)
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen([*command, "--workers", "1"], env=os.environ | {"MLFLOW_TRACKING_URI": uri})
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        server.terminate()
+        server.wait()
+        return 0
