@@ -18,7 +18,10 @@ def fault(message: str) -> PydanticCustomError:
 
 
 def expects(description: str) -> WrapValidator:
-    """Replaces what pydantic says of a union, one line per member, by one description of what is expected."""
+    """Replaces what pydantic says of a union, one line per member, by one description of what is expected.
+
+    Behind such a validator a JSON array is a Python list: tuples within need `Strict(False)`.
+    """
 
     def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
         try:

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    Strict,
     ValidationError,
     WithJsonSchema,
 )
@@ -31,7 +32,9 @@ Padding = Literal["valid", "same"]
 Count = Annotated[int, Field(ge=1, le=65_536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Extent = Annotated[int, Field(ge=1, le=1024)]
-Pair = Annotated[Extent | tuple[Extent, Extent], expects("a number from 1 to 1024, or [height, width]")]
+Pair = Annotated[
+    Extent | Annotated[tuple[Extent, Extent], Strict(False)], expects("a number from 1 to 1024, or [height, width]")
+]
 
 
 class Layer(BaseModel):

@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    Strict,
     Tag,
     ValidationError,
     model_validator,
@@ -56,7 +57,7 @@ class PreprocessParams(Section):
     """How photos become a data set."""
 
     image_size: Annotated[
-        Literal["auto"] | Side | tuple[Side, Side],
+        Literal["auto"] | Side | Annotated[tuple[Side, Side], Strict(False)],
         expects(f"auto, a number of pixels from {MIN_SIZE} to {MAX_SIZE}, or [height, width]"),
     ] = Field(
         "auto", description="Pixels: one number, or [height, width]. auto: the model's own size, or the native size of "

@@ -1,0 +1,52 @@
+"""What all tests share: a clean environment, and a real MLflow store that is made once and copied."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+OURS = ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "DARKROOM_RUN_KEY", "DARKROOM_EVENTS")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the caller's runs."""
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+
+
+@pytest.fixture(scope="session")
+def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store with MLflow's tables; making them takes seconds, so it is done once."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def mlflow_store(_empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of an empty SQLite store of this test's own, which MLFLOW_TRACKING_URI names."""
+    import mlflow
+
+    path = tmp_path / "mlflow" / "mlflow.db"
+    path.parent.mkdir()
+    shutil.copy(_empty_store, path)
+    uri = f"sqlite:///{path}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    return uri
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Real photos and weights to measure with, beside the repository; tests that need them skip without."""
+    path = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (path / "data" / "clothing-dataset-small").is_dir():
+        pytest.skip(f"no real photos at {path}: name their folder with DARKROOM_SHARED")
+    return path

@@ -1,0 +1,118 @@
+"""One DAG: KFP's, DVC's and the schema say the same."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from components.contract.params import SECTIONS, json_schema, load_params
+from components.contract.resolve import resolve
+
+ROOT = Path(__file__).parents[2]
+STEPS = {"preprocess", "train", "evaluate", "deploy"}
+
+
+def read_yaml(path: Path) -> list[Any]:
+    return list(YAML(typ="safe").load_all(path.read_text()))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from pipelines.cluster import compile_pipeline
+
+    params = resolve(load_params(ROOT / "params.yaml"), native_size=(8, 8), data_name="digits").params
+    output = tmp_path_factory.mktemp("compiled") / "training.yaml"
+    compile_pipeline(params, output)
+    pipeline: dict[str, Any] = read_yaml(output)[0]
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict[str, Any]:
+    found: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")[0]["stages"]
+    return found
+
+
+def test_kfp_and_dvc_have_the_same_steps_and_edges(compiled: dict[str, Any], stages: dict[str, Any]) -> None:
+    tasks = compiled["root"]["dag"]["tasks"]
+    kfp_edges = {(upstream, name) for name, task in tasks.items() for upstream in task.get("dependentTasks", [])}
+
+    makers = {output: name for name, stage in stages.items() for output in stage["outs"]}
+    dvc_edges = {
+        (makers[dep], name) for name, stage in stages.items() if name in STEPS for dep in stage["deps"] if dep in makers
+    }
+    assert set(tasks) == STEPS == set(stages) - {"digits"}
+    assert kfp_edges == {edge for edge in dvc_edges if edge[0] in STEPS}
+    assert kfp_edges == {
+        ("preprocess", "train"), ("preprocess", "evaluate"), ("preprocess", "deploy"), ("train", "evaluate"),
+        ("train", "deploy"), ("evaluate", "deploy"),
+    }  # fmt: skip
+
+
+def test_the_demo_stage_stands_before_the_pipeline(stages: dict[str, Any]) -> None:
+    uri = load_params(ROOT / "params.yaml").data.uri
+    assert stages["digits"]["outs"] == [uri]
+    assert "${data.uri}" in stages["preprocess"]["deps"]
+
+
+def test_every_stage_lists_the_params_that_it_reads(stages: dict[str, Any]) -> None:
+    for name, stage in stages.items():
+        for param in stage.get("params", []):
+            section, *keys = param.split(".")
+            assert section in SECTIONS
+            assert not keys or keys[0] in json_schema()["$defs"][f"{section.title()}Params"]["properties"]
+        if name in STEPS:
+            assert name in stage["params"]
+
+
+def test_the_compiled_pipeline_carries_the_params_as_json(compiled: dict[str, Any]) -> None:
+    inputs = compiled["root"]["inputDefinitions"]["parameters"]
+    for step in STEPS:
+        section = json.loads(inputs[f"{step}_params"]["defaultValue"])
+        assert isinstance(section, dict)
+    assert json.loads(inputs["train_params"]["defaultValue"])["epochs"] > 0
+
+
+def test_a_task_depends_on_its_own_section_only(compiled: dict[str, Any]) -> None:
+    for step, task in compiled["root"]["dag"]["tasks"].items():
+        parameters = task["inputs"]["parameters"]
+        assert parameters["params"]["componentInputParameter"] == f"{step}_params"
+
+
+def test_only_the_task_with_side_effects_is_never_cached(compiled: dict[str, Any]) -> None:
+    cached = {
+        step: task["cachingOptions"].get("enableCache", False)
+        for step, task in compiled["root"]["dag"]["tasks"].items()
+    }
+    assert cached == {"preprocess": True, "train": True, "evaluate": True, "deploy": False}
+
+
+def test_every_task_runs_an_image_of_its_own_and_installs_nothing(compiled: dict[str, Any]) -> None:
+    for name, executor in compiled["deploymentSpec"]["executors"].items():
+        step = name.removeprefix("exec-")
+        image, tag = executor["container"]["image"].split(":")
+        assert image == f"darkroom-{step}-python"
+        assert tag not in ("", "latest")
+        assert "pip install" not in " ".join(executor["container"]["command"])
+
+
+def test_the_committed_schema_is_the_models() -> None:
+    committed = json.loads((ROOT / "params.schema.json").read_text())
+    assert committed == json_schema(), "write it anew: python -m components.contract.schema params.schema.json"
+
+
+def test_params_name_their_schema_in_the_first_line() -> None:
+    for path in (ROOT / "params.yaml", *(ROOT / "examples").glob("*.yaml")):
+        first = path.read_text().splitlines()[0]
+        prefix, _, schema = first.partition("$schema=")
+        assert prefix == "# yaml-language-server: "
+        assert (path.parent / schema).resolve() == ROOT / "params.schema.json"
+
+
+def test_every_example_is_valid() -> None:
+    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    assert examples
+    for path in examples:
+        resolve(load_params(path), native_size=(400, 300), data_name="photos")

@@ -1,0 +1,132 @@
+"""Steps find their MLflow run, log to a real store, and go on without one."""
+
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from components.contract import tracking
+from components.contract.errors import TrackingError
+from components.contract.tracking import KEY_VARIABLE, Run, create_run, end_run, flatten, step_run, tracking_uri
+
+
+def status(run: Run) -> str:
+    assert run.run_id is not None
+    found: str = MlflowClient().get_run(run.run_id).info.status
+    return found
+
+
+def test_params_are_flattened_with_dots() -> None:
+    assert flatten({"a": {"b": 1, "c": [1, 2]}, "d": None}) == {"a.b": "1", "a.c": "[1, 2]", "d": "None"}
+
+
+def test_the_local_store_is_a_file_unless_the_environment_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example.org")
+    assert tracking_uri(tmp_path) == "http://mlflow.example.org"
+
+
+def test_a_run_takes_params_metrics_tags_data_and_files(mlflow_store: str, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("report")
+    run = create_run(experiment="digits", name="one", tags={"kind": "test"})
+    run.log_params({f"param{number}": str(number) for number in range(250)})
+    for epoch in range(3):
+        run.log_metrics({"loss": 1 / (epoch + 1)}, step=epoch)
+    run.log_dataset(name="digits", digest="ab" * 32, source="data/digits", context="training", profile="{}")
+    run.log_artifacts(tmp_path / "report.html", "evaluation")
+    end_run(run, "FINISHED")
+
+    stored = MlflowClient().get_run(run.run_id)
+    assert len(stored.data.params) == 250
+    assert stored.data.tags["kind"] == "test"
+    history = MlflowClient().get_metric_history(run.run_id, "loss")
+    assert [(metric.step, metric.value) for metric in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+    assert stored.inputs.dataset_inputs[0].dataset.digest == ("ab" * 32)[:36]
+    assert [file.path for file in MlflowClient().list_artifacts(run.run_id, "evaluation")] == ["evaluation/report.html"]
+    assert (tmp_path / "mlflow" / "artifacts").is_dir(), "artifacts stand beside the SQLite file"
+    assert status(run) == "FINISHED"
+
+
+def test_a_step_joins_the_run_of_the_environment_and_leaves_it_open(
+    mlflow_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = create_run(experiment="digits", name="pipeline")
+    monkeypatch.setenv("MLFLOW_RUN_ID", str(owner.run_id))
+    with step_run(experiment="digits", upstream="another", own="train") as run:
+        assert run.run_id == owner.run_id
+    assert status(owner) == "RUNNING"
+
+
+def test_steps_of_one_key_share_one_run(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "pipeline-7")
+    with step_run(experiment="digits") as first:
+        pass
+    with step_run(experiment="digits", own="train") as second:
+        pass
+    assert first.run_id is not None
+    assert first.run_id == second.run_id
+    assert status(first) == "RUNNING"
+
+
+def test_a_step_alone_joins_the_run_of_its_input(mlflow_store: str) -> None:
+    trained = create_run(experiment="digits", name="train")
+    with step_run(experiment="digits", upstream=trained.run_id) as run:
+        assert run.run_id == trained.run_id
+
+
+def test_a_step_alone_ends_the_run_that_it_made(mlflow_store: str) -> None:
+    with step_run(experiment="digits", own="train") as run:
+        assert status(run) == "RUNNING"
+    assert status(run) == "FINISHED"
+    with pytest.raises(RuntimeError), step_run(experiment="digits", own="train") as failed:
+        raise RuntimeError
+    assert status(failed) == "FAILED"
+
+
+def test_a_step_without_any_run_logs_nothing() -> None:
+    with step_run(experiment="digits") as run:
+        run.log_metrics({"loss": 1.0})
+        run.log_params({"epochs": "1"})
+        assert run.run_id is None
+
+
+def test_a_store_that_cannot_be_written_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    (tmp_path / "file").touch()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")
+    with pytest.raises(TrackingError, match="must be reachable and writable"):
+        create_run(experiment="digits", name="one")
+
+
+def test_metrics_wait_until_the_store_is_back(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    monkeypatch.setattr(tracking, "RETRY_SECONDS", 0.05)
+    run = create_run(experiment="digits", name="one")
+    mlflow.set_tracking_uri("http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run.log_metrics({"loss": 0.25}, step=3)
+    time.sleep(0.5)
+    mlflow.set_tracking_uri(mlflow_store)
+    run.close()
+    assert [metric.value for metric in MlflowClient().get_metric_history(run.run_id, "loss")] == [0.25]
+
+
+def test_a_store_that_stays_away_costs_a_bounded_time_and_is_said(
+    mlflow_store: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import mlflow
+
+    monkeypatch.setattr(tracking, "CLOSE_SECONDS", 0.5)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run = create_run(experiment="digits", name="one")
+    mlflow.set_tracking_uri("http://127.0.0.1:9")
+    run.log_metrics({"loss": 0.25})
+    run.close()
+    assert "did not take" in caplog.text
