@@ -1,0 +1,78 @@
+"""The command line: its verbs, its exit codes, and the messages of what is refused before any work."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.made import make_photos
+
+VERBS = ("run", "compile", "ui", "serve", "predict", "runs", "clean")
+
+
+def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)], ids=lambda verb: " ".join(verb) or "darkroom")
+def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> None:
+    result = darkroom(*verb, "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "usage: darkroom" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "Photos must be named, with --data or in a params.yaml"),
+        (["run", "--data", "absent"], "absent"),
+        (["run", "--params", "absent.yaml"], "absent.yaml"),
+        (["run", "--data", "photos", "--set", "train.epoch=3"], "train.epoch: unknown key (did you mean epochs?)"),
+        (["run", "--data", "photos", "--set", "train.epochs=0"], "train.epochs: expected greater than or equal to 1"),
+        (["run", "--data", "photos", "--set", "train.model.layers=[{Dense: {units: 4}}]"], "cannot stand here"),
+        (["compile", "--data", "photos", "--output", "pipeline.txt"], "must be named *.yaml or *.json"),
+        (["serve"], "A finished run must stand at runs/latest"),
+        (["predict", "photos"], "A finished run must stand at runs/latest"),
+        (["serve", "--port", "0"], "a port from 1 to 65535 is expected"),
+        (["clean", "--keep", "-1"], "--keep"),
+        (["develop"], "invalid choice: 'develop'"),
+    ],
+)
+def test_what_a_user_can_mend_exits_with_2_and_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:
+    make_photos(tmp_path / "photos", per_class=4)
+    result = darkroom(*arguments, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "runs").exists(), "refused before any work"
+
+
+def test_a_taken_port_is_named_with_a_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = darkroom("ui", "--port", str(port), cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"The port {port} of 127.0.0.1 must be free" in result.stderr
+    assert f"darkroom ui --port {port + 1}" in result.stderr
+
+
+def test_compile_writes_the_pipeline(tmp_path: Path) -> None:
+    make_photos(tmp_path / "photos", per_class=4)
+    result = darkroom("compile", "--data", "photos", "--output", "deep/training.yaml", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["output"] == "deep/training.yaml"
+    assert "darkroom-training" in (tmp_path / "deep" / "training.yaml").read_text()
+
+
+def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
+    assert "There are no runs in this folder" in darkroom("runs", cwd=tmp_path).stdout
+    assert json.loads(darkroom("runs", "--json", cwd=tmp_path).stdout) == []
+    assert "There is nothing to remove" in darkroom("clean", cwd=tmp_path).stdout
