@@ -9,6 +9,7 @@ from PIL import Image
 from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts
 from components.contract.dataset import SPLITS, DatasetInfo, Source, write_shard
 from components.contract.outputs import write_json
+from components.contract.runtime import export_sha256
 
 CLASS_NAMES = ("blue", "green", "red")
 COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 50), "red": (210, 40, 30)}
@@ -89,5 +90,5 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
                          trained_layers=("logits",), num_layers=2),
         params={}, epochs_run=2, best_epoch=2, mlflow_run_id=mlflow_run_id, library_versions={},
         export=ExportFacts(outputs=("logits", "embedding", "feature_map"), max_probability_difference=0.0,
-                           num_compared=1, sha256="0" * 64),
+                           num_compared=1, sha256=export_sha256(bundle_dir / "export")),
     ))  # fmt: skip

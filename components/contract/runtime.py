@@ -1,11 +1,27 @@
 """Runs the exported inference graph: the same code in train's check, in evaluate and in the service."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from components.contract.errors import ArtifactError
+
+
+def export_sha256(export_dir: Path) -> str:
+    """The digest of an exported graph: SHA-256 of model.xml followed by model.bin, in hexadecimal.
+
+    Raises:
+        ArtifactError: one of the two cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name in ("model.xml", "model.bin"):
+        try:
+            digest.update((export_dir / name).read_bytes())
+        except OSError as error:
+            raise ArtifactError(f"An exported graph must hold {name}; it cannot be read: {error}.") from None
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
