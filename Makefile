@@ -5,7 +5,6 @@ VENV ?= .venv
 LOCK := requirements/laptop.txt
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-export PYTHONWARNINGS ?= default
 # DVC and OpenVINO would send usage statistics.
 export DVC_NO_ANALYTICS := 1
 

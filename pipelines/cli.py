@@ -1,12 +1,13 @@
 """The `darkroom` command."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contract.console import BUG, exit_code
+from components.contract.console import BUG, NO_TELEMETRY, exit_code
 
 if TYPE_CHECKING:
     from components.contract.resolve import Resolution
@@ -17,6 +18,7 @@ UNPROMOTED = 3
 
 def main() -> None:
     """The entry point of the console script."""
+    os.environ.update(NO_TELEMETRY)
     sys.exit(exit_code(lambda: _dispatch(sys.argv[1:])))
 
 

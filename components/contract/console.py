@@ -17,6 +17,9 @@ EVENTS_VARIABLE = "DARKROOM_EVENTS"
 MENDABLE, BUG = 2, 1
 """Exit codes: the user can mend it; it is ours to mend."""
 
+NO_TELEMETRY = {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "BENTOML_DO_NOT_TRACK": "True"}
+"""Keeps the libraries from sending usage statistics."""
+
 
 @contextlib.contextmanager
 def running_step(name: str) -> Iterator[None]:
@@ -25,6 +28,7 @@ def running_step(name: str) -> Iterator[None]:
         level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
     )  # stdout: KFP's local runner merges both streams, and a person sees the lines in order
     logging.getLogger("components").setLevel(logging.INFO)
+    os.environ.update(NO_TELEMETRY)
     started = time.monotonic()
     _note(step=name, event="started")
     try:
