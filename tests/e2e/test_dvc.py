@@ -62,8 +62,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_repro_runs_the_pipeline_and_then_only_what_changed(repository: Path) -> None:
     assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == ["preprocess", "train", "evaluate", "deploy"]
     deployment = read_deployment(repository / "artifacts" / "bento")
-    assert deployment.source.dvc is not None, "the photos are under DVC, and the lineage says in which version"
-    assert deployment.source.git_revision is not None
+    assert deployment.lineage.source.dvc is not None, "the photos are under DVC, and the lineage says in which version"
+    assert deployment.lineage.source.git_revision is not None
 
     assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == []
 

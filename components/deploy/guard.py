@@ -1,0 +1,73 @@
+"""Runs a program, and ends it with all its children when standard input closes.
+
+Whoever starts this script holds the other end of its standard input. However that process ends, with SIGKILL too, the
+pipe closes, and no server stays behind. Run by its path: it imports nothing of the project.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import psutil
+
+POLL_SECONDS = 0.2
+FAMILY_SECONDS = 1.0
+"""How often the children are listed: a list made after the program has died would miss them."""
+GRACE_SECONDS = 10.0
+"""How long requests under way may take to end after the polite signal."""
+
+
+def main(command: list[str]) -> int:
+    """Runs `command` in an empty folder of its own, which is also BentoML's home and the place of temporary files."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with tempfile.TemporaryDirectory(prefix="darkroom-service-", ignore_cleanup_errors=True) as home:
+        environment = os.environ | {"BENTOML_HOME": home, "TMPDIR": home}
+        program = psutil.Popen(command, cwd=home, env=environment, stdin=subprocess.DEVNULL)
+        family: list[psutil.Process] = []
+        try:
+            wait(program, family)
+        finally:
+            end(program, family)
+    return program.returncode or 0
+
+
+def wait(program: psutil.Popen, family: list[psutil.Process]) -> None:
+    """Returns when the program has ended or standard input is closed; keeps `family` up to date."""
+    listed = 0.0
+    while program.poll() is None:
+        if time.monotonic() - listed > FAMILY_SECONDS:
+            family[:], listed = children(program) or family, time.monotonic()
+        readable, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
+        if readable and not os.read(sys.stdin.fileno(), 1024):
+            return
+
+
+def end(program: psutil.Popen, family: list[psutil.Process]) -> None:
+    """Asks the program to end, and ends whatever is left of its family after a while."""
+    # A child may sit in a process group of its own (BentoML's workers do), so no group is signalled, but each process.
+    family = list({*family, *children(program)})
+    if program.poll() is None:
+        program.terminate()
+        with contextlib.suppress(psutil.TimeoutExpired):
+            program.wait(GRACE_SECONDS)
+    for process in (program, *family):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    program.wait()
+
+
+def children(program: psutil.Popen) -> list[psutil.Process]:
+    try:
+        family: list[psutil.Process] = program.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return family
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,154 @@
+"""Asks the running service for the golden photos, and requires evaluation's answers."""
+
+import logging
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.errors import ArtifactError, ServiceError
+from components.deploy.client import ServiceClient
+from components.deploy.protocol import MAX_BODY_BYTES, Failure, Prediction
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4
+"""How far a probability may lie from evaluation's."""
+PHOTOS_PER_REQUEST = 16
+BYTES_PER_REQUEST = 32 * 2**20
+MAX_PHOTO_BYTES = MAX_BODY_BYTES - 2**20
+NUM_TIMED = 50
+NUM_WARM = 3
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What evaluation had for one photo.
+
+    Attributes:
+        label: the index of its class.
+        probabilities: float32 (classes,).
+    """
+
+    label: int
+    probabilities: np.ndarray
+
+
+def read_expected(evaluation_dir: Path) -> dict[str, Expected]:
+    """Evaluation's predictions for the test photos, by image_id.
+
+    Raises:
+        ArtifactError: predictions.parquet is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = evaluation_dir / "predictions.parquet"
+    try:
+        table = pq.read_table(path, filters=[("split", "=", "test")])
+        columns = (table[name].to_pylist() for name in ("image_id", "predicted", "probabilities"))
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise ArtifactError(f"An evaluation must hold {path.name} with the predictions for the test photos; {path} "
+                            f"cannot be read: {error}. Run evaluate again.") from None  # fmt: skip
+    return {
+        image_id: Expected(label, np.asarray(probabilities, np.float32))
+        for image_id, label, probabilities in zip(*columns, strict=True)
+    }
+
+
+def golden_photos(dataset_dir: Path) -> list[Path]:
+    """The golden photos that fit into a request; larger ones are named in the log.
+
+    Raises:
+        ArtifactError: there are none.
+    """
+    paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())
+    fitting = [path for path in paths if path.stat().st_size <= MAX_PHOTO_BYTES]
+    for path in sorted({*paths} - {*fitting}):
+        log.warning("%s is larger than the service takes (%d MiB); it is not checked.", path, MAX_PHOTO_BYTES // 2**20)
+    if not fitting:
+        raise ArtifactError(f"A data set must hold golden photos to check the service with; there are none in "
+                            f"{dataset_dir / 'golden'}. Run preprocess again.")  # fmt: skip
+    return fitting
+
+
+def check_parity(
+    client: ServiceClient, photos: Sequence[Path], expected: Mapping[str, Expected], class_names: Sequence[str]
+) -> float:
+    """Sends all photos, several per request, and compares.
+
+    Args:
+        client: of the running service.
+        photos: golden photos, named by their image_id.
+        expected: evaluation's predictions by image_id.
+        class_names: in the order of the labels.
+
+    Returns:
+        The largest difference of any probability.
+
+    Raises:
+        ServiceError: an answer differs from evaluation's; names the photo and both values.
+        ArtifactError: evaluation has no prediction for a photo.
+    """
+    largest = 0.0
+    for group in requests(photos):
+        for path, answer in zip(group, client.predict([path.read_bytes() for path in group]), strict=True):
+            if path.stem not in expected:
+                raise ArtifactError(f"The evaluation must hold a prediction for each golden photo; there is none for "
+                                    f"{path}. Run evaluate on this data set.")  # fmt: skip
+            largest = max(largest, compare(path, answer, expected[path.stem], class_names))
+    return largest
+
+
+def requests(photos: Sequence[Path]) -> Iterator[list[Path]]:
+    """Groups of photos that go into one request each, by number and by size."""
+    group: list[Path] = []
+    num_bytes = 0
+    for path in photos:
+        size = path.stat().st_size
+        if group and (len(group) == PHOTOS_PER_REQUEST or num_bytes + size > BYTES_PER_REQUEST):
+            yield group
+            group, num_bytes = [], 0
+        group.append(path)
+        num_bytes += size
+    if group:
+        yield group
+
+
+def compare(path: Path, answer: Prediction | Failure, expected: Expected, class_names: Sequence[str]) -> float:
+    """The largest difference of a probability between the service's answer and evaluation's.
+
+    Raises:
+        ServiceError: it is larger than TOLERANCE, or the label differs, or the service calls the photo broken.
+    """
+    if isinstance(answer, Failure):
+        raise ServiceError(f"The service must answer for {path} as evaluation did; it answered: {answer.error.message}")
+    label = class_names[expected.label]
+    if answer.label != label:
+        share = expected.probabilities[expected.label]
+        raise ServiceError(f"The service must say of {path} what evaluation said, {label} ({share:.6f}); it said "
+                           f"{answer.label} ({answer.confidence:.6f}).")  # fmt: skip
+    served = {entry.label: entry.probability for entry in answer.probabilities}
+    differences = {
+        name: abs(served[name] - float(share)) for name, share in zip(class_names, expected.probabilities, strict=True)
+    }
+    worst = max(differences, key=lambda name: differences[name])
+    if not differences[worst] <= TOLERANCE:
+        share = expected.probabilities[class_names.index(worst)]
+        raise ServiceError(f"The service's probabilities must lie within {TOLERANCE} of evaluation's; for {path} it "
+                           f"gave {worst} {served[worst]:.6f}, evaluation {share:.6f}.")  # fmt: skip
+    return differences[worst]
+
+
+def measure_latency(client: ServiceClient, photos: Sequence[Path]) -> float:
+    """The median time of a request with one photo, in milliseconds."""
+    chosen = [photos[number % len(photos)].read_bytes() for number in range(NUM_WARM + min(NUM_TIMED, 2 * len(photos)))]
+    times = []
+    for photo in chosen:
+        started = time.perf_counter()
+        client.predict([photo])
+        times.append(time.perf_counter() - started)
+    return 1000 * statistics.median(times[NUM_WARM:])

@@ -1,0 +1,196 @@
+"""Classifies files here, without a server: the decoder and the graph that the service runs, in batches."""
+
+import csv
+import io
+import itertools
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, TypedDict
+
+from components.contract.errors import ArtifactError, DataError, ImageError
+from components.contract.outputs import write_file
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from components.deploy.classifier import Classifier
+
+log = logging.getLogger(__name__)
+
+BATCH_SIZE = 32
+PROGRESS_SECONDS = 5.0
+
+
+class FaultRow(TypedDict):
+    """Why a file has no prediction."""
+
+    code: str
+    message: str
+
+
+class Row(TypedDict):
+    """The result for one file; either `error` or the other three are None."""
+
+    path: str
+    label: str | None
+    confidence: float | None
+    error: FaultRow | None
+    probabilities: dict[str, float] | None
+    """By class name, the most probable first."""
+
+
+def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
+    """Classifies photos, and all files below folders; one row per file, in order, as soon as its batch is done.
+
+    Args:
+        bento_dir: deployment.json, bento/ (only bento/ is needed).
+        paths: files and folders.
+
+    Raises:
+        DataError: a path does not exist, or there is no file at all; raised at once, before the first row.
+        ArtifactError: the bento is missing or damaged.
+    """
+    from components.deploy.classifier import Classifier
+
+    files = find_files(paths)
+    return _rows(Classifier(bento_dir / "bento" / "src"), files)
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """The files among `paths` and below the folders among them, sorted within each folder; hidden ones are left out.
+
+    Raises:
+        DataError: a path does not exist, or there is no file at all.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = (file for file in path.rglob("*") if file.is_file())
+            files += sorted(file for file in found if not _is_hidden(file.relative_to(path)))
+        elif path.exists():
+            files.append(path)
+        else:
+            raise DataError(f"A photo or a folder of photos must stand at {path}; there is nothing.")
+    if not files:
+        raise DataError(f"There must be photos to classify; {', '.join(map(str, paths))} holds no file.")
+    return files
+
+
+def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = False) -> None:
+    """Writes a table: path, label, confidence, error, and `probability_<class>` for each class in alphabetical order.
+
+    Args:
+        rows: from `predict_files`.
+        output: a file, which appears when it is complete; None for standard output.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        ArtifactError: the file exists, or cannot be written.
+    """
+    if output is None:
+        _write_table(rows, sys.stdout)
+        return
+    if output.is_dir() or (output.exists() and not overwrite):
+        way = "" if output.is_dir() else ", or replace it with --overwrite"
+        raise ArtifactError(f"The table must go into a new file; {output} exists. Name another with --output{way}.")
+    table = io.StringIO()
+    num_rows, num_errors = _write_table(rows, table)
+    try:
+        write_file(output, table.getvalue().encode("utf-8"))
+    except OSError as error:
+        raise ArtifactError(f"The table must be written to {output}; it cannot be: {error}.") from None
+    log.info("Wrote %d rows to %s; %d files could not be classified.", num_rows, output, num_errors)
+
+
+def _write_table(rows: Iterable[Row], file: TextIO) -> tuple[int, int]:
+    rows = iter(rows)
+    # The columns are known with the first row that has probabilities; those before it wait.
+    waiting = list(_until_first_prediction(rows))
+    class_names = sorted(waiting[-1]["probabilities"] or ()) if waiting else []
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["path", "label", "confidence", "error", *(f"probability_{name}" for name in class_names)])
+    num_rows = num_errors = 0
+    for row in itertools.chain(waiting, rows):
+        probabilities = row["probabilities"] or {}
+        error = f"{row['error']['code']}: {row['error']['message']}" if row["error"] else None
+        writer.writerow(
+            [row["path"], row["label"], row["confidence"], error, *(probabilities.get(name) for name in class_names)]
+        )
+        num_rows += 1
+        num_errors += error is not None
+    return num_rows, num_errors
+
+
+def _until_first_prediction(rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        yield row
+        if row["probabilities"] is not None:
+            return
+
+
+def _rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
+    started = told = time.monotonic()
+    num_done = 0
+    with ThreadPoolExecutor(os.cpu_count(), "decode") as decoders:
+        batches = [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
+        # The next batch is decoded while this one is in the graph.
+        following = _submit(decoders, classifier, batches[0])
+        for batch, after in itertools.zip_longest(batches, batches[1:], fillvalue=()):
+            decoding, following = following, _submit(decoders, classifier, after)
+            yield from _classify(classifier, batch, decoding)
+            num_done += len(batch)
+            if time.monotonic() - told > PROGRESS_SECONDS:
+                told = time.monotonic()
+                rate = num_done / (told - started)
+                log.info("%d of %d files, %.0f a second, %.0f s left.", num_done, len(files), rate,
+                         (len(files) - num_done) / rate)  # fmt: skip
+
+
+def _submit(
+    decoders: ThreadPoolExecutor, classifier: "Classifier", files: Sequence[Path]
+) -> "list[Future[np.ndarray | ImageError]]":
+    return [decoders.submit(_decode, classifier, file) for file in files]
+
+
+def _decode(classifier: "Classifier", file: Path) -> "np.ndarray | ImageError":
+    try:
+        return classifier.decode(file.read_bytes())
+    except ImageError as error:
+        return error
+    except OSError as error:
+        return ImageError("unreadable", f"The file must be readable; it is not: {error.strerror}.")
+
+
+def _classify(
+    classifier: "Classifier", files: Sequence[Path], decoding: "Sequence[Future[np.ndarray | ImageError]]"
+) -> Iterator[Row]:
+    import numpy as np
+
+    decoded = [future.result() for future in decoding]
+    photos = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
+    probabilities = iter(classifier.classify(np.stack(photos)) if photos else ())
+    for file, pixels in zip(files, decoded, strict=True):
+        try:
+            if isinstance(pixels, ImageError):
+                raise pixels
+            ranked = classifier.ranked(next(probabilities))
+        except ImageError as error:
+            fault: FaultRow = {"code": error.code, "message": str(error)}
+            yield Row(path=_text(file), label=None, confidence=None, error=fault, probabilities=None)
+        else:
+            label, confidence = ranked[0]
+            yield Row(path=_text(file), label=label, confidence=confidence, error=None, probabilities=dict(ranked))
+
+
+def _text(path: Path) -> str:
+    """The path as text that can be written; bytes of its name that are no UTF-8 are shown as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,117 @@
+"""The step: a model bundle becomes a bento that has answered the golden photos over HTTP as evaluation did."""
+
+import logging
+import time
+from pathlib import Path
+
+from components.contract.bundle import BundleInfo, read_bundle
+from components.contract.dataset import DatasetInfo, read_info
+from components.contract.deployment import DeploymentInfo, ServiceCheck
+from components.contract.errors import ArtifactError
+from components.contract.evaluation import EvaluationInfo, read_evaluation
+from components.contract.outputs import new_folder, write_json
+from components.contract.params import DeployParams
+from components.contract.tracking import Run, step_run
+from components.deploy.build import build_bento
+from components.deploy.client import ServiceClient
+from components.deploy.parity import check_parity, golden_photos, measure_latency, read_expected
+from components.deploy.registry import BENTO_TAG, register
+from components.deploy.server import serving
+
+log = logging.getLogger(__name__)
+
+
+def deploy(
+    dataset_dir: Path, bundle_dir: Path, evaluation_dir: Path, params: DeployParams, bento_dir: Path
+) -> DeploymentInfo:
+    """Builds the bento, starts it, compares its answers with evaluation's, and registers the model.
+
+    Args:
+        dataset_dir: dataset.json, golden/<image_id>.<suffix>.
+        bundle_dir: bundle.json, export/.
+        evaluation_dir: evaluation.json, predictions.parquet.
+        params: the section, with every `auto` settled.
+        bento_dir: what is written: deployment.json, bento/.
+
+    Raises:
+        ArtifactError: a folder is missing or damaged, or does not belong to the others.
+        ServiceError: the bento cannot be built or started, or answers differently from evaluation.
+    """
+    dataset, bundle, evaluation = read_info(dataset_dir), read_bundle(bundle_dir), read_evaluation(evaluation_dir)
+    require_kinship(dataset, bundle, evaluation)
+    name = params.model_name
+    with step_run(experiment=name, upstream=evaluation.mlflow_run_id) as run, new_folder(bento_dir) as folder:
+        facts = build_bento(bundle_dir, bundle, name, folder / "bento")
+        log.info("Built the bento %s.", facts.tag)
+        check = check_service(folder, dataset_dir, evaluation_dir, bundle.class_names, params.start_timeout_seconds)
+        registration = register(name, facts, evaluation.gate)
+        log.info("%s", registration.reason)
+        info = DeploymentInfo(
+            tag=facts.tag,
+            model_name=name,
+            class_names=facts.class_names,
+            image_size=facts.image_size,
+            lineage=facts.lineage,
+            check=check,
+            registered_version=registration.version,
+            promoted=registration.promoted,
+            promotion_reason=registration.reason,
+        )
+        write_json(folder / "deployment.json", info)
+        log_deployment(run, info)
+    return info
+
+
+def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: EvaluationInfo) -> None:
+    """Refuses folders that come from different runs.
+
+    Raises:
+        ArtifactError: the bundle or the evaluation belongs to another data set or another model.
+    """
+    for what, found, expected in (
+        ("model bundle was trained on", bundle.dataset_fingerprint, dataset.fingerprint),
+        ("evaluation was made on", evaluation.dataset_fingerprint, dataset.fingerprint),
+    ):
+        if found != expected:
+            raise ArtifactError(f"The three folders must belong together; the {what} the data set {found[:12]}, not on "
+                                f"{expected[:12]}. Run the steps between again.")  # fmt: skip
+    if evaluation.export_sha256 != bundle.export.sha256:
+        raise ArtifactError("The evaluation must be that of the model to be served; it scored the graph "
+                            f"{evaluation.export_sha256[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
+                            "evaluate again.")  # fmt: skip
+
+
+def check_service(
+    bento_dir: Path, dataset_dir: Path, evaluation_dir: Path, class_names: tuple[str, ...], timeout_seconds: float
+) -> ServiceCheck:
+    """Starts the built service, compares and times its answers, and stops it.
+
+    Raises:
+        ArtifactError: the data set or the evaluation lacks what the check needs.
+        ServiceError: the service does not start, or answers differently from evaluation.
+    """
+    photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
+    started = time.monotonic()
+    with serving(bento_dir, timeout_seconds=timeout_seconds) as url, ServiceClient(url) as client:
+        ready_seconds = time.monotonic() - started
+        log.info("The service was ready after %.1f s; it is asked for %d golden photos.", ready_seconds, len(photos))
+        difference = check_parity(client, photos, expected, class_names)
+        latency = measure_latency(client, photos)
+    log.info("It answered them all as evaluation did: probabilities within %.1e, %.1f ms a photo (p50).",
+             difference, latency)  # fmt: skip
+    return ServiceCheck(
+        num_photos=len(photos),
+        max_probability_difference=difference,
+        latency_p50_ms=round(latency, 3),
+        ready_seconds=round(ready_seconds, 3),
+    )
+
+
+def log_deployment(run: Run, info: DeploymentInfo) -> None:
+    """Names the bento in the MLflow run, with the figures of its check."""
+    run.set_tags({BENTO_TAG: info.tag, "darkroom.promoted": str(info.promoted).lower()})
+    run.log_metrics({
+        "deploy/max_probability_difference": info.check.max_probability_difference,
+        "deploy/latency_p50_ms": info.check.latency_p50_ms,
+        "deploy/ready_seconds": info.check.ready_seconds,
+    })  # fmt: skip

@@ -1,0 +1,89 @@
+"""What counts as the same answer, and how golden photos are sent."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.errors import ArtifactError, ServiceError
+from components.deploy import parity
+from components.deploy.parity import Expected, compare, golden_photos, read_expected, requests
+from components.deploy.protocol import Failure, Fault, Prediction, Probability
+from tests.unit.deploy.conftest import Made
+
+NAMES = ("cat", "dog", "hat")
+EXPECTED = Expected(1, np.array([0.25, 0.5, 0.25], np.float32))
+
+
+def answer(cat: float, dog: float, hat: float) -> Prediction:
+    shares = sorted(zip((cat, dog, hat), NAMES, strict=True), reverse=True)
+    return Prediction(
+        label=shares[0][1], confidence=shares[0][0],
+        probabilities=tuple(Probability(label=name, probability=share) for share, name in shares),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("shift", [0.0, 9e-5, -9e-5])
+def test_an_answer_within_the_tolerance_is_the_same(shift: float) -> None:
+    assert compare(Path("a.png"), answer(0.25, 0.5 + shift, 0.25), EXPECTED, NAMES) == pytest.approx(abs(shift))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (answer(0.25, 0.5002, 0.25), ("golden/a.png", "dog 0.500200", "0.500000")),
+        (answer(0.2498, 0.5, 0.25), ("golden/a.png", "cat 0.249800", "0.250000")),
+        (answer(0.5, 0.25, 0.25), ("golden/a.png", "cat", "dog (0.500000)")),
+        (Failure(error=Fault(code="corrupt", message="its scan is damaged")), ("golden/a.png", "its scan is damaged")),
+    ],
+)
+def test_an_answer_that_differs_is_told_with_the_photo_and_both_values(
+    given: Prediction | Failure, told: tuple[str, ...]
+) -> None:
+    with pytest.raises(ServiceError) as caught:
+        compare(Path("golden/a.png"), given, EXPECTED, NAMES)
+    assert all(text in str(caught.value) for text in told)
+
+
+def test_photos_go_several_in_a_request_within_number_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parity, "PHOTOS_PER_REQUEST", 3)
+    monkeypatch.setattr(parity, "BYTES_PER_REQUEST", 100)
+    sizes = [10, 10, 10, 10, 95, 10, 500, 1]
+    paths = [tmp_path / str(number) for number in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        path.write_bytes(b"x" * size)
+    groups = list(requests(paths))
+    assert [path for group in groups for path in group] == paths
+    assert [len(group) for group in groups] == [3, 1, 1, 1, 1, 1]
+
+
+def test_expected_values_are_those_of_the_test_photos(made: Made) -> None:
+    expected = read_expected(made.evaluation_dir)
+    assert {path.stem for path in golden_photos(made.dataset_dir)} == set(expected)
+    assert all(entry.probabilities.argmax() == entry.label for entry in expected.values())
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no table"])
+def test_predictions_that_cannot_be_read_are_told(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "predictions.parquet").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"predictions\.parquet.*Run evaluate again"):
+        read_expected(tmp_path)
+
+
+def test_a_data_set_without_golden_photos_is_told(made: Made, tmp_path: Path) -> None:
+    shutil.copytree(made.dataset_dir, tmp_path / "dataset", ignore=shutil.ignore_patterns("*.png"))
+    with pytest.raises(ArtifactError, match="golden"):
+        golden_photos(tmp_path / "dataset")
+
+
+def test_a_golden_photo_larger_than_a_request_is_left_out_aloud(
+    made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = golden_photos(made.dataset_dir)
+    sizes = sorted(path.stat().st_size for path in paths)
+    monkeypatch.setattr(parity, "MAX_PHOTO_BYTES", sizes[-2])
+    left_out = {path for path in paths if path.stat().st_size > sizes[-2]}
+    assert set(golden_photos(made.dataset_dir)) == set(paths) - left_out
+    assert all(str(path) in caplog.text for path in left_out)

@@ -1,0 +1,90 @@
+"""Versions and the champion in a real MLflow registry."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from components.contract.dataset import Source
+from components.contract.deployment import Lineage, ServiceFacts
+from components.contract.evaluation import CHAMPION, Verdict
+from components.contract.tracking import create_run
+from components.deploy.registry import BENTO_TAG, register
+from components.deploy.server import _free_address
+
+FIRST = Verdict(verdict="first", reasons=("There is none yet.",))
+WORSE = Verdict(verdict="worse", reasons=("It is worse.",))
+
+
+def facts(run_id: str | None, tag: str = "colours:1") -> ServiceFacts:
+    source = Source(uri="photos", dvc="abc", git_revision="0123456")
+    lineage = Lineage(mlflow_run_id=run_id, dataset_fingerprint="f" * 64, source=source, export_sha256="e" * 64)
+    return ServiceFacts(tag=tag, class_names=("a", "b"), image_size=(8, 8), resize="stretch", lineage=lineage)
+
+
+@pytest.fixture
+def run_id(mlflow_store: str) -> str:
+    made = create_run(experiment="colours", name="test").run_id
+    assert made is not None
+    return made
+
+
+def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    registration = register("colours", facts(run_id), FIRST)
+    assert (registration.version, registration.promoted) == ("1", True)
+    found = MlflowClient().get_model_version_by_alias("colours", CHAMPION)
+    assert (str(found.version), found.run_id) == ("1", run_id)
+    assert found.source == f"runs:/{run_id}/bundle"
+    assert found.tags[BENTO_TAG] == "colours:1"
+    assert found.tags["darkroom.data_version"] == "abc"
+    assert found.tags["darkroom.git_revision"] == "0123456"
+
+
+def test_a_model_that_is_not_better_is_registered_and_the_champion_stays(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    registration = register("colours", facts(run_id, "colours:2"), WORSE)
+    assert (registration.version, registration.promoted) == ("2", False)
+    assert "worse" in registration.reason
+    assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) == "1"
+
+
+def test_the_same_bento_again_is_the_same_version(run_id: str) -> None:
+    register("colours", facts(run_id), WORSE)
+    register("colours", facts(run_id, "colours:2"), WORSE)
+    assert register("colours", facts(run_id), FIRST).version == "1"
+
+
+def test_without_a_run_or_a_store_nothing_is_registered_and_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for registration in (register("colours", facts(None), FIRST), register("colours", facts("some run"), FIRST)):
+        assert (registration.version, registration.promoted) == (None, False)
+        assert "Not registered" in registration.reason
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["server", "file"])
+def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import mlflow
+
+    if kind == "server":
+        host, port = _free_address("127.0.0.1", None)
+        uri = f"http://{host}:{port}"
+    else:
+        (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be seen as a file of another kind")
+        uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    started = time.monotonic()
+    registration = register("colours", facts("some run"), FIRST)
+    assert time.monotonic() - started < 30
+    assert (registration.version, registration.promoted) == (None, False)
+    assert "did not take it" in registration.reason
+    assert "not promoted" in caplog.text

@@ -1,0 +1,105 @@
+"""What is a request with photos, and what is said of one that is none."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from starlette.requests import Request
+
+from components.deploy import upload
+from components.deploy.client import encode_form
+from components.deploy.protocol import MAX_BODY_BYTES, MAX_FILES
+from components.deploy.upload import RefusedUpload, read_photos
+
+FORM = "multipart/form-data; boundary=cut"
+
+
+def part(name: str, content: bytes, filename: str | None = None) -> bytes:
+    file = f'; filename="{filename}"' if filename is not None else ""
+    return b'--cut\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % (
+        name.encode(), file.encode(), content,
+    )  # fmt: skip
+
+
+def read(content_type: str | None, chunks: Iterable[bytes], announced: str | None = None) -> list[bytes]:
+    """What is read from a request whose body comes in these chunks."""
+    headers = [(b"content-type", content_type.encode())] if content_type else []
+    headers += [(b"content-length", announced.encode())] if announced else []
+    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    waiting = iter([*messages, {"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> dict[str, object]:
+        return next(waiting)
+
+    return asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+
+
+def refused(*arguments: object, **options: object) -> RefusedUpload:
+    with pytest.raises(RefusedUpload) as caught:
+        read(*arguments, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_photos_come_in_their_order_whatever_else_the_form_holds() -> None:
+    body = part("files", b"one", "b.jpg") + part("note", b"hello") + part("files", b"two", "a.jpg") + b"--cut--\r\n"
+    assert read(FORM, [body]) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_body_in_pieces_of_any_size_is_read_whole(size: int) -> None:
+    photos = [bytes(range(256)) * 5, b"", b"\r\n--cut\r\n" * 50]
+    content_type, body = encode_form(photos)
+    assert read(content_type, [body[start : start + size] for start in range(0, len(body), size)]) == photos
+
+
+@pytest.mark.parametrize("filename", ["../../etc/passwd", "a\0b.jpg", "", "日本.png", "x" * 1000])
+def test_a_file_name_means_nothing(filename: str) -> None:
+    assert read(FORM, [part("files", b"photo", filename) + b"--cut--\r\n"]) == [b"photo"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "code", "found"),
+    [
+        (None, b"", 415, "not_multipart", "no Content-Type"),
+        ("application/json", b"{}", 415, "not_multipart", "application/json"),
+        ("image/jpeg", b"\xff\xd8\xff", 415, "not_multipart", "image/jpeg"),
+        ("application/x-www-form-urlencoded", b"files=x", 415, "not_multipart", "urlencoded"),
+        (FORM, part("file", b"photo", "a.jpg") + b"--cut--\r\n", 400, "no_files", "'file'"),
+        (FORM, part("image", b"p", "a") + part("image", b"p", "b") + b"--cut--\r\n", 400, "no_files", "'image'"),
+        (FORM, b"--cut--\r\n", 400, "no_files", "an empty form"),
+        (FORM, b"", 400, "no_files", "an empty form"),
+        (FORM, part("files", b"https://example.org/cat.jpg") + b"--cut--\r\n", 400, "not_a_file", "text"),
+        (FORM, part("files", b"/etc/passwd") + b"--cut--\r\n", 400, "not_a_file", "text"),
+        (FORM, b"this is no form", 400, "bad_form", "Invalid multipart data"),
+        ("multipart/form-data", b"", 400, "bad_form", "boundary"),
+        (FORM, part("files", b"p", "a") * (MAX_FILES + 1) + b"--cut--\r\n", 400, "bad_form", "Too many files"),
+        (FORM, part("note", b"x" * 100_000) + b"--cut--\r\n", 400, "bad_form", "maximum size"),
+    ],
+)  # fmt: skip
+def test_a_request_without_photos_is_told_what_was_expected_and_what_was_found(
+    content_type: str | None, body: bytes, status: int, code: str, found: str
+) -> None:
+    error = refused(content_type, [body])
+    assert (error.status, error.code) == (status, code)
+    assert found in str(error)
+
+
+def test_the_expected_field_is_named() -> None:
+    assert "'files'" in str(refused(FORM, [part("file", b"photo", "a.jpg") + b"--cut--\r\n"]))
+
+
+def test_the_names_that_a_message_repeats_are_cut() -> None:
+    body = b"".join(part(f"{number}{'x' * 3000}", b"photo", "a.jpg") for number in range(MAX_FILES)) + b"--cut--\r\n"
+    assert len(str(refused(FORM, [body]))) < 3000
+
+
+def test_a_body_that_announces_too_much_is_refused_before_it_comes() -> None:
+    error = refused(FORM, [], announced=str(MAX_BODY_BYTES + 1))
+    assert (error.status, error.code) == (413, "too_large")
+
+
+def test_a_body_that_grows_too_large_is_refused_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MAX_BODY_BYTES", 1000)
+    body = [part("files", b"x" * 500, "a"), part("files", b"x" * 600, "b"), b"--cut--\r\n"]
+    for announced in (None, "10"):
+        assert refused(FORM, body, announced=announced).status == 413
