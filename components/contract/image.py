@@ -1,0 +1,261 @@
+"""Bytes to RGB pixels, one way for training and serving: the only decoder.
+
+Pillow is the gatekeeper: it knows the format, the size, the mode and the EXIF orientation from the header, before
+anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, which refuses damaged scans and scales
+large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
+
+What becomes what: transparency is laid on white; 16-bit values are divided by 257; CMYK is multiplied out without its
+colour profile; floats by their range, see `_scale_to_uint8`. Animations and files of several pages are refused,
+because which frame the label means is not ours to guess; the extra pictures that phones append to a JPEG are ignored.
+
+Damage is found as far as a format lets it be found. Every file that ends early is refused, and every PNG with a wrong
+bit; other formats hold no checksum, and a flipped bit that leaves a valid code stream is part of the photo.
+"""
+
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from typing import BinaryIO, Final, Literal
+
+import numpy as np
+import simplejpeg
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from components.contract.errors import ImageError
+from components.contract.formats import FORMATS, MAX_PIXELS, check_png, damage, foreign
+
+MAX_BYTES: Final = 256 * 2**20
+MIN_SIDE: Final = 4
+"""A photo with a side of fewer pixels shows nothing that could be told apart."""
+
+MAX_JPEG_SCANS: Final = 200
+"""Real files hold far fewer; more are made to keep a decoder busy."""
+
+Resize = Literal["stretch", "crop", "pad"]
+
+# Pillow also checks its limit where we cannot, as for the tiles of a TIFF. Where it only warns, `_open` refuses.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One decoded photo.
+
+    Attributes:
+        pixels: uint8 (height, width, 3), RGB, of the size that was asked for.
+        native_size: (height, width) of the file as a viewer shows it, in pixels.
+        mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
+        format: one of FORMATS.
+    """
+
+    pixels: np.ndarray
+    native_size: tuple[int, int]
+    mode: str
+    format: str
+
+
+def decode(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> Photo:
+    """Decodes a photo and fits it to a size.
+
+    Args:
+        data: the file's content.
+        size: (height, width) in pixels.
+        resize: stretch to the size; crop the middle of the same shape first; or pad what remains with black.
+
+    Raises:
+        ImageError: the bytes are no usable photo. Its code is one of empty, not_an_image, format_not_allowed,
+            truncated, corrupt, too_large, too_small, animated.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this one has {len(data):,}.")
+    image = _open(data)
+    mode, file_format = image.mode, _format(image)
+    stored = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
+    pixels = _orient(stored, _orientation(image))
+    return Photo(_fit(pixels, size, resize), _upright_size(image), mode, file_format)
+
+
+def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
+    """(height, width) of a photo as a viewer shows it, in pixels, from the header alone.
+
+    Args:
+        source: the file's content, or the file opened for reading; of a file only the header is read, so EXIF data
+            that a PNG holds behind its pixels are not seen.
+
+    Raises:
+        ImageError: the header is that of no usable photo.
+    """
+    return _upright_size(_open(source))
+
+
+def _open(source: bytes | BinaryIO) -> Image.Image:
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        image = Image.open(file, formats=FORMATS)
+        frames_follow = getattr(image, "is_animated", False) and image.format != "MPO"
+    except UnidentifiedImageError:
+        file.seek(0)
+        raise foreign(file.read(MAX_BYTES)) from None
+    except Exception as error:
+        raise damage("The file", error) from None
+    _check_size(image.width, image.height)
+    if frames_follow:
+        found = "pages" if image.format == "TIFF" else "frames"
+        raise ImageError("animated", f"A photo must be one still picture; this {image.format} holds several {found}. "
+                                     "Save the one that is meant as a file of its own.")  # fmt: skip
+    return image
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError("too_large", f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
+                                      f"header says {width} × {height}. Save it smaller.")  # fmt: skip
+    if min(width, height) < MIN_SIDE:
+        raise ImageError("too_small", f"Each side of a photo must have at least {MIN_SIDE} pixels; this one has "
+                                      f"{width} × {height}.")  # fmt: skip
+
+
+def _format(image: Image.Image) -> str:
+    # A phone's JPEG with a depth or gain map behind it is an MPO to Pillow; its first picture is the photo.
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read: so do viewers."""
+    if image.format == "TIFF":
+        return 1  # Pillow applies a TIFF's own while loading
+    try:
+        # The base class's method: that of PNG would decode the pixels to look for EXIF behind them.
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow's EXIF reader raises whatever damaged tags lead it to
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns and mirrors as EXIF says: uint8 (height, width, 3) in, the same photo upright out."""
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels)
+
+
+def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
+    """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `_fit` can shrink."""
+    if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise ImageError("corrupt", f"A JPEG may hold at most {MAX_JPEG_SCANS} scans; this one holds more.")
+    min_height, min_width = _least_size(image, size, resize)
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if (width, height) != image.size:
+            raise ValueError(f"it has two sizes, {image.size} and {(width, height)}")
+        wanted = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, wanted, min_height=min_height, min_width=min_width)
+    except ValueError as error:
+        if "subsampling" in str(error):  # rare sampling factors, which TurboJPEG does not know and libjpeg does
+            return _decode_by_pillow(data, image)
+        raise damage("The JPEG", error, ends_early=b"\xff\xd9" not in data) from None
+    if wanted == "CMYK":
+        # Stored inverted, as Adobe does and everyone after it: 255 is no ink.
+        inks = pixels.astype(np.uint16)
+        pixels = ((inks[..., :3] * inks[..., 3:] + 127) // 255).astype(np.uint8)
+    return pixels
+
+
+def _least_size(image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[int, int]:
+    """(height, width) as stored that still has every pixel that fitting to `size` needs."""
+    height, width = size if _orientation(image) < 5 else size[::-1]
+    scales = height / image.height, width / image.width
+    if resize == "stretch":
+        return height, width
+    scale = max(scales) if resize == "crop" else min(scales)
+    return math.ceil(image.height * scale), math.ceil(image.width * scale)
+
+
+def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
+    if image.format == "PNG":
+        check_png(data)
+    try:
+        image.load()
+        return _to_rgb(image)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise damage(f"The {image.format}", error) from None
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    """A loaded image of any mode as uint8 (height, width, 3), RGB, transparency on white."""
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint32)
+        grey = ((values + 128) // 257).astype(np.uint8)
+        grey[values == image.info.get("transparency", -1)] = 255
+        return np.stack([grey] * 3, axis=-1)
+    if image.mode in ("I", "F"):
+        return np.stack([_scale_to_uint8(np.asarray(image))] * 3, axis=-1)
+    if image.has_transparency_data:
+        rgba = image.convert("LA" if image.mode == "La" else image.mode).convert("RGBA")
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(rgba, mask=rgba.getchannel("A"))
+        return np.asarray(canvas)
+    return np.asarray(image.convert("RGB"))
+
+
+def _scale_to_uint8(values: np.ndarray) -> np.ndarray:
+    """Floats and 32-bit integers, whose range no file states, by the least customary range that holds them.
+
+    Ranges: 0 to 1 (floats only), 0 to 255, 0 to 65,535, else the photo's own.
+
+    Raises:
+        ImageError: a value is not finite.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ImageError("corrupt", "Every pixel must be a finite number; this photo holds NaN or infinity.")
+    floor, ceiling = 0.0, 255.0
+    if low < 0 or high > 65535:
+        floor, ceiling = low, max(high, low + 1)
+    elif high > 255:
+        ceiling = 65535.0
+    elif high <= 1 and values.dtype.kind == "f":
+        ceiling = 1.0
+    scaled = (values.astype(np.float32) - np.float32(floor)) * np.float32(255 / (ceiling - floor))
+    return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
+
+
+def _fit(pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:
+    """Brings uint8 (height, width, 3) to `size`."""
+    height, width = pixels.shape[:2]
+    scales = size[0] / height, size[1] / width
+    if resize == "crop":
+        inner = [max(1, round(side / max(scales))) for side in size]
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        return _scale(pixels[top : top + inner[0], left : left + inner[1]], size)
+    if resize == "pad":
+        inner = [max(1, round(side * min(scales))) for side in (height, width)]
+        top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+        padded = np.zeros((*size, 3), np.uint8)
+        padded[top : top + inner[0], left : left + inner[1]] = _scale(pixels, (inner[0], inner[1]))
+        return padded
+    return _scale(pixels, size)
+
+
+def _scale(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Shrinks by averaging areas, then enlarges by linear interpolation, each side as it needs."""
+    import cv2
+
+    shrunk = min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1])
+    for (height, width), how in ((shrunk, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if pixels.shape[:2] != (height, width):
+            pixels = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=how)
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,28 @@
+"""Prepares a data set: `python -m components.preprocess --params params.yaml --output artifacts/dataset`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.contract.console import exit_code, running_step
+from components.contract.params import load_params
+from components.contract.resolve import resolve
+from components.preprocess.source import probe
+from components.preprocess.step import preprocess
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m components.preprocess", description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the params file")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value")
+    parser.add_argument("--output", type=Path, required=True, help="the folder that becomes the data set")
+    arguments = parser.parse_args()
+    with running_step("preprocess"):
+        params = load_params(arguments.params, tuple(arguments.set))
+        found = probe(params.data.uri)
+        resolution = resolve(params, native_size=found.native_size, data_name=found.name)
+        preprocess(params.data.uri, resolution.params.preprocess, arguments.output)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,75 @@
+"""The manifest: what became of every file that was found."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from components.contract.dataset import SplitName
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One file, or one folder that is not entered: kept where `reason` is None, else rejected.
+
+    Attributes:
+        path: relative to the data, slashes forward; bytes that are no UTF-8 are escaped.
+        reason: why it was rejected, in one word.
+        message: the same in a sentence.
+        native_height, native_width: as a viewer shows it, in pixels.
+        mode, format: the file's own, in Pillow's words.
+    """
+
+    path: str
+    class_name: str | None = None
+    split: SplitName | None = None
+    reason: str | None = None
+    message: str | None = None
+    sha256: str | None = None
+    num_bytes: int | None = None
+    native_height: int | None = None
+    native_width: int | None = None
+    mode: str | None = None
+    format: str | None = None
+
+    @property
+    def kept(self) -> bool:
+        return self.reason is None
+
+    @property
+    def image_id(self) -> str:
+        """What the photo is called from here on: the first half of its content's SHA-256."""
+        assert self.sha256 is not None, "only files that were read have an id"
+        return self.sha256[:32]
+
+
+def write_manifest(path: Path, records: Iterable[Record]) -> None:
+    """A Parquet file with one row per record, ordered by path."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"num_bytes": pa.int64(), "native_height": pa.int32(), "native_width": pa.int32()}
+    schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Record)])
+    rows = sorted(records, key=lambda record: record.path)
+    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]
+    pq.write_table(pa.table(columns, schema=schema), path, compression="zstd")
+
+
+def count_reasons(records: Iterable[Record]) -> dict[str, int]:
+    """How many were rejected, per reason."""
+    return dict(sorted(Counter(record.reason for record in records if record.reason is not None).items()))
+
+
+def summarise_rejected(records: Sequence[Record], num_names: int = 3) -> list[str]:
+    """A line per reason, the most frequent first: `12 × truncated: cats/a.jpg, cats/b.jpg, cats/c.jpg, …`."""
+    lines = []
+    for reason, count in sorted(count_reasons(records).items(), key=lambda item: -item[1]):
+        names = [record.path for record in records if record.reason == reason]
+        shown = ", ".join(printable(name) for name in names[:num_names]) + (", …" if count > num_names else "")
+        lines.append(f"{count:,} × {reason}: {shown}")
+    return lines
+
+
+def printable(name: str) -> str:
+    """A file name for a line of text: line breaks and other control characters are escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)

@@ -1,0 +1,73 @@
+"""Where the data come from: the DVC hash and the git revision, read from the files beside them."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from components.contract.dataset import Source
+
+
+def find_origin(data: str) -> Source:
+    """The source of the data, with what DVC and git know of it."""
+    path = Path(data).resolve()
+    return Source(uri=data, dvc=dvc_hash(path), git_revision=git_revision(path))
+
+
+def dvc_hash(path: Path) -> str | None:
+    """The hash under which DVC tracks the path or a folder that holds it; None where it does not.
+
+    Both ways of DVC are read: `<name>.dvc` beside the data, and a stage's output in a `dvc.lock`.
+    """
+    for tracked in (path, *path.parents):
+        pointer = tracked.parent / f"{tracked.name}.dvc"
+        outputs = _read_yaml(pointer).get("outs") or [] if pointer.is_file() else []
+        for output in outputs:
+            if output.get("path") == tracked.name:
+                return _hash_of(output)
+        for folder in tracked.parents:
+            lock = folder / "dvc.lock"
+            stages = _read_yaml(lock).get("stages") or {} if lock.is_file() else {}
+            for output in (output for stage in stages.values() for output in stage.get("outs") or []):
+                if folder / str(output.get("path")) == tracked:
+                    return _hash_of(output)
+        if (tracked / ".dvc").is_dir() or (tracked / ".git").exists():
+            break
+    return None
+
+
+def git_revision(path: Path) -> str | None:
+    """The commit that is checked out around the path, with `-dirty` where tracked files differ from it."""
+    folder = path if path.is_dir() else path.parent
+    revision = _git(folder, "rev-parse", "--verify", "HEAD")
+    if revision is None:
+        return None
+    return f"{revision}-dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no") else revision
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None without git, without a repository, or where it refuses."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=60,
+            stdin=subprocess.DEVNULL, errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def _hash_of(output: dict[str, Any]) -> str | None:
+    value = output.get("md5") or output.get("etag") or output.get("checksum")
+    return str(value) if value else None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """A file of DVC's; one that cannot be read says nothing."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}

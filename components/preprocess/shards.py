@@ -1,0 +1,87 @@
+"""Writes what was kept: the shards of each split, and the golden photos."""
+
+import hashlib
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.dataset import SPLITS, SplitName, num_shards, shard_of, write_shard
+from components.contract.errors import DataError
+from components.preprocess.manifest import Record
+from components.preprocess.scan import PixelSpool
+from components.preprocess.source import FoundFile
+
+Rows = list[tuple[int, Record]]
+
+
+def write_shards(
+    dataset_dir: Path,
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    image_size: tuple[int, int],
+    spool: PixelSpool,
+) -> None:
+    """The shards of all splits. A shard's bytes depend on nothing but the photos that belong to it.
+
+    Args:
+        dataset_dir: where `<split>-<number>.arrow` are written.
+        records: one per row of the spool; those kept have a split.
+        class_names: in the order of their labels.
+        image_size: (height, width) in pixels.
+        spool: the pixels.
+    """
+    labels = {name: label for label, name in enumerate(class_names)}
+    for split in SPLITS:
+        kept = rows_of(records, split)
+        shards: dict[int, Rows] = defaultdict(list)
+        for row, record in kept:
+            shards[shard_of(record.image_id, num_shards(len(kept), image_size))].append((row, record))
+        for number, members in sorted(shards.items()):
+            members.sort(key=lambda member: member[1].image_id)
+            write_shard(
+                dataset_dir / f"{split}-{number:05d}.arrow",
+                spool.read([row for row, _ in members]),
+                np.array([labels[str(record.class_name)] for _, record in members], np.int32),
+                [record.image_id for _, record in members],
+            )
+
+
+def rows_of(records: Sequence[Record], split: SplitName) -> Rows:
+    """The kept photos of a split with their rows in the spool."""
+    return [(row, record) for row, record in enumerate(records) if record.kept and record.split == split]
+
+
+def copy_golden(golden_dir: Path, files: Sequence[FoundFile], records: Sequence[Record], num_photos: int) -> None:
+    """Test photos as their original files, named `<image_id>.<suffix>`: the classes in turn, by content hash.
+
+    Raises:
+        DataError: a file has changed since it was read.
+    """
+    golden_dir.mkdir()
+    for row, record in _in_turn(rows_of(records, "test"))[:num_photos]:
+        source = files[row].location
+        target = golden_dir / f"{record.image_id}.{_suffix(record)}"
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            raise DataError(f"The data must stay as they are while they are read; {source} cannot be read any more: "
+                            f"{error.strerror}. Run again.") from None  # fmt: skip
+        if hashlib.sha256(target.read_bytes()).hexdigest() != record.sha256:
+            raise DataError(f"The data must stay as they are while they are read; {source} changed. Run again.")
+
+
+def _in_turn(rows: Rows) -> Rows:
+    """The first of each class, then the second of each, and so on; within a class by content hash."""
+    by_class: dict[str, Rows] = defaultdict(list)
+    for row, record in sorted(rows, key=lambda member: member[1].image_id):
+        by_class[str(record.class_name)].append((row, record))
+    rounds = zip_longest(*(by_class[name] for name in sorted(by_class)))
+    return [member for member in chain.from_iterable(rounds) if member is not None]
+
+
+def _suffix(record: Record) -> str:
+    return {"JPEG": "jpg", "TIFF": "tif"}.get(str(record.format), str(record.format).lower())

@@ -1,0 +1,133 @@
+"""The step: photos become a data set, decoded once for all that follows."""
+
+import hashlib
+import json
+import logging
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from components.contract.dataset import SPLITS, DatasetInfo, Source
+from components.contract.outputs import new_folder, write_json
+from components.contract.params import PreprocessParams, dump_section
+from components.contract.tracking import Run, step_run
+from components.preprocess.audit import settle_copies
+from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
+from components.preprocess.origin import find_origin
+from components.preprocess.samples import SHEET_NAME, choose_samples, write_sheet
+from components.preprocess.scan import PixelSpool, scan
+from components.preprocess.shards import copy_golden, write_shards
+from components.preprocess.source import Found, find_photos, name_of, opened
+from components.preprocess.split import assign_splits
+
+log = logging.getLogger(__name__)
+
+SHOWN_REJECTIONS = 3
+"""Up to so many rejected files are told one by one; more are summed up by reason."""
+
+
+def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> DatasetInfo:
+    """Prepares a data set.
+
+    Args:
+        data: a folder of class folders, a folder of train/validation/test folders of class folders, or a zip or tar
+            archive of either. It is only read.
+        params: the preprocess section, without `auto`.
+        dataset_dir: becomes the data set that components/contract/dataset.py describes; one that is there is replaced
+            as a whole when the new one is complete.
+
+    Raises:
+        DataError: the photos as a whole cannot be used.
+        ArchiveError: the archive cannot be unpacked.
+        ArtifactError: dataset_dir cannot be written.
+    """
+    name = name_of(data)
+    with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch, opened(data, Path(scratch)) as data_dir:
+            found = find_photos(data_dir, unwrap=data_dir != Path(data))
+            records = _prepare(found, params, folder, Path(scratch))
+        everything = [*records, *found.rejected]
+        write_manifest(folder / "manifest.parquet", everything)
+        info = _describe(name, find_origin(data), found.class_names, params, everything, run)
+        write_json(folder / "dataset.json", info)
+        _track(run, info, folder)
+    _report(info, everything, dataset_dir)
+    return info
+
+
+def _prepare(found: Found, params: PreprocessParams, folder: Path, scratch: Path) -> list[Record]:
+    """Reads, judges and divides the photos, and writes all that is made of pixels."""
+    started = time.monotonic()
+    log.info("Found %s files in %d classes.", f"{len(found.files):,}", len(found.class_names))
+    with closing(PixelSpool(scratch / "pixels", params.size)) as spool:
+        records = scan(found.files, params.size, params.resize, spool)
+        seconds = time.monotonic() - started
+        log.info("Read them in %.1f s, %.0f a second.", seconds, len(records) / seconds)
+        fractions = {"validation": params.validation_fraction, "test": params.test_fraction}
+        records = assign_splits(settle_copies(records), found.class_names, found.given_splits, fractions, params.seed)
+        write_shards(folder, records, found.class_names, params.size, spool)
+        write_sheet(folder / SHEET_NAME, choose_samples(records, found.class_names), spool)
+    copy_golden(folder / "golden", found.files, records, params.golden_photos)
+    return records
+
+
+def _describe(
+    name: str,
+    source: Source,
+    class_names: Sequence[str],
+    params: PreprocessParams,
+    records: Sequence[Record],
+    run: Run,
+) -> DatasetInfo:
+    kept = [record for record in records if record.kept]
+    counts = Counter((record.split, record.class_name) for record in kept)
+    return DatasetInfo(
+        name=name, class_names=tuple(class_names), image_size=params.size, resize=params.resize,
+        native_size=(round(statistics.median(record.native_height or 0 for record in kept)),
+                     round(statistics.median(record.native_width or 0 for record in kept))),
+        counts={split: {name: counts[split, name] for name in class_names} for split in SPLITS},
+        rejected=count_reasons(records), fingerprint=fingerprint(kept, params), source=source,
+        mlflow_run_id=run.run_id,
+    )  # fmt: skip
+
+
+def fingerprint(kept: Sequence[Record], params: PreprocessParams) -> str:
+    """SHA-256 over the kept photos (content, class, split) and the preprocess params; names and order play no part."""
+    lines = sorted(json.dumps([record.sha256, record.class_name, record.split]) for record in kept)
+    return hashlib.sha256("\n".join([dump_section(params), *lines]).encode()).hexdigest()
+
+
+def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
+    """Names the data in the MLflow run, with counts and samples."""
+    if run.run_id is None:
+        return
+    counts = {split: info.num_images(split) for split in SPLITS} | {"rejected": info.num_rejected}
+    profile = json.dumps({**counts, "classes": len(info.class_names)})
+    run.log_dataset(
+        name=info.name, digest=info.fingerprint, source=info.source.uri, context="training", profile=profile
+    )
+    run.log_params({
+        "dataset.name": info.name, "dataset.fingerprint": info.fingerprint, "dataset.dvc": str(info.source.dvc),
+        "dataset.git_revision": str(info.source.git_revision), "dataset.num_classes": str(len(info.class_names)),
+    })  # fmt: skip
+    run.log_metrics({f"dataset/{name}": count for name, count in counts.items()})
+    run.log_artifacts(folder / SHEET_NAME, "dataset")
+    run.log_artifacts(folder / "dataset.json", "dataset")
+
+
+def _report(info: DatasetInfo, records: Sequence[Record], dataset_dir: Path) -> None:
+    rejected = [record for record in records if not record.kept]
+    if len(rejected) <= SHOWN_REJECTIONS:
+        for record in rejected:
+            log.warning("Rejected %s (%s): %s", record.path, record.reason, record.message)
+    else:
+        log.warning("Rejected %s of %s files; each is named in %s:",
+                    f"{len(rejected):,}", f"{len(records):,}", dataset_dir / "manifest.parquet")  # fmt: skip
+        for line in summarise_rejected(rejected):
+            log.warning("  %s", line)
+    log.info("Kept %s photos: %s.", f"{info.num_kept:,}",
+             ", ".join(f"{info.num_images(split):,} {split}" for split in SPLITS))  # fmt: skip
