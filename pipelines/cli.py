@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.console import BUG, NO_TELEMETRY, exit_code
+from pipelines.cluster_cli import add_images
 
 if TYPE_CHECKING:
     from components.contract.resolve import Resolution
+    from pipelines.docker_runner import Limits
 
 UNPROMOTED = 3
 """The exit code of a run that its verdict did not promote, where --require-promotion asks for it."""
@@ -44,6 +46,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = verb("run", _run, "take photos through the whole pipeline to a service that has answered")
     _add_params_options(run)
+    run.add_argument(
+        "--runner",
+        choices=("subprocess", "docker"),
+        default="subprocess",
+        help="default: %(default)s; docker: make images",
+    )
+    run.add_argument("--memory", metavar="SIZE", help="what a container may use, such as 4g; default: all there is")
+    run.add_argument("--gpus", type=_count, default=0, help="how many the containers may use; default: %(default)s")
     run.add_argument("--require-promotion", action="store_true", help="exit with 3 unless the verdict promotes")
     _add_json(run)
 
@@ -74,6 +84,8 @@ def build_parser() -> argparse.ArgumentParser:
     clean.add_argument("--cache", action="store_true", help="remove the cache as well")
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     _add_json(clean)
+
+    add_images(verb)
     return parser
 
 
@@ -113,10 +125,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from pipelines import local, show
 
     console = show.console(to_stderr=arguments.json)
+    limits = _limits(arguments)
     resolution = _resolve(arguments)
     show.decisions(console, resolution)
     try:
-        folder = local.run(resolution, show.Progress(console))
+        folder = local.run(resolution, show.Progress(console), limits)
     except local.PipelineError as failure:
         print(failure, file=sys.stderr)
         return BUG
@@ -126,6 +139,17 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         show.summary(console, summary)
     return UNPROMOTED if arguments.require_promotion and not summary["promoted"] else 0
+
+
+def _limits(arguments: argparse.Namespace) -> "Limits | None":
+    from components.contract.errors import ParamsError
+    from pipelines.docker_runner import Limits
+
+    if arguments.runner == "docker":
+        return Limits(memory=arguments.memory, gpus=arguments.gpus)
+    if arguments.memory or arguments.gpus:
+        raise ParamsError("--memory and --gpus limit containers, and this run has none; add --runner docker.")
+    return None
 
 
 def _compile(arguments: argparse.Namespace) -> int:
@@ -142,10 +166,9 @@ def _compile(arguments: argparse.Namespace) -> int:
 
 
 def _ui(arguments: argparse.Namespace) -> int:
-    from pipelines.local import HOME
     from pipelines.ui import serve_ui
 
-    return serve_ui(HOME, arguments.host, arguments.port)
+    return serve_ui(arguments.host, arguments.port)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -177,8 +200,8 @@ def _runs(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
+    from components.contract.tracking import HOME
     from pipelines import runs, show
-    from pipelines.local import HOME
 
     runs.mark_killed_runs()
     removals = runs.plan_cleaning(arguments.keep, HOME / "cache" if arguments.cache else None)

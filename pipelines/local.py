@@ -1,8 +1,8 @@
-"""Runs the pipeline here, by KFP's local subprocess runner.
+"""Runs the pipeline here, by KFP's local runners: as subprocesses, or in containers.
 
 `run` is the parent: it settles the params, owns the MLflow run and the run's folder, and shows what the steps print.
 The child (`python -m pipelines.local`) holds the KFP runner and all its tasks in one process group. A pipe ties the two
-together: when the parent is gone, whatever took it, the child kills its group.
+together: when the parent is gone, whatever took it, the child removes its containers and kills its group.
 """
 
 import contextlib
@@ -23,9 +23,8 @@ from components.contract.errors import DarkroomError
 from components.contract.params import Params, dump_section
 from components.contract.resolve import Resolution
 from components.contract.tracking import Run, create_run, end_run, flatten, tracking_uri
-from pipelines import runs
+from pipelines import docker_runner, runs
 
-HOME = Path(".darkroom")
 STOP_SECONDS = 10.0
 """How long the tasks may take to end after they were asked to."""
 
@@ -37,12 +36,13 @@ class PipelineError(Exception):
     """A task failed by a fault of ours; the text is what it printed last."""
 
 
-def run(resolution: Resolution, show: Show) -> runs.RunFolder:
+def run(resolution: Resolution, show: Show, limits: docker_runner.Limits | None = None) -> runs.RunFolder:
     """Runs the whole pipeline and writes the summary.
 
     Args:
         resolution: params without `auto`.
         show: is called with every line of the steps, as it comes.
+        limits: of the containers that the tasks run in; None for subprocesses.
 
     Raises:
         DarkroomError: something that the user can mend, from a step or from the start.
@@ -50,17 +50,21 @@ def run(resolution: Resolution, show: Show) -> runs.RunFolder:
         KeyboardInterrupt: SIGINT or SIGTERM; the tasks have ended.
     """
     params = resolution.params
-    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri(HOME)
+    if limits is not None:
+        docker_runner.check_images()
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     for killed in runs.mark_killed_runs():
         if killed.state.mlflow_run_id:
             end_run(Run(killed.state.mlflow_run_id), "KILLED")
+        if limits is not None:
+            docker_runner.remove(killed.path.name)
     with runs.start_run(params.data.uri) as folder, _ended_with_its_run(folder, params) as mlflow_run:
         mlflow_run.log_params(flatten(params.model_dump(mode="json")))
         if resolution.decisions:
             mlflow_run.set_tags({"darkroom.decisions": "\n".join(resolution.decisions)})
         _write_params(folder.path / runs.PARAMS_FILE, params)
         started = time.monotonic()
-        _run_tasks(folder, params, mlflow_run, show)
+        _run_tasks(folder, params, mlflow_run, show, limits)
         _gather_outputs(folder)
         summary = summarise(folder, mlflow_run, total_seconds=time.monotonic() - started)
         runs.finish(folder, summary)
@@ -98,15 +102,24 @@ def _ended_with_its_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]
     end_run(mlflow_run, "FINISHED")
 
 
-def _run_tasks(folder: runs.RunFolder, params: Params, mlflow_run: Run, show: Show) -> None:
+def _run_tasks(
+    folder: runs.RunFolder, params: Params, mlflow_run: Run, show: Show, limits: docker_runner.Limits | None
+) -> None:
     events_path = folder.path / "events.jsonl"
-    order = {"arguments": pipeline_arguments(params), "pipeline_root": str((folder.path / "kfp").resolve())}
-    ours, theirs = os.pipe()
+    order: dict[str, Any] = {
+        "arguments": pipeline_arguments(params),
+        "pipeline_root": str((folder.path / "kfp").resolve()),
+    }
     environment = os.environ | {
         "MLFLOW_RUN_ID": mlflow_run.run_id or "",
         EVENTS_VARIABLE: str(events_path.resolve()),
         "PYTHONUNBUFFERED": "1",
     }
+    if limits is not None:
+        containers = docker_runner.containers_of(folder.path, params, environment, limits)
+        docker_runner.check_mounts(containers)
+        order["containers"] = containers.to_json()
+    ours, theirs = os.pipe()
     child = subprocess.Popen(
         [sys.executable, "-m", "pipelines.local", str(ours), json.dumps(order)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -120,6 +133,8 @@ def _run_tasks(folder: runs.RunFolder, params: Params, mlflow_run: Run, show: Sh
     finally:
         _stop(child)
         os.close(theirs)
+        if limits is not None:
+            docker_runner.remove(folder.path.name)
     failure = next((event for event in read_events(events_path) if event["event"] == "failed"), None)
     if failure is not None and failure["kind"] is not None:
         raise DarkroomError(f"{failure['step']}: {failure['error']}")
@@ -262,25 +277,32 @@ def _write_params(path: Path, params: Params) -> None:
 # --- the child -------------------------------------------------------------------------------------------------------
 
 
-def _die_with(pipe: int) -> None:
-    """Kills this process group as soon as the other end of `pipe` is closed."""
+def _die_with(pipe: int, run_id: str | None) -> None:
+    """Removes the containers of the run and kills this process group as soon as the other end of `pipe` is closed."""
 
     def watch() -> None:
         os.read(pipe, 1)
-        os.killpg(0, signal.SIGKILL)
+        try:
+            if run_id is not None:
+                docker_runner.remove(run_id)
+        finally:
+            os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
 def _main(pipe: str, order: str) -> None:
-    _die_with(int(pipe))
+    given = json.loads(order)
+    containers = docker_runner.Containers.from_json(given["containers"]) if "containers" in given else None
+    _die_with(int(pipe), containers.run_id if containers else None)
     from kfp import local
 
     from pipelines.training import training
 
-    given = json.loads(order)
-    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=given["pipeline_root"])
-    training(**given["arguments"])
+    runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
+    local.init(runner=runner, pipeline_root=given["pipeline_root"])
+    with docker_runner.watching(containers.run_id) if containers else contextlib.nullcontext():
+        training(**given["arguments"])
 
 
 if __name__ == "__main__":

@@ -4,24 +4,22 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 from components.contract.errors import ServiceError
 from components.contract.tracking import tracking_uri
 
 
-def serve_ui(home: Path, host: str, port: int) -> int:
+def serve_ui(host: str, port: int) -> int:
     """Serves the MLflow UI until it is stopped.
 
     Args:
-        home: where the local store is, unless `MLFLOW_TRACKING_URI` names another.
         host: the address to listen on.
         port: the port to listen on.
 
     Raises:
         ServiceError: the port is taken, or the store is a server, which has a UI of its own.
     """
-    uri = tracking_uri(home)
+    uri = tracking_uri()
     if uri.startswith(("http://", "https://")):
         raise ServiceError(f"The runs are kept by the MLflow server at {uri}: open that address instead.")
     with socket.socket() as probe:

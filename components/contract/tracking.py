@@ -21,12 +21,15 @@ log = logging.getLogger(__name__)
 
 KEY_VARIABLE = "DARKROOM_RUN_KEY"
 KEY_TAG = "darkroom.run_key"
+HOME = Path(".darkroom")
+"""Where the local store stands, below the working folder."""
+
 RETRY_SECONDS = 2.0
 CLOSE_SECONDS = 30.0
 
 
-def tracking_uri(home: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home` (made where it is missing)."""
+def tracking_uri(home: Path = HOME) -> str:
+    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made."""
     given = os.environ.get("MLFLOW_TRACKING_URI")
     if given:
         return given
@@ -182,6 +185,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
     Raises:
         TrackingError: a run has to be made and the store cannot be written.
     """
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     run_id = os.environ.get("MLFLOW_RUN_ID")
     key = os.environ.get(KEY_VARIABLE)
     owned = False
