@@ -4,15 +4,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV ?= .venv
 LOCK := requirements/laptop.txt
 READY := $(VENV)/.ready
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 # DVC and OpenVINO would send usage statistics.
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test proof bench lint serve ui images lock clean
+.PHONY: help run test test-docker proof bench lint serve ui images lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the whole pipeline on the built-in demo data
 	@dvc repro --quiet digits
@@ -20,6 +21,9 @@ run: $(READY) ## the whole pipeline on the built-in demo data
 
 test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
 	@python -m pytest -m "not proof"
+
+test-docker: $(READY) ## the pipeline in containers, compared with subprocesses; needs an engine and `make images`
+	@python -m pytest -m docker
 
 proof: $(READY) ## all tests and all long proofs
 	@python -m pytest
@@ -38,9 +42,17 @@ serve: $(READY) ## serve the newest model on port 3000
 ui: $(READY) ## the MLflow UI on port 5000
 	@darkroom ui
 
+images: $(READY) ## build the container images and print their sizes; BASE_IMAGE=… NETWORK=host
+	@darkroom images build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) $(if $(NETWORK),--network $(NETWORK))
+
 lock: ## resolve the dependencies anew and write the lock
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --all-extras --upgrade -o $(LOCK)
+	$(COMPILE) pyproject.toml --all-extras --upgrade -o $(LOCK)
+	for step in preprocess train evaluate deploy serve; do \
+		$(COMPILE) pyproject.toml --extra $$step -c $(LOCK) -o requirements/$$step.txt || exit; done
+	$(COMPILE) pyproject.toml requirements/train-gpu.in --extra train -c $(LOCK) -o requirements/train-gpu.txt
+	$(COMPILE) requirements/kfp.in --no-deps -c $(LOCK) -o requirements/kfp.txt
+	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt
+	$(COMPILE) requirements/mlflow.in --upgrade -o requirements/mlflow.txt
 
 # The environment is made once, and again when the lock changes. uv comes from the lock as well, by its hash.
 $(READY): $(LOCK) pyproject.toml

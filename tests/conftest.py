@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-OURS = ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "DARKROOM_RUN_KEY", "DARKROOM_EVENTS")
+OURS = ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "DARKROOM_RUN_KEY", "DARKROOM_EVENTS", "DARKROOM_ORIGIN")
 
 
 @pytest.fixture(autouse=True)

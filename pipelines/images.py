@@ -1,0 +1,141 @@
+"""The container images: built from components/Dockerfile, and pushed to a registry that names them by digest."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import DarkroomError
+
+STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
+IMAGES: Final = (*STEPS, "serve", "mlflow")
+"""serve starts a bento; mlflow is the tracking server of a cluster."""
+DOCKERFILE: Final = Path("components/Dockerfile")
+DIGESTS_PATH: Final = Path("build/images.json")
+"""Where `push` writes the digests, and where `darkroom submit` finds them."""
+PUBLIC_BASE: Final = "python:3.11-slim"
+
+
+class EngineError(DarkroomError):
+    """The container engine, or an image, is missing or does not do what is asked."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How the images are built.
+
+    Attributes:
+        base_image: holds Python 3.11 with its venv module, and nothing else that matters.
+        gpu: whether train gets TensorFlow with CUDA; its tag then ends in -gpu.
+        network: what Docker calls the network of the build, such as `host`; None for its default.
+        index_url: a package index of your own.
+        offline: whether packages come from the folder wheels/ alone.
+    """
+
+    base_image: str = PUBLIC_BASE
+    gpu: bool = False
+    network: str | None = None
+    index_url: str | None = None
+    offline: bool = False
+
+
+def image_name(image: str, *, gpu: bool = False) -> str:
+    """The name and tag under which an image is built here; the word python is what KFP's local runner looks for."""
+    return f"darkroom-{image}-python:{version('darkroom')}{'-gpu' if gpu else ''}"
+
+
+def build(image: str, options: BuildOptions) -> int:
+    """Builds one image; the engine's own progress goes to standard error.
+
+    Args:
+        image: one of IMAGES.
+        options: see there.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        EngineError: there is no engine, no source tree, or the build failed.
+    """
+    if not DOCKERFILE.is_file():
+        raise EngineError(f"Images are built from Darkroom's own source tree; there is no {DOCKERFILE} in "
+                          f"{Path.cwd()}. Change into the repository.")  # fmt: skip
+    gpu = options.gpu and image == "train"
+    name = image_name(image, gpu=gpu)
+    _docker("build", *build_arguments(image, options), "--tag", name, ".", what=f"building {name}", show=True)
+    return int(_docker("image", "inspect", "--format", "{{.Size}}", name, what=f"looking at {name}"))
+
+
+def build_arguments(image: str, options: BuildOptions) -> list[str]:
+    """The options of `docker build`."""
+    arguments = {"BASE_IMAGE": options.base_image, "STEP": image}
+    if options.gpu and image == "train":
+        arguments["LOCK"] = "train-gpu"
+    if options.index_url:
+        arguments["PIP_INDEX_URL"] = options.index_url
+    if options.offline:
+        arguments["PIP_NO_INDEX"] = "1"
+    labels = {"revision": revision(), "version": version("darkroom")}
+    return [
+        "--file", str(DOCKERFILE),
+        "--target", "step" if image in STEPS else image,
+        *(word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")),
+        *(word for key, value in labels.items() for word in ("--label", f"org.opencontainers.image.{key}={value}")),
+        *(("--network", options.network) if options.network else ()),
+    ]  # fmt: skip
+
+
+def revision() -> str:
+    """The commit of the source tree, `-dirty` appended where tracked files differ from it; unknown outside of git."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return found.stdout.strip() if found.returncode == 0 else "unknown"
+
+
+def push(image: str, registry: str, *, gpu: bool = False) -> str:
+    """Pushes one image.
+
+    Args:
+        image: one of IMAGES.
+        registry: such as `registry.example.org/team`.
+        gpu: whether the GPU variant is meant.
+
+    Returns:
+        The image by its digest, `registry/name@sha256:…`.
+
+    Raises:
+        EngineError: there is no engine or no such image, or the registry refuses.
+    """
+    local = image_name(image, gpu=gpu)
+    remote = f"{registry.rstrip('/')}/{local}"
+    _docker("tag", local, remote, what=f"finding {local}; build it with `make images`")
+    _docker("push", remote, what=f"pushing {remote}; is the registry right, and `docker login` done", show=True)
+    listed = _docker("image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', remote, what=f"reading {remote}")
+    prefix = f"{remote.rpartition(':')[0]}@"
+    return next(digest for digest in listed.split() if digest.startswith(prefix))
+
+
+def write_digests(digests: dict[str, str]) -> None:
+    """Keeps what `push` gave, for `darkroom submit`."""
+    from components.contract.outputs import write_json
+
+    write_json(DIGESTS_PATH, digests)
+
+
+def _docker(*arguments: str, what: str, show: bool = False) -> str:
+    try:
+        done = subprocess.run(
+            ["docker", *arguments], check=False, text=True, stdin=subprocess.DEVNULL,
+            stdout=sys.stderr if show else subprocess.PIPE, stderr=None if show else subprocess.PIPE,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise EngineError("A container engine is needed; no `docker` was found on PATH. Install Docker Engine, "
+                          "or Podman with its docker command.") from None  # fmt: skip
+    if done.returncode != 0:
+        reason = "its words stand above" if show else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineError(f"Docker must succeed in {what}; it failed: {reason}.")
+    return (done.stdout or "").strip()
