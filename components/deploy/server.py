@@ -71,7 +71,7 @@ def serving(
         yield url
     finally:
         _stop(process)
-        reader.join(1)
+        reader.join(STOP_SECONDS)
 
 
 def serve(bento_dir: Path, host: str, port: int) -> int:
@@ -141,10 +141,11 @@ def _start(bento: Path, address: str, port: int) -> subprocess.Popen[str]:
 
 def _read(process: "subprocess.Popen[str]", lines: deque[str], echo: bool) -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        lines.append(line.rstrip())
-        if echo:
-            _say(line)
+    with process.stdout:
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if echo:
+                _say(line)
 
 
 def _say(text: str) -> None:
