@@ -25,8 +25,8 @@ from components.contract.errors import ArtifactError
 from components.contract.outputs import read_json
 
 FORMAT_VERSION: Final = 1
-SPLITS = ("train", "validation", "test")
 SplitName = Literal["train", "validation", "test"]
+SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 
 SHARD_BYTES = 64 * 2**20
 """About how many bytes of pixels a shard holds when its split is as large as it may be for its number of shards."""

@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from components.contract.errors import ImageError
 
@@ -16,10 +16,10 @@ MAX_PNG_CHUNKS: Final = 200_000
 """Real files hold far fewer; more are made to keep a decoder busy."""
 
 _MAGIC: Final = {
-    b"\xff\xd8\xff": ("JPEG", b"\xff\xd9"), b"\x89PNG\r\n\x1a\n": ("PNG", b"IEND"), b"GIF8": ("GIF", b";"),
-    b"RIFF": ("WEBP", b""), b"BM": ("BMP", b""), b"II*\0": ("TIFF", b""), b"MM\0*": ("TIFF", b""),
+    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"RIFF": "WEBP", b"BM": "BMP",
+    b"II*\0": "TIFF", b"MM\0*": "TIFF",
 }  # fmt: skip
-"""How the allowed formats begin, and what must follow somewhere in a whole file."""
+"""How files of the allowed formats begin."""
 
 _FOREIGN_BRANDS: Final = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 _FOREIGN_PICTURES: Final = {
@@ -28,13 +28,20 @@ _FOREIGN_PICTURES: Final = {
 }  # fmt: skip
 
 
-def foreign(data: bytes) -> ImageError:
-    """Says what a file that no allowed reader takes is, as far as its first bytes tell."""
+def unreadable(data: bytes, error: Exception) -> ImageError:
+    """Says what a file that no allowed reader opens is, as far as its first bytes tell.
+
+    Args:
+        data: the file's content.
+        error: what the reader complained of.
+    """
     if not data:
         return ImageError("empty", "A photo must hold data; this file has 0 bytes. Copy it again from its origin.")
-    for magic, (name, ending) in _MAGIC.items():
+    for magic, name in _MAGIC.items():
         if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP"):
-            return damage(f"The {name}", ValueError("its header cannot be read"), ends_early=ending not in data)
+            if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
+                error = ValueError("its header cannot be read")
+            return damage(f"The {name}", error, ends_early=ends_early(name, data))
     start = data[:1024].lstrip().lower()
     picture = _FOREIGN_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
     picture = picture or next((name for magic, name in _FOREIGN_PICTURES.items() if data.startswith(magic)), None)
@@ -50,6 +57,18 @@ def foreign(data: bytes) -> ImageError:
     else:
         found = f"something else, which begins with {data[:12]!r}"
     return ImageError("not_an_image", f"A photo must be one of {', '.join(FORMATS)}; this is {found}.")
+
+
+def ends_early(name: str, data: bytes) -> bool:
+    """Whether a file lacks its end for certain."""
+    if name == "JPEG":
+        return b"\xff\xd9" not in data
+    if name == "PNG":
+        return b"IEND" not in data
+    if name in ("WEBP", "BMP"):
+        start = 4 if name == "WEBP" else 2
+        return len(data) < int.from_bytes(data[start : start + 4], "little")
+    return False
 
 
 def damage(what: str, error: Exception, *, ends_early: bool = False) -> ImageError:

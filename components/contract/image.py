@@ -20,10 +20,10 @@ from typing import BinaryIO, Final, Literal
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from components.contract.errors import ImageError
-from components.contract.formats import FORMATS, MAX_PIXELS, check_png, damage, foreign
+from components.contract.formats import FORMATS, MAX_PIXELS, check_png, damage, ends_early, unreadable
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
@@ -37,6 +37,8 @@ Resize = Literal["stretch", "crop", "pad"]
 # Pillow also checks its limit where we cannot, as for the tiles of a TIFF. Where it only warns, `_open` refuses.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# On the console its words on damaged tags would name no file; what cannot be read is refused all the same.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,11 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
     try:
         image = Image.open(file, formats=FORMATS)
         frames_follow = getattr(image, "is_animated", False) and image.format != "MPO"
-    except UnidentifiedImageError:
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
         file.seek(0)
-        raise foreign(file.read(MAX_BYTES)) from None
-    except Exception as error:
-        raise damage("The file", error) from None
+        raise unreadable(file.read(MAX_BYTES), error) from None
     _check_size(image.width, image.height)
     if frames_follow:
         found = "pages" if image.format == "TIFF" else "frames"
@@ -164,7 +166,7 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
     except ValueError as error:
         if "subsampling" in str(error):  # rare sampling factors, which TurboJPEG does not know and libjpeg does
             return _decode_by_pillow(data, image)
-        raise damage("The JPEG", error, ends_early=b"\xff\xd9" not in data) from None
+        raise damage("The JPEG", error, ends_early=ends_early("JPEG", data)) from None
     if wanted == "CMYK":
         # Stored inverted, as Adobe does and everyone after it: 255 is no ink.
         inks = pixels.astype(np.uint16)
@@ -190,7 +192,7 @@ def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
         return _to_rgb(image)
     except (ImageError, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # as above
         raise damage(f"The {image.format}", error) from None
 
 

@@ -5,7 +5,7 @@ list of layers is refused, or shown with its shapes, before anything heavy is im
 """
 
 import json
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
     Strict,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 
 from components.contract.errors import ModelError
@@ -104,6 +105,13 @@ class Conv2D(_Windowed):
     dilation_rate: Pair = 1
     activation: ActivationName | None = None
     use_bias: bool = True
+
+    @model_validator(mode="after")
+    def _steps_or_dilates(self) -> Self:
+        if self.strides not in (1, (1, 1)) and self.dilation_rate not in (1, (1, 1)):
+            raise fault(f"strides and dilation_rate cannot both differ from 1; found {self.strides} and "
+                        f"{self.dilation_rate}")  # fmt: skip
+        return self
 
     def _output_shape(self, shape: Shape) -> Shape:
         spatial = self._slide(shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
@@ -286,25 +294,39 @@ def _layer_schema() -> dict[str, Any]:
 LayerSpec = Annotated[Layer, PlainValidator(parse_layer), PlainSerializer(_dump_layer), WithJsonSchema(_layer_schema())]
 
 
-def trace_shapes(layers: tuple[Layer, ...], input_shape: Shape) -> list[Shape]:
+def trace_shapes(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[Shape]:
     """The output shape of each layer in turn.
 
     Args:
         layers: the network without its input and output layer.
         input_shape: (height, width, channels).
+        where: the key in params.yaml, for the message.
 
     Raises:
-        ModelError: a layer cannot take what the layer before it gives; names the layer and the shape.
+        ModelError: a layer cannot take what the layer before it gives, two layers have one name, or the last does not
+            give the flat vector that the output layer takes.
     """
     shapes: list[Shape] = []
     shape = input_shape
+    names: set[str] = set()
     for position, layer in enumerate(layers):
+        if layer.name is not None and layer.name in names:
+            raise ModelError(f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
+                             "earlier one. Change it, or leave it out.")  # fmt: skip
+        names |= {layer.name} if layer.name is not None else set()
         try:
             shape = layer.output_shape(shape)
         except ValueError as error:
-            found = " × ".join(map(str, shape))
             raise ModelError(
-                f"train.model.layers[{position}] {layer} cannot stand here: {error}. Its input is {found}."
+                f"{where}[{position}] {layer} cannot stand here: {error}. Its input is {shape_text(shape)}."
             ) from None
         shapes.append(shape)
+    if len(shape) != 1:
+        raise ModelError(f"{where} must end in a flat vector, which the output layer takes; {layers[-1]} gives "
+                         f"{shape_text(shape)}. Add Flatten or GlobalAveragePooling2D.")  # fmt: skip
     return shapes
+
+
+def shape_text(shape: Shape) -> str:
+    """224 × 224 × 3."""
+    return " × ".join(map(str, shape))

@@ -113,6 +113,10 @@ BackboneName = Literal["MobileNetV2"]
 BACKBONE_SIZES: dict[str, int] = {"MobileNetV2": 224}
 """The input size in pixels that each backbone was made for."""
 
+BACKBONE_FEATURES: dict[str, tuple[int, int]] = {"MobileNetV2": (32, 1280)}
+"""Pixels per place of each backbone's feature map, which is the least that a photo's side may have; and its channels.
+Enough to check a head before anything heavy is imported."""
+
 
 class ModelParams(Section):
     """Which network is trained. Its output layer, one logit per class, comes from the data."""

@@ -2,11 +2,14 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contract.errors import ModelError
 from components.contract.layers import Layer, parse_layer, trace_shapes
 from components.contract.params import (
+    BACKBONE_FEATURES,
     BACKBONE_SIZES,
     MIN_SIZE,
     TINY_PIXELS,
+    ModelParams,
     Params,
     TrainParams,
 )
@@ -107,9 +110,25 @@ def resolve_train(train: TrainParams, image_size: tuple[int, int]) -> tuple[Trai
         decisions.append(
             f"train.augmentation: auto became {augmentation}, for {'tiny pictures' if tiny else 'photos'}."
         )
+    check_model(model, image_size)
+    return train.model_copy(update={"model": model, "augmentation": augmentation}), decisions
+
+
+def check_model(model: ModelParams, image_size: tuple[int, int]) -> None:
+    """Checks that the layers can be built for photos of `image_size` (height, width).
+
+    Raises:
+        ModelError: they cannot; names the layer and its input.
+    """
     if model.layers is not None:
         trace_shapes(model.layers, (*image_size, 3))
-    return train.model_copy(update={"model": model, "augmentation": augmentation}), decisions
+    if model.name is not None and model.head is not None:
+        pixels_per_place, channels = BACKBONE_FEATURES[model.name]
+        if min(image_size) < pixels_per_place:
+            raise ModelError(f"{model.name} takes photos of at least {pixels_per_place} px a side; they are "
+                             f"{_size_text(image_size)} px. Set a larger preprocess.image_size.")  # fmt: skip
+        height, width = (-(-side // pixels_per_place) for side in image_size)
+        trace_shapes(model.head, (height, width, channels), "train.model.head")
 
 
 def _resolve_image_size(params: Params, native_size: tuple[int, int]) -> tuple[int | tuple[int, int], str]:

@@ -1,12 +1,25 @@
 """Runs the exported inference graph: the same code in train's check, in evaluate and in the service."""
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from components.contract.errors import ArtifactError
+
+CPU_SETTINGS: Final[dict[str, str | int]] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+"""float32 on every processor: bfloat16, where it is built in, would change the figures."""
+
+
+def openvino() -> Any:
+    """The module, without its telemetry, which would call home as soon as OpenVINO is imported."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: cannot be imported
+    import openvino as module
+
+    return module
 
 
 def export_sha256(export_dir: Path) -> str:
@@ -52,15 +65,10 @@ class InferenceGraph:
         Raises:
             ArtifactError: the files are missing or damaged.
         """
-        import openvino as ov
-
         path = export_dir / "model.xml"
-        # float32 on every processor: bfloat16, where it is built in, would change the figures.
-        settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        if num_threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = num_threads
+        settings = CPU_SETTINGS | ({} if num_threads is None else {"INFERENCE_NUM_THREADS": num_threads})
         try:
-            self._compiled = ov.Core().compile_model(path, "CPU", settings)
+            self._compiled = openvino().Core().compile_model(path, "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ArtifactError(f"An exported graph must stand at {path}; it cannot be loaded: {reason}") from None

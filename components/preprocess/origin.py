@@ -1,14 +1,21 @@
 """Where the data come from: the DVC hash and the git revision, read from the files beside them."""
 
+import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from components.contract.dataset import Source
+
+ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
+"""Holds the source as JSON where there are neither git nor DVC's files to be seen: in a container."""
 
 
 def find_origin(data: str) -> Source:
     """The source of the data, with what DVC and git know of it."""
+    known = os.environ.get(ORIGIN_VARIABLE)
+    if known:
+        return Source.model_validate_json(known)
     path = Path(data).resolve()
     return Source(uri=data, dvc=dvc_hash(path), git_revision=git_revision(path))
 

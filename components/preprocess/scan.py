@@ -38,7 +38,7 @@ class PixelSpool:
 
     def write(self, row: int, pixels: np.ndarray) -> None:
         """Stores uint8 (height, width, 3); may be called from several threads."""
-        content = memoryview(pixels.reshape(-1))
+        content = np.ascontiguousarray(pixels).data.cast("B")
         start = row * self._row_bytes
         while content:
             written = os.pwrite(self._file, content, start)
@@ -48,7 +48,7 @@ class PixelSpool:
         """Rows in the given order: uint8 (len(rows), height, width, 3)."""
         pixels = np.empty((len(rows), *self._shape), np.uint8)
         for target, row in zip(pixels, rows, strict=True):
-            num_read = os.preadv(self._file, [target.reshape(-1)], row * self._row_bytes)
+            num_read = os.preadv(self._file, [target.data], row * self._row_bytes)
             assert num_read == self._row_bytes, "only rows that were written are read"
         return pixels
 

@@ -127,9 +127,9 @@ def find_photos(data_dir: Path, *, unwrap: bool = False) -> Found:
     _require_classes(layout, listing, data_dir)
     files, rejected = [], [*listing.rejected]
     for file in listing.files:
-        place = layout.place(file.parts)
-        record = Record("/".join(file.parts), *(place or ()), num_bytes=file.num_bytes)
-        if place:
+        class_name, split = layout.place(file.parts) or (None, None)
+        record = Record("/".join(file.parts), class_name, split, num_bytes=file.num_bytes)
+        if class_name is not None:
             files.append(FoundFile(file.path, record))
         else:
             rejected.append(replace(record, reason="outside_class_folder", message="It lies in no class folder, so it "

@@ -34,7 +34,9 @@ def assign_splits(
     Raises:
         DataError: a class has too few usable photos, or none in a given split.
     """
-    cuts = {split: fractions[split] for split in ("test", "validation") if split not in given}
+    cuts: dict[SplitName, float] = {
+        split: fractions[split] for split in reversed(SPLITS) if split != "train" and split not in given
+    }
     by_class: dict[str, list[Record]] = {name: [] for name in class_names}
     for record in records:
         if record.kept and record.class_name is not None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from components.contract.dataset import SPLITS, DatasetInfo, Source
+from components.contract.dataset import SPLITS, DatasetInfo, Source, SplitName
 from components.contract.outputs import new_folder, write_json
 from components.contract.params import PreprocessParams, dump_section
 from components.contract.tracking import Run, step_run
@@ -67,7 +67,7 @@ def _prepare(found: Found, params: PreprocessParams, folder: Path, scratch: Path
         records = scan(found.files, params.size, params.resize, spool)
         seconds = time.monotonic() - started
         log.info("Read them in %.1f s, %.0f a second.", seconds, len(records) / seconds)
-        fractions = {"validation": params.validation_fraction, "test": params.test_fraction}
+        fractions: dict[SplitName, float] = {"validation": params.validation_fraction, "test": params.test_fraction}
         records = assign_splits(settle_copies(records), found.class_names, found.given_splits, fractions, params.seed)
         write_shards(folder, records, found.class_names, params.size, spool)
         write_sheet(folder / SHEET_NAME, choose_samples(records, found.class_names), spool)
