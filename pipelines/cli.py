@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.console import BUG, NO_TELEMETRY, exit_code
-from pipelines.cluster_cli import add_images
+from pipelines.cluster_cli import add_images, add_submit
 
 if TYPE_CHECKING:
+    from components.contract.params import Params
     from components.contract.resolve import Resolution
     from pipelines.docker_runner import Limits
 
@@ -85,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     _add_json(clean)
 
+    add_submit(verb, _add_params_options)
     add_images(verb)
     return parser
 
@@ -213,10 +215,26 @@ def _clean(arguments: argparse.Namespace) -> int:
 
 def _resolve(arguments: argparse.Namespace) -> "Resolution":
     """Params from file and options, every `auto` settled by a look at the data."""
-    from components.contract.errors import ParamsError
-    from components.contract.params import load_params
     from components.contract.resolve import resolve
     from components.preprocess.source import probe
+
+    params = params_of(arguments)
+    uri = params.data.uri
+    if "://" not in uri:
+        uri = str(Path(uri).expanduser().resolve())
+        params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+    found = probe(uri)
+    return resolve(params, native_size=found.native_size, data_name=found.name)
+
+
+def params_of(arguments: argparse.Namespace) -> "Params":
+    """Params from file and options, as they were given.
+
+    Raises:
+        ParamsError: the data are named nowhere, or a value cannot be.
+    """
+    from components.contract.errors import ParamsError
+    from components.contract.params import load_params
 
     path = arguments.params or Path("params.yaml")
     overrides = [*arguments.set]
@@ -225,13 +243,7 @@ def _resolve(arguments: argparse.Namespace) -> "Resolution":
     given = arguments.params is not None or path.exists()
     if not given and not any(override.startswith("data.uri=") for override in overrides):
         raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
-    params = load_params(path if given else None, tuple(overrides))
-    uri = params.data.uri
-    if "://" not in uri:
-        uri = str(Path(uri).expanduser().resolve())
-        params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
-    found = probe(uri)
-    return resolve(params, native_size=found.native_size, data_name=found.name)
+    return load_params(path if given else None, tuple(overrides))
 
 
 def _quoted(text: str) -> str:

@@ -1,15 +1,26 @@
 """The verbs of the `darkroom` command that lead to containers and clusters: images, submit."""
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.images import IMAGES, PUBLIC_BASE
+
+if TYPE_CHECKING:
+    from components.contract.resolve import Resolution
+    from pipelines.cluster import Server
+    from pipelines.placement import Placement
+
+ENDPOINT_VARIABLE, TOKEN_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_TOKEN"
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
 def add_images(verb: Verb) -> None:
     """Adds `darkroom images build` and `darkroom images push`."""
-    from pipelines.images import IMAGES, PUBLIC_BASE
-
     images = verb("images", _build_images, "build the container images, or push them to a registry")
     actions = images.add_subparsers(title="actions", metavar="ACTION", required=True)
 
@@ -63,3 +74,114 @@ def _push_images(arguments: argparse.Namespace) -> int:
     else:
         print(*digests.values(), sep="\n")
     return 0
+
+
+def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Adds `darkroom submit`."""
+    submit = verb("submit", _submit, "run the pipeline on a cluster with Kubeflow Pipelines")
+    add_params_options(submit)
+    server = submit.add_argument_group("the server")
+    server.add_argument("--host", default=os.environ.get(ENDPOINT_VARIABLE), metavar="URL",
+                        help=f"of Kubeflow Pipelines; default: {ENDPOINT_VARIABLE}")  # fmt: skip
+    server.add_argument("--token-file", type=Path, metavar="FILE", help=f"holds the token; default: {TOKEN_VARIABLE}")
+    server.add_argument("--namespace", help="of a multi-user installation")
+    server.add_argument("--ca-cert", type=Path, metavar="FILE", help="the certificates to check the server's against")
+    server.add_argument("--insecure", action="store_true", help="do not check the server's certificate")
+
+    place = submit.add_argument_group("what the tasks get")
+    place.add_argument("--gpus", type=int, default=0, metavar="N", help="for train; default: %(default)s")
+    place.add_argument("--gpu-type", default="nvidia.com/gpu", metavar="RESOURCE", help="default: %(default)s")
+    place.add_argument("--node-selector", action="append", default=[], type=_label, metavar="LABEL=VALUE",
+                       help="nodes that train may run on; may be repeated")  # fmt: skip
+    place.add_argument("--memory", metavar="SIZE", help="for train, such as 16Gi")
+    place.add_argument("--data-claim", metavar="NAME", help="a volume claim with the photos, which is mounted to /data")
+    place.add_argument("--cache", action=argparse.BooleanOptionalAction, default=True,
+                       help="skip tasks whose inputs are unchanged; deploy never is")  # fmt: skip
+    place.add_argument("--local-images", action="store_true",
+                       help="as built here, for kind and minikube; default: those that were pushed")  # fmt: skip
+
+    submit.add_argument("--cron", metavar="FIELDS", help="run again and again: six fields, such as '0 0 3 * * 1'")
+    submit.add_argument("--no-wait", action="store_true", help="return as soon as the server has the run")
+    submit.add_argument("--output", type=Path, metavar="FILE", help="only write the pipeline; submit nothing")
+    submit.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    from pipelines import cluster, show
+
+    console = show.console(to_stderr=arguments.json)
+    resolution, placement = _resolve_for_cluster(arguments), _placement(arguments)
+    if arguments.output is not None:
+        cluster.compile_pipeline(resolution.params, arguments.output, placement)
+        print(f"Wrote {arguments.output}.", file=sys.stderr)
+        return 0
+    server = _server(arguments)
+    show.decisions(console, resolution)
+    submission = cluster.submit(resolution.params, placement, server, cron=arguments.cron)
+    if arguments.json:
+        show.as_json({"id": submission.id, "url": submission.url, "pipeline_version": submission.version})
+    console.print(f"{'Recurring run' if arguments.cron else 'Run'} {submission.id}: {submission.url}", markup=False)
+    if not arguments.no_wait and arguments.cron is None:
+        cluster.follow(submission.id, server, show.Progress(console))
+    return 0
+
+
+def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
+    """Params without `auto`. Data that only the cluster sees cannot be looked at: then the values must be given."""
+    from components.contract.errors import ParamsError
+    from components.contract.resolve import resolve
+    from pipelines.cli import params_of
+    from pipelines.cluster import resolve_revision
+
+    params = params_of(arguments)
+    uri = resolve_revision(params.data.uri)
+    if "://" not in uri and not (arguments.data_claim and uri.startswith("/data/")):
+        raise ParamsError(f"On a cluster the photos must be named by an address that it reaches (s3://…, "
+                          f"dvc+<repository>@<revision>:<path>), or lie on a volume: --data-claim NAME and "
+                          f"--data /data/…; found {uri}.")  # fmt: skip
+    missing = [
+        key
+        for key, value in (
+            ("preprocess.image_size", params.preprocess.image_size),
+            ("deploy.model_name", params.deploy.model_name),
+        )
+        if value == "auto"
+    ]
+    if missing:
+        raise ParamsError(f"{' and '.join(missing)} must be given, because {uri} cannot be looked at from here: "
+                          f"{' '.join(f'--set {key}=…' for key in missing)}")  # fmt: skip
+    params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+    return resolve(params, native_size=params.preprocess.size, data_name=params.deploy.model_name)
+
+
+def _placement(arguments: argparse.Namespace) -> "Placement":
+    from pipelines.images import read_digests
+    from pipelines.placement import Placement
+
+    return Placement(
+        images={} if arguments.local_images else read_digests(),
+        gpus=arguments.gpus, gpu_type=arguments.gpu_type, node_selector=dict(arguments.node_selector),
+        memory=arguments.memory, cache=arguments.cache, data_claim=arguments.data_claim,
+    )  # fmt: skip
+
+
+def _server(arguments: argparse.Namespace) -> "Server":
+    from components.contract.errors import ParamsError
+    from pipelines.cluster import Server
+
+    if not arguments.host:
+        raise ParamsError(f"The address of Kubeflow Pipelines must be given: --host URL, or {ENDPOINT_VARIABLE}.")
+    token = os.environ.get(TOKEN_VARIABLE)
+    if arguments.token_file is not None:
+        try:
+            token = arguments.token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ParamsError(f"--token-file must be a readable file: {error}.") from None
+    return Server(arguments.host, token, arguments.namespace, arguments.ca_cert, verify=not arguments.insecure)
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"LABEL=VALUE is expected; found {text!r}")
+    return name, value

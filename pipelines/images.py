@@ -1,5 +1,6 @@
 """The container images: built from components/Dockerfile, and pushed to a registry that names them by digest."""
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -124,6 +125,21 @@ def write_digests(digests: dict[str, str]) -> None:
     from components.contract.outputs import write_json
 
     write_json(DIGESTS_PATH, digests)
+
+
+def read_digests() -> dict[str, str]:
+    """What `write_digests` kept.
+
+    Raises:
+        EngineError: nothing was pushed from here.
+    """
+    try:
+        digests: dict[str, str] = json.loads(DIGESTS_PATH.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EngineError("A cluster pulls images by digest, so they must have been pushed from here: darkroom images "
+                          f"push REGISTRY writes {DIGESTS_PATH}; there is none. For kind and minikube: "
+                          "--local-images.") from None  # fmt: skip
+    return digests
 
 
 def _docker(*arguments: str, what: str, show: bool = False) -> str:
