@@ -49,6 +49,7 @@ def _predict_responses() -> dict[str, Any]:
         "400": _json("No files, another field, or no usable photo among the files.", "Refusal"),
         "413": _json("The body is too large.", "Refusal"),
         "415": _json("The body is no multipart form.", "Refusal"),
+        "500": _json("A fault of the service.", "Refusal"),
     }
 
 

@@ -44,8 +44,6 @@ def register(model_name: str, facts: ServiceFacts, verdict: Verdict) -> Registra
     """
     if facts.lineage.mlflow_run_id is None:
         return Registration(None, False, "Not registered: the model belongs to no MLflow run.")
-    if not _is_configured():
-        return Registration(None, False, "Not registered: no MLflow store is named; MLFLOW_TRACKING_URI names one.")
     try:
         with _impatience():
             version = _find_version(model_name, facts.tag) or _create_version(model_name, facts)
@@ -61,14 +59,6 @@ def register(model_name: str, facts: ServiceFacts, verdict: Verdict) -> Registra
     return Registration(version, False, f"Version {version} is not {CHAMPION}: {because}.")
 
 
-def _is_configured() -> bool:
-    """Where nothing is named, MLflow would make a store of its own in the working directory."""
-    from mlflow import is_tracking_uri_set
-    from mlflow.environment_variables import MLFLOW_REGISTRY_URI
-
-    return is_tracking_uri_set() or MLFLOW_REGISTRY_URI.is_set()
-
-
 def _find_version(model_name: str, tag: str) -> str | None:
     for version in _client().search_model_versions(f"name = '{model_name}'"):
         if version.tags.get(BENTO_TAG) == tag:
@@ -80,6 +70,7 @@ def _create_version(model_name: str, facts: ServiceFacts) -> str:
     from mlflow.exceptions import MlflowException
 
     client, lineage = _client(), facts.lineage
+    client.get_run(lineage.mlflow_run_id)  # the registry itself would take a run that does not exist
     tags = {
         BENTO_TAG: facts.tag,
         "darkroom.dataset_fingerprint": lineage.dataset_fingerprint,

@@ -4,6 +4,7 @@ It is packed into the bento together with the modules that it imports, and needs
 """
 
 import asyncio
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,10 @@ PACKED_DIR = Path(__file__).resolve().parents[2]
 
 MAX_BATCH_SIZE = 32
 TIMEOUT_SECONDS = 60
+OUR_FAULT = "internal"
+
+log = logging.getLogger("bentoml.darkroom")
+"""Below BentoML's own logger, which writes to standard output."""
 
 
 class Upload(bentoml.IODescriptor):
@@ -63,10 +68,11 @@ class PhotoClassifier:
         if isinstance(files, RefusedUpload):
             return JSONResponse({"error": fault(files.code, str(files))}, files.status)
         predictions = await asyncio.gather(*(self._predict(data) for data in files))
-        if any("label" in prediction for prediction in predictions):
+        codes = {prediction["error"]["code"] if "error" in prediction else None for prediction in predictions}
+        if None in codes:
             return JSONResponse({"model": self.classifier.facts.tag, "predictions": predictions})
         error = fault("no_photo", f"At least one file must be a usable photo; none of {len(files)} is.")
-        return JSONResponse({"error": error, "predictions": predictions}, 400)
+        return JSONResponse({"error": error, "predictions": predictions}, 500 if OUR_FAULT in codes else 400)
 
     async def _predict(self, data: bytes) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
@@ -75,6 +81,10 @@ class PhotoClassifier:
             ranked = self.classifier.ranked(await self.probabilities(pixels))
         except ImageError as error:
             return {"error": fault(error.code, str(error))}
+        except Exception:
+            # The other photos of the request, and of the batch, are answered all the same.
+            log.exception("A photo could not be classified.")
+            return {"error": fault(OUR_FAULT, "This photo could not be classified; the fault is the service's.")}
         label, confidence = ranked[0]
         probabilities = [{"label": name, "probability": value} for name, value in ranked]
         return {"label": label, "confidence": confidence, "probabilities": probabilities}

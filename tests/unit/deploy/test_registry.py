@@ -58,14 +58,17 @@ def test_the_same_bento_again_is_the_same_version(run_id: str) -> None:
     assert register("colours", facts(run_id), FIRST).version == "1"
 
 
-def test_without_a_run_or_a_store_nothing_is_registered_and_nothing_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for registration in (register("colours", facts(None), FIRST), register("colours", facts("some run"), FIRST)):
-        assert (registration.version, registration.promoted) == (None, False)
-        assert "Not registered" in registration.reason
-    assert not list(tmp_path.iterdir())
+def test_without_a_run_nothing_is_registered_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "no store at all")
+    registration = register("colours", facts(None), FIRST)
+    assert (registration.version, registration.promoted) == (None, False)
+    assert "no MLflow run" in registration.reason
+
+
+def test_a_run_that_the_store_does_not_know_is_told(mlflow_store: str) -> None:
+    registration = register("colours", facts("0" * 32), FIRST)
+    assert (registration.version, registration.promoted) == (None, False)
+    assert "0" * 32 in registration.reason
 
 
 @pytest.mark.parametrize("kind", ["server", "file"])
