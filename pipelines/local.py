@@ -270,8 +270,11 @@ def count_rejected(manifest_path: Path) -> dict[str, int]:
 def _write_params(path: Path, params: Params) -> None:
     from ruamel.yaml import YAML
 
+    yaml = YAML()
+    yaml.default_flow_style = False
     with path.open("w", encoding="utf-8") as file:
-        YAML(typ="safe", pure=True).dump(params.model_dump(mode="json", exclude_none=True), file)
+        file.write("# The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it.\n")
+        yaml.dump(params.model_dump(mode="json"), file)
 
 
 # --- the child -------------------------------------------------------------------------------------------------------

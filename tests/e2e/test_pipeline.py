@@ -17,6 +17,7 @@ from components.contract.bundle import read_bundle
 from components.contract.dataset import read_info
 from components.contract.deployment import read_deployment
 from components.contract.evaluation import read_evaluation
+from components.contract.params import dump_section, load_params
 from tests.made import CLASS_NAMES, make_photos
 
 SMALL = (
@@ -82,6 +83,8 @@ def test_a_run_leaves_what_its_steps_wrote_and_nothing_of_kfp(
     assert deployment.tag == summary["bento"]["tag"]
     assert (folder / "evaluation" / "report.html").stat().st_size > 10_000
     assert not (folder / "kfp").exists()
+    params = load_params(folder / "params.yaml")
+    assert dump_section(params.train) == json.dumps(bundle.params, sort_keys=True, separators=(",", ":"))
     assert (workspace / "runs" / "latest").resolve() == folder
 
 
