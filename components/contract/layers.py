@@ -30,6 +30,11 @@ ActivationName = Literal[
     "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
 ]  # fmt: skip
 Padding = Literal["valid", "same"]
+LayerName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$"),
+    expects("a letter, then up to 63 letters, digits and underscores"),
+]
 Count = Annotated[int, Field(ge=1, le=65_536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Extent = Annotated[int, Field(ge=1, le=1024)]
@@ -43,7 +48,7 @@ class Layer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")] | None = None
+    name: LayerName | None = None
 
     rank: ClassVar[int | None] = None
     """How many axes an input must have, None for any."""
@@ -123,6 +128,11 @@ class Conv2D(_Windowed):
 
 
 class SeparableConv2D(Conv2D):
+    @model_validator(mode="after")
+    def _steps_alike(self) -> Self:
+        _check_equal_strides(self.strides)
+        return self
+
     def num_parameters(self, shape: Shape) -> int:
         window = _along(self.kernel_size, 0) * _along(self.kernel_size, 1)
         return window * shape[2] + shape[2] * self.filters + self.use_bias * self.filters
@@ -134,6 +144,11 @@ class DepthwiseConv2D(_Windowed):
     padding: Padding = "valid"
     activation: ActivationName | None = None
     use_bias: bool = True
+
+    @model_validator(mode="after")
+    def _steps_alike(self) -> Self:
+        _check_equal_strides(self.strides)
+        return self
 
     def _output_shape(self, shape: Shape) -> Shape:
         return self._slide(shape, self.kernel_size, self.strides, self.padding)
@@ -243,6 +258,12 @@ LAYERS: dict[str, type[Layer]] = {
         SpatialDropout2D, ZeroPadding2D,
     )
 }  # fmt: skip
+
+
+def _check_equal_strides(strides: Pair) -> None:
+    """TensorFlow has depthwise convolutions for these only."""
+    if _along(strides, 0) != _along(strides, 1):
+        raise fault(f"strides must be the same along height and width; found {strides}")
 
 
 def _along(value: Pair, axis: int) -> int:

@@ -1,0 +1,146 @@
+"""Varies photos for training: the preview in preprocess and the batches in train come from the same function.
+
+All geometry of a photo is one affine map, applied in one pass; brightness and contrast are one lookup table, applied
+in a second. What a photo becomes depends on its own seed alone, whatever the batch it stands in.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import numpy as np
+
+from components.contract.params import AugmentationParams
+
+NUM_DRAWS: Final = 9
+"""Random numbers per photo: two flips, rotation, zoom, shear, vertical and horizontal shift, brightness, contrast.
+Each keeps its place, so that a new kind of change, added at the end, leaves the others as they were."""
+
+
+def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -> np.ndarray:
+    """A variant of each photo.
+
+    Args:
+        pixels: uint8 (n, height, width, 3), RGB.
+        params: the largest changes.
+        seeds: uint64 (n,); an equal photo with an equal seed gives an equal variant.
+
+    Returns:
+        uint8 (n, height, width, 3), RGB, never a view of `pixels`. What is moved in from outside mirrors the photo.
+    """
+    import cv2
+
+    draws = uniform_draws(seeds)
+    moves = bool(params.horizontal_flip or params.vertical_flip or params.rotation_degrees or params.zoom
+                 or params.shear_degrees or params.shift)  # fmt: skip
+    recolours = bool(params.brightness or params.contrast)
+    if not moves and not recolours:
+        return pixels.copy()
+    height, width = pixels.shape[1:3]
+    matrices = affine_matrices(params, draws, height, width) if moves else None
+    tables = lookup_tables(params, draws, np.array([np.mean(cv2.mean(photo)[:3]) for photo in pixels]))
+    varied = np.empty_like(pixels)
+
+    def vary(indices: range) -> None:
+        for index in indices:
+            photo, target = pixels[index], varied[index]
+            if matrices is not None:
+                cv2.warpAffine(photo, matrices[index], (width, height), dst=target, borderMode=cv2.BORDER_REFLECT_101,
+                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # fmt: skip
+                photo = target
+            if recolours:
+                cv2.LUT(photo, tables[index], dst=target)
+
+    num_parts = 4 * _num_cores()
+    list(_workers().map(vary, (range(part, len(pixels), num_parts) for part in range(num_parts))))
+    return varied
+
+
+def image_keys(image_ids: Sequence[str]) -> np.ndarray:
+    """A number for each photo that depends on its content hash alone: uint64 (n,)."""
+    digests = (hashlib.blake2b(image_id.encode(), digest_size=8).digest() for image_id in image_ids)
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def photo_seeds(keys: np.ndarray, *, seed: int, variant: int) -> np.ndarray:
+    """Seeds for `augment`, independent between photos, seeds and variants.
+
+    Args:
+        keys: uint64 (n,), from `image_keys`.
+        seed: of the training, from 0 to 2³² − 1.
+        variant: which variant of the photo: its epoch, or its view; from 0 to 2³² − 1.
+
+    Returns:
+        uint64 (n,).
+    """
+    return _mixed(keys ^ _mixed(np.array([seed << 32 | variant], np.uint64)))
+
+
+def uniform_draws(seeds: np.ndarray) -> np.ndarray:
+    """Uniform numbers from 0 to 1 by SplitMix64 (Steele, Lea and Flood 2014): float64 (n, NUM_DRAWS)."""
+    steps = np.arange(1, NUM_DRAWS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = _mixed(np.asarray(seeds, np.uint64)[:, None] + steps)
+    return (mixed >> np.uint64(11)) * 2.0**-53
+
+
+def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, width: int) -> np.ndarray:
+    """For each photo the map from a place in its variant to the place in the photo: float64 (n, 2, 3), x before y.
+
+    Args:
+        params: the largest changes.
+        draws: float64 (n, NUM_DRAWS), from 0 to 1.
+        height: of the photos, in pixels.
+        width: likewise.
+    """
+    signed = 2 * draws - 1
+    flip_x = np.where(params.horizontal_flip & (draws[:, 0] < 0.5), -1.0, 1.0)
+    flip_y = np.where(params.vertical_flip & (draws[:, 1] < 0.5), -1.0, 1.0)
+    angle = np.deg2rad(params.rotation_degrees * signed[:, 2])
+    scale = 1 / (1 + params.zoom * signed[:, 3])
+    shear = np.tan(np.deg2rad(params.shear_degrees * signed[:, 4]))
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    # rotation · scale · [[1, shear], [0, 1]] · flip
+    linear = np.array([[cos * flip_x, (cos * shear - sin) * flip_y], [sin * flip_x, (sin * shear + cos) * flip_y]])
+    linear = linear.transpose(2, 0, 1)
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = params.shift * signed[:, [6, 5]] * np.array([width, height])
+    offset = centre + shift - linear @ centre
+    return np.concatenate([linear, offset[:, :, None]], axis=2)
+
+
+def lookup_tables(params: AugmentationParams, draws: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """For each photo the new value of each of the 256 values: uint8 (n, 256).
+
+    Args:
+        params: the largest changes.
+        draws: float64 (n, NUM_DRAWS), from 0 to 1.
+        means: float64 (n,), the mean value of each photo, from 0 to 255; contrast is changed around it.
+    """
+    signed = 2 * draws - 1
+    added = 255 * params.brightness * signed[:, 7, None]
+    factor = 1 + params.contrast * signed[:, 8, None]
+    values = (np.arange(256) - means[:, None]) * factor + means[:, None] + added
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser; uint64 wraps around, as it must."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def _workers() -> ThreadPoolExecutor:
+    """Threads for all batches of this process; OpenCV works without Python's lock."""
+    import cv2
+
+    cv2.setNumThreads(1)  # one photo, one thread: OpenCV's own threads would compete with ours
+    return ThreadPoolExecutor(_num_cores(), "augment")
