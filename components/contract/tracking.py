@@ -26,6 +26,8 @@ HOME = Path(".darkroom")
 
 RETRY_SECONDS = 2.0
 CLOSE_SECONDS = 30.0
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""With a server that is gone; MLflow's own patience is four minutes a call. What the environment says wins."""
 
 
 def tracking_uri(home: Path = HOME) -> str:
@@ -143,7 +145,7 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
     Raises:
         TrackingError: the store cannot be reached or written.
     """
-    from mlflow import MlflowClient, get_tracking_uri
+    from mlflow import MlflowClient
 
     all_tags = {**(tags or {}), **({KEY_TAG: key} if key else {})}
     try:
@@ -152,11 +154,7 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
         experiment_id = found.experiment_id if found else client.create_experiment(experiment, _artifact_folder())
         return Run(client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id)
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TrackingError(
-            f"The MLflow store must be reachable and writable; {get_tracking_uri()} is not: {reason}. "
-            "Mend it, or name another with MLFLOW_TRACKING_URI."
-        ) from None
+        raise _unreachable(error) from None
 
 
 def _artifact_folder() -> str | None:
@@ -186,6 +184,8 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
         TrackingError: a run has to be made and the store cannot be written.
     """
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
     run_id = os.environ.get("MLFLOW_RUN_ID")
     key = os.environ.get(KEY_VARIABLE)
     owned = False
@@ -215,10 +215,20 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
 def _run_with_key(experiment: str, key: str) -> Run:
     from mlflow import MlflowClient
 
-    client = MlflowClient()
-    found = client.get_experiment_by_name(experiment)
-    if found:
-        runs = client.search_runs([found.experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
-        if runs:
-            return Run(runs[0].info.run_id)
-    return create_run(experiment=experiment, name=key, key=key)
+    try:
+        client = MlflowClient()
+        found = client.get_experiment_by_name(experiment)
+        runs = found and client.search_runs([found.experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
+    except Exception as error:
+        raise _unreachable(error) from None
+    return Run(runs[0].info.run_id) if runs else create_run(experiment=experiment, name=key, key=key)
+
+
+def _unreachable(error: Exception) -> TrackingError:
+    from mlflow import get_tracking_uri
+
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return TrackingError(
+        f"The MLflow store must be reachable and writable; {get_tracking_uri()} is not: {reason}. "
+        "Mend it, or name another with MLFLOW_TRACKING_URI."
+    )

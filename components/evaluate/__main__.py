@@ -1,0 +1,30 @@
+"""`python -m components.evaluate`: the step by hand, and as a DVC stage."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.contract.console import exit_code, running_step
+from components.contract.dataset import read_info
+from components.contract.params import load_params
+from components.evaluate.step import evaluate
+
+
+def main() -> None:
+    """Evaluates what its arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m components.evaluate", description=__doc__)
+    parser.add_argument("--params", type=Path, required=True, help="params.yaml")
+    parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")
+    parser.add_argument("--model", type=Path, required=True, help="the model bundle's folder")
+    parser.add_argument("--output", type=Path, required=True, help="the folder of the evaluation to be written")
+    arguments = parser.parse_args()
+    with running_step("evaluate"):
+        params = load_params(arguments.params)
+        name = params.deploy.model_name
+        if name == "auto":
+            name = read_info(arguments.dataset).name
+        evaluate(arguments.dataset, arguments.model, params.evaluate, name, arguments.output)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

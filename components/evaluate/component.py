@@ -1,0 +1,36 @@
+"""The step as a KFP component."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
+
+
+@dsl.component(base_image="darkroom-evaluate-python:0.1.0", install_kfp_package=False)
+def evaluate(
+    dataset: Input[Dataset],
+    model: Input[Model],
+    params: str,
+    model_name: str,
+    evaluation: Output[Artifact],
+    metrics: Output[Metrics],
+    confusion: Output[ClassificationMetrics],
+    report: Output[HTML],
+) -> None:
+    """Scores the exported model on validation and test photos, and gives the verdict."""
+    import shutil
+    from pathlib import Path
+
+    from components.contract.console import running_step
+    from components.contract.evaluation import read_figures
+    from components.contract.params import EvaluateParams, parse_section
+    from components.evaluate.step import evaluate as run
+
+    with running_step("evaluate"):
+        folder = Path(evaluation.path)
+        info = run(Path(dataset.path), Path(model.path), parse_section(EvaluateParams, params), model_name, folder)
+    evaluation.metadata["verdict"] = info.gate.verdict
+    for name, split in (("validation", info.validation), ("test", info.test)):
+        metrics.log_metric(f"{name}_accuracy", split.accuracy.value)
+        metrics.log_metric(f"{name}_macro_f1", split.macro_f1.value)
+    matrix = read_figures(folder).test.confusion_matrix
+    confusion.log_confusion_matrix(list(info.class_names), [list(row) for row in matrix])
+    shutil.copyfile(folder / "report.html", report.path)
