@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.console import exit_code
+from components.contract.errors import ArtifactError
 from components.contract.outputs import new_folder
 
 LARGEST_VALUE = 16
@@ -22,7 +23,14 @@ def write_digits(digits_dir: Path) -> int:
 
     Returns:
         How many files there are.
+
+    Raises:
+        ArtifactError: there is something else already, or the place cannot be written.
     """
+    present = list(digits_dir.iterdir()) if digits_dir.is_dir() else [digits_dir] if digits_dir.exists() else []
+    if not {path.name for path in present} <= set("0123456789"):
+        raise ArtifactError(f"The digits must become a new folder, or replace themselves; {digits_dir} holds something "
+                            "else. Name another output folder.")  # fmt: skip
     from sklearn.datasets import load_digits
 
     digits = load_digits()

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,6 @@ SAMPLES: Final = 8
 MAX_CLASSES: Final = 40
 """More would make a sheet that nobody looks through; the page counts all."""
 TILE: Final = 96
-LABEL_WIDTH: Final = 150
 GAP: Final = 4
 
 
@@ -36,14 +36,16 @@ def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dic
 def write_sheet(path: Path, chosen: dict[str, list[int]], spool: PixelSpool) -> None:
     """A JPEG with a line of photos for each class, its name beside it."""
     step = TILE + GAP
-    sheet = Image.new("RGB", (LABEL_WIDTH + SAMPLES * step + GAP, len(chosen) * step + GAP), "white")
-    draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=15)
-    for line, (name, rows) in enumerate(chosen.items()):
+    labels = [_shortened(printable(name)) for name in chosen]
+    left = 4 * GAP + math.ceil(max(font.getlength(label) for label in labels))
+    sheet = Image.new("RGB", (left + SAMPLES * step, GAP + len(chosen) * step), "white")
+    draw = ImageDraw.Draw(sheet)
+    for line, (label, rows) in enumerate(zip(labels, chosen.values(), strict=True)):
         top = GAP + line * step
-        draw.text((GAP + 4, top + TILE // 2), _shortened(printable(name)), fill="black", font=font, anchor="lm")
+        draw.text((2 * GAP, top + TILE // 2), label, fill="black", font=font, anchor="lm")
         for column, pixels in enumerate(spool.read(rows)):
-            sheet.paste(_tile(pixels), (LABEL_WIDTH + column * step, top))
+            sheet.paste(_tile(pixels), (left + column * step, top))
     sheet.save(path, quality=88)
 
 

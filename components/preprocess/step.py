@@ -12,11 +12,12 @@ from contextlib import closing
 from pathlib import Path
 
 from components.contract.dataset import SPLITS, DatasetInfo, Source, SplitName
+from components.contract.errors import ArtifactError
 from components.contract.outputs import new_folder, write_json
 from components.contract.params import PreprocessParams, dump_section
 from components.contract.tracking import Run, step_run
 from components.preprocess.audit import settle_copies
-from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
+from components.preprocess.manifest import Record, count_reasons, printable, summarise_rejected, write_manifest
 from components.preprocess.origin import find_origin
 from components.preprocess.samples import SHEET_NAME, choose_samples, write_sheet
 from components.preprocess.scan import PixelSpool, scan
@@ -43,8 +44,9 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     Raises:
         DataError: the photos as a whole cannot be used.
         ArchiveError: the archive cannot be unpacked.
-        ArtifactError: dataset_dir cannot be written.
+        ArtifactError: dataset_dir cannot be written, or holds something other than a data set.
     """
+    _require_place(dataset_dir, Path(data))
     name = name_of(data)
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
         with tempfile.TemporaryDirectory(dir=folder) as scratch, opened(data, Path(scratch)) as data_dir:
@@ -57,6 +59,18 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
         _track(run, info, folder)
     _report(info, everything, dataset_dir)
     return info
+
+
+def _require_place(dataset_dir: Path, data: Path) -> None:
+    """What the user gave is never replaced, nor mixed with what we write."""
+    target, source = dataset_dir.resolve(), data.resolve()
+    if target.is_relative_to(source) or source.is_relative_to(target):
+        raise ArtifactError(f"The data set must be written apart from the photos; {dataset_dir} and {data} lie within "
+                            "one another. Name another output folder.")  # fmt: skip
+    ours = not target.exists() or (target / "dataset.json").is_file() or (target.is_dir() and not any(target.iterdir()))
+    if not ours:
+        raise ArtifactError(f"The data set must become a new folder, or replace an earlier data set; {dataset_dir} "
+                            "holds something else. Name another output folder.")  # fmt: skip
 
 
 def _prepare(found: Found, params: PreprocessParams, folder: Path, scratch: Path) -> list[Record]:
@@ -123,7 +137,7 @@ def _report(info: DatasetInfo, records: Sequence[Record], dataset_dir: Path) -> 
     rejected = [record for record in records if not record.kept]
     if len(rejected) <= SHOWN_REJECTIONS:
         for record in rejected:
-            log.warning("Rejected %s (%s): %s", record.path, record.reason, record.message)
+            log.warning("Rejected %s (%s): %s", printable(record.path), record.reason, record.message)
     else:
         log.warning("Rejected %s of %s files; each is named in %s:",
                     f"{len(rejected):,}", f"{len(records):,}", dataset_dir / "manifest.parquet")  # fmt: skip

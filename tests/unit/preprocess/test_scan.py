@@ -1,0 +1,128 @@
+"""Reading files: each gets a verdict, whatever it holds or becomes."""
+
+import hashlib
+import io
+import os
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.preprocess.manifest import Record, count_reasons, printable, summarise_rejected
+from components.preprocess.progress import logged
+from components.preprocess.scan import FILES_AT_ONCE, PixelSpool, scan
+from components.preprocess.source import FoundFile
+
+
+def found(path: Path) -> FoundFile:
+    return FoundFile(path, Record(path.name, "cats"))
+
+
+@pytest.fixture
+def spool(tmp_path: Path):
+    made = PixelSpool(tmp_path / "spool", (6, 5))
+    yield made
+    made.close()
+
+
+def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, spool: PixelSpool) -> None:
+    files = []
+    for number in range(FILES_AT_ONCE * 2 + 5):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (5, 6), (number, 2 * number, 0)).save(path)
+        files.append(found(path))
+    files[40].location.write_bytes(b"no picture")
+    threads_before = cv2.getNumThreads()
+    records = scan(files, (6, 5), "stretch", spool)
+    assert [record.path for record in records] == [file.record.path for file in files]
+    kept = [row for row, record in enumerate(records) if record.kept]
+    assert len(kept) == len(files) - 1
+    assert np.array_equal(spool.read(kept)[:, 3, 3], [(row, 2 * row, 0) for row in kept])
+    assert np.array_equal(spool.read([7, 3])[1, 0, 0], (3, 6, 0))
+    assert cv2.getNumThreads() == threads_before
+
+
+def test_a_record_says_what_the_file_is(tmp_path: Path, spool: PixelSpool) -> None:
+    path = tmp_path / "a.dat"
+    Image.new("L", (30, 20)).save(path, "JPEG")
+    (record,) = scan([found(path)], (6, 5), "stretch", spool)
+    assert record == Record(
+        "a.dat", "cats", sha256=hashlib.sha256(path.read_bytes()).hexdigest(), num_bytes=path.stat().st_size,
+        native_height=20, native_width=30, mode="L", format="JPEG",
+    )  # fmt: skip
+
+
+def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, spool: PixelSpool) -> None:
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(content, "JPEG")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "page.jpg").write_text("<html></html>")
+    (tmp_path / "half.jpg").write_bytes(content.getvalue()[:1000])
+    os.mkfifo(tmp_path / "pipe.jpg")  # took the place of a file after the listing
+    (tmp_path / "folder.jpg").mkdir()
+    names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
+    records = scan([found(tmp_path / name) for name in names], (6, 5), "stretch", spool)
+    assert {record.path: record.reason for record in records} == {
+        "empty.jpg": "empty", "page.jpg": "not_an_image", "half.jpg": "truncated", "pipe.jpg": "empty",
+        "folder.jpg": "unreadable", "vanished.jpg": "unreadable",
+    }  # fmt: skip
+    assert all(record.message for record in records)
+
+
+def test_a_giant_file_is_not_read_into_memory(
+    tmp_path: Path, spool: PixelSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "giant.jpg").open("wb") as file:
+        file.truncate(10 * 2**40)
+    (record,) = scan([found(tmp_path / "giant.jpg")], (6, 5), "stretch", spool)
+    assert record.reason == "too_large"
+
+
+def test_a_fault_of_ours_ends_the_scan_at_once(tmp_path: Path, spool: PixelSpool) -> None:
+    Image.new("RGB", (5, 6)).save(tmp_path / "a.png")
+    files = [found(tmp_path / "a.png")] * (FILES_AT_ONCE * 200)
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        scan([FoundFile(Failing(), files[0].record), *files], (6, 5), "stretch", spool)  # type: ignore[arg-type]
+    assert threading.active_count() == before
+
+
+class Failing:
+    """Stands for a bug in our own code."""
+
+    def __fspath__(self) -> str:
+        raise ZeroDivisionError
+
+
+def test_the_spool_takes_no_room_for_what_is_never_written(tmp_path: Path) -> None:
+    spool = PixelSpool(tmp_path / "large", (100, 100))
+    spool.write(100_000, np.full((100, 100, 3), 7, np.uint8))
+    assert (spool.read([100_000]) == 7).all()
+    assert (tmp_path / "large").stat().st_blocks * 512 < 1_000_000
+    spool.close()
+
+
+def test_rejections_are_summed_up_by_reason() -> None:
+    records = [Record(f"cats/{number}", reason="empty") for number in range(5)]
+    records += [Record("dogs/a\nb", reason="corrupt"), Record("dogs/fine")]
+    assert count_reasons(records) == {"corrupt": 1, "empty": 5}
+    assert summarise_rejected(records) == ["5 × empty: cats/0, cats/1, cats/2, …", "1 × corrupt: dogs/a\\nb"]
+
+
+def test_control_characters_are_made_visible() -> None:
+    assert printable("a\n\x1b[31mb") == "a\\n\\x1b[31mb"
+    assert printable("Ärger 照片.jpg") == "Ärger 照片.jpg"
+
+
+def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    clock = iter([0.0, 2.0, 6.0, 8.0, 12.0])
+    monkeypatch.setattr("components.preprocess.progress.time.monotonic", lambda: next(clock))
+    with caplog.at_level("INFO"):
+        assert list(logged("abcd", 4, "files read")) == list("abcd")
+    assert caplog.messages == [
+        "2 of 4 files read, 0 a second, about 6 s left.",
+        "4 of 4 files read, 0 a second, about 0 s left.",
+    ]
