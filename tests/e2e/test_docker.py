@@ -1,0 +1,259 @@
+"""The pipeline in containers: the same results as by subprocess, nothing left behind, and clear words when it fails.
+
+Needs a container engine: one that runs, or Docker's own, which is then started and stopped here. The images are built
+from the source as it stands, on DARKROOM_BASE_IMAGE or on a base made on the spot; that takes minutes the first time.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import docker_runner
+from pipelines.docker_runner import Containers, Limits
+from pipelines.images import STEPS, EngineError, image_name
+from tests.made import make_photos
+
+pytestmark = [pytest.mark.docker, pytest.mark.proof]
+
+ROOT = Path(__file__).parents[2]
+BASE_IMAGE = "darkroom-base:bookworm"
+SIZES = {"preprocess": 1.0e9, "serve": 1.0e9, "train": 3.0e9}
+"""Bytes that an image may have."""
+START_SECONDS = 30
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or not check, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[None]:
+    """A container engine that answers."""
+    if shutil.which("docker") is None:
+        pytest.skip("no container engine: apt-get install docker.io")
+    with contextlib.ExitStack() as stack:
+        if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
+            stack.enter_context(_started_engine())
+        yield
+
+
+@contextlib.contextmanager
+def _started_engine() -> Iterator[None]:
+    if shutil.which("dockerd") is None or os.getuid() != 0:
+        pytest.skip("no container engine answers, and none can be started here without dockerd and root")
+    daemon = subprocess.Popen(["dockerd"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
+            if daemon.poll() is not None or time.monotonic() > deadline:
+                daemon.terminate()
+                words = (daemon.communicate()[1].strip().splitlines() or ["it says nothing"])[-1]
+                pytest.skip(f"dockerd cannot start here: {words}")
+            time.sleep(0.5)
+        yield
+    finally:
+        daemon.terminate()
+        daemon.wait(30)
+
+
+@pytest.fixture(scope="module")
+def built(engine: None) -> None:
+    """The images of all steps and of the service, from the source as it stands."""
+    base = os.environ.get("DARKROOM_BASE_IMAGE", BASE_IMAGE)
+    if not docker("images", "--quiet", base):
+        if shutil.which("mmdebstrap") is None:
+            pytest.skip("no base image: name one with DARKROOM_BASE_IMAGE, or apt-get install mmdebstrap")
+        subprocess.run([ROOT / "tests" / "e2e" / "make_base_image.sh", base], check=True)
+    command = [sys.executable, "-m", "pipelines.cli", "images", "build", "--base-image", base, "--network", "host"]
+    subprocess.run([*command, *(f"--image={image}" for image in (*STEPS, "serve"))], cwd=ROOT, check=True)
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    make_photos(folder / "photos", per_class=20)
+    command = [sys.executable, "-m", "pipelines.cli", "run", "--data", "photos", "--set", "train.epochs=2", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=400)
+    return process.returncode, output, errors
+
+
+def containers_left() -> list[str]:
+    return docker("ps", "--all", "--quiet", "--filter", f"label={docker_runner.RUN_LABEL}").split()
+
+
+def await_container(step: str) -> str:
+    """The id of the container in which a step runs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = docker("ps", "--quiet", "--filter", f"ancestor={image_name(step)}").split()
+        if found:
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError(f"{step} did not start")
+
+
+@pytest.fixture(scope="module")
+def runs(built: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, Any], float]]:
+    """runner → (folder, summary, seconds) of a run of the whole pipeline."""
+    results = {}
+    for runner in ("subprocess", "docker"):
+        folder = tmp_path_factory.mktemp(runner)
+        started = time.monotonic()
+        code, output, errors = finish(start(folder, "--runner", runner, "--json"))
+        assert code == 0, errors
+        results[runner] = folder, json.loads(output), time.monotonic() - started
+    return results
+
+
+Runs = dict[str, tuple[Path, dict[str, Any], float]]
+
+
+def test_containers_give_what_subprocesses_give(runs: Runs) -> None:
+    (_, by_subprocess, _), (_, in_docker, _) = runs["subprocess"], runs["docker"]
+    assert in_docker["dataset"]["fingerprint"] == by_subprocess["dataset"]["fingerprint"]
+    assert in_docker["dataset"]["kept"] == by_subprocess["dataset"]["kept"]
+    assert in_docker["validation"] == by_subprocess["validation"]
+    assert in_docker["test"] == by_subprocess["test"]
+    assert in_docker["model"] == by_subprocess["model"]
+
+
+def test_a_run_in_containers_takes_at_most_a_minute_more(runs: Runs) -> None:
+    assert runs["docker"][2] < runs["subprocess"][2] + 60
+
+
+def test_all_that_containers_write_belongs_to_the_caller(runs: Runs) -> None:
+    folder = runs["docker"][0]
+    assert {path.lstat().st_uid for path in folder.rglob("*")} == {os.getuid()}
+    assert containers_left() == []
+
+
+def test_containers_log_to_the_one_mlflow_run(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    folder, summary, _ = runs["docker"]
+    run = MlflowClient(f"sqlite:///{folder}/.darkroom/mlflow/mlflow.db").get_run(summary["mlflow_run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics
+    assert run.data.params["train.epochs"] == "2"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
+def test_containers_end_with_the_run(signum: signal.Signals, built: None, tmp_path: Path) -> None:
+    process = start(tmp_path, "--runner", "docker")
+    await_container("train")
+    process.send_signal(signum)
+    finish(process)
+    deadline = time.monotonic() + 20
+    while containers_left() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert containers_left() == []
+
+
+def test_too_little_memory_is_explained(built: None, tmp_path: Path) -> None:
+    code, _, errors = finish(start(tmp_path, "--runner", "docker", "--memory", "200m"))
+    assert code == 2, errors
+    assert "was killed for want of memory (exit code 137). Allow more with --memory" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_container_that_vanishes_is_no_success(built: None, tmp_path: Path) -> None:
+    process = start(tmp_path, "--runner", "docker")
+    docker("rm", "--force", await_container("train"))
+    code, _, errors = finish(process)
+    assert code == 2, errors
+    assert "train: Its container was killed from outside (exit code 137)" in errors
+
+
+def test_a_missing_image_is_named(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_runner, "image_name", lambda step: f"darkroom-{step}-python:absent")
+    with pytest.raises(EngineError, match=r"darkroom-preprocess-python:absent must exist.*make images"):
+        docker_runner.check_images()
+
+
+def test_an_image_for_another_processor_is_named(engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    subprocess.run(["tar", "-C", tmp_path / "empty", "-cf", tmp_path / "empty.tar", "."], check=True)
+    machine = docker("version", "--format", "{{.Server.Arch}}")
+    other = "arm64" if machine == "amd64" else "amd64"
+    name = f"darkroom-other-python:{other}"
+    docker("import", "--platform", f"linux/{other}", str(tmp_path / "empty.tar"), name)
+    try:
+        monkeypatch.setattr(docker_runner, "image_name", lambda step: name)
+        with pytest.raises(EngineError, match=f"must be built for {machine}.*it is for {other}"):
+            docker_runner.check_images()
+    finally:
+        docker("rmi", name)
+
+
+def test_a_folder_that_containers_cannot_write_is_named(built: None, tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving a folder to another user needs root")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir(mode=0o755)
+    os.chown(foreign, 12345, 12345)
+    containers = Containers("test", (str(foreign),), (), {}, Limits())
+    with pytest.raises(EngineError, match=f"{foreign} cannot be written"):
+        docker_runner.check_mounts(containers)
+
+
+@pytest.mark.parametrize("image", [*STEPS, "serve"])
+def test_an_image_is_lean_and_without_rights(image: str, built: None) -> None:
+    found = json.loads(docker("image", "inspect", image_name(image)))[0]
+    assert found["Config"]["User"] == "10001:10001"
+    assert found["Config"]["Labels"]["org.opencontainers.image.revision"] not in ("", "unknown")
+    assert found["Size"] < SIZES.get(image, 3e9)
+    script = (
+        "for name in gcc cc g++ make pip pip3 uv; do "
+        'if [ "$name" != uv ] || [ "$1" != deploy ]; then ! command -v $name || exit 1; fi; done; '
+        "find /opt/darkroom -name '*.pyc' | head -1 | grep -q . || exit 2; "
+        "find / -xdev -writable -type f ! -path '/proc/*' ! -path '/dev/*' | grep . && exit 3; exit 0"
+    )
+    docker("run", "--rm", "--read-only", "--network", "none", image_name(image), "sh", "-c", script, "sh", image)
+
+
+def test_the_service_image_answers_from_a_read_only_root(runs: Runs) -> None:
+    folder, summary, _ = runs["docker"]
+    photo = next((folder / summary["bento"]["path"]).parent.glob("dataset/golden/*"))
+    started = time.monotonic()
+    container = docker(
+        "run", "--detach", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--publish",
+        "127.0.0.1::3000", "--volume", f"{folder / summary['bento']['path'] / 'bento'}:/bento:ro", image_name("serve"),
+    )  # fmt: skip
+    try:
+        url = f"http://{docker('port', container, '3000/tcp').splitlines()[0]}"
+        while not _answers(f"{url}/readyz"):
+            assert time.monotonic() - started < 60, docker("logs", container)
+            time.sleep(0.1)
+        assert time.monotonic() - started < 10
+        answer = subprocess.run(
+            ["curl", "-fsS", "-F", f"files=@{photo}", f"{url}/predict"], capture_output=True, text=True, check=True
+        )
+        assert len(json.loads(answer.stdout)) >= 1
+        stopping = time.monotonic()
+        docker("stop", "--time", "20", container)
+        assert time.monotonic() - stopping < 15
+    finally:
+        docker("rm", "--force", container, check=False)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
