@@ -1,0 +1,76 @@
+"""Runs the benchmarks and prints one table: `python -m benchmarks [NAME …] [--json]`.
+
+Every module of this folder with a function `measure() -> list[Row]` is a benchmark. Each runs in a process of its own,
+so that its memory is its own. The exit code is 1 where a claim does not hold.
+"""
+
+import argparse
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.table import Row, SkipError, show
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(find_benchmarks())}; all by default")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(find_benchmarks())
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(find_benchmarks())}")
+    if arguments.here:
+        (name,) = arguments.names
+        print(json.dumps(measure_here(name)))
+        return 0
+    rows: list[Row] = []
+    skipped: list[tuple[str, str]] = []
+    for name in arguments.names or find_benchmarks():
+        print(f"{name} …", file=sys.stderr)
+        found, reason = measure_apart(name)
+        rows += found
+        skipped += [(name, reason)] if reason else []
+    if arguments.json:
+        print(json.dumps([asdict(row) | {"holds": row.holds} for row in rows], ensure_ascii=False, indent=2))
+    else:
+        show(rows, skipped)
+    return 0 if all(row.holds for row in rows) else 1
+
+
+def find_benchmarks() -> list[str]:
+    """The modules of this folder that define `measure`; none is imported for it."""
+    return sorted(
+        path.stem
+        for path in Path(__file__).parent.glob("*.py")
+        if any(
+            isinstance(node, ast.FunctionDef) and node.name == "measure" for node in ast.parse(path.read_text()).body
+        )
+    )
+
+
+def measure_here(name: str) -> dict[str, object]:
+    """Runs one benchmark in this process."""
+    try:
+        return {"rows": [asdict(row) for row in importlib.import_module(f"benchmarks.{name}").measure()]}
+    except SkipError as reason:
+        return {"rows": [], "skipped": str(reason)}
+
+
+def measure_apart(name: str) -> tuple[list[Row], str | None]:
+    """Runs one benchmark in a process of its own; what it prints goes to standard error."""
+    command = [sys.executable, "-m", "benchmarks", name, "--here"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    *printed, answer = result.stdout.splitlines()
+    print(*printed, sep="\n", end="\n" if printed else "", file=sys.stderr)
+    found = json.loads(answer)
+    return [Row(**row) for row in found["rows"]], found.get("skipped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

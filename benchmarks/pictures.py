@@ -1,0 +1,20 @@
+"""Photos to measure with, made on the spot: smooth shapes, edges and a sensor's noise, as JPEG."""
+
+import cv2
+import numpy as np
+import simplejpeg
+
+
+def jpeg(height: int, width: int, seed: int = 0) -> bytes:
+    """A JPEG photo of about the bytes per pixel that a camera's has."""
+    rng = np.random.default_rng(seed)
+    smooth = cv2.resize(
+        rng.normal(128, 50, (12, 16, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    for _ in range(12):
+        centre = int(rng.integers(width)), int(rng.integers(height))
+        colour = [float(value) for value in rng.uniform(0, 255, 3)]
+        cv2.circle(smooth, centre, int(rng.integers(height // 20, height // 4)), colour, thickness=-1)
+    smooth += rng.standard_normal((height, width, 1), np.float32) * 6
+    pixels = smooth.clip(0, 255).astype(np.uint8)
+    return bytes(simplejpeg.encode_jpeg(pixels, quality=87, colorsubsampling="420"))

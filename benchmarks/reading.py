@@ -1,0 +1,55 @@
+"""Reading prepared photos in random batches, per core, against decoding the same files anew and against FFCV."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from benchmarks.pictures import jpeg
+from benchmarks.table import Row, by_turns, peak_memory_mb
+from components.contract.dataset import open_split
+from components.contract.params import PreprocessParams
+from components.preprocess.step import preprocess
+
+PHOTOS_PER_CLASS = 600
+BATCH_SIZE = 64
+BATCHES = 8
+FFCV_RATE = 1800
+"""Photos a second and core that FFCV reads in its raw mode, by its own figures."""
+
+
+def measure() -> list[Row]:
+    """Photos go through the real step; then random batches of its training split are read."""
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "photos"
+        for number in range(2 * PHOTOS_PER_CLASS):
+            path = data / ("even" if number % 2 == 0 else "odd") / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(375, 500, number))
+        preprocess(str(data), PreprocessParams(image_size=224), Path(folder) / "dataset")
+        split = open_split(Path(folder) / "dataset", "train")
+        paths = sorted(data.rglob("*.jpg"))
+        rng = np.random.default_rng(0)
+
+        def read() -> None:
+            for _ in range(BATCHES):
+                split.gather(rng.integers(0, len(split), BATCH_SIZE))
+
+        def decode_anew() -> None:
+            for path in rng.choice(paths, BATCH_SIZE):
+                np.asarray(Image.open(path).convert("RGB").resize((224, 224)))
+
+        reading, decoding = by_turns(read, decode_anew, clock=time.process_time)
+        memory_mb = peak_memory_mb()
+    rate, decoding_rate = BATCHES * BATCH_SIZE / reading, BATCH_SIZE / decoding
+    claim = "prepared photos of 224 px in random batches, per core"
+    return [
+        Row(claim, f"{rate:,.0f} photos/s", f"{FFCV_RATE:,} photos/s, FFCV raw, published", rate / FFCV_RATE,
+            f">= {5000 / FFCV_RATE:.2f}", memory_mb),
+        Row(claim, f"{rate:,.0f} photos/s", f"{decoding_rate:,.0f} photos/s, Pillow from the files",
+            rate / decoding_rate, ">= 10", memory_mb),
+    ]  # fmt: skip

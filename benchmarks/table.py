@@ -1,0 +1,85 @@
+"""What a benchmark gives: a ratio against a named baseline, measured by turns in one process."""
+
+import operator
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+COMPARISONS: Final = {">=": operator.ge, "<=": operator.le}
+
+
+class SkipError(Exception):
+    """This machine lacks what the benchmark needs; the text says what."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim of speed or memory.
+
+    Attributes:
+        claim: what is measured.
+        ours: our figure, with its unit.
+        baseline: the baseline's figure and its name.
+        ratio: of the two, so that it does not depend on the machine.
+        target: what the ratio must reach: `>= 5` or `<= 1.3`.
+        memory_mb: the most memory that the process has held, None where it was not measured.
+    """
+
+    claim: str
+    ours: str
+    baseline: str
+    ratio: float
+    target: str
+    memory_mb: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        sign, bound = self.target.split()
+        return bool(COMPARISONS[sign](self.ratio, float(bound)))
+
+
+def by_turns(
+    *works: Callable[[], object], rounds: int = 9, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
+    """Median seconds of each work, run by turns so that a busy machine slows all of them alike.
+
+    Args:
+        works: what is compared; each is run once beforehand.
+        rounds: how often each is timed.
+        clock: `time.process_time` for claims per core.
+    """
+    for work in works:
+        work()
+    seconds: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for work, timed in zip(works, seconds, strict=True):
+            started = clock()
+            work()
+            timed.append(clock() - started)
+    return [statistics.median(timed) for timed in seconds]
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def show(rows: Sequence[Row], skipped: Sequence[tuple[str, str]]) -> None:
+    """Prints the rows, and what was skipped with its reason."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("claim", "ours", "baseline", "ratio", "target", "memory", title="Darkroom's benchmarks")
+    for row in rows:
+        style = "green" if row.holds else "red"
+        memory = "" if row.memory_mb is None else f"{row.memory_mb:,.0f} MB"
+        table.add_row(row.claim, row.ours, row.baseline, f"[{style}]{row.ratio:.2f}×[/]", row.target, memory)
+    console = Console()
+    console.print(table)
+    for name, reason in skipped:
+        console.print(f"skipped: {name}: {reason}", markup=False)
