@@ -1,0 +1,29 @@
+"""The baseline of serving: the least that can answer a photo over HTTP, around the same decoder and the same graph.
+
+BENTO_SRC=<bento>/src python -m uvicorn benchmarks.bare_app:app
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from components.deploy.classifier import Classifier
+
+classifier = Classifier(Path(os.environ["BENTO_SRC"]))
+classifier.warm()
+
+
+async def predict(request: Request) -> JSONResponse:
+    """One photo in the field `files`: decoded and classified where it stands, nothing checked."""
+    async with request.form() as form:
+        pixels = classifier.decode(await form["files"].read())
+    ranked = classifier.ranked(classifier.classify(pixels[np.newaxis])[0])
+    return JSONResponse({"predictions": [{"label": ranked[0][0], "probabilities": ranked}]})
+
+
+app = Starlette(routes=[Route("/predict", predict, methods=["POST"])])
