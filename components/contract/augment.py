@@ -83,7 +83,7 @@ def uniform_draws(seeds: np.ndarray) -> np.ndarray:
     """Uniform numbers from 0 to 1 by SplitMix64 (Steele, Lea and Flood 2014): float64 (n, NUM_DRAWS)."""
     steps = np.arange(1, NUM_DRAWS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed = _mixed(np.asarray(seeds, np.uint64)[:, None] + steps)
-    return (mixed >> np.uint64(11)) * 2.0**-53
+    return np.asarray((mixed >> np.uint64(11)) * 2.0**-53)
 
 
 def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -123,14 +123,14 @@ def lookup_tables(params: AugmentationParams, draws: np.ndarray, means: np.ndarr
     added = 255 * params.brightness * signed[:, 7, None]
     factor = 1 + params.contrast * signed[:, 8, None]
     values = (np.arange(256) - means[:, None]) * factor + means[:, None] + added
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:
     """SplitMix64's finaliser; uint64 wraps around, as it must."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(numbers ^ (numbers >> np.uint64(31)))
 
 
 def _num_cores() -> int:

@@ -169,6 +169,9 @@ class TrainParams(Section):
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    schedule: Literal["constant", "cosine"] = Field(
+        "cosine", description="How the learning rate goes on: constant, or down to 0 by half a cosine over all epochs."
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     augmentation: Annotated[
         Annotated[Literal["auto", "none", "light", "medium", "strong"], Tag("preset")]

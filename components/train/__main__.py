@@ -1,0 +1,35 @@
+"""python -m components.train --params params.yaml --dataset artifacts/dataset --output artifacts/model"""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from components.contract.console import exit_code, running_step
+from components.contract.dataset import read_info
+from components.contract.params import load_params
+from components.contract.resolve import resolve_train
+from components.contract.tracking import tracking_uri
+from components.train.step import train
+
+
+def main() -> None:
+    """Parses the command line and runs the step."""
+    parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains and writes a model bundle.")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value")
+    parser.add_argument("--dataset", type=Path, required=True, help="the folder that preprocess wrote")
+    parser.add_argument("--output", type=Path, required=True, help="the folder of the bundle, replaced as a whole")
+    arguments = parser.parse_args()
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri(Path(".darkroom"))
+    with running_step("train"):
+        params = load_params(arguments.params, tuple(arguments.set)).train
+        params, decisions = resolve_train(params, read_info(arguments.dataset).image_size)
+        for decision in decisions:
+            logging.getLogger("components.train").info("%s", decision)
+        train(arguments.dataset, params, arguments.output)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,139 @@
+"""The train step: a prepared data set and params in, a model bundle out."""
+
+import importlib.metadata
+import json
+import logging
+import platform
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts
+from components.contract.dataset import DatasetInfo, Split, open_split, read_info
+from components.contract.errors import DataError
+from components.contract.outputs import new_folder, write_json
+from components.contract.params import AugmentationParams, TrainParams
+from components.contract.tracking import Run, flatten, step_run
+from components.train.backbone import find_weights, load_weights
+
+if TYPE_CHECKING:
+    from components.train.architecture import Network
+    from components.train.fit import Fitted
+
+log = logging.getLogger(__name__)
+
+LIBRARIES = ("tensorflow", "keras", "numpy", "openvino", "opencv-python-headless")
+
+
+def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInfo:
+    """Trains the network that `params` describe and writes it as a bundle.
+
+    Args:
+        dataset_dir: as preprocess wrote it.
+        params: the train section, resolved.
+        bundle_dir: is made, or replaced as a whole.
+
+    Raises:
+        DataError: a split that training needs is empty, or there are fewer than two classes.
+        ModelError: the network cannot be built, trained or exported.
+        WeightsError: pretrained weights are missing or belong to another network.
+        ArtifactError: the data set is damaged, or the bundle's place cannot be written.
+        TrackingError: a run has to be made and the MLflow store cannot be written.
+    """
+    info = read_info(dataset_dir)
+    training, validation = _open_splits(dataset_dir, info)
+    model = params.model
+    weights_path = find_weights(model.name, model.weights, info.image_size) if model.name and model.weights else None
+
+    from components.train.tensorflow_start import start_tensorflow
+
+    start_tensorflow(params.seed)
+    from components.train.architecture import build_network, model_facts, summary
+    from components.train.export import NUM_COMPARED_PHOTOS, export_network
+    from components.train.fit import system_metrics
+
+    network = build_network(
+        model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size
+    )
+    weights_sha256 = None
+    if weights_path is not None:
+        weights_sha256 = load_weights(network.backbone, weights_path, str(model.name))
+    facts = model_facts(network, model, weights_sha256)
+    for line in summary(network):
+        log.info("%s", line)
+
+    with step_run(experiment=info.name, own="train") as run:
+        _log_inputs(run, info, params, facts)
+        with new_folder(bundle_dir) as folder:
+            with system_metrics(run):
+                fitted = _fit(network, training, validation, params, run, folder)
+            photos = validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(validation))))
+            export = export_network(network, folder / "export", photos)
+            network.model.save(folder / "model.keras")
+            write_json(folder / "history.json", fitted.history)
+            bundle = _bundle_info(info, params, facts, fitted, export, run)
+            write_json(folder / "bundle.json", bundle)
+        run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
+        run.log_artifacts(bundle_dir, "bundle")
+    return bundle
+
+
+def _open_splits(dataset_dir: Path, info: DatasetInfo) -> tuple[Split, Split]:
+    if len(info.class_names) < 2:
+        raise DataError(f"Training needs photos of at least two classes; {dataset_dir} has {len(info.class_names)}.")
+    for split in ("train", "validation"):
+        if info.num_images(split) == 0:
+            raise DataError(f"Training needs photos in the {split} split; {dataset_dir} has none there.")
+    return open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
+
+
+def _fit(
+    network: "Network", training: Split, validation: Split, params: TrainParams, run: Run, folder: Path
+) -> "Fitted":
+    """Trains on photos; or, where there are frozen layers, on what these made of the photos, once."""
+    from components.train.batches import Batches, Examples, Photos
+    from components.train.features import at_boundary
+    from components.train.fit import fit
+
+    learnt: Examples
+    checked: Examples
+    with tempfile.TemporaryDirectory(dir=folder, prefix="features-") as store_dir:
+        if network.boundary is None:
+            learnt = Photos(training, params.augmentation_params, params.seed)
+            checked = Photos(validation, AugmentationParams(), params.seed)
+        else:
+            learnt, checked = at_boundary(network, training, validation, params, Path(store_dir))
+        batches = Batches(learnt, params.batch_size, shuffle_seed=params.seed)
+        return fit(network.learning_part(), batches, Batches(checked, params.batch_size), params, run)
+
+
+def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFacts) -> None:
+    run.log_params(flatten(params.model_dump(mode="json"), "train."))
+    run.log_params(flatten(facts.model_dump(mode="json"), "model."))
+    run.log_dataset(
+        name=info.name, digest=info.fingerprint, source=info.source.uri, context="training",
+        profile=json.dumps({split: info.num_images(split) for split in ("train", "validation")}),
+    )  # fmt: skip
+
+
+def _bundle_info(
+    info: DatasetInfo, params: TrainParams, facts: ModelFacts, fitted: "Fitted", export: ExportFacts, run: Run
+) -> BundleInfo:
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return BundleInfo(
+        dataset_name=info.name,
+        dataset_fingerprint=info.fingerprint,
+        source=info.source,
+        class_names=info.class_names,
+        image_size=info.image_size,
+        resize=info.resize,
+        model=facts,
+        params=params.model_dump(mode="json"),
+        export=export,
+        library_versions={"python": platform.python_version(), **versions},
+        epochs_run=fitted.epochs_run,
+        best_epoch=fitted.best_epoch,
+        mlflow_run_id=run.run_id,
+    )
