@@ -437,6 +437,7 @@ def test_the_service_ends_with_whoever_serves_it(own_bento: Path, number: signal
     await_gone(own_bento)
 
 
+@pytest.mark.proof
 def test_a_worker_that_dies_is_replaced(own_bento: Path) -> None:
     with serving(own_bento) as url:
         (worker,) = (
