@@ -1,0 +1,228 @@
+"""The manifests in k8s/: every overlay renders offline, is valid by Kubernetes' own schemas, and keeps our rules."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipelines.images import image_name
+from pipelines.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "kubernetes.md"
+OVERLAYS = ("local", "gpu", "production")
+KUBERNETES = "1.33"
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
+
+
+def render(folder: str) -> list[dict[str, Any]]:
+    """What `kubectl kustomize` makes of a folder of k8s/."""
+    for command in (["kubectl", "kustomize"], ["kustomize", "build"]):
+        if shutil.which(command[0]):
+            done = subprocess.run([*command, str(ROOT / "k8s" / folder)], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            return [document for document in YAML(typ="safe").load_all(done.stdout) if document]
+    pytest.skip("neither kubectl nor kustomize is here to render the overlays")
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return render(f"overlays/{request.param}")
+
+
+@pytest.fixture(scope="module")
+def production() -> list[dict[str, Any]]:
+    return render("overlays/production")
+
+
+def of_kind(manifests: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    return [manifest for manifest in manifests if manifest["kind"] in kinds]
+
+
+def pods(manifests: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """(name, labels, pod spec) of each workload."""
+    for manifest in of_kind(manifests, *WORKLOADS):
+        spec = manifest["spec"]["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else manifest["spec"]
+        template = spec["template"]
+        yield manifest["metadata"]["name"], template["metadata"]["labels"], template["spec"]
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def test_every_overlay_is_tested() -> None:
+    assert {path.name for path in (ROOT / "k8s" / "overlays").iterdir()} == set(OVERLAYS)
+
+
+def test_every_object_is_valid_by_kubernetes_schema(overlay: list[dict[str, Any]]) -> None:
+    import kubernetes_validate
+
+    assert overlay
+    for manifest in overlay:
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def test_every_pod_is_restricted(overlay: list[dict[str, Any]]) -> None:
+    for name, _, pod in pods(overlay):
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["runAsUser"] > 0, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["automountServiceAccountToken"] is False, name
+        for container in containers(pod):
+            rights = container["securityContext"]
+            assert rights["allowPrivilegeEscalation"] is False, name
+            assert rights["readOnlyRootFilesystem"] is True, name
+            assert rights["capabilities"] == {"drop": ["ALL"]}, name
+        assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
+
+
+def test_every_container_states_what_it_takes(overlay: list[dict[str, Any]]) -> None:
+    for name, _, pod in pods(overlay):
+        for container in containers(pod):
+            resources = container["resources"]
+            assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}, name
+            # Equal memory: no pod is evicted for what it was allowed.
+            assert resources["requests"]["memory"] == resources["limits"]["memory"], name
+
+
+def test_every_image_has_a_fixed_tag(overlay: list[dict[str, Any]]) -> None:
+    for name, _, pod in pods(overlay):
+        for container in containers(pod):
+            tag = container["image"].rpartition("/")[2].partition(":")[2]
+            assert tag not in ("", "latest"), name
+
+
+def test_what_serves_has_probes(overlay: list[dict[str, Any]]) -> None:
+    for manifest in of_kind(overlay, "Deployment", "StatefulSet"):
+        for container in manifest["spec"]["template"]["spec"]["containers"]:
+            assert {"readinessProbe", "livenessProbe"} <= set(container), manifest["metadata"]["name"]
+
+
+def test_no_secret_is_in_the_repository(overlay: list[dict[str, Any]]) -> None:
+    assert of_kind(overlay, "Secret") == []
+    for _, _, pod in pods(overlay):
+        for container in containers(pod):
+            for variable in container.get("env", []):
+                if re.search("PASSWORD|SECRET|TOKEN", variable["name"]):
+                    assert "secretKeyRef" in variable["valueFrom"]
+
+
+def test_every_service_selects_pods_that_listen_there(overlay: list[dict[str, Any]]) -> None:
+    found = list(pods(overlay))
+    for service in of_kind(overlay, "Service"):
+        selector = service["spec"]["selector"].items()
+        ports = {
+            port["name"]
+            for _, labels, pod in found if selector <= labels.items()
+            for container in pod["containers"]
+            for port in container.get("ports", [])
+        }  # fmt: skip
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, service["metadata"]["name"]
+
+
+def test_every_name_that_a_pod_mounts_or_reads_is_there_or_in_the_guide(overlay: list[dict[str, Any]]) -> None:
+    maps = {manifest["metadata"]["name"] for manifest in of_kind(overlay, "ConfigMap")}
+    guide = GUIDE.read_text()
+    for name, _, pod in pods(overlay):
+        for container in containers(pod):
+            sources = [*container.get("envFrom", []), *(env.get("valueFrom", {}) for env in container.get("env", []))]
+            for source in sources:
+                for kind, reference in source.items():
+                    if kind.startswith("configMap"):
+                        assert reference["name"] in maps, name
+                    if kind.startswith("secret"):
+                        assert f"create secret generic {reference['name']}" in guide, reference["name"]
+
+
+def test_nothing_reaches_anything_unless_it_is_allowed(production: list[dict[str, Any]]) -> None:
+    policies = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(production, "NetworkPolicy")}
+    assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    labels = {labels["app.kubernetes.io/name"] for _, labels, _ in pods(production)}
+    for name, policy in policies.items():
+        selector = policy["podSelector"]
+        chosen = set(selector.get("matchLabels", {}).values())
+        for expression in selector.get("matchExpressions", []):
+            chosen |= set(expression["values"])
+        assert chosen <= labels, name
+
+
+def test_the_deploy_task_may_change_the_service_and_nothing_else(production: list[dict[str, Any]]) -> None:
+    deployments = {manifest["metadata"]["name"] for manifest in of_kind(production, "Deployment")}
+    (role,) = of_kind(production, "Role")
+    (rule,) = role["rules"]
+    assert (rule["resources"], sorted(rule["verbs"])) == (["deployments"], ["get", "patch"])
+    assert set(rule["resourceNames"]) == deployments - {"mlflow"}
+    (binding,) = of_kind(production, "RoleBinding")
+    assert [(subject["name"], subject["namespace"]) for subject in binding["subjects"]] == [
+        ("pipeline-runner", "kubeflow")
+    ]
+    assert of_kind(production, "ClusterRole", "ClusterRoleBinding") == []
+
+
+def test_the_service_drains_before_it_stops(production: list[dict[str, Any]]) -> None:
+    for deployment in of_kind(production, "Deployment"):
+        if not deployment["metadata"]["name"].startswith("darkroom-serve"):
+            continue
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        pause = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
+        assert pause >= container["readinessProbe"]["periodSeconds"]
+        assert pod["terminationGracePeriodSeconds"] > pause + 20
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_the_canary_differs_from_the_champion_in_its_name_alone(production: list[dict[str, Any]]) -> None:
+    found = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(production, "Deployment")}
+    champion, canary = found["darkroom-serve"], found["darkroom-serve-canary"]
+    assert canary["template"]["spec"] == {
+        key: value for key, value in champion["template"]["spec"].items() if key != "topologySpreadConstraints"
+    }
+    ingresses = {manifest["metadata"]["name"]: manifest for manifest in of_kind(production, "Ingress")}
+    annotations = ingresses["darkroom-serve-canary"]["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/canary"] == "true"
+    hosts = {rule["host"] for ingress in ingresses.values() for rule in ingress["spec"]["rules"]}
+    assert len(hosts) == 1
+
+
+def test_mlflow_knows_every_name_of_its_service(production: list[dict[str, Any]]) -> None:
+    (settings,) = [
+        manifest for manifest in of_kind(production, "ConfigMap") if manifest["metadata"]["name"] == "mlflow"
+    ]
+    allowed = settings["data"]["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    for name in ("mlflow", "mlflow.darkroom", "mlflow.darkroom.svc", "mlflow.darkroom.svc.cluster.local"):
+        assert {name, f"{name}:5000"} <= set(allowed)
+
+
+def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
+    manifests = render("pipelines")
+    named = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
+    assert named == {("ConfigMap", SETTINGS), ("PersistentVolumeClaim", CACHE_CLAIM)}
+    assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"kubeflow"}
+    guide = GUIDE.read_text()
+    for secret, keys in {**SECRETS["preprocess"], "darkroom-mlflow": MLFLOW_SECRET}.items():
+        block = guide.partition(f"create secret generic {secret}")[2].partition("\n\n")[0]
+        assert all(f"--from-literal={key}=" in block for key in keys), secret
+
+
+def test_both_settings_are_the_same(production: list[dict[str, Any]]) -> None:
+    here, there = (
+        next(manifest["data"] for manifest in manifests if manifest["metadata"]["name"] == SETTINGS)
+        for manifests in (production, render("pipelines"))
+    )
+    assert here == there
+
+
+def test_the_images_are_those_that_are_built(overlay: list[dict[str, Any]]) -> None:
+    ours = {image_name(image) for image in ("serve", "deploy", "mlflow")}
+    for _, _, pod in pods(overlay):
+        for container in containers(pod):
+            name = container["image"].rpartition("/")[2]
+            if name.startswith("darkroom-"):
+                assert name in ours
+                assert pod["securityContext"]["runAsUser"] == USER_ID
