@@ -1,0 +1,52 @@
+"""The frame of the benchmarks."""
+
+import itertools
+
+import pytest
+
+from benchmarks.__main__ import find_benchmarks, measure_here
+from benchmarks.table import Row, SkipError, by_turns, peak_memory_mb, show
+
+
+@pytest.mark.parametrize(
+    ("ratio", "target", "holds"),
+    [(5.0, ">= 5", True), (4.9, ">= 5", False), (1.2, "<= 1.3", True), (2, "<= 1.3", False)],
+)
+def test_a_claim_holds_or_not(ratio: float, target: str, holds: bool) -> None:
+    assert Row("claim", "ours", "baseline", ratio, target).holds is holds
+
+
+def test_works_take_turns_and_the_median_counts() -> None:
+    order: list[str] = []
+    durations = itertools.cycle([3.0, 1.0, 50.0, 1.0, 2.0, 1.0])
+    now = 0.0
+
+    def clock() -> float:
+        return now
+
+    def work(name: str) -> None:
+        nonlocal now
+        order.append(name)
+        if len(order) > 2:  # the first call of each is not timed
+            now += next(durations)
+
+    assert by_turns(lambda: work("a"), lambda: work("b"), rounds=3, clock=clock) == [3.0, 1.0]
+    assert order == ["a", "b"] * 4
+
+
+def test_every_benchmark_is_found_and_a_missing_tool_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"decode", "reading"} <= set(find_benchmarks())
+    assert "table" not in find_benchmarks()
+
+    def skip() -> list[Row]:
+        raise SkipError("no GPU here")
+
+    monkeypatch.setattr("benchmarks.decode.measure", skip)
+    assert measure_here("decode") == {"rows": [], "skipped": "no GPU here"}
+
+
+def test_the_table_shows_figures_and_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    show([Row("speed", "10/s", "2/s, slow", 5.0, ">= 4", peak_memory_mb())], [("gpu", "no GPU here")])
+    printed = capsys.readouterr().out
+    assert "5.00×" in printed
+    assert "skipped: gpu: no GPU here" in printed
