@@ -95,6 +95,8 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
                        help="nodes that train may run on; may be repeated")  # fmt: skip
     place.add_argument("--memory", metavar="SIZE", help="for train, such as 16Gi")
     place.add_argument("--data-claim", metavar="NAME", help="a volume claim with the photos, which is mounted to /data")
+    place.add_argument("--rollout", metavar="NAMESPACE/DEPLOYMENT",
+                       help="where a promoted model is rolled out, such as darkroom/darkroom-serve")  # fmt: skip
     place.add_argument("--cache", action=argparse.BooleanOptionalAction, default=True,
                        help="skip tasks whose inputs are unchanged; deploy never is")  # fmt: skip
     place.add_argument("--local-images", action="store_true",
@@ -161,7 +163,7 @@ def _placement(arguments: argparse.Namespace) -> "Placement":
     return Placement(
         images={} if arguments.local_images else read_digests(),
         gpus=arguments.gpus, gpu_type=arguments.gpu_type, node_selector=dict(arguments.node_selector),
-        memory=arguments.memory, cache=arguments.cache, data_claim=arguments.data_claim,
+        memory=arguments.memory, cache=arguments.cache, rollout=arguments.rollout, data_claim=arguments.data_claim,
     )  # fmt: skip
 
 

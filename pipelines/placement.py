@@ -28,7 +28,6 @@ CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
 """The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry goes on from there."""
 DATA_DIR: Final = "/data"
 HOUR: Final = 3600
-DEPLOY_ACCOUNT: Final = "darkroom-deploy"
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class Placement:
         node_selector: labels that a node must carry to run train.
         memory: train's limit, as Kubernetes writes it; None for the default.
         cache: whether tasks whose inputs are unchanged are skipped; deploy never is.
+        rollout: `<namespace>/<deployment>` that a promoted model is rolled out to; None for nowhere.
         data_claim: a volume with the photos, mounted read-only to all of DATA_DIR; None where they come by URI.
     """
 
@@ -70,6 +70,7 @@ class Placement:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     memory: str | None = None
     cache: bool = True
+    rollout: str | None = None
     data_claim: str | None = None
 
 
@@ -117,6 +118,8 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         kubernetes.use_secret_as_env(task, secret, dict(keys), optional=True)
     if step == "preprocess" and placement.data_claim:
         kubernetes.mount_pvc(task, pvc_name=placement.data_claim, mount_path=DATA_DIR)
+    if step == "deploy" and placement.rollout:
+        task.set_env_variable("DARKROOM_ROLLOUT", placement.rollout)
     if step == "train":
         _place_training(task, placement)
     if not placement.cache:

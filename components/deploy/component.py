@@ -13,6 +13,7 @@ def deploy(
 
     from components.contract.console import running_step
     from components.contract.params import DeployParams, parse_section
+    from components.deploy.rollout import roll_out_if_asked
     from components.deploy.step import deploy as run
 
     with running_step("deploy"):
@@ -23,4 +24,5 @@ def deploy(
             parse_section(DeployParams, params),
             Path(bento.path),
         )
+        roll_out_if_asked(info, Path(bento.path), Path(dataset.path), Path(evaluation.path))
     bento.metadata.update({"tag": info.tag, "promoted": info.promoted})
