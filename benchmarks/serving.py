@@ -22,7 +22,7 @@ from components.contract.dataset import Source
 from components.contract.runtime import export_sha256, openvino
 from components.deploy.build import build_bento
 from components.deploy.client import encode_form
-from components.deploy.server import _free_address, serving
+from components.deploy.server import free_address, serving
 
 if TYPE_CHECKING:
     from openvino import Node
@@ -142,7 +142,7 @@ def _mobilenet_v2() -> Any:
 
 @contextlib.contextmanager
 def _bare_app(src: Path) -> Iterator[str]:
-    host, port = _free_address("127.0.0.1", None)
+    host, port = free_address("127.0.0.1", None)
     command = [sys.executable, "-m", "uvicorn", "benchmarks.bare_app:app", "--host", host, "--port", str(port)]
     with subprocess.Popen(
         [*command, "--log-level", "warning"], env=os.environ | {"BENTO_SRC": str(src)}, cwd=Path(__file__).parents[1]

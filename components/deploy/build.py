@@ -45,14 +45,22 @@ def build_bento(bundle_dir: Path, bundle: BundleInfo, model_name: str, target: P
     with tempfile.TemporaryDirectory(prefix="darkroom-build-") as temporary:
         # bentoml build packs whatever lies in its working directory, its own store included: two clean folders.
         context, home = Path(temporary, "context"), Path(temporary, "home")
-        facts = _lay_out(context, bundle_dir, bundle, model_name)
+        facts = lay_out(context, bundle_dir, bundle, model_name)
         _run_build(context, home, facts.tag)
         built = home / "bentos" / facts.tag.replace(":", "/")
         shutil.copytree(built, target)
     return facts
 
 
-def _lay_out(context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str) -> ServiceFacts:
+def lay_out(context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str) -> ServiceFacts:
+    """Writes what the bento is built from, `src` of the built one: service.json, export/, components/.
+
+    Args:
+        context: a new folder.
+        bundle_dir: as for `build_bento`.
+        bundle: as for `build_bento`.
+        model_name: as for `build_bento`.
+    """
     root = Path(__file__).resolve().parents[2]
     for path in code_of(SERVICE, root):
         destination = context / path

@@ -60,7 +60,7 @@ def serving(
     bento = bento_dir.resolve() / "bento"
     if not (bento / "bento.yaml").is_file():
         raise ArtifactError(f"A bento folder must hold bento/bento.yaml; there is none in {bento_dir}. Run deploy.")
-    address, port = _free_address(host, port)
+    address, port = free_address(host, port)
     process = _start(bento, address, port)
     lines: deque[str] = deque(maxlen=KEPT_LINES)
     reader = threading.Thread(target=_read, args=(process, lines, echo), name="service-log", daemon=True)
@@ -106,7 +106,12 @@ def serve(bento_dir: Path, host: str, port: int) -> int:
     return 0
 
 
-def _free_address(host: str, port: int | None) -> tuple[str, int]:
+def free_address(host: str, port: int | None) -> tuple[str, int]:
+    """The numeric address of a host of this machine, and a port that is free there: the one given, or any.
+
+    Raises:
+        ServiceError: the host is not this machine's, or the port is taken.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError):

@@ -31,7 +31,7 @@ from components.deploy.client import ServiceClient, encode_form, predict
 from components.deploy.parity import TOLERANCE, golden_photos, read_expected
 from components.deploy.predict import predict_files
 from components.deploy.protocol import Failure, Prediction
-from components.deploy.server import _free_address, serving
+from components.deploy.server import free_address, serving
 from components.deploy.step import deploy
 from tests.made import CLASS_NAMES, make_bundle, make_dataset, make_evaluation
 
@@ -424,7 +424,7 @@ SERVE = "import sys; from pathlib import Path; from components.deploy.server imp
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_the_service_ends_with_whoever_serves_it(own_bento: Path, number: signal.Signals) -> None:
-    host, port = _free_address("localhost", None)
+    host, port = free_address("localhost", None)
     process = subprocess.Popen([sys.executable, "-c", SERVE, own_bento, str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:

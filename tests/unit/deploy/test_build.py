@@ -69,7 +69,7 @@ def test_a_bento_asks_for_the_versions_it_was_built_with_and_no_tensorflow(bento
 
 def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colours") -> str:
     """The tag without the build, which it does not depend on."""
-    return build._lay_out(folder, bundle_dir, bundle, name).tag
+    return build.lay_out(folder, bundle_dir, bundle, name).tag
 
 
 def test_the_tag_follows_from_what_is_packed(made: Made, tmp_path: Path, bento: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from components.contract.errors import ServiceError
 from components.deploy.client import ServiceClient, predict
-from components.deploy.server import _free_address
+from components.deploy.server import free_address
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
 
 
 def test_nobody_there_is_told_with_the_address() -> None:
-    host, port = _free_address("127.0.0.1", None)
+    host, port = free_address("127.0.0.1", None)
     with pytest.raises(ServiceError, match=f"A service must answer at http://{host}:{port}"):
         predict(f"http://{host}:{port}", [b"photo"])
 

@@ -13,7 +13,7 @@ from PIL import Image
 from components.contract.bundle import read_bundle
 from components.contract.errors import ArtifactError, DataError
 from components.deploy import predict
-from components.deploy.build import _lay_out
+from components.deploy.build import lay_out
 from components.deploy.predict import predict_files, write_csv
 from tests.made import CLASS_NAMES, photo
 from tests.unit.deploy.conftest import Made
@@ -26,7 +26,7 @@ COLUMNS = ["path", "label", "confidence", "error", *(f"probability_{name}" for n
 def bento_dir(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bento folder as far as predicting reads it: what is packed, without BentoML's frame around it."""
     folder = tmp_path_factory.mktemp("bento")
-    _lay_out(folder / "bento" / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
+    lay_out(folder / "bento" / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
     return folder
 
 

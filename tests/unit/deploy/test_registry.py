@@ -10,7 +10,7 @@ from components.contract.deployment import Lineage, ServiceFacts
 from components.contract.evaluation import CHAMPION, Verdict
 from components.contract.tracking import create_run
 from components.deploy.registry import BENTO_TAG, register
-from components.deploy.server import _free_address
+from components.deploy.server import free_address
 
 FIRST = Verdict(verdict="first", reasons=("There is none yet.",))
 WORSE = Verdict(verdict="worse", reasons=("It is worse.",))
@@ -78,7 +78,7 @@ def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
     import mlflow
 
     if kind == "server":
-        host, port = _free_address("127.0.0.1", None)
+        host, port = free_address("127.0.0.1", None)
         uri = f"http://{host}:{port}"
     else:
         (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be seen as a file of another kind")

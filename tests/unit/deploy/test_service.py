@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from components.contract.bundle import read_bundle
-from components.deploy.build import _lay_out
+from components.deploy.build import lay_out
 from components.deploy.parity import golden_photos
 from tests.unit.deploy.conftest import Made
 
@@ -23,7 +23,7 @@ def answer(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Asks a service in this process, whose decoder fails on the bytes `crash`."""
     from components.deploy import service
 
-    _lay_out(tmp_path / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
+    lay_out(tmp_path / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
     monkeypatch.setattr(service, "PACKED_DIR", tmp_path / "src")
     instance = service.PhotoClassifier.inner()
     decode = instance.classifier.decode
