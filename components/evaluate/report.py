@@ -118,8 +118,8 @@ def caveats(content: Content) -> list[str]:
         found.append("The model was trained on another version of the data: photos that it learnt from may be among "
                      "the test photos, which would flatter every figure.")  # fmt: skip
     if test.num_images < FEW_PHOTOS:
-        found.append(f"There are only {test.num_images} test photos, so the intervals are wide. More photos would tell "
-                     "more than another model.")  # fmt: skip
+        there = "is only 1 test photo" if test.num_images == 1 else f"are only {test.num_images} test photos"
+        found.append(f"There {there}, so the intervals are wide. More photos would tell more than another model.")
     if test.num_correct == test.num_images:
         found.append("No mistake on these test photos does not mean none on others: "
                      f"up to {percent(1 - test.accuracy.low)} of mistakes would be no surprise.")  # fmt: skip

@@ -1,0 +1,66 @@
+"""The KFP component fills real KFP artifacts with what KFP's pages show."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Metrics, Model
+
+from components.contract.evaluation import read_evaluation
+from components.contract.params import EvaluateParams, dump_section
+from components.evaluate.component import evaluate
+from tests.made import CLASS_NAMES, make_bundle, make_dataset
+from tests.unit.evaluate.datasets import rewrite_split
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
+    """The component's output artifacts after it ran on a test split in which three labels are wrong."""
+    make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset"))
+    labels = [1, 1, 1, *[0] * 9, *[1] * 12, *[2] * 12]
+    rewrite_split(tmp_path / "dataset", "test", indices=list(range(36)), labels=labels)
+    made: dict[str, Any] = {
+        name: kind(name=name, uri=str(tmp_path / "out" / name))
+        for name, kind in {
+            "evaluation": Artifact, "metrics": Metrics, "confusion": ClassificationMetrics, "report": HTML,
+        }.items()
+    }  # fmt: skip
+    (tmp_path / "out").mkdir()
+    evaluate.python_func(
+        dataset=Dataset(uri=str(tmp_path / "dataset")), model=Model(uri=str(tmp_path / "model")),
+        params=dump_section(EvaluateParams(bootstrap_resamples=100)), model_name="colours", **made,
+    )  # fmt: skip
+    return made
+
+
+def test_metrics_are_finite_numbers_of_both_splits(outputs: dict[str, Any]) -> None:
+    info = read_evaluation(Path(outputs["evaluation"].path))
+    assert outputs["metrics"].metadata == {
+        "validation_accuracy": 1.0, "validation_macro_f1": 1.0,
+        "test_accuracy": info.test.accuracy.value, "test_macro_f1": info.test.macro_f1.value,
+    }  # fmt: skip
+    assert info.test.accuracy.value == pytest.approx(33 / 36)
+    json.dumps(outputs["metrics"].metadata, allow_nan=False)
+
+
+def test_the_confusion_matrix_holds_plain_integers_of_the_test_split(outputs: dict[str, Any]) -> None:
+    matrix = outputs["confusion"].metadata["confusionMatrix"]
+    assert [one["displayName"] for one in matrix["annotationSpecs"]] == list(CLASS_NAMES)
+    rows = [row["row"] for row in matrix["rows"]]
+    assert rows == [[9, 0, 0], [3, 12, 0], [0, 0, 12]]
+    assert {type(number) for row in rows for number in row} == {int}
+
+
+def test_report_and_verdict_are_handed_on(outputs: dict[str, Any]) -> None:
+    folder = Path(outputs["evaluation"].path)
+    assert Path(outputs["report"].path).read_bytes() == (folder / "report.html").read_bytes()
+    assert outputs["evaluation"].metadata == {"verdict": "first"}
+
+
+def test_the_component_asks_for_the_step_image_and_installs_nothing() -> None:
+    assert isinstance(evaluate, dsl.base_component.BaseComponent)
+    container = evaluate.component_spec.implementation.container
+    assert container is not None and container.image == "darkroom-evaluate-python:0.1.0"
+    assert "pip install" not in " ".join(map(str, container.command or []))
