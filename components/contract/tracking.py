@@ -59,7 +59,7 @@ class Run:
         self.run_id = run_id
         self._waiting: queue.Queue[list[Any] | None] = queue.Queue()
         self._sender: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._given_up = threading.Event()
         self._warned = False
 
     def log_params(self, params: Mapping[str, str]) -> None:
@@ -110,18 +110,18 @@ class Run:
         """Sends what waits, for at most CLOSE_SECONDS; what is left is named in the log."""
         if self._sender is None:
             return
-        self._closing.set()
         self._waiting.put(None)
         self._sender.join(CLOSE_SECONDS)
         if self._sender.is_alive():
-            log.warning("MLflow did not take about %d values of run %s in %.0f s; the model bundle holds them all.",
+            self._given_up.set()
+            log.warning("MLflow did not take about %d values of run %s in %.0f s; the step's own files hold them all.",
                         self._waiting.qsize(), self.run_id, CLOSE_SECONDS)  # fmt: skip
 
     def _send(self) -> None:
         while (entries := self._waiting.get()) is not None:
             while not self._try("log_batch", metrics=entries):
-                if self._closing.wait(RETRY_SECONDS):
-                    time.sleep(RETRY_SECONDS)
+                if self._given_up.wait(RETRY_SECONDS):
+                    return
 
     def _try(self, method: str, *arguments: Any, **options: Any) -> bool:
         if self.run_id is None:
