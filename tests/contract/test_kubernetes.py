@@ -206,7 +206,7 @@ def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
     assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"kubeflow"}
     guide = GUIDE.read_text()
     for secret, keys in {**SECRETS["preprocess"], "darkroom-mlflow": MLFLOW_SECRET}.items():
-        block = guide.partition(f"create secret generic {secret}")[2].partition("\n\n")[0]
+        block = guide.partition(f"create secret generic {secret} ")[2].partition("\n\n")[0]
         assert all(f"--from-literal={key}=" in block for key in keys), secret
 
 
@@ -226,3 +226,55 @@ def test_the_images_are_those_that_are_built(overlay: list[dict[str, Any]]) -> N
             if name.startswith("darkroom-"):
                 assert name in ours
                 assert pod["securityContext"]["runAsUser"] == USER_ID
+
+
+def test_every_path_of_the_guide_is_there() -> None:
+    made = {"build/images.json"}
+    paths = set(re.findall(r"(?:k8s|docs|tests|requirements|build)/[\w./-]*\w", GUIDE.read_text())) - made
+    assert len(paths) > 10
+    for path in paths:
+        assert (ROOT / path).exists(), path
+
+
+def test_every_flag_of_the_guide_is_one_of_darkroom() -> None:
+    from pipelines.cli import build_parser
+
+    words = [
+        line.replace("…", "").replace("\n", " ").split(" && ")[0].rstrip("&").split()
+        for line in re.findall(r"(?:^|`)(darkroom (?:submit|images) [^`]*?)(?:`|$)", GUIDE.read_text(), re.MULTILINE)
+    ]
+    assert len(words) > 6
+    for command in words:
+        arguments = [word.strip("'") for word in command[1:]]
+        if "while" not in arguments and "--cron" not in arguments:
+            build_parser().parse_args(arguments)
+    known = {option for command in ("submit", "images build") for option in options_of(build_parser(), command)}
+    others = {"--config", "--format", "--fail", "--require-hashes", "--dest", "--runner", "--from-literal"}
+    for line in GUIDE.read_text().splitlines():
+        for flag in re.findall(r"`(--[a-z-]+)", line):
+            assert flag in known | others, flag
+
+
+def options_of(parser: Any, command: str) -> set[str]:
+    """The options of a verb, or of an action of it."""
+    import argparse
+
+    for name in command.split():
+        (choices,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        parser = choices.choices[name]
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+def test_every_object_that_the_guide_names_is_in_the_manifests(production: list[dict[str, Any]]) -> None:
+    names = {manifest["metadata"]["name"] for manifest in [*production, *render("pipelines")]}
+    text = GUIDE.read_text()
+    found = re.findall(r"kubectl -n darkroom \w+ (?:deployment|ingress) ([\w-]+)", text)
+    found += re.findall(r"svc/(darkroom[\w-]*)", text) + re.findall(r"--from=cronjob/([\w-]+)", text)
+    assert len(found) >= 5
+    assert set(found) <= names
+
+
+def test_the_guide_installs_the_kfp_that_the_lock_holds() -> None:
+    lock = (ROOT / "requirements" / "laptop.txt").read_text()
+    (version,) = re.findall(r"^kfp==(\S+)", lock, re.MULTILINE)
+    assert set(re.findall(r"\?ref=(\S+?)\"", GUIDE.read_text())) == {version}
