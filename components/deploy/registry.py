@@ -70,6 +70,7 @@ def _create_version(model_name: str, facts: ServiceFacts) -> str:
     from mlflow.exceptions import MlflowException
 
     client, lineage = _client(), facts.lineage
+    assert lineage.mlflow_run_id is not None, "register() has looked"
     client.get_run(lineage.mlflow_run_id)  # the registry itself would take a run that does not exist
     tags = {
         BENTO_TAG: facts.tag,
