@@ -75,7 +75,7 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     font = 11 if numbered else 8
     names = [shorten(name) for name in class_names]
     longest = max(map(len, names))
-    margin, rim = 26 + longest * font * LETTER_WIDTH, 8
+    margin, rim = 32 + longest * font * LETTER_WIDTH, 8
     side = margin + size * cell + rim
     with _style():
         figure = _figure(side, side)
@@ -85,7 +85,8 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
         axes.set_yticks(range(size), names, fontsize=font)
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
-        axes.set(xlabel="predicted class", ylabel="true class")
+        axes.set_xlabel("predicted class", labelpad=8)
+        axes.set_ylabel("true class", labelpad=8)
         for set_ticks in (axes.set_xticks, axes.set_yticks):
             set_ticks(np.arange(-0.5, size), minor=True)
         axes.grid(which="minor", color=LINE, linewidth=0.6 if numbered else 0.25)
