@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.params import Params
 from components.contract.tracking import HOME
-from pipelines.images import STEPS, EngineError, image_name
+from pipelines.images import SOURCE_LABEL, STEPS, EngineError, image_name, source_digest
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -138,7 +138,7 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
 
 
 def check_images() -> None:
-    """Sees that an engine answers and has the images of all steps, for its own kind of processor.
+    """Sees that an engine answers and has the images of all steps, for its own kind of processor, of this source.
 
     Raises:
         EngineError: one is not so; says which, and what to do.
@@ -150,13 +150,17 @@ def check_images() -> None:
         for step in STEPS:
             name = image_name(step)
             try:
-                built_for = client.images.get(name).attrs["Architecture"]
+                image = client.images.get(name)
             except ImageNotFound:
                 raise EngineError(f"The image {name} must exist; Docker has none of that name. Build it: "
                                   "make images") from None  # fmt: skip
+            built_for = image.attrs["Architecture"]
             if built_for != machine:
                 raise EngineError(f"The image {name} must be built for {machine}, which this engine runs on; "
                                   f"it is for {built_for}. Build it here: make images")  # fmt: skip
+            if source_digest(step) not in (None, image.labels.get(SOURCE_LABEL)):
+                raise EngineError(f"The image {name} must hold the code of this source tree; it was built from other "
+                                  "code. Build it again: make images")  # fmt: skip
 
 
 def check_mounts(containers: Containers) -> None:

@@ -1,5 +1,6 @@
 """The container images: built from components/Dockerfile, and pushed to a registry that names them by digest."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,9 +14,12 @@ from components.contract.errors import DarkroomError
 STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
 IMAGES: Final = (*STEPS, "serve", "mlflow")
 """serve starts a bento; mlflow is the tracking server of a cluster."""
-DOCKERFILE: Final = Path("components/Dockerfile")
+SOURCE_DIR: Final = Path(__file__).resolve().parents[1]
+DOCKERFILE: Final = "components/Dockerfile"
 DIGESTS_PATH: Final = Path("build/images.json")
 """Where `push` writes the digests, and where `darkroom submit` finds them."""
+SOURCE_LABEL: Final = "org.darkroom.source"
+"""Carries `source_digest`, so that an image that holds other code than the source tree is noticed."""
 PUBLIC_BASE: Final = "python:3.11-slim"
 
 
@@ -47,6 +51,20 @@ def image_name(image: str, *, gpu: bool = False) -> str:
     return f"darkroom-{image}-python:{version('darkroom')}{'-gpu' if gpu else ''}"
 
 
+def source_digest(image: str) -> str | None:
+    """Of all that goes into an image from the source tree; None where there is no source tree."""
+    if not (SOURCE_DIR / DOCKERFILE).is_file():
+        return None
+    folders = ["components/contract", f"components/{image}"] if image in STEPS else []
+    paths = [path for folder in folders for path in (SOURCE_DIR / folder).rglob("*") if path.suffix != ".pyc"]
+    paths += [SOURCE_DIR / name for name in (DOCKERFILE, f"requirements/{image}.txt", "requirements/kfp.txt")]
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        if path.is_file():
+            digest.update(f"{path.relative_to(SOURCE_DIR)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def build(image: str, options: BuildOptions) -> int:
     """Builds one image; the engine's own progress goes to standard error.
 
@@ -60,12 +78,14 @@ def build(image: str, options: BuildOptions) -> int:
     Raises:
         EngineError: there is no engine, no source tree, or the build failed.
     """
-    if not DOCKERFILE.is_file():
-        raise EngineError(f"Images are built from Darkroom's own source tree; there is no {DOCKERFILE} in "
-                          f"{Path.cwd()}. Change into the repository.")  # fmt: skip
+    if not (SOURCE_DIR / DOCKERFILE).is_file():
+        raise EngineError(f"Images are built from Darkroom's own source tree; there is no {SOURCE_DIR / DOCKERFILE}. "
+                          "Install Darkroom from its repository: make run.")  # fmt: skip
     gpu = options.gpu and image == "train"
     name = image_name(image, gpu=gpu)
-    _docker("build", *build_arguments(image, options), "--tag", name, ".", what=f"building {name}", show=True)
+    _docker(
+        "build", *build_arguments(image, options), "--tag", name, str(SOURCE_DIR), what=f"building {name}", show=True
+    )
     return int(_docker("image", "inspect", "--format", "{{.Size}}", name, what=f"looking at {name}"))
 
 
@@ -78,12 +98,16 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
         arguments["PIP_INDEX_URL"] = options.index_url
     if options.offline:
         arguments["PIP_NO_INDEX"] = "1"
-    labels = {"revision": revision(), "version": version("darkroom")}
+    labels = {
+        "org.opencontainers.image.revision": revision(),
+        "org.opencontainers.image.version": version("darkroom"),
+        SOURCE_LABEL: source_digest(image) or "",
+    }
     return [
-        "--file", str(DOCKERFILE),
+        "--file", str(SOURCE_DIR / DOCKERFILE),
         "--target", "step" if image in STEPS else image,
         *(word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")),
-        *(word for key, value in labels.items() for word in ("--label", f"org.opencontainers.image.{key}={value}")),
+        *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
         *(("--network", options.network) if options.network else ()),
     ]  # fmt: skip
 
@@ -91,7 +115,7 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
 def revision() -> str:
     """The commit of the source tree, `-dirty` appended where tracked files differ from it; unknown outside of git."""
     found = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
+        ["git", "-C", str(SOURCE_DIR), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return found.stdout.strip() if found.returncode == 0 else "unknown"

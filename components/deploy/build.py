@@ -49,6 +49,7 @@ def build_bento(bundle_dir: Path, bundle: BundleInfo, model_name: str, target: P
         _run_build(context, home, facts.tag)
         built = home / "bentos" / facts.tag.replace(":", "/")
         shutil.copytree(built, target)
+        target.chmod(0o755)  # BentoML makes it for its maker alone; in a container another user reads it
     return facts
 
 

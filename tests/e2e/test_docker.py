@@ -5,12 +5,14 @@ from the source as it stands, on DARKROOM_BASE_IMAGE or on a base made on the sp
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -185,19 +187,39 @@ def test_a_missing_image_is_named(engine: None, monkeypatch: pytest.MonkeyPatch)
         docker_runner.check_images()
 
 
+def test_an_image_of_other_code_is_named(built: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker_runner.check_images()
+    monkeypatch.setattr(docker_runner, "source_digest", lambda step: f"other code of {step}")
+    with pytest.raises(EngineError, match="must hold the code of this source tree.*make images"):
+        docker_runner.check_images()
+
+
 def test_an_image_for_another_processor_is_named(engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "empty").mkdir()
-    subprocess.run(["tar", "-C", tmp_path / "empty", "-cf", tmp_path / "empty.tar", "."], check=True)
     machine = docker("version", "--format", "{{.Server.Arch}}")
     other = "arm64" if machine == "amd64" else "amd64"
     name = f"darkroom-other-python:{other}"
-    docker("import", "--platform", f"linux/{other}", str(tmp_path / "empty.tar"), name)
+    docker("load", "--input", str(image_archive(tmp_path, name, other)))
     try:
         monkeypatch.setattr(docker_runner, "image_name", lambda step: name)
         with pytest.raises(EngineError, match=f"must be built for {machine}.*it is for {other}"):
             docker_runner.check_images()
     finally:
         docker("rmi", name)
+
+
+def image_archive(folder: Path, name: str, architecture: str) -> Path:
+    """An image of one empty layer, for a processor that this machine does not have."""
+    with tarfile.open(folder / "layer.tar", "w"):
+        pass
+    layer = hashlib.sha256((folder / "layer.tar").read_bytes()).hexdigest()
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{layer}"]}
+    (folder / "config.json").write_text(json.dumps({"architecture": architecture, "os": "linux", "rootfs": rootfs}))
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with tarfile.open(folder / "image.tar", "w") as archive:
+        for member in ("layer.tar", "config.json", "manifest.json"):
+            archive.add(folder / member, member)
+    return folder / "image.tar"
 
 
 def test_a_folder_that_containers_cannot_write_is_named(built: None, tmp_path: Path) -> None:

@@ -123,15 +123,26 @@ def test_digests_are_kept_for_submit(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_images_are_built_from_the_source_tree_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(EngineError, match="Change into the repository"):
+    monkeypatch.setattr(images, "SOURCE_DIR", tmp_path)
+    with pytest.raises(EngineError, match="Images are built from Darkroom's own source tree"):
         images.build("train", BuildOptions())
+    assert images.source_digest("train") is None
+
+
+def test_the_digest_of_a_source_follows_the_step_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("components/contract/a.py", "components/train/b.py", "components/deploy/c.py", images.DOCKERFILE):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(images, "SOURCE_DIR", tmp_path)
+    before = {step: images.source_digest(step) for step in ("train", "deploy")}
+    (tmp_path / "components/train/b.py").write_text("changed")
+    assert images.source_digest("train") != before["train"]
+    assert images.source_digest("deploy") == before["deploy"]
 
 
 def test_a_missing_docker_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises((EngineError, FileNotFoundError)) as error:
+    with pytest.raises(EngineError) as error:
         images.push("train", "registry.example.org")
     assert "no `docker` was found on PATH" in str(error.value)
 
