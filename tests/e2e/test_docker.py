@@ -190,7 +190,7 @@ def test_a_missing_image_is_named(engine: None, monkeypatch: pytest.MonkeyPatch)
 def test_an_image_of_other_code_is_named(built: None, monkeypatch: pytest.MonkeyPatch) -> None:
     docker_runner.check_images()
     monkeypatch.setattr(docker_runner, "source_digest", lambda step: f"other code of {step}")
-    with pytest.raises(EngineError, match="must hold the code of this source tree.*make images"):
+    with pytest.raises(EngineError, match=r"must hold the code of this source tree.*make images"):
         docker_runner.check_images()
 
 
