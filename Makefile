@@ -52,7 +52,7 @@ lock: ## resolve the dependencies anew and write the lock
 	$(COMPILE) pyproject.toml requirements/train-gpu.in --extra train -c $(LOCK) -o requirements/train-gpu.txt
 	$(COMPILE) requirements/kfp.in --no-deps -c $(LOCK) -o requirements/kfp.txt
 	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt
-	$(COMPILE) requirements/mlflow.in --upgrade -o requirements/mlflow.txt
+	$(COMPILE) requirements/mlflow.in -c $(LOCK) -o requirements/mlflow.txt
 
 # The environment is made once, and again when the lock changes. uv comes from the lock as well, by its hash.
 $(READY): $(LOCK) pyproject.toml
