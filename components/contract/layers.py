@@ -42,6 +42,11 @@ Pair = Annotated[
     Extent | Annotated[tuple[Extent, Extent], Strict(False)], expects("a number from 1 to 1024, or [height, width]")
 ]
 
+Border = Annotated[int, Field(ge=0, le=1024)]
+Borders = Annotated[
+    Border | Annotated[tuple[Border, Border], Strict(False)], expects("a number from 0 to 1024, or [height, width]")
+]
+
 
 class Layer(BaseModel):
     """One layer; the class name is the name in params.yaml and in Keras."""
@@ -244,7 +249,7 @@ class Activation(Layer):
 class ZeroPadding2D(Layer):
     rank: ClassVar[int | None] = 3
 
-    padding: Pair = 1
+    padding: Borders = 1
 
     def _output_shape(self, shape: Shape) -> Shape:
         return (shape[0] + 2 * _along(self.padding, 0), shape[1] + 2 * _along(self.padding, 1), shape[2])

@@ -8,6 +8,7 @@ import http.client
 import logging
 import os
 import urllib.request
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +116,10 @@ def load_weights(model: "keras.Model", path: Path, name: str) -> str:
     import numpy as np
 
     try:
-        model.load_weights(path)
-    except (ValueError, KeyError, OSError, TypeError, AttributeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras warns where it leaves a layer at random weights
+            model.load_weights(path)
+    except (ValueError, KeyError, OSError, TypeError, AttributeError, UserWarning) as error:
         reason = " ".join(str(error).split()).removesuffix(".")
         raise WeightsError(
             f"{path} must hold the weights of {name} without its top; it does not: {reason}. "

@@ -1,6 +1,6 @@
 """The inference graph that is evaluated and served: written from Keras, loaded again, and compared with it."""
 
-import logging
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +16,10 @@ from components.train.architecture import Network
 if TYPE_CHECKING:
     import openvino as ov
 
-log = logging.getLogger(__name__)
-
 TOLERANCE: Final = 1e-4
 """How far a probability of the exported graph may be from Keras'."""
+FEATURE_TOLERANCE: Final = 1e-3
+"""How far a feature may be from Keras', as a part of the largest of them."""
 NUM_COMPARED_PHOTOS: Final = 64
 PHOTOS_AT_ONCE: Final = 16
 
@@ -37,15 +37,18 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     """
     tensors = {"logits": network.model.output, "embedding": network.embedding, "feature_map": network.feature_map}
     served = keras.Model(network.model.input, {name: tensor for name, tensor in tensors.items() if tensor is not None})
+    converted = to_openvino(served)
+    for output in converted.outputs:  # the converter gives them further names of its own
+        output.get_tensor().set_names(output.get_names() & tensors.keys())
     export_dir.mkdir(parents=True)
-    openvino().save_model(to_openvino(served), export_dir / "model.xml", compress_to_fp16=False)
+    openvino().save_model(converted, export_dir / "model.xml", compress_to_fp16=False)
     graph = InferenceGraph(export_dir)
     compared = _with_odd_photos(photos)
-    difference = max(
-        largest_difference(_keras_outputs(served, batch), graph.run(batch))
-        for batch in np.array_split(compared, -(-len(compared) // PHOTOS_AT_ONCE))
-    )
-    log.info("The exported graph agrees with Keras on %d photos, to %.1e.", len(compared), difference)
+    batches = np.array_split(compared, -(-len(compared) // PHOTOS_AT_ONCE))
+    try:
+        difference = max(largest_difference(_keras_outputs(served, batch), graph.run(batch)) for batch in batches)
+    except RuntimeError as error:
+        raise _disagreement(f"it fails: {str(error).strip().splitlines()[-1]}") from None
     return ExportFacts(
         outputs=("logits", "embedding") if network.feature_map is None else ("logits", "embedding", "feature_map"),
         max_probability_difference=difference,
@@ -54,28 +57,56 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     )
 
 
+def check_exportable(network: Network) -> None:
+    """Exports the network as it is, so that one that cannot be served is refused before it is trained.
+
+    Raises:
+        ModelError: the exported graph disagrees with Keras.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as folder:
+        export_network(network, Path(folder) / "export", np.empty((0, *network.model.input.shape[1:]), np.uint8))
+
+
 def to_openvino(model: keras.Model) -> "ov.Model":
-    """The network in inference mode as an OpenVINO graph with a free batch size; outputs keep their names."""
+    """The network in inference mode as an OpenVINO graph with a free batch size; named outputs have their names.
+
+    Raises:
+        ModelError: it cannot be converted.
+    """
     pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
     function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
-    return openvino().convert_model(function.get_concrete_function())
+    try:
+        return openvino().convert_model(function.get_concrete_function())
+    except Exception as error:  # the converter's own errors have no root but this
+        raise _disagreement(f"it cannot be converted: {str(error).strip().splitlines()[-1]}") from None
 
 
 def largest_difference(expected: Outputs, found: Outputs) -> float:
     """The largest difference between probabilities.
 
     Raises:
-        ModelError: it is above TOLERANCE, or a photo is classified otherwise, or there are values that are no numbers.
+        ModelError: it is above TOLERANCE, a photo is classified otherwise, or an output has another shape or values.
     """
+    for name in ("logits", "embedding", "feature_map"):
+        wanted, given = getattr(expected, name), getattr(found, name)
+        if wanted is not None and (given is None or wanted.shape != given.shape):
+            raise _disagreement(f"{name} has the shape {np.shape(given)} instead of {wanted.shape}")
     wanted, given = softmax(expected.logits), softmax(found.logits)
     difference = float(np.abs(wanted - given).max())
-    rows = np.arange(len(wanted))
-    lost = float((wanted.max(axis=1) - wanted[rows, given.argmax(axis=1)]).max())
+    lost = float((wanted.max(axis=1) - wanted[np.arange(len(wanted)), given.argmax(axis=1)]).max())
     if not (difference <= TOLERANCE and lost <= TOLERANCE):  # NaN is neither
-        raise ModelError(f"The exported graph must give Keras' probabilities within {TOLERANCE:g}; they differ by "
-                         f"{difference:.2e}. No model bundle was written. Name the layers in a report of this "
-                         "fault, and train without the unusual ones.")  # fmt: skip
+        raise _disagreement(f"a probability differs by {difference:.2e}, more than {TOLERANCE:g}")
+    for name in ("embedding", "feature_map"):
+        wanted, given = getattr(expected, name), getattr(found, name)
+        if wanted is not None and not np.abs(wanted - given).max() <= FEATURE_TOLERANCE * np.abs(wanted).max():
+            raise _disagreement(f"{name} has other values")
     return difference
+
+
+def _disagreement(what: str) -> ModelError:
+    return ModelError(f"The exported graph, which is what is served, must give what Keras gives; {what}. No bundle is "
+                      "written. OpenVINO cannot take a layer of this network, or a sequence of layers (padding twice "
+                      "is one): write it in another way.")  # fmt: skip
 
 
 def _keras_outputs(served: keras.Model, pixels: np.ndarray) -> Outputs:

@@ -51,7 +51,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
 
     start_tensorflow(params.seed)
     from components.train.architecture import build_network, model_facts, summary
-    from components.train.export import NUM_COMPARED_PHOTOS, export_network
+    from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
     from components.train.fit import system_metrics
 
     network = build_network(
@@ -63,6 +63,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     facts = model_facts(network, model, weights_sha256)
     for line in summary(network):
         log.info("%s", line)
+    check_exportable(network)
 
     with step_run(experiment=info.name, own="train") as run:
         _log_inputs(run, info, params, facts)
@@ -71,6 +72,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
                 fitted = _fit(network, training, validation, params, run, folder)
             photos = validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(validation))))
             export = export_network(network, folder / "export", photos)
+            log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
+                     export.max_probability_difference)  # fmt: skip
             network.model.save(folder / "model.keras")
             write_json(folder / "history.json", fitted.history)
             bundle = _bundle_info(info, params, facts, fitted, export, run)

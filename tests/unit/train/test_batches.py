@@ -1,0 +1,80 @@
+"""Batches: each example once an epoch, in an order and in variants that seed and epoch alone decide."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.augment import augment, image_keys, photo_seeds
+from components.contract.dataset import Split, open_split
+from components.contract.params import AUGMENTATION_PRESETS, AugmentationParams
+from components.train.batches import Batches, Features, Photos
+from tests.made import make_dataset
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    folder = tmp_path_factory.mktemp("made") / "dataset"
+    make_dataset(folder, per_class=11)
+    return open_split(folder, "train")
+
+
+def numbered(num: int = 33) -> Features:
+    """Features that tell their row."""
+    return Features(np.arange(num, dtype=np.float32)[:, None], np.arange(num, dtype=np.int32))
+
+
+def epoch_of(batches: Batches) -> list[int]:
+    rows = np.concatenate([batches[index][1] for index in range(len(batches))]).tolist()
+    batches.on_epoch_end()
+    return rows
+
+
+def test_an_epoch_holds_each_example_once_and_shuffles_all_of_them() -> None:
+    batches = Batches(numbered(), 8, shuffle_seed=1)
+    assert [len(batches[index][1]) for index in range(len(batches))] == [8, 8, 8, 8, 1]
+    first, second = epoch_of(batches), epoch_of(batches)
+    assert sorted(first) == sorted(second) == list(range(33))
+    assert first != second != list(range(33))
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch_alone() -> None:
+    first = Batches(numbered(), 8, shuffle_seed=1)
+    again = Batches(numbered(), 8, shuffle_seed=1)
+    assert [epoch_of(first) for _ in range(3)] == [epoch_of(again) for _ in range(3)]
+    assert epoch_of(Batches(numbered(), 8, shuffle_seed=2)) != epoch_of(Batches(numbered(), 8, shuffle_seed=1))
+
+
+def test_without_a_seed_the_order_stays() -> None:
+    batches = Batches(numbered(), 8)
+    assert epoch_of(batches) == epoch_of(batches) == list(range(33))
+
+
+def test_inputs_and_labels_stay_together() -> None:
+    batches = Batches(numbered(), 8, shuffle_seed=1)
+    for index in range(len(batches)):
+        inputs, labels = batches[index]
+        assert np.array_equal(inputs[:, 0], labels)
+
+
+def test_photos_vary_from_epoch_to_epoch_by_their_own_seed(split: Split) -> None:
+    medium = AUGMENTATION_PRESETS["medium"]
+    photos = Photos(split, medium, seed=7)
+    rows = np.array([30, 2, 17])
+    seeds = photo_seeds(image_keys(split.image_ids)[rows], seed=7, variant=4)
+    assert np.array_equal(photos.gather(rows, 4), augment(split.gather(rows), medium, seeds))
+    assert not np.array_equal(photos.gather(rows, 4), photos.gather(rows, 5))
+    assert np.array_equal(photos.gather(rows[::-1], 4), photos.gather(rows, 4)[::-1])
+
+
+def test_photos_without_augmentation_are_those_on_disk(split: Split) -> None:
+    rows = np.arange(len(split))
+    assert np.array_equal(Photos(split, AugmentationParams(), seed=7).gather(rows, 3), split.gather(rows))
+
+
+def test_features_on_disk_come_as_float32(tmp_path: Path) -> None:
+    stored = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float16, shape=(5, 2))
+    stored[:] = np.arange(10).reshape(5, 2)
+    inputs = Features(stored, np.zeros(5, np.int32)).gather(np.array([4, 0]), 0)
+    assert inputs.dtype == np.float32
+    assert inputs.tolist() == [[8, 9], [0, 1]]
