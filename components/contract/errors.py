@@ -40,6 +40,10 @@ class WeightsError(ModelError):
     """Pretrained weights are missing or belong to another architecture."""
 
 
+class UploadError(ModelError):
+    """An uploaded model is refused: damaged, unsafe, too large, or made of what Darkroom does not know."""
+
+
 class ArtifactError(DarkroomError):
     """A folder that a step should have written is missing, damaged or of another format version."""
 

@@ -1,0 +1,213 @@
+"""Reads the weights of an HDF5 file that somebody else wrote; only ever within the confinement of `reader`.
+
+HDF5 can name other files, run through the plug-ins of its filters, describe arrays of any size in a few bytes, and lead
+in circles. Nothing is opened by its name before the link that leads to it was seen to be plain, and nothing is read
+before its type, size and storage were.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
+
+from components.contract.errors import UploadError
+
+MAX_OBJECTS: Final = 100_000
+MAX_DEPTH: Final = 40
+MAX_RANK: Final = 8
+MAX_TEXT_BYTES: Final = 2**25
+MAX_RATIO: Final = 50
+"""How many times its stored bytes an array may measure. Weights hardly shrink; a bomb grows a thousandfold."""
+SMALL_BYTES: Final = 2**16
+VALUES_AT_ONCE: Final = 2**20
+
+_FILTERS: Final = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
+_LAYOUTS: Final = {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED}
+_LINKS: Final = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
+_NOT_WEIGHTS: Final = ("optimizer_weights", "optimizer", "_optimizer")
+"""What training leaves in the file. It is checked like the rest and not read."""
+
+
+def _refused(where: str, why: str) -> UploadError:
+    return UploadError(f"The HDF5 part of an uploaded model must hold plain arrays of numbers; /{where[:200]} {why}. "
+                       "Save the model again with Keras.")  # fmt: skip
+
+
+class Hdf5Model:
+    """A file of weights in one of Keras' layouts."""
+
+    def __init__(self, path: Path, max_bytes: int):
+        self._path = path
+        self._left = max_bytes
+        self._datasets: dict[str, h5d.DatasetID] = {}
+        self._groups: dict[str, h5g.GroupID] = {}
+        self._seen: set[Any] = set()
+
+    def __enter__(self) -> "Hdf5Model":
+        try:
+            self._file = h5py.File(self._path, "r", locking=False)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UploadError("An uploaded HDF5 file must be whole; it cannot be opened: "
+                              f"{' '.join(str(error).split())[:200]}. Copy or save it again.") from None  # fmt: skip
+        if self._file.userblock_size:
+            raise _refused("", "begins with a block of foreign bytes")
+        try:
+            self._walk(h5g.open(self._file.id, b"/"), "", 0)
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise _refused("", f"is damaged: {' '.join(str(error).split())[:200]}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    # --- looking, without reading -------------------------------------------------------------------------------------
+
+    def _walk(self, group: h5g.GroupID, where: str, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise _refused(where, f"is nested deeper than {MAX_DEPTH} groups")
+        self._once(group, where)
+        self._groups[where] = group
+        for name in self._names(group, where):
+            path = f"{where}/{name.decode(errors='replace')}".lstrip("/")
+            link = group.links.get_info(name).type
+            if link != h5l.TYPE_HARD:
+                raise _refused(path, f"is {_LINKS.get(link, 'a link of an unknown kind')}")
+            kind = h5o.get_info(group, name).type
+            if kind == h5o.TYPE_GROUP:
+                self._walk(h5g.open(group, name), path, depth + 1)
+            elif kind == h5o.TYPE_DATASET:
+                dataset = h5d.open(group, name)
+                self._once(dataset, path)
+                self._check_dataset(dataset, path)
+                self._datasets[path] = dataset
+            else:
+                raise _refused(path, "is neither a group nor an array")
+
+    def _names(self, group: h5g.GroupID, where: str) -> list[bytes]:
+        if len(group) > MAX_OBJECTS:
+            raise _refused(where, f"holds {len(group):,} objects")
+        return list(group)
+
+    def _once(self, item: Any, where: str) -> None:
+        info = h5o.get_info(item)
+        key = (info.fileno, info.addr)
+        if key in self._seen:
+            raise _refused(where, "is reached by two ways, as in a circle")
+        self._seen.add(key)
+        if len(self._seen) > MAX_OBJECTS:
+            raise _refused(where, f"is one of more than {MAX_OBJECTS:,} objects")
+
+    def _check_dataset(self, dataset: h5d.DatasetID, where: str) -> None:
+        created = dataset.get_create_plist()
+        # The layout first: a virtual array must not be asked for its size.
+        if created.get_layout() not in _LAYOUTS:
+            raise _refused(where, "is a virtual array, made of other files")
+        if created.get_external_count():
+            raise _refused(where, "keeps its values in another file")
+        for number in range(created.get_nfilters()):
+            if created.get_filter(number)[0] not in _FILTERS:
+                raise _refused(where, "is packed by a filter that is not HDF5's own")
+        kind = dataset.get_type()
+        if kind.get_class() not in (h5t.FLOAT, h5t.INTEGER) or kind.get_size() > 8:
+            raise _refused(where, f"is of the type {_type_name(kind)}, not of plain numbers")
+        space = dataset.get_space()
+        if space.get_simple_extent_type() not in (h5s.SIMPLE, h5s.SCALAR) or len(dataset.shape) > MAX_RANK:
+            raise _refused(where, f"has the shape {dataset.shape}")
+        num_bytes = math.prod(dataset.shape) * kind.get_size()
+        stored = dataset.get_storage_size()
+        if num_bytes > max(SMALL_BYTES, MAX_RATIO * stored) or stored > self._path.stat().st_size:
+            raise _refused(where, f"says that it has the shape {dataset.shape}, {num_bytes:,} bytes, of which "
+                                  f"{stored:,} are there")  # fmt: skip
+        self._left -= 4 * math.prod(dataset.shape)
+        if self._left < 0:
+            raise _refused(where, "brings the weights to more bytes than an upload may have")
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def write_arrays(self, target: IO[bytes]) -> Iterator[tuple[str, tuple[int, ...], int]]:
+        """Writes every weight as float32; gives its path, shape, and the place of its first value."""
+        offset = 0
+        for path, dataset in self._datasets.items():
+            if path.split("/", 1)[0] in _NOT_WEIGHTS:
+                continue
+            yield path, tuple(map(int, dataset.shape)), offset
+            array = h5py.Dataset(dataset)
+            for values in _slabs(array):
+                with np.errstate(over="ignore"):
+                    values = np.ascontiguousarray(values, "<f4")
+                if not np.isfinite(values).all():
+                    raise _refused(path, "holds NaN or infinity, as of a training that failed")
+                target.write(values.tobytes())
+                offset += values.size
+
+    def text(self, name: str) -> str | None:
+        """A text that the file carries, such as the description of the network."""
+        for where in ("", "model_weights"):
+            if where in self._groups and h5a.exists(self._groups[where], name.encode()):
+                values = self._strings(where, name)
+                return values[0] if len(values) == 1 else None
+        return None
+
+    def layers(self) -> list[tuple[str, list[str]]] | None:
+        """The layers and the names of their weights in the layout of Keras 2; None in that of Keras 3."""
+        top = "model_weights" if "model_weights" in self._groups else ""
+        names = self._list(top, "layer_names")
+        if names is None:
+            return None
+        layers = []
+        for name in names:
+            where = f"{top}/{name}".lstrip("/")
+            if where not in self._groups:
+                raise _refused(where, "is named by layer_names, and is not there")
+            weights = self._list(where, "weight_names") or []
+            for weight in weights:
+                if f"{where}/{weight}" not in self._datasets:
+                    raise _refused(f"{where}/{weight}", "is named by weight_names, and is not there")
+            layers.append((name, [f"{where}/{weight}" for weight in weights]))
+        return layers
+
+    def _list(self, where: str, name: str) -> list[str] | None:
+        """A list of names; a long one is cut into name0, name1 …"""
+        group = self._groups[where]
+        if h5a.exists(group, name.encode()):
+            return self._strings(where, name)
+        parts: list[str] = []
+        number = 0
+        while h5a.exists(group, f"{name}{number}".encode()):
+            parts += self._strings(where, f"{name}{number}")
+            number += 1
+        return parts if number else None
+
+    def _strings(self, where: str, name: str) -> list[str]:
+        attribute = h5a.open(self._groups[where], name.encode())
+        kind = attribute.get_type()
+        if math.prod(attribute.shape) == 0:
+            return []
+        if kind.get_class() != h5t.STRING:
+            raise _refused(where, f"has an attribute {name} of the type {_type_name(kind)}, not text")
+        if math.prod(attribute.shape) * kind.get_size() > MAX_TEXT_BYTES:
+            raise _refused(where, f"has an attribute {name} of more than {MAX_TEXT_BYTES:,} bytes")
+        try:
+            value = h5py.Group(self._groups[where]).attrs[name]
+            values = value if isinstance(value, np.ndarray) else [value]
+            return [item.decode() if isinstance(item, bytes) else str(item) for item in np.ravel(values)]
+        except (UnicodeDecodeError, OSError) as error:
+            raise _refused(where, f"has an attribute {name} that cannot be read: {error}") from None
+
+
+def _slabs(array: h5py.Dataset) -> Iterator[np.ndarray]:
+    """The values of an array, some at a time, so that its size does not matter."""
+    if not array.shape or array.size <= VALUES_AT_ONCE:
+        yield array[()] if array.size else np.zeros(0)
+        return
+    rows = max(1, VALUES_AT_ONCE // math.prod(array.shape[1:]))
+    for start in range(0, array.shape[0], rows):
+        yield array[start : start + rows]
+
+
+def _type_name(kind: h5t.TypeID) -> str:
+    return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower()

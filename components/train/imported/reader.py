@@ -1,0 +1,226 @@
+"""A confined program: unpacks an upload and turns its HDF5 weights into plain numbers.
+
+Everything that C libraries parse is parsed here, where it can do no harm. What it writes into its folder, and what its
+parent reads, is text and float32 alone:
+
+description.json  Contents
+weights.bin       the arrays one after another, float32, little-endian
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.contract.archive import members
+from components.contract.errors import ArchiveError, UploadError
+from components.train.imported import confinement
+
+MODULE: Final = "components.train.imported.reader"
+ZIP_MAGIC, HDF5_MAGIC = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+ARCHIVE_SUFFIXES: Final = (".zip", ".keras", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+
+MAX_MEMBERS: Final = 64
+MAX_SMALL_BYTES: Final = 2**16
+KERAS_MEMBERS: Final = {"metadata.json", "config.json", "model.weights.h5"}
+HDF5_SUFFIXES: Final = (".h5", ".hdf5")
+
+
+class StoredArray(BaseModel):
+    """An array of the upload.
+
+    Attributes:
+        path: in the HDF5 file, without the first slash.
+        shape: as stored.
+        offset: of its first value in weights.bin, in values.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    path: str = Field(max_length=4000)
+    shape: tuple[int, ...] = Field(max_length=8, strict=False)
+    offset: int = Field(ge=0)
+
+
+class StoredLayer(BaseModel):
+    """A group of weights in the layout of Keras 2."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(max_length=1000)
+    weight_names: tuple[str, ...] = Field(strict=False)
+
+
+class Contents(BaseModel):
+    """What an upload holds.
+
+    Attributes:
+        form: how it is packed, for people.
+        config: the description of the network, JSON; None in a file of weights only.
+        training_config: how it was compiled, JSON; read only to look for code.
+        keras_version: that wrote it, as far as it says.
+        layers: the groups of weights in the order of the layout of Keras 2; None in the layout of Keras 3.
+        arrays: all weights.
+        by_order: layers that the file names otherwise than the network may be matched one after another.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    form: str
+    config: str | None
+    training_config: str | None
+    keras_version: str
+    layers: tuple[StoredLayer, ...] | None = Field(strict=False)
+    arrays: tuple[StoredArray, ...] = Field(strict=False)
+    by_order: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Reads the upload named by the first argument; the second is the most bytes that it may hold."""
+    arguments = confinement.enter(argv)
+    upload, max_bytes = Path(arguments[0]), int(arguments[1])
+    folder = Path(argv[0])
+    try:
+        contents = read(upload, folder, max_bytes)
+    except (UploadError, ArchiveError) as error:
+        return confinement.refuse(str(error).replace(str(upload), "the upload"))
+    except MemoryError:
+        return confinement.refuse("An uploaded model must be readable within the memory that reading takes; this one "
+                                  "asks for more. It is damaged, or an attack. Save it again with Keras.")  # fmt: skip
+    (folder / "description.json").write_text(contents.model_dump_json(), encoding="utf-8")
+    return 0
+
+
+def read(upload: Path, folder: Path, max_bytes: int) -> Contents:
+    """What the upload holds; its weights go to weights.bin in `folder`."""
+    magic = _magic(upload)
+    if magic.startswith(HDF5_MAGIC):
+        return _read_hdf5(upload, folder, max_bytes, "an HDF5 file")
+    _check_directory(upload)
+    names = _unpack(upload, folder / "unpacked", max_bytes)
+    if "config.json" in names:
+        return _read_keras(names, folder, max_bytes, ".keras")
+    return _read_packed(names, folder, max_bytes)
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if not magic.startswith((ZIP_MAGIC, HDF5_MAGIC)):
+        raise UploadError("An uploaded model must be a .keras file, an HDF5 file (.h5), or a zip of one; this file "
+                          f"begins with {magic[:8]!r}. Save it with Keras: model.save('model.keras').")  # fmt: skip
+    return magic
+
+
+def _check_directory(path: Path) -> None:
+    """Refuses a zip whose list of members alone would fill the memory."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - MAX_SMALL_BYTES - 22))
+        tail = file.read()
+    place = tail.rfind(b"PK\x05\x06")
+    if place < 0 or len(tail) < place + 22:
+        raise UploadError("An uploaded zip must be whole; the list of its members is missing, as of a file that was "
+                          "cut off. Copy it again.")  # fmt: skip
+    num_members = int.from_bytes(tail[place + 10 : place + 12], "little")
+    directory_bytes = int.from_bytes(tail[place + 12 : place + 16], "little")
+    if num_members > MAX_MEMBERS or directory_bytes > MAX_SMALL_BYTES:
+        raise UploadError(f"An uploaded zip must hold at most {MAX_MEMBERS} files; this one holds {num_members:,}. "
+                          "Pack the model file alone.")  # fmt: skip
+
+
+def _unpack(upload: Path, folder: Path, max_bytes: int) -> dict[str, Path]:
+    """Unpacks plain files by number, never by the names that the upload gives them."""
+    folder.mkdir(exist_ok=True)
+    unpacked: dict[str, Path] = {}
+    left = max_bytes
+    for number, member in enumerate(members(upload)):
+        if member.chunks is None:
+            continue
+        path = folder / f"{len(list(folder.iterdir()))}-{number}"
+        with path.open("xb") as file:
+            for chunk in member.chunks():
+                left -= len(chunk)
+                if left < 0:
+                    raise UploadError(f"An uploaded model must unpack to at most {max_bytes:,} bytes; "
+                                      f"{member.name[:80]!r} brings it to more.")  # fmt: skip
+                file.write(chunk)
+        unpacked[member.name] = path
+    return unpacked
+
+
+def _read_keras(names: dict[str, Path], folder: Path, max_bytes: int, form: str) -> Contents:
+    if extra := sorted(set(names) - KERAS_MEMBERS):
+        raise UploadError(f"A .keras file must hold {', '.join(sorted(KERAS_MEMBERS))} only; this one holds "
+                          f"{extra[0][:80]!r} as well. Files beside the network, such as vocabularies, are not "
+                          "taken.")  # fmt: skip
+    if missing := sorted(KERAS_MEMBERS - set(names) - {"metadata.json"}):
+        raise UploadError(f"A .keras file must hold {missing[0]}; this one does not. Save the model again with Keras.")
+    weights = names["model.weights.h5"]
+    if not _magic(weights).startswith(HDF5_MAGIC):
+        raise UploadError("model.weights.h5 in a .keras file must be HDF5; it is not. Save the model again.")
+    contents = _read_hdf5(weights, folder, max_bytes, form)
+    version = "3"
+    if "metadata.json" in names:
+        try:
+            version = str(json.loads(_small_text(names["metadata.json"], MAX_SMALL_BYTES))["keras_version"])[:40]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise UploadError("metadata.json in a .keras file must name the version of Keras; it does not. "
+                              "Save the model again.") from None  # fmt: skip
+    config = _small_text(names["config.json"], max_bytes)
+    return contents.model_copy(update={"config": config, "keras_version": version, "training_config": None})
+
+
+def _read_packed(names: dict[str, Path], folder: Path, max_bytes: int) -> Contents:
+    """A zip that holds one model; what systems add beside it is ignored."""
+    models = {
+        name: path
+        for name, path in names.items()
+        if not name.startswith("__MACOSX/") and not name.rsplit("/", 1)[-1].startswith(".")
+    }
+    readable = {".keras": "a .keras file in a zip", **dict.fromkeys(HDF5_SUFFIXES, "an HDF5 file in a zip")}
+    wanted = [name for name in models if name.lower().endswith(tuple(readable))]
+    if len(wanted) != 1:
+        found = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
+        raise UploadError(f"A zip must hold one model, a .keras or .h5 file; this one holds {found}. "
+                          "Pack the model file alone.")  # fmt: skip
+    path = models[wanted[0]]
+    magic = _magic(path)
+    if magic.startswith(HDF5_MAGIC):
+        return _read_hdf5(path, folder, max_bytes, readable[".h5"])
+    if not wanted[0].lower().endswith(".keras"):
+        raise UploadError(f"{wanted[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
+    _check_directory(path)
+    inner = _unpack(path, folder / "unpacked-inner", max_bytes)
+    return _read_keras(inner, folder, max_bytes, readable[".keras"])
+
+
+def _small_text(path: Path, max_bytes: int) -> str:
+    if path.stat().st_size > max_bytes:
+        raise UploadError(f"The description in an upload must have at most {max_bytes:,} bytes; it has more.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UploadError("The description in an upload must be UTF-8 text; it is not. Save the model again.") from None
+
+
+def _read_hdf5(path: Path, folder: Path, max_bytes: int, form: str) -> Contents:
+    from components.train.imported.hdf5 import Hdf5Model  # h5py, only within the confinement
+
+    with Hdf5Model(path, max_bytes) as model, (folder / "weights.bin").open("xb") as weights:
+        arrays = tuple(
+            StoredArray(path=name, shape=shape, offset=offset) for name, shape, offset in model.write_arrays(weights)
+        )
+        layers = model.layers()
+        return Contents(
+            form=form, config=model.text("model_config"), training_config=model.text("training_config"),
+            keras_version=(model.text("keras_version") or "1")[:40], arrays=arrays,
+            layers=None if layers is None else tuple(
+                StoredLayer(name=name, weight_names=tuple(weights)) for name, weights in layers
+            ),
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

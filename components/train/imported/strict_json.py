@@ -1,0 +1,77 @@
+"""JSON that somebody else wrote, under limits."""
+
+import json
+import math
+from typing import Any, Final
+
+from components.contract.errors import UploadError
+
+MAX_TEXT: Final = 1000
+"""Longer than any name or function that a network's description holds."""
+
+
+def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, Any]:
+    """A JSON object.
+
+    Args:
+        text: the JSON.
+        what: where it stands in the upload, for the message.
+        max_bytes: of the text.
+        max_depth: how many objects and lists may stand within each other.
+
+    Raises:
+        UploadError: no JSON object, too long, too deep, with a key twice, or a number or text that is none of a
+            network's.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
+        raise UploadError(f"{what} must describe the network in at most {max_bytes:,} bytes; it has more. "
+                          "Save the model again with Keras.")  # fmt: skip
+    try:
+        tree = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_number)
+        _check(tree, max_depth)
+    except RecursionError:
+        raise _refused(what, f"it is nested deeper than {max_depth} levels") from None
+    except ValueError as error:
+        raise _refused(what, str(error)) from None
+    if not isinstance(tree, dict):
+        raise _refused(what, f"found {type(tree).__name__}, not an object")
+    return tree
+
+
+def _refused(what: str, why: str) -> UploadError:
+    return UploadError(f"{what} must be the JSON description of a network; {why}. Save the model again with Keras.")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    tree = dict(pairs)
+    if len(tree) != len(pairs):
+        names = [name for name, _ in pairs]
+        twin = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twin[:80]!r} stands twice in one object")
+    return tree
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _check(tree: Any, max_depth: int) -> None:
+    """Without recursion, so that depth costs nothing."""
+    level = [tree]
+    for _ in range(max_depth):
+        children: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                children += [*value, *value.values()]
+            elif isinstance(value, list):
+                children += value
+            elif isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):
+                raise ValueError(f"a text has {len(value):,} characters or a zero byte: {value[:40]!r}…")
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("a number is not finite")
+            elif isinstance(value, int) and abs(value) > 2**63:
+                raise ValueError("a whole number has more than 64 bits")
+        if not children:
+            return
+        level = children
+    raise ValueError(f"it is nested deeper than {max_depth} levels")
