@@ -31,7 +31,8 @@ def serve_ui(host: str, port: int) -> int:
                 f"The port {port} of {host} must be free; it is not: {error.strerror}. Take another: "
                 f"darkroom ui --port {port + 1}"
             ) from None
-    print(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it)", flush=True)
+    # MLflow would open with its views for language models.
+    print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
     command = [
         sys.executable,
         "-m",

@@ -153,15 +153,15 @@ def log_evaluation(run: Run, evaluation_dir: Path, info: EvaluationInfo, all_fig
     for name, split in (("validation", all_figures.validation), ("test", all_figures.test)):
         for key, figure in (("accuracy", split.accuracy), ("macro_f1", split.macro_f1)):
             metrics |= {
-                f"{name}.{key}": figure.value,
-                f"{name}.{key}_low": figure.low,
-                f"{name}.{key}_high": figure.high,
+                f"{name}/{key}": figure.value,
+                f"{name}/{key}_low": figure.low,
+                f"{name}/{key}_high": figure.high,
             }
         metrics |= {
-            f"{name}.macro_precision": split.macro.precision,
-            f"{name}.macro_recall": split.macro.recall,
-            f"{name}.weighted_f1": split.weighted.f1,
-            f"{name}.log_loss": split.log_loss,
+            f"{name}/macro_precision": split.macro.precision,
+            f"{name}/macro_recall": split.macro.recall,
+            f"{name}/weighted_f1": split.weighted.f1,
+            f"{name}/log_loss": split.log_loss,
         }
     run.log_metrics(metrics)
     run.set_tags({VERDICT_TAG: info.gate.verdict})

@@ -127,8 +127,8 @@ def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
     run.log_params({
         "dataset.name": info.name, "dataset.fingerprint": info.fingerprint, "dataset.dvc": str(info.source.dvc),
         "dataset.git_revision": str(info.source.git_revision), "dataset.num_classes": str(len(info.class_names)),
+        **{f"dataset.{name}": str(count) for name, count in counts.items()},
     })  # fmt: skip
-    run.log_metrics({f"dataset/{name}": count for name, count in counts.items()})
     run.log_artifacts(folder / SHEET_NAME, "dataset")
     run.log_artifacts(folder / "dataset.json", "dataset")
 

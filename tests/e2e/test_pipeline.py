@@ -112,7 +112,7 @@ def test_one_mlflow_run_holds_all_steps_and_has_ended(workspace: Path, finished:
     assert run.inputs.dataset_inputs[0].dataset.name == "my-photos"
     epochs = [metric.step for metric in client.get_metric_history(run.info.run_id, "val_loss")]
     assert len(epochs) == summary["model"]["epochs_run"]
-    assert run.data.metrics["test.accuracy"] == pytest.approx(summary["test"]["accuracy"]["value"])
+    assert run.data.metrics["test/accuracy"] == pytest.approx(summary["test"]["accuracy"]["value"])
     folders = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"bundle", "evaluation"} <= folders
     champion = client.get_model_version_by_alias("my-photos", "champion")

@@ -199,10 +199,10 @@ def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Pa
     assert read_evaluation(written).mlflow_run_id == trained.run_id
     stored = MlflowClient().get_run(str(trained.run_id))
     found = read_figures(written).test
-    assert stored.data.metrics["test.accuracy"] == 1.0
-    assert stored.data.metrics["test.accuracy_low"] == found.accuracy.low
-    assert stored.data.metrics["test.macro_f1_high"] == found.macro_f1.high
-    assert stored.data.metrics["validation.log_loss"] == pytest.approx(read_figures(written).validation.log_loss)
+    assert stored.data.metrics["test/accuracy"] == 1.0
+    assert stored.data.metrics["test/accuracy_low"] == found.accuracy.low
+    assert stored.data.metrics["test/macro_f1_high"] == found.macro_f1.high
+    assert stored.data.metrics["validation/log_loss"] == pytest.approx(read_figures(written).validation.log_loss)
     assert stored.data.tags["darkroom.verdict"] == "first"
     logged = {file.path for file in MlflowClient().list_artifacts(str(trained.run_id), "evaluation")}
     assert {"evaluation/report.html", "evaluation/confusion_matrix.png", "evaluation/loss_curve.png"} <= logged

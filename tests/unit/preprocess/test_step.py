@@ -342,8 +342,8 @@ def test_the_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: 
     assert used.dataset.source == str(data)
     assert json.loads(used.dataset.profile)["train"] == info.num_images("train")
     assert run.data.params["dataset.fingerprint"] == info.fingerprint
-    assert run.data.metrics["dataset/rejected"] == 1
-    assert sum(run.data.metrics[f"dataset/{split}"] for split in SPLITS) == 60
+    assert run.data.params["dataset.rejected"] == "1"
+    assert sum(int(run.data.params[f"dataset.{split}"]) for split in SPLITS) == 60
     assert {file.path for file in MlflowClient().list_artifacts(run.info.run_id, "dataset")} == {
         "dataset/samples.jpg", "dataset/dataset.json",
     }  # fmt: skip
