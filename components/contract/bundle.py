@@ -2,17 +2,19 @@
 
 bundle.json       BundleInfo
 model.keras       the network in Keras' own format; its input is uint8 RGB, its output logits
+train_image_ids.txt  the photos that it learnt from, one image_id a line, sorted
 history.json      per-epoch figures: {"loss": [...], "val_loss": [...], ...}
 export/           the inference graph, which is what is evaluated and served: model.xml, model.bin (OpenVINO IR)
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.dataset import Source
-from components.contract.outputs import read_json
+from components.contract.outputs import read_json, write_file
 
 FORMAT_VERSION: Final = 1
 
@@ -75,3 +77,14 @@ def read_bundle(bundle_dir: Path) -> BundleInfo:
         ArtifactError: it is missing, damaged, or of another format version.
     """
     return read_json(bundle_dir / "bundle.json", BundleInfo, "model bundle")
+
+
+def write_train_image_ids(bundle_dir: Path, image_ids: Iterable[str]) -> None:
+    """Names the photos that the model learnt from, so that it is never compared on one of them."""
+    write_file(bundle_dir / "train_image_ids.txt", "".join(f"{name}\n" for name in sorted(image_ids)).encode())
+
+
+def read_train_image_ids(bundle_dir: Path) -> frozenset[str] | None:
+    """The photos that the model learnt from; None where the bundle does not name them."""
+    path = bundle_dir / "train_image_ids.txt"
+    return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else None

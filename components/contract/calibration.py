@@ -134,8 +134,8 @@ def neighbour_distance(embeddings: np.ndarray, reference: np.ndarray, num_neighb
     """
     similarity = unit_length(embeddings) @ reference.T
     place = len(reference) - min(num_neighbours, len(reference))
-    nearest: np.ndarray = np.partition(similarity, place, axis=1)[:, place]
-    return np.clip(1 - nearest, 0, 2)
+    distances: np.ndarray = np.clip(1 - np.partition(similarity, place, axis=1)[:, place], 0, 2)
+    return distances
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts
+from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, write_train_image_ids
 from components.contract.dataset import DatasetInfo, Split, open_split, read_info
 from components.contract.errors import DataError
 from components.contract.outputs import new_folder, write_json
@@ -76,6 +76,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
                      export.max_probability_difference)  # fmt: skip
             network.model.save(folder / "model.keras")
             write_json(folder / "history.json", fitted.history)
+            write_train_image_ids(folder, training.image_ids)
             bundle = _bundle_info(info, params, facts, fitted, export, run)
             write_json(folder / "bundle.json", bundle)
         run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
