@@ -10,7 +10,7 @@ from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, read
 from components.contract.dataset import SPLITS, DatasetInfo, Source, open_split, read_info, write_shard
 from components.contract.evaluation import EvaluationInfo, Interval, SplitFigures, Verdict
 from components.contract.outputs import write_json
-from components.contract.runtime import InferenceGraph, export_sha256, softmax
+from components.contract.runtime import InferenceGraph, export_sha256, openvino, softmax
 
 CLASS_NAMES = ("blue", "green", "red")
 COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 50), "red": (210, 40, 30)}
@@ -65,8 +65,8 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
 
     The graph is built from OpenVINO's own operations: logits = scale × (mean colour · class colour).
     """
-    import openvino as ov
-    from openvino import opset13 as ops
+    ov = openvino()
+    ops = ov.opset13
 
     height, width = info.image_size
     pixels = ops.parameter([-1, height, width, 3], np.uint8, name="pixels")

@@ -1,8 +1,9 @@
 """The inference graph that is evaluated and served: written from Keras, loaded again, and compared with it."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import keras
 import numpy as np
@@ -37,7 +38,8 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     """
     tensors = {"logits": network.model.output, "embedding": network.embedding, "feature_map": network.feature_map}
     served = keras.Model(network.model.input, {name: tensor for name, tensor in tensors.items() if tensor is not None})
-    converted = to_openvino(served)
+    traced = trace(served)
+    converted = to_openvino(traced)
     for output in converted.outputs:  # the converter gives them further names of its own
         output.get_tensor().set_names(output.get_names() & tensors.keys())
     export_dir.mkdir(parents=True)
@@ -46,7 +48,7 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     compared = _with_odd_photos(photos)
     batches = np.array_split(compared, -(-len(compared) // PHOTOS_AT_ONCE))
     try:
-        difference = max(largest_difference(_keras_outputs(served, batch), graph.run(batch)) for batch in batches)
+        difference = max(largest_difference(_keras_outputs(traced, batch), graph.run(batch)) for batch in batches)
     except RuntimeError as error:
         raise _disagreement(f"it fails: {str(error).strip().splitlines()[-1]}") from None
     return ExportFacts(
@@ -67,16 +69,21 @@ def check_exportable(network: Network) -> None:
         export_network(network, Path(folder) / "export", np.empty((0, *network.model.input.shape[1:]), np.uint8))
 
 
-def to_openvino(model: keras.Model) -> "ov.Model":
-    """The network in inference mode as an OpenVINO graph with a free batch size; named outputs have their names.
+def trace(model: keras.Model) -> Callable[[np.ndarray], Any]:
+    """The network in inference mode as a graph of TensorFlow's, for any number of photos."""
+    pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
+    function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
+    return function.get_concrete_function()
+
+
+def to_openvino(traced: Callable[[np.ndarray], Any]) -> "ov.Model":
+    """The same graph as one of OpenVINO's; named outputs have their names, among others.
 
     Raises:
         ModelError: it cannot be converted.
     """
-    pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
-    function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
     try:
-        return openvino().convert_model(function.get_concrete_function())
+        return openvino().convert_model(traced)
     except Exception as error:  # the converter's own errors have no root but this
         raise _disagreement(f"it cannot be converted: {str(error).strip().splitlines()[-1]}") from None
 
@@ -109,8 +116,8 @@ def _disagreement(what: str) -> ModelError:
                       "is one): write it in another way.")  # fmt: skip
 
 
-def _keras_outputs(served: keras.Model, pixels: np.ndarray) -> Outputs:
-    values = {name: np.asarray(value) for name, value in served.predict_on_batch(pixels).items()}
+def _keras_outputs(traced: Callable[[np.ndarray], Any], pixels: np.ndarray) -> Outputs:
+    values = {name: np.asarray(value) for name, value in traced(tf.constant(pixels)).items()}
     return Outputs(values["logits"], values["embedding"], values.get("feature_map"))
 
 

@@ -17,7 +17,7 @@ from components.contract.params import AugmentationParams, TrainParams
 from components.contract.runtime import CPU_SETTINGS, openvino
 from components.train.architecture import Network
 from components.train.batches import Features
-from components.train.export import to_openvino
+from components.train.export import to_openvino, trace
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def fastest_inference(frozen_part: keras.Model) -> Infer:
 
     if tf.config.list_physical_devices("GPU"):
         return lambda pixels: np.asarray(frozen_part.predict_on_batch(pixels))
-    compiled = openvino().Core().compile_model(to_openvino(frozen_part), "CPU", CPU_SETTINGS)
+    compiled = openvino().Core().compile_model(to_openvino(trace(frozen_part)), "CPU", CPU_SETTINGS)
     return lambda pixels: compiled({0: pixels})[0]
 
 

@@ -1,6 +1,7 @@
 """The exported graph answers alike whatever the batch, and says what is wrong with its files."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from components.contract.errors import ArtifactError
-from components.contract.runtime import InferenceGraph, export_sha256, softmax
+from components.contract.runtime import InferenceGraph, export_sha256, openvino, softmax
 from tests.made import make_bundle, make_dataset
 
 
@@ -79,3 +80,8 @@ def test_softmax_gives_probabilities_in_the_order_of_the_logits(logits: np.ndarr
     assert (probabilities >= 0).all()
     order = np.argsort(logits, axis=1, kind="stable")
     assert (np.diff(np.take_along_axis(probabilities, order, axis=1), axis=1) >= 0).all()
+
+
+def test_openvino_is_loaded_without_its_telemetry() -> None:
+    assert openvino().__name__ == "openvino"
+    assert sys.modules["openvino_telemetry"] is None

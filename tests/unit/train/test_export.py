@@ -83,7 +83,7 @@ def test_weights_are_stored_as_float32(tmp_path: Path) -> None:
 def test_a_network_that_cannot_be_served_is_refused_before_it_is_trained() -> None:
     """OpenVINO takes a layer's own padding away where another padding stands before it."""
     twice = own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3, "padding": "same"}}, "Flatten")
-    with pytest.raises(ModelError, match=r"must give what Keras gives; .* padding twice"):
+    with pytest.raises(ModelError, match=r"must give what Keras gives; .*padding twice"):
         check_exportable(twice)
     check_exportable(own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten"))
 
