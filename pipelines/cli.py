@@ -170,7 +170,7 @@ def _compile(arguments: argparse.Namespace) -> int:
 def _ui(arguments: argparse.Namespace) -> int:
     from pipelines.ui import serve_ui
 
-    return serve_ui(arguments.host, arguments.port)
+    serve_ui(arguments.host, arguments.port)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

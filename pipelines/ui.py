@@ -2,14 +2,14 @@
 
 import os
 import socket
-import subprocess
 import sys
+from typing import NoReturn
 
 from components.contract.errors import ServiceError
 from components.contract.tracking import tracking_uri
 
 
-def serve_ui(host: str, port: int) -> int:
+def serve_ui(host: str, port: int) -> NoReturn:
     """Serves the MLflow UI until it is stopped.
 
     Args:
@@ -33,22 +33,7 @@ def serve_ui(host: str, port: int) -> int:
             ) from None
     # MLflow would open with its views for language models.
     print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        host,
-        "--port",
-        str(port),
-    ]
-    server = subprocess.Popen([*command, "--workers", "1"], env=os.environ | {"MLFLOW_TRACKING_URI": uri})
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        server.terminate()
-        server.wait()
-        return 0
+    arguments = ["--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # This process becomes the server, so that whatever ends one ends the other.
+    os.execve(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments], environment)

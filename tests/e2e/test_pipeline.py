@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from components.contract.dataset import read_info
 from components.contract.deployment import read_deployment
 from components.contract.evaluation import read_evaluation
 from components.contract.params import dump_section, load_params
+from tests.e2e.processes import marked, wait_for
 from tests.made import CLASS_NAMES, make_photos
 
 SMALL = (
@@ -174,22 +174,3 @@ def test_tasks_die_with_the_command(workspace: Path, signum: signal.Signals) -> 
     out, _ = darkroom("runs", "--json", cwd=workspace).communicate(timeout=60)
     assert {run["run_id"]: run["status"] for run in json.loads(out)}[made.name] == "killed"
     assert not (made / "summary.json").exists()
-
-
-def marked(mark: str) -> dict[int, str]:
-    """Living processes that inherited the mark, with their command lines."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (folder / "environ").read_bytes() and "Z" not in (folder / "stat").read_text():
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-    return found
-
-
-def wait_for(condition: Any, what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.1)
