@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contract.console import BUG, NO_TELEMETRY, exit_code
+from components.contract.console import BUG, QUIET, exit_code
 from pipelines.cluster_cli import add_images, add_submit
+from pipelines.model_cli import add_model
 
 if TYPE_CHECKING:
     from components.contract.params import Params
@@ -21,7 +22,7 @@ UNPROMOTED = 3
 
 def main() -> None:
     """The entry point of the console script."""
-    os.environ.update(NO_TELEMETRY)
+    os.environ.update(QUIET)
     sys.exit(exit_code(lambda: _dispatch(sys.argv[1:])))
 
 
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_submit(verb, _add_params_options)
     add_images(verb)
+    add_model(verb)
     return parser
 
 

@@ -17,8 +17,13 @@ EVENTS_VARIABLE = "DARKROOM_EVENTS"
 MENDABLE, BUG = 2, 1
 """Exit codes: the user can mend it; it is ours to mend."""
 
-NO_TELEMETRY = {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "BENTOML_DO_NOT_TRACK": "True"}
-"""Keeps the libraries from sending usage statistics."""
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
+"""Keeps the libraries from sending usage statistics, and from telling how they make their tables."""
 
 
 @contextlib.contextmanager
@@ -28,7 +33,7 @@ def running_step(name: str) -> Iterator[None]:
         level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
     )  # stdout: KFP's local runner merges both streams, and a person sees the lines in order
     logging.getLogger("components").setLevel(logging.INFO)
-    os.environ.update(NO_TELEMETRY)
+    os.environ.update(QUIET)
     started = time.monotonic()
     _note(step=name, event="started")
     try:
