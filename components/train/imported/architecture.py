@@ -35,21 +35,14 @@ def complete(
                           "model.save('model.keras').")  # fmt: skip
     if name not in NAMES:
         raise UploadError(f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}.")
-    program = [
-        sys.executable,
-        "-s",
-        "-P",
-        "-m",
-        MODULE,
-        name,
-        json.dumps(image_size),
-        json.dumps(_num_classes(contents)),
-    ]
-    environment = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "KERAS_HOME": str(folder),
-                   "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}  # fmt: skip
+    program = ["-s", "-P", "-m", MODULE, name, json.dumps(image_size), json.dumps(_num_classes(contents))]
+    environment = {
+        "PYTHONPATH": str(ROOT), "HOME": str(folder), "KERAS_HOME": str(folder), "KERAS_BACKEND": "tensorflow",
+        "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3",
+    }  # fmt: skip
     try:
-        finished = subprocess.run(program, env=environment, capture_output=True, text=True, check=True,
-                                  timeout=limits.timeout_seconds)  # fmt: skip
+        finished = subprocess.run([sys.executable, *program], env=environment, capture_output=True, text=True,
+                                  check=True, timeout=limits.timeout_seconds)  # fmt: skip
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip().splitlines()[-1][:300] if error.stderr.strip() else f"exit {error.returncode}"
         raise UploadError(f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "

@@ -153,8 +153,9 @@ def _constructor(kind: str) -> Callable[..., Any]:
     if kind in ("LayerScale", "StochasticDepth"):
         from keras.src.applications import convnext
 
-        return convnext.LayerScale if kind == "LayerScale" else convnext.StochasticDepth
-    constructor: Callable[..., Any] = getattr(keras.layers, kind)
+        constructor: Callable[..., Any] = getattr(convnext, kind)
+    else:
+        constructor = getattr(keras.layers, kind)
     return constructor
 
 

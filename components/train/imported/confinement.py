@@ -265,4 +265,4 @@ def _filter_calls(libc: ctypes.CDLL) -> bool:
     ]  # fmt: skip
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
     header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
-    return libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0) == 0
+    return bool(libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0) == 0)

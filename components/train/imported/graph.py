@@ -309,9 +309,10 @@ def _input_shape(shape: Any, where: str) -> tuple[int | None, ...]:
     if not isinstance(shape, list) or not 2 <= len(shape) <= 5:
         raise _refused(where, f"its input must have a batch axis and one to four others; found {str(shape)[:80]}")
     try:
-        return check.numbers(check.optional(check.integer(1, 2**24)), 1, 4)(shape[1:])
+        sides: tuple[int | None, ...] = check.numbers(check.optional(check.integer(1, 2**24)), 1, 4)(shape[1:])
     except ValueError as error:
         raise _refused(where, f"the shape of its input: {error}") from None
+    return sides
 
 
 def _reference(value: Any, where: str) -> Reference:
@@ -405,16 +406,15 @@ def _operation(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[s
     if len(tensors) != 1:
         return None
     left, right = values
+    number = float(left if right is None else right)  # type: ignore[arg-type]  # one of the two is a number
     scale_offset = {
-        "Add": (1.0, left if right is None else right),
-        "Multiply": (left if right is None else right, 0.0),
-        "Subtract": (-1.0, left) if right is None else (1.0, -right),
-        "Divide": (1 / right, 0.0) if right else None,
-        "TrueDivide": (1 / right, 0.0) if right else None,
+        "Add": (1.0, number),
+        "Multiply": (number, 0.0),
+        "Subtract": (-1.0, number) if right is None else (1.0, -number),
+        "Divide": (1 / number, 0.0) if right else None,
+        "TrueDivide": (1 / number, 0.0) if right else None,
     }.get(name)
-    if scale_offset is None:
-        return None
-    return "Rescaling", {"scale": float(scale_offset[0]), "offset": float(scale_offset[1])}, tensors
+    return ("Rescaling", {"scale": scale_offset[0], "offset": scale_offset[1]}, tensors) if scale_offset else None
 
 
 def _operands(kind: Any, inbound: list[Any]) -> list[Any] | None:

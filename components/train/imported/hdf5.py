@@ -53,8 +53,6 @@ class Hdf5Model:
         except (OSError, RuntimeError, ValueError) as error:
             raise UploadError("An uploaded HDF5 file must be whole; it cannot be opened: "
                               f"{' '.join(str(error).split())[:200]}. Copy or save it again.") from None  # fmt: skip
-        if self._file.userblock_size:
-            raise _refused("", "begins with a block of foreign bytes")
         try:
             self._walk(h5g.open(self._file.id, b"/"), "", 0)
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:

@@ -198,7 +198,8 @@ def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
 
 def _read(folder: Path, expected: Expectation, limits: Limits) -> Plan:
     """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
-    run_confined(reader.MODULE, [str(folder / "upload"), str(limits.max_bytes)], Confinement(
+    arguments = [str(folder / "upload"), str(limits.max_bytes), str(limits.max_config_bytes)]
+    run_confined(reader.MODULE, arguments, Confinement(
         folder, limits.reader_memory_bytes, limits.reader_cpu_seconds, limits.max_bytes, limits.timeout_seconds
     ))  # fmt: skip
     contents = read_contents(folder, limits)

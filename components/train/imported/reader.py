@@ -9,6 +9,7 @@ weights.bin       the arrays one after another, float32, little-endian
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,6 @@ from components.train.imported import confinement
 
 MODULE: Final = "components.train.imported.reader"
 ZIP_MAGIC, HDF5_MAGIC = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
-ARCHIVE_SUFFIXES: Final = (".zip", ".keras", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 
 MAX_MEMBERS: Final = 64
 MAX_SMALL_BYTES: Final = 2**16
@@ -78,14 +78,18 @@ class Contents(BaseModel):
 
 
 def main(argv: list[str]) -> int:
-    """Reads the upload named by the first argument; the second is the most bytes that it may hold."""
+    """Reads the upload named by the first argument; then the most bytes that it, and its description, may hold."""
     arguments = confinement.enter(argv)
-    upload, max_bytes = Path(arguments[0]), int(arguments[1])
+    upload, max_bytes, max_config_bytes = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     folder = Path(argv[0])
     try:
-        contents = read(upload, folder, max_bytes)
-    except (UploadError, ArchiveError) as error:
-        return confinement.refuse(str(error).replace(str(upload), "the upload"))
+        contents = Reader(folder, max_bytes, max_config_bytes).read(upload)
+    except UploadError as error:
+        return confinement.refuse(str(error))
+    except ArchiveError as error:
+        what_is_wrong = str(error).replace(f"The archive {upload}", "The uploaded archive").split(". ")[0]
+        return confinement.refuse(f"{what_is_wrong}. Pack the model again, or save it with Keras: "
+                                  "model.save('model.keras').")  # fmt: skip
     except MemoryError:
         return confinement.refuse("An uploaded model must be readable within the memory that reading takes; this one "
                                   "asks for more. It is damaged, or an attack. Save it again with Keras.")  # fmt: skip
@@ -93,16 +97,113 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def read(upload: Path, folder: Path, max_bytes: int) -> Contents:
-    """What the upload holds; its weights go to weights.bin in `folder`."""
-    magic = _magic(upload)
-    if magic.startswith(HDF5_MAGIC):
-        return _read_hdf5(upload, folder, max_bytes, "an HDF5 file")
-    _check_directory(upload)
-    names = _unpack(upload, folder / "unpacked", max_bytes)
-    if "config.json" in names:
-        return _read_keras(names, folder, max_bytes, ".keras")
-    return _read_packed(names, folder, max_bytes)
+@dataclass(frozen=True)
+class Reader:
+    """Takes an upload apart.
+
+    Attributes:
+        folder: gets what is unpacked, and weights.bin.
+        max_bytes: of all that is unpacked, and of the weights.
+        max_config_bytes: of a description.
+    """
+
+    folder: Path
+    max_bytes: int
+    max_config_bytes: int
+
+    def read(self, upload: Path) -> Contents:
+        """What the upload holds.
+
+        Raises:
+            UploadError, ArchiveError: it is refused.
+        """
+        if _magic(upload).startswith(HDF5_MAGIC):
+            return self._hdf5(upload, "an HDF5 file")
+        names = self._unpack(upload, self.folder / "unpacked")
+        return self._keras(names, ".keras") if "config.json" in names else self._packed(names)
+
+    def _unpack(self, upload: Path, folder: Path) -> dict[str, Path]:
+        """Unpacks plain files by number, never by the names that the upload gives them."""
+        _check_directory(upload)
+        folder.mkdir()
+        unpacked: dict[str, Path] = {}
+        left = self.max_bytes
+        for number, member in enumerate(members(upload)):
+            if member.chunks is None:
+                continue
+            path = folder / str(number)
+            left_here = self.max_config_bytes if member.name.endswith(".json") else left
+            with path.open("xb") as file:
+                for chunk in member.chunks():
+                    left, left_here = left - len(chunk), left_here - len(chunk)
+                    if min(left, left_here) < 0:
+                        raise UploadError(f"An uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
+                                          f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is "
+                                          "more. Save the model again with Keras.")  # fmt: skip
+                    file.write(chunk)
+            unpacked[member.name] = path
+        return unpacked
+
+    def _keras(self, names: dict[str, Path], form: str) -> Contents:
+        if extra := sorted(set(names) - KERAS_MEMBERS):
+            raise UploadError(f"A .keras file must hold {', '.join(sorted(KERAS_MEMBERS))} only; this one holds "
+                              f"{extra[0][:80]!r} as well. Files beside the network, such as vocabularies, are not "
+                              "taken.")  # fmt: skip
+        if missing := sorted(KERAS_MEMBERS - set(names) - {"metadata.json"}):
+            raise UploadError(
+                f"A .keras file must hold {missing[0]}; this one does not. Save the model again with Keras."
+            )
+        weights = names["model.weights.h5"]
+        if not _magic(weights).startswith(HDF5_MAGIC):
+            raise UploadError("model.weights.h5 in a .keras file must be HDF5; it is not. Save the model again.")
+        contents = self._hdf5(weights, form)
+        version = "3"
+        if "metadata.json" in names:
+            try:
+                version = str(json.loads(_text(names["metadata.json"]))["keras_version"])[:40]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise UploadError("metadata.json in a .keras file must name the version of Keras; it does not. "
+                                  "Save the model again.") from None  # fmt: skip
+        config = _text(names["config.json"])
+        return contents.model_copy(update={"config": config, "keras_version": version, "training_config": None})
+
+    def _packed(self, names: dict[str, Path]) -> Contents:
+        """A zip that holds one model; what systems add beside it is ignored."""
+        models = {
+            name: path
+            for name, path in names.items()
+            if not name.startswith("__MACOSX/") and not name.rsplit("/", 1)[-1].startswith(".")
+        }
+        readable = {".keras": "a .keras file in a zip", **dict.fromkeys(HDF5_SUFFIXES, "an HDF5 file in a zip")}
+        wanted = [name for name in models if name.lower().endswith(tuple(readable))]
+        if len(wanted) != 1:
+            found = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
+            raise UploadError(f"A zip must hold one model, a .keras or .h5 file; this one holds {found}. "
+                              "Pack the model file alone.")  # fmt: skip
+        path = models[wanted[0]]
+        magic = _magic(path)
+        if magic.startswith(HDF5_MAGIC):
+            return self._hdf5(path, readable[".h5"])
+        if not wanted[0].lower().endswith(".keras"):
+            raise UploadError(f"{wanted[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
+        return self._keras(self._unpack(path, self.folder / "unpacked-inner"), readable[".keras"])
+
+    def _hdf5(self, path: Path, form: str) -> Contents:
+        from components.train.imported.hdf5 import Hdf5Model  # h5py, only within the confinement
+
+        with Hdf5Model(path, self.max_bytes) as model, (self.folder / "weights.bin").open("xb") as weights:
+            arrays = tuple(
+                StoredArray(path=name, shape=shape, offset=offset)
+                for name, shape, offset in model.write_arrays(weights)
+            )
+            layers = model.layers()
+            return Contents(
+                form=form, config=model.text("model_config"), training_config=model.text("training_config"),
+                keras_version=(model.text("keras_version") or "1")[:40], arrays=arrays,
+                layers=None if layers is None else tuple(
+                    StoredLayer(name=name, weight_names=tuple(weights)) for name, weights in layers
+                ),
+            )  # fmt: skip
 
 
 def _magic(path: Path) -> bytes:
@@ -130,96 +231,11 @@ def _check_directory(path: Path) -> None:
                           "Pack the model file alone.")  # fmt: skip
 
 
-def _unpack(upload: Path, folder: Path, max_bytes: int) -> dict[str, Path]:
-    """Unpacks plain files by number, never by the names that the upload gives them."""
-    folder.mkdir(exist_ok=True)
-    unpacked: dict[str, Path] = {}
-    left = max_bytes
-    for number, member in enumerate(members(upload)):
-        if member.chunks is None:
-            continue
-        path = folder / f"{len(list(folder.iterdir()))}-{number}"
-        with path.open("xb") as file:
-            for chunk in member.chunks():
-                left -= len(chunk)
-                if left < 0:
-                    raise UploadError(f"An uploaded model must unpack to at most {max_bytes:,} bytes; "
-                                      f"{member.name[:80]!r} brings it to more.")  # fmt: skip
-                file.write(chunk)
-        unpacked[member.name] = path
-    return unpacked
-
-
-def _read_keras(names: dict[str, Path], folder: Path, max_bytes: int, form: str) -> Contents:
-    if extra := sorted(set(names) - KERAS_MEMBERS):
-        raise UploadError(f"A .keras file must hold {', '.join(sorted(KERAS_MEMBERS))} only; this one holds "
-                          f"{extra[0][:80]!r} as well. Files beside the network, such as vocabularies, are not "
-                          "taken.")  # fmt: skip
-    if missing := sorted(KERAS_MEMBERS - set(names) - {"metadata.json"}):
-        raise UploadError(f"A .keras file must hold {missing[0]}; this one does not. Save the model again with Keras.")
-    weights = names["model.weights.h5"]
-    if not _magic(weights).startswith(HDF5_MAGIC):
-        raise UploadError("model.weights.h5 in a .keras file must be HDF5; it is not. Save the model again.")
-    contents = _read_hdf5(weights, folder, max_bytes, form)
-    version = "3"
-    if "metadata.json" in names:
-        try:
-            version = str(json.loads(_small_text(names["metadata.json"], MAX_SMALL_BYTES))["keras_version"])[:40]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise UploadError("metadata.json in a .keras file must name the version of Keras; it does not. "
-                              "Save the model again.") from None  # fmt: skip
-    config = _small_text(names["config.json"], max_bytes)
-    return contents.model_copy(update={"config": config, "keras_version": version, "training_config": None})
-
-
-def _read_packed(names: dict[str, Path], folder: Path, max_bytes: int) -> Contents:
-    """A zip that holds one model; what systems add beside it is ignored."""
-    models = {
-        name: path
-        for name, path in names.items()
-        if not name.startswith("__MACOSX/") and not name.rsplit("/", 1)[-1].startswith(".")
-    }
-    readable = {".keras": "a .keras file in a zip", **dict.fromkeys(HDF5_SUFFIXES, "an HDF5 file in a zip")}
-    wanted = [name for name in models if name.lower().endswith(tuple(readable))]
-    if len(wanted) != 1:
-        found = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
-        raise UploadError(f"A zip must hold one model, a .keras or .h5 file; this one holds {found}. "
-                          "Pack the model file alone.")  # fmt: skip
-    path = models[wanted[0]]
-    magic = _magic(path)
-    if magic.startswith(HDF5_MAGIC):
-        return _read_hdf5(path, folder, max_bytes, readable[".h5"])
-    if not wanted[0].lower().endswith(".keras"):
-        raise UploadError(f"{wanted[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
-    _check_directory(path)
-    inner = _unpack(path, folder / "unpacked-inner", max_bytes)
-    return _read_keras(inner, folder, max_bytes, readable[".keras"])
-
-
-def _small_text(path: Path, max_bytes: int) -> str:
-    if path.stat().st_size > max_bytes:
-        raise UploadError(f"The description in an upload must have at most {max_bytes:,} bytes; it has more.")
+def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UploadError("The description in an upload must be UTF-8 text; it is not. Save the model again.") from None
-
-
-def _read_hdf5(path: Path, folder: Path, max_bytes: int, form: str) -> Contents:
-    from components.train.imported.hdf5 import Hdf5Model  # h5py, only within the confinement
-
-    with Hdf5Model(path, max_bytes) as model, (folder / "weights.bin").open("xb") as weights:
-        arrays = tuple(
-            StoredArray(path=name, shape=shape, offset=offset) for name, shape, offset in model.write_arrays(weights)
-        )
-        layers = model.layers()
-        return Contents(
-            form=form, config=model.text("model_config"), training_config=model.text("training_config"),
-            keras_version=(model.text("keras_version") or "1")[:40], arrays=arrays,
-            layers=None if layers is None else tuple(
-                StoredLayer(name=name, weight_names=tuple(weights)) for name, weights in layers
-            ),
-        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,0 +1,63 @@
+"""Honest models are taken, and our copies answer as they did."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.train.imported.importing import Expectation, ImportedModel, import_model
+from tests.harmless import BACKBONES, MODELS, file_name
+
+ROOT = Path(__file__).parents[4]
+LARGEST_DIFFERENCE = 1e-5
+
+SAMPLE = ("residual.keras", "partly_frozen.h5", "shared.keras", "plain.zip")
+ALL = (
+    *(f"{name}.{form}" for name in MODELS for form in ("keras", "h5")),
+    "plain.zip", "transfer.zip", "MobileNetV2.weights", "MobileNetV2.weights2", "ResNet50.weights2", "VGG16.weights",
+)  # fmt: skip
+
+
+def run_harmless(*arguments: str) -> str:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-W", "ignore", "-m", "tests.harmless", *arguments]
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return finished.stdout
+
+
+def check_all(folder: Path, names: tuple[str, ...]) -> dict[str, ImportedModel]:
+    """Makes, imports and compares; TensorFlow runs in one process at a time."""
+    run_harmless("make", str(folder), *names)
+    imported = {}
+    for name in names:
+        model, form = name.split(".")
+        expected = Expectation()
+        if form.startswith("weights"):
+            expected = Expectation(architecture=model, image_size=(BACKBONES[model],) * 2)
+        imported[name] = import_model(folder / file_name(name), folder / name, expected=expected)
+    differences = json.loads(run_harmless("compare", str(folder)).splitlines()[-1])
+    assert set(differences) == set(names)
+    assert max(differences.values()) <= LARGEST_DIFFERENCE, differences
+    return imported
+
+
+def test_a_sample_of_models_answers_as_before(tmp_path: Path) -> None:
+    imported = check_all(tmp_path, SAMPLE)
+    residual = imported["residual.keras"]
+    assert (residual.output, residual.num_outputs, residual.input_shape) == ("softmax", 5, (32, 32, 3))
+    assert residual.preprocessing is not None
+    assert (residual.preprocessing.pixels, residual.preprocessing.is_certain) == ("0 to 255", True)
+    assert imported["plain.zip"].form == "an HDF5 file in a zip"
+    assert (
+        len({model.model_sha256 for model in imported.values()} | {m.uploaded_sha256 for m in imported.values()}) == 8
+    )
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("start", range(0, len(ALL), 12))
+def test_every_kind_of_model_answers_as_before(start: int, tmp_path: Path) -> None:
+    check_all(tmp_path, ALL[start : start + 12])
