@@ -4,6 +4,8 @@ deployment.json   DeploymentInfo
 bento/            the built bento, which `bentoml serve` takes as it stands; below bento/src:
     service.json      ServiceFacts
     export/           the inference graph: model.xml, model.bin
+    calibration.json  and familiarity.npz, where evaluation calibrated the model
+    samples/          photos that the page offers to try, and samples.json
     components/       the code of the service, and no other
 """
 
@@ -13,6 +15,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.dataset import Source
+from components.contract.evaluation import SplitFigures
 from components.contract.outputs import read_json
 
 FORMAT_VERSION: Final = 1
@@ -41,6 +44,14 @@ class ServiceFacts(BaseModel):
     """(height, width) in pixels."""
     resize: Literal["stretch", "crop", "pad"]
     lineage: Lineage
+    model: str | None = None
+    """The network's name."""
+    test: SplitFigures | None = None
+    """Evaluation's headline figures on the test photos."""
+    verdict: str | None = None
+    """The gate's."""
+    calibrated: bool = False
+    """Whether confidences were calibrated by evaluation; else they are the plain softmax, which is often too sure."""
 
 
 class ServiceCheck(BaseModel):

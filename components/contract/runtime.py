@@ -44,7 +44,8 @@ class Outputs:
     Attributes:
         logits: float32 (n, classes).
         embedding: float32 (n, features), the input of the output layer.
-        feature_map: float32 (n, height, width, channels), the last with space; None where the network has none.
+        feature_map: float32 (n, height, width, channels), the last with space; None where the network has none, or
+            where nobody asked for it.
     """
 
     logits: np.ndarray
@@ -72,20 +73,60 @@ class InferenceGraph:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ArtifactError(f"An exported graph must stand at {path}; it cannot be loaded: {reason}") from None
+        self._path = path
         self._request = self._compiled.create_infer_request()
         self.outputs = tuple(output.get_any_name() for output in self._compiled.outputs)
         shape = self._compiled.input(0).get_partial_shape()
         self.image_size: tuple[int, int] = (shape[1].get_length(), shape[2].get_length())
 
-    def run(self, pixels: np.ndarray) -> Outputs:
+    def run(self, pixels: np.ndarray, *, with_feature_map: bool = True) -> Outputs:
         """Runs one batch; not to be called from two threads at once.
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB, of this graph's image_size.
+            with_feature_map: whether the feature map is copied out, which is by far the largest output.
         """
         result = self._request.infer({0: np.ascontiguousarray(pixels)})
-        values = {name: np.array(result[name]) for name in self.outputs}
+        wanted = self.outputs if with_feature_map else ("logits", "embedding")
+        values = {name: np.array(result[name]) for name in wanted}
         return Outputs(values["logits"], values["embedding"], values.get("feature_map"))
+
+    def class_weights(self) -> np.ndarray | None:
+        """The output layer's weights: float32 (classes, features), so that logits = embedding · weightsᵀ + bias.
+
+        None where what stands between embedding and logits is more than one linear layer.
+        """
+        head = self._cut_head()
+        if head is None:
+            return None
+        num_features = head.input(0).get_partial_shape()[1].get_length()
+        unit = np.eye(num_features, dtype=np.float32)
+        zero = np.array(head(np.zeros((1, num_features), np.float32))[0])
+        weights: np.ndarray = (np.array(head(unit)[0]) - zero).T
+        # Any function gives something for unit vectors; only a linear one gives their sum for the sum of them.
+        probe = np.linspace(-2, 3, num_features, dtype=np.float32)[None]
+        expected = probe @ weights.T + zero
+        scale = max(1.0, float(np.abs(expected).max()))
+        return weights if np.allclose(np.array(head(probe)[0]), expected, atol=1e-3 * scale) else None
+
+    def _cut_head(self) -> Any:
+        """The part of the graph from embedding to logits, compiled; None where logits need more than the embedding."""
+        from openvino import opset13 as ops
+
+        model = openvino().Core().read_model(self._path)
+        embedding = model.output("embedding").get_node().input_value(0)
+        shape = embedding.get_partial_shape()
+        if shape.rank.get_length() != 2 or shape[1].is_dynamic:
+            return None
+        parameter = ops.parameter([-1, shape[1].get_length()], np.float32)
+        for target in list(embedding.get_target_inputs()):
+            if target.get_node().get_type_name() != "Result":
+                target.replace_source_output(parameter.output(0))
+        logits = model.output("logits").get_node().input_value(0)
+        try:
+            return openvino().Core().compile_model(openvino().Model([logits], [parameter]), "CPU", CPU_SETTINGS)
+        except RuntimeError:  # the photo itself still leads to the logits
+            return None
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -7,16 +7,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from components.contract.bundle import BundleInfo
+from components.contract.calibration import CALIBRATION_FILES, read_calibration
 from components.contract.deployment import Lineage, ServiceFacts
 from components.contract.errors import ArtifactError, ServiceError
+from components.contract.evaluation import EvaluationInfo
 from components.contract.outputs import write_json
 from components.contract.runtime import export_sha256
+from components.deploy.samples import write_samples
 
 SERVICE = "components.deploy.service"
+PAGE = Path("components", "deploy", "page")
+"""The files of the service's page, which no module imports."""
 REQUIREMENTS = ("bentoml", "numpy", "opencv-python-headless", "openvino", "pillow", "pydantic", "python-multipart",
                 "simplejpeg")  # fmt: skip
 """What the service needs installed; the bento names the versions that it was built and checked with."""
@@ -25,7 +32,29 @@ BUILD_SECONDS = 300.0
 EXPORT_FILES = ("model.xml", "model.bin")
 
 
-def build_bento(bundle_dir: Path, bundle: BundleInfo, model_name: str, target: Path) -> ServiceFacts:
+@dataclass(frozen=True)
+class Extras:
+    """What a bento holds beside the model.
+
+    Attributes:
+        evaluation: its figures and verdict are told at /model; None where there was no evaluation.
+        evaluation_dir: where the calibration stands, if evaluation made one.
+        photos: golden photos, named by their image_id.
+        sample_labels: the true labels of those that the page offers, by image_id, in their order.
+    """
+
+    evaluation: EvaluationInfo | None = None
+    evaluation_dir: Path | None = None
+    photos: Sequence[Path] = ()
+    sample_labels: Mapping[str, int] = field(default_factory=dict)
+
+
+NOTHING = Extras()
+
+
+def build_bento(
+    bundle_dir: Path, bundle: BundleInfo, model_name: str, target: Path, extras: Extras = NOTHING
+) -> ServiceFacts:
     """Builds a bento that `bentoml serve <target>` takes; needs no package index.
 
     Args:
@@ -33,6 +62,7 @@ def build_bento(bundle_dir: Path, bundle: BundleInfo, model_name: str, target: P
         bundle: what its bundle.json says.
         model_name: the name of the bento; its version follows from what is packed.
         target: the folder to be made.
+        extras: what is packed beside the model.
 
     Raises:
         ArtifactError: the exported graph is missing, or not the one that the bundle names.
@@ -45,7 +75,7 @@ def build_bento(bundle_dir: Path, bundle: BundleInfo, model_name: str, target: P
     with tempfile.TemporaryDirectory(prefix="darkroom-build-") as temporary:
         # bentoml build packs whatever lies in its working directory, its own store included: two clean folders.
         context, home = Path(temporary, "context"), Path(temporary, "home")
-        facts = lay_out(context, bundle_dir, bundle, model_name)
+        facts = lay_out(context, bundle_dir, bundle, model_name, extras)
         _run_build(context, home, facts.tag)
         built = home / "bentos" / facts.tag.replace(":", "/")
         shutil.copytree(built, target)
@@ -53,23 +83,32 @@ def build_bento(bundle_dir: Path, bundle: BundleInfo, model_name: str, target: P
     return facts
 
 
-def lay_out(context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str) -> ServiceFacts:
-    """Writes what the bento is built from, `src` of the built one: service.json, export/, components/.
+def lay_out(
+    context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str, extras: Extras = NOTHING
+) -> ServiceFacts:
+    """Writes what the bento is built from, `src` of the built one: service.json, export/, samples/, components/.
 
     Args:
         context: a new folder.
         bundle_dir: as for `build_bento`.
         bundle: as for `build_bento`.
         model_name: as for `build_bento`.
+        extras: as for `build_bento`.
+
+    Raises:
+        ArtifactError: the calibration is damaged, or belongs to another graph.
     """
     root = Path(__file__).resolve().parents[2]
-    for path in code_of(SERVICE, root):
+    page = {path.relative_to(root) for path in (root / PAGE).iterdir() if path.is_file()}
+    for path in code_of(SERVICE, root) | page:
         destination = context / path
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, destination)
     (context / "export").mkdir()
     for name in EXPORT_FILES:
         shutil.copyfile(bundle_dir / "export" / name, context / "export" / name)
+    write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples")
+    calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)
     facts = ServiceFacts(
         tag=model_name,
         class_names=bundle.class_names,
@@ -81,12 +120,29 @@ def lay_out(context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str
             source=bundle.source,
             export_sha256=bundle.export.sha256,
         ),
+        model=bundle.model.name,
+        test=extras.evaluation.test if extras.evaluation else None,
+        verdict=extras.evaluation.gate.verdict if extras.evaluation else None,
+        calibrated=calibrated,
     )
     write_json(context / "service.json", facts)
     facts = facts.model_copy(update={"tag": f"{model_name}:{_fingerprint(context)}"})
     write_json(context / "service.json", facts)
     write_json(context / "bentofile.yaml", _bentofile(model_name))
     return facts
+
+
+def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: Path) -> bool:
+    if evaluation_dir is None or not (evaluation_dir / CALIBRATION_FILES[0]).exists():
+        return False
+    calibrated_graph = read_calibration(evaluation_dir).facts.export_sha256
+    if calibrated_graph != bundle.export.sha256:
+        raise ArtifactError(f"The calibration in {evaluation_dir} must be that of the model to be served; it is of the "
+                            f"graph {calibrated_graph[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
+                            "evaluate again.")  # fmt: skip
+    for name in CALIBRATION_FILES:
+        shutil.copyfile(evaluation_dir / name, context / name)
+    return True
 
 
 def code_of(module: str, root: Path) -> set[Path]:
@@ -132,7 +188,7 @@ def _bentofile(model_name: str) -> dict[str, object]:
         "service": f"{SERVICE}:PhotoClassifier",
         "name": model_name,
         "description": f"Classifies photos: {model_name}, built by Darkroom.",
-        "include": ["components/", "export/", "service.json"],
+        "include": ["components/", "export/", "samples/", "service.json", *CALIBRATION_FILES],
         "python": {
             "packages": [f"{package}=={version(package)}" for package in REQUIREMENTS],
             # Locking asks a package index, which there need not be.

@@ -1,35 +1,59 @@
-"""The packed model: bytes of a photo in, probabilities out. The service and `darkroom predict` run this same code."""
+"""The packed model: bytes of a photo in, an answer out. The service and `darkroom predict` run this same code."""
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from components.contract.calibration import Calibration, read_calibration
 from components.contract.deployment import ServiceFacts
 from components.contract.errors import ImageError
-from components.contract.image import decode
+from components.contract.image import Photo, decode
 from components.contract.outputs import read_json
 from components.contract.runtime import InferenceGraph, softmax
 
+NEVER_FAMILIAR = 1e6
+"""The largest unfamiliarity that is told."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the graph found in one photo.
+
+    Attributes:
+        probabilities: float32 (classes,), calibrated where evaluation calibrated the model.
+        embedding: float32 (features,).
+        unfamiliar: the distance from the training photos over the largest that is familiar; None where unmeasured.
+    """
+
+    probabilities: np.ndarray
+    embedding: np.ndarray
+    unfamiliar: float | None
+
 
 class Classifier:
-    """The exported graph with its class names.
+    """The exported graph with its class names and its calibration.
 
     Attributes:
         facts: what service.json says.
+        calibration: None where evaluation made none.
     """
 
     def __init__(self, folder: Path):
         """Loads and compiles the graph.
 
         Args:
-            folder: service.json, export/ (`src` of a built bento).
+            folder: service.json, export/, and where evaluation calibrated the model, calibration.json and
+                familiarity.npz (`src` of a built bento).
 
         Raises:
             ArtifactError: a file is missing or damaged.
         """
         self.facts = read_json(folder / "service.json", ServiceFacts, "bento")
-        self._graph = InferenceGraph(folder / "export")
+        self.graph = InferenceGraph(folder / "export")
+        self.calibration: Calibration | None = read_calibration(folder) if self.facts.calibrated else None
 
     def decode(self, data: bytes) -> np.ndarray:
         """A file's photo as the graph takes it: uint8 (height, width, 3), RGB. Threads may share it.
@@ -37,7 +61,11 @@ class Classifier:
         Raises:
             ImageError: the file is no usable photo.
         """
-        return decode(data, self.facts.image_size, self.facts.resize).pixels
+        return self.open(data).pixels
+
+    def open(self, data: bytes) -> Photo:
+        """As `decode`, with what the file says of the photo."""
+        return decode(data, self.facts.image_size, self.facts.resize)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
         """Probabilities: float32 (n, classes); not to be called from two threads at once.
@@ -45,7 +73,34 @@ class Classifier:
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
         """
-        return softmax(self._graph.run(pixels).logits)
+        return self._probabilities(self.graph.run(pixels, with_feature_map=False).logits)
+
+    def examine(self, pixels: np.ndarray) -> list[Finding]:
+        """All that is answered about each photo; not to be called from two threads at once.
+
+        Args:
+            pixels: uint8 (n, height, width, 3), RGB.
+        """
+        outputs = self.graph.run(pixels, with_feature_map=False)
+        unfamiliar: Sequence[float | None] = [None] * len(pixels)
+        if self.calibration is not None:
+            farthest = max(self.calibration.facts.familiarity.threshold, 1 / NEVER_FAMILIAR)
+            distances = self.calibration.unfamiliarity(outputs.embedding)
+            unfamiliar = np.round(np.minimum(distances / farthest, NEVER_FAMILIAR).astype(np.float64), 4).tolist()
+        return [Finding(*found) for found in zip(self._probabilities(outputs.logits), outputs.embedding, unfamiliar,
+                                                 strict=True)]  # fmt: skip
+
+    def abstains(self, probabilities: np.ndarray, threshold: float | None = None) -> bool:
+        """Whether the answer to one photo is withheld.
+
+        Args:
+            probabilities: float32 (classes,).
+            threshold: the least confidence; None for evaluation's, if it chose one.
+        """
+        if threshold is not None:
+            # As it is told, in seven decimals.
+            return round(float(probabilities.max()), 7) < threshold
+        return self.calibration is not None and bool(self.calibration.abstains(probabilities[np.newaxis])[0])
 
     def warm(self) -> None:
         """Takes blank photos all the way once, so that the first real one is answered as fast as the next."""
@@ -54,7 +109,7 @@ class Classifier:
         for file_format in ("JPEG", "PNG"):
             file = io.BytesIO()
             Image.new("RGB", (64, 64)).save(file, file_format)
-            self.classify(self.decode(file.getvalue())[np.newaxis])
+            self.examine(self.decode(file.getvalue())[np.newaxis])
 
     def ranked(self, probabilities: np.ndarray) -> list[tuple[str, float]]:
         """The classes of one photo, most probable first.
@@ -71,3 +126,6 @@ class Classifier:
         # Seven decimals are all that float32 holds here; more would only lengthen the answer.
         values = np.round(probabilities.astype(np.float64), 7)
         return [(self.facts.class_names[index], float(values[index])) for index in order]
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        return softmax(logits) if self.calibration is None else self.calibration.probabilities(logits)

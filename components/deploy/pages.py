@@ -1,57 +1,67 @@
-"""What the service shows beside /predict: the model, its OpenAPI document, and a page to try it on."""
+"""What the service shows beside /predict: the page to try it on, the model, its samples and its OpenAPI document."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
+from components.deploy.instruments import exposition
 from components.deploy.openapi import complete
 
 if TYPE_CHECKING:
     from bentoml import Service
 
-    from components.contract.deployment import ServiceFacts
+    from components.deploy.protocol import ModelCard
 
-# BentoML's own page at / loads a tracker from the network; this one shows the same, from this machine alone.
-DOCS = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Darkroom</title>
-<link rel="stylesheet" href="static_content/swagger-ui.css">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script src="static_content/swagger-ui-bundle.js"></script>
-<script>SwaggerUIBundle({url: "docs.json", dom_id: "#swagger-ui"})</script>
-</body>
-</html>
-"""
+PAGE_DIR = Path(__file__).parent / "page"
+INDEX = "samples.json"
 
 
-async def show_model(request: Request) -> Response:
-    """`GET /model`."""
-    facts: ServiceFacts = request.app.state.facts
-    return JSONResponse(facts.model_dump(mode="json"))
+async def show_start(request: Request) -> Response:
+    """`GET /`."""
+    return FileResponse(PAGE_DIR / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def show_docs(request: Request) -> Response:
+    """`GET /docs`. BentoML's own page loads a tracker from the network; this one shows the same, from here alone."""
+    return FileResponse(PAGE_DIR / "docs.html")
 
 
 async def show_openapi(request: Request) -> Response:
     """`GET /docs.json`."""
     service: Service[object] = request.app.state.service
-    return JSONResponse(complete(service.openapi_spec.asdict()))
+    return JSONResponse(complete(service.openapi_spec.asdict(), request.app.state.card))
 
 
-async def show_docs(request: Request) -> Response:
-    """`GET /docs`."""
-    return HTMLResponse(DOCS)
+async def show_model(request: Request) -> Response:
+    """`GET /model`."""
+    card: ModelCard = request.app.state.card
+    return JSONResponse(card.model_dump(mode="json"))
 
 
-async def show_start(request: Request) -> Response:
-    """`GET /`."""
-    return RedirectResponse("docs")
+async def show_sample_list(request: Request) -> Response:
+    """`GET /samples.json`."""
+    return FileResponse(request.app.state.samples_dir / INDEX)
+
+
+async def show_sample(request: Request) -> Response:
+    """`GET /samples/{name}`."""
+    folder: Path = request.app.state.samples_dir
+    path = next((path for path in folder.iterdir() if path.name == request.path_params["name"]), None)
+    if path is None:
+        raise HTTPException(404)
+    return FileResponse(path)
+
+
+def show_metrics(request: Request) -> Response:
+    """`GET /metrics`; in a thread, because workers' files are read."""
+    content, kind = exposition()
+    return Response(content, headers={"Content-Type": kind})
 
 
 pages = Starlette(
@@ -60,6 +70,10 @@ pages = Starlette(
         Route("/docs", show_docs),
         Route("/docs.json", show_openapi),
         Route("/model", show_model),
+        Route("/metrics", show_metrics),
+        Route("/samples.json", show_sample_list),
+        Route("/samples/{name}", show_sample),
+        Mount("/page", StaticFiles(directory=PAGE_DIR)),
     ]
 )
-"""Mounted into the service, which sets `state.service` and `state.facts`."""
+"""Mounted into the service, which sets `state.service`, `state.card` and `state.samples_dir`."""

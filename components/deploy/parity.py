@@ -29,12 +29,14 @@ class Expected:
     """What evaluation had for one photo.
 
     Attributes:
-        label: the index of its class.
+        label: the index of the class that it was given.
         probabilities: float32 (classes,).
+        true_label: the index of the class that it has.
     """
 
     label: int
     probabilities: np.ndarray
+    true_label: int
 
 
 def read_expected(evaluation_dir: Path) -> dict[str, Expected]:
@@ -49,13 +51,13 @@ def read_expected(evaluation_dir: Path) -> dict[str, Expected]:
     path = evaluation_dir / "predictions.parquet"
     try:
         table = pq.read_table(path, filters=[("split", "=", "test")])
-        columns = (table[name].to_pylist() for name in ("image_id", "predicted", "probabilities"))
+        columns = (table[name].to_pylist() for name in ("image_id", "predicted", "probabilities", "label"))
     except (OSError, pa.ArrowException, KeyError) as error:
         raise ArtifactError(f"An evaluation must hold {path.name} with the predictions for the test photos; {path} "
                             f"cannot be read: {error}. Run evaluate again.") from None  # fmt: skip
     return {
-        image_id: Expected(label, np.asarray(probabilities, np.float32))
-        for image_id, label, probabilities in zip(*columns, strict=True)
+        image_id: Expected(label, np.asarray(probabilities, np.float32), true_label)
+        for image_id, label, probabilities, true_label in zip(*columns, strict=True)
     }
 
 

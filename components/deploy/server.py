@@ -11,13 +11,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from components.contract.deployment import read_deployment
 from components.contract.errors import ArtifactError, ServiceError
 from components.deploy.build import bento_environment
+from components.deploy.settings import VARIABLES
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,9 @@ FAILED_START = "Application startup failed"
 """What the server writes when a worker cannot start; its supervisor would try again for ever."""
 
 
+NO_SETTINGS: Final[Mapping[str, str]] = {}
+
+
 @contextlib.contextmanager
 def serving(
     bento_dir: Path,
@@ -38,6 +43,7 @@ def serving(
     port: int | None = None,
     timeout_seconds: float = START_SECONDS,
     echo: bool = False,
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Iterator[str]:
     """Runs the service of a bento folder; it answers, warm, when the block begins, and is gone when it ends.
 
@@ -49,6 +55,7 @@ def serving(
         port: None for any free one.
         timeout_seconds: how long it may take to become ready.
         echo: whether its log is written to standard output as well.
+        settings: the variables of settings.py; those of this process's own environment are not passed on.
 
     Yields:
         Its address, such as `http://127.0.0.1:3000`.
@@ -61,7 +68,7 @@ def serving(
     if not (bento / "bento.yaml").is_file():
         raise ArtifactError(f"A bento folder must hold bento/bento.yaml; there is none in {bento_dir}. Run deploy.")
     address, port = free_address(host, port)
-    process = _start(bento, address, port)
+    process = _start(bento, address, port, settings)
     lines: deque[str] = deque(maxlen=KEPT_LINES)
     reader = threading.Thread(target=_read, args=(process, lines, echo), name="service-log", daemon=True)
     reader.start()
@@ -74,7 +81,7 @@ def serving(
         reader.join(STOP_SECONDS)
 
 
-def serve(bento_dir: Path, host: str, port: int) -> int:
+def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = NO_SETTINGS) -> int:
     """Serves until SIGINT or SIGTERM, and returns the exit code; the service's log goes to standard output.
 
     To be called from the main thread.
@@ -83,19 +90,21 @@ def serve(bento_dir: Path, host: str, port: int) -> int:
         bento_dir: as for `serving`.
         host: as for `serving`.
         port: as for `serving`.
+        settings: as for `serving`.
 
     Raises:
         ArtifactError: as for `serving`.
         ServiceError: as for `serving`; or the service ended by itself.
     """
     stopped = threading.Event()
-    with serving(bento_dir, host=host, port=port, echo=True) as url:
+    with serving(bento_dir, host=host, port=port, echo=True, settings=settings) as url:
         handlers = {
             number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
             _say(
-                f"{read_deployment(bento_dir).tag} answers at {url} until Ctrl-C: curl -F files=@PHOTO {url}/predict\n"
+                f"{read_deployment(bento_dir).tag} answers until Ctrl-C. A page to try it: {url}  "
+                f"A prediction: curl -F files=@PHOTO {url}/predict\n"
             )
             while not stopped.wait(1):
                 if not _answers(url, "/livez"):
@@ -133,14 +142,15 @@ def _url(address: str, port: int) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def _start(bento: Path, address: str, port: int) -> subprocess.Popen[str]:
+def _start(bento: Path, address: str, port: int, settings: Mapping[str, str]) -> subprocess.Popen[str]:
     guard = Path(__file__).with_name("guard.py")
     service = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", address, "--port", str(port)]
+    environment = {name: value for name, value in bento_environment(bento).items() if name not in VARIABLES}
     return subprocess.Popen(
         [sys.executable, "-I", str(guard), *service],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.
-        start_new_session=True, text=True, errors="replace", env=bento_environment(bento),
+        start_new_session=True, text=True, errors="replace", env=environment | dict(settings),
     )  # fmt: skip
 
 

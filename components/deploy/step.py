@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.contract.bundle import BundleInfo, read_bundle
@@ -12,10 +13,11 @@ from components.contract.evaluation import EvaluationInfo, read_evaluation
 from components.contract.outputs import new_folder, write_json
 from components.contract.params import DeployParams
 from components.contract.tracking import Run, step_run
-from components.deploy.build import build_bento
+from components.deploy.build import Extras, build_bento
 from components.deploy.client import ServiceClient
-from components.deploy.parity import check_parity, golden_photos, measure_latency, read_expected
+from components.deploy.parity import Expected, check_parity, golden_photos, measure_latency, read_expected
 from components.deploy.registry import BENTO_TAG, register
+from components.deploy.samples import choose
 from components.deploy.server import serving
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,8 @@ def deploy(
     Args:
         dataset_dir: dataset.json, golden/<image_id>.<suffix>.
         bundle_dir: bundle.json, export/.
-        evaluation_dir: evaluation.json, predictions.parquet.
+        evaluation_dir: evaluation.json, predictions.parquet, and where the model was calibrated, calibration.json and
+            familiarity.npz.
         params: the section, with every `auto` settled.
         bento_dir: what is written: deployment.json, bento/.
 
@@ -40,10 +43,18 @@ def deploy(
     dataset, bundle, evaluation = read_info(dataset_dir), read_bundle(bundle_dir), read_evaluation(evaluation_dir)
     require_kinship(dataset, bundle, evaluation)
     name = params.model_name
+    photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
+    labels = {path.stem: expected[path.stem].true_label for path in photos if path.stem in expected}
+    extras = Extras(
+        evaluation=evaluation,
+        evaluation_dir=evaluation_dir,
+        photos=photos,
+        sample_labels={image_id: labels[image_id] for image_id in choose(labels, params.page_photos)},
+    )
     with step_run(experiment=name, upstream=evaluation.mlflow_run_id) as run, new_folder(bento_dir) as folder:
-        facts = build_bento(bundle_dir, bundle, name, folder / "bento")
+        facts = build_bento(bundle_dir, bundle, name, folder / "bento", extras)
         log.info("Built the bento %s.", facts.tag)
-        check = check_service(folder, dataset_dir, evaluation_dir, bundle.class_names, params.start_timeout_seconds)
+        check = check_service(folder, photos, expected, bundle.class_names, params.start_timeout_seconds)
         registration = register(name, facts, evaluation.gate)
         log.info("%s", registration.reason)
         info = DeploymentInfo(
@@ -82,15 +93,18 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
 
 
 def check_service(
-    bento_dir: Path, dataset_dir: Path, evaluation_dir: Path, class_names: tuple[str, ...], timeout_seconds: float
+    bento_dir: Path,
+    photos: Sequence[Path],
+    expected: Mapping[str, Expected],
+    class_names: tuple[str, ...],
+    timeout_seconds: float,
 ) -> ServiceCheck:
     """Starts the built service, compares and times its answers, and stops it.
 
     Raises:
-        ArtifactError: the data set or the evaluation lacks what the check needs.
+        ArtifactError: evaluation lacks a photo.
         ServiceError: the service does not start, or answers differently from evaluation.
     """
-    photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
     started = time.monotonic()
     with serving(bento_dir, timeout_seconds=timeout_seconds) as url, ServiceClient(url) as client:
         ready_seconds = time.monotonic() - started

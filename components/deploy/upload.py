@@ -1,21 +1,29 @@
 """Reads the photos out of a request, within limits, and says what was wrong with one that has none."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from components.deploy.protocol import FIELD, MAX_BODY_BYTES, MAX_FILES
+from components.contract.faults import faults
+from components.deploy.protocol import FIELD, MAX_BODY_BYTES, MAX_FILES, Options
 
 MAX_TEXT_BYTES = 64 * 2**10
 """Of a form field that is no file."""
 MAX_SHOWN = 40
 """Names of fields, and characters of one, that a message repeats."""
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive; who sends more slowly only holds a place."""
+RAW_TYPE: Final = "application/octet-stream"
 
 
 class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ours
-    """A request that holds no photos to look at.
+    """A request that is not looked at any further.
 
     Attributes:
         status: the HTTP status to answer with.
@@ -28,18 +36,82 @@ class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ou
         self.code = code
 
 
-async def read_photos(request: Request) -> list[bytes]:
-    """The files of the form field `files`, in their order.
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for.
+
+    Attributes:
+        photos: the files as they are, at least one.
+        options: from the query.
+    """
+
+    photos: list[bytes]
+    options: Options
+
+
+async def read_request(request: Request) -> Asked:
+    """The photos and the options of a request.
 
     Raises:
-        RefusedUpload: the request is no multipart form, is too large, or has no such files.
+        RefusedUpload: the options cannot be, or as `read_photos`.
+    """
+    options = read_options(request.query_params)
+    return Asked(await read_photos(request), options)
+
+
+def read_options(query: Mapping[str, str]) -> Options:
+    """Options from the query.
+
+    Raises:
+        RefusedUpload: one is unknown or cannot be.
+    """
+    if not query:
+        return Options()
+    try:
+        return Options.model_validate(dict(query))
+    except ValidationError as error:
+        what = "; ".join(f"{where}: {text}" for where, text in faults(error, Options))
+        raise RefusedUpload(400, "bad_option", f"The options of a request must be such as ?top_k=3&threshold=0.8; "
+                            f"found {what[:500]}.") from None  # fmt: skip
+
+
+async def read_photos(request: Request) -> list[bytes]:
+    """The files of the form field `files`, in their order; or the body itself, where it is a photo and no form.
+
+    Raises:
+        RefusedUpload: the request is neither, is too large or too slow, or has no such files.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        raise RefusedUpload(415, "not_multipart", f"The body must be multipart/form-data with one file or more in the "
-                            f"field {FIELD!r}; found {kind or 'no Content-Type'}.")  # fmt: skip
-    parser = MultiPartParser(request.headers, _limited(request), max_files=MAX_FILES, max_fields=MAX_FILES,
-                             max_part_size=MAX_TEXT_BYTES)  # fmt: skip
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise RefusedUpload(415, "encoded", f"The body must come as it is, without Content-Encoding; this one "
+                            f"is packed ({encoding[:MAX_SHOWN]}). Send the photos themselves.")  # fmt: skip
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            if kind == "multipart/form-data":
+                return await _read_form(request)
+            if kind == RAW_TYPE or kind.startswith("image/"):
+                return [await _read_raw(request)]
+    except TimeoutError:
+        raise RefusedUpload(408, "too_slow", f"The body must arrive within {BODY_SECONDS:.0f} s; this one did not. "
+                            "Send fewer photos in one request.") from None  # fmt: skip
+    except ClientDisconnect:
+        raise RefusedUpload(
+            400, "disconnected", "The body must arrive whole; the client left before its end."
+        ) from None
+    raise RefusedUpload(415, "not_a_photo", f"The body must be multipart/form-data with one file or more in the field "
+                        f"{FIELD!r}, or one photo with Content-Type image/… or {RAW_TYPE}; found "
+                        f"{kind[:MAX_SHOWN] or 'no Content-Type'}.")  # fmt: skip
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = MAX_BODY_BYTES + 1
+    """Photos stay in memory: the disk of a container may be read-only, and their number and size are limited."""
+
+
+async def _read_form(request: Request) -> list[bytes]:
+    parser = _Parser(request.headers, _limited(request), max_files=MAX_FILES, max_fields=MAX_FILES,
+                     max_part_size=MAX_TEXT_BYTES)  # fmt: skip
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -49,6 +121,10 @@ async def read_photos(request: Request) -> list[bytes]:
         return await _files(form.multi_items())
     finally:
         await form.close()
+
+
+async def _read_raw(request: Request) -> bytes:
+    return b"".join([chunk async for chunk in _limited(request)])
 
 
 async def _limited(request: Request) -> AsyncGenerator[bytes, None]:

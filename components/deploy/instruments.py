@@ -1,0 +1,51 @@
+"""The service's metrics, at GET /metrics for Prometheus.
+
+BentoML's own are switched off: they keep a series for every address that anyone asks for, until the memory is full.
+"""
+
+import functools
+import os
+from typing import Final
+
+SHARES: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
+SIZES: Final = (1, 2, 4, 8, 16, 32)
+
+
+class Instruments:
+    """Counters and histograms; they are made with the first use."""
+
+    def __init__(self) -> None:
+        # Not before a worker runs: BentoML has then set up how prometheus_client counts across processes.
+        from prometheus_client import Counter, Histogram
+
+        self.requests = Counter("darkroom_requests_total", "Requests, by address and status.", ["path", "status"])
+        self.request_seconds = Histogram("darkroom_request_seconds", "Time of requests.", ["path"], buckets=SECONDS)
+        self.predictions = Counter("darkroom_predictions_total", "Photos classified, by class.", ["class_name"])
+        self.abstentions = Counter("darkroom_abstentions_total", "Photos whose answer was withheld.")
+        self.unfamiliar = Counter("darkroom_unfamiliar_total", "Photos unlike the training photos.")
+        self.confidence = Histogram("darkroom_confidence", "Confidence of the answers.", buckets=SHARES)
+        self.broken = Counter("darkroom_broken_photos_total", "Files that are no usable photo, by reason.", ["code"])
+        self.refused = Counter("darkroom_refused_requests_total", "Requests not looked at, by reason.", ["code"])
+        self.batch_size = Histogram(
+            "darkroom_batch_size", "Photos that went through the graph together.", buckets=SIZES
+        )
+        self.decode_seconds = Histogram("darkroom_decode_seconds", "Time to decode a photo.", buckets=SECONDS)
+        self.graph_seconds = Histogram("darkroom_graph_seconds", "Time of a batch in the graph.", buckets=SECONDS)
+
+
+@functools.cache
+def instruments() -> Instruments:
+    """Those of this process."""
+    return Instruments()
+
+
+def exposition() -> tuple[bytes, str]:
+    """All metrics of all workers, as Prometheus reads them, and their content type."""
+    from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
+
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,82 @@
+"""How a service is run: what `darkroom serve` passes on, and a container sets, as environment variables."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import ServiceError
+
+API_KEY: Final = "DARKROOM_API_KEY"
+API_KEY_FILE: Final = "DARKROOM_API_KEY_FILE"
+ALLOWED_ORIGINS: Final = "DARKROOM_ALLOWED_ORIGINS"
+PREDICTION_LOG: Final = "DARKROOM_PREDICTION_LOG"
+PREDICTION_LOG_SHARE: Final = "DARKROOM_PREDICTION_LOG_SHARE"
+VARIABLES: Final = (API_KEY, API_KEY_FILE, ALLOWED_ORIGINS, PREDICTION_LOG, PREDICTION_LOG_SHARE)
+
+MIN_KEY_LENGTH: Final = 16
+"""Shorter keys can be guessed."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The settings of a service.
+
+    Attributes:
+        api_key: what requests must carry; None where anyone may ask.
+        allowed_origins: web pages of other origins that may ask from a browser.
+        prediction_log: the folder of the prediction log; None for none.
+        log_share: the share of predictions that are logged, from 0 to 1.
+    """
+
+    api_key: str | None = None
+    allowed_origins: tuple[str, ...] = ()
+    prediction_log: Path | None = None
+    log_share: float = 1.0
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSettings:
+    """The settings that the environment names.
+
+    Raises:
+        ServiceError: a value cannot be; names the variable.
+    """
+    folder = environment.get(PREDICTION_LOG)
+    origins = tuple(origin for origin in environment.get(ALLOWED_ORIGINS, "").split() if origin)
+    for origin in origins:
+        if not origin.startswith(("http://", "https://")):
+            raise ServiceError(f"{ALLOWED_ORIGINS} must hold addresses such as https://example.org, apart by spaces; "
+                               f"found {origin!r}.")  # fmt: skip
+    return ServiceSettings(
+        api_key=_api_key(environment),
+        allowed_origins=origins,
+        prediction_log=Path(folder) if folder else None,
+        log_share=_share(environment.get(PREDICTION_LOG_SHARE, "1")),
+    )
+
+
+def _api_key(environment: Mapping[str, str]) -> str | None:
+    key, path = environment.get(API_KEY), environment.get(API_KEY_FILE)
+    if path:
+        try:
+            key = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ServiceError(f"{API_KEY_FILE} must name a readable file that holds the key; {path} is none: "
+                               f"{error}.") from None  # fmt: skip
+    if key is None or (key == "" and not path):
+        return None
+    if len(key) < MIN_KEY_LENGTH or not (key.isascii() and key.isprintable()):
+        raise ServiceError(f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; the one given "
+                           f"has {len(key)}. Make one: openssl rand -hex 24")  # fmt: skip
+    return key
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ServiceError(f"{PREDICTION_LOG_SHARE} must be a number from 0 to 1; found {text!r}.")
+    return share
