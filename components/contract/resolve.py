@@ -14,22 +14,25 @@ from components.contract.params import (
     TrainParams,
 )
 
+NORMALIZED = {"BatchNormalization": {"momentum": 0.9}}
+"""Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
+
 SMALL_CNN: tuple[Layer, ...] = tuple(
     parse_layer(layer)
     for layer in (
         {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        "BatchNormalization",
+        NORMALIZED,
         {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        "BatchNormalization",
+        NORMALIZED,
         "MaxPooling2D",
         {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        "BatchNormalization",
+        NORMALIZED,
         {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        "BatchNormalization",
+        NORMALIZED,
         "MaxPooling2D",
-        "Flatten",
-        {"Dropout": {"rate": 0.3}},
-        {"Dense": {"units": 128, "activation": "relu"}},
+        {"Conv2D": {"filters": 128, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        NORMALIZED,
+        "GlobalAveragePooling2D",
         {"Dropout": {"rate": 0.3}},
     )
 )
