@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from components.contract.console import MENDABLE
 
 if TYPE_CHECKING:
-    from components.train.imported.importing import ImportedModel, Report
+    from components.train.imported.facts import ImportedModel
+    from components.train.imported.importing import Report
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 

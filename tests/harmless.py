@@ -71,6 +71,7 @@ def _transfer() -> Any:
 
     base = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(64, 64, 3), alpha=0.35)
     _randomise(base)
+    _settle(base, np.random.default_rng(2).uniform(-1, 1, (3, 64, 64, 3)))
     base.trainable = False
     start = keras.Input((64, 64, 3))
     x = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])(start)
@@ -111,8 +112,9 @@ def _shared() -> Any:
     convolution = layers.Conv2D(3, 3, padding="same", activation="tanh")
     inner = keras.Input((16, 16, 3))
     tower = keras.Model(inner, layers.Conv2D(3, 3, padding="same")(layers.BatchNormalization()(inner)), name="tower")
-    x = convolution(convolution(start))
-    x = layers.Subtract()([tower(x), tower(start)])
+    scaled = layers.Rescaling(1 / 255)(start)
+    x = convolution(convolution(scaled))
+    x = layers.Subtract()([tower(x), tower(scaled)])
     return keras.Model(start, layers.Dense(3, activation="softmax")(layers.Flatten()(x)))
 
 
@@ -123,7 +125,7 @@ def _ends_in_a_model() -> Any:
     start = keras.Input((16, 16, 3))
     inner = keras.Input((14, 14, 4))
     head = keras.Model(inner, layers.Dense(3, activation="softmax")(layers.Flatten()(inner)), name="head")
-    return keras.Model(start, head(layers.Conv2D(4, 3)(start)))
+    return keras.Model(start, head(layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(start))))
 
 
 def _ends_in_a_chain() -> Any:
@@ -132,7 +134,7 @@ def _ends_in_a_chain() -> Any:
 
     start = keras.Input((16, 16, 3))
     head = keras.Sequential([layers.Flatten(), layers.Dense(3, activation="softmax")], name="head")
-    return keras.Model(start, head(layers.Conv2D(4, 3)(start)))
+    return keras.Model(start, head(layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(start))))
 
 
 def _open_size() -> Any:
@@ -223,16 +225,34 @@ def _randomise(model: Any) -> None:
             weight.assign(value + rng.normal(0, 0.1, value.shape))
 
 
+def _settle(model: Any, photos: np.ndarray) -> None:
+    """Gives batch normalisation the statistics of `photos`, so that deep random networks do not answer all alike."""
+    import keras
+
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    usual = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    if layers:
+        model(photos, training=True)
+    for layer, momentum in zip(layers, usual, strict=True):
+        layer.momentum = momentum
+
+
 def make(folder: Path, names: list[str]) -> None:
     """Writes the models' files, and what they answer."""
     import keras
 
     for name in names:
         keras.utils.clear_session()
+        keras.utils.set_random_seed(11)
         model_name, form = name.split(".")
         model = MODELS[model_name]()
+        shape = tuple(side or 40 for side in model.input_shape[1:])
+        photos = np.random.default_rng(3).integers(0, 256, (3, *shape)).astype(model.inputs[0].dtype)
         if model_name not in ("transfer", "partly_frozen"):
             _randomise(model)
+            _settle(model, photos)
         path = folder / file_name(name)
         if form == "zip":
             model.save(folder / "inner.h5")
@@ -245,8 +265,6 @@ def make(folder: Path, names: list[str]) -> None:
             _save_legacy_weights(model, path)
         else:
             model.save(path)
-        shape = tuple(side or 40 for side in model.input_shape[1:])
-        photos = np.random.default_rng(3).integers(0, 256, (3, *shape)).astype(model.inputs[0].dtype)
         np.savez(folder / f"{name}.npz", photos=photos, answers=np.asarray(model(photos, training=False)))
 
 
@@ -261,7 +279,7 @@ def _save_legacy_weights(model: Any, path: Path) -> None:
 
 def compare(folder: Path) -> dict[str, float]:
     """The largest difference between each model's answers and our copy's, relative to the largest answer above 1."""
-    from components.train.imported.importing import load
+    from components.train.imported.loading import load
 
     differences = {}
     for path in sorted(folder.glob("*.npz")):

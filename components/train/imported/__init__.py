@@ -2,13 +2,18 @@
 
 The way of an upload (each module is one idea):
 
-    importing        the order of the steps, and what comes out
+    importing        the order of the steps
+    facts            what is told of an upload
+    loading          our copy as a Keras network, whole or cut
     reader           a confined process that unpacks the file and turns its HDF5 weights into plain numbers
     strict_json      the description as JSON, under limits
     allow_list       every named thing of the description must be one that we know
-    graph            the description as layers and calls, every argument checked (arguments, layers)
+    layers           the kinds of layers that we know (their arguments, shapes)
+    description      the description as a graph of layers and calls (graph, operations), every argument checked
     sizes            shapes, parameters and work, before anything is built
     matching         which stored array belongs to which weight
     builder          a confined process that builds the network, assigns the numbers, tries it and saves our copy
+    architecture     the network of a file of weights only
+    preprocessing    what its photos must be, as far as it tells
     confinement      what a confined process may not do
 """

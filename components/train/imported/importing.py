@@ -13,60 +13,21 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import ModelError, UploadError
-from components.contract.outputs import new_folder, read_json, write_json
+from components.contract.outputs import new_folder, write_json
 from components.train.imported import architecture, builder, reader
 from components.train.imported.confinement import Confinement, run_confined
+from components.train.imported.facts import ImportedModel, facts_of, file_sha256
 from components.train.imported.limits import Limits
-from components.train.imported.plan import Output, Plan, make_plan, read_contents, write_plan
-from components.train.imported.preprocessing import Preprocessing, infer_preprocessing
-
-if TYPE_CHECKING:
-    import keras
+from components.train.imported.plan import Plan, make_plan, read_contents, write_plan
 
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES: Final = 2**20
-
-
-class ImportedModel(BaseModel):
-    """What import.json holds beside model.keras.
-
-    Attributes:
-        form: how the upload was packed.
-        keras_version: that wrote it, as far as it says.
-        input_shape: (height, width, channels); None where a size is open.
-        input_dtype: of the tensor that it takes.
-        output_shape: for one photo; of a photo of 224 px where the size is open.
-        num_outputs: how many values it gives a photo; None where it gives a map, as a network without head.
-        output: softmax and sigmoid are probabilities; values may be logits; features are a map.
-        num_layers: with those of submodels.
-        layer_names: of the outermost network, in order; each can be taken as features.
-        num_parameters: of the network.
-        preprocessing: what its photos must be, and why; None where it does not tell, and must be asked for.
-        uploaded_sha256: of the file that was brought.
-        model_sha256: of our own copy, model.keras.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    form: str
-    keras_version: str
-    input_shape: tuple[int | None, int | None, int | None]
-    input_dtype: str
-    output_shape: tuple[int, ...]
-    num_outputs: int | None
-    output: Output
-    num_layers: int
-    layer_names: tuple[str, ...]
-    num_parameters: int
-    preprocessing: Preprocessing | None
-    uploaded_sha256: str
-    model_sha256: str
 
 
 class Report(BaseModel):
@@ -123,14 +84,14 @@ def import_model(
         folder = Path(scratch)
         uploaded_sha256 = _snapshot(path, folder / "upload", limits)
         try:
-            plan = _read(folder, expected, limits)
+            plan = read_upload(folder, expected, limits)
             _check_classes(plan, expected)
             _build(folder, plan, limits)
         except UploadError as error:
             raise UploadError(f"{path}: {error}") from None
         with new_folder(output_dir) as output:
             shutil.copyfile(folder / "model.keras", output / "model.keras")
-            facts = _facts(plan, uploaded_sha256, _sha256(output / "model.keras"))
+            facts = facts_of(plan, uploaded_sha256, file_sha256(output / "model.keras"))
             write_json(output / "import.json", facts)
     log.info("Took %s: %s, %s parameters, now %s.", path, facts.form, f"{facts.num_parameters:,}", output_dir)
     return facts
@@ -147,34 +108,6 @@ def check_model(
             return Report(accepted=True, reason=None, model=model, seconds=time.monotonic() - started)
         except ModelError as error:
             return Report(accepted=False, reason=str(error), model=None, seconds=time.monotonic() - started)
-
-
-def read_import(imported_dir: Path) -> ImportedModel:
-    """What import.json says.
-
-    Raises:
-        ArtifactError: it is missing or damaged.
-    """
-    return read_json(imported_dir / "import.json", ImportedModel, "imported model")
-
-
-def load(imported_dir: Path) -> "keras.Model":
-    """The network of a folder that `import_model` wrote, built by our own constructors once more.
-
-    Raises:
-        ArtifactError: import.json is missing or damaged.
-        UploadError: model.keras is not the file that was written.
-    """
-    facts = read_import(imported_dir)
-    path = imported_dir / "model.keras"
-    if _sha256(path) != facts.model_sha256:
-        raise UploadError(f"{path} must be the copy that was checked; it was changed since. Import the model again.")
-    with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
-        folder = Path(scratch)
-        limits = Limits()
-        shutil.copyfile(path, folder / "upload")
-        plan = _read(folder, Expectation(), limits)
-        return builder.assembled(plan, folder / "weights.bin")
 
 
 def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
@@ -196,7 +129,7 @@ def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
     return digest.hexdigest()
 
 
-def _read(folder: Path, expected: Expectation, limits: Limits) -> Plan:
+def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
     """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
     arguments = [str(folder / "upload"), str(limits.max_bytes), str(limits.max_config_bytes)]
     run_confined(reader.MODULE, arguments, Confinement(
@@ -225,20 +158,3 @@ def _build(folder: Path, plan: Plan, limits: Limits) -> None:
     run_confined(builder.MODULE, [], Confinement(
         folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, 2 * limits.max_bytes, limits.timeout_seconds
     ))  # fmt: skip
-
-
-def _facts(plan: Plan, uploaded_sha256: str, model_sha256: str) -> ImportedModel:
-    height, width, channels = plan.graph.input_shape or plan.sizes.input_shape
-    shape = plan.sizes.output_shape
-    return ImportedModel(
-        form=plan.contents.form, keras_version=plan.contents.keras_version, input_shape=(height, width, channels),
-        input_dtype=plan.graph.input_dtype, output_shape=shape, num_outputs=shape[0] if len(shape) == 1 else None,
-        output=plan.output, num_layers=plan.graph.num_layers,
-        layer_names=tuple(layer.name for layer in plan.graph.layers), num_parameters=plan.sizes.num_parameters,
-        preprocessing=infer_preprocessing(plan.graph), uploaded_sha256=uploaded_sha256, model_sha256=model_sha256,
-    )  # fmt: skip
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

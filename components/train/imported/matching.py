@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from components.contract.errors import UploadError
 from components.train.imported.graph import Graph, Layer
-from components.train.imported.layers import NOT_TRAINED, Shape
+from components.train.imported.layers import NOT_TRAINED
 from components.train.imported.reader import Contents, StoredArray
+from components.train.imported.shapes import Shape
 from components.train.imported.sizes import Path, Sizes
 
 

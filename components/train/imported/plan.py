@@ -8,7 +8,8 @@ from typing import Literal
 from components.contract.errors import UploadError
 from components.train.imported import strict_json
 from components.train.imported.allow_list import sweep
-from components.train.imported.graph import Graph, read_graph
+from components.train.imported.description import read_graph
+from components.train.imported.graph import Graph
 from components.train.imported.limits import Limits
 from components.train.imported.matching import Matches, match
 from components.train.imported.reader import Contents

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from components.train.imported.graph import Graph, Layer
+from components.train.imported.graph import Graph, Layer, Reference
 
 PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
 
@@ -64,18 +64,27 @@ def infer_preprocessing(graph: Graph) -> Preprocessing | None:
 
 
 def _from_input(graph: Graph) -> Iterator[Layer]:
-    """The layers that the photo passes one after another, into submodels, up to the first fork."""
-    reference, model = (graph.input, 0), graph
-    for _ in range(len(list(_all_layers(graph)))):
-        users = [layer for layer in model.layers for call in layer.calls if reference in call.inputs]
+    """The layers that the photo passes one after another, in and out of submodels, up to the first fork."""
+    outer: list[tuple[Graph, Reference]] = []
+    reference: Reference = (graph.input, 0)
+    while True:
+        while outer and reference == graph.output:
+            graph, reference = outer.pop()
+        users = [
+            (layer, number)
+            for layer in graph.layers
+            for number, call in enumerate(layer.calls)
+            if reference in call.inputs
+        ]
         if len(users) != 1:
             return
-        if users[0].model is not None:
-            model = users[0].model
-            reference = (model.input, 0)
-            continue
-        yield users[0]
-        reference = (users[0].name, 0)
+        layer, number = users[0]
+        if layer.model is not None:
+            outer.append((graph, (layer.name, number)))
+            graph, reference = layer.model, (layer.model.input, 0)
+        else:
+            yield layer
+            reference = (layer.name, number)
 
 
 def _all_layers(graph: Graph) -> Iterator[Layer]:

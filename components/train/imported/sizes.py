@@ -6,8 +6,9 @@ from typing import Final
 
 from components.contract.errors import UploadError
 from components.train.imported.graph import Graph, Layer, order
-from components.train.imported.layers import KINDS, Shape
+from components.train.imported.layers import KINDS
 from components.train.imported.limits import Limits
+from components.train.imported.shapes import Shape
 
 OPEN_SIDE: Final = 224
 """What stands for a side that the network leaves open."""
@@ -23,6 +24,7 @@ class Sizes:
     Attributes:
         input_shape: with `OPEN_SIDE` for open sides.
         output_shape: what it gives.
+        layer_shapes: what each layer of the outermost network gives at its last call.
         weights: of each layer that has any: their names and shapes, in Keras' order.
         num_parameters: all weights together.
         num_values: the sum over all tensors between layers.
@@ -31,6 +33,7 @@ class Sizes:
 
     input_shape: Shape
     output_shape: Shape = ()
+    layer_shapes: dict[str, Shape] = field(default_factory=dict)
     weights: dict[Path, dict[str, Shape]] = field(default_factory=dict)
     num_parameters: int = 0
     num_values: int = 0
@@ -72,6 +75,7 @@ class _Measure:
             inputs = [shapes[reference] for reference in layer.calls[number].inputs]
             shapes[layer.name, number] = self._layer(layer, inputs, (*within, layer.name))
         self._sizes.output_shape = shapes[graph.output]
+        self._sizes.layer_shapes = {name: shape for (name, _), shape in shapes.items()}  # the outermost's come last
         return shapes[graph.output]
 
     def _layer(self, layer: Layer, inputs: list[Shape], path: Path) -> Shape:

@@ -6,7 +6,8 @@ import pytest
 
 from components.contract.errors import UploadError
 from components.train.imported.allow_list import sweep
-from components.train.imported.graph import Graph, read_graph
+from components.train.imported.description import read_graph
+from components.train.imported.graph import Graph
 from components.train.imported.limits import Limits
 from components.train.imported.preprocessing import infer_preprocessing
 from components.train.imported.sizes import Sizes, measure
@@ -155,3 +156,15 @@ def test_the_layers_of_a_known_network_tell_with_a_caution() -> None:
     preprocessing = infer_preprocessing(read(network(*inner, last="block5_pool")))
     assert preprocessing is not None
     assert (preprocessing.pixels, preprocessing.is_certain) == ("BGR less ImageNet mean", False)
+
+
+def test_the_rescaling_behind_a_submodel_is_seen() -> None:
+    inner = network(layer("RandomFlip", "flip", "input"), last="flip")["config"]
+    inner |= {"layers": inner["layers"][:2], "output_layers": [["flip", 0, 0]]}
+    augmentation = {**layer("Functional", "augmentation", "input"), "config": inner}
+    names = ["block1_conv1", "block3_conv3", "block5_conv3", "block5_pool"]
+    chain = [layer("Identity", name, before) for name, before in zip(names, ["scaled", *names], strict=False)]
+    rescaling = layer("Rescaling", "scaled", "augmentation", scale=1 / 255)
+    preprocessing = infer_preprocessing(read(network(augmentation, rescaling, *chain, last="block5_pool")))
+    assert preprocessing is not None
+    assert (preprocessing.pixels, preprocessing.is_certain) == ("0 to 255", True)

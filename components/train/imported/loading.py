@@ -1,0 +1,60 @@
+"""Our copy of an uploaded model as a Keras network, whole or cut where a new head goes on."""
+
+import difflib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.errors import UploadError
+from components.train.imported import builder
+from components.train.imported.facts import file_sha256, read_import
+from components.train.imported.importing import Expectation, read_upload
+from components.train.imported.limits import Limits
+
+if TYPE_CHECKING:
+    import keras
+
+
+def load(imported_dir: Path) -> "keras.Model":
+    """The network of a folder that `import_model` wrote, built by our own constructors once more.
+
+    Raises:
+        ArtifactError: import.json is missing or damaged.
+        UploadError: model.keras is not the file that was written.
+    """
+    facts = read_import(imported_dir)
+    path = imported_dir / "model.keras"
+    if file_sha256(path) != facts.model_sha256:
+        raise UploadError(f"{path} must be the copy that was checked; it was changed since. Import the model again.")
+    with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
+        folder = Path(scratch)
+        limits = Limits()
+        shutil.copyfile(path, folder / "upload")
+        plan = read_upload(folder, Expectation(), limits)
+        return builder.assembled(plan, folder / "weights.bin")
+
+
+def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
+    """The part of a network from its input to a named layer, to which a head can be put.
+
+    Args:
+        model: as `load` gives it; it shares its layers with the part.
+        layer_name: of its outermost layers.
+
+    Raises:
+        UploadError: there is no such layer, or it is used several times.
+    """
+    import keras
+
+    layers = {layer.name: layer for layer in model.layers}
+    if layer_name not in layers:
+        near = difflib.get_close_matches(layer_name, layers, 1)
+        hint = f"did you mean {near[0]}?" if near else f"its last are {', '.join(list(layers)[-5:])}."
+        raise UploadError("Features must be those of a layer of the uploaded model; it has no "
+                          f"{layer_name[:60]!r}: {hint}")  # fmt: skip
+    num_uses = len(layers[layer_name]._inbound_nodes)
+    if num_uses != 1:
+        raise UploadError(f"Features must be those of a layer that is used once; {layer_name} is used {num_uses} "
+                          "times. Name another.")  # fmt: skip
+    return keras.Model(model.input, layers[layer_name].output, name="features")

@@ -1,0 +1,135 @@
+"""Whatever a description or a file of weights is damaged into, it is read or refused; it never makes us stumble."""
+
+import copy
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from components.contract.errors import UploadError
+from components.train.imported.importing import Expectation, read_upload
+from components.train.imported.limits import Limits
+from components.train.imported.plan import Plan, make_plan
+from components.train.imported.reader import Contents, StoredArray
+from tests.hostile import Attack, keras_file, layer, network, weights_file
+
+VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 7, 10**18, 1e300, 0.5, "", "dense", "x" * 300, "\n", [], [None], [[]], [-1, 3], ["input", 0, 0],
+    [["input", 0, 0]], {}, {"class_name": "Dense"}, {"class_name": ["Dense"]}, {"class_name": "Dense", "config": {}},
+    {"class_name": "__tuple__", "items": 3}, {"class_name": "L2", "config": {"l2": "x"}},
+    {"type": "ndarray", "value": []},
+)  # fmt: skip
+
+
+def rich_network() -> dict[str, Any]:
+    """Every form that a description can take: submodels, both ways of writing calls, objects, arithmetic."""
+    chain = {"class_name": "Sequential", "config": {"name": "chain", "layers": [
+        {"class_name": "Conv2D", "config": {
+            "name": "conv", "filters": 3, "kernel_size": [3, 3], "padding": "same",
+            "batch_input_shape": [None, 8, 8, 3],
+            "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}},
+            "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
+            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+            "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}},
+        }},
+        {"class_name": "BatchNormalization", "config": {"name": "bn", "axis": [3], "epsilon": 1e-3}},
+    ]}, "name": "chain", "inbound_nodes": [[["scaled", 0, 0, {"training": False}]]]}  # fmt: skip
+    scaled = {
+        **layer("TrueDivide", "scaled", "input"),
+        "module": "keras.src.ops.numpy",
+        "registered_name": "TrueDivide",
+    }
+    scaled["inbound_nodes"][0]["args"].append(255.0)
+    return network(
+        scaled, chain, layer("Add", "sum", ["scaled", "chain"]),
+        layer("ZeroPadding2D", "pad", "sum", padding=[[0, 1], 2]),
+        layer("Cropping2D", "crop", "pad", cropping=[[0, 1], [2, 2]]), last="crop",
+    )  # fmt: skip
+
+
+def contents(config: str) -> Contents:
+    shapes = {"dense/vars/0": (192, 3), "dense/vars/1": (3,), "sequential/layers/conv2d/vars/0": (3, 3, 3, 3),
+              "sequential/layers/conv2d/vars/1": (3,),
+              **{f"sequential/layers/batch_normalization/vars/{n}": (3,) for n in range(4)}}  # fmt: skip
+    arrays = tuple(StoredArray(path=f"layers/{path}", shape=shape, offset=0) for path, shape in shapes.items())
+    return Contents(
+        form=".keras", config=config, training_config=None, keras_version="3.15.1", layers=None, arrays=arrays
+    )
+
+
+def places(tree: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value of a JSON."""
+    if way:
+        yield way
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        yield from places(value, (*way, key))
+
+
+def test_the_undamaged_description_is_read() -> None:
+    plan = make_plan(contents(json.dumps(rich_network())), Limits())
+    assert isinstance(plan, Plan)
+    assert set(plan.matches) == {("chain", "conv"), ("chain", "bn"), ("dense",)}
+
+
+def test_every_damage_to_a_description_is_refused_or_harmless() -> None:
+    tree = rich_network()
+    num_refused = num_read = 0
+    for way in places(tree):
+        for value in VALUES:
+            damaged = copy.deepcopy(tree)
+            node = damaged
+            for key in way[:-1]:
+                node = node[key]
+            node[way[-1]] = value
+            try:
+                make_plan(contents(json.dumps(damaged)), Limits())
+                num_read += 1
+            except UploadError as error:
+                assert len(str(error)) < 1000
+                num_refused += 1
+    assert num_refused > num_read > 0
+
+
+def test_every_missing_word_of_a_description_is_refused_or_harmless() -> None:
+    tree = rich_network()
+    for way in places(tree):
+        damaged = copy.deepcopy(tree)
+        node = damaged
+        for key in way[:-1]:
+            node = node[key]
+        del node[way[-1]]
+        try:
+            make_plan(contents(json.dumps(damaged)), Limits())
+        except UploadError as error:
+            assert len(str(error)) < 1000
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_file_of_weights_is_refused_or_read(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    (tmp_path / "made").mkdir()
+    weights = bytearray(weights_file())
+    headers = np.flatnonzero(np.frombuffer(bytes(weights), np.uint8))[:600]
+    for place in rng.choice(headers, 1 + seed % 5):
+        weights[place] = rng.integers(256)
+    path = keras_file(Attack(tmp_path / "made", tmp_path, 9, tmp_path), network(), bytes(weights))
+    path.rename(tmp_path / "upload")
+    try:
+        plan = read_upload(tmp_path, Expectation(), Limits())
+    except UploadError as error:
+        assert len(str(error)) < 1000
+    else:
+        assert (tmp_path / "weights.bin").stat().st_size == 4 * (192 * 3 + 3)
+        assert len(plan.matches) == 1
+
+
+def test_the_weights_of_the_tests_are_hdf5() -> None:
+    with h5py.File(io.BytesIO(weights_file())) as file:
+        assert file["layers/dense/vars/0"].shape == (192, 3)
