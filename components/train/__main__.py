@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from components.contract.console import exit_code, running_step
 from components.contract.dataset import read_info
 from components.contract.params import load_params
 from components.contract.resolve import resolve_train
-from components.contract.tracking import tracking_uri
 from components.train.step import train
 
 
@@ -22,7 +20,6 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="the folder that preprocess wrote")
     parser.add_argument("--output", type=Path, required=True, help="the folder of the bundle, replaced as a whole")
     arguments = parser.parse_args()
-    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri(Path(".darkroom"))
     with running_step("train"):
         params = load_params(arguments.params, tuple(arguments.set)).train
         params, decisions = resolve_train(params, read_info(arguments.dataset).image_size)

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -75,6 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Ite
     watcher.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", store)
             patch.setattr("components.train.fit.SYSTEM_METRICS_SECONDS", 0.2)
             bundle = train(folder / "dataset", PARAMS, folder / "model")
     finally:
@@ -285,10 +289,18 @@ def test_data_that_cannot_be_trained_on_are_refused(photos_of_32: Path, tmp_path
 def test_a_store_that_cannot_be_written_is_refused_before_training(
     photos_of_32: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mlflow
-
     (tmp_path / "file").touch()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/file/mlflow.db")
     with pytest.raises(TrackingError, match="must be reachable and writable"):
         train(photos_of_32, PARAMS, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_program_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("data: {uri: photos}\ntrain: {epochs: 0}\n")
+    command = [sys.executable, "-m", "components.train", "--dataset", "dataset", "--output", "model"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == ("darkroom: params.yaml: train.epochs: expected greater than or equal to 1; found 0.\n")
     assert not (tmp_path / "model").exists()
