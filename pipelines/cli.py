@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.console import BUG, QUIET, exit_code
+from pipelines.audit_cli import add_audit
 from pipelines.cluster_cli import add_images, add_submit
+from pipelines.data_cli import add_data
 from pipelines.model_cli import add_model
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_json(predict)
 
     listing = verb("runs", _runs, "list the runs of this folder")
+    add_audit(verb)
+    add_data(verb)
     _add_json(listing)
 
     clean = verb("clean", _clean, "remove old, failed and killed runs; never photos, never the latest run")
@@ -94,7 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_params_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="URI", help="the photos: a folder of class folders, or an archive of one")
+    parser.add_argument("--data", metavar="URI", help="the photos: class folders, an archive, a table or an address")
     parser.add_argument("--params", type=Path, metavar="FILE", help="default: params.yaml where it exists")
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value; may be repeated"
@@ -130,7 +134,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     console = show.console(to_stderr=arguments.json)
     limits = _limits(arguments)
-    resolution = _resolve(arguments)
+    resolution = resolve_data(arguments)
     show.decisions(console, resolution)
     try:
         folder = local.run(resolution, show.Progress(console), limits)
@@ -159,7 +163,7 @@ def _limits(arguments: argparse.Namespace) -> "Limits | None":
 def _compile(arguments: argparse.Namespace) -> int:
     from pipelines import cluster, show
 
-    resolution = _resolve(arguments)
+    resolution = resolve_data(arguments)
     cluster.compile_pipeline(resolution.params, arguments.output)
     if arguments.json:
         show.as_json({"output": str(arguments.output), "decisions": resolution.decisions})
@@ -190,6 +194,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     rows = predict_files(find_run(arguments.run).path / "bento", arguments.paths)
     if arguments.json:
         show.as_json(list(rows))
+    from components.preprocess.remote import is_remote
     else:
         write_csv(rows, arguments.output, overwrite=arguments.overwrite)
     return 0
@@ -204,25 +209,25 @@ def _runs(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    from components.contract.tracking import HOME
+    from components.contract.cache import cache_dir
     from pipelines import runs, show
 
     runs.mark_killed_runs()
-    removals = runs.plan_cleaning(arguments.keep, HOME / "cache" if arguments.cache else None)
+    removals = runs.plan_cleaning(arguments.keep, cache_dir() if arguments.cache else None)
     if not arguments.dry_run:
         runs.remove(removals)
     show.removals(show.console(), removals, dry_run=arguments.dry_run, as_json_text=arguments.json)
     return 0
 
 
-def _resolve(arguments: argparse.Namespace) -> "Resolution":
+def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     """Params from file and options, every `auto` settled by a look at the data."""
     from components.contract.resolve import resolve
     from components.preprocess.source import probe
 
     params = params_of(arguments)
     uri = params.data.uri
-    if "://" not in uri:
+    if not is_remote(uri):
         uri = str(Path(uri).expanduser().resolve())
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
     found = probe(uri)

@@ -11,8 +11,9 @@ OURS = ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "DARKROOM_RUN_KEY", "DARKROOM_EV
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the caller's runs."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees the caller's runs, nor what is cached of other tests."""
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path_factory.mktemp("cache")))
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
     if "mlflow" in sys.modules:

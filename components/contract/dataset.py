@@ -6,7 +6,10 @@
     validation-00000.arrow …
     test-00000.arrow …
     golden/<image_id>.<suffix>   test photos as their original files
+    audit.json  audit.html       what the audit found
     samples.jpg                  a sheet of labelled samples
+    augmentation.jpg             one photo as training sees it
+    classes.svg                  photos per class and split
 
 Reading maps the files into memory: pixels are NumPy views on them, nothing is decoded or copied.
 """

@@ -20,6 +20,10 @@ class ArchiveError(DataError):
     """An archive is broken, of an unknown kind, or tries to write outside its folder."""
 
 
+class AuditError(DataError):
+    """The audit found what the params call a failure."""
+
+
 class ImageError(DarkroomError):
     """One file is no usable photo.
 

@@ -47,12 +47,15 @@ class Photo:
 
     Attributes:
         pixels: uint8 (height, width, 3), RGB, of the size that was asked for.
+        whole: uint8 (height, width, 3), RGB, all of the photo and upright, before it was fitted; of a large JPEG as it
+            was scaled while decoding.
         native_size: (height, width) of the file as a viewer shows it, in pixels.
         mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
         format: one of FORMATS.
     """
 
     pixels: np.ndarray
+    whole: np.ndarray
     native_size: tuple[int, int]
     mode: str
     format: str
@@ -75,8 +78,8 @@ def decode(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> Ph
     image = _open(data)
     mode, file_format = image.mode, _format(image)
     stored = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
-    pixels = _orient(stored, _orientation(image))
-    return Photo(_fit(pixels, size, resize), _upright_size(image), mode, file_format)
+    whole = _orient(stored, _orientation(image))
+    return Photo(_fit(whole, size, resize), whole, _upright_size(image), mode, file_format)
 
 
 def read_size(source: bytes | BinaryIO) -> tuple[int, int]:

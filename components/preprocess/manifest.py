@@ -18,6 +18,9 @@ class Record:
         message: the same in a sentence.
         native_height, native_width: as a viewer shows it, in pixels.
         mode, format: the file's own, in Pillow's words.
+        brightness, sharpness, pixel_hash: see components/preprocess/measure.py.
+        perceptual_hash: 16 hexadecimal digits, see components/preprocess/similar.py.
+        group: photos of one group are never divided among splits.
     """
 
     path: str
@@ -31,6 +34,11 @@ class Record:
     native_width: int | None = None
     mode: str | None = None
     format: str | None = None
+    brightness: float | None = None
+    sharpness: float | None = None
+    pixel_hash: str | None = None
+    perceptual_hash: str | None = None
+    group: str | None = None
 
     @property
     def kept(self) -> bool:
@@ -48,7 +56,8 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"num_bytes": pa.int64(), "native_height": pa.int32(), "native_width": pa.int32()}
+    kinds = {"num_bytes": pa.int64(), "native_height": pa.int32(), "native_width": pa.int32(),
+             "brightness": pa.float32(), "sharpness": pa.float32()}  # fmt: skip
     schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Record)])
     rows = sorted(records, key=lambda record: record.path)
     columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.contract.dataset import Source
+from components.preprocess.remote import is_remote, origin_of
 
 ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
 """Holds the source as JSON where there are neither git nor DVC's files to be seen: in a container."""
@@ -16,6 +17,8 @@ def find_origin(data: str) -> Source:
     known = os.environ.get(ORIGIN_VARIABLE)
     if known:
         return Source.model_validate_json(known)
+    if is_remote(data):
+        return origin_of(data)
     path = Path(data).resolve()
     return Source(uri=data, dvc=dvc_hash(path), git_revision=git_revision(path))
 

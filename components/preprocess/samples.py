@@ -1,26 +1,30 @@
-"""Pictures of the prepared data for people: a sheet of labelled samples, and a page that shows it with the counts."""
+"""Pictures of the prepared data for people: labelled samples, what augmentation makes of photos, photos per class."""
 
-import base64
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from components.contract.dataset import SPLITS, DatasetInfo, read_info
+from components.contract.augment import augment, image_keys, photo_seeds
+from components.contract.dataset import SPLITS, SplitName
+from components.contract.params import AUGMENTATION_PRESETS
 from components.preprocess.manifest import Record, printable
-from components.preprocess.scan import PixelSpool
+from components.preprocess.scan import Scan
 from components.preprocess.shards import rows_of
 
-SHEET_NAME: Final = "samples.jpg"
 SAMPLES: Final = 8
 MAX_CLASSES: Final = 40
 """More would make a sheet that nobody looks through; the page counts all."""
 TILE: Final = 96
 GAP: Final = 4
+
+VARIANTS: Final = 8
+PREVIEWED: Final = ("light", "medium", "strong")
+SPLIT_COLOURS: Final = {"train": "#2f6f9f", "validation": "#8ab4d3", "test": "#b8470f"}
 
 
 def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dict[str, list[int]]:
@@ -33,7 +37,7 @@ def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dic
     return chosen
 
 
-def write_sheet(path: Path, chosen: dict[str, list[int]], spool: PixelSpool) -> None:
+def write_sheet(path: Path, chosen: dict[str, list[int]], scan: Scan) -> None:
     """A JPEG with a line of photos for each class, its name beside it."""
     step = TILE + GAP
     font = ImageFont.load_default(size=15)
@@ -44,17 +48,9 @@ def write_sheet(path: Path, chosen: dict[str, list[int]], spool: PixelSpool) -> 
     for line, (label, rows) in enumerate(zip(labels, chosen.values(), strict=True)):
         top = GAP + line * step
         draw.text((2 * GAP, top + TILE // 2), label, fill="black", font=font, anchor="lm")
-        for column, pixels in enumerate(spool.read(rows)):
+        for column, pixels in enumerate(scan.pixels(rows)):
             sheet.paste(_tile(pixels), (left + column * step, top))
     sheet.save(path, quality=88)
-
-
-def write_page(dataset_dir: Path, page_path: Path) -> None:
-    """The sheet and the counts of a prepared data set as one HTML file that stands alone."""
-    info = read_info(dataset_dir)
-    sheet = base64.b64encode((dataset_dir / SHEET_NAME).read_bytes()).decode()
-    page_path.parent.mkdir(parents=True, exist_ok=True)
-    page_path.write_text(_page(info, sheet), encoding="utf-8")
 
 
 def _tile(pixels: np.ndarray) -> Image.Image:
@@ -68,28 +64,54 @@ def _shortened(name: str, length: int = 18) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
-def _page(info: DatasetInfo, sheet: str) -> str:
-    rows = "".join(
-        f"<tr><th scope=row>{html.escape(name)}</th>"
-        + "".join(f"<td>{info.counts[split].get(name, 0):,}</td>" for split in SPLITS)
-        + "</tr>"
-        for name in info.class_names
-    )
-    totals = "".join(f"<td>{info.num_images(split):,}</td>" for split in SPLITS)
-    rejected = "; ".join(f"{count:,} {reason}" for reason, count in info.rejected.items()) or "none"
-    title = html.escape(info.name)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}: samples</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; color: #222; background: #fff; }}
-table {{ border-collapse: collapse; }} th, td {{ padding: .2rem .9rem; text-align: right; }}
-th:first-child {{ text-align: left; font-weight: 400; }} thead th, tfoot th {{ font-weight: 600; }}
-thead, tfoot {{ border: solid #ccc; border-width: 1px 0; }} img {{ max-width: 100%; height: auto; }}
-</style></head><body>
-<h1>{title}</h1>
-<p>{info.num_kept:,} photos in {len(info.class_names)} classes, prepared at {info.image_size[0]} × {info.image_size[1]}
-pixels. Rejected files: {html.escape(rejected)}.</p>
-<table><thead><tr><th>class</th><th>train</th><th>validation</th><th>test</th></tr></thead>
-<tbody>{rows}</tbody><tfoot><tr><th>all</th>{totals}</tr></tfoot></table>
-<h2>Samples</h2><img alt="Training photos of each class" src="data:image/jpeg;base64,{sheet}">
-</body></html>
-"""
+def write_augmentation(path: Path, pixels: np.ndarray, image_id: str) -> None:
+    """A JPEG with one photo eight times, as training sees it, a line for each strength of augmentation.
+
+    Args:
+        path: ends in .jpg.
+        pixels: uint8 (height, width, 3), RGB.
+        image_id: of the photo; its variants are those that a training with seed 42 makes in its first epochs.
+    """
+    step = TILE + GAP
+    font = ImageFont.load_default(size=15)
+    left = 4 * GAP + math.ceil(max(font.getlength(name) for name in PREVIEWED))
+    sheet = Image.new("RGB", (left + VARIANTS * step, GAP + len(PREVIEWED) * step), "white")
+    draw = ImageDraw.Draw(sheet)
+    keys = image_keys([image_id])
+    seeds = np.concatenate([photo_seeds(keys, seed=42, variant=variant) for variant in range(VARIANTS)])
+    for line, name in enumerate(PREVIEWED):
+        top = GAP + line * step
+        draw.text((2 * GAP, top + TILE // 2), name, fill="black", font=font, anchor="lm")
+        varied = augment(np.repeat(pixels[None], VARIANTS, axis=0), AUGMENTATION_PRESETS[name], seeds)
+        for column, variant in enumerate(varied):
+            sheet.paste(_tile(variant), (left + column * step, top))
+    sheet.save(path, quality=88)
+
+
+def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:
+    """Photos per class and split as an SVG element that stands alone or in a page: a bar per class."""
+    names = list(counts["train"])
+    most = max((sum(counts[split][name] for split in SPLITS) for name in names), default=0) or 1
+    line, left, width, right = 24, 150, 460, 60
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + right} {line * len(names) + 34}" '
+        f'width="{left + width + right}" role="img" aria-label="Photos per class and split" font-size="13" '
+        'font-family="system-ui, sans-serif">'
+    ]
+    for number, split in enumerate(SPLITS):
+        parts.append(f'<rect x="{left + 110 * number}" y="4" width="12" height="12" fill="{SPLIT_COLOURS[split]}"/>'
+                     f'<text x="{left + 110 * number + 18}" y="14" fill="currentColor">{split}</text>')  # fmt: skip
+    for number, name in enumerate(names):
+        top, start = 28 + line * number, float(left)
+        parts.append(f'<text x="{left - 10}" y="{top + 14}" text-anchor="end" fill="currentColor">'
+                     f"{html.escape(_shortened(printable(name)))}</text>")  # fmt: skip
+        for split in SPLITS:
+            share = width * counts[split][name] / most
+            parts.append(
+                f'<rect x="{start:.1f}" y="{top}" width="{share:.1f}" height="18" '
+                f'fill="{SPLIT_COLOURS[split]}"><title>{counts[split][name]:,} {split}</title></rect>'
+            )
+            start += share
+        total = sum(counts[split][name] for split in SPLITS)
+        parts.append(f'<text x="{start + 6:.1f}" y="{top + 14}" fill="currentColor">{total:,}</text>')
+    return "".join(parts) + "</svg>"

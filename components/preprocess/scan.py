@@ -1,7 +1,8 @@
-"""Reads every file once: its hash, its verdict and its pixels.
+"""Reads every file that is not known yet, once: its hash, its verdict, its pixels and what is measured of them.
 
 Threads, not processes: all heavy work releases Python's lock (reading, hashing, decoding, resizing), nothing has to be
-copied between processes, and two threads read clothing photos 1.9 times as fast as one on two cores.
+copied between processes, and two threads read clothing photos 1.9 times as fast as one on two cores. What was read is
+noted every few hundred files, so that a run that is killed leaves the next one only the rest.
 """
 
 import contextlib
@@ -9,8 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -18,85 +18,177 @@ import numpy as np
 from components.contract.errors import ImageError
 from components.contract.image import MAX_BYTES, Resize, decode
 from components.preprocess.manifest import Record
+from components.preprocess.measure import SKETCH_SIDE, measure
 from components.preprocess.progress import logged
+from components.preprocess.similar import perceptual_hashes
 from components.preprocess.source import FoundFile
+from components.preprocess.store import PixelStore, Place, Verdict, identity
 
 FILES_AT_ONCE: Final = 32
 """Files per task of the pool: enough to make its own cost vanish, few enough to stop soon."""
 
+NOTED_FILES: Final = 256
+"""After so many new files their verdicts are written to the cache."""
 
-class PixelSpool:
-    """Decoded photos on the disk, one row per file, so that the memory never holds them all.
 
-    Rows that are never written take no room.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file that was read.
+
+    Attributes:
+        identity: of the file as it was read; None where it cannot be relied on.
+        verdict: None where the file could not be read at all.
+        fault: why not, as (reason, message).
+        is_new: whether the verdict is not in the cache yet.
     """
 
-    def __init__(self, path: Path, image_size: tuple[int, int]):
-        self._shape = (*image_size, 3)
-        self._row_bytes = int(np.prod(self._shape))
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-
-    def write(self, row: int, pixels: np.ndarray) -> None:
-        """Stores uint8 (height, width, 3); may be called from several threads."""
-        content = np.ascontiguousarray(pixels).data.cast("B")
-        start = row * self._row_bytes
-        while content:
-            written = os.pwrite(self._file, content, start)
-            content, start = content[written:], start + written
-
-    def read(self, rows: Sequence[int]) -> np.ndarray:
-        """Rows in the given order: uint8 (len(rows), height, width, 3)."""
-        pixels = np.empty((len(rows), *self._shape), np.uint8)
-        for target, row in zip(pixels, rows, strict=True):
-            num_read = os.preadv(self._file, [target.data], row * self._row_bytes)
-            assert num_read == self._row_bytes, "only rows that were written are read"
-        return pixels
-
-    def close(self) -> None:
-        os.close(self._file)
+    identity: str | None
+    verdict: Verdict | None
+    fault: tuple[str, str] | None = None
+    is_new: bool = True
 
 
-def scan(files: Sequence[FoundFile], image_size: tuple[int, int], resize: Resize, spool: PixelSpool) -> list[Record]:
-    """Reads and decodes all files.
+class Scan:
+    """What was found out about the files.
 
-    Returns:
-        A record per file, in their order; the pixels of those kept stand in the same row of the spool.
+    Attributes:
+        records: one per file, in their order.
+        sketches: uint8 (files, 32, 32), grey; zeros for files that were rejected.
+        num_read: how many files had to be read.
     """
 
-    def read_block(start: int) -> list[Record]:
-        return [
-            read_photo(found, image_size, resize, spool, row)
-            for row, found in enumerate(files[start : start + FILES_AT_ONCE], start)
-        ]
+    def __init__(self, records: list[Record], sketches: np.ndarray, places: Sequence[Place | None], num_read: int,
+                 store: PixelStore):  # fmt: skip
+        self.records = records
+        self.sketches = sketches
+        self.num_read = num_read
+        self._places = places
+        self._store = store
 
-    starts = range(0, len(files), FILES_AT_ONCE)
+    def pixels(self, rows: Sequence[int]) -> np.ndarray:
+        """Prepared pixels of files that were not rejected: uint8 (len(rows), height, width, 3), RGB."""
+        places = [self._places[row] for row in rows]
+        return self._store.read([place for place in places if place is not None])
+
+
+def scan(files: Sequence[FoundFile], image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Scan:
+    """Reads and decodes what the cache does not know."""
+    readings = _known(files, store)
+    unknown = [row for row, reading in enumerate(readings) if reading is None]
+
+    def read_block(start: int) -> list[Reading]:
+        rows = unknown[start : start + FILES_AT_ONCE]
+        return [read_photo(files[row], image_size, resize, store) for row in rows]
+
     pool = ThreadPoolExecutor(num_cores(), thread_name_prefix="scan")
     try:
-        with _opencv_in_one_thread():
-            blocks = pool.map(read_block, starts)
-            records = (record for block in blocks for record in block)
-            return list(logged(records, len(files), "files read"))
+        with _opencv_in_one_thread(), _Notes(store) as notes:
+            blocks = pool.map(read_block, range(0, len(unknown), FILES_AT_ONCE))
+            found = (reading for block in blocks for reading in block)
+            for row, reading in zip(unknown, logged(found, len(unknown), "files read"), strict=True):
+                readings[row] = reading
+                notes.add(files[row], reading)
     finally:
         pool.shutdown(cancel_futures=True)
+    return _gather(files, [reading for reading in readings if reading is not None], len(unknown), store)
 
 
-def read_photo(found: FoundFile, image_size: tuple[int, int], resize: Resize, spool: PixelSpool, row: int) -> Record:
-    """Reads one file, and stores its pixels where it is a photo."""
-    record = found.record
+def _known(files: Sequence[FoundFile], store: PixelStore) -> list[Reading | None]:
+    """What the cache knows of each file that is as it was; None for the others."""
+    if not files:
+        return []
+    paths = [os.fsencode(file.location) for file in files]
+    known = store.known_files(os.path.commonpath([os.path.dirname(path) for path in paths]))  # noqa: PTH120
+    readings: list[Reading | None] = []
+    for path in paths:
+        earlier, verdict = known.get(path, (None, None))
+        same = False
+        if earlier is not None:
+            with contextlib.suppress(OSError):
+                same = identity(os.stat(path)) == earlier  # noqa: PTH116 ten thousands of files, and Path costs
+        readings.append(Reading(earlier, verdict, is_new=False) if same else None)
+    return readings
+
+
+class _Notes:
+    """Writes verdicts to the cache, some hundred at once."""
+
+    def __init__(self, store: PixelStore):
+        self._store = store
+        self._waiting: list[tuple[bytes, Reading]] = []
+
+    def __enter__(self) -> "_Notes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
+
+    def add(self, found: FoundFile, reading: Reading) -> None:
+        if reading.verdict is not None:
+            self._waiting.append((os.fsencode(found.location), reading))
+        if len(self._waiting) >= NOTED_FILES:
+            self._write()
+
+    def _write(self) -> None:
+        verdicts = {reading.verdict.sha256: reading.verdict for _, reading in self._waiting
+                    if reading.verdict is not None and reading.is_new}  # fmt: skip
+        files = [(path, reading.identity, reading.verdict.sha256) for path, reading in self._waiting
+                 if reading.identity is not None and reading.verdict is not None]  # fmt: skip
+        self._store.remember(list(verdicts.values()), files)
+        self._waiting.clear()
+
+
+def read_photo(found: FoundFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
+    """Reads one file, and stores its pixels where it is a photo that is not known by its content."""
     try:
-        data = _read(found.location)
+        data, seen = _read(found)
     except OSError as error:
-        return replace(record, reason="unreadable", message=f"The file must be readable: {error.strerror or error}.")
+        return Reading(None, None, ("unreadable", f"The file must be readable: {error.strerror or error}."))
     except ImageError as error:
-        return replace(record, reason=error.code, message=str(error))
-    record = replace(record, sha256=hashlib.sha256(data).hexdigest(), num_bytes=len(data))
+        return Reading(None, None, (error.code, str(error)))
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = store.known_content(sha256)
+    if known is not None:
+        return Reading(seen, known, is_new=False)
+    nothing = (None,) * 8
     try:
         photo = decode(data, image_size, resize)
     except ImageError as error:
-        return replace(record, reason=error.code, message=str(error))
-    spool.write(row, photo.pixels)
-    height, width = photo.native_size
-    return replace(record, native_height=height, native_width=width, mode=photo.mode, format=photo.format)
+        return Reading(seen, Verdict(sha256, (error.code, str(error), len(data), *nothing), None))
+    measures = measure(photo, resize)
+    values = (None, None, len(data), *photo.native_size, photo.mode, photo.format, measures.brightness,
+              measures.sharpness, measures.pixel_hash, measures.sketch.tobytes())  # fmt: skip
+    return Reading(seen, Verdict(sha256, values, store.add(photo.pixels)))
+
+
+def _gather(files: Sequence[FoundFile], readings: Sequence[Reading], num_read: int, store: PixelStore) -> Scan:
+    records = []
+    sketches = np.zeros((len(files), SKETCH_SIDE, SKETCH_SIDE), np.uint8)
+    for row, (found, reading) in enumerate(zip(files, readings, strict=True)):
+        records.append(_record(found.record, reading))
+        if records[-1].kept and reading.verdict is not None:
+            sketches[row] = np.frombuffer(reading.verdict.values[-1], np.uint8).reshape(SKETCH_SIDE, SKETCH_SIDE)
+    hashes = perceptual_hashes(sketches)[0].tolist()
+    records = [
+        replace(record, perceptual_hash=f"{value:016x}") if record.kept else record
+        for record, value in zip(records, hashes, strict=True)
+    ]
+    places = [reading.verdict.place if reading.verdict is not None else None for reading in readings]
+    return Scan(records, sketches, places, num_read, store)
+
+
+def _record(record: Record, reading: Reading) -> Record:
+    if reading.verdict is None:
+        assert reading.fault is not None, "a file that was not read has a fault"
+        return replace(record, reason=reading.fault[0], message=reading.fault[1])
+    reason, message, num_bytes, height, width, mode, file_format, brightness, sharpness, pixel_hash, _ = (
+        reading.verdict.values
+    )
+    return replace(
+        record, sha256=reading.verdict.sha256, reason=reason, message=message, num_bytes=num_bytes,
+        native_height=height, native_width=width, mode=mode, format=file_format, brightness=brightness,
+        sharpness=sharpness, pixel_hash=pixel_hash,
+    )  # fmt: skip
 
 
 def num_cores() -> int:
@@ -104,14 +196,16 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _read(path: Path) -> bytes:
-    """The file's content. It is opened without waiting: a pipe may have taken its place."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+def _read(found: FoundFile) -> tuple[bytes, str | None]:
+    """The file's content and identity. It is opened without waiting: a pipe may have taken its place."""
+    file = os.open(found.location, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(file, "rb") as stream:
+        seen = identity(os.fstat(file))
         data = stream.read(MAX_BYTES + 1)
+        unchanged = identity(os.fstat(file)) == seen
     if len(data) > MAX_BYTES:
         raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")
-    return data
+    return data, seen if unchanged else None
 
 
 @contextlib.contextmanager

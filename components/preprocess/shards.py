@@ -1,9 +1,12 @@
 """Writes what was kept: the shards of each split, and the golden photos."""
 
 import hashlib
+import json
+import os
+import secrets
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -12,29 +15,36 @@ import numpy as np
 from components.contract.dataset import SPLITS, SplitName, num_shards, shard_of, write_shard
 from components.contract.errors import DataError
 from components.preprocess.manifest import Record
-from components.preprocess.scan import PixelSpool
+from components.preprocess.scan import Scan
 from components.preprocess.source import FoundFile
+from components.preprocess.store import PixelStore
 
 Rows = list[tuple[int, Record]]
 
 
 def write_shards(
     dataset_dir: Path,
+    scan: Scan,
     records: Sequence[Record],
     class_names: Sequence[str],
     image_size: tuple[int, int],
-    spool: PixelSpool,
-) -> None:
+    store: PixelStore,
+) -> int:
     """The shards of all splits. A shard's bytes depend on nothing but the photos that belong to it.
 
     Args:
-        dataset_dir: where `<split>-<number>.arrow` are written.
-        records: one per row of the spool; those kept have a split.
+        dataset_dir: where `<split>-<number>.arrow` are written, or linked to the cache.
+        scan: gives the pixels.
+        records: one per file of the scan; those kept have a split.
         class_names: in the order of their labels.
         image_size: (height, width) in pixels.
-        spool: the pixels.
+        store: the cache, which keeps each shard.
+
+    Returns:
+        How many shards had to be written; the others stood in the cache.
     """
     labels = {name: label for label, name in enumerate(class_names)}
+    num_written = 0
     for split in SPLITS:
         kept = rows_of(records, split)
         shards: dict[int, Rows] = defaultdict(list)
@@ -42,16 +52,49 @@ def write_shards(
             shards[shard_of(record.image_id, num_shards(len(kept), image_size))].append((row, record))
         for number, members in sorted(shards.items()):
             members.sort(key=lambda member: member[1].image_id)
-            write_shard(
-                dataset_dir / f"{split}-{number:05d}.arrow",
-                spool.read([row for row, _ in members]),
-                np.array([labels[str(record.class_name)] for _, record in members], np.int32),
-                [record.image_id for _, record in members],
-            )
+            key = _shard_key(members, labels, store.recipe)
+            path = store.shard_path(key)
+            if path.is_file() and path.stat().st_size > len(members) * store.row_bytes:
+                store.mark_used(key)
+            else:
+                _write_into_cache(path, members, labels, scan)
+                store.move_to_shard(key, [str(record.sha256) for _, record in members])
+                num_written += 1
+            _link(path, dataset_dir / f"{split}-{number:05d}.arrow")
+    return num_written
+
+
+def _shard_key(members: Rows, labels: Mapping[str, int], recipe: str) -> str:
+    content = [(record.sha256, labels[str(record.class_name)]) for _, record in members]
+    return hashlib.sha256(json.dumps([recipe, content]).encode()).hexdigest()[:32]
+
+
+def _write_into_cache(path: Path, members: Rows, labels: Mapping[str, int], scan: Scan) -> None:
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        write_shard(
+            partial,
+            scan.pixels([row for row, _ in members]),
+            np.array([labels[str(record.class_name)] for _, record in members], np.int32),
+            [record.image_id for _, record in members],
+        )
+        partial.chmod(0o444)  # data sets hold links to it
+        partial.rename(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link, or a copy where the cache stands on another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def rows_of(records: Sequence[Record], split: SplitName) -> Rows:
-    """The kept photos of a split with their rows in the spool."""
+    """The kept photos of a split with their rows in the scan."""
     return [(row, record) for row, record in enumerate(records) if record.kept and record.split == split]
 
 

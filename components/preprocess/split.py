@@ -4,9 +4,13 @@ A photo's draw is a number from 0 to 1, a hash of its content and the seed. Up t
 to the sum of both to validation, else to train: what else is in the data set plays no part, so that adding or removing
 photos moves no other, and the sizes come out near their fractions as in any draw. Only where a class would miss a
 split does the photo nearest to it move there; that happens to small classes, and ends as they grow.
+
+Photos of one group, and photos that are nearly the same, share a key and thereby a draw: they are never separated. A
+photo that comes later and is nearly the same as an earlier one may move the earlier one, and only that.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -21,6 +25,7 @@ def assign_splits(
     given: Collection[SplitName],
     fractions: Mapping[SplitName, float],
     seed: int,
+    keys: Sequence[str] | None = None,
 ) -> list[Record]:
     """Gives every kept photo its split.
 
@@ -30,32 +35,42 @@ def assign_splits(
         given: the splits that the data bring. What is missing is cut from train.
         fractions: of validation and test.
         seed: another seed, another division.
+        keys: one per record; photos of one key are never separated. None: each photo's own content.
 
     Raises:
         DataError: a class has too few usable photos, or none in a given split.
     """
+    keys = keys or [record.image_id if record.kept else "" for record in records]
     cuts: dict[SplitName, float] = {
         split: fractions[split] for split in reversed(SPLITS) if split != "train" and split not in given
     }
     by_class: dict[str, list[Record]] = {name: [] for name in class_names}
-    for record in records:
+    divided: dict[str, set[str]] = {name: set() for name in class_names}
+    for record, key in zip(records, keys, strict=True):
         if record.kept and record.class_name is not None:
             by_class[record.class_name].append(record)
-    splits: dict[str, SplitName] = {}
+            if record.split in (None, "train"):
+                divided[record.class_name].add(key)
     for name, photos in by_class.items():
         _require_photos(name, photos, given, len(cuts) + 1, records)
-        splits |= {photo.image_id: photo.split for photo in photos if photo.split is not None}
-        splits |= divide([photo.image_id for photo in photos if photo.split in (None, "train")], cuts, seed)
-    return [replace(record, split=splits[record.image_id]) if record.kept else record for record in records]
+        _require_groups(name, divided[name], len(cuts) + 1)
+    splits = divide(divided, cuts, seed)
+    return [
+        replace(record, split=splits[key]) if record.kept and record.split in (None, "train") else record
+        for record, key in zip(records, keys, strict=True)
+    ]
 
 
-def divide(image_ids: Sequence[str], cuts: Mapping[SplitName, float], seed: int) -> dict[str, SplitName]:
-    """The split of each photo of one class: those of `cuts`, and train. None is empty.
+def divide(members: Mapping[str, Collection[str]], cuts: Mapping[SplitName, float], seed: int) -> dict[str, SplitName]:
+    """The split of each key: those of `cuts`, and train. Each class has keys in each.
 
     Args:
-        image_ids: at least one more than `cuts` has.
+        members: class to keys, at least one more than `cuts` has. A key may stand in several classes.
         cuts: split to fraction; their sum is below 1.
         seed: see above.
+
+    Raises:
+        DataError: keys that stand in several classes leave no way to fill every split.
     """
     bounds: dict[SplitName, tuple[float, float]] = {}
     end = 0.0
@@ -63,26 +78,45 @@ def divide(image_ids: Sequence[str], cuts: Mapping[SplitName, float], seed: int)
         bounds[split] = (end, end + fraction)
         end += fraction
     bounds["train"] = (end, 1.0)
-    draws = {image_id: draw(image_id, seed) for image_id in image_ids}
-    members: dict[SplitName, list[str]] = {
-        split: [image_id for image_id, value in draws.items() if low <= value < high]
-        for split, (low, high) in bounds.items()
+    draws = {key: draw(key, seed) for keys in members.values() for key in keys}
+    splits: dict[str, SplitName] = {
+        key: next((split for split, (low, high) in bounds.items() if low <= value < high), "train")
+        for key, value in draws.items()
     }
-    for split, (low, high) in bounds.items():
-        if not members[split]:
-            spare = [image_id for others in members.values() if len(others) > 1 for image_id in others]
-            nearest = min(spare, key=lambda image_id: (max(low - draws[image_id], draws[image_id] - high), image_id))
-            for others in members.values():
-                if nearest in others:
-                    others.remove(nearest)
-            members[split].append(nearest)
-    return {image_id: split for split, chosen in members.items() for image_id in chosen}
+    left = {name: Counter(splits[key] for key in keys) for name, keys in members.items()}
+    classes_of: dict[str, list[str]] = {key: [] for key in draws}
+    for name, keys in members.items():
+        for key in keys:
+            classes_of[key].append(name)
+    for name in members:
+        for split, (low, high) in bounds.items():
+            if left[name][split]:
+                continue
+            spare = [key for key in members[name] if all(left[other][splits[key]] > 1 for other in classes_of[key])]
+            if not spare:
+                raise DataError(f"The class {printable(name)!r} must be in every split; its photos belong to groups "
+                                f"with other classes that leave none for {split}. Divide the data yourself, or give "
+                                "smaller groups.")  # fmt: skip
+            nearest = min(spare, key=lambda key: (max(low - draws[key], draws[key] - high), key))
+            for other in classes_of[nearest]:
+                left[other][splits[nearest]] -= 1
+                left[other][split] += 1
+            splits[nearest] = split
+    return splits
 
 
 def draw(image_id: str, seed: int) -> float:
     """A number from 0 to below 1, spread evenly over photos, and independent between seeds."""
     digest = hashlib.blake2b(f"{seed}/{image_id}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53
+
+
+def _require_groups(name: str, keys: Collection[str], least: int) -> None:
+    if len(keys) < least:
+        raise DataError(f"The class {printable(name)!r} must have at least {least} photos that are independent of one "
+                        f"another, to be divided; its photos are {len(keys)} groups, or nearly the same. Add others, "
+                        "divide the data yourself into train, validation and test, or let near-duplicates be "
+                        "separated: --set preprocess.audit.near_duplicates=ignore")  # fmt: skip
 
 
 def _require_photos(

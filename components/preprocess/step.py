@@ -3,27 +3,26 @@
 import hashlib
 import json
 import logging
+import shlex
 import statistics
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from components.contract.dataset import SPLITS, DatasetInfo, Source, SplitName
+from components.contract.dataset import SPLITS, DatasetInfo, Source
 from components.contract.errors import ArtifactError
 from components.contract.outputs import new_folder, write_json
 from components.contract.params import PreprocessParams, dump_section
 from components.contract.tracking import Run, step_run
-from components.preprocess.audit import settle_copies
+from components.preprocess.examine import Examined, examine, refuse_failures
 from components.preprocess.manifest import Record, count_reasons, printable, summarise_rejected, write_manifest
 from components.preprocess.origin import find_origin
-from components.preprocess.samples import SHEET_NAME, choose_samples, write_sheet
-from components.preprocess.scan import PixelSpool, scan
+from components.preprocess.remote import is_remote
+from components.preprocess.report import PICTURES, write_report
 from components.preprocess.shards import copy_golden, write_shards
 from components.preprocess.source import Found, find_photos, name_of, opened
-from components.preprocess.split import assign_splits
+from components.preprocess.store import PixelStore, open_store
 
 log = logging.getLogger(__name__)
 
@@ -35,36 +34,39 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     """Prepares a data set.
 
     Args:
-        data: a folder of class folders, a folder of train/validation/test folders of class folders, or a zip or tar
-            archive of either. It is only read.
+        data: what components/preprocess/source.py takes. It is only read.
         params: the preprocess section, without `auto`.
         dataset_dir: becomes the data set that components/contract/dataset.py describes; one that is there is replaced
             as a whole when the new one is complete.
 
     Raises:
         DataError: the photos as a whole cannot be used.
+        AuditError: the audit found what the params call a failure.
         ArchiveError: the archive cannot be unpacked.
         ArtifactError: dataset_dir cannot be written, or holds something other than a data set.
     """
-    _require_place(dataset_dir, Path(data))
+    _require_place(dataset_dir, data)
     name = name_of(data)
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch, opened(data, Path(scratch)) as data_dir:
-            found = find_photos(data_dir, unwrap=data_dir != Path(data))
-            records = _prepare(found, params, folder, Path(scratch))
-        everything = [*records, *found.rejected]
+        with tempfile.TemporaryDirectory(dir=folder) as scratch, opened(data, Path(scratch)) as source:
+            found = find_photos(source)
+            with open_store(params.size, params.resize) as store:
+                examined = examine(name, found, params, store)
+                refuse_failures(examined.info, f"See them: darkroom audit {shlex.quote(data)}")
+                _write(folder, found, examined, params, store)
+        everything = [*examined.records, *found.rejected]
         write_manifest(folder / "manifest.parquet", everything)
         info = _describe(name, find_origin(data), found.class_names, params, everything, run)
         write_json(folder / "dataset.json", info)
         _track(run, info, folder)
-    _report(info, everything, dataset_dir)
+    _report(info, examined, everything, dataset_dir)
     return info
 
 
-def _require_place(dataset_dir: Path, data: Path) -> None:
+def _require_place(dataset_dir: Path, data: str) -> None:
     """What the user gave is never replaced, nor mixed with what we write."""
-    target, source = dataset_dir.resolve(), data.resolve()
-    if target.is_relative_to(source) or source.is_relative_to(target):
+    target, source = dataset_dir.resolve(), Path(data).resolve()
+    if not is_remote(data) and (target.is_relative_to(source) or source.is_relative_to(target)):
         raise ArtifactError(f"The data set must be written apart from the photos; {dataset_dir} and {data} lie within "
                             "one another. Name another output folder.")  # fmt: skip
     ours = not target.exists() or (target / "dataset.json").is_file() or (target.is_dir() and not any(target.iterdir()))
@@ -73,20 +75,13 @@ def _require_place(dataset_dir: Path, data: Path) -> None:
                             "holds something else. Name another output folder.")  # fmt: skip
 
 
-def _prepare(found: Found, params: PreprocessParams, folder: Path, scratch: Path) -> list[Record]:
-    """Reads, judges and divides the photos, and writes all that is made of pixels."""
-    started = time.monotonic()
-    log.info("Found %s files in %d classes.", f"{len(found.files):,}", len(found.class_names))
-    with closing(PixelSpool(scratch / "pixels", params.size)) as spool:
-        records = scan(found.files, params.size, params.resize, spool)
-        seconds = time.monotonic() - started
-        log.info("Read them in %.1f s, %.0f a second.", seconds, len(records) / seconds)
-        fractions: dict[SplitName, float] = {"validation": params.validation_fraction, "test": params.test_fraction}
-        records = assign_splits(settle_copies(records), found.class_names, found.given_splits, fractions, params.seed)
-        write_shards(folder, records, found.class_names, params.size, spool)
-        write_sheet(folder / SHEET_NAME, choose_samples(records, found.class_names), spool)
+def _write(folder: Path, found: Found, examined: Examined, params: PreprocessParams, store: PixelStore) -> None:
+    """Writes all that is made of photos."""
+    records = examined.records
+    num_written = write_shards(folder, examined.scan, records, found.class_names, params.size, store)
+    log.info("Wrote %d shards; the others are as they were.", num_written)
+    write_report(folder, examined)
     copy_golden(folder / "golden", found.files, records, params.golden_photos)
-    return records
 
 
 def _describe(
@@ -129,11 +124,11 @@ def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
         "dataset.git_revision": str(info.source.git_revision), "dataset.num_classes": str(len(info.class_names)),
         **{f"dataset.{name}": str(count) for name, count in counts.items()},
     })  # fmt: skip
-    run.log_artifacts(folder / SHEET_NAME, "dataset")
-    run.log_artifacts(folder / "dataset.json", "dataset")
+    for file_name in (*PICTURES, "audit.html", "audit.json", "dataset.json"):
+        run.log_artifacts(folder / file_name, "dataset")
 
 
-def _report(info: DatasetInfo, records: Sequence[Record], dataset_dir: Path) -> None:
+def _report(info: DatasetInfo, examined: Examined, records: Sequence[Record], dataset_dir: Path) -> None:
     rejected = [record for record in records if not record.kept]
     if len(rejected) <= SHOWN_REJECTIONS:
         for record in rejected:
@@ -143,5 +138,10 @@ def _report(info: DatasetInfo, records: Sequence[Record], dataset_dir: Path) -> 
                     f"{len(rejected):,}", f"{len(records):,}", dataset_dir / "manifest.parquet")  # fmt: skip
         for line in summarise_rejected(rejected):
             log.warning("  %s", line)
+    if info.source.dvc is None:
+        log.info("The data are not under DVC, so the fingerprint %s alone tells this version; to keep versions: "
+                 "darkroom data add", info.fingerprint[:12])  # fmt: skip
+    for finding in examined.info.findings:
+        log.info("Audit: %s. %s", finding.title, finding.message)
     log.info("Kept %s photos: %s.", f"{info.num_kept:,}",
              ", ".join(f"{info.num_images(split):,} {split}" for split in SPLITS))  # fmt: skip

@@ -13,8 +13,9 @@ from PIL import Image
 
 from components.preprocess.manifest import Record, count_reasons, printable, summarise_rejected
 from components.preprocess.progress import logged
-from components.preprocess.scan import FILES_AT_ONCE, PixelSpool, scan
+from components.preprocess.scan import FILES_AT_ONCE, scan
 from components.preprocess.source import FoundFile
+from components.preprocess.store import PixelStore
 
 
 def found(path: Path) -> FoundFile:
@@ -22,13 +23,13 @@ def found(path: Path) -> FoundFile:
 
 
 @pytest.fixture
-def spool(tmp_path: Path):
-    made = PixelSpool(tmp_path / "spool", (6, 5))
+def store(tmp_path: Path):
+    made = PixelStore(tmp_path / "store", (6, 5), "stretch")
     yield made
     made.close()
 
 
-def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, spool: PixelSpool) -> None:
+def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, store: PixelStore) -> None:
     files = []
     for number in range(FILES_AT_ONCE * 2 + 5):
         path = tmp_path / f"{number}.png"
@@ -36,26 +37,28 @@ def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, spool: P
         files.append(found(path))
     files[40].location.write_bytes(b"no picture")
     threads_before = cv2.getNumThreads()
-    records = scan(files, (6, 5), "stretch", spool)
+    found_out = scan(files, (6, 5), "stretch", store)
+    records = found_out.records
     assert [record.path for record in records] == [file.record.path for file in files]
     kept = [row for row, record in enumerate(records) if record.kept]
     assert len(kept) == len(files) - 1
-    assert np.array_equal(spool.read(kept)[:, 3, 3], [(row, 2 * row, 0) for row in kept])
-    assert np.array_equal(spool.read([7, 3])[1, 0, 0], (3, 6, 0))
+    assert np.array_equal(found_out.pixels(kept)[:, 3, 3], [(row, 2 * row, 0) for row in kept])
+    assert np.array_equal(found_out.pixels([7, 3])[1, 0, 0], (3, 6, 0))
     assert cv2.getNumThreads() == threads_before
 
 
-def test_a_record_says_what_the_file_is(tmp_path: Path, spool: PixelSpool) -> None:
+def test_a_record_says_what_the_file_is(tmp_path: Path, store: PixelStore) -> None:
     path = tmp_path / "a.dat"
     Image.new("L", (30, 20)).save(path, "JPEG")
-    (record,) = scan([found(path)], (6, 5), "stretch", spool)
+    (record,) = scan([found(path)], (6, 5), "stretch", store).records
     assert record == Record(
         "a.dat", "cats", sha256=hashlib.sha256(path.read_bytes()).hexdigest(), num_bytes=path.stat().st_size,
-        native_height=20, native_width=30, mode="L", format="JPEG",
+        native_height=20, native_width=30, mode="L", format="JPEG", brightness=0.0, sharpness=0.0,
+        pixel_hash=record.pixel_hash, perceptual_hash="0" * 16,
     )  # fmt: skip
 
 
-def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, spool: PixelSpool) -> None:
+def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, store: PixelStore) -> None:
     content = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(content, "JPEG")
     (tmp_path / "empty.jpg").touch()
@@ -64,7 +67,7 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, spool: PixelSpo
     os.mkfifo(tmp_path / "pipe.jpg")  # took the place of a file after the listing
     (tmp_path / "folder.jpg").mkdir()
     names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
-    records = scan([found(tmp_path / name) for name in names], (6, 5), "stretch", spool)
+    records = scan([found(tmp_path / name) for name in names], (6, 5), "stretch", store).records
     assert {record.path: record.reason for record in records} == {
         "empty.jpg": "empty", "page.jpg": "not_an_image", "half.jpg": "truncated", "pipe.jpg": "empty",
         "folder.jpg": "unreadable", "vanished.jpg": "unreadable",
@@ -73,20 +76,20 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, spool: PixelSpo
 
 
 def test_a_giant_file_is_not_read_into_memory(
-    tmp_path: Path, spool: PixelSpool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: PixelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (tmp_path / "giant.jpg").open("wb") as file:
         file.truncate(10 * 2**40)
-    (record,) = scan([found(tmp_path / "giant.jpg")], (6, 5), "stretch", spool)
+    (record,) = scan([found(tmp_path / "giant.jpg")], (6, 5), "stretch", store).records
     assert record.reason == "too_large"
 
 
-def test_a_fault_of_ours_ends_the_scan_at_once(tmp_path: Path, spool: PixelSpool) -> None:
+def test_a_fault_of_ours_ends_the_scan_at_once(tmp_path: Path, store: PixelStore) -> None:
     Image.new("RGB", (5, 6)).save(tmp_path / "a.png")
     files = [found(tmp_path / "a.png")] * (FILES_AT_ONCE * 200)
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        scan([FoundFile(Failing(), files[0].record), *files], (6, 5), "stretch", spool)  # type: ignore[arg-type]
+        scan([FoundFile(Failing(), files[0].record), *files], (6, 5), "stretch", store)  # type: ignore[arg-type]
     assert threading.active_count() == before
 
 
@@ -95,14 +98,6 @@ class Failing:
 
     def __fspath__(self) -> str:
         raise ZeroDivisionError
-
-
-def test_the_spool_takes_no_room_for_what_is_never_written(tmp_path: Path) -> None:
-    spool = PixelSpool(tmp_path / "large", (100, 100))
-    spool.write(100_000, np.full((100, 100, 3), 7, np.uint8))
-    assert (spool.read([100_000]) == 7).all()
-    assert (tmp_path / "large").stat().st_blocks * 512 < 1_000_000
-    spool.close()
 
 
 def test_rejections_are_summed_up_by_reason() -> None:

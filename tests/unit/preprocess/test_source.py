@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from components.contract.errors import ArchiveError, DataError
-from components.preprocess.source import find_photos, name_of, opened, probe
+from components.preprocess.source import Opened, find_photos, name_of, opened, probe
 from tests.made import make_photos
 
 
@@ -21,6 +21,11 @@ from tests.made import make_photos
         ("/photos/My Clothes.tar.gz", "my-clothes"),
         ("/photos/Émile's  Ärger!.ZIP", "emile-s-arger"),
         ("/photos/a.b/", "a-b"),
+        ("/photos/labels.csv", "labels"),
+        ("https://github.com/someone/clothing-dataset-small/archive/refs/heads/master.zip", "clothing-dataset-small"),
+        ("https://example.org/files/Pets.zip?download=1", "pets"),
+        ("s3://bucket/photos/pets/", "pets"),
+        ("dvc+https://example.org/repo.git@v1:data/pets", "pets"),
         ("/photos/照片", "photos"),
         ("/photos/__x--", "x"),
         ("/photos/" + "long" * 40, "long" * 15 + "lon"),
@@ -86,14 +91,15 @@ def test_an_archive_is_a_folder_for_a_while(tmp_path: Path) -> None:
         file.writestr("photos/cats/a.jpg", b"1")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with opened(str(tmp_path / "photos.zip"), scratch) as folder:
-        assert (folder / "photos" / "cats" / "a.jpg").read_bytes() == b"1"
+    with opened(str(tmp_path / "photos.zip"), scratch) as source:
+        assert source.unwrap
+        assert (source.folder / "photos" / "cats" / "a.jpg").read_bytes() == b"1"
     assert list(scratch.iterdir()) == []
 
 
 def test_a_folder_is_itself(tmp_path: Path) -> None:
-    with opened(str(tmp_path), tmp_path) as folder:
-        assert folder == tmp_path
+    with opened(str(tmp_path), tmp_path) as source:
+        assert source == Opened(tmp_path)
     assert tmp_path.is_dir()
 
 
@@ -102,7 +108,7 @@ def test_files_outside_class_folders_are_named(tmp_path: Path) -> None:
                  "train/notes.txt", "spare/e.jpg", "test/.DS_Store"):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
-    found = find_photos(tmp_path)
+    found = find_photos(Opened(tmp_path))
     assert {(file.record.class_name, file.record.split) for file in found.files} == {
         ("cats", "train"), ("dogs", "train"), ("cats", "test"), ("dogs", "test"),
     }  # fmt: skip

@@ -37,7 +37,7 @@ def ids(count: int, start: int = 0) -> list[str]:
 def test_split_keeps_every_class_in_every_split(
     count: int, start: int, seed: int, test: float, validation: float
 ) -> None:
-    chosen = divide(ids(count, start), {"test": test, "validation": validation}, seed)
+    chosen = divide({"cats": ids(count, start)}, {"test": test, "validation": validation}, seed)
     assert set(chosen) == set(ids(count, start))
     assert set(chosen.values()) == set(SPLITS)
 
@@ -46,8 +46,8 @@ def test_split_keeps_every_class_in_every_split(
 @settings(max_examples=100, deadline=None)
 def test_adding_photos_moves_no_other(start: int, seed: int, more: int) -> None:
     cuts = {"test": 0.15, "validation": 0.15}
-    before = divide(ids(100, start), cuts, seed)
-    after = divide(ids(100 + more, start), cuts, seed)
+    before = divide({"cats": ids(100, start)}, cuts, seed)
+    after = divide({"cats": ids(100 + more, start)}, cuts, seed)
     filled = {"test" if value < 0.15 else "validation" if value < 0.3 else "train"
               for value in (draw(image_id, seed) for image_id in before)}  # fmt: skip
     if filled == set(SPLITS):  # else a photo stood in for a split that the draw had left empty
@@ -55,16 +55,16 @@ def test_adding_photos_moves_no_other(start: int, seed: int, more: int) -> None:
 
 
 def test_sizes_come_near_their_fractions() -> None:
-    chosen = list(divide(ids(20_000), {"test": 0.1, "validation": 0.25}, 42).values())
+    chosen = list(divide({"cats": ids(20_000)}, {"test": 0.1, "validation": 0.25}, 42).values())
     assert chosen.count("test") / 20_000 == pytest.approx(0.1, abs=0.01)
     assert chosen.count("validation") / 20_000 == pytest.approx(0.25, abs=0.01)
 
 
 def test_order_and_names_play_no_part_and_the_seed_does() -> None:
     cuts = {"test": 0.2, "validation": 0.2}
-    chosen = divide(ids(50), cuts, 1)
-    assert divide(ids(50)[::-1], cuts, 1) == chosen
-    assert divide(ids(50), cuts, 2) != chosen
+    chosen = divide({"cats": ids(50)}, cuts, 1)
+    assert divide({"cats": ids(50)[::-1]}, cuts, 1) == chosen
+    assert divide({"cats": ids(50)}, cuts, 2) != chosen
 
 
 @given(st.integers(0, 2**32 - 1), st.text("0123456789abcdef", min_size=1))
@@ -115,3 +115,31 @@ def test_the_same_photo_draws_the_same_under_another_name() -> None:
     records = [record(f"{number}.jpg") for number in range(40)]
     renamed = [replace(photo, path=f"other/{number}.jpg") for number, photo in enumerate(records)]
     assert list(splits_of(records).values()) == list(splits_of(renamed).values())
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 9), min_size=60, max_size=90))
+@settings(max_examples=100, deadline=None)
+def test_photos_of_one_group_are_never_separated(seed: int, groups: list[int]) -> None:
+    names = ["cats" if number % 2 else "dogs" for number in range(len(groups))]
+    records = [record(f"{number}.jpg", name) for number, name in enumerate(names)]
+    keys = [f"group {group}" for group in groups]
+    try:
+        divided = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, seed, keys)  # type: ignore[arg-type]
+    except DataError as error:
+        assert "groups" in str(error)  # few groups over both classes may leave no way
+        return
+    assert len({(key, one.split) for key, one in zip(keys, divided, strict=True)}) == len(set(keys))
+    assert {(one.class_name, one.split) for one in divided} == {(n, s) for n in ("cats", "dogs") for s in SPLITS}
+
+
+def test_a_class_of_one_group_cannot_be_divided() -> None:
+    records = [record(f"{number}.jpg") for number in range(9)]
+    with pytest.raises(DataError, match=r"at least 3 photos that are independent.* its photos are 2 groups"):
+        assign_splits(records, ["cats"], (), FRACTIONS, 42, ["a"] * 5 + ["b"] * 4)  # type: ignore[arg-type]
+
+
+def test_groups_that_leave_no_way_are_told() -> None:
+    records = [record(f"{number}.jpg", name) for number, name in enumerate(("cats", "dogs") * 3)]
+    keys = ["a", "a", "b", "b", "c", "c"]
+    divided = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, 42, keys)  # type: ignore[arg-type]
+    assert {one.split for one in divided} == set(SPLITS)

@@ -1,0 +1,86 @@
+"""Whether the photos of two splits come from the same source: plain statistics, on plain figures of the photos."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from components.preprocess.manifest import Record
+
+SIGNIFICANCE: Final = 0.001
+MIN_DISTANCE: Final = 0.2
+"""Smaller differences of distributions, from 0 to 1, change little even where they are beyond doubt."""
+
+MIN_SHIFT: Final = 0.2
+"""Of the means, in standard deviations of the training photos; less is hardly seen."""
+
+
+def drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
+    """In what the photos of a split differ from the training photos, a sentence each.
+
+    Args:
+        train: kept photos.
+        other: kept photos of the split.
+        num_tests: how many comparisons are made in all, for Bonferroni's correction.
+    """
+    for what, values in _figures(train, other).items():
+        distance = ks_distance(*values)
+        if (
+            shift(*values) >= MIN_SHIFT
+            and distance >= MIN_DISTANCE
+            and distance >= ks_bound(len(train), len(other), SIGNIFICANCE / num_tests)
+        ):
+            means = [float(np.mean(side)) for side in values]
+            yield f"{what}: {means[1]:,.3g} on average, in train {means[0]:,.3g} (distance {distance:.2f})"
+    distance, bound = class_distance(train, other, SIGNIFICANCE / num_tests)
+    if distance >= max(MIN_DISTANCE, bound):
+        yield f"classes: {distance:.0%} of the photos would have to change class to match train"
+
+
+def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
+    measures: dict[str, Callable[[Any], Any]] = {
+        "brightness": lambda record: record.brightness,
+        "sharpness": lambda record: record.sharpness,
+        "height over width": lambda record: record.native_height / record.native_width,
+        "megapixels": lambda record: record.native_height * record.native_width / 1e6,
+    }
+    return {what: [_rounded(np.array([measure(record) for record in side], float)) for side in sides]
+            for what, measure in measures.items()}  # fmt: skip
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """To two digits: a difference that nobody would see is none."""
+    scale = 10.0 ** (1 - np.floor(np.log10(np.maximum(np.abs(values), 1e-12))))
+    return np.asarray(np.rint(values * scale) / scale)
+
+
+def shift(one: np.ndarray, other: np.ndarray) -> float:
+    """The distance of two means, in standard deviations of the first."""
+    return float(abs(one.mean() - other.mean()) / max(one.std(), 1e-12))
+
+
+def ks_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest distance of two distribution functions (Kolmogorov and Smirnov), from 0 to 1."""
+    values = np.concatenate([one, other])
+    shares = [np.searchsorted(np.sort(side), values, side="right") / len(side) for side in (one, other)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def ks_bound(num_one: int, num_other: int, significance: float) -> float:
+    """The distance that equal sources exceed with this probability, for not too few photos (Smirnov 1948)."""
+    return math.sqrt(-math.log(significance / 2) / 2 * (num_one + num_other) / (num_one * num_other))
+
+
+def class_distance(train: Sequence[Record], other: Sequence[Record], significance: float) -> tuple[float, float]:
+    """Total variation distance of the class shares, and the bound that equal sources exceed with this probability.
+
+    The bound is that of Bretagnolle, Huber and Carol for the sum of absolute differences of shares.
+    """
+    counts = [Counter(record.class_name for record in side) for side in (train, other)]
+    names = counts[0].keys() | counts[1].keys()
+    distance = sum(abs(counts[0][name] / len(train) - counts[1][name] / len(other)) for name in names) / 2
+    per_side = [math.sqrt((len(names) * math.log(2) - math.log(significance / 2)) / (2 * len(side)))
+                for side in (train, other)]  # fmt: skip
+    return distance, sum(per_side)
