@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
+COLUMNS = ("path", "label", "confidence", "abstained", "unfamiliar", "error")
 PROGRESS_SECONDS = 5.0
 
 
@@ -34,11 +35,14 @@ class FaultRow(TypedDict):
 
 
 class Row(TypedDict):
-    """The result for one file; either `error` or the other three are None."""
+    """The result for one file; where there is an `error`, the rest is None."""
 
     path: str
     label: str | None
     confidence: float | None
+    abstained: bool | None
+    unfamiliar: float | None
+    """As in the service's answer; None too where evaluation measured no familiarity."""
     error: FaultRow | None
     probabilities: dict[str, float] | None
     """By class name, the most probable first."""
@@ -82,7 +86,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = False) -> None:
-    """Writes a table: path, label, confidence, error, and `probability_<class>` for each class in alphabetical order.
+    """Writes a table: path, label, confidence, abstained, unfamiliar, error, and `probability_<class>`
+    for each class in alphabetical order.
 
     Args:
         rows: from `predict_files`.
@@ -113,13 +118,21 @@ def _write_table(rows: Iterable[Row], file: TextIO) -> tuple[int, int]:
     waiting = list(_until_first_prediction(rows))
     class_names = sorted(waiting[-1]["probabilities"] or ()) if waiting else []
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["path", "label", "confidence", "error", *(f"probability_{name}" for name in class_names)])
+    writer.writerow([*COLUMNS, *(f"probability_{name}" for name in class_names)])
     num_rows = num_errors = 0
     for row in itertools.chain(waiting, rows):
         probabilities = row["probabilities"] or {}
         error = f"{row['error']['code']}: {row['error']['message']}" if row["error"] else None
         writer.writerow(
-            [row["path"], row["label"], row["confidence"], error, *(probabilities.get(name) for name in class_names)]
+            [
+                row["path"],
+                row["label"],
+                row["confidence"],
+                row["abstained"],
+                row["unfamiliar"],
+                error,
+                *(probabilities.get(name) for name in class_names),
+            ]
         )
         num_rows += 1
         num_errors += error is not None
@@ -173,18 +186,22 @@ def _classify(
 
     decoded = [future.result() for future in decoding]
     photos = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
-    probabilities = iter(classifier.classify(np.stack(photos)) if photos else ())
+    findings = iter(classifier.examine(np.stack(photos)) if photos else ())
     for file, pixels in zip(files, decoded, strict=True):
         try:
             if isinstance(pixels, ImageError):
                 raise pixels
-            ranked = classifier.ranked(next(probabilities))
+            finding = next(findings)
+            ranked = classifier.ranked(finding.probabilities)
         except ImageError as error:
             fault: FaultRow = {"code": error.code, "message": str(error)}
-            yield Row(path=_text(file), label=None, confidence=None, error=fault, probabilities=None)
+            yield Row(path=_text(file), label=None, confidence=None, abstained=None, unfamiliar=None, error=fault,
+                      probabilities=None)  # fmt: skip
         else:
             label, confidence = ranked[0]
-            yield Row(path=_text(file), label=label, confidence=confidence, error=None, probabilities=dict(ranked))
+            yield Row(path=_text(file), label=label, confidence=confidence,
+                      abstained=classifier.abstains(finding.probabilities), unfamiliar=finding.unfamiliar, error=None,
+                      probabilities=dict(ranked))  # fmt: skip
 
 
 def _text(path: Path) -> str:

@@ -1,14 +1,12 @@
-"""Registers the served model in the MLflow registry, and makes it champion where the verdict says so."""
+"""Registers the served model in the MLflow registry, and gives it the alias that its verdict says."""
 
-import contextlib
 import logging
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.contract.deployment import ServiceFacts
-from components.contract.evaluation import CHAMPION, Verdict
+from components.contract.evaluation import CHALLENGER, CHAMPION, Verdict
+from components.contract.tracking import patience, shown_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,8 +16,8 @@ log = logging.getLogger(__name__)
 BUNDLE_FOLDER = "bundle"
 """The folder of the run's artifacts in which train logs the model bundle."""
 BENTO_TAG = "darkroom.bento"
-UNREACHED = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""MLflow's own patience with a server that is gone is several minutes."""
+CHALLENGES = ("cannot tell", "not comparable")
+"""The verdicts that leave open which model is the better one."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Registration:
 
     Attributes:
         version: of the registered model, None where there is none.
-        promoted: whether the alias `champion` was set on it.
+        promoted: whether the alias `champion` stands on it.
         reason: why, or why not.
     """
 
@@ -40,22 +38,44 @@ class Registration:
 def register(model_name: str, facts: ServiceFacts, verdict: Verdict) -> Registration:
     """A version of `model_name` for this bento; the same bento again finds its version again.
 
+    A verdict that promotes sets the alias `champion`; one that leaves open which is the better model sets `challenger`.
     A registry that cannot be reached is told in the log and in the reason: the bento serves without it.
     """
     if facts.lineage.mlflow_run_id is None:
         return Registration(None, False, "Not registered: the model belongs to no MLflow run.")
     try:
-        with _impatience():
+        with patience():
             version = _find_version(model_name, facts.tag) or _create_version(model_name, facts)
-            if verdict.promotes:
-                _client().set_registered_model_alias(model_name, CHAMPION, version)
+            return _set_aliases(model_name, version, verdict)
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = shown_uri((str(error).strip() or type(error).__name__).splitlines()[0])
         log.warning("The MLflow registry must take %s; it did not: %s. The bento is not promoted.", model_name, reason)
         return Registration(None, False, f"Not registered: the MLflow registry did not take it: {reason}")
+
+
+def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registration:
+    client = _client()
+    client.set_model_version_tag(model_name, version, "darkroom.verdict", verdict.verdict)
+    client.set_model_version_tag(model_name, version, "darkroom.reasons", " ".join(verdict.reasons)[:5000])
+    aliases = client.get_registered_model(model_name).aliases
+    standing = str(aliases[CHAMPION]) if CHAMPION in aliases else None
     because = f"the verdict is {verdict.verdict!r}"
+    if standing == version:
+        return Registration(version, True, f"Version {version} is {CHAMPION} already.")
+    if verdict.promotes and standing != verdict.champion:
+        # Another run has promoted since this one was judged; with that champion it has not been compared.
+        client.set_registered_model_alias(model_name, CHALLENGER, version)
+        then, now = (f"version {one}" if one else "none" for one in (verdict.champion, standing))
+        return Registration(version, False, f"Version {version} is {CHALLENGER}: it was judged when {then} was "
+                            f"{CHAMPION}, and now {now} is. Evaluate it again.")  # fmt: skip
     if verdict.promotes:
+        client.set_registered_model_alias(model_name, CHAMPION, version)
+        if str(aliases.get(CHALLENGER)) == version:
+            client.delete_registered_model_alias(model_name, CHALLENGER)
         return Registration(version, True, f"Version {version} is {CHAMPION}: {because}.")
+    if verdict.verdict in CHALLENGES:
+        client.set_registered_model_alias(model_name, CHALLENGER, version)
+        return Registration(version, False, f"Version {version} is {CHALLENGER}, not {CHAMPION}: {because}.")
     return Registration(version, False, f"Version {version} is not {CHAMPION}: {because}.")
 
 
@@ -98,15 +118,3 @@ def _client() -> "MlflowClient":
     from mlflow import MlflowClient
 
     return MlflowClient()
-
-
-@contextlib.contextmanager
-def _impatience() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in UNREACHED}
-    os.environ.update({name: value for name, value in UNREACHED.items() if before[name] is None})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]

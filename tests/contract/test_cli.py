@@ -10,7 +10,7 @@ import pytest
 
 from tests.made import make_photos
 
-VERBS = ("run", "compile", "ui", "serve", "predict", "runs", "clean")
+VERBS = ("run", "compile", "ui", "serve", "predict", "trace", "drift", "runs", "clean")
 
 
 def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -39,6 +39,10 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["compile", "--data", "photos", "--output", "pipeline.txt"], "must be named *.yaml or *.json"),
         (["serve"], "A finished run must stand at runs/latest"),
         (["predict", "photos"], "A finished run must stand at runs/latest"),
+        (["drift", "photos"], "A finished run must stand at runs/latest"),
+        (["drift", "photos", "--since", "yesterday"], "a day such as 2026-01-31 is expected"),
+        (["serve", "--api-key-file", "absent"], "must name a readable file that holds the key"),
+        (["serve", "--log-share", "2"], "a number from 0 to 1 is expected"),
         (["serve", "--port", "0"], "a port from 1 to 65535 is expected"),
         (["clean", "--keep", "-1"], "--keep"),
         (["develop"], "invalid choice: 'develop'"),

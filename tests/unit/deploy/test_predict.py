@@ -19,7 +19,15 @@ from tests.made import CLASS_NAMES, photo
 from tests.unit.deploy.conftest import Made
 
 RNG = np.random.default_rng(7)
-COLUMNS = ["path", "label", "confidence", "error", *(f"probability_{name}" for name in CLASS_NAMES)]
+COLUMNS = [
+    "path",
+    "label",
+    "confidence",
+    "abstained",
+    "unfamiliar",
+    "error",
+    *(f"probability_{name}" for name in CLASS_NAMES),
+]
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +113,7 @@ def test_without_an_output_the_table_goes_to_standard_output(
 def test_a_table_of_broken_files_alone_is_still_a_table(bento_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     write_csv(predict_files(bento_dir, [tmp_path / "a.png"]), tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "path,label,confidence,error"
+    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "path,label,confidence,abstained,unfamiliar,error"
 
 
 def test_an_existing_table_is_replaced_only_when_told(bento_dir: Path, tmp_path: Path) -> None:
@@ -151,7 +159,7 @@ def test_a_model_that_gives_no_numbers_answers_with_an_error(
 ) -> None:
     from components.deploy.classifier import Classifier
 
-    monkeypatch.setattr(Classifier, "classify", lambda self, pixels: np.full((len(pixels), 3), np.nan, np.float32))
+    monkeypatch.setattr(Classifier, "_probabilities", lambda self, logits: np.full((len(logits), 3), np.nan))
     rows = list(predict_files(bento_dir, [save(tmp_path / "a.png", "red")]))
     assert rows[0]["error"] is not None
     assert rows[0]["error"]["code"] == "no_answer"

@@ -1,0 +1,226 @@
+"""Whether what a service is asked about still resembles what its model was made for.
+
+Three things are compared: how bright the photos are, how sure the answers, and what the network sees in them (the
+embeddings). Served photos stand against the validation and test photos of the data set: of the photos it learnt from a
+model is surer than of any others, so that against those every photo would seem to have drifted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+MIN_PHOTOS: Final = 50
+"""Of either side; fewer tell nothing."""
+MAX_PHOTOS: Final = 2000
+"""More of either side change nothing but the time it takes."""
+SIGNIFICANCE: Final = 0.01
+"""The chance of calling drift where there is none, shared by the three signals."""
+MIN_DISTANCE: Final = 0.2
+"""Kolmogorov and Smirnov's distance from which a difference matters, however certain it is."""
+MIN_SEPARATION: Final = 0.65
+"""How often a served photo must be told from one of the data set; by chance it is 0.5."""
+SHRINKAGE: Final = 0.1
+
+Verdict = Literal["drift", "no drift", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is compared, of n photos.
+
+    Attributes:
+        brightness: float32 (n,), the mean of the pixels, from 0 to 255.
+        confidence: float32 (n,), of the most probable class.
+        embeddings: float32 (n, features).
+        labels: n class names, as the model gave them.
+    """
+
+    brightness: np.ndarray
+    confidence: np.ndarray
+    embeddings: np.ndarray
+    labels: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def draw(self, number: int, rng: np.random.Generator) -> "Traits":
+        """At most `number` of the photos, by chance."""
+        if len(self) <= number:
+            return self
+        chosen = np.sort(rng.choice(len(self), number, replace=False))
+        return Traits(self.brightness[chosen], self.confidence[chosen], self.embeddings[chosen],
+                      [self.labels[index] for index in chosen])  # fmt: skip
+
+
+class Signal(BaseModel):
+    """One comparison."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["brightness", "confidence", "embeddings"]
+    method: str
+    size: float
+    """Of the difference: a distance from 0 to 1, or for embeddings the share told apart."""
+    matters_from: float
+    p_value: float
+    drifted: bool
+    text: str
+
+
+class ClassShare(BaseModel):
+    """How often a class is answered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    class_name: str
+    reference: float
+    served: float
+
+
+class Drift(BaseModel):
+    """What the comparison found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Verdict
+    reason: str
+    num_reference: int
+    num_served: int
+    signals: tuple[Signal, ...]
+    classes: tuple[ClassShare, ...]
+
+
+def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: np.random.Generator) -> Drift:
+    """Compares served photos with those of the data set.
+
+    Args:
+        reference: of the validation and test photos.
+        served: of the service's.
+        class_names: in the order of the labels.
+        rng: divides the embeddings into halves.
+    """
+    numbers = {"num_reference": len(reference), "num_served": len(served)}
+    reference, served = reference.draw(MAX_PHOTOS, rng), served.draw(MAX_PHOTOS, rng)
+    classes = tuple(ClassShare(class_name=name, reference=share_of(reference.labels, name),
+                               served=share_of(served.labels, name)) for name in class_names)  # fmt: skip
+    if min(len(reference), len(served)) < MIN_PHOTOS:
+        reason = (f"At least {MIN_PHOTOS} photos of either side are needed; there are {numbers['num_served']} served "
+                  f"ones and {numbers['num_reference']} of the data set.")  # fmt: skip
+        return Drift(verdict="cannot tell", reason=reason, signals=(), classes=classes, **numbers)
+    signals = (
+        _compare_values("brightness", reference.brightness, served.brightness, ("darker", "brighter")),
+        _compare_values("confidence", reference.confidence, served.confidence, ("less sure", "surer")),
+        _compare_embeddings(reference.embeddings, served.embeddings, rng),
+    )
+    drifted = [signal.text for signal in signals if signal.drifted]
+    reason = (
+        " ".join(drifted) or "Brightness, confidence and embeddings are those of the data set, as far as can be seen."
+    )
+    return Drift(verdict="drift" if drifted else "no drift", reason=reason, signals=signals, classes=classes, **numbers)
+
+
+def share_of(labels: Sequence[str], class_name: str) -> float:
+    return sum(label == class_name for label in labels) / max(1, len(labels))
+
+
+def _compare_values(
+    name: Literal["brightness", "confidence"], reference: np.ndarray, served: np.ndarray, words: tuple[str, str]
+) -> Signal:
+    distance, p_value = kolmogorov_smirnov(reference, served)
+    drifted = p_value < SIGNIFICANCE / 3 and distance >= MIN_DISTANCE
+    before, after = float(np.median(reference)), float(np.median(served))
+    word = words[int(after > before)]
+    what = "Served photos are" if name == "brightness" else "Answers are"
+    change = f"{what} {word} than those of the data set: the median is {after:.3g}, not {before:.3g}."
+    text = (
+        change
+        if drifted
+        else f"{name.capitalize()} is that of the data set: the medians are {after:.3g} and {before:.3g}."
+    )
+    return Signal(name=name, method="Kolmogorov–Smirnov test", size=distance, matters_from=MIN_DISTANCE,
+                  p_value=p_value, drifted=drifted, text=text)  # fmt: skip
+
+
+def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> Signal:
+    share, p_value = separation(reference, served, rng)
+    drifted = p_value < SIGNIFICANCE / 3 and share >= MIN_SEPARATION
+    told = f"of a served photo and one of the data set, {share:.0%} of the pairs are told apart (by chance: 50 %)."
+    text = f"The photos show something else: {told}" if drifted else f"The photos show the like: {told}"
+    # Lopez-Paz and Oquab, 2017, with a linear classifier.
+    return Signal(name="embeddings", method="classifier two-sample test, linear discriminant", size=share,
+                  matters_from=MIN_SEPARATION, p_value=p_value, drifted=drifted, text=text)  # fmt: skip
+
+
+def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """The largest distance of two samples' distribution functions, and the chance of one as large among equals.
+
+    The chance is Kolmogorov's limit with Stephens' correction for small samples (1970).
+
+    Args:
+        first: float (n,).
+        second: float (m,).
+    """
+    points = np.sort(np.concatenate([first, second]))
+    shares = [np.searchsorted(np.sort(sample), points, side="right") / len(sample) for sample in (first, second)]
+    distance = float(np.abs(shares[0] - shares[1]).max())
+    size = np.sqrt(len(first) * len(second) / (len(first) + len(second)))
+    scaled = (size + 0.12 + 0.11 / size) * distance
+    if scaled < 0.2:  # the series has not begun to fall; the chance is 1 to seven digits
+        return distance, 1.0
+    terms = np.arange(1, 101)
+    chance = 2 * np.sum((-1.0) ** (terms - 1) * np.exp(-2 * terms**2 * scaled**2))
+    return distance, float(np.clip(chance, 0, 1))
+
+
+def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """How often a linear discriminant, learnt on half of the photos, tells a pair of the other half apart.
+
+    Args:
+        reference: float32 (n, features).
+        served: float32 (m, features).
+        rng: divides into halves.
+
+    Returns:
+        The share of pairs (the area under the ROC curve), and the chance of one as large among equals (Mann–Whitney).
+    """
+    learnt, tried = zip(_halves(reference, rng), _halves(served, rng), strict=True)
+    scores = [half @ _direction(*learnt) for half in tried]
+    ranks = _ranks(np.concatenate(scores))
+    num_reference, num_served = len(scores[0]), len(scores[1])
+    wins = ranks[num_reference:].sum() - num_served * (num_served + 1) / 2
+    share = float(wins / (num_reference * num_served))
+    spread = np.sqrt((num_reference + num_served + 1) / (12 * num_reference * num_served))
+    return share, _upper_tail((share - 0.5) / float(spread))
+
+
+def _halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    order = rng.permutation(len(rows))
+    return rows[order[::2]].astype(np.float64), rows[order[1::2]].astype(np.float64)
+
+
+def _direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
+    """Fisher's, with the covariance shrunk towards a sphere: there may be fewer photos than features."""
+    centred = np.concatenate([reference - reference.mean(axis=0), served - served.mean(axis=0)])
+    covariance = centred.T @ centred / len(centred)
+    sphere = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+    covariance *= 1 - SHRINKAGE
+    covariance[np.diag_indices_from(covariance)] += SHRINKAGE * sphere
+    direction: np.ndarray = np.linalg.solve(covariance, served.mean(axis=0) - reference.mean(axis=0))
+    return direction
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """From 1; equal values share the mean of their ranks."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: np.ndarray = (ends - (counts - 1) / 2)[places]
+    return ranks
+
+
+def _upper_tail(deviate: float) -> float:
+    import math
+
+    return 0.5 * math.erfc(deviate / math.sqrt(2))
