@@ -279,12 +279,17 @@ def _save_legacy_weights(model: Any, path: Path) -> None:
 
 def compare(folder: Path) -> dict[str, float]:
     """The largest difference between each model's answers and our copy's, relative to the largest answer above 1."""
-    from components.train.imported.loading import load
+    from components.train.imported.facts import read_import
+    from components.train.imported.loading import cut, load
 
     differences = {}
     for path in sorted(folder.glob("*.npz")):
         expected = np.load(path)
-        answers = np.asarray(load(folder / path.stem)(expected["photos"], training=False))
+        model, facts = load(folder / path.stem), read_import(folder / path.stem)
+        answers = np.asarray(model(expected["photos"], training=False))
+        features = cut(model, facts.feature_layer)(expected["photos"], training=False)
+        foretold = next(layer.output_shape for layer in facts.layers if layer.name == facts.feature_layer)
+        assert None in facts.input_shape or features.shape[1:] == foretold, (path.stem, facts.feature_layer)
         assert answers.shape == expected["answers"].shape
         assert np.ptp(expected["answers"], axis=0).max() > 1e-3, f"{path.stem} answers every photo alike"
         scale = max(1.0, float(np.abs(expected["answers"]).max()))

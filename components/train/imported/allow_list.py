@@ -54,6 +54,9 @@ _KNOWN: Final = {
     *_TRAINING,
 }  # fmt: skip
 
+_MODULES: Final = ("keras", "tf_keras", "builtins")
+"""Where Keras 2 and 3 say that their classes are. Nothing is imported by these words."""
+
 _WHY: Final = {
     "Lambda": "it holds code of its author's",
     "__lambda__": "it holds code of its author's",
@@ -116,10 +119,12 @@ def _label(node: dict[str, Any]) -> str:
 
 
 def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
+    if isinstance(name, str) and name.removeprefix("Custom>") in _TRAINING:
+        name = name.removeprefix("Custom>")  # Keras 2 writes its optimizers so
     if not isinstance(name, str) or name not in _KNOWN:
         raise refusal(name, where)
     module, registered = node.get("module"), node.get("registered_name")
-    if module is not None and (not isinstance(module, str) or module.split(".")[0] not in ("keras", "builtins")):
+    if module is not None and (not isinstance(module, str) or module.split(".")[0] not in _MODULES):
         raise UploadError(f"A layer of an uploaded model must be Keras' own; {where} is {name} from the module "
                           f"{str(module)[:80]!r}, whose code Darkroom does not run. "
                           "Rebuild it from Keras' layers and save it again.")  # fmt: skip

@@ -126,6 +126,8 @@ def _construct(layer: Layer, tensor: "keras.KerasTensor") -> Any:
     arguments = {key: _value(value) for key, value in layer.arguments.items()}
     if "padding" in arguments and isinstance(arguments["padding"], str):
         arguments["padding"] = arguments["padding"].lower()
+    if isinstance(arguments.get("axis"), tuple) and len(arguments["axis"]) == 1:
+        (arguments["axis"],) = arguments["axis"]  # Keras 2 writes a list of one
     if layer.kind == "Dropout" and arguments.get("noise_shape") is not None:
         arguments["noise_shape"] = tuple(arguments["noise_shape"])
     return _constructor(layer.kind)(name=layer.name, dtype=layer.policy, **arguments)

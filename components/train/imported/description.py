@@ -172,7 +172,7 @@ class _Reader:
             except ValueError as error:
                 hint = "; Darkroom's photos are height × width × channels" if value == "channels_first" else ""
                 raise refused(where, f"{key}: {error}{hint}") from None
-            if self._is_legacy and clean in _OLD_ACTIVATIONS and own == "activation":
+            if self._is_legacy and own == "activation" and clean in _OLD_ACTIVATIONS:
                 raise refused(where, f"{key}: {clean}: {_OLD_ACTIVATIONS[clean]}, so its answers would change")
             if clean is not DROPPED:
                 arguments[own] = clean

@@ -117,7 +117,10 @@ def _owned(*names: str) -> dict[str, Check]:
 _WINDOW = {"kernel_size": pair(1, 1024), "strides": pair(1, 1024), "padding": _PADDING, "dilation_rate": pair(1, 1024)}
 _CONVOLUTION = {**_WINDOW, **_FORMAT, **_PENALTY, "activation": activation, "use_bias": flag}
 _SCALED = {"center": flag, "scale": flag, **_owned("beta", "gamma"), "epsilon": number(0, 1)}
-_DRAWN = {"seed": seed}
+_DRAWN = {"seed": seed, "rng_type": ignored("stateful", "legacy_stateful", "stateless")}
+_INHERITED = {"kernel_initializer": initializer, "kernel_regularizer": ignored(), "kernel_constraint": ignored(),
+              "groups": ignored(1)}  # fmt: skip
+"""What Keras 2 writes of convolutions whose kernel has another name, and never uses."""
 _AXIS = either(integer(-8, 8), numbers(integer(-8, 8), 1, 8))
 
 
@@ -140,11 +143,10 @@ KINDS: dict[str, Kind] = {
                              **_CONVOLUTION, **_owned("kernel", "bias")},
                             transposed, transposed_weights, ("filters", "kernel_size")),
     "DepthwiseConv2D": Kind({"depth_multiplier": integer(1, 1024), **_CONVOLUTION, **_owned("depthwise", "bias"),
-                             # Keras 2 wrote what it had inherited as well
-                             **_owned("kernel"), "filters": ignored(), "groups": ignored(1)},
+                             **_INHERITED, "filters": ignored()},
                             depthwise, depthwise_weights, ("kernel_size",)),
     "SeparableConv2D": Kind({"filters": _UNITS, "depth_multiplier": integer(1, 1024), **_CONVOLUTION,
-                             **_owned("depthwise", "pointwise", "bias"), **_owned("kernel"), "groups": ignored(1)},
+                             **_owned("depthwise", "pointwise", "bias"), **_INHERITED},
                             convolved, separable_weights, ("filters", "kernel_size")),
     **dict.fromkeys(("MaxPooling2D", "AveragePooling2D"), Kind(
         {"pool_size": pair(1, 1024), "strides": optional(pair(1, 1024)), "padding": _PADDING, **_FORMAT}, pooled)),

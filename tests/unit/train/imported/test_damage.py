@@ -52,13 +52,13 @@ def rich_network() -> dict[str, Any]:
     )  # fmt: skip
 
 
-def contents(config: str) -> Contents:
+def contents(config: str, keras_version: str = "3.15.1") -> Contents:
     shapes = {"dense/vars/0": (192, 3), "dense/vars/1": (3,), "sequential/layers/conv2d/vars/0": (3, 3, 3, 3),
               "sequential/layers/conv2d/vars/1": (3,),
               **{f"sequential/layers/batch_normalization/vars/{n}": (3,) for n in range(4)}}  # fmt: skip
     arrays = tuple(StoredArray(path=f"layers/{path}", shape=shape, offset=0) for path, shape in shapes.items())
     return Contents(
-        form=".keras", config=config, training_config=None, keras_version="3.15.1", layers=None, arrays=arrays
+        form=".keras", config=config, training_config=None, keras_version=keras_version, layers=None, arrays=arrays
     )
 
 
@@ -77,7 +77,8 @@ def test_the_undamaged_description_is_read() -> None:
     assert set(plan.matches) == {("chain", "conv"), ("chain", "bn"), ("dense",)}
 
 
-def test_every_damage_to_a_description_is_refused_or_harmless() -> None:
+@pytest.mark.parametrize("keras_version", ["3.15.1", pytest.param("2.15.0", marks=pytest.mark.proof)])
+def test_every_damage_to_a_description_is_refused_or_harmless(keras_version: str) -> None:
     tree = rich_network()
     num_refused = num_read = 0
     for way in places(tree):
@@ -88,7 +89,7 @@ def test_every_damage_to_a_description_is_refused_or_harmless() -> None:
                 node = node[key]
             node[way[-1]] = value
             try:
-                make_plan(contents(json.dumps(damaged)), Limits())
+                make_plan(contents(json.dumps(damaged), keras_version), Limits())
                 num_read += 1
             except UploadError as error:
                 assert len(str(error)) < 1000

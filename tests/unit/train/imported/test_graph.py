@@ -168,3 +168,20 @@ def test_the_rescaling_behind_a_submodel_is_seen() -> None:
     preprocessing = infer_preprocessing(read(network(augmentation, rescaling, *chain, last="block5_pool")))
     assert preprocessing is not None
     assert (preprocessing.pixels, preprocessing.is_certain) == ("0 to 255", True)
+
+
+def test_what_keras_2_writes_of_old_is_read() -> None:
+    """Lists of one axis, inherited arguments, registered optimizers, and the module of its later package."""
+    inner = [
+        layer("RandomFlip", "flip", "input", mode="horizontal", rng_type="stateful", seed=None),
+        layer("Rescaling", "scaled", "flip", scale=[0.1, 0.2, 0.3], offset=0),
+        layer("SeparableConv2D", "conv", "scaled", filters=4, kernel_size=[3, 3], groups=1,
+              kernel_initializer={"class_name": "GlorotUniform", "config": {"seed": None}}, kernel_regularizer=None),
+        layer("BatchNormalization", "bn", "conv", axis=[3],
+              moving_mean_initializer={"class_name": "Zeros", "config": {}}),
+    ]  # fmt: skip
+    compiled = {"optimizer": {"class_name": "Custom>Adam", "module": "tf_keras.optimizers", "config": {"name": "Adam"}}}
+    graph = read(network(*inner, last="bn", compile_config=compiled), "2.21.0")
+    assert graph.layer("bn").arguments["axis"] == (3,)
+    assert "kernel_regularizer" not in graph.layer("conv").arguments
+    assert measure(graph, Limits()).weights[("conv",)]["pointwise_kernel"] == (1, 1, 3, 4)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,17 @@ def test_a_sample_of_models_answers_as_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", range(0, len(ALL), 12))
 def test_every_kind_of_model_answers_as_before(start: int, tmp_path: Path) -> None:
     check_all(tmp_path, ALL[start : start + 12])
+
+
+@pytest.mark.proof
+def test_real_weights_alone_are_taken_with_their_architecture(shared_dir: Path, tmp_path: Path) -> None:
+    (weights,) = (shared_dir / "weights").glob("mobilenet_v2_*_no_top.h5")
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.write(weights, weights.name)
+    imported = import_model(
+        tmp_path / "model.zip", tmp_path / "output", expected=Expectation(architecture="MobileNetV2")
+    )
+    assert (imported.output, imported.output_shape, imported.num_parameters) == ("features", (7, 7, 1280), 2_257_984)
+    assert imported.preprocessing is not None
+    assert (imported.preprocessing.pixels, imported.preprocessing.is_certain) == ("-1 to 1", False)
+    assert imported.feature_layer == "out_relu"
