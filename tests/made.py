@@ -7,6 +7,15 @@ import numpy as np
 from PIL import Image
 
 from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, read_bundle
+from components.contract.calibration import (
+    Abstention,
+    Calibration,
+    CalibrationFacts,
+    Familiarity,
+    neighbour_distance,
+    unit_length,
+    write_calibration,
+)
 from components.contract.dataset import SPLITS, DatasetInfo, Source, open_split, read_info, write_shard
 from components.contract.evaluation import EvaluationInfo, Interval, SplitFigures, Verdict
 from components.contract.outputs import write_json
@@ -102,6 +111,7 @@ def make_evaluation(
     *,
     verdict: Verdict = Verdict(verdict="first", reasons=("There is no champion yet.",)),  # noqa: B008 it is frozen
     model_name: str = "colours",
+    calibrated: bool = False,
 ) -> None:
     """An evaluation folder with what deploy reads of it: the graph's true predictions and a verdict of your own."""
     import pyarrow as pa
@@ -110,10 +120,14 @@ def make_evaluation(
     info, bundle = read_info(dataset_dir), read_bundle(bundle_dir)
     graph = InferenceGraph(bundle_dir / "export")
     evaluation_dir.mkdir(parents=True)
+    calibration = make_calibration(graph, dataset_dir, bundle.export.sha256) if calibrated else None
+    if calibration is not None:
+        write_calibration(evaluation_dir, calibration)
     tables = []
     for name in ("validation", "test"):
         split = open_split(dataset_dir, name)
-        probabilities = softmax(graph.run(split.gather(np.arange(len(split)))).logits)
+        logits = graph.run(split.gather(np.arange(len(split)))).logits
+        probabilities = softmax(logits) if calibration is None else calibration.probabilities(logits)
         tables.append(pa.table({
             "split": [name] * len(split), "image_id": list(split.image_ids),
             "label": pa.array(split.labels, pa.int32()),
@@ -128,3 +142,17 @@ def make_evaluation(
         export_sha256=bundle.export.sha256, validation=figures, test=figures, gate=verdict,
         mlflow_run_id=bundle.mlflow_run_id,
     ))  # fmt: skip
+
+
+def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: str) -> Calibration:
+    """A temperature of 2, abstention below 0.6, and the training photos as what is familiar."""
+    train, validation = open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
+    reference = unit_length(graph.run(train.gather(np.arange(len(train)))).embedding)
+    embeddings = graph.run(validation.gather(np.arange(len(validation)))).embedding
+    farthest = float(neighbour_distance(embeddings, reference, 3).max()) * 1.5
+    facts = CalibrationFacts(
+        export_sha256=export_sha256, temperature=2.0,
+        abstention=Abstention(target_accuracy=0.95, threshold=0.6, coverage=0.9, accuracy=1.0),
+        familiarity=Familiarity(num_neighbours=3, threshold=farthest, familiar_share=1.0, num_reference=len(reference)),
+    )  # fmt: skip
+    return Calibration(facts, reference)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from components.deploy import upload
 from components.deploy.client import encode_form
 from components.deploy.protocol import MAX_BODY_BYTES, MAX_FILES
-from components.deploy.upload import RefusedUpload, read_photos
+from components.deploy.upload import RefusedUpload, read_options, read_photos
 
 FORM = "multipart/form-data; boundary=cut"
 
@@ -102,3 +102,65 @@ def test_a_body_that_grows_too_large_is_refused_on_the_way(monkeypatch: pytest.M
     body = [part("files", b"x" * 500, "a"), part("files", b"x" * 600, "b"), b"--cut--\r\n"]
     for announced in (None, "10"):
         assert refused(FORM, body, announced=announced).status == 413
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "IMAGE/PNG; q=1", "application/octet-stream", "image/anything"])
+def test_a_body_that_is_a_photo_is_taken_as_it_is(kind: str) -> None:
+    assert read(kind, [b"pho", b"to"]) == [b"photo"]
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", FORM])
+def test_a_packed_body_is_refused_unread(kind: str) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-encoding", b"gzip")]
+
+    async def receive() -> dict[str, object]:
+        raise AssertionError("it is not read")
+
+    with pytest.raises(RefusedUpload) as caught:
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+    assert (caught.value.status, caught.value.code) == (415, "encoded")
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", FORM])
+def test_a_body_that_comes_too_slowly_is_given_up(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "BODY_SECONDS", 0.05)
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"-", "more_body": True}
+
+    with pytest.raises(RefusedUpload) as caught:
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST",
+                                         "headers": [(b"content-type", kind.encode())]}, receive)))  # fmt: skip
+    assert (caught.value.status, caught.value.code) == (408, "too_slow")
+
+
+def test_a_client_that_leaves_is_no_fault_of_ours() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(RefusedUpload) as caught:
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST",
+                                         "headers": [(b"content-type", b"image/png")]}, receive)))  # fmt: skip
+    assert caught.value.code == "disconnected"
+
+
+def test_options_come_from_the_query() -> None:
+    found = read_options({"top_k": "3", "threshold": "0.8"})
+    assert (found.top_k, found.threshold, found.class_name) == (3, 0.8, None)
+    assert read_options({}).top_k is None
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"top_k": "0"}, "top_k"), ({"top_k": "many"}, "top_k"), ({"threshold": "1.1"}, "threshold"),
+        ({"threshold": "nan"}, "threshold"), ({"topk": "3"}, "did you mean top_k"),
+        ({"class_name": "x" * 5000}, "class_name"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_told(query: dict[str, str], told: str) -> None:
+    with pytest.raises(RefusedUpload, match=told) as caught:
+        read_options(query)
+    assert caught.value.status == 400
+    assert len(str(caught.value)) < 1000
