@@ -179,20 +179,18 @@ def photos_at(root: Path, path: str, revision: str) -> dict[str, list[Placed]]:
 
 def _contents(root: Path, path: str, revision: str) -> Iterator[tuple[str, str]]:
     """(name, MD5) of each file of a version; of an archive, of its members."""
+    if revision == "workspace":
+        yield from _contents_here(root / path)
+        return
     try:
         from dvc.api import DVCFileSystem
 
-        system = DVCFileSystem(str(root), rev=None if revision == "workspace" else revision)
+        system = DVCFileSystem(str(root), rev=revision)
         if archive.is_archive(Path(path)):
             with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
                 local = Path(scratch) / Path(path).name
                 system.get_file(f"/{path}", str(local))
-                for member in archive.members(local):
-                    if member.chunks is not None:
-                        digest = hashlib.md5(usedforsecurity=False)
-                        for chunk in member.chunks():
-                            digest.update(chunk)
-                        yield member.name, digest.hexdigest()
+                yield from _contents_here(local)
             return
         for name, info in system.find(f"/{path}", detail=True).items():
             yield name.removeprefix(f"/{path}/"), str(info["md5"] if "md5" in info else system.checksum(name))
@@ -202,6 +200,22 @@ def _contents(root: Path, path: str, revision: str) -> Iterator[tuple[str, str]]
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(f"{path} must be under DVC at {revision}, and its photos at hand (dvc fetch); they are not: "
                         f"{reason}.") from None  # fmt: skip
+
+
+def _contents_here(path: Path) -> Iterator[tuple[str, str]]:
+    from components.preprocess.listing import list_folder
+
+    if path.is_dir():
+        for file in list_folder(path).files:
+            with file.path.open("rb") as stream:
+                yield "/".join(file.parts), hashlib.file_digest(stream, "md5").hexdigest()
+        return
+    for member in archive.members(path):
+        if member.chunks is not None:
+            digest = hashlib.md5(usedforsecurity=False)
+            for chunk in member.chunks():
+                digest.update(chunk)
+            yield member.name, digest.hexdigest()
 
 
 def relabel(root: Path, path: str, decisions: Mapping[str, str | None]) -> Version:

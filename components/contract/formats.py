@@ -1,5 +1,6 @@
 """Which picture formats are taken, and what is wrong with a file that is none, or not whole."""
 
+import functools
 import zlib
 from typing import Final
 
@@ -28,6 +29,23 @@ _FOREIGN_PICTURES: Final = {
 }  # fmt: skip
 
 
+@functools.cache
+def reads_heif() -> bool:
+    """Whether photos of iPhones can be read: where the extra `heic` is installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    # No thumbnails, depth maps or auxiliary pictures: only the photo is decoded.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return True
+
+
+def is_heif(start: bytes) -> bool:
+    """Whether a file that begins so is what iPhones make."""
+    return start[4:8] == b"ftyp" and _FOREIGN_BRANDS.get(start[8:12], "").startswith("HEI")
+
+
 def unreadable(data: bytes, error: Exception) -> ImageError:
     """Says what a file that no allowed reader opens is, as far as its first bytes tell.
 
@@ -42,6 +60,12 @@ def unreadable(data: bytes, error: Exception) -> ImageError:
             if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
                 error = ValueError("its header cannot be read")
             return damage(f"The {name}", error, ends_early=ends_early(name, data))
+    if is_heif(data):
+        if reads_heif():
+            return damage("The HEIC", ValueError("its header cannot be read"))
+        return ImageError("format_not_allowed", f"A photo must be one of {', '.join(FORMATS)}; this is "
+                                                f"{_FOREIGN_BRANDS[data[8:12]]}, which is read where the extra heic is "
+                                                "installed: pip install 'darkroom[heic]'. Or save it as JPEG.")  # fmt: skip
     start = data[:1024].lstrip().lower()
     picture = _FOREIGN_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
     picture = picture or next((name for magic, name in _FOREIGN_PICTURES.items() if data.startswith(magic)), None)

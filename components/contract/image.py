@@ -23,7 +23,16 @@ import simplejpeg
 from PIL import ExifTags, Image
 
 from components.contract.errors import ImageError
-from components.contract.formats import FORMATS, MAX_PIXELS, check_png, damage, ends_early, unreadable
+from components.contract.formats import (
+    FORMATS,
+    MAX_PIXELS,
+    check_png,
+    damage,
+    ends_early,
+    is_heif,
+    reads_heif,
+    unreadable,
+)
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
@@ -51,7 +60,7 @@ class Photo:
             was scaled while decoding.
         native_size: (height, width) of the file as a viewer shows it, in pixels.
         mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
-        format: one of FORMATS.
+        format: one of FORMATS, or HEIF.
     """
 
     pixels: np.ndarray
@@ -98,8 +107,11 @@ def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
 def _open(source: bytes | BinaryIO) -> Image.Image:
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        image = Image.open(file, formats=FORMATS)
-        frames_follow = getattr(image, "is_animated", False) and image.format != "MPO"
+        start = file.read(12)
+        file.seek(0)
+        formats = (*FORMATS, "HEIF") if is_heif(start) and reads_heif() else FORMATS
+        image = Image.open(file, formats=formats)
+        frames_follow = getattr(image, "is_animated", False) and image.format not in ("MPO", "HEIF")
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to

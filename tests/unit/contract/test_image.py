@@ -291,7 +291,7 @@ REFUSED = {
     "a zip": (b"PK\x03\x04" + b"0" * 100, "not_an_image"),
     "sound": (b"RIFF\x24\x00\x00\x00WAVEfmt " + b"0" * 40, "not_an_image"),
     "an SVG": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "format_not_allowed"),
-    "HEIC": (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "format_not_allowed"),
+    "AVIF": (b"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00mif1avif", "format_not_allowed"),
     "AVIF": (encoded(plain(), "AVIF"), "format_not_allowed"),
     "an icon": (encoded(plain(), "ICO"), "format_not_allowed"),
     "JPEG 2000": (encoded(plain(), "JPEG2000"), "format_not_allowed"),
@@ -333,7 +333,7 @@ def test_what_is_no_usable_photo_is_refused_with_its_reason(what: str) -> None:
     assert " at 0x" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("what", ["a bomb", "one pixel", "a web page", "no bytes", "a GIF animation", "HEIC"])
+@pytest.mark.parametrize("what", ["a bomb", "one pixel", "a web page", "no bytes", "a GIF animation", "AVIF"])
 def test_the_header_alone_is_refused_for_the_same_reason(what: str, tmp_path: Path) -> None:
     data, code = REFUSED[what]
     path = tmp_path / "photo.jpg"
@@ -405,3 +405,42 @@ def test_a_file_of_too_many_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ImageError, match="at most 100 bytes") as refusal:
         decode(WHOLE["png"], (8, 8))
     assert refusal.value.code == "too_large"
+
+
+@pytest.fixture
+def heic() -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(scene(40, 60), "HEIF", exif=exif)
+
+
+def test_what_iphones_make_is_read_as_viewers_do(heic: bytes) -> None:
+    """HEIF has its own turn, which the reader applies; EXIF's does not count beside it."""
+    photo = decode(heic, (40, 60))
+    assert (photo.format, photo.native_size, read_size(heic)) == ("HEIF", (40, 60), (40, 60))
+    expected = np.asarray(scene(40, 60))
+    assert np.abs(photo.pixels.astype(int) - expected).mean() < 10
+
+
+def test_a_damaged_heic_is_refused(heic: bytes) -> None:
+    for end in (20, 200, len(heic) // 2, len(heic) - 30):
+        with pytest.raises(ImageError):
+            decode(heic[:end], (60, 40))
+
+
+def test_without_the_extra_a_heic_is_refused_with_the_way_to_get_it(
+    heic: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.contract.formats.reads_heif", lambda: False)
+    monkeypatch.setattr("components.contract.image.reads_heif", lambda: False)
+    with pytest.raises(ImageError, match=r"pip install 'darkroom\[heic\]'") as refusal:
+        decode(heic, (60, 40))
+    assert refusal.value.code == "format_not_allowed"
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_the_whole_photo_is_given_as_well(resize: Resize) -> None:
+    photo = decode(encoded(scene(40, 80), "PNG"), (20, 20), resize)
+    assert np.array_equal(photo.whole, np.asarray(scene(40, 80)))
