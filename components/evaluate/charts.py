@@ -1,39 +1,23 @@
 """The charts of the report: matplotlib figures, drawn without pyplot, that follow the page into light and dark."""
 
-import contextlib
 import io
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from components.contract.evaluation import AllFigures
+from components.evaluate.figure_charts import coverage_chart, reliability_chart, robustness_chart
+from components.evaluate.ink import BAD, GOOD, INK, LINE, POINTS_PER_INCH, SOFT, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, SOFT, LINE, GOOD, BAD = "#1c1a17", "#645e55", "#dcd6cc", "#2f6f9f", "#b8470f"
 VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", GOOD: "var(--good)", BAD: "var(--bad)"}
-"""A chart inside the page takes the page's colours; as a file of its own it keeps those above, on white."""
-
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, read aloud, and follows the page's font
-    "svg.hashsalt": "darkroom",
-    "text.parse_math": False,  # a class called $x$ is no formula
-    "font.family": "sans-serif",
-    "font.size": 11,
-    "text.color": INK,
-    "axes.labelcolor": SOFT,
-    "axes.edgecolor": LINE,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-}
-POINTS_PER_INCH = 72
-"""In an SVG file of matplotlib's one point is one unit, which the page shows as one pixel."""
+"""A chart inside the page takes the page's colours; as a file of its own it keeps its own, on white."""
 
 MAX_SHRUNK = 640
 """A chart up to this width shrinks with the page; a wider one keeps its size and is scrolled."""
@@ -50,13 +34,19 @@ MAX_NAME = 22
 def draw_charts(
     all_figures: AllFigures, history: Mapping[str, Sequence[float]], best_epoch: int
 ) -> dict[str, "Figure"]:
-    """Every chart by its name: confusion_matrix; loss_curve and accuracy_curve, as far as the history holds them."""
+    """Every chart by its name: confusion_matrix; loss_curve and accuracy_curve, as far as the history holds them;
+    reliability, coverage and robustness, as far as there are such figures."""
     charts = {"confusion_matrix": confusion_chart(np.array(all_figures.test.confusion_matrix), all_figures.class_names)}
     for what in ("loss", "accuracy"):
         curves = {name: history[key] for name, key in (("training", what), ("validation", f"val_{what}"))
                   if history.get(key)}  # fmt: skip
         if curves:
             charts[f"{what}_curve"] = curve_chart(curves, best_epoch, what)
+    if all_figures.calibration is not None:
+        charts["reliability"] = reliability_chart(all_figures.calibration)
+        charts["coverage"] = coverage_chart(all_figures.calibration)
+    if all_figures.robustness:
+        charts["robustness"] = robustness_chart(all_figures.robustness)
     return charts
 
 
@@ -77,8 +67,8 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     longest = max(map(len, names))
     margin, rim = 32 + longest * font * LETTER_WIDTH, 8
     side = margin + size * cell + rim
-    with _style():
-        figure = _figure(side, side)
+    with style():
+        figure = new_figure(side, side)
         axes = figure.add_axes((margin / side, rim / side, size * cell / side, size * cell / side))
         axes.imshow(_shades(matrix, opacity=MAX_OPACITY if numbered else 1.0), interpolation="none")
         axes.set_xticks(range(size), names, rotation=90 if longest > 2 else 0, fontsize=font)
@@ -111,8 +101,8 @@ def curve_chart(curves: Mapping[str, Sequence[float]], best_epoch: int, what: st
         "training": {"color": SOFT, "linestyle": "--", "linewidth": 1.4},
         "validation": {"color": GOOD, "linestyle": "-", "linewidth": 2.0},
     }
-    with _style():
-        figure = _figure(400, 250)
+    with style():
+        figure = new_figure(400, 250)
         axes = figure.add_axes((0.115, 0.18, 0.86, 0.68))
         for name, values in curves.items():
             epochs = np.arange(1, len(values) + 1)
@@ -141,7 +131,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
         description: what it shows, for those who do not see it.
         name: makes its ids unique within the page.
     """
-    with _style():
+    with style():
         file = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=nothing)
@@ -158,7 +148,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
 
 def png(figure: "Figure") -> bytes:
     """A chart as a PNG file, on white."""
-    with _style():
+    with style():
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=2 * POINTS_PER_INCH, facecolor="white", metadata={"Software": None})
     return file.getvalue()
@@ -209,20 +199,3 @@ def _shades(matrix: np.ndarray, opacity: float) -> np.ndarray:
     # The root lifts rare mistakes, which would be as good as white.
     shades[..., 3] = opacity * np.where(right, share, np.sqrt(share))
     return shades
-
-
-def _figure(width: float, height: float) -> "Figure":
-    """A figure of a size in points."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH))
-
-
-@contextlib.contextmanager
-def _style() -> Iterator[None]:
-    from matplotlib import rc_context
-
-    with rc_context(STYLE), warnings.catch_warnings():
-        # The page draws SVG text with the reader's fonts, which have more signs than matplotlib's own.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield

@@ -22,15 +22,16 @@ def evaluate(
     from components.contract.console import running_step
     from components.contract.evaluation import read_figures
     from components.contract.params import EvaluateParams, parse_section
+    from components.evaluate.logbook import kfp_metrics, roc_curve_points
     from components.evaluate.step import evaluate as run
 
     with running_step("evaluate"):
         folder = Path(evaluation.path)
         info = run(Path(dataset.path), Path(model.path), parse_section(EvaluateParams, params), model_name, folder)
     evaluation.metadata["verdict"] = info.gate.verdict
-    for name, split in (("validation", info.validation), ("test", info.test)):
-        metrics.log_metric(f"{name}_accuracy", split.accuracy.value)
-        metrics.log_metric(f"{name}_macro_f1", split.macro_f1.value)
-    matrix = read_figures(folder).test.confusion_matrix
-    confusion.log_confusion_matrix(list(info.class_names), [list(row) for row in matrix])
+    figures = read_figures(folder)
+    for name, value in kfp_metrics(info, figures).items():
+        metrics.log_metric(name, value)
+    confusion.log_confusion_matrix(list(info.class_names), [list(row) for row in figures.test.confusion_matrix])
+    confusion.log_roc_curve(*roc_curve_points(folder))
     shutil.copyfile(folder / "report.html", report.path)

@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from components.contract.evaluation import Averages, ClassFigures, ConfusedPair, Figures, Interval
+from components.evaluate.ranking import Ranking, rank, resample
 
 CONFIDENCE = 0.95
 MOST_CONFUSED = 10
-RESAMPLES_AT_ONCE = 500
+NUM_BINS = 15
+"""Of sureness, in the calibration error."""
 
 
 def figures(
@@ -30,29 +33,34 @@ def figures(
         resamples: of the photos, behind the interval of macro F1.
         rng: draws them.
     """
-    from sklearn.metrics import confusion_matrix, log_loss
+    from sklearn.metrics import confusion_matrix
 
     num_classes = len(class_names)
     predicted = probabilities.argmax(axis=1)
     matrix = confusion_matrix(labels, predicted, labels=np.arange(num_classes))
     num_images, num_correct = int(matrix.sum()), int(np.trace(matrix))
-    # float32 rows sum to 1 within 1e-7 only, of which log_loss would complain.
-    exact = probabilities.astype(np.float64)
-    exact /= exact.sum(axis=1, keepdims=True)
+    counted = bootstrap_matrix(matrix, resamples=resamples, rng=rng)
+    ranked, losses = rank(labels, probabilities), photo_losses(labels, probabilities)
+    resampled = resample(labels, probabilities, losses, resamples=resamples, rng=rng)
     return Figures(
         num_images=num_images,
         num_correct=num_correct,
         accuracy=wilson_interval(num_correct, num_images),
-        macro_f1=bootstrap_macro_f1(matrix, resamples=resamples, rng=rng),
+        macro_f1=counted.macro_f1,
+        balanced_accuracy=counted.balanced_accuracy,
+        cohen_kappa=counted.cohen_kappa,
         macro=_averages(labels, predicted, "macro"),
         weighted=_averages(labels, predicted, "weighted"),
-        log_loss=float(log_loss(labels, exact, labels=np.arange(num_classes))),
+        roc_auc=_mean_interval(ranked.roc_auc, resampled.roc_auc),
+        average_precision=_mean_interval(ranked.average_precision, resampled.average_precision),
+        log_loss=percentile_interval(float(losses.mean()), resampled.log_loss),
+        calibration_error=calibration_error(labels, probabilities),
         top_2_accuracy=_top_k_accuracy(labels, probabilities, 2),
         top_5_accuracy=_top_k_accuracy(labels, probabilities, 5),
         absent_classes=tuple(
             name for name, row in zip(class_names, matrix.sum(axis=1), strict=True) if row == 0
         ),
-        per_class=_per_class(labels, predicted, matrix, class_names),
+        per_class=_per_class(labels, predicted, matrix, class_names, ranked),
         confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
         most_confused=most_confused(matrix, class_names),
     )  # fmt: skip
@@ -76,34 +84,88 @@ def wilson_interval(num_correct: int, num_images: int) -> Interval:
     return Interval(value=value, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
 
 
-def bootstrap_macro_f1(matrix: np.ndarray, *, resamples: int, rng: np.random.Generator) -> Interval:
-    """Macro F1 with its 95 % percentile bootstrap interval.
+@dataclass(frozen=True)
+class MatrixIntervals:
+    """The figures that follow from the confusion matrix alone."""
+
+    macro_f1: Interval
+    balanced_accuracy: Interval
+    cohen_kappa: Interval
+
+
+def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Generator) -> MatrixIntervals:
+    """Figures of the confusion matrix with their 95 % percentile bootstrap intervals.
 
     Drawing n photos with replacement is drawing the cells of the confusion matrix from a multinomial distribution,
     so no resample ever touches a photo. Where all photos are right, or all are wrong, no two resamples differ; macro
-    F1 is then 1 or 0 exactly as accuracy is, and gets accuracy's Wilson interval.
+    F1 and balanced accuracy are then 1 or 0 exactly as accuracy is, and get accuracy's Wilson interval.
 
     Args:
         matrix: int64 (classes, classes), photos by true and by predicted class; at least one photo.
         resamples: how many.
         rng: draws them.
     """
-    num_images, num_correct = int(matrix.sum()), int(np.trace(matrix))
+    num_true, num_predicted, num_right = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
+    num_images, num_correct = int(matrix.sum()), int(num_right.sum())
+    kappa = float(cohen_kappa(num_right, num_true, num_predicted))
     if num_correct in (0, num_images):
-        return wilson_interval(num_correct, num_images)
+        sure = wilson_interval(num_correct, num_images)
+        chance = float(num_true @ num_predicted / num_images**2)
+        ends = [0.0 if chance == 1 else (end - chance) / (1 - chance) for end in (sure.low, sure.high)]
+        return MatrixIntervals(sure, sure, Interval(value=kappa, low=min(ends[0], kappa), high=max(ends[1], kappa)))
     true, predicted = np.nonzero(matrix)
-    shares = matrix[true, predicted] / num_images
     one_hot = np.eye(len(matrix))
-    scores = []
-    for start in range(0, resamples, RESAMPLES_AT_ONCE):
-        size = min(RESAMPLES_AT_ONCE, resamples - start)
-        drawn = rng.multinomial(num_images, shares, size=size).astype(np.float64)  # float: BLAS multiplies it
-        num_true, num_predicted = drawn @ one_hot[true], drawn @ one_hot[predicted]
-        num_right = drawn @ (one_hot[true] * (true == predicted)[:, None])
-        scores.append(macro_f1(num_right, num_true, num_predicted))
-    value = float(macro_f1(np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)))
-    low, high = np.quantile(np.concatenate(scores), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    # float: BLAS multiplies it
+    drawn = rng.multinomial(num_images, matrix[true, predicted] / num_images, size=resamples).astype(np.float64)
+    counts = drawn @ (one_hot[true] * (true == predicted)[:, None]), drawn @ one_hot[true], drawn @ one_hot[predicted]
+    observed = num_right, num_true, num_predicted
+    return MatrixIntervals(
+        *(percentile_interval(float(figure(*observed)), figure(*counts))
+          for figure in (macro_f1, balanced_accuracy, cohen_kappa))
+    )  # fmt: skip
+
+
+def percentile_interval(value: float, resampled: np.ndarray) -> Interval:
+    """A figure with the middle 95 % of its bootstrap resamples."""
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
+
+
+def balanced_accuracy(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
+    """The mean recall of the classes that have photos: (…,), from three arrays (…, classes) of counts."""
+    mean: np.ndarray = (num_right / np.maximum(num_true, 1)).sum(axis=-1) / (num_true > 0).sum(axis=-1)
+    return mean
+
+
+def cohen_kappa(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
+    """Accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 where chance is always right."""
+    num_images = num_true.sum(axis=-1)
+    chance = (num_true * num_predicted).sum(axis=-1) / num_images**2
+    beyond: np.ndarray = (num_right.sum(axis=-1) / num_images - chance) / np.where(chance < 1, 1 - chance, 1)
+    return beyond
+
+
+def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Minus the logarithm of each photo's true class's probability: float64 (n,)."""
+    # float32 rows sum to 1 within 1e-7 only.
+    exact = probabilities.astype(np.float64)
+    exact /= exact.sum(axis=1, keepdims=True)
+    losses: np.ndarray = -np.log(np.maximum(exact[np.arange(len(labels)), labels], np.finfo(np.float64).eps))
+    return losses
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """The expected calibration error (Naeini et al., 2015): |sureness − accuracy|, averaged over bins by photos."""
+    sureness = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bins = sureness_bins(sureness)
+    gaps = np.bincount(bins, sureness - right, minlength=NUM_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def sureness_bins(sureness: np.ndarray) -> np.ndarray:
+    """The bin, of NUM_BINS of equal width, that each probability falls into: int64 (n,)."""
+    return np.minimum((sureness * NUM_BINS).astype(np.int64), NUM_BINS - 1)
 
 
 def macro_f1(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
@@ -137,7 +199,7 @@ def _averages(labels: np.ndarray, predicted: np.ndarray, average: str) -> Averag
 
 
 def _per_class(
-    labels: np.ndarray, predicted: np.ndarray, matrix: np.ndarray, class_names: Sequence[str]
+    labels: np.ndarray, predicted: np.ndarray, matrix: np.ndarray, class_names: Sequence[str], ranked: Ranking
 ) -> tuple[ClassFigures, ...]:
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -152,9 +214,17 @@ def _per_class(
             precision=_number(precision[label]),
             recall=wilson_interval(int(matrix[label, label]), int(num_images[label])) if num_images[label] else None,
             f1=_number(f1[label]) if num_images[label] else None,
+            roc_auc=_number(ranked.roc_auc[label]),
+            average_precision=_number(ranked.average_precision[label]),
         )
         for label, name in enumerate(class_names)
     )
+
+
+def _mean_interval(figures: np.ndarray, resampled: np.ndarray) -> Interval | None:
+    """The mean over the classes that can be ranked; None where there are none."""
+    known = figures[~np.isnan(figures)]
+    return percentile_interval(float(known.mean()), resampled) if len(known) else None
 
 
 def _top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int) -> float | None:

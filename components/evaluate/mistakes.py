@@ -1,15 +1,17 @@
-"""The photos that the model named wrongly, the surest of them first."""
+"""The photos that tell where a model fails: its surest mistakes, those behind each confused pair, and right answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from components.contract.evaluation import ConfusedPair
 from components.evaluate.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A photo that was named wrongly.
+class Answer:
+    """What the model said of one photo.
 
     Attributes:
         index: where it stands in its split.
@@ -28,18 +30,49 @@ class Mistake:
     true_probability: float
 
 
-def worst_mistakes(predictions: Predictions, num: int) -> list[Mistake]:
+def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
     """The wrong answers that the model was surest of; fewer than `num` where it made fewer."""
-    wrong = np.flatnonzero(predictions.predicted != predictions.labels)
-    sureness = predictions.probabilities[wrong].max(axis=1)
-    return [
-        Mistake(
-            index=int(index),
-            image_id=predictions.image_ids[index],
-            label=int(predictions.labels[index]),
-            predicted=int(predictions.predicted[index]),
-            probability=float(predictions.probabilities[index].max()),
-            true_probability=float(predictions.probabilities[index, predictions.labels[index]]),
-        )
-        for index in wrong[np.argsort(-sureness, kind="stable")][:num]
-    ]
+    return _surest(predictions, np.flatnonzero(~predictions.right), num)
+
+
+def right_answers(predictions: Predictions, num: int) -> list[Answer]:
+    """Right answers of middling sureness, of as many classes as can be: what the model does on a usual photo."""
+    sureness = predictions.probabilities.max(axis=1)
+    right = np.flatnonzero(predictions.right)
+    if len(right) == 0:
+        return []
+    middle = np.argsort(np.abs(sureness[right] - np.median(sureness[right])), kind="stable")
+    chosen: list[int] = []
+    for at in right[middle]:
+        if len(chosen) < num and predictions.labels[at] not in predictions.labels[chosen]:
+            chosen.append(int(at))
+    return [_answer(predictions, at) for at in chosen]
+
+
+def behind_pairs(
+    predictions: Predictions, pairs: Sequence[ConfusedPair], class_names: Sequence[str], num: int
+) -> list[list[Answer]]:
+    """The photos behind each confused pair, at most `num` of each, the surest mistakes first."""
+    found = []
+    for pair in pairs:
+        label, predicted = class_names.index(pair.class_name), class_names.index(pair.predicted_as)
+        cell = np.flatnonzero((predictions.labels == label) & (predictions.predicted == predicted))
+        found.append(_surest(predictions, cell, num))
+    return found
+
+
+def _surest(predictions: Predictions, photos: np.ndarray, num: int) -> list[Answer]:
+    sureness = predictions.probabilities[photos].max(axis=1)
+    return [_answer(predictions, int(at)) for at in photos[np.argsort(-sureness, kind="stable")][:num]]
+
+
+def _answer(predictions: Predictions, at: int) -> Answer:
+    probabilities, label = predictions.probabilities[at], int(predictions.labels[at])
+    return Answer(
+        index=at,
+        image_id=predictions.image_ids[at],
+        label=label,
+        predicted=int(predictions.predicted[at]),
+        probability=float(probabilities.max()),
+        true_probability=float(probabilities[label]),
+    )

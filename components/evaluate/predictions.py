@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,17 +28,23 @@ class Predictions:
         image_ids: n strings.
         labels: int32 (n,), the true classes.
         logits: float32 (n, classes), finite.
+        embeddings: float32 (n, features), the input of the output layer.
+        features: float32 (n, channels), the feature map's means over space; None where nobody asked, or there is none.
+        temperature: divides the logits, as calibration has found.
     """
 
     split: SplitName
     image_ids: Sequence[str]
     labels: np.ndarray
     logits: np.ndarray
+    embeddings: np.ndarray
+    features: np.ndarray | None = None
+    temperature: float = 1.0
 
     @cached_property
     def probabilities(self) -> np.ndarray:
         """float32 (n, classes)."""
-        return softmax(self.logits)
+        return softmax(np.asarray(self.logits, np.float64) / self.temperature)
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -46,9 +52,24 @@ class Predictions:
         labels: np.ndarray = self.probabilities.argmax(axis=1).astype(np.int32)
         return labels
 
+    @cached_property
+    def right(self) -> np.ndarray:
+        """bool (n,)."""
+        right: np.ndarray = self.predicted == self.labels
+        return right
 
-def score(graph: InferenceGraph, split: Split, name: SplitName, num_classes: int) -> Predictions:
+
+def score(
+    graph: InferenceGraph, split: Split, name: SplitName, num_classes: int, *, with_features: bool = False
+) -> Predictions:
     """Runs the graph on every photo of a split, in batches; tells its progress in the log.
+
+    Args:
+        graph: the exported graph.
+        split: the photos.
+        name: what the split is called.
+        num_classes: of the data set.
+        with_features: whether the feature map's means are kept.
 
     Raises:
         ArtifactError: the split holds no photo, or the graph does not give one finite number per class.
@@ -56,24 +77,50 @@ def score(graph: InferenceGraph, split: Split, name: SplitName, num_classes: int
     if len(split) == 0:
         raise ArtifactError(f"The {name} split must hold at least one photo to be scored; it holds none. Give "
                             "preprocess more photos, or a larger fraction for this split.")  # fmt: skip
-    batches = []
-    started = told = time.monotonic()
-    for start in range(0, len(split), BATCH_SIZE):
-        stop = min(start + BATCH_SIZE, len(split))
-        batches.append(graph.run(split.gather(np.arange(start, stop))).logits)
-        now = time.monotonic()
-        if now - told >= PROGRESS_SECONDS:
-            rate = stop / (now - started)
-            log.info("%s: %d of %d photos, %.0f a second, %.0f s left", name, stop, len(split), rate,
-                     (len(split) - stop) / rate)  # fmt: skip
-            told = now
-    logits = np.concatenate(batches)
+    started = time.monotonic()
+    batches = ((start, split.gather(np.arange(start, min(start + BATCH_SIZE, len(split)))))
+               for start in range(0, len(split), BATCH_SIZE))  # fmt: skip
+    logits, embeddings, features = run_batches(graph, batches, len(split), name, with_features=with_features)
     if logits.shape[1] != num_classes:
         raise ArtifactError(f"The exported graph must give {num_classes} numbers per photo, one per class; it gives "
                             f"{logits.shape[1]}. Train again on this data set.")  # fmt: skip
     _require_finite(logits, split, name)
     log.info("Scored %d %s photos in %.1f s", len(split), name, time.monotonic() - started)
-    return Predictions(name, split.image_ids, split.labels, logits)
+    return Predictions(name, split.image_ids, split.labels, logits, embeddings, features)
+
+
+def run_batches(
+    graph: InferenceGraph,
+    batches: Iterable[tuple[int, np.ndarray]],
+    num_images: int,
+    what: str,
+    *,
+    with_features: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Logits, flat embeddings, and the feature map's means where they are asked for and there are any.
+
+    Args:
+        graph: the exported graph.
+        batches: where each starts, and its photos: uint8 (b, height, width, 3), RGB.
+        num_images: in all batches.
+        what: they are called in the log.
+        with_features: whether the means are wanted.
+    """
+    logits, embeddings, features = [], [], []
+    started = told = time.monotonic()
+    for start, pixels in batches:
+        outputs = graph.run(pixels, with_feature_map=with_features)
+        logits.append(outputs.logits)
+        embeddings.append(outputs.embedding.reshape(len(pixels), -1))
+        if outputs.feature_map is not None:
+            features.append(outputs.feature_map.mean(axis=(1, 2)))
+        now, done = time.monotonic(), start + len(pixels)
+        if now - told >= PROGRESS_SECONDS:
+            rate = done / (now - started)
+            log.info("%s: %d of %d photos, %.0f a second, %.0f s left", what, done, num_images, rate,
+                     (num_images - done) / rate)  # fmt: skip
+            told = now
+    return np.concatenate(logits), np.concatenate(embeddings), np.concatenate(features) if features else None
 
 
 def write_predictions(path: Path, all_predictions: Sequence[Predictions]) -> None:

@@ -3,74 +3,51 @@
 import base64
 import io
 import math
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.contract.bundle import BundleInfo
-from components.contract.dataset import DatasetInfo
-from components.contract.evaluation import AllFigures, EvaluationInfo, Figures, Interval
-from components.contract.tracking import flatten
+from components.contract.evaluation import AllFigures, Figures
+from components.evaluate.architecture import boxes_of, describe
 from components.evaluate.charts import MAX_NUMBERED, inline_svg
-from components.evaluate.mistakes import Mistake
+from components.evaluate.content import (
+    EXPLAINED,
+    SMALL_PIXELS,
+    TEMPLATES_DIR,
+    THUMBNAIL_PIXELS,
+    VERDICT_WORDS,
+    Content,
+    Doubt,
+    Photo,
+    balance,
+    is_tiny,
+    reproduce_commands,
+    reproduce_params,
+    thumbnail,
+    train_params,
+    use_commands,
+)
+from components.evaluate.explain import spotlight
+from components.evaluate.slices import is_clear
+from components.evaluate.wording import interval, per_hundred, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
-TEMPLATES_DIR = Path(__file__).parent / "templates"
 CONTENTS = (
-    ("figures", "Figures"), ("data", "Data"), ("model", "Model"), ("training", "Training"),
-    ("confusion", "Confusion matrix"), ("classes", "Classes"), ("mistakes", "Mistakes"),
+    ("data", "Data"), ("model", "Model"), ("training", "Training"), ("figures", "Results"),
+    ("confusion", "Confusion matrix"), ("classes", "Classes"), ("mistakes", "Mistakes"), ("slices", "Kinds of photos"),
+    ("labels", "Doubtful labels"), ("calibration", "Sureness"), ("insights", "Insights"),
     ("reproduce", "Make it again"), ("use", "Use it"),
 )  # fmt: skip
-VERDICT_WORDS = {
-    "first": "First of its name",
-    "better": "Better than the champion",
-    "worse": "Worse than the champion",
-    "cannot tell": "Cannot tell",
-    "not comparable": "Not comparable",
-}
-THUMBNAIL_PIXELS = 224
-TINY_PIXELS = 96
-"""Pictures up to this size are shown as they are, with visible pixels."""
+SHEET_PIXELS = 880
+"""Of the sheet of samples, in width."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-FEW_PHOTOS = 100
 MANY_CLASSES = 25
 """A table of more classes is folded."""
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A mistake with what the page shows of it.
-
-    Attributes:
-        mistake: what went wrong.
-        pixels: uint8 (height, width, 3), RGB.
-        path: of the original file within the data, where it is known.
-    """
-
-    mistake: Mistake
-    pixels: np.ndarray
-    path: str | None
-
-
-@dataclass(frozen=True)
-class Content:
-    """All that the report tells."""
-
-    evaluation: EvaluationInfo
-    figures: AllFigures
-    dataset: DatasetInfo
-    bundle: BundleInfo
-    history: Mapping[str, Sequence[float]]
-    charts: Mapping[str, "Figure"]
-    """As `draw_charts` gives them."""
-    photos: Sequence[Photo]
+MOST_SLICES = 12
 
 
 def render(content: Content) -> str:
@@ -88,142 +65,114 @@ def render(content: Content) -> str:
         "decimal": lambda number: f"{number:.3f}",
         "css": lambda share: f"{100 * share:.2f}%",
     }
+    names = content.figures.class_names
     return environment.get_template("report.html.j2").render(
         contents=CONTENTS,
         evaluation=content.evaluation,
         dataset=content.dataset,
         bundle=content.bundle,
+        figures=content.figures,
         test=content.figures.test,
         validation=content.figures.validation,
+        calibration=content.figures.calibration,
         balance=balance(content.dataset),
+        samples=content.samples and _embedded(content.samples, SHEET_PIXELS),
         verdict_word=VERDICT_WORDS[content.evaluation.gate.verdict],
-        caveats=caveats(content),
-        params=sorted((key, value) for key, value in flatten(content.bundle.params).items() if value != "None"),
+        caveats=content.caveats,
+        insights=content.insights,
+        params=train_params(content.bundle),
         curves=_curves(content),
+        architecture=_chart(content, "architecture", describe(boxes_of(content.bundle))),
+        reliability=_chart(content, "reliability", _reliability_words(content.figures)),
+        coverage=_chart(content, "coverage", "Accuracy of the answers, against the share of photos that are answered."),
+        robustness=_chart(content, "robustness", _robustness_words(content.figures)),
         many_classes=MANY_CLASSES,
-        numbered=len(content.figures.class_names) <= MAX_NUMBERED,
+        numbered=len(names) <= MAX_NUMBERED,
         confusion=_confusion(content.charts, content.figures.test),
         classes=sorted(content.figures.test.per_class, key=lambda one: math.inf if one.f1 is None else one.f1),
-        mistakes=[_shown(photo, content.figures.class_names) for photo in content.photos],
+        mistakes=[shown(photo, names) for photo in content.shown.mistakes],
+        right=[shown(photo, names) for photo in content.shown.right],
+        pairs=[(pair, [shown(photo, names, SMALL_PIXELS) for photo in photos]) for pair, photos in content.shown.pairs],
+        doubts=[_doubt(one, names) for one in content.shown.doubts],
+        explained=EXPLAINED[content.shown.method],
+        slices=[(one, is_clear(one, content.figures.slices)) for one in content.figures.slices[:MOST_SLICES]],
+        num_slices=len(content.figures.slices),
         reproduce=reproduce_commands(content),
+        reproduce_params=reproduce_params(content),
         use=use_commands(),
     )
 
 
-def caveats(content: Content) -> list[str]:
-    """What a reader must know before trusting the figures, in plain sentences."""
-    test, validation = content.figures.test, content.figures.validation
-    found = []
-    if content.bundle.dataset_fingerprint != content.dataset.fingerprint:
-        found.append("The model was trained on another version of the data: photos that it learnt from may be among "
-                     "the test photos, which would flatter every figure.")  # fmt: skip
-    if test.num_images < FEW_PHOTOS:
-        there = "is only 1 test photo" if test.num_images == 1 else f"are only {test.num_images} test photos"
-        found.append(f"There {there}, so the intervals are wide. More photos would tell more than another model.")
-    if test.num_correct == test.num_images:
-        found.append("No mistake on these test photos does not mean none on others: "
-                     f"up to {percent(1 - test.accuracy.low)} of mistakes would be no surprise.")  # fmt: skip
-    for split, figures in (("test", test), ("validation", validation)):
-        if figures.absent_classes:
-            found.append(f"The {split} split holds no photo of {_listed(figures.absent_classes)}, so nothing is known "
-                         "of how well it is recognised there.")  # fmt: skip
-    found += _one_sided(test) or _no_better_than_guessing(test)
-    if (content.dataset.source.git_revision or "").endswith("-dirty"):
-        found.append("The data stood in a repository with uncommitted changes, so the git revision does not pin them.")
-    return found
+def data_uri(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> str:
+    """A small picture to stand inside the page; as for `thumbnail`."""
+    kind, data = thumbnail(pixels, size)
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def balance(dataset: DatasetInfo) -> str:
-    """How unequal the classes are in training, where it matters: a sentence, or nothing."""
-    counts = [num for num in dataset.counts["train"].values() if num]
-    ratio = max(counts, default=1) / min(counts, default=1)
-    return f" The commonest class has {ratio:.1f} times as many training photos as the rarest." if ratio >= 1.5 else ""
+def shown(photo: Photo, class_names: Sequence[str], size: int = THUMBNAIL_PIXELS) -> dict[str, Any]:
+    """What the page says of a photo."""
+    answer = photo.answer
+    class_name, predicted_as = class_names[answer.label], class_names[answer.predicted]
+    wrong = answer.label != answer.predicted
+    description = f"A test photo of {class_name} that was {f'taken for {predicted_as}' if wrong else 'named rightly'}"
+    return {
+        "image": data_uri(photo.pixels, size),
+        "heat": None if photo.heat is None else data_uri(_enlarged(photo), size),
+        "tiny": is_tiny(photo.pixels),
+        "description": description,
+        "class_name": class_name,
+        "predicted_as": predicted_as,
+        "wrong": wrong,
+        "probability": answer.probability,
+        "path": photo.path,
+    }
 
 
-def reproduce_commands(content: Content) -> str:
-    """The commands that make the same model again."""
-    source, run_id = content.dataset.source, content.evaluation.mlflow_run_id
-    lines = []
-    if source.git_revision:
-        lines.append(f"git checkout {source.git_revision.removesuffix('-dirty')}")
-    if source.dvc:
-        lines.append("dvc pull")
-    if run_id:
-        lines.append(f"mlflow runs describe --run-id {run_id}    # every parameter of the run")
-    lines.append(f"darkroom run --params params.yaml --data {shlex.quote(source.uri)}")
-    return "\n".join(lines)
+def _enlarged(photo: Photo) -> np.ndarray:
+    assert photo.heat is not None, "the caller has looked"
+    return spotlight(photo.pixels, photo.heat)
 
 
-def use_commands() -> str:
-    """The commands that ask the model."""
-    return "\n".join((
-        "darkroom serve",
-        "curl -F files=@PHOTO.jpg http://127.0.0.1:3000/predict",
-        "darkroom predict FOLDER --output predictions.csv",
-    ))  # fmt: skip
+def _doubt(one: Doubt, class_names: Sequence[str]) -> dict[str, Any]:
+    label, suggested = class_names[one.error.label], class_names[one.error.suggested]
+    return {
+        "image": data_uri(one.pixels, SMALL_PIXELS),
+        "tiny": is_tiny(one.pixels),
+        "description": f"A photo labelled {label} that looks like {suggested}",
+        "label": label,
+        "suggested": suggested,
+        "confidence": one.error.confidence,
+        "split": one.error.split,
+        "path": one.path,
+    }
 
 
-def percent(share: float | None) -> str:
-    """`97.2 %`, and a dash for what is not defined."""
-    return "–" if share is None else f"{_points(share)} %"
-
-
-def interval(figure: Interval) -> str:
-    """`95.0–98.5 %`."""
-    return f"{_points(figure.low)}–{_points(figure.high)} %"
-
-
-def per_hundred(share: float) -> str:
-    """A share as a number of a hundred, without decimals."""
-    return f"{100 * share:.0f}"
-
-
-def data_uri(pixels: np.ndarray) -> str:
-    """A small picture to stand inside the page: PNG where it is tiny, else JPEG.
-
-    Args:
-        pixels: uint8 (height, width, 3), RGB.
-    """
+def _embedded(jpeg: bytes, size: int) -> str:
     from PIL import Image
 
-    image = Image.fromarray(pixels)
-    kind, options = ("png", {"optimize": True}) if is_tiny(pixels) else ("jpeg", {"quality": 82})
-    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    image = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    image.thumbnail((size, 2 * size))
     file = io.BytesIO()
-    image.save(file, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+    image.save(file, "jpeg", quality=72)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def is_tiny(pixels: np.ndarray) -> bool:
-    return bool(max(pixels.shape[:2]) <= TINY_PIXELS)
+def _chart(content: Content, name: str, description: str) -> "Markup | None":
+    from markupsafe import Markup
+
+    chart = content.charts.get(name)
+    return None if chart is None else Markup(inline_svg(chart, description, name))
 
 
-def _points(share: float) -> str:
-    """One decimal, and none where the share is 0 or 1 exactly: `100.0` has been rounded, `100` has not."""
-    return f"{100 * share:.0f}" if share in (0, 1) else f"{100 * share:.1f}"
+def _reliability_words(figures: AllFigures) -> str:
+    bins = figures.calibration.bins if figures.calibration else ()
+    points = "; ".join(f"{percent(one.sureness)} sure, {percent(one.accuracy.value)} right" for one in bins)
+    return f"Reliability of {len(bins)} groups of answers: {points}."
 
 
-def _one_sided(test: Figures) -> list[str]:
-    """Classes that the model never names, or always."""
-    named = [one.class_name for one in test.per_class if one.num_predicted]
-    if len(named) == 1:
-        return [f"The model gave every test photo the same name, {named[0]}: it has learnt nothing."]
-    silent = [one.class_name for one in test.per_class if one.num_images and not one.num_predicted]
-    return [f"No test photo was ever named {_listed(silent)}."] if silent else []
-
-
-def _no_better_than_guessing(test: Figures) -> list[str]:
-    commonest = max(test.per_class, key=lambda one: one.num_images)
-    share = commonest.num_images / test.num_images
-    if share < test.accuracy.low or share == 1:
-        return []
-    return [f"Naming every test photo {commonest.class_name} would be right for {percent(share)} of them; the model is "
-            "not surely better than that."]  # fmt: skip
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _robustness_words(figures: AllFigures) -> str:
+    points = "; ".join(f"{one.disturbance} {percent(one.accuracy.value)}" for one in figures.robustness)
+    return f"Accuracy of the same photos: {points}."
 
 
 def _confusion(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
@@ -238,32 +187,15 @@ def _confusion(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
 
 
 def _curves(content: Content) -> list["Markup"]:
-    from markupsafe import Markup
-
     elements = []
     for what in ("loss", "accuracy"):
-        chart = content.charts.get(f"{what}_curve")
-        if chart is not None:
-            ends = [
-                f"{name} from {content.history[key][0]:.3f} to {content.history[key][-1]:.3f}"
-                for name, key in (("training", what), ("validation", f"val_{what}"))
-                if content.history.get(key)
-            ]
-            kept = f"epoch {content.bundle.best_epoch} was kept"
-            description = f"{what.capitalize()} per epoch: {', '.join(ends)}; {kept}."
-            elements.append(Markup(inline_svg(chart, description, what)))
+        ends = [
+            f"{name} from {content.history[key][0]:.3f} to {content.history[key][-1]:.3f}"
+            for name, key in (("training", what), ("validation", f"val_{what}"))
+            if content.history.get(key)
+        ]
+        kept = f"epoch {content.bundle.best_epoch} was kept"
+        element = _chart(content, f"{what}_curve", f"{what.capitalize()} per epoch: {', '.join(ends)}; {kept}.")
+        if element is not None:
+            elements.append(element)
     return elements
-
-
-def _shown(photo: Photo, class_names: Sequence[str]) -> dict[str, Any]:
-    mistake = photo.mistake
-    class_name, predicted_as = class_names[mistake.label], class_names[mistake.predicted]
-    return {
-        "image": data_uri(photo.pixels),
-        "tiny": is_tiny(photo.pixels),
-        "description": f"A test photo of {class_name} that was taken for {predicted_as}",
-        "class_name": class_name,
-        "predicted_as": predicted_as,
-        "probability": mistake.probability,
-        "path": photo.path,
-    }

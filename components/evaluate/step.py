@@ -1,33 +1,41 @@
-"""The step: a model bundle and a data set become figures, a verdict and a report."""
+"""The step: a model bundle and a data set become figures, a calibration, a verdict and a report."""
 
 import contextlib
 import csv
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 from pydantic import RootModel
 
 from components.contract.bundle import BundleInfo, read_bundle
-from components.contract.dataset import DatasetInfo, Split, SplitName, open_split, read_info
+from components.contract.calibration import write_calibration
+from components.contract.dataset import SPLITS, DatasetInfo, open_split, read_info
 from components.contract.errors import ArtifactError, TrackingError
 from components.contract.evaluation import AllFigures, EvaluationInfo, Figures, SplitFigures
 from components.contract.outputs import new_folder, read_json, write_file, write_json
 from components.contract.params import EvaluateParams
 from components.contract.runtime import InferenceGraph, export_sha256
 from components.contract.tracking import Run, step_run
+from components.evaluate.architecture import architecture_chart, boxes_of
+from components.evaluate.card import render_card
 from components.evaluate.charts import draw_charts, png
-from components.evaluate.gate import judge
-from components.evaluate.metrics import figures
-from components.evaluate.mistakes import worst_mistakes
-from components.evaluate.predictions import Predictions, score, write_predictions
-from components.evaluate.report import Content, Photo, interval, percent, render
+from components.evaluate.content import Content
+from components.evaluate.examination import Examination, examine, generator
+from components.evaluate.gate import TEST_SET_TAG, Candidate, digest_of_test_set, judge
+from components.evaluate.label_errors import write_label_errors
+from components.evaluate.latency import measure_latency_ms, size_bytes
+from components.evaluate.logbook import metrics_of
+from components.evaluate.paper import write_pdf
+from components.evaluate.predictions import write_predictions
+from components.evaluate.report import render
+from components.evaluate.showcase import read_originals, showcase
+from components.evaluate.slices import Original
+from components.evaluate.wording import interval, percent
 
 log = logging.getLogger(__name__)
 
-SCORED: tuple[SplitName, ...] = ("validation", "test")
 VERDICT_TAG = "darkroom.verdict"
 
 History = RootModel[dict[str, list[float]]]
@@ -39,8 +47,8 @@ def evaluate(
     """Scores the exported graph on the validation and test splits, and tells what it is worth.
 
     Args:
-        dataset_dir: dataset.json, manifest.parquet, validation-*.arrow, test-*.arrow.
-        bundle_dir: bundle.json, history.json, export/.
+        dataset_dir: dataset.json, manifest.parquet, the shards of all splits, golden/.
+        bundle_dir: bundle.json, history.json, train_image_ids.txt, export/.
         params: the section.
         model_name: of the registered model.
         evaluation_dir: what is written; see components/contract/evaluation.py.
@@ -54,32 +62,47 @@ def evaluate(
     graph = InferenceGraph(bundle_dir / "export")
     digest = export_sha256(bundle_dir / "export")
     require_fit(dataset, bundle, graph, digest)
+    splits = {name: open_split(dataset_dir, name) for name in SPLITS}
     with _tracked(model_name, bundle.mlflow_run_id) as run:
         with new_folder(evaluation_dir) as folder:
-            splits = {name: open_split(dataset_dir, name) for name in SCORED}
-            scored = {name: score(graph, split, name, len(dataset.class_names)) for name, split in splits.items()}
-            all_figures = measure(scored, dataset.class_names, params)
+            originals = read_originals(dataset_dir / "manifest.parquet")
+            examined = examine(graph, splits, bundle, params, originals, digest)
+            found, test = examined.figures, examined.scored["test"]
+            candidate = Candidate(
+                found.test, test, splits["test"], measure_latency_ms(graph, splits["test"]),
+                size_bytes(bundle_dir / "export"),
+            )  # fmt: skip
+            verdict = judge(
+                candidate, model_name, params.gate, dataset_dir=dataset_dir, dataset=dataset, run_id=run.run_id,
+                resamples=params.bootstrap_resamples, rng=generator(params, "gate"),
+            )  # fmt: skip
+            run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: digest_of_test_set(splits["test"])})
             info = EvaluationInfo(
                 model_name=model_name,
                 class_names=dataset.class_names,
                 dataset_fingerprint=dataset.fingerprint,
                 export_sha256=digest,
-                validation=_headline(all_figures.validation),
-                test=_headline(all_figures.test),
-                gate=judge(model_name),
+                validation=_headline(found.validation),
+                test=_headline(found.test),
+                gate=verdict,
+                latency_p50_ms=candidate.latency_ms,
+                size_bytes=candidate.size_bytes,
                 mlflow_run_id=run.run_id,
             )
-            photos = find_photos(dataset_dir, splits["test"], scored["test"], params.report_photos)
-            write_predictions(folder / "predictions.parquet", list(scored.values()))
-            write_json(folder / "figures.json", all_figures)
-            write_confusion_matrix(folder / "confusion_matrix.csv", all_figures)
-            charts = draw_charts(all_figures, history, bundle.best_epoch)
-            for name, chart in charts.items():
-                write_file(folder / f"{name}.png", png(chart))
-            report = render(Content(info, all_figures, dataset, bundle, history, charts, photos))
-            write_file(folder / "report.html", report.encode())
-            write_json(folder / "evaluation.json", info)
-        log_evaluation(run, evaluation_dir, info, all_figures)
+            write_figures(folder, info, examined, originals)
+            charts = draw_charts(found, history, bundle.best_epoch)
+            charts["architecture"] = architecture_chart(boxes_of(bundle))
+            pictures = {name: png(chart) for name, chart in charts.items()}
+            for name, picture in pictures.items():
+                write_file(folder / f"{name}.png", picture)
+            shown = showcase(graph, splits, test, found, examined.label_errors, originals, params.report_photos)
+            samples_path = dataset_dir / "samples.jpg"
+            write_reports(folder, Content(
+                info, found, dataset, bundle, params, history, charts, pictures, shown,
+                samples=samples_path.read_bytes() if samples_path.exists() else None,
+            ))  # fmt: skip
+        run.log_metrics(metrics_of(info, found))
+        run.log_artifacts(evaluation_dir, "evaluation")
     log.info("Test accuracy %s (%s), macro F1 %s (%s)", percent(info.test.accuracy.value), interval(info.test.accuracy),
              percent(info.test.macro_f1.value), interval(info.test.macro_f1))  # fmt: skip
     log.info("Verdict: %s. %s", info.gate.verdict, " ".join(info.gate.reasons))
@@ -114,27 +137,23 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
                     bundle.dataset_fingerprint[:12], dataset.fingerprint[:12])  # fmt: skip
 
 
-def measure(
-    scored: dict[SplitName, Predictions], class_names: tuple[str, ...], params: EvaluateParams
-) -> AllFigures:  # fmt: skip
-    """The figures of both splits. Each split draws its resamples by itself."""
-    measured: dict[str, Figures] = {}
-    for number, (name, predictions) in enumerate(scored.items()):
-        measured[name] = figures(
-            predictions.labels, predictions.probabilities, class_names,
-            resamples=params.bootstrap_resamples, rng=np.random.default_rng((params.seed, number)),
-        )  # fmt: skip
-        if measured[name].absent_classes:
-            log.warning("The %s split holds no photo of %s; its macro figures leave these classes out.",
-                        name, ", ".join(measured[name].absent_classes))  # fmt: skip
-    return AllFigures(class_names=class_names, validation=measured["validation"], test=measured["test"])
+def write_figures(folder: Path, info: EvaluationInfo, examined: Examination, originals: Mapping[str, Original]) -> None:
+    """What other steps and programs read."""
+    names = info.class_names
+    write_predictions(folder / "predictions.parquet", list(examined.scored.values()))
+    write_calibration(folder, examined.calibration)
+    write_json(folder / "figures.json", examined.figures)
+    write_confusion_matrix(folder / "confusion_matrix.csv", examined.figures)
+    paths = {image_id: original.path for image_id, original in originals.items()}
+    write_label_errors(folder / "label_errors.csv", examined.label_errors, names, paths)
+    write_json(folder / "evaluation.json", info)
 
 
-def find_photos(dataset_dir: Path, split: Split, predictions: Predictions, num: int) -> list[Photo]:
-    """The worst mistakes with their pixels and the paths of their files."""
-    mistakes = worst_mistakes(predictions, num)
-    paths = _read_paths(dataset_dir / "manifest.parquet", [mistake.image_id for mistake in mistakes])
-    return [Photo(mistake, split.image(mistake.index), paths.get(mistake.image_id)) for mistake in mistakes]
+def write_reports(folder: Path, content: Content) -> None:
+    """What people read."""
+    write_file(folder / "report.html", render(content).encode())
+    write_pdf(folder / "report.pdf", content)
+    write_file(folder / "model_card.md", render_card(content).encode())
 
 
 def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
@@ -145,27 +164,6 @@ def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
     matrix = all_figures.test.confusion_matrix
     rows.writerows([name, *row] for name, row in zip(all_figures.class_names, matrix, strict=True))
     write_file(path, text.getvalue().encode())
-
-
-def log_evaluation(run: Run, evaluation_dir: Path, info: EvaluationInfo, all_figures: AllFigures) -> None:
-    """The figures, the verdict and the folder, in the MLflow run."""
-    metrics: dict[str, float] = {}
-    for name, split in (("validation", all_figures.validation), ("test", all_figures.test)):
-        for key, figure in (("accuracy", split.accuracy), ("macro_f1", split.macro_f1)):
-            metrics |= {
-                f"{name}/{key}": figure.value,
-                f"{name}/{key}_low": figure.low,
-                f"{name}/{key}_high": figure.high,
-            }
-        metrics |= {
-            f"{name}/macro_precision": split.macro.precision,
-            f"{name}/macro_recall": split.macro.recall,
-            f"{name}/weighted_f1": split.weighted.f1,
-            f"{name}/log_loss": split.log_loss,
-        }
-    run.log_metrics(metrics)
-    run.set_tags({VERDICT_TAG: info.gate.verdict})
-    run.log_artifacts(evaluation_dir, "evaluation")
 
 
 @contextlib.contextmanager
@@ -182,26 +180,6 @@ def _tracked(model_name: str, upstream: str | None) -> Iterator[Run]:
 
 def _headline(split: Figures) -> SplitFigures:
     return SplitFigures(num_images=split.num_images, accuracy=split.accuracy, macro_f1=split.macro_f1)
-
-
-def _read_paths(manifest_path: Path, image_ids: Sequence[str]) -> dict[str, str]:
-    """The path of each photo by its image_id; the report does without where there is no manifest."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not manifest_path.exists():
-        return {}
-    try:
-        rows = pq.read_table(manifest_path, columns=["path", "sha256"], filters=[("split", "=", "test")])
-    except (OSError, pa.ArrowException) as error:
-        log.warning("%s cannot be read: %s. The report shows photos without their file names.", manifest_path, error)
-        return {}
-    wanted = set(image_ids)
-    return {
-        sha256[:32]: path
-        for path, sha256 in zip(rows["path"].to_pylist(), rows["sha256"].to_pylist(), strict=True)
-        if sha256 is not None and sha256[:32] in wanted
-    }
 
 
 def _text(value: object) -> str:

@@ -37,10 +37,10 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
 
 def test_metrics_are_finite_numbers_of_both_splits(outputs: dict[str, Any]) -> None:
     info = read_evaluation(Path(outputs["evaluation"].path))
-    assert outputs["metrics"].metadata == {
-        "validation_accuracy": 1.0, "validation_macro_f1": 1.0,
-        "test_accuracy": info.test.accuracy.value, "test_macro_f1": info.test.macro_f1.value,
-    }  # fmt: skip
+    found = outputs["metrics"].metadata
+    assert found["validation_accuracy"] == found["validation_macro_f1"] == 1.0
+    assert (found["test_accuracy"], found["test_macro_f1"]) == (info.test.accuracy.value, info.test.macro_f1.value)
+    assert {"test_roc_auc", "test_log_loss", "test_cohen_kappa", "latency_p50_ms", "size_mb"} <= set(found)
     assert info.test.accuracy.value == pytest.approx(33 / 36)
     json.dumps(outputs["metrics"].metadata, allow_nan=False)
 
@@ -51,6 +51,14 @@ def test_the_confusion_matrix_holds_plain_integers_of_the_test_split(outputs: di
     rows = [row["row"] for row in matrix["rows"]]
     assert rows == [[9, 0, 0], [3, 12, 0], [0, 0, 12]]
     assert {type(number) for row in rows for number in row} == {int}
+
+
+def test_the_roc_curve_is_finite_and_rises_from_nothing_to_everything(outputs: dict[str, Any]) -> None:
+    points = outputs["confusion"].metadata["confidenceMetrics"]
+    json.dumps(points, allow_nan=False)
+    rates = [(point["falsePositiveRate"], point["recall"]) for point in points]
+    assert rates[0] == (0.0, 0.0) and rates[-1] == (1.0, 1.0) and rates == sorted(rates)
+    assert 2 <= len(points) <= 100
 
 
 def test_report_and_verdict_are_handed_on(outputs: dict[str, Any]) -> None:

@@ -8,7 +8,14 @@ from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
 from components.contract.evaluation import Figures
-from components.evaluate.metrics import bootstrap_macro_f1, figures, most_confused, wilson_interval
+from components.evaluate.metrics import (
+    bootstrap_matrix,
+    calibration_error,
+    figures,
+    most_confused,
+    wilson_interval,
+)
+from components.evaluate.ranking import draw_weights, rank, resample
 
 NAMES = ("cat", "dog", "owl")
 
@@ -35,7 +42,7 @@ def test_figures_of_a_small_case_are_those_counted_by_hand() -> None:
     assert [cat.f1, dog.f1, owl.f1] == pytest.approx([0.8, 0.5, 2 / 3])
     assert found.macro_f1.value == pytest.approx((0.8 + 0.5 + 2 / 3) / 3)
     assert found.weighted.f1 == pytest.approx((3 * 0.8 + 2 * 0.5 + 2 / 3) / 6)
-    assert found.log_loss == pytest.approx(-(4 * np.log(0.8) + 2 * np.log(0.1)) / 6)
+    assert found.log_loss.value == pytest.approx(-(4 * np.log(0.8) + 2 * np.log(0.1)) / 6)
     assert [(pair.class_name, pair.predicted_as, pair.num_images) for pair in found.most_confused] == [
         ("dog", "owl", 1), ("cat", "dog", 1),
     ]  # fmt: skip
@@ -60,6 +67,16 @@ def test_figures_agree_with_scikit_learn() -> None:
     assert found.top_2_accuracy is not None and found.top_5_accuracy is not None
     assert found.accuracy.value < found.top_2_accuracy < found.top_5_accuracy < 1
     assert np.array_equal(found.confusion_matrix, sklearn_metrics.confusion_matrix(labels, predicted))
+    assert found.balanced_accuracy.value == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
+    assert found.cohen_kappa.value == pytest.approx(sklearn_metrics.cohen_kappa_score(labels, predicted))
+    exact = probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
+    assert found.log_loss.value == pytest.approx(sklearn_metrics.log_loss(labels, exact))
+    assert found.roc_auc is not None and found.average_precision is not None
+    assert found.roc_auc.value == pytest.approx(sklearn_metrics.roc_auc_score(labels, exact, multi_class="ovr"))
+    one_hot = np.eye(8)[labels]
+    assert found.average_precision.value == pytest.approx(sklearn_metrics.average_precision_score(one_hot, exact))
+    for figure in (found.roc_auc, found.average_precision, found.log_loss, found.cohen_kappa, found.balanced_accuracy):
+        assert figure.low < figure.value < figure.high
 
 
 def test_a_class_without_photos_is_named_and_left_out_of_the_macro_figures() -> None:
@@ -99,7 +116,7 @@ def test_constant_answers_are_as_good_as_their_class_is_common() -> None:
 
 def test_equal_probabilities_are_no_error() -> None:
     found = measure([0, 1, 2], np.full((3, 3), 1 / 3, np.float32))
-    assert found.log_loss == pytest.approx(np.log(3))
+    assert found.log_loss.value == pytest.approx(np.log(3))
     assert found.accuracy.value == pytest.approx(1 / 3)
 
 
@@ -131,13 +148,13 @@ def test_bootstrap_interval_holds_its_value_and_stays_within_0_and_1(
 ) -> None:
     matrix = np.array(cells[: num_classes**2]).reshape(num_classes, num_classes)
     matrix[0, 0] += 1
-    found = bootstrap_macro_f1(matrix, resamples=100, rng=np.random.default_rng(seed))
+    found = bootstrap_matrix(matrix, resamples=100, rng=np.random.default_rng(seed)).macro_f1
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.low < found.high
 
 
 def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
-    """Drawing cells and drawing photos give the same distribution of macro F1, here to within the noise of 600 draws."""
+    """Drawing cells and drawing photos give the same distribution of macro F1, to within the noise of 600 draws."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 4, 150)
     predicted = np.where(rng.random(150) < 0.8, labels, rng.integers(0, 4, 150))
@@ -146,7 +163,7 @@ def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
     scores = [
         sklearn_metrics.f1_score(labels[photos], predicted[photos], average="macro") for photos in drawn
     ]  # fmt: skip
-    found = bootstrap_macro_f1(matrix, resamples=4000, rng=rng)
+    found = bootstrap_matrix(matrix, resamples=4000, rng=rng).macro_f1
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.015)
     assert found.value == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
 
@@ -159,7 +176,7 @@ def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     covered = 0
     for _ in range(200):
         matrix = rng.multinomial(200, shares.ravel()).reshape(3, 3)
-        found = bootstrap_macro_f1(matrix, resamples=300, rng=rng)
+        found = bootstrap_matrix(matrix, resamples=300, rng=rng).macro_f1
         covered += found.low <= truth <= found.high
     assert 0.89 <= covered / 200 <= 0.99
 
@@ -185,3 +202,51 @@ def test_at_most_ten_pairs_are_named_the_commonest_first() -> None:
     assert [pair.num_images for pair in pairs] == sorted([pair.num_images for pair in pairs], reverse=True)
     assert (pairs[0].class_name, pairs[0].predicted_as, pairs[0].num_images) == ("f", "e", 34)
     assert all(pair.class_name != pair.predicted_as for pair in pairs)
+
+
+@pytest.mark.parametrize("decimals", [1, 7])
+def test_weighted_ranking_is_scikit_learns_with_ties_and_without(decimals: int) -> None:
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 3, 120).astype(np.int32)
+    probabilities = np.round(rng.random((120, 3)) * 0.5 + 0.4 * np.eye(3)[labels], decimals).astype(np.float32)
+    ours = resample(labels, probabilities, np.zeros(120), resamples=5, rng=np.random.default_rng(1))
+    weights = draw_weights(120, 5, np.random.default_rng(1))
+    for number in range(5):
+        expected = np.array([
+            [score(labels == label, probabilities[:, label], sample_weight=weights[:, number]) for label in range(3)]
+            for score in (sklearn_metrics.roc_auc_score, sklearn_metrics.average_precision_score)
+        ]).mean(axis=1)  # fmt: skip
+        assert (ours.roc_auc[number], ours.average_precision[number]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_each_resample_draws_as_many_photos_as_there_are() -> None:
+    weights = draw_weights(50, 200, np.random.default_rng(0))
+    assert weights.shape == (50, 200) and (weights.sum(axis=0) == 50).all()
+    assert weights.mean(axis=1) == pytest.approx(np.ones(50), abs=0.4)
+
+
+def test_photos_of_one_class_only_cannot_be_ranked() -> None:
+    found = measure([1, 1, 1], certain([1, 0, 1]))
+    assert found.roc_auc is None and found.average_precision is None
+    assert np.isnan(rank(np.array([1, 1], np.int32), certain([1, 0])).roc_auc).all()
+    assert found.cohen_kappa.value == 0.0, "always answering the only class there is would be as good"
+
+
+def test_a_model_that_always_answers_one_class_is_as_good_as_chance() -> None:
+    found = measure([0] * 6 + [1] * 3 + [2] * 3, certain([0] * 12))
+    assert found.cohen_kappa.value == pytest.approx(0.0)
+    assert found.balanced_accuracy.value == pytest.approx(1 / 3)
+    assert found.roc_auc is not None and found.roc_auc.value == pytest.approx(0.5)
+
+
+def test_calibration_error_of_a_small_case_is_that_counted_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], np.float32)
+    # Sure by 0.9 and right once in two; sure by 0.6 and right always.
+    assert calibration_error(np.array([0, 1, 0, 0]), probabilities) == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)
+
+
+def test_calibration_error_is_small_where_sureness_is_the_share_of_right_answers() -> None:
+    rng = np.random.default_rng(2)
+    sureness = rng.uniform(0.5, 1, 20_000)
+    probabilities = np.stack([sureness, 1 - sureness], axis=1).astype(np.float32)
+    assert calibration_error((rng.random(20_000) > sureness).astype(int), probabilities) < 0.015

@@ -1,6 +1,7 @@
 """The export is scored photo by photo, whatever the batches, and what it must not answer is refused."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from components.contract.dataset import open_split, read_info
 from components.contract.errors import ArtifactError
 from components.contract.runtime import InferenceGraph
 from components.evaluate import predictions
-from components.evaluate.mistakes import worst_mistakes
+from components.evaluate.metrics import most_confused
+from components.evaluate.mistakes import behind_pairs, right_answers, worst_mistakes
 from components.evaluate.predictions import Predictions, score, write_predictions
 from tests.made import make_bundle, make_dataset
 from tests.unit.evaluate.datasets import rewrite_split
@@ -89,14 +91,50 @@ def test_predictions_are_written_for_others_to_compare_with(
     assert read_info(dataset_dir).num_images("test") == 36
 
 
+def made(labels: list[int], probabilities: list[list[float]]) -> Predictions:
+    logits = np.log(np.array(probabilities, np.float32))
+    ids = list("abcdefgh"[: len(labels)])
+    return Predictions("test", ids, np.array(labels, np.int32), logits, np.zeros((len(labels), 1), np.float32))
+
+
 def test_the_worst_mistakes_are_the_surest_ones() -> None:
-    logits = np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]], np.float32))
-    found = worst_mistakes(Predictions("test", list("abcde"), np.array([0, 0, 0, 1, 0], np.int32), logits), 2)
+    found = worst_mistakes(made([0, 0, 0, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]]), 2)
     assert [(one.image_id, one.index, one.label, one.predicted) for one in found] == [("e", 4, 0, 1), ("b", 1, 0, 1)]
     assert found[0].probability == pytest.approx(0.9)
     assert found[0].true_probability == pytest.approx(0.1)
 
 
 def test_there_are_no_mistakes_to_show_where_none_was_made() -> None:
-    right = Predictions("test", ["a"], np.array([1], np.int32), np.array([[0.0, 1.0]], np.float32))
-    assert worst_mistakes(right, 12) == []
+    assert worst_mistakes(made([1], [[0.1, 0.9]]), 12) == []
+
+
+def test_right_answers_are_of_several_classes_and_of_usual_sureness() -> None:
+    one = made([0, 0, 0, 1, 1], [[0.99, 0.01], [0.8, 0.2], [0.6, 0.4], [0.2, 0.8], [0.9, 0.1]])
+    assert [(answer.image_id, answer.label) for answer in right_answers(one, 4)] == [("b", 0), ("d", 1)]
+    assert right_answers(made([0], [[0.1, 0.9]]), 4) == []
+
+
+def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
+    one = made([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
+    pairs = most_confused(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
+    found = behind_pairs(one, pairs, ("cat", "dog"), 4)
+    assert {pair.class_name: [answer.image_id for answer in cell] for pair, cell in zip(pairs, found, strict=True)} == {
+        "cat": ["b", "a"], "dog": ["d"],
+    }  # fmt: skip
+
+
+def test_temperature_changes_sureness_and_never_the_answer() -> None:
+    plain = made([0, 1], [[0.9, 0.1], [0.2, 0.8]])
+    cooled = replace(plain, temperature=2.0)
+    assert np.array_equal(plain.predicted, cooled.predicted)
+    assert (cooled.probabilities.max(axis=1) < plain.probabilities.max(axis=1)).all()
+
+
+def test_features_are_the_means_of_the_feature_map_where_they_are_asked_for(
+    inputs: tuple[Path, InferenceGraph],
+) -> None:
+    split = open_split(inputs[0], "test")
+    found = score(inputs[1], split, "test", 3, with_features=True)
+    assert found.features is not None
+    assert np.allclose(found.features, [split.image(at).mean(axis=(0, 1)) for at in range(len(split))], atol=1e-2)
+    assert score(inputs[1], split, "test", 3).features is None

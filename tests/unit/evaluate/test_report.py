@@ -4,7 +4,9 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,31 @@ import pytest
 
 from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts
 from components.contract.dataset import DatasetInfo, Source
-from components.contract.evaluation import AllFigures, EvaluationInfo, Interval, SplitFigures, Verdict
-from components.evaluate.charts import INK, draw_charts, inline_svg, shorten
+from components.contract.evaluation import (
+    AllFigures,
+    CalibrationFigures,
+    Comparison,
+    EvaluationInfo,
+    FamiliarityCheck,
+    FoldFigures,
+    Interval,
+    RobustnessFigures,
+    SliceFigures,
+    SplitFigures,
+    Verdict,
+)
+from components.contract.params import EvaluateParams
+from components.evaluate.architecture import architecture_chart, boxes_of
+from components.evaluate.card import render_card
+from components.evaluate.charts import draw_charts, inline_svg, png, shorten
+from components.evaluate.content import Content, Doubt, Photo, Showcase, reproduce_commands
+from components.evaluate.ink import INK
+from components.evaluate.label_errors import LabelError
 from components.evaluate.metrics import figures
-from components.evaluate.mistakes import Mistake
-from components.evaluate.report import Content, Photo, caveats, data_uri, interval, percent, render, reproduce_commands
+from components.evaluate.mistakes import Answer
+from components.evaluate.paper import write_pdf
+from components.evaluate.report import data_uri, render
+from components.evaluate.wording import interval, percent
 
 HOSTILE = (
     "<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "$\\frac{a}{b}$ & {{ 7 * 7 }}",
@@ -32,6 +54,7 @@ def content(
     side: int = 32,
     num_photos: int = 3,
     verdict: str = "first",
+    with_pictures: bool = False,
     **bundle_changes: Any,
 ) -> Content:
     """What a model that names this share of photos rightly would be told of."""
@@ -41,7 +64,7 @@ def content(
     predicted = np.where(rng.random(len(labels)) < accuracy, labels, rng.integers(0, num, len(labels)))
     probabilities = (np.eye(num)[predicted] * 0.8 + 0.2 / num).astype(np.float32)
     split = figures(labels, probabilities, names, resamples=100, rng=rng)
-    all_figures = AllFigures(class_names=names, validation=split, test=split)
+    all_figures = AllFigures(class_names=names, validation=split, test=split, **measured(split.accuracy))
     history = {"loss": [1.0, 0.6, 0.3], "val_loss": [0.9, 0.5, 0.55], "accuracy": [0.4, 0.7, 0.9],
                "val_accuracy": [0.5, 0.8, 0.79]}  # fmt: skip
     source = Source(uri="data/my photos; rm -rf $HOME", dvc="0123456789abcdef.dir", git_revision="f" * 40)
@@ -60,16 +83,57 @@ def content(
         rejected={"truncated": 2}, fingerprint="a" * 64, source=source,
     )  # fmt: skip
     headline = SplitFigures(num_images=split.num_images, accuracy=split.accuracy, macro_f1=split.macro_f1)
+    verdict_found = Verdict(
+        verdict=verdict, reasons=("Because <b>it</b> is so.", "And so."), looks=12,
+        comparison=Comparison(
+            num_images=120, candidate_accuracy=0.8, champion_accuracy=0.7, num_won=13, num_lost=2, p_value=0.01,
+            accuracy_difference=split.accuracy, macro_f1_difference=split.accuracy,
+        ),
+    )  # fmt: skip
     info = EvaluationInfo(
         model_name="pets", class_names=names, dataset_fingerprint="a" * 64, export_sha256="e" * 64,
-        validation=headline, test=headline, gate=Verdict(verdict=verdict, reasons=("Because <b>it</b> is so.",)),
+        validation=headline, test=headline, gate=verdict_found, latency_p50_ms=9.5, size_bytes=14_000_000,
         mlflow_run_id="0123456789abcdef",
     )  # fmt: skip
+    heat = rng.random((4, 4)).astype(np.float32)
     photos = [
-        Photo(Mistake(number, "id", 0, 1, 0.9, 0.05), rng.integers(0, 256, (side, side, 3)).astype(np.uint8),
-              f"{names[0]}/{number}.jpg") for number in range(num_photos)
+        Photo(Answer(number, "id", 0, 1, 0.9, 0.05), rng.integers(0, 256, (side, side, 3)).astype(np.uint8),
+              f"{names[0]}/{number}.jpg", heat) for number in range(num_photos)
     ]  # fmt: skip
-    return Content(info, all_figures, dataset, bundle, history, draw_charts(all_figures, history, 2), photos)
+    shown = Showcase(
+        mistakes=photos, right=photos[:1], method="Eigen-CAM",
+        pairs=[(pair, photos[:2]) for pair in split.most_confused[:2]],
+        doubts=[Doubt(LabelError("test", "id", 0, 1, 0.8), one.pixels, one.path) for one in photos[:1]],
+    )  # fmt: skip
+    charts = draw_charts(all_figures, history, 2) | {"architecture": architecture_chart(boxes_of(bundle))}
+    pictures = {name: png(chart) for name, chart in charts.items()} if with_pictures else {}
+    return Content(info, all_figures, dataset, bundle, EvaluateParams(), history, charts, pictures, shown)
+
+
+def measured(accuracy: Interval) -> dict[str, Any]:
+    """What stands in figures.json beside the figures of the two splits."""
+    return {
+        "calibration": CalibrationFigures(
+            temperature=1.7, error_before=0.12, error_after=0.03, log_loss_before=0.9, log_loss_after=0.6,
+            bins=({"num_images": 50, "sureness": 0.8, "accuracy": accuracy},),
+            curve=({"threshold": 0.1, "coverage": 1.0, "accuracy": 0.8}, {"threshold": 0.9, "coverage": 0.4,
+                                                                          "accuracy": 0.97}),
+            target_accuracy=0.95, threshold=0.71, coverage=accuracy, answered_accuracy=accuracy,
+            familiarity=(FamiliarityCheck(kind="the test photos", num_images=9, flagged=accuracy, roc_auc=None),
+                         FamiliarityCheck(kind="noise", num_images=9, flagged=accuracy, roc_auc=0.61)),
+        ),
+        "slices": (SliceFigures(trait="brightness", part="dark", num_images=40, accuracy=Interval(
+            value=0.3, low=0.2, high=0.4), p_value=0.0001),),
+        "robustness": tuple(RobustnessFigures(disturbance=name, num_images=40, accuracy=accuracy, num_lost=lost,
+                                              num_won=0) for name, lost in (("as they are", 0), ("blurred", 9))),
+        "folds": FoldFigures(num_folds=5, num_images=90, what="Heads on frozen features.", accuracy=accuracy,
+                             macro_f1=accuracy, accuracies=(0.7, 0.8, 0.9)),
+        "num_label_errors": 3,
+    }  # fmt: skip
+
+
+LOOKS = ("12 models have been scored on these test photos. The best of so many owes something to luck; fresh test "
+         "photos would show how much.")  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -124,7 +188,7 @@ def test_every_picture_is_described_and_every_table_has_headings(text: str) -> N
     page = Page(text)
     assert all(attributes.get("alt") for attributes in page.all("img"))
     assert all(attributes.get("role") == "img" and attributes.get("aria-label") for attributes in page.all("svg"))
-    assert len(list(page.all("svg"))) == 3
+    assert len(list(page.all("svg"))) == 7
     assert all(attributes.get("scope") for attributes in page.all("th"))
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
     assert headings[0] == 1 and headings.count(1) == 1
@@ -188,7 +252,7 @@ def test_a_large_report_stays_under_5_mb() -> None:
     names = tuple(f"a class with a name of its own, number {number}" for number in range(100))
     text = render(content(names, per_class=20, accuracy=0.1, side=512, num_photos=60))
     assert len(text.encode()) < 5_000_000
-    assert text.count("<img ") == 60
+    assert text.count("<img ") == 60 * 2 + 2 + 2 * 2 + 1, "photos and their maps, a right answer, pairs, a doubt"
 
 
 @pytest.mark.parametrize(
@@ -201,17 +265,17 @@ def test_a_large_report_stays_under_5_mb() -> None:
     ],
 )
 def test_caveats_are_told(made: Content, phrase: str) -> None:
-    assert any(phrase.casefold() in caveat.casefold() for caveat in caveats(made)), caveats(made)
+    assert any(phrase.casefold() in caveat.casefold() for caveat in made.caveats), made.caveats
 
 
 def test_a_sound_model_has_no_caveats() -> None:
-    assert caveats(content()) == []
+    assert content().caveats == [LOOKS]
 
 
 @pytest.mark.parametrize("verdict", ["first", "better", "worse", "cannot tell", "not comparable"])
 def test_the_verdict_stands_first_and_says_what_follows(verdict: str) -> None:
     text = render(content(verdict=verdict, num_photos=0))
-    assert text.index('id="verdict"') < text.index('id="figures"')
+    assert text.index('id="verdict"') < text.index('id="data"')
     assert ("becomes the champion" in text) == (verdict in ("first", "better"))
     assert ("it is not promoted" in text) == (verdict not in ("first", "better"))
 
@@ -220,7 +284,7 @@ def test_commands_leave_out_what_is_not_known() -> None:
     made = content()
     bare = made.dataset.model_copy(update={"source": Source(uri="photos")})
     evaluation = made.evaluation.model_copy(update={"mlflow_run_id": None})
-    known = Content(evaluation, made.figures, bare, made.bundle, made.history, made.charts, made.photos)
+    known = replace(made, evaluation=evaluation, dataset=bare)
     assert reproduce_commands(known) == "darkroom run --params params.yaml --data photos"
 
 
@@ -243,3 +307,39 @@ def test_tiny_pictures_are_kept_to_the_pixel(side: int, start: str) -> None:
 @pytest.mark.parametrize(("name", "shown"), [("a" * 22, "a" * 22), ("a" * 23, "a" * 21 + "…"), ("a\x00b", "a\N{REPLACEMENT CHARACTER}b")])  # fmt: skip  # noqa: E501
 def test_names_beside_a_chart_are_short_and_printable(name: str, shown: str) -> None:
     assert shorten(name) == shown
+
+
+def test_the_page_tells_of_calibration_slices_folds_and_labels(text: str) -> None:
+    said = " ".join(Page(text).text.split())
+    for phrase in (
+        "a temperature of 1.70", "Answers below 71.0 % are withheld", "clearly worse", "dark",
+        "5 folds", "Heads on frozen features.", "3 photos look as if the label were wrong", "label_errors.csv",
+        "Eigen-CAM", "With this one, 12 models have been scored", "blurred: 9 answers lost", "right on 13 and the champion on 2",
+        "min_accuracy", "One photo takes",
+    ):  # fmt: skip
+        assert phrase in said, phrase
+
+
+def test_the_pdf_is_made_without_a_browser_and_alike_each_time(tmp_path: Path) -> None:
+    made = content(HOSTILE, with_pictures=True)
+    for name in ("a", "b"):
+        write_pdf(tmp_path / f"{name}.pdf", made)
+    data = (tmp_path / "a.pdf").read_bytes()
+    assert data == (tmp_path / "b.pdf").read_bytes()
+    assert data.startswith(b"%PDF-") and len(data) < 5_000_000
+    assert data.count(b"/Type /Page\n") >= 4
+
+
+def test_a_pdf_of_many_classes_and_photos_stays_small(tmp_path: Path) -> None:
+    names = tuple(f"a class with a name of its own, number {number}" for number in range(100))
+    made = content(names, per_class=5, accuracy=0.3, side=256, num_photos=60, with_pictures=True)
+    write_pdf(tmp_path / "report.pdf", made)
+    assert (tmp_path / "report.pdf").stat().st_size < 5_000_000
+
+
+def test_the_model_card_is_markdown_that_no_name_can_break() -> None:
+    card = render_card(content(("a|b", "[x](http://evil)", "*c*")))
+    assert card.startswith("# pets\n")
+    assert "a\\|b" in card and "\\[x\\](http://evil)" in card and "\\*c\\*" in card
+    for phrase in ("**Verdict: first.**", "accuracy | ", "darkroom serve", "## Intended use", "git `" + "f" * 40):
+        assert phrase in card, phrase

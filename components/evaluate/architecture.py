@@ -1,0 +1,142 @@
+"""The network as a picture: one box per layer, a backbone as one box, with shapes and parameters."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.contract import params as contract_params
+from components.contract.bundle import BundleInfo
+from components.contract.errors import ModelError
+from components.contract.layers import Layer, Shape, parse_layer, shape_text, trace_shapes
+from components.evaluate.ink import GOOD, LINE, SOFT, new_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_BOXES = 26
+"""A longer network shows its first and last layers."""
+BOX_HEIGHT, GAP, WIDTH = 24, 8, 430
+MAX_LETTERS = 42
+
+
+@dataclass(frozen=True)
+class Box:
+    """One part of the network.
+
+    Attributes:
+        name: what it is.
+        gives: the shape of its output, where it is known.
+        num_parameters: 0 where it has none, or they are not known.
+        state: "trained", "frozen", or nothing.
+    """
+
+    name: str
+    gives: str
+    num_parameters: int
+    state: str
+
+
+def boxes_of(bundle: BundleInfo) -> list[Box]:
+    """From the photo to the classes; what the bundle does not tell is left out."""
+    model = bundle.params.get("model") or {}
+    start: Shape | None = (*bundle.image_size, 3)
+    boxes = [Box("photo, RGB", shape_text((*bundle.image_size, 3)), 0, "")]
+    listed = [parse_layer(layer) for layer in model.get("layers") or model.get("head") or ()]
+    own = bool(model.get("layers"))
+    if not own:
+        start = _features(bundle, model.get("name"))
+        boxes.append(_backbone(bundle, listed, start))
+    boxes += _layers(listed, start, len(bundle.class_names)) if own or listed else []
+    return boxes
+
+
+def architecture_chart(boxes: Sequence[Box]) -> "Figure":
+    """The boxes from top to bottom; what was trained has a firm blue line, what was frozen a dashed one."""
+    from matplotlib.patches import FancyBboxPatch
+
+    shown = list(boxes)
+    if len(shown) > MOST_BOXES:
+        half = MOST_BOXES // 2
+        left_out = Box(f"… {len(shown) - 2 * half} more layers …", "", 0, "")
+        shown = [*shown[:half], left_out, *shown[-half:]]
+    height = len(shown) * (BOX_HEIGHT + GAP) + GAP
+    with style():
+        figure = new_figure(WIDTH, height)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_xlim(0, WIDTH)
+        axes.set_ylim(0, height)
+        axes.axis("off")
+        for number, box in enumerate(shown):
+            bottom = height - (number + 1) * (BOX_HEIGHT + GAP)
+            if number:
+                axes.plot([WIDTH / 2] * 2, [bottom + BOX_HEIGHT, bottom + BOX_HEIGHT + GAP], color=SOFT, linewidth=1)
+            axes.add_patch(FancyBboxPatch(
+                (10, bottom), WIDTH - 20, BOX_HEIGHT, boxstyle="round,pad=0,rounding_size=4", facecolor="none",
+                edgecolor=GOOD if box.state == "trained" else SOFT if box.state else LINE,
+                linestyle="--" if box.state == "frozen" else "-", linewidth=1.6 if box.state == "trained" else 1,
+            ))  # fmt: skip
+            middle = bottom + BOX_HEIGHT / 2
+            name = box.name if len(box.name) <= MAX_LETTERS else box.name[: MAX_LETTERS - 1] + "…"
+            axes.text(20, middle, name, va="center", ha="left", fontsize=10)
+            weights = f"{box.num_parameters:,} {box.state}" if box.num_parameters else box.state
+            axes.text(WIDTH - 20, middle, "   ".join(filter(None, (weights, box.gives))), va="center", ha="right",
+                      fontsize=9, color=SOFT)  # fmt: skip
+    return figure
+
+
+def describe(boxes: Sequence[Box]) -> str:
+    """The picture in words, for those who do not see it."""
+    return "From the photo to the classes: " + "; ".join(f"{box.name} {box.gives}".strip() for box in boxes) + "."
+
+
+def _layers(listed: Sequence[Layer], start: Shape | None, num_classes: int) -> list[Box]:
+    before: list[Shape | None] = [None] * len(listed)
+    after: list[Shape | None] = [None] * len(listed)
+    if start is not None:
+        try:
+            shapes = trace_shapes(tuple(listed), start)
+        except ModelError:  # a head that is traced from another place than the backbone's end
+            shapes = []
+        if len(shapes) == len(listed):
+            before, after = [start, *shapes[:-1]], list(shapes)
+    boxes = []
+    for layer, shape, gives in zip(listed, before, after, strict=True):
+        weights = layer.num_parameters(shape) if shape is not None else 0
+        boxes.append(Box(_words(layer), shape_text(gives) if gives else "", weights, "trained" if weights else ""))
+    last = after[-1] if after else start
+    if not boxes or not _gives_classes(listed[-1], num_classes):
+        weights = (last[0] + 1) * num_classes if last is not None and len(last) == 1 else 0
+        boxes.append(Box("Dense, one number per class", f"{num_classes}", weights, "trained"))
+    return boxes
+
+
+def _gives_classes(layer: Layer, num_classes: int) -> bool:
+    return getattr(layer, "units", None) == num_classes or getattr(layer, "activation", None) == "softmax"
+
+
+def _words(layer: Layer) -> str:
+    """`Conv2D(filters=32, kernel_size=3)` as `Conv2D 32, 3`; a lone kind as it stands."""
+    kind, _, arguments = str(layer).rstrip(")").partition("(")
+    values = [part.partition("=")[2] or part for part in arguments.split(", ") if not part.startswith("padding=")]
+    return f"{kind} {', '.join(filter(None, values))}".strip()
+
+
+def _features(bundle: BundleInfo, name: str | None) -> Shape | None:
+    known = contract_params.BACKBONE_FEATURES.get(name or "")
+    if known is None:
+        return None
+    stride, channels = known
+    height, width = (math.ceil(side / stride) for side in bundle.image_size)
+    return height, width, channels
+
+
+def _backbone(bundle: BundleInfo, head: Sequence[Layer], gives: Shape | None) -> Box:
+    facts = bundle.model
+    inside = facts.num_parameters
+    if gives is not None:
+        inside -= sum(box.num_parameters for box in _layers(head, gives, len(bundle.class_names)))
+    # The output layer is always trained; any further trained layer may stand in the backbone.
+    all_frozen = facts.num_trained_parameters <= facts.num_parameters - inside
+    state = "frozen" if all_frozen else "trained" if facts.num_trained_parameters == facts.num_parameters else "partly"
+    return Box(facts.name, shape_text(gives) if gives else "", inside, state if state != "partly" else "partly trained")

@@ -1,0 +1,43 @@
+"""What all charts share: colours, fonts, and matplotlib without pyplot."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, SOFT, LINE, GOOD, BAD = "#1c1a17", "#645e55", "#dcd6cc", "#2f6f9f", "#b8470f"
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, read aloud, and follows the page's font
+    "svg.hashsalt": "darkroom",
+    "text.parse_math": False,  # a class called $x$ is no formula
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "text.color": INK,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": LINE,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+}
+POINTS_PER_INCH = 72
+"""In an SVG file of matplotlib's one point is one unit, which the page shows as one pixel."""
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """A figure of a size in points."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH))
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Around all drawing and saving."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE), warnings.catch_warnings():
+        # The page draws SVG text with the reader's fonts, which have more signs than matplotlib's own.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield

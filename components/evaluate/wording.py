@@ -1,0 +1,36 @@
+"""How the report, the PDF and the model card put numbers into words."""
+
+from collections.abc import Sequence
+
+from components.contract.evaluation import Interval
+
+
+def percent(share: float | None) -> str:
+    """`97.2 %`, and a dash for what is not defined."""
+    return "–" if share is None else f"{_points(share)} %"
+
+
+def interval(figure: Interval) -> str:
+    """`95.0–98.5 %`."""
+    return f"{_points(figure.low)}–{_points(figure.high)} %"
+
+
+def per_hundred(share: float) -> str:
+    """A share as a number of a hundred, without decimals."""
+    return f"{100 * share:.0f}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names in a row, the rest as a number."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def photos(num: int, word: str = "photo") -> str:
+    """`1 photo`, `1,200 photos`."""
+    return f"{num:,} {word}{'' if num == 1 else 's'}"
+
+
+def _points(share: float) -> str:
+    """One decimal, and none where the share is 0 or 1 exactly: `100.0` has been rounded, `100` has not."""
+    return f"{100 * share:.0f}" if share in (0, 1) else f"{100 * share:.1f}"
