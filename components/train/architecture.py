@@ -93,27 +93,28 @@ def build_network(params: ModelParams, *, image_size: tuple[int, int], num_class
     pixels = keras.Input((*image_size, 3), dtype="uint8", name="pixels")
     if params.name is None:
         assert params.layers is not None, "kind layers has layers"
-        where, layers, backbone, frozen = "train.model.layers", params.layers, None, False
+        backbone, layers, where = None, params.layers, "train.model.layers"
         start = keras.layers.Rescaling(1 / 255, name="rescaling")(pixels)
     else:
         assert params.head is not None, "a resolved backbone has a head"
-        where, layers, frozen = "train.model.head", params.head, params.weights != "none"
-        backbone = build_backbone(params.name, pixels)
-        for layer in backbone.layers:
-            layer.trainable = not frozen
+        backbone, layers, where = build_backbone(params.name, pixels), params.head, "train.model.head"
         start = backbone.output
     hidden, output = split_output(layers, num_classes, where)
-    shapes = trace_shapes(hidden, tuple(start.shape[1:]), where)
-    _check_memory((*hidden, output), [tuple(start.shape[1:]), *shapes], batch_size, where)
+    shapes = [tuple(start.shape[1:]), *trace_shapes(hidden, tuple(start.shape[1:]), where)]
+    _check_memory((*hidden, output), shapes, batch_size, where)
     taken = {layer.name for layer in backbone.layers} if backbone else {"pixels", "rescaling"}
-    tensors = list(_stack(start, (*hidden, output), where, taken))
-    spatial = [tensor for tensor in ([start] if backbone else []) + tensors if len(tensor.shape) == 4]
+    tensors = [start, *_stack(start, (*hidden, output), where, taken)]
+
+    frozen = params.weights not in (None, "none")
+    for layer in backbone.layers if backbone and frozen else ():
+        layer.trainable = False
     num_fixed = next((place for place, layer in enumerate(hidden) if layer.kind not in _FIXED), len(hidden))
+    features = [tensor for tensor in tensors[0 if backbone else 1 :] if len(tensor.shape) == 4]
     return Network(
         model=keras.Model(pixels, tensors[-1], name=params.name or "own_network"),
-        embedding=tensors[-2] if len(tensors) > 1 else start,
-        feature_map=spatial[-1] if spatial else None,
-        boundary=[start, *tensors][num_fixed] if frozen else None,
+        embedding=tensors[-2],
+        feature_map=features[-1] if features else None,
+        boundary=tensors[num_fixed] if frozen else None,
         backbone=backbone,
     )
 

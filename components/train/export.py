@@ -73,7 +73,8 @@ def trace(model: keras.Model) -> Callable[[np.ndarray], Any]:
     """The network in inference mode as a graph of TensorFlow's, for any number of photos."""
     pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
     function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
-    return function.get_concrete_function()
+    concrete: Callable[[np.ndarray], Any] = function.get_concrete_function()
+    return concrete
 
 
 def to_openvino(traced: Callable[[np.ndarray], Any]) -> "ov.Model":
