@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from components.contract.errors import ParamsError
+from components.contract.evaluation import VerdictWord
 from components.contract.faults import expects, explain, fault
 from components.contract.layers import LayerSpec
 
@@ -244,15 +245,48 @@ class TrainParams(Section):
         return AUGMENTATION_PRESETS[self.augmentation]
 
 
+class GateParams(Section):
+    """What a model must reach to become champion."""
+
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
+    min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
+    max_recall_drop: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="By how much the recall of any class may lie below the champion's."
+    )
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Of one photo through the exported graph, the median on this machine."
+    )
+    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(None, description="Of the exported graph's files.")
+    promote: Annotated[tuple[VerdictWord, ...], Strict(False)] = Field(
+        ("first", "better"), description="The verdicts that make a model champion."
+    )
+
+
 class EvaluateParams(Section):
     """How the figures are made."""
 
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
         1000, description="Resamples of the test photos behind each bootstrap interval."
     )
+    folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
+        None, description="For small data: stratified folds of a cross-validation on the network's features."
+    )
+    target_accuracy: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.95, description="Of what is answered; the service withholds answers that are less sure than it takes."
+    )
+    familiar_share: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95, description="The share of validation photos that count as familiar; photos farther away are flagged."
+    )
+    reference_photos: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        500, description="Training photos, drawn evenly from the classes, that familiarity is measured by."
+    )
+    robustness_photos: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        200, description="Test photos that are scored again blurred, noisy, compressed and in other light; 0: none."
+    )
     report_photos: Annotated[int, Field(ge=0, le=60)] = Field(
         12, description="How many of the worst errors the report shows."
     )
+    gate: GateParams = GateParams()
     seed: Seed = 42
 
 
@@ -265,6 +299,10 @@ class DeployParams(Section):
     start_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         120.0, description="How long the built service may take to become ready."
     )
+    page_photos: Annotated[int, Field(ge=0, le=60)] = Field(
+        12, description="How many golden photos the service's page offers to try. Whoever reaches the service sees "
+        "them; 0: none."
+    )  # fmt: skip
 
 
 class Params(Section):

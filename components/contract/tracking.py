@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -157,6 +158,23 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
         raise _unreachable(error) from None
 
 
+@contextlib.contextmanager
+def patience() -> Iterator[None]:
+    """Within the block a server that is gone is given up soon; what the environment says wins."""
+    missing = [name for name in PATIENCE if name not in os.environ]
+    os.environ.update({name: PATIENCE[name] for name in missing})
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
+
+
+def shown_uri(text: str) -> str:
+    """An address, or a text that holds one, without its password."""
+    return re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+
+
 def _artifact_folder() -> str | None:
     """Beside the SQLite file; None leaves it to the server."""
     from mlflow import get_tracking_uri
@@ -229,6 +247,7 @@ def _unreachable(error: Exception) -> TrackingError:
 
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return TrackingError(
-        f"The MLflow store must be reachable and writable; {get_tracking_uri()} is not: {reason}. "
+        f"The MLflow store must be reachable and writable; {shown_uri(get_tracking_uri())} is not: "
+        f"{shown_uri(reason)}. "
         "Mend it, or name another with MLFLOW_TRACKING_URI."
     )
