@@ -40,7 +40,7 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
 
 LINEAR_HEAD: tuple[Layer, ...] = (
     parse_layer("GlobalAveragePooling2D"),
-    parse_layer({"Dropout": {"rate": 0.3}}),
+    parse_layer({"Dropout": {"rate": 0.5}}),
 )
 
 
