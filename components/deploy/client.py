@@ -4,6 +4,7 @@ with ServiceClient("http://127.0.0.1:3000") as client:
     first, second = client.predict([Path("a.jpg").read_bytes(), Path("b.jpg").read_bytes()])
 """
 
+import contextlib
 import http.client
 import secrets
 from collections.abc import Sequence
@@ -76,7 +77,9 @@ class ServiceClient:
 
     def _post(self, path: str, content_type: str, body: bytes) -> tuple[int, bytes]:
         try:
-            self._connection.request("POST", self._path + path, body, {"Content-Type": content_type})
+            # A service that refuses a body does so before it has all of it, and its answer says why.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._connection.request("POST", self._path + path, body, {"Content-Type": content_type})
             response = self._connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:

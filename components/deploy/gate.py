@@ -23,6 +23,9 @@ MAX_HELD_BYTES = 512 * 2**20
 """Bytes of all bodies under way together."""
 RETRY_SECONDS = 1
 
+PICKLED: Final = "application/vnd.bentoml"
+"""BentoML's own formats, pickles among them, which it would read before we see the request."""
+
 OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz")
 KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/model", "/metrics", "/samples.json")
 """Counted by their own names; a counter for whatever a stranger asks for would fill the memory."""
@@ -77,7 +80,7 @@ class Gate:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         answering = _Answering(scope, send, self._cross_origin_headers(headers))
         try:
-            await self._enter(scope, receive, answering.send, headers)
+            await self._enter(scope, answering.watch(receive), answering.send, headers)
         finally:
             answering.note()
 
@@ -87,6 +90,8 @@ class Gate:
         elif not self._may_enter(scope["path"], headers):
             await refuse(send, 401, "unauthorized", "The request must carry the API key, as `Authorization: Bearer "
                          "KEY` or `X-API-Key: KEY`; it carries none, or another.")  # fmt: skip
+        elif headers.get("content-type", "").startswith(PICKLED):
+            await refuse(send, 415, "not_a_photo", "The body must hold photos; code that is sent is never run.")
         elif scope["method"] == "POST":
             await self._admit(scope, receive, send)
         else:
@@ -146,9 +151,20 @@ class _Answering:
         policy = DOCS_POLICY if scope["path"] == "/docs" else PAGE_POLICY
         self._headers = SECURITY_HEADERS | {"Content-Security-Policy": policy} | extra
         self._replaced = False
+        self._unread = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         self._path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
         self._started = time.perf_counter()
         self._status = 0
+
+    def watch(self, receive: Receive) -> Receive:
+        """`receive`, with an eye on whether the body is read to its end."""
+
+        async def watched() -> Message:
+            message = await receive()
+            self._unread = self._unread and bool(message.get("more_body"))
+            return message
+
+        return watched
 
     def note(self) -> None:
         """Counts the request; status 0 is a client that left."""
@@ -180,6 +196,9 @@ class _Answering:
         added = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers.items()]
         if message["status"] in (429, 503):
             added.append((b"retry-after", str(RETRY_SECONDS).encode()))
+        if self._unread:
+            # Else the server would go on taking what nobody wants, to keep the connection.
+            added.append((b"connection", b"close"))
         return message | {"headers": [*message["headers"], *added]}
 
 
