@@ -24,7 +24,8 @@ train:
     layers: [{Conv2D: {filters: 4, kernel_size: 3}}, GlobalAveragePooling2D]
 evaluate:
   bootstrap_resamples: 200
-deploy: {}
+deploy:
+  model_name: auto
 """
 
 
