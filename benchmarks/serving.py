@@ -31,6 +31,7 @@ SIZE = 224
 NUM_CLASSES = 10
 NUM_REQUESTS = 200
 NUM_WARM = 20
+MEMORY_MB, READY_SECONDS = 600, 6
 PHOTO_SHAPE = (533, 400, 3)
 """The median photo of the clothing data set."""
 
@@ -52,6 +53,9 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         bento_dir = Path(folder)
         _build(bento_dir)
+        started = time.monotonic()
+        with serving(bento_dir):
+            ready_seconds = time.monotonic() - started
         with (
             serving(bento_dir) as our_url,
             _bare_app(bento_dir / "bento" / "src") as bare_url,
@@ -68,7 +72,21 @@ def measure() -> list[Row]:
             ratio=ours / bare,
             target="<= 1.3",
             memory_mb=memory_mb,
-        )
+        ),
+        Row(
+            claim="memory of the service after them, MobileNetV2",
+            ours=f"{memory_mb:.0f} MB",
+            baseline=f"{MEMORY_MB} MB allowed",
+            ratio=memory_mb / MEMORY_MB,
+            target="<= 1",
+        ),
+        Row(
+            claim="ready to answer, from the start of the process",
+            ours=f"{ready_seconds:.1f} s",
+            baseline=f"{READY_SECONDS} s allowed",
+            ratio=ready_seconds / READY_SECONDS,
+            target="<= 1",
+        ),
     ]
 
 

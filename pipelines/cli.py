@@ -12,6 +12,7 @@ from pipelines.audit_cli import add_audit
 from pipelines.cluster_cli import add_images, add_submit
 from pipelines.data_cli import add_data
 from pipelines.model_cli import add_model
+from pipelines.serving_cli import add_serving
 
 if TYPE_CHECKING:
     from components.contract.params import Params
@@ -69,20 +70,9 @@ def build_parser() -> argparse.ArgumentParser:
     ui = verb("ui", _ui, "open the MLflow UI on this machine's runs")
     _add_address(ui, port=5000)
 
-    serve = verb("serve", _serve, "serve the newest model, or that of a run")
-    serve.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run id; default: %(default)s")
-    _add_address(serve, port=3000)
-
-    predict = verb("predict", _predict, "classify photos and write a table")
-    predict.add_argument("paths", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER")
-    predict.add_argument("--output", type=Path, metavar="CSV", help="default: print to standard output")
-    predict.add_argument("--run", default="latest", help="whose model; default: %(default)s")
-    predict.add_argument("--overwrite", action="store_true", help="replace the output file where it exists")
-    _add_json(predict)
+    add_serving(verb, _add_address, _add_json)
 
     listing = verb("runs", _runs, "list the runs of this folder")
-    add_audit(verb)
-    add_data(verb)
     _add_json(listing)
 
     clean = verb("clean", _clean, "remove old, failed and killed runs; never photos, never the latest run")
@@ -91,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     _add_json(clean)
 
+    add_audit(verb)
+    add_data(verb)
     add_submit(verb, _add_params_options)
     add_images(verb)
     add_model(verb)
@@ -179,27 +171,6 @@ def _ui(arguments: argparse.Namespace) -> int:
     serve_ui(arguments.host, arguments.port)
 
 
-def _serve(arguments: argparse.Namespace) -> int:
-    from components.deploy.server import serve
-    from pipelines.runs import find_run
-
-    return serve(find_run(arguments.run).path / "bento", arguments.host, arguments.port)
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    from components.deploy.predict import predict_files, write_csv
-    from pipelines import show
-    from pipelines.runs import find_run
-
-    rows = predict_files(find_run(arguments.run).path / "bento", arguments.paths)
-    if arguments.json:
-        show.as_json(list(rows))
-    from components.preprocess.remote import is_remote
-    else:
-        write_csv(rows, arguments.output, overwrite=arguments.overwrite)
-    return 0
-
-
 def _runs(arguments: argparse.Namespace) -> int:
     from pipelines import runs, show
 
@@ -223,6 +194,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     """Params from file and options, every `auto` settled by a look at the data."""
     from components.contract.resolve import resolve
+    from components.preprocess.remote import is_remote
     from components.preprocess.source import probe
 
     params = params_of(arguments)

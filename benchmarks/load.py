@@ -1,0 +1,102 @@
+"""The service under more requests than it can answer: an open loop of clients, who do not wait for each other."""
+
+import http.client
+import statistics
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.serving import _build, _photo
+from benchmarks.table import Row
+from components.deploy.client import encode_form
+from components.deploy.server import serving
+
+NUM_CLIENTS = 8
+CAPACITY_SECONDS, STEADY_SECONDS, OVERLOAD_SECONDS = 8.0, 20.0, 30.0
+STEADY_SHARE, OVERLOAD_SHARE = 0.8, 1.2
+RECOVERY_SECONDS = 10.0
+PHOTOS_PER_REQUEST = 4
+"""So that the client's own work on the same cores is small beside the service's."""
+
+
+def measure() -> list[Row]:
+    """Errors at 80 % of capacity, and what happens at 120 %."""
+    with tempfile.TemporaryDirectory() as folder:
+        _build(Path(folder))
+        with serving(Path(folder)) as url:
+            load = Load(url)
+            capacity = load.capacity()
+            steady = load.open_loop(STEADY_SHARE * capacity, STEADY_SECONDS)
+            overload = load.open_loop(OVERLOAD_SHARE * capacity, OVERLOAD_SECONDS)
+            recovered = load.recovery(statistics.median(steady["seconds"]))
+    failed = sum(status != 200 for status in steady["statuses"])
+    odd = sum(status not in (200, 429, 503) for status in overload["statuses"])
+    shed = sum(status in (429, 503) for status in overload["statuses"]) / len(overload["statuses"])
+    rate = f"{capacity * PHOTOS_PER_REQUEST:.0f} photos a second"
+    return [
+        Row(claim=f"errors at 80 % of {rate}", ours=f"{failed} of {len(steady['statuses'])}", baseline="none allowed",
+            ratio=float(failed), target="<= 0"),
+        Row(claim=f"errors other than 503 at 120 %, {shed:.0%} shed", ours=f"{odd} of {len(overload['statuses'])}",
+            baseline="none allowed", ratio=float(odd), target="<= 0"),
+        Row(claim="back to twice the steady time after it", ours=f"{recovered:.1f} s",
+            baseline=f"{RECOVERY_SECONDS:.0f} s allowed", ratio=recovered / RECOVERY_SECONDS, target="<= 1"),
+    ]  # fmt: skip
+
+
+class Load:
+    """Clients of one service."""
+
+    def __init__(self, url: str):
+        self._address = url.removeprefix("http://")
+        self._content_type, self._body = encode_form([_photo()] * PHOTOS_PER_REQUEST)
+        self._local = threading.local()
+
+    def ask(self) -> tuple[int, float]:
+        """Status and seconds of one request; status 0 where there was no answer."""
+        started = time.perf_counter()
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = http.client.HTTPConnection(self._address, timeout=60)
+        try:
+            connection.request("POST", "/predict", self._body, {"Content-Type": self._content_type})
+            response = connection.getresponse()
+            response.read()
+            return response.status, time.perf_counter() - started
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            return 0, time.perf_counter() - started
+
+    def capacity(self) -> float:
+        """Requests a second that clients get who ask again as soon as they are answered."""
+        end = time.monotonic() + CAPACITY_SECONDS
+
+        def client(_: int) -> int:
+            number = 0
+            while time.monotonic() < end:
+                number += self.ask()[0] == 200
+            return number
+
+        with ThreadPoolExecutor(NUM_CLIENTS) as clients:
+            return sum(clients.map(client, range(NUM_CLIENTS))) / CAPACITY_SECONDS
+
+    def open_loop(self, rate: float, seconds: float) -> dict[str, list[float]]:
+        """Asks at a steady rate, whether earlier requests were answered or not."""
+        with ThreadPoolExecutor(128) as clients:
+            waiting = []
+            started = time.monotonic()
+            for number in range(int(rate * seconds)):
+                time.sleep(max(0.0, started + number / rate - time.monotonic()))
+                waiting.append(clients.submit(self.ask))
+            found = [one.result() for one in waiting]
+        return {"statuses": [float(status) for status, _ in found], "seconds": [spent for _, spent in found]}
+
+    def recovery(self, steady_seconds: float) -> float:
+        """How long until a request takes no more than twice its steady time."""
+        started = time.monotonic()
+        while time.monotonic() - started < 6 * RECOVERY_SECONDS:
+            status, seconds = self.ask()
+            if status == 200 and seconds <= 2 * steady_seconds:
+                break
+        return time.monotonic() - started
