@@ -162,22 +162,19 @@ def read_photo(found: FoundFile, image_size: tuple[int, int], resize: Resize, st
 
 
 def _gather(files: Sequence[FoundFile], readings: Sequence[Reading], num_read: int, store: PixelStore) -> Scan:
-    records = []
     sketches = np.zeros((len(files), SKETCH_SIDE, SKETCH_SIDE), np.uint8)
-    for row, (found, reading) in enumerate(zip(files, readings, strict=True)):
-        records.append(_record(found.record, reading))
-        if records[-1].kept and reading.verdict is not None:
+    for row, reading in enumerate(readings):
+        if reading.verdict is not None and reading.verdict.place is not None:
             sketches[row] = np.frombuffer(reading.verdict.values[-1], np.uint8).reshape(SKETCH_SIDE, SKETCH_SIDE)
     hashes = perceptual_hashes(sketches)[0].tolist()
     records = [
-        replace(record, perceptual_hash=f"{value:016x}") if record.kept else record
-        for record, value in zip(records, hashes, strict=True)
+        _record(found.record, reading, value) for found, reading, value in zip(files, readings, hashes, strict=True)
     ]
     places = [reading.verdict.place if reading.verdict is not None else None for reading in readings]
     return Scan(records, sketches, places, num_read, store)
 
 
-def _record(record: Record, reading: Reading) -> Record:
+def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
     if reading.verdict is None:
         assert reading.fault is not None, "a file that was not read has a fault"
         return replace(record, reason=reading.fault[0], message=reading.fault[1])
@@ -188,6 +185,7 @@ def _record(record: Record, reading: Reading) -> Record:
         record, sha256=reading.verdict.sha256, reason=reason, message=message, num_bytes=num_bytes,
         native_height=height, native_width=width, mode=mode, format=file_format, brightness=brightness,
         sharpness=sharpness, pixel_hash=pixel_hash,
+        perceptual_hash=f"{perceptual_hash:016x}" if reason is None else None,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.made import make_photos
 
-VERBS = ("run", "compile", "ui", "serve", "predict", "trace", "drift", "runs", "clean")
+VERBS = ("run", "compile", "ui", "serve", "predict", "trace", "drift", "runs", "clean", "audit", "data")
 
 
 def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":

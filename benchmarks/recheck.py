@@ -1,0 +1,65 @@
+"""Looking again at 10,000 photos that are as they were, in processor seconds; those of `dvc status` stand beside."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.pictures import jpeg
+from benchmarks.table import Row, peak_memory_mb
+from components.contract.params import PreprocessParams
+from components.preprocess.examine import examine
+from components.preprocess.source import Opened, find_photos
+from components.preprocess.store import open_store
+
+NUM_PHOTOS = 10_000
+PARAMS = PreprocessParams(image_size=64)
+ALLOWED_SECONDS = 1.5
+
+
+def measure() -> list[Row]:
+    """One row; `dvc status` stands beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "repository"
+        _write_photos(root / "photos")
+        os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
+        _check(root / "photos")
+        seconds = min(_check(root / "photos") for _ in range(3))
+        memory_mb = peak_memory_mb()
+        dvc_seconds = _dvc_status(root)
+    return [
+        Row(f"looking again at {NUM_PHOTOS:,} unchanged photos, whole audit", f"{seconds:.2f} s",
+            f"{ALLOWED_SECONDS} s allowed; dvc status, which compares times only, {dvc_seconds:.2f} s",
+            seconds / ALLOWED_SECONDS, "<= 1", memory_mb),
+    ]  # fmt: skip
+
+
+def _write_photos(folder: Path) -> None:
+    """Small photos, each different from the others, with a seed of their own."""
+    for number in range(NUM_PHOTOS):
+        path = folder / ("even" if number % 2 == 0 else "odd") / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(60, 80, number))
+
+
+def _check(photos: Path) -> float:
+    started = time.process_time()
+    found = find_photos(Opened(photos))
+    with open_store(PARAMS.size, PARAMS.resize) as store:
+        examine("photos", found, PARAMS, store)
+    return time.process_time() - started
+
+
+def _dvc_status(root: Path) -> float:
+    def dvc(*arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+    dvc("init", "--no-scm", "--quiet")
+    dvc("add", "--quiet", "photos")
+    dvc("status")
+    before = os.times()
+    dvc("status")
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
