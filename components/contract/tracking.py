@@ -27,8 +27,12 @@ HOME = Path(".darkroom")
 
 RETRY_SECONDS = 2.0
 CLOSE_SECONDS = 30.0
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""With a server that is gone; MLflow's own patience is four minutes a call. What the environment says wins."""
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}  # fmt: skip
+"""With a server that is gone; MLflow's own patience is four minutes a call. And no bars of its own in a step's log.
+What the environment says wins."""
 
 
 def tracking_uri(home: Path = HOME) -> str:

@@ -77,7 +77,7 @@ def examine(
         validation=measured["validation"],
         test=measured["test"],
         calibration=assess(calibration, test, graph, test_split, generator(params, "strangers")),
-        slices=find_slices(test, test_split, originals),
+        slices=find_slices(test, test_split, originals, names),
         robustness=disturb(graph, test_split, test, params.robustness_photos, generator(params, "disturbances")),
         folds=folds.figures if folds else None,
         num_label_errors=len(errors),

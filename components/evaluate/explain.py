@@ -100,8 +100,8 @@ def _principal(feature_map: np.ndarray) -> np.ndarray:
     places = feature_map.reshape(num, rows * columns, channels).astype(np.float64)
     places -= places.mean(axis=1, keepdims=True)
     # Of places × places, which are few: the same component as of channels × channels.
-    _, vectors = np.linalg.eigh(places @ places.transpose(0, 2, 1))
-    component = vectors[:, :, -1]
+    values, vectors = np.linalg.eigh(places @ places.transpose(0, 2, 1))
+    component = vectors[:, :, -1] * np.sqrt(np.maximum(values[:, -1:], 0))
     # Its sign is arbitrary: the few places that stand out are what was looked at.
     skew = (component**3).sum(axis=1, keepdims=True)
     directed: np.ndarray = np.where(skew < 0, -component, component).reshape(num, rows, columns).astype(np.float32)

@@ -13,6 +13,7 @@ from components.evaluate.predictions import Predictions
 MIN_PHOTOS = 10
 """Fewer say nothing."""
 MAX_FOLDERS = 12
+SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "test"}
 CHANCE = 0.05
 
 
@@ -25,11 +26,14 @@ class Original:
     native_width: int | None
 
 
-def find_slices(predictions: Predictions, split: Split, originals: Mapping[str, Original]) -> tuple[SliceFigures, ...]:
+def find_slices(
+    predictions: Predictions, split: Split, originals: Mapping[str, Original], class_names: Sequence[str]
+) -> tuple[SliceFigures, ...]:
     """The figures of each slice of at least ten photos, the lowest accuracy first."""
+    owners = [class_names[label] for label in predictions.labels]
     found = [
         _figures(trait, part, predictions.right, inside)
-        for trait, part, inside in _slices(split, predictions.image_ids, originals)
+        for trait, part, inside in _slices(split, predictions.image_ids, originals, owners)
         if MIN_PHOTOS <= np.count_nonzero(inside) < len(inside)
     ]
     return tuple(sorted(found, key=lambda one: (one.accuracy.value, one.p_value)))
@@ -52,7 +56,7 @@ def _figures(trait: str, part: str, right: np.ndarray, inside: np.ndarray) -> Sl
 
 
 def _slices(
-    split: Split, image_ids: Sequence[str], originals: Mapping[str, Original]
+    split: Split, image_ids: Sequence[str], originals: Mapping[str, Original], owners: Sequence[str]
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     brightness, sharpness = _light(split)
     yield from _thirds("brightness", ("dark", "medium", "bright"), brightness)
@@ -68,10 +72,17 @@ def _slices(
         yield "shape", "wide", ratio > 1.1
         yield "shape", "square", (ratio <= 1.1) & (ratio >= 1 / 1.1)
         yield "shape", "tall", ratio < 1 / 1.1
-    folders = np.array([one.path.rpartition("/")[0] if one else "" for one in known])
+    folders = np.array(
+        [source_folder(one.path, owner) if one else "" for one, owner in zip(known, owners, strict=True)]
+    )
     names, counts = np.unique(folders, return_counts=True)
     for name in names[np.argsort(-counts, kind="stable")][:MAX_FOLDERS]:
         yield "folder", str(name) or "the data's own folder", folders == name
+
+
+def source_folder(path: str, class_name: str) -> str:
+    """The folders of a file that tell where it came from; those of its class and its split say nothing new."""
+    return "/".join(part for part in path.split("/")[:-1] if part != class_name and part not in SPLIT_FOLDERS)
 
 
 def _thirds(trait: str, parts: tuple[str, str, str], values: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
