@@ -59,14 +59,17 @@ class Load:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection(self._address, timeout=60)
-        try:
-            connection.request("POST", "/predict", self._body, {"Content-Type": self._content_type})
-            response = connection.getresponse()
-            response.read()
-            return response.status, time.perf_counter() - started
-        except (OSError, http.client.HTTPException):
-            connection.close()
-            return 0, time.perf_counter() - started
+        for is_kept in (connection.sock is not None, False):
+            try:
+                connection.request("POST", "/predict", self._body, {"Content-Type": self._content_type})
+                response = connection.getresponse()
+                response.read()
+                return response.status, time.perf_counter() - started
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                if not (is_kept and isinstance(error, ConnectionError)):  # else: closed while it was idle
+                    break
+        return 0, time.perf_counter() - started
 
     def capacity(self) -> float:
         """Requests a second that clients get who ask again as soon as they are answered."""

@@ -7,7 +7,8 @@ with ServiceClient("http://127.0.0.1:3000") as client:
 import contextlib
 import http.client
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -18,17 +19,19 @@ from components.contract.errors import ServiceError
 from components.deploy.protocol import FIELD, Answer, Failure, Prediction, Refusal
 
 TIMEOUT_SECONDS = 60.0
+OVERLOADED = 503
 
 
 class ServiceClient:
     """One connection to a service, kept open between requests; not to be shared by threads."""
 
-    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS):
+    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS, api_key: str | None = None):
         """Makes a client; it connects with the first request.
 
         Args:
             url: where the service answers, such as `http://127.0.0.1:3000`.
             timeout_seconds: how long one answer may take.
+            api_key: of a service that asks for one.
 
         Raises:
             ServiceError: it is no http or https address.
@@ -39,6 +42,8 @@ class ServiceClient:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self.url = url.rstrip("/")
         self._path = parts.path.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._api_key = api_key
         self._connection = kind(parts.hostname, parts.port, timeout=timeout_seconds)
 
     def predict(self, photos: Sequence[bytes]) -> list[Prediction | Failure]:
@@ -76,14 +81,28 @@ class ServiceClient:
         self.close()
 
     def _post(self, path: str, content_type: str, body: bytes) -> tuple[int, bytes]:
+        """Asks, and asks again where the service has too much to do, as long as one answer may take."""
+        deadline = time.monotonic() + self._timeout_seconds
+        headers = {"Content-Type": content_type} | ({"X-API-Key": self._api_key} if self._api_key else {})
+        while True:
+            response, content = self._exchange(path, headers, body)
+            pause = int(response.headers.get("Retry-After") or 1)
+            if response.status != OVERLOADED or time.monotonic() + pause > deadline:
+                return response.status, content
+            time.sleep(pause)
+
+    def _exchange(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        is_kept = self._connection.sock is not None
         try:
             # A service that refuses a body does so before it has all of it, and its answer says why.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._connection.request("POST", self._path + path, body, {"Content-Type": content_type})
+                self._connection.request("POST", self._path + path, body, dict(headers))
             response = self._connection.getresponse()
-            return response.status, response.read()
+            return response, response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
+            if is_kept and isinstance(error, ConnectionError):  # it was idle for so long that the service closed it
+                return self._exchange(path, headers, body)
             reason = str(error) or type(error).__name__
             raise ServiceError(f"A service must answer at {self.url}; it does not: {reason}.") from None
 

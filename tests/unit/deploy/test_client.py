@@ -3,6 +3,7 @@
 import http.server
 import threading
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -48,3 +49,39 @@ def test_nobody_there_is_told_with_the_address() -> None:
 def test_another_kind_of_server_is_told_with_its_answer(web_page: str) -> None:
     with pytest.raises(ServiceError, match="it answered 200: <html>welcome"):
         predict(web_page, [b"photo"])
+
+
+class Moody(http.server.BaseHTTPRequestHandler):
+    """Is overloaded at first, and closes each connection without a word when it has answered."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[str | None]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.asked.append(self.headers["X-API-Key"])
+        busy = len(self.asked) == 1
+        body = b'{"model": "m:1", "predictions": []}'
+        self.send_response(503 if busy else 200)
+        self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_a_client_asks_again_where_the_service_is_busy_or_has_closed_an_idle_connection() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Moody) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with ServiceClient(f"http://127.0.0.1:{server.server_port}", api_key="key") as client:
+                assert client.predict([b"photo"]) == []
+                assert client.predict([b"photo"]) == []
+        finally:
+            server.shutdown()
+            thread.join()
+    assert Moody.asked == ["key"] * 3
