@@ -63,9 +63,12 @@ def unreadable(data: bytes, error: Exception) -> ImageError:
     if is_heif(data):
         if reads_heif():
             return damage("The HEIC", ValueError("its header cannot be read"))
-        return ImageError("format_not_allowed", f"A photo must be one of {', '.join(FORMATS)}; this is "
-                                                f"{_FOREIGN_BRANDS[data[8:12]]}, which is read where the extra heic is "
-                                                "installed: pip install 'darkroom[heic]'. Or save it as JPEG.")  # fmt: skip
+        return ImageError(
+            "format_not_allowed",
+            f"A photo must be one of {', '.join(FORMATS)}; this is "
+            f"{_FOREIGN_BRANDS[data[8:12]]}, which is read where the extra heic is "
+            "installed: pip install 'darkroom[heic]'. Or save it as JPEG.",
+        )
     start = data[:1024].lstrip().lower()
     picture = _FOREIGN_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
     picture = picture or next((name for magic, name in _FOREIGN_PICTURES.items() if data.startswith(magic)), None)

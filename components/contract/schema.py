@@ -1,4 +1,4 @@
-"""Writes the JSON Schema of params.yaml, which editors use: `python -m components.contract.schema params.schema.json`."""
+"""Writes the JSON Schema of params.yaml for editors: `python -m components.contract.schema params.schema.json`."""
 
 import sys
 from pathlib import Path

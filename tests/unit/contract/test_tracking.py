@@ -8,7 +8,16 @@ from mlflow import MlflowClient
 
 from components.contract import tracking
 from components.contract.errors import TrackingError
-from components.contract.tracking import KEY_VARIABLE, Run, create_run, end_run, flatten, step_run, tracking_uri
+from components.contract.tracking import (
+    KEY_VARIABLE,
+    Run,
+    create_run,
+    end_run,
+    flatten,
+    shown_uri,
+    step_run,
+    tracking_uri,
+)
 
 
 def status(run: Run) -> str:
@@ -130,3 +139,16 @@ def test_a_store_that_stays_away_costs_a_bounded_time_and_is_said(
     run.log_metrics({"loss": 0.25})
     run.close()
     assert "did not take" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://ann:se:cret@db/mlflow", "postgresql://ann:***@db/mlflow"),
+        ("no route to https://ann:secret@host:5000/x", "no route to https://ann:***@host:5000/x"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(text: str, shown: str) -> None:
+    assert shown_uri(text) == shown

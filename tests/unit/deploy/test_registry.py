@@ -2,12 +2,13 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.contract.dataset import Source
 from components.contract.deployment import Lineage, ServiceFacts
-from components.contract.evaluation import CHAMPION, Verdict
+from components.contract.evaluation import CHALLENGER, CHAMPION, Verdict
 from components.contract.tracking import create_run
 from components.deploy.registry import BENTO_TAG, register
 from components.deploy.server import free_address
@@ -50,6 +51,42 @@ def test_a_model_that_is_not_better_is_registered_and_the_champion_stays(run_id:
     assert (registration.version, registration.promoted) == ("2", False)
     assert "worse" in registration.reason
     assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) == "1"
+
+
+@pytest.mark.parametrize(("word", "challenges"), [("cannot tell", True), ("not comparable", True), ("worse", False)])
+def test_a_model_that_may_be_as_good_becomes_challenger(run_id: str, word: Any, challenges: bool) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    registration = register(
+        "colours", facts(run_id, "colours:2"), Verdict(verdict=word, reasons=("So.",), champion="1")
+    )
+    aliases = MlflowClient().get_registered_model("colours").aliases
+    assert not registration.promoted and str(aliases[CHAMPION]) == "1"
+    assert (str(aliases.get(CHALLENGER)) == "2") is challenges
+    assert MlflowClient().get_model_version("colours", "2").tags["darkroom.verdict"] == word
+
+
+def test_a_challenger_that_is_promoted_is_champion_alone(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    register("colours", facts(run_id, "colours:2"), Verdict(verdict="cannot tell", reasons=(), champion="1"))
+    better = Verdict(verdict="better", reasons=("It is better.",), champion="1")
+    assert register("colours", facts(run_id, "colours:2"), better).promoted
+    aliases = MlflowClient().get_registered_model("colours").aliases
+    assert {name: str(version) for name, version in aliases.items()} == {CHAMPION: "2"}
+
+
+def test_a_verdict_against_an_earlier_champion_promotes_no_more(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    late = register("colours", facts(run_id, "colours:2"), FIRST)
+    assert not late.promoted
+    assert "it was judged when none was champion, and now version 1 is" in late.reason
+    assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) == "1"
+    assert register("colours", facts(run_id), WORSE).promoted, "the champion itself stays what it is"
 
 
 def test_the_same_bento_again_is_the_same_version(run_id: str) -> None:
