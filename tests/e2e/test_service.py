@@ -511,6 +511,7 @@ SERVE = "import sys; from pathlib import Path; from components.deploy.server imp
         "sys.exit(serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2])))"  # fmt: skip
 
 
+@pytest.mark.proof  # draining a service takes minutes on a busy machine
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_the_service_ends_with_whoever_serves_it(own_bento: Path, number: signal.Signals) -> None:
     host, port = free_address("localhost", None)
