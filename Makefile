@@ -47,8 +47,10 @@ images: $(READY) ## build the container images and print their sizes; BASE_IMAGE
 
 lock: ## resolve the dependencies anew and write the lock
 	$(COMPILE) pyproject.toml --all-extras --upgrade -o $(LOCK)
-	for step in preprocess train evaluate deploy serve; do \
+	for step in train evaluate; do \
 		$(COMPILE) pyproject.toml --extra $$step -c $(LOCK) -o requirements/$$step.txt || exit; done
+	for step in preprocess deploy serve; do \
+		$(COMPILE) pyproject.toml --extra $$step --extra heic -c $(LOCK) -o requirements/$$step.txt || exit; done
 	$(COMPILE) pyproject.toml requirements/train-gpu.in --extra train -c $(LOCK) -o requirements/train-gpu.txt
 	$(COMPILE) requirements/kfp.in --no-deps -c $(LOCK) -o requirements/kfp.txt
 	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt
