@@ -205,7 +205,7 @@ class ModelParams(Section):
 class EarlyStopping(Section):
     """Ends training when the validation loss no longer falls; the best weights are kept."""
 
-    patience: Annotated[int, Field(ge=1, le=1000)] = Field(6, description="Epochs without a better validation loss.")
+    patience: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="Epochs without a better validation loss.")
     min_delta: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
@@ -213,7 +213,7 @@ class TrainParams(Section):
     """How the network is trained."""
 
     model: ModelParams = ModelParams()
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 30
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3

@@ -64,7 +64,9 @@ class Batcher(Generic[Row]):
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_batch_size))]
+            # Powers of two alone: a graph prepares itself anew for each size that it has not seen.
+            size = 1 << (min(len(self._waiting), self._max_batch_size).bit_length() - 1)
+            batch = [self._waiting.popleft() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]
             if not batch:
                 continue

@@ -102,14 +102,22 @@ class Classifier:
             return round(float(probabilities.max()), 7) < threshold
         return self.calibration is not None and bool(self.calibration.abstains(probabilities[np.newaxis])[0])
 
-    def warm(self) -> None:
-        """Takes blank photos all the way once, so that the first real one is answered as fast as the next."""
+    def warm(self, max_batch_size: int = 1) -> None:
+        """Takes blank photos all the way once, so that the first real one is answered as fast as the next.
+
+        Args:
+            max_batch_size: batches of 1, 2, 4 … photos up to this size are tried.
+        """
         from PIL import Image
 
         for file_format in ("JPEG", "PNG"):
             file = io.BytesIO()
             Image.new("RGB", (64, 64)).save(file, file_format)
-            self.examine(self.decode(file.getvalue())[np.newaxis])
+            pixels = self.decode(file.getvalue())
+        size = 1
+        while size <= max_batch_size:
+            self.examine(np.repeat(pixels[np.newaxis], size, axis=0))
+            size *= 2
 
     def ranked(self, probabilities: np.ndarray) -> list[tuple[str, float]]:
         """The classes of one photo, most probable first.

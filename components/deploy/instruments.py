@@ -9,7 +9,7 @@ from typing import Final
 
 SHARES: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
-SIZES: Final = (1, 2, 4, 8, 16, 32)
+SIZES: Final = (1, 2, 4, 8)
 
 
 class Instruments:

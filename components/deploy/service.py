@@ -36,7 +36,8 @@ from components.deploy.upload import Asked, RefusedUpload, read_request
 PACKED_DIR = Path(__file__).resolve().parents[2]
 """`src` of the built bento: service.json, export/, samples/, components/."""
 
-MAX_BATCH_SIZE = 32
+MAX_BATCH_SIZE = 8
+"""On a CPU more together are no faster each, and keep those behind them waiting."""
 TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
 """Photos that would wait longer than about this for the graph are shed."""
@@ -78,7 +79,7 @@ class PhotoClassifier:
     def __init__(self) -> None:
         settings = read_settings()
         self.classifier = Classifier(PACKED_DIR)
-        self.classifier.warm()
+        self.classifier.warm(MAX_BATCH_SIZE)
         self.explainer = Explainer(self.classifier.graph)
         self.findings = Batcher(self._examine, MAX_BATCH_SIZE)
         self.decoders = ThreadPoolExecutor(os.cpu_count(), "decode")

@@ -48,9 +48,10 @@ def answers(graph: Graph, *, first: list[int], then: list[int], max_batch_size: 
     ("first", "then", "batch_sizes"),
     [
         ([1], [], [1]),
-        ([1], [2, 3, 4], [1, 3]),
-        ([1, 2, 3], [4], [3, 1]),
+        ([1], [2, 3, 4], [1, 2, 1]),
+        ([1, 2, 3], [4], [2, 2]),
         ([1], [*range(2, 22)], [1, 8, 8, 4]),
+        ([1], [*range(2, 17)], [1, 8, 4, 2, 1]),
     ],
 )
 def test_what_waits_goes_together_and_each_gets_its_own_answer(

@@ -1,0 +1,38 @@
+"""Explanation maps of 64 photos against the forward pass that they are made from, at MobileNetV2's sizes."""
+
+import numpy as np
+
+from benchmarks.table import Row, by_turns, peak_memory_mb
+from components.contract.runtime import CPU_SETTINGS, Outputs, openvino
+from components.evaluate.explain import maps_of
+
+NUM_PHOTOS, SIDE, CHANNELS, NUM_CLASSES = 64, 224, 1280, 10
+LIMIT = 3.0
+
+
+def measure() -> list[Row]:
+    """Both kinds of maps; the network is one convolution, far less work than any real one, so the ratio is harsh."""
+    from openvino import opset13 as ops
+
+    rng = np.random.default_rng(0)
+    pixels = ops.parameter([-1, SIDE, SIDE, 3], np.uint8, name="pixels")
+    planes = ops.transpose(ops.convert(pixels, np.float32), np.array([0, 3, 1, 2]))
+    weights = rng.normal(size=(CHANNELS, 3, 32, 32)).astype(np.float32)
+    convolved = ops.convolution(planes, weights, [32, 32], [0, 0], [0, 0], [1, 1])
+    feature_map = ops.transpose(ops.relu(convolved), np.array([0, 2, 3, 1]))
+    compiled = openvino().Core().compile_model(openvino().Model([feature_map], [pixels]), "CPU", CPU_SETTINGS)
+    photos = rng.integers(0, 256, (NUM_PHOTOS, SIDE, SIDE, 3), dtype=np.uint8)
+    given = np.array(compiled(photos)[0])
+    outputs = Outputs(np.zeros((NUM_PHOTOS, NUM_CLASSES)), given.mean(axis=(1, 2)), given)
+    labels = rng.integers(0, NUM_CLASSES, NUM_PHOTOS)
+    class_weights = rng.normal(size=(NUM_CLASSES, CHANNELS)).astype(np.float32)
+    forward, exact, eigen = by_turns(
+        lambda: compiled(photos),
+        lambda: maps_of(outputs, labels, class_weights),
+        lambda: maps_of(outputs, labels, None),
+    )
+    return [
+        Row(f"{name} of {NUM_PHOTOS} photos", f"{1000 * ours:.1f} ms", f"{1000 * forward:.1f} ms, a forward pass",
+            ours / forward, f"<= {LIMIT}", peak_memory_mb())
+        for name, ours in (("class activation maps", exact), ("Eigen-CAM maps", eigen))
+    ]  # fmt: skip
