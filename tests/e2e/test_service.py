@@ -511,14 +511,13 @@ SERVE = "import sys; from pathlib import Path; from components.deploy.server imp
         "sys.exit(serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2])))"  # fmt: skip
 
 
-@pytest.mark.proof  # draining a service takes minutes on a busy machine
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_the_service_ends_with_whoever_serves_it(own_bento: Path, number: signal.Signals) -> None:
     host, port = free_address("localhost", None)
     process = subprocess.Popen([sys.executable, "-c", SERVE, own_bento, str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:
-        line = next(line for line in process.stdout if "answers at" in line)
+        line = next(line for line in process.stdout if "answers until" in line)
         assert f"http://{host}:{port}/predict" in line
         assert request(f"http://{host}:{port}", "GET", "/readyz")[0] == 200
         assert len(processes_serving(own_bento)) >= 3, "the guard, the supervisor and the worker"
