@@ -23,7 +23,8 @@ def measure() -> list[Row]:
     start_tensorflow(seed=0)
     from components.contract.dataset import open_split
     from components.contract.layers import parse_layer
-    from components.contract.params import AugmentationParams, ModelParams
+    from components.contract.model_params import ModelParams
+    from components.contract.train_params import AugmentationParams
     from components.train.architecture import build_network
     from components.train.batches import Batches
     from components.train.features import compute_features, fastest_inference

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.params import AugmentationParams
+from components.contract.train_params import AugmentationParams
 
 NUM_DRAWS: Final = 9
 """Random numbers per photo: two flips, rotation, zoom, shear, vertical and horizontal shift, brightness, contrast.

@@ -7,40 +7,15 @@ YAML, `--set` and the JSON strings that KFP hands to the steps all go through th
 import io
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Strict,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, Strict, ValidationError
 
 from components.contract.errors import ParamsError
 from components.contract.evaluation import VerdictWord
-from components.contract.faults import expects, explain, fault
-from components.contract.layers import LayerSpec
-
-TINY_PIXELS = 64
-"""Pictures of at most this many pixels on the longer side are trained on as they are, by a small network."""
-
-MIN_SIZE, MAX_SIZE = 4, 2048
-"""What a side of a prepared photo may measure, in pixels."""
-
-Side = Annotated[int, Field(ge=MIN_SIZE, le=MAX_SIZE)]
-Fraction = Annotated[float, Field(ge=0, le=0.9)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-
-
-class Section(BaseModel):
-    """Frozen, strict, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_by_name=True)
-
+from components.contract.faults import expects, explain
+from components.contract.section import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side
+from components.contract.train_params import TrainParams
 
 S = TypeVar("S", bound=Section)
 
@@ -130,119 +105,6 @@ class PreprocessParams(Section):
         """(height, width) in pixels; only after `resolve`."""
         assert self.image_size != "auto", "image_size must be resolved before a step runs"
         return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
-
-
-class AugmentationParams(Section):
-    """How strongly training photos vary. Each value is the largest change, drawn anew per photo and epoch."""
-
-    horizontal_flip: bool = False
-    vertical_flip: bool = False
-    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
-    zoom: Fraction = 0.0
-    shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
-    shift: Fraction = Field(0.0, description="As a fraction of height and width.")
-    brightness: Fraction = Field(0.0, description="As a fraction of the full range, added.")
-    contrast: Fraction = Field(0.0, description="As a fraction, multiplied around the photo's mean.")
-
-
-AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
-    "none": AugmentationParams(),
-    "light": AugmentationParams(rotation_degrees=10, zoom=0.1, shift=0.08),
-    "medium": AugmentationParams(
-        horizontal_flip=True, rotation_degrees=15, zoom=0.15, shift=0.08, brightness=0.15, contrast=0.15
-    ),
-    "strong": AugmentationParams(
-        horizontal_flip=True, rotation_degrees=25, zoom=0.3, shear_degrees=10, shift=0.15, brightness=0.25,
-        contrast=0.3,
-    ),
-}  # fmt: skip
-
-BackboneName = Literal["MobileNetV2"]
-BACKBONE_SIZES: dict[str, int] = {"MobileNetV2": 224}
-"""The input size in pixels that each backbone was made for."""
-
-BACKBONE_FEATURES: dict[str, tuple[int, int]] = {"MobileNetV2": (32, 1280)}
-"""Pixels per place of each backbone's feature map, which is the least that a photo's side may have; and its channels.
-Enough to check a head before anything heavy is imported."""
-
-
-class ModelParams(Section):
-    """Which network is trained. Its output layer, one logit per class, comes from the data."""
-
-    kind: Literal["auto", "layers", "pretrained"] = Field(
-        "auto", description="layers: the list below. pretrained: a backbone with a head. auto: whichever of the two is "
-        "given; else by the size of the pictures."
-    )  # fmt: skip
-    layers: tuple[LayerSpec, ...] | None = Field(
-        None, description="For kind layers: the network, layer by layer, named and set as in Keras."
-    )
-    name: BackboneName | None = Field(None, description="For kind pretrained: the backbone.")
-    weights: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="For kind pretrained: imagenet (the default), none, or the path of a weights file without "
-        "top."
-    )  # fmt: skip
-    head: tuple[LayerSpec, ...] | None = Field(
-        None, description="For kind pretrained: the layers between backbone and output, as in `layers`."
-    )
-
-    @model_validator(mode="after")
-    def _belongs_together(self) -> Self:
-        for key in ("layers", "head"):
-            if getattr(self, key) == ():
-                raise fault(f"{key} must hold at least one layer; it is empty")
-        backbone_keys = [key for key in ("name", "weights", "head") if getattr(self, key) is not None]
-        known = ", ".join(get_args(BackboneName))
-        if self.layers is not None and (backbone_keys or self.kind == "pretrained"):
-            other = backbone_keys[0] if backbone_keys else "kind: pretrained"
-            raise fault(f"layers describe a network of its own, yet {other} is given too; keep one of the two")
-        if self.kind == "layers" and self.layers is None:
-            raise fault("kind layers needs a list `layers`" + (f", not {backbone_keys[0]}" if backbone_keys else ""))
-        if self.name is None and (self.kind == "pretrained" or backbone_keys):
-            raise fault(f"{backbone_keys[0] if backbone_keys else 'kind pretrained'} needs a name, one of {known}")
-        return self
-
-
-class EarlyStopping(Section):
-    """Ends training when the validation loss no longer falls; the best weights are kept."""
-
-    patience: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="Epochs without a better validation loss.")
-    min_delta: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-class TrainParams(Section):
-    """How the network is trained."""
-
-    model: ModelParams = ModelParams()
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 30
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
-    schedule: Literal["constant", "cosine"] = Field(
-        "cosine", description="How the learning rate goes on: constant, or down to 0 by half a cosine over all epochs."
-    )
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    augmentation: Annotated[
-        Annotated[Literal["auto", "none", "light", "medium", "strong"], Tag("preset")]
-        | Annotated[AugmentationParams, Tag("settings")],
-        Discriminator(lambda value: "preset" if isinstance(value, str) else "settings"),
-    ] = Field(
-        "auto", description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
-        "digits and are not flipped; else medium."
-    )  # fmt: skip
-    views: Annotated[int, Field(ge=1, le=32)] = Field(
-        3, description="For a frozen backbone: how many variants of each training photo pass through it, once. The "
-        "first is the photo itself, the others are augmented."
-    )  # fmt: skip
-    early_stopping: EarlyStopping | None = EarlyStopping()
-    seed: Seed = 42
-
-    @property
-    def augmentation_params(self) -> AugmentationParams:
-        """The augmentation in numbers; only after `resolve`."""
-        if isinstance(self.augmentation, AugmentationParams):
-            return self.augmentation
-        assert self.augmentation != "auto", "augmentation must be resolved before a step runs"
-        return AUGMENTATION_PRESETS[self.augmentation]
 
 
 class GateParams(Section):

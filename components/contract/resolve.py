@@ -4,15 +4,10 @@ from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import ModelError
 from components.contract.layers import Layer, parse_layer, trace_shapes
-from components.contract.params import (
-    BACKBONE_FEATURES,
-    BACKBONE_SIZES,
-    MIN_SIZE,
-    TINY_PIXELS,
-    ModelParams,
-    Params,
-    TrainParams,
-)
+from components.contract.model_params import BACKBONE_FEATURES, BACKBONE_SIZES, ModelParams
+from components.contract.params import Params
+from components.contract.section import MIN_SIZE, TINY_PIXELS
+from components.contract.train_params import TrainParams
 
 NORMALIZED = {"BatchNormalization": {"momentum": 0.9}}
 """Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import SPLITS, SplitName
-from components.contract.params import AUGMENTATION_PRESETS
+from components.contract.train_params import AUGMENTATION_PRESETS
 from components.preprocess.manifest import Record, printable
 from components.preprocess.scan import Scan
 from components.preprocess.shards import rows_of

@@ -13,7 +13,7 @@ import keras
 from components.contract.bundle import ModelFacts
 from components.contract.errors import ModelError
 from components.contract.layers import Activation, Dense, Layer, Shape, shape_text, trace_shapes
-from components.contract.params import ModelParams
+from components.contract.model_params import ModelParams
 from components.train.backbone import build_backbone
 
 KERAS_LAYERS: Final = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split
-from components.contract.params import AugmentationParams
+from components.contract.train_params import AugmentationParams
 
 
 class Examples(Protocol):

@@ -10,7 +10,8 @@ def train(dataset: Input[Dataset], params: str, model: Output[Model], metrics: O
     from pathlib import Path
 
     from components.contract.console import running_step
-    from components.contract.params import TrainParams, parse_section
+    from components.contract.params import parse_section
+    from components.contract.train_params import TrainParams
     from components.train.step import train as run
 
     with running_step("train"):

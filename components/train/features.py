@@ -13,8 +13,8 @@ import numpy as np
 
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split
-from components.contract.params import AugmentationParams, TrainParams
 from components.contract.runtime import CPU_SETTINGS, openvino
+from components.contract.train_params import AugmentationParams, TrainParams
 from components.train.architecture import Network
 from components.train.batches import Features
 from components.train.export import to_openvino, trace

@@ -12,8 +12,8 @@ from typing import Any, Final
 import keras
 
 from components.contract.errors import ModelError
-from components.contract.params import TrainParams
 from components.contract.tracking import Run
+from components.contract.train_params import TrainParams
 from components.train.batches import Batches
 
 log = logging.getLogger(__name__)

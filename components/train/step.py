@@ -14,8 +14,8 @@ from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, writ
 from components.contract.dataset import DatasetInfo, Split, open_split, read_info
 from components.contract.errors import DataError
 from components.contract.outputs import new_folder, write_json
-from components.contract.params import AugmentationParams, TrainParams
 from components.contract.tracking import Run, flatten, step_run
+from components.contract.train_params import AugmentationParams, TrainParams
 from components.train.backbone import find_weights, load_weights
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.contract.augment import augment, image_keys, photo_seeds, uniform_draws
-from components.contract.params import AUGMENTATION_PRESETS, AugmentationParams
+from components.contract.train_params import AUGMENTATION_PRESETS, AugmentationParams
 
 STRONG = AUGMENTATION_PRESETS["strong"]
 

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from components.contract.errors import ModelError
 from components.contract.layers import LAYERS, Layer, parse_layer, shape_text, trace_shapes
-from components.contract.params import BACKBONE_FEATURES, BACKBONE_SIZES, ModelParams, TrainParams
+from components.contract.model_params import BACKBONE_FEATURES, BACKBONE_SIZES, ModelParams
 from components.contract.resolve import resolve_train
+from components.contract.train_params import TrainParams
 
 
 def layers(*given: Any) -> tuple[Layer, ...]:

@@ -5,15 +5,9 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import DarkroomError, ModelError, ParamsError
-from components.contract.params import (
-    AUGMENTATION_PRESETS,
-    Params,
-    TrainParams,
-    dump_section,
-    load_params,
-    parse_section,
-)
+from components.contract.params import Params, dump_section, load_params, parse_section
 from components.contract.resolve import SMALL_CNN, Resolution, resolve, resolve_train
+from components.contract.train_params import AUGMENTATION_PRESETS, TrainParams
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from components.contract.errors import ModelError
 from components.contract.layers import LAYERS, ActivationName, Layer, parse_layer, trace_shapes
-from components.contract.params import BACKBONE_FEATURES, ModelParams
+from components.contract.model_params import BACKBONE_FEATURES, ModelParams
 from components.contract.resolve import SMALL_CNN
 from components.train.architecture import KERAS_LAYERS, Network, build_network, model_facts, split_output, summary
 

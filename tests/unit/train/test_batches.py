@@ -7,7 +7,7 @@ import pytest
 
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split, open_split
-from components.contract.params import AUGMENTATION_PRESETS, AugmentationParams
+from components.contract.train_params import AUGMENTATION_PRESETS, AugmentationParams
 from components.train.batches import Batches, Features, Photos
 from tests.made import make_dataset
 

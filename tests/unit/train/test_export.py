@@ -9,7 +9,7 @@ import pytest
 
 from components.contract.errors import ModelError
 from components.contract.layers import parse_layer
-from components.contract.params import ModelParams
+from components.contract.model_params import ModelParams
 from components.contract.runtime import InferenceGraph, Outputs, export_sha256, softmax
 from components.train.architecture import Network, build_network
 from components.train.export import check_exportable, export_network, largest_difference

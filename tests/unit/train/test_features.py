@@ -10,7 +10,8 @@ import pytest
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split, open_split
 from components.contract.layers import parse_layer
-from components.contract.params import AUGMENTATION_PRESETS, ModelParams, TrainParams
+from components.contract.model_params import ModelParams
+from components.contract.train_params import AUGMENTATION_PRESETS, TrainParams
 from components.train import features
 from components.train.architecture import Network, build_network
 from components.train.features import at_boundary, compute_features, fastest_inference

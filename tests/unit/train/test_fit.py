@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from components.contract.errors import ModelError
-from components.contract.params import EarlyStopping, TrainParams
 from components.contract.tracking import Run
+from components.contract.train_params import EarlyStopping, TrainParams
 from components.train import fit as fit_module
 from components.train.batches import Batches, Features
 from components.train.fit import OPTIMIZERS, Fitted, crossentropy, fit, learning_rate, system_metrics

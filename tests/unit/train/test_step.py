@@ -20,9 +20,10 @@ from components.contract.bundle import BundleInfo, read_bundle
 from components.contract.dataset import DatasetInfo, open_split
 from components.contract.errors import ArtifactError, DataError, ModelError, TrackingError, WeightsError
 from components.contract.layers import parse_layer
+from components.contract.model_params import ModelParams
 from components.contract.outputs import write_json
-from components.contract.params import EarlyStopping, ModelParams, TrainParams
 from components.contract.runtime import InferenceGraph, export_sha256, softmax
+from components.contract.train_params import EarlyStopping, TrainParams
 from components.train.step import train
 from tests.made import CLASS_NAMES, make_dataset
 
