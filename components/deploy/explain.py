@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.contract.activation import class_activation, pools_by_mean, scaled
 from components.contract.runtime import InferenceGraph
 from components.deploy.protocol import Method
 
@@ -19,8 +20,6 @@ BATCH_SIZE = 16
 OPACITY = 0.55
 SHOWN_SIDE = 320
 """The longer side of an overlay, in pixels, at least."""
-POOLING_TOLERANCE = 1e-3
-"""How near the embedding must come to the mean of the feature map, as a share of its largest value."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +59,12 @@ class Explainer:
             label: the index of the class.
         """
         values = self._occlude(pixels, label) if self._weights is None else self._activate(pixels, label)
-        positive = np.maximum(values, 0)
-        return Heat((positive / max(float(positive.max()), 1e-9)).astype(np.float32), self.method)
+        return Heat(scaled(values[np.newaxis])[0], self.method)
 
     def _activate(self, pixels: np.ndarray, label: int) -> np.ndarray:
         feature_map = self._graph.run(pixels[np.newaxis]).feature_map
         assert feature_map is not None and self._weights is not None, "the constructor has looked"
-        # A weight that all classes share moves no probability.
-        weights = self._weights[label] - self._weights.mean(axis=0)
-        values: np.ndarray = feature_map[0] @ weights
+        values: np.ndarray = class_activation(feature_map, np.array([label]), self._weights)[0]
         return values
 
     def _occlude(self, pixels: np.ndarray, label: int) -> np.ndarray:
@@ -93,11 +89,8 @@ class Explainer:
         noise = np.random.default_rng(0).integers(0, 256, (1, *self._graph.image_size, 3)).astype(np.uint8)
         outputs = self._graph.run(noise)
         assert outputs.feature_map is not None, "it is among the outputs"
-        means = outputs.feature_map.mean(axis=(1, 2))
-        if means.shape != outputs.embedding.shape:
-            return False
-        tolerance = POOLING_TOLERANCE * max(float(np.abs(means).max()), 1e-6)
-        return bool(np.allclose(means, outputs.embedding, atol=tolerance))
+        # A map of one place shows nothing.
+        return min(outputs.feature_map.shape[1:3]) > 1 and pools_by_mean(outputs)
 
 
 def log_odds(logits: np.ndarray, label: int) -> np.ndarray:

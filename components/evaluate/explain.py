@@ -10,10 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from components.contract.activation import class_activation, pools_by_mean, scaled
 from components.contract.runtime import InferenceGraph, Outputs
 
-POOLING_TOLERANCE = 1e-3
-"""How near the embedding must come to the mean of the feature map, as a share of its largest value."""
 SHADE = 0.25
 """How bright a place is shown that did not matter; a spotlight needs no colour to be understood."""
 
@@ -63,20 +62,8 @@ def maps_of(outputs: Outputs, labels: np.ndarray, weights: np.ndarray | None) ->
     if min(feature_map.shape[1:3]) < 2:
         return NO_EXPLANATIONS
     if weights is None:
-        return Explanations("Eigen-CAM", _scaled(_principal(feature_map)))
-    # A weight that all classes share moves no probability.
-    own = weights[labels] - weights.mean(axis=0)
-    return Explanations("class activation map", _scaled(np.einsum("nhwc,nc->nhw", feature_map, own, optimize=True)))
-
-
-def pools_by_mean(outputs: Outputs) -> bool:
-    """Whether the embedding is the feature map's mean over space."""
-    assert outputs.feature_map is not None, "the caller has looked"
-    means = outputs.feature_map.mean(axis=(1, 2))
-    if means.shape != outputs.embedding.shape:
-        return False
-    tolerance = POOLING_TOLERANCE * max(float(np.abs(means).max()), 1e-6)
-    return bool(np.allclose(means, outputs.embedding, atol=tolerance))
+        return Explanations("Eigen-CAM", scaled(_principal(feature_map)))
+    return Explanations("class activation map", scaled(class_activation(feature_map, labels, weights)))
 
 
 def spotlight(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -106,11 +93,3 @@ def _principal(feature_map: np.ndarray) -> np.ndarray:
     skew = (component**3).sum(axis=1, keepdims=True)
     directed: np.ndarray = np.where(skew < 0, -component, component).reshape(num, rows, columns).astype(np.float32)
     return directed
-
-
-def _scaled(maps: np.ndarray) -> np.ndarray:
-    """What speaks for the class, each map from 0 to 1; a map that nothing stands out in is 0."""
-    positive = np.maximum(maps, 0)
-    largest = positive.max(axis=(1, 2), keepdims=True)
-    scaled: np.ndarray = (positive / np.maximum(largest, 1e-9)).astype(np.float32)
-    return scaled

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.contract.runtime import Outputs
-from components.evaluate.explain import maps_of, pools_by_mean, spotlight
+from components.evaluate.explain import maps_of, spotlight
 
 
 def outputs(feature_map: np.ndarray, embedding: np.ndarray | None = None) -> Outputs:
@@ -37,13 +37,6 @@ def test_the_mean_of_the_class_activation_map_is_the_logit_before_it_is_scaled()
     expected = raw / raw.max(axis=(1, 2), keepdims=True)
     assert np.allclose(maps_of(given, np.array([1, 1, 1]), weights).maps, expected, atol=1e-5)
     assert np.allclose((feature_map @ own).mean(axis=(1, 2)), given.embedding @ own, atol=1e-5)
-
-
-def test_pooling_by_mean_is_recognised_and_nothing_else() -> None:
-    feature_map = np.random.default_rng(0).random((2, 3, 3, 4)).astype(np.float32)
-    assert pools_by_mean(outputs(feature_map))
-    assert not pools_by_mean(outputs(feature_map, feature_map.max(axis=(1, 2))))
-    assert not pools_by_mean(outputs(feature_map, np.zeros((2, 7), np.float32)))
 
 
 def test_a_map_without_space_explains_nothing() -> None:
