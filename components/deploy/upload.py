@@ -20,6 +20,8 @@ MAX_SHOWN = 40
 BODY_SECONDS = 30.0
 """How long a body may take to arrive; who sends more slowly only holds a place."""
 RAW_TYPE: Final = "application/octet-stream"
+EXPECTED: Final = (f"multipart/form-data with one file or more in the field {FIELD!r}, or one photo with Content-Type "
+                   f"image/… or {RAW_TYPE}")  # fmt: skip
 
 
 class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ours
@@ -81,11 +83,14 @@ async def read_photos(request: Request) -> list[bytes]:
     Raises:
         RefusedUpload: the request is neither, is too large or too slow, or has no such files.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A body without a type may be anything (RFC 9110, 8.3): a photo, it is hoped.
+    kind = request.headers.get("content-type", RAW_TYPE).partition(";")[0].strip().lower() or RAW_TYPE
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise RefusedUpload(415, "encoded", f"The body must come as it is, without Content-Encoding; this one "
                             f"is packed ({encoding[:MAX_SHOWN]}). Send the photos themselves.")  # fmt: skip
+    if "transfer-encoding" not in request.headers and request.headers.get("content-length", "0") == "0":
+        raise RefusedUpload(400, "no_files", f"The body must be {EXPECTED}; found no body at all.")
     try:
         async with asyncio.timeout(BODY_SECONDS):
             if kind == "multipart/form-data":
@@ -99,9 +104,7 @@ async def read_photos(request: Request) -> list[bytes]:
         raise RefusedUpload(
             400, "disconnected", "The body must arrive whole; the client left before its end."
         ) from None
-    raise RefusedUpload(415, "not_a_photo", f"The body must be multipart/form-data with one file or more in the field "
-                        f"{FIELD!r}, or one photo with Content-Type image/… or {RAW_TYPE}; found "
-                        f"{kind[:MAX_SHOWN] or 'no Content-Type'}.")  # fmt: skip
+    raise RefusedUpload(415, "not_a_photo", f"The body must be {EXPECTED}; found {kind[:MAX_SHOWN]}.")
 
 
 class _Parser(MultiPartParser):

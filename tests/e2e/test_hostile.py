@@ -105,10 +105,12 @@ END = b"--cut--\r\n"
         ("application/json", b'{"files": ["/etc/passwd"]}', 415, "not_a_photo"),
         ("application/x-www-form-urlencoded", b"files=x", 415, "not_a_photo"),
         ("application/vnd.bentoml+pickle", b"cos\nsystem\n", 415, "not_a_photo"),
-        ("", b"", 415, "not_a_photo"),
-        ("image/png", b"", 400, "no_photo"),
+        ("", b"", 400, "no_files"),
+        ("application/json", b"", 400, "no_files"),
+        ("", b"no photo", 400, "no_photo"),
+        ("image/png", b"", 400, "no_files"),
     ],
-    ids=range(18),
+    ids=range(20),
 )  # fmt: skip
 def test_what_is_no_request_for_a_prediction_is_refused_with_a_reason(
     url: str, content_type: str, body: bytes, status: int, reason: str

@@ -214,7 +214,7 @@ def test_broken_photos_alone_are_a_bad_request_with_each_reason(url: str) -> Non
         ("image", None, 400, ("'files'", "'image'")),
         ("files", b"https://example.org/cat.jpg", 400, ("'files'", "text")),
         (None, b"{}", 415, ("'files'", "application/json")),
-        (None, b"", 415, ("'files'", "multipart/form-data")),
+        (None, b"", 400, ("'files'", "multipart/form-data", "no body")),
     ],
 )
 def test_a_request_without_files_is_told_what_was_expected(

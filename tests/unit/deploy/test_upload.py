@@ -12,6 +12,7 @@ from components.deploy.protocol import MAX_BODY_BYTES, MAX_FILES
 from components.deploy.upload import RefusedUpload, read_options, read_photos
 
 FORM = "multipart/form-data; boundary=cut"
+CHUNKED = (b"transfer-encoding", b"chunked")
 
 
 def part(name: str, content: bytes, filename: str | None = None) -> bytes:
@@ -24,7 +25,7 @@ def part(name: str, content: bytes, filename: str | None = None) -> bytes:
 def read(content_type: str | None, chunks: Iterable[bytes], announced: str | None = None) -> list[bytes]:
     """What is read from a request whose body comes in these chunks."""
     headers = [(b"content-type", content_type.encode())] if content_type else []
-    headers += [(b"content-length", announced.encode())] if announced else []
+    headers += [(b"content-length", announced.encode()) if announced else CHUNKED]
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     waiting = iter([*messages, {"type": "http.request", "body": b"", "more_body": False}])
 
@@ -52,6 +53,18 @@ def test_a_body_in_pieces_of_any_size_is_read_whole(size: int) -> None:
     assert read(content_type, [body[start : start + size] for start in range(0, len(body), size)]) == photos
 
 
+@pytest.mark.parametrize("content_type", [None, "", "application/octet-stream", "image/jpeg; q=1"])
+def test_a_body_that_is_no_form_is_a_photo_unless_its_type_says_otherwise(content_type: str | None) -> None:
+    assert read(content_type, [b"pho", b"to"]) == [b"photo"]
+
+
+@pytest.mark.parametrize("content_type", [None, FORM, "application/json", "image/png"])
+def test_a_request_without_a_body_is_told_what_was_expected(content_type: str | None) -> None:
+    fault = refused(content_type, [], announced="0")
+    assert (fault.status, fault.code) == (400, "no_files")
+    assert "'files'" in str(fault) and "image/…" in str(fault) and "no body" in str(fault)
+
+
 @pytest.mark.parametrize("filename", ["../../etc/passwd", "a\0b.jpg", "", "日本.png", "x" * 1000])
 def test_a_file_name_means_nothing(filename: str) -> None:
     assert read(FORM, [part("files", b"photo", filename) + b"--cut--\r\n"]) == [b"photo"]
@@ -60,7 +73,7 @@ def test_a_file_name_means_nothing(filename: str) -> None:
 @pytest.mark.parametrize(
     ("content_type", "body", "status", "code", "found"),
     [
-        (None, b"", 415, "not_a_photo", "no Content-Type"),
+        ("text/plain", b"photo", 415, "not_a_photo", "text/plain"),
         ("application/json", b"{}", 415, "not_a_photo", "application/json"),
         ("application/x-www-form-urlencoded", b"files=x", 415, "not_a_photo", "urlencoded"),
         (FORM, part("file", b"photo", "a.jpg") + b"--cut--\r\n", 400, "no_files", "'file'"),
@@ -130,8 +143,8 @@ def test_a_body_that_comes_too_slowly_is_given_up(kind: str, monkeypatch: pytest
         return {"type": "http.request", "body": b"-", "more_body": True}
 
     with pytest.raises(RefusedUpload) as caught:
-        asyncio.run(read_photos(Request({"type": "http", "method": "POST",
-                                         "headers": [(b"content-type", kind.encode())]}, receive)))  # fmt: skip
+        headers = [(b"content-type", kind.encode()), CHUNKED]
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
     assert (caught.value.status, caught.value.code) == (408, "too_slow")
 
 
@@ -140,8 +153,8 @@ def test_a_client_that_leaves_is_no_fault_of_ours() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(RefusedUpload) as caught:
-        asyncio.run(read_photos(Request({"type": "http", "method": "POST",
-                                         "headers": [(b"content-type", b"image/png")]}, receive)))  # fmt: skip
+        headers = [(b"content-type", b"image/png"), CHUNKED]
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
     assert caught.value.code == "disconnected"
 
 
