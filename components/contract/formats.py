@@ -1,10 +1,12 @@
 """Which picture formats are taken, and what is wrong with a file that is none, or not whole."""
 
 import functools
+import io
+import re
 import zlib
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from components.contract.errors import ImageError
 
@@ -18,15 +20,23 @@ MAX_PNG_CHUNKS: Final = 200_000
 
 _MAGIC: Final = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"RIFF": "WEBP", b"BM": "BMP",
-    b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF",
 }  # fmt: skip
 """How files of the allowed formats begin."""
 
-_FOREIGN_BRANDS: Final = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
-_FOREIGN_PICTURES: Final = {
-    b"8BPS": "a Photoshop file", b"\0\0\1\0": "an icon", b"\0\0\0\x0cjP  ": "JPEG 2000", b"\xff\x4f\xff\x51":
-    "JPEG 2000", b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL", b"P6": "a PPM picture", b"P5": "a PGM picture",
+_FOREIGN_BRANDS: Final = {
+    b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF",
+    b"avis": "AVIF", b"crx ": "a camera's raw file",
 }  # fmt: skip
+_FOREIGN_PICTURES: Final = {
+    b"8BPS": "a Photoshop file", b"\0\0\1\0": "an icon", b"icns": "an icon", b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000", b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL", b"P6": "a PPM picture",
+    b"P5": "a PGM picture", b"%!PS": "a PostScript file", b"DDS ": "a DDS texture", b"v/1\x01": "an OpenEXR picture",
+    b"FUJIFILMCCD-RAW": "a camera's raw file", b"IIRO": "a camera's raw file", b"IIU\0": "a camera's raw file",
+    b"II*\0\x10\0\0\0CR": "a camera's raw file",
+}  # fmt: skip
+_REDUCED_PICTURE: Final = 1
+"""The bit of a TIFF's NewSubfileType that says: this is a smaller version of another picture in the file."""
 
 
 @functools.cache
@@ -46,6 +56,23 @@ def is_heif(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and _FOREIGN_BRANDS.get(start[8:12], "").startswith("HEI")
 
 
+def is_raw(image: Image.Image) -> bool:
+    """Whether a picture is the thumbnail that a camera's raw file begins with."""
+    if image.format != "TIFF":
+        return False
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    kind = tags.get(ExifTags.Base.NewSubfileType, 0)
+    return ExifTags.Base.DNGVersion in tags or (isinstance(kind, int) and bool(kind & _REDUCED_PICTURE))
+
+
+def not_allowed(found: str) -> ImageError:
+    """Says that a file is a picture, of a kind that is not taken."""
+    return ImageError(
+        "format_not_allowed",
+        f"A photo must be one of {', '.join(FORMATS)}; this is {found}. Save it as one of them.",
+    )
+
+
 def unreadable(data: bytes, error: Exception) -> ImageError:
     """Says what a file that no allowed reader opens is, as far as its first bytes tell.
 
@@ -55,35 +82,60 @@ def unreadable(data: bytes, error: Exception) -> ImageError:
     """
     if not data:
         return ImageError("empty", "A photo must hold data; this file has 0 bytes. Copy it again from its origin.")
-    for magic, name in _MAGIC.items():
-        if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP"):
-            if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
-                error = ValueError("its header cannot be read")
-            return damage(f"The {name}", error, ends_early=ends_early(name, data))
-    if is_heif(data):
-        if reads_heif():
-            return damage("The HEIC", ValueError("its header cannot be read"))
+    if is_heif(data) and not reads_heif():
         return ImageError(
             "format_not_allowed",
             f"A photo must be one of {', '.join(FORMATS)}; this is "
             f"{_FOREIGN_BRANDS[data[8:12]]}, which is read where the extra heic is "
             "installed: pip install 'darkroom[heic]'. Or save it as JPEG.",
         )
+    foreign = _foreign_picture(data)
+    if foreign is not None:
+        return not_allowed(foreign)
+    name = "HEIC" if is_heif(data) else _allowed_format(data)
+    if name is None:
+        return ImageError("not_an_image", f"A photo must be one of {', '.join(FORMATS)}; this is {_other_kind(data)}.")
+    if name == "TIFF" and _has_unknown_pixels(data):
+        return not_allowed("a TIFF whose kind of pixels is not read, such as colours of 32-bit floats")
+    if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
+        error = ValueError("its header cannot be read")
+    return damage(f"The {name}", error, ends_early=ends_early(name, data))
+
+
+def _allowed_format(data: bytes) -> str | None:
+    return next((name for magic, name in _MAGIC.items()
+                 if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP")), None)  # fmt: skip
+
+
+def _foreign_picture(data: bytes) -> str | None:
+    """What kind of picture it is, where that is none of FORMATS."""
+    if data[4:8] == b"ftyp" and not is_heif(data):
+        return _FOREIGN_BRANDS.get(data[8:12])
+    if b"<svg" in data[:1024].lower():
+        return "an SVG drawing"
+    return next((name for magic, name in _FOREIGN_PICTURES.items() if data.startswith(magic)), None)
+
+
+def _other_kind(data: bytes) -> str:
     start = data[:1024].lstrip().lower()
-    picture = _FOREIGN_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
-    picture = picture or next((name for magic, name in _FOREIGN_PICTURES.items() if data.startswith(magic)), None)
-    if b"<svg" in start:
-        picture = "an SVG drawing"
-    if picture:
-        return ImageError("format_not_allowed", f"A photo must be one of {', '.join(FORMATS)}; this is {picture}. "
-                                                "Save it as one of them.")  # fmt: skip
     if start.startswith((b"<!doctype html", b"<html")):
-        found = "a web page"
-    elif start.startswith(b"%pdf"):
-        found = "a PDF document"
-    else:
-        found = f"something else, which begins with {data[:12]!r}"
-    return ImageError("not_an_image", f"A photo must be one of {', '.join(FORMATS)}; this is {found}.")
+        return "a web page"
+    if start.startswith(b"%pdf"):
+        return "a PDF document"
+    if not any(data):
+        return "nothing but zeros"
+    return f"something else, which begins with {data[:12]!r}"
+
+
+def _has_unknown_pixels(data: bytes) -> bool:
+    """Whether Pillow understands a TIFF, and knows no mode for its pixels."""
+    try:
+        TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    except SyntaxError as error:
+        return str(error) == "unknown pixel mode"
+    except Exception:  # as its caller: whatever damaged bytes lead it to
+        return False
+    return False
 
 
 def ends_early(name: str, data: bytes) -> bool:
@@ -95,14 +147,32 @@ def ends_early(name: str, data: bytes) -> bool:
     if name in ("WEBP", "BMP"):
         start = 4 if name == "WEBP" else 2
         return len(data) < int.from_bytes(data[start : start + 4], "little")
-    return False
+    if name == "TIFF":  # its directory may stand behind the pixels
+        return int.from_bytes(data[4:8], "little" if data.startswith(b"II") else "big") >= len(data)
+    return name == "HEIC" and _boxes_end(data) > len(data)
+
+
+def _boxes_end(data: bytes) -> int:
+    """Where the last of the boxes that make up a HEIC says that it ends."""
+    end = 0
+    while end + 8 <= len(data):
+        size = int.from_bytes(data[end : end + 4], "big")
+        if size == 1:  # the size follows, in eight bytes
+            size = int.from_bytes(data[end + 8 : end + 16], "big")
+        if size < 8:  # 0: up to the end of the file
+            return len(data)
+        end += size
+    return end
 
 
 def damage(what: str, error: Exception, *, ends_early: bool = False) -> ImageError:
     """What a decoder's own complaint means to the user."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return ImageError("too_large", f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels: {reason}.")
+        pixels = re.search(r"\((\d+) pixels\)", reason)
+        found = f"{int(pixels[1]) / 1e6:,.0f}" if pixels else "more"
+        return ImageError("too_large", f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
+                                       f"header says {found}. Save it smaller.")  # fmt: skip
     if ends_early or isinstance(error, EOFError) or "premature end" in reason.lower() or "truncated" in reason.lower():
         return ImageError("truncated", f"{what} must be whole; it ends early: {reason}. Copy it again from its origin.")
     return ImageError("corrupt", f"{what} must be intact; it is damaged: {reason}. Copy it again from its origin.")

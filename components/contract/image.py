@@ -5,8 +5,9 @@ anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, w
 large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
 
 What becomes what: transparency is laid on white; 16-bit values are divided by 257; CMYK is multiplied out without its
-colour profile; floats by their range, see `_scale_to_uint8`. Animations and files of several pages are refused,
-because which frame the label means is not ours to guess; the extra pictures that phones append to a JPEG are ignored.
+colour profile; floats by their range, see components/contract/modes.py. Animations and files of several pages are
+refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a JPEG are
+ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
 
 Damage is found as far as a format lets it be found. Every file that ends early is refused, and every PNG with a wrong
 bit; other formats hold no checksum, and a flipped bit that leaves a valid code stream is part of the photo.
@@ -30,9 +31,12 @@ from components.contract.formats import (
     damage,
     ends_early,
     is_heif,
+    is_raw,
+    not_allowed,
     reads_heif,
     unreadable,
 )
+from components.contract.modes import to_rgb
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
@@ -117,6 +121,8 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
         file.seek(0)
         raise unreadable(file.read(MAX_BYTES), error) from None
+    if is_raw(image):
+        raise not_allowed("a camera's raw file")
     _check_size(image.width, image.height)
     if frames_follow:
         found = "pages" if image.format == "TIFF" else "frames"
@@ -204,50 +210,11 @@ def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
         check_png(data)
     try:
         image.load()
-        return _to_rgb(image)
+        return to_rgb(image)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # as above
         raise damage(f"The {image.format}", error) from None
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    """A loaded image of any mode as uint8 (height, width, 3), RGB, transparency on white."""
-    if image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.uint32)
-        grey = ((values + 128) // 257).astype(np.uint8)
-        grey[values == image.info.get("transparency", -1)] = 255
-        return np.stack([grey] * 3, axis=-1)
-    if image.mode in ("I", "F"):
-        return np.stack([_scale_to_uint8(np.asarray(image))] * 3, axis=-1)
-    if image.has_transparency_data:
-        rgba = image.convert("LA" if image.mode == "La" else image.mode).convert("RGBA")
-        canvas = Image.new("RGB", image.size, "white")
-        canvas.paste(rgba, mask=rgba.getchannel("A"))
-        return np.asarray(canvas)
-    return np.asarray(image.convert("RGB"))
-
-
-def _scale_to_uint8(values: np.ndarray) -> np.ndarray:
-    """Floats and 32-bit integers, whose range no file states, by the least customary range that holds them.
-
-    Ranges: 0 to 1 (floats only), 0 to 255, 0 to 65,535, else the photo's own.
-
-    Raises:
-        ImageError: a value is not finite.
-    """
-    low, high = float(values.min()), float(values.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ImageError("corrupt", "Every pixel must be a finite number; this photo holds NaN or infinity.")
-    floor, ceiling = 0.0, 255.0
-    if low < 0 or high > 65535:
-        floor, ceiling = low, max(high, low + 1)
-    elif high > 255:
-        ceiling = 65535.0
-    elif high <= 1 and values.dtype.kind == "f":
-        ceiling = 1.0
-    scaled = (values.astype(np.float32) - np.float32(floor)) * np.float32(255 / (ceiling - floor))
-    return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
 
 
 def _fit(pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:

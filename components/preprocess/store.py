@@ -30,7 +30,7 @@ from components.contract.errors import DataError
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Goes up when decoding or measuring changes; then everything is read anew."""
 
 COLUMNS: Final = (

@@ -36,6 +36,7 @@ from components.deploy.predict import predict_files
 from components.deploy.protocol import Failure, Prediction
 from components.deploy.server import free_address, serving
 from components.deploy.step import deploy
+from tests.bad_photos import BAD_PHOTOS, needs_heic
 from tests.made import CLASS_NAMES, make_bundle, make_dataset, make_evaluation
 
 ROOT = Path(__file__).parents[2]
@@ -206,6 +207,22 @@ def test_broken_photos_alone_are_a_bad_request_with_each_reason(url: str) -> Non
     assert status == 400
     assert answer["error"]["code"] == "no_photo"
     assert [entry["error"]["code"] for entry in answer["predictions"]] == ["empty", "not_an_image"]
+
+
+SAMPLED = 12
+"""Of the bad photos, whose whole table is a proof here; without a server it is tried with each test run."""
+
+
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.proof), len(BAD_PHOTOS) // SAMPLED])
+def test_each_bad_photo_gets_the_verdict_that_a_scan_gives(url: str, step: int) -> None:
+    names = [name for name in list(BAD_PHOTOS)[::step] if not needs_heic(name)]
+    for start in range(0, len(names), 16):
+        asked = names[start : start + 16]
+        started = time.monotonic()
+        _, answer = post(url, [BAD_PHOTOS[name].make() for name in asked])
+        assert time.monotonic() - started < 2 * len(asked)
+        verdicts = [entry["error"]["code"] if "error" in entry else None for entry in answer["predictions"]]
+        assert dict(zip(asked, verdicts, strict=True)) == {name: BAD_PHOTOS[name].verdict for name in asked}
 
 
 @pytest.mark.parametrize(

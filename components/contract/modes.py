@@ -1,0 +1,78 @@
+"""Every colour mode of a file to RGB: what Pillow's own conversion would cut off, blacken or reveal.
+
+Photos are converted band by band, so that what lies between stays small: a photo of 100 megapixels takes little more
+memory than its result.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from components.contract.errors import ImageError
+
+BAND_PIXELS: Final = 2**18
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """A loaded image of any mode as uint8 (height, width, 3), RGB, transparency on white.
+
+    Raises:
+        ImageError: a pixel is no finite number.
+    """
+    bounds = _bounds(image) if image.mode in ("I", "F") else None
+    if image.width * image.height <= BAND_PIXELS:
+        return _band_to_rgb(image, bounds)
+    whole, top = np.empty((image.height, image.width, 3), np.uint8), 0
+    for band in _bands(image):
+        whole[top : top + band.height] = _band_to_rgb(band, bounds)
+        top += band.height
+    return whole
+
+
+def _bands(image: Image.Image) -> Iterator[Image.Image]:
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _band_to_rgb(image: Image.Image, bounds: tuple[float, float] | None) -> np.ndarray:
+    if bounds is not None:
+        return np.stack([_scale_to_uint8(np.asarray(image), *bounds)] * 3, axis=-1)
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint32)
+        grey = ((values + 128) // 257).astype(np.uint8)
+        grey[values == image.info.get("transparency", -1)] = 255
+        return np.stack([grey] * 3, axis=-1)
+    if image.has_transparency_data:
+        rgba = image.convert("LA" if image.mode == "La" else image.mode).convert("RGBA")
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(rgba, mask=rgba.getchannel("A"))
+        return np.asarray(canvas)
+    return np.asarray(image.convert("RGB"))
+
+
+def _bounds(image: Image.Image) -> tuple[float, float]:
+    """What becomes black and white of floats and 32-bit integers, whose range no file states.
+
+    The least customary range that holds them: 0 to 1 (floats only), 0 to 255, 0 to 65,535, else the photo's own.
+
+    Raises:
+        ImageError: a value is not finite.
+    """
+    extremes = np.array([(values.min(), values.max()) for values in map(np.asarray, _bands(image))], np.float64)
+    low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())  # NumPy's, which keep NaN
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ImageError("corrupt", "Every pixel must be a finite number; this photo holds NaN or infinity.")
+    if low < 0 or high > 65535:
+        return low, max(high, low + 1)
+    if high > 255:
+        return 0.0, 65535.0
+    return 0.0, 1.0 if high <= 1 and image.mode == "F" else 255.0
+
+
+def _scale_to_uint8(values: np.ndarray, floor: float, ceiling: float) -> np.ndarray:
+    scaled = (values.astype(np.float32) - np.float32(floor)) * np.float32(255 / (ceiling - floor))
+    return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
