@@ -253,16 +253,21 @@ def _talking_to(server: Server) -> Iterator["Client"]:
 
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        client = None
         try:
-            yield Client(
+            client = Client(
                 host=server.host, existing_token=server.token, namespace=server.namespace or "kubeflow",
                 ssl_ca_cert=str(server.ca_path) if server.ca_path else None, verify_ssl=server.verify,
             )  # fmt: skip
+            yield client
         except ApiException as error:
             raise ClusterError(f"The KFP server at {server.host} must take what is asked; it refuses: "
                                f"{error.status} {_message(error.body) or error.reason}.") from None  # fmt: skip
         except HTTPError as error:
             raise ClusterError(f"The KFP server at {server.host} must stay in reach; it is gone: {error}.") from None
+        finally:
+            if client is not None:  # its connections, which it has no way to close
+                client._run_api.api_client.rest_client.pool_manager.clear()
 
 
 def _check(server: Server) -> None:
@@ -280,6 +285,7 @@ def _check(server: Server) -> None:
         with urllib.request.urlopen(request, timeout=CONNECT_SECONDS, context=context) as answer:
             json.load(answer)
     except urllib.error.HTTPError as error:
+        error.close()
         advice = {
             401: "it wants a token: --token-file, or KF_PIPELINES_TOKEN",
             403: "it refuses this token or namespace",

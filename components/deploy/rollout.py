@@ -82,6 +82,7 @@ class Cluster:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
+            error.close()
             raise RolloutError(
                 f"The deploy task must be allowed to get and patch the deployment {namespace}/{name}; Kubernetes says "
                 f"{error.code} {error.reason}. See k8s/base/rollout.yaml."

@@ -146,7 +146,8 @@ def status(url: str, host: str | None = None) -> int:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
-            return error.code
+            with error:
+                return error.code
     return 0
 
 
