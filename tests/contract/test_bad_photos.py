@@ -109,7 +109,7 @@ def verdict_of_service(classifier: Classifier, data: bytes) -> tuple[str | None,
     async def receive() -> dict[str, object]:
         return next(messages)
 
-    headers = [(b"content-type", content_type.encode())]
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": headers}
     (photo,) = asyncio.run(read_request(Request(scope, receive))).photos
     assert photo == data
