@@ -154,18 +154,18 @@ def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return losses
 
 
-def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:
     """The expected calibration error (Naeini et al., 2015): |sureness − accuracy|, averaged over bins by photos."""
     sureness = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
-    bins = sureness_bins(sureness)
-    gaps = np.bincount(bins, sureness - right, minlength=NUM_BINS)
+    bins = sureness_bins(sureness, num_bins)
+    gaps = np.bincount(bins, sureness - right, minlength=num_bins)
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def sureness_bins(sureness: np.ndarray) -> np.ndarray:
-    """The bin, of NUM_BINS of equal width, that each probability falls into: int64 (n,)."""
-    return np.minimum((sureness * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+def sureness_bins(sureness: np.ndarray, num_bins: int = NUM_BINS) -> np.ndarray:
+    """The bin, of so many of equal width, that each probability falls into: int64 (n,)."""
+    return np.minimum((sureness * num_bins).astype(np.int64), num_bins - 1)
 
 
 def macro_f1(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
