@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 MOST_BOXES = 26
 """A longer network shows its first and last layers."""
-BOX_HEIGHT, GAP, WIDTH = 24, 8, 430
-MAX_LETTERS = 42
+BOX_HEIGHT, GAP, WIDTH = 26, 8, 360
+NAME_SIZE, FACTS_SIZE = 11.5, 10.5
+LETTER_WIDTH = 0.55
+"""Of a letter, on average, in font sizes."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,12 @@ def architecture_chart(boxes: Sequence[Box]) -> "Figure":
                 linestyle="--" if box.state == "frozen" else "-", linewidth=1.6 if box.state == "trained" else 1,
             ))  # fmt: skip
             middle = bottom + BOX_HEIGHT / 2
-            name = box.name if len(box.name) <= MAX_LETTERS else box.name[: MAX_LETTERS - 1] + "…"
-            axes.text(20, middle, name, va="center", ha="left", fontsize=10)
             weights = f"{box.num_parameters:,} {box.state}" if box.num_parameters else box.state
-            axes.text(WIDTH - 20, middle, "   ".join(filter(None, (weights, box.gives))), va="center", ha="right",
-                      fontsize=9, color=SOFT)  # fmt: skip
+            facts = " · ".join(filter(None, (weights, box.gives)))
+            room = int((WIDTH - 44 - len(facts) * FACTS_SIZE * LETTER_WIDTH) / (NAME_SIZE * LETTER_WIDTH))
+            name = box.name if len(box.name) <= room else box.name[: room - 1] + "…"
+            axes.text(18, middle, name, va="center", ha="left", fontsize=NAME_SIZE)
+            axes.text(WIDTH - 18, middle, facts, va="center", ha="right", fontsize=FACTS_SIZE, color=SOFT)
     return figure
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from components.contract.evaluation import AllFigures
 from components.evaluate.figure_charts import coverage_chart, reliability_chart, robustness_chart
-from components.evaluate.ink import BAD, GOOD, INK, LINE, POINTS_PER_INCH, SOFT, new_figure, style
+from components.evaluate.history import History, Phase
+from components.evaluate.ink import BAD, CHART_WIDTH, GOOD, INK, LINE, POINTS_PER_INCH, SOFT, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,9 @@ VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", GOOD: 
 """A chart inside the page takes the page's colours; as a file of its own it keeps its own, on white."""
 
 MAX_SHRUNK = 640
-"""A chart up to this width shrinks with the page; a wider one keeps its size and is scrolled."""
+"""A chart up to this width shrinks a little with the page; a wider one keeps its size and is scrolled."""
+SMALLEST = 0.86
+"""Of its own width; its words could not be read on a phone if it were shown any smaller."""
 MAX_NUMBERED = 30
 """A matrix of more classes carries no numbers: they could not be read."""
 MAX_OPACITY = 0.65
@@ -31,17 +34,15 @@ MAX_NAME = 22
 """Characters of a class name in a chart."""
 
 
-def draw_charts(
-    all_figures: AllFigures, history: Mapping[str, Sequence[float]], best_epoch: int
-) -> dict[str, "Figure"]:
+def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> dict[str, "Figure"]:
     """Every chart by its name: confusion_matrix; loss_curve and accuracy_curve, as far as the history holds them;
     reliability, coverage and robustness, as far as there are such figures."""
     charts = {"confusion_matrix": confusion_chart(np.array(all_figures.test.confusion_matrix), all_figures.class_names)}
     for what in ("loss", "accuracy"):
-        curves = {name: history[key] for name, key in (("training", what), ("validation", f"val_{what}"))
-                  if history.get(key)}  # fmt: skip
+        curves = {name: history.curves[key] for name, key in (("training", what), ("validation", f"val_{what}"))
+                  if history.curves.get(key)}  # fmt: skip
         if curves:
-            charts[f"{what}_curve"] = curve_chart(curves, best_epoch, what)
+            charts[f"{what}_curve"] = curve_chart(curves, best_epoch, what, history.phases)
     if all_figures.calibration is not None:
         charts["reliability"] = reliability_chart(all_figures.calibration)
         charts["coverage"] = coverage_chart(all_figures.calibration)
@@ -61,7 +62,7 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     """
     size = len(class_names)
     numbered = size <= MAX_NUMBERED
-    cell = min(max(400 / size, 24), 60) if numbered else 9
+    cell = min(max(300 / size, 24), 56) if numbered else 9
     font = 11 if numbered else 8
     names = [shorten(name) for name in class_names]
     longest = max(map(len, names))
@@ -87,13 +88,16 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     return figure
 
 
-def curve_chart(curves: Mapping[str, Sequence[float]], best_epoch: int, what: str) -> "Figure":
-    """One figure per epoch, for training and validation, with the kept epoch marked.
+def curve_chart(
+    curves: Mapping[str, Sequence[float]], best_epoch: int, what: str, phases: Sequence[Phase] = ()
+) -> "Figure":
+    """One figure per epoch, for training and validation, with the kept epoch marked, and where phases begin.
 
     Args:
         curves: "training" and "validation", or one of the two; a value per epoch.
         best_epoch: counted from 1.
         what: "loss" or "accuracy".
+        phases: of the training.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -102,8 +106,8 @@ def curve_chart(curves: Mapping[str, Sequence[float]], best_epoch: int, what: st
         "validation": {"color": GOOD, "linestyle": "-", "linewidth": 2.0},
     }
     with style():
-        figure = new_figure(400, 250)
-        axes = figure.add_axes((0.115, 0.18, 0.86, 0.68))
+        figure = new_figure(CHART_WIDTH, 270)
+        axes = figure.add_axes((0.135, 0.165, 0.845, 0.635))
         for name, values in curves.items():
             epochs = np.arange(1, len(values) + 1)
             axes.plot(epochs, values, label=name, marker="o" if len(values) == 1 else None, **looks[name])
@@ -111,15 +115,18 @@ def curve_chart(curves: Mapping[str, Sequence[float]], best_epoch: int, what: st
         kept = curves.get("validation") or curves["training"]
         if best_epoch <= len(kept):
             axes.plot([best_epoch], [kept[best_epoch - 1]], "o", color=BAD, markersize=6)
+        for phase in phases:
+            if phase.epochs is not None:
+                _mark_phase(axes, phase)
         axes.set_xlabel("epoch")
-        axes.set_title(what, loc="left", fontsize=12, color=INK, pad=16)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color=LINE, linewidth=0.7)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(length=0)
         axes.set_axisbelow(True)
-        figure.legend(loc="upper right", bbox_to_anchor=(0.995, 1.01), ncols=3, frameon=False, fontsize=10,
-                      handlelength=1.8, columnspacing=1.2)  # fmt: skip
+        figure.text(0.01, 0.985, what, va="top", ha="left", fontsize=12, color=INK)
+        figure.legend(loc="upper left", bbox_to_anchor=(-0.01, 0.935), ncols=3, frameon=False, fontsize=11,
+                      handlelength=1.4, columnspacing=1.0)  # fmt: skip
     return figure
 
 
@@ -138,7 +145,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
     root = ElementTree.fromstring(file.getvalue())
     width, height = (POINTS_PER_INCH * side for side in figure.get_size_inches())
     _adopt(root, name)
-    smallest = width if width > MAX_SHRUNK else 0.7 * width
+    smallest = width if width > MAX_SHRUNK else SMALLEST * width
     root.attrib = {
         "role": "img", "aria-label": description, "viewBox": f"0 0 {width:g} {height:g}",
         "style": f"width:100%;min-width:{smallest:.0f}px;max-width:{1.25 * width:.0f}px",
@@ -166,6 +173,16 @@ def _number_cells(axes: "Axes", matrix: np.ndarray, fontsize: int) -> None:
         axes.text(
             predicted, true, str(matrix[true, predicted]), ha="center", va="center", fontsize=fontsize, weight=weight
         )
+
+
+def _mark_phase(axes: "Axes", phase: Phase) -> None:
+    """A line before the first epoch of a phase, and its name below the curves' edge."""
+    assert phase.epochs is not None, "the caller has looked"
+    first = phase.epochs[0]
+    if first > 1:
+        axes.axvline(first - 0.5, color=SOFT, linewidth=0.8)
+    axes.text(first - 0.4 if first > 1 else first, 0.985, shorten(phase.name), transform=axes.get_xaxis_transform(),
+              va="top", ha="left", fontsize=10.5, color=SOFT)  # fmt: skip
 
 
 def _adopt(root: ElementTree.Element, name: str) -> None:

@@ -17,6 +17,7 @@ from components.contract.params import EvaluateParams
 from components.contract.tracking import flatten
 from components.evaluate.caveats import caveats
 from components.evaluate.explain import Method
+from components.evaluate.history import History
 from components.evaluate.insights import insights
 from components.evaluate.label_errors import LabelError
 from components.evaluate.mistakes import Answer
@@ -40,6 +41,8 @@ EXPLAINED = {
 }
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 THUMBNAIL_PIXELS, SMALL_PIXELS = 168, 104
+SHEET_PIXELS = 880
+"""Of the sheet of samples, in width."""
 TINY_PIXELS = 96
 """Pictures up to this size are shown as they are, with visible pixels."""
 
@@ -104,7 +107,7 @@ class Content:
     dataset: DatasetInfo
     bundle: BundleInfo
     params: EvaluateParams
-    history: Mapping[str, Sequence[float]]
+    history: History
     charts: Mapping[str, "Figure"]
     pictures: Mapping[str, bytes]
     shown: Showcase
@@ -116,12 +119,15 @@ class Content:
 
     @property
     def insights(self) -> list[str]:
-        return insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history)
+        return insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history.curves)
 
 
 def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
-    """The parameters of the training, by name."""
-    return sorted((key, value) for key, value in flatten(bundle.params).items() if value != "None")
+    """The parameters of the training, by name; those of its phases by their number."""
+    params = dict(bundle.params)
+    phases = params.pop("phases", None) or ()
+    params |= {f"phases.{number}": phase for number, phase in enumerate(phases, start=1)}
+    return sorted((key, value) for key, value in flatten(params).items() if value != "None")
 
 
 def balance(dataset: DatasetInfo) -> str:
@@ -181,6 +187,17 @@ def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, by
     file = io.BytesIO()
     image.save(file, kind, **options)
     return kind, file.getvalue()
+
+
+def sheet(jpeg: bytes) -> bytes:
+    """The sheet of samples as a JPEG file of a size that a report can hold."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    image.thumbnail((SHEET_PIXELS, 2 * SHEET_PIXELS))
+    file = io.BytesIO()
+    image.save(file, "jpeg", quality=72)
+    return file.getvalue()
 
 
 def is_tiny(pixels: np.ndarray) -> bool:

@@ -21,6 +21,8 @@ STYLE: dict[Any, Any] = {
     "xtick.color": SOFT,
     "ytick.color": SOFT,
 }
+CHART_WIDTH = 350
+"""Of a chart that stands in a column: a phone shows it at its own size, and so its words."""
 POINTS_PER_INCH = 72
 """In an SVG file of matplotlib's one point is one unit, which the page shows as one pixel."""
 

@@ -16,6 +16,7 @@ from components.evaluate.content import (
     balance,
     reproduce_commands,
     reproduce_params,
+    sheet,
     thumbnail,
     train_params,
     use_commands,
@@ -24,7 +25,7 @@ from components.evaluate.explain import spotlight
 from components.evaluate.ink import LINE, POINTS_PER_INCH, SOFT
 from components.evaluate.slices import is_clear
 from components.evaluate.typesetting import plain, register_fonts, text_styles
-from components.evaluate.wording import interval, percent, photos
+from components.evaluate.wording import epochs, interval, percent, photos
 
 if TYPE_CHECKING:
     from reportlab.platypus import Flowable
@@ -122,6 +123,9 @@ class Story:
         source = dataset.source
         self._text(f"Source: {source.uri}. Fingerprint {dataset.fingerprint[:16]}; "
                    f"DVC {source.dvc or 'none'}; git {source.git_revision or 'none'}.", "soft")  # fmt: skip
+        if content.samples is not None:
+            self._text("Samples, as they were prepared", "h3")
+            self._parts.append(_fitted(io.BytesIO(sheet(content.samples)), 0.6 * WIDTH, 0.4 * PAGE[1]))
         self._text("Preprocessing", "h3")
         height, width = dataset.image_size
         self._text(f"Every photo was decoded once, turned as its EXIF says, made RGB and brought to {height} × {width} "
@@ -139,6 +143,10 @@ class Story:
                    f"{bundle.best_epoch} kept.{speed}")  # fmt: skip
         self._chart(content, "architecture", 0.74)
         self._beside(content, "loss_curve", "accuracy_curve")
+        if content.history.phases:
+            self._table([["phase", "epochs", "settings"]] + [
+                [phase.name, epochs(phase.epochs), phase.settings] for phase in content.history.phases
+            ], (0.18, 0.14, 0.66))  # fmt: skip
         self._table([["parameter", "value"], *([key, value] for key, value in train_params(bundle)
                      if len(value) < 200)], (0.42, 0.56))  # fmt: skip
 
@@ -313,3 +321,12 @@ def _picture(content: Content, name: str, width: float) -> "Flowable":
     own_width, own_height = (POINTS_PER_INCH * side for side in chart.get_size_inches())
     scale = min(1.0, width / own_width, 0.85 * (PAGE[1] - 2 * MARGIN) / own_height)
     return Image(io.BytesIO(content.pictures[name]), own_width * scale, own_height * scale, hAlign="LEFT")
+
+
+def _fitted(file: io.BytesIO, width: float, height: float) -> "Flowable":
+    """A picture as large as it can be within these sides."""
+    from reportlab.platypus import Image
+
+    picture = Image(file, hAlign="LEFT")
+    picture._restrictSize(width, height)
+    return picture

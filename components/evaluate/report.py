@@ -1,7 +1,6 @@
 """The report: one HTML file that stands alone, whatever it is opened in."""
 
 import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,13 +23,14 @@ from components.evaluate.content import (
     is_tiny,
     reproduce_commands,
     reproduce_params,
+    sheet,
     thumbnail,
     train_params,
     use_commands,
 )
 from components.evaluate.explain import spotlight
 from components.evaluate.slices import is_clear
-from components.evaluate.wording import interval, per_hundred, percent
+from components.evaluate.wording import epochs, interval, per_hundred, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -42,12 +42,12 @@ CONTENTS = (
     ("labels", "Doubtful labels"), ("calibration", "Sureness"), ("insights", "Insights"),
     ("reproduce", "Make it again"), ("use", "Use it"),
 )  # fmt: skip
-SHEET_PIXELS = 880
-"""Of the sheet of samples, in width."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MANY_CLASSES = 25
 """A table of more classes is folded."""
 MOST_SLICES = 12
+IN_SHORT = 3
+"""Insights that stand beside the verdict already, for those who read no further."""
 
 
 def render(content: Content) -> str:
@@ -63,6 +63,7 @@ def render(content: Content) -> str:
         "per_hundred": per_hundred,
         "count": lambda number: f"{number:,}",
         "decimal": lambda number: f"{number:.3f}",
+        "epochs": epochs,
         "css": lambda share: f"{100 * share:.2f}%",
     }
     names = content.figures.class_names
@@ -76,12 +77,14 @@ def render(content: Content) -> str:
         validation=content.figures.validation,
         calibration=content.figures.calibration,
         balance=balance(content.dataset),
-        samples=content.samples and _embedded(content.samples, SHEET_PIXELS),
+        samples=content.samples and _embedded(content.samples),
         verdict_word=VERDICT_WORDS[content.evaluation.gate.verdict],
         caveats=content.caveats,
         insights=content.insights,
+        in_short=IN_SHORT,
         params=train_params(content.bundle),
         curves=_curves(content),
+        phases=content.history.phases,
         architecture=_chart(content, "architecture", describe(boxes_of(content.bundle))),
         reliability=_chart(content, "reliability", _reliability_words(content.figures)),
         coverage=_chart(content, "coverage", "Accuracy of the answers, against the share of photos that are answered."),
@@ -147,14 +150,8 @@ def _doubt(one: Doubt, class_names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _embedded(jpeg: bytes, size: int) -> str:
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(jpeg)).convert("RGB")
-    image.thumbnail((size, 2 * size))
-    file = io.BytesIO()
-    image.save(file, "jpeg", quality=72)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+def _embedded(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(sheet(jpeg)).decode()}"
 
 
 def _chart(content: Content, name: str, description: str) -> "Markup | None":
@@ -188,11 +185,12 @@ def _confusion(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
 
 def _curves(content: Content) -> list["Markup"]:
     elements = []
+    curves = content.history.curves
     for what in ("loss", "accuracy"):
         ends = [
-            f"{name} from {content.history[key][0]:.3f} to {content.history[key][-1]:.3f}"
+            f"{name} from {curves[key][0]:.3f} to {curves[key][-1]:.3f}"
             for name, key in (("training", what), ("validation", f"val_{what}"))
-            if content.history.get(key)
+            if curves.get(key)
         ]
         kept = f"epoch {content.bundle.best_epoch} was kept"
         element = _chart(content, f"{what}_curve", f"{what.capitalize()} per epoch: {', '.join(ends)}; {kept}.")

@@ -18,7 +18,7 @@ from components.evaluate.slices import Original
 
 log = logging.getLogger(__name__)
 
-NUM_RIGHT, NUM_PAIRS, NUM_BEHIND, NUM_DOUBTS = 4, 5, 4, 12
+NUM_RIGHT, NUM_PAIRS, NUM_BEHIND, NUM_DOUBTS = 6, 5, 6, 12
 
 
 def showcase(

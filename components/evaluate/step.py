@@ -7,14 +7,12 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import RootModel
-
 from components.contract.bundle import BundleInfo, read_bundle
 from components.contract.calibration import write_calibration
 from components.contract.dataset import SPLITS, DatasetInfo, open_split, read_info
 from components.contract.errors import ArtifactError, TrackingError
 from components.contract.evaluation import AllFigures, EvaluationInfo, Figures, SplitFigures
-from components.contract.outputs import new_folder, read_json, write_file, write_json
+from components.contract.outputs import new_folder, write_file, write_json
 from components.contract.params import EvaluateParams
 from components.contract.runtime import InferenceGraph, export_sha256
 from components.contract.tracking import Run, step_run
@@ -24,6 +22,7 @@ from components.evaluate.charts import draw_charts, png
 from components.evaluate.content import Content
 from components.evaluate.examination import Examination, examine, generator
 from components.evaluate.gate import TEST_SET_TAG, Candidate, digest_of_test_set, judge
+from components.evaluate.history import read_history
 from components.evaluate.label_errors import write_label_errors
 from components.evaluate.latency import measure_latency_ms, size_bytes
 from components.evaluate.logbook import metrics_of
@@ -37,8 +36,6 @@ from components.evaluate.wording import interval, percent
 log = logging.getLogger(__name__)
 
 VERDICT_TAG = "darkroom.verdict"
-
-History = RootModel[dict[str, list[float]]]
 
 
 def evaluate(
@@ -58,7 +55,7 @@ def evaluate(
             that are not finite.
     """
     dataset, bundle = read_info(dataset_dir), read_bundle(bundle_dir)
-    history = read_json(bundle_dir / "history.json", History, "model bundle").root
+    history = read_history(bundle_dir, bundle.params)
     graph = InferenceGraph(bundle_dir / "export")
     digest = export_sha256(bundle_dir / "export")
     require_fit(dataset, bundle, graph, digest)

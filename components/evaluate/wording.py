@@ -31,6 +31,14 @@ def photos(num: int, word: str = "photo") -> str:
     return f"{num:,} {word}{'' if num == 1 else 's'}"
 
 
+def epochs(first_and_last: tuple[int, int] | None) -> str:
+    """`1–4`, `5`, and a dash for what never ran."""
+    if first_and_last is None:
+        return "–"
+    first, last = first_and_last
+    return str(first) if first == last else f"{first}–{last}"
+
+
 def _points(share: float) -> str:
     """One decimal, and none where the share is 0 or 1 exactly: `100.0` has been rounded, `100` has not."""
     return f"{100 * share:.0f}" if share in (0, 1) else f"{100 * share:.1f}"

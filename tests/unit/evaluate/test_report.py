@@ -1,9 +1,10 @@
 """The report stands alone, is readable by those who do not see it, and lets no name escape into its code."""
 
+import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts
 from components.contract.dataset import DatasetInfo, Source
@@ -32,6 +34,7 @@ from components.evaluate.architecture import architecture_chart, boxes_of
 from components.evaluate.card import render_card
 from components.evaluate.charts import draw_charts, inline_svg, png, shorten
 from components.evaluate.content import Content, Doubt, Photo, Showcase, reproduce_commands
+from components.evaluate.history import History, Phase, phases_of
 from components.evaluate.ink import INK
 from components.evaluate.label_errors import LabelError
 from components.evaluate.metrics import figures
@@ -55,6 +58,8 @@ def content(
     num_photos: int = 3,
     verdict: str = "first",
     with_pictures: bool = False,
+    phases: tuple[Sequence[float | str], Sequence[Mapping[str, Any]]] = ((), ()),
+    samples: bytes | None = None,
     **bundle_changes: Any,
 ) -> Content:
     """What a model that names this share of photos rightly would be told of."""
@@ -65,8 +70,9 @@ def content(
     probabilities = (np.eye(num)[predicted] * 0.8 + 0.2 / num).astype(np.float32)
     split = figures(labels, probabilities, names, resamples=100, rng=rng)
     all_figures = AllFigures(class_names=names, validation=split, test=split, **measured(split.accuracy))
-    history = {"loss": [1.0, 0.6, 0.3], "val_loss": [0.9, 0.5, 0.55], "accuracy": [0.4, 0.7, 0.9],
-               "val_accuracy": [0.5, 0.8, 0.79]}  # fmt: skip
+    curves = {"loss": [1.0, 0.6, 0.3], "val_loss": [0.9, 0.5, 0.55], "accuracy": [0.4, 0.7, 0.9],
+              "val_accuracy": [0.5, 0.8, 0.79]}  # fmt: skip
+    history = History(curves, phases_of(*phases))
     source = Source(uri="data/my photos; rm -rf $HOME", dvc="0123456789abcdef.dir", git_revision="f" * 40)
     bundle = BundleInfo(
         dataset_name="pets", dataset_fingerprint="a" * 64, source=source, class_names=names, image_size=(side, side),
@@ -107,7 +113,7 @@ def content(
     )  # fmt: skip
     charts = draw_charts(all_figures, history, 2) | {"architecture": architecture_chart(boxes_of(bundle))}
     pictures = {name: png(chart) for name, chart in charts.items()} if with_pictures else {}
-    return Content(info, all_figures, dataset, bundle, EvaluateParams(), history, charts, pictures, shown)
+    return Content(info, all_figures, dataset, bundle, EvaluateParams(), history, charts, pictures, shown, samples)
 
 
 def measured(accuracy: Interval) -> dict[str, Any]:
@@ -344,3 +350,63 @@ def test_the_model_card_is_markdown_that_no_name_can_break() -> None:
     assert "a\\|b" in card and "\\[x\\](http://evil)" in card and "\\*c\\*" in card
     for phrase in ("**Verdict: first.**", "accuracy | ", "darkroom serve", "## Intended use", "git `" + "f" * 40):
         assert phrase in card, phrase
+
+
+TWO_PHASES = (["head", "head", "all"], [{"name": "head", "epochs": 2, "learning_rate": 0.001, "schedule": None},
+                                        {"name": "all", "epochs": 5, "optimizer": {"kind": "sgd"}}])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("marks", "settings", "expected"),
+    [
+        ([], [], ()),
+        ([1, 1, 1], [{"epochs": 3}], ()),
+        ([1, 1, 2], [], (Phase("1", (1, 2)), Phase("2", (3, 3)))),
+        (*TWO_PHASES, (Phase("head", (1, 2), "epochs 2, learning_rate 0.001"),
+                       Phase("all", (3, 3), "epochs 5, optimizer.kind sgd"))),
+        ([1, 1], [{"epochs": 2}, {"epochs": 5}], (Phase("1", (1, 2), "epochs 2"), Phase("2", None, "epochs 5"))),
+    ],
+)  # fmt: skip
+def test_phases_come_from_the_epochs_and_from_the_params(
+    marks: list[float | str], settings: list[dict[str, Any]], expected: tuple[Phase, ...]
+) -> None:
+    assert phases_of(marks, settings) == expected
+
+
+def test_phases_of_the_training_are_told_and_marked_in_the_curves() -> None:
+    made = content(phases=TWO_PHASES, params={"model": {"kind": "layers"}, "phases": TWO_PHASES[1]})
+    page = Page(render(made))
+    said = " ".join(page.text.split())
+    for phrase in ("Phases", "head1–2epochs 2, learning_rate 0.001", "all3epochs 5, optimizer.kind sgd",
+                   "phases.2.optimizer.kind"):  # fmt: skip
+        assert phrase in said, phrase
+    svg = inline_svg(made.charts["loss_curve"], "described", "loss")
+    assert ">head</text>" in svg and ">all</text>" in svg
+    assert ">head</text>" not in inline_svg(content().charts["loss_curve"], "described", "loss")
+
+
+def test_the_most_useful_insights_stand_beside_the_verdict(text: str) -> None:
+    beginning = Page(text.partition('<section id="data"')[0]).text
+    assert all(sentence in beginning for sentence in content().insights[:3])
+
+
+def test_words_in_charts_can_be_read_on_a_phone() -> None:
+    """A phone of 390 px leaves 354 px for a chart."""
+    for name, chart in content().charts.items():
+        svg = inline_svg(chart, "described", name)
+        found = re.search(r'viewBox="0 0 ([\d.]+) ', svg)
+        assert found is not None
+        scale = max(354, 0.86 * float(found[1])) / float(found[1])
+        sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:\d+ )?([\d.]+)px", svg)]
+        assert sizes and min(sizes) * scale >= 9.4, (name, min(sizes), scale)
+
+
+def test_samples_are_shown_where_preprocess_has_left_them(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1200, 400), "red").save(file, "jpeg")
+    made = content(samples=file.getvalue(), phases=TWO_PHASES, num_photos=0, with_pictures=True)
+    assert "A sheet of prepared photos with their classes" in render(made)
+    for name, one in (("with", made), ("without", replace(made, samples=None))):
+        write_pdf(tmp_path / name, one)
+    counts = [(tmp_path / name).read_bytes().count(b"/Subtype /Image") for name in ("with", "without")]
+    assert counts[0] == counts[1] + 1
