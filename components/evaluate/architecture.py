@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.contract import params as contract_params
 from components.contract.bundle import BundleInfo
 from components.contract.errors import ModelError
 from components.contract.layers import Layer, Shape, parse_layer, shape_text, trace_shapes
+from components.contract.model_params import BACKBONE_FEATURES
 from components.evaluate.ink import GOOD, LINE, SOFT, new_figure, style
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _words(layer: Layer) -> str:
 
 
 def _features(bundle: BundleInfo, name: str | None) -> Shape | None:
-    known = contract_params.BACKBONE_FEATURES.get(name or "")
+    known = BACKBONE_FEATURES.get(name or "")
     if known is None:
         return None
     stride, channels = known
