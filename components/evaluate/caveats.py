@@ -12,7 +12,9 @@ MANY_LOOKS = 10
 """After so many models were scored on the same test photos, the best of them owes something to luck."""
 
 
-def caveats(figures: AllFigures, dataset: DatasetInfo, bundle: BundleInfo, gate: Verdict) -> list[str]:
+def caveats(
+    figures: AllFigures, dataset: DatasetInfo, bundle: BundleInfo, gate: Verdict, mlflow_run_id: str | None
+) -> list[str]:
     """Sentences; none where there is nothing to say."""
     test, validation = figures.test, figures.validation
     found = []
@@ -33,6 +35,9 @@ def caveats(figures: AllFigures, dataset: DatasetInfo, bundle: BundleInfo, gate:
     if (dataset.source.git_revision or "").endswith("-dirty"):
         found.append("The data stood in a repository with uncommitted changes, so the git revision does not pin "
                      "them.")  # fmt: skip
+    if mlflow_run_id is None:
+        found.append("This evaluation belongs to no MLflow run, so later ones will not count it as a look at these "
+                     "test photos.")  # fmt: skip
     if gate.looks is not None and gate.looks >= MANY_LOOKS:
         found.append(f"{gate.looks} models have been scored on these test photos. The best of so many owes something "
                      "to luck; fresh test photos would show how much.")  # fmt: skip

@@ -83,8 +83,10 @@ def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, 
                 raise NotComparableError("Its exported graph is not the one that train checked; a file was changed.")
             require_fresh(bundle, read_train_image_ids(bundle_dir), dataset, split)
             graph = InferenceGraph(bundle_dir / "export")
-        except ArtifactError as error:
+        except (ArtifactError, UnicodeDecodeError) as error:
             raise NotComparableError(f"Its artifact is damaged: {str(error).splitlines()[0]}") from None
+        if graph.image_size != bundle.image_size:
+            raise NotComparableError("Its graph takes photos of another size than its bundle says.")
         order = class_order(bundle, dataset)
         if (bundle.image_size, bundle.resize) == (dataset.image_size, dataset.resize):
             chosen = np.arange(len(split))
@@ -103,7 +105,7 @@ def fetch(champion: Champion, folder: Path) -> Path:
     """Takes what is needed of the champion's bundle from the registry's source.
 
     Raises:
-        NotComparableError: it is gone.
+        NotComparableError: it is gone, or its store does not answer.
     """
     from mlflow.artifacts import download_artifacts
 
@@ -114,7 +116,7 @@ def fetch(champion: Champion, folder: Path) -> Path:
         except Exception as error:  # MLflow raises its own, the file system's and the store's errors alike
             if name == names[-1]:
                 continue  # bundles of before did not name their photos
-            raise NotComparableError(f"Its artifact is gone: {first_line(error)}.") from None
+            raise NotComparableError(f"Its artifact is gone or out of reach: {first_line(error)}.") from None
     return folder
 
 

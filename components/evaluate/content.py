@@ -115,7 +115,8 @@ class Content:
 
     @property
     def caveats(self) -> list[str]:
-        return caveats(self.figures, self.dataset, self.bundle, self.evaluation.gate)
+        info = self.evaluation
+        return caveats(self.figures, self.dataset, self.bundle, info.gate, info.mlflow_run_id)
 
     @property
     def insights(self) -> list[str]:

@@ -122,7 +122,8 @@ def _fold(
     """The cross-validation where it is asked for, with the training photos if the features know nothing of them."""
     if params.folds is None:
         return None
-    frozen, num_classes = has_frozen_features(bundle), len(bundle.class_names)
+    # Without a feature map only the embedding is left, and a head may have learnt it from the training photos.
+    frozen, num_classes = has_frozen_features(bundle) and "feature_map" in graph.outputs, len(bundle.class_names)
     taking_part = list(plain.values())
     if frozen and len(splits["train"]):
         taking_part.append(score(graph, splits["train"], "train", num_classes, with_features=True))

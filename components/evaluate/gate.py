@@ -1,6 +1,7 @@
 """The verdict on a candidate: data for those who promote, never an exception."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from components.contract.params import GateParams
 from components.evaluate.champion import Champion, NotComparableError, Rival, find_champion, first_line, score_champion
 from components.evaluate.metrics import macro_f1, percentile_interval
 from components.evaluate.predictions import Predictions
+
+log = logging.getLogger(__name__)
 
 SURE = 0.05
 """A difference that chance makes less often than this is taken for one."""
@@ -72,10 +75,8 @@ def judge(
         rng: draws them.
     """
     champion: Champion | None = None
-    looks: int | None = None
     try:
         champion = find_champion(model_name)
-        looks = count_looks(candidate.split, run_id)
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
         finding = Finding("not comparable", (
             f"The model registry could not be asked whether {model_name} has a champion: {first_line(error)}.",
@@ -89,7 +90,8 @@ def judge(
     word = "worse" if broken and finding.word != "not comparable" else finding.word
     return Verdict(
         verdict=word, reasons=(*finding.reasons, *broken), promoting=params.promote,
-        champion=champion.version if champion else None, comparison=finding.comparison, looks=looks,
+        champion=champion.version if champion else None, comparison=finding.comparison,
+        looks=_looks(candidate.split, run_id),
     )  # fmt: skip
 
 
@@ -137,6 +139,14 @@ def count_looks(split: Split, run_id: str | None) -> int:
         found |= {run.info.run_id for run in page}
         token = page.token or ""
     return len(found - {run_id}) + 1
+
+
+def _looks(split: Split, run_id: str | None) -> int | None:
+    try:
+        return count_looks(split, run_id)
+    except Exception as error:  # as above
+        log.warning("MLflow could not be asked how often these test photos were looked at: %s.", first_line(error))
+        return None
 
 
 def compare(

@@ -43,9 +43,12 @@ def folder(tmp_path: Path, mlflow_store: str) -> Path:
     return tmp_path
 
 
-def make_champion(folder: Path, info: DatasetInfo, *, learnt: tuple[str, ...] = ("x",), **changes: Any) -> None:
+def make_champion(folder: Path, info: DatasetInfo, *, learnt: tuple[str, ...] = ("x",)) -> None:
     make_bundle(folder / "champion", info)
     write_train_image_ids(folder / "champion", learnt)
+
+
+def make_champion_say(folder: Path, **changes: Any) -> None:
     write_json(folder / "champion" / "bundle.json", read_bundle(folder / "champion").model_copy(update=changes))
 
 
@@ -120,8 +123,7 @@ def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_
     (folder / "champion" / "train_image_ids.txt").unlink()
     register("colours", folder / "champion")
     assert verdict(folder).verdict == "cannot tell", "the same data have the same split"
-    changed = read_bundle(folder / "champion").model_copy(update={"dataset_fingerprint": "f" * 64})
-    write_json(folder / "champion" / "bundle.json", changed)
+    make_champion_say(folder, dataset_fingerprint="f" * 64)
     run_id = register("others", folder / "champion")
     found = verdict(folder, name="others")
     assert found.verdict == "not comparable" and run_id
@@ -136,8 +138,7 @@ def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_
     ],
 )
 def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tuple[str, ...], reason: str) -> None:
-    changed = read_bundle(folder / "champion").model_copy(update={"class_names": names})
-    write_json(folder / "champion" / "bundle.json", changed)
+    make_champion_say(folder, class_names=names)
     register("colours", folder / "champion")
     found = verdict(folder)
     assert found.verdict == "not comparable" and reason in found.reasons[0]
@@ -201,6 +202,48 @@ def test_a_registry_out_of_reach_is_a_reason_and_no_error(
     found = verdict(folder)
     assert (found.verdict, found.promotes, found.looks) == ("not comparable", False, None)
     assert found.reasons[0].startswith("The model registry could not be asked whether colours has a champion: ")
+
+
+def test_an_artifact_store_that_does_not_answer_is_a_reason_and_no_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry answers, and names a place that nobody answers for."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    client = MlflowClient()
+    client.create_registered_model("colours")
+    version = client.create_model_version("colours", source="http://127.0.0.1:9/runs/1/bundle")
+    client.set_registered_model_alias("colours", "champion", version.version)
+    found = verdict(folder)
+    assert (found.verdict, found.promotes, found.champion, found.looks) == ("not comparable", False, "1", 1)
+    assert "Its artifact is gone or out of reach" in found.reasons[0]
+
+
+def test_a_store_that_fails_after_it_named_the_champion_is_a_reason_and_no_error(
+    folder: Path, mlflow_store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    import sqlite3
+
+    register("colours", folder / "champion")
+    with sqlite3.connect(mlflow_store.removeprefix("sqlite:///")) as database:
+        database.execute("DROP TABLE tags")
+    found = verdict(folder)
+    assert (found.verdict, found.promotes, found.champion, found.looks) == ("not comparable", False, "1", None)
+    assert "Its artifact is gone or out of reach" in found.reasons[0]
+    assert "how often these test photos were looked at" in caplog.text
+
+
+def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Path) -> None:
+    (folder / "champion" / "train_image_ids.txt").write_bytes(b"\xff\xfe\x00")
+    register("colours", folder / "champion")
+    found = verdict(folder)
+    assert found.verdict == "not comparable" and "Its artifact is damaged" in found.reasons[0]
+
+
+def test_a_champion_that_says_another_size_than_its_graph_takes_is_not_comparable(folder: Path) -> None:
+    make_champion_say(folder, image_size=(8, 8))
+    register("colours", folder / "champion")
+    found = verdict(folder)
+    assert found.verdict == "not comparable" and "another size than its bundle says" in found.reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,12 @@ def test_a_sound_model_has_no_caveats() -> None:
     assert content().caveats == [LOOKS]
 
 
+def test_an_evaluation_outside_of_mlflow_says_that_its_look_is_not_counted() -> None:
+    made = content()
+    outside = replace(made, evaluation=made.evaluation.model_copy(update={"mlflow_run_id": None}))
+    assert any("will not count it as a look" in caveat for caveat in outside.caveats)
+
+
 @pytest.mark.parametrize("verdict", ["first", "better", "worse", "cannot tell", "not comparable"])
 def test_the_verdict_stands_first_and_says_what_follows(verdict: str) -> None:
     text = render(content(verdict=verdict, num_photos=0))
@@ -410,3 +416,16 @@ def test_samples_are_shown_where_preprocess_has_left_them(tmp_path: Path) -> Non
         write_pdf(tmp_path / name, one)
     counts = [(tmp_path / name).read_bytes().count(b"/Subtype /Image") for name in ("with", "without")]
     assert counts[0] == counts[1] + 1
+
+
+def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:
+    facts = ModelFacts(kind="pretrained", name="MobileNetV2", num_parameters=2_270_794, num_trained_parameters=12_810,
+                       trained_layers=("logits",), num_layers=158)  # fmt: skip
+    head = ["GlobalAveragePooling2D", {"Dropout": {"rate": 0.5}}]
+    params = {"model": {"name": "MobileNetV2", "weights": "imagenet", "head": head}}
+    names = tuple(f"class {number}" for number in range(10))
+    boxes = boxes_of(content(names, side=224, num_photos=0, model=facts, params=params).bundle)
+    assert [(box.name, box.gives, box.num_parameters, box.state) for box in boxes[1:]] == [
+        ("MobileNetV2", "7 × 7 × 1280", 2_257_984, "frozen"), ("GlobalAveragePooling2D", "1280", 0, ""),
+        ("Dropout 0.5", "1280", 0, ""), ("Dense, one number per class", "10", 12_810, "trained"),
+    ]  # fmt: skip
