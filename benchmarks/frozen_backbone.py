@@ -1,5 +1,6 @@
 """A head on a frozen MobileNetV2 at 224 px: epochs on features computed once, against plain `fit` through it all."""
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -24,23 +25,27 @@ def measure() -> list[Row]:
     from components.contract.dataset import open_split
     from components.contract.layers import parse_layer
     from components.contract.model_params import ModelParams
-    from components.contract.train_params import AugmentationParams
+    from components.contract.train_params import AugmentationParams, Phase
     from components.train.architecture import build_network
     from components.train.batches import Batches
-    from components.train.features import compute_features, fastest_inference
+    from components.train.features import FeatureCache, Wanted
+    from components.train.selection import frozen_part, learning_part, select
 
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dropout": {"rate": 0.2}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
     network = build_network(params, image_size=(SIDE, SIDE), num_classes=NUM_CLASSES, batch_size=BATCH_SIZE)
+    boundary = select(network, Phase(trainable="head")).boundary
+    assert boundary is not None
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["DARKROOM_CACHE"] = folder
         photos, labels = write_dataset(Path(folder))
-        split = open_split(Path(folder), "train")
-        infer = fastest_inference(network.frozen_part())
-        options = {"views": 1, "augmentation": AugmentationParams(), "seed": 0, "store": Path(folder) / "features.npy"}
         started = time.perf_counter()
-        features = compute_features(infer, (1280,), split, **options)
+        cache = FeatureCache(frozen_part(network, boundary), "float16")
+        features = cache.get(Wanted(open_split(Path(folder), "train"), "random", 1, AugmentationParams(), 0))
         once = time.perf_counter() - started
-    ours = seconds_an_epoch(network.learning_part(), OUR_EPOCHS, Batches(features, BATCH_SIZE, shuffle_seed=0))
+    ours = seconds_an_epoch(
+        learning_part(network, boundary), OUR_EPOCHS, Batches(features, BATCH_SIZE, shuffle_seed=0)
+    )  # fmt: skip
     theirs = seconds_an_epoch(network.model, PLAIN_EPOCHS, photos, labels)
     return [
         Row(

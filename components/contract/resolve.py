@@ -1,5 +1,7 @@
 """Settles every `auto` of params.yaml by the data, once, before anything is compiled or run."""
 
+from typing import Literal, TypeVar
+
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import ModelError
@@ -7,7 +9,7 @@ from components.contract.layers import Layer, parse_layer, trace_shapes
 from components.contract.model_params import BACKBONE_FEATURES, BACKBONE_SIZES, ModelParams
 from components.contract.params import Params
 from components.contract.section import MIN_SIZE, TINY_PIXELS
-from components.contract.train_params import TrainParams
+from components.contract.train_params import Phase, TrainParams
 
 NORMALIZED = {"BatchNormalization": {"momentum": 0.9}}
 """Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
@@ -102,14 +104,25 @@ def resolve_train(train: TrainParams, image_size: tuple[int, int]) -> tuple[Trai
             )
     if model.kind == "pretrained":
         model = model.model_copy(update={"weights": model.weights or "imagenet", "head": model.head or LINEAR_HEAD})
-    augmentation = train.augmentation
-    if augmentation == "auto":
-        augmentation = "light" if tiny else "medium"
-        decisions.append(
-            f"train.augmentation: auto became {augmentation}, for {'tiny pictures' if tiny else 'photos'}."
-        )
     check_model(model, image_size)
-    return train.model_copy(update={"model": model, "augmentation": augmentation}), decisions
+    settled = {"augmentation": "light" if tiny else "medium", "trainable": _trainable(model)}
+    phases = tuple(_settle(phase, settled) for phase in train.all_phases)
+    if any(phase.augmentation == "auto" for phase in train.all_phases):
+        decisions.append(f"train.augmentation: auto became {settled['augmentation']}, for "
+                         f"{'tiny pictures' if tiny else 'photos'}.")  # fmt: skip
+    return _settle(train, settled).model_copy(update={"model": model, "phases": phases}), decisions
+
+
+P = TypeVar("P", bound=Phase)
+
+
+def _settle(phase: P, settled: dict[str, str]) -> P:
+    return phase.model_copy(update={key: value for key, value in settled.items() if getattr(phase, key) == "auto"})
+
+
+def _trainable(model: ModelParams) -> Literal["all", "head"]:
+    """All of a network that knows nothing yet; else what is new in it."""
+    return "all" if model.kind == "layers" or model.weights == "none" else "head"
 
 
 def check_model(model: ModelParams, image_size: tuple[int, int]) -> None:

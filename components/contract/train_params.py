@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Strict, Tag
 
+from components.contract.faults import expects
 from components.contract.model_params import ModelParams
 from components.contract.section import Fraction, Section, Seed
 
@@ -41,32 +42,56 @@ class EarlyStopping(Section):
     min_delta: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class TrainParams(Section):
-    """How the network is trained."""
+Trainable = Annotated[
+    Annotated[str, Field(pattern=r"^(auto|none|head|all|last [1-9]\d{0,4}|from \S+)$")]
+    | Annotated[tuple[Annotated[str, Field(pattern=r"^\S+$")], ...], Strict(False), Field(min_length=1)],
+    expects("auto, none, head, all, last N, from LAYER, or a list of layer names such as [block4_*, block5_*]"),
+]
+"""Which layers are trained."""
 
-    model: ModelParams = ModelParams()
+Augmentation = Annotated[
+    Annotated[Literal["auto", "none", "light", "medium", "strong"], Tag("preset")]
+    | Annotated[AugmentationParams, Tag("settings")],
+    Discriminator(lambda value: "preset" if isinstance(value, str) else "settings"),
+]
+
+
+CachePrecision = Literal["float16", "float32"]
+
+
+class Phase(Section):
+    """A stretch of training. What a phase does not say is as in the section `train`."""
+
+    trainable: Trainable = Field(
+        "auto", description="The layers to train: none | head | all | last N (of those with weights) | from LAYER (and "
+        "all after it) | [names and globs]. The head trains with each but none. auto: all of a network of your own, "
+        "the head of a pretrained one."
+    )  # fmt: skip
+    train_batch_norm: bool = Field(
+        False, description="Whether the batch normalisation of a pretrained part learns where its layers do; else it "
+        "stays as it is, which few photos cannot spoil."
+    )  # fmt: skip
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 30
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd, in Nesterov's form.")
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="null: the optimizer's own.")
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
-    schedule: Literal["constant", "cosine"] = Field(
-        "cosine", description="How the learning rate goes on: constant, or down to 0 by half a cosine over all epochs."
+    schedule: Literal["constant", "cosine", "one_cycle", "step", "plateau"] = Field(
+        "cosine", description="How the learning rate goes on: constant; down to 0 by half a cosine; one_cycle: up for "
+        "30 % of the epochs, then down; step: times decay_factor every decay_epochs; plateau: times decay_factor after "
+        "decay_epochs without a better validation loss."
+    )  # fmt: skip
+    warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(0.0, description="The rate rises to its value first.")
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Of the schedules step and plateau.")
+    decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Of the schedules step and plateau.")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Discriminative rates: the rate of each layer with weights is that of the next one times this."
     )
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    augmentation: Annotated[
-        Annotated[Literal["auto", "none", "light", "medium", "strong"], Tag("preset")]
-        | Annotated[AugmentationParams, Tag("settings")],
-        Discriminator(lambda value: "preset" if isinstance(value, str) else "settings"),
-    ] = Field(
+    augmentation: Augmentation = Field(
         "auto", description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
         "digits and are not flipped; else medium."
     )  # fmt: skip
-    views: Annotated[int, Field(ge=1, le=32)] = Field(
-        3, description="For a frozen backbone: how many variants of each training photo pass through it, once. The "
-        "first is the photo itself, the others are augmented."
-    )  # fmt: skip
     early_stopping: EarlyStopping | None = EarlyStopping()
-    seed: Seed = 42
 
     @property
     def augmentation_params(self) -> AugmentationParams:
@@ -75,3 +100,43 @@ class TrainParams(Section):
             return self.augmentation
         assert self.augmentation != "auto", "augmentation must be resolved before a step runs"
         return AUGMENTATION_PRESETS[self.augmentation]
+
+
+class TrainParams(Phase):
+    """How the network is trained. The values of a phase hold for all phases that do not say otherwise."""
+
+    model: ModelParams = ModelParams()
+    phases: Annotated[tuple[Phase, ...], Strict(False), Field(min_length=1)] | Literal["auto"] = Field(
+        "auto", description="Stretches of training one after another; each says only what differs. auto: one."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
+    loss: Literal["crossentropy", "focal"] = Field(
+        "crossentropy", description="focal looks less at what is named rightly and surely already (gamma 2)."
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    imbalance: Literal["none", "class_weights", "oversample"] = Field(
+        "none", description="class_weights: rare classes count more in the loss; oversample: their photos come more "
+        "often."
+    )  # fmt: skip
+    ema: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
+        None, description="The weights that are validated and kept are a running mean of those of all steps, with this "
+        "momentum, such as 0.99."
+    )  # fmt: skip
+    views: Annotated[int, Field(ge=1, le=32)] = Field(
+        3, description="For frozen layers: how many variants of each training photo pass through them, once. The first "
+        "is the photo itself, the others are augmented."
+    )  # fmt: skip
+    cache_precision: CachePrecision = Field(
+        "float16", description="Of what frozen layers make of photos, in the cache."
+    )
+    seed: Seed = 42
+
+    @property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """The phases with every value filled in."""
+        shared = {name: getattr(self, name) for name in Phase.model_fields}
+        if self.phases == "auto":
+            return (Phase(**shared),)
+        return tuple(
+            Phase(**shared | {name: getattr(phase, name) for name in phase.model_fields_set}) for phase in self.phases
+        )

@@ -35,12 +35,6 @@ KERAS_LAYERS: Final = {
 }
 """What each name in params.yaml stands for. Nothing that a user writes is ever handed to Keras' deserialisation."""
 
-_FIXED: Final = {
-    "Activation", "AveragePooling2D", "Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "MaxPooling2D",
-    "ZeroPadding2D",
-}  # fmt: skip
-"""Layers that neither learn nor differ between training and inference."""
-
 BYTES_PER_TRAINED_WEIGHT: Final = 16
 """float32: the weight, its gradient, and two moments of the optimizer."""
 BYTES_PER_ACTIVATION: Final = 4
@@ -55,31 +49,17 @@ class Network:
         model: from pixels (uint8, RGB) to logits (float32).
         embedding: the input of the output layer.
         feature_map: the last tensor with height and width; None where the network has none.
-        boundary: the freeze boundary: what comes before is the same in every epoch. None where that is the pixels.
         backbone: the part of `model` that was built by keras.applications; None in a network of one's own.
     """
 
     model: keras.Model
     embedding: keras.KerasTensor
     feature_map: keras.KerasTensor | None
-    boundary: keras.KerasTensor | None
     backbone: keras.Model | None
-
-    def frozen_part(self) -> keras.Model:
-        """From pixels to the freeze boundary."""
-        assert self.boundary is not None, "only a network with frozen layers has a frozen part"
-        return keras.Model(self.model.input, self.boundary, name="frozen_part")
-
-    def learning_part(self) -> keras.Model:
-        """From the freeze boundary, or from pixels, to logits; it shares its layers with `model`."""
-        start = self.model.input if self.boundary is None else self.boundary
-        return keras.Model(start, self.model.output, name="learning_part")
 
 
 def build_network(params: ModelParams, *, image_size: tuple[int, int], num_classes: int, batch_size: int) -> Network:
     """The network that `train.model` describes, with random weights.
-
-    A backbone is frozen, its batch normalisation in inference mode, unless its weights are `none`.
 
     Args:
         params: resolved: of kind layers or pretrained.
@@ -105,16 +85,11 @@ def build_network(params: ModelParams, *, image_size: tuple[int, int], num_class
     taken = {layer.name for layer in backbone.layers} if backbone else {"pixels", "rescaling"}
     tensors = [start, *_stack(start, (*hidden, output), where, taken)]
 
-    frozen = params.weights not in (None, "none")
-    for layer in backbone.layers if backbone and frozen else ():
-        layer.trainable = False
-    num_fixed = next((place for place, layer in enumerate(hidden) if layer.kind not in _FIXED), len(hidden))
     features = [tensor for tensor in tensors[0 if backbone else 1 :] if len(tensor.shape) == 4]
     return Network(
         model=keras.Model(pixels, tensors[-1], name=params.name or "own_network"),
         embedding=tensors[-2],
         feature_map=features[-1] if features else None,
-        boundary=tensors[num_fixed] if frozen else None,
         backbone=backbone,
     )
 
@@ -141,15 +116,25 @@ def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tup
     return layers, Dense(units=num_classes, name="logits")
 
 
-def model_facts(network: Network, params: ModelParams, weights_sha256: str | None) -> ModelFacts:
-    """The network in numbers."""
+def model_facts(
+    network: Network, params: ModelParams, weights_sha256: str | None, *, trained: tuple[str, ...], num_trained: int
+) -> ModelFacts:
+    """The network in numbers.
+
+    Args:
+        network: its weights loaded.
+        params: resolved.
+        weights_sha256: of the file of pretrained weights.
+        trained: the layers that any phase trains.
+        num_trained: their parameters.
+    """
     model = network.model
     return ModelFacts(
         kind=params.kind,
         name=model.name,
         num_parameters=model.count_params(),
-        num_trained_parameters=_num_weights(model.trainable_weights),
-        trained_layers=tuple(layer.name for layer in model.layers if layer.trainable_weights),
+        num_trained_parameters=num_trained,
+        trained_layers=trained,
         num_layers=len(model.layers),
         weights_sha256=weights_sha256,
     )
@@ -165,8 +150,7 @@ def summary(network: Network) -> Iterator[str]:
     for layer in network.model.layers:
         if layer.name not in inside:
             yield _row(f"{layer.name} ({type(layer).__name__})", layer.output, layer)
-    trained = _num_weights(network.model.trainable_weights)
-    yield f"{network.model.count_params():,} parameters, {trained:,} of them trained."
+    yield f"{network.model.count_params():,} parameters."
 
 
 def _stack(
@@ -213,10 +197,5 @@ def _check_memory(layers: tuple[Layer, ...], shapes: list[Shape], batch_size: in
                          "Use fewer filters or units, pool earlier, or lower train.batch_size.")  # fmt: skip
 
 
-def _num_weights(weights: list[keras.Variable]) -> int:
-    return sum(math.prod(weight.shape) for weight in weights)
-
-
 def _row(name: str, tensor: keras.KerasTensor, layer: keras.Layer) -> str:
-    state = ("trained" if layer.trainable_weights else "frozen") if layer.weights else ""
-    return f"{name:<44} {shape_text(tensor.shape[1:]):<18} {layer.count_params():>12,}  {state}".rstrip()
+    return f"{name:<44} {shape_text(tensor.shape[1:]):<18} {layer.count_params():>12,}"

@@ -1,6 +1,7 @@
 """Batches for Keras: photos that are augmented on the way, or features that were computed before."""
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import keras
@@ -42,35 +43,50 @@ class Photos:
 
 
 class Features:
-    """What a frozen network made of photos.
+    """What a frozen network made of photos, in one or several views: all photos of the first, then of the next."""
 
-    Attributes:
-        values: float32, or float16 mapped from disk, (n, …).
-    """
+    def __init__(self, views: Sequence[np.ndarray], labels: np.ndarray, *, in_memory: bool = True):
+        """Takes features.
 
-    def __init__(self, values: np.ndarray, labels: np.ndarray):
-        self.values = values
-        self.labels = labels
+        Args:
+            views: float16 or float32 (n, …) each.
+            labels: int32 (n,).
+            in_memory: whether they are held as float32; else they are read from where they are mapped.
+        """
+        self.labels = np.tile(labels, len(views))
+        self._num_photos = len(labels)
+        self._views = [np.concatenate(views).astype(np.float32, copy=False)] if in_memory else list(views)
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """float32 (len(rows), …); the same in every epoch."""
-        values: np.ndarray = self.values[rows].astype(np.float32, copy=False)
+        if len(self._views) == 1:
+            values: np.ndarray = self._views[0][rows].astype(np.float32, copy=False)
+            return values
+        values = np.empty((len(rows), *self._views[0].shape[1:]), np.float32)
+        views, photos = np.divmod(rows, self._num_photos)
+        for view in np.unique(views):
+            values[views == view] = self._views[view][photos[views == view]]
         return values
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
     """All examples once an epoch, in an order that the seed and the epoch alone decide."""
 
-    def __init__(self, examples: Examples, batch_size: int, *, shuffle_seed: int | None = None):
+    def __init__(
+        self, examples: Examples, batch_size: int, *, shuffle_seed: int | None = None, oversample: bool = False
+    ):
         """Makes batches.
 
         Args:
             examples: what to draw from.
             batch_size: the last batch of an epoch may be smaller.
             shuffle_seed: None keeps the order of the examples.
+            oversample: examples of rarer classes come several times an epoch, so that all classes come as often.
         """
         super().__init__()
-        self.num_examples = len(examples.labels)
+        self._rows = _evened(examples.labels) if oversample else np.arange(len(examples.labels))
+        self.num_examples = len(self._rows)
+        self.labels = examples.labels
         self._examples = examples
         self._batch_size = batch_size
         self._shuffle_seed = shuffle_seed
@@ -91,5 +107,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
 
     def _draw_order(self) -> np.ndarray:
         if self._shuffle_seed is None:
-            return np.arange(self.num_examples)
-        return np.random.default_rng([self._shuffle_seed, self._epoch]).permutation(self.num_examples)
+            return self._rows
+        return np.random.default_rng([self._shuffle_seed, self._epoch]).permutation(self._rows)
+
+
+def _evened(labels: np.ndarray) -> np.ndarray:
+    """Rows in which each class that occurs has as many as the most frequent one, its examples about equally often."""
+    classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    most = max(map(len, classes))
+    return np.concatenate([np.resize(rows, most) for rows in classes])

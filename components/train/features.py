@@ -1,10 +1,21 @@
-"""Features at the freeze boundary: what the frozen layers of a network make of each photo, computed once."""
+"""Features at the freeze boundary: what the frozen layers of a network make of each photo, computed once.
 
+They are kept in the cache, for all runs: a file for each view of a split, named by everything that it depends on. A
+view is a variant of all photos; the first is the photos themselves, the others are augmented.
+"""
+
+import hashlib
+import importlib.metadata
+import json
 import logging
 import math
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,98 +23,189 @@ import keras
 import numpy as np
 
 from components.contract.augment import augment, image_keys, photo_seeds
+from components.contract.cache import cache_dir, cache_limit
 from components.contract.dataset import Split
 from components.contract.runtime import CPU_SETTINGS, openvino
-from components.contract.train_params import AugmentationParams, TrainParams
-from components.train.architecture import Network
+from components.contract.train_params import AugmentationParams, CachePrecision
 from components.train.batches import Features
 from components.train.export import to_openvino, trace
 
 log = logging.getLogger(__name__)
 
 LARGEST_IN_MEMORY: Final = 3 * 2**29
-"""Bytes; features that take more stand in a file, as float16."""
+"""Bytes; features that take more, as float32, are read from their files batch by batch."""
 PHOTOS_AT_ONCE: Final = 32
 REPORT_SECONDS: Final = 5.0
+LARGEST_FLOAT16: Final = 65_504.0
+FREE_PART: Final = 0.9
+"""How much of the free space of the disk features may take."""
 
 Infer = Callable[[np.ndarray], np.ndarray]
 """From uint8 (n, height, width, 3), RGB, to float32 (n, …)."""
 
 
-def at_boundary(
-    network: Network, training: Split, validation: Split, params: TrainParams, store_dir: Path
-) -> tuple[Features, Features]:
-    """The features of the training photos, in `params.views` variants of each, and those of the validation photos.
+@dataclass(frozen=True)
+class Wanted:
+    """The features of one split.
 
-    Args:
-        network: with frozen layers, and its weights loaded.
-        training: photos to learn from.
-        validation: photos to choose the epoch by; they are never augmented.
-        params: augmentation, views and seed.
-        store_dir: where features stand that are too large for memory.
+    Attributes:
+        split: n photos.
+        fingerprint: of the data set and the split: what the pixels depend on.
+        views: variants of each photo.
+        augmentation: makes all but the first.
+        seed: of the augmentation.
     """
-    frozen_part = network.frozen_part()
-    infer, shape = fastest_inference(frozen_part), tuple(frozen_part.output.shape[1:])
-    learnt = compute_features(
-        infer, shape, training, views=params.views, augmentation=params.augmentation_params, seed=params.seed,
-        store=store_dir / "train.npy",
-    )  # fmt: skip
-    checked = compute_features(
-        infer, shape, validation, views=1, augmentation=AugmentationParams(), seed=params.seed,
-        store=store_dir / "validation.npy",
-    )  # fmt: skip
-    return learnt, checked
+
+    split: Split
+    fingerprint: str
+    views: int
+    augmentation: AugmentationParams
+    seed: int
+
+
+class FeatureCache:
+    """What a frozen part makes of photos, computed where it is not in the cache yet."""
+
+    def __init__(self, frozen_part: keras.Model, precision: CachePrecision):
+        """Looks at the frozen part; nothing is computed yet.
+
+        Args:
+            frozen_part: from pixels to the freeze boundary, its weights loaded.
+            precision: of the numbers in the cache.
+        """
+        self._frozen_part = frozen_part
+        self._shape = tuple(frozen_part.output.shape[1:])
+        self._dtype = np.dtype(precision)
+        self._folder = cache_dir() / "features"
+        self._network = network_digest(frozen_part)
+        self._infer: Infer | None = None
+
+    def can_hold(self, *wanted: Wanted) -> bool:
+        """Says what the features take; False where the cache's limit or the disk is too small for them."""
+        paths = [path for one in wanted for path in self._paths(one)]
+        num_bytes = sum(math.prod((len(one.split), *self._shape)) * self._dtype.itemsize * one.views for one in wanted)
+        missing = sum(not path.exists() for path in paths)
+        limit = cache_limit()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        free = int(shutil.disk_usage(self._folder).free * FREE_PART) if missing else limit
+        log.info("Features at the freeze boundary: %s numbers a photo, %s in all; %s.",
+                 f"{math.prod(self._shape):,}", _size_text(num_bytes),
+                 f"{missing} of {len(paths)} views are to be computed" if missing else "all in the cache")  # fmt: skip
+        if num_bytes <= min(limit, free):
+            return True
+        log.warning("They may take %s (DARKROOM_CACHE_GB, and the free space of %s): every epoch goes through the "
+                    "frozen layers instead.", _size_text(min(limit, free)), self._folder)  # fmt: skip
+        return False
+
+    def get(self, wanted: Wanted) -> Features:
+        """The features of all views: all photos of the first, then all of the next."""
+        views = [self._view(wanted, view, path) for view, path in enumerate(self._paths(wanted))]
+        self._keep_to_limit({path.name for path in self._paths(wanted)})
+        return Features(views, wanted.split.labels, in_memory=4 * sum(view.size for view in views) <= LARGEST_IN_MEMORY)
+
+    def _paths(self, wanted: Wanted) -> list[Path]:
+        return [self._folder / f"{self._key(wanted, view)}.npy" for view in range(wanted.views)]
+
+    def _key(self, wanted: Wanted, view: int) -> str:
+        varied = {"augmentation": wanted.augmentation.model_dump(), "seed": wanted.seed, "view": view} if view else None
+        facts = [self._network, wanted.fingerprint, varied, self._dtype.name]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _view(self, wanted: Wanted, view: int, path: Path) -> np.ndarray:
+        expected = (len(wanted.split), *self._shape)
+        try:
+            found = np.load(path, mmap_mode="r")
+            if found.shape == expected and found.dtype == self._dtype:
+                os.utime(path)
+                return np.asarray(found)
+            log.warning("%s is not what its name says; it is computed anew.", path)
+        except FileNotFoundError:
+            log.debug("%s is to be computed.", path)
+        except (OSError, ValueError) as error:
+            log.warning("%s is damaged (%s); it is computed anew.", path, error)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._infer is None:
+            self._infer = fastest_inference(self._frozen_part)
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy", delete=False) as file:
+            partial = Path(file.name)
+        try:
+            _compute(self._infer, wanted, view, np.lib.format.open_memmap(
+                partial, mode="w+", dtype=self._dtype, shape=expected
+            ))  # fmt: skip
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+    def _keep_to_limit(self, used: set[str]) -> None:
+        """Removes what was used longest ago, and the remains of kills."""
+        day_ago = time.time() - 86_400
+        for remains in self._folder.glob(".partial-*"):
+            if remains.stat().st_mtime < day_ago:
+                remains.unlink(missing_ok=True)
+        files = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
+        excess = sum(path.stat().st_size for path in files) - cache_limit()
+        for path in files:
+            if excess <= 0:
+                return
+            if path.name not in used:
+                excess -= path.stat().st_size
+                path.unlink(missing_ok=True)
+
+
+def network_digest(model: keras.Model) -> str:
+    """SHA-256 of what a network makes of photos: its layers, its weights, and what runs it."""
+    described = json.dumps(_without_trainable(model.get_config()), sort_keys=True, default=str)
+    digest = hashlib.sha256(described.encode())
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    runtime = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "openvino", "opencv-python-headless")]
+    digest.update("; ".join([*runtime, *_devices()]).encode())
+    return digest.hexdigest()
 
 
 def fastest_inference(frozen_part: keras.Model) -> Infer:
     """Keras on a GPU; on a CPU OpenVINO, which is several times as fast, in float32 as when it is served."""
-    import tensorflow as tf
-
-    if tf.config.list_physical_devices("GPU"):
+    if _devices():
         return lambda pixels: np.asarray(frozen_part.predict_on_batch(pixels))
     compiled = openvino().Core().compile_model(to_openvino(trace(frozen_part)), "CPU", CPU_SETTINGS)
     return lambda pixels: compiled({0: pixels})[0]
 
 
-def compute_features(
-    infer: Infer, shape: tuple[int, ...], split: Split, *, views: int, augmentation: AugmentationParams, seed: int,
-    store: Path,
-) -> Features:  # fmt: skip
-    """What the frozen layers make of all photos of a split.
+def _devices() -> list[str]:
+    import tensorflow as tf
 
-    Args:
-        infer: the frozen layers.
-        shape: of the features of one photo.
-        split: n photos.
-        views: variants of each photo; the first is the photo itself.
-        augmentation: makes the others.
-        seed: of the augmentation.
-        store: a file to be made where the features are too large for memory.
+    return [device.name for device in tf.config.list_physical_devices("GPU")]
 
-    Returns:
-        views × n rows: all photos of a view, then all photos of the next.
-    """
-    values = _allocate((views * len(split), *shape), store)
-    progress = _Progress(len(values))
-    for rows, pixels in _ahead(_variants(split, views, augmentation, seed)):
-        values[rows] = infer(pixels)
+
+def _without_trainable(config: object) -> object:
+    """Whether a layer learns, beyond the boundary or in another phase, does not change what it gives here."""
+    if isinstance(config, dict):
+        return {key: _without_trainable(value) for key, value in config.items() if key != "trainable"}
+    return [_without_trainable(value) for value in config] if isinstance(config, list | tuple) else config
+
+
+def _compute(infer: Infer, wanted: Wanted, view: int, values: np.ndarray) -> None:
+    """Fills `values`, (n, …), with a view's features."""
+    largest = LARGEST_FLOAT16 if values.dtype == np.float16 else math.inf
+    progress = _Progress(len(values), f"view {view + 1} of {wanted.views}")
+    for rows, pixels in _ahead(_variants(wanted, view)):
+        values[rows] = np.clip(infer(pixels), -largest, largest)
         progress.report(rows.stop)
-    return Features(values, np.tile(split.labels, views))
 
 
-def _variants(
-    split: Split, views: int, augmentation: AugmentationParams, seed: int
-) -> Iterator[tuple[slice, np.ndarray]]:
+def _variants(wanted: Wanted, view: int) -> Iterator[tuple[slice, np.ndarray]]:
     """(rows of the features, uint8 (n, height, width, 3)), batch by batch."""
+    split = wanted.split
     keys = image_keys(split.image_ids)
-    for view in range(views):
-        for start in range(0, len(split), PHOTOS_AT_ONCE):
-            indices = np.arange(start, min(start + PHOTOS_AT_ONCE, len(split)))
-            pixels = split.gather(indices)
-            if view > 0:
-                pixels = augment(pixels, augmentation, photo_seeds(keys[indices], seed=seed, variant=view))
-            first = view * len(split) + start
-            yield slice(first, first + len(indices)), pixels
+    for start in range(0, len(split), PHOTOS_AT_ONCE):
+        indices = np.arange(start, min(start + PHOTOS_AT_ONCE, len(split)))
+        pixels = split.gather(indices)
+        if view > 0:
+            seeds = photo_seeds(keys[indices], seed=wanted.seed, variant=view)
+            pixels = augment(pixels, wanted.augmentation, seeds)
+        yield slice(start, start + len(indices)), pixels
 
 
 def _ahead(items: Iterator[tuple[slice, np.ndarray]]) -> Iterator[tuple[slice, np.ndarray]]:
@@ -115,18 +217,16 @@ def _ahead(items: Iterator[tuple[slice, np.ndarray]]) -> Iterator[tuple[slice, n
             yield item
 
 
-def _allocate(shape: tuple[int, ...], store: Path) -> np.ndarray:
-    if math.prod(shape) * 4 <= LARGEST_IN_MEMORY:
-        return np.empty(shape, np.float32)
-    log.info("The features take %.1f GB on disk while training goes on.", math.prod(shape) * 2 / 1e9)
-    return np.lib.format.open_memmap(store, mode="w+", dtype=np.float16, shape=shape)
+def _size_text(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
 
 
 class _Progress:
     """Says every few seconds how far the work is."""
 
-    def __init__(self, total: int):
+    def __init__(self, total: int, what: str):
         self._total = total
+        self._what = what
         self._started = self._reported = time.monotonic()
 
     def report(self, done: int) -> None:
@@ -135,5 +235,5 @@ class _Progress:
             return
         self._reported = now
         rate = done / max(now - self._started, 1e-9)
-        log.info("%d of %d variants have passed the frozen layers, %.0f a second, %.0f s left.",
-                 done, self._total, rate, (self._total - done) / rate)  # fmt: skip
+        log.info("%d of %d photos have passed the frozen layers (%s), %.0f a second, %.0f s left.",
+                 done, self._total, self._what, rate, (self._total - done) / rate)  # fmt: skip

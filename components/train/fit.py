@@ -1,190 +1,192 @@
-"""Fits a network to batches: loss, optimizer, early stopping, and a line in the log and in MLflow for each epoch."""
+"""Fits a network, phase by phase, and keeps the best weights."""
 
-import contextlib
 import logging
 import math
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import keras
+import numpy as np
 
-from components.contract.errors import ModelError
 from components.contract.tracking import Run
-from components.contract.train_params import TrainParams
+from components.contract.train_params import EarlyStopping, Phase, TrainParams
 from components.train.batches import Batches
+from components.train.live import DivergedError, EpochLog
+from components.train.optimizing import make_loss, make_optimizer
 
 log = logging.getLogger(__name__)
 
 STEPS_PER_EXECUTION: Final = 8
 """Steps between two looks at what Python has to say; saves up to half of the time of small networks."""
-REPORT_SECONDS: Final = 10.0
-SYSTEM_METRICS_SECONDS: Final = 5
+
+Watch = Callable[[int, dict[str, float]], None]
+"""Is given the number of each epoch, counted from 1 over all phases, and its figures; an error that it raises ends the
+training."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fitted:
     """How the training went.
 
     Attributes:
-        history: per epoch: loss, accuracy, val_loss, val_accuracy, learning_rate, images_per_second, seconds.
-        best_epoch: counted from 1; its weights are the network's now.
+        history: per epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, images_per_second,
+            seconds.
+        best_epoch: counted from 1; its weights are the network's now. 0 where nothing was trained.
     """
 
-    history: dict[str, list[float]]
-    best_epoch: int
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
 
     @property
     def epochs_run(self) -> int:
-        return len(self.history["loss"])
+        return len(self.history.get("loss", ()))
 
     def at_best(self, name: str) -> float:
         """A figure of the best epoch."""
         return self.history[name][self.best_epoch - 1]
 
 
-def fit(model: keras.Model, training: Batches, validation: Batches, params: TrainParams, run: Run) -> Fitted:
-    """Trains in place, and leaves the weights of the epoch with the lowest validation loss.
+class Fitting:
+    """A training that goes on from phase to phase, and always knows its best weights."""
 
-    Args:
-        model: gives logits.
-        training: batches to learn from.
-        validation: batches to choose the epoch by.
-        params: epochs, optimizer, loss and early stopping.
-        run: gets the figures of each epoch while training goes on.
+    def __init__(self, network: keras.Model, params: TrainParams, run: Run, watch: Watch | None = None):
+        """Begins; nothing is trained yet.
 
-    Raises:
-        ModelError: the loss is no longer a number.
-    """
-    num_classes = model.output.shape[-1]
-    model.compile(
-        optimizer=OPTIMIZERS[params.optimizer](learning_rate(params, num_steps=params.epochs * len(training))),
-        loss=crossentropy(num_classes, params.label_smoothing),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        steps_per_execution=STEPS_PER_EXECUTION,
-        jit_compile=False,  # slower on a CPU, and no gain on networks of this size
-    )
-    stopping = params.early_stopping
-    keeper = keras.callbacks.EarlyStopping(
-        monitor="val_loss",
-        mode="min",
-        patience=stopping.patience if stopping else params.epochs,
-        min_delta=stopping.min_delta if stopping else 0.0,
-        restore_best_weights=True,
-    )
-    epochs = EpochLog(run, params.epochs, training.num_examples)
-    model.fit(training, validation_data=validation, epochs=params.epochs, shuffle=False, verbose=0,
-              callbacks=[epochs, keeper])  # fmt: skip
-    fitted = Fitted(epochs.history, keeper.best_epoch + 1)
-    log.info("Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.", fitted.best_epoch, fitted.epochs_run,
-             fitted.at_best("val_loss"), fitted.at_best("val_accuracy"))  # fmt: skip
-    return fitted
-
-
-OPTIMIZERS: dict[str, Callable[[Any], keras.Optimizer]] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": lambda learning_rate: keras.optimizers.SGD(learning_rate, momentum=0.9, nesterov=True),
-}
-
-
-def learning_rate(params: TrainParams, num_steps: int) -> Any:
-    """The learning rate, or its way down over `num_steps`, for a Keras optimizer."""
-    if params.schedule == "constant":
-        return params.learning_rate
-    return keras.optimizers.schedules.CosineDecay(params.learning_rate, num_steps)
-
-
-def crossentropy(num_classes: int, label_smoothing: float) -> Callable[[Any, Any], Any]:
-    """The crossentropy of integer labels, smoothed, and logits."""
-
-    def smoothed(labels: Any, logits: Any) -> Any:
-        targets = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), num_classes)
-        return keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=label_smoothing)
-
-    return smoothed
-
-
-class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Notes, shows and sends the figures of each epoch, and stops when they are no numbers."""
-
-    def __init__(self, run: Run, epochs: int, num_examples: int):
-        super().__init__()
-        self.history: dict[str, list[float]] = {}
+        Args:
+            network: the whole network.
+            params: loss, averaging and phases.
+            run: gets the figures of each epoch while training goes on.
+            watch: sees them as well.
+        """
+        self.fitted = Fitted()
+        self._network = network
+        self._params = params
         self._run = run
-        self._epochs = epochs
-        self._num_examples = num_examples
+        self._watch = watch
+        self._phase_number = 0
+        self._lowest = math.inf
+        self._best: list[np.ndarray] | None = None
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._training_started = time.monotonic()
+    def fit(
+        self, phase: Phase, model: keras.Model, training: Batches, validation: Batches,
+        scales: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        """Trains one phase in place, and leaves the best weights of all phases so far.
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._epoch = epoch
-        self._epoch_started = self._reported = time.monotonic()
+        Where the loss is no longer a number, the phase ends, and the best weights so far are kept.
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        now = time.monotonic()
-        if now - self._reported < REPORT_SECONDS:
-            return
-        self._reported = now
-        loss = float((logs or {})["loss"])
-        self._check(loss)
-        done = (batch + 1) / self.params["steps"]
-        left = (now - self._epoch_started) * (1 - done) / done
-        log.info("Epoch %d: %.0f %%, loss %.4f, %.0f s left in it.", self._epoch + 1, 100 * done, loss, left)
+        Args:
+            phase: resolved.
+            model: the part of the network that learns; gives logits.
+            training: batches to learn from.
+            validation: batches to choose the epoch by.
+            scales: how much of the learning rate each weight gets, by its path.
 
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._validation_started = time.monotonic()
+        Raises:
+            ModelError: the loss was never a number.
+        """
+        self._phase_number += 1
+        model.compile(
+            optimizer=make_optimizer(
+                phase,
+                len(training),
+                ema=self._params.ema,
+                scales=scales and [scales[weight.path] for weight in model.trainable_weights],
+            ),
+            loss=make_loss(self._params, training.labels, model.output.shape[-1]),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            steps_per_execution=STEPS_PER_EXECUTION,
+            jit_compile=False,  # slower on a CPU, and no gain on networks of this size
+        )
+        callbacks = [Keeper(self.keep, phase.early_stopping), self._epoch_log(phase, training.num_examples)]
+        if phase.schedule == "plateau":
+            callbacks.append(Plateau(phase))
+        try:
+            model.fit(training, validation_data=validation, epochs=phase.epochs, shuffle=False, verbose=0,
+                      callbacks=callbacks)  # fmt: skip
+        except DivergedError as error:
+            if self._best is None:
+                raise
+            log.warning("%s The best weights so far are kept.", error)
+        assert self._best is not None, "the first epoch is the best so far"
+        self._network.set_weights(self._best)
+        log.info("Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.", self.fitted.best_epoch,
+                 self.fitted.epochs_run, self.fitted.at_best("val_loss"),
+                 self.fitted.at_best("val_accuracy"))  # fmt: skip
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        now = time.monotonic()
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        self._check(figures["loss"], figures["val_loss"])
-        figures["learning_rate"] = float(self.model.optimizer.learning_rate)
-        figures["images_per_second"] = self._num_examples / (self._validation_started - self._epoch_started)
-        figures["seconds"] = now - self._epoch_started
-        for name, value in figures.items():
-            self.history.setdefault(name, []).append(value)
-        self._run.log_metrics(figures, step=epoch + 1)
-        left = (now - self._training_started) / (epoch + 1) * (self._epochs - epoch - 1)
-        log.info(
-            "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, at most "
-            "%.0f s left.", len(str(self._epochs)), epoch + 1, self._epochs, figures["loss"], figures["accuracy"],
-            figures["val_loss"], figures["val_accuracy"], figures["images_per_second"], left,
+    def keep(self, loss: float) -> None:
+        """Keeps the weights as they are now where no epoch had a lower validation loss."""
+        if loss < self._lowest:
+            self._lowest = loss
+            self._best = self._network.get_weights()
+            self.fitted.best_epoch = self.fitted.epochs_run + 1
+
+    def _epoch_log(self, phase: Phase, num_examples: int) -> EpochLog:
+        to_come = sum(later.epochs for later in self._params.all_phases[self._phase_number :])
+        return EpochLog(
+            self._note, phase=self._phase_number, first=self.fitted.epochs_run + 1,
+            planned=self.fitted.epochs_run + phase.epochs + to_come, num_examples=num_examples,
         )  # fmt: skip
 
-    def _check(self, *losses: float) -> None:
-        if not all(map(math.isfinite, losses)):
-            rate = float(self.model.optimizer.learning_rate)
-            raise ModelError(f"The loss must stay a number; in epoch {self._epoch + 1} it became "
-                             f"{next(loss for loss in losses if not math.isfinite(loss))}. Set a smaller "
-                             f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip
+    def _note(self, figures: dict[str, float]) -> None:
+        for name, value in figures.items():
+            self.fitted.history.setdefault(name, []).append(value)
+        self._run.log_metrics(figures, step=self.fitted.epochs_run)
+        if self._watch is not None:
+            self._watch(self.fitted.epochs_run, figures)
 
 
-@contextlib.contextmanager
-def system_metrics(run: Run) -> Iterator[None]:
-    """Sends the machine's load to the MLflow run while the block lasts."""
-    if run.run_id is None:
-        yield
-        return
-    logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
-    try:
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Validates the running mean of the weights where the optimizer has one, keeps the best, and stops early."""
 
-        monitor: Any = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            run.run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True
-        )
-    except Exception as error:  # psutil or the store may be missing, each with an error of its own
-        log.warning("No system metrics: %s. Training goes on.", (str(error) or type(error).__name__).splitlines()[0])
-        yield
-        return
-    monitor.start()
-    try:
-        yield
-    finally:
-        end = threading.Thread(target=monitor.finish, daemon=True)
-        end.start()
-        end.join(SYSTEM_METRICS_SECONDS)  # a store that does not answer must not hold up training
+    def __init__(self, keep: Callable[[float], None], stopping: EarlyStopping | None):
+        super().__init__()
+        self._keep = keep
+        self._stopping = stopping
+        self._lowest = math.inf
+        self._waited = 0
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._swap()
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        if loss < self._lowest - (self._stopping.min_delta if self._stopping else 0.0):
+            self._lowest, self._waited = loss, 0
+            self._keep(loss)
+        else:
+            self._waited += 1
+        self._swap()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._stopping and self._waited >= self._stopping.patience:
+            self.model.stop_training = True
+
+    def _swap(self) -> None:
+        """Exchanges the weights and their running mean."""
+        optimizer = self.model.optimizer
+        if not optimizer.use_ema:
+            return
+        for weight, mean in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
+            value = weight.numpy()
+            weight.assign(mean)
+            mean.assign(value)
+
+
+class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Lowers the learning rate where the validation loss has not fallen for some epochs."""
+
+    def __init__(self, phase: Phase):
+        super().__init__()
+        self._phase = phase
+        self._lowest = math.inf
+        self._waited = 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["val_loss"])
+        self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
+        if self._waited >= self._phase.decay_epochs:
+            self._waited = 0
+            scale = self.model.optimizer._learning_rate.scale
+            scale.assign(scale * self._phase.decay_factor)

@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import logging
 import platform
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,10 @@ from components.contract.dataset import DatasetInfo, Split, open_split, read_inf
 from components.contract.errors import DataError
 from components.contract.outputs import new_folder, write_json
 from components.contract.tracking import Run, flatten, step_run
-from components.contract.train_params import AugmentationParams, TrainParams
+from components.contract.train_params import TrainParams
 from components.train.backbone import find_weights, load_weights
 
 if TYPE_CHECKING:
-    from components.train.architecture import Network
     from components.train.fit import Fitted
 
 log = logging.getLogger(__name__)
@@ -52,7 +50,9 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     start_tensorflow(params.seed)
     from components.train.architecture import build_network, model_facts, summary
     from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
-    from components.train.fit import system_metrics
+    from components.train.live import system_metrics
+    from components.train.phases import Photographs, train_phases
+    from components.train.selection import plan
 
     network = build_network(
         model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size
@@ -60,7 +60,10 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     weights_sha256 = None
     if weights_path is not None:
         weights_sha256 = load_weights(network.backbone, weights_path, str(model.name))
-    facts = model_facts(network, model, weights_sha256)
+    planned = plan(network, params.all_phases)
+    facts = model_facts(
+        network, model, weights_sha256, trained=planned.layers, num_trained=planned.num_parameters
+    )  # fmt: skip
     for line in summary(network):
         log.info("%s", line)
     check_exportable(network)
@@ -69,7 +72,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         _log_inputs(run, info, params, facts)
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):
-                fitted = _fit(network, training, validation, params, run, folder)
+                photographs = Photographs(training, validation, info.fingerprint)
+                fitted = train_phases(network, photographs, params, run)
             photos = validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(validation))))
             export = export_network(network, folder / "export", photos)
             log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
@@ -79,7 +83,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             write_train_image_ids(folder, training.image_ids)
             bundle = _bundle_info(info, params, facts, fitted, export, run)
             write_json(folder / "bundle.json", bundle)
-        run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
+        if fitted.best_epoch:
+            run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
         run.log_artifacts(bundle_dir, "bundle")
     return bundle
 
@@ -91,26 +96,6 @@ def _open_splits(dataset_dir: Path, info: DatasetInfo) -> tuple[Split, Split]:
         if info.num_images(split) == 0:
             raise DataError(f"Training needs photos in the {split} split; {dataset_dir} has none there.")
     return open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
-
-
-def _fit(
-    network: "Network", training: Split, validation: Split, params: TrainParams, run: Run, folder: Path
-) -> "Fitted":
-    """Trains on photos; or, where there are frozen layers, on what these made of the photos, once."""
-    from components.train.batches import Batches, Examples, Photos
-    from components.train.features import at_boundary
-    from components.train.fit import fit
-
-    learnt: Examples
-    checked: Examples
-    with tempfile.TemporaryDirectory(dir=folder, prefix="features-") as store_dir:
-        if network.boundary is None:
-            learnt = Photos(training, params.augmentation_params, params.seed)
-            checked = Photos(validation, AugmentationParams(), params.seed)
-        else:
-            learnt, checked = at_boundary(network, training, validation, params, Path(store_dir))
-        batches = Batches(learnt, params.batch_size, shuffle_seed=params.seed)
-        return fit(network.learning_part(), batches, Batches(checked, params.batch_size), params, run)
 
 
 def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFacts) -> None:

@@ -21,7 +21,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
 
 def numbered(num: int = 33) -> Features:
     """Features that tell their row."""
-    return Features(np.arange(num, dtype=np.float32)[:, None], np.arange(num, dtype=np.int32))
+    return Features([np.arange(num, dtype=np.float32)[:, None]], np.arange(num, dtype=np.int32))
 
 
 def epoch_of(batches: Batches) -> list[int]:
@@ -75,6 +75,19 @@ def test_photos_without_augmentation_are_those_on_disk(split: Split) -> None:
 def test_features_on_disk_come_as_float32(tmp_path: Path) -> None:
     stored = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float16, shape=(5, 2))
     stored[:] = np.arange(10).reshape(5, 2)
-    inputs = Features(stored, np.zeros(5, np.int32)).gather(np.array([4, 0]), 0)
+    inputs = Features([stored], np.zeros(5, np.int32), in_memory=False).gather(np.array([4, 0]), 0)
     assert inputs.dtype == np.float32
     assert inputs.tolist() == [[8, 9], [0, 1]]
+
+
+def test_oversampling_shows_all_classes_equally_often_and_loses_none() -> None:
+    labels = np.array([0] * 7 + [1] * 3 + [4] * 2, np.int32)
+    examples = Features([np.arange(12, dtype=np.float32)[:, None]], labels)
+    batches = Batches(examples, 4, shuffle_seed=1, oversample=True)
+    inputs, seen = (
+        np.concatenate(parts) for parts in zip(*(batches[index] for index in range(len(batches))), strict=True)
+    )
+    assert batches.num_examples == 21
+    assert np.bincount(seen).tolist() == [7, 7, 0, 0, 7]
+    counts = np.bincount(inputs[:, 0].astype(int))
+    assert counts.tolist() == [1] * 7 + [3, 2, 2] + [4, 3]

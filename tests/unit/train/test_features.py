@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,10 +12,11 @@ from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split, open_split
 from components.contract.layers import parse_layer
 from components.contract.model_params import ModelParams
-from components.contract.train_params import AUGMENTATION_PRESETS, TrainParams
+from components.contract.train_params import AUGMENTATION_PRESETS, CachePrecision, Phase
 from components.train import features
 from components.train.architecture import Network, build_network
-from components.train.features import at_boundary, compute_features, fastest_inference
+from components.train.features import FeatureCache, Wanted, network_digest
+from components.train.selection import frozen_part, learning_part, select
 from tests.made import make_dataset
 
 MEDIUM = AUGMENTATION_PRESETS["medium"]
@@ -28,65 +30,161 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
+def mobilenet(splits: tuple[Split, Split]) -> Network:
+    """Random weights whose normalisation has seen photos: features that neither vanish nor are all alike."""
     keras.utils.set_random_seed(3)
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
-    return build_network(params, image_size=(32, 32), num_classes=3, batch_size=8)
+    network = build_network(params, image_size=(32, 32), num_classes=3, batch_size=8)
+    for layer in network.model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    network.model(splits[0].gather(np.arange(len(splits[0]))), training=True)
+    return network
 
 
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """One convolution, a head."""
+    pixels = keras.Input((32, 32, 3), dtype="uint8", name="pixels")
+    features = keras.layers.Conv2D(4, 3, activation="relu", name="eye")(keras.layers.Rescaling(1 / 255)(pixels))
+    base = keras.Model(pixels, features)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    model = keras.Model(pixels, keras.layers.Dense(3, name="logits")(pooled))
+    return Network(model=model, embedding=pooled, feature_map=features, backbone=base)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
+    return tmp_path / "features"
+
+
+def cache(network: Network, precision: CachePrecision = "float32", trainable: str = "head") -> FeatureCache:
+    boundary = select(network, Phase(trainable=trainable)).boundary
+    assert boundary is not None
+    return FeatureCache(frozen_part(network, boundary), precision)
+
+
+def wanted(split: Split, views: int = 1, **facts: Any) -> Wanted:
+    return Wanted(split, **{"fingerprint": "f", "views": views, "augmentation": MEDIUM, "seed": 5} | facts)
+
+
+@pytest.mark.parametrize("trainable", ["head", "from block_13_expand"])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("float16", 5e-3)])
 def test_logits_through_the_cache_are_those_of_the_whole_network(
-    splits: tuple[Split, Split], network: Network, tmp_path: Path
+    splits: tuple[Split, Split], mobilenet: Network, precision: CachePrecision, tolerance: float, trainable: str
 ) -> None:
-    params = TrainParams(augmentation="medium", views=3, seed=5)
-    learnt, checked = at_boundary(network, *splits, params, tmp_path)
+    network = mobilenet
     train, validation = splits
-    keys = image_keys(train.image_ids)
+    made = cache(network, precision, trainable)
+    learnt, checked = made.get(wanted(train, 3)), made.get(wanted(validation, fingerprint="g"))
     photos = train.gather(np.arange(len(train)))
+    keys = image_keys(train.image_ids)
     views = [photos] + [augment(photos, MEDIUM, photo_seeds(keys, seed=5, variant=view)) for view in (1, 2)]
-    expected = network.model.predict(np.concatenate(views), verbose=0)
-    found = network.learning_part().predict(learnt.values, verbose=0)
-    assert np.abs(found - expected).max() < 1e-4
+    learning = learning_part(network, select(network, Phase(trainable=trainable)).boundary)
+    for given, pixels in ((learnt, np.concatenate(views)), (checked, validation.gather(np.arange(len(validation))))):
+        expected = network.model.predict(pixels, verbose=0)
+        found = learning.predict(given.gather(np.arange(len(pixels)), 0), verbose=0)
+        assert np.ptp(expected, axis=0).min() > 0.1, "photos differ"
+        assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+        lost = expected.max(axis=1) - expected[np.arange(len(expected)), found.argmax(axis=1)]
+        assert lost.max() < 2 * tolerance, "the same top-1, but where two classes are all but equal"
     assert np.array_equal(learnt.labels, np.tile(train.labels, 3))
-    whole = network.model.predict(validation.gather(np.arange(len(validation))), verbose=0)
-    assert np.abs(network.learning_part().predict(checked.values, verbose=0) - whole).max() < 1e-4
-    assert len(checked.labels) == len(validation), "validation is never augmented"
-    assert not list(tmp_path.iterdir()), "what fits into memory stays there"
 
 
-def test_features_too_large_for_memory_stand_in_a_file_as_float16(
-    splits: tuple[Split, Split], network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_in_the_cache_is_not_computed_again(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    first = cache(network).get(wanted(splits[0], 2)).gather(np.arange(20), 0)
+    assert len(list(folder.iterdir())) == 2
+    monkeypatch.setattr(features, "fastest_inference", lambda _: pytest.fail("it has been computed before"))
+    with caplog.at_level(logging.INFO, logger="components"):
+        assert cache(network).can_hold(wanted(splits[0], 2))
+    assert caplog.messages[-1].endswith("all in the cache.")
+    assert np.array_equal(cache(network).get(wanted(splits[0], 2)).gather(np.arange(20), 0), first)
+
+
+@pytest.mark.parametrize(
+    ("views", "facts", "computed"),
+    [
+        (3, {}, 1),
+        (2, {"fingerprint": "other"}, 2),
+        (2, {"seed": 6}, 1),
+        (2, {"augmentation": AUGMENTATION_PRESETS["light"]}, 1),
+    ],
+    ids=["another view", "other photos", "another seed", "another augmentation"],
+)
+def test_only_what_depends_on_a_change_is_computed_anew(
+    splits: tuple[Split, Split], network: Network, folder: Path, views: int, facts: dict[str, Any], computed: int
 ) -> None:
-    infer = fastest_inference(network.frozen_part())
-    options = {"views": 2, "augmentation": MEDIUM, "seed": 5}
-    exact = compute_features(infer, (1280,), splits[0], **options, store=tmp_path / "unused.npy")
+    cache(network).get(wanted(splits[0], 2))
+    cache(network).get(wanted(splits[0], views, **facts))
+    assert len(list(folder.iterdir())) == 2 + computed
+
+
+def test_other_weights_have_other_features(network: Network) -> None:
+    layer = network.model.get_layer("eye")
+    before = network_digest(network.model)
+    weights = layer.get_weights()
+    layer.set_weights([weights[0] + 1e-6, weights[1]])
+    assert network_digest(network.model) != before
+    layer.set_weights(weights)
+    layer.trainable = not layer.trainable
+    assert network_digest(network.model) == before, "whether it learns does not change what it gives"
+
+
+def test_a_damaged_file_is_computed_anew(splits: tuple[Split, Split], network: Network, folder: Path) -> None:
+    expected = cache(network).get(wanted(splits[0])).gather(np.arange(20), 0)
+    (path,) = folder.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert np.array_equal(cache(network).get(wanted(splits[0])).gather(np.arange(20), 0), expected)
+
+
+def test_features_too_large_for_memory_stay_in_their_files(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.random.default_rng(0).permutation(2 * len(splits[0]))
+    in_memory = cache(network, "float16").get(wanted(splits[0], 2)).gather(rows, 0)
     monkeypatch.setattr(features, "LARGEST_IN_MEMORY", 1000)
-    stored = compute_features(infer, (1280,), splits[0], **options, store=tmp_path / "features.npy")
-    assert isinstance(stored.values, np.memmap)
-    assert (tmp_path / "features.npy").stat().st_size < 78 * 1280 * 2 + 1000
-    assert np.allclose(stored.values, exact.values, rtol=1e-3, atol=1e-6)
+    mapped = cache(network, "float16").get(wanted(splits[0], 2)).gather(rows, 0)
+    assert mapped.dtype == np.float32
+    assert np.array_equal(mapped, in_memory)
+
+
+def test_a_limit_is_kept_and_told(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    one_view = len(splits[0]) * 4 * 4
+    monkeypatch.setenv("DARKROOM_CACHE_GB", str(2.5 * one_view / 1e9))
+    assert cache(network).can_hold(wanted(splits[0], 2))
+    assert not cache(network).can_hold(wanted(splits[0], 3))
+    assert "every epoch goes through the frozen layers instead" in caplog.text
+    for seed in (1, 2, 3):
+        cache(network).get(wanted(splits[0], 2, seed=seed))
+    assert len(list(folder.iterdir())) == 2, "what was used longest ago has gone"
 
 
 def test_progress_names_rate_and_time_left(
-    splits: tuple[Split, Split], network: Network, tmp_path: Path, caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    splits: tuple[Split, Split], network: Network, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(features, "REPORT_SECONDS", 0)
     with caplog.at_level(logging.INFO, logger="components"):
-        compute_features(
-            lambda pixels: pixels.mean(axis=(1, 2)), (3,), splits[0], views=1, augmentation=MEDIUM, seed=5,
-            store=tmp_path / "unused.npy",
-        )  # fmt: skip
-    assert caplog.messages[0].startswith("32 of 39 variants have passed the frozen layers, ")
-    assert caplog.messages[-1].startswith("39 of 39 variants")
+        cache(network).get(wanted(splits[0]))
+    assert caplog.messages[0].startswith("32 of 39 photos have passed the frozen layers (view 1 of 1), ")
     assert caplog.messages[-1].endswith("a second, 0 s left.")
 
 
-def test_a_fault_on_the_way_to_the_features_is_not_lost(splits: tuple[Split, Split], tmp_path: Path) -> None:
+def test_a_fault_on_the_way_to_the_features_is_not_lost(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
     def broken(pixels: np.ndarray) -> np.ndarray:
         raise RuntimeError("no such instruction")
 
+    monkeypatch.setattr(features, "fastest_inference", lambda _: broken)
     with pytest.raises(RuntimeError, match="no such instruction"):
-        compute_features(
-            broken, (3,), splits[0], views=1, augmentation=MEDIUM, seed=5, store=tmp_path / "unused.npy"
-        )  # fmt: skip
+        cache(network).get(wanted(splits[0]))
+    assert not list(folder.iterdir()), "no half of a file stays"

@@ -11,18 +11,27 @@ import pytest
 
 from components.contract.errors import ModelError
 from components.contract.tracking import Run
-from components.contract.train_params import EarlyStopping, TrainParams
-from components.train import fit as fit_module
+from components.contract.train_params import EarlyStopping, Phase, TrainParams
+from components.train import live
 from components.train.batches import Batches, Features
-from components.train.fit import OPTIMIZERS, Fitted, crossentropy, fit, learning_rate, system_metrics
+from components.train.fit import Fitted, Fitting
+from components.train.live import system_metrics
+from components.train.optimizing import OPTIMIZERS
+
+Points = tuple[np.ndarray, np.ndarray]
 
 
-def blobs(num: int, seed: int) -> Features:
+def points(num: int, seed: int) -> Points:
     """Three clouds of points that overlap a little."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, num).astype(np.int32)
     centres = np.array([[0, 0], [2, 0], [0, 2]], np.float32)
-    return Features((centres[labels] + rng.normal(0, 0.7, (num, 2))).astype(np.float32), labels)
+    return (centres[labels] + rng.normal(0, 0.7, (num, 2))).astype(np.float32), labels
+
+
+def batches(given: Points, **options: Any) -> Batches:
+    values, labels = given
+    return Batches(Features([values], labels), 16, **options)
 
 
 def classifier(seed: int = 0) -> keras.Model:
@@ -32,15 +41,19 @@ def classifier(seed: int = 0) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3)(hidden))
 
 
-def run_fit(model: keras.Model, **params: Any) -> Fitted:
+def run_fit(model: keras.Model, training: Points | None = None, **params: Any) -> Fitted:
     chosen = TrainParams(**{"epochs": 4, "learning_rate": 0.01, "early_stopping": None} | params)
-    training = Batches(blobs(203, 0), 16, shuffle_seed=chosen.seed)
-    return fit(model, training, Batches(blobs(90, 1), 16), chosen, Run(None))
+    fitting = Fitting(model, chosen, Run(None))
+    learnt = batches(points(203, 0) if training is None else training, shuffle_seed=chosen.seed)
+    for phase in chosen.all_phases:
+        fitting.fit(phase, model, learnt, batches(points(90, 1)))
+    return fitting.fitted
 
 
 def validation_loss(model: keras.Model) -> float:
-    validation = blobs(90, 1)
-    return float(np.mean(crossentropy(3, 0.0)(validation.labels, model(validation.values, training=False))))
+    values, labels = points(90, 1)
+    losses = keras.losses.sparse_categorical_crossentropy(labels, model(values, training=False), from_logits=True)
+    return float(np.mean(losses))
 
 
 def test_training_learns_and_keeps_a_full_history() -> None:
@@ -48,7 +61,7 @@ def test_training_learns_and_keeps_a_full_history() -> None:
     fitted = run_fit(model, epochs=6)
     assert fitted.epochs_run == 6
     assert fitted.history.keys() == {
-        "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second", "seconds",
+        "phase", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second", "seconds",
     }  # fmt: skip
     assert all(len(values) == 6 and all(map(math.isfinite, values)) for values in fitted.history.values())
     assert fitted.at_best("val_accuracy") > 0.85
@@ -77,15 +90,61 @@ def test_every_optimizer_of_the_params_learns(optimizer: str) -> None:
     assert fitted.history["loss"][-1] < fitted.history["loss"][0]
 
 
-def test_every_optimizer_of_the_params_is_known() -> None:
-    assert OPTIMIZERS.keys() == set(TrainParams.model_fields["optimizer"].annotation.__args__)
+def test_phases_go_on_from_the_best_weights_and_the_best_of_all_are_kept() -> None:
+    model = classifier()
+    wild = Phase(epochs=2, optimizer="sgd", learning_rate=5.0, schedule="constant")
+    fitted = run_fit(model, phases=(Phase(epochs=5), wild))
+    assert fitted.history["phase"] == [1] * 5 + [2] * 2
+    assert fitted.best_epoch <= 5, "the second phase only did harm"
+    assert validation_loss(model) == pytest.approx(min(fitted.history["val_loss"]), abs=1e-5)
 
 
-def test_the_cosine_ends_near_nothing_and_a_constant_rate_stays() -> None:
-    falling = run_fit(classifier(), epochs=4, schedule="cosine").history["learning_rate"]
-    assert falling == pytest.approx([0.01 * (1 + math.cos(math.pi * part)) / 2 for part in (0.25, 0.5, 0.75, 1)])
-    assert run_fit(classifier(), epochs=2, schedule="constant").history["learning_rate"] == pytest.approx([0.01] * 2)
-    assert learning_rate(TrainParams(schedule="constant"), 10) == 0.001
+def test_a_phase_takes_from_the_section_what_it_does_not_say() -> None:
+    params = TrainParams(epochs=7, learning_rate=0.5, early_stopping=None, phases=(Phase(epochs=2), Phase()))
+    first, second = params.all_phases
+    assert (first.epochs, first.learning_rate, first.early_stopping) == (2, 0.5, None)
+    assert second.epochs == 7
+    assert TrainParams.model_validate_json(params.model_dump_json()).all_phases != params.all_phases, (
+        "what is written out says everything: only resolved params may be written"
+    )
+
+
+def test_the_running_mean_of_the_weights_is_what_is_validated_and_kept() -> None:
+    plain, mean = classifier(), classifier()
+    jumping = {"epochs": 3, "optimizer": "sgd", "learning_rate": 0.8, "schedule": "constant"}
+    run_fit(plain, **jumping)
+    fitted = run_fit(mean, ema=0.9, **jumping)
+    assert validation_loss(mean) == pytest.approx(min(fitted.history["val_loss"]), abs=1e-5)
+    assert not np.allclose(mean.get_weights()[0], plain.get_weights()[0])
+
+
+def test_a_plateau_lowers_the_rate() -> None:
+    fitted = run_fit(
+        classifier(), epochs=8, optimizer="sgd", learning_rate=3.0, schedule="plateau", decay_epochs=1, decay_factor=0.1
+    )
+    rates = fitted.history["learning_rate"]
+    assert rates[0] == pytest.approx(3.0)
+    assert rates == sorted(rates, reverse=True)
+    losses = fitted.history["val_loss"]
+    worse = [epoch for epoch in range(1, 7) if losses[epoch] >= min(losses[:epoch])]
+    assert worse, "with this rate the loss jumps"
+    assert rates[worse[0] + 1] == pytest.approx(0.3)
+
+
+def test_whoever_watches_sees_each_epoch_and_may_end_the_training() -> None:
+    seen: list[int] = []
+
+    def watch(epoch: int, figures: dict[str, float]) -> None:
+        seen.append(epoch)
+        if figures["val_accuracy"] >= 0 and epoch == 2:
+            raise KeyError("enough")
+
+    params = TrainParams(epochs=5)
+    with pytest.raises(KeyError, match="enough"):
+        Fitting(model := classifier(), params, Run(None), watch).fit(
+            params.all_phases[0], model, batches(points(203, 0)), batches(points(90, 1))
+        )
+    assert seen == [1, 2]
 
 
 def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
@@ -98,28 +157,30 @@ def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
     assert not np.array_equal(weights[0][0], weights[2][0])
 
 
-def test_label_smoothing_is_that_of_keras() -> None:
-    rng = np.random.default_rng(0)
-    labels, logits = rng.integers(0, 3, 20), rng.normal(size=(20, 3)).astype(np.float32)
-    plain = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    assert np.allclose(np.asarray(crossentropy(3, 0.0)(labels, logits)), np.asarray(plain), atol=1e-6)
-    smooth = keras.losses.categorical_crossentropy(
-        keras.utils.to_categorical(labels, 3).astype(np.float32), logits, from_logits=True, label_smoothing=0.1
-    )
-    assert np.allclose(np.asarray(crossentropy(3, 0.1)(labels, logits)), np.asarray(smooth), atol=1e-6)
-
-
 def test_a_loss_that_is_no_number_stops_training_and_says_where() -> None:
-    broken = blobs(203, 0)
-    broken.values[7] = np.nan
+    values, labels = points(203, 0)
+    values[7] = np.nan
     with pytest.raises(ModelError, match=r"in epoch 1 it became nan\. Set a smaller train\.learning_rate \(it is"):
-        fit(classifier(), Batches(broken, 16, shuffle_seed=1), Batches(blobs(90, 1), 16), TrainParams(), Run(None))
+        run_fit(classifier(), (values, labels))
+
+
+def test_what_was_good_before_a_loss_that_is_no_number_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    model = classifier()
+    wild = Phase(epochs=30, optimizer="sgd", learning_rate=10.0, momentum=0.99, schedule="constant")
+    values, labels = points(203, 0)
+    fitting = Fitting(model, TrainParams(phases=(Phase(epochs=3), wild)), Run(None))
+    fitting.fit(Phase(epochs=3), model, batches((values, labels)), batches(points(90, 1)))
+    best = validation_loss(model)
+    fitting.fit(wild, model, batches((values * 1e30, labels)), batches(points(90, 1)))
+    assert "The best weights so far are kept." in caplog.text
+    assert fitting.fitted.best_epoch <= 3
+    assert validation_loss(model) == pytest.approx(best, abs=1e-6)
 
 
 def test_each_epoch_and_the_way_within_one_are_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_module, "REPORT_SECONDS", 0)
+    monkeypatch.setattr(live, "REPORT_SECONDS", 0)
     with caplog.at_level(logging.INFO, logger="components"):
         run_fit(classifier(), epochs=2)
     assert any(message.startswith("Epoch 1: 62 %, loss ") for message in caplog.messages)

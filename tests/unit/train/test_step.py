@@ -33,7 +33,14 @@ OWN = ModelParams(
     kind="layers", layers=tuple(map(parse_layer, [CONVOLUTION, "GlobalAveragePooling2D", {"Dropout": {"rate": 0.1}}]))
 )
 PARAMS = TrainParams(
-    model=OWN, epochs=EPOCHS, batch_size=8, learning_rate=0.03, augmentation="light", early_stopping=None, seed=3
+    model=OWN,
+    epochs=EPOCHS,
+    batch_size=8,
+    learning_rate=0.03,
+    augmentation="light",
+    early_stopping=None,
+    seed=3,
+    trainable="all",
 )
 
 
@@ -80,7 +87,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Ite
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLFLOW_TRACKING_URI", store)
-            patch.setattr("components.train.fit.SYSTEM_METRICS_SECONDS", 0.2)
+            patch.setattr("components.train.live.SYSTEM_METRICS_SECONDS", 0.2)
             bundle = train(folder / "dataset", PARAMS, folder / "model")
     finally:
         done.set()
@@ -177,7 +184,7 @@ def test_the_network_is_shown_before_it_is_trained(trained: Trained) -> None:
     shown = "\n".join(trained.log[table:first_epoch])
     assert "conv2d_1 (Conv2D)" in shown
     assert "14 × 14 × 4" in shown
-    assert "127 parameters, 127 of them trained." in shown
+    assert "trains 2 of 2 layers with weights, 127 of 127 parameters." in shown
 
 
 def test_equal_params_data_and_seed_give_equal_weights(trained: Trained, tmp_path: Path, mlflow_store: str) -> None:
@@ -209,7 +216,9 @@ def pretrained(**model: Any) -> TrainParams:
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
     chosen = ModelParams(**{"kind": "pretrained", "name": "MobileNetV2", "head": head} | model)
     stopping = EarlyStopping(patience=2)
-    return TrainParams(model=chosen, epochs=3, batch_size=8, augmentation="medium", views=2, early_stopping=stopping)
+    return TrainParams(
+        model=chosen, epochs=3, batch_size=8, augmentation="medium", views=2, early_stopping=stopping, trainable="head"
+    )
 
 
 def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(

@@ -1,0 +1,116 @@
+"""What a training tells while it goes on: a line for each epoch, and the load of the machine."""
+
+import contextlib
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import keras
+
+from components.contract.errors import ModelError
+from components.contract.tracking import Run
+
+log = logging.getLogger(__name__)
+
+REPORT_SECONDS: Final = 10.0
+SYSTEM_METRICS_SECONDS: Final = 5
+
+
+class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Shows and hands on the figures of each epoch, and stops when they are no numbers."""
+
+    def __init__(
+        self, note: Callable[[dict[str, float]], None], *, phase: int, first: int, planned: int, num_examples: int
+    ):
+        """Makes the callback of one phase.
+
+        Args:
+            note: is given the figures of each epoch.
+            phase: counted from 1.
+            first: the number of its first epoch, counted from 1 over all phases.
+            planned: epochs of all phases, if none stops early.
+            num_examples: of an epoch.
+        """
+        super().__init__()
+        self._note = note
+        self._phase = phase
+        self._first = first
+        self._planned = planned
+        self._num_examples = num_examples
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._training_started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = self._first + epoch
+        self._epoch_started = self._reported = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        now = time.monotonic()
+        if now - self._reported < REPORT_SECONDS:
+            return
+        self._reported = now
+        loss = float((logs or {})["loss"])
+        self._check(loss)
+        done = (batch + 1) / self.params["steps"]
+        left = (now - self._epoch_started) * (1 - done) / done
+        log.info("Epoch %d: %.0f %%, loss %.4f, %.0f s left in it.", self._epoch, 100 * done, loss, left)
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._validation_started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        now = time.monotonic()
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        self._check(figures["loss"], figures["val_loss"])
+        figures["phase"] = self._phase
+        figures["learning_rate"] = float(self.model.optimizer.learning_rate)
+        figures["images_per_second"] = self._num_examples / (self._validation_started - self._epoch_started)
+        figures["seconds"] = now - self._epoch_started
+        left = (now - self._training_started) / (epoch + 1) * (self._planned - self._epoch)
+        log.info(
+            "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, at most "
+            "%.0f s left.", len(str(self._planned)), self._epoch, self._planned, figures["loss"], figures["accuracy"],
+            figures["val_loss"], figures["val_accuracy"], figures["images_per_second"], left,
+        )  # fmt: skip
+        self._note(figures)
+
+    def _check(self, *losses: float) -> None:
+        if not all(map(math.isfinite, losses)):
+            rate = float(self.model.optimizer.learning_rate)
+            raise DivergedError(f"The loss must stay a number; in epoch {self._epoch} it became "
+                                f"{next(loss for loss in losses if not math.isfinite(loss))}. Set a smaller "
+                                f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip
+
+
+class DivergedError(ModelError):
+    """The loss is no longer a number."""
+
+
+@contextlib.contextmanager
+def system_metrics(run: Run) -> Iterator[None]:
+    """Sends the machine's load to the MLflow run while the block lasts."""
+    if run.run_id is None:
+        yield
+        return
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        monitor: Any = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
+            run.run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True
+        )
+    except Exception as error:  # psutil or the store may be missing, each with an error of its own
+        log.warning("No system metrics: %s. Training goes on.", (str(error) or type(error).__name__).splitlines()[0])
+        yield
+        return
+    monitor.start()
+    try:
+        yield
+    finally:
+        end = threading.Thread(target=monitor.finish, daemon=True)
+        end.start()
+        end.join(SYSTEM_METRICS_SECONDS)  # a store that does not answer must not hold up training

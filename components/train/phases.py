@@ -1,0 +1,105 @@
+"""The phases of a training: what each trains, what it learns from, and what is told of it beforehand."""
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import keras
+
+from components.contract.dataset import Split
+from components.contract.tracking import Run
+from components.contract.train_params import AugmentationParams, Phase, TrainParams
+from components.train.architecture import Network
+from components.train.batches import Batches, Examples, Photos
+from components.train.features import FeatureCache, Wanted
+from components.train.fit import Fitted, Fitting, Watch
+from components.train.selection import Selection, frozen_part, learning_part, rate_scales, select
+
+log = logging.getLogger(__name__)
+
+SHOWN_NAMES: Final = 3
+"""Of the layers that are trained, or frozen, the first and the last so many."""
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The photos of a training.
+
+    Attributes:
+        training: to learn from.
+        validation: to choose the epoch by; never augmented.
+        fingerprint: of the data set.
+    """
+
+    training: Split
+    validation: Split
+    fingerprint: str
+
+
+def train_phases(
+    network: Network, photos: Photographs, params: TrainParams, run: Run, watch: Watch | None = None
+) -> Fitted:
+    """Trains a network in place, phase by phase, and leaves the weights of the best epoch of all.
+
+    Args:
+        network: its weights loaded.
+        photos: to learn from and to choose by.
+        params: resolved.
+        run: gets the figures of each epoch.
+        watch: sees them as well.
+
+    Raises:
+        ModelError: a phase names layers that are not there, or the loss was never a number.
+    """
+    fitting = Fitting(network.model, params, run, watch)
+    phases = params.all_phases
+    for number, phase in enumerate(phases, start=1):
+        selection = select(network, phase)
+        for line in describe(network, selection):
+            log.info("Phase %d of %d: %s", number, len(phases), line)
+        if selection.trained:
+            learnt, checked, boundary = _examples(network, selection, photos, phase, params)
+            fitting.fit(
+                phase,
+                learning_part(network, boundary),
+                Batches(learnt, params.batch_size, shuffle_seed=params.seed,
+                        oversample=params.imbalance == "oversample"),
+                Batches(checked, params.batch_size),
+                rate_scales(network, selection, phase.layer_decay),
+            )  # fmt: skip
+    return fitting.fitted
+
+
+def describe(network: Network, selection: Selection) -> Iterator[str]:
+    """What a phase trains, line by line."""
+    model = network.model
+    trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    yield (f"trains {len(selection.trained)} of {len(selection.trained) + len(selection.frozen)} layers with weights, "
+           f"{trained:,} of {model.count_params():,} parameters.")  # fmt: skip
+    for word, names in (("trained", selection.trained), ("frozen", selection.frozen)):
+        if names:
+            yield f"{word}: {_shortened(names)}."
+    if selection.boundary is not None:
+        shape = " × ".join(map(str, selection.boundary.shape[1:]))
+        yield f"the freeze boundary lies after {selection.boundary_name}, {shape} numbers a photo."
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    shown = names if len(names) <= 2 * SHOWN_NAMES + 1 else (*names[:SHOWN_NAMES], "…", *names[-SHOWN_NAMES:])
+    return ", ".join(shown)
+
+
+def _examples(
+    network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
+) -> tuple[Examples, Examples, keras.KerasTensor | None]:
+    """What a phase learns from and is checked by, and where in the network they enter."""
+    augmentation, seed = phase.augmentation_params, params.seed
+    if selection.boundary is not None:
+        cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
+        learnt = Wanted(photos.training, f"{photos.fingerprint} train", params.views, augmentation, seed)
+        checked = Wanted(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed)
+        if cache.can_hold(learnt, checked):
+            return cache.get(learnt), cache.get(checked), selection.boundary
+    return Photos(photos.training, augmentation, seed), Photos(photos.validation, AugmentationParams(), seed), None
