@@ -57,6 +57,8 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     client = _client()
     client.set_model_version_tag(model_name, version, "darkroom.verdict", verdict.verdict)
     client.set_model_version_tag(model_name, version, "darkroom.reasons", " ".join(verdict.reasons)[:5000])
+    # What the registry's page shows first.
+    client.update_model_version(model_name, version, f"Verdict: {verdict.verdict}. {' '.join(verdict.reasons)}"[:5000])
     aliases = client.get_registered_model(model_name).aliases
     standing = str(aliases[CHAMPION]) if CHAMPION in aliases else None
     because = f"the verdict is {verdict.verdict!r}"

@@ -41,7 +41,11 @@ def metrics_of(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
     for one in figures.robustness[1:]:
         metrics[f"robustness/{one.disturbance.replace('%', ' percent')}"] = one.accuracy.value
     if figures.folds is not None:
-        metrics["folds/accuracy"] = figures.folds.accuracy.value
+        for key in ("accuracy", "macro_f1"):
+            figure = getattr(figures.folds, key)
+            metrics |= {f"folds/{key}": figure.value, f"folds/{key}_low": figure.low, f"folds/{key}_high": figure.high}
+    if info.gate.looks is not None:
+        metrics["evaluation/num_looks"] = info.gate.looks
     if info.latency_p50_ms is not None and info.size_bytes is not None:
         metrics |= {"evaluation/latency_p50_ms": info.latency_p50_ms, "evaluation/size_mb": info.size_bytes / 1e6}
     return metrics

@@ -80,7 +80,9 @@ class Story:
         self._list(content.insights, numbered=True)
         self._heading("Make it again")
         self._code(reproduce_commands(content))
-        self._text("params.yaml of this model:", "soft")
+        self._text(
+            "params.yaml of this model; the whole of it stands in the run’s folder and in its MLflow run:", "soft"
+        )
         self._code(reproduce_params(content))
         self._heading("Use it")
         self._text("The service answers with the class, its probability and those of all other classes.", "soft")

@@ -41,6 +41,7 @@ def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(ru
     assert found.tags[BENTO_TAG] == "colours:1"
     assert found.tags["darkroom.data_version"] == "abc"
     assert found.tags["darkroom.git_revision"] == "0123456"
+    assert found.description == "Verdict: first. There is none yet."
 
 
 def test_a_model_that_is_not_better_is_registered_and_the_champion_stays(run_id: str) -> None:

@@ -317,7 +317,7 @@ def test_the_paired_bootstrap_is_that_of_the_photos() -> None:
     labels = rng.integers(0, 3, 150)
     ours, theirs = (np.where(rng.random(150) < share, labels, rng.integers(0, 3, 150)) for share in (0.85, 0.7))
     found = compare(ours, theirs, labels, resamples=4000, rng=rng)
-    drawn = rng.integers(0, 150, (500, 150))
+    drawn = rng.integers(0, 150, (300, 150))
     differences = [
         f1_score(labels[at], ours[at], average="macro") - f1_score(labels[at], theirs[at], average="macro")
         for at in drawn

@@ -29,11 +29,11 @@ from components.contract.evaluation import (
     SplitFigures,
     Verdict,
 )
-from components.contract.params import EvaluateParams
+from components.contract.params import EvaluateParams, TrainParams, load_params
 from components.evaluate.architecture import architecture_chart, boxes_of
 from components.evaluate.card import render_card
 from components.evaluate.charts import draw_charts, inline_svg, png, shorten
-from components.evaluate.content import Content, Doubt, Photo, Showcase, reproduce_commands
+from components.evaluate.content import Content, Doubt, Photo, Showcase, reproduce_commands, reproduce_params
 from components.evaluate.history import History, Phase, phases_of
 from components.evaluate.ink import INK
 from components.evaluate.label_errors import LabelError
@@ -300,6 +300,15 @@ def test_commands_leave_out_what_is_not_known() -> None:
     assert reproduce_commands(known) == "darkroom run --params params.yaml --data photos"
 
 
+def test_the_params_of_the_report_are_params_that_darkroom_takes(tmp_path: Path) -> None:
+    train = TrainParams(epochs=7, batch_size=16)
+    made = content(num_photos=0, params=train.model_dump(mode="json"))
+    (tmp_path / "params.yaml").write_text(reproduce_params(made))
+    loaded = load_params(tmp_path / "params.yaml", ("data.uri=photos",))
+    assert loaded.train == train and loaded.evaluate == made.params
+    assert (loaded.deploy.model_name, loaded.preprocess.image_size) == ("pets", (32, 32))
+
+
 @pytest.mark.parametrize(
     ("share", "text"), [(0.0, "0 %"), (1.0, "100 %"), (0.9999, "100.0 %"), (0.12345, "12.3 %"), (None, "–")]
 )
@@ -344,7 +353,7 @@ def test_the_pdf_is_made_without_a_browser_and_alike_each_time(tmp_path: Path) -
 
 
 def test_a_pdf_of_many_classes_and_photos_stays_small(tmp_path: Path) -> None:
-    names = tuple(f"a class with a name of its own, number {number}" for number in range(100))
+    names = tuple(f"a class with a name of its own, number {number}" for number in range(70))
     made = content(names, per_class=5, accuracy=0.3, side=256, num_photos=60, with_pictures=True)
     write_pdf(tmp_path / "report.pdf", made)
     assert (tmp_path / "report.pdf").stat().st_size < 5_000_000

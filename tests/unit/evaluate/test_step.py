@@ -19,6 +19,7 @@ from PIL import Image
 
 from components.contract.bundle import read_bundle
 from components.contract.calibration import read_calibration
+from components.contract.console import exit_code
 from components.contract.dataset import open_split, read_info
 from components.contract.errors import ArtifactError
 from components.contract.evaluation import read_evaluation, read_figures
@@ -26,6 +27,7 @@ from components.contract.outputs import write_json
 from components.contract.params import EvaluateParams, GateParams
 from components.contract.runtime import InferenceGraph, export_sha256
 from components.contract.tracking import create_run
+from components.evaluate.__main__ import main
 from components.evaluate.step import evaluate
 from tests.made import CLASS_NAMES, make_bundle, make_dataset
 from tests.unit.evaluate.datasets import rewrite_split
@@ -212,6 +214,7 @@ def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Pa
     assert stored.data.metrics["test/macro_f1_high"] == found.macro_f1.high
     assert stored.data.metrics["validation/log_loss"] == pytest.approx(read_figures(written).validation.log_loss.value)
     assert stored.data.tags["darkroom.verdict"] == "first"
+    assert stored.data.metrics["evaluation/num_looks"] == 1
     logged = {file.path for file in MlflowClient().list_artifacts(str(trained.run_id), "evaluation")}
     assert {"evaluation/report.html", "evaluation/confusion_matrix.png", "evaluation/loss_curve.png"} <= logged
     assert stored.info.status == "RUNNING", "the run's owner ends it"
@@ -254,7 +257,9 @@ def test_file_names_come_from_the_manifest(folder: Path) -> None:
     assert "blue/a &lt;b&gt;.png" in (run(folder) / "report.html").read_text()
 
 
-def test_the_module_resolves_the_name_and_ends_with_a_code(folder: Path, tmp_path: Path) -> None:
+def test_the_module_resolves_the_name_and_ends_with_a_code(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\nevaluate: {bootstrap_resamples: 100}\n")
     command = [sys.executable, "-m", "components.evaluate", "--params", str(tmp_path / "params.yaml"),
                "--dataset", str(folder / "dataset"), "--model", str(folder / "model"),
@@ -264,10 +269,12 @@ def test_the_module_resolves_the_name_and_ends_with_a_code(folder: Path, tmp_pat
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["model_name"] == "colours"
     assert "[evaluate] Test accuracy 100 %" in done.stdout
     change_bundle(folder, image_size=(8, 8))
-    failed = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
-    assert failed.returncode == 2
-    assert failed.stderr.startswith("darkroom: The model's image size must be")
-    assert failed.stderr.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", command[2:])
+    capsys.readouterr()
+    assert exit_code(main) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("darkroom: The model's image size must be")
+    assert said.count("\n") == 1
 
 
 def test_the_calibration_is_that_of_the_graph_and_its_answers_are_those_that_are_written(folder: Path) -> None:
