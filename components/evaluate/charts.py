@@ -115,6 +115,9 @@ def curve_chart(
         kept = curves.get("validation") or curves["training"]
         if best_epoch <= len(kept):
             axes.plot([best_epoch], [kept[best_epoch - 1]], "o", color=BAD, markersize=6)
+        if phases:
+            low, high = axes.get_ylim()
+            axes.set_ylim(low, high + 0.12 * (high - low))  # room for their names above the curves
         for phase in phases:
             if phase.epochs is not None:
                 _mark_phase(axes, phase)
