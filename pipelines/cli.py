@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_data(verb)
     add_submit(verb, _add_params_options)
     add_images(verb)
-    add_model(verb)
+    add_model(verb, _add_params_options)
     return parser
 
 
@@ -196,6 +196,7 @@ def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     from components.contract.resolve import resolve
     from components.preprocess.remote import is_remote
     from components.preprocess.source import probe
+    from components.train.brought import look_at
 
     params = params_of(arguments)
     uri = params.data.uri
@@ -203,7 +204,9 @@ def resolve_data(arguments: argparse.Namespace) -> "Resolution":
         uri = str(Path(uri).expanduser().resolve())
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
     found = probe(uri)
-    return resolve(params, native_size=found.native_size, data_name=found.name)
+    model, given = look_at(params.train.model)
+    params = params.model_copy(update={"train": params.train.model_copy(update={"model": model})})
+    return resolve(params, native_size=found.native_size, data_name=found.name, given=given)
 
 
 def params_of(arguments: argparse.Namespace) -> "Params":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.images import IMAGES, PUBLIC_BASE
 
 if TYPE_CHECKING:
+    from components.contract.model_params import ModelParams
     from components.contract.resolve import Resolution
     from pipelines.cluster import Server
     from pipelines.placement import Placement
@@ -152,8 +153,23 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
     if missing:
         raise ParamsError(f"{' and '.join(missing)} must be given, because {uri} cannot be looked at from here: "
                           f"{' '.join(f'--set {key}=…' for key in missing)}")  # fmt: skip
+    _check_model_is_reachable(params.train.model, on_volume=bool(arguments.data_claim))
     params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
     return resolve(params, native_size=params.preprocess.size, data_name=params.deploy.model_name)
+
+
+def _check_model_is_reachable(model: "ModelParams", *, on_volume: bool) -> None:
+    """Refuses a model's file that tasks on a cluster would not find."""
+    from components.contract.errors import ParamsError
+
+    files = {"path": model.path, "weights": None if model.weights in ("imagenet", "none") else model.weights}
+    if model.from_ is not None and "@" not in model.from_ and "/" in model.from_:
+        files["from"] = model.from_
+    for key, path in files.items():
+        if path is not None and not (on_volume and path.startswith("/data/")):
+            raise ParamsError(f"On a cluster train.model.{key} must lie on a volume: --data-claim NAME and a path that "
+                              f"begins with /data/; found {path}. An earlier model can also be named in MLflow's "
+                              "registry: train.model.from=name@champion.")  # fmt: skip
 
 
 def _placement(arguments: argparse.Namespace) -> "Placement":

@@ -116,7 +116,7 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
     """
     from components.preprocess.origin import ORIGIN_VARIABLE, find_origin
 
-    uri, weights = params.data.uri, params.train.model.weights
+    uri, model = params.data.uri, params.train.model
     writable = [run_dir, HOME]
     if cache := environment.get("DARKROOM_CACHE"):
         writable.append(Path(cache))
@@ -125,7 +125,9 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
         writable.append(Path(store.removeprefix("sqlite:///")).parent)
     for folder in writable:
         folder.mkdir(parents=True, exist_ok=True)
-    readable = [Path(name).expanduser() for name in (uri, weights) if name and "://" not in name]
+    readable = [
+        Path(name).expanduser() for name in (uri, model.weights, model.path, model.from_) if name and "://" not in name
+    ]
     passed = {key: value for key, value in environment.items() if key.startswith(PASSED_ON)}
     origin = {} if "://" in uri else {ORIGIN_VARIABLE: find_origin(uri).model_dump_json()}
     return Containers(

@@ -1,4 +1,4 @@
-"""The verbs of the `darkroom` command that look at models: model check."""
+"""The verbs of the `darkroom` command that look at models and package them: model check, model summary, package."""
 
 import argparse
 from collections.abc import Callable
@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 from components.contract.console import MENDABLE
 
 if TYPE_CHECKING:
+    from components.contract.params import Params
+    from components.contract.resolve import Resolution
+    from components.train.account import Account
     from components.train.imported.facts import ImportedModel
     from components.train.imported.importing import Report
+
+PHOTO = (480, 640)
+"""Height and width that are taken for those of photos that are not there."""
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
-def add_model(verb: Verb) -> None:
-    """Adds `darkroom model check`."""
+def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Adds `darkroom model check`, `darkroom model summary` and `darkroom package`."""
     model = verb("model", _check, "look at a model before it is used")
     actions = model.add_subparsers(title="actions", metavar="ACTION", required=True)
     text = "tell whether a model file can be uploaded safely, what it is, or why not"
@@ -26,6 +32,20 @@ def add_model(verb: Verb) -> None:
     check.add_argument("--image-size", type=_size, metavar="HxW", help="for an architecture; default: its own")
     check.add_argument("--classes", type=int, metavar="N", help="it is to be used as it is, for so many classes")
     check.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    text = "print the layers of the network that params describe, what they cost, and draw them"
+    summary = actions.add_parser("summary", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    summary.set_defaults(verb=_summary)
+    add_params_options(summary)
+    summary.add_argument("--classes", type=_classes, default=10, metavar="N", help="default: %(default)s")
+    summary.add_argument("--output", type=Path, default=Path("network.svg"), help="the drawing; default: %(default)s")
+    summary.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    package = verb("package", _package, "make a pretrained network with ImageNet's classes a service, without training")
+    package.add_argument("--pretrained", type=_backbone, required=True, metavar="NAME", help="such as MobileNetV2")
+    package.add_argument("--weights", default="imagenet", metavar="FILE", help="with top; default: %(default)s")
+    package.add_argument("--output", type=Path, metavar="FOLDER", help="default: packages/NAME")
+    package.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -40,6 +60,114 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         print(*_lines(arguments.file, report), sep="\n")
     return 0 if report.accepted else MENDABLE
+
+
+def _summary(arguments: argparse.Namespace) -> int:
+    from components.contract.outputs import write_file
+    from pipelines import show
+
+    resolution = _resolved(arguments)
+    name, costs = _costs(resolution.params, arguments.classes)
+    from components.train.drawing import draw
+
+    write_file(arguments.output, draw(costs.rows, name).encode())
+    if arguments.json:
+        show.as_json(costs.model_dump(mode="json") | {"drawing": str(arguments.output)})
+        return 0
+    show.decisions(show.console(), resolution)
+    print(*_table(costs), f"{arguments.output} shows it.", sep="\n")
+    return 0
+
+
+def _resolved(arguments: argparse.Namespace) -> "Resolution":
+    """Params without `auto`, by a look at the data where they are there, else for photos."""
+    from components.contract.errors import DataError
+    from components.contract.resolve import resolve
+    from components.train.brought import look_at
+    from pipelines.cli import params_of, resolve_data
+
+    if arguments.data is None and arguments.params is None and not Path("params.yaml").exists():
+        arguments.data = "photos"
+    try:
+        return resolve_data(arguments)
+    except DataError:
+        params = params_of(arguments)
+    model, given = look_at(params.train.model)
+    params = params.model_copy(update={"train": params.train.model_copy(update={"model": model})})
+    return resolve(params, native_size=PHOTO, data_name="photos", given=given)
+
+
+def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
+    import tempfile
+
+    from components.train.brought import bring
+    from components.train.tensorflow_start import start_tensorflow
+
+    train, size = params.train, params.preprocess.size
+    with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
+        brought = bring(train.model, size, class_names=None, folder=Path(scratch) / "model")
+        start_tensorflow(train.seed)
+        from components.train.account import account
+        from components.train.architecture import build_network
+
+        if brought is not None and brought.layer is None:
+            num_classes = brought.facts.num_outputs or num_classes
+        network = build_network(
+            train.model, image_size=size, num_classes=num_classes, batch_size=train.batch_size, brought=brought
+        )
+    return network.model.name, account(network, train.batch_size)
+
+
+def _table(costs: "Account") -> list[str]:
+    from components.contract.layer_kinds import shape_text
+
+    head = f"{'layer':<40} {'gives':<18} {'parameters':>14} {'multiply-adds':>16}"
+    rows = []
+    for row in costs.rows:
+        weights = f"{row.num_parameters:,}" if row.num_parameters else ""
+        work = f"{row.multiply_adds:,}" if row.multiply_adds else ""
+        rows.append(f"{f'{row.name} ({row.kind})':<40} {shape_text(row.gives):<18} {weights:>14} {work:>16}".rstrip())
+    return [
+        head, *rows,
+        f"{costs.num_parameters:,} parameters, {costs.weights_bytes / 2**20:.1f} MiB; about "
+        f"{costs.multiply_adds / 1e6:,.1f} million multiply-adds for a photo.",
+        f"Training every layer takes about {costs.training_bytes / 2**30:.2f} GiB with batches of {costs.batch_size}; "
+        "frozen layers take less.",
+    ]  # fmt: skip
+
+
+def _package(arguments: argparse.Namespace) -> int:
+    import logging
+    import sys
+
+    from pipelines import show
+    from pipelines.package import package
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    for name in ("components", "pipelines"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    output = arguments.output or Path("packages", arguments.pretrained)
+    facts = package(arguments.pretrained, arguments.weights, output)
+    if arguments.json:
+        show.as_json({"tag": facts.tag, "bento": str(output / "bento" / "bento"), "bundle": str(output / "model")})
+    else:
+        served = output / "bento" / "bento"
+        print(f"{facts.tag} names {len(facts.class_names):,} classes. Serve it: bentoml serve {served}")
+    return 0
+
+
+def _backbone(text: str) -> str:
+    from components.contract.backbones import BACKBONES
+
+    if text not in BACKBONES:
+        raise argparse.ArgumentTypeError(f"one of {', '.join(BACKBONES)} is expected; found {text!r}")
+    return text
+
+
+def _classes(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"a number of classes from 2 is expected; found {text!r}")
+    return int(text)
 
 
 def _lines(path: Path, report: "Report") -> list[str]:

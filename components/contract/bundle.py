@@ -32,6 +32,12 @@ class ModelFacts(BaseModel):
     num_layers: int
     weights_sha256: str | None = None
     """Of the file of pretrained weights, where one was loaded."""
+    uploaded_sha256: str | None = None
+    """Of the file that was brought, where the network went on from one."""
+    imported_sha256: str | None = None
+    """Of the copy of it that was checked, and used."""
+    from_mlflow_run_id: str | None = None
+    """The run of the earlier model that this one went on from."""
 
 
 class ExportFacts(BaseModel):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError, WrapValidator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 CUSTOM = "darkroom"
@@ -45,7 +46,7 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
         owners, keys = _walk(model, found["loc"], ends_unknown=unknown)
         what = found["msg"]
         if unknown:
-            what = f"unknown key{nearest(str(keys[-1]), owners[-1].model_fields if owners else ())}"
+            what = f"unknown key{nearest(str(keys[-1]), _fields(owners[-1]) if owners else ())}"
         elif found["type"] == "missing":
             what = "required, yet not given"
         elif found["type"] != CUSTOM:
@@ -73,16 +74,21 @@ def _walk(
     keys: list[int | str] = []
     candidates: list[type[BaseModel]] = [model]
     for position, key in enumerate(location):
-        owner = next((candidate for candidate in candidates if key in candidate.model_fields), None)
+        owner = next((candidate for candidate in candidates if key in _fields(candidate)), None)
         if owner is not None:
             owners.append(owner)
-            candidates = _models_within(owner.model_fields[str(key)].annotation)
+            candidates = _models_within(_fields(owner)[str(key)].annotation)
         elif ends_unknown and position == len(location) - 1:
             owners += candidates[:1]
         elif isinstance(key, str):
             continue
         keys.append(key)
     return owners, keys
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """By the keys that the user writes."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models_within(annotation: Any) -> list[type[BaseModel]]:

@@ -1,278 +1,15 @@
-"""The layers that a network in params.yaml may be made of.
+"""Lists of layers in params.yaml: read, checked against each other, and followed from shape to shape."""
 
-Names and arguments are Keras'; each class checks its arguments and knows the shape that it gives, so that a
-list of layers is refused, or shown with its shapes, before anything heavy is imported.
-"""
-
+import itertools
 import json
-from typing import Annotated, Any, ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    Strict,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
 
 from components.contract.errors import ModelError
-from components.contract.faults import expects, fault, faults, nearest
-
-Shape = tuple[int, ...]
-"""The shape of one example, without the batch axis: (height, width, channels) or (features,)."""
-
-ActivationName = Literal[
-    "elu", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear", "mish", "relu", "relu6",
-    "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
-]  # fmt: skip
-Padding = Literal["valid", "same"]
-LayerName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$"),
-    expects("a letter, then up to 63 letters, digits and underscores"),
-]
-Count = Annotated[int, Field(ge=1, le=65_536)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Extent = Annotated[int, Field(ge=1, le=1024)]
-Pair = Annotated[
-    Extent | Annotated[tuple[Extent, Extent], Strict(False)], expects("a number from 1 to 1024, or [height, width]")
-]
-
-Border = Annotated[int, Field(ge=0, le=1024)]
-Borders = Annotated[
-    Border | Annotated[tuple[Border, Border], Strict(False)], expects("a number from 0 to 1024, or [height, width]")
-]
-
-
-class Layer(BaseModel):
-    """One layer; the class name is the name in params.yaml and in Keras."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    name: LayerName | None = None
-
-    rank: ClassVar[int | None] = None
-    """How many axes an input must have, None for any."""
-
-    @property
-    def kind(self) -> str:
-        return type(self).__name__
-
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments for the Keras class of the same name."""
-        return self.model_dump(exclude_none=True)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """The shape that this layer makes of `shape`.
-
-        Raises:
-            ValueError: the layer cannot take `shape`; the text says why.
-        """
-        if self.rank is not None and len(shape) != self.rank:
-            wanted = {3: "height × width × channels", 1: "a flat vector"}[self.rank]
-            hint = " (put Flatten or GlobalAveragePooling2D before it)" if self.rank == 1 else ""
-            raise ValueError(f"it takes {wanted}{hint}")
-        return self._output_shape(shape)
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        return shape
-
-    def num_parameters(self, shape: Shape) -> int:
-        """How many weights the layer has for an input of `shape`."""
-        return 0
-
-    def __str__(self) -> str:
-        given = self.model_dump(exclude_unset=True)
-        return f"{self.kind}({', '.join(f'{key}={value}' for key, value in given.items())})"
-
-
-class _Windowed(Layer):
-    """Slides a window over height and width."""
-
-    rank: ClassVar[int | None] = 3
-
-    def _slide(self, shape: Shape, window: Pair, strides: Pair, padding: Padding, dilation: Pair = 1) -> Shape:
-        sizes = []
-        for axis, size in enumerate(shape[:2]):
-            step = _along(strides, axis)
-            reach = (_along(window, axis) - 1) * _along(dilation, axis) + 1
-            if padding == "valid" and reach > size:
-                raise ValueError(f"its window of {reach} is larger than its input; remove a pooling layer before it, "
-                                 "use padding: same, or a larger image_size")  # fmt: skip
-            sizes.append(-(-size // step) if padding == "same" else (size - reach) // step + 1)
-        return (*sizes, *shape[2:])
-
-
-class Conv2D(_Windowed):
-    filters: Count
-    kernel_size: Pair
-    strides: Pair = 1
-    padding: Padding = "valid"
-    dilation_rate: Pair = 1
-    activation: ActivationName | None = None
-    use_bias: bool = True
-
-    @model_validator(mode="after")
-    def _steps_or_dilates(self) -> Self:
-        if self.strides not in (1, (1, 1)) and self.dilation_rate not in (1, (1, 1)):
-            raise fault(f"strides and dilation_rate cannot both differ from 1; found {self.strides} and "
-                        f"{self.dilation_rate}")  # fmt: skip
-        return self
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        spatial = self._slide(shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
-        return (*spatial[:2], self.filters)
-
-    def num_parameters(self, shape: Shape) -> int:
-        window = _along(self.kernel_size, 0) * _along(self.kernel_size, 1)
-        return window * shape[2] * self.filters + self.use_bias * self.filters
-
-
-class SeparableConv2D(Conv2D):
-    @model_validator(mode="after")
-    def _steps_alike(self) -> Self:
-        _check_equal_strides(self.strides)
-        return self
-
-    def num_parameters(self, shape: Shape) -> int:
-        window = _along(self.kernel_size, 0) * _along(self.kernel_size, 1)
-        return window * shape[2] + shape[2] * self.filters + self.use_bias * self.filters
-
-
-class DepthwiseConv2D(_Windowed):
-    kernel_size: Pair
-    strides: Pair = 1
-    padding: Padding = "valid"
-    activation: ActivationName | None = None
-    use_bias: bool = True
-
-    @model_validator(mode="after")
-    def _steps_alike(self) -> Self:
-        _check_equal_strides(self.strides)
-        return self
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        return self._slide(shape, self.kernel_size, self.strides, self.padding)
-
-    def num_parameters(self, shape: Shape) -> int:
-        window = _along(self.kernel_size, 0) * _along(self.kernel_size, 1)
-        return window * shape[2] + self.use_bias * shape[2]
-
-
-class _Pooling(_Windowed):
-    pool_size: Pair = 2
-    strides: Pair | None = None
-    padding: Padding = "valid"
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        return self._slide(shape, self.pool_size, self.strides or self.pool_size, self.padding)
-
-
-class MaxPooling2D(_Pooling):
-    pass
-
-
-class AveragePooling2D(_Pooling):
-    pass
-
-
-class _GlobalPooling(Layer):
-    rank: ClassVar[int | None] = 3
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        return (shape[2],)
-
-
-class GlobalAveragePooling2D(_GlobalPooling):
-    pass
-
-
-class GlobalMaxPooling2D(_GlobalPooling):
-    pass
-
-
-class Flatten(Layer):
-    def _output_shape(self, shape: Shape) -> Shape:
-        size = 1
-        for axis in shape:
-            size *= axis
-        return (size,)
-
-
-class Dense(Layer):
-    rank: ClassVar[int | None] = 1
-
-    units: Count
-    activation: ActivationName | None = None
-    use_bias: bool = True
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        return (self.units,)
-
-    def num_parameters(self, shape: Shape) -> int:
-        return shape[0] * self.units + self.use_bias * self.units
-
-
-class Dropout(Layer):
-    rate: Rate
-
-
-class SpatialDropout2D(Layer):
-    rank: ClassVar[int | None] = 3
-
-    rate: Rate
-
-
-class BatchNormalization(Layer):
-    momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
-    epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-
-    def num_parameters(self, shape: Shape) -> int:
-        return 4 * shape[-1]
-
-
-class LayerNormalization(Layer):
-    epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-
-    def num_parameters(self, shape: Shape) -> int:
-        return 2 * shape[-1]
-
-
-class Activation(Layer):
-    activation: ActivationName
-
-
-class ZeroPadding2D(Layer):
-    rank: ClassVar[int | None] = 3
-
-    padding: Borders = 1
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        return (shape[0] + 2 * _along(self.padding, 0), shape[1] + 2 * _along(self.padding, 1), shape[2])
-
-
-LAYERS: dict[str, type[Layer]] = {
-    layer.__name__: layer
-    for layer in (
-        Activation, AveragePooling2D, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten,
-        GlobalAveragePooling2D, GlobalMaxPooling2D, LayerNormalization, MaxPooling2D, SeparableConv2D,
-        SpatialDropout2D, ZeroPadding2D,
-    )
-}  # fmt: skip
-
-
-def _check_equal_strides(strides: Pair) -> None:
-    """TensorFlow has depthwise convolutions for these only."""
-    if _along(strides, 0) != _along(strides, 1):
-        raise fault(f"strides must be the same along height and width; found {strides}")
-
-
-def _along(value: Pair, axis: int) -> int:
-    return value if isinstance(value, int) else value[axis]
+from components.contract.faults import fault, faults, nearest
+from components.contract.layer_kinds import LAYERS, Layer, Merging, Shape, shape_text
 
 
 def parse_layer(value: Any) -> Layer:
@@ -306,8 +43,8 @@ def _dump_layer(layer: Layer) -> str | dict[str, Any]:
 def _layer_schema() -> dict[str, Any]:
     def arguments(layer: type[Layer]) -> dict[str, Any]:
         schema = layer.model_json_schema()
-        return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties", "$defs")
-                if key in schema}  # fmt: skip
+        whole = _inlined(schema, schema.get("$defs", {}))
+        return {key: whole[key] for key in ("type", "properties", "required", "additionalProperties") if key in whole}
 
     bare = [name for name, layer in LAYERS.items() if not arguments(layer).get("required")]
     calls = [
@@ -317,42 +54,96 @@ def _layer_schema() -> dict[str, Any]:
     return {"anyOf": [{"enum": sorted(bare)}, *calls]}
 
 
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """A schema with every reference replaced by what it refers to."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inlined(value, definitions) for key, value in schema.items() if key != "$defs"}
+
+
 LayerSpec = Annotated[Layer, PlainValidator(parse_layer), PlainSerializer(_dump_layer), WithJsonSchema(_layer_schema())]
 
 
-def trace_shapes(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[Shape]:
-    """The output shape of each layer in turn.
+@dataclass(frozen=True)
+class Traced:
+    """A layer in its place.
+
+    Attributes:
+        input_shape: of what it takes first.
+        output_shape: of what it gives.
+    """
+
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
+
+    @property
+    def num_parameters(self) -> int:
+        return self.layer.num_parameters(self.input_shape)
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.layer.multiply_adds(self.input_shape)
+
+
+START: Final = "input"
+"""The name of what a list of layers stands on."""
+
+
+def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[Traced]:
+    """Each layer in turn, with the shapes that it takes and gives.
 
     Args:
         layers: the network without its input and output layer.
-        input_shape: (height, width, channels).
+        input_shape: (height, width, channels), or (features,).
         where: the key in params.yaml, for the message.
 
     Raises:
-        ModelError: a layer cannot take what the layer before it gives, two layers have one name, or the last does not
-            give the flat vector that the output layer takes.
+        ModelError: a layer cannot take what it is given, names a layer that does not stand before it, two layers have
+            one name, one leads nowhere, or the last does not give the flat vector that the output layer takes.
     """
-    shapes: list[Shape] = []
+    traced: list[Traced] = []
+    named: dict[str, Shape] = {START: input_shape}
     shape = input_shape
-    names: set[str] = set()
     for position, layer in enumerate(layers):
-        if layer.name is not None and layer.name in names:
-            raise ModelError(f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
-                             "earlier one. Change it, or leave it out.")  # fmt: skip
-        names |= {layer.name} if layer.name is not None else set()
+        place = f"{where}[{position}] {layer}"
+        if layer.name is not None and layer.name in named:
+            raise ModelError(f"Each layer must have a name of its own; {place} has that of an earlier one. Change it, "
+                             "or leave it out.")  # fmt: skip
+        for name in (layer.after, *layer.joined):
+            if name is not None and name not in named:
+                raise ModelError(f"{place} names {name}, which must be the `name` of a layer before it in the list"
+                                 f"{nearest(name, named)}.")  # fmt: skip
+        taken = named[layer.after] if layer.after is not None else shape
         try:
-            shape = layer.output_shape(shape)
+            shape = layer.output_shape(taken)
+            if isinstance(layer, Merging):
+                shape = layer.merged_shape([taken, *(named[name] for name in layer.joined)])
         except ValueError as error:
-            raise ModelError(
-                f"{where}[{position}] {layer} cannot stand here: {error}. Its input is {shape_text(shape)}."
-            ) from None
-        shapes.append(shape)
+            raise ModelError(f"{place} cannot stand here: {error}. Its input is {shape_text(taken)}.") from None
+        if layer.name is not None:
+            named[layer.name] = shape
+        traced.append(Traced(layer, taken, shape))
+    _check_all_used(layers, where)
     if len(shape) != 1:
         raise ModelError(f"{where} must end in a flat vector, which the output layer takes; {layers[-1]} gives "
                          f"{shape_text(shape)}. Add Flatten or GlobalAveragePooling2D.")  # fmt: skip
-    return shapes
+    return traced
 
 
-def shape_text(shape: Shape) -> str:
-    """224 × 224 × 3."""
-    return " × ".join(map(str, shape))
+def trace_shapes(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[Shape]:
+    """The output shape of each layer in turn; raises as `trace` does."""
+    return [traced.output_shape for traced in trace(layers, input_shape, where)]
+
+
+def _check_all_used(layers: tuple[Layer, ...], where: str) -> None:
+    """Refuses a layer that no other takes."""
+    used = {name for layer in layers for name in (layer.after, *layer.joined)}
+    for position, (layer, following) in enumerate(itertools.pairwise(layers)):
+        if following.after is not None and layer.name not in used - {None}:
+            raise ModelError(f"{where}[{position}] {layer} leads nowhere: the next layer stands after "
+                             f"{following.after}. Remove it, or name it and join it with Add.")  # fmt: skip

@@ -4,9 +4,11 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from components.contract.errors import ModelError
-from components.contract.layers import Layer, parse_layer, trace_shapes
-from components.contract.model_params import BACKBONE_FEATURES, BACKBONE_SIZES, ModelParams
+from components.contract.backbones import BACKBONES, feature_shape, warn_of_small_photos
+from components.contract.errors import ModelError, ParamsError
+from components.contract.layer_kinds import Layer, Shape
+from components.contract.layers import parse_layer, trace_shapes
+from components.contract.model_params import ModelParams, head_layers
 from components.contract.params import Params
 from components.contract.section import MIN_SIZE, TINY_PIXELS
 from components.contract.train_params import Phase, TrainParams
@@ -35,10 +37,25 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
 )
 """What `kind: auto` becomes for tiny pictures."""
 
-LINEAR_HEAD: tuple[Layer, ...] = (
-    parse_layer("GlobalAveragePooling2D"),
-    parse_layer({"Dropout": {"rate": 0.5}}),
-)
+
+class GivenModel(BaseModel):
+    """What a look at an uploaded file or an earlier bundle tells, before anything runs.
+
+    Attributes:
+        called: in messages.
+        image_size: (height, width) that it takes; None where it takes any.
+        usual_size: that it was made for, in pixels, as far as that is known.
+        features: the shape of what a new head would stand on; None where it depends on the size of the photos.
+        decisions: a sentence for each thing that was found out.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    called: str
+    image_size: tuple[int, int] | None
+    usual_size: int = 224
+    features: Shape | None
+    decisions: tuple[str, ...] = ()
 
 
 class Resolution(BaseModel):
@@ -50,26 +67,31 @@ class Resolution(BaseModel):
     decisions: tuple[str, ...]
 
 
-def resolve(params: Params, *, native_size: tuple[int, int], data_name: str) -> Resolution:
+def resolve(
+    params: Params, *, native_size: tuple[int, int], data_name: str, given: GivenModel | None = None
+) -> Resolution:
     """Settles every `auto`, and checks what only the data can tell.
 
     Args:
         params: as read.
         native_size: (height, width), the median of the photos' own sizes in pixels.
         data_name: what the data are called, for `deploy.model_name: auto`.
+        given: the model that `train.model` brings, where it could be looked at from here.
 
     Raises:
         ParamsError: a value cannot stand with the resolved size.
         ModelError: the layers cannot be built at the resolved size.
     """
     decisions: list[str] = []
-    image_size, why = _resolve_image_size(params, native_size)
+    image_size, why = _resolve_image_size(params, native_size, given)
     if params.preprocess.image_size == "auto":
         decisions.append(f"preprocess.image_size: auto became {image_size}, {why}.")
     preprocess = params.preprocess.model_copy(update={"image_size": image_size})
 
-    train, train_decisions = resolve_train(params.train, preprocess.size)
+    train, train_decisions = resolve_train(params.train, preprocess.size, given)
     decisions += train_decisions
+    if train.model.name is not None and (warning := warn_of_small_photos(train.model.name, native_size)):
+        decisions.append(warning)
 
     deploy = params.deploy
     if deploy.model_name == "auto":
@@ -80,31 +102,13 @@ def resolve(params: Params, *, native_size: tuple[int, int], data_name: str) -> 
     return Resolution(params=resolved, decisions=tuple(decisions))
 
 
-def resolve_train(train: TrainParams, image_size: tuple[int, int]) -> tuple[TrainParams, list[str]]:
+def resolve_train(
+    train: TrainParams, image_size: tuple[int, int], given: GivenModel | None = None
+) -> tuple[TrainParams, list[str]]:
     """Settles the `auto` values of the train section for photos of `image_size` (height, width)."""
-    decisions: list[str] = []
     tiny = max(image_size) <= TINY_PIXELS
-    model = train.model
-    if model.kind == "auto":
-        if model.layers is not None:
-            model = model.model_copy(update={"kind": "layers"})
-        elif model.name is not None:
-            model = model.model_copy(update={"kind": "pretrained"})
-        elif tiny:
-            model = model.model_copy(update={"kind": "layers", "layers": SMALL_CNN})
-            decisions.append(
-                f"train.model.kind: auto became layers, a small CNN of {len(SMALL_CNN)} layers, because the photos "
-                f"are {_size_text(image_size)} px (at most {TINY_PIXELS})."
-            )
-        else:
-            model = model.model_copy(update={"kind": "pretrained", "name": "MobileNetV2"})
-            decisions.append(
-                "train.model.kind: auto became pretrained, MobileNetV2, because the photos are larger than "
-                f"{TINY_PIXELS} px."
-            )
-    if model.kind == "pretrained":
-        model = model.model_copy(update={"weights": model.weights or "imagenet", "head": model.head or LINEAR_HEAD})
-    check_model(model, image_size)
+    model, decisions = _resolve_model(train.model, image_size, given)
+    check_model(model, image_size, given)
     settled = {"augmentation": "light" if tiny else "medium", "trainable": _trainable(model)}
     phases = tuple(_settle(phase, settled) for phase in train.all_phases)
     if any(phase.augmentation == "auto" for phase in train.all_phases):
@@ -125,7 +129,37 @@ def _trainable(model: ModelParams) -> Literal["all", "head"]:
     return "all" if model.kind == "layers" or model.weights == "none" else "head"
 
 
-def check_model(model: ModelParams, image_size: tuple[int, int]) -> None:
+def _resolve_model(
+    model: ModelParams, image_size: tuple[int, int], given: GivenModel | None
+) -> tuple[ModelParams, list[str]]:
+    decisions = list(given.decisions) if given else []
+    if model.kind == "auto" and model.described_kind is not None:
+        model = model.model_copy(update={"kind": model.described_kind})
+    elif model.kind == "auto" and max(image_size) <= TINY_PIXELS:
+        model = model.model_copy(update={"kind": "layers", "layers": SMALL_CNN})
+        decisions.append(
+            f"train.model.kind: auto became layers, a small CNN of {len(SMALL_CNN)} layers, because the photos "
+            f"are {_size_text(image_size)} px (at most {TINY_PIXELS})."
+        )
+    elif model.kind == "auto":
+        model = model.model_copy(update={"kind": "pretrained", "name": "MobileNetV2"})
+        decisions.append(
+            "train.model.kind: auto became pretrained, MobileNetV2, because the photos are larger than "
+            f"{TINY_PIXELS} px."
+        )
+    if model.kind == "pretrained":
+        model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _head(model)})
+    elif isinstance(model.head, str) and given is not None and given.features is not None:
+        head = head_layers(model.head, on_a_map=len(given.features) == 3)
+        model = model.model_copy(update={"head": head})
+    return model, decisions
+
+
+def _head(model: ModelParams) -> str | tuple[Layer, ...]:
+    return model.head if model.head == "imagenet" else head_layers(model.head)
+
+
+def check_model(model: ModelParams, image_size: tuple[int, int], given: GivenModel | None = None) -> None:
     """Checks that the layers can be built for photos of `image_size` (height, width).
 
     Raises:
@@ -133,29 +167,47 @@ def check_model(model: ModelParams, image_size: tuple[int, int]) -> None:
     """
     if model.layers is not None:
         trace_shapes(model.layers, (*image_size, 3))
-    if model.name is not None and model.head is not None:
-        pixels_per_place, channels = BACKBONE_FEATURES[model.name]
-        if min(image_size) < pixels_per_place:
-            raise ModelError(f"{model.name} takes photos of at least {pixels_per_place} px a side; they are "
-                             f"{_size_text(image_size)} px. Set a larger preprocess.image_size.")  # fmt: skip
-        height, width = (-(-side // pixels_per_place) for side in image_size)
-        trace_shapes(model.head, (height, width, channels), "train.model.head")
+    if model.kind == "pretrained" and model.name is not None:
+        features = feature_shape(model.name, image_size)
+        if model.head != "imagenet":
+            trace_shapes(head_layers(model.head), features, "train.model.head")
+        elif min(image_size) != max(image_size) or image_size[0] != BACKBONES[model.name].size:
+            size = BACKBONES[model.name].size
+            raise ModelError(f"{model.name} with the head imagenet takes photos of {size} × {size} px; they are "
+                             f"{_size_text(image_size)} px. Leave preprocess.image_size: auto.")  # fmt: skip
+    if given is not None:
+        if given.image_size not in (None, image_size):
+            raise ModelError(f"{given.called} takes photos of {_size_text(given.image_size)} px; they are "
+                             f"{_size_text(image_size)} px. Leave preprocess.image_size: auto.")  # fmt: skip
+        if given.features is not None and isinstance(model.head, tuple):
+            trace_shapes(model.head, given.features, "train.model.head")
 
 
-def _resolve_image_size(params: Params, native_size: tuple[int, int]) -> tuple[int | tuple[int, int], str]:
+def _resolve_image_size(
+    params: Params, native_size: tuple[int, int], found: GivenModel | None
+) -> tuple[int | tuple[int, int], str]:
     given = params.preprocess.image_size
     if given != "auto":
         return given, "as given"
     model = params.train.model
-    if model.name is not None:
-        size = BACKBONE_SIZES[model.name]
+    kind = model.described_kind
+    if kind in ("upload", "bundle"):
+        if found is None:
+            raise ParamsError(f"preprocess.image_size must be given where the model of kind {kind} cannot be looked "
+                              "at: --set preprocess.image_size=… (darkroom run looks at it itself)")  # fmt: skip
+        if found.image_size is None:
+            return found.usual_size, f"because {found.called} takes photos of any size"
+        height, width = found.image_size
+        return (height if height == width else (height, width)), f"what {found.called} takes"
+    if kind == "pretrained" and model.name is not None:
+        size = BACKBONES[model.name].size
         return size, f"what {model.name} was made for"
     if max(native_size) <= TINY_PIXELS:
         height, width = (max(MIN_SIZE, side) for side in native_size)
         return (height if height == width else (height, width)), "the native size of the pictures"
     if model.layers is not None:
         return 128, f"for a network of your own (the photos are {_size_text(native_size)} px)"
-    size = BACKBONE_SIZES["MobileNetV2"]
+    size = BACKBONES["MobileNetV2"].size
     return size, f"for MobileNetV2, because the photos are {_size_text(native_size)} px (more than {TINY_PIXELS})"
 
 

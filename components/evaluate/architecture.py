@@ -1,14 +1,14 @@
 """The network as a picture: one box per layer, a backbone as one box, with shapes and parameters."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.contract.backbones import BACKBONES, feature_shape
 from components.contract.bundle import BundleInfo
 from components.contract.errors import ModelError
-from components.contract.layers import Layer, Shape, parse_layer, shape_text, trace_shapes
-from components.contract.model_params import BACKBONE_FEATURES
+from components.contract.layer_kinds import Layer, Shape, shape_text
+from components.contract.layers import parse_layer, trace_shapes
 from components.evaluate.ink import GOOD, LINE, SOFT, new_figure, style
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def boxes_of(bundle: BundleInfo) -> list[Box]:
     model = bundle.params.get("model") or {}
     start: Shape | None = (*bundle.image_size, 3)
     boxes = [Box("photo, RGB", shape_text((*bundle.image_size, 3)), 0, "")]
-    listed = [parse_layer(layer) for layer in model.get("layers") or model.get("head") or ()]
+    head = model.get("head")
+    listed = [parse_layer(layer) for layer in model.get("layers") or (head if isinstance(head, list) else None) or ()]
     own = bool(model.get("layers"))
     if not own:
         start = _features(bundle, model.get("name"))
@@ -126,12 +127,7 @@ def _words(layer: Layer) -> str:
 
 
 def _features(bundle: BundleInfo, name: str | None) -> Shape | None:
-    known = BACKBONE_FEATURES.get(name or "")
-    if known is None:
-        return None
-    stride, channels = known
-    height, width = (math.ceil(side / stride) for side in bundle.image_size)
-    return height, width, channels
+    return feature_shape(name, bundle.image_size) if name in BACKBONES else None
 
 
 def _backbone(bundle: BundleInfo, head: Sequence[Layer], gives: Shape | None) -> Box:

@@ -9,6 +9,7 @@ from components.contract.console import exit_code, running_step
 from components.contract.dataset import read_info
 from components.contract.params import load_params
 from components.contract.resolve import resolve_train
+from components.train.brought import look_at
 from components.train.step import train
 
 
@@ -22,7 +23,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with running_step("train"):
         params = load_params(arguments.params, tuple(arguments.set)).train
-        params, decisions = resolve_train(params, read_info(arguments.dataset).image_size)
+        model, given = look_at(params.model)
+        params = params.model_copy(update={"model": model})
+        params, decisions = resolve_train(params, read_info(arguments.dataset).image_size, given)
         for decision in decisions:
             logging.getLogger("components.train").info("%s", decision)
         train(arguments.dataset, params, arguments.output)

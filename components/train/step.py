@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import logging
 import platform
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ import numpy as np
 from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, write_train_image_ids
 from components.contract.dataset import DatasetInfo, Split, open_split, read_info
 from components.contract.errors import DataError
+from components.contract.model_params import ModelParams
 from components.contract.outputs import new_folder, write_json
 from components.contract.tracking import Run, flatten, step_run
 from components.contract.train_params import TrainParams
 from components.train.backbone import find_weights, load_weights
+from components.train.brought import bring, warn_of_learnt_photos
 
 if TYPE_CHECKING:
     from components.train.fit import Fitted
@@ -37,33 +40,41 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         DataError: a split that training needs is empty, or there are fewer than two classes.
         ModelError: the network cannot be built, trained or exported.
         WeightsError: pretrained weights are missing or belong to another network.
-        ArtifactError: the data set is damaged, or the bundle's place cannot be written.
+        UploadError: the uploaded model is refused.
+        ArtifactError: the earlier model is missing, the data set is damaged, or the bundle's place cannot be written.
         TrackingError: a run has to be made and the MLflow store cannot be written.
     """
     info = read_info(dataset_dir)
     training, validation = _open_splits(dataset_dir, info)
     model = params.model
-    weights_path = find_weights(model.name, model.weights, info.image_size) if model.name and model.weights else None
+    weights_path = _weights_path(model, info)
 
-    from components.train.tensorflow_start import start_tensorflow
+    with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
+        brought = bring(model, info.image_size, info.class_names, Path(scratch) / "model")
+        from components.train.tensorflow_start import start_tensorflow
 
-    start_tensorflow(params.seed)
-    from components.train.architecture import build_network, model_facts, summary
-    from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
-    from components.train.live import system_metrics
-    from components.train.phases import Photographs, train_phases
-    from components.train.selection import plan
+        start_tensorflow(params.seed)
+        from components.train.architecture import build_network, model_facts, summary
+        from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
+        from components.train.live import system_metrics
+        from components.train.phases import Photographs, train_phases
+        from components.train.selection import plan
 
-    network = build_network(
-        model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size
-    )
+        network = build_network(
+            model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
+            brought=brought,
+        )  # fmt: skip
     weights_sha256 = None
     if weights_path is not None:
-        weights_sha256 = load_weights(network.backbone, weights_path, str(model.name))
+        with_top = model.head == "imagenet"
+        loaded = network.model if with_top else network.backbone
+        weights_sha256 = load_weights(loaded, weights_path, str(model.name), with_top=with_top)
     planned = plan(network, params.all_phases)
     facts = model_facts(
-        network, model, weights_sha256, trained=planned.layers, num_trained=planned.num_parameters
+        network, model, weights_sha256, brought, trained=planned.layers, num_trained=planned.num_parameters
     )  # fmt: skip
+    learnt_ids = brought.learnt_ids if brought else frozenset[str]()
+    warn_of_learnt_photos(learnt_ids, dataset_dir)
     for line in summary(network):
         log.info("%s", line)
     check_exportable(network)
@@ -80,13 +91,19 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
                      export.max_probability_difference)  # fmt: skip
             network.model.save(folder / "model.keras")
             write_json(folder / "history.json", fitted.history)
-            write_train_image_ids(folder, training.image_ids)
+            write_train_image_ids(folder, learnt_ids.union(training.image_ids))
             bundle = _bundle_info(info, params, facts, fitted, export, run)
             write_json(folder / "bundle.json", bundle)
         if fitted.best_epoch:
             run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
         run.log_artifacts(bundle_dir, "bundle")
     return bundle
+
+
+def _weights_path(model: ModelParams, info: DatasetInfo) -> Path | None:
+    if model.name is None or model.weights is None:
+        return None
+    return find_weights(model.name, model.weights, info.image_size, with_top=model.head == "imagenet")
 
 
 def _open_splits(dataset_dir: Path, info: DatasetInfo) -> tuple[Split, Split]:

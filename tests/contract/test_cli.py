@@ -10,7 +10,21 @@ import pytest
 
 from tests.made import make_photos
 
-VERBS = ("run", "compile", "ui", "serve", "predict", "trace", "drift", "runs", "clean", "audit", "data")
+VERBS = (
+    "run",
+    "compile",
+    "ui",
+    "serve",
+    "predict",
+    "trace",
+    "drift",
+    "runs",
+    "clean",
+    "audit",
+    "data",
+    "model",
+    "package",
+)
 
 
 def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -45,6 +59,7 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["serve", "--log-share", "2"], "a number from 0 to 1 is expected"),
         (["serve", "--port", "0"], "a port from 1 to 65535 is expected"),
         (["clean", "--keep", "-1"], "--keep"),
+        (["package", "--pretrained", "MobileNet9"], "one of ConvNeXtSmall, "),
         (["develop"], "invalid choice: 'develop'"),
     ],
 )

@@ -5,6 +5,7 @@ The way of an upload (each module is one idea):
     importing        the order of the steps
     facts            what is told of an upload
     loading          our copy as a Keras network, whole or cut
+    wiring           our copy put on a tensor of one's own, flat, for training to go on from
     reader           a confined process that unpacks the file and turns its HDF5 weights into plain numbers
     strict_json      the description as JSON, under limits
     allow_list       every named thing of the description must be one that we know

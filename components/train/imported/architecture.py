@@ -6,17 +6,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from components.contract.backbones import BACKBONES
 from components.contract.errors import UploadError
 from components.train.imported.confinement import ROOT
 from components.train.imported.limits import Limits
 from components.train.imported.reader import Contents
 
 MODULE: Final = "components.train.imported.architecture"
-NAMES: Final = (
-    "ConvNeXtSmall", "ConvNeXtTiny", "DenseNet121", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
-    "EfficientNetV2B3", "EfficientNetV2S", "InceptionV3", "MobileNetV2", "NASNetMobile", "ResNet50", "VGG16",
-    "Xception",
-)  # fmt: skip
+NAMES: Final = tuple(BACKBONES)
 _LAST: Final = "predictions"
 """What keras.applications calls the layer that gives the classes."""
 

@@ -5,7 +5,7 @@ numbers and plain strings that have been checked, never a piece of the upload.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,8 +65,16 @@ def assembled(plan: "Plan", weights_path: Path) -> "keras.Model":
     """
     model = build(plan.graph)
     if plan.matches:
-        assign(model, plan.matches, np.memmap(weights_path, "<f4", "r"))
+        layers = {path: _layer_at(model, path) for path in plan.matches}
+        assign(layers, plan.matches, np.memmap(weights_path, "<f4", "r"))
     return model
+
+
+def _layer_at(model: "keras.Model", path: tuple[str, ...]) -> Any:
+    layer: Any = model
+    for name in path:
+        layer = layer.get_layer(name)
+    return layer
 
 
 def build(graph: Graph) -> "keras.Model":
@@ -90,9 +98,10 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
     for layer, number in order(graph.layers, graph.name):
         inputs = [tensors[reference] for reference in layer.calls[number].inputs]
         if layer.name not in built:
-            built[layer.name] = _construct(layer, inputs[0])
+            made = construct(layer) if layer.model is None else _submodel(layer.name, layer.model, inputs[0])
+            built[layer.name] = made
         training = layer.calls[number].training
-        mode = {} if training is None or not _has_modes(layer) else {"training": training}
+        mode = {} if training is None or not has_modes(layer) else {"training": training}
         merges = layer.model is None and KINDS[layer.kind].merges
         tensors[layer.name, number] = built[layer.name](inputs if merges else inputs[0], **mode)
     model = keras.Model(start, tensors[graph.output], name=name)
@@ -104,7 +113,8 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
     return model
 
 
-def _has_modes(layer: Layer) -> bool:
+def has_modes(layer: Layer) -> bool:
+    """Whether it can be called with a fixed mode."""
     return layer.model is not None or layer.kind in _WITH_MODES
 
 
@@ -116,13 +126,16 @@ _WITH_MODES: Final = {
 """Layers that do one thing in training and another after it."""
 
 
-def _construct(layer: Layer, tensor: "keras.KerasTensor") -> Any:
+def _submodel(name: str, graph: Graph, tensor: "keras.KerasTensor") -> Any:
     import keras
 
-    if layer.model is not None:
-        shape = layer.model.input_shape or tuple(tensor.shape[1:])
-        dtype = layer.model.input_dtype if layer.model.input_shape else tensor.dtype
-        return _connect(layer.model, keras.Input(shape, dtype=dtype, name=layer.model.input), layer.name)
+    shape = graph.input_shape or tuple(tensor.shape[1:])
+    dtype = graph.input_dtype if graph.input_shape else tensor.dtype
+    return _connect(graph, keras.Input(shape, dtype=dtype, name=graph.input), name)
+
+
+def construct(layer: Layer) -> Any:
+    """Keras' layer of that kind, with random weights."""
     arguments = {key: _value(value) for key, value in layer.arguments.items()}
     if "padding" in arguments and isinstance(arguments["padding"], str):
         arguments["padding"] = arguments["padding"].lower()
@@ -161,18 +174,16 @@ def _constructor(kind: str) -> Callable[..., Any]:
     return constructor
 
 
-def assign(model: "keras.Model", matches: Matches, values: np.ndarray) -> None:
+def assign(layers: Mapping[tuple[str, ...], Any], matches: Matches, values: np.ndarray) -> None:
     """Gives every weight its stored numbers.
 
     Args:
-        model: as `build` made it.
+        layers: Keras' layers by their paths.
         matches: which array belongs to which layer.
         values: float32 (n,), all arrays one after another.
     """
     for path, arrays in matches.items():
-        layer: Any = model
-        for name in path:
-            layer = layer.get_layer(name)
+        layer = layers[path]
         variables = layer.weights
         if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
             raise UploadError(f"The weights in an upload must fit its network; Keras gives {'.'.join(path)} weights of "

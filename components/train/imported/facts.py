@@ -40,7 +40,7 @@ class ImportedModel(BaseModel):
         num_parameters: of the network.
         preprocessing: what its photos must be, and why; None where it does not tell, and must be asked for.
         uploaded_sha256: of the file that was brought.
-        model_sha256: of our own copy, model.keras.
+        model_sha256: of our own copy, model.keras; None before there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -58,7 +58,7 @@ class ImportedModel(BaseModel):
     num_parameters: int
     preprocessing: Preprocessing | None
     uploaded_sha256: str
-    model_sha256: str
+    model_sha256: str | None
 
 
 def read_import(imported_dir: Path) -> ImportedModel:
@@ -70,7 +70,7 @@ def read_import(imported_dir: Path) -> ImportedModel:
     return read_json(imported_dir / "import.json", ImportedModel, "imported model")
 
 
-def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str) -> ImportedModel:
+def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str | None) -> ImportedModel:
     """What is known of an upload, with the hashes of the file that was brought and of our copy."""
     height, width, channels = plan.graph.input_shape or plan.sizes.input_shape
     shape = plan.sizes.output_shape

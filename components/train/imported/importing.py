@@ -97,6 +97,21 @@ def import_model(
     return facts
 
 
+def look_at(path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()) -> ImportedModel:  # noqa: B008 frozen
+    """What a model that a user brings is, by its description alone: nothing is built, and nothing stays.
+
+    Raises:
+        UploadError: it is refused already; more is checked when it is imported.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-look-") as scratch:
+        folder = Path(scratch)
+        uploaded_sha256 = _snapshot(path, folder / "upload", limits)
+        try:
+            return facts_of(read_upload(folder, expected, limits), uploaded_sha256, None)
+        except UploadError as error:
+            raise UploadError(f"{path}: {error}") from None
+
+
 def check_model(
     path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()  # noqa: B008 frozen
 ) -> Report:  # fmt: skip

@@ -1,8 +1,10 @@
 """Our copy of an uploaded model as a Keras network, whole or cut where a new head goes on."""
 
+import contextlib
 import difflib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +13,15 @@ from components.train.imported import builder
 from components.train.imported.facts import file_sha256, read_import
 from components.train.imported.importing import Expectation, read_upload
 from components.train.imported.limits import Limits
+from components.train.imported.plan import Plan
 
 if TYPE_CHECKING:
     import keras
 
 
-def load(imported_dir: Path) -> "keras.Model":
-    """The network of a folder that `import_model` wrote, built by our own constructors once more.
+@contextlib.contextmanager
+def opened(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
+    """The network of a folder that `import_model` wrote, and the file of its numbers, while the block lasts.
 
     Raises:
         ArtifactError: import.json is missing or damaged.
@@ -29,10 +33,19 @@ def load(imported_dir: Path) -> "keras.Model":
         raise UploadError(f"{path} must be the copy that was checked; it was changed since. Import the model again.")
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
         folder = Path(scratch)
-        limits = Limits()
         shutil.copyfile(path, folder / "upload")
-        plan = read_upload(folder, Expectation(), limits)
-        return builder.assembled(plan, folder / "weights.bin")
+        yield read_upload(folder, Expectation(), Limits()), folder / "weights.bin"
+
+
+def load(imported_dir: Path) -> "keras.Model":
+    """The network of a folder that `import_model` wrote, built by our own constructors once more.
+
+    Raises:
+        ArtifactError: import.json is missing or damaged.
+        UploadError: model.keras is not the file that was written.
+    """
+    with opened(imported_dir) as (plan, weights_path):
+        return builder.assembled(plan, weights_path)
 
 
 def cut(model: "keras.Model", layer_name: str) -> "keras.Model":

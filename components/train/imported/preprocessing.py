@@ -1,13 +1,12 @@
 """What an uploaded network wants its photos to be, as far as it tells; the rest is asked for, not guessed."""
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contract.model_params import PixelScale
 from components.train.imported.graph import Graph, Layer, Reference
-
-PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
 
 
 class Preprocessing(BaseModel):

@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from components.contract.errors import ModelError
-from components.contract.layers import LAYERS, Layer, parse_layer, shape_text, trace_shapes
-from components.contract.model_params import BACKBONE_FEATURES, BACKBONE_SIZES, ModelParams
+from components.contract.layer_kinds import LAYERS, Layer, shape_text
+from components.contract.layers import parse_layer, trace_shapes
+from components.contract.model_params import ModelParams
 from components.contract.resolve import resolve_train
 from components.contract.train_params import TrainParams
 
@@ -41,6 +42,16 @@ def layers(*given: Any) -> tuple[Layer, ...]:
         ("LayerNormalization", (7,), (7,), 14),
         ({"Activation": {"activation": "relu"}}, (7,), (7,), 0),
         ({"ZeroPadding2D": {"padding": [1, 2]}}, (9, 8, 3), (11, 12, 3), 0),
+        ({"Conv2DTranspose": {"filters": 4, "kernel_size": 3, "strides": 2}}, (5, 6, 3), (11, 13, 4), 108 + 4),
+        (
+            {"Conv2DTranspose": {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"}},
+            (5, 6, 3),
+            (10, 12, 4),
+            112,
+        ),
+        ({"GroupNormalization": {"groups": 3}}, (9, 8, 6), (9, 8, 6), 12),
+        ({"Rescaling": {"scale": 0.1}}, (7,), (7,), 0),
+        ({"GlobalMaxPooling2D": {"keepdims": True}}, (9, 8, 3), (1, 1, 3), 0),
     ],
 )
 def test_shapes_and_parameters_are_foretold(layer: Any, before: Any, after: Any, num_parameters: int) -> None:
@@ -69,6 +80,11 @@ def test_shapes_and_parameters_are_foretold(layer: Any, before: Any, after: Any,
         ({"Conv2D": {"filters": 8, "kernel_size": 3, "padding": "full"}}, "padding: expected 'valid' or 'same'"),
         ({"Conv2D": {"filters": 8, "kernel_size": 3, "strides": 2, "dilation_rate": 2}}, "cannot both differ from 1"),
         ({"DepthwiseConv2D": {"kernel_size": 3, "strides": [1, 2]}}, "strides must be the same along height and width"),
+        ({"Add": None}, "Add: with: required, yet not given"),
+        ({"Add": {"with": []}}, "with: expected the name of an earlier layer, or a list of names; found []"),
+        ({"Dense": {"units": 3, "kernel_regularizer": "l2"}}, "kernel_regularizer: expected"),
+        ({"Dense": {"units": 3, "kernel_regularizer": {"l3": 1}}}, "kernel_regularizer.l3: unknown key"),
+        ({"Dense": {"units": 3, "kernel_regularizer": {"l2": -1}}}, "kernel_regularizer.l2: expected greater than or"),
         ({"Dropout": {"rate": 1}}, "rate: expected less than 1; found 1"),
         ({"Dropout": {"rate": float("nan")}}, "rate: expected a finite number"),
         (
@@ -106,6 +122,24 @@ def test_what_is_no_layer_is_refused_with_a_reason(given: Any, message: str) -> 
             "train.model.layers must end in a flat vector, which the output layer takes; MaxPooling2D() gives "
             "4 × 4 × 3. Add Flatten or GlobalAveragePooling2D.",
         ),
+        (
+            [{"Conv2D": {"filters": 2, "kernel_size": 1, "name": "eye"}}, {"Add": {"with": "eya"}}],
+            "train.model.layers[1] Add(with=eya) names eya, which must be the `name` of a layer before it in the list "
+            "(did you mean eye?).",
+        ),
+        (
+            [{"Conv2D": {"filters": 2, "kernel_size": 1}}, {"Add": {"with": "input"}}],
+            "its inputs must have the same shape; they are 8 × 8 × 2 and 8 × 8 × 3",
+        ),
+        (
+            ["MaxPooling2D", {"Concatenate": {"with": "input"}}],
+            "its inputs must have the same height and width; they are 4 × 4 × 3 and 8 × 8 × 3",
+        ),
+        (
+            ["MaxPooling2D", {"Flatten": {"after": "input"}}],
+            "train.model.layers[0] MaxPooling2D() leads nowhere: the next layer stands after input.",
+        ),
+        ([{"GroupNormalization": {"groups": 2}}], "its 2 groups do not divide 3 channels. Its input is 8 × 8 × 3."),
         (
             [{"Flatten": {"name": "flat"}}, {"Dropout": {"name": "flat", "rate": 0.1}}],
             "Each layer must have a name of its own; train.model.layers[1] Dropout(name=flat, rate=0.1)",
@@ -146,7 +180,3 @@ def test_every_layer_shows_as_it_was_written() -> None:
     assert str(parse_layer({"Conv2D": {"filters": 8, "kernel_size": 3}})) == "Conv2D(filters=8, kernel_size=3)"
     assert all(name == layer.__name__ for name, layer in LAYERS.items())
     assert shape_text((224, 224, 3)) == "224 × 224 × 3"
-
-
-def test_backbones_are_known_by_size_and_by_features() -> None:
-    assert BACKBONE_SIZES.keys() == BACKBONE_FEATURES.keys()

@@ -38,7 +38,7 @@ def test_the_committed_params_are_the_defaults() -> None:
         ("preprocess.image_size=[32]", "or [height, width]; found [32]."),
         ("preprocess.image_size=3", "preprocess.image_size: expected auto, a number of pixels from 4 to 2048"),
         ("data.uri=3", "data.uri: expected a valid string; found 3."),
-        ("train.model.kind=pretrained", "train.model: kind pretrained needs a name, one of MobileNetV2."),
+        ("train.model.kind=pretrained", "train.model: kind pretrained needs a name, one of ConvNeXtSmall, "),
         ("train.model.kind=layers", "train.model: kind layers needs a list `layers`."),
         ("train.model.weights=none", "train.model: weights needs a name"),
         ("train.model.layers=[]", "train.model: layers must hold at least one layer"),

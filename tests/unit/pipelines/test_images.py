@@ -12,6 +12,7 @@ import pytest
 
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.dataset import Source
+from components.contract.model_params import ModelParams
 from components.contract.params import Params, load_params
 from components.contract.resolve import resolve
 from pipelines import docker_runner, images
@@ -232,3 +233,16 @@ def test_a_store_on_this_machine_is_reached_through_its_network(
         environment = {EVENTS_VARIABLE: "events", "MLFLOW_TRACKING_URI": uri}
         arguments = containers_of(Path("runs/r1"), params, environment, Limits()).run_arguments()
         assert arguments["network_mode"] == mode
+
+
+@pytest.mark.parametrize("key", ["path", "from", "weights"])
+def test_containers_read_the_model_that_is_brought(
+    key: str, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").touch()
+    name = {"name": "MobileNetV2"} if key == "weights" else {}
+    model = ModelParams.model_validate({key: str(tmp_path / "mine")} | name)
+    params = params.model_copy(update={"train": params.train.model_copy(update={"model": model})})
+    containers = containers_of(Path("runs/r1"), params, {EVENTS_VARIABLE: "events"}, Limits())
+    assert set(containers.readable) == {str(tmp_path / "photos"), str(tmp_path / "mine")}

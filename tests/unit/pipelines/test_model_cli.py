@@ -40,3 +40,19 @@ def test_an_image_size_that_is_none_is_refused(size: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         build_parser().parse_args(["model", "check", "model.h5", "--image-size", size])
     assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+def test_summary_prints_the_network_and_draws_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(
+        "data: {uri: absent}\ntrain: {model: {layers: [{Conv2D: {filters: 4, kernel_size: 3}}, GlobalMaxPooling2D]}}"
+    )
+    parsed = build_parser().parse_args(["model", "summary", "--classes", "5", "--output", "drawn/network.svg"])
+    assert parsed.verb(parsed) == 0
+    shown = capsys.readouterr().out
+    assert "conv2d_1 (Conv2D)" in shown
+    assert "126 × 126 × 4" in shown
+    assert "137 parameters, 0.0 MiB; about 1.7 million multiply-adds for a photo." in shown
+    assert (tmp_path / "drawn" / "network.svg").read_text().startswith("<svg")

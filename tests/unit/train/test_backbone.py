@@ -1,5 +1,6 @@
 """Pretrained weights: found, fetched or refused with what to do."""
 
+import importlib
 import socket
 import time
 from pathlib import Path
@@ -9,8 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from components.contract.errors import WeightsError
-from components.train.backbone import BACKBONES, build_backbone, find_weights, load_weights
+from components.contract.backbones import BACKBONES as FACTS
+from components.contract.backbones import feature_shape, warn_of_small_photos
+from components.contract.errors import ModelError, WeightsError
+from components.train.backbone import BACKBONES, build_backbone, find_weights, load_weights, weights_file
 
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
@@ -57,21 +60,64 @@ def test_a_file_in_keras_cache_needs_no_network(keras_home: Path) -> None:
     [((224, 224), 224), ((96, 96), 96), ((160, 160), 160), ((100, 100), 224), ((96, 128), 224)],
 )
 def test_the_weights_fit_the_size_of_the_photos(image_size: tuple[int, int], trained_at: int) -> None:
-    assert f"_1.0_{trained_at}_no_top.h5" in BACKBONES["MobileNetV2"].weights_url(image_size)
+    assert weights_file("MobileNetV2", image_size).name.endswith(f"_1.0_{trained_at}_no_top.h5")
 
 
-def test_the_table_names_what_keras_would_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+QUICK = ("MobileNetV2", "VGG16")
+EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.proof) for name in FACTS]
 
-    def note(name: str, origin: str, **_: object) -> str:
-        asked.append(origin)
+
+def test_every_backbone_of_the_contract_can_be_built_and_fetched() -> None:
+    assert BACKBONES.keys() == FACTS.keys()
+    assert len({weights_file(name, (224, 224)).name for name in FACTS}) == len(FACTS)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_the_table_names_what_keras_would_fetch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def note(file_name: str, origin: str, **_: object) -> str:
+        asked.append((file_name, origin))
         raise FileNotFoundError
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", note)
-    for name, row in BACKBONES.items():
+    size = FACTS[name].size
+    for with_top in (False, True):
         with pytest.raises(FileNotFoundError):
-            getattr(keras.applications, name)(include_top=False, input_shape=(96, 96, 3))
-        assert asked[-1] == row.weights_url((96, 96))
+            getattr(keras.applications, name)(include_top=with_top, input_shape=(size, size, 3))
+        wanted = weights_file(name, (size, size), with_top=with_top)
+        assert asked[-1] == (wanted.name, wanted.url)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None:
+    smallest = FACTS[name].smallest
+    sizes = [(smallest, smallest + 33), (smallest + 1, smallest + 62), (smallest + 30, FACTS[name].size)]
+    for size in sizes[: 1 if name in QUICK else 3]:
+        built = build_backbone(name, keras.Input((*size, 3), dtype="uint8", name="pixels"))
+        assert built.output.shape == (None, *feature_shape(name, size))
+    with pytest.raises(ModelError, match=f"{name} takes photos of at least {smallest} px a side"):
+        feature_shape(name, (smallest - 1, 300))
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_backbone_sees_photos_as_keras_own_does(name: str) -> None:
+    """Same weights, same photos: ours takes bytes, Keras' what its own preprocess_input makes of them."""
+    side = FACTS[name].smallest
+    ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
+    theirs = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(side, side, 3))
+    theirs.set_weights(ours.get_weights())
+    photos = np.random.default_rng(1).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    module = importlib.import_module(getattr(keras.applications, name).__module__)
+    expected = np.asarray(theirs(module.preprocess_input(photos.astype(np.float32))))
+    assert np.ptp(expected) > 0
+    assert np.allclose(np.asarray(ours(photos)), expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
+def test_photos_far_smaller_than_a_backbone_expects_are_warned_of() -> None:
+    assert "learnt from photos of 299 px, and these are 32 × 32 px" in str(warn_of_small_photos("Xception", (32, 32)))
+    assert warn_of_small_photos("Xception", (150, 100)) is None
+    assert warn_of_small_photos("MobileNetV2", (400, 300)) is None
 
 
 def test_no_weights_need_no_file() -> None:
@@ -131,11 +177,15 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         load_weights(mobilenet(), path, "MobileNetV2")
 
 
-def test_preprocessing_is_that_of_keras_applications() -> None:
-    pixels = np.arange(256, dtype=np.uint8).repeat(12).reshape(1, 32, 32, 3)
-    ours = mobilenet().get_layer("rescaling")(pixels)
-    theirs = keras.applications.mobilenet_v2.preprocess_input(pixels.astype(np.float32))
-    assert np.allclose(np.asarray(ours), theirs, atol=1e-6)
+def test_the_head_of_imagenet_gives_its_thousand_logits(tmp_path: Path) -> None:
+    model = build_backbone("MobileNetV2", keras.Input((32, 32, 3), dtype="uint8", name="pixels"), with_top=True)
+    assert model.output.shape == (None, 1000)
+    saved = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3))
+    saved.save(tmp_path / "with_top.h5")
+    load_weights(model, tmp_path / "with_top.h5", "MobileNetV2", with_top=True)
+    photos = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    expected = np.asarray(saved(photos / 127.5 - 1))
+    assert np.allclose(np.asarray(keras.ops.softmax(model(photos))), expected, atol=1e-5)
 
 
 def test_the_imagenet_weights_load(shared_dir: Path) -> None:

@@ -1,5 +1,9 @@
 """The exported graph: it gives what Keras gives, or no bundle is written."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from components.contract.backbones import BACKBONES as FACTS
 from components.contract.errors import ModelError
 from components.contract.layers import parse_layer
 from components.contract.model_params import ModelParams
@@ -33,6 +38,13 @@ EVERY_LAYER = (
     "LayerNormalization",
     {"DepthwiseConv2D": {"kernel_size": 3, "strides": 2, "padding": "same", "activation": "leaky_relu"}},
     {"SpatialDropout2D": {"rate": 0.2}},
+    {"Conv2DTranspose": {"filters": 6, "kernel_size": 3, "strides": 2, "name": "wide"}},
+    {"GroupNormalization": {"groups": 2}},
+    {"Add": {"with": "wide"}},
+    {"Rescaling": {"scale": 0.5, "offset": 0.1}},
+    {"Concatenate": {"with": "wide", "name": "joined"}},
+    {"GlobalAveragePooling2D": {"keepdims": True}},
+    {"Multiply": {"with": "joined"}},
     {"AveragePooling2D": {"pool_size": 2, "strides": 1, "padding": "same"}},
     {"Activation": {"activation": "mish"}},
     {"MaxPooling2D": {"pool_size": 3, "strides": 1, "padding": "same"}},
@@ -112,3 +124,49 @@ def test_a_graph_that_disagrees_is_refused(found: Outputs, message: str) -> None
 
 def test_a_tie_may_fall_either_way() -> None:
     assert largest_difference(outputs([[0.0, 1e-5]]), outputs([[1e-5, 0.0]])) < 1e-5
+
+
+WITHOUT_TENSORFLOW = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from components.contract.runtime import InferenceGraph
+graph = InferenceGraph(Path(sys.argv[1]))
+logits = graph.run(np.zeros((8, *graph.image_size, 3), np.uint8)).logits
+assert "tensorflow" not in sys.modules and np.isfinite(logits).all()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", FACTS)
+def test_every_backbone_is_exported_and_runs_without_tensorflow(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """At the size that it was made for, where a wrong padding would show, with statistics of real use."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(1)
+    side = FACTS[name].size
+    params = ModelParams(kind="pretrained", name=name, weights="none", head="linear")  # type: ignore[arg-type]
+    network = build_network(params, image_size=(side, side), num_classes=5, batch_size=1)
+    coarse = np.random.default_rng(3).integers(0, 256, (8, 9, 9, 3)).astype(np.uint8)
+    pixels = np.asarray(keras.ops.image.resize(coarse, (side, side), "bicubic")).clip(0, 255).astype(np.uint8)
+    settle(network.model, pixels)
+    facts = export_network(network, tmp_path / "export", pixels)
+    assert facts.max_probability_difference < 1e-4
+    assert np.ptp(np.asarray(network.model(pixels, training=False)), axis=0).max() > 1e-3, "it tells photos apart"
+    program = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path / "export")]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+    record_property("peak_memory_mb", int(done.stdout))
+    print(f"{name}: {network.model.count_params():,} parameters, {facts.max_probability_difference:.1e}, "
+          f"{done.stdout.strip()} MB")  # fmt: skip
+
+
+def settle(model: keras.Model, photos: np.ndarray) -> None:
+    """Gives batch normalisation the statistics of `photos`, so that deep random networks do not answer all alike."""
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+    if norms:
+        model(photos, training=True)

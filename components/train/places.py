@@ -1,0 +1,38 @@
+"""The places in a finished network that have a name: what its output layer takes, and its last map of features."""
+
+from typing import Any
+
+import keras
+
+
+def embedding_of(output: keras.KerasTensor) -> keras.KerasTensor:
+    """What the output layer takes; the output itself, where that is no dense layer's."""
+    tensor = output
+    while isinstance(tensor._keras_history.operation, keras.layers.Activation | keras.layers.Identity):
+        (tensor,) = _inputs(tensor)
+    if isinstance(tensor._keras_history.operation, keras.layers.Dense):
+        (taken,) = _inputs(tensor)
+        return taken if len(taken.shape) == 2 else output
+    return output
+
+
+def _inputs(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
+    operation, place, _ = tensor._keras_history
+    inputs: list[keras.KerasTensor] = operation._inbound_nodes[place].input_tensors
+    return inputs
+
+
+def last_map(model: keras.Model) -> keras.KerasTensor | None:
+    """The tensor with height and width that is nearest to the output; None where there is none but the photo."""
+    for _, nodes in sorted(model._nodes_by_depth.items()):
+        for node in nodes:
+            if len(node.outputs[0].shape) == 4 and max(node.outputs[0].shape[1:3]) > 1 and not _is_photo(node):
+                found: keras.KerasTensor = node.outputs[0]
+                return found
+    return None
+
+
+def _is_photo(node: Any) -> bool:
+    """Whether the photo has only been scaled so far."""
+    kinds = ("InputLayer", "Rescaling", "Normalization", "Reshape", "Cropping2D")
+    return type(node.operation).__name__ in kinds or node.operation.name in ("grey", "channels_turned")

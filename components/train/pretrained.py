@@ -1,0 +1,95 @@
+"""A pretrained backbone as it is: ImageNet's own weights and classes as a model bundle, without any training."""
+
+import importlib.metadata
+import json
+import logging
+import platform
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from components.contract.backbones import BACKBONES
+from components.contract.bundle import BundleInfo
+from components.contract.dataset import Source
+from components.contract.errors import WeightsError
+from components.contract.model_params import ModelParams
+from components.contract.outputs import new_folder, write_json
+from components.train.backbone import fetched, find_weights, load_weights, weights_file
+
+log = logging.getLogger(__name__)
+
+NUM_CLASSES: Final = 1000
+CLASS_INDEX: Final = "imagenet_class_index.json"
+CLASS_INDEX_URL: Final = f"https://storage.googleapis.com/download.tensorflow.org/data/{CLASS_INDEX}"
+LIBRARIES: Final = ("tensorflow", "keras", "numpy", "openvino")
+
+
+def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
+    """Writes a backbone with its top as a model bundle.
+
+    Args:
+        name: of the backbone.
+        weights: `imagenet`, or the path of a file of weights with top.
+        bundle_dir: is made, or replaced as a whole.
+
+    Raises:
+        WeightsError: the weights or the names of the classes are missing, or do not belong together.
+        ModelError: the exported graph disagrees with Keras.
+    """
+    side = BACKBONES[name].size
+    class_names = imagenet_class_names()
+    path = find_weights(name, weights, (side, side), with_top=True)
+    if path is None:
+        raise WeightsError("A model that is served as it is must have weights; none are random numbers.")
+    from components.train.tensorflow_start import start_tensorflow
+
+    start_tensorflow(seed=0)
+    from components.train.architecture import build_network, model_facts
+    from components.train.export import export_network
+
+    params = ModelParams(kind="pretrained", name=name, weights=weights, head="imagenet")  # type: ignore[arg-type]
+    network = build_network(params, image_size=(side, side), num_classes=len(class_names), batch_size=1)
+    weights_sha256 = load_weights(network.model, path, name, with_top=True)
+    with new_folder(bundle_dir) as folder:
+        export = export_network(network, folder / "export", np.empty((0, side, side, 3), np.uint8))
+        log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
+                 export.max_probability_difference)  # fmt: skip
+        network.model.save(folder / "model.keras")
+        write_json(folder / "history.json", {})
+        versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
+        info = BundleInfo(
+            dataset_name="imagenet", dataset_fingerprint=weights_sha256,
+            source=Source(uri=weights_file(name, (side, side), with_top=True).url), class_names=class_names,
+            image_size=(side, side), resize="crop", model=model_facts(network, params, weights_sha256),
+            params={"model": params.model_dump(mode="json")}, export=export,
+            library_versions={"python": platform.python_version(), **versions}, epochs_run=0, best_epoch=0,
+        )  # fmt: skip
+        write_json(folder / "bundle.json", info)
+    return info
+
+
+def imagenet_class_names() -> tuple[str, ...]:
+    """The names of ImageNet's classes in their order; where two have one name, each with its WordNet id.
+
+    Raises:
+        WeightsError: Keras' file of them is missing and cannot be fetched, or is damaged.
+    """
+    path = fetched(CLASS_INDEX_URL, CLASS_INDEX, "The names of ImageNet's classes")
+    try:
+        index = json.loads(path.read_bytes())
+        entries = [index[str(number)] for number in range(len(index))]
+        names = [str(name) for _, name in entries]
+        wordnet_ids = [str(wordnet_id) for wordnet_id, _ in entries]
+        if len(entries) != NUM_CLASSES:
+            raise ValueError(f"{len(entries)} entries")
+    except (ValueError, KeyError, TypeError):
+        raise WeightsError(f"{path} must list ImageNet's classes as Keras does: a WordNet id and a name for each "
+                           f"number from 0 to {NUM_CLASSES - 1}; it does not. Remove it, and fetch {CLASS_INDEX_URL}."
+                           ) from None  # fmt: skip
+    counts = Counter(names)
+    return tuple(
+        name if counts[name] == 1 else f"{name} ({wordnet_id})"
+        for name, wordnet_id in zip(names, wordnet_ids, strict=True)
+    )

@@ -1,0 +1,68 @@
+"""`darkroom package`: a pretrained network becomes a bento that answers over HTTP, without any training."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from components.contract.bundle import BundleInfo
+from components.contract.deployment import ServiceFacts
+from components.contract.outputs import new_folder
+
+log = logging.getLogger(__name__)
+
+NUM_PHOTOS: Final = 8
+
+
+def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
+    """Writes the bundle and the bento of a backbone with ImageNet's classes, and asks the bento over HTTP.
+
+    Args:
+        name: of the backbone.
+        weights: `imagenet`, or the path of a file of weights with top.
+        output_dir: is made, or replaced as a whole: model/ and bento/.
+
+    Raises:
+        WeightsError: the weights or the names of the classes are missing, or do not belong together.
+        ModelError: the exported graph disagrees with Keras.
+        ServiceError: the bento cannot be built or started, or answers otherwise than the exported graph.
+    """
+    from components.deploy.build import build_bento
+    from components.train.pretrained import write_pretrained
+
+    with new_folder(output_dir) as folder:
+        bundle = write_pretrained(name, weights, folder / "model")
+        facts = build_bento(folder / "model", bundle, name.lower(), folder / "bento" / "bento")
+        log.info("Built the bento %s.", facts.tag)
+        difference = _ask(folder, bundle)
+        log.info("It answered %d made photos over HTTP as the exported graph does, to %.1e.", NUM_PHOTOS, difference)
+    return facts
+
+
+def _ask(folder: Path, bundle: BundleInfo) -> float:
+    """The largest difference between the service's probabilities and the exported graph's, on photos made here."""
+    from PIL import Image
+
+    from components.contract.image import decode
+    from components.contract.runtime import InferenceGraph, softmax
+    from components.deploy.client import ServiceClient
+    from components.deploy.parity import Expected, check_parity
+    from components.deploy.server import serving
+
+    rng = np.random.default_rng(0)
+    height, width = bundle.image_size
+    with tempfile.TemporaryDirectory(prefix="darkroom-package-") as scratch:
+        photos = [Path(scratch) / f"{number}.png" for number in range(NUM_PHOTOS)]
+        for number, path in enumerate(photos):
+            coarse = rng.integers(0, 256, (2 + number, 3 + number, 3), dtype=np.uint8)
+            Image.fromarray(coarse).resize((width + 40, height + 7)).save(path)
+        pixels = np.stack([decode(path.read_bytes(), bundle.image_size, bundle.resize).pixels for path in photos])
+        probabilities = softmax(InferenceGraph(folder / "model" / "export").run(pixels).logits)
+        expected = {
+            path.stem: Expected(int(shares.argmax()), shares, int(shares.argmax()))
+            for path, shares in zip(photos, probabilities, strict=True)
+        }
+        with serving(folder / "bento") as url, ServiceClient(url) as client:
+            return check_parity(client, photos, expected, bundle.class_names)
