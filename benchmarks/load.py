@@ -8,13 +8,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.serving import _build, _photo
+from benchmarks import served_model
 from benchmarks.table import Row
 from components.deploy.client import encode_form
 from components.deploy.server import serving
 
 NUM_CLIENTS = 8
-CAPACITY_SECONDS, STEADY_SECONDS, OVERLOAD_SECONDS = 8.0, 20.0, 30.0
+CAPACITY_SECONDS, STEADY_SECONDS, OVERLOAD_SECONDS = 8.0, 180.0, 30.0
 STEADY_SHARE, OVERLOAD_SHARE = 0.8, 1.2
 RECOVERY_SECONDS = 10.0
 PHOTOS_PER_REQUEST = 4
@@ -24,7 +24,7 @@ PHOTOS_PER_REQUEST = 4
 def measure() -> list[Row]:
     """Errors at 80 % of capacity, and what happens at 120 %."""
     with tempfile.TemporaryDirectory() as folder:
-        _build(Path(folder))
+        served_model.build(Path(folder))
         with serving(Path(folder)) as url:
             load = Load(url)
             capacity = load.capacity()
@@ -48,9 +48,9 @@ def measure() -> list[Row]:
 class Load:
     """Clients of one service."""
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, photos_per_request: int = PHOTOS_PER_REQUEST):
         self._address = url.removeprefix("http://")
-        self._content_type, self._body = encode_form([_photo()] * PHOTOS_PER_REQUEST)
+        self._content_type, self._body = encode_form([served_model.photo()] * photos_per_request)
         self._local = threading.local()
 
     def ask(self) -> tuple[int, float]:
@@ -71,9 +71,10 @@ class Load:
                     break
         return 0, time.perf_counter() - started
 
-    def capacity(self) -> float:
+    def capacity(self, seconds: float = CAPACITY_SECONDS) -> float:
         """Requests a second that clients get who ask again as soon as they are answered."""
-        end = time.monotonic() + CAPACITY_SECONDS
+        started = time.monotonic()
+        end = started + seconds
 
         def client(_: int) -> int:
             number = 0
@@ -82,7 +83,8 @@ class Load:
             return number
 
         with ThreadPoolExecutor(NUM_CLIENTS) as clients:
-            return sum(clients.map(client, range(NUM_CLIENTS))) / CAPACITY_SECONDS
+            num_answered = sum(clients.map(client, range(NUM_CLIENTS)))
+        return num_answered / (time.monotonic() - started)
 
     def open_loop(self, rate: float, seconds: float) -> dict[str, list[float]]:
         """Asks at a steady rate, whether earlier requests were answered or not."""

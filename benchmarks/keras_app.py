@@ -1,0 +1,44 @@
+"""The baselines of throughput: FastAPI around the Keras model, as tutorials write it, with the same decoder.
+
+KERAS_MODEL=model.keras KERAS_CALL=predict|function python -m uvicorn benchmarks.keras_app:app
+"""
+
+import os
+from typing import Annotated
+
+import keras
+import numpy as np
+import tensorflow as tf
+from fastapi import FastAPI, File
+
+from components.contract.image import decode
+
+model = keras.saving.load_model(os.environ["KERAS_MODEL"], compile=False)
+height, width = model.input.shape[1:3]
+
+
+@tf.function(input_signature=[tf.TensorSpec(model.input.shape, tf.uint8)])
+def call(pixels: tf.Tensor) -> tf.Tensor:
+    return model(pixels, training=False)
+
+
+def logits_of(pixels: np.ndarray) -> np.ndarray:
+    if os.environ["KERAS_CALL"] == "predict":
+        return np.asarray(model.predict(pixels, verbose=0))
+    return np.asarray(call(tf.constant(pixels)))
+
+
+logits_of(np.zeros((1, height, width, 3), np.uint8))
+app = FastAPI()
+
+
+@app.get("/")
+def ready() -> None: ...
+
+
+@app.post("/predict")
+def predict(files: Annotated[bytes, File()]) -> list[float]:
+    """One photo, in one of FastAPI's threads."""
+    pixels = decode(files, (height, width), "stretch").pixels
+    probabilities = tf.nn.softmax(logits_of(pixels[np.newaxis])[0])
+    return [float(share) for share in probabilities]

@@ -1,0 +1,63 @@
+"""Photos a second for eight clients at once: the service against FastAPI around the same network in Keras."""
+
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import served_model
+from benchmarks.load import NUM_CLIENTS, Load
+from benchmarks.serving import app_of
+from benchmarks.table import Row
+from components.deploy.server import serving
+
+NUM_ROUNDS = 3
+SECONDS = 6.0
+WARM_SECONDS = 2.0
+
+
+def measure() -> list[Row]:
+    """The three stand beside each other and are asked by turns; the clients run on the same cores."""
+    with tempfile.TemporaryDirectory() as folder:
+        bento_dir, model = Path(folder), Path(folder) / "model.keras"
+        _export(bento_dir / "bundle" / "export", model)
+        served_model.pack(bento_dir)
+        with (
+            serving(bento_dir) as our_url,
+            app_of("keras_app", KERAS_MODEL=str(model), KERAS_CALL="predict") as predict_url,
+            app_of("keras_app", KERAS_MODEL=str(model), KERAS_CALL="function") as function_url,
+        ):
+            ours, predict, function = _by_turns(our_url, predict_url, function_url)
+    claim = f"photos a second over HTTP, {NUM_CLIENTS} clients, MobileNetV2 at {served_model.SIZE} px"
+    return [
+        Row(claim, f"{ours:.1f}", f"{predict:.1f}, FastAPI + model.predict", ours / predict, ">= 5"),
+        Row(claim, f"{ours:.1f}", f"{function:.1f}, FastAPI + tf.function", ours / function, ">= 2"),
+    ]
+
+
+def _by_turns(*urls: str) -> list[float]:
+    loads = [Load(url, photos_per_request=1) for url in urls]
+    for load in loads:
+        assert load.ask()[0] == 200
+        load.capacity(WARM_SECONDS)
+    rounds = [[load.capacity(SECONDS) for load in loads] for _ in range(NUM_ROUNDS)]
+    return [statistics.median(rates) for rates in zip(*rounds, strict=True)]
+
+
+def _export(export_dir: Path, model: Path) -> None:
+    """One network with random weights, as train saves it for Keras and for the service."""
+    from components.train.tensorflow_start import start_tensorflow
+
+    start_tensorflow(seed=0)
+    from components.contract.layers import parse_layer
+    from components.contract.model_params import ModelParams
+    from components.train.architecture import build_network
+    from components.train.export import export_network
+
+    size = (served_model.SIZE, served_model.SIZE)
+    params = ModelParams(kind="pretrained", name="MobileNetV2", weights="none",
+                         head=(parse_layer("GlobalAveragePooling2D"),))  # fmt: skip
+    network = build_network(params, image_size=size, num_classes=served_model.NUM_CLASSES, batch_size=1)
+    export_network(network, export_dir, np.empty((0, *size, 3), np.uint8))
+    network.model.save(model)
