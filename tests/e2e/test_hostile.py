@@ -13,13 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components.contract.bundle import read_bundle
-from components.contract.dataset import read_info
-from components.deploy.build import build_bento
 from components.deploy.client import encode_form
+from components.deploy.parity import golden_photos
 from components.deploy.server import serving
 from components.deploy.settings import API_KEY
-from tests.made import make_bundle, make_dataset
+from tests.e2e.conftest import Deployed
 
 KEY = "0123456789abcdef0123"
 NORMAL_SECONDS = 10
@@ -27,23 +25,13 @@ NORMAL_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
-def bento_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile")
-    make_bundle(folder / "model", make_dataset(folder / "dataset", per_class=4), scale=0.002)
-    build_bento(folder / "model", read_bundle(folder / "model"), "colours", folder / "bento")
-    assert read_info(folder / "dataset").class_names
-    return folder
+def bento_dir(deployed: Deployed) -> Path:
+    return deployed.bento_dir
 
 
 @pytest.fixture(scope="module")
-def url(bento_dir: Path) -> Iterator[str]:
-    with serving(bento_dir) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def photo(bento_dir: Path) -> bytes:
-    return next((bento_dir / "dataset" / "golden").iterdir()).read_bytes()
+def photo(deployed: Deployed) -> bytes:
+    return golden_photos(deployed.dataset_dir)[0].read_bytes()
 
 
 @pytest.fixture(autouse=True)

@@ -5,18 +5,15 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.contract.bundle import read_bundle
-from components.deploy.build import Extras, build_bento
-from components.deploy.parity import golden_photos, read_expected
-from components.deploy.samples import choose
-from components.deploy.server import serving
-from tests.made import CLASS_NAMES, make_bundle, make_dataset, make_evaluation
+from components.deploy.parity import golden_photos
+from tests.e2e.conftest import Deployed
+from tests.made import CLASS_NAMES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -24,22 +21,8 @@ SECONDS = 20
 
 
 @pytest.fixture(scope="module")
-def golden(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
-    folder = tmp_path_factory.mktemp("page")
-    make_bundle(folder / "model", make_dataset(folder / "dataset", per_class=4), scale=0.002)
-    make_evaluation(folder / "evaluation", folder / "dataset", folder / "model", calibrated=True)
-    photos, expected = golden_photos(folder / "dataset"), read_expected(folder / "evaluation")
-    labels = {path.stem: expected[path.stem].true_label for path in photos}
-    extras = Extras(evaluation_dir=folder / "evaluation", photos=photos,
-                    sample_labels={image_id: labels[image_id] for image_id in choose(labels, 3)})  # fmt: skip
-    build_bento(folder / "model", read_bundle(folder / "model"), "colours", folder / "bento", extras)
-    return folder, photos
-
-
-@pytest.fixture(scope="module")
-def url(golden: tuple[Path, list[Path]]) -> Iterator[str]:
-    with serving(golden[0]) as address:
-        yield address
+def golden(deployed: Deployed) -> list[Path]:
+    return golden_photos(deployed.dataset_dir)
 
 
 class Page:
@@ -99,7 +82,7 @@ def browse(url: str, folder: Path, work: Callable[[Page], Awaitable[None]], *, w
                 await page.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1,
                                 mobile=width < 600)  # fmt: skip
                 await page.call("Page.navigate", url=url)
-                await page.until("document.querySelectorAll('#samples button').length === 3")
+                await page.until("document.querySelectorAll('#samples button').length > 0")
                 await work(page)
                 assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling"
                 check(page.events)
@@ -129,12 +112,12 @@ def browse(url: str, folder: Path, work: Callable[[Page], Awaitable[None]], *, w
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_photos_get_their_answers_and_a_broken_file_its_reason(
-    url: str, golden: tuple[Path, list[Path]], tmp_path: Path, width: int
+    url: str, golden: list[Path], tmp_path: Path, width: int
 ) -> None:
     (tmp_path / "notes.txt").write_text("milk, eggs")
 
     async def work(page: Page) -> None:
-        await page.choose([*golden[1][:3], tmp_path / "notes.txt"])
+        await page.choose([*golden[:3], tmp_path / "notes.txt"])
         await page.until("document.querySelectorAll('.card:not(.waiting)').length === 4")
         labels = await page.run("[...document.querySelectorAll('.card:not(.failed) .verdict')].map(x => x.textContent)")
         assert {label.split()[-1] for label in labels} <= set(CLASS_NAMES)

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,66 +23,20 @@ import pytest
 from PIL import Image
 
 from components.contract.console import exit_code
-from components.contract.dataset import DatasetInfo
-from components.contract.deployment import DeploymentInfo, read_deployment
+from components.contract.deployment import read_deployment
 from components.contract.errors import ArtifactError, ServiceError
 from components.contract.evaluation import CHAMPION
-from components.contract.params import DeployParams
-from components.contract.tracking import create_run
 from components.deploy.client import ServiceClient, encode_form, predict
 from components.deploy.parity import TOLERANCE, golden_photos, read_expected
 from components.deploy.predict import predict_files
 from components.deploy.protocol import Failure, Prediction
 from components.deploy.server import free_address, serving
-from components.deploy.step import deploy
 from tests.bad_photos import BAD_PHOTOS, needs_heic
+from tests.e2e.conftest import PARAMS, Deployed
 from tests.made import CLASS_NAMES, make_bundle, make_dataset, make_evaluation
 
 ROOT = Path(__file__).parents[2]
-PARAMS = DeployParams(model_name="colours")
 TRAINING_CODE = ("tensorflow", "keras", "mlflow", "pandas", "sklearn", "kfp", "dvc")
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """The folders of one pipeline run, its bento among them."""
-
-    dataset_dir: Path
-    bundle_dir: Path
-    evaluation_dir: Path
-    bento_dir: Path
-    dataset: DatasetInfo
-    info: DeploymentInfo
-    mlflow_uri: str
-
-    def redeploy(self, folder: Path, **replaced: Path) -> DeploymentInfo:
-        folders = {"dataset_dir": self.dataset_dir, "bundle_dir": self.bundle_dir,
-                   "evaluation_dir": self.evaluation_dir} | replaced  # fmt: skip
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("MLFLOW_TRACKING_URI", self.mlflow_uri)
-            return deploy(**folders, params=PARAMS, bento_dir=folder / "bento")
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Deployed:
-    folder = tmp_path_factory.mktemp("deployed")
-    shutil.copy(_empty_store, folder / "mlflow.db")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        run_id = create_run(experiment="colours", name="test").run_id
-        dataset = make_dataset(folder / "dataset")
-        make_bundle(folder / "model", dataset, scale=0.002, mlflow_run_id=run_id)
-        make_evaluation(folder / "evaluation", folder / "dataset", folder / "model", calibrated=True)
-        folders = folder / "dataset", folder / "model", folder / "evaluation"
-        info = deploy(*folders, PARAMS, folder / "bento")
-    return Deployed(*folders, folder / "bento", dataset, info, uri)
-
-
-@pytest.fixture(scope="module")
-def url(deployed: Deployed) -> Iterator[str]:
-    with serving(deployed.bento_dir) as address:
-        yield address
 
 
 def photos(deployed: Deployed, number: int) -> list[bytes]:
