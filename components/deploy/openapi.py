@@ -54,11 +54,11 @@ def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
         "info": {"title": card.tag.partition(":")[0], "version": API_VERSION, "description": DESCRIPTION},
         "servers": document.get("servers", [{"url": "."}]),
         "paths": {
-            "/predict": {"post": _post("predict", "Classifies one photo or several.", ("top_k", "threshold"),
+            "/predict": {"post": _post("predict", "Classifies one photo or several.", _parameters("top_k", "threshold"),
                                        _json("An entry per file, in order: a prediction, or what is wrong with the "
                                              "file.", "Answer", _answer(card)), MAX_FILES)},
-            "/explain": {"post": _post("explain", "Shows where in one photo the model found a class.", ("class_name",),
-                                       _explanation(), 1)},
+            "/explain": {"post": _post("explain", "Shows where in one photo the model found a class.",
+                                       _parameters("class_name", class_name=card.class_names), _explanation(), 1)},
             "/model": {"get": _get("model", "The model: its classes, how good it is, where it came from.", "ModelCard",
                                    card.model_dump(mode="json"))},
             "/samples.json": {"get": _get_samples()},
@@ -76,7 +76,9 @@ def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _post(name: str, text: str, options: tuple[str, ...], answer: dict[str, Any], max_files: int) -> dict[str, Any]:
+def _post(
+    name: str, text: str, parameters: list[dict[str, Any]], answer: dict[str, Any], max_files: int
+) -> dict[str, Any]:
     files = {
         "type": "array",
         "minItems": 1,
@@ -90,15 +92,21 @@ def _post(name: str, text: str, options: tuple[str, ...], answer: dict[str, Any]
     return {
         "operationId": name,
         "summary": text,
-        "parameters": [_parameter(option) for option in options],
+        "parameters": parameters,
         "requestBody": {"required": True, "content": content},
         "responses": {"200": answer, **refusals},
     }
 
 
-def _parameter(name: str) -> dict[str, Any]:
+def _parameters(*names: str, **values: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Options of the query; of some of them all values are known."""
+    return [_parameter(name, values.get(name)) for name in names]
+
+
+def _parameter(name: str, values: tuple[str, ...] | None) -> dict[str, Any]:
     schema = Options.model_json_schema()["properties"][name]
     (kind,) = (one for one in schema["anyOf"] if one.get("type") != "null")
+    kind = kind if values is None else {"type": "string", "enum": list(values)}
     return {"name": name, "in": "query", "required": False, "description": schema["description"], "schema": kind}
 
 

@@ -61,7 +61,7 @@ async function showModel() {
 function showFacts() {
   const facts = [];
   const interval = (one) => `${percent(one.value)} (${percent(one.low)} to ${percent(one.high)})`;
-  if (model.model) facts.push(["Network", model.model]);
+  if (model.model) facts.push(["Network", model.precision === "int8" ? `${model.model}, in int8` : model.model]);
   if (model.test) {
     facts.push(["Accuracy on test photos", interval(model.test.accuracy)]);
     facts.push(["Macro F1", interval(model.test.macro_f1)]);
@@ -69,12 +69,13 @@ function showFacts() {
   }
   if (model.verdict) facts.push(["Verdict", model.verdict]);
   facts.push(["Confidence", model.calibrated ? "calibrated" : "not calibrated: often too sure"]);
-  if (model.abstention?.threshold != null) facts.push(["Says that it is unsure below", percent(model.abstention.threshold)]);
+  const threshold = model.abstention?.threshold;
+  if (threshold != null) facts.push(["Says that it is unsure", threshold > 0 ? `below ${percent(threshold)}` : "never: all its answers are good enough"]);
   facts.push(["Shows where by", model.explanation]);
   facts.push(["Bento", model.tag, true]);
   facts.push(["Data", model.lineage.dataset_fingerprint.slice(0, 16), true]);
   if (model.lineage.source.dvc) facts.push(["DVC hash", model.lineage.source.dvc, true]);
-  if (model.lineage.source.git_revision) facts.push(["Git revision", model.lineage.source.git_revision.slice(0, 16), true]);
+  if (model.lineage.source.git_revision) facts.push(["Git revision", model.lineage.source.git_revision.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1"), true]);
   if (model.lineage.mlflow_run_id) facts.push(["MLflow run", model.lineage.mlflow_run_id, true]);
   const list = at("facts");
   list.replaceChildren(...facts.map(([term, text, coded]) => fact(term, text, coded)));
