@@ -482,7 +482,9 @@ SERVE = "import sys; from pathlib import Path; from components.deploy.server imp
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_the_service_ends_with_whoever_serves_it(own_bento: Path, number: signal.Signals) -> None:
+def test_the_service_ends_with_whoever_serves_it_and_answers_what_it_has_begun(
+    deployed: Deployed, own_bento: Path, number: signal.Signals
+) -> None:
     host, port = free_address("localhost", None)
     process = subprocess.Popen([sys.executable, "-c", SERVE, own_bento, str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -491,7 +493,18 @@ def test_the_service_ends_with_whoever_serves_it(own_bento: Path, number: signal
         assert f"http://{host}:{port}/predict" in line
         assert request(f"http://{host}:{port}", "GET", "/readyz")[0] == 200
         assert len(processes_serving(own_bento)) >= 3, "the guard, the supervisor and the worker"
-        process.send_signal(number)
+        content_type, body = encode_form(photos(deployed, 1))
+        head = (
+            f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection((host, port), timeout=10) as begun:
+            begun.sendall(head.encode() + body[:100])
+            time.sleep(0.2)  # until the service has read it
+            process.send_signal(number)
+            if number != signal.SIGKILL:
+                time.sleep(0.5)  # until the signal has reached the worker
+                begun.sendall(body[100:])
+                assert begun.recv(1000).startswith(b"HTTP/1.1 200")
         assert process.wait(20) == (-number if number == signal.SIGKILL else 0)
     await_gone(own_bento)
 
