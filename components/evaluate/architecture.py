@@ -8,7 +8,7 @@ from components.contract.backbones import BACKBONES, feature_shape
 from components.contract.bundle import BundleInfo
 from components.contract.errors import ModelError
 from components.contract.layer_kinds import Layer, Shape, shape_text
-from components.contract.layers import parse_layer, trace_shapes
+from components.contract.layers import parse_layer, trace
 from components.evaluate.ink import GOOD, LINE, SOFT, new_figure, style
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ def _layers(listed: Sequence[Layer], start: Shape | None, num_classes: int) -> l
     after: list[Shape | None] = [None] * len(listed)
     if start is not None:
         try:
-            shapes = trace_shapes(tuple(listed), start)
+            traced = trace(tuple(listed), start)
+            before = [layer.input_shape for layer in traced]
+            after = [layer.output_shape for layer in traced]
         except ModelError:  # a head that is traced from another place than the backbone's end
-            shapes = []
-        if len(shapes) == len(listed):
-            before, after = [start, *shapes[:-1]], list(shapes)
+            pass
     boxes = []
     for layer, shape, gives in zip(listed, before, after, strict=True):
         weights = layer.num_parameters(shape) if shape is not None else 0
