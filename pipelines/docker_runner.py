@@ -115,6 +115,7 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
         limits: what each container may use.
     """
     from components.preprocess.origin import ORIGIN_VARIABLE, find_origin
+    from components.preprocess.remote import is_remote, repository_of
 
     uri, model = params.data.uri, params.train.model
     writable = [run_dir, HOME]
@@ -125,11 +126,11 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
         writable.append(Path(store.removeprefix("sqlite:///")).parent)
     for folder in writable:
         folder.mkdir(parents=True, exist_ok=True)
-    readable = [
-        Path(name).expanduser() for name in (uri, model.weights, model.path, model.from_) if name and "://" not in name
-    ]
+    data = repository_of(uri) if is_remote(uri) else uri
+    readable = [Path(name).expanduser() for name in (data, model.weights, model.path, model.from_)
+                if name and "://" not in str(name)]  # fmt: skip
     passed = {key: value for key, value in environment.items() if key.startswith(PASSED_ON)}
-    origin = {} if "://" in uri else {ORIGIN_VARIABLE: find_origin(uri).model_dump_json()}
+    origin = {} if is_remote(uri) else {ORIGIN_VARIABLE: find_origin(uri).model_dump_json()}
     return Containers(
         run_id=run_dir.name,
         writable=tuple(dict.fromkeys(str(folder.resolve()) for folder in writable)),

@@ -50,6 +50,12 @@ def is_remote(data: str) -> bool:
     return "://" in data or data.startswith("dvc+")
 
 
+def repository_of(data: str) -> Path | None:
+    """The repository on this machine that `dvc+<repository>@<revision>:<path>` names; None for all else."""
+    found = DVC_URI.fullmatch(data)
+    return None if found is None or "://" in found["repository"] else Path(found["repository"])
+
+
 def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
     """The data as a file or folder in the cache.
 
@@ -83,7 +89,7 @@ def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
 
 def origin_of(uri: str) -> Source:
     """Where fetched data came from: of DVC data the hash and the commit that the revision was."""
-    path = _target(uri) / ".origin.json"
+    path = _beside(_target(uri), "origin.json")
     with contextlib.suppress(OSError, ValueError):
         return Source.model_validate_json(path.read_bytes())
     return Source(uri=uri)
@@ -108,8 +114,8 @@ def _fetch_dvc(uri: str) -> Path:
         entry = (info.get("dvc_info") or {}).get("entry")
         hash_info = getattr(entry, "hash_info", None)
         pinned = f"dvc+{found['repository']}@{commit}:{found['path']}"
-        write_json(target / ".origin.json", Source(uri=pinned, dvc=getattr(hash_info, "value", None),
-                                                   git_revision=commit))  # fmt: skip
+        source = Source(uri=pinned, dvc=getattr(hash_info, "value", None), git_revision=commit)
+        write_json(_beside(target, "origin.json"), source)
         return target if info["type"] == "directory" else target / name
 
 
@@ -131,6 +137,11 @@ def _explaining(uri: str) -> Iterator[None]:
 
 def _target(uri: str) -> Path:
     return cache_dir() / "downloads" / hashlib.sha256(uri.encode()).hexdigest()[:24]
+
+
+def _beside(target: Path, name: str) -> Path:
+    """Where we note what was fetched: not among the data, which are listed as they are."""
+    return target.with_name(f"{target.name}.{name}")
 
 
 def _name(uri: str) -> str:
@@ -183,9 +194,9 @@ def _fetch_all(
 ) -> None:
     """Makes `target` hold these files, fetching those that are missing or whose tag is another."""
     target.mkdir(parents=True, exist_ok=True)
-    with (target / ".lock").open("w") as lock:
+    with _beside(target, "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        tags_path = target / ".tags.json"
+        tags_path = _beside(target, "tags.json")
         tags: dict[str, str] = json.loads(tags_path.read_text()) if tags_path.is_file() else {}
         missing = {below: file for below, file in files.items()
                    if file.tag is None or tags.get(below) != f"{file.size}/{file.tag}"

@@ -225,6 +225,23 @@ def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
     assert writable == dict.fromkeys(containers.writable, True) | {str(tmp_path / "photos"): False}
 
 
+def test_a_repository_on_this_machine_is_mounted_and_tells_its_own_version(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DVC and git know of `dvc+<repository>@<revision>:<path>` is found where it is fetched: in the container."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "repository").mkdir()
+    for uri, readable in (
+        (f"dvc+{tmp_path}/repository@main:data/pets", (str(tmp_path / "repository"),)),
+        ("dvc+https://example.org/pets.git@main:data/pets", ()),
+        ("s3://bucket/pets", ()),
+    ):
+        asked = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+        containers = containers_of(Path("runs/r1"), asked, {EVENTS_VARIABLE: "events"}, Limits())
+        assert containers.readable == readable
+        assert "DARKROOM_ORIGIN" not in containers.environment
+
+
 def test_a_store_on_this_machine_is_reached_through_its_network(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,7 +160,7 @@ def test_a_version_of_the_past_can_be_trained_on(repository: Path, tmp_path: Pat
     uri = f"dvc+{repository}@{first.commit}:data/photos"
     assert probe(uri).name == "photos"
     info = preprocess(uri, PreprocessParams(image_size=16), tmp_path / "dataset")
-    assert info.num_kept == 18
+    assert (info.num_kept, info.rejected) == (18, {})
     assert (info.source.git_revision, info.source.dvc) == (first.commit, first.hash)
     for wrong in (f"dvc+{repository}@absent:data/photos", f"dvc+{repository}@main:absent", "dvc+nothing"):
         with pytest.raises(DataError, match=r"dvc\+"):
@@ -227,7 +227,7 @@ def test_photos_in_a_bucket_are_fetched_once(bucket: str, tmp_path: Path, caplog
     expected = preprocess(str(photos), params, tmp_path / "local")
     with caplog.at_level("INFO"):
         info = preprocess("s3://photos/sets/colours", params, tmp_path / "remote")
-        assert (info.name, info.fingerprint) == ("colours", expected.fingerprint)
+        assert (info.name, info.fingerprint, info.rejected) == ("colours", expected.fingerprint, {})
         assert any("Fetching 15 of 15 files" in text for text in caplog.messages)
         caplog.clear()
         preprocess("s3://photos/sets/colours", params, tmp_path / "remote")
