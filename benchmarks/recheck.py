@@ -1,4 +1,4 @@
-"""Looking again at 10,000 photos that are as they were, in processor seconds; those of `dvc status` stand beside."""
+"""Looking again at 10,000 photos that are as they were, near copies and all; `dvc status` stands beside."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def measure() -> list[Row]:
         _write_photos(root / "photos")
         os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
         _check(root / "photos")
-        seconds = min(_check(root / "photos") for _ in range(3))
+        seconds = min(_check(root / "photos") for _ in range(5))
         memory_mb = peak_memory_mb()
         dvc_seconds = _dvc_status(root)
     return [
@@ -45,11 +45,11 @@ def _write_photos(folder: Path) -> None:
 
 
 def _check(photos: Path) -> float:
-    started = time.process_time()
+    started = time.perf_counter()
     found = find_photos(Opened(photos))
     with open_store(PARAMS.size, PARAMS.resize) as store:
         examine("photos", found, PARAMS, store)
-    return time.process_time() - started
+    return time.perf_counter() - started
 
 
 def _dvc_status(root: Path) -> float:
@@ -59,7 +59,6 @@ def _dvc_status(root: Path) -> float:
     dvc("init", "--no-scm", "--quiet")
     dvc("add", "--quiet", "photos")
     dvc("status")
-    before = os.times()
+    started = time.perf_counter()
     dvc("status")
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - started

@@ -35,8 +35,10 @@ def measure(photo: Photo, resize: Resize) -> Measures:
     grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
     whole = grey if resize == "stretch" else cv2.cvtColor(photo.whole, cv2.COLOR_RGB2GRAY)
     sketch = np.asarray(cv2.resize(whole, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    edges = cv2.Laplacian(grey, cv2.CV_16S)
+    # Mean of squares less square of mean: ten times as fast as meanStdDev, which has no fast loop for 16 bits.
+    sharpness = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
     digest = hashlib.sha1(photo.pixels.data, usedforsecurity=False)
     digest.update(sketch.data)
     digest.update(repr(photo.native_size).encode())
-    return Measures(sketch, round(cv2.mean(whole)[0], 3), round(float(deviation[0, 0]) ** 2, 3), digest.hexdigest())
+    return Measures(sketch, round(cv2.mean(whole)[0], 3), round(max(0.0, sharpness), 3), digest.hexdigest())

@@ -181,8 +181,9 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
     reason, message, num_bytes, height, width, mode, file_format, brightness, sharpness, pixel_hash, _ = (
         reading.verdict.values
     )
-    return replace(
-        record, sha256=reading.verdict.sha256, reason=reason, message=message, num_bytes=num_bytes,
+    return Record(  # `replace` takes three times as long, which shows where nothing has to be read
+        path=record.path, class_name=record.class_name, split=record.split, group=record.group,
+        sha256=reading.verdict.sha256, reason=reason, message=message, num_bytes=num_bytes,
         native_height=height, native_width=width, mode=mode, format=file_format, brightness=brightness,
         sharpness=sharpness, pixel_hash=pixel_hash,
         perceptual_hash=f"{perceptual_hash:016x}" if reason is None else None,
