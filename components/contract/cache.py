@@ -1,4 +1,7 @@
-"""Where results that can be made again are kept, for all runs: `.darkroom/cache`, or DARKROOM_CACHE."""
+"""Where results that can be made again are kept, for all runs: `.darkroom/cache`, or DARKROOM_CACHE.
+
+The checkpoints of trainings stand there as well, or in DARKROOM_CHECKPOINTS.
+"""
 
 import os
 from pathlib import Path
@@ -10,11 +13,17 @@ from components.contract.tracking import HOME
 CACHE_VARIABLE: Final = "DARKROOM_CACHE"
 LIMIT_VARIABLE: Final = "DARKROOM_CACHE_GB"
 LIMIT_GB: Final = 20.0
+CHECKPOINTS_VARIABLE: Final = "DARKROOM_CHECKPOINTS"
 
 
 def cache_dir() -> Path:
     """The folder; it need not exist."""
     return Path(os.environ.get(CACHE_VARIABLE) or HOME / "cache")
+
+
+def checkpoints_dir() -> Path:
+    """Where trainings that were interrupted wait; it need not exist."""
+    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or cache_dir() / "checkpoints")
 
 
 def cache_limit() -> int:

@@ -92,6 +92,19 @@ class Run:
             self._sender = threading.Thread(target=self._send, name="mlflow-metrics", daemon=True)
             self._sender.start()
 
+    def last_step(self, metric: str) -> int:
+        """The last step that the store has this figure of; 0 where it has none, or does not answer."""
+        if self.run_id is None:
+            return 0
+        from mlflow import MlflowClient
+
+        try:
+            history = MlflowClient().get_metric_history(self.run_id, metric)
+        except Exception as error:  # as in `_try`
+            log.warning("MLflow did not say what it has of run %s: %s.", self.run_id, type(error).__name__)
+            return 0
+        return max((entry.step for entry in history), default=0)
+
     def log_dataset(self, *, name: str, digest: str, source: str, context: str, profile: str) -> None:
         """Names the data that the run uses.
 

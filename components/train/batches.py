@@ -90,20 +90,33 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         self._examples = examples
         self._batch_size = batch_size
         self._shuffle_seed = shuffle_seed
+        self.num_batches_of_epoch = math.ceil(self.num_examples / batch_size)
+        self.first_batch = 0
         self._epoch = 0
         self._order = self._draw_order()
 
+    def begin(self, epoch: int, first_batch: int = 0) -> None:
+        """Goes to an epoch, counted from 0, of which the first batches may be left out."""
+        self.first_batch = first_batch
+        self._epoch = epoch
+        self._order = self._draw_order()
+
+    def num_seen(self, num_batches: int) -> int:
+        """Examples of the epoch that are done after so many batches, those left out included."""
+        return min((self.first_batch + num_batches) * self._batch_size, self.num_examples)
+
+    @property
+    def num_numbers(self) -> int:
+        """Of the inputs of one batch."""
+        return self._batch_size * int(np.prod(self._examples.gather(self._rows[:1], 0).shape[1:]))
+
     def __len__(self) -> int:
-        return math.ceil(self.num_examples / self._batch_size)
+        return self.num_batches_of_epoch - self.first_batch
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        start = (self.first_batch + index) * self._batch_size
+        rows = self._order[start : start + self._batch_size]
         return self._examples.gather(rows, self._epoch), self._examples.labels[rows]
-
-    def on_epoch_end(self) -> None:
-        """Keras calls it when the last batch of an epoch has been taken."""
-        self._epoch += 1
-        self._order = self._draw_order()
 
     def _draw_order(self) -> np.ndarray:
         if self._shuffle_seed is None:

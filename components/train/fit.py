@@ -1,5 +1,6 @@
 """Fits a network, phase by phase, and keeps the best weights."""
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -10,15 +11,20 @@ import keras
 import numpy as np
 
 from components.contract.tracking import Run
-from components.contract.train_params import EarlyStopping, Phase, TrainParams
+from components.contract.train_params import Phase, TrainParams
 from components.train.batches import Batches
+from components.train.checkpoint import Checkpoints, State
+from components.train.keeping import Keeper, Plateau
 from components.train.live import DivergedError, EpochLog
 from components.train.optimizing import make_loss, make_optimizer
+from components.train.resume import Saver, asked_to_end
 
 log = logging.getLogger(__name__)
 
 STEPS_PER_EXECUTION: Final = 8
 """Steps between two looks at what Python has to say; saves up to half of the time of small networks."""
+MANY_NUMBERS: Final = 2**20
+"""Batches of more take so long that a look after each costs nothing, and that a stop must not wait for eight."""
 
 Watch = Callable[[int, dict[str, float]], None]
 """Is given the number of each epoch, counted from 1 over all phases, and its figures; an error that it raises ends the
@@ -48,31 +54,44 @@ class Fitted:
 
 
 class Fitting:
-    """A training that goes on from phase to phase, and always knows its best weights."""
+    """A training that goes on from phase to phase, and always knows its best weights.
 
-    def __init__(self, network: keras.Model, params: TrainParams, run: Run, watch: Watch | None = None):
-        """Begins; nothing is trained yet.
+    Attributes:
+        next_phase: counted from 1; more than 1 where the phases before it were trained by a run that was interrupted.
+    """
+
+    def __init__(
+        self, network: keras.Model, params: TrainParams, run: Run, watch: Watch | None = None,
+        checkpoints: Checkpoints | None = None,
+    ):  # fmt: skip
+        """Begins, or goes on where an interrupted training was saved; nothing is trained yet.
 
         Args:
-            network: the whole network.
+            network: the whole network; gets the weights of the checkpoint.
             params: loss, averaging and phases.
-            run: gets the figures of each epoch while training goes on.
+            run: gets the figures of each epoch while training goes on, and those of the epochs before.
             watch: sees them as well.
+            checkpoints: None trains without.
         """
         self.fitted = Fitted()
+        self.next_phase = 1
         self._network = network
         self._params = params
         self._run = run
         self._watch = watch
-        self._phase_number = 0
+        self._checkpoints = checkpoints
         self._lowest = math.inf
         self._best: list[np.ndarray] | None = None
+        self._num_logged = 0
+        self._found = checkpoints.newest() if checkpoints else None
+        if self._found is not None:
+            self._go_on_from(self._found)
 
     def fit(
         self, phase: Phase, model: keras.Model, training: Batches, validation: Batches,
         scales: Mapping[str, float] | None = None,
     ) -> None:  # fmt: skip
-        """Trains one phase in place, and leaves the best weights of all phases so far.
+        """Trains the next phase in place, and leaves the best weights of all phases so far.
 
         Where the loss is no longer a number, the phase ends, and the best weights so far are kept.
 
@@ -85,35 +104,45 @@ class Fitting:
 
         Raises:
             ModelError: the loss was never a number.
+            SystemExit: SIGTERM came; a checkpoint was written, where there are checkpoints.
         """
-        self._phase_number += 1
-        model.compile(
-            optimizer=make_optimizer(
-                phase,
-                len(training),
-                ema=self._params.ema,
-                scales=scales and [scales[weight.path] for weight in model.trainable_weights],
-            ),
-            loss=make_loss(self._params, training.labels, model.output.shape[-1]),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            steps_per_execution=STEPS_PER_EXECUTION,
-            jit_compile=False,  # slower on a CPU, and no gain on networks of this size
-        )
-        callbacks = [Keeper(self.keep, phase.early_stopping), self._epoch_log(phase, training.num_examples)]
+        self._compile(phase, model, training, scales)
+        callbacks: list[Any] = [Keeper(self.keep, phase.early_stopping), self._epoch_log(phase, training)]
         if phase.schedule == "plateau":
             callbacks.append(Plateau(phase))
+        epoch = self._restore_phase(model, callbacks, training)
         try:
-            model.fit(training, validation_data=validation, epochs=phase.epochs, shuffle=False, verbose=0,
-                      callbacks=callbacks)  # fmt: skip
+            with asked_to_end(self._checkpoints is not None) as asked:
+                others: list[Any] = [keras.callbacks.LambdaCallback(
+                    on_epoch_begin=lambda epoch, logs: training.begin(epoch, training.first_batch)
+                )]  # fmt: skip
+                if self._checkpoints is not None:
+                    make_state = functools.partial(self._state, model, tuple(callbacks))
+                    others.append(Saver(self._checkpoints, make_state, training, phase.epochs, asked))
+                self._run_epochs(phase, model, training, validation, epoch, [*callbacks, *others])
         except DivergedError as error:
             if self._best is None:
                 raise
             log.warning("%s The best weights so far are kept.", error)
         assert self._best is not None, "the first epoch is the best so far"
         self._network.set_weights(self._best)
+        self.next_phase += 1
         log.info("Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.", self.fitted.best_epoch,
                  self.fitted.epochs_run, self.fitted.at_best("val_loss"),
                  self.fitted.at_best("val_accuracy"))  # fmt: skip
+
+    def _run_epochs(
+        self, phase: Phase, model: keras.Model, training: Batches, validation: Batches, epoch: int, callbacks: list[Any]
+    ) -> None:
+        options = {"validation_data": validation, "shuffle": False, "verbose": 0, "callbacks": callbacks}
+        if training.first_batch:  # the rest of an epoch, of which Keras sees fewer batches
+            model.fit(training, initial_epoch=epoch, epochs=epoch + 1, **options)
+            epoch += 1
+            training.begin(epoch)
+            if model.stop_training:
+                return
+        if epoch < phase.epochs:
+            model.fit(training, initial_epoch=epoch, epochs=phase.epochs, **options)
 
     def keep(self, loss: float) -> None:
         """Keeps the weights as they are now where no epoch had a lower validation loss."""
@@ -122,71 +151,91 @@ class Fitting:
             self._best = self._network.get_weights()
             self.fitted.best_epoch = self.fitted.epochs_run + 1
 
-    def _epoch_log(self, phase: Phase, num_examples: int) -> EpochLog:
-        to_come = sum(later.epochs for later in self._params.all_phases[self._phase_number :])
+    def _compile(self, phase: Phase, model: keras.Model, training: Batches, scales: Mapping[str, float] | None) -> None:
+        model.compile(
+            optimizer=make_optimizer(
+                phase,
+                training.num_batches_of_epoch,
+                ema=self._params.ema,
+                scales=scales and [scales[weight.path] for weight in model.trainable_weights],
+            ),
+            loss=make_loss(self._params, training.labels, model.output.shape[-1]),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            steps_per_execution=1 if training.num_numbers > MANY_NUMBERS else STEPS_PER_EXECUTION,
+            jit_compile=False,  # slower on a CPU, and no gain on networks of this size
+        )
+
+    def _epoch_log(self, phase: Phase, training: Batches) -> EpochLog:
+        to_come = sum(later.epochs for later in self._params.all_phases[self.next_phase :])
+        before = sum(number == self.next_phase for number in self.fitted.history.get("phase", ()))
+        first = self.fitted.epochs_run + 1 - before
         return EpochLog(
-            self._note, phase=self._phase_number, first=self.fitted.epochs_run + 1,
-            planned=self.fitted.epochs_run + phase.epochs + to_come, num_examples=num_examples,
+            self._note, phase=self.next_phase, first=first, planned=first - 1 + phase.epochs + to_come,
+            training=training,
         )  # fmt: skip
 
     def _note(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():
             self.fitted.history.setdefault(name, []).append(value)
-        self._run.log_metrics(figures, step=self.fitted.epochs_run)
+        if self.fitted.epochs_run > self._num_logged:
+            self._run.log_metrics(figures, step=self.fitted.epochs_run)
         if self._watch is not None:
             self._watch(self.fitted.epochs_run, figures)
 
+    def _state(
+        self, model: keras.Model, callbacks: tuple[Any, ...], epoch: int, step: int, ended: bool
+    ) -> State:  # fmt: skip
+        """All of the training as it is now; the weights of all layers, whichever learn in this phase."""
+        facts = {
+            "history": self.fitted.history,
+            "best_epoch": self.fitted.best_epoch,
+            "lowest": self._lowest if self._best else None,
+            "callbacks": {type(callback).__name__: callback.state() for callback in callbacks},
+            "mlflow_run_id": self._run.run_id,
+        }
+        arrays = {
+            "network": [np.array(variable) for variable in self._network.variables],
+            "best": self._best or [],
+            "optimizer": [np.array(variable) for variable in _optimizer_variables(model)],
+        }
+        return State(self.next_phase, epoch, step, ended, facts, arrays)
 
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Validates the running mean of the weights where the optimizer has one, keeps the best, and stops early."""
+    def _go_on_from(self, found: State) -> None:
+        for variable, value in zip(self._network.variables, found.arrays["network"], strict=True):
+            variable.assign(value)
+        facts = found.facts
+        self.fitted = Fitted(facts["history"], facts["best_epoch"])
+        if found.arrays["best"]:
+            self._best, self._lowest = found.arrays["best"], facts["lowest"]
+        self.next_phase = found.phase
+        log.info("Goes on from a checkpoint: phase %d, %d of its epochs and %d batches of the next are done.",
+                 found.phase, found.epoch, found.step)  # fmt: skip
+        if found.ended and self._best is not None:
+            self._network.set_weights(self._best)
+            self.next_phase += 1
+        if self._run.run_id is not None:
+            self._num_logged = self._run.last_step("val_loss")
+            for number in range(self._num_logged, self.fitted.epochs_run):
+                figures = {name: values[number] for name, values in self.fitted.history.items()}
+                self._run.log_metrics(figures, step=number + 1)
+            if facts["mlflow_run_id"] not in (None, self._run.run_id):
+                self._run.set_tags({"darkroom.resumed_from": facts["mlflow_run_id"]})
 
-    def __init__(self, keep: Callable[[float], None], stopping: EarlyStopping | None):
-        super().__init__()
-        self._keep = keep
-        self._stopping = stopping
-        self._lowest = math.inf
-        self._waited = 0
-
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._swap()
-
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        loss = float((logs or {})["loss"])
-        if loss < self._lowest - (self._stopping.min_delta if self._stopping else 0.0):
-            self._lowest, self._waited = loss, 0
-            self._keep(loss)
-        else:
-            self._waited += 1
-        self._swap()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._stopping and self._waited >= self._stopping.patience:
-            self.model.stop_training = True
-
-    def _swap(self) -> None:
-        """Exchanges the weights and their running mean."""
-        optimizer = self.model.optimizer
-        if not optimizer.use_ema:
-            return
-        for weight, mean in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
-            value = weight.numpy()
-            weight.assign(mean)
-            mean.assign(value)
+    def _restore_phase(self, model: keras.Model, callbacks: list[Any], training: Batches) -> int:
+        """The epochs of this phase that are done; the optimizer, the callbacks and the batches are put there."""
+        found = self._found
+        if found is None or found.ended or found.phase != self.next_phase:
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        for variable, value in zip(_optimizer_variables(model), found.arrays["optimizer"], strict=True):
+            variable.assign(value)
+        for callback in callbacks:
+            callback.restore(found.facts["callbacks"][type(callback).__name__])
+        training.begin(found.epoch, found.step)
+        self._found = None
+        return found.epoch
 
 
-class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Lowers the learning rate where the validation loss has not fallen for some epochs."""
-
-    def __init__(self, phase: Phase):
-        super().__init__()
-        self._phase = phase
-        self._lowest = math.inf
-        self._waited = 0
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        loss = float((logs or {})["val_loss"])
-        self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
-        if self._waited >= self._phase.decay_epochs:
-            self._waited = 0
-            scale = self.model.optimizer._learning_rate.scale
-            scale.assign(scale * self._phase.decay_factor)
+def _optimizer_variables(model: keras.Model) -> list[Any]:
+    """Those of the optimizer, and what the schedule has made of the rate."""
+    return [*model.optimizer.variables, model.optimizer._learning_rate.scale]

@@ -5,13 +5,14 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import keras
 
 from components.contract.errors import ModelError
 from components.contract.tracking import Run
+from components.train.batches import Batches
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     """Shows and hands on the figures of each epoch, and stops when they are no numbers."""
 
     def __init__(
-        self, note: Callable[[dict[str, float]], None], *, phase: int, first: int, planned: int, num_examples: int
+        self, note: Callable[[dict[str, float]], None], *, phase: int, first: int, planned: int, training: Batches
     ):
         """Makes the callback of one phase.
 
@@ -32,32 +33,42 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             phase: counted from 1.
             first: the number of its first epoch, counted from 1 over all phases.
             planned: epochs of all phases, if none stops early.
-            num_examples: of an epoch.
+            training: what is learnt from, of which Keras may see only the rest of an epoch.
         """
         super().__init__()
         self._note = note
         self._phase = phase
         self._first = first
         self._planned = planned
-        self._num_examples = num_examples
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._training = training
+        self._means: dict[str, float] = {}
+        self._earlier: dict[str, float] = {}
         self._training_started = time.monotonic()
+        self._num_ended = 0
+
+    def state(self) -> dict[str, float]:
+        """What a checkpoint within an epoch holds of it: the means over what was seen of that epoch."""
+        return self._means
+
+    def restore(self, state: dict[str, float]) -> None:
+        """The first epoch to come is the rest of one that was interrupted."""
+        self._earlier = state
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = self._first + epoch
         self._epoch_started = self._reported = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._means = self._over_epoch(logs or {}, self._training.num_seen(batch + 1))
         now = time.monotonic()
         if now - self._reported < REPORT_SECONDS:
             return
         self._reported = now
-        loss = float((logs or {})["loss"])
-        self._check(loss)
-        done = (batch + 1) / self.params["steps"]
-        left = (now - self._epoch_started) * (1 - done) / done
-        log.info("Epoch %d: %.0f %%, loss %.4f, %.0f s left in it.", self._epoch, 100 * done, loss, left)
+        self._check(self._means["loss"])
+        part = min(1.0, (batch + 1) / len(self._training))
+        left = (now - self._epoch_started) * (1 - part) / part
+        done = self._training.num_seen(batch + 1) / self._training.num_examples
+        log.info("Epoch %d: %.0f %%, loss %.4f, %.0f s left in it.", self._epoch, 100 * done, self._means["loss"], left)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._validation_started = time.monotonic()
@@ -65,18 +76,30 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         now = time.monotonic()
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        figures |= self._over_epoch(figures, self._training.num_examples)
+        num_seen = self._training.num_examples - self._training.num_seen(0)
+        self._means, self._earlier = {}, {}
         self._check(figures["loss"], figures["val_loss"])
         figures["phase"] = self._phase
         figures["learning_rate"] = float(self.model.optimizer.learning_rate)
-        figures["images_per_second"] = self._num_examples / (self._validation_started - self._epoch_started)
+        figures["images_per_second"] = num_seen / (self._validation_started - self._epoch_started)
         figures["seconds"] = now - self._epoch_started
-        left = (now - self._training_started) / (epoch + 1) * (self._planned - self._epoch)
+        self._num_ended += 1
+        left = (now - self._training_started) / self._num_ended * (self._planned - self._epoch)
         log.info(
             "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, at most "
             "%.0f s left.", len(str(self._planned)), self._epoch, self._planned, figures["loss"], figures["accuracy"],
             figures["val_loss"], figures["val_accuracy"], figures["images_per_second"], left,
         )  # fmt: skip
         self._note(figures)
+
+    def _over_epoch(self, logs: Mapping[str, Any], num_seen: int) -> dict[str, float]:
+        """The means over all of the epoch so far, of which Keras may have seen only the rest."""
+        num_earlier = self._training.num_seen(0)
+        return {
+            name: (self._earlier.get(name, 0.0) * num_earlier + float(logs[name]) * (num_seen - num_earlier)) / num_seen
+            for name in ("loss", "accuracy")
+        }
 
     def _check(self, *losses: float) -> None:
         if not all(map(math.isfinite, losses)):

@@ -43,14 +43,17 @@ def make_optimizer(
     if ema is not None:
         settings |= {"use_ema": True, "ema_momentum": ema}
     optimizer_class = OPTIMIZERS[phase.optimizer]
-    if scales is None or set(scales) == {1.0}:
-        return optimizer_class(**settings)
+    scaled = scales is not None and set(scales) != {1.0}
 
-    class Scaled(optimizer_class):  # type: ignore[misc, valid-type]
+    class Ours(optimizer_class):  # type: ignore[misc, valid-type]
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            super().update_step(gradient, variable, learning_rate * scales[self._get_variable_index(variable)])
+            scale = scales[self._get_variable_index(variable)] if scaled and scales is not None else 1.0
+            super().update_step(gradient, variable, learning_rate * scale if scaled else learning_rate)
 
-    return Scaled(**settings)
+        def finalize_variable_values(self, var_list: Any) -> None:
+            """Keras would put the running mean in the place of the weights; validation decides what is kept."""
+
+    return Ours(**settings)
 
 
 class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types

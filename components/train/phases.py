@@ -13,6 +13,7 @@ from components.contract.tracking import Run
 from components.contract.train_params import AugmentationParams, Phase, TrainParams
 from components.train.architecture import Network
 from components.train.batches import Batches, Examples, Photos
+from components.train.checkpoint import Checkpoints
 from components.train.features import FeatureCache, Wanted
 from components.train.fit import Fitted, Fitting, Watch
 from components.train.selection import Selection, frozen_part, learning_part, rate_scales, select
@@ -39,8 +40,9 @@ class Photographs:
 
 
 def train_phases(
-    network: Network, photos: Photographs, params: TrainParams, run: Run, watch: Watch | None = None
-) -> Fitted:
+    network: Network, photos: Photographs, params: TrainParams, run: Run, watch: Watch | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Fitted:  # fmt: skip
     """Trains a network in place, phase by phase, and leaves the weights of the best epoch of all.
 
     Args:
@@ -49,13 +51,16 @@ def train_phases(
         params: resolved.
         run: gets the figures of each epoch.
         watch: sees them as well.
+        checkpoints: what an interrupted run left is gone on with; None trains without.
 
     Raises:
         ModelError: a phase names layers that are not there, or the loss was never a number.
     """
-    fitting = Fitting(network.model, params, run, watch)
+    fitting = Fitting(network.model, params, run, watch, checkpoints)
     phases = params.all_phases
     for number, phase in enumerate(phases, start=1):
+        if number < fitting.next_phase:
+            continue
         selection = select(network, phase)
         for line in describe(network, selection):
             log.info("Phase %d of %d: %s", number, len(phases), line)
@@ -69,6 +74,7 @@ def train_phases(
                 Batches(checked, params.batch_size),
                 rate_scales(network, selection, phase.layer_decay),
             )  # fmt: skip
+        fitting.next_phase = number + 1
     return fitting.fitted
 
 

@@ -43,6 +43,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         UploadError: the uploaded model is refused.
         ArtifactError: the earlier model is missing, the data set is damaged, or the bundle's place cannot be written.
         TrackingError: a run has to be made and the MLflow store cannot be written.
+        SystemExit: SIGTERM came while it trained; the next call with the same data and params goes on.
     """
     info = read_info(dataset_dir)
     training, validation = _open_splits(dataset_dir, info)
@@ -55,7 +56,9 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
 
         start_tensorflow(params.seed)
         from components.train.architecture import build_network, model_facts, summary
+        from components.train.checkpoint import Belongings, open_checkpoints
         from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
+        from components.train.features import network_digest
         from components.train.live import system_metrics
         from components.train.phases import Photographs, train_phases
         from components.train.selection import plan
@@ -79,12 +82,13 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         log.info("%s", line)
     check_exportable(network)
 
-    with step_run(experiment=info.name, own="train") as run:
+    belongings = Belongings(info.fingerprint, params.model_dump(mode="json"), network_digest(network.model))
+    with step_run(experiment=info.name, own="train") as run, open_checkpoints(belongings) as checkpoints:
         _log_inputs(run, info, params, facts)
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):
                 photographs = Photographs(training, validation, info.fingerprint)
-                fitted = train_phases(network, photographs, params, run)
+                fitted = train_phases(network, photographs, params, run, checkpoints=checkpoints)
             photos = validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(validation))))
             export = export_network(network, folder / "export", photos)
             log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
@@ -94,6 +98,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             write_train_image_ids(folder, learnt_ids.union(training.image_ids))
             bundle = _bundle_info(info, params, facts, fitted, export, run)
             write_json(folder / "bundle.json", bundle)
+        if checkpoints is not None:
+            checkpoints.remove()
         if fitted.best_epoch:
             run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
         run.log_artifacts(bundle_dir, "bundle")

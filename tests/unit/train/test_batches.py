@@ -24,16 +24,16 @@ def numbered(num: int = 33) -> Features:
     return Features([np.arange(num, dtype=np.float32)[:, None]], np.arange(num, dtype=np.int32))
 
 
-def epoch_of(batches: Batches) -> list[int]:
-    rows = np.concatenate([batches[index][1] for index in range(len(batches))]).tolist()
-    batches.on_epoch_end()
+def epoch_of(batches: Batches, epoch: int, first_batch: int = 0) -> list[int]:
+    batches.begin(epoch, first_batch)
+    rows: list[int] = np.concatenate([batches[index][1] for index in range(len(batches))]).tolist()
     return rows
 
 
 def test_an_epoch_holds_each_example_once_and_shuffles_all_of_them() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     assert [len(batches[index][1]) for index in range(len(batches))] == [8, 8, 8, 8, 1]
-    first, second = epoch_of(batches), epoch_of(batches)
+    first, second = epoch_of(batches, 0), epoch_of(batches, 1)
     assert sorted(first) == sorted(second) == list(range(33))
     assert first != second != list(range(33))
 
@@ -41,13 +41,20 @@ def test_an_epoch_holds_each_example_once_and_shuffles_all_of_them() -> None:
 def test_the_order_depends_on_the_seed_and_the_epoch_alone() -> None:
     first = Batches(numbered(), 8, shuffle_seed=1)
     again = Batches(numbered(), 8, shuffle_seed=1)
-    assert [epoch_of(first) for _ in range(3)] == [epoch_of(again) for _ in range(3)]
-    assert epoch_of(Batches(numbered(), 8, shuffle_seed=2)) != epoch_of(Batches(numbered(), 8, shuffle_seed=1))
+    assert [epoch_of(first, epoch) for epoch in range(3)] == [epoch_of(again, epoch) for epoch in range(3)]
+    assert epoch_of(Batches(numbered(), 8, shuffle_seed=2), 0) != epoch_of(first, 0)
+
+
+def test_the_rest_of_an_epoch_holds_what_its_beginning_did_not() -> None:
+    batches = Batches(numbered(), 8, shuffle_seed=1)
+    whole = epoch_of(batches, 2)
+    assert epoch_of(batches, 2, first_batch=3) == whole[24:]
+    assert [batches.num_seen(num) for num in range(3)] == [24, 32, 33]
 
 
 def test_without_a_seed_the_order_stays() -> None:
     batches = Batches(numbered(), 8)
-    assert epoch_of(batches) == epoch_of(batches) == list(range(33))
+    assert epoch_of(batches, 0) == epoch_of(batches, 1) == list(range(33))
 
 
 def test_inputs_and_labels_stay_together() -> None:

@@ -183,7 +183,7 @@ def test_each_epoch_and_the_way_within_one_are_logged(
     monkeypatch.setattr(live, "REPORT_SECONDS", 0)
     with caplog.at_level(logging.INFO, logger="components"):
         run_fit(classifier(), epochs=2)
-    assert any(message.startswith("Epoch 1: 62 %, loss ") for message in caplog.messages)
+    assert any(message.startswith("Epoch 1: 63 %, loss ") for message in caplog.messages)
     epochs = [message for message in caplog.messages if " of 2: " in message and message.startswith("Epoch")]
     assert len(epochs) == 2
     assert all(part in epochs[0] for part in ("accuracy", "validation loss", "images/s", "s left"))

@@ -1,0 +1,84 @@
+"""What is done when an epoch has been validated: the best weights are kept, and the phase ends when it should."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from components.contract.train_params import EarlyStopping, Phase
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Validates the running mean of the weights where the optimizer has one, keeps the best, and stops early."""
+
+    def __init__(self, keep: Callable[[float], None], stopping: EarlyStopping | None):
+        super().__init__()
+        self._keep = keep
+        self._stopping = stopping
+        self._lowest = math.inf
+        self._waited = 0
+
+    def state(self) -> dict[str, float]:
+        """What a checkpoint holds of it; nothing before the first validation."""
+        return _waiting(self._lowest, self._waited)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Puts it where it was."""
+        self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._swap()
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        if loss < self._lowest - (self._stopping.min_delta if self._stopping else 0.0):
+            self._lowest, self._waited = loss, 0
+            self._keep(loss)
+        else:
+            self._waited += 1
+        self._swap()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._stopping and self._waited >= self._stopping.patience:
+            self.model.stop_training = True
+
+    def _swap(self) -> None:
+        """Exchanges the weights and their running mean."""
+        optimizer = self.model.optimizer
+        if not optimizer.use_ema:
+            return
+        for weight, mean in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
+            value = weight.numpy()
+            weight.assign(mean)
+            mean.assign(value)
+
+
+class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Lowers the learning rate where the validation loss has not fallen for some epochs."""
+
+    def __init__(self, phase: Phase):
+        super().__init__()
+        self._phase = phase
+        self._lowest = math.inf
+        self._waited = 0
+
+    def state(self) -> dict[str, float]:
+        """What a checkpoint holds of it; nothing before the first validation."""
+        return _waiting(self._lowest, self._waited)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Puts it where it was."""
+        self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["val_loss"])
+        self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
+        if self._waited >= self._phase.decay_epochs:
+            self._waited = 0
+            scale = self.model.optimizer._learning_rate.scale
+            scale.assign(scale * self._phase.decay_factor)
+
+
+def _waiting(lowest: float, waited: int) -> dict[str, float]:
+    return {"lowest": lowest, "waited": waited} if math.isfinite(lowest) else {}
