@@ -48,7 +48,7 @@ def _audit(arguments: argparse.Namespace) -> int:
         found = find_photos(source)
         with open_store(params.size, params.resize) as store, new_folder(folder) as output:
             examined = examine(name, found, params, store, divisible=False)
-            write_report(output, examined)
+            write_report(output, examined, resolution.params.train)
     seconds = time.monotonic() - started
     if arguments.json:
         show.as_json(examined.info.model_dump(mode="json") | {"report": str(folder / "audit.html"), "seconds": seconds})

@@ -4,6 +4,7 @@ bundle.json       BundleInfo
 model.keras       the network in Keras' own format; its input is uint8 RGB, its output logits
 train_image_ids.txt  the photos that it learnt from, one image_id a line, sorted
 history.json      per-epoch figures: {"loss": [...], "val_loss": [...], ...}
+augmentation.jpg  one training photo eight times, as the training saw it
 export/           the inference graph, which is what is evaluated and served: model.xml, model.bin (OpenVINO IR)
 """
 

@@ -10,14 +10,20 @@ import numpy as np
 from components.contract.audit import AuditInfo
 from components.contract.dataset import SPLITS
 from components.contract.outputs import write_file, write_json
+from components.contract.preview import augmentation_sheet
+from components.contract.train_params import AUGMENTATION_PRESETS, TrainParams
 from components.preprocess.examine import Examined
 from components.preprocess.manifest import printable
-from components.preprocess.samples import choose_samples, class_chart, write_augmentation, write_sheet
+from components.preprocess.samples import choose_samples, class_chart, write_sheet
 from components.preprocess.shards import rows_of
 
 TEMPLATES_DIR: Final = Path(__file__).parent / "templates"
 SHEET_NAME, AUGMENTATION_NAME, CHART_NAME = "samples.jpg", "augmentation.jpg", "classes.svg"
 PICTURES: Final = (SHEET_NAME, AUGMENTATION_NAME, CHART_NAME)
+
+PREVIEWED: Final = ("light", "medium", "strong")
+PREVIEW_SEED: Final = 42
+OWN_LINE: Final = "params"
 
 SHOWN_CASES: Final = 12
 """Of each finding; audit.json names all."""
@@ -29,10 +35,14 @@ TINY_PIXELS: Final = 96
 POLICY_WORDS: Final = {"report": "told only", "quarantine": "left out", "fail": "stops the run"}
 
 
-def write_report(folder: Path, examined: Examined) -> None:
+def write_report(folder: Path, examined: Examined, training: TrainParams | None = None) -> None:
     """Writes audit.json, audit.html, and the pictures as far as there are training photos to show.
 
-    audit.json  audit.html  samples.jpg  augmentation.jpg  classes.svg
+    Args:
+        folder: audit.json  audit.html  samples.jpg  augmentation.jpg  classes.svg
+        examined: what was found.
+        training: whose own augmentation is shown before the presets; None where it plays no part. The step of a
+            pipeline does not know it: data are not prepared anew because training changes.
     """
     info, records = examined.info, examined.records
     class_names = tuple(info.counts["train"])
@@ -41,9 +51,17 @@ def write_report(folder: Path, examined: Examined) -> None:
     if train:
         write_sheet(folder / SHEET_NAME, choose_samples(records, class_names), examined.scan)
         row, record = min(train, key=lambda member: member[1].image_id)
-        write_augmentation(folder / AUGMENTATION_NAME, examined.scan.pixels([row])[0], record.image_id)
+        own = {f"{OWN_LINE}: {_name_of(training)}": training.augmentation_params} if training else {}
+        presets = {name: AUGMENTATION_PRESETS[name] for name in PREVIEWED}
+        seed = training.seed if training else PREVIEW_SEED
+        sheet = augmentation_sheet(examined.scan.pixels([row])[0], record.image_id, own | presets, seed)
+        sheet.save(folder / AUGMENTATION_NAME, quality=88)
     write_json(folder / "audit.json", info)
     write_file(folder / "audit.html", render(folder, examined).encode())
+
+
+def _name_of(training: TrainParams) -> str:
+    return training.augmentation if isinstance(training.augmentation, str) else "your own"
 
 
 def render(folder: Path, examined: Examined) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of the prepared data for people: labelled samples, what augmentation makes of photos, photos per class."""
+"""Pictures of the prepared data for people: labelled samples, and photos per class."""
 
 import html
 import math
@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
-from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import SPLITS, SplitName
-from components.contract.train_params import AUGMENTATION_PRESETS
+from components.contract.preview import GAP, TILE, tile
 from components.preprocess.manifest import Record, printable
 from components.preprocess.scan import Scan
 from components.preprocess.shards import rows_of
@@ -19,11 +17,6 @@ from components.preprocess.shards import rows_of
 SAMPLES: Final = 8
 MAX_CLASSES: Final = 40
 """More would make a sheet that nobody looks through; the page counts all."""
-TILE: Final = 96
-GAP: Final = 4
-
-VARIANTS: Final = 8
-PREVIEWED: Final = ("light", "medium", "strong")
 SPLIT_COLOURS: Final = {"train": "#2f6f9f", "validation": "#8ab4d3", "test": "#b8470f"}
 
 
@@ -49,43 +42,12 @@ def write_sheet(path: Path, chosen: dict[str, list[int]], scan: Scan) -> None:
         top = GAP + line * step
         draw.text((2 * GAP, top + TILE // 2), label, fill="black", font=font, anchor="lm")
         for column, pixels in enumerate(scan.pixels(rows)):
-            sheet.paste(_tile(pixels), (left + column * step, top))
+            sheet.paste(tile(pixels), (left + column * step, top))
     sheet.save(path, quality=88)
-
-
-def _tile(pixels: np.ndarray) -> Image.Image:
-    """A photo fitted into a tile, on light grey; tiny pictures are enlarged without being blurred."""
-    photo = Image.fromarray(pixels)
-    how = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS
-    return ImageOps.pad(photo, (TILE, TILE), how, color="#eeeeee")
 
 
 def _shortened(name: str, length: int = 18) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
-
-
-def write_augmentation(path: Path, pixels: np.ndarray, image_id: str) -> None:
-    """A JPEG with one photo eight times, as training sees it, a line for each strength of augmentation.
-
-    Args:
-        path: ends in .jpg.
-        pixels: uint8 (height, width, 3), RGB.
-        image_id: of the photo; its variants are those that a training with seed 42 makes in its first epochs.
-    """
-    step = TILE + GAP
-    font = ImageFont.load_default(size=15)
-    left = 4 * GAP + math.ceil(max(font.getlength(name) for name in PREVIEWED))
-    sheet = Image.new("RGB", (left + VARIANTS * step, GAP + len(PREVIEWED) * step), "white")
-    draw = ImageDraw.Draw(sheet)
-    keys = image_keys([image_id])
-    seeds = np.concatenate([photo_seeds(keys, seed=42, variant=variant) for variant in range(VARIANTS)])
-    for line, name in enumerate(PREVIEWED):
-        top = GAP + line * step
-        draw.text((2 * GAP, top + TILE // 2), name, fill="black", font=font, anchor="lm")
-        varied = augment(np.repeat(pixels[None], VARIANTS, axis=0), AUGMENTATION_PRESETS[name], seeds)
-        for column, variant in enumerate(varied):
-            sheet.paste(_tile(variant), (left + column * step, top))
-    sheet.save(path, quality=88)
 
 
 def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:

@@ -15,6 +15,7 @@ from components.contract.dataset import DatasetInfo, Split, open_split, read_inf
 from components.contract.errors import DataError
 from components.contract.model_params import ModelParams
 from components.contract.outputs import new_folder, write_json
+from components.contract.preview import augmentation_sheet
 from components.contract.tracking import Run, flatten, step_run
 from components.contract.train_params import TrainParams
 from components.train.backbone import find_weights, load_weights
@@ -95,6 +96,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
                      export.max_probability_difference)  # fmt: skip
             network.model.save(folder / "model.keras")
             write_json(folder / "history.json", fitted.history)
+            _write_preview(folder / "augmentation.jpg", training, params)
             write_train_image_ids(folder, learnt_ids.union(training.image_ids))
             bundle = _bundle_info(info, params, facts, fitted, export, run)
             write_json(folder / "bundle.json", bundle)
@@ -104,6 +106,14 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
         run.log_artifacts(bundle_dir, "bundle")
     return bundle
+
+
+def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
+    """One training photo eight times, as this training saw it: a line for each augmentation of its phases."""
+    phases = params.all_phases
+    named = {"training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params
+             for number, phase in enumerate(phases, start=1)}  # fmt: skip
+    augmentation_sheet(training.image(0), training.image_ids[0], named, params.seed).save(path, quality=88)
 
 
 def _weights_path(model: ModelParams, info: DatasetInfo) -> Path | None:

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from components.contract.preview import GAP, TILE
 from tests.made import make_photos
 from tests.unit.preprocess.test_step import tree
 
@@ -48,6 +51,22 @@ def test_a_failure_exits_with_2_and_leaves_the_report(photos: Path, tmp_path: Pa
     assert json.loads(result.stdout)["findings"][0]["policy"] == "fail"
     assert "The audit of photos must pass; 1 of its findings stop the run" in result.stderr
     assert "This stops a run" in (tmp_path / "out" / "audit.html").read_text()
+
+
+def test_the_page_shows_the_augmentation_that_the_params_ask_for(photos: Path, tmp_path: Path) -> None:
+    result = darkroom("photos", "--output", "out", "--set", "train.augmentation=none", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    grey = np.asarray(Image.open(tmp_path / "out" / "augmentation.jpg").convert("L")).astype(int)
+    lines = [grey[top : top + TILE] for top in range(GAP, grey.shape[0], TILE + GAP)]
+    assert len(lines) == 4, "the params' own, and three presets"
+    assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), "none changes nothing but what JPEG does"
+
+
+def _most_change(line: np.ndarray) -> float:
+    """The largest mean difference between the tiles of a line."""
+    step = TILE + GAP
+    tiles = [line[:, -start : -start + TILE] for start in range(step, 9 * step, step)]
+    return max(float(np.abs(tile - tiles[0]).mean()) for tile in tiles)
 
 
 def test_data_that_cannot_be_divided_are_a_finding(photos: Path, tmp_path: Path) -> None:

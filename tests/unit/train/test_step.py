@@ -127,7 +127,7 @@ def test_the_bundle_says_what_it_is(trained: Trained) -> None:
     assert bundle.export.num_compared == 68
     assert bundle.export.sha256 == export_sha256(trained.bundle_dir / "export")
     assert sorted(path.name for path in trained.bundle_dir.iterdir()) == [
-        "bundle.json", "export", "history.json", "model.keras", "train_image_ids.txt",
+        "augmentation.jpg", "bundle.json", "export", "history.json", "model.keras", "train_image_ids.txt",
     ]  # fmt: skip
 
 
@@ -175,6 +175,7 @@ def test_mlflow_holds_params_data_figures_load_and_the_bundle(trained: Trained) 
     assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "training")]
     kept = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "bundle")}
     assert kept == {path.name for path in trained.bundle_dir.iterdir()}
+    assert "augmentation.jpg" in kept, "what the run's own settings make of a photo is seen in its MLflow run"
 
 
 def test_the_network_is_shown_before_it_is_trained(trained: Trained) -> None:
