@@ -53,7 +53,8 @@ def has_frozen_features(bundle: BundleInfo) -> bool:
     model = bundle.params.get("model", {})
     if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):
         return False
-    head = [parse_layer(layer) for layer in model.get("head") or ()]
+    given = model.get("head")
+    head = [parse_layer(layer) for layer in (given if isinstance(given, list) else ())]
     kinds = {layer.kind for layer in head}
     stems = ("logits", *(kind.lower().replace("normalization", "_normalization") for kind in kinds))
     names = {layer.name for layer in head if layer.name}
