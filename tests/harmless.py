@@ -278,9 +278,15 @@ def _save_legacy_weights(model: Any, path: Path) -> None:
 
 
 def compare(folder: Path) -> dict[str, float]:
-    """The largest difference between each model's answers and our copy's, relative to the largest answer above 1."""
+    """The largest difference between each model's answers and our copy's, relative to the largest answer above 1.
+
+    Our copy answers twice: as it is, and wired flat for training to go on from.
+    """
+    import keras
+
     from components.train.imported.facts import read_import
-    from components.train.imported.loading import cut, load
+    from components.train.imported.loading import cut, load, opened
+    from components.train.imported.wiring import wire
 
     differences = {}
     for path in sorted(folder.glob("*.npz")):
@@ -293,7 +299,15 @@ def compare(folder: Path) -> dict[str, float]:
         assert answers.shape == expected["answers"].shape
         assert np.ptp(expected["answers"], axis=0).max() > 1e-3, f"{path.stem} answers every photo alike"
         scale = max(1.0, float(np.abs(expected["answers"]).max()))
-        differences[path.stem] = float(np.abs(answers - expected["answers"]).max()) / scale
+        with opened(folder / path.stem) as (plan, weights_path):
+            start = keras.Input(expected["photos"].shape[1:], dtype=plan.graph.input_dtype)
+            wired = wire(plan, weights_path, start, set(), as_logits=False)
+        flat = keras.Model(start, wired.output)
+        assert not any(isinstance(layer, keras.Model) for layer in flat.layers), "submodels dissolve"
+        flat_answers = np.asarray(flat(expected["photos"], training=False))
+        for given in (answers, flat_answers):
+            difference = float(np.abs(given - expected["answers"]).max()) / scale
+            differences[path.stem] = max(difference, differences.get(path.stem, 0.0))
     return differences
 
 

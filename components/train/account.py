@@ -104,9 +104,10 @@ def _multiply_adds(layer: keras.Layer) -> int:
     """Of the products with kernels, which are nearly all there are."""
     if isinstance(layer, keras.Model):
         return sum(map(_multiply_adds, layer.layers))
-    kernels = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))
+    kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))
     if not kernels:
         return 0
     node: Any = layer._inbound_nodes[-1]
-    shape = node.input_tensors[0].shape if isinstance(layer, keras.layers.Conv2DTranspose) else node.outputs[0].shape
-    return math.prod(shape[1:-1]) * kernels
+    places = node.input_tensors[0] if isinstance(layer, keras.layers.Conv2DTranspose) else node.outputs[0]
+    num_places: int = math.prod(places.shape[1:-1])
+    return num_places * kernels

@@ -62,7 +62,8 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
         info = BundleInfo(
             dataset_name="imagenet", dataset_fingerprint=weights_sha256,
             source=Source(uri=weights_file(name, (side, side), with_top=True).url), class_names=class_names,
-            image_size=(side, side), resize="crop", model=model_facts(network, params, weights_sha256),
+            image_size=(side, side), resize="crop",
+            model=model_facts(network, params, weights_sha256, trained=(), num_trained=0),
             params={"model": params.model_dump(mode="json")}, export=export,
             library_versions={"python": platform.python_version(), **versions}, epochs_run=0, best_epoch=0,
         )  # fmt: skip
