@@ -157,7 +157,7 @@ class Fitting:
                 phase,
                 training.num_batches_of_epoch,
                 ema=self._params.ema,
-                scales=scales and [scales[weight.path] for weight in model.trainable_weights],
+                scales=None if scales is None else [scales[weight.path] for weight in model.trainable_weights],
             ),
             loss=make_loss(self._params, training.labels, model.output.shape[-1]),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
