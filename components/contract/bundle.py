@@ -47,7 +47,9 @@ class ExportFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
+    precision: Literal["float32", "int8"] = "float32"
     max_probability_difference: float
+    """From Keras; in int8 from the float32 graph, which agreed with Keras."""
     num_compared: int
     sha256: str
     """Of model.xml followed by model.bin."""

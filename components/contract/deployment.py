@@ -46,6 +46,8 @@ class ServiceFacts(BaseModel):
     lineage: Lineage
     model: str | None = None
     """The network's name."""
+    precision: Literal["float32", "int8"] = "float32"
+    """Of the graph."""
     test: SplitFigures | None = None
     """Evaluation's headline figures on the test photos."""
     verdict: str | None = None

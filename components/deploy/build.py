@@ -121,6 +121,7 @@ def lay_out(
             export_sha256=bundle.export.sha256,
         ),
         model=bundle.model.name,
+        precision=bundle.export.precision,
         test=extras.evaluation.test if extras.evaluation else None,
         verdict=extras.evaluation.gate.verdict if extras.evaluation else None,
         calibrated=calibrated,

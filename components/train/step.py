@@ -62,6 +62,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         from components.train.features import network_digest
         from components.train.live import system_metrics
         from components.train.phases import Photographs, train_phases
+        from components.train.quantize import quantize_export
         from components.train.selection import plan
 
         network = build_network(
@@ -94,6 +95,9 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             export = export_network(network, folder / "export", photos)
             log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
                      export.max_probability_difference)  # fmt: skip
+            if params.export_precision == "int8":
+                rng = np.random.default_rng(params.seed)
+                export = quantize_export(folder / "export", export, training, validation, rng)
             network.model.save(folder / "model.keras")
             write_json(folder / "history.json", fitted.history)
             _write_preview(folder / "augmentation.jpg", training, params)
