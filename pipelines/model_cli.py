@@ -1,6 +1,8 @@
-"""The verbs of the `darkroom` command that look at models and package them: model check, model summary, package."""
+"""The verbs of the `darkroom` command around models: model check, summary and export; package."""
 
 import argparse
+import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +23,8 @@ Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argume
 
 
 def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Adds `darkroom model check`, `darkroom model summary` and `darkroom package`."""
-    model = verb("model", _check, "look at a model before it is used")
+    """Adds `darkroom model` and `darkroom package`."""
+    model = verb("model", _check, "look at a model before it is used, or write it for TensorFlow Serving")
     actions = model.add_subparsers(title="actions", metavar="ACTION", required=True)
     text = "tell whether a model file can be uploaded safely, what it is, or why not"
     check = actions.add_parser("check", help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -41,11 +43,32 @@ def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser]
     summary.add_argument("--output", type=Path, default=Path("network.svg"), help="the drawing; default: %(default)s")
     summary.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
+    text = "write a run's model as a SavedModel for TensorFlow Serving, compared with what is served"
+    export = actions.add_parser("export", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    export.set_defaults(verb=_export)
+    export.add_argument("--run", default="latest", help="whose model; default: %(default)s")
+    export.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="a new folder")
+    export.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
     package = verb("package", _package, "make a pretrained network with ImageNet's classes a service, without training")
     package.add_argument("--pretrained", type=_backbone, required=True, metavar="NAME", help="such as MobileNetV2")
     package.add_argument("--weights", default="imagenet", metavar="FILE", help="with top; default: %(default)s")
     package.add_argument("--output", type=Path, metavar="FOLDER", help="default: packages/NAME")
     package.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from components.train.saved_model import export_saved_model
+    from pipelines import show
+    from pipelines.runs import find_run
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("components").setLevel(logging.INFO)
+    run = find_run(arguments.run).path
+    difference = export_saved_model(run / "dataset", run / "model", run / "evaluation", arguments.output)
+    if arguments.json:
+        show.as_json({"path": str(arguments.output), "max_probability_difference": difference})
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
