@@ -1,10 +1,12 @@
 """The service under more requests than it can answer: an open loop of clients, who do not wait for each other."""
 
+import contextlib
 import http.client
 import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,6 +54,17 @@ class Load:
         self._address = url.removeprefix("http://")
         self._content_type, self._body = encode_form([served_model.photo()] * photos_per_request)
         self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+
+    @contextlib.contextmanager
+    def _clients(self, number: int) -> Iterator[ThreadPoolExecutor]:
+        """Threads that ask, and hang up when they are done."""
+        try:
+            with ThreadPoolExecutor(number) as clients:
+                yield clients
+        finally:
+            while self._connections:
+                self._connections.pop().close()
 
     def ask(self) -> tuple[int, float]:
         """Status and seconds of one request; status 0 where there was no answer."""
@@ -59,6 +72,7 @@ class Load:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection(self._address, timeout=60)
+            self._connections.append(connection)
         for is_kept in (connection.sock is not None, False):
             try:
                 connection.request("POST", "/predict", self._body, {"Content-Type": self._content_type})
@@ -82,13 +96,13 @@ class Load:
                 number += self.ask()[0] == 200
             return number
 
-        with ThreadPoolExecutor(NUM_CLIENTS) as clients:
+        with self._clients(NUM_CLIENTS) as clients:
             num_answered = sum(clients.map(client, range(NUM_CLIENTS)))
         return num_answered / (time.monotonic() - started)
 
     def open_loop(self, rate: float, seconds: float) -> dict[str, list[float]]:
         """Asks at a steady rate, whether earlier requests were answered or not."""
-        with ThreadPoolExecutor(128) as clients:
+        with self._clients(128) as clients:
             waiting = []
             started = time.monotonic()
             for number in range(int(rate * seconds)):
