@@ -196,7 +196,7 @@ def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     from components.contract.resolve import resolve
     from components.preprocess.remote import is_remote
     from components.preprocess.source import probe
-    from components.train.brought import look_at
+    from components.train.brought import look_at_given
 
     params = params_of(arguments)
     uri = params.data.uri
@@ -204,8 +204,7 @@ def resolve_data(arguments: argparse.Namespace) -> "Resolution":
         uri = str(Path(uri).expanduser().resolve())
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
     found = probe(uri)
-    model, given = look_at(params.train.model)
-    params = params.model_copy(update={"train": params.train.model_copy(update={"model": model})})
+    params, given = look_at_given(params)
     return resolve(params, native_size=found.native_size, data_name=found.name, given=given)
 
 

@@ -90,20 +90,24 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
     if output.suffix not in (".yaml", ".yml", ".json"):
         raise ArtifactError(f"A compiled pipeline must be named *.yaml or *.json; found {output}.")
     try:
-        write_file(output, _compiled(placement, pipeline_arguments(params), output.suffix))
+        write_file(output, _compiled(params, placement, pipeline_arguments(params), output.suffix))
     except OSError as error:
         raise ArtifactError(f"{output} must be writable; it is not: {error}.") from None
 
 
-def _compiled(placement: "Placement | None", defaults: dict[str, str] | None, suffix: str = ".yaml") -> bytes:
+def _compiled(
+    params: Params, placement: "Placement | None", defaults: dict[str, str] | None, suffix: str = ".yaml"
+) -> bytes:
     from kfp.compiler import Compiler
 
     if placement is None:
-        from pipelines.training import training as pipeline
+        from pipelines.training import training
+
+        pipeline = training(params.tune.searchers)
     else:
         from pipelines.placement import placed
 
-        pipeline = placed(placement)
+        pipeline = placed(placement, params.tune.searchers)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"pipeline{suffix}"
         Compiler().compile(pipeline, str(path), pipeline_parameters=defaults)
@@ -155,7 +159,7 @@ def submit(
     Raises:
         ClusterError: the server is missing, too old, or refuses.
     """
-    package = _compiled(placement, None)
+    package = _compiled(params, placement, None)
     version = hashlib.sha256(package).hexdigest()[:12]
     with _talking_to(server) as client:
         pipeline_id, version_id = _uploaded(client, package, version, server.namespace)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.errors import DarkroomError
@@ -24,6 +24,9 @@ from components.contract.params import Params, dump_section
 from components.contract.resolve import Resolution
 from components.contract.tracking import Run, create_run, end_run, flatten, tracking_uri
 from pipelines import docker_runner, runs
+
+if TYPE_CHECKING:
+    from components.contract.study import StudyInfo
 
 STOP_SECONDS = 10.0
 """How long the tasks may take to end after they were asked to."""
@@ -77,6 +80,7 @@ def pipeline_arguments(params: Params) -> dict[str, str]:
         "data": params.data.uri,
         "model_name": params.deploy.model_name,
         "preprocess_params": dump_section(params.preprocess),
+        "tune_params": dump_section(params.tune),
         "train_params": dump_section(params.train),
         "evaluate_params": dump_section(params.evaluate),
         "deploy_params": dump_section(params.deploy),
@@ -108,6 +112,7 @@ def _run_tasks(
     events_path = folder.path / "events.jsonl"
     order: dict[str, Any] = {
         "arguments": pipeline_arguments(params),
+        "searchers": params.tune.searchers,
         "pipeline_root": str((folder.path / "kfp").resolve()),
     }
     environment = os.environ | {
@@ -152,7 +157,7 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
         for line in child.stdout:
             log.write(line)
             step, bracket, text = line.strip().removeprefix("[").partition("] ")
-            if bracket and step in runs.ARTIFACTS.values():
+            if bracket and step in (*runs.ARTIFACTS.values(), "tune"):
                 show(step, text)
 
 
@@ -199,6 +204,9 @@ def _gather_outputs(folder: runs.RunFolder) -> None:
         if len(found) != 1:
             raise PipelineError(f"{step} ended well, yet left no {name}; the log is {folder.path / runs.LOG_FILE}.")
         found[0].rename(folder.path / name)
+    studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # where several share a search, the last concludes it
+    if studies:
+        studies[-1].rename(folder.path / "study")
     shutil.rmtree(folder.path / "kfp")
 
 
@@ -215,9 +223,11 @@ def summarise(folder: runs.RunFolder, mlflow_run: Run, total_seconds: float) -> 
     from components.contract.dataset import read_info
     from components.contract.deployment import read_deployment
     from components.contract.evaluation import read_evaluation
+    from components.contract.study import read_study
 
     path = folder.path
     info, bundle = read_info(path / "dataset"), read_bundle(path / "model")
+    study = read_study(path / "study") if (path / "study").exists() else None
     evaluation, deployment = read_evaluation(path / "evaluation"), read_deployment(path / "bento")
     seconds = {
         event["step"]: event["seconds"] for event in read_events(path / "events.jsonl") if event["event"] == "finished"
@@ -246,6 +256,7 @@ def summarise(folder: runs.RunFolder, mlflow_run: Run, total_seconds: float) -> 
             "epochs_run": bundle.epochs_run,
             "best_epoch": bundle.best_epoch,
         },
+        **({"study": _study_facts(study)} if study else {}),
         "validation": evaluation.validation.model_dump(mode="json"),
         "test": evaluation.test.model_dump(mode="json"),
         "gate": evaluation.gate.model_dump(mode="json"),
@@ -253,6 +264,17 @@ def summarise(folder: runs.RunFolder, mlflow_run: Run, total_seconds: float) -> 
         "report": str(path / "evaluation" / "report.html"),
         "bento": {"tag": deployment.tag, "path": str(path / "bento")},
         "seconds": {**seconds, "total": round(total_seconds, 3)},
+    }
+
+
+def _study_facts(study: "StudyInfo") -> dict[str, Any]:
+    best = next(trial for trial in study.trials if trial.number == study.best)
+    states = [trial.state for trial in study.trials]
+    return {
+        "name": study.name,
+        "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
+        "best": {"number": best.number, "accuracy": best.accuracy, "values": best.values},
+        "importance": study.importance,
     }
 
 
@@ -305,7 +327,7 @@ def _main(pipe: str, order: str) -> None:
     runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=given["pipeline_root"])
     with docker_runner.watching(containers.run_id) if containers else contextlib.nullcontext():
-        training(**given["arguments"])
+        training(given["searchers"])(**given["arguments"])
 
 
 if __name__ == "__main__":

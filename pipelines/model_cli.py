@@ -106,7 +106,7 @@ def _resolved(arguments: argparse.Namespace) -> "Resolution":
     """Params without `auto`, by a look at the data where they are there, else for photos."""
     from components.contract.errors import DataError
     from components.contract.resolve import resolve
-    from components.train.brought import look_at
+    from components.train.brought import look_at_given
     from pipelines.cli import params_of, resolve_data
 
     if arguments.data is None and arguments.params is None and not Path("params.yaml").exists():
@@ -115,8 +115,7 @@ def _resolved(arguments: argparse.Namespace) -> "Resolution":
         return resolve_data(arguments)
     except DataError:
         params = params_of(arguments)
-    model, given = look_at(params.train.model)
-    params = params.model_copy(update={"train": params.train.model_copy(update={"model": model})})
+    params, given = look_at_given(params)
     return resolve(params, native_size=PHOTO, data_name="photos", given=given)
 
 

@@ -5,6 +5,7 @@ KFP keeps half of this in a second YAML document, platforms.kubernetes. None of 
 
 import functools
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ SETTINGS: Final = "darkroom-settings"
 """The config map of k8s/ that names the MLflow server."""
 SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "preprocess": {"darkroom-s3": {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"}},
+    "tune": {"darkroom-studies": {"url": "DARKROOM_STUDIES"}},
 }
 """step → secret → key → environment variable: each step sees what it needs, and no more."""
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
@@ -43,6 +45,7 @@ class Demand:
 
 DEMANDS: Final[Mapping[str, Demand]] = {
     "preprocess": Demand(cpu="1", cpu_limit="4", memory="4Gi", timeout_seconds=6 * HOUR, retries=2),
+    "tune": Demand(cpu="2", cpu_limit="8", memory="8Gi", timeout_seconds=48 * HOUR, retries=3),
     "train": Demand(cpu="2", cpu_limit="8", memory="8Gi", timeout_seconds=48 * HOUR, retries=3),
     "evaluate": Demand(cpu="1", cpu_limit="4", memory="4Gi", timeout_seconds=2 * HOUR, retries=2),
     "deploy": Demand(cpu="1", cpu_limit="2", memory="4Gi", timeout_seconds=HOUR, retries=1),
@@ -74,53 +77,62 @@ class Placement:
     data_claim: str | None = None
 
 
-def placed(placement: Placement) -> "GraphComponent":
-    """The DAG of pipelines/training.py with every task placed, ended by a task that ends its MLflow run."""
+def placed(placement: Placement, searchers: int = 0) -> "GraphComponent":
+    """The DAG of pipelines/training.py with every task placed, ended by a task that ends its MLflow run.
+
+    Args:
+        placement: where the tasks run and what they get.
+        searchers: as for `training`.
+    """
     from kfp import dsl
     from kfp.dsl.pipeline_context import Pipeline
 
     from pipelines.closing import close
     from pipelines.training import training
 
-    @functools.wraps(training.pipeline_func)
+    bare = training(searchers)
+
+    @functools.wraps(bare.pipeline_func)
     def pipeline(*channels: Any) -> None:
-        names = inspect.signature(training.pipeline_func).parameters
+        names = inspect.signature(bare.pipeline_func).parameters
         closing = close(model_name=dict(zip(names, channels, strict=True))["model_name"])
         closing.set_caching_options(enable_caching=False)
         with dsl.ExitHandler(closing):
-            training.pipeline_func(*channels)
+            bare.pipeline_func(*channels)
         for name, task in Pipeline.get_default_pipeline().tasks.items():
             _place(name, task, placement)
 
-    made: GraphComponent = dsl.pipeline(name=training.name, description=training.description)(pipeline)
+    made: GraphComponent = dsl.pipeline(name=bare.name, description=bare.description)(pipeline)
     return made
 
 
 def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
     from kfp import kubernetes
 
-    step = name if name in STEPS else "preprocess"  # the closing task runs in the smallest image
-    if step in placement.images:
-        task.set_container_image(placement.images[step])
-    elif step == "train" and placement.gpus:
+    step = re.sub(r"-\d+$", "", name)
+    # Tuning is training, again and again; the closing task runs in the smallest image.
+    image = "train" if step == "tune" else step if step in STEPS else "preprocess"
+    if image in placement.images:
+        task.set_container_image(placement.images[image])
+    elif image == "train" and placement.gpus:
         task.set_container_image(image_name("train", gpu=True))
     kubernetes.set_security_context(task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True)
     # By the run's own label, not by an argument: an argument would be part of the task's cache key.
     kubernetes.use_field_path_as_env(task, "DARKROOM_RUN_KEY", "metadata.labels['pipeline/runid']")
     kubernetes.use_config_map_as_env(task, SETTINGS, {"MLFLOW_TRACKING_URI": "MLFLOW_TRACKING_URI"})
     kubernetes.use_secret_as_env(task, "darkroom-mlflow", MLFLOW_SECRET, optional=True)
-    if name not in STEPS:
+    if step not in DEMANDS:
         kubernetes.set_timeout(task, HOUR)
         task.set_memory_limit("1Gi")
         return
-    _meet(DEMANDS[step], task, placement.memory if step == "train" else None)
+    _meet(DEMANDS[step], task, placement.memory if image == "train" else None)
     for secret, keys in SECRETS.get(step, {}).items():
         kubernetes.use_secret_as_env(task, secret, dict(keys), optional=True)
     if step == "preprocess" and placement.data_claim:
         kubernetes.mount_pvc(task, pvc_name=placement.data_claim, mount_path=DATA_DIR)
     if step == "deploy" and placement.rollout:
         task.set_env_variable("DARKROOM_ROLLOUT", placement.rollout)
-    if step == "train":
+    if image == "train":
         _place_training(task, placement)
     if not placement.cache:
         task.set_caching_options(enable_caching=False)

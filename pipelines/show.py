@@ -61,6 +61,7 @@ def summary(out: Console, results: dict[str, Any]) -> None:
         ),
         "model": f"{model['name']}: {model['num_parameters']:,} parameters, "
         f"{model['num_trained_parameters']:,} trained; epoch {model['best_epoch']} of {model['epochs_run']} kept",
+        **({"search": _search(results["study"])} if "study" in results else {}),
         "validation": _figures(results["validation"]),
         "test": _figures(results["test"]),
         "verdict": f"{gate['verdict']} ({'promoted' if results['promoted'] else 'not promoted'}): "
@@ -127,6 +128,14 @@ def megabytes(num_bytes: int) -> str:
 
 def _figures(split: dict[str, Any]) -> str:
     return f"accuracy {_figure(split['accuracy'])}, macro F1 {_figure(split['macro_f1'])}, {split['num_images']} photos"
+
+
+def _search(study: dict[str, Any]) -> str:
+    trials, best = study["trials"], study["best"]
+    values = ", ".join(f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+                       for key, value in best["values"].items())  # fmt: skip
+    return (f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed); the best is "
+            f"number {best['number'] + 1}: {values}")  # fmt: skip
 
 
 def _figure(interval: dict[str, float]) -> str:

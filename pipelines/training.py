@@ -1,41 +1,52 @@
 """The pipeline: its tasks and their edges, nothing else."""
 
+import functools
+
 from kfp import dsl
+from kfp.dsl.graph_component import GraphComponent
 
 from components.deploy.component import deploy
 from components.evaluate.component import evaluate
 from components.preprocess.component import preprocess
-from components.train.component import train
+from components.train.component import train, tune
 
 
-@dsl.pipeline(name="darkroom-training", description="Labelled photos become a classifier that is served.")
-def training(
-    data: str,
-    model_name: str,
-    preprocess_params: str,
-    train_params: str,
-    evaluate_params: str,
-    deploy_params: str,
-) -> None:
-    """photos → dataset → model → evaluation → bento.
+@functools.cache
+def training(searchers: int = 0) -> GraphComponent:
+    """photos → dataset → best params → model → evaluation → bento.
 
     Args:
-        data: where the photos are.
-        model_name: of the bento and of the registered model.
-        preprocess_params: the section of params.yaml as JSON, and likewise the others: a task's cache key depends on
-            its own section only.
-        train_params: see above.
-        evaluate_params: see above.
-        deploy_params: see above.
+        searchers: how many tasks share the search for the best params; 0: there is none, and train takes them as given.
     """
-    prepared = preprocess(data=data, params=preprocess_params)
-    dataset = prepared.outputs["dataset"]
 
-    trained = train(dataset=dataset, params=train_params)
-    model = trained.outputs["model"]
+    @dsl.pipeline(name="darkroom-training", description="Labelled photos become a classifier that is served.")
+    def pipeline(
+        data: str,
+        model_name: str,
+        preprocess_params: str,
+        tune_params: str,
+        train_params: str,
+        evaluate_params: str,
+        deploy_params: str,
+    ) -> None:
+        """Every section of params.yaml comes as JSON: a task's cache key depends on its own sections only."""
+        prepared = preprocess(data=data, params=preprocess_params)
+        dataset = prepared.outputs["dataset"]
 
-    evaluated = evaluate(dataset=dataset, model=model, params=evaluate_params, model_name=model_name)
-    evaluation = evaluated.outputs["evaluation"]
+        search = [tune(dataset=dataset, params=tune_params, train_params=train_params) for _ in range(searchers)]
+        if searchers > 1:  # one more, which finds the budget spent and says which trial was the best
+            search.append(tune(dataset=dataset, params=tune_params, train_params=train_params).after(*search))
+            for task in search:  # equal inputs: each would be taken for the one before
+                task.set_caching_options(enable_caching=False)
 
-    deployed = deploy(dataset=dataset, model=model, evaluation=evaluation, params=deploy_params)
-    deployed.set_caching_options(enable_caching=False)  # it registers and promotes: never skip it
+        trained = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)
+        model = trained.outputs["model"]
+
+        evaluated = evaluate(dataset=dataset, model=model, params=evaluate_params, model_name=model_name)
+        evaluation = evaluated.outputs["evaluation"]
+
+        deployed = deploy(dataset=dataset, model=model, evaluation=evaluation, params=deploy_params)
+        deployed.set_caching_options(enable_caching=False)  # it registers and promotes: never skip it
+
+    made: GraphComponent = pipeline
+    return made

@@ -48,6 +48,10 @@ class UploadError(ModelError):
     """An uploaded model is refused: damaged, unsafe, too large, or made of what Darkroom does not know."""
 
 
+class SearchError(DarkroomError):
+    """A search for the best params cannot begin, or none of its trials came to an end."""
+
+
 class ArtifactError(DarkroomError):
     """A folder that a step should have written is missing, damaged or of another format version."""
 

@@ -16,6 +16,7 @@ from components.contract.evaluation import VerdictWord
 from components.contract.faults import expects, explain
 from components.contract.section import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side
 from components.contract.train_params import TrainParams
+from components.contract.tune_params import TuneParams
 
 S = TypeVar("S", bound=Section)
 
@@ -172,6 +173,7 @@ class Params(Section):
 
     data: DataParams
     preprocess: PreprocessParams = PreprocessParams()
+    tune: TuneParams = TuneParams()
     train: TrainParams = TrainParams()
     evaluate: EvaluateParams = EvaluateParams()
     deploy: DeployParams = DeployParams()

@@ -12,6 +12,7 @@ from components.contract.model_params import ModelParams, head_layers
 from components.contract.params import Params
 from components.contract.section import MIN_SIZE, TINY_PIXELS
 from components.contract.train_params import Phase, TrainParams
+from components.contract.tune_params import auto_space, check_space
 
 NORMALIZED = {"BatchNormalization": {"momentum": 0.9}}
 """Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
@@ -93,6 +94,9 @@ def resolve(
     if train.model.name is not None and (warning := warn_of_small_photos(train.model.name, native_size)):
         decisions.append(warning)
 
+    if params.tune.trials:
+        check_space(train, auto_space(train) if params.tune.space == "auto" else params.tune.space)
+
     deploy = params.deploy
     if deploy.model_name == "auto":
         deploy = deploy.model_copy(update={"model_name": data_name})
@@ -110,7 +114,7 @@ def resolve_train(
     model, decisions = _resolve_model(train.model, image_size, given)
     check_model(model, image_size, given)
     settled = {"augmentation": "light" if tiny else "medium", "trainable": _trainable(model)}
-    phases = tuple(_settle(phase, settled) for phase in train.all_phases)
+    phases = train.phases if train.phases == "auto" else tuple(_settle(phase, settled) for phase in train.all_phases)
     if any(phase.augmentation == "auto" for phase in train.all_phases):
         decisions.append(f"train.augmentation: auto became {settled['augmentation']}, for "
                          f"{'tiny pictures' if tiny else 'photos'}.")  # fmt: skip

@@ -175,6 +175,22 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
         raise _unreachable(error) from None
 
 
+def child_run(parent: Run, name: str, tags: Mapping[str, str]) -> Run:
+    """Starts a run below another, in its experiment; without a parent, or where MLflow is gone, there is none."""
+    if parent.run_id is None:
+        return Run(None)
+    from mlflow import MlflowClient
+
+    try:
+        client = MlflowClient()
+        experiment_id = client.get_run(parent.run_id).info.experiment_id
+        all_tags = {**tags, "mlflow.parentRunId": parent.run_id}
+        return Run(client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id)
+    except Exception as error:
+        log.warning("%s The step goes on.", _unreachable(error))
+        return Run(None)
+
+
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
     """Within the block a server that is gone is given up soon; what the environment says wins."""

@@ -123,8 +123,8 @@ class TrainParams(Phase):
         "momentum, such as 0.99."
     )  # fmt: skip
     views: Annotated[int, Field(ge=1, le=32)] = Field(
-        3, description="For frozen layers: how many variants of each training photo pass through them, once. The first "
-        "is the photo itself, the others are augmented."
+        3, description="For frozen layers: how many variants of each training photo pass through them, once; each "
+        "epoch sees one of them. The first is the photo itself, the others are augmented."
     )  # fmt: skip
     cache_precision: CachePrecision = Field(
         "float16", description="Of what frozen layers make of photos, in the cache."

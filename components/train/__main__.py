@@ -1,4 +1,4 @@
-"""python -m components.train --params params.yaml --dataset artifacts/dataset --output artifacts/model"""
+"""python -m components.train [tune] --params params.yaml --dataset artifacts/dataset --output artifacts/model"""
 
 import argparse
 import logging
@@ -9,26 +9,31 @@ from components.contract.console import exit_code, running_step
 from components.contract.dataset import read_info
 from components.contract.params import load_params
 from components.contract.resolve import resolve_train
-from components.train.brought import look_at
+from components.contract.study import read_best
+from components.train.brought import look_at_given
 from components.train.step import train
+from components.train.tune import tune
 
 
 def main() -> None:
     """Parses the command line and runs the step."""
     parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains and writes a model bundle.")
+    parser.add_argument("step", nargs="?", choices=("train", "tune"), default="train", help="default: %(default)s")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value")
     parser.add_argument("--dataset", type=Path, required=True, help="the folder that preprocess wrote")
-    parser.add_argument("--output", type=Path, required=True, help="the folder of the bundle, replaced as a whole")
+    parser.add_argument("--study", type=Path, help="the folder that tune wrote: its best params are taken")
+    parser.add_argument("--output", type=Path, required=True, help="the folder of the result, replaced as a whole")
     arguments = parser.parse_args()
-    with running_step("train"):
-        params = load_params(arguments.params, tuple(arguments.set)).train
-        model, given = look_at(params.model)
-        params = params.model_copy(update={"model": model})
-        params, decisions = resolve_train(params, read_info(arguments.dataset).image_size, given)
+    with running_step(arguments.step):
+        params, given = look_at_given(load_params(arguments.params, tuple(arguments.set)))
+        resolved, decisions = resolve_train(params.train, read_info(arguments.dataset).image_size, given)
         for decision in decisions:
             logging.getLogger("components.train").info("%s", decision)
-        train(arguments.dataset, params, arguments.output)
+        if arguments.step == "tune":
+            tune(arguments.dataset, params.tune, resolved, arguments.output)
+        else:
+            train(arguments.dataset, read_best(arguments.study) if arguments.study else resolved, arguments.output)
 
 
 if __name__ == "__main__":

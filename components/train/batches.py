@@ -43,7 +43,7 @@ class Photos:
 
 
 class Features:
-    """What a frozen network made of photos, in one or several views: all photos of the first, then of the next."""
+    """What a frozen network made of photos: each epoch another view of each photo, all of them in turn."""
 
     def __init__(self, views: Sequence[np.ndarray], labels: np.ndarray, *, in_memory: bool = True):
         """Takes features.
@@ -53,19 +53,15 @@ class Features:
             labels: int32 (n,).
             in_memory: whether they are held as float32; else they are read from where they are mapped.
         """
-        self.labels = np.tile(labels, len(views))
-        self._num_photos = len(labels)
-        self._views = [np.concatenate(views).astype(np.float32, copy=False)] if in_memory else list(views)
+        self.labels = labels
+        self._views = [view.astype(np.float32) for view in views] if in_memory else list(views)
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
-        """float32 (len(rows), …); the same in every epoch."""
-        if len(self._views) == 1:
-            values: np.ndarray = self._views[0][rows].astype(np.float32, copy=False)
-            return values
+        """float32 (len(rows), …)."""
         values = np.empty((len(rows), *self._views[0].shape[1:]), np.float32)
-        views, photos = np.divmod(rows, self._num_photos)
-        for view in np.unique(views):
-            values[views == view] = self._views[view][photos[views == view]]
+        chosen = (rows + epoch) % len(self._views)  # so that each epoch has all kinds of views
+        for view in np.unique(chosen):
+            values[chosen == view] = self._views[view][rows[chosen == view]]
         return values
 
 

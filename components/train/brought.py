@@ -20,6 +20,7 @@ from components.contract.dataset import open_split
 from components.contract.errors import ArtifactError, ModelError, TrackingError
 from components.contract.model_params import ModelParams, PixelScale
 from components.contract.outputs import new_folder
+from components.contract.params import Params
 from components.contract.resolve import GivenModel
 from components.contract.tracking import patience, tracking_uri
 from components.train.imported.facts import ImportedModel
@@ -82,6 +83,12 @@ def look_at(model: ModelParams) -> tuple[ModelParams, GivenModel | None]:
     if model.weights not in (None, "imagenet", "none"):
         return model.model_copy(update={"weights": str(Path(str(model.weights)).expanduser().absolute())}), None
     return model, None
+
+
+def look_at_given(params: Params) -> tuple[Params, GivenModel | None]:
+    """Finds the model that the section train brings, as `look_at` does."""
+    model, given = look_at(params.train.model)
+    return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given
 
 
 def bring(

@@ -1,7 +1,28 @@
 """Train as a KFP component."""
 
 from kfp import dsl
-from kfp.dsl import Dataset, Input, Metrics, Model, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+
+@dsl.component(base_image="darkroom-train-python:0.1.0", install_kfp_package=False)
+def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[Artifact], page: Output[HTML]) -> str:
+    """Searches for the best params of training, and gives them as JSON."""
+    import shutil
+    from pathlib import Path
+
+    from components.contract.console import running_step
+    from components.contract.params import dump_section, parse_section
+    from components.contract.study import read_best
+    from components.contract.train_params import TrainParams
+    from components.contract.tune_params import TuneParams
+    from components.train.tune import tune as run
+
+    with running_step("tune"):
+        run(Path(dataset.path), parse_section(TuneParams, params), parse_section(TrainParams, train_params),
+            Path(study.path))  # fmt: skip
+    if (Path(study.path) / "study.html").exists():
+        shutil.copyfile(Path(study.path) / "study.html", page.path)
+    return dump_section(read_best(Path(study.path)))
 
 
 @dsl.component(base_image="darkroom-train-python:0.1.0", install_kfp_package=False)

@@ -98,7 +98,7 @@ class FeatureCache:
         return False
 
     def get(self, wanted: Wanted) -> Features:
-        """The features of all views: all photos of the first, then all of the next."""
+        """The features of all views."""
         views = [self._view(wanted, view, path) for view, path in enumerate(self._paths(wanted))]
         self._keep_to_limit({path.name for path in self._paths(wanted)})
         return Features(views, wanted.split.labels, in_memory=4 * sum(view.size for view in views) <= LARGEST_IN_MEMORY)

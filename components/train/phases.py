@@ -3,12 +3,10 @@
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import keras
 
-from components.contract.dataset import Split
 from components.contract.tracking import Run
 from components.contract.train_params import AugmentationParams, Phase, TrainParams
 from components.train.architecture import Network
@@ -16,27 +14,13 @@ from components.train.batches import Batches, Examples, Photos
 from components.train.checkpoint import Checkpoints
 from components.train.features import FeatureCache, Wanted
 from components.train.fit import Fitted, Fitting, Watch
+from components.train.opening import Photographs
 from components.train.selection import Selection, frozen_part, learning_part, rate_scales, select
 
 log = logging.getLogger(__name__)
 
 SHOWN_NAMES: Final = 3
 """Of the layers that are trained, or frozen, the first and the last so many."""
-
-
-@dataclass(frozen=True)
-class Photographs:
-    """The photos of a training.
-
-    Attributes:
-        training: to learn from.
-        validation: to choose the epoch by; never augmented.
-        fingerprint: of the data set.
-    """
-
-    training: Split
-    validation: Split
-    fingerprint: str
 
 
 def train_phases(

@@ -4,22 +4,19 @@ import importlib.metadata
 import json
 import logging
 import platform
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, write_train_image_ids
-from components.contract.dataset import DatasetInfo, Split, open_split, read_info
-from components.contract.errors import DataError
-from components.contract.model_params import ModelParams
+from components.contract.dataset import DatasetInfo, Split, read_info
 from components.contract.outputs import new_folder, write_json
 from components.contract.preview import augmentation_sheet
 from components.contract.tracking import Run, flatten, step_run
 from components.contract.train_params import TrainParams
-from components.train.backbone import find_weights, load_weights
-from components.train.brought import bring, warn_of_learnt_photos
+from components.train.brought import warn_of_learnt_photos
+from components.train.opening import open_network, open_photographs
 
 if TYPE_CHECKING:
     from components.train.fit import Fitted
@@ -47,38 +44,25 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         SystemExit: SIGTERM came while it trained; the next call with the same data and params goes on.
     """
     info = read_info(dataset_dir)
-    training, validation = _open_splits(dataset_dir, info)
-    model = params.model
-    weights_path = _weights_path(model, info)
+    photographs = open_photographs(dataset_dir, info)
+    opened = open_network(params, info)
+    network = opened.network
 
-    with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        brought = bring(model, info.image_size, info.class_names, Path(scratch) / "model")
-        from components.train.tensorflow_start import start_tensorflow
+    from components.train.architecture import model_facts, summary
+    from components.train.checkpoint import Belongings, open_checkpoints
+    from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
+    from components.train.features import network_digest
+    from components.train.live import system_metrics
+    from components.train.phases import train_phases
+    from components.train.quantize import quantize_export
+    from components.train.selection import plan
 
-        start_tensorflow(params.seed)
-        from components.train.architecture import build_network, model_facts, summary
-        from components.train.checkpoint import Belongings, open_checkpoints
-        from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
-        from components.train.features import network_digest
-        from components.train.live import system_metrics
-        from components.train.phases import Photographs, train_phases
-        from components.train.quantize import quantize_export
-        from components.train.selection import plan
-
-        network = build_network(
-            model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
-            brought=brought,
-        )  # fmt: skip
-    weights_sha256 = None
-    if weights_path is not None:
-        with_top = model.head == "imagenet"
-        loaded = network.model if with_top else network.backbone
-        weights_sha256 = load_weights(loaded, weights_path, str(model.name), with_top=with_top)
     planned = plan(network, params.all_phases)
     facts = model_facts(
-        network, model, weights_sha256, brought, trained=planned.layers, num_trained=planned.num_parameters
+        network, params.model, opened.weights_sha256, opened.brought,
+        trained=planned.layers, num_trained=planned.num_parameters,
     )  # fmt: skip
-    learnt_ids = brought.learnt_ids if brought else frozenset[str]()
+    learnt_ids = opened.brought.learnt_ids if opened.brought else frozenset[str]()
     warn_of_learnt_photos(learnt_ids, dataset_dir)
     for line in summary(network):
         log.info("%s", line)
@@ -89,19 +73,18 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         _log_inputs(run, info, params, facts)
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):
-                photographs = Photographs(training, validation, info.fingerprint)
                 fitted = train_phases(network, photographs, params, run, checkpoints=checkpoints)
-            photos = validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(validation))))
+            photos = photographs.validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(photographs.validation))))
             export = export_network(network, folder / "export", photos)
             log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
                      export.max_probability_difference)  # fmt: skip
             if params.export_precision == "int8":
                 rng = np.random.default_rng(params.seed)
-                export = quantize_export(folder / "export", export, training, validation, rng)
+                export = quantize_export(folder / "export", export, photographs.training, photographs.validation, rng)
             network.model.save(folder / "model.keras")
             write_json(folder / "history.json", fitted.history)
-            _write_preview(folder / "augmentation.jpg", training, params)
-            write_train_image_ids(folder, learnt_ids.union(training.image_ids))
+            _write_preview(folder / "augmentation.jpg", photographs.training, params)
+            write_train_image_ids(folder, learnt_ids.union(photographs.training.image_ids))
             bundle = _bundle_info(info, params, facts, fitted, export, run)
             write_json(folder / "bundle.json", bundle)
         if checkpoints is not None:
@@ -118,21 +101,6 @@ def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
     named = {"training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params
              for number, phase in enumerate(phases, start=1)}  # fmt: skip
     augmentation_sheet(training.image(0), training.image_ids[0], named, params.seed).save(path, quality=88)
-
-
-def _weights_path(model: ModelParams, info: DatasetInfo) -> Path | None:
-    if model.name is None or model.weights is None:
-        return None
-    return find_weights(model.name, model.weights, info.image_size, with_top=model.head == "imagenet")
-
-
-def _open_splits(dataset_dir: Path, info: DatasetInfo) -> tuple[Split, Split]:
-    if len(info.class_names) < 2:
-        raise DataError(f"Training needs photos of at least two classes; {dataset_dir} has {len(info.class_names)}.")
-    for split in ("train", "validation"):
-        if info.num_images(split) == 0:
-            raise DataError(f"Training needs photos in the {split} split; {dataset_dir} has none there.")
-    return open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
 
 
 def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFacts) -> None:

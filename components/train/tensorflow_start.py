@@ -22,6 +22,7 @@ def start_tensorflow(seed: int) -> None:
     keras.config.set_image_data_format("channels_last")
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
+    tf.get_logger().setLevel("ERROR")  # a search makes one network after another, of which it warns
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)

@@ -11,7 +11,7 @@ from components.contract.params import SECTIONS, json_schema, load_params
 from components.contract.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
-STEPS = {"preprocess", "train", "evaluate", "deploy"}
+STEPS = {"preprocess", "tune", "train", "evaluate", "deploy"}
 
 
 def read_yaml(path: Path) -> list[Any]:
@@ -22,7 +22,8 @@ def read_yaml(path: Path) -> list[Any]:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from pipelines.cluster import compile_pipeline
 
-    params = resolve(load_params(ROOT / "params.yaml"), native_size=(8, 8), data_name="digits").params
+    given = load_params(ROOT / "params.yaml", ("tune.trials=5",))
+    params = resolve(given, native_size=(8, 8), data_name="digits").params
     output = tmp_path_factory.mktemp("compiled") / "training.yaml"
     compile_pipeline(params, output)
     pipeline: dict[str, Any] = read_yaml(output)[0]
@@ -46,8 +47,8 @@ def test_kfp_and_dvc_have_the_same_steps_and_edges(compiled: dict[str, Any], sta
     assert set(tasks) == STEPS == set(stages) - {"digits"}
     assert kfp_edges == {edge for edge in dvc_edges if edge[0] in STEPS}
     assert kfp_edges == {
-        ("preprocess", "train"), ("preprocess", "evaluate"), ("preprocess", "deploy"), ("train", "evaluate"),
-        ("train", "deploy"), ("evaluate", "deploy"),
+        ("preprocess", "tune"), ("preprocess", "train"), ("tune", "train"), ("preprocess", "evaluate"),
+        ("preprocess", "deploy"), ("train", "evaluate"), ("train", "deploy"), ("evaluate", "deploy"),
     }  # fmt: skip
 
 
@@ -77,8 +78,34 @@ def test_the_compiled_pipeline_carries_the_params_as_json(compiled: dict[str, An
 
 def test_a_task_depends_on_its_own_section_only(compiled: dict[str, Any]) -> None:
     for step, task in compiled["root"]["dag"]["tasks"].items():
-        parameters = task["inputs"]["parameters"]
-        assert parameters["params"]["componentInputParameter"] == f"{step}_params"
+        given = task["inputs"]["parameters"]["params"]
+        if step == "train":
+            assert given["taskOutputParameter"]["producerTask"] == "tune"
+        else:
+            assert given["componentInputParameter"] == f"{step}_params"
+
+
+def tasks_of(tmp_path: Path, *overrides: str) -> dict[str, Any]:
+    from pipelines.cluster import compile_pipeline
+
+    params = resolve(load_params(ROOT / "params.yaml", overrides), native_size=(8, 8), data_name="digits").params
+    compile_pipeline(params, tmp_path / "training.yaml")
+    found: dict[str, Any] = read_yaml(tmp_path / "training.yaml")[0]["root"]["dag"]["tasks"]
+    return found
+
+
+def test_without_trials_there_is_no_search(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path)
+    assert set(tasks) == STEPS - {"tune"}
+    assert tasks["train"]["inputs"]["parameters"]["params"]["componentInputParameter"] == "train_params"
+
+
+def test_workers_share_a_search_and_one_concludes_it(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "tune.trials=5", "tune.workers=3")
+    assert set(tasks) == STEPS | {"tune-2", "tune-3", "tune-4"}
+    assert set(tasks["tune-4"]["dependentTasks"]) == {"preprocess", "tune", "tune-2", "tune-3"}
+    assert tasks["train"]["inputs"]["parameters"]["params"]["taskOutputParameter"]["producerTask"] == "tune-4"
+    assert not any(tasks[name]["cachingOptions"].get("enableCache") for name in tasks if name.startswith("tune"))
 
 
 def test_only_the_task_with_side_effects_is_never_cached(compiled: dict[str, Any]) -> None:
@@ -86,12 +113,12 @@ def test_only_the_task_with_side_effects_is_never_cached(compiled: dict[str, Any
         step: task["cachingOptions"].get("enableCache", False)
         for step, task in compiled["root"]["dag"]["tasks"].items()
     }
-    assert cached == {"preprocess": True, "train": True, "evaluate": True, "deploy": False}
+    assert cached == {"preprocess": True, "tune": True, "train": True, "evaluate": True, "deploy": False}
 
 
 def test_every_task_runs_an_image_of_its_own_and_installs_nothing(compiled: dict[str, Any]) -> None:
     for name, executor in compiled["deploymentSpec"]["executors"].items():
-        step = name.removeprefix("exec-")
+        step = name.removeprefix("exec-").replace("tune", "train")
         image, tag = executor["container"]["image"].split(":")
         assert image == f"darkroom-{step}-python"
         assert tag not in ("", "latest")

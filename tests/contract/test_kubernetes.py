@@ -205,7 +205,8 @@ def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
     assert named == {("ConfigMap", SETTINGS), ("PersistentVolumeClaim", CACHE_CLAIM)}
     assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"kubeflow"}
     guide = GUIDE.read_text()
-    for secret, keys in {**SECRETS["preprocess"], "darkroom-mlflow": MLFLOW_SECRET}.items():
+    of_steps = {secret: keys for secrets in SECRETS.values() for secret, keys in secrets.items()}
+    for secret, keys in {**of_steps, "darkroom-mlflow": MLFLOW_SECRET}.items():
         block = guide.partition(f"create secret generic {secret} ")[2].partition("\n\n")[0]
         assert all(f"--from-literal={key}=" in block for key in keys), secret
 

@@ -31,8 +31,9 @@ def pins(lock: Path) -> set[tuple[str, str]]:
 def test_components_name_the_images_that_are_built() -> None:
     from pipelines.training import training
 
-    executors = training.pipeline_spec.deployment_spec["executors"]
+    executors = training(1).pipeline_spec.deployment_spec["executors"]
     named = {name.removeprefix("exec-"): executors[name]["container"]["image"] for name in list(executors)}
+    assert named.pop("tune") == image_name("train")
     assert named == {step: image_name(step) for step in images.STEPS}
 
 

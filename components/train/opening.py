@@ -1,0 +1,97 @@
+"""What a training starts from: the photos, and the network with its weights loaded. Tune opens it for each trial."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.dataset import DatasetInfo, Split, open_split
+from components.contract.errors import DataError
+from components.contract.model_params import ModelParams
+from components.contract.train_params import TrainParams
+from components.train.backbone import find_weights, load_weights
+from components.train.brought import Brought, bring
+
+if TYPE_CHECKING:
+    from components.train.architecture import Network
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The photos of a training.
+
+    Attributes:
+        training: to learn from.
+        validation: to choose the epoch by; never augmented.
+        fingerprint: of the data set.
+    """
+
+    training: Split
+    validation: Split
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network to be trained.
+
+    Attributes:
+        network: its weights loaded.
+        weights_sha256: of the file of pretrained weights, where one was loaded.
+        brought: the model that the params bring, where they do.
+    """
+
+    network: "Network"
+    weights_sha256: str | None
+    brought: Brought | None
+
+
+def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
+    """The photos that training needs.
+
+    Raises:
+        DataError: a split that training needs is empty, or there are fewer than two classes.
+        ArtifactError: the data set is damaged.
+    """
+    if len(info.class_names) < 2:
+        raise DataError(f"Training needs photos of at least two classes; {dataset_dir} has {len(info.class_names)}.")
+    for split in ("train", "validation"):
+        if info.num_images(split) == 0:
+            raise DataError(f"Training needs photos in the {split} split; {dataset_dir} has none there.")
+    return Photographs(open_split(dataset_dir, "train"), open_split(dataset_dir, "validation"), info.fingerprint)
+
+
+def open_network(params: TrainParams, info: DatasetInfo) -> Opened:
+    """Starts TensorFlow and builds the network that the params describe.
+
+    Raises:
+        ModelError: the network cannot be built.
+        WeightsError: pretrained weights are missing or belong to another network.
+        UploadError: the uploaded model is refused.
+        ArtifactError: the earlier model is missing.
+    """
+    model = params.model
+    weights_path = _weights_path(model, info)
+    with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
+        brought = bring(model, info.image_size, info.class_names, Path(scratch) / "model")
+        from components.train.tensorflow_start import start_tensorflow
+
+        start_tensorflow(params.seed)
+        from components.train.architecture import build_network
+
+        network = build_network(
+            model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
+            brought=brought,
+        )  # fmt: skip
+    weights_sha256 = None
+    if weights_path is not None:
+        with_top = model.head == "imagenet"
+        loaded = network.model if with_top else network.backbone
+        weights_sha256 = load_weights(loaded, weights_path, str(model.name), with_top=with_top)
+    return Opened(network, weights_sha256, brought)
+
+
+def _weights_path(model: ModelParams, info: DatasetInfo) -> Path | None:
+    if model.name is None or model.weights is None:
+        return None
+    return find_weights(model.name, model.weights, info.image_size, with_top=model.head == "imagenet")

@@ -1,0 +1,286 @@
+"""The search for the best params: an Optuna study whose trials are trainings, pruned, resumed and shared."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from components.contract.cache import cache_dir
+from components.contract.dataset import DatasetInfo
+from components.contract.errors import ModelError, ParamsError, SearchError
+from components.contract.resolve import resolve_train
+from components.contract.study import StudyInfo, Trial
+from components.contract.tracking import Run, child_run, end_run
+from components.contract.train_params import TrainParams
+from components.contract.tune_params import Choices, Space, TuneParams, with_values
+
+if TYPE_CHECKING:
+    import optuna
+
+    from components.train.fit import Fitted, Watch
+
+log = logging.getLogger(__name__)
+
+STUDIES_VARIABLE: Final = "DARKROOM_STUDIES"
+HEARTBEAT_SECONDS: Final = 30
+RETRIES: Final = 2
+WARM_UP_TRIALS: Final = 5
+"""Trials before any is pruned."""
+REASON, EPOCHS, DATASET = "reason", "epochs", "dataset"
+
+Objective = Callable[[TrainParams, Run, "Watch"], "Fitted"]
+"""Trains with these params, logs to this run, and calls the watch after each epoch."""
+
+
+class Search:
+    """A study of one data set and one space."""
+
+    def __init__(self, info: DatasetInfo, train: TrainParams, tune: TuneParams, space: Space):
+        """Names the study; nothing is opened yet.
+
+        Args:
+            info: the data set.
+            train: the section, resolved.
+            tune: budget, sampler and pruner.
+            space: what is searched.
+        """
+        self._info = info
+        self._train = train
+        self._tune = tune
+        self._space = space
+        facts = [info.fingerprint, train.model_dump(mode="json"),
+                 {key: searched.model_dump(mode="json") for key, searched in space.items()}]  # fmt: skip
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        self.name = f"{info.name}-{digest[:12]}"
+
+    def run(self, objective: Objective, parent: Run) -> StudyInfo:
+        """Tries what is left of the budget, and says what came of all trials.
+
+        Args:
+            objective: one training.
+            parent: each trial is a child of this run.
+
+        Raises:
+            SearchError: the study cannot be opened, another search has it, or no trial came to an end.
+        """
+        with self._opened() as study:
+            self._sweep(study)
+            done = _spent(study)
+            if done:
+                log.info("The study %s has %d of %d trials already; the search goes on.", self.name, done,
+                         self._tune.trials)  # fmt: skip
+            deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
+            while _spent(study) < self._tune.trials and time.monotonic() < deadline:
+                study.optimize(lambda trial: self._try(trial, objective, parent, study), n_trials=1, catch=())
+            return self._info_of(study, parent)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator["optuna.Study"]:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        address = os.environ.get(STUDIES_VARIABLE)
+        with contextlib.ExitStack() as stack:
+            if address is None:
+                if self._tune.workers > 1:
+                    raise ParamsError(
+                        f"tune.workers: {self._tune.workers} share a study in a database that several can write; set "
+                        f"{STUDIES_VARIABLE} to a PostgreSQL, such as postgresql://user:password@host/optuna, or "
+                        "tune.workers: 1."
+                    )
+                folder = cache_dir() / "studies"
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_alone(folder / f"{self.name}.lock"))
+                address = f"sqlite:///{(folder / 'studies.db').resolve()}"
+            try:
+                storage = optuna.storages.RDBStorage(
+                    address, heartbeat_interval=HEARTBEAT_SECONDS,
+                    heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+                )  # fmt: skip
+                study = optuna.create_study(
+                    study_name=self.name, storage=storage, direction="maximize", load_if_exists=True,
+                    sampler=self._sampler(study_seed(self._tune.seed)), pruner=self._pruner(),
+                )  # fmt: skip
+                study.set_user_attr(DATASET, self._info.fingerprint)
+            except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
+                reason = str(error).strip().splitlines()[0]
+                raise SearchError(f"The studies must be in reach and writable; they are not: {reason}. Look at "
+                                  f"{STUDIES_VARIABLE}, or unset it for a file of this machine.") from None  # fmt: skip
+            stack.callback(storage.engine.dispose)
+            yield study
+
+    def _sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
+        import optuna
+
+        if self._tune.sampler == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        return optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, constant_liar=self._tune.workers > 1, n_startup_trials=WARM_UP_TRIALS
+        )
+
+    def _pruner(self) -> "optuna.pruners.BasePruner":
+        import optuna
+
+        epochs = sum(phase.epochs for phase in self._train.all_phases)
+        if self._tune.pruner == "median":
+            return optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS, n_warmup_steps=max(1, epochs // 10))
+        if self._tune.pruner == "halving":
+            return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, epochs // 10))
+        if self._tune.pruner == "hyperband":
+            return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 10), max_resource=epochs)
+        return optuna.pruners.NopPruner()
+
+    def _sweep(self, study: "optuna.Study") -> None:
+        """Tries again what a kill has left; nobody else is at work in a file of this machine."""
+        import optuna
+
+        if os.environ.get(STUDIES_VARIABLE):
+            optuna.storages.fail_stale_trials(study)
+            return
+        for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+            study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
+            study.enqueue_trial(trial.params, skip_if_exists=True)
+            log.info("Trial %d was cut off; it is tried again.", trial.number)
+
+    def _try(self, trial: "optuna.Trial", objective: Objective, parent: Run, study: "optuna.Study") -> float:
+        import optuna
+        import tensorflow as tf
+
+        values = {key: _suggest(trial, key, searched) for key, searched in self._space.items()}
+        shown = ", ".join(f"{key.rpartition('.')[2]} {_text(value)}" for key, value in values.items())
+        log.info("Trial %d, after %d of %d: %s.", trial.number + 1, _spent(study), self._tune.trials, shown)
+        run = child_run(parent, f"trial {trial.number}", {"darkroom.trial": str(trial.number)})
+        run.log_params(for_mlflow(values))
+        state, status = "failed", "FAILED"
+        try:
+            train, _ = resolve_train(with_values(self._train, values), self._info.image_size)
+            fitted = objective(train, run, lambda epoch, figures: _report(trial, epoch, figures))
+            accuracy = fitted.at_best("val_accuracy")
+            state, status = "complete", "FINISHED"
+            log.info("Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.", trial.number + 1,
+                     accuracy, fitted.epochs_run, max([accuracy, *_accuracies(study)]))  # fmt: skip
+            return accuracy
+        except optuna.TrialPruned as pruned:
+            state, status = "pruned", "FINISHED"
+            log.info("Trial %d: %s.", trial.number + 1, pruned)
+            raise
+        except (ModelError, ParamsError) as error:
+            state, status = "pruned", "FINISHED"
+            trial.set_user_attr(REASON, str(error))
+            log.warning("Trial %d cannot be: %s", trial.number + 1, error)
+            raise optuna.TrialPruned(str(error)) from None
+        except tf.errors.ResourceExhaustedError as error:
+            trial.set_user_attr(REASON, f"out of memory: {error.message.splitlines()[0]}")
+            log.warning("Trial %d ran out of memory; the search goes on.", trial.number + 1)
+            raise optuna.TrialPruned("out of memory") from None
+        finally:
+            if run.run_id is not None:
+                run.set_tags({"darkroom.trial_state": state})
+            end_run(run, status)
+
+    def _info_of(self, study: "optuna.Study", parent: Run) -> StudyInfo:
+        import optuna
+
+        ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        trials = tuple(_trial(trial) for trial in ended)
+        if not any(trial.state == "complete" for trial in trials):
+            reasons = {trial.reason for trial in trials if trial.reason} or {"none was begun in tune.minutes"}
+            raise SearchError("At least one trial of a search must come to an end; none did: " + "; ".join(reasons))
+        importance: dict[str, float] = {}
+        if len(_accuracies(study)) > WARM_UP_TRIALS and len(set(_accuracies(study))) > 1:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of trials that are all alike
+                found = optuna.importance.get_param_importances(study)
+            importance = {key: round(value, 4) for key, value in found.items()}
+        return StudyInfo(
+            name=self.name, dataset_fingerprint=self._info.fingerprint, trials=trials, best=study.best_trial.number,
+            importance=importance, mlflow_run_id=parent.run_id,
+        )  # fmt: skip
+
+    def with_best(self, study: StudyInfo) -> TrainParams:
+        """The params of the best trial, resolved."""
+        best = next(trial for trial in study.trials if trial.number == study.best)
+        return resolve_train(with_values(self._train, best.values), self._info.image_size)[0]
+
+    def draw(self, path: Path) -> None:
+        """Writes the interactive page of the study."""
+        from components.train.study_page import write_page
+
+        with self._opened() as study:
+            write_page(study, path)
+
+
+def for_mlflow(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Values of a trial as MLflow params, whose names have no brackets."""
+    return {f"{prefix}{key}".replace("[", ".").replace("]", ""): str(value) for key, value in values.items()}
+
+
+def study_seed(seed: int) -> int:
+    """Another for each process, where several share a study: equal seeds would try equal values."""
+    return seed if not os.environ.get(STUDIES_VARIABLE) else (seed + os.getpid() + time.time_ns()) % 2**32
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SearchError("A study in a file of this machine has one search at a time; another is at work on this "
+                              f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL.") from None  # fmt: skip
+        yield
+
+
+def _suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
+    if isinstance(searched, Choices):
+        return trial.suggest_categorical(key, searched.choices)
+    if searched.is_whole:
+        return trial.suggest_int(key, searched.low, searched.high, log=searched.log, step=searched.step or 1)
+    return trial.suggest_float(key, searched.low, searched.high, log=searched.log, step=searched.step)
+
+
+def _report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None:
+    import optuna
+
+    trial.set_user_attr(EPOCHS, epoch)
+    trial.report(figures["val_accuracy"], epoch)
+    if trial.should_prune():
+        raise optuna.TrialPruned(f"ended after epoch {epoch}: others were better by then")
+
+
+def _spent(study: "optuna.Study") -> int:
+    """Trials that count towards the budget: those that came to an end, however."""
+    from optuna.trial import TrialState
+
+    return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in study.get_trials(deepcopy=False))
+
+
+def _accuracies(study: "optuna.Study") -> list[float]:
+    from optuna.trial import TrialState
+
+    return [float(trial.value or 0) for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+
+
+def _trial(trial: "optuna.trial.FrozenTrial") -> Trial:
+    from optuna.trial import TrialState
+
+    states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
+    duration = trial.duration
+    return Trial(
+        number=trial.number, state=states.get(trial.state, "failed"), values=dict(trial.params),
+        accuracy=trial.value if trial.state == TrialState.COMPLETE else None,
+        epochs=int(trial.user_attrs.get(EPOCHS, 0)), seconds=round(duration.total_seconds(), 3) if duration else 0.0,
+        reason=trial.user_attrs.get(REASON),
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

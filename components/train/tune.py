@@ -1,0 +1,75 @@
+"""The tune step: a prepared data set and params in, the best params out. Train follows it in the pipeline."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.dataset import read_info
+from components.contract.outputs import new_folder, write_json
+from components.contract.study import StudyInfo
+from components.contract.tracking import Run, step_run
+from components.contract.train_params import TrainParams
+from components.contract.tune_params import TuneParams, auto_space, check_space
+from components.train.opening import open_network, open_photographs
+
+if TYPE_CHECKING:
+    from components.train.fit import Fitted, Watch
+
+log = logging.getLogger(__name__)
+
+
+def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: Path) -> StudyInfo:
+    """Searches for the best params of training; without trials these are the given ones.
+
+    Args:
+        dataset_dir: as preprocess wrote it.
+        params: the tune section.
+        train: the train section, resolved.
+        study_dir: is made, or replaced as a whole.
+
+    Raises:
+        ParamsError: the space holds what cannot be.
+        SearchError: the study cannot be opened, or no trial came to an end.
+        DataError: a split that training needs is empty.
+        ArtifactError: the data set is damaged, or the study's place cannot be written.
+    """
+    info = read_info(dataset_dir)
+    if params.trials == 0:
+        with new_folder(study_dir) as folder:
+            write_json(folder / "best.json", train)
+            study = StudyInfo(name="none", dataset_fingerprint=info.fingerprint, trials=(), best=None, importance={})
+            write_json(folder / "study.json", study)
+        return study
+    space = auto_space(train) if params.space == "auto" else params.space
+    check_space(train, space)
+
+    photographs = open_photographs(dataset_dir, info)
+    from components.train.search import Search, for_mlflow
+
+    def objective(chosen: TrainParams, run: Run, watch: "Watch") -> "Fitted":
+        network = open_network(chosen, info).network
+        import keras
+
+        from components.train.phases import train_phases
+
+        try:
+            return train_phases(network, photographs, chosen, run, watch)
+        finally:
+            keras.utils.clear_session(free_memory=True)
+
+    search = Search(info, train, params, space)
+    with step_run(experiment=info.name, own="tune") as run, new_folder(study_dir) as folder:
+        study = search.run(objective, run)
+        best = next(trial for trial in study.trials if trial.number == study.best)
+        values = ", ".join(f"{key} = {value}" for key, value in best.values.items())
+        log.info("The best of %d trials is number %d: validation accuracy %.4f with %s.", len(study.trials),
+                 best.number + 1, best.accuracy or 0, values)  # fmt: skip
+        write_json(folder / "best.json", search.with_best(study))
+        write_json(folder / "study.json", study)
+        search.draw(folder / "study.html")
+        run.set_tags({"darkroom.study": study.name})
+        run.log_params(for_mlflow(best.values, "best."))
+        run.log_metrics({"best_trial_accuracy": best.accuracy or 0.0})
+        run.log_artifacts(folder / "study.html", "study")
+        run.log_artifacts(folder / "study.json", "study")
+    return study

@@ -1,0 +1,290 @@
+"""The search: what it tries, what it keeps, and how it goes on after a kill."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from components.contract.dataset import DatasetInfo
+from components.contract.errors import ModelError, ParamsError, SearchError
+from components.contract.layers import parse_layer
+from components.contract.model_params import ModelParams
+from components.contract.params import load_params
+from components.contract.study import StudyInfo, read_best, read_study
+from components.contract.tracking import Run
+from components.contract.train_params import Phase, TrainParams
+from components.contract.tune_params import Choices, Range, Space, TuneParams, auto_space, check_space, with_values
+from components.train.fit import Fitted, Watch
+from components.train.search import Search
+from components.train.tune import tune
+from tests.made import make_dataset
+
+LAYERS = tuple(map(parse_layer, [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten", {"Dropout": {"rate": 0.1}}]))
+TRAIN = TrainParams(
+    model=ModelParams(kind="layers", layers=LAYERS), trainable="all", augmentation="none", epochs=5, batch_size=8,
+    early_stopping=None,
+)  # fmt: skip
+RATES: Space = {"learning_rate": Range(low=1e-4, high=1.0, log=True)}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
+    folder = tmp_path_factory.mktemp("made") / "dataset"
+    return folder, make_dataset(folder, per_class=10)
+
+
+@pytest.fixture(scope="module")
+def empty_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose tables stand, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("studies") / "studies.db"
+    optuna.storages.RDBStorage(f"sqlite:///{path}").engine.dispose()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_studies: Path) -> None:
+    monkeypatch.delenv("DARKROOM_STUDIES", raising=False)
+    use_cache(tmp_path / "cache", monkeypatch, empty_studies)
+
+
+def use_cache(folder: Path, monkeypatch: pytest.MonkeyPatch, empty_studies: Path) -> None:
+    (folder / "studies").mkdir(parents=True)
+    shutil.copy(empty_studies, folder / "studies" / "studies.db")
+    monkeypatch.setenv("DARKROOM_CACHE", str(folder))
+
+
+def accuracy_at(rate: float) -> float:
+    """Best at 0.01."""
+    import math
+
+    return round(0.95 - 0.1 * abs(math.log10(rate) + 2), 6)
+
+
+def pretend(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+    """A training whose accuracy follows from its rate, growing over its epochs."""
+    final, fitted = accuracy_at(train.learning_rate), Fitted()
+    for epoch in range(1, train.epochs + 1):
+        figures = {"loss": 1.0, "val_accuracy": final * (1 - 0.5**epoch)}
+        for name, value in figures.items():
+            fitted.history.setdefault(name, []).append(value)
+        watch(epoch, figures)
+    fitted.best_epoch = train.epochs
+    return fitted
+
+
+def search(info: DatasetInfo, space: Space = RATES, **tune_params: Any) -> tuple[Search, StudyInfo]:
+    made = Search(info, TRAIN, TuneParams(**{"trials": 12} | tune_params), space)
+    return made, made.run(pretend, Run(None))
+
+
+def test_the_best_value_is_found_and_poor_trials_end_early(dataset: tuple[Path, DatasetInfo]) -> None:
+    made, study = search(dataset[1], trials=16)
+    best = next(trial for trial in study.trials if trial.number == study.best)
+    assert best.accuracy is not None
+    assert best.accuracy > 0.88
+    assert made.with_best(study).learning_rate == best.values["learning_rate"]
+    pruned = [trial for trial in study.trials if trial.state == "pruned"]
+    assert pruned
+    assert all(trial.epochs < 5 and trial.accuracy is None for trial in pruned)
+    assert len(study.trials) == 16
+
+
+def test_the_same_seed_tries_the_same_values(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_studies: Path
+) -> None:
+    tried = []
+    for name in ("one", "two"):
+        use_cache(tmp_path / name, monkeypatch, empty_studies)
+        tried.append([trial.values for trial in search(dataset[1], trials=7)[1].trials])
+    assert tried[0] == tried[1]
+
+
+@pytest.mark.parametrize("pruner", ["median", "halving", "hyperband", "none"])
+def test_every_pruner_works(dataset: tuple[Path, DatasetInfo], pruner: str) -> None:
+    study = search(dataset[1], trials=9, pruner=pruner, sampler="random")[1]
+    assert len(study.trials) == 9
+    assert pruner != "none" or all(trial.state == "complete" for trial in study.trials)
+
+
+def test_a_finished_search_is_not_searched_again_and_a_larger_budget_goes_on(dataset: tuple[Path, DatasetInfo]) -> None:
+    first = search(dataset[1], trials=6)[1]
+    again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(lambda *_: pytest.fail("tried"), Run(None))
+    assert again == first
+    more = search(dataset[1], trials=8)[1]
+    assert more.trials[:6] == first.trials
+    assert len(more.trials) == 8
+
+
+def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, DatasetInfo]) -> None:
+    info = dataset[1]
+    names = {
+        Search(info, TRAIN, TuneParams(), RATES).name,
+        Search(info.model_copy(update={"fingerprint": "f" * 64}), TRAIN, TuneParams(), RATES).name,
+        Search(info, TRAIN, TuneParams(), {"learning_rate": Range(low=1e-4, high=0.1, log=True)}).name,
+        Search(info, TRAIN.model_copy(update={"epochs": 3}), TuneParams(), RATES).name,
+    }
+    assert len(names) == 4
+
+
+def slow_search(info: DatasetInfo, begun: Any) -> None:
+    def hang(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+        if len(optuna.load_study(study_name=made.name, storage=storage()).trials) > 2:
+            begun.set()
+            time.sleep(600)
+        return pretend(train, run, watch)
+
+    made = Search(info, TRAIN, TuneParams(trials=5), RATES)
+    made.run(hang, Run(None))
+
+
+def storage() -> str:
+    return f"sqlite:///{os.environ['DARKROOM_CACHE']}/studies/studies.db"
+
+
+def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(dataset: tuple[Path, DatasetInfo]) -> None:
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    process = context.Process(target=slow_search, args=(dataset[1], begun))
+    process.start()
+    assert begun.wait(60)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    made = Search(dataset[1], TRAIN, TuneParams(trials=5), RATES)
+    (cut_off,) = (
+        trial for trial in optuna.load_study(study_name=made.name, storage=storage()).trials
+        if trial.state == optuna.trial.TrialState.RUNNING
+    )  # fmt: skip
+    study = made.run(pretend, Run(None))
+    states = [trial.state for trial in study.trials]
+    assert states.count("complete") + states.count("pruned") == 5
+    assert [trial.number for trial in study.trials if trial.state == "failed"] == [cut_off.number]
+    assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "no trial is lost, none left running"
+
+
+def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, DatasetInfo]) -> None:
+    def second(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+        with pytest.raises(SearchError, match="another is at work on this one"):
+            search(dataset[1], trials=1)
+        return pretend(train, run, watch)
+
+    Search(dataset[1], TRAIN, TuneParams(trials=1), RATES).run(second, Run(None))
+
+
+def test_a_model_that_cannot_be_is_left_out_with_its_reason(dataset: tuple[Path, DatasetInfo]) -> None:
+    """A window of 30 px fits no photo of 16 px."""
+    space: Space = {"model.layers[0].Conv2D.kernel_size": Choices(choices=(3, 30))}
+    study = search(dataset[1], space, trials=6, sampler="random")[1]
+    impossible = [trial for trial in study.trials if trial.values["model.layers[0].Conv2D.kernel_size"] == 30]
+    assert impossible
+    assert all(trial.state == "pruned" and "larger than its input" in str(trial.reason) for trial in impossible)
+
+
+def test_a_search_without_any_end_says_why(dataset: tuple[Path, DatasetInfo]) -> None:
+    def broken(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+        raise ModelError("The loss must stay a number.")
+
+    with pytest.raises(SearchError, match=r"none did: The loss must stay a number\."):
+        Search(dataset[1], TRAIN, TuneParams(trials=2), RATES).run(broken, Run(None))
+
+
+def test_several_workers_need_a_database_that_they_can_share(dataset: tuple[Path, DatasetInfo]) -> None:
+    with pytest.raises(ParamsError, match=r"tune\.workers: 3 share .* set DARKROOM_STUDIES to a PostgreSQL"):
+        search(dataset[1], workers=3)
+
+
+def test_a_database_out_of_reach_is_told(
+    dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/file/studies.db")
+    with pytest.raises(SearchError, match="The studies must be in reach and writable"):
+        search(dataset[1])
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({}, "must name at least one key"),
+        ({"learning_rat": Range(low=1, high=2)}, "train has no learning_rat; there are "),
+        ({"epochs": Range(low=0, high=3)}, "train cannot have epochs=0: epochs: expected greater than or equal to 1"),
+        ({"optimizer": Choices(choices=("adam", "adm"))}, "train cannot have optimizer=adm"),
+        ({"model.layers[9].Dropout.rate": Range(low=0.0, high=0.5)}, "train has no model.layers[9].Dropout.rate"),
+        ({"model.layers[2].Dropout.rat": Range(low=0.0, high=0.5)}, "rat: unknown key (did you mean rate?)"),
+    ],
+)
+def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, message: str) -> None:
+    with pytest.raises(ParamsError) as error:
+        check_space(TRAIN, space)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{learning_rate: {low: 3, high: 1}}", "low must be below high; found 3 and 1"),
+        ("{learning_rate: {low: 0, high: 1, log: true}}", "must begin above 0; found 0"),
+        ("{learning_rate: {low: 1, high: 4, log: true, step: 1}}", "either log or step; found both"),
+        ("{optimizer: {choices: [adam]}}", "choices"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused_when_params_are_read(text: str, message: str) -> None:
+    with pytest.raises(ParamsError) as error:
+        load_params(None, ("data.uri=x", f"tune.space={text}"))
+    assert message in str(error.value)
+
+
+def test_a_value_of_a_phase_is_set_in_its_phase() -> None:
+    phased = TRAIN.model_copy(update={"phases": (Phase(epochs=1), Phase(epochs=2))})
+    assert with_values(phased, {"phases[1].learning_rate": 0.5}).all_phases[1].learning_rate == 0.5
+    with pytest.raises(ParamsError, match=r"learning_rate belongs to a phase, .* such as phases\[1\]\.learning_rate"):
+        with_values(phased, {"learning_rate": 0.5})
+
+
+def test_the_automatic_space_fits_every_kind_of_model() -> None:
+    phased = TRAIN.model_copy(update={"phases": (Phase(epochs=1), Phase(epochs=2))})
+    head = TRAIN.model_copy(update={"model": ModelParams(kind="pretrained", name="MobileNetV2", head=LAYERS[1:])})
+    for train in (TRAIN, phased, head):
+        space = auto_space(train)
+        check_space(train, space)
+        assert any(key.endswith("learning_rate") for key in space)
+        assert any(key.endswith("Dropout.rate") for key in space)
+
+
+def test_the_step_searches_for_real_and_train_takes_what_it_found(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    params = TuneParams(trials=2, space={"learning_rate": Choices(choices=(0.01, 0.03))})
+    study = tune(dataset[0], params, TRAIN.model_copy(update={"epochs": 2}), tmp_path / "study")
+    assert read_study(tmp_path / "study") == study
+    best = next(trial for trial in study.trials if trial.number == study.best)
+    assert read_best(tmp_path / "study").learning_rate == best.values["learning_rate"]
+    page = (tmp_path / "study" / "study.html").read_text()
+    assert "plotly" in page
+    assert 'src="http' not in page
+    assert (tmp_path / "study" / "study.html").stat().st_size < 5_000_000
+    client = mlflow.MlflowClient(store)
+    runs = client.search_runs([client.get_experiment_by_name(dataset[1].name).experiment_id])
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == study.mlflow_run_id]
+    assert sorted(run.data.tags["darkroom.trial_state"] for run in children) == ["complete", "complete"]
+    assert all(run.info.status == "FINISHED" for run in children)
+    assert all(len(client.get_metric_history(run.info.run_id, "val_accuracy")) == 2 for run in children)
+    parent = client.get_run(study.mlflow_run_id)
+    assert parent.data.params["best.learning_rate"] == str(best.values["learning_rate"])
+
+
+def test_without_trials_the_given_params_are_the_best(dataset: tuple[Path, DatasetInfo], tmp_path: Path) -> None:
+    assert tune(dataset[0], TuneParams(), TRAIN, tmp_path / "study").trials == ()
+    assert read_best(tmp_path / "study") == TRAIN
+    assert json.loads((tmp_path / "study" / "study.json").read_text())["best"] is None
