@@ -12,9 +12,6 @@ from components.contract.runtime import InferenceGraph, export_sha256, openvino
 from components.train import quantize
 from tests.made import COLOURS, make_dataset
 
-pytest.importorskip("nncf", reason="no NNCF in this environment, which is locked")
-SIDE, CHANNELS = 16, 16
-
 
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
