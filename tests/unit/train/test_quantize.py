@@ -12,6 +12,8 @@ from components.contract.runtime import InferenceGraph, export_sha256, openvino
 from components.train import quantize
 from tests.made import COLOURS, make_dataset
 
+SIDE, CHANNELS = 16, 16
+
 
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
