@@ -76,10 +76,11 @@ def _list(arguments: argparse.Namespace) -> int:
 def _diff(arguments: argparse.Namespace) -> int:
     from components.preprocess.manifest import printable
     from pipelines import show, versions
+    from pipelines.difference import difference
 
     root = versions.repository()
     path = versions.find_data(root, arguments.name)
-    found = versions.difference(root, path, arguments.before, arguments.now)
+    found = difference(root, path, arguments.before, arguments.now)
     if arguments.json:
         show.as_json(asdict(found))
         return 0
@@ -102,10 +103,11 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _relabel(arguments: argparse.Namespace) -> int:
     from pipelines import show, versions
+    from pipelines.relabel import read_decisions, relabel
 
     root = versions.repository()
     path = versions.find_data(root, arguments.name)
-    version = versions.relabel(root, path, versions.read_decisions(arguments.decisions))
+    version = relabel(root, path, read_decisions(arguments.decisions))
     if arguments.json:
         show.as_json(asdict(version))
     else:

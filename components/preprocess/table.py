@@ -66,16 +66,24 @@ def read_frame(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        if path.name.lower().endswith((".parquet", ".pq")):
+        separator = find_separator(path)
+        if separator is None:
             return pd.read_parquet(path)
         # Everything is text, so that the class NA or 007 stays what it is; sep=None would guess wrong on one column.
-        separator = "\t" if path.name.lower().endswith(".tsv") else _separator(path)
         return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and Arrow's own errors are ValueErrors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
             f"The table {path} must be a readable CSV (UTF-8) or Parquet file; it is not: {reason}."
         ) from None
+
+
+def write_frame(frame: "pd.DataFrame", path: Path, separator: str | None) -> None:
+    """Writes a table that `read_frame` gave; None as separator makes it Parquet."""
+    if separator is None:
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, sep=separator, index=False)
 
 
 def find_columns(names: Sequence[str]) -> dict[str, str]:
@@ -89,7 +97,12 @@ def find_columns(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _separator(path: Path) -> str:
+def find_separator(path: Path) -> str | None:
+    """What stands between the cells of a text table; None of Parquet."""
+    if path.name.lower().endswith((".parquet", ".pq")):
+        return None
+    if path.name.lower().endswith(".tsv"):
+        return "\t"
     with path.open(encoding="utf-8-sig") as file:
         header = file.readline(65536)
     return max(",;\t", key=header.count)

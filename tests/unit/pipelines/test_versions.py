@@ -8,13 +8,18 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from components.contract.errors import DataError
 from components.contract.params import PreprocessParams
 from components.preprocess.source import probe
 from components.preprocess.step import preprocess
+from components.preprocess.table import find_separator, read_frame, read_rows
 from pipelines import versions
+from pipelines.contents import find_label_table
+from pipelines.difference import difference
+from pipelines.relabel import change_table, read_decisions, relabel
 from tests.made import CLASS_NAMES, make_photos
 from tests.unit.preprocess.test_step import tree
 
@@ -87,13 +92,13 @@ def test_the_difference_names_what_was_added_removed_relabelled_and_moved(reposi
     (repository / "more" / "blue" / "000.png").rename(photos / "blue" / "new.png")
     second = versions.add(photos, None)
     (photos / "blue" / "new.png").unlink()
-    found = versions.difference(repository, "data/photos", first.commit, second.commit)
+    found = difference(repository, "data/photos", first.commit, second.commit)
     assert found.added == ["blue/new.png"]
     assert found.removed == ["red/000.png"]
     assert found.relabelled == [("blue/001-red.png", "red", "blue")]
     assert found.moved == [("green/002.png", "green/renamed.png")]
     assert found.counts == {"blue": (4, 6), "green": (4, 4), "red": (4, 2)}
-    now = versions.difference(repository, "data/photos", second.commit, "workspace")
+    now = difference(repository, "data/photos", second.commit, "workspace")
     assert (now.added, now.removed) == ([], ["blue/new.png"])
 
 
@@ -106,7 +111,7 @@ def test_archives_have_versions_and_differences_too(repository: Path, tmp_path: 
             for path in sorted(path for name in names for path in (made / name).iterdir()):
                 file.write(path, Path("photos") / path.relative_to(made))
         commits.append(versions.add(archive, None).commit)
-    found = versions.difference(repository, "photos.zip", *commits)
+    found = difference(repository, "photos.zip", *commits)
     assert found.removed == [f"photos/red/00{number}.png" for number in range(3)]
     assert found.counts["red"] == (3, 0)
 
@@ -117,18 +122,75 @@ def test_decisions_become_a_new_version_and_the_old_one_can_be_had_again(reposit
     first = versions.add(photos, None)
     (repository / "decisions.csv").write_text("path,label\nred/000.png,blue_\nred/001.png,\nred/002.png,red\n")
     with pytest.raises(DataError, match="A label must be one of the classes blue, green, red"):
-        versions.relabel(repository, "data/photos", versions.read_decisions(repository / "decisions.csv"))
+        relabel(repository, "data/photos", read_decisions(repository / "decisions.csv"))
     assert tree(photos) == before
     (photos / "red" / "000.png").rename(photos / "red" / "a.png")
     with pytest.raises(DataError, match="must be as its version says"):
-        versions.relabel(repository, "data/photos", {"red/a.png": "blue"})
+        relabel(repository, "data/photos", {"red/a.png": "blue"})
     (photos / "red" / "a.png").rename(photos / "red" / "000.png")
-    second = versions.relabel(repository, "data/photos", {"red/001.png": None, "red/002.png": "red"})
+    second = relabel(repository, "data/photos", {"red/001.png": None, "red/002.png": "red"})
     assert second.num_files == 11
     dvc("checkout", "--quiet", cwd=repository)
     run("git", "checkout", "--quiet", first.commit, "--", "data/photos.dvc", cwd=repository)
     dvc("checkout", "--quiet", "--force", cwd=repository)
     assert tree(photos) == before
+
+
+def write_table(folder: Path, name: str) -> Path:
+    """A table of photos that lie in one folder, `images`, with a column of its own."""
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    frame = pd.DataFrame({"file": paths, "class": [path.split("-")[1][:-4] for path in paths], "by": "me"})
+    if name.endswith("parquet"):
+        frame.astype({"class": "category"}).to_parquet(folder / name)
+    else:
+        frame.to_csv(folder / name, index=False, sep=";" if name == "labels.csv" else "\t")
+    return folder / name
+
+
+def make_flat_photos(folder: Path) -> Path:
+    """Photos of three classes in one folder, which says nothing of them."""
+    (folder / "images").mkdir(parents=True)
+    for path in sorted(make_photos(folder.parent / "made", per_class=3).rglob("*.png")):
+        path.rename(folder / "images" / f"{path.stem}-{path.parent.name}.png")
+    return folder
+
+
+def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> None:
+    folder = make_flat_photos(repository / "photos")
+    table = write_table(folder, "labels.csv")
+    photos = tree(folder / "images")
+    first = versions.add(folder, None)
+    second = relabel(repository, "photos", {"images/000-red.png": "blue", "./images/001-red.png": None})
+    assert tree(folder / "images") == photos, "no photo is touched"
+    assert sorted(path.name for path in folder.iterdir()) == ["images", "labels.csv"]
+    found = difference(repository, "photos", first.commit, second.commit)
+    assert (found.added, found.removed, found.moved) == ([], ["images/001-red.png"], [])
+    assert found.relabelled == [("images/000-red.png", "red", "blue")]
+    assert found.counts == {"blue": (3, 4), "green": (3, 3), "red": (3, 1)}
+    assert probe(str(table)).name == "labels"
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
+def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_path: Path) -> None:
+    path = write_table(make_flat_photos(tmp_path / "photos"), name)
+    before = path.read_bytes()
+    table = find_label_table([f"images/00{number}-red.png" for number in range(3)] + [name], lambda _: before)
+    assert table is not None
+    for decisions, message in (
+        ({"images/absent.png": "red"}, "has no row of 'images/absent.png'"),
+        ({"images/000-red.png": "pink"}, "one of the classes blue, green, red"),
+        ({"images/000-red.png": "red"}, "must change something"),
+    ):
+        with pytest.raises(DataError, match=message):
+            change_table(path, table, decisions)
+    write, changed = change_table(path, table, {"images/000-red.png": "blue", "images/001-red.png": None})
+    assert (changed, path.read_bytes()) == (2, before)
+    write(path)
+    assert [(row.path, row.label) for row in read_rows(path) if "red" in str(row.path)] == [
+        ("images/000-red.png", "blue"), ("images/002-red.png", "red"),
+    ]  # fmt: skip
+    assert list(read_frame(path)["by"]) == ["me"] * 8
+    assert find_separator(path) == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +210,7 @@ def test_decisions_that_cannot_be_carried_out_change_nothing(
     versions.add(photos, None)
     before = tree(photos)
     with pytest.raises(DataError, match=message):
-        versions.relabel(repository, "photos", decisions)
+        relabel(repository, "photos", decisions)
     assert tree(photos) == before
 
 
