@@ -17,12 +17,13 @@ import numpy as np
 
 from components.contract.errors import ImageError
 from components.contract.image import MAX_BYTES, Resize, decode
+from components.preprocess.index import Place, Verdict, identity
 from components.preprocess.manifest import Record
 from components.preprocess.measure import SKETCH_SIDE, measure
 from components.preprocess.progress import logged
 from components.preprocess.similar import perceptual_hashes
 from components.preprocess.source import FoundFile
-from components.preprocess.store import PixelStore, Place, Verdict, identity
+from components.preprocess.store import PixelStore
 
 FILES_AT_ONCE: Final = 32
 """Files per task of the pool: enough to make its own cost vanish, few enough to stop soon."""

@@ -1,15 +1,21 @@
 """Tables, CIFAR and IDX files, and addresses: other ways to say what the photos and their labels are."""
 
+import base64
 import gzip
+import hashlib
 import http.server
+import importlib
+import json
 import shutil
 import struct
+import sys
 import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -232,3 +238,73 @@ def test_addresses_that_lead_nowhere_are_told(
 ) -> None:
     with pytest.raises(DataError, match=message):
         probe(uri.format(address=server[0]))
+
+
+@pytest.fixture
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose folders are the buckets of a server on loopback that speaks as much of Google's JSON API as it
+    takes to list and to read; the client is the real one."""
+    pytest.importorskip("gcsfs", reason="the extra gs is not installed")
+    root = tmp_path / "buckets"
+
+    def told(bucket: str, path: Path) -> dict[str, str]:
+        name = path.relative_to(root / bucket).as_posix()
+        return {"kind": "storage#object", "bucket": bucket, "name": name, "size": str(path.stat().st_size),
+                "md5Hash": base64.b64encode(hashlib.md5(path.read_bytes()).digest()).decode(),
+                "updated": "2026-01-01T00:00:00.000Z", "timeCreated": "2026-01-01T00:00:00.000Z"}  # fmt: skip
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            address = urlsplit(self.path)
+            query = parse_qs(address.query)
+            bucket, _, rest = address.path.split("/b/")[1].partition("/o")
+            name = unquote(rest.lstrip("/"))
+            path = root / bucket / name
+            if name and not path.is_file():
+                return self.answer(404, b'{"error": {"code": 404, "message": "Not Found"}}')
+            if name and query.get("alt") == ["media"]:
+                return self.answer(200, path.read_bytes())
+            if name:
+                return self.answer(200, json.dumps(told(bucket, path)).encode())
+            prefix = query.get("prefix", [""])[0]
+            items = [told(bucket, path) for path in sorted((root / bucket).rglob("*.*"))]
+            found = [item for item in items if item["name"].startswith(prefix)]
+            return self.answer(200, json.dumps({"kind": "storage#objects", "items": found}).encode())
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{web.server_port}")
+        threading.Thread(target=web.serve_forever).start()
+        yield root
+        web.shutdown()
+
+
+def test_photos_in_a_bucket_of_google_are_fetched(google: Path, tmp_path: Path) -> None:
+    photos = make_photos(google / "pets" / "sets" / "colours", per_class=5)
+    expected = preprocess(str(photos), PARAMS, tmp_path / "local")
+    info = preprocess("gs://pets/sets/colours", PARAMS, tmp_path / "remote")
+    assert (info.name, info.fingerprint, info.rejected) == ("colours", expected.fingerprint, {})
+    shutil.make_archive(str(google / "pets" / "colours"), "zip", photos)
+    assert probe("gs://pets/colours.zip").native_size == (40, 32)
+    with pytest.raises(DataError, match=r"must be within reach at gs://pets/absent\.zip"):
+        probe("gs://pets/absent.zip")
+
+
+@pytest.mark.parametrize(("scheme", "module", "extra"), [("gs", "gcsfs", "gs"), ("s3", "s3fs", "preprocess")])
+def test_an_address_whose_package_is_missing_names_the_extra(
+    scheme: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    known = importlib.import_module("fsspec.registry")._registry  # file systems that were used before
+    monkeypatch.delitem(known, scheme, raising=False)
+    with pytest.raises(DataError, match=rf"For {scheme}:// a package is needed .* pip install 'darkroom\[{extra}\]'"):
+        probe(f"{scheme}://pets/colours.zip")
