@@ -71,7 +71,7 @@ class Phase(Section):
         False, description="Whether the batch normalisation of a pretrained part learns where its layers do; else it "
         "stays as it is, which few photos cannot spoil."
     )  # fmt: skip
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 30
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd, in Nesterov's form.")
     weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="null: the optimizer's own.")

@@ -17,7 +17,7 @@ from components.contract.params import EvaluateParams
 from components.contract.tracking import flatten
 from components.evaluate.caveats import caveats
 from components.evaluate.explain import Method
-from components.evaluate.history import History
+from components.evaluate.history import History, phase_settings
 from components.evaluate.insights import insights
 from components.evaluate.label_errors import LabelError
 from components.evaluate.mistakes import Answer
@@ -126,8 +126,8 @@ class Content:
 def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
     """The parameters of the training, by name; those of its phases by their number."""
     params = dict(bundle.params)
-    phases = params.pop("phases", None) or ()
-    params |= {f"phases.{number}": phase for number, phase in enumerate(phases, start=1)}
+    phases = phase_settings(params)
+    params |= {"phases": None} | {f"phases.{number}": phase for number, phase in enumerate(phases, start=1)}
     return sorted((key, value) for key, value in flatten(params).items() if value != "None")
 
 

@@ -50,7 +50,7 @@ def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
 
     Args:
         bundle_dir: history.json.
-        params: the resolved train section; `phases`, where it is there, is a list of settings.
+        params: the resolved train section.
 
     Raises:
         ArtifactError: the file is missing or damaged.
@@ -59,7 +59,15 @@ def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
     marks = columns.pop(PHASE, [])
     curves = {name: [float(value) for value in values] for name, values in columns.items()
               if not any(isinstance(value, str) for value in values)}  # fmt: skip
-    return History(curves, phases_of(marks, params.get("phases") or ()))
+    return History(curves, phases_of(marks, phase_settings(params)))
+
+
+def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each phase sets otherwise than the resolved train section; nothing where the training was of one piece."""
+    phases = params.get("phases")
+    if not isinstance(phases, list):
+        return []
+    return [{key: value for key, value in phase.items() if params.get(key) != value} for phase in phases]
 
 
 def phases_of(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:

@@ -34,7 +34,7 @@ from components.evaluate.architecture import architecture_chart, boxes_of
 from components.evaluate.card import render_card
 from components.evaluate.charts import draw_charts, inline_svg, png, shorten
 from components.evaluate.content import Content, Doubt, Photo, Showcase, reproduce_commands, reproduce_params
-from components.evaluate.history import History, Phase, phases_of
+from components.evaluate.history import History, Phase, phase_settings, phases_of
 from components.evaluate.ink import INK
 from components.evaluate.label_errors import LabelError
 from components.evaluate.metrics import figures
@@ -386,6 +386,20 @@ def test_phases_come_from_the_epochs_and_from_the_params(
     marks: list[float | str], settings: list[dict[str, Any]], expected: tuple[Phase, ...]
 ) -> None:
     assert phases_of(marks, settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("phases", "expected"),
+    [
+        ("auto", []),
+        (({"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}),
+         [{"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}]),
+    ],
+)  # fmt: skip
+def test_a_phase_tells_what_it_sets_otherwise_than_the_section(phases: Any, expected: list[dict[str, Any]]) -> None:
+    params = TrainParams(phases=phases)
+    settled = params if phases == "auto" else params.model_copy(update={"phases": params.all_phases})
+    assert phase_settings(settled.model_dump(mode="json")) == expected
 
 
 def test_phases_of_the_training_are_told_and_marked_in_the_curves() -> None:
