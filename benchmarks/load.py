@@ -63,8 +63,13 @@ class Load:
             with ThreadPoolExecutor(number) as clients:
                 yield clients
         finally:
-            while self._connections:
-                self._connections.pop().close()
+            self.close()
+
+    def close(self) -> None:
+        """Hangs up; who asks again connects anew."""
+        while self._connections:
+            self._connections.pop().close()
+        self._local = threading.local()
 
     def ask(self) -> tuple[int, float]:
         """Status and seconds of one request; status 0 where there was no answer."""

@@ -58,7 +58,7 @@ def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
                                        _json("An entry per file, in order: a prediction, or what is wrong with the "
                                              "file.", "Answer", _answer(card)), MAX_FILES)},
             "/explain": {"post": _post("explain", "Shows where in one photo the model found a class.",
-                                       _parameters("class_name", class_name=card.class_names), _explanation(), 1)},
+                                       _parameters("class_name", class_name=card.class_names), _explanation(card), 1)},
             "/model": {"get": _get("model", "The model: its classes, how good it is, where it came from.", "ModelCard",
                                    card.model_dump(mode="json"))},
             "/samples.json": {"get": _get_samples()},
@@ -132,14 +132,16 @@ def _plain(name: str, text: str) -> dict[str, Any]:
     return {"operationId": name, "summary": text, "responses": {"200": answer, **refusals}}
 
 
-def _explanation() -> dict[str, Any]:
-    found = _json("The place, as JSON or as the picture alone.", "Explanation", None)
+def _explanation(card: ModelCard) -> dict[str, Any]:
+    example = {"model": card.tag, "label": card.class_names[0], "probability": 0.93, "method": card.explanation,
+               "overlay": "data:image/png;base64,iVBORw0KGgo…"}  # fmt: skip
+    found = _json("The place, as JSON or as the picture alone.", "Explanation", example)
     found["content"]["image/png"] = {"schema": BINARY}
     return found
 
 
 def _json(description: str, model: str, example: Any) -> dict[str, Any]:
-    content = {"schema": {"$ref": REFERENCE.format(model=model)}} | ({} if example is None else {"example": example})
+    content = {"schema": {"$ref": REFERENCE.format(model=model)}, "example": example}
     return {"description": description, "content": {"application/json": content}}
 
 

@@ -32,6 +32,8 @@ FAILED_START = "Application startup failed"
 """What the server writes when a worker cannot start; its supervisor would try again for ever."""
 
 
+LEAN: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""For glibc, which else keeps much of what a wave of large requests took; in containers the Dockerfile says it."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}
 
 
@@ -150,7 +152,7 @@ def _start(bento: Path, address: str, port: int, settings: Mapping[str, str]) ->
         [sys.executable, "-I", str(guard), *service],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.
-        start_new_session=True, text=True, errors="replace", env=environment | dict(settings),
+        start_new_session=True, text=True, errors="replace", env=LEAN | environment | dict(settings),
     )  # fmt: skip
 
 
