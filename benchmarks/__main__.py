@@ -1,7 +1,8 @@
 """Runs the benchmarks and prints one table: `python -m benchmarks [NAME …] [--json]`.
 
-Every module of this folder with a function `measure() -> list[Row]` is a benchmark. Each runs in a process of its own,
-so that its memory is its own. The exit code is 1 where a claim does not hold.
+Every module of this folder with a function `measure() -> list[Row]` is a benchmark; one that says `ON_REQUEST = "why"`
+runs only where it is named. Each runs in a process of its own, so that its memory is its own. The exit code is 1 where
+a claim does not hold.
 """
 
 import argparse
@@ -32,6 +33,9 @@ def main() -> int:
     rows: list[Row] = []
     skipped: list[tuple[str, str]] = []
     for name in arguments.names or find_benchmarks():
+        if not arguments.names and (why := on_request(name)) is not None:
+            skipped.append((name, why))
+            continue
         print(f"{name} …", file=sys.stderr)
         found, reason = measure_apart(name)
         rows += found
@@ -52,6 +56,14 @@ def find_benchmarks() -> list[str]:
             isinstance(node, ast.FunctionDef) and node.name == "measure" for node in ast.parse(path.read_text()).body
         )
     )
+
+
+def on_request(name: str) -> str | None:
+    """Why a benchmark runs only where it is named; None of one that always runs. It is not imported for it."""
+    for node in ast.parse((Path(__file__).parent / f"{name}.py").read_text()).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", None) == "ON_REQUEST" for target in node.targets):
+            return str(ast.literal_eval(node.value))
+    return None
 
 
 def measure_here(name: str) -> dict[str, object]:

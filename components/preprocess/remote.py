@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
         DataError: the address cannot be, cannot be reached, or leads to nothing.
     """
     if uri.startswith("dvc+"):
-        return _fetch_dvc(uri)
+        return _fetch_dvc(uri, wanted)
     with _explaining(uri):
         import fsspec
 
@@ -80,10 +80,7 @@ def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
         name = _name(uri)
         _fetch_all(system, {name: single}, target, uri, keep_others=wanted is not None)
         if wanted is not None:
-            parent = path.rsplit("/", 1)[0]
-            files = {beside: _if_there(system, f"{parent}/{beside}") for beside in wanted(target / name)}
-            there = {beside: file for beside, file in files.items() if file is not None}
-            _fetch_all(system, {name: single, **there}, target, uri)
+            _fetch_all(system, {name: single, **_beside_table(system, path, wanted(target / name))}, target, uri)
         return target / name
 
 
@@ -95,7 +92,7 @@ def origin_of(uri: str) -> Source:
     return Source(uri=uri)
 
 
-def _fetch_dvc(uri: str) -> Path:
+def _fetch_dvc(uri: str, wanted: Callable[[Path], list[str]] | None) -> Path:
     found = DVC_URI.fullmatch(uri)
     if found is None:
         raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
@@ -109,8 +106,10 @@ def _fetch_dvc(uri: str) -> Path:
         target = _target(uri)
         name = path.rsplit("/", 1)[-1]
         files = _list(system, path) if info["type"] == "directory" else {name: RemoteFile(path, info.get("size"), None)}
-        tags = {below: RemoteFile(file.name, file.size, f"{commit}/{file.name}") for below, file in files.items()}
-        _fetch_all(system, tags, target, uri)
+        _fetch_all(system, _tagged(files, commit), target, uri, keep_others=wanted is not None)
+        if wanted is not None:
+            files |= _beside_table(system, path, wanted(target / name))
+            _fetch_all(system, _tagged(files, commit), target, uri)
         entry = (info.get("dvc_info") or {}).get("entry")
         hash_info = getattr(entry, "hash_info", None)
         pinned = f"dvc+{found['repository']}@{commit}:{found['path']}"
@@ -168,6 +167,18 @@ def _if_there(system: Any, path: str) -> RemoteFile | None:
         return _remote_file(path, system.info(path))
     except FileNotFoundError:
         return None
+
+
+def _beside_table(system: Any, path: str, names: Sequence[str]) -> dict[str, RemoteFile]:
+    """The files that a table at the path names, as far as they are there."""
+    parent = path.rsplit("/", 1)[0]
+    files = {name: _if_there(system, f"{parent}/{name}") for name in names}
+    return {name: file for name, file in files.items() if file is not None}
+
+
+def _tagged(files: Mapping[str, RemoteFile], commit: str) -> dict[str, RemoteFile]:
+    """What a commit holds never changes, so the commit tells the version."""
+    return {below: RemoteFile(file.name, file.size, f"{commit}/{file.name}") for below, file in files.items()}
 
 
 def _list(system: Any, path: str) -> dict[str, RemoteFile]:
