@@ -1,7 +1,7 @@
 """Varies photos for training: the preview in preprocess and the batches in train come from the same function.
 
-All geometry of a photo is one affine map, applied in one pass; brightness and contrast are one lookup table, applied
-in a second. What a photo becomes depends on its own seed alone, whatever the batch it stands in.
+All geometry of a photo is one affine map, applied in one pass; all of its colours are one more. What a photo becomes
+depends on its own seed alone, whatever the batch it stands in.
 """
 
 import functools
@@ -13,10 +13,12 @@ from typing import Final
 
 import numpy as np
 
+from components.contract.augment_colours import disturbing, recolouring
 from components.contract.train_params import AugmentationParams
 
-NUM_DRAWS: Final = 9
-"""Random numbers per photo: two flips, rotation, zoom, shear, vertical and horizontal shift, brightness, contrast.
+NUM_DRAWS: Final = 21
+"""Random numbers per photo: two flips, rotation, zoom, shear, vertical and horizontal shift, brightness, contrast; the
+size of the crop and its two places, saturation, hue, blur, noise; whether to erase, its area, shape and two places.
 Each keeps its place, so that a new kind of change, added at the end, leaves the others as they were."""
 
 
@@ -34,29 +36,33 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
     import cv2
 
     draws = uniform_draws(seeds)
-    moves = bool(params.horizontal_flip or params.vertical_flip or params.rotation_degrees or params.zoom
-                 or params.shear_degrees or params.shift)  # fmt: skip
-    recolours = bool(params.brightness or params.contrast)
-    if not moves and not recolours:
-        return pixels.copy()
     height, width = pixels.shape[1:3]
-    matrices = affine_matrices(params, draws, height, width) if moves else None
-    tables = lookup_tables(params, draws, np.array([np.mean(cv2.mean(photo)[:3]) for photo in pixels]))
+    matrices = affine_matrices(params, draws, height, width) if _moves(params) else None
+    recolour = recolouring(params, draws, pixels)
+    disturb = disturbing(params, draws, seeds)
     varied = np.empty_like(pixels)
 
     def vary(indices: range) -> None:
         for index in indices:
             photo, target = pixels[index], varied[index]
-            if matrices is not None:
+            if matrices is None:
+                np.copyto(target, photo)
+            else:
                 cv2.warpAffine(photo, matrices[index], (width, height), dst=target, borderMode=cv2.BORDER_REFLECT_101,
                                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # fmt: skip
-                photo = target
-            if recolours:
-                cv2.LUT(photo, tables[index], dst=target)
+            if recolour is not None:
+                recolour(index, target)
+            if disturb is not None:
+                disturb(index, target)
 
     num_parts = 4 * _num_cores()
     list(_workers().map(vary, (range(part, len(pixels), num_parts) for part in range(num_parts))))
     return varied
+
+
+def _moves(params: AugmentationParams) -> bool:
+    return bool(params.horizontal_flip or params.vertical_flip or params.rotation_degrees or params.zoom
+                or params.shear_degrees or params.shift or params.crop)  # fmt: skip
 
 
 def image_keys(image_ids: Sequence[str]) -> np.ndarray:
@@ -99,31 +105,17 @@ def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, 
     flip_x = np.where(params.horizontal_flip & (draws[:, 0] < 0.5), -1.0, 1.0)
     flip_y = np.where(params.vertical_flip & (draws[:, 1] < 0.5), -1.0, 1.0)
     angle = np.deg2rad(params.rotation_degrees * signed[:, 2])
-    scale = 1 / (1 + params.zoom * signed[:, 3])
+    cropped = params.crop * draws[:, 9]
+    scale = (1 - cropped) / (1 + params.zoom * signed[:, 3])
     shear = np.tan(np.deg2rad(params.shear_degrees * signed[:, 4]))
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     # rotation · scale · [[1, shear], [0, 1]] · flip
     linear = np.array([[cos * flip_x, (cos * shear - sin) * flip_y], [sin * flip_x, (sin * shear + cos) * flip_y]])
     linear = linear.transpose(2, 0, 1)
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    shift = params.shift * signed[:, [6, 5]] * np.array([width, height])
-    offset = centre + shift - linear @ centre
+    shift = params.shift * signed[:, [6, 5]] + cropped[:, None] / 2 * signed[:, [11, 10]]
+    offset = centre + shift * np.array([width, height]) - linear @ centre
     return np.concatenate([linear, offset[:, :, None]], axis=2)
-
-
-def lookup_tables(params: AugmentationParams, draws: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """For each photo the new value of each of the 256 values: uint8 (n, 256).
-
-    Args:
-        params: the largest changes.
-        draws: float64 (n, NUM_DRAWS), from 0 to 1.
-        means: float64 (n,), the mean value of each photo, from 0 to 255; contrast is changed around it.
-    """
-    signed = 2 * draws - 1
-    added = 255 * params.brightness * signed[:, 7, None]
-    factor = 1 + params.contrast * signed[:, 8, None]
-    values = (np.arange(256) - means[:, None]) * factor + means[:, None] + added
-    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:

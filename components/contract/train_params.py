@@ -20,6 +20,14 @@ class AugmentationParams(Section):
     shift: Fraction = Field(0.0, description="As a fraction of height and width.")
     brightness: Fraction = Field(0.0, description="As a fraction of the full range, added.")
     contrast: Fraction = Field(0.0, description="As a fraction, multiplied around the photo's mean.")
+    crop: Fraction = Field(0.0, description="How much of height and width may be cut off; the rest is enlarged.")
+    saturation: Fraction = Field(
+        0.0, description="As a fraction, multiplied; 1 reaches from grey to twice as colourful."
+    )
+    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the colour circle.")
+    blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
+    noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
+    erasing: Fraction = Field(0.0, description="How often a rectangle of 2 to 20 % of the photo is erased.")
 
 
 AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
@@ -30,7 +38,7 @@ AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
     ),
     "strong": AugmentationParams(
         horizontal_flip=True, rotation_degrees=25, zoom=0.3, shear_degrees=10, shift=0.15, brightness=0.25,
-        contrast=0.3,
+        contrast=0.3, saturation=0.3, hue_degrees=8, erasing=0.25,
     ),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from components.contract.augment import augment, image_keys, photo_seeds, uniform_draws
+from components.contract.augment_colours import LUMA
 from components.contract.train_params import AUGMENTATION_PRESETS, AugmentationParams
 
 STRONG = AUGMENTATION_PRESETS["strong"]
@@ -141,6 +142,72 @@ def test_values_stay_within_their_range() -> None:
     darkened = augment(white, recoloured, seeds(50))
     assert 25 <= darkened.min() < 55
     assert darkened.max() == 255
+
+
+def test_a_crop_enlarges_what_it_leaves_and_takes_nothing_from_outside() -> None:
+    ramp = np.zeros((200, 50, 50, 3), np.uint8)
+    ramp[:] = np.arange(50)[:, None, None] * 5
+    columns = augment(ramp, AugmentationParams(crop=0.4), seeds(200))[:, :, 25, 0].astype(float)
+    assert (np.diff(columns, axis=1) >= 0).all(), "nothing is mirrored in"
+    spans = (columns[:, -1] - columns[:, 0]) / 245
+    assert 0.6 <= spans.min() < 0.63
+    assert 0.97 < spans.max() <= 1
+    assert columns[:, 0].max() > 60 and columns[:, -1].min() < 185, "now from the top, now from the bottom"
+
+
+def test_saturation_and_hue_leave_greys_and_change_colours() -> None:
+    photo = np.full((100, 4, 4, 3), 90, np.uint8)
+    photo[:, :2] = (200, 100, 60)
+    for params in (AugmentationParams(saturation=0.8), AugmentationParams(hue_degrees=60)):
+        varied = augment(photo, params, seeds(100)).astype(int)
+        assert np.abs(varied[:, 3] - 90).max() <= 1
+        assert np.abs(varied[:, 0, 0] - (200, 100, 60)).max() > 40
+    lightness = augment(photo, AugmentationParams(saturation=0.3), seeds(100))[:, 0, 0] @ LUMA
+    assert np.abs(lightness - np.dot((200, 100, 60), LUMA)).max() <= 1
+
+
+def test_a_third_of_the_colour_circle_turns_red_into_green() -> None:
+    seed = seeds(400)
+    angles = 120 / (2 * uniform_draws(seed)[:, 13] - 1)
+    chosen = int(np.argmax((angles > 120) & (angles < 180)))
+    red = np.full((1, 4, 4, 3), (200, 20, 20), np.uint8)
+    turned = augment(red, AugmentationParams(hue_degrees=float(angles[chosen])), seed[chosen : chosen + 1])[0, 0, 0]
+    assert np.abs(turned.astype(int) - (20, 200, 20)).max() <= 1
+
+
+def test_brightness_is_the_same_with_and_without_a_change_of_colours(photos: np.ndarray) -> None:
+    recoloured = AugmentationParams(brightness=0.2, contrast=0.2)
+    alone = augment(photos, recoloured, seeds(12)).astype(int)
+    together = augment(photos, recoloured.model_copy(update={"saturation": 1e-9}), seeds(12)).astype(int)
+    assert np.abs(alone - together).max() <= 1
+
+
+def test_blur_smooths_and_keeps_the_mean() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    blurred = augment(noise, AugmentationParams(blur=3), seeds(60)).astype(float)
+    assert np.abs(blurred.mean(axis=(1, 2, 3)) - noise.mean(axis=(1, 2, 3))).max() < 3
+    assert blurred.std(axis=(1, 2, 3)).min() < 0.15 * noise.std()
+
+
+def test_noise_has_the_spread_that_was_asked_for() -> None:
+    grey = np.full((100, 32, 32, 3), 128, np.uint8)
+    noisy = augment(grey, AugmentationParams(noise=0.1), seeds(100)).astype(float)
+    spreads = noisy.std(axis=(1, 2, 3)) / 255
+    assert spreads.min() < 0.01
+    assert 0.09 < spreads.max() < 0.11
+    assert np.abs(noisy.mean(axis=(1, 2, 3)) - 128).max() < 2
+
+
+def test_erasing_takes_a_rectangle_as_often_as_was_asked_for() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (400, 40, 30, 3), dtype=np.uint8)
+    erased = (augment(noise, AugmentationParams(erasing=0.5), seeds(400)) != noise).any(axis=3)
+    happened = erased.any(axis=(1, 2))
+    assert 160 < happened.sum() < 240
+    for mask in erased[happened]:
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        inside = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert inside.all()
+        assert 0.01 * mask.size < inside.size < 0.22 * mask.size
 
 
 def test_an_empty_batch_stays_empty() -> None:
