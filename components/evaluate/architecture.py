@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.contract.backbones import BACKBONES, feature_shape
 from components.contract.bundle import BundleInfo
 from components.contract.errors import ModelError
 from components.contract.layer_kinds import Layer, Shape, shape_text
 from components.contract.layers import parse_layer, trace
+from components.contract.model_params import head_layers
 from components.evaluate.ink import GOOD, LINE, SOFT, new_figure, style
 
 if TYPE_CHECKING:
@@ -44,11 +45,10 @@ def boxes_of(bundle: BundleInfo) -> list[Box]:
     model = bundle.params.get("model") or {}
     start: Shape | None = (*bundle.image_size, 3)
     boxes = [Box("photo, RGB", shape_text((*bundle.image_size, 3)), 0, "")]
-    head = model.get("head")
-    listed = [parse_layer(layer) for layer in model.get("layers") or (head if isinstance(head, list) else None) or ()]
     own = bool(model.get("layers"))
+    listed = [parse_layer(layer) for layer in model["layers"]] if own else _head(model.get("head"))
     if not own:
-        start = _features(bundle, model.get("name"))
+        start = _features(bundle, model.get("name")) if listed and model.get("layer") is None else None
         boxes.append(_backbone(bundle, listed, start))
     boxes += _layers(listed, start, len(bundle.class_names)) if own or listed else []
     return boxes
@@ -113,6 +113,13 @@ def _layers(listed: Sequence[Layer], start: Shape | None, num_classes: int) -> l
         weights = (last[0] + 1) * num_classes if last is not None and len(last) == 1 else 0
         boxes.append(Box("Dense, one number per class", f"{num_classes}", weights, "trained"))
     return boxes
+
+
+def _head(head: str | list[Any] | None) -> list[Layer]:
+    """None where the network kept its own, or ImageNet's."""
+    if isinstance(head, list):
+        return [parse_layer(layer) for layer in head]
+    return list(head_layers(head)) if head is not None else []
 
 
 def _gives_classes(layer: Layer, num_classes: int) -> bool:

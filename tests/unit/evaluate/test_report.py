@@ -452,3 +452,19 @@ def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:
         ("MobileNetV2", "7 × 7 × 1280", 2_257_984, "frozen"), ("GlobalAveragePooling2D", "1280", 0, ""),
         ("Dropout 0.5", "1280", 0, ""), ("Dense, one number per class", "10", 12_810, "trained"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "shown"), [
+    ({"kind": "upload", "name": "MobileNetV2", "head": "vgg"},
+     ["MobileNetV2", "Flatten", "Dense 256, relu", "Dropout 0.5", "Dense, one number per class"]),
+    ({"kind": "upload", "name": "MobileNetV2", "head": "linear", "layer": "block_3_add"},
+     ["MobileNetV2", "GlobalAveragePooling2D", "Dropout 0.5", "Dense, one number per class"]),
+    ({"kind": "upload", "head": None}, ["MobileNetV2"]),
+    ({"kind": "pretrained", "name": "MobileNetV2", "head": "imagenet"}, ["MobileNetV2"]),
+])  # fmt: skip
+def test_every_way_to_a_model_has_a_picture(model: dict[str, Any], shown: list[str]) -> None:
+    facts = ModelFacts(kind=model["kind"], name="MobileNetV2", num_parameters=5_270_794, num_trained_parameters=12_810,
+                       trained_layers=("logits",), num_layers=157)  # fmt: skip
+    names = tuple(f"class {number}" for number in range(10))
+    boxes = boxes_of(content(names, side=224, num_photos=0, model=facts, params={"model": model}).bundle)
+    assert [box.name for box in boxes[1:]] == shown
