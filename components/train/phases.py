@@ -49,7 +49,7 @@ def train_phases(
         for line in describe(network, selection):
             log.info("Phase %d of %d: %s", number, len(phases), line)
         if selection.trained:
-            learnt, checked, boundary = _examples(network, selection, photos, phase, params)
+            learnt, checked, boundary = examples_of(network, selection, photos, phase, params)
             fitting.fit(
                 phase,
                 learning_part(network, boundary),
@@ -81,7 +81,7 @@ def _shortened(names: tuple[str, ...]) -> str:
     return ", ".join(shown)
 
 
-def _examples(
+def examples_of(
     network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
     """What a phase learns from and is checked by, and where in the network they enter."""

@@ -23,6 +23,7 @@ VERBS = (
     "audit",
     "data",
     "model",
+    "lr-find",
     "package",
 )
 
