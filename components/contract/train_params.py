@@ -99,6 +99,12 @@ class Phase(Section):
         "auto", description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
         "digits and are not flipped; else medium."
     )  # fmt: skip
+    mixup: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="Each photo is mixed with another, and so are their labels: the α of their parts, such as 0.2."
+    )
+    cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="A rectangle of each photo is that of another: the α of their parts, such as 1."
+    )
     early_stopping: EarlyStopping | None = EarlyStopping()
 
     @property
@@ -117,7 +123,12 @@ class TrainParams(Phase):
     phases: Annotated[tuple[Phase, ...], Strict(False), Field(min_length=1)] | Literal["auto"] = Field(
         "auto", description="Stretches of training one after another; each says only what differs. auto: one."
     )
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
+        32, description="Photos that pass through the network at once; halved where the memory is too small."
+    )
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="So many batches make one step of the optimizer: a larger batch in the same memory."
+    )
     loss: Literal["crossentropy", "focal"] = Field(
         "crossentropy", description="focal looks less at what is named rightly and surely already (gamma 2)."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split
 from components.contract.train_params import AugmentationParams
+from components.train.mixing import Mixing
 
 
 class Examples(Protocol):
@@ -69,14 +70,16 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
     """All examples once an epoch, in an order that the seed and the epoch alone decide."""
 
     def __init__(
-        self, examples: Examples, batch_size: int, *, shuffle_seed: int | None = None, oversample: bool = False
-    ):
+        self, examples: Examples, batch_size: int, *, shuffle_seed: int | None = None, oversample: bool = False,
+        mixing: Mixing | None = None,
+    ):  # fmt: skip
         """Makes batches.
 
         Args:
             examples: what to draw from.
             batch_size: the last batch of an epoch may be smaller.
             shuffle_seed: None keeps the order of the examples.
+            mixing: needs a seed; the labels of a mixed batch are float32 (n, k).
             oversample: examples of rarer classes come several times an epoch, so that all classes come as often.
         """
         super().__init__()
@@ -86,6 +89,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         self._examples = examples
         self._batch_size = batch_size
         self._shuffle_seed = shuffle_seed
+        self._mixing = mixing
         self.num_batches_of_epoch = math.ceil(self.num_examples / batch_size)
         self.first_batch = 0
         self._epoch = 0
@@ -112,7 +116,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         start = (self.first_batch + index) * self._batch_size
         rows = self._order[start : start + self._batch_size]
-        return self._examples.gather(rows, self._epoch), self._examples.labels[rows]
+        inputs, labels = self._examples.gather(rows, self._epoch), self._examples.labels[rows]
+        if self._mixing is None or self._shuffle_seed is None:
+            return inputs, labels
+        return self._mixing(inputs, labels, np.random.default_rng([self._shuffle_seed, self._epoch, start]))
 
     def _draw_order(self) -> np.ndarray:
         if self._shuffle_seed is None:

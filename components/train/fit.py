@@ -10,13 +10,14 @@ from typing import Any, Final
 import keras
 import numpy as np
 
+from components.contract.errors import ModelError
 from components.contract.tracking import Run
 from components.contract.train_params import Phase, TrainParams
 from components.train.batches import Batches
 from components.train.checkpoint import Checkpoints, State
 from components.train.keeping import Keeper, Plateau
 from components.train.live import DivergedError, EpochLog
-from components.train.optimizing import make_loss, make_optimizer
+from components.train.optimizing import accuracy, make_loss, make_optimizer
 from components.train.resume import Saver, asked_to_end
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Fitting:
 
     Attributes:
         next_phase: counted from 1; more than 1 where the phases before it were trained by a run that was interrupted.
+        batch_size: that of the params, or what the memory is large enough for.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Fitting:
         """
         self.fitted = Fitted()
         self.next_phase = 1
+        self.batch_size = params.batch_size
         self._network = network
         self._params = params
         self._run = run
@@ -86,6 +89,47 @@ class Fitting:
         self._found = checkpoints.newest() if checkpoints else None
         if self._found is not None:
             self._go_on_from(self._found)
+
+    def fit_in_memory(
+        self, phase: Phase, model: keras.Model, make_training: Callable[[int], Batches],
+        make_validation: Callable[[int], Batches], scales: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        """Trains the next phase as `fit` does, with smaller batches where the memory is too small.
+
+        A step of the optimizer still sees as many photos: of more batches.
+
+        Args:
+            phase: resolved.
+            model: the part of the network that learns.
+            make_training: gives batches of a size, to learn from.
+            make_validation: likewise, to choose the epoch by.
+            scales: how much of the learning rate each weight gets, by its path.
+
+        Raises:
+            ModelError: not even one photo at a time fits, or as `fit`.
+            SystemExit: as `fit`.
+        """
+        from tensorflow import errors
+
+        weights, best = self._network.get_weights(), (self._best, self._lowest, self.fitted.best_epoch)
+        epochs_run = self.fitted.epochs_run
+        while True:
+            try:
+                self.fit(phase, model, make_training(self.batch_size), make_validation(self.batch_size), scales)
+            except errors.ResourceExhaustedError as error:
+                if self.batch_size == 1:
+                    raise ModelError("The memory must hold the training of at least one photo at a time; it does not: "
+                                     f"{error.message.splitlines()[0]}. Set a smaller preprocess.image_size, a smaller "
+                                     "network, or train fewer layers.") from None  # fmt: skip
+                log.warning("The memory is too small for train.batch_size %d; the phase begins anew with %d.",
+                            self.batch_size, self.batch_size // 2)  # fmt: skip
+                self.batch_size //= 2
+                self._network.set_weights(weights)
+                self._best, self._lowest, self.fitted.best_epoch = best
+                self.fitted.history = {name: row[:epochs_run] for name, row in self.fitted.history.items()}
+                self._found = None
+            else:
+                return
 
     def fit(
         self, phase: Phase, model: keras.Model, training: Batches, validation: Batches,
@@ -157,10 +201,11 @@ class Fitting:
                 phase,
                 training.num_batches_of_epoch,
                 ema=self._params.ema,
+                accumulate=self._params.accumulate * self._params.batch_size // self.batch_size,
                 scales=None if scales is None else [scales[weight.path] for weight in model.trainable_weights],
             ),
             loss=make_loss(self._params, training.labels, model.output.shape[-1]),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
             steps_per_execution=1 if training.num_numbers > MANY_NUMBERS else STEPS_PER_EXECUTION,
             jit_compile=False,  # slower on a CPU, and no gain on networks of this size
         )
@@ -192,6 +237,7 @@ class Fitting:
             "lowest": self._lowest if self._best else None,
             "callbacks": {type(callback).__name__: callback.state() for callback in callbacks},
             "mlflow_run_id": self._run.run_id,
+            "batch_size": self.batch_size,
         }
         arrays = {
             "network": [np.array(variable) for variable in self._network.variables],
@@ -208,6 +254,7 @@ class Fitting:
         if found.arrays["best"]:
             self._best, self._lowest = found.arrays["best"], facts["lowest"]
         self.next_phase = found.phase
+        self.batch_size = facts["batch_size"]
         log.info("Goes on from a checkpoint: phase %d, %d of its epochs and %d batches of the next are done.",
                  found.phase, found.epoch, found.step)  # fmt: skip
         if found.ended and self._best is not None:

@@ -25,8 +25,9 @@ OPTIMIZERS: Final[dict[str, Callable[..., keras.Optimizer]]] = {
 
 
 def make_optimizer(
-    phase: Phase, steps_per_epoch: int, *, ema: float | None = None, scales: Sequence[float] | None = None
-) -> keras.Optimizer:
+    phase: Phase, steps_per_epoch: int, *, ema: float | None = None, scales: Sequence[float] | None = None,
+    accumulate: int = 1,
+) -> keras.Optimizer:  # fmt: skip
     """The optimizer of a phase.
 
     Args:
@@ -34,6 +35,7 @@ def make_optimizer(
         steps_per_epoch: batches of an epoch.
         ema: the momentum of the running mean of the weights; None for none.
         scales: how much of the learning rate each of the trained weights gets, in the order of the model.
+        accumulate: so many batches make one step, with the mean of their gradients.
     """
     settings: dict[str, Any] = {"learning_rate": Rate(phase, steps_per_epoch)}
     if phase.optimizer == "sgd":
@@ -42,6 +44,8 @@ def make_optimizer(
         settings["weight_decay"] = phase.weight_decay
     if ema is not None:
         settings |= {"use_ema": True, "ema_momentum": ema}
+    if accumulate > 1:
+        settings["gradient_accumulation_steps"] = accumulate
     optimizer_class = OPTIMIZERS[phase.optimizer]
     scaled = scales is not None and set(scales) != {1.0}
 
@@ -97,7 +101,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
 
 
 def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Callable[[Any, Any], Any]:
-    """The loss of integer labels and logits.
+    """The loss of labels, integers or the parts of classes in mixed examples, and logits.
 
     Args:
         params: loss, label_smoothing and imbalance.
@@ -108,17 +112,29 @@ def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Call
     smoothing = params.label_smoothing
 
     def loss(labels: Any, logits: Any) -> Any:
-        labels = keras.ops.reshape(labels, (-1,))
-        targets = keras.ops.one_hot(labels, num_classes)
+        targets = as_parts(labels, num_classes)
         if params.loss == "focal":
             losses = keras.losses.categorical_focal_crossentropy(
                 targets, logits, alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True, label_smoothing=smoothing
             )
         else:
             losses = keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
-        return losses if weights is None else losses * keras.ops.take(weights, labels)
+        return losses if weights is None else losses * keras.ops.sum(targets * weights, axis=-1)
 
     return loss
+
+
+def accuracy(labels: Any, logits: Any) -> Any:
+    """Whether the class of the highest logit is the label; of a mixed example, its larger part."""
+    targets = as_parts(labels, logits.shape[-1])
+    return keras.ops.equal(keras.ops.argmax(targets, axis=-1), keras.ops.argmax(logits, axis=-1))
+
+
+def as_parts(labels: Any, num_classes: int) -> Any:
+    """Labels, integers (n,) or (n, 1), as parts of classes (n, k); what is that already stays."""
+    if len(labels.shape) == 2 and labels.shape[-1] == num_classes:
+        return labels
+    return keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), num_classes)
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:

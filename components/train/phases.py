@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import keras
@@ -14,6 +15,7 @@ from components.train.batches import Batches, Examples, Photos
 from components.train.checkpoint import Checkpoints
 from components.train.features import FeatureCache, Wanted
 from components.train.fit import Fitted, Fitting, Watch
+from components.train.mixing import Mixing
 from components.train.opening import Photographs
 from components.train.selection import Selection, frozen_part, learning_part, rate_scales, select
 
@@ -50,14 +52,12 @@ def train_phases(
             log.info("Phase %d of %d: %s", number, len(phases), line)
         if selection.trained:
             learnt, checked, boundary = examples_of(network, selection, photos, phase, params)
-            fitting.fit(
-                phase,
-                learning_part(network, boundary),
-                Batches(learnt, params.batch_size, shuffle_seed=params.seed,
-                        oversample=params.imbalance == "oversample"),
-                Batches(checked, params.batch_size),
-                rate_scales(network, selection, phase.layer_decay),
-            )  # fmt: skip
+            mixes = phase.mixup or phase.cutmix
+            mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
+            make_batches = partial(Batches, learnt, shuffle_seed=params.seed, mixing=mixing,
+                                   oversample=params.imbalance == "oversample")  # fmt: skip
+            fitting.fit_in_memory(phase, learning_part(network, boundary), make_batches, partial(Batches, checked),
+                                  rate_scales(network, selection, phase.layer_decay))  # fmt: skip
         fitting.next_phase = number + 1
     return fitting.fitted
 

@@ -51,7 +51,7 @@ def test_the_committed_params_are_the_defaults() -> None:
         ("deploy.model_name=My Model", "deploy.model_name: expected"),
         ("train.epochs", "--set takes section.key=value"),
         ("epochs=3", "--set takes section.key=value"),
-        ("train.epochs.x=3", "--set train.epochs.x: train.epochs holds 30, which has no keys of its own"),
+        ("train.epochs.x=3", "--set train.epochs.x: train.epochs holds 40, which has no keys of its own"),
         ("train.model={a: [}", "--set train.model: the value must be YAML"),
     ],
 )

@@ -2,12 +2,14 @@
 
 import logging
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow
 
 from components.contract.errors import ModelError
 from components.contract.tracking import Run
@@ -16,6 +18,7 @@ from components.train import live
 from components.train.batches import Batches, Features
 from components.train.fit import Fitted, Fitting
 from components.train.live import system_metrics
+from components.train.mixing import Mixing
 from components.train.optimizing import OPTIMIZERS
 
 Points = tuple[np.ndarray, np.ndarray]
@@ -155,6 +158,65 @@ def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
         weights.append(model.get_weights())
     assert all(np.array_equal(one, other) for one, other in zip(weights[0], weights[1], strict=True))
     assert not np.array_equal(weights[0][0], weights[2][0])
+
+
+def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_photos(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    really_fit = keras.Model.fit
+
+    def fit(model: keras.Model, training: Batches, **options: Any) -> Any:
+        if len(training[0][0]) > 8:
+            raise tensorflow.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return really_fit(model, training, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    params = TrainParams(epochs=3, learning_rate=0.01, early_stopping=None, batch_size=32)
+    examples = Features([points(200, 0)[0]], points(200, 0)[1])
+    model = classifier()
+    fitting = Fitting(model, params, Run(None))
+    fitting.fit_in_memory(params, model, partial(Batches, examples, shuffle_seed=1), partial(Batches, examples))
+    assert fitting.batch_size == 8
+    assert fitting.fitted.epochs_run == 3
+    assert model.optimizer.gradient_accumulation_steps == 4
+    assert [message for message in caplog.messages if "too small for train.batch_size" in message] == [
+        f"The memory is too small for train.batch_size {size}; the phase begins anew with {size // 2}."
+        for size in (32, 16)
+    ]
+    monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: fit(model, [[np.empty(9)]]))
+    with pytest.raises(ModelError, match="at least one photo at a time; it does not: OOM when allocating tensor"):
+        fitting.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
+
+
+def test_two_batches_of_half_the_size_make_the_same_step() -> None:
+    trained = []
+    for batch_size, accumulate in ((32, 1), (16, 2)):
+        params = TrainParams(epochs=2, optimizer="sgd", schedule="constant", early_stopping=None,
+                             batch_size=batch_size, accumulate=accumulate)  # fmt: skip
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((2,))
+        model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+        examples = Features([points(192, 0)[0]], points(192, 0)[1])
+        fitting = Fitting(model, params, Run(None))
+        fitting.fit_in_memory(params, model, partial(Batches, examples, shuffle_seed=1), partial(Batches, examples))
+        trained.append(model.get_weights())
+    assert all(np.allclose(one, other, atol=1e-6) for one, other in zip(*trained, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_mixed_photos_are_learnt_from(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 120).astype(np.int32)
+    photos = rng.normal(np.eye(3)[labels][:, None, None], 1, (120, 6, 6, 3)).astype(np.float32)
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 6, 3))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+    params = TrainParams(epochs=4, learning_rate=0.03, imbalance="class_weights", label_smoothing=0.05)
+    fitting = Fitting(model, params, Run(None))
+    mixing = Mixing(**{"mixup": 0.0, "cutmix": 0.0, "num_classes": 3} | {kind: 0.5})
+    examples = Features([photos], labels)
+    fitting.fit(params, model, Batches(examples, 16, shuffle_seed=0, mixing=mixing), Batches(examples, 16))
+    assert fitting.fitted.at_best("val_accuracy") > 0.9
 
 
 def test_a_loss_that_is_no_number_stops_training_and_says_where() -> None:

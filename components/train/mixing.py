@@ -1,0 +1,64 @@
+"""Mixes the examples of a batch with each other, and their labels alike: mixup and CutMix."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.contract.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How batches are mixed. Where both are asked for, each has half of the batches.
+
+    Attributes:
+        mixup: α of Beta(α, α), from which the part of each is drawn (Zhang et al. 2018); 0 for none.
+        cutmix: likewise, of the part that a rectangle of the other leaves (Yun et al. 2019).
+        num_classes: k.
+    """
+
+    mixup: float
+    cutmix: float
+    num_classes: int
+
+    def __call__(
+        self, inputs: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mixes each example with another of the batch.
+
+        Args:
+            inputs: uint8 or float32 (n, …): photos, or what frozen layers made of them; not changed.
+            labels: int32 (n,).
+            rng: of this batch.
+
+        Returns:
+            The inputs, as they came or anew, and the part of each class in each: float32 (n, k).
+
+        Raises:
+            ModelError: CutMix was asked for, and the inputs have no height and width.
+        """
+        targets = np.eye(self.num_classes, dtype=np.float32)[labels]
+        cuts = self.cutmix > 0 and (not self.mixup or rng.random() < 0.5)
+        alpha = self.cutmix if cuts else self.mixup
+        part = rng.beta(alpha, alpha)
+        others = rng.permutation(len(inputs))
+        if cuts:
+            inputs, part = _cut(inputs, others, part, rng)
+        else:
+            mixed = part * inputs.astype(np.float32) + (1 - part) * inputs[others].astype(np.float32)
+            inputs = np.rint(mixed).astype(np.uint8) if inputs.dtype == np.uint8 else mixed.astype(inputs.dtype)
+        weight = np.float32(part)
+        return inputs, weight * targets + (1 - weight) * targets[others]
+
+
+def _cut(inputs: np.ndarray, others: np.ndarray, part: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Puts a rectangle of the others into the inputs; says which part is left of these."""
+    if inputs.ndim != 4:
+        raise ModelError("train.cutmix needs photos, or maps of features; the layers that train here get vectors. Use "
+                         "train.mixup, or let earlier layers train.")  # fmt: skip
+    height, width = inputs.shape[1:3]
+    rows, columns = np.rint(np.sqrt(1 - part) * np.array([height, width])).astype(int)
+    top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+    inputs = inputs.copy()
+    inputs[:, top : top + rows, left : left + columns] = inputs[others, top : top + rows, left : left + columns]
+    return inputs, 1 - rows * columns / (height * width)
