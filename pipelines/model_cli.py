@@ -143,12 +143,15 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
 def _table(costs: "Account") -> list[str]:
     from components.contract.layer_kinds import shape_text
 
-    head = f"{'layer':<40} {'gives':<18} {'parameters':>14} {'multiply-adds':>16}"
+    width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
+    head = f"{'layer':<{width}} {'gives':<18} {'parameters':>14} {'multiply-adds':>16}"
     rows = []
     for row in costs.rows:
         weights = f"{row.num_parameters:,}" if row.num_parameters else ""
         work = f"{row.multiply_adds:,}" if row.multiply_adds else ""
-        rows.append(f"{f'{row.name} ({row.kind})':<40} {shape_text(row.gives):<18} {weights:>14} {work:>16}".rstrip())
+        rows.append(
+            f"{f'{row.name} ({row.kind})':<{width}} {shape_text(row.gives):<18} {weights:>14} {work:>16}".rstrip()
+        )
     return [
         head, *rows,
         f"{costs.num_parameters:,} parameters, {costs.weights_bytes / 2**20:.1f} MiB; about "

@@ -66,6 +66,15 @@ def test_offline_the_weights_with_top_are_told(keras_home: Path, tmp_path: Path)
 
 
 @pytest.mark.proof
+def test_weights_without_top_cannot_be_packaged(keras_home: Path, tmp_path: Path, shared_dir: Path) -> None:
+    write_index(keras_home)
+    (weights,) = (shared_dir / "weights").glob("mobilenet_v2_*_no_top.h5")
+    with pytest.raises(WeightsError, match="must hold the weights of MobileNetV2 with its top; it does not"):
+        package("MobileNetV2", str(weights), tmp_path / "package")
+    assert not (tmp_path / "package").exists()
+
+
+@pytest.mark.proof
 def test_a_pretrained_network_is_served_with_its_classes(
     keras_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
