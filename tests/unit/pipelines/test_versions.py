@@ -130,7 +130,6 @@ def test_decisions_become_a_new_version_and_the_old_one_can_be_had_again(reposit
     (photos / "red" / "a.png").rename(photos / "red" / "000.png")
     second = relabel(repository, "data/photos", {"red/001.png": None, "red/002.png": "red"})
     assert second.num_files == 11
-    dvc("checkout", "--quiet", cwd=repository)
     run("git", "checkout", "--quiet", first.commit, "--", "data/photos.dvc", cwd=repository)
     dvc("checkout", "--quiet", "--force", cwd=repository)
     assert tree(photos) == before
