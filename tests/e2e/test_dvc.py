@@ -18,6 +18,8 @@ data:
   uri: data/photos
 preprocess:
   image_size: 16
+tune:
+  trials: 0
 train:
   epochs: 2
   model:
@@ -61,7 +63,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_repro_runs_the_pipeline_and_then_only_what_changed(repository: Path) -> None:
-    assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == ["preprocess", "train", "evaluate", "deploy"]
+    steps = ["preprocess", "tune", "train", "evaluate", "deploy"]
+    assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == steps
     deployment = read_deployment(repository / "artifacts" / "bento")
     assert deployment.lineage.source.dvc is not None, "the photos are under DVC, and the lineage says in which version"
     assert deployment.lineage.source.git_revision is not None
