@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 STUDIES_VARIABLE: Final = "DARKROOM_STUDIES"
 HEARTBEAT_SECONDS: Final = 30
 RETRIES: Final = 2
+OPENING_TRIES: Final = 3
 WARM_UP_TRIALS: Final = 5
 """Trials before any is pruned."""
 REASON, EPOCHS, DATASET = "reason", "epochs", "dataset"
@@ -77,7 +78,7 @@ class Search:
                 log.info("The study %s has %d of %d trials already; the search goes on.", self.name, done,
                          self._tune.trials)  # fmt: skip
             deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
-            while _spent(study) < self._tune.trials and time.monotonic() < deadline:
+            while _begun(study) < self._tune.trials and time.monotonic() < deadline:
                 study.optimize(lambda trial: self._try(trial, objective, parent, study), n_trials=1, catch=())
             return self._info_of(study, parent)
 
@@ -100,22 +101,36 @@ class Search:
                 folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(_alone(folder / f"{self.name}.lock"))
                 address = f"sqlite:///{(folder / 'studies.db').resolve()}"
-            try:
-                storage = optuna.storages.RDBStorage(
-                    address, heartbeat_interval=HEARTBEAT_SECONDS,
-                    heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-                )  # fmt: skip
-                study = optuna.create_study(
-                    study_name=self.name, storage=storage, direction="maximize", load_if_exists=True,
-                    sampler=self._sampler(study_seed(self._tune.seed)), pruner=self._pruner(),
-                )  # fmt: skip
-                study.set_user_attr(DATASET, self._info.fingerprint)
-            except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
-                reason = str(error).strip().splitlines()[0]
-                raise SearchError(f"The studies must be in reach and writable; they are not: {reason}. Look at "
-                                  f"{STUDIES_VARIABLE}, or unset it for a file of this machine.") from None  # fmt: skip
-            stack.callback(storage.engine.dispose)
+            for tries_left in reversed(range(OPENING_TRIES)):
+                try:
+                    study = self._study_at(address, stack)
+                    break
+                except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
+                    if tries_left:  # whoever else makes the tables of an empty database just now will soon have done so
+                        time.sleep(1)
+                        continue
+                    reason = str(error).strip().splitlines()[0]
+                    raise SearchError(
+                        f"The studies must be in reach and writable; they are not: {reason}. Look at "
+                        f"{STUDIES_VARIABLE}, or unset it for a file of this machine."
+                    ) from None
             yield study
+
+    def _study_at(self, address: str, stack: contextlib.ExitStack) -> "optuna.Study":
+        """Makes or finds the study; its connections end with the stack."""
+        import optuna
+
+        storage = optuna.storages.RDBStorage(
+            address, heartbeat_interval=HEARTBEAT_SECONDS,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+        )  # fmt: skip
+        stack.callback(storage.engine.dispose)
+        study = optuna.create_study(
+            study_name=self.name, storage=storage, direction="maximize", load_if_exists=True,
+            sampler=self._sampler(study_seed(self._tune.seed)), pruner=self._pruner(),
+        )  # fmt: skip
+        study.set_user_attr(DATASET, self._info.fingerprint)
+        return study
 
     def _sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
         import optuna
@@ -261,6 +276,14 @@ def _spent(study: "optuna.Study") -> int:
     from optuna.trial import TrialState
 
     return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in study.get_trials(deepcopy=False))
+
+
+def _begun(study: "optuna.Study") -> int:
+    """Trials that count, or will when the searches that share the study are done with them."""
+    from optuna.trial import TrialState
+
+    counted = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    return sum(trial.state in counted for trial in study.get_trials(deepcopy=False))
 
 
 def _accuracies(study: "optuna.Study") -> list[float]:

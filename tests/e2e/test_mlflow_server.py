@@ -6,8 +6,6 @@ moto stands in for the S3 store; image, database, migration, proxied artifacts a
 import contextlib
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,18 +19,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines.images import image_name
+from tests.e2e.processes import free_port
+from tests.postgres import running_postgres
 
 pytestmark = [pytest.mark.docker, pytest.mark.proof]
 
 ROOT = Path(__file__).parents[2]
-PASSWORD = "for-this-test-alone"
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def manifest() -> tuple[dict[str, Any], dict[str, str]]:
@@ -44,37 +36,10 @@ def manifest() -> tuple[dict[str, Any], dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of an empty database, in a server of this test's own."""
-    if not PROGRAMS:
-        pytest.skip("no PostgreSQL here: apt-get install postgresql")
-    bin_dir, folder, port = PROGRAMS[-1].parent, Path("/tmp") / f"darkroom-postgres-{os.getpid()}", free_port()
-    folder.mkdir()
-    # PostgreSQL refuses to run as root.
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if as_user:
-        shutil.chown(folder, "postgres")
-    (folder / "password").write_text(PASSWORD)
-    (folder / "password").chmod(0o644)
-    data = str(folder / "data")
-    try:
-        subprocess.run([*as_user, bin_dir / "initdb", "-D", data, "-U", "darkroom", "--auth=scram-sha-256",
-                        f"--pwfile={folder / 'password'}"], check=True, capture_output=True, cwd="/")  # fmt: skip
-        server = subprocess.Popen([*as_user, bin_dir / "postgres", "-D", data, "-p", str(port), "-k", str(folder)],
-                                  stderr=subprocess.DEVNULL, cwd="/")  # fmt: skip
-        try:
-            environment = os.environ | {"PGPASSWORD": PASSWORD}
-            create = [bin_dir / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "darkroom", "mlflow"]
-            for _ in range(100):
-                if subprocess.run(create, env=environment, capture_output=True, check=False).returncode == 0:
-                    break
-                time.sleep(0.1)
-            yield f"postgresql+psycopg2://darkroom:{PASSWORD}@127.0.0.1:{port}/mlflow"
-        finally:
-            server.terminate()
-            server.wait(30)
-    finally:
-        shutil.rmtree(folder)
+    with running_postgres("mlflow") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from components.train.fit import Fitted, Watch
 from components.train.search import Search
 from components.train.tune import tune
 from tests.made import make_dataset
+from tests.postgres import running_postgres
 
 LAYERS = tuple(map(parse_layer, [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten", {"Dropout": {"rate": 0.1}}]))
 TRAIN = TrainParams(
@@ -167,6 +168,36 @@ def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(dataset: tuple
     assert states.count("complete") + states.count("pruned") == 5
     assert [trial.number for trial in study.trials if trial.state == "failed"] == [cut_off.number]
     assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "no trial is lost, none left running"
+
+
+def share(info: DatasetInfo, slowly: bool) -> None:
+    def patient(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+        time.sleep(600 if slowly else 0.2)
+        return pretend(train, run, watch)
+
+    Search(info, TRAIN, TuneParams(trials=12, workers=3), RATES).run(patient, Run(None))
+
+
+@pytest.mark.proof
+def test_three_workers_share_a_study_in_a_postgresql_and_none_waits_for_one_that_was_killed(
+    dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_postgres("optuna") as address:
+        monkeypatch.setenv("DARKROOM_STUDIES", address)
+        context = multiprocessing.get_context("fork")
+        workers = [context.Process(target=share, args=(dataset[1], slowly)) for slowly in (False, False, True)]
+        for worker in workers:
+            worker.start()
+        for worker in workers[:2]:
+            worker.join(120)
+            assert worker.exitcode == 0
+        workers[2].kill()
+        workers[2].join()
+        made = Search(dataset[1], TRAIN, TuneParams(trials=12, workers=3), RATES)
+        study = made.run(lambda *_: pytest.fail("the budget is spent"), Run(None))
+        assert 11 <= len(study.trials) <= 13, "those that had ended; two may have begun the last one at once"
+        assert all(trial.state in ("complete", "pruned") for trial in study.trials)
+        assert len({trial.number for trial in study.trials}) == len(study.trials)
 
 
 def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, DatasetInfo]) -> None:
