@@ -45,7 +45,7 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     export_dir.mkdir(parents=True)
     openvino().save_model(converted, export_dir / "model.xml", compress_to_fp16=False)
     graph = InferenceGraph(export_dir)
-    compared = _with_odd_photos(photos)
+    compared = with_odd_photos(photos)
     batches = np.array_split(compared, -(-len(compared) // PHOTOS_AT_ONCE))
     try:
         difference = max(largest_difference(_keras_outputs(traced, batch), graph.run(batch)) for batch in batches)
@@ -122,7 +122,8 @@ def _keras_outputs(traced: Callable[[np.ndarray], Any], pixels: np.ndarray) -> O
     return Outputs(values["logits"], values["embedding"], values.get("feature_map"))
 
 
-def _with_odd_photos(photos: np.ndarray) -> np.ndarray:
+def with_odd_photos(photos: np.ndarray) -> np.ndarray:
+    """The first 64 photos, three of noise and a black one: uint8 (n, height, width, 3)."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (3, *photos.shape[1:]), dtype=np.uint8)
     return np.concatenate([photos[:NUM_COMPARED_PHOTOS], noise, np.zeros((1, *photos.shape[1:]), np.uint8)])
