@@ -65,6 +65,7 @@ Augmentation = Annotated[
 
 
 CachePrecision = Literal["float16", "float32"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class Phase(Section):
@@ -144,6 +145,10 @@ class TrainParams(Phase):
     views: Annotated[int, Field(ge=1, le=32)] = Field(
         3, description="For frozen layers: how many variants of each training photo pass through them, once; each "
         "epoch sees one of them. The first is the photo itself, the others are augmented."
+    )  # fmt: skip
+    precision: Precision = Field(
+        "auto", description="What layers compute in while they are trained; weights and the export are float32. auto: "
+        " bfloat16 on GPUs that have it, float16 with a scaled loss on older ones, float32 on CPUs."
     )  # fmt: skip
     cache_precision: CachePrecision = Field(
         "float16", description="Of what frozen layers make of photos, in the cache."

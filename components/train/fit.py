@@ -18,6 +18,7 @@ from components.train.checkpoint import Checkpoints, State
 from components.train.keeping import Keeper, Plateau
 from components.train.live import DivergedError, EpochLog
 from components.train.optimizing import accuracy, make_loss, make_optimizer
+from components.train.precision import computing_in, own_optimizer
 from components.train.resume import Saver, asked_to_end
 
 log = logging.getLogger(__name__)
@@ -150,6 +151,19 @@ class Fitting:
             ModelError: the loss was never a number.
             SystemExit: SIGTERM came; a checkpoint was written, where there are checkpoints.
         """
+        with computing_in(self._params.precision, model):
+            self._fit(phase, model, training, validation, scales)
+        assert self._best is not None, "the first epoch is the best so far"
+        self._network.set_weights(self._best)
+        self.next_phase += 1
+        log.info("Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.", self.fitted.best_epoch,
+                 self.fitted.epochs_run, self.fitted.at_best("val_loss"),
+                 self.fitted.at_best("val_accuracy"))  # fmt: skip
+
+    def _fit(
+        self, phase: Phase, model: keras.Model, training: Batches, validation: Batches,
+        scales: Mapping[str, float] | None,
+    ) -> None:  # fmt: skip
         self._compile(phase, model, training, scales)
         callbacks: list[Any] = [Keeper(self.keep, phase.early_stopping), self._epoch_log(phase, training)]
         if phase.schedule == "plateau":
@@ -168,12 +182,6 @@ class Fitting:
             if self._best is None:
                 raise
             log.warning("%s The best weights so far are kept.", error)
-        assert self._best is not None, "the first epoch is the best so far"
-        self._network.set_weights(self._best)
-        self.next_phase += 1
-        log.info("Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.", self.fitted.best_epoch,
-                 self.fitted.epochs_run, self.fitted.at_best("val_loss"),
-                 self.fitted.at_best("val_accuracy"))  # fmt: skip
 
     def _run_epochs(
         self, phase: Phase, model: keras.Model, training: Batches, validation: Batches, epoch: int, callbacks: list[Any]
@@ -285,4 +293,4 @@ class Fitting:
 
 def _optimizer_variables(model: keras.Model) -> list[Any]:
     """Those of the optimizer, and what the schedule has made of the rate."""
-    return [*model.optimizer.variables, model.optimizer._learning_rate.scale]
+    return [*model.optimizer.variables, own_optimizer(model)._learning_rate.scale]

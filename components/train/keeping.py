@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from components.contract.train_params import EarlyStopping, Phase
+from components.train.precision import own_optimizer
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -45,7 +46,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
 
     def _swap(self) -> None:
         """Exchanges the weights and their running mean."""
-        optimizer = self.model.optimizer
+        optimizer = own_optimizer(self.model)
         if not optimizer.use_ema:
             return
         for weight, mean in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
@@ -76,7 +77,7 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
         if self._waited >= self._phase.decay_epochs:
             self._waited = 0
-            scale = self.model.optimizer._learning_rate.scale
+            scale = own_optimizer(self.model)._learning_rate.scale
             scale.assign(scale * self._phase.decay_factor)
 
 

@@ -13,6 +13,7 @@ import keras
 from components.contract.errors import ModelError
 from components.contract.tracking import Run
 from components.train.batches import Batches
+from components.train.precision import own_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._means, self._earlier = {}, {}
         self._check(figures["loss"], figures["val_loss"])
         figures["phase"] = self._phase
-        figures["learning_rate"] = float(self.model.optimizer.learning_rate)
+        figures["learning_rate"] = float(own_optimizer(self.model).learning_rate)
         figures["images_per_second"] = num_seen / (self._validation_started - self._epoch_started)
         figures["seconds"] = now - self._epoch_started
         self._num_ended += 1
@@ -103,7 +104,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
 
     def _check(self, *losses: float) -> None:
         if not all(map(math.isfinite, losses)):
-            rate = float(self.model.optimizer.learning_rate)
+            rate = float(own_optimizer(self.model).learning_rate)
             raise DivergedError(f"The loss must stay a number; in epoch {self._epoch} it became "
                                 f"{next(loss for loss in losses if not math.isfinite(loss))}. Set a smaller "
                                 f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip

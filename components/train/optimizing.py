@@ -112,7 +112,7 @@ def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Call
     smoothing = params.label_smoothing
 
     def loss(labels: Any, logits: Any) -> Any:
-        targets = as_parts(labels, num_classes)
+        targets, logits = as_parts(labels, num_classes), keras.ops.cast(logits, "float32")
         if params.loss == "focal":
             losses = keras.losses.categorical_focal_crossentropy(
                 targets, logits, alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True, label_smoothing=smoothing
