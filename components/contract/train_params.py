@@ -1,10 +1,10 @@
 """How the network is trained: the section `train` of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Strict, Tag
+from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
-from components.contract.faults import expects
+from components.contract.faults import expects, fault
 from components.contract.model_params import ModelParams
 from components.contract.section import Fraction, Section, Seed
 
@@ -142,6 +142,10 @@ class TrainParams(Phase):
         None, description="The weights that are validated and kept are a running mean of those of all steps, with this "
         "momentum, such as 0.99."
     )  # fmt: skip
+    swa: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="The last part of each phase, such as 0.3, in which the mean of the weights at the ends of "
+        "its epochs is validated and kept (Izmailov et al. 2018). Either this or ema."
+    )  # fmt: skip
     views: Annotated[int, Field(ge=1, le=32)] = Field(
         3, description="For frozen layers: how many variants of each training photo pass through them, once; each "
         "epoch sees one of them. The first is the photo itself, the others are augmented."
@@ -158,6 +162,12 @@ class TrainParams(Phase):
         "and faster on most CPUs; it is taken only where it loses at most half a point of validation accuracy."
     )  # fmt: skip
     seed: Seed = 42
+
+    @model_validator(mode="after")
+    def _averages_once(self) -> Self:
+        if self.ema is not None and self.swa is not None:
+            raise fault("either ema or swa averages the weights; found both")
+        return self
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:

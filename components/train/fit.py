@@ -165,7 +165,7 @@ class Fitting:
         scales: Mapping[str, float] | None,
     ) -> None:  # fmt: skip
         self._compile(phase, model, training, scales)
-        callbacks: list[Any] = [Keeper(self.keep, phase.early_stopping), self._epoch_log(phase, training)]
+        callbacks: list[Any] = [Keeper(self.keep, phase, self._params.swa), self._epoch_log(phase, training)]
         if phase.schedule == "plateau":
             callbacks.append(Plateau(phase))
         epoch = self._restore_phase(model, callbacks, training)
@@ -251,6 +251,7 @@ class Fitting:
             "network": [np.array(variable) for variable in self._network.variables],
             "best": self._best or [],
             "optimizer": [np.array(variable) for variable in _optimizer_variables(model)],
+            "mean": callbacks[0].mean,
         }
         return State(self.next_phase, epoch, step, ended, facts, arrays)
 
@@ -285,7 +286,8 @@ class Fitting:
         for variable, value in zip(_optimizer_variables(model), found.arrays["optimizer"], strict=True):
             variable.assign(value)
         for callback in callbacks:
-            callback.restore(found.facts["callbacks"][type(callback).__name__])
+            more = (found.arrays["mean"],) if isinstance(callback, Keeper) else ()
+            callback.restore(found.facts["callbacks"][type(callback).__name__], *more)
         training.begin(found.epoch, found.step)
         self._found = None
         return found.epoch

@@ -25,18 +25,22 @@ class Point:
         function: such as `components.train.checkpoint:_write`, or `…:Checkpoints.save`.
         call: counted from 1.
         signum: SIGKILL, or SIGTERM.
+        averaging: what averages the weights: ema or swa.
+        where: the folder of the training; one of its own where none is given.
     """
 
     function: str
     call: int
     signum: int = signal.SIGKILL
+    averaging: str = "ema"
+    where: str = ""
 
     @property
     def folder_name(self) -> str:
-        return f"{self.function.partition(':')[2]}-{self.call}-{self.signum}"
+        return self.where or f"{self.function.partition(':')[2]}-{self.call}-{self.signum}-{self.averaging}"
 
 
-def train_small(folder: Path) -> tuple[list[np.ndarray], dict[str, list[float]], int]:
+def train_small(folder: Path, averaging: str) -> tuple[list[np.ndarray], dict[str, list[float]], int]:
     """Trains in two phases and gives the weights, the history and the best epoch; checkpoints stand in `folder`.
 
     It has what makes going on hard: dropout, a running mean, augmentation, a plateau, a phase that changes the layers.
@@ -59,12 +63,13 @@ def train_small(folder: Path) -> tuple[list[np.ndarray], dict[str, list[float]],
     layers = [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "BatchNormalization", "GlobalAveragePooling2D",
               {"Dense": {"units": 8}}, {"Dropout": {"rate": 0.2}}]  # fmt: skip
     params = TrainParams(
-        model=ModelParams(kind="layers", layers=tuple(map(parse_layer, layers))), batch_size=2, seed=SEED, ema=0.9,
+        model=ModelParams(kind="layers", layers=tuple(map(parse_layer, layers))), batch_size=2, seed=SEED,
         learning_rate=0.01, augmentation="light", early_stopping=None,
         phases=(
             Phase(epochs=2, trainable="all", schedule="plateau", decay_epochs=1),
             Phase(epochs=2, trainable="last 2", optimizer="adamw", layer_decay=0.5),
         ),
+        **{averaging: 0.9},
     )  # fmt: skip
     os.environ["DARKROOM_CHECKPOINTS"] = str(folder)
     dataset_dir = folder.parent / "dataset"
@@ -107,10 +112,10 @@ def main(folder: Path, points: list[Point]) -> None:
         child = os.fork()
         if child == 0:
             interrupt_at(point)
-            train_small(folder / point.folder_name)
+            train_small(folder / point.folder_name, point.averaging)
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        print(json.dumps([point.folder_name, os.waitstatus_to_exitcode(status)]), flush=True)
+        print(f"ended with {os.waitstatus_to_exitcode(status)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,21 @@ def test_the_running_mean_of_the_weights_is_what_is_validated_and_kept() -> None
     assert not np.allclose(mean.get_weights()[0], plain.get_weights()[0])
 
 
+def test_the_mean_of_the_last_epochs_weights_is_what_is_validated_and_kept() -> None:
+    model = classifier()
+    ends: list[list[np.ndarray]] = []
+    params = TrainParams(epochs=4, optimizer="sgd", learning_rate=0.8, schedule="constant", swa=0.5)
+    fitting = Fitting(model, params, Run(None), watch=lambda *_: ends.append(model.get_weights()))
+    fitting.fit(params, model, batches(points(203, 0), shuffle_seed=42), batches(points(90, 1)))
+    validated = [*ends[:3], [(third + fourth) / 2 for third, fourth in zip(*ends[2:], strict=True)]]
+    kept = model.get_weights()
+    best = validated[fitting.fitted.best_epoch - 1]
+    assert all(np.allclose(found, expected, atol=1e-6) for found, expected in zip(kept, best, strict=True))
+    for weights, expected in zip(validated, fitting.fitted.history["val_loss"], strict=True):
+        model.set_weights(weights)
+        assert validation_loss(model) == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_plateau_lowers_the_rate() -> None:
     fitted = run_fit(
         classifier(), epochs=8, optimizer="sgd", learning_rate=3.0, schedule="plateau", decay_epochs=1, decay_factor=0.1
