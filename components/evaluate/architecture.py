@@ -134,7 +134,9 @@ def _words(layer: Layer) -> str:
 
 
 def _features(bundle: BundleInfo, name: str | None) -> Shape | None:
-    return feature_shape(name, bundle.image_size) if name in BACKBONES else None
+    """What the backbone gives, as far as that is known; a picture must not keep a verdict from being written."""
+    fits = name in BACKBONES and min(bundle.image_size) >= BACKBONES[name].smallest
+    return feature_shape(str(name), bundle.image_size) if fits else None
 
 
 def _backbone(bundle: BundleInfo, head: Sequence[Layer], gives: Shape | None) -> Box:
