@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,17 @@ OURS = ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "DARKROOM_RUN_KEY", "DARKROOM_EV
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test sees the caller's runs, nor what is cached of other tests."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees the caller's runs, nor what is cached of other tests, nor the store that a step chose in another."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path_factory.mktemp("cache")))
+    _forget_runs()
+    yield
+    _forget_runs()
+
+
+def _forget_runs() -> None:
     for name in OURS:
-        monkeypatch.delenv(name, raising=False)
+        os.environ.pop(name, None)
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
 
