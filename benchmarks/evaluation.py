@@ -15,7 +15,7 @@ from components.contract.dataset import DatasetInfo, Source, SplitName, write_sh
 from components.contract.outputs import write_json
 from components.contract.params import EvaluateParams
 
-SIDE, NUM_CLASSES = 224, 10
+SIDE, NUM_CLASSES, FEATURES = 224, 10, 1280
 NUM_PHOTOS: dict[SplitName, int] = {"train": 500, "validation": 341, "test": 372}
 """Of the training photos those that the evaluation looks at."""
 NUM_PICTURES = 40
@@ -83,11 +83,12 @@ def _write_bundle(bundle_dir: Path, info: DatasetInfo) -> None:
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
     network = build_network(params, image_size=(SIDE, SIDE), num_classes=NUM_CLASSES, batch_size=32)
     photos = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
+    facts = model_facts(network, params, None, trained=("logits",), num_trained=NUM_CLASSES * (FEATURES + 1))
     export = export_network(network, bundle_dir / "export", photos)
     write_json(bundle_dir / "history.json", {})
     write_json(bundle_dir / "bundle.json", BundleInfo(
         dataset_name=info.name, dataset_fingerprint=info.fingerprint, source=info.source, class_names=info.class_names,
-        image_size=info.image_size, resize=info.resize, model=model_facts(network, params, None),
+        image_size=info.image_size, resize=info.resize, model=facts,
         params={"model": params.model_dump(mode="json")}, export=export, library_versions={}, epochs_run=1,
         best_epoch=1,
     ))  # fmt: skip

@@ -42,7 +42,8 @@ def training(searchers: int = 0) -> GraphComponent:
         trained = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)
         model = trained.outputs["model"]
 
-        evaluated = evaluate(dataset=dataset, model=model, params=evaluate_params, model_name=model_name)
+        study = {"study": search[-1].outputs["study"]} if search else {}  # for the report
+        evaluated = evaluate(dataset=dataset, model=model, params=evaluate_params, model_name=model_name, **study)
         evaluation = evaluated.outputs["evaluation"]
 
         deployed = deploy(dataset=dataset, model=model, evaluation=evaluation, params=deploy_params)

@@ -228,7 +228,8 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
 
     Args:
         experiment: for a run that has to be made.
-        upstream: the run that the step's input was made in, joined where the environment names none.
+        upstream: the run that the step's input was made in, joined where the environment names none and the store has
+            it.
         own: the name of a run that the step makes for itself where there is no other; it is ended with the step.
 
     Raises:
@@ -244,7 +245,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
         run = Run(run_id)
     elif key:
         run = _run_with_key(experiment, key)
-    elif upstream:
+    elif upstream and not _is_missing(upstream):
         run = Run(upstream)
     elif own:
         run, owned = create_run(experiment=experiment, name=own), True
@@ -261,6 +262,24 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
             end_run(run, "FINISHED")
     finally:
         run.close()
+
+
+def _is_missing(run_id: str) -> bool:
+    """Whether the store answers and has no such run: the input was made beside another store."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            return False
+        log.warning("The MLflow store %s has no run %s, in which the input was made.",
+                    shown_uri(os.environ["MLFLOW_TRACKING_URI"]), run_id)  # fmt: skip
+        return True
+    except Exception:  # requests' and SQLAlchemy's errors: a store that does not answer may have it
+        log.debug("The store did not answer.", exc_info=True)
+    return False
 
 
 def _run_with_key(experiment: str, key: str) -> Run:

@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--params", type=Path, required=True, help="params.yaml")
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--model", type=Path, required=True, help="the model bundle's folder")
+    parser.add_argument("--study", type=Path, help="the folder that tune wrote, for the report")
     parser.add_argument("--output", type=Path, required=True, help="the folder of the evaluation to be written")
     arguments = parser.parse_args()
     with running_step("evaluate"):
@@ -23,7 +24,7 @@ def main() -> None:
         name = params.deploy.model_name
         if name == "auto":
             name = read_info(arguments.dataset).name
-        evaluate(arguments.dataset, arguments.model, params.evaluate, name, arguments.output)
+        evaluate(arguments.dataset, arguments.model, params.evaluate, name, arguments.output, arguments.study)
 
 
 if __name__ == "__main__":

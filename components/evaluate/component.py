@@ -14,6 +14,7 @@ def evaluate(
     metrics: Output[Metrics],
     confusion: Output[ClassificationMetrics],
     report: Output[HTML],
+    study: Input[Artifact] = None,
 ) -> None:
     """Scores the exported model on validation and test photos, and gives the verdict."""
     import shutil
@@ -27,7 +28,8 @@ def evaluate(
 
     with running_step("evaluate"):
         folder = Path(evaluation.path)
-        info = run(Path(dataset.path), Path(model.path), parse_section(EvaluateParams, params), model_name, folder)
+        info = run(Path(dataset.path), Path(model.path), parse_section(EvaluateParams, params), model_name, folder,
+                   Path(study.path) if study else None)  # fmt: skip
     evaluation.metadata["verdict"] = info.gate.verdict
     figures = read_figures(folder)
     for name, value in kfp_metrics(info, figures).items():

@@ -14,6 +14,7 @@ from components.contract.bundle import BundleInfo
 from components.contract.dataset import DatasetInfo
 from components.contract.evaluation import AllFigures, ConfusedPair, EvaluationInfo
 from components.contract.params import EvaluateParams
+from components.contract.study import StudyInfo
 from components.contract.tracking import flatten
 from components.evaluate.caveats import caveats
 from components.evaluate.explain import Method
@@ -100,6 +101,8 @@ class Content:
         charts: as `draw_charts` gives them, and architecture.
         pictures: the same as PNG files.
         samples: a JPEG file of labelled photos, where preprocess has left one.
+        variants: a JPEG file of one photo as training varied it, where train has left one.
+        study: the search that found the params, where there was one.
     """
 
     evaluation: EvaluationInfo
@@ -112,6 +115,8 @@ class Content:
     pictures: Mapping[str, bytes]
     shown: Showcase
     samples: bytes | None = None
+    variants: bytes | None = None
+    study: StudyInfo | None = None
 
     @property
     def caveats(self) -> list[str]:

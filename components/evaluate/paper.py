@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
+import numpy as np
+
 from components.contract.evaluation import Interval
 from components.contract.outputs import write_file
+from components.evaluate.augmentation import augmentations
 from components.evaluate.content import (
     EXPLAINED,
     VERDICT_WORDS,
@@ -17,12 +20,12 @@ from components.evaluate.content import (
     reproduce_commands,
     reproduce_params,
     sheet,
-    thumbnail,
     train_params,
     use_commands,
 )
-from components.evaluate.explain import spotlight
 from components.evaluate.ink import LINE, POINTS_PER_INCH, SOFT
+from components.evaluate.paper_pictures import explained_photos, fitted, small_photos
+from components.evaluate.search import best_trials, search_sentences, trial_row
 from components.evaluate.slices import is_clear
 from components.evaluate.typesetting import plain, register_fonts, text_styles
 from components.evaluate.wording import epochs, interval, percent, photos
@@ -127,12 +130,18 @@ class Story:
                    f"DVC {source.dvc or 'none'}; git {source.git_revision or 'none'}.", "soft")  # fmt: skip
         if content.samples is not None:
             self._text("Samples, as they were prepared", "h3")
-            self._parts.append(_fitted(io.BytesIO(sheet(content.samples)), 0.6 * WIDTH, 0.4 * PAGE[1]))
+            self._parts.append(fitted(io.BytesIO(sheet(content.samples)), 0.6 * WIDTH, 0.4 * PAGE[1]))
         self._text("Preprocessing", "h3")
         height, width = dataset.image_size
         self._text(f"Every photo was decoded once, turned as its EXIF says, made RGB and brought to {height} × {width} "
                    f"px ({dataset.resize}); the median photo had {dataset.native_size[0]} × {dataset.native_size[1]}. "
                    "The service does exactly the same.")  # fmt: skip
+        varied = augmentations(content.bundle.params)
+        if varied:
+            self._text("Augmentation", "h3")
+            self._text(f"{' '.join(varied)} Validation and test photos never are.")
+            if content.variants is not None:
+                self._parts.append(fitted(io.BytesIO(sheet(content.variants)), 0.9 * WIDTH, 0.3 * PAGE[1]))
 
     def _model(self, content: Content) -> None:
         facts, bundle, info = content.bundle.model, content.bundle, content.evaluation
@@ -149,6 +158,12 @@ class Story:
             self._table([["phase", "epochs", "settings"]] + [
                 [phase.name, epochs(phase.epochs), phase.settings] for phase in content.history.phases
             ], (0.18, 0.14, 0.66))  # fmt: skip
+        if content.study is not None:
+            self._text("The search for its params", "h3")
+            self._text(" ".join(search_sentences(content.study)))
+            self._table([["trial", "accuracy", "epochs", "values"], *map(trial_row, best_trials(content.study))],
+                        (0.1, 0.13, 0.11, 0.64))  # fmt: skip
+            self._text("Hyperparameters", "h3")
         self._table([["parameter", "value"], *([key, value] for key, value in train_params(bundle)
                      if len(value) < 200)], (0.42, 0.56))  # fmt: skip
 
@@ -163,6 +178,15 @@ class Story:
         ):  # fmt: skip
             rows.append([name, *_cells(getattr(test, key), is_share), _cells(getattr(validation, key), is_share)[0]])
         rows.append(["calibration error", percent(test.calibration_error), "", percent(validation.calibration_error)])
+        for average in ("macro", "weighted"):
+            for key in ("precision", "recall", "f1"):
+                if (average, key) != ("macro", "f1"):  # stands above, with its interval
+                    here, there = (getattr(getattr(split, average), key) for split in (test, validation))
+                    rows.append([f"{average} {key.replace('f1', 'F1')}", percent(here), "", percent(there)])
+        for words, key in (("the first 2", "top_2_accuracy"), ("the first 5", "top_5_accuracy")):
+            if getattr(test, key) is not None:
+                rows.append([f"right class among {words}", percent(getattr(test, key)), "",
+                             percent(getattr(validation, key))])  # fmt: skip
         self._table(rows, (0.36, 0.16, 0.26, 0.16))
         folds = content.figures.folds
         if folds is not None:
@@ -182,15 +206,18 @@ class Story:
     def _failures(self, content: Content) -> None:
         figures, shown, names = content.figures, content.shown, content.figures.class_names
         self._heading("Where it fails")
+        behind = {(pair.class_name, pair.predicted_as): cell for pair, cell in shown.pairs}
         for pair in figures.test.most_confused[:5]:
             self._text(f"{pair.class_name} taken for {pair.predicted_as}: {photos(pair.num_images)}, "
                        f"{percent(pair.share)} of the class.")  # fmt: skip
+            self._small([(photo.pixels, percent(photo.answer.probability))
+                         for photo in behind.get((pair.class_name, pair.predicted_as), ())])  # fmt: skip
         if shown.mistakes:
             self._text(EXPLAINED[shown.method], "soft")
-            self._photos(shown.mistakes[:MOST_PHOTOS], names)
+            self._explained(shown.mistakes[:MOST_PHOTOS], names)
         if shown.right:
             self._text("Some right answers, to compare with", "h3")
-            self._photos(shown.right, names)
+            self._explained(shown.right, names)
         if figures.slices:
             self._text("Kinds of photos, the worst first", "h3")
             self._table(
@@ -202,10 +229,11 @@ class Story:
         self._chart(content, "robustness", 0.8)
         if figures.num_label_errors:
             self._text("Doubtful labels", "h3")
-            self._text(f"{photos(figures.num_label_errors)} in label_errors.csv; the first of them:")
-            self._list([
-                f"{one.path or one.error.image_id}: labelled {names[one.error.label]}, looks like "
-                f"{names[one.error.suggested]} ({percent(one.error.confidence)})" for one in shown.doubts
+            self._text(f"{photos(figures.num_label_errors)} in label_errors.csv, with the names of their files; "
+                       "correct it and give it to darkroom data relabel. The first of them:")  # fmt: skip
+            self._small([
+                (one.pixels, f"labelled {names[one.error.label]}, looks like {names[one.error.suggested]} "
+                             f"({percent(one.error.confidence)})") for one in shown.doubts
             ])  # fmt: skip
 
     def _sureness(self, content: Content) -> None:
@@ -280,32 +308,12 @@ class Story:
             self._parts.append(Table([pictures], [WIDTH / len(names)] * len(pictures), hAlign="LEFT",
                                      style=[("LEFTPADDING", (0, 0), (-1, -1), 0)]))  # fmt: skip
 
-    def _photos(self, shown: Sequence[Photo], names: Sequence[str]) -> None:
-        from reportlab.platypus import Table
+    def _explained(self, shown: Sequence[Photo], names: Sequence[str]) -> None:
+        self._parts.append(explained_photos(shown, names, WIDTH, self._styles["caption"]))
 
-        cells: list[Any] = [self._photo(photo, names) for photo in shown]
-        rows = [cells[start : start + 3] for start in range(0, len(cells), 3)]
-        rows[-1] += [""] * (3 - len(rows[-1]))
-        self._parts.append(Table(rows, [WIDTH / 3] * 3, hAlign="LEFT", style=[
-            ("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0),
-        ]))  # fmt: skip
-
-    def _photo(self, photo: Photo, names: Sequence[str]) -> "list[Flowable]":
-        from reportlab.platypus import Image, Paragraph, Table
-
-        pixels = [photo.pixels] if photo.heat is None else [photo.pixels, spotlight(photo.pixels, photo.heat)]
-        side = (WIDTH / 3 - 14) / 2
-        height, width = photo.pixels.shape[:2]
-        scale = side / max(height, width)
-        images = [Image(io.BytesIO(thumbnail(one)[1]), width * scale, height * scale) for one in pixels]
-        answer, wrong = photo.answer, photo.answer.label != photo.answer.predicted
-        said = f", taken for {names[answer.predicted]}" if wrong else ", named rightly"
-        caption = f"{names[answer.label]}{said} at {percent(answer.probability)}"
-        return [
-            Table([images], [side + 3] * len(images), hAlign="LEFT",
-                  style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)]),
-            Paragraph(escape(plain(caption)), self._styles["caption"]),
-        ]  # fmt: skip
+    def _small(self, shown: Sequence[tuple[np.ndarray, str]]) -> None:
+        if shown:
+            self._parts.append(small_photos(shown, WIDTH, self._styles["caption"]))
 
 
 def _cells(figure: Interval | None, is_share: bool) -> tuple[str, str]:
@@ -323,12 +331,3 @@ def _picture(content: Content, name: str, width: float) -> "Flowable":
     own_width, own_height = (POINTS_PER_INCH * side for side in chart.get_size_inches())
     scale = min(1.0, width / own_width, 0.85 * (PAGE[1] - 2 * MARGIN) / own_height)
     return Image(io.BytesIO(content.pictures[name]), own_width * scale, own_height * scale, hAlign="LEFT")
-
-
-def _fitted(file: io.BytesIO, width: float, height: float) -> "Flowable":
-    """A picture as large as it can be within these sides."""
-    from reportlab.platypus import Image
-
-    picture = Image(file, hAlign="LEFT")
-    picture._restrictSize(width, height)
-    return picture

@@ -9,6 +9,7 @@ import numpy as np
 
 from components.contract.evaluation import AllFigures, Figures
 from components.evaluate.architecture import boxes_of, describe
+from components.evaluate.augmentation import augmentations
 from components.evaluate.charts import MAX_NUMBERED, inline_svg
 from components.evaluate.content import (
     EXPLAINED,
@@ -29,6 +30,7 @@ from components.evaluate.content import (
     use_commands,
 )
 from components.evaluate.explain import spotlight
+from components.evaluate.search import best_trials, search_sentences, trial_row
 from components.evaluate.slices import is_clear
 from components.evaluate.wording import epochs, interval, per_hundred, percent
 
@@ -78,6 +80,10 @@ def render(content: Content) -> str:
         calibration=content.figures.calibration,
         balance=balance(content.dataset),
         samples=content.samples and _embedded(content.samples),
+        variants=content.variants and _embedded(content.variants),
+        augmentations=augmentations(content.bundle.params),
+        search=search_sentences(content.study) if content.study else [],
+        trials=[trial_row(trial) for trial in best_trials(content.study)] if content.study else [],
         verdict_word=VERDICT_WORDS[content.evaluation.gate.verdict],
         caveats=content.caveats,
         insights=content.insights,

@@ -15,6 +15,7 @@ from components.contract.evaluation import AllFigures, EvaluationInfo, Figures, 
 from components.contract.outputs import new_folder, write_file, write_json
 from components.contract.params import EvaluateParams
 from components.contract.runtime import InferenceGraph, export_sha256
+from components.contract.study import read_study
 from components.contract.tracking import Run, step_run
 from components.evaluate.architecture import architecture_chart, boxes_of
 from components.evaluate.card import render_card
@@ -39,8 +40,9 @@ VERDICT_TAG = "darkroom.verdict"
 
 
 def evaluate(
-    dataset_dir: Path, bundle_dir: Path, params: EvaluateParams, model_name: str, evaluation_dir: Path
-) -> EvaluationInfo:
+    dataset_dir: Path, bundle_dir: Path, params: EvaluateParams, model_name: str, evaluation_dir: Path,
+    study_dir: Path | None = None,
+) -> EvaluationInfo:  # fmt: skip
     """Scores the exported graph on the validation and test splits, and tells what it is worth.
 
     Args:
@@ -49,6 +51,7 @@ def evaluate(
         params: the section.
         model_name: of the registered model.
         evaluation_dir: what is written; see components/contract/evaluation.py.
+        study_dir: of the search that found the params, for the report.
 
     Raises:
         ArtifactError: an input is missing or damaged, the two do not fit, a split is empty, or the graph gives numbers
@@ -56,6 +59,7 @@ def evaluate(
     """
     dataset, bundle = read_info(dataset_dir), read_bundle(bundle_dir)
     history = read_history(bundle_dir, bundle.params)
+    study = read_study(study_dir) if study_dir else None
     graph = InferenceGraph(bundle_dir / "export")
     digest = export_sha256(bundle_dir / "export")
     require_fit(dataset, bundle, graph, digest)
@@ -93,10 +97,10 @@ def evaluate(
             for name, picture in pictures.items():
                 write_file(folder / f"{name}.png", picture)
             shown = showcase(graph, splits, test, found, examined.label_errors, originals, params.report_photos)
-            samples_path = dataset_dir / "samples.jpg"
             write_reports(folder, Content(
                 info, found, dataset, bundle, params, history, charts, pictures, shown,
-                samples=samples_path.read_bytes() if samples_path.exists() else None,
+                samples=_bytes_of(dataset_dir / "samples.jpg"), variants=_bytes_of(bundle_dir / "augmentation.jpg"),
+                study=study if study and study.trials else None,
             ))  # fmt: skip
         run.log_metrics(metrics_of(info, found))
         run.log_artifacts(evaluation_dir, "evaluation")
@@ -177,6 +181,10 @@ def _tracked(model_name: str, upstream: str | None) -> Iterator[Run]:
 
 def _headline(split: Figures) -> SplitFigures:
     return SplitFigures(num_images=split.num_images, accuracy=split.accuracy, macro_f1=split.macro_f1)
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def _text(value: object) -> str:

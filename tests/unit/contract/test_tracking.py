@@ -86,6 +86,12 @@ def test_a_step_alone_joins_the_run_of_its_input(mlflow_store: str) -> None:
         assert run.run_id == trained.run_id
 
 
+def test_an_input_made_beside_another_store_joins_no_run(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
+    with step_run(experiment="digits", upstream="0123456789abcdef0123456789abcdef") as run:
+        assert run.run_id is None
+    assert "has no run 0123456789abcdef0123456789abcdef" in caplog.text
+
+
 def test_a_step_alone_ends_the_run_that_it_made(mlflow_store: str) -> None:
     with step_run(experiment="digits", own="train") as run:
         assert status(run) == "RUNNING"

@@ -30,7 +30,10 @@ from components.contract.evaluation import (
     Verdict,
 )
 from components.contract.params import EvaluateParams, TrainParams, load_params
+from components.contract.study import StudyInfo, Trial
+from components.contract.train_params import AugmentationParams
 from components.evaluate.architecture import architecture_chart, boxes_of
+from components.evaluate.augmentation import WORDS, augmentations
 from components.evaluate.card import render_card
 from components.evaluate.charts import draw_charts, inline_svg, png, shorten
 from components.evaluate.content import Content, Doubt, Photo, Showcase, reproduce_commands, reproduce_params
@@ -439,6 +442,62 @@ def test_samples_are_shown_where_preprocess_has_left_them(tmp_path: Path) -> Non
         write_pdf(tmp_path / name, one)
     counts = [(tmp_path / name).read_bytes().count(b"/Subtype /Image") for name in ("with", "without")]
     assert counts[0] == counts[1] + 1
+
+
+def test_augmentation_is_told_in_words_and_shown() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (880, 100), "red").save(file, "jpeg")
+    made = replace(content(params={"augmentation": "medium"}), variants=file.getvalue())
+    said = " ".join(Page(render(made)).text.split())
+    assert "(augmentation: medium): mirrored, turned by up to 15°, scaled by up to 15 %, moved by up to 8 %" in said
+    assert "One training photo eight times, as the training saw it" in render(made)
+    assert "Augmentation" not in Page(render(content())).text
+
+
+@pytest.mark.parametrize(
+    ("params", "sentences"),
+    [
+        ({}, []),
+        ({"augmentation": "none"}, ["In training the photos were taken as they are, without augmentation."]),
+        ({"augmentation": {"blur": 1.5, "erasing": 0.25}, "mixup": 0.2},
+         ["In training the photos were varied at random: blurred by up to 1.5 px, erased in a rectangle, 25 % of them, "
+          "mixed with others (mixup, α 0.2)."]),
+        ({"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
+         ["In phase 1 of training the photos were taken as they are, without augmentation.",
+          "In phase 2 of training the photos were varied at random: made noisy by up to 5 %."]),
+    ],
+)  # fmt: skip
+def test_each_phase_says_how_its_photos_varied(params: dict[str, Any], sentences: list[str]) -> None:
+    assert augmentations(params) == sentences
+
+
+def test_every_setting_of_augmentation_has_its_words() -> None:
+    assert set(WORDS) == set(AugmentationParams.model_fields)
+
+
+STUDY = StudyInfo(
+    name="pets", dataset_fingerprint="a" * 64, best=2, importance={"epochs": 0.2, "learning_rate": 0.8}, trials=(
+        Trial(number=0, state="complete", values={"learning_rate": 0.00123456}, accuracy=0.7, epochs=9, seconds=1.0),
+        Trial(number=1, state="pruned", values={"learning_rate": 0.1}, accuracy=0.5, epochs=2, seconds=1.0),
+        Trial(number=2, state="complete", values={"model": {"name": "<b>"}}, accuracy=0.8, epochs=8, seconds=1.0),
+        Trial(number=3, state="failed", values={}, accuracy=None, epochs=0, seconds=1.0, reason="memory"),
+    ),
+)  # fmt: skip
+
+
+def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
+    made = replace(content(with_pictures=True, num_photos=0), study=STUDY)
+    said = " ".join(Page(render(made)).text.split())
+    for phrase in (
+        "4 trainings were tried and compared on the validation photos: 2 to the end, 1 ended early as hopeless",
+        "Trial 3 was the best with 80.0 %, where 70.0 % was usual", "came from: learning_rate 80.0 %, epochs 20.0 %.",
+        "380.0 %8model.name <b>", "170.0 %9learning_rate 0.00123",
+    ):  # fmt: skip
+        assert phrase in said, phrase
+    for name, one in (("with", made), ("without", replace(made, study=None))):
+        write_pdf(tmp_path / name, one)
+    assert len((tmp_path / "with").read_bytes()) > len((tmp_path / "without").read_bytes())
+    assert "The search for its params" not in render(content())
 
 
 def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:

@@ -26,6 +26,7 @@ from components.contract.evaluation import read_evaluation, read_figures
 from components.contract.outputs import write_json
 from components.contract.params import EvaluateParams, GateParams
 from components.contract.runtime import InferenceGraph, export_sha256
+from components.contract.study import StudyInfo, Trial
 from components.contract.tracking import create_run
 from components.evaluate.__main__ import main
 from components.evaluate.step import evaluate
@@ -325,6 +326,19 @@ def test_folds_of_too_few_photos_are_left_out_with_a_warning(folder: Path, caplo
         rewrite_split(folder / "dataset", split, indices=[0, 12, 24], labels=[0, 1, 2])
     assert read_figures(run(folder, folds=5)).folds is None
     assert "A cross-validation needs 5 photos of each of two classes" in caplog.text
+
+
+def test_the_search_behind_the_params_is_told_in_the_report(folder: Path) -> None:
+    trial = Trial(number=0, state="complete", values={"epochs": 3}, accuracy=0.75, epochs=3, seconds=1.0)
+    study = StudyInfo(name="colours", dataset_fingerprint="a" * 64, trials=(trial,), best=0, importance={})
+    for name, found in (("study", study), ("none", study.model_copy(update={"trials": (), "best": None}))):
+        (folder / name).mkdir()
+        write_json(folder / name / "study.json", found)
+        evaluate(folder / "dataset", folder / "model", PARAMS, "colours", folder / "evaluation", folder / name)
+        report = (folder / "evaluation" / "report.html").read_text()
+        assert ("1 training was tried" in report) == (name == "study")
+    with pytest.raises(ArtifactError, match=r"study\.json"):
+        evaluate(folder / "dataset", folder / "model", PARAMS, "colours", folder / "evaluation", folder / "nowhere")
 
 
 def test_doubtful_labels_are_written_for_relabelling(folder: Path) -> None:
