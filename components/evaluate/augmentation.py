@@ -21,6 +21,8 @@ WORDS: Final = {
     "noise": "made noisy by up to {percent:g} %",
     "erasing": "erased in a rectangle, {percent:g} % of them",
 }
+NEVER_VARIED: Final = "Validation and test photos are never varied."
+UNVARIED: Final = "taken as they are, without augmentation"
 
 
 def augmentations(params: Mapping[str, Any]) -> list[str]:
@@ -34,9 +36,11 @@ def augmentations(params: Mapping[str, Any]) -> list[str]:
     if any(stretch.get("augmentation") is None for stretch in stretches):
         return []
     found = [_of(stretch) for stretch in stretches]
+    never = [NEVER_VARIED] if set(found) != {UNVARIED} else []
     if len(set(found)) == 1:
-        return [f"In training the photos were {found[0]}."]
-    return [f"In phase {number} of training the photos were {words}." for number, words in enumerate(found, start=1)]
+        return [f"In training the photos were {found[0]}.", *never]
+    each = (f"In phase {number} of training the photos were {words}." for number, words in enumerate(found, start=1))
+    return [*each, *never]
 
 
 def _of(stretch: Mapping[str, Any]) -> str:
@@ -49,6 +53,6 @@ def _of(stretch: Mapping[str, Any]) -> str:
     ]
     changes += [f"mixed with others ({key}, α {stretch[key]:g})" for key in ("mixup", "cutmix") if stretch.get(key)]
     if not changes:
-        return "taken as they are, without augmentation"
+        return UNVARIED
     preset = f" (augmentation: {given})" if isinstance(given, str) else ""
     return f"varied at random{preset}: {', '.join(changes)}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.contract.evaluation import Interval
 from components.contract.outputs import write_file
-from components.evaluate.augmentation import augmentations
+from components.evaluate.augmentation import NEVER_VARIED, augmentations
 from components.evaluate.content import (
     EXPLAINED,
     VERDICT_WORDS,
@@ -40,6 +40,8 @@ WIDTH: Final = PAGE[0] - 2 * MARGIN
 MOST_ROWS = 60
 """Of a table; the page holds them all, this paper the first."""
 MOST_PHOTOS = 12
+LEAST_SCALE = 0.6
+"""Of a chart, below which its letters are too small for paper."""
 
 
 def write_pdf(target: Path, content: Content) -> None:
@@ -139,8 +141,8 @@ class Story:
         varied = augmentations(content.bundle.params)
         if varied:
             self._text("Augmentation", "h3")
-            self._text(f"{' '.join(varied)} Validation and test photos never are.")
-            if content.variants is not None:
+            self._text(" ".join(varied))
+            if content.variants is not None and NEVER_VARIED in varied:
                 self._parts.append(fitted(io.BytesIO(sheet(content.variants)), 0.9 * WIDTH, 0.3 * PAGE[1]))
 
     def _model(self, content: Content) -> None:
@@ -208,11 +210,12 @@ class Story:
         self._heading("Where it fails")
         behind = {(pair.class_name, pair.predicted_as): cell for pair, cell in shown.pairs}
         for pair in figures.test.most_confused[:5]:
+            cell = behind.get((pair.class_name, pair.predicted_as), ())
             self._text(f"{pair.class_name} taken for {pair.predicted_as}: {photos(pair.num_images)}, "
-                       f"{percent(pair.share)} of the class.")  # fmt: skip
-            self._small([(photo.pixels, percent(photo.answer.probability))
-                         for photo in behind.get((pair.class_name, pair.predicted_as), ())])  # fmt: skip
+                       f"{percent(pair.share)} of the class.", "h3" if cell else "body")  # fmt: skip
+            self._small([(photo.pixels, percent(photo.answer.probability)) for photo in cell])
         if shown.mistakes:
+            self._text("Wrong answers, the surest first", "h3")
             self._text(EXPLAINED[shown.method], "soft")
             self._explained(shown.mistakes[:MOST_PHOTOS], names)
         if shown.right:
@@ -329,5 +332,8 @@ def _picture(content: Content, name: str, width: float) -> "Flowable":
 
     chart = content.charts[name]
     own_width, own_height = (POINTS_PER_INCH * side for side in chart.get_size_inches())
-    scale = min(1.0, width / own_width, 0.85 * (PAGE[1] - 2 * MARGIN) / own_height)
+    inner = PAGE[1] - 2 * MARGIN
+    # A tall chart shares its page where its letters can still be read.
+    height = min(max(0.5 * inner, LEAST_SCALE * own_height), 0.85 * inner)
+    scale = min(1.0, width / own_width, height / own_height)
     return Image(io.BytesIO(content.pictures[name]), own_width * scale, own_height * scale, hAlign="LEFT")

@@ -9,7 +9,7 @@ import numpy as np
 
 from components.contract.evaluation import AllFigures, Figures
 from components.evaluate.architecture import boxes_of, describe
-from components.evaluate.augmentation import augmentations
+from components.evaluate.augmentation import NEVER_VARIED, augmentations
 from components.evaluate.charts import MAX_NUMBERED, inline_svg
 from components.evaluate.content import (
     EXPLAINED,
@@ -69,6 +69,7 @@ def render(content: Content) -> str:
         "css": lambda share: f"{100 * share:.2f}%",
     }
     names = content.figures.class_names
+    varied = augmentations(content.bundle.params)
     return environment.get_template("report.html.j2").render(
         contents=CONTENTS,
         evaluation=content.evaluation,
@@ -80,8 +81,8 @@ def render(content: Content) -> str:
         calibration=content.figures.calibration,
         balance=balance(content.dataset),
         samples=content.samples and _embedded(content.samples),
-        variants=content.variants and _embedded(content.variants),
-        augmentations=augmentations(content.bundle.params),
+        variants=_embedded(content.variants) if content.variants and NEVER_VARIED in varied else None,
+        augmentations=varied,
         search=search_sentences(content.study) if content.study else [],
         trials=[trial_row(trial) for trial in best_trials(content.study)] if content.study else [],
         verdict_word=VERDICT_WORDS[content.evaluation.gate.verdict],

@@ -33,7 +33,7 @@ from components.contract.params import EvaluateParams, TrainParams, load_params
 from components.contract.study import StudyInfo, Trial
 from components.contract.train_params import AugmentationParams
 from components.evaluate.architecture import architecture_chart, boxes_of
-from components.evaluate.augmentation import WORDS, augmentations
+from components.evaluate.augmentation import NEVER_VARIED, WORDS, augmentations
 from components.evaluate.card import render_card
 from components.evaluate.charts import draw_charts, inline_svg, png, shorten
 from components.evaluate.content import Content, Doubt, Photo, Showcase, reproduce_commands, reproduce_params
@@ -451,6 +451,8 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
     said = " ".join(Page(render(made)).text.split())
     assert "(augmentation: medium): mirrored, turned by up to 15°, scaled by up to 15 %, moved by up to 8 %" in said
     assert "One training photo eight times, as the training saw it" in render(made)
+    unvaried = replace(content(params={"augmentation": "none"}), variants=file.getvalue())
+    assert "One training photo eight times" not in render(unvaried), "eight times the same tells nothing"
     assert "Augmentation" not in Page(render(content())).text
 
 
@@ -461,10 +463,10 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
         ({"augmentation": "none"}, ["In training the photos were taken as they are, without augmentation."]),
         ({"augmentation": {"blur": 1.5, "erasing": 0.25}, "mixup": 0.2},
          ["In training the photos were varied at random: blurred by up to 1.5 px, erased in a rectangle, 25 % of them, "
-          "mixed with others (mixup, α 0.2)."]),
+          "mixed with others (mixup, α 0.2).", NEVER_VARIED]),
         ({"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
          ["In phase 1 of training the photos were taken as they are, without augmentation.",
-          "In phase 2 of training the photos were varied at random: made noisy by up to 5 %."]),
+          "In phase 2 of training the photos were varied at random: made noisy by up to 5 %.", NEVER_VARIED]),
     ],
 )  # fmt: skip
 def test_each_phase_says_how_its_photos_varied(params: dict[str, Any], sentences: list[str]) -> None:
@@ -491,7 +493,7 @@ def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
     for phrase in (
         "4 trainings were tried and compared on the validation photos: 2 to the end, 1 ended early as hopeless",
         "Trial 3 was the best with 80.0 %, where 70.0 % was usual", "came from: learning_rate 80.0 %, epochs 20.0 %.",
-        "380.0 %8model.name <b>", "170.0 %9learning_rate 0.00123",
+        "Trial 3: 80.0 %, 8 epochs. model.name <b>", "Trial 1: 70.0 %, 9 epochs. learning_rate 0.00123",
     ):  # fmt: skip
         assert phrase in said, phrase
     for name, one in (("with", made), ("without", replace(made, study=None))):
