@@ -15,6 +15,7 @@ from components.contract.cache import cache_dir
 from components.contract.dataset import open_split
 from components.contract.params import PreprocessParams
 from components.preprocess import scan as scanning
+from components.preprocess.scan import NOTED_FILES
 from components.preprocess.step import preprocess
 from tests.made import make_photos
 from tests.unit.preprocess.test_step import add_photo, tree
@@ -146,23 +147,20 @@ def test_data_sets_hold_what_the_cache_holds_once_on_the_disk(tmp_path: Path, da
 
 
 def test_after_a_kill_nothing_is_half_written_and_the_rest_is_read(tmp_path: Path, read_files: list[str]) -> None:
-    data = make_photos(tmp_path / "photos", per_class=700, size=(160, 160))
+    data = make_photos(tmp_path / "photos", per_class=150)
     time.sleep(SETTLED)
     program = (
-        "import sys\nfrom pathlib import Path\nfrom components.contract.params import PreprocessParams\n"
-        "from components.preprocess.step import preprocess\n"
+        "import itertools, os, sys\nfrom pathlib import Path\nfrom components.contract.params import PreprocessParams\n"
+        "from components.preprocess.step import preprocess\nfrom components.preprocess.store import PixelStore\n"
+        "remember, calls = PixelStore.remember, itertools.count(1)\n"
+        "PixelStore.remember = lambda *given: remember(*given) if next(calls) == 1 else os.kill(os.getpid(), 9)\n"
         "preprocess(sys.argv[1], PreprocessParams(image_size=(16, 12), golden_photos=7), Path(sys.argv[2]))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", program, str(data), str(tmp_path / "killed")])
-    index = cache_dir() / "pixels" / "index.sqlite-wal"
-    deadline = time.monotonic() + 60
-    while not (index.exists() and index.stat().st_size > 100_000) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    killed = subprocess.run([sys.executable, "-c", program, str(data), str(tmp_path / "killed")], check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
     preprocess(str(data), PARAMS, tmp_path / "killed")
-    assert 0 < len(read_files) < 2100
+    assert len(read_files) == 450 - NOTED_FILES
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "killed"}
     preprocess(str(data), PARAMS, tmp_path / "again")
     assert tree(tmp_path / "killed") == tree(tmp_path / "again")
