@@ -1,18 +1,22 @@
 """Outputs that appear whole or not at all: written beside their place, then renamed into it."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from components.contract.errors import ArtifactError
 from components.contract.faults import explain
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where a disk, or a user's share of it, is full."""
 
 
 @contextlib.contextmanager
@@ -23,7 +27,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     the remains of a kill are named `.<target>.partial-*` and are removed by the next writer of the same target.
 
     Raises:
-        ArtifactError: the place cannot be written.
+        ArtifactError: the place cannot be written, or the disk is full.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +40,11 @@ def new_folder(target: Path) -> Iterator[Path]:
         partial.chmod(0o755)
         yield partial
         _replace(partial, target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise ArtifactError(f"There must be room for {target}, and for what is written on the way; there is not: "
+                                f"{error}. Make room and run the step again.") from error  # fmt: skip
         raise
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from components.contract.errors import ArtifactError
 from components.contract.outputs import new_folder, read_json, write_file, write_json
+from tests.disks import remount, small_disk
 
 
 def test_a_new_folder_appears_when_it_is_done(tmp_path: Path) -> None:
@@ -62,6 +63,33 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="must be writable"), new_folder(tmp_path / "file" / "output"):
         pass
+
+
+def test_a_place_that_is_not_to_be_written_to_is_named(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        remount(disk, "ro")
+        with (
+            pytest.raises(ArtifactError, match=r"must be writable; it is not: .*Read-only"),
+            new_folder(disk / "output"),
+        ):
+            pass
+
+
+def test_a_full_disk_is_named_and_leaves_the_earlier_folder(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        target = disk / "output"
+        with new_folder(target) as folder:
+            (folder / "file").write_text("old")
+        with (
+            pytest.raises(ArtifactError, match=r"must be room for .*output, .*No space left"),
+            new_folder(target) as folder,
+        ):
+            (folder / "file").write_bytes(bytes(100_000))
+        assert (target / "file").read_text() == "old"
+        assert list(disk.iterdir()) == [target]
+        remount(disk, "size=256k")
+        with new_folder(target) as folder:
+            (folder / "file").write_bytes(bytes(100_000))
 
 
 def test_a_file_is_replaced_in_one_move(tmp_path: Path) -> None:
