@@ -16,6 +16,7 @@ Reading maps the files into memory: pixels are NumPy views on them, nothing is d
 
 import bisect
 import hashlib
+import mmap
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.contract.errors import ArtifactError
+from components.contract.mapped import Mapped
 from components.contract.outputs import read_json
 
 FORMAT_VERSION: Final = 1
@@ -98,8 +100,19 @@ class Split:
         image_ids: n strings, the content hash of each original file.
     """
 
-    def __init__(self, shards: Sequence[np.ndarray], labels: np.ndarray, image_ids: Sequence[str]):
+    def __init__(
+        self, shards: Sequence[np.ndarray], labels: np.ndarray, image_ids: Sequence[str], maps: Sequence[mmap.mmap] = ()
+    ):
+        """Takes photos.
+
+        Args:
+            shards: uint8 (n of the shard, height, width, 3), RGB, each.
+            labels: int32 (n,).
+            image_ids: n strings.
+            maps: that the shards are views of.
+        """
         self._shards = shards
+        self._mapped = Mapped(maps)
         self._starts = np.cumsum([0, *(len(shard) for shard in shards)]).tolist()
         self.labels = labels
         self.image_ids = image_ids
@@ -124,6 +137,7 @@ class Split:
         batch = np.empty((len(indices), *self.image_shape), np.uint8)
         for row, index in enumerate(indices):
             batch[row] = self.image(int(index))
+        self._mapped.note(batch.nbytes)
         return batch
 
     @cached_property
@@ -142,10 +156,12 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
 
     info = read_info(dataset_dir)
     shape = (*info.image_size, 3)
-    shards, labels, image_ids = [], [], []
+    shards, labels, image_ids, maps = [], [], [], []
     for path in sorted(dataset_dir.glob(f"{split}-*.arrow")):
         try:
-            batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+            with path.open("rb") as file:
+                maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            batch = pa.ipc.open_file(pa.py_buffer(maps[-1])).get_batch(0)
             pixels = np.frombuffer(batch.column("pixels").buffers()[1], np.uint8)[: batch.num_rows * np.prod(shape)]
             shards.append(pixels.reshape(batch.num_rows, *shape))
         except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
@@ -157,7 +173,7 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
     if found != info.num_images(split):
         raise ArtifactError(f"The {split} split in {dataset_dir} must hold {info.num_images(split)} photos, "
                             f"as dataset.json says; found {found}. Run preprocess again.")  # fmt: skip
-    return Split(shards, np.concatenate(labels) if labels else np.empty(0, np.int32), image_ids)
+    return Split(shards, np.concatenate(labels) if labels else np.empty(0, np.int32), image_ids, maps)
 
 
 def write_shard(path: Path, pixels: np.ndarray, labels: np.ndarray, image_ids: Sequence[str]) -> None:

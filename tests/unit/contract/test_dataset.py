@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.contract import mapped
 from components.contract.dataset import SHARD_BYTES, num_shards, open_split, read_info, shard_of, write_shard
 from components.contract.errors import ArtifactError
 from tests.made import make_dataset
@@ -38,6 +39,27 @@ def test_pixels_are_views_on_the_mapped_file(tmp_path: Path) -> None:
         file.seek(start)
         file.write(bytes([image.flat[0] ^ 0xFF]))
     assert image.flat[0] == content[start] ^ 0xFF
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what a map holds in memory")
+def test_what_was_read_leaves_memory_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_dataset(tmp_path / "dataset", per_class=100, side=32)
+    split = open_split(tmp_path / "dataset", "train")
+
+    def held_kb() -> int:
+        """Of the shard, in this process."""
+        maps = Path("/proc/self/smaps").read_text().split("\n")
+        (place,) = (number for number, line in enumerate(maps) if line.endswith("dataset/train-00000.arrow"))
+        return next(int(line.split()[1]) for line in maps[place:] if line.startswith("Rss:"))
+
+    everything = np.arange(300)
+    before = split.gather(everything)
+    assert held_kb() >= 900
+    monkeypatch.setattr(mapped, "KEPT_BYTES", 2_000_000)
+    assert np.array_equal(split.gather(everything), before)
+    assert split.gather(everything).shape == before.shape
+    assert held_kb() == 0
+    assert np.array_equal(split.gather(everything), before)
 
 
 def test_a_split_may_stand_in_several_shards(tmp_path: Path) -> None:
