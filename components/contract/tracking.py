@@ -2,21 +2,19 @@
 
 A step finds its run in this order: `MLFLOW_RUN_ID`; the run tagged with the pipeline run's key, `DARKROOM_RUN_KEY`,
 made by the first step that asks; the run that the step's input names; a run of its own, where the step asks for one.
-MLflow being slow or gone never stops a step: metrics wait in a queue and are sent when it is back.
+MLflow being slow or gone never stops a step: what it does not take waits and is sent when it is back.
 """
 
 import contextlib
 import logging
 import os
-import queue
-import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from components.contract.errors import TrackingError
+from components.contract.outbox import Kind, Message, Outbox, send_unsent, shown_uri
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +23,8 @@ KEY_TAG = "darkroom.run_key"
 HOME = Path(".darkroom")
 """Where the local store stands, below the working folder."""
 
-RETRY_SECONDS = 2.0
-CLOSE_SECONDS = 30.0
+MOST_PARAMS = 100
+"""That MLflow takes at once."""
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -58,52 +56,48 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 class Run:
-    """One MLflow run to log to. Without a `run_id` every call does nothing."""
+    """One MLflow run to log to. Without a `run_id` every call does nothing.
 
-    def __init__(self, run_id: str | None):
+    Only `log_artifacts`, `last_step` and `close` wait for the store, and not longer than a minute in all but for large
+    files: see `components/contract/outbox.py`.
+    """
+
+    def __init__(self, run_id: str | None, outbox: Outbox | None = None):
+        """Takes a run.
+
+        Args:
+            run_id: None for none.
+            outbox: of the step that the run is a part of; None makes one, which `close` closes.
+        """
         self.run_id = run_id
-        self._waiting: queue.Queue[list[Any] | None] = queue.Queue()
-        self._sender: threading.Thread | None = None
-        self._given_up = threading.Event()
-        self._warned = False
+        self.outbox = outbox or Outbox()
+        self._owns_outbox = outbox is None
 
     def log_params(self, params: Mapping[str, str]) -> None:
         """Parameters, which MLflow never changes once they are written."""
-        from mlflow.entities import Param
-
-        entries = [Param(key, value[:6000]) for key, value in params.items()]
-        for start in range(0, len(entries), 100):
-            self._try("log_batch", params=entries[start : start + 100])
+        entries = list(params.items())
+        for start in range(0, len(entries), MOST_PARAMS):
+            self._tell("params", dict(entries[start : start + MOST_PARAMS]))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
-
-        self._try("log_batch", tags=[RunTag(key, value) for key, value in tags.items()])
+        self._tell("tags", tags)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Queues figures; a thread sends them, so that training never waits."""
-        if self.run_id is None:
-            return
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        self._waiting.put([Metric(key, float(value), now, step) for key, value in metrics.items()])
-        if self._sender is None:
-            self._sender = threading.Thread(target=self._send, name="mlflow-metrics", daemon=True)
-            self._sender.start()
+        """Figures, of this moment."""
+        values = {key: float(value) for key, value in metrics.items()}
+        self._tell("metrics", {"values": values, "timestamp": _now_ms(), "step": step})
 
     def last_step(self, metric: str) -> int:
         """The last step that the store has this figure of; 0 where it has none, or does not answer."""
-        if self.run_id is None:
+        run_id = self.run_id
+        if run_id is None:
             return 0
         from mlflow import MlflowClient
 
-        try:
-            history = MlflowClient().get_metric_history(self.run_id, metric)
-        except Exception as error:  # as in `_try`
-            log.warning("MLflow did not say what it has of run %s: %s.", self.run_id, type(error).__name__)
-            return 0
-        return max((entry.step for entry in history), default=0)
+        def last() -> int:
+            return max((entry.step for entry in MlflowClient().get_metric_history(run_id, metric)), default=0)
+
+        return self.outbox.ask(last, 0)
 
     def log_dataset(self, *, name: str, digest: str, source: str, context: str, profile: str) -> None:
         """Names the data that the run uses.
@@ -115,46 +109,32 @@ class Run:
             context: "training", "evaluation".
             profile: JSON of counts.
         """
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        dataset = Dataset(name, digest[:36], "local", source, profile=profile)
-        self._try("log_inputs", datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+        self._tell("dataset", {
+            "name": name, "digest": digest, "source": source, "context": context, "profile": profile,
+        })  # fmt: skip
 
     def log_artifacts(self, path: Path, folder: str) -> None:
-        """A file, or a folder with all it holds."""
-        self._try("log_artifacts" if path.is_dir() else "log_artifact", str(path), folder)
+        """A file, or a folder with all it holds; what the store takes later must be there then."""
+        message = self._tell("artifacts", {"path": str(path.resolve()), "folder": folder})
+        if message is not None:
+            files = [file for file in (path, *path.rglob("*")) if file.is_file()]
+            self.outbox.wait_for(message, sum(file.stat().st_size for file in files))
 
-    def close(self) -> None:
-        """Sends what waits, for at most CLOSE_SECONDS; what is left is named in the log."""
-        if self._sender is None:
-            return
-        self._waiting.put(None)
-        self._sender.join(CLOSE_SECONDS)
-        if self._sender.is_alive():
-            self._given_up.set()
-            log.warning("MLflow did not take about %d values of run %s in %.0f s; the step's own files hold them all.",
-                        self._waiting.qsize(), self.run_id, CLOSE_SECONDS)  # fmt: skip
+    def end(self, status: str) -> None:
+        """Ends the run as FINISHED, FAILED or KILLED, after all that was told of it."""
+        self._tell("status", {"status": status, "end_time": _now_ms()})
 
-    def _send(self) -> None:
-        while (entries := self._waiting.get()) is not None:
-            while not self._try("log_batch", metrics=entries):
-                if self._given_up.wait(RETRY_SECONDS):
-                    return
+    def close(self, *, hurried: bool = False) -> None:
+        """Waits for what is not sent yet, hurried or not; what is left is kept for later, and that is told."""
+        if self._owns_outbox:
+            self.outbox.close(hurried=hurried)
 
-    def _try(self, method: str, *arguments: Any, **options: Any) -> bool:
-        if self.run_id is None:
-            return True
-        from mlflow import MlflowClient
+    def _tell(self, kind: Kind, content: Mapping[str, Any]) -> Message | None:
+        return None if self.run_id is None else self.outbox.put(self.run_id, kind, content)
 
-        try:
-            getattr(MlflowClient(), method)(self.run_id, *arguments, **options)
-        except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-            if not self._warned:
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                log.warning("MLflow did not take %s for run %s: %s. The step goes on.", method, self.run_id, reason)
-                self._warned = True
-            return False
-        return True
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapping[str, str] | None = None) -> Run:
@@ -176,19 +156,23 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
 
 
 def child_run(parent: Run, name: str, tags: Mapping[str, str]) -> Run:
-    """Starts a run below another, in its experiment; without a parent, or where MLflow is gone, there is none."""
-    if parent.run_id is None:
+    """Starts a run below another, in its experiment; without a parent, or where MLflow is gone, there is none.
+
+    What is told of it goes with what is told of the parent, which is to be closed.
+    """
+    parent_id = parent.run_id
+    if parent_id is None:
         return Run(None)
     from mlflow import MlflowClient
 
-    try:
+    def started() -> str | None:
         client = MlflowClient()
-        experiment_id = client.get_run(parent.run_id).info.experiment_id
-        all_tags = {**tags, "mlflow.parentRunId": parent.run_id}
-        return Run(client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id)
-    except Exception as error:
-        log.warning("%s The step goes on.", _unreachable(error))
-        return Run(None)
+        experiment_id = client.get_run(parent_id).info.experiment_id
+        all_tags = {**tags, "mlflow.parentRunId": parent_id}
+        run_id: str = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
+        return run_id
+
+    return Run(parent.outbox.ask(started, None), parent.outbox)
 
 
 @contextlib.contextmanager
@@ -203,11 +187,6 @@ def patience() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def shown_uri(text: str) -> str:
-    """An address, or a text that holds one, without its password."""
-    return re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
-
-
 def _artifact_folder() -> str | None:
     """Beside the SQLite file; None leaves it to the server."""
     from mlflow import get_tracking_uri
@@ -217,9 +196,9 @@ def _artifact_folder() -> str | None:
 
 
 def end_run(run: Run, status: str) -> None:
-    """Ends a run as FINISHED, FAILED or KILLED."""
+    """Ends a run as FINISHED, FAILED or KILLED, and waits for what is not sent yet."""
+    run.end(status)
     run.close()
-    run._try("set_terminated", status)
 
 
 @contextlib.contextmanager
@@ -251,17 +230,19 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
         run, owned = create_run(experiment=experiment, name=own), True
     else:
         run = Run(None)
+    if run.run_id is not None:
+        send_unsent()
+    status = "FAILED"
     try:
         yield run
-    except BaseException:
-        if owned:
-            end_run(run, "FAILED")
+        status = "FINISHED"
+    except (SystemExit, KeyboardInterrupt):  # asked to end
+        status = "KILLED"
         raise
-    else:
-        if owned:
-            end_run(run, "FINISHED")
     finally:
-        run.close()
+        if owned:
+            run.end(status)
+        run.close(hurried=status == "KILLED")
 
 
 def _is_missing(run_id: str) -> bool:

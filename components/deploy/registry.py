@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from components.contract.deployment import ServiceFacts
 from components.contract.evaluation import CHALLENGER, CHAMPION, Verdict
-from components.contract.tracking import patience, shown_uri
+from components.contract.outbox import shown_uri
+from components.contract.tracking import patience
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

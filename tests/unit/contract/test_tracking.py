@@ -1,20 +1,18 @@
 """Steps find their MLflow run, log to a real store, and go on without one."""
 
-import time
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from components.contract import tracking
 from components.contract.errors import TrackingError
+from components.contract.outbox import shown_uri
 from components.contract.tracking import (
     KEY_VARIABLE,
     Run,
     create_run,
     end_run,
     flatten,
-    shown_uri,
     step_run,
     tracking_uri,
 )
@@ -99,6 +97,9 @@ def test_a_step_alone_ends_the_run_that_it_made(mlflow_store: str) -> None:
     with pytest.raises(RuntimeError), step_run(experiment="digits", own="train") as failed:
         raise RuntimeError
     assert status(failed) == "FAILED"
+    with pytest.raises(SystemExit), step_run(experiment="digits", own="train") as asked_to_end:
+        raise SystemExit(143)
+    assert status(asked_to_end) == "KILLED"
 
 
 def test_a_step_without_any_run_logs_nothing() -> None:
@@ -117,34 +118,6 @@ def test_a_store_that_cannot_be_written_is_said_before_any_work(
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")
     with pytest.raises(TrackingError, match="must be reachable and writable"):
         create_run(experiment="digits", name="one")
-
-
-def test_metrics_wait_until_the_store_is_back(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import mlflow
-
-    monkeypatch.setattr(tracking, "RETRY_SECONDS", 0.05)
-    run = create_run(experiment="digits", name="one")
-    mlflow.set_tracking_uri("http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    run.log_metrics({"loss": 0.25}, step=3)
-    time.sleep(0.5)
-    mlflow.set_tracking_uri(mlflow_store)
-    run.close()
-    assert [metric.value for metric in MlflowClient().get_metric_history(run.run_id, "loss")] == [0.25]
-
-
-def test_a_store_that_stays_away_costs_a_bounded_time_and_is_said(
-    mlflow_store: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    import mlflow
-
-    monkeypatch.setattr(tracking, "CLOSE_SECONDS", 0.5)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    run = create_run(experiment="digits", name="one")
-    mlflow.set_tracking_uri("http://127.0.0.1:9")
-    run.log_metrics({"loss": 0.25})
-    run.close()
-    assert "did not take" in caplog.text
 
 
 @pytest.mark.parametrize(

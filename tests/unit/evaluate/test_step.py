@@ -31,6 +31,7 @@ from components.contract.tracking import create_run
 from components.evaluate.__main__ import main
 from components.evaluate.step import evaluate
 from tests.made import CLASS_NAMES, make_bundle, make_dataset
+from tests.mlflow_store import hurry
 from tests.unit.evaluate.datasets import rewrite_split
 
 PARAMS = EvaluateParams(bootstrap_resamples=200)
@@ -225,8 +226,7 @@ def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Pa
 def test_the_evaluation_survives_a_dead_mlflow_server(
     folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr("components.contract.tracking.CLOSE_SECONDS", 0.2)
+    hurry(monkeypatch, 100)
     monkeypatch.setenv(variable, "0123456789abcdef0123456789abcdef")
     mlflow.set_tracking_uri("http://127.0.0.1:9")
     info = read_evaluation(run(folder))
