@@ -88,7 +88,8 @@ def examples_of(
     augmentation, seed = phase.augmentation_params, params.seed
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
-        learnt = Wanted(photos.training, f"{photos.fingerprint} train", params.views, augmentation, seed)
+        views = min(params.views, phase.epochs)  # an epoch sees one of each photo
+        learnt = Wanted(photos.training, f"{photos.fingerprint} train", views, augmentation, seed)
         checked = Wanted(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed)
         if cache.can_hold(learnt, checked):
             return cache.get(learnt), cache.get(checked), selection.boundary

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,12 @@ def await_container(step: str) -> str:
     raise AssertionError(f"{step} did not start")
 
 
+def docker_log(container: str) -> str:
+    """What a container has written so far."""
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def runs(built: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, Any], float]]:
     """runner → (folder, summary, seconds) of a run of the whole pipeline."""
@@ -116,7 +123,7 @@ def runs(built: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tup
     for runner in ("subprocess", "docker"):
         folder = tmp_path_factory.mktemp(runner)
         started = time.monotonic()
-        code, output, errors = finish(start(folder, "--runner", runner, "--json"))
+        code, output, errors = finish(start(folder, "--runner", runner, "--set", "tune.trials=2", "--json"))
         assert code == 0, errors
         results[runner] = folder, json.loads(output), time.monotonic() - started
     return results
@@ -132,6 +139,7 @@ def test_containers_give_what_subprocesses_give(runs: Runs) -> None:
     assert in_docker["validation"] == by_subprocess["validation"]
     assert in_docker["test"] == by_subprocess["test"]
     assert in_docker["model"] == by_subprocess["model"]
+    assert in_docker["study"]["best"] == by_subprocess["study"]["best"]
 
 
 def test_a_run_in_containers_takes_at_most_a_minute_more(runs: Runs) -> None:
@@ -179,6 +187,25 @@ def test_a_container_that_vanishes_is_no_success(built: None, tmp_path: Path) ->
     code, _, errors = finish(process)
     assert code == 2, errors
     assert "train: Its container was killed from outside (exit code 137)" in errors
+
+
+def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(built: None, tmp_path: Path) -> None:
+    epochs = ("--set", "train.epochs=4000", "--set", "train.early_stopping=null")
+    process = start(tmp_path, "--runner", "docker", *epochs)
+    container = await_container("train")
+    while not re.search(r"Epoch +3 of", docker_log(container)):
+        time.sleep(0.2)
+    docker("kill", container)
+    code, _, errors = finish(process)
+    assert code == 2, errors
+    assert "killed from outside (exit code 137)" in errors
+    again = start(tmp_path, "--runner", "docker", *epochs)
+    container = await_container("train")
+    while "Goes on from a checkpoint" not in (log := docker_log(container)):
+        assert again.poll() is None, log
+        time.sleep(0.2)
+    again.send_signal(signal.SIGTERM)
+    finish(again)
 
 
 def test_a_missing_image_is_named(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
