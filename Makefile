@@ -20,7 +20,7 @@ run: $(READY) ## the whole pipeline on the built-in demo data
 	@darkroom run
 
 test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
-	@python -m pytest -m "not proof"
+	@python -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile
 
 test-docker: $(READY) ## the pipeline in containers, compared with subprocesses; needs an engine and `make images`
 	@python -m pytest -m docker
