@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from components.contract.console import BUG, QUIET, exit_code
 from pipelines.audit_cli import add_audit
 from pipelines.cluster_cli import add_images, add_submit
+from pipelines.compare_cli import add_compare
 from pipelines.data_cli import add_data
 from pipelines.lr_cli import add_lr_find
 from pipelines.model_cli import add_model
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_images(verb)
     add_model(verb, _add_params_options)
     add_lr_find(verb, _add_params_options)
+    add_compare(verb, _add_params_options)
     return parser
 
 

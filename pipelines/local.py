@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 10.0
 """How long the tasks may take to end after they were asked to."""
 
+REPEATING = "The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it."
+
 Show = Callable[[str, str], None]
 """Called with the step and one line that it printed."""
 
@@ -62,10 +64,10 @@ def run(resolution: Resolution, show: Show, limits: docker_runner.Limits | None 
         if limits is not None:
             docker_runner.remove(killed.path.name)
     with runs.start_run(params.data.uri) as folder, _ended_with_its_run(folder, params) as mlflow_run:
-        mlflow_run.log_params(flatten(params.model_dump(mode="json")))
+        mlflow_run.log_params(flatten(params.model_dump(mode="json", exclude={"evaluate": {"leaderboard"}})))
         if resolution.decisions:
             mlflow_run.set_tags({"darkroom.decisions": "\n".join(resolution.decisions)})
-        _write_params(folder.path / runs.PARAMS_FILE, params)
+        write_params(folder.path / runs.PARAMS_FILE, params, REPEATING)
         started = time.monotonic()
         _run_tasks(folder, params, mlflow_run, show, limits)
         _gather_outputs(folder)
@@ -289,13 +291,14 @@ def count_rejected(manifest_path: Path) -> dict[str, int]:
     return dict(Counter(split or "none" for split, reason in zip(splits, reasons, strict=True) if reason is not None))
 
 
-def _write_params(path: Path, params: Params) -> None:
+def write_params(path: Path, params: Params, comment: str) -> None:
+    """The params as a file that `--params` takes."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.default_flow_style = False
     with path.open("w", encoding="utf-8") as file:
-        file.write("# The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it.\n")
+        file.write(f"# {comment}\n")
         yaml.dump(params.model_dump(mode="json"), file)
 
 

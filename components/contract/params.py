@@ -14,6 +14,7 @@ from pydantic import Field, Strict, ValidationError
 from components.contract.errors import ParamsError
 from components.contract.evaluation import VerdictWord
 from components.contract.faults import expects, explain
+from components.contract.leaderboard import Leaderboard
 from components.contract.section import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side
 from components.contract.train_params import TrainParams
 from components.contract.tune_params import TuneParams
@@ -150,6 +151,9 @@ class EvaluateParams(Section):
         12, description="How many of the worst errors the report shows."
     )
     gate: GateParams = GateParams()
+    leaderboard: Leaderboard | None = Field(
+        None, description="What this model was preferred to, for the report: darkroom compare writes it."
+    )
     seed: Seed = 42
 
 

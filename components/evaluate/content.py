@@ -163,7 +163,7 @@ def reproduce_params(content: Content) -> str:
     sections = {
         "preprocess": {"image_size": list(dataset.image_size), "resize": dataset.resize},
         "train": content.bundle.params,
-        "evaluate": content.params.model_dump(mode="json"),
+        "evaluate": content.params.model_dump(mode="json", exclude={"leaderboard"}),
         "deploy": {"model_name": content.evaluation.model_name},
     }
     return "\n".join(f"{name}: {json.dumps(section, ensure_ascii=False)}" for name, section in sections.items())

@@ -24,6 +24,7 @@ from components.evaluate.content import (
     use_commands,
 )
 from components.evaluate.ink import LINE, POINTS_PER_INCH, SOFT
+from components.evaluate.leaderboard_page import HEADINGS, cells, sentences
 from components.evaluate.paper_pictures import explained_photos, fitted, small_photos
 from components.evaluate.search import best_trials, search_sentences, trial_row
 from components.evaluate.slices import is_clear
@@ -165,6 +166,13 @@ class Story:
             self._text(" ".join(search_sentences(content.study)))
             self._table([["trial", "accuracy", "epochs", "values"], *map(trial_row, best_trials(content.study))],
                         (0.1, 0.13, 0.11, 0.64))  # fmt: skip
+        board = content.params.leaderboard
+        if board is not None:
+            self._text("What it was preferred to", "h3")
+            self._text(" ".join(sentences(board)))
+            self._table([HEADINGS, *map(cells, board.rows)],
+                        (0.17, 0.09, 0.12, 0.08, 0.12, 0.1, 0.09, 0.09, 0.09, 0.05))  # fmt: skip
+        if content.study is not None or board is not None:
             self._text("Hyperparameters", "h3")
         self._table([["parameter", "value"], *([key, value] for key, value in train_params(bundle)
                      if len(value) < 200)], (0.42, 0.56))  # fmt: skip

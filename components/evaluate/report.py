@@ -30,6 +30,7 @@ from components.evaluate.content import (
     use_commands,
 )
 from components.evaluate.explain import spotlight
+from components.evaluate.leaderboard_page import table_of
 from components.evaluate.search import best_trials, search_sentences, trial_row
 from components.evaluate.slices import is_clear
 from components.evaluate.wording import epochs, interval, per_hundred, percent
@@ -85,6 +86,8 @@ def render(content: Content) -> str:
         augmentations=varied,
         search=search_sentences(content.study) if content.study else [],
         trials=[trial_row(trial) for trial in best_trials(content.study)] if content.study else [],
+        board=content.params.leaderboard,
+        **(table_of(content.params.leaderboard) if content.params.leaderboard else {}),
         verdict_word=VERDICT_WORDS[content.evaluation.gate.verdict],
         caveats=content.caveats,
         insights=content.insights,

@@ -25,6 +25,7 @@ VERBS = (
     "model",
     "lr-find",
     "package",
+    "compare",
 )
 
 
@@ -61,6 +62,11 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["serve", "--port", "0"], "a port from 1 to 65535 is expected"),
         (["clean", "--keep", "-1"], "--keep"),
         (["package", "--pretrained", "MobileNet9"], "one of ConvNeXtSmall, "),
+        (["compare"], "A comparison needs at least two models; there are none."),
+        (["compare", "20200101-000000-abcd"], "A finished run must stand at runs/20200101-000000-abcd"),
+        (["compare", "--data", "photos", "--try", "train.epochs=1"], "needs at least two models; there is one"),
+        (["compare", "--data", "photos", "--try", "train.epoch=1"], "train.epoch: unknown key"),
+        (["compare", "--seeds", "0"], "a number from 1 to 100 is expected"),
         (["develop"], "invalid choice: 'develop'"),
     ],
 )

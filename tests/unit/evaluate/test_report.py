@@ -29,6 +29,7 @@ from components.contract.evaluation import (
     SplitFigures,
     Verdict,
 )
+from components.contract.leaderboard import Leaderboard, Row
 from components.contract.params import EvaluateParams, TrainParams, load_params
 from components.contract.study import StudyInfo, Trial
 from components.contract.train_params import AugmentationParams
@@ -500,6 +501,31 @@ def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
         write_pdf(tmp_path / name, one)
     assert len((tmp_path / "with").read_bytes()) > len((tmp_path / "without").read_bytes())
     assert "The search for its params" not in render(content())
+
+
+def leaderboard_row(name: str, value: float, p_value: float | None) -> Row:
+    figure = Interval(value=value, low=value - 0.05, high=value + 0.05)
+    return Row(
+        name=name, seeds=(42,), accuracies=(value,), accuracy=figure, macro_f1=value, num_parameters=1234567,
+        bundle_mb=30.5, latency_ms=9.5, latency_of_8_ms=61.0, train_minutes=2.5, on_front=p_value is None,
+        p_value=p_value, tied=p_value is None,
+    )  # fmt: skip
+
+
+def test_what_the_model_was_preferred_to_is_shown_where_it_was_compared(tmp_path: Path) -> None:
+    board = Leaderboard(dataset_name="pets", num_images=120, pick="CNN", reason="Take CNN: it is best.", rows=(
+        leaderboard_row("CNN", 0.9, None), leaderboard_row("<b>VGG16</b>", 0.8, 0.01),
+    ))  # fmt: skip
+    without = content(num_photos=0, with_pictures=True)
+    made = replace(without, params=EvaluateParams(leaderboard=board))
+    said = " ".join(Page(render(made)).text.split())
+    for phrase in ("Take CNN: it is best.", "● CNN pick 90.0 % 85.0–95.0 %", "○ <b>VGG16</b> 80.0 %", "30.5 MB",
+                   "9.5 ms 61.0 ms 2.5 min"):  # fmt: skip
+        assert phrase in said, phrase
+    assert "What it was preferred to" not in render(without)
+    for name, one in (("with", made), ("without", without)):
+        write_pdf(tmp_path / name, one)
+    assert len((tmp_path / "with").read_bytes()) > len((tmp_path / "without").read_bytes())
 
 
 def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:

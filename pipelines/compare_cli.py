@@ -1,0 +1,131 @@
+"""`darkroom compare`: several models of one data set side by side, and which of them to take."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from components.contract.leaderboard import Leaderboard
+    from pipelines.compare import Model
+
+Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+PARAMS_SUFFIXES = (".yaml", ".yml")
+
+
+def add_compare(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Adds the verb."""
+    compare = verb("compare", _compare, "compare models on the same validation photos, and say which to take")
+    compare.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="a run id, or a params file; default: all finished runs of this folder",
+    )
+    compare.add_argument(
+        "--try", action="append", nargs="+", default=[], metavar="SECTION.KEY=VALUE", dest="tries",
+        help="a model: the params with these values; may be repeated",
+    )  # fmt: skip
+    add_params_options(compare)
+    compare.add_argument("--seeds", type=_seeds, default=1, metavar="N", help="trainings of each; default: %(default)s")
+    compare.add_argument("--output", type=Path, default=Path("comparison"), help="default: %(default)s")
+    compare.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from pipelines import show
+    from pipelines.compare import PAGE, PICK, compare
+
+    console = show.console(to_stderr=True)
+    models = list(_named(_models(arguments, console)))
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    for package in ("components", "pipelines"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    board = compare(models, arguments.seeds, arguments.output)
+    if arguments.json:
+        show.as_json(board.model_dump(mode="json") | {"page": str(arguments.output / PAGE)})
+        return 0
+    _show(board)
+    print(f"\n{arguments.output / PAGE} shows it all; to take the pick: "
+          f"darkroom run --params {arguments.output / PICK}")  # fmt: skip
+    return 0
+
+
+def _models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Model]":
+    from pipelines.compare import model_of_run
+    from pipelines.runs import find_run, list_runs
+
+    for name in arguments.models:
+        if Path(name).suffix in PARAMS_SUFFIXES:
+            yield _planned(Path(name).stem, arguments, console, params=Path(name))
+        else:
+            yield model_of_run(find_run(name))
+    for values in arguments.tries:
+        yield _planned(_name(values), arguments, console, set=[*arguments.set, *values])
+    if not arguments.models and not arguments.tries:
+        yield from (model_of_run(folder) for folder in list_runs() if folder.summary is not None)
+
+
+def _planned(name: str, arguments: argparse.Namespace, console: "Console", **changes: Any) -> "Model":
+    """A model that is to be trained: its params without `auto`."""
+    from pipelines import show
+    from pipelines.cli import resolve_data
+    from pipelines.compare import Model
+
+    resolution = resolve_data(argparse.Namespace(**vars(arguments) | changes))
+    console.print(f"{name}:", markup=False)
+    show.decisions(console, resolution)
+    return Model(name, resolution.params)
+
+
+def _name(values: list[str]) -> str:
+    """`MobileNetV2, image_size 150` of what was set."""
+    parts = []
+    for value in values:
+        key, _, text = value.partition("=")
+        last = key.rpartition(".")[2]
+        parts.append(text if last == "name" else f"{last} {text}")
+    return ", ".join(parts)
+
+
+def _named(models: "Iterator[Model]") -> "Iterator[Model]":
+    """The same, each under a name of its own."""
+    import dataclasses
+
+    taken: dict[str, int] = {}
+    for model in models:
+        taken[model.name] = taken.get(model.name, 0) + 1
+        number = taken[model.name]
+        yield model if number == 1 else dataclasses.replace(model, name=f"{model.name} ({number})")
+
+
+def _show(board: "Leaderboard") -> None:
+    from rich.table import Table
+
+    from components.evaluate.leaderboard_page import HEADINGS, cells, sentences
+    from pipelines import show
+
+    out = show.console()
+    table = Table(
+        title=f"{board.dataset_name}: {board.num_images:,} validation photos", title_justify="left",
+        caption="● on the Pareto front of accuracy, time of one photo and size", caption_justify="left",
+    )  # fmt: skip
+    for place, heading in enumerate(HEADINGS):
+        table.add_column(heading, overflow="fold", justify="left" if place == 0 else "right")
+    for row in board.rows:
+        table.add_row(*cells(row), style="bold" if row.name == board.pick else None)
+    out.print()
+    out.print(table, soft_wrap=False, markup=False)
+    for sentence in sentences(board):
+        out.print(sentence, markup=False)
+
+
+def _seeds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 100 is expected; found {text!r}")
+    return int(text)

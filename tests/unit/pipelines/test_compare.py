@@ -1,0 +1,118 @@
+"""`darkroom compare`: finished runs, and models that are trained for it, on the same validation photos."""
+
+import json
+from html import escape
+from pathlib import Path
+
+import pytest
+
+from components.contract.bundle import read_bundle
+from components.contract.errors import ArtifactError, ParamsError
+from components.contract.leaderboard import Leaderboard
+from components.contract.outputs import write_json
+from components.contract.params import load_params
+from pipelines.compare import Model, compare, model_of_run
+from pipelines.local import write_params
+from pipelines.runs import RunFolder, RunState
+from tests.made import make_bundle, make_dataset, make_photos
+
+
+def finished_run(folder: Path, *, scale: float = 0.05, seed: int = 0, side: int = 16) -> Model:
+    """A run folder as far as a comparison reads it; a scale below 0 names every photo wrongly."""
+    info = make_dataset(folder / "dataset", side=side, seed=seed)
+    make_bundle(folder / "model", info, scale=scale)
+    write_params(folder / "params.yaml", load_params(None, ("data.uri=made",)), "made")
+    write_json(folder / "run.json", RunState(run_id=folder.name, status="finished", started="now", data="made"))
+    write_json(folder / "summary.json", {"model": {"name": "mean colour"}, "seconds": {"train": 90.0}})
+    return model_of_run(RunFolder(folder))
+
+
+def test_finished_runs_are_compared_and_logged(tmp_path: Path, mlflow_store: str) -> None:
+    from mlflow import MlflowClient
+
+    models = [finished_run(tmp_path / "one", scale=-0.05), finished_run(tmp_path / "two")]
+    board = compare(models, 1, tmp_path / "comparison")
+    assert [row.name for row in board.rows] == ["mean colour of two", "mean colour of one"]
+    assert [row.accuracy.value for row in board.rows] == [1.0, 0.0]
+    assert board.pick == "mean colour of two"
+    assert board.rows[0].train_minutes == 1.5
+    assert board.rows[0].num_parameters == 9
+    assert all(row.latency_ms > 0 and row.latency_of_8_ms > 0 and row.bundle_mb > 0 for row in board.rows)
+    written = Leaderboard.model_validate_json((tmp_path / "comparison" / "leaderboard.json").read_bytes())
+    assert written == board
+    assert escape(board.reason) in (tmp_path / "comparison" / "leaderboard.html").read_text()
+
+    picked = load_params(tmp_path / "comparison" / "pick.yaml")
+    assert picked.evaluate.leaderboard == board
+    assert picked.data.uri == "made"
+
+    client = MlflowClient()
+    (run,) = client.search_runs([client.get_experiment_by_name("auto").experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["mlflow.note.content"] == board.reason
+    files = {file.path for file in client.list_artifacts(run.info.run_id, "leaderboard")}
+    assert files == {"leaderboard/leaderboard.html", "leaderboard/leaderboard.json", "leaderboard/pick.yaml"}
+
+
+def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflow_store: str) -> None:
+    models = [finished_run(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("other", 7))]
+    board = compare(models, 1, tmp_path / "comparison")
+    assert len(board.rows) == 2
+    (reason,) = board.left_out
+    assert reason == ("mean colour of other: its validation photos are not those of mean colour of a, of which it has "
+                      "0 of 36.")  # fmt: skip
+    with pytest.raises(ArtifactError, match=r"At least two models .* one is\. mean colour of other: its validation"):
+        compare([models[0], models[2]], 1, tmp_path / "another")
+
+
+def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
+    models = [finished_run(tmp_path / name) for name in ("a", "b")]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "pick.yaml").write_text("precious")
+    with pytest.raises(ArtifactError, match=r"mine holds something else\. Name another with --output"):
+        compare(models, 1, tmp_path / "mine")
+    assert (tmp_path / "mine" / "pick.yaml").read_text() == "precious"
+
+
+def test_one_model_is_no_comparison(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="at least two models; there is one"):
+        compare([finished_run(tmp_path / "a")], 1, tmp_path / "comparison")
+
+
+def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_left_out(
+    tmp_path: Path, mlflow_store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow import MlflowClient
+
+    from components.contract.resolve import resolve
+
+    photos = make_photos(tmp_path / "photos", per_class=12, size=(16, 16))
+    settings = ("data.uri=" + json.dumps(str(photos)), "train.epochs=2", "train.augmentation=none")
+    layers = "[{Conv2D: {filters: 4, kernel_size: 3}}, GlobalAveragePooling2D]"
+    planned = {
+        "small": (*settings, f"train.model.layers={layers}"),
+        "flat": (*settings, "train.model.layers=[Flatten]"),
+        "without weights": (*settings, "train.model.name=MobileNetV2", "train.model.weights=absent.h5",
+                            "preprocess.image_size=32"),
+    }  # fmt: skip
+    models = [
+        Model(name, resolve(load_params(None, values), native_size=(16, 16), data_name="photos").params)
+        for name, values in planned.items()
+    ]
+    board = compare(models, 2, tmp_path / "comparison")
+    assert {row.name for row in board.rows} == {"small", "flat"}
+    assert all(row.seeds == (42, 43) and len(row.accuracies) == 2 for row in board.rows)
+    assert board.left_out[0].startswith("without weights: train.model.weights must be imagenet, none or the path")
+    bundles = sorted((tmp_path / "comparison" / "models").glob("*/bundle"))
+    assert len(bundles) == 4
+    client = MlflowClient()
+    runs = client.search_runs([client.get_experiment_by_name("photos").experiment_id])
+    children = {run.info.run_id: run for run in runs if "mlflow.parentRunId" in run.data.tags}
+    assert {read_bundle(bundle).mlflow_run_id for bundle in bundles} == {
+        run_id for run_id, run in children.items() if run.info.status == "FINISHED"
+    }
+
+    caplog.set_level("INFO")
+    again = compare(models[:2], 2, tmp_path / "comparison")
+    assert caplog.text.count("stands already") == 4
+    assert [row.accuracies for row in again.rows] == [row.accuracies for row in board.rows]
