@@ -105,24 +105,39 @@ def _named(models: "Iterator[Model]") -> "Iterator[Model]":
 
 
 def _show(board: "Leaderboard") -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from components.evaluate.leaderboard_page import HEADINGS, cells, sentences
+    from components.evaluate.leaderboard_page import OFF_FRONT, ON_FRONT, sentences
+    from components.evaluate.wording import interval, percent
     from pipelines import show
 
     out = show.console()
+    several = any(len(row.seeds) > 1 for row in board.rows)
     table = Table(
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
         title=f"{board.dataset_name}: {board.num_images:,} validation photos", title_justify="left",
         caption="● on the Pareto front of accuracy, time of one photo and size", caption_justify="left",
     )  # fmt: skip
-    for place, heading in enumerate(HEADINGS):
-        table.add_column(heading, overflow="fold", justify="left" if place == 0 else "right")
+    table.add_column("model", overflow="fold")
+    for heading in ("accuracy", "macro F1", "param.", "bundle", "1 photo", "8 photos", "training"):
+        table.add_column(heading, justify="right")
     for row in board.rows:
-        table.add_row(*cells(row), style="bold" if row.name == board.pick else None)
+        table.add_row(
+            f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}{f', {len(row.seeds)} seeds' if several else ''}",
+            f"{percent(row.accuracy.value)}\n{interval(row.accuracy)}", percent(row.macro_f1),
+            _count(row.num_parameters), f"{row.bundle_mb:,.1f} MB", f"{row.latency_ms:.1f} ms",
+            f"{row.latency_of_8_ms:.1f} ms", f"{row.train_minutes:.1f} min",
+            style="bold" if row.name == board.pick else None,
+        )  # fmt: skip
     out.print()
     out.print(table, soft_wrap=False, markup=False)
     for sentence in sentences(board):
         out.print(sentence, markup=False)
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 100_000 else f"{number / 1e6:.2f} M"
 
 
 def _seeds(text: str) -> int:

@@ -276,6 +276,9 @@ def _study_facts(study: "StudyInfo") -> dict[str, Any]:
         "name": study.name,
         "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
         "best": {"number": best.number, "accuracy": best.accuracy, "values": best.values},
+        "objectives": list(study.objectives),
+        "front": list(study.front),
+        "choice": study.choice,
         "importance": study.importance,
     }
 

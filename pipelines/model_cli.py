@@ -127,7 +127,7 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
 
     train, size = params.train, params.preprocess.size
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        brought = bring(train.model, size, class_names=None, folder=Path(scratch) / "model")
+        brought = bring(train.model, train.seen_size(size), class_names=None, folder=Path(scratch) / "model")
         start_tensorflow(train.seed)
         from components.train.account import account
         from components.train.architecture import build_network
@@ -135,7 +135,12 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
         if brought is not None and brought.layer is None:
             num_classes = brought.facts.num_outputs or num_classes
         network = build_network(
-            train.model, image_size=size, num_classes=num_classes, batch_size=train.batch_size, brought=brought
+            train.model,
+            image_size=size,
+            num_classes=num_classes,
+            batch_size=train.batch_size,
+            brought=brought,
+            seen_size=train.seen_size(size),
         )
     return network.model.name, account(network, train.batch_size)
 

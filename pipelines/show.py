@@ -134,8 +134,13 @@ def _search(study: dict[str, Any]) -> str:
     trials, best = study["trials"], study["best"]
     values = ", ".join(f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
                        for key, value in best["values"].items())  # fmt: skip
-    return (f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed); the best is "
-            f"number {best['number'] + 1}: {values}")  # fmt: skip
+    chosen = (
+        f"{study['choice']} Its values: "
+        if len(study["objectives"]) > 1
+        else f"the best is number {best['number'] + 1}: "
+    )
+    return (f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed); "
+            f"{chosen}{values}")  # fmt: skip
 
 
 def _figure(interval: dict[str, float]) -> str:

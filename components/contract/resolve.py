@@ -95,7 +95,7 @@ def resolve(
         decisions.append(warning)
 
     if params.tune.trials:
-        check_space(train, auto_space(train) if params.tune.space == "auto" else params.tune.space)
+        check_space(train, auto_space(train) if params.tune.space == "auto" else params.tune.space, preprocess.size)
 
     deploy = params.deploy
     if deploy.model_name == "auto":
@@ -112,7 +112,13 @@ def resolve_train(
     """Settles the `auto` values of the train section for photos of `image_size` (height, width)."""
     tiny = max(image_size) <= TINY_PIXELS
     model, decisions = _resolve_model(train.model, image_size, given)
-    check_model(model, image_size, given)
+    seen = train.seen_size(image_size)
+    if seen == image_size:
+        train = train.model_copy(update={"image_size": None})
+    elif seen[0] > image_size[0] or seen[1] > image_size[1]:
+        raise ParamsError(f"train.image_size must not be larger than the photos are prepared, {_size_text(image_size)} "
+                          f"px; it is {_size_text(seen)} px. Set a larger preprocess.image_size, or auto.")  # fmt: skip
+    check_model(model, seen, given)
     settled = {"augmentation": "light" if tiny else "medium", "trainable": _trainable(model)}
     phases = train.phases if train.phases == "auto" else tuple(_settle(phase, settled) for phase in train.all_phases)
     if any(phase.augmentation == "auto" for phase in train.all_phases):
@@ -193,6 +199,9 @@ def _resolve_image_size(
     given = params.preprocess.image_size
     if given != "auto":
         return given, "as given"
+    largest = _largest_size(params)
+    if largest is not None:
+        return largest
     model = params.train.model
     kind = model.described_kind
     if kind in ("upload", "bundle"):
@@ -213,6 +222,20 @@ def _resolve_image_size(
         return 128, f"for a network of your own (the photos are {_size_text(native_size)} px)"
     size = BACKBONES["MobileNetV2"].size
     return size, f"for MobileNetV2, because the photos are {_size_text(native_size)} px (more than {TINY_PIXELS})"
+
+
+def _largest_size(params: Params) -> tuple[int | tuple[int, int], str] | None:
+    """The largest size that a training of these params needs, and why; None where nothing but the model says."""
+    space = params.tune.space if params.tune.trials and params.tune.space != "auto" else {}
+    if "image_size" in space:
+        sizes = [size for size in space["image_size"].ends() if isinstance(size, int)]
+        return max(sizes, default=MIN_SIZE), "the largest size that is searched"
+    if params.train.image_size is not None:
+        return params.train.image_size, "that of train.image_size"
+    if "model.name" in space:
+        names = [str(name) for name in space["model.name"].ends() if name in BACKBONES]
+        return max((BACKBONES[name].size for name in names), default=MIN_SIZE), "the largest of the backbones' sizes"
+    return None
 
 
 def _size_text(size: tuple[int, int]) -> str:

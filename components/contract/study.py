@@ -22,6 +22,8 @@ class Trial(BaseModel):
     Attributes:
         values: by keys of train.
         accuracy: on the validation photos, at the kept epoch; None where the trial has none.
+        latency_ms: of one photo through its network, on the machine that searched; None where nobody asked.
+        size_mb: of the network's weights; None where nobody asked.
         reason: why it was ended early or failed.
     """
 
@@ -33,6 +35,8 @@ class Trial(BaseModel):
     accuracy: float | None
     epochs: int
     seconds: float
+    latency_ms: float | None = None
+    size_mb: float | None = None
     reason: str | None = None
 
 
@@ -46,7 +50,12 @@ class StudyInfo(BaseModel):
     dataset_fingerprint: str
     trials: tuple[Trial, ...]
     best: int | None
-    """The number of the best trial; None where nothing was searched."""
+    """The number of the trial that train takes; None where nothing was searched."""
+    objectives: tuple[str, ...] = ("accuracy",)
+    front: tuple[int, ...] = ()
+    """The numbers of the trials that no other beats in all objectives, the most accurate first."""
+    choice: str = ""
+    """Why train takes the best, in a sentence."""
     importance: dict[str, float]
     """How much of the differences in accuracy each key explains, from 0 to 1; empty for fewer than some ten trials."""
     mlflow_run_id: str | None = None

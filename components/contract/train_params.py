@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
 from components.contract.faults import expects, fault
 from components.contract.model_params import ModelParams
-from components.contract.section import Fraction, Section, Seed
+from components.contract.section import MAX_SIZE, MIN_SIZE, Fraction, Section, Seed, Side
 
 
 class AugmentationParams(Section):
@@ -121,6 +121,16 @@ class TrainParams(Phase):
     """How the network is trained. The values of a phase hold for all phases that do not say otherwise."""
 
     model: ModelParams = ModelParams()
+    image_size: (
+        Annotated[
+            Side | Annotated[tuple[Side, Side], Strict(False)],
+            expects(f"null, a number of pixels from {MIN_SIZE} to {MAX_SIZE}, or [height, width]"),
+        ]
+        | None
+    ) = Field(
+        None, description="What the network sees, where that is smaller than the photos are prepared: it scales them "
+        "down itself, so that the service does the same. null: as they are prepared."
+    )  # fmt: skip
     phases: Annotated[tuple[Phase, ...], Strict(False), Field(min_length=1)] | Literal["auto"] = Field(
         "auto", description="Stretches of training one after another; each says only what differs. auto: one."
     )
@@ -168,6 +178,12 @@ class TrainParams(Phase):
         if self.ema is not None and self.swa is not None:
             raise fault("either ema or swa averages the weights; found both")
         return self
+
+    def seen_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of what the network sees of photos that are prepared at `image_size`."""
+        if self.image_size is None:
+            return image_size
+        return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:

@@ -59,6 +59,8 @@ Searched = Annotated[
 ]  # fmt: skip
 Space = dict[str, Searched]
 
+Objective = Literal["accuracy", "latency", "size"]
+
 
 class TuneParams(Section):
     """A search for the best values of `train`. Trials see the validation photos only."""
@@ -70,6 +72,17 @@ class TuneParams(Section):
         "model.head[1].Dropout.rate or phases[1].epochs. auto: what matters most for the kind of model."
     )  # fmt: skip
     sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from the trials so far.")
+    objectives: Annotated[tuple[Objective, ...], Strict(False)] = Field(
+        ("accuracy",), description="What a trial is judged by. With latency (of one photo through the network, on this "
+        "machine's CPU) or size (of its weights) the study finds the Pareto front, and train takes the most accurate "
+        "on it. Several cannot be pruned by."
+    )  # fmt: skip
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="A trial whose network takes longer for one photo is ended before it is trained."
+    )
+    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="A trial whose network has more weights is ended before it is trained."
+    )
     pruner: Literal["median", "halving", "hyperband", "none"] = Field(
         "median", description="Which trials are ended early, by their validation accuracy after each epoch."
     )
@@ -77,6 +90,18 @@ class TuneParams(Section):
         1, description="How many tasks share the trials; more than one needs a PostgreSQL at DARKROOM_STUDIES."
     )
     seed: Seed = 42
+
+    @model_validator(mode="after")
+    def _judges_by_accuracy(self) -> Self:
+        if "accuracy" not in self.objectives or len(set(self.objectives)) < len(self.objectives):
+            raise fault("objectives must hold accuracy, and each of accuracy, latency and size at most once; found "
+                        f"{', '.join(self.objectives) or 'none'}")  # fmt: skip
+        return self
+
+    @property
+    def weighs(self) -> bool:
+        """Whether what a network costs plays a part."""
+        return len(self.objectives) > 1 or self.max_latency_ms is not None or self.max_size_mb is not None
 
     @property
     def searchers(self) -> int:
@@ -110,8 +135,13 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
         raise ParamsError(f"tune.space: train cannot have {_shown(values)}: {found}.") from None
 
 
-def check_space(train: TrainParams, space: Space) -> None:
+def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -> None:
     """Tries both ends of each range and each choice, each by itself, before any trial.
+
+    Args:
+        train: the section, resolved.
+        space: what is searched.
+        image_size: (height, width) of the photos as they are prepared.
 
     Raises:
         ParamsError: a key that is not there or cannot be tuned, or a value that cannot stand there.
@@ -120,7 +150,10 @@ def check_space(train: TrainParams, space: Space) -> None:
         raise ParamsError("tune.space must name at least one key of train; it is empty. Leave it out for auto.")
     for key, searched in space.items():
         for value in searched.ends():
-            with_values(train, {key: value})
+            height, width = with_values(train, {key: value}).seen_size(image_size)
+            if height > image_size[0] or width > image_size[1]:
+                raise ParamsError(f"tune.space: {key} must not be larger than the photos are prepared, {image_size[0]} "
+                                  f"× {image_size[1]} px; found {value}. Set preprocess.image_size: auto.")  # fmt: skip
 
 
 def auto_space(train: TrainParams) -> Space:

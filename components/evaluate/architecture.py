@@ -43,8 +43,11 @@ class Box:
 def boxes_of(bundle: BundleInfo) -> list[Box]:
     """From the photo to the classes; what the bundle does not tell is left out."""
     model = bundle.params.get("model") or {}
-    start: Shape | None = (*bundle.image_size, 3)
+    seen = _seen_size(bundle)
+    start: Shape | None = (*seen, 3)
     boxes = [Box("photo, RGB", shape_text((*bundle.image_size, 3)), 0, "")]
+    if seen != bundle.image_size:
+        boxes.append(Box("scaled down", shape_text((*seen, 3)), 0, ""))
     own = bool(model.get("layers"))
     listed = [parse_layer(layer) for layer in model["layers"]] if own else _head(model.get("head"))
     if not own:
@@ -135,8 +138,16 @@ def _words(layer: Layer) -> str:
 
 def _features(bundle: BundleInfo, name: str | None) -> Shape | None:
     """What the backbone gives, as far as that is known; a picture must not keep a verdict from being written."""
-    fits = name in BACKBONES and min(bundle.image_size) >= BACKBONES[name].smallest
-    return feature_shape(str(name), bundle.image_size) if fits else None
+    seen = _seen_size(bundle)
+    fits = name in BACKBONES and min(seen) >= BACKBONES[name].smallest
+    return feature_shape(str(name), seen) if fits else None
+
+
+def _seen_size(bundle: BundleInfo) -> tuple[int, int]:
+    """(height, width) that the network scales photos down to, or takes them at."""
+    size = bundle.params.get("image_size") or bundle.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
 
 
 def _backbone(bundle: BundleInfo, head: Sequence[Layer], gives: Shape | None) -> Box:

@@ -115,11 +115,10 @@ def reason(rows: Sequence[Row], pick: Row, num_images: int) -> str:
             f"any other ({second.name} is next with {percent(second.accuracy.value)}, p {_p(second.p_value)})."
         )
     if pick is best:
-        names = listed([row.name for row in ties])
-        faster = "that one is not" if len(ties) == 1 else "none of them is"
+        names, are = listed([row.name for row in ties]), "is" if len(ties) == 1 else "are"
         return (
-            f"Take {pick.name}: it names {figure} rightly, which is a tie with {names} (p {_p(ties[0].p_value)}), "
-            f"and {faster} faster by more than a tenth than its {pick.latency_ms:.1f} ms a photo."
+            f"Take {pick.name}: it names {figure} rightly, in {pick.latency_ms:.1f} ms each, and {names}, a tie with "
+            f"it (p {_p(ties[0].p_value)}), {are} not faster by more than a tenth."
         )
     return (f"Take {pick.name}: it names {figure} rightly, which is a tie with the most accurate, {best.name} "
             f"({percent(best.accuracy.value)}, p {_p(pick.p_value)}), and takes {pick.latency_ms:.1f} ms a photo "

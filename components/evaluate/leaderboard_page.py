@@ -53,7 +53,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def sentences(board: Leaderboard) -> list[str]:
     """The reason of the pick, and what else is to be known of the table."""
-    best, ties = board.rows[0], [row for row in board.rows[1:] if row.tied]
+    best, ties = board.rows[0], [row for row in board.rows[1:] if row.tied and row.name not in board.reason]
     told = [board.reason]
     for row in ties:
         told.append(f"{row.name} and {best.name} are a tie: chance alone makes such a difference with a probability of "

@@ -25,6 +25,8 @@ def search_sentences(study: StudyInfo) -> list[str]:
         best, usual = ranked[0], median(accuracy for trial in study.trials if (accuracy := trial.accuracy) is not None)
         sentences.append(f"Trial {best.number + 1} was the best with {percent(best.accuracy)}, where {percent(usual)} "
                          "was usual; this model was trained with its params.")  # fmt: skip
+    if len(study.objectives) > 1:
+        sentences.append(study.choice)
     weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MOST_KEYS]
     if weights:
         said = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)

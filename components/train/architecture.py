@@ -19,7 +19,7 @@ from components.train.backbone import build_backbone
 from components.train.brought import Brought
 from components.train.imported.loading import opened
 from components.train.imported.wiring import wire
-from components.train.pixels import grey, scaled
+from components.train.pixels import grey, scaled, shrunk
 from components.train.places import embedding_of, last_map
 
 KERAS_LAYERS: Final = {
@@ -74,7 +74,7 @@ class Network:
 
 def build_network(
     params: ModelParams, *, image_size: tuple[int, int], num_classes: int, batch_size: int,
-    brought: Brought | None = None,
+    brought: Brought | None = None, seen_size: tuple[int, int] | None = None,
 ) -> Network:  # fmt: skip
     """The network that `train.model` describes; a model that is brought has its weights, any other random ones.
 
@@ -84,39 +84,43 @@ def build_network(
         num_classes: how many logits it gives.
         batch_size: for the check that training fits into memory.
         brought: for kinds upload and bundle: what `bring` gave.
+        seen_size: (height, width) that the photos are scaled down to within the network; None for `image_size`.
 
     Raises:
         ModelError: it cannot be built; names the layer and its input.
     """
+    seen = seen_size or image_size
     pixels = keras.Input((*image_size, 3), dtype="uint8", name="pixels")
     if brought is not None:
-        return _on_a_model(brought, pixels, params, num_classes, batch_size)
+        return _on_a_model(brought, pixels, seen, params, num_classes, batch_size)
     if params.name is None:
         assert params.layers is not None, "kind layers has layers"
-        start = scaled(pixels, "0 to 1")
+        start = shrunk(scaled(pixels, "0 to 1"), seen)
         return _on(pixels, start, None, params.layers, "train.model.layers", "own_network", num_classes, batch_size)
     if params.head == "imagenet":
-        return _with_its_top(params.name, pixels, num_classes)
-    backbone = build_backbone(params.name, pixels)
+        return _with_its_top(params.name, pixels, seen, num_classes)
+    backbone = build_backbone(params.name, pixels, image_size=seen)
     head = head_layers(params.head)
     return _on(pixels, backbone.output, backbone, head, "train.model.head", params.name, num_classes, batch_size)
 
 
-def _with_its_top(name: str, pixels: keras.KerasTensor, num_classes: int) -> Network:
+def _with_its_top(name: str, pixels: keras.KerasTensor, seen: tuple[int, int], num_classes: int) -> Network:
     if num_classes != NUM_IMAGENET_CLASSES:
         raise ModelError(f"The head imagenet names {NUM_IMAGENET_CLASSES} classes; the data have {num_classes}. Take "
                          "another: train.model.head=linear.")  # fmt: skip
-    return _as_it_is(name, pixels, build_backbone(name, pixels, with_top=True).output)
+    return _as_it_is(name, pixels, build_backbone(name, pixels, image_size=seen, with_top=True).output)
 
 
 def _on_a_model(
-    brought: Brought, pixels: keras.KerasTensor, params: ModelParams, num_classes: int, batch_size: int
-) -> Network:
+    brought: Brought, pixels: keras.KerasTensor, seen: tuple[int, int], params: ModelParams, num_classes: int,
+    batch_size: int,
+) -> Network:  # fmt: skip
     """A model that is brought, with its own output layer or a new head."""
-    if brought.pixels == "0 to 255" and brought.facts.input_dtype == "uint8":
+    if brought.pixels == "0 to 255" and brought.facts.input_dtype == "uint8" and seen == tuple(pixels.shape[1:3]):
         start = pixels
     else:
         start = scaled(grey(pixels) if brought.facts.input_shape[2] == 1 else pixels, brought.pixels)
+        start = shrunk(start, seen)
     taken = {layer.name for layer in keras.Model(pixels, start).layers} | {"pixels"}
     taken |= {"logits"} if brought.layer else set()
     with opened(brought.folder) as (plan, weights_path):
@@ -152,7 +156,7 @@ def _on(
     traced = trace(hidden, tuple(start.shape[1:]), where)
     shape = traced[-1].output_shape if traced else tuple(start.shape[1:])
     _check_memory([*traced, Traced(output, shape, (num_classes,))], batch_size, where)
-    taken = {layer.name for layer in backbone.layers} if backbone else {"pixels", "rescaling"}
+    taken = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
     tensors = [start, *_stack(start, (*hidden, output), where, taken)]
 
     features = [tensor for tensor in tensors[0 if backbone else 1 :] if len(tensor.shape) == 4]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from components.contract.errors import ModelError, WeightsError
 from components.contract.model_params import PixelScale
 from components.contract.outputs import write_file
-from components.train.pixels import scaled
+from components.train.pixels import scaled, shrunk
 
 if TYPE_CHECKING:
     import keras
@@ -130,8 +130,16 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
     return path
 
 
-def build_backbone(name: str, pixels: "keras.KerasTensor", *, with_top: bool = False) -> "keras.Model":
+def build_backbone(
+    name: str, pixels: "keras.KerasTensor", *, image_size: tuple[int, int] | None = None, with_top: bool = False
+) -> "keras.Model":
     """The network from pixels to its feature map, or with its top to 1,000 logits; with random weights.
+
+    Args:
+        name: a key of BACKBONES.
+        pixels: uint8 (batch, height, width, 3), RGB.
+        image_size: (height, width) that it sees; None for that of the pixels.
+        with_top: whether it gives logits.
 
     Raises:
         ModelError: it cannot be built for photos of this size.
@@ -142,11 +150,14 @@ def build_backbone(name: str, pixels: "keras.KerasTensor", *, with_top: bool = F
     settings: dict[str, Any] = {"classifier_activation": None} if with_top else {}
     if scale is not None and name.startswith(_OWN_SCALING):
         settings["include_preprocessing"] = False
-    start = pixels if scale is None else scaled(pixels, scale)
+    seen = image_size or tuple(pixels.shape[1:3])
+    is_shrunk = seen != tuple(pixels.shape[1:3])
+    start = pixels if scale is None and not is_shrunk else scaled(pixels, scale or "0 to 255")
+    start = shrunk(start, seen) if is_shrunk else start
     try:
         built = getattr(keras.applications, name)(include_top=with_top, weights=None, input_tensor=start, **settings)
     except ValueError as error:
-        size = " × ".join(map(str, pixels.shape[1:3]))
+        size = " × ".join(map(str, seen))
         raise ModelError(f"{name} cannot be built for photos of {size} px: {' '.join(str(error).split())}") from None
     return keras.Model(pixels, built.output, name=name)  # some of Keras' want their input in a list
 

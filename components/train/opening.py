@@ -70,10 +70,10 @@ def open_network(params: TrainParams, info: DatasetInfo) -> Opened:
         UploadError: the uploaded model is refused.
         ArtifactError: the earlier model is missing.
     """
-    model = params.model
-    weights_path = _weights_path(model, info)
+    model, seen = params.model, params.seen_size(info.image_size)
+    weights_path = _weights_path(model, seen)
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        brought = bring(model, info.image_size, info.class_names, Path(scratch) / "model")
+        brought = bring(model, seen, info.class_names, Path(scratch) / "model")
         from components.train.tensorflow_start import start_tensorflow
 
         start_tensorflow(params.seed)
@@ -81,7 +81,7 @@ def open_network(params: TrainParams, info: DatasetInfo) -> Opened:
 
         network = build_network(
             model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
-            brought=brought,
+            brought=brought, seen_size=seen,
         )  # fmt: skip
     weights_sha256 = None
     if weights_path is not None:
@@ -91,7 +91,7 @@ def open_network(params: TrainParams, info: DatasetInfo) -> Opened:
     return Opened(network, weights_sha256, brought)
 
 
-def _weights_path(model: ModelParams, info: DatasetInfo) -> Path | None:
+def _weights_path(model: ModelParams, image_size: tuple[int, int]) -> Path | None:
     if model.name is None or model.weights is None:
         return None
-    return find_weights(model.name, model.weights, info.image_size, with_top=model.head == "imagenet")
+    return find_weights(model.name, model.weights, image_size, with_top=model.head == "imagenet")

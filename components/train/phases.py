@@ -88,7 +88,8 @@ def examples_of(
     augmentation, seed = phase.augmentation_params, params.seed
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
-        views = min(params.views, phase.epochs)  # an epoch sees one of each photo
+        # An epoch sees one of each photo; without augmentation all would be alike.
+        views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
         learnt = Wanted(photos.training, f"{photos.fingerprint} train", views, augmentation, seed)
         checked = Wanted(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed)
         if cache.can_hold(learnt, checked):

@@ -65,6 +65,24 @@ def grey(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
     return keras.layers.AveragePooling2D((1, 3), name="grey")(in_a_row)
 
 
+def shrunk(photos: "keras.KerasTensor", image_size: tuple[int, int]) -> "keras.KerasTensor":
+    """Photos at the size that the network sees: means over whole pixels first, so that none is passed over.
+
+    Args:
+        photos: float32 (batch, height, width, channels).
+        image_size: (height, width), not larger.
+    """
+    import keras
+
+    height, width = photos.shape[1:3]
+    window = height // image_size[0], width // image_size[1]
+    if max(window) > 1:
+        photos = keras.layers.AveragePooling2D(window, name="shrunk")(photos)
+    if tuple(photos.shape[1:3]) != image_size:
+        photos = keras.layers.Resizing(*image_size, name="resized")(photos)
+    return photos
+
+
 def _channels_turned(rgb: "keras.KerasTensor") -> "keras.KerasTensor":
     import keras
 

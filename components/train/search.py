@@ -12,14 +12,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract.backbones import BACKBONES
 from components.contract.cache import cache_dir
 from components.contract.dataset import DatasetInfo
-from components.contract.errors import ModelError, ParamsError, SearchError
+from components.contract.errors import DarkroomError, ModelError, ParamsError, SearchError
 from components.contract.resolve import resolve_train
-from components.contract.study import StudyInfo, Trial
+from components.contract.study import StudyInfo
 from components.contract.tracking import Run, child_run, end_run
 from components.contract.train_params import TrainParams
-from components.contract.tune_params import Choices, Space, TuneParams, with_values
+from components.contract.tune_params import Space, TuneParams, with_values
+from components.train.cost import Cost
+from components.train.trials import (
+    DATASET,
+    REASON,
+    OutOfMemoryError,
+    accuracies,
+    begun,
+    choice_of,
+    described,
+    ended,
+    front_of,
+    report,
+    suggest,
+    values_of,
+    weigh,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -34,10 +51,11 @@ RETRIES: Final = 2
 OPENING_TRIES: Final = 3
 WARM_UP_TRIALS: Final = 5
 """Trials before any is pruned."""
-REASON, EPOCHS, DATASET = "reason", "epochs", "dataset"
 
 Objective = Callable[[TrainParams, Run, "Watch"], "Fitted"]
 """Trains with these params, logs to this run, and calls the watch after each epoch."""
+Weigh = Callable[[TrainParams], Cost]
+"""Says what the network of these params costs."""
 
 
 class Search:
@@ -56,30 +74,36 @@ class Search:
         self._train = train
         self._tune = tune
         self._space = space
-        facts = [info.fingerprint, train.model_dump(mode="json"),
+        facts: list[Any] = [info.fingerprint, train.model_dump(mode="json"),
                  {key: searched.model_dump(mode="json") for key, searched in space.items()}]  # fmt: skip
+        if tune.weighs:
+            facts.append([tune.objectives, tune.max_latency_ms, tune.max_size_mb])
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         self.name = f"{info.name}-{digest[:12]}"
 
-    def run(self, objective: Objective, parent: Run) -> StudyInfo:
+    def run(self, objective: Objective, parent: Run, weigher: Weigh | None = None) -> StudyInfo:
         """Tries what is left of the budget, and says what came of all trials.
 
         Args:
             objective: one training.
             parent: each trial is a child of this run.
+            weigher: tells what a network costs; needed where tune wants to know.
 
         Raises:
             SearchError: the study cannot be opened, another search has it, or no trial came to an end.
         """
         with self._opened() as study:
             self._sweep(study)
-            done = _spent(study)
+            done = ended(study)
             if done:
                 log.info("The study %s has %d of %d trials already; the search goes on.", self.name, done,
                          self._tune.trials)  # fmt: skip
             deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
-            while _begun(study) < self._tune.trials and time.monotonic() < deadline:
-                study.optimize(lambda trial: self._try(trial, objective, parent, study), n_trials=1, catch=())
+            if done < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
+                log.info("With several objectives no trial is ended early: pruners go by one figure.")
+            while begun(study) < self._tune.trials and time.monotonic() < deadline:
+                study.optimize(lambda trial: self._try(trial, objective, weigher, parent), n_trials=1,
+                               catch=(OutOfMemoryError,))  # fmt: skip
             return self._info_of(study, parent)
 
     @contextlib.contextmanager
@@ -90,13 +114,13 @@ class Search:
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         address = os.environ.get(STUDIES_VARIABLE)
         with contextlib.ExitStack() as stack:
+            if self._tune.workers > 1 and (address is None or address.startswith("sqlite:")):
+                raise ParamsError(
+                    f"tune.workers: {self._tune.workers} share a study in a database that several can write; set "
+                    f"{STUDIES_VARIABLE} to a PostgreSQL, such as postgresql://user:password@host/optuna, or "
+                    "tune.workers: 1."
+                )
             if address is None:
-                if self._tune.workers > 1:
-                    raise ParamsError(
-                        f"tune.workers: {self._tune.workers} share a study in a database that several can write; set "
-                        f"{STUDIES_VARIABLE} to a PostgreSQL, such as postgresql://user:password@host/optuna, or "
-                        "tune.workers: 1."
-                    )
                 folder = cache_dir() / "studies"
                 folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(_alone(folder / f"{self.name}.lock"))
@@ -105,6 +129,8 @@ class Search:
                 try:
                     study = self._study_at(address, stack)
                     break
+                except DarkroomError:
+                    raise
                 except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
                     if tries_left:  # whoever else makes the tables of an empty database just now will soon have done so
                         time.sleep(1)
@@ -126,9 +152,15 @@ class Search:
         )  # fmt: skip
         stack.callback(storage.engine.dispose)
         study = optuna.create_study(
-            study_name=self.name, storage=storage, direction="maximize", load_if_exists=True,
+            study_name=self.name, storage=storage, load_if_exists=True,
+            directions=["maximize" if objective == "accuracy" else "minimize" for objective in self._tune.objectives],
             sampler=self._sampler(study_seed(self._tune.seed)), pruner=self._pruner(),
         )  # fmt: skip
+        other = study.user_attrs.get(DATASET, self._info.fingerprint)
+        if other != self._info.fingerprint:
+            raise SearchError(f"The study {self.name} must be of these photos ({self._info.fingerprint[:12]}); it is "
+                              f"of others ({other[:12]}). Name another database with {STUDIES_VARIABLE}, or remove "
+                              "that study from it.")  # fmt: skip
         study.set_user_attr(DATASET, self._info.fingerprint)
         return study
 
@@ -145,6 +177,8 @@ class Search:
         import optuna
 
         epochs = sum(phase.epochs for phase in self._train.all_phases)
+        if len(self._tune.objectives) > 1:
+            return optuna.pruners.NopPruner()
         if self._tune.pruner == "median":
             return optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS, n_warmup_steps=max(1, epochs // 10))
         if self._tune.pruner == "halving":
@@ -165,24 +199,32 @@ class Search:
             study.enqueue_trial(trial.params, skip_if_exists=True)
             log.info("Trial %d was cut off; it is tried again.", trial.number)
 
-    def _try(self, trial: "optuna.Trial", objective: Objective, parent: Run, study: "optuna.Study") -> float:
+    def _try(
+        self, trial: "optuna.Trial", objective: Objective, weigher: Weigh | None, parent: Run
+    ) -> float | list[float]:
         import optuna
         import tensorflow as tf
 
-        values = {key: _suggest(trial, key, searched) for key, searched in self._space.items()}
+        objectives = self._tune.objectives
+        values = {key: suggest(trial, key, searched) for key, searched in self._space.items()}
         shown = ", ".join(f"{key.rpartition('.')[2]} {_text(value)}" for key, value in values.items())
-        log.info("Trial %d, after %d of %d: %s.", trial.number + 1, _spent(study), self._tune.trials, shown)
+        log.info("Trial %d, after %d of %d: %s.", trial.number + 1, ended(trial.study), self._tune.trials, shown)
         run = child_run(parent, f"trial {trial.number}", {"darkroom.trial": str(trial.number)})
         run.log_params(for_mlflow(values))
         state, status = "failed", "FAILED"
         try:
-            train, _ = resolve_train(with_values(self._train, values), self._info.image_size)
-            fitted = objective(train, run, lambda epoch, figures: _report(trial, epoch, figures))
+            train, cost = self._with(values), None
+            if self._tune.weighs:
+                assert weigher is not None, "the caller gives one where tune wants to know"
+                cost = weigher(train)
+                run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})
+                weigh(trial, cost, self._tune)
+            fitted = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
             accuracy = fitted.at_best("val_accuracy")
             state, status = "complete", "FINISHED"
             log.info("Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.", trial.number + 1,
-                     accuracy, fitted.epochs_run, max([accuracy, *_accuracies(study)]))  # fmt: skip
-            return accuracy
+                     accuracy, fitted.epochs_run, max([accuracy, *accuracies(trial.study, objectives)]))  # fmt: skip
+            return values_of(objectives, accuracy, cost) if len(objectives) > 1 else accuracy
         except optuna.TrialPruned as pruned:
             state, status = "pruned", "FINISHED"
             log.info("Trial %d: %s.", trial.number + 1, pruned)
@@ -192,45 +234,57 @@ class Search:
             trial.set_user_attr(REASON, str(error))
             log.warning("Trial %d cannot be: %s", trial.number + 1, error)
             raise optuna.TrialPruned(str(error)) from None
-        except tf.errors.ResourceExhaustedError as error:
-            trial.set_user_attr(REASON, f"out of memory: {error.message.splitlines()[0]}")
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            reason = (str(error) or "of this machine").splitlines()[0]
+            trial.set_user_attr(REASON, f"out of memory: {reason}")
             log.warning("Trial %d ran out of memory; the search goes on.", trial.number + 1)
-            raise optuna.TrialPruned("out of memory") from None
+            raise OutOfMemoryError(reason) from None
         finally:
             if run.run_id is not None:
                 run.set_tags({"darkroom.trial_state": state})
             end_run(run, status)
 
+    def _with(self, values: dict[str, Any]) -> TrainParams:
+        """The params of a trial, resolved: where backbones are searched, each at its own size."""
+        chosen = with_values(self._train, values)
+        prepared = self._info.image_size
+        own = BACKBONES[chosen.model.name].size if "model.name" in values and chosen.model.name else None
+        if own is not None and chosen.image_size is None and own < min(prepared):
+            chosen = chosen.model_copy(update={"image_size": own})
+        return resolve_train(chosen, prepared)[0]
+
     def _info_of(self, study: "optuna.Study", parent: Run) -> StudyInfo:
         import optuna
 
-        ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-        trials = tuple(_trial(trial) for trial in ended)
-        if not any(trial.state == "complete" for trial in trials):
-            reasons = {trial.reason for trial in trials if trial.reason} or {"none was begun in tune.minutes"}
-            raise SearchError("At least one trial of a search must come to an end; none did: " + "; ".join(reasons))
+        objectives = self._tune.objectives
+        trials = tuple(described(trial, objectives) for trial in study.get_trials(deepcopy=False)
+                       if trial.state.is_finished())  # fmt: skip
+        front = front_of(study, trials)
         importance: dict[str, float] = {}
-        if len(_accuracies(study)) > WARM_UP_TRIALS and len(set(_accuracies(study))) > 1:
+        known = accuracies(study, objectives)
+        if len(known) > WARM_UP_TRIALS and len(set(known)) > 1:
+            place = objectives.index("accuracy")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of trials that are all alike
-                found = optuna.importance.get_param_importances(study)
+                found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
             importance = {key: round(value, 4) for key, value in found.items()}
         return StudyInfo(
-            name=self.name, dataset_fingerprint=self._info.fingerprint, trials=trials, best=study.best_trial.number,
-            importance=importance, mlflow_run_id=parent.run_id,
+            name=self.name, dataset_fingerprint=self._info.fingerprint, trials=trials, best=front[0],
+            objectives=objectives, front=front, choice=choice_of(front, self._tune), importance=importance,
+            mlflow_run_id=parent.run_id,
         )  # fmt: skip
 
     def with_best(self, study: StudyInfo) -> TrainParams:
         """The params of the best trial, resolved."""
         best = next(trial for trial in study.trials if trial.number == study.best)
-        return resolve_train(with_values(self._train, best.values), self._info.image_size)[0]
+        return self._with(best.values)
 
-    def draw(self, path: Path) -> None:
+    def draw(self, path: Path, found: StudyInfo) -> None:
         """Writes the interactive page of the study."""
         from components.train.study_page import write_page
 
         with self._opened() as study:
-            write_page(study, path)
+            write_page(study, found, path)
 
 
 def for_mlflow(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -252,57 +306,6 @@ def _alone(path: Path) -> Iterator[None]:
             raise SearchError("A study in a file of this machine has one search at a time; another is at work on this "
                               f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL.") from None  # fmt: skip
         yield
-
-
-def _suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
-    if isinstance(searched, Choices):
-        return trial.suggest_categorical(key, searched.choices)
-    if searched.is_whole:
-        return trial.suggest_int(key, searched.low, searched.high, log=searched.log, step=searched.step or 1)
-    return trial.suggest_float(key, searched.low, searched.high, log=searched.log, step=searched.step)
-
-
-def _report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None:
-    import optuna
-
-    trial.set_user_attr(EPOCHS, epoch)
-    trial.report(figures["val_accuracy"], epoch)
-    if trial.should_prune():
-        raise optuna.TrialPruned(f"ended after epoch {epoch}: others were better by then")
-
-
-def _spent(study: "optuna.Study") -> int:
-    """Trials that count towards the budget: those that came to an end, however."""
-    from optuna.trial import TrialState
-
-    return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in study.get_trials(deepcopy=False))
-
-
-def _begun(study: "optuna.Study") -> int:
-    """Trials that count, or will when the searches that share the study are done with them."""
-    from optuna.trial import TrialState
-
-    counted = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    return sum(trial.state in counted for trial in study.get_trials(deepcopy=False))
-
-
-def _accuracies(study: "optuna.Study") -> list[float]:
-    from optuna.trial import TrialState
-
-    return [float(trial.value or 0) for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
-
-
-def _trial(trial: "optuna.trial.FrozenTrial") -> Trial:
-    from optuna.trial import TrialState
-
-    states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
-    duration = trial.duration
-    return Trial(
-        number=trial.number, state=states.get(trial.state, "failed"), values=dict(trial.params),
-        accuracy=trial.value if trial.state == TrialState.COMPLETE else None,
-        epochs=int(trial.user_attrs.get(EPOCHS, 0)), seconds=round(duration.total_seconds(), 3) if duration else 0.0,
-        reason=trial.user_attrs.get(REASON),
-    )  # fmt: skip
 
 
 def _text(value: Any) -> str:

@@ -20,7 +20,7 @@ from components.train.architecture import Network
 FIXED: Final = (
     keras.layers.Activation, keras.layers.AveragePooling2D, keras.layers.Flatten, keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D, keras.layers.InputLayer, keras.layers.MaxPooling2D, keras.layers.Rescaling,
-    keras.layers.ZeroPadding2D,
+    keras.layers.Resizing, keras.layers.ZeroPadding2D,
 )  # fmt: skip
 """Layers of a head that neither learn nor differ between training and inference."""
 

@@ -4,18 +4,36 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contract.dataset import read_info
+from components.contract.dataset import DatasetInfo, read_info
 from components.contract.outputs import new_folder, write_json
 from components.contract.study import StudyInfo
 from components.contract.tracking import Run, step_run
 from components.contract.train_params import TrainParams
 from components.contract.tune_params import TuneParams, auto_space, check_space
-from components.train.opening import open_network, open_photographs
+from components.train.opening import Photographs, open_network, open_photographs
 
 if TYPE_CHECKING:
     from components.train.fit import Fitted, Watch
+    from components.train.search import Objective
 
 log = logging.getLogger(__name__)
+
+
+def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
+    """What a trial does: it trains with its params, and gives its memory back."""
+
+    def objective(chosen: TrainParams, run: Run, watch: "Watch") -> "Fitted":
+        network = open_network(chosen, info).network
+        import keras
+
+        from components.train.phases import train_phases
+
+        try:
+            return train_phases(network, photographs, chosen, run, watch)
+        finally:
+            keras.utils.clear_session(free_memory=True)
+
+    return objective
 
 
 def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: Path) -> StudyInfo:
@@ -41,33 +59,24 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
             write_json(folder / "study.json", study)
         return study
     space = auto_space(train) if params.space == "auto" else params.space
-    check_space(train, space)
+    check_space(train, space, info.image_size)
 
     photographs = open_photographs(dataset_dir, info)
+    from components.train.cost import Scales
     from components.train.search import Search, for_mlflow
-
-    def objective(chosen: TrainParams, run: Run, watch: "Watch") -> "Fitted":
-        network = open_network(chosen, info).network
-        import keras
-
-        from components.train.phases import train_phases
-
-        try:
-            return train_phases(network, photographs, chosen, run, watch)
-        finally:
-            keras.utils.clear_session(free_memory=True)
 
     search = Search(info, train, params, space)
     with step_run(experiment=info.name, own="tune") as run, new_folder(study_dir) as folder:
-        study = search.run(objective, run)
+        study = search.run(trainer(info, photographs), run, Scales(info).weigh)
         best = next(trial for trial in study.trials if trial.number == study.best)
         values = ", ".join(f"{key} = {value}" for key, value in best.values.items())
         log.info("The best of %d trials is number %d: validation accuracy %.4f with %s.", len(study.trials),
                  best.number + 1, best.accuracy or 0, values)  # fmt: skip
+        log.info("%s", study.choice)
         write_json(folder / "best.json", search.with_best(study))
         write_json(folder / "study.json", study)
-        search.draw(folder / "study.html")
-        run.set_tags({"darkroom.study": study.name})
+        search.draw(folder / "study.html", study)
+        run.set_tags({"darkroom.study": study.name, "darkroom.choice": study.choice})
         run.log_params(for_mlflow(best.values, "best."))
         run.log_metrics({"best_trial_accuracy": best.accuracy or 0.0})
         run.log_artifacts(folder / "study.html", "study")

@@ -49,16 +49,24 @@ def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_
     assert board.reason == ("Take quick: it names 94.0 % of the 200 validation photos rightly, which is a tie with the "
                             "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms a photo where that takes "
                             "100.0.")  # fmt: skip
-    assert "quick and slow are a tie: chance alone makes such a difference with a probability of 83.2 %." in sentences(
-        board
-    )
+    assert sentences(board) == [board.reason]
     assert [row.tied for row in board.rows] == [True, True, False]
 
 
 def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
     board = ranked(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
     assert board.pick == "accurate"
-    assert "which is a tie with other (p = 0.832), and that one is not faster by more than a tenth" in board.reason
+    assert board.reason == ("Take accurate: it names 95.0 % of the 200 validation photos rightly, in 10.0 ms each, and "
+                            "other, a tie with it (p = 0.832), is not faster by more than a tenth.")  # fmt: skip
+
+
+def test_every_tie_is_told() -> None:
+    board = ranked(entrant("slow", first(10), ms=100), entrant("quick", first(11, 100), ms=9),
+                   entrant("third", first(12, 50), ms=50), left_out=("bad: it cannot be.",))  # fmt: skip
+    assert sentences(board)[1:] == [
+        "third and slow are a tie: chance alone makes such a difference with a probability of 100 %.",
+        "Left out: bad: it cannot be.",
+    ]
 
 
 def test_the_front_holds_what_nothing_beats_in_accuracy_time_and_size() -> None:

@@ -17,10 +17,12 @@ from components.contract.errors import ModelError, ParamsError, SearchError
 from components.contract.layers import parse_layer
 from components.contract.model_params import ModelParams
 from components.contract.params import load_params
+from components.contract.resolve import resolve
 from components.contract.study import StudyInfo, read_best, read_study
 from components.contract.tracking import Run
 from components.contract.train_params import Phase, TrainParams
 from components.contract.tune_params import Choices, Range, Space, TuneParams, auto_space, check_space, with_values
+from components.train.cost import Cost
 from components.train.fit import Fitted, Watch
 from components.train.search import Search
 from components.train.tune import tune
@@ -218,6 +220,113 @@ def test_a_model_that_cannot_be_is_left_out_with_its_reason(dataset: tuple[Path,
     assert all(trial.state == "pruned" and "larger than its input" in str(trial.reason) for trial in impossible)
 
 
+def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
+    dataset: tuple[Path, DatasetInfo],
+) -> None:
+    import tensorflow as tf
+
+    errors = [tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"), MemoryError()]
+
+    def hungry(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+        if errors:
+            raise errors.pop(0)
+        return pretend(train, run, watch)
+
+    study = Search(dataset[1], TRAIN, TuneParams(trials=4), RATES).run(hungry, Run(None))
+    assert [trial.state for trial in study.trials] == ["failed", "failed", "complete", "complete"]
+    assert [trial.reason for trial in study.trials[:2]] == ["out of memory: OOM when allocating",
+                                                            "out of memory: of this machine"]  # fmt: skip
+
+
+COSTS = {0: Cost(2.0, 8.0), 1: Cost(5.0, 4.0), 2: Cost(30.0, 2.0)}
+"""By the place of a network among the choices below."""
+NETWORKS: Space = {
+    "learning_rate": Range(low=1e-4, high=1.0, log=True),
+    "model.layers[0].Conv2D.filters": Choices(choices=(4, 8, 16)),
+}
+
+
+def weighed(train: TrainParams) -> Cost:
+    assert train.model.layers is not None
+    return COSTS[(4, 8, 16).index(train.model.layers[0].filters)]
+
+
+def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path
+) -> None:
+    tune_params = TuneParams(trials=12, objectives=("accuracy", "latency", "size"))
+    made = Search(dataset[1], TRAIN, tune_params, NETWORKS)
+    study = made.run(pretend, Run(None), weighed)
+    assert all(trial.state == "complete" for trial in study.trials), "none can be pruned"
+    trials = {trial.number: trial for trial in study.trials}
+    figures = {number: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.size_mb or 0)
+               for number, trial in trials.items()}  # fmt: skip
+
+    def beaten(number: int) -> bool:
+        return any(other != figures[number] and all(a <= b for a, b in zip(other, figures[number], strict=True))
+                   for other in figures.values())  # fmt: skip
+
+    assert set(study.front) == {number for number in figures if not beaten(number)}
+    assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
+    assert study.choice.startswith(f"The Pareto front of accuracy and latency and size holds {len(study.front)} of")
+    assert f"train takes the most accurate of them, number {study.best + 1}." in study.choice
+    made.draw(tmp_path / "study.html", study)
+    page = (tmp_path / "study.html").read_text()
+    assert "<h2>The Pareto front</h2>" in page
+    assert page.count("taken for training") == 1
+    assert study.choice in page
+    assert "Nothing to show" not in page
+
+
+def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInfo]) -> None:
+    def quick(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+        assert weighed(train).latency_ms <= 10
+        return pretend(train, run, watch)
+
+    params = TuneParams(trials=12, max_latency_ms=10.0, sampler="random")
+    study = Search(dataset[1], TRAIN, params, NETWORKS).run(quick, Run(None), weighed)
+    slow = [trial for trial in study.trials if trial.latency_ms == 30]
+    assert slow
+    assert all(trial.reason == "its network takes 30.0 ms a photo, over tune.max_latency_ms, 10" for trial in slow)
+    assert study.choice == f"Train takes the most accurate trial within 10 ms a photo, number {(study.best or 0) + 1}."
+    with pytest.raises(SearchError, match=r"none did: its network takes 2\.0 MB, over tune\.max_size_mb, 1; its"):
+        Search(dataset[1], TRAIN, TuneParams(trials=6, max_size_mb=1.0, sampler="random"), NETWORKS).run(
+            quick, Run(None), weighed
+        )
+
+
+def test_each_backbone_sees_photos_of_its_own_size_and_a_size_that_is_searched_wins(
+    dataset: tuple[Path, DatasetInfo],
+) -> None:
+    info = dataset[1].model_copy(update={"image_size": (299, 299)})
+    base = TrainParams(model=ModelParams(kind="pretrained", name="Xception", weights="none", head=LAYERS[1:]),
+                       trainable="all", augmentation="none", epochs=2)  # fmt: skip
+    seen: list[tuple[str | None, Any]] = []
+
+    def look(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+        seen.append((train.model.name, train.seen_size((299, 299))))
+        return pretend(train, run, watch)
+
+    names = Choices(choices=("MobileNetV2", "Xception"))
+    params = TuneParams(trials=6, sampler="random")
+    made = Search(info, base, params, {"model.name": names})
+    study = made.run(look, Run(None))
+    assert set(seen) == {("MobileNetV2", (224, 224)), ("Xception", (299, 299))}
+    best = next(trial for trial in study.trials if trial.number == study.best)
+    assert made.with_best(study).image_size == (224 if best.values["model.name"] == "MobileNetV2" else None)
+    seen.clear()
+    Search(info, base, params, {"model.name": names, "image_size": Choices(choices=(96, 160))}).run(look, Run(None))
+    assert {size for _, size in seen} == {(96, 96), (160, 160)}
+
+
+def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[Path, DatasetInfo]) -> None:
+    made = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
+    study = optuna.create_study(study_name=made.name, storage=storage(), direction="maximize")
+    study.set_user_attr("dataset", "f" * 64)
+    with pytest.raises(SearchError, match=r"must be of these photos \(.*\); it is of others \(ffffffffffff\)"):
+        made.run(pretend, Run(None))
+
+
 def test_a_search_without_any_end_says_why(dataset: tuple[Path, DatasetInfo]) -> None:
     def broken(train: TrainParams, run: Run, watch: Watch) -> Fitted:
         raise ModelError("The loss must stay a number.")
@@ -229,6 +338,14 @@ def test_a_search_without_any_end_says_why(dataset: tuple[Path, DatasetInfo]) ->
 def test_several_workers_need_a_database_that_they_can_share(dataset: tuple[Path, DatasetInfo]) -> None:
     with pytest.raises(ParamsError, match=r"tune\.workers: 3 share .* set DARKROOM_STUDIES to a PostgreSQL"):
         search(dataset[1], workers=3)
+
+
+def test_several_workers_cannot_share_a_file(
+    dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/studies.db")
+    with pytest.raises(ParamsError, match=r"tune\.workers: 2 share .* set DARKROOM_STUDIES to a PostgreSQL"):
+        search(dataset[1], workers=2)
 
 
 def test_a_database_out_of_reach_is_told(
@@ -248,12 +365,18 @@ def test_a_database_out_of_reach_is_told(
         ({"epochs": Range(low=0, high=3)}, "train cannot have epochs=0: epochs: expected greater than or equal to 1"),
         ({"optimizer": Choices(choices=("adam", "adm"))}, "train cannot have optimizer=adm"),
         ({"model.layers[9].Dropout.rate": Range(low=0.0, high=0.5)}, "train has no model.layers[9].Dropout.rate"),
+        ({"model": Choices(choices=("layers", "pretrained"))}, "train cannot have model=layers: model: expected"),
+        ({"phases": Choices(choices=(1, 2))}, "train cannot have phases=1: phases"),
+        (
+            {"image_size": Choices(choices=(8, 32))},
+            "image_size must not be larger than the photos are prepared, 16 × 16",
+        ),
         ({"model.layers[2].Dropout.rat": Range(low=0.0, high=0.5)}, "rat: unknown key (did you mean rate?)"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, message: str) -> None:
     with pytest.raises(ParamsError) as error:
-        check_space(TRAIN, space)
+        check_space(TRAIN, space, (16, 16))
     assert message in str(error.value)
 
 
@@ -261,6 +384,7 @@ def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, messag
     ("text", "message"),
     [
         ("{learning_rate: {low: 3, high: 1}}", "low must be below high; found 3 and 1"),
+        ("{learning_rate: {low: 1, high: 1}}", "low must be below high; found 1 and 1"),
         ("{learning_rate: {low: 0, high: 1, log: true}}", "must begin above 0; found 0"),
         ("{learning_rate: {low: 1, high: 4, log: true, step: 1}}", "either log or step; found both"),
         ("{optimizer: {choices: [adam]}}", "choices"),
@@ -270,6 +394,40 @@ def test_a_range_that_cannot_be_is_refused_when_params_are_read(text: str, messa
     with pytest.raises(ParamsError) as error:
         load_params(None, ("data.uri=x", f"tune.space={text}"))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("objectives", ["[]", "[latency]", "[accuracy, accuracy]"])
+def test_objectives_that_cannot_be_are_refused(objectives: str) -> None:
+    with pytest.raises(ParamsError, match="objectives must hold accuracy, and each of accuracy, latency and size"):
+        load_params(None, ("data.uri=x", f"tune.objectives={objectives}"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [
+        (("tune.space={image_size: {choices: [160, 192]}}",), 192),
+        (("tune.space={image_size: {low: 96, high: 256, step: 32}}", "train.image_size=160"), 256),
+        (("tune.space={model.name: {choices: [MobileNetV2, Xception]}}", "train.model.name=MobileNetV2"), 299),
+        (("tune.space={model.name: {choices: [MobileNetV2, Xception]}}", "train.model.name=Xception",
+          "preprocess.image_size=240"), 240),
+        (("train.image_size=160", "tune.trials=0"), 160),
+    ],
+)  # fmt: skip
+def test_photos_are_prepared_at_the_largest_size_that_is_needed(settings: tuple[str, ...], size: int) -> None:
+    params = load_params(None, ("data.uri=x", "tune.trials=3", *settings))
+    resolved = resolve(params, native_size=(533, 400), data_name="x").params
+    assert resolved.preprocess.image_size == size
+    assert resolved.train.seen_size((size, size)) == (
+        (160, 160) if "train.image_size=160" in settings else (size, size)
+    )
+
+
+def test_a_network_cannot_see_more_than_is_prepared() -> None:
+    params = load_params(None, ("data.uri=x", "train.image_size=320", "preprocess.image_size=224"))
+    with pytest.raises(
+        ParamsError, match=r"train\.image_size must not be larger than the photos are prepared, 224 × 224"
+    ):
+        resolve(params, native_size=(533, 400), data_name="x")
 
 
 def test_a_value_of_a_phase_is_set_in_its_phase() -> None:
@@ -284,7 +442,7 @@ def test_the_automatic_space_fits_every_kind_of_model() -> None:
     head = TRAIN.model_copy(update={"model": ModelParams(kind="pretrained", name="MobileNetV2", head=LAYERS[1:])})
     for train in (TRAIN, phased, head):
         space = auto_space(train)
-        check_space(train, space)
+        check_space(train, space, (16, 16))
         assert any(key.endswith("learning_rate") for key in space)
         assert any(key.endswith("Dropout.rate") for key in space)
 

@@ -1,0 +1,172 @@
+"""A search for the head of a frozen MobileNetV2 on real photos: what the feature cache, pruning and order save.
+
+Needs real photos and weights beside the repository, in `shared/` or where DARKROOM_SHARED says.
+"""
+
+import gc
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table import Row, SkipError, peak_memory_mb
+
+TRIALS, EPOCHS = 20, 20
+SIDE = 224
+PLAIN_PHOTOS = 512
+"""An epoch without the cache is timed on so many photos, and multiplied."""
+EARLY, LATE = 2, TRIALS
+
+
+@dataclass
+class Measured:
+    """One study.
+
+    Attributes:
+        seconds: of all of it, features included.
+        epochs: of all trials.
+        accuracy: of the best.
+        memory_mb: after each trial.
+    """
+
+    seconds: float
+    epochs: int
+    accuracy: float
+    memory_mb: list[float] = field(default_factory=list)
+
+
+def measure() -> list[Row]:
+    """The study as it is, the same without pruning, and an epoch without the cache, which is multiplied."""
+    photos, weights = real_things()
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ.update({"DARKROOM_CACHE": str(folder / "cache"), "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/m.db"})
+        from components.contract.params import PreprocessParams
+        from components.preprocess.step import preprocess
+
+        info = preprocess(str(photos), PreprocessParams(image_size=SIDE), folder / "dataset")
+        ours = study(folder / "dataset", weights, "median")
+        unpruned = study(folder / "dataset", weights, "none")
+        plain_epoch = seconds_of_a_plain_epoch(folder / "dataset", weights)
+        num_validation = info.num_images("validation")
+    from components.evaluate.metrics import wilson_interval
+
+    interval = wilson_interval(round(unpruned.accuracy * num_validation), num_validation)
+    assert ours.accuracy >= interval.low, f"{ours.accuracy} lies below the interval of {interval}"
+    plain = TRIALS * EPOCHS * plain_epoch
+    what = (
+        f"{TRIALS} trials of up to {EPOCHS} epochs, head of MobileNetV2 at {SIDE} px, {info.num_images('train')} photos"
+    )
+    found = f"{ours.accuracy:.1%} validation accuracy"
+    return [
+        Row(f"a study of {what}; {found}", f"{ours.seconds:.0f} s",
+            f"{plain:,.0f} s without cache and pruning ({plain_epoch:.0f} s an epoch, multiplied)",
+            plain / ours.seconds, ">= 20", peak_memory_mb()),
+        Row(f"epochs of the same study; {found}", f"{ours.epochs}", f"{unpruned.epochs} without pruning "
+            f"({unpruned.accuracy:.1%})", unpruned.epochs / ours.epochs, ">= 2.5"),
+        Row(f"memory after trial {LATE} of that study", f"{ours.memory_mb[LATE - 1]:,.0f} MB",
+            f"{ours.memory_mb[EARLY - 1]:,.0f} MB after trial {EARLY}",
+            ours.memory_mb[LATE - 1] / ours.memory_mb[EARLY - 1], "<= 1.1"),
+    ]  # fmt: skip
+
+
+def real_things() -> tuple[Path, Path]:
+    """The photos and the weights.
+
+    Raises:
+        SkipError: they are not there.
+    """
+    shared = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[1] / "shared"))
+    photos = shared / "data" / "clothing-dataset-small"
+    weights = list((shared / "weights").glob("mobilenet_v2_*no_top.h5"))
+    if not photos.is_dir() or not weights:
+        raise SkipError(f"no real photos and weights at {shared}: name their folder with DARKROOM_SHARED")
+    return photos, weights[0]
+
+
+def params_of(weights: Path) -> Any:
+    """The train section, resolved; every trial may run to its end."""
+    from components.contract.model_params import ModelParams
+    from components.contract.resolve import resolve_train
+    from components.contract.train_params import TrainParams
+
+    model = ModelParams(kind="pretrained", name="MobileNetV2", weights=str(weights))
+    return resolve_train(
+        TrainParams(model=model, augmentation="none", epochs=EPOCHS, early_stopping=None), (SIDE, SIDE)
+    )[0]
+
+
+def study(dataset_dir: Path, weights: Path, pruner: str) -> Measured:
+    """One study, its features computed where no study before it has."""
+    from components.contract.cache import cache_dir
+    from components.contract.dataset import read_info
+    from components.contract.tracking import Run
+    from components.contract.tune_params import TuneParams, auto_space
+    from components.train.opening import open_photographs
+    from components.train.tune import trainer
+
+    info = read_info(dataset_dir)
+    from components.train.search import Search
+
+    params = params_of(weights)
+    # All trials share the features of the photos as they are.
+    space = {key: searched for key, searched in auto_space(params).items() if key != "augmentation"}
+    started = time.perf_counter()
+    memory: list[float] = []
+    train = trainer(info, open_photographs(dataset_dir, info))
+    shutil.rmtree(cache_dir() / "studies", ignore_errors=True)  # the same study is begun anew
+    search = Search(info, params, TuneParams(trials=TRIALS, pruner=pruner), space)
+    found = search.run(watched(train, memory), Run(None))
+    best = next(trial for trial in found.trials if trial.number == found.best)
+    seconds, epochs = time.perf_counter() - started, sum(trial.epochs for trial in found.trials)
+    return Measured(seconds, epochs, best.accuracy or 0.0, memory)
+
+
+def watched(train: Callable[..., Any], memory: list[float]) -> Callable[..., Any]:
+    """The same training, which notes the memory of this process after each."""
+
+    def trial(*arguments: Any) -> Any:
+        try:
+            return train(*arguments)
+        finally:
+            gc.collect()
+            memory.append(memory_mb())
+
+    return trial
+
+
+def memory_mb() -> float:
+    """What this process holds now."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 2**10
+
+
+def seconds_of_a_plain_epoch(dataset_dir: Path, weights: Path) -> float:
+    """An epoch of the head through the whole network, as far as a part of the photos tells."""
+    from components.contract.dataset import open_split, read_info
+    from components.train.opening import open_network
+
+    info = read_info(dataset_dir)
+    network = open_network(params_of(weights), info).network
+    import keras
+    import numpy as np
+
+    for layer in network.backbone.layers:
+        layer.trainable = False
+    training = open_split(dataset_dir, "train")
+    rows = np.random.default_rng(0).permutation(len(training))[:PLAIN_PHOTOS]
+    photos, labels = training.gather(rows), training.labels[rows]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.model.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
+    starts: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: starts.append(time.perf_counter()))
+    network.model.fit(photos, labels, epochs=2, batch_size=32, verbose=0, callbacks=[clock])
+    starts.append(time.perf_counter())
+    seen = len(training) + info.num_images("validation")
+    return (starts[2] - starts[1]) / PLAIN_PHOTOS * seen
