@@ -164,7 +164,9 @@ def auto_space(train: TrainParams) -> Space:
     if train.phases == "auto":
         space["learning_rate"] = Range(low=1e-4, high=1e-2, log=True)
         space["optimizer"] = Choices(choices=("adam", "adamw", "sgd"))
-        space["augmentation"] = Choices(choices=("none", "light", "medium"))
+        # Through frozen layers each further kind costs views of all photos, and light ones resemble medium ones there.
+        frozen = train.model.kind == "pretrained" and train.trainable == "head"
+        space["augmentation"] = Choices(choices=("none", "medium") if frozen else ("none", "light", "medium"))
     else:
         last = len(train.phases) - 1
         space[f"phases[{last}].learning_rate"] = Range(low=3e-5, high=3e-3, log=True)

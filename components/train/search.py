@@ -1,30 +1,28 @@
 """The search for the best params: an Optuna study whose trials are trainings, pruned, resumed and shared."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from components.contract.backbones import BACKBONES
-from components.contract.cache import cache_dir
 from components.contract.dataset import DatasetInfo
-from components.contract.errors import DarkroomError, ModelError, ParamsError, SearchError
+from components.contract.errors import ModelError, ParamsError
 from components.contract.resolve import resolve_train
 from components.contract.study import StudyInfo
 from components.contract.tracking import Run, child_run, end_run
 from components.contract.train_params import TrainParams
 from components.contract.tune_params import Space, TuneParams, with_values
 from components.train.cost import Cost
+from components.train.studies import WARM_UP_TRIALS, open_study, sampler, sweep
 from components.train.trials import (
-    DATASET,
     REASON,
+    RUN_ID,
     OutOfMemoryError,
     accuracies,
     begun,
@@ -44,13 +42,6 @@ if TYPE_CHECKING:
     from components.train.fit import Fitted, Watch
 
 log = logging.getLogger(__name__)
-
-STUDIES_VARIABLE: Final = "DARKROOM_STUDIES"
-HEARTBEAT_SECONDS: Final = 30
-RETRIES: Final = 2
-OPENING_TRIES: Final = 3
-WARM_UP_TRIALS: Final = 5
-"""Trials before any is pruned."""
 
 Objective = Callable[[TrainParams, Run, "Watch"], "Fitted"]
 """Trains with these params, logs to this run, and calls the watch after each epoch."""
@@ -93,7 +84,7 @@ class Search:
             SearchError: the study cannot be opened, another search has it, or no trial came to an end.
         """
         with self._opened() as study:
-            self._sweep(study)
+            sweep(study)
             done = ended(study)
             if done:
                 log.info("The study %s has %d of %d trials already; the search goes on.", self.name, done,
@@ -101,103 +92,14 @@ class Search:
             deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
             if done < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
                 log.info("With several objectives no trial is ended early: pruners go by one figure.")
-            while begun(study) < self._tune.trials and time.monotonic() < deadline:
+            while (number := begun(study)) < self._tune.trials and time.monotonic() < deadline:
+                study.sampler = sampler(self._tune, number)
                 study.optimize(lambda trial: self._try(trial, objective, weigher, parent), n_trials=1,
                                catch=(OutOfMemoryError,))  # fmt: skip
             return self._info_of(study, parent)
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator["optuna.Study"]:
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        address = os.environ.get(STUDIES_VARIABLE)
-        with contextlib.ExitStack() as stack:
-            if self._tune.workers > 1 and (address is None or address.startswith("sqlite:")):
-                raise ParamsError(
-                    f"tune.workers: {self._tune.workers} share a study in a database that several can write; set "
-                    f"{STUDIES_VARIABLE} to a PostgreSQL, such as postgresql://user:password@host/optuna, or "
-                    "tune.workers: 1."
-                )
-            if address is None:
-                folder = cache_dir() / "studies"
-                folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(_alone(folder / f"{self.name}.lock"))
-                address = f"sqlite:///{(folder / 'studies.db').resolve()}"
-            for tries_left in reversed(range(OPENING_TRIES)):
-                try:
-                    study = self._study_at(address, stack)
-                    break
-                except DarkroomError:
-                    raise
-                except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
-                    if tries_left:  # whoever else makes the tables of an empty database just now will soon have done so
-                        time.sleep(1)
-                        continue
-                    reason = str(error).strip().splitlines()[0]
-                    raise SearchError(
-                        f"The studies must be in reach and writable; they are not: {reason}. Look at "
-                        f"{STUDIES_VARIABLE}, or unset it for a file of this machine."
-                    ) from None
-            yield study
-
-    def _study_at(self, address: str, stack: contextlib.ExitStack) -> "optuna.Study":
-        """Makes or finds the study; its connections end with the stack."""
-        import optuna
-
-        storage = optuna.storages.RDBStorage(
-            address, heartbeat_interval=HEARTBEAT_SECONDS,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-        )  # fmt: skip
-        stack.callback(storage.engine.dispose)
-        study = optuna.create_study(
-            study_name=self.name, storage=storage, load_if_exists=True,
-            directions=["maximize" if objective == "accuracy" else "minimize" for objective in self._tune.objectives],
-            sampler=self._sampler(study_seed(self._tune.seed)), pruner=self._pruner(),
-        )  # fmt: skip
-        other = study.user_attrs.get(DATASET, self._info.fingerprint)
-        if other != self._info.fingerprint:
-            raise SearchError(f"The study {self.name} must be of these photos ({self._info.fingerprint[:12]}); it is "
-                              f"of others ({other[:12]}). Name another database with {STUDIES_VARIABLE}, or remove "
-                              "that study from it.")  # fmt: skip
-        study.set_user_attr(DATASET, self._info.fingerprint)
-        return study
-
-    def _sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
-        import optuna
-
-        if self._tune.sampler == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        return optuna.samplers.TPESampler(
-            seed=seed, multivariate=True, constant_liar=self._tune.workers > 1, n_startup_trials=WARM_UP_TRIALS
-        )
-
-    def _pruner(self) -> "optuna.pruners.BasePruner":
-        import optuna
-
-        epochs = sum(phase.epochs for phase in self._train.all_phases)
-        if len(self._tune.objectives) > 1:
-            return optuna.pruners.NopPruner()
-        if self._tune.pruner == "median":
-            return optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS, n_warmup_steps=max(1, epochs // 10))
-        if self._tune.pruner == "halving":
-            return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, epochs // 10))
-        if self._tune.pruner == "hyperband":
-            return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 10), max_resource=epochs)
-        return optuna.pruners.NopPruner()
-
-    def _sweep(self, study: "optuna.Study") -> None:
-        """Tries again what a kill has left; nobody else is at work in a file of this machine."""
-        import optuna
-
-        if os.environ.get(STUDIES_VARIABLE):
-            optuna.storages.fail_stale_trials(study)
-            return
-        for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
-            study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
-            study.enqueue_trial(trial.params, skip_if_exists=True)
-            log.info("Trial %d was cut off; it is tried again.", trial.number)
+    def _opened(self) -> contextlib.AbstractContextManager["optuna.Study"]:
+        return open_study(self.name, self._info.fingerprint, self._tune, sum(p.epochs for p in self._train.all_phases))
 
     def _try(
         self, trial: "optuna.Trial", objective: Objective, weigher: Weigh | None, parent: Run
@@ -211,6 +113,7 @@ class Search:
         log.info("Trial %d, after %d of %d: %s.", trial.number + 1, ended(trial.study), self._tune.trials, shown)
         run = child_run(parent, f"trial {trial.number}", {"darkroom.trial": str(trial.number)})
         run.log_params(for_mlflow(values))
+        trial.set_user_attr(RUN_ID, run.run_id)
         state, status = "failed", "FAILED"
         try:
             train, cost = self._with(values), None
@@ -290,22 +193,6 @@ class Search:
 def for_mlflow(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Values of a trial as MLflow params, whose names have no brackets."""
     return {f"{prefix}{key}".replace("[", ".").replace("]", ""): str(value) for key, value in values.items()}
-
-
-def study_seed(seed: int) -> int:
-    """Another for each process, where several share a study: equal seeds would try equal values."""
-    return seed if not os.environ.get(STUDIES_VARIABLE) else (seed + os.getpid() + time.time_ns()) % 2**32
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SearchError("A study in a file of this machine has one search at a time; another is at work on this "
-                              f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL.") from None  # fmt: skip
-        yield
 
 
 def _text(value: Any) -> str:

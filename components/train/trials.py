@@ -11,7 +11,7 @@ from components.train.cost import Cost
 if TYPE_CHECKING:
     import optuna
 
-REASON, EPOCHS, DATASET, LATENCY, SIZE = "reason", "epochs", "dataset", "latency_ms", "size_mb"
+REASON, EPOCHS, DATASET, LATENCY, SIZE, RUN_ID = "reason", "epochs", "dataset", "latency_ms", "size_mb", "mlflow_run_id"
 """What is noted with a trial, or with the study."""
 
 

@@ -19,7 +19,7 @@ from components.contract.model_params import ModelParams
 from components.contract.params import load_params
 from components.contract.resolve import resolve
 from components.contract.study import StudyInfo, read_best, read_study
-from components.contract.tracking import Run
+from components.contract.tracking import Run, create_run
 from components.contract.train_params import Phase, TrainParams
 from components.contract.tune_params import Choices, Range, Space, TuneParams, auto_space, check_space, with_values
 from components.train.cost import Cost
@@ -144,14 +144,27 @@ def slow_search(info: DatasetInfo, begun: Any) -> None:
         return pretend(train, run, watch)
 
     made = Search(info, TRAIN, TuneParams(trials=5), RATES)
-    made.run(hang, Run(None))
+    made.run(hang, create_run(experiment="made", name="search"))
+
+
+def uninterrupted(
+    info: DatasetInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_studies: Path
+) -> list[dict[str, Any]]:
+    """What the same search tries where nothing kills it."""
+    use_cache(tmp_path / "another", monkeypatch, empty_studies)
+    return [trial.values for trial in Search(info, TRAIN, TuneParams(trials=5), RATES).run(pretend, Run(None)).trials]
 
 
 def storage() -> str:
     return f"sqlite:///{os.environ['DARKROOM_CACHE']}/studies/studies.db"
 
 
-def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
+    dataset: tuple[Path, DatasetInfo], mlflow_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    empty_studies: Path,
+) -> None:  # fmt: skip
+    from mlflow import MlflowClient
+
     context = multiprocessing.get_context("fork")
     begun = context.Event()
     process = context.Process(target=slow_search, args=(dataset[1], begun))
@@ -170,6 +183,12 @@ def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(dataset: tuple
     assert states.count("complete") + states.count("pruned") == 5
     assert [trial.number for trial in study.trials if trial.state == "failed"] == [cut_off.number]
     assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "no trial is lost, none left running"
+    whole = uninterrupted(dataset[1], monkeypatch, tmp_path, empty_studies)
+    assert [trial.values for trial in study.trials if trial.state != "failed"] == whole, "and nothing is tried twice"
+    client = MlflowClient()
+    runs = client.search_runs([client.get_experiment_by_name("made").experiment_id])
+    (child,) = [run for run in runs if run.data.tags.get("darkroom.trial") == str(cut_off.number)]
+    assert (child.info.status, child.data.tags["darkroom.trial_state"]) == ("KILLED", "failed")
 
 
 def share(info: DatasetInfo, slowly: bool) -> None:

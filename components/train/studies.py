@@ -1,0 +1,170 @@
+"""Where studies are kept: a file of this machine, or a database that several searches share."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from components.contract.cache import cache_dir
+from components.contract.errors import DarkroomError, ParamsError, SearchError
+from components.contract.tracking import Run, end_run
+from components.contract.tune_params import TuneParams
+from components.train.trials import DATASET, RUN_ID
+
+if TYPE_CHECKING:
+    import optuna
+
+log = logging.getLogger(__name__)
+
+STUDIES_VARIABLE: Final = "DARKROOM_STUDIES"
+HEARTBEAT_SECONDS: Final = 30
+RETRIES: Final = 2
+OPENING_TRIES: Final = 3
+WARM_UP_TRIALS: Final = 5
+"""Trials before any is pruned."""
+
+
+@contextlib.contextmanager
+def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> Iterator["optuna.Study"]:
+    """Makes the study, or finds it; in a file of this machine nobody else has it until the block ends.
+
+    Args:
+        name: of the study.
+        fingerprint: of the data set.
+        tune: objectives, sampler, pruner, and how many share it.
+        epochs: that a trial may have.
+
+    Raises:
+        ParamsError: several are to share a file.
+        SearchError: it is out of reach, somebody has it, or it is of other photos.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    address = os.environ.get(STUDIES_VARIABLE)
+    if tune.workers > 1 and (address is None or address.startswith("sqlite:")):
+        raise ParamsError(
+            f"tune.workers: {tune.workers} share a study in a database that several can write; set {STUDIES_VARIABLE} "
+            "to a PostgreSQL, such as postgresql://user:password@host/optuna, or tune.workers: 1."
+        )
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            folder = cache_dir() / "studies"
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_alone(folder / f"{name}.lock"))
+            address = f"sqlite:///{(folder / 'studies.db').resolve()}"
+        yield _study(address, name, fingerprint, tune, epochs, stack)
+
+
+def sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
+    """What draws the values of a trial.
+
+    Each trial has a seed of its own, so that a search that goes on after a kill draws what it would have drawn, and
+    nothing twice. Where several share a study each draws otherwise.
+    """
+    import optuna
+
+    facts = [tune.seed, number, *((os.getpid(), time.time_ns()) if os.environ.get(STUDIES_VARIABLE) else ())]
+    seed = int(np.random.SeedSequence(facts).generate_state(1)[0])
+    if tune.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(
+        seed=seed, multivariate=True, constant_liar=tune.workers > 1, n_startup_trials=WARM_UP_TRIALS
+    )
+
+
+def sweep(study: "optuna.Study") -> None:
+    """Ends what a kill has left, so that it is tried again; nobody else is at work in a file of this machine."""
+    import optuna
+
+    running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
+    if os.environ.get(STUDIES_VARIABLE):
+        optuna.storages.fail_stale_trials(study)
+        left = {trial.number for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING])}
+        running = [trial for trial in running if trial.number not in left]
+    else:
+        for trial in running:
+            study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
+            study.enqueue_trial(trial.params, skip_if_exists=True)
+    for trial in running:
+        log.info("Trial %d was cut off; it is tried again.", trial.number + 1)
+        cut_off = Run(trial.user_attrs.get(RUN_ID))
+        cut_off.set_tags({"darkroom.trial_state": "failed"})
+        end_run(cut_off, "KILLED")
+
+
+def _study(
+    address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
+) -> "optuna.Study":
+    for tries_left in reversed(range(OPENING_TRIES)):
+        try:
+            return _study_at(address, name, fingerprint, tune, epochs, stack)
+        except DarkroomError:
+            raise
+        except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
+            if tries_left:  # whoever else makes the tables of an empty database just now will soon have done so
+                time.sleep(1)
+                continue
+            reason = str(error).strip().splitlines()[0]
+            raise SearchError(
+                f"The studies must be in reach and writable; they are not: {reason}. Look at {STUDIES_VARIABLE}, or "
+                "unset it for a file of this machine."
+            ) from None
+    raise AssertionError("the last try returns or raises")
+
+
+def _study_at(
+    address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
+) -> "optuna.Study":
+    """Its connections end with the stack."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(
+        address, heartbeat_interval=HEARTBEAT_SECONDS,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+    )  # fmt: skip
+    stack.callback(storage.engine.dispose)
+    study = optuna.create_study(
+        study_name=name, storage=storage, load_if_exists=True, sampler=sampler(tune, 0), pruner=_pruner(tune, epochs),
+        directions=["maximize" if objective == "accuracy" else "minimize" for objective in tune.objectives],
+    )  # fmt: skip
+    other = study.user_attrs.get(DATASET, fingerprint)
+    if other != fingerprint:
+        raise SearchError(f"The study {name} must be of these photos ({fingerprint[:12]}); it is of others "
+                          f"({other[:12]}). Name another database with {STUDIES_VARIABLE}, or remove that study from "
+                          "it.")  # fmt: skip
+    study.set_user_attr(DATASET, fingerprint)
+    return study
+
+
+def _pruner(tune: TuneParams, epochs: int) -> "optuna.pruners.BasePruner":
+    import optuna
+
+    if len(tune.objectives) > 1:
+        return optuna.pruners.NopPruner()
+    if tune.pruner == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS, n_warmup_steps=max(1, epochs // 10))
+    if tune.pruner == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, epochs // 10))
+    if tune.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 10), max_resource=epochs)
+    return optuna.pruners.NopPruner()
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SearchError("A study in a file of this machine has one search at a time; another is at work on this "
+                              f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL.") from None  # fmt: skip
+        yield
