@@ -79,6 +79,7 @@ def test_one_model_is_no_comparison(tmp_path: Path) -> None:
         compare([finished_run(tmp_path / "a")], 1, tmp_path / "comparison")
 
 
+@pytest.mark.proof
 def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_left_out(
     tmp_path: Path, mlflow_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -273,7 +273,7 @@ def weighed(train: TrainParams) -> Cost:
 def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path
 ) -> None:
-    tune_params = TuneParams(trials=12, objectives=("accuracy", "latency", "size"))
+    tune_params = TuneParams(trials=7, objectives=("accuracy", "latency", "size"))
     made = Search(dataset[1], TRAIN, tune_params, NETWORKS)
     study = made.run(pretend, Run(None), weighed)
     assert all(trial.state == "complete" for trial in study.trials), "none can be pruned"
@@ -302,14 +302,14 @@ def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInf
         assert weighed(train).latency_ms <= 10
         return pretend(train, run, watch)
 
-    params = TuneParams(trials=12, max_latency_ms=10.0, sampler="random")
+    params = TuneParams(trials=5, max_latency_ms=10.0, sampler="random")
     study = Search(dataset[1], TRAIN, params, NETWORKS).run(quick, Run(None), weighed)
     slow = [trial for trial in study.trials if trial.latency_ms == 30]
     assert slow
     assert all(trial.reason == "its network takes 30.0 ms a photo, over tune.max_latency_ms, 10" for trial in slow)
     assert study.choice == f"Train takes the most accurate trial within 10 ms a photo, number {(study.best or 0) + 1}."
     with pytest.raises(SearchError, match=r"none did: its network takes 2\.0 MB, over tune\.max_size_mb, 1; its"):
-        Search(dataset[1], TRAIN, TuneParams(trials=6, max_size_mb=1.0, sampler="random"), NETWORKS).run(
+        Search(dataset[1], TRAIN, TuneParams(trials=5, max_size_mb=1.0, sampler="random"), NETWORKS).run(
             quick, Run(None), weighed
         )
 
@@ -327,7 +327,7 @@ def test_each_backbone_sees_photos_of_its_own_size_and_a_size_that_is_searched_w
         return pretend(train, run, watch)
 
     names = Choices(choices=("MobileNetV2", "Xception"))
-    params = TuneParams(trials=6, sampler="random")
+    params = TuneParams(trials=4, sampler="random")
     made = Search(info, base, params, {"model.name": names})
     study = made.run(look, Run(None))
     assert set(seen) == {("MobileNetV2", (224, 224)), ("Xception", (299, 299))}
