@@ -12,9 +12,12 @@ from pipelines.audit_cli import add_audit
 from pipelines.cluster_cli import add_images, add_submit
 from pipelines.compare_cli import add_compare
 from pipelines.data_cli import add_data
+from pipelines.finish_cli import add_finish
 from pipelines.lr_cli import add_lr_find
 from pipelines.model_cli import add_model
+from pipelines.promote_cli import add_promote
 from pipelines.serving_cli import add_serving
+from pipelines.studio_cli import add_studio
 
 if TYPE_CHECKING:
     from components.contract.params import Params
@@ -90,6 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_model(verb, _add_params_options)
     add_lr_find(verb, _add_params_options)
     add_compare(verb, _add_params_options)
+    add_finish(verb)
+    add_promote(verb)
+    add_studio(verb, _add_address)
     return parser
 
 
@@ -197,12 +203,16 @@ def _clean(arguments: argparse.Namespace) -> int:
 
 def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     """Params from file and options, every `auto` settled by a look at the data."""
+    return resolve_params(params_of(arguments))
+
+
+def resolve_params(params: "Params") -> "Resolution":
+    """Every `auto` settled by a look at the data, whose path becomes absolute."""
     from components.contract.resolve import resolve
     from components.preprocess.remote import is_remote
     from components.preprocess.source import probe
     from components.train.brought import look_at_given
 
-    params = params_of(arguments)
     uri = params.data.uri
     if not is_remote(uri):
         uri = str(Path(uri).expanduser().resolve())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.console import MENDABLE
+from pipelines.backbone_cli import add_backbone_actions
 
 if TYPE_CHECKING:
     from components.contract.params import Params
@@ -49,6 +50,8 @@ def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser]
     export.add_argument("--run", default="latest", help="whose model; default: %(default)s")
     export.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="a new folder")
     export.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    add_backbone_actions(actions)
 
     package = verb("package", _package, "make a pretrained network with ImageNet's classes a service, without training")
     package.add_argument("--pretrained", type=_backbone, required=True, metavar="NAME", help="such as MobileNetV2")

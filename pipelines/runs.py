@@ -100,6 +100,8 @@ def start_run(data: str) -> Iterator[RunFolder]:
             folder.path.mkdir(parents=True)
             lock = stack.enter_context((folder.path / LOCK_FILE).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.write(str(os.getpid()))  # whoever started this process finds its run by it
+            lock.flush()
             write_json(folder.path / STATE_FILE, state)
         except OSError as error:
             raise ArtifactError(

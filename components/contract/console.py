@@ -14,6 +14,9 @@ from components.contract.errors import DarkroomError
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
 """Names the file to which steps add a JSON line when they start, finish or fail."""
 
+FINISH_FILE = "finish"
+"""Beside the file of the events: asks a training to end with the best epoch that it has."""
+
 MENDABLE, BUG = 2, 1
 """Exit codes: the user can mend it; it is ours to mend."""
 
@@ -35,6 +38,8 @@ def running_step(name: str) -> Iterator[None]:
     logging.getLogger("components").setLevel(logging.INFO)
     os.environ.update(QUIET)
     started = time.monotonic()
+    global _running
+    _running = name
     _note(step=name, event="started")
     try:
         yield
@@ -44,8 +49,32 @@ def running_step(name: str) -> Iterator[None]:
     except BaseException as error:
         _note(step=name, event="failed", error=repr(error), kind=None)
         raise
+    finally:
+        _running = None
     _note(step=name, event="finished", seconds=round(time.monotonic() - started, 3))
     sys.stdout.flush()
+
+
+def note_progress(event: str, **facts: object) -> None:
+    """Tells whoever follows the run how far the running step is; costs nothing where nobody does."""
+    if _running is not None:
+        _note(step=_running, event=event, **facts)
+
+
+def asked_to_finish() -> bool:
+    """Whether somebody wants the run to go on with what has been learnt so far: `darkroom finish`."""
+    path = os.environ.get(EVENTS_VARIABLE)
+    return bool(path) and Path(str(path)).with_name(FINISH_FILE).exists()
+
+
+def finish_is_done() -> None:
+    """What was asked for has been done, and is not asked of the next step as well."""
+    if asked_to_finish():
+        Path(os.environ[EVENTS_VARIABLE]).with_name(FINISH_FILE).unlink(missing_ok=True)
+
+
+_running: str | None = None
+"""The step that this process runs."""
 
 
 def exit_code(main: Callable[[], int | None]) -> int:

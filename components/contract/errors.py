@@ -40,6 +40,18 @@ class ModelError(DarkroomError):
     """The model that params.yaml describes cannot be built, trained or exported."""
 
 
+class LayerError(ModelError):
+    """A layer of a list cannot stand where it stands.
+
+    Attributes:
+        position: its place in the list, from 0; of a list that ends wrongly, that of the last one.
+    """
+
+    def __init__(self, message: str, position: int):
+        super().__init__(message)
+        self.position = position
+
+
 class WeightsError(ModelError):
     """Pretrained weights are missing or belong to another architecture."""
 

@@ -7,29 +7,8 @@ from typing import Any
 import keras
 from pydantic import BaseModel, ConfigDict
 
-from components.train.architecture import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Network
-
-
-class Row(BaseModel):
-    """A layer, or a part that was trained before as a whole.
-
-    Attributes:
-        name: unique in the network.
-        kind: Keras' class; of a part, how many layers it has.
-        gives: the shape of its output for one photo.
-        num_parameters: its weights.
-        multiply_adds: roughly, for one photo.
-        takes: the names of the rows whose outputs it takes.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    kind: str
-    gives: tuple[int, ...]
-    num_parameters: int
-    multiply_adds: int
-    takes: tuple[str, ...]
+from components.contract.network import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
+from components.train.architecture import Network
 
 
 class Account(BaseModel):

@@ -15,6 +15,7 @@ from components.contract.errors import ModelError
 from components.contract.layer_kinds import Activation, Dense, Layer, shape_text
 from components.contract.layers import START, Traced, trace
 from components.contract.model_params import ModelParams, head_layers
+from components.contract.network import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
 from components.train.backbone import build_backbone
 from components.train.brought import Brought
 from components.train.imported.loading import opened
@@ -48,11 +49,6 @@ KERAS_LAYERS: Final = {
 """What each name in params.yaml stands for. Nothing that a user writes is ever handed to Keras' deserialisation."""
 
 NUM_IMAGENET_CLASSES: Final = 1000
-
-BYTES_PER_TRAINED_WEIGHT: Final = 16
-"""float32: the weight, its gradient, and two moments of the optimizer."""
-BYTES_PER_ACTIVATION: Final = 4
-"""float32, held for the backward pass."""
 
 
 @dataclass(frozen=True)

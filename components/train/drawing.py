@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from components.contract.layer_kinds import shape_text
-from components.train.account import Row
+from components.contract.network import Row
 
 WIDTH: Final = 420
 BOX_HEIGHT, GAP, MARGIN = 40, 18, 16

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import keras
 
+from components.contract.console import asked_to_finish, note_progress
 from components.contract.errors import ModelError
 from components.contract.tracking import Run
 from components.train.batches import Batches
@@ -18,6 +19,8 @@ from components.train.precision import own_optimizer
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 10.0
+PART_SECONDS: Final = 1.0
+"""Between two notes for whoever follows the run."""
 SYSTEM_METRICS_SECONDS: Final = 5
 
 
@@ -57,18 +60,23 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = self._first + epoch
-        self._epoch_started = self._reported = time.monotonic()
+        self._epoch_started = self._reported = self._noted = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._means = self._over_epoch(logs or {}, self._training.num_seen(batch + 1))
         now = time.monotonic()
+        if now - self._noted < PART_SECONDS:
+            return
+        self._noted = now
+        part = min(1.0, (batch + 1) / len(self._training))
+        left = (now - self._epoch_started) * (1 - part) / part
+        done = self._training.num_seen(batch + 1) / self._training.num_examples
+        if math.isfinite(self._means["loss"]):
+            note_progress("part", epoch=self._epoch, planned=self._planned, done=done, seconds_left=left, **self._means)
         if now - self._reported < REPORT_SECONDS:
             return
         self._reported = now
         self._check(self._means["loss"])
-        part = min(1.0, (batch + 1) / len(self._training))
-        left = (now - self._epoch_started) * (1 - part) / part
-        done = self._training.num_seen(batch + 1) / self._training.num_examples
         log.info("Epoch %d: %.0f %%, loss %.4f, %.0f s left in it.", self._epoch, 100 * done, self._means["loss"], left)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -92,7 +100,11 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             "%.0f s left.", len(str(self._planned)), self._epoch, self._planned, figures["loss"], figures["accuracy"],
             figures["val_loss"], figures["val_accuracy"], figures["images_per_second"], left,
         )  # fmt: skip
+        note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=left, **figures)
         self._note(figures)
+        if asked_to_finish() and not self.model.stop_training:
+            log.info("Asked to finish: the training ends here, with the best epoch so far.")
+            self.model.stop_training = True
 
     def _over_epoch(self, logs: Mapping[str, Any], num_seen: int) -> dict[str, float]:
         """The means over all of the epoch so far, of which Keras may have seen only the rest."""

@@ -8,6 +8,7 @@ from typing import Final
 
 import keras
 
+from components.contract.console import asked_to_finish
 from components.contract.tracking import Run
 from components.contract.train_params import AugmentationParams, Phase, TrainParams
 from components.train.architecture import Network
@@ -45,7 +46,7 @@ def train_phases(
     fitting = Fitting(network.model, params, run, watch, checkpoints)
     phases = params.all_phases
     for number, phase in enumerate(phases, start=1):
-        if number < fitting.next_phase:
+        if number < fitting.next_phase or (fitting.fitted.best_epoch and asked_to_finish()):
             continue
         selection = select(network, phase)
         for line in describe(network, selection):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contract.backbones import BACKBONES
+from components.contract.console import asked_to_finish, finish_is_done, note_progress
 from components.contract.dataset import DatasetInfo
 from components.contract.errors import ModelError, ParamsError
 from components.contract.resolve import resolve_train
@@ -96,6 +97,10 @@ class Search:
                 study.sampler = sampler(self._tune, number)
                 study.optimize(lambda trial: self._try(trial, objective, weigher, parent), n_trials=1,
                                catch=(OutOfMemoryError,))  # fmt: skip
+                if asked_to_finish() and accuracies(study, self._tune.objectives):
+                    log.info("Asked to finish: the search ends here, with the best trial so far.")
+                    finish_is_done()
+                    break
             return self._info_of(study, parent)
 
     def _opened(self) -> contextlib.AbstractContextManager["optuna.Study"]:
@@ -114,7 +119,8 @@ class Search:
         run = child_run(parent, f"trial {trial.number}", {"darkroom.trial": str(trial.number)})
         run.log_params(for_mlflow(values))
         trial.set_user_attr(RUN_ID, run.run_id)
-        state, status = "failed", "FAILED"
+        note_progress("trial", number=trial.number, state="running", values=values, trials=self._tune.trials)
+        state, status, accuracy = "failed", "FAILED", None
         try:
             train, cost = self._with(values), None
             if self._tune.weighs:
@@ -143,6 +149,7 @@ class Search:
             log.warning("Trial %d ran out of memory; the search goes on.", trial.number + 1)
             raise OutOfMemoryError(reason) from None
         finally:
+            note_progress("trial", number=trial.number, state=state, values=values, accuracy=accuracy)
             if run.run_id is not None:
                 run.set_tags({"darkroom.trial_state": state})
             end_run(run, status)

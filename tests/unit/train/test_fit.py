@@ -1,5 +1,6 @@
 """Training itself: the best epoch is kept, faults are told, equal seeds give equal weights."""
 
+import json
 import logging
 import math
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow
 
+from components.contract.console import EVENTS_VARIABLE, FINISH_FILE, running_step
 from components.contract.errors import ModelError
 from components.contract.tracking import Run
 from components.contract.train_params import EarlyStopping, Phase, TrainParams
@@ -282,3 +284,18 @@ def test_a_store_that_is_gone_does_not_stop_training(tmp_path: Path, caplog: pyt
         done = True
     assert done
     assert caplog.messages[-1].startswith("No system metrics: ")
+
+
+def test_a_training_that_is_asked_to_finish_ends_after_its_epoch_and_tells_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = tmp_path / "events.jsonl"
+    monkeypatch.setenv(EVENTS_VARIABLE, str(events))
+    with running_step("train"):
+        assert run_fit(classifier(), epochs=3).epochs_run == 3
+        (tmp_path / FINISH_FILE).touch()
+        assert run_fit(classifier(), epochs=3).epochs_run == 1
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    epochs = [event for event in told if event["event"] == "epoch"]
+    assert [(event["epoch"], event["planned"]) for event in epochs] == [(1, 3), (2, 3), (3, 3), (1, 3)]
+    assert 0 < epochs[0]["val_accuracy"] <= 1

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
+from components.contract.console import EVENTS_VARIABLE, FINISH_FILE, running_step
 from components.contract.dataset import DatasetInfo
 from components.contract.errors import ModelError, ParamsError, SearchError
 from components.contract.layers import parse_layer
@@ -123,6 +124,19 @@ def test_a_finished_search_is_not_searched_again_and_a_larger_budget_goes_on(dat
     more = search(dataset[1], trials=8)[1]
     assert more.trials[:6] == first.trials
     assert len(more.trials) == 8
+
+
+def test_a_search_that_is_asked_to_finish_ends_with_its_best_trial_and_leaves_training_alone(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+    (tmp_path / FINISH_FILE).touch()
+    with running_step("tune"):
+        study = search(dataset[1], trials=5)[1]
+    assert [trial.state for trial in study.trials] == ["complete"]
+    assert not (tmp_path / FINISH_FILE).exists(), "what follows is not cut short as well"
+    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [event["state"] for event in told if event["event"] == "trial"] == ["running", "complete"]
 
 
 def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, DatasetInfo]) -> None:

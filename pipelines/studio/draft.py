@@ -1,0 +1,228 @@
+"""The draft: what params.yaml is to hold, as it is edited on the page, by several tabs if need be.
+
+It holds only what differs from the defaults. Each change names the revision that it was made on; a change on an older
+one is refused, and the page shows what stands now.
+"""
+
+import copy
+import io
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from components.contract.errors import DarkroomError, ParamsError
+from components.contract.faults import faults
+from components.contract.outputs import read_json, write_json
+from components.contract.params import Params, load_params
+from components.contract.resolve import Resolution
+from pipelines.studio.settings import StudioError
+
+UNNAMED: Final = "unnamed"
+"""Stands for the data while none are chosen, so that the rest can be checked."""
+REMEMBERED: Final = 32
+"""Drafts of which it is known what they come to."""
+
+
+class Draft(BaseModel):
+    """What draft.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    revision: int = 0
+    params: dict[str, Any] = {}
+
+    @property
+    def data(self) -> str | None:
+        """Where the photos are; None while none are chosen."""
+        uri = self.params.get("data", {}).get("uri")
+        return str(uri) if uri else None
+
+
+class Fault(BaseModel):
+    """What is wrong with a draft, and where."""
+
+    where: str
+    what: str
+
+
+class DraftStore:
+    """Keeps the draft on the disk."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._lock = threading.Lock()
+        self._resolved: dict[str, Resolution] = {}
+
+    def read(self) -> Draft:
+        """The draft as it is; a damaged one counts as empty."""
+        if not self._path.exists():
+            return Draft()
+        return read_json(self._path, Draft, "draft of the studio")
+
+    def change(self, revision: int, given: Mapping[str, Any], removed: Sequence[str] = ()) -> Draft:
+        """Sets and removes values by their dotted keys.
+
+        Args:
+            revision: of the draft that the change was made on.
+            given: key to value.
+            removed: keys that become their default again.
+
+        Raises:
+            StudioError: the draft has changed since, or a key cannot be.
+        """
+        with self._lock:
+            draft = self._current(revision)
+            tree = copy.deepcopy(draft.params)
+            for key in removed:
+                _remove(tree, key.split("."))
+            for key, value in given.items():
+                _set(tree, key.split("."), value)
+            return self._write(tree, draft.revision + 1)
+
+    def replace(self, revision: int, text: str) -> Draft:
+        """Takes the text of a params.yaml in place of the draft.
+
+        Raises:
+            StudioError: the draft has changed since.
+            ParamsError: the text is no params.yaml.
+        """
+        tree = parse(text)
+        with self._lock:
+            draft = self._current(revision)
+            return self._write(tree, draft.revision + 1)
+
+    def resolve(self, draft: Draft) -> Resolution | Fault | None:
+        """The draft with every `auto` settled by a look at the data, or why it cannot be; None without data."""
+        from pipelines.cli import resolve_params
+
+        if draft.data is None or check(draft.params):
+            return None
+        key = json.dumps(draft.params, sort_keys=True)
+        if key not in self._resolved:
+            try:
+                found = resolve_params(params_of(draft))
+            except DarkroomError as error:
+                return Fault(where="", what=str(error))
+            if len(self._resolved) > REMEMBERED:
+                self._resolved = {}
+            self._resolved[key] = found
+        return self._resolved[key]
+
+    def forget(self) -> None:
+        """What was known of the data is looked up anew."""
+        self._resolved = {}
+
+    def _current(self, revision: int) -> Draft:
+        draft = self.read()
+        if draft.revision != revision:
+            raise StudioError("This was changed in another tab meanwhile. What you see now is how it stands; make your "
+                              "change again if it is still wanted.", 409)  # fmt: skip
+        return draft
+
+    def _write(self, tree: dict[str, Any], revision: int) -> Draft:
+        draft = Draft(revision=revision, params=tree)
+        try:
+            write_json(self._path, draft)
+        except OSError as error:
+            raise StudioError(f"The draft must be written to {self._path}; it cannot be: {error.strerror}. Make room "
+                              "on the disk.", 507) from None  # fmt: skip
+        return draft
+
+
+def check(tree: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with the values, as far as it can be told without the data."""
+    try:
+        _validated(tree)
+    except ValidationError as error:
+        return [Fault(where=where, what=what) for where, what in faults(error, Params)]
+    return []
+
+
+def params_of(draft: Draft) -> Params:
+    """The typed params.
+
+    Raises:
+        ParamsError: a value cannot be.
+    """
+    try:
+        return _validated(draft.params)
+    except ValidationError as error:
+        raise ParamsError("; ".join(f"{where}: {what}" for where, what in faults(error, Params))) from None
+
+
+def _validated(tree: Mapping[str, Any]) -> Params:
+    return Params.model_validate_json(json.dumps({"data": {"uri": UNNAMED}} | dict(tree)))
+
+
+def as_yaml(tree: Mapping[str, Any]) -> str:
+    """The text of a params.yaml."""
+    from ruamel.yaml import YAML
+
+    if not tree:
+        return "# Every value is its default.\n"
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.width = 120
+    text = io.StringIO()
+    yaml.dump(dict(tree), text)
+    return text.getvalue()
+
+
+def parse(text: str) -> dict[str, Any]:
+    """What differs from the defaults in the text of a params.yaml.
+
+    Raises:
+        ParamsError: it is no params.yaml.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="darkroom-studio-") as scratch:
+        path = Path(scratch) / "params.yaml"
+        path.write_text(text, encoding="utf-8")
+        try:
+            given = load_params(path, () if _names_data(text) else (f"data.uri={UNNAMED}",))
+        except ParamsError as error:
+            raise ParamsError(str(error).replace(str(path), "params.yaml")) from None
+    tree: dict[str, Any] = given.model_dump(mode="json", exclude_defaults=True)
+    if tree.get("data") == {"uri": UNNAMED}:
+        del tree["data"]
+    return tree
+
+
+def _names_data(text: str) -> bool:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return True  # load_params says what is wrong
+    return not isinstance(found, dict) or bool(found.get("data"))
+
+
+def _set(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    if len(keys) < 2 or keys[0] not in Params.model_fields or not all(keys):
+        raise StudioError(f"A key of params.yaml is expected, such as train.epochs; found {'.'.join(keys)[:80]!r}.")
+    for name in keys[:-1]:
+        child = tree.setdefault(name, {})
+        if not isinstance(child, dict):
+            child = tree[name] = {}
+        tree = child
+    tree[keys[-1]] = value
+
+
+def _remove(tree: dict[str, Any], keys: Sequence[str]) -> None:
+    trail = []
+    for name in keys[:-1]:
+        if not isinstance(tree.get(name), dict):
+            return
+        trail.append((tree, name))
+        tree = tree[name]
+    tree.pop(keys[-1], None)
+    for parent, name in reversed(trail):
+        if not parent[name]:
+            del parent[name]

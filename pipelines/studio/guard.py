@@ -1,0 +1,112 @@
+"""Who may ask: the page's own origin, at its own address, with the token where there is one.
+
+A page of another origin that is open in the same browser could else start jobs here: browsers send such requests, and
+only the answer is kept from it. Another name for this address (DNS rebinding) would make it the same origin.
+"""
+
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE: Final = "darkroom_studio"
+SAFE: Final = ("GET", "HEAD")
+POLICY: Final = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+}  # fmt: skip
+
+
+class Guard:
+    """Refuses what does not come from the page itself."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None):
+        """Makes the middleware.
+
+        Args:
+            app: what is guarded.
+            hosts: what the page may be called as; empty for anything, which asks for a token.
+            token: None where none is asked for.
+        """
+        assert hosts or token, "something must guard the page"
+        self._app = app
+        self._hosts = hosts
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is None:
+            await self._app(scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
+        else:
+            await refusal(scope, receive, _with_headers(send))
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        host = headers.get("host", "").lower()
+        if self._hosts and host not in self._hosts:
+            return PlainTextResponse(f"The studio must be opened at {sorted(self._hosts)[0]}; asked for was {host!r}.",
+                                     421)  # fmt: skip
+        changes = scope["type"] == "websocket" or scope["method"] not in SAFE
+        if changes and not _same_origin(headers, host):
+            return PlainTextResponse("Only the studio's own page may change anything; this came from another.", 403)
+        return self._ask_for_token(scope, headers) if self._token else None
+
+    def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
+        assert self._token is not None, "it is asked for"
+        if _is(self._token, _cookie(headers)) or _is(self._token, headers.get("authorization", "")[len("Bearer ") :]):
+            return None
+        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+        if scope["type"] == "http" and scope["method"] == "GET" and _is(self._token, given):
+            answer = RedirectResponse("/", 303)  # so that the token stays in no history
+            answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
+            return answer
+        return PlainTextResponse("This studio asks for its token: open the address that it printed when it started.",
+                                 401)  # fmt: skip
+
+
+def _same_origin(headers: Headers, host: str) -> bool:
+    """Browsers name the origin with each changing request and each websocket; programs need not."""
+    origin = headers.get("origin")
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    return origin is None or urlsplit(origin).netloc.lower() == host
+
+
+def _is(token: str, given: str) -> bool:
+    return hmac.compare_digest(token.encode(), given.encode())
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found else ""
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            told = {name.lower() for name, _ in message["headers"]}
+            extra = {**HEADERS, "Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+            message["headers"] = [*message["headers"], *(
+                (name.lower().encode(), text.encode()) for name, text in extra.items()
+                if name.lower().encode() not in told
+            )]  # fmt: skip
+        await send(message)
+
+    return sending

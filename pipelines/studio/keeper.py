@@ -1,0 +1,52 @@
+"""Runs one job of the studio, and notes how it ended, whether or not the studio is still there.
+
+Run by its path: it imports nothing of the project. Arguments: the job's folder, then the command.
+
+lock           held as long as the job runs
+keeper.json    {"pid": of the command}
+log.txt        what the command said
+output.txt     its standard output: the result as JSON
+result.json    {"code": exit code, "ended": seconds since 1970}
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def main(folder: Path, command: list[str]) -> int:
+    """Runs the command to its end; SIGTERM is passed on, and so ends it."""
+    with (folder / "lock").open("w") as lock, (folder / "log.txt").open("ab") as log:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with (folder / "output.txt").open("wb") as output:
+            # The child inherits the lock: while it lives the job counts as running, even if this process is killed.
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, pass_fds=[lock.fileno()]
+            )
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        write(folder / "keeper.json", {"pid": child.pid})
+        if (folder / "cancelled").exists():  # by one who did not know the process yet
+            child.terminate()
+        code = child.wait()
+        write(folder / "result.json", {"code": code, "ended": time.time()})
+    return code
+
+
+def write(path: Path, content: dict[str, float]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    if os.fork():  # whoever started this need not wait for it
+        os._exit(0)
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

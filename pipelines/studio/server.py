@@ -1,0 +1,72 @@
+"""Starts the page's server."""
+
+import secrets
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Final
+
+from components.deploy.server import free_address
+from pipelines.studio.settings import MAX_UPLOAD_BYTES, Settings, StudioError, default_roots, is_loopback
+
+MIN_TOKEN: Final = 16
+
+
+def serve_studio(
+    host: str, port: int, *, roots: tuple[Path, ...] = (), token: str | None = None, opens: bool = True,
+    max_upload_bytes: int = MAX_UPLOAD_BYTES,
+) -> int:  # fmt: skip
+    """Serves the studio of this folder until it is stopped; jobs go on.
+
+    Args:
+        host: to listen on; elsewhere than on this machine a token is asked for.
+        port: to listen on.
+        roots: the folders that may be looked into; none for the defaults.
+        token: to be asked for; None makes one where it is needed.
+        opens: whether a browser is opened.
+        max_upload_bytes: of one archive.
+
+    Raises:
+        StudioError: a root is no folder, the token is too short, or another studio has this folder.
+        ServiceError: the port is taken.
+    """
+    settings, url = prepare(host, port, roots, token, max_upload_bytes)
+    import uvicorn
+
+    from pipelines.studio.web import create_app
+
+    app = create_app(settings)
+    address, port = free_address(host, port)
+    print(f"Darkroom studio: {url} (Ctrl-C ends it; what runs goes on)", flush=True)
+    if opens and sys.stdout.isatty():
+        webbrowser.open(url)
+    uvicorn.run(app, host=address, port=port, log_level="warning", ws="wsproto", ws_max_size=2**16,
+                timeout_graceful_shutdown=2)  # fmt: skip
+    return 0
+
+
+def prepare(
+    host: str, port: int, roots: tuple[Path, ...], token: str | None, max_upload_bytes: int = MAX_UPLOAD_BYTES
+) -> tuple[Settings, str]:
+    """The settings, and the address to open.
+
+    Raises:
+        StudioError: a root is no folder, or the token is too short.
+    """
+    for root in roots:
+        if not root.is_dir():
+            raise StudioError(f"--root must name a folder; there is none at {root}.")
+    if token is not None and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable()):
+        raise StudioError(f"A token must have at least {MIN_TOKEN} printable ASCII characters; this one has "
+                          f"{len(token)}. Make one: openssl rand -hex 24")  # fmt: skip
+    if token is None and not is_loopback(host):
+        token = secrets.token_urlsafe(24)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    shown = f"[{shown}]" if ":" in shown else shown
+    names = {"localhost", "127.0.0.1", "[::1]", shown.lower()}
+    hosts = frozenset(f"{name}:{port}" for name in names) if is_loopback(host) else frozenset[str]()
+    settings = Settings(
+        roots=tuple(root.resolve() for root in roots) or default_roots(), token=token, hosts=hosts,
+        max_upload_bytes=max_upload_bytes,
+    )  # fmt: skip
+    return settings, f"http://{shown}:{port}/" + (f"?token={token}" if token else "")

@@ -1,0 +1,108 @@
+// Live: a job as it goes on, in every tab, also after a restart of the studio.
+
+import { post } from "./api.js";
+import { action, count, h, percent, plural, say, seconds, when } from "./dom.js";
+import { on, state, watch } from "./state.js";
+import { lines } from "./chart.js";
+
+let shown = null;
+
+export const commands = () => {
+  const job = state.jobs.find((one) => one.id === shown);
+  return job ? [`${job.command[0].startsWith("/") ? "" : "darkroom "}${job.command.map(quoted).join(" ")}`] : [];
+};
+
+const quoted = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+const STEPS = { preprocess: "Prepare photos", tune: "Search", train: "Train", evaluate: "Evaluate", deploy: "Build the service" };
+const STATES = { waiting: "It waits for the jobs before it.", running: "It runs.", done: "Done.", failed: "It failed.", stopped: "It was stopped.", lost: "It was cut off." };
+
+export async function show(page, [asked]) {
+  const pick = () => asked ?? (state.jobs.find((job) => job.state === "running" && ["run", "submit"].includes(job.kind)) ?? state.jobs.find((job) => ["run", "submit"].includes(job.kind)) ?? state.jobs[0])?.id;
+  const body = h("div", {});
+  page.append(body);
+  const log = { text: "", element: h("pre", { class: "log", tabIndex: 0, "aria-label": "Log" }) };
+  let last = null;
+  const begin = () => {
+    shown = pick();
+    if (shown) watch(shown);
+    else body.replaceChildren(h("h1", {}, "Live"), h("p", { class: "lead" }, "Nothing was started yet."), h("a", { class: "button main", href: "#training" }, "To the training"));
+  };
+  begin();
+  const offs = [
+    on("live", (live) => {
+      if (live.log) {
+        const follows = log.element.scrollTop + log.element.clientHeight >= log.element.scrollHeight - 30;
+        log.text = (log.text + live.log).slice(-300000);
+        log.element.textContent = log.text;
+        if (follows) log.element.scrollTop = log.element.scrollHeight;
+      }
+      if (last && last.state !== live.state) say(`${live.title}: ${STATES[live.state] ?? live.state}`);
+      last = live;
+      draw(body, live, log);
+    }),
+    on("jobs", () => { if (!shown) begin(); }),
+  ];
+  return () => {
+    offs.forEach((off) => off());
+    watch(null);
+    shown = null;
+  };
+}
+
+function draw(body, live, log) {
+  const going = live.state === "running" || live.state === "waiting";
+  const buttons = h("div", { class: "row" },
+    live.state === "running" && live.run_id && live.steps.some((step) => ["train", "tune"].includes(step.name) && step.state === "running") && !live.finishing ? action("Finish now, keep the best", () => post(`/api/jobs/${live.id}`, { action: "finish" }), { class: "button" }) : null,
+    live.finishing && going ? h("span", { class: "soft small" }, "It ends after this epoch.") : null,
+    going ? action(live.state === "waiting" ? "Take out" : "Stop", () => post(`/api/jobs/${live.id}`, { action: "stop" }), { class: "button" }) : null,
+    ["failed", "stopped", "lost"].includes(live.state) ? action(live.kind === "run" ? "Resume" : "Again", async () => {
+      const job = await post(`/api/jobs/${live.id}`, { action: "again" });
+      location.hash = `#live/${job.id}`;
+    }, { class: "button main" }) : null,
+    live.state === "done" && live.run_id ? h("a", { class: "button main", href: `#results/${live.run_id}`, id: "to-results" }, "See the results") : null);
+  const open = body.querySelector(".log-fold")?.open;
+  const focus = document.activeElement?.textContent;
+  const held = body.contains(document.activeElement) && document.activeElement !== log.element;
+  const scroll = log.element.scrollTop;
+  body.replaceChildren(
+    h("div", { class: "row between head" }, h("div", {}, h("h1", {}, live.title), h("p", { class: "lead" }, STATES[live.state] ?? "", live.started ? ` Since ${when(live.started)}` : "", live.started && live.ended ? `, ${seconds(live.ended - live.started)}` : "")), buttons),
+    live.error ? h("p", { class: "notice fault", role: "alert" }, live.error) : "",
+    live.steps?.length ? stepper(live) : going ? h("progress", { "aria-label": live.title }) : "",
+    live.epochs?.length || live.part ? figures(live) : "",
+    live.epochs?.length ? h("div", { class: "plots" },
+      lines("Loss", [series(live, "training", "loss", "train"), series(live, "validation", "val_loss", "validation")], { low: 0, planned: planned(live), best: best(live) }),
+      lines("Accuracy", [series(live, "training", "accuracy", "train"), series(live, "validation", "val_accuracy", "validation")], { high: 1, planned: planned(live), best: best(live), format: (one) => `${(100 * one).toFixed(0)} %` })) : "",
+    live.trials?.length ? trials(live.trials) : "",
+    h("details", { class: "card fold log-fold", open: open ?? !live.steps?.length }, h("summary", {}, "Log"), log.element),
+  );
+  if (held) [...body.querySelectorAll("button, a")].find((one) => one.textContent === focus)?.focus();
+  log.element.scrollTop = scroll;
+}
+
+const planned = (live) => Math.min(live.epochs.at(-1)?.planned ?? 0, Math.max(10, live.epochs.length * 2));
+const series = (live, name, key, kind) => ({ name, kind, values: live.epochs.map((epoch) => epoch[key]) });
+const best = (live) => 1 + live.epochs.reduce((found, epoch, place) => epoch.val_loss < live.epochs[found].val_loss ? place : found, 0);
+
+function stepper(live) {
+  return h("ol", { class: "stepper" }, live.steps.map((step) => h("li", { class: step.state, "aria-current": step.state === "running" ? "step" : null },
+    h("span", { class: "mark", "aria-hidden": "true" }), h("b", {}, STEPS[step.name]), h("span", { class: "soft small" }, step.state === "running" ? "now" : step.seconds ? seconds(step.seconds) : step.state))));
+}
+
+function figures(live) {
+  const last = live.epochs.at(-1) ?? {};
+  const { part } = live;
+  const going = live.state === "running" && live.steps.some((step) => ["train", "tune"].includes(step.name) && step.state === "running");
+  const facts = [["Epoch", part ? `${part.epoch} of ${part.planned}` : last.epoch ? `${last.epoch} of ${last.planned}` : "–"], ["Phase", last.phase ?? 1], ["Photos a second", last.images_per_second ? count(Math.round(last.images_per_second)) : "–"], ["Best validation", live.epochs.length ? percent(live.epochs[best(live) - 1].val_accuracy) : "–"],
+    going ? ["At most left", seconds(last.seconds_left ?? part?.seconds_left)] : null, ["Learning rate", last.learning_rate ? last.learning_rate.toPrecision(2) : "–"]].filter(Boolean);
+  return h("div", { class: "card" }, h("dl", { class: "figures" }, facts.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(text))))),
+    part ? h("progress", { value: part.done, max: 1, "aria-label": `Epoch ${part.epoch}` }) : null);
+}
+
+function trials(rows) {
+  const top = Math.max(...rows.map((row) => row.accuracy ?? 0));
+  const keys = [...new Set(rows.flatMap((row) => Object.keys(row.values)))];
+  return h("section", { class: "card" }, h("h2", {}, plural(rows.length, "trial")), h("div", { class: "scroll" }, h("table", { class: "small" },
+    h("thead", {}, h("tr", {}, ["Trial", "State", "Validation", ...keys].map((word) => h("th", { scope: "col" }, word)))),
+    h("tbody", {}, rows.map((row) => h("tr", { class: row.accuracy === top && top ? "first" : "" }, h("th", { scope: "row" }, row.number + 1), h("td", {}, row.state), h("td", {}, row.accuracy ? percent(row.accuracy) : "–"), keys.map((key) => h("td", {}, typeof row.values[key] === "number" ? Number(row.values[key].toPrecision(3)) : String(row.values[key] ?? "")))))))));
+}
+

@@ -1,0 +1,101 @@
+"""The studio: what the page's answers are made of."""
+
+import fcntl
+import threading
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from pipelines.studio.album import Album
+from pipelines.studio.audits import Audits
+from pipelines.studio.draft import DraftStore
+from pipelines.studio.jobs import JobFolder, Queue
+from pipelines.studio.results import Results
+from pipelines.studio.settings import Settings, StudioError
+from pipelines.studio.trying import Trying
+from pipelines.studio.versions import Versions
+
+
+class Studio:
+    """All that a studio holds; its state is on the disk.
+
+    Attributes:
+        changed: counts what happened to the data, so that every tab looks again.
+    """
+
+    def __init__(self, settings: Settings):
+        """Opens the studio of a folder.
+
+        Raises:
+            StudioError: another studio has it, or it cannot be written.
+        """
+        self.settings = settings
+        self._lock = _alone(settings)
+        self.queue = Queue(settings.home / "jobs")
+        self.draft = DraftStore(settings.home / "draft.json")
+        self.album = Album(settings.photos_dir)
+        self.audits = Audits(settings.home / "audits", self.queue)
+        self.versions = Versions(settings.home / "versions", self.album)
+        self.results = Results()
+        self.trying = Trying(settings.home)
+        self.changed = 0
+        self._counting = threading.Lock()
+
+    def touch(self) -> None:
+        """The data have changed: everything that was known of them is looked up anew."""
+        self.album.forget()
+        self.draft.forget()
+        with self._counting:
+            self.changed += 1
+
+    def close(self) -> None:
+        """Lets another studio have the folder; jobs go on."""
+        self._lock.close()
+
+
+def _alone(settings: Settings) -> TextIO:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        lock = (settings.home / "lock").open("w")
+    except OSError as error:
+        raise StudioError(f"The studio keeps its state in {settings.home.absolute()}, which must be writable; it is "
+                          f"not: {error.strerror}. Start it in a folder of your own.") from None  # fmt: skip
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StudioError(f"One studio at a time works in a folder; another one has {settings.home.absolute()}. Use "
+                          "that one, or start this one in another folder.") from None  # fmt: skip
+    return lock
+
+
+def job_view(job: JobFolder) -> dict[str, Any]:
+    """A job in the list."""
+    run = job.run_folder
+    return job.job.model_dump() | {
+        "state": job.state, "error": job.error, "started": job.started, "ended": job.ended,
+        "run_id": run.path.name if run else None,
+    }  # fmt: skip
+
+
+def text_of(body: Mapping[str, Any], key: str) -> str:
+    """A text that a request must hold.
+
+    Raises:
+        StudioError: it does not.
+    """
+    value = body.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise StudioError(f"The request must hold the text {key!r}; found {str(value)[:80]!r}.")
+    return value.strip()
+
+
+def number_of(body: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    """A whole number that a request must hold.
+
+    Raises:
+        StudioError: it does not.
+    """
+    value = body.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise StudioError(f"The request must hold the whole number {key!r}; found {str(value)[:80]!r}.")
+    return value

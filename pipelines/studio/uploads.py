@@ -1,0 +1,77 @@
+"""What a browser sends: streamed to the disk, counted, and there whole or not at all."""
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from anyio import to_thread
+
+from pipelines.studio.settings import SPARE_BYTES, StudioError
+
+
+async def receive(
+    chunks: AsyncIterator[bytes], target: Path, *, max_bytes: int, announced: int | None, what: str
+) -> Path:  # fmt: skip
+    """Writes what comes to a file; after an error, or when the browser goes away, nothing is left of it.
+
+    Args:
+        chunks: of the content, as they come.
+        target: where to; another name is taken where one is there already.
+        max_bytes: how large it may be.
+        announced: its size as the browser says it, if it does.
+        what: it is, for the message.
+
+    Raises:
+        StudioError: it is too large, empty, or the disk is full.
+    """
+    _require_room(target, min(announced or 0, max_bytes), what)
+    if announced is not None and announced > max_bytes:
+        raise _too_large(what, max_bytes)
+    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
+    num_bytes = 0
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("xb") as file:
+            async for chunk in chunks:
+                num_bytes += len(chunk)
+                if num_bytes > max_bytes:
+                    raise _too_large(what, max_bytes)
+                if len(chunk) < 2**16:
+                    file.write(chunk)
+                else:
+                    await to_thread.run_sync(file.write, chunk)
+        if not num_bytes:
+            raise StudioError(f"{what} must hold something; {target.name} is empty.")
+        place = free_name(target)
+        partial.replace(place)
+    except OSError as error:
+        raise StudioError(f"{what} must be written to {target.parent}; it cannot be: {error.strerror or error}. Make "
+                          "room on the disk, and send it again.", 507) from None  # fmt: skip
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    return place
+
+
+def free_name(target: Path) -> Path:
+    """The path, or one with a number at its end that is free."""
+    if not target.exists():
+        return target
+    numbered = (target.with_name(f"{target.stem}-{number}{target.suffix}") for number in range(2, 10**6))
+    return next(path for path in numbered if not path.exists())
+
+
+def _require_room(target: Path, num_bytes: int, what: str) -> None:
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if free < num_bytes + SPARE_BYTES:
+        raise StudioError(f"{what} needs room on the disk: {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB with what is kept "
+                          f"free for the work; {folder} has {free / 1e6:,.0f} MB. Remove old runs: darkroom clean",
+                          507)  # fmt: skip
+
+
+def _too_large(what: str, max_bytes: int) -> StudioError:
+    return StudioError(f"{what} may have at most {max_bytes / 1e6:,.0f} MB; this has more. Give its folder on this "
+                       "machine instead.", 413)  # fmt: skip

@@ -1,0 +1,71 @@
+"""The draft of params.yaml, and the two tabs that edit it."""
+
+from pathlib import Path
+
+import pytest
+
+from components.contract.params import load_params
+from tests.unit.pipelines.studio.conftest import Client
+
+
+def test_a_change_on_an_older_state_is_refused_and_what_stands_is_kept(client: Client) -> None:
+    assert client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 7}}).status_code == 200
+    late = client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 9}})
+    assert late.status_code == 409
+    assert "another tab" in late.json()["error"]
+    assert client.get("/api/draft").json()["params"] == {"train": {"epochs": 7}}
+
+
+def test_a_value_that_cannot_be_is_named_and_the_start_is_off(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    draft = client.post("/api/draft", {"revision": 1, "set": {"train.epochs": 0}}).json()
+    assert draft["faults"] == [{"where": "train.epochs", "what": "expected greater than or equal to 1; found 0"}]
+    assert not draft["ready"]
+    assert client.post("/api/jobs", {"kind": "run"}).status_code == 409
+    assert client.post("/api/draft", {"revision": 2, "unset": ["train.epochs"]}).json()["ready"]
+
+
+def test_layers_that_cannot_be_built_keep_the_start_off(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    layers = ["Flatten", {"Conv2D": {"filters": 8, "kernel_size": 3}}]
+    draft = client.post("/api/draft", {"revision": 1, "set": {"train.model": {"layers": layers}}}).json()
+    assert not draft["ready"]
+    assert "Conv2D" in draft["reasons"][0]
+    answer = client.post("/api/jobs", {"kind": "run"})
+    assert answer.status_code == 409
+    assert "Conv2D" in answer.json()["error"]
+
+
+def test_what_is_exported_is_what_the_command_line_reads(client: Client, photos: Path, tmp_path: Path) -> None:
+    client.choose(photos)
+    client.post("/api/draft", {"revision": 1, "set": {"train.epochs": 3, "train.model": {"name": "MobileNetV2"}}})
+    (tmp_path / "studio.yaml").write_text(client.get("/api/draft/params.yaml").text)
+    params = load_params(tmp_path / "studio.yaml")
+    assert (params.data.uri, params.train.epochs, params.train.model.name) == (str(photos), 3, "MobileNetV2")
+
+
+def test_a_params_file_is_imported_and_only_what_differs_is_kept(client: Client) -> None:
+    text = "train:\n  epochs: 5\n  batch_size: 32\n"
+    draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
+    assert draft["params"] == {"train": {"epochs": 5}}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("train: {epochz: 3}", "epochz"), ("- a list", "sections"), ("a: [", "YAML"), ("data: {uri: /etc}", "/etc")],
+)
+def test_a_file_that_is_no_params_file_is_refused(client: Client, text: str, named: str) -> None:
+    answer = client.post("/api/draft/import", {"revision": 0, "text": text})
+    assert answer.status_code in (400, 403)
+    assert named in answer.json()["error"]
+    assert client.revision == 0
+
+
+@pytest.mark.parametrize("key", ["epochs", "nothing.epochs", "train.", "data.uri", ""])
+def test_a_key_that_is_none_is_refused(client: Client, key: str) -> None:
+    assert client.post("/api/draft", {"revision": 0, "set": {key: 3}}).status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b"null", b"\xff", b'{"a":' * 100_000])
+def test_a_request_that_is_no_object_is_refused(client: Client, body: bytes) -> None:
+    assert client.ask("POST", "/api/draft", content=body).status_code == 400

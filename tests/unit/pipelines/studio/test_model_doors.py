@@ -1,0 +1,99 @@
+"""The doors to a model: the gallery, uploads, and what a training is thought to take."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.contract.backbones import BACKBONES
+from components.contract.resolve import Resolution
+from pipelines.studio.estimate import estimate
+from pipelines.studio.gallery import FACTS, cards, speeds_path
+from tests.unit.pipelines.studio.conftest import Client
+
+
+def test_the_gallery_shows_every_backbone_and_what_was_measured_here(client: Client) -> None:
+    speeds_path(client.studio.settings.home).write_text(json.dumps({"VGG16": 41.5}))
+    shown = {card["name"]: card for card in client.get("/api/gallery").json()}
+    assert shown.keys() == BACKBONES.keys()
+    assert shown["VGG16"]["milliseconds"] == 41.5
+    assert shown["MobileNetV2"]["milliseconds"] is None
+    work = [card["giga_multiply_adds"] for card in client.get("/api/gallery").json()]
+    assert work == sorted(work)
+
+
+def test_weights_that_are_here_are_said_to_be(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    assert not any(card.is_here for card in cards(tmp_path))
+    (tmp_path / "keras" / "models").mkdir(parents=True)
+    for name in ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", "vgg16_weights_tf.h5"):
+        (tmp_path / "keras" / "models" / name).touch()
+    assert [card.name for card in cards(tmp_path) if card.is_here] == ["MobileNetV2"]
+
+
+def test_a_model_file_is_kept_and_looked_at_by_the_safe_import(client: Client) -> None:
+    job = client.put("/api/model/upload?name=../../mine.h5", b"not HDF5").json()
+    assert job["command"][:2] == ["model", "check"]
+    path = Path(job["about"]["file"])
+    assert path == client.studio.settings.home.resolve() / "models" / "mine.h5"
+    assert client.get("/api/model/uploads").json()[0]["about"]["name"] == "mine.h5"
+    again = client.post("/api/model/check", {"name": "mine.h5", "architecture": "MobileNetV2"}).json()
+    assert again["command"][-2:] == ["--architecture", "MobileNetV2"]
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.pt", "model", ""])
+def test_a_file_of_another_kind_is_refused_by_its_name(client: Client, name: str) -> None:
+    assert client.put(f"/api/model/upload?name={name}", b"x").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/gallery/measure", {"names": ["VGG17"]}),
+        ("/api/gallery/measure", {"names": []}),
+        ("/api/gallery/package", {"name": "--help"}),
+        ("/api/model/check", {"name": "../../../etc/passwd"}),
+        ("/api/jobs", {"kind": "shell"}),
+        ("/api/models/../serve", {}),
+    ],
+)
+def test_nothing_but_what_is_known_becomes_a_command(client: Client, path: str, body: dict[str, object]) -> None:
+    assert client.post(path, body).status_code in (400, 404, 409)
+    assert client.get("/api/jobs").json() == []
+
+
+def test_a_larger_training_is_thought_to_take_longer(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    taken = []
+    for changes in ({"train.epochs": 5}, {"train.epochs": 50}, {"train.model": {"name": "VGG16"}}):
+        client.post("/api/draft", {"revision": client.revision, "set": changes})
+        resolution = client.studio.draft.resolve(client.studio.draft.read())
+        assert isinstance(resolution, Resolution)
+        found = estimate(resolution.params, 1000)
+        assert 0 < found.low < found.high
+        taken.append(found.high)
+    assert taken == sorted(taken)
+    assert client.get("/api/estimate").json()["why"]
+
+
+@pytest.mark.proof
+def test_the_layers_and_the_speed_of_a_backbone_are_found_here(tmp_path: Path) -> None:
+    for action in ("layers", "speed"):
+        subprocess.run([sys.executable, "-m", "pipelines.cli", "model", action, "MobileNetV2", "--output",
+                        str(tmp_path / f"{action}.json")], check=True, timeout=200)  # fmt: skip
+    layers = json.loads((tmp_path / "layers.json").read_text())
+    assert ["block_13_expand", "block_13"] in layers
+    assert layers[0] == ["Conv1", "Conv1"]
+    assert 1 < json.loads((tmp_path / "speed.json").read_text())["MobileNetV2"] < 2000
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", FACTS)
+def test_the_number_of_weights_is_keras_own(name: str) -> None:
+    program = (
+        f"import keras; print(getattr(keras.applications, {name!r})(include_top=False, weights=None).count_params())"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=200)
+    assert int(found.stdout.split()[-1]) == FACTS[name][0]

@@ -1,0 +1,57 @@
+"""Networks of one's own, checked while they are put together."""
+
+import pytest
+
+from components.contract.layers import parse_layer, trace
+from components.contract.train_params import TrainParams
+from pipelines.studio.networks import TEMPLATES, catalogue, look
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: str(template["name"]))
+@pytest.mark.parametrize("side", [8, 28, 128])
+def test_every_template_can_be_built(template: dict[str, list[object]], side: int) -> None:
+    seen = look(template["layers"], (side, side), 10, 32)
+    assert seen.fault is None
+    assert seen.drawing is not None
+    assert seen.drawing.count("<rect") == len(template["layers"]) + 3, "the ground, the photo, and the output"
+    TrainParams.model_validate({"model": {"layers": tuple(map(parse_layer, template["layers"]))}})
+
+
+def test_the_numbers_are_those_of_the_contract() -> None:
+    layers = [{"Conv2D": {"filters": 8, "kernel_size": 3}}, "MaxPooling2D", "Flatten"]
+    seen = look(layers, (16, 16), 3, 4)
+    traced = trace(tuple(map(parse_layer, layers)), (16, 16, 3))
+    assert [layer.gives for layer in seen.layers] == ["14 × 14 × 8", "7 × 7 × 8", "392"]
+    assert seen.num_parameters == sum(each.num_parameters for each in traced) + 392 * 3 + 3
+    assert seen.weights_bytes == 4 * seen.num_parameters
+
+
+@pytest.mark.parametrize(
+    ("layers", "position", "words"),
+    [
+        (["MaxPooling2D", {"Conv2D": {"filters": 4, "kernel_size": 9}}, "Flatten"], 1, "window of 9"),
+        (["Flatten", "MaxPooling2D"], 1, "height × width × channels"),
+        ([{"Dense": {"units": 4}}], 0, "flat vector"),
+        (["MaxPooling2D"], 0, "must end in a flat vector"),
+        (["Flatten", {"Dense": {"units": 0}}], 1, "units"),
+        (["Flatten", {"Denze": {"units": 3}}], 1, "did you mean Dense"),
+        ([{"Add": {"with": "nowhere"}}, "Flatten"], 0, "nowhere"),
+        (["Flatten", 7], 1, "expected one layer"),
+        ([{"Lambda": {"function": "x"}}], 0, "unknown layer Lambda"),
+    ],
+)
+def test_the_layer_at_fault_is_marked(layers: list[object], position: int, words: str) -> None:
+    seen = look(layers, (8, 8), 3, 32)
+    assert seen.position == position
+    assert words in str(seen.layers[position].fault)
+    assert seen.fault == seen.layers[position].fault
+    assert seen.drawing is None
+    assert all(layer.gives for layer in seen.layers[:position]), "what stands before it is shown"
+
+
+def test_every_layer_has_a_form_with_all_that_it_needs() -> None:
+    for layer in catalogue():
+        assert layer["help"], layer["kind"]
+        for argument in layer["arguments"]:
+            assert argument["kind"] in ("integer", "number", "boolean", "choice", "pair", "names", "string",
+                                        "regularizer"), (layer["kind"], argument)  # fmt: skip
