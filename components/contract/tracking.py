@@ -6,6 +6,7 @@ MLflow being slow or gone never stops a step: what it does not take waits and is
 """
 
 import contextlib
+import importlib
 import logging
 import os
 import time
@@ -231,6 +232,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
     else:
         run = Run(None)
     if run.run_id is not None:
+        _import_client()
         send_unsent()
     status = "FAILED"
     try:
@@ -243,6 +245,13 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
         if owned:
             run.end(status)
         run.close(hurried=status == "KILLED")
+
+
+def _import_client() -> None:
+    """Imports what sends, before threads use it: two that import MLflow at once find it half imported."""
+    importlib.import_module("mlflow.tracking.client")
+    at_server = os.environ["MLFLOW_TRACKING_URI"].startswith("http")
+    importlib.import_module(f"mlflow.store.tracking.{'rest_store' if at_server else 'sqlalchemy_store'}")
 
 
 def _is_missing(run_id: str) -> bool:

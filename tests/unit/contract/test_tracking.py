@@ -1,5 +1,7 @@
 """Steps find their MLflow run, log to a real store, and go on without one."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,16 @@ def test_a_store_that_cannot_be_written_is_said_before_any_work(
 )
 def test_an_address_is_shown_without_its_password(text: str, shown: str) -> None:
     assert shown_uri(text) == shown
+
+
+def test_the_client_is_imported_before_threads_use_it(mlflow_store: str) -> None:
+    run_id = create_run(experiment="digits", name="one").run_id
+    script = (
+        "import os, sys\n"
+        "from components.contract.tracking import step_run\n"
+        f"os.environ |= {{'MLFLOW_RUN_ID': '{run_id}', 'MLFLOW_TRACKING_URI': '{mlflow_store}'}}\n"
+        "with step_run(experiment='digits'):\n"
+        "    sys.exit(not {'mlflow.tracking.client', 'mlflow.store.tracking.sqlalchemy_store'} <= sys.modules.keys())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
