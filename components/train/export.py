@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.contract.bundle import ExportFacts
-from components.contract.errors import ModelError
+from components.contract.errors import ArtifactError, ModelError
 from components.contract.runtime import InferenceGraph, Outputs, export_sha256, openvino, softmax
 from components.train.architecture import Network
 
@@ -35,6 +35,7 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
 
     Raises:
         ModelError: the exported graph disagrees with Keras.
+        ArtifactError: it cannot be written.
     """
     tensors = {"logits": network.model.output, "embedding": network.embedding, "feature_map": network.feature_map}
     served = keras.Model(network.model.input, {name: tensor for name, tensor in tensors.items() if tensor is not None})
@@ -43,7 +44,7 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     for output in converted.outputs:  # the converter gives them further names of its own
         output.get_tensor().set_names(output.get_names() & tensors.keys())
     export_dir.mkdir(parents=True)
-    openvino().save_model(converted, export_dir / "model.xml", compress_to_fp16=False)
+    save_graph(converted, export_dir)
     graph = InferenceGraph(export_dir)
     compared = with_odd_photos(photos)
     batches = np.array_split(compared, -(-len(compared) // PHOTOS_AT_ONCE))
@@ -57,6 +58,19 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
         num_compared=len(compared),
         sha256=export_sha256(export_dir),
     )
+
+
+def save_graph(graph: "ov.Model", export_dir: Path) -> None:
+    """Writes a graph in float32, as it is.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    try:
+        openvino().save_model(graph, export_dir / "model.xml", compress_to_fp16=False)
+    except RuntimeError as error:  # of a stream in C++, which does not say why
+        raise ArtifactError(f"The exported graph must be written to {export_dir}; it cannot: {error}. Make room there, "
+                            "and run the step again.") from None  # fmt: skip
 
 
 def check_exportable(network: Network) -> None:

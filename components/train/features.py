@@ -4,8 +4,10 @@ They are kept in the cache, for all runs: a file for each view of a split, named
 view is a variant of all photos; the first is the photos themselves, the others are augmented.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
+import io
 import json
 import logging
 import math
@@ -21,6 +23,7 @@ from typing import Final
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.cache import cache_dir, cache_limit
@@ -86,7 +89,11 @@ class FeatureCache:
         num_bytes = sum(math.prod((len(one.split), *self._shape)) * self._dtype.itemsize * one.views for one in wanted)
         missing = sum(not path.exists() for path in paths)
         limit = cache_limit()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.tell_unkept(error)
+            return False
         free = int(shutil.disk_usage(self._folder).free * FREE_PART) if missing else limit
         log.info("Features at the freeze boundary: %s numbers a photo, %s in all; %s.",
                  f"{math.prod(self._shape):,}", _size_text(num_bytes),
@@ -97,8 +104,17 @@ class FeatureCache:
                     "frozen layers instead.", _size_text(min(limit, free)), self._folder)  # fmt: skip
         return False
 
+    def tell_unkept(self, error: OSError) -> None:
+        """Says why features are not kept."""
+        log.warning("Features must be kept in %s; they cannot: %s. Every epoch goes through the frozen layers instead.",
+                    self._folder, error)  # fmt: skip
+
     def get(self, wanted: Wanted) -> Features:
-        """The features of all views."""
+        """The features of all views.
+
+        Raises:
+            OSError: they cannot be kept: the disk is full, or is not to be written to.
+        """
         views = [self._view(wanted, view, path) for view, path in enumerate(self._paths(wanted))]
         self._keep_to_limit({path.name for path in self._paths(wanted)})
         return Features(views, wanted.split.labels, in_memory=4 * sum(view.size for view in views) <= LARGEST_IN_MEMORY)
@@ -111,13 +127,14 @@ class FeatureCache:
         facts = [self._network, wanted.fingerprint, varied, self._dtype.name]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
-    def _view(self, wanted: Wanted, view: int, path: Path) -> np.ndarray:
+    def _view(self, wanted: Wanted, view: int, path: Path) -> np.memmap:
         expected = (len(wanted.split), *self._shape)
         try:
-            found = np.load(path, mmap_mode="r")
+            found = _mapped(path)
             if found.shape == expected and found.dtype == self._dtype:
-                os.utime(path)
-                return np.asarray(found)
+                with contextlib.suppress(OSError):  # a cache that is not to be written to serves as well
+                    os.utime(path)
+                return found
             log.warning("%s is not what its name says; it is computed anew.", path)
         except FileNotFoundError:
             log.debug("%s is to be computed.", path)
@@ -128,15 +145,18 @@ class FeatureCache:
             self._infer = fastest_inference(self._frozen_part)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy", delete=False) as file:
             partial = Path(file.name)
-        try:
-            _compute(self._infer, wanted, view, np.lib.format.open_memmap(
-                partial, mode="w+", dtype=self._dtype, shape=expected
-            ))  # fmt: skip
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        return np.asarray(np.load(path, mmap_mode="r"))
+            try:
+                # Not through a map of the file: the system would kill the process where the disk is full.
+                file.write(_head(expected, self._dtype))
+                for values in _computed(self._infer, wanted, view, self._dtype):
+                    file.write(values.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+                partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+        return _mapped(path)
 
     def _keep_to_limit(self, used: set[str]) -> None:
         """Removes what was used longest ago, and the remains of kills."""
@@ -166,16 +186,15 @@ def network_digest(model: keras.Model) -> str:
 
 
 def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """Keras on a GPU; on a CPU OpenVINO, which is several times as fast, in float32 as when it is served."""
+    """TensorFlow on a GPU; on a CPU OpenVINO, which is several times as fast, in float32 as when it is served."""
+    traced = trace(frozen_part)
     if _devices():
-        return lambda pixels: np.asarray(frozen_part.predict_on_batch(pixels))
-    compiled = openvino().Core().compile_model(to_openvino(trace(frozen_part)), "CPU", CPU_SETTINGS)
+        return lambda pixels: np.asarray(traced(tf.constant(pixels)))
+    compiled = openvino().Core().compile_model(to_openvino(traced), "CPU", CPU_SETTINGS)
     return lambda pixels: compiled({0: pixels})[0]
 
 
 def _devices() -> list[str]:
-    import tensorflow as tf
-
     return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
@@ -186,17 +205,30 @@ def _without_trainable(config: object) -> object:
     return [_without_trainable(value) for value in config] if isinstance(config, list | tuple) else config
 
 
-def _compute(infer: Infer, wanted: Wanted, view: int, values: np.ndarray) -> None:
-    """Fills `values`, (n, …), with a view's features."""
-    largest = LARGEST_FLOAT16 if values.dtype == np.float16 else math.inf
-    progress = _Progress(len(values), f"view {view + 1} of {wanted.views}")
-    for rows, pixels in _ahead(_variants(wanted, view)):
-        values[rows] = np.clip(infer(pixels), -largest, largest)
-        progress.report(rows.stop)
+def _mapped(path: Path) -> np.memmap:
+    mapped: np.memmap = np.load(path, mmap_mode="r")
+    return mapped
 
 
-def _variants(wanted: Wanted, view: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """(rows of the features, uint8 (n, height, width, 3)), batch by batch."""
+def _head(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """What stands before the numbers in a .npy file."""
+    head = io.BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, described)
+    return head.getvalue()
+
+
+def _computed(infer: Infer, wanted: Wanted, view: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """A view's features, (n, …), batch by batch."""
+    largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
+    progress = _Progress(len(wanted.split), f"view {view + 1} of {wanted.views}")
+    for num_done, pixels in _ahead(_variants(wanted, view)):
+        yield np.clip(infer(pixels), -largest, largest).astype(dtype)
+        progress.report(num_done)
+
+
+def _variants(wanted: Wanted, view: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(photos so far, uint8 (n, height, width, 3)), batch by batch."""
     split = wanted.split
     keys = image_keys(split.image_ids)
     for start in range(0, len(split), PHOTOS_AT_ONCE):
@@ -205,10 +237,10 @@ def _variants(wanted: Wanted, view: int) -> Iterator[tuple[slice, np.ndarray]]:
         if view > 0:
             seeds = photo_seeds(keys[indices], seed=wanted.seed, variant=view)
             pixels = augment(pixels, wanted.augmentation, seeds)
-        yield slice(start, start + len(indices)), pixels
+        yield start + len(indices), pixels
 
 
-def _ahead(items: Iterator[tuple[slice, np.ndarray]]) -> Iterator[tuple[slice, np.ndarray]]:
+def _ahead(items: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
     """The same items; the next is made in another thread while the last is in use."""
     with ThreadPoolExecutor(1, "photos") as maker:
         coming = maker.submit(next, items, None)

@@ -94,5 +94,8 @@ def examples_of(
         learnt = Wanted(photos.training, f"{photos.fingerprint} train", views, augmentation, seed)
         checked = Wanted(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed)
         if cache.can_hold(learnt, checked):
-            return cache.get(learnt), cache.get(checked), selection.boundary
+            try:
+                return cache.get(learnt), cache.get(checked), selection.boundary
+            except OSError as error:
+                cache.tell_unkept(error)
     return Photos(photos.training, augmentation, seed), Photos(photos.validation, AugmentationParams(), seed), None

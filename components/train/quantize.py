@@ -16,6 +16,7 @@ import numpy as np
 from components.contract.bundle import ExportFacts
 from components.contract.dataset import Split
 from components.contract.runtime import InferenceGraph, export_sha256, openvino, softmax
+from components.train.export import save_graph
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -45,7 +46,7 @@ def quantize_export(
     log.info("Finding the ranges for int8 on %d training photos.", min(NUM_PHOTOS, len(training)))
     chosen = np.sort(rng.permutation(len(training))[:NUM_PHOTOS])
     with tempfile.TemporaryDirectory(dir=export_dir.parent, prefix="int8-") as folder:
-        openvino().save_model(_quantize(export_dir, training, chosen), Path(folder, FILES[0]), compress_to_fp16=False)
+        save_graph(_quantize(export_dir, training, chosen), Path(folder))
         before, after = _probabilities(export_dir, validation), _probabilities(Path(folder), validation)
         lost = float(
             (before.argmax(axis=1) == validation.labels).mean() - (after.argmax(axis=1) == validation.labels).mean()

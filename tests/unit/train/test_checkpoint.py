@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from components.train.checkpoint import Belongings, State, open_checkpoints
+from tests.disks import small_disk
 
 BELONGINGS = Belongings("f" * 64, {"epochs": 4, "model": {"name": None}}, "n" * 64)
 
@@ -153,12 +154,8 @@ def test_without_a_place_for_checkpoints_training_goes_on(
 def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mounted = tmp_path / "small"
-    mounted.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", mounted], capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here")
-    try:
-        monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(mounted))
+    with small_disk(tmp_path / "small", "64k") as folder:
+        monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(folder))
         large = replace(state(2), arrays={"network": [np.zeros(100_000, np.float32)]})
         save(state(1), large)
         assert "could not be written: " in caplog.text
@@ -166,5 +163,3 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
         found = newest()
         assert found is not None
         assert found.epoch == 1
-    finally:
-        subprocess.run(["umount", mounted], check=True)

@@ -12,11 +12,15 @@ from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split, open_split
 from components.contract.layers import parse_layer
 from components.contract.model_params import ModelParams
-from components.contract.train_params import AUGMENTATION_PRESETS, CachePrecision, Phase
+from components.contract.train_params import AUGMENTATION_PRESETS, CachePrecision, Phase, TrainParams
 from components.train import features
 from components.train.architecture import Network, build_network
+from components.train.batches import Features, Photos
 from components.train.features import FeatureCache, Wanted, network_digest
+from components.train.opening import Photographs
+from components.train.phases import examples_of
 from components.train.selection import frozen_part, learning_part, select
+from tests.disks import remount, small_disk
 from tests.made import make_dataset
 
 MEDIUM = AUGMENTATION_PRESETS["medium"]
@@ -171,6 +175,35 @@ def test_a_limit_is_kept_and_told(
     for seed in (1, 2, 3):
         cache(network).get(wanted(splits[0], 2, seed=seed))
     assert len(list(folder.iterdir())) == 2, "what was used longest ago has gone"
+
+
+def examples(network: Network, splits: tuple[Split, Split]) -> object:
+    """What a phase that trains the head learns from."""
+    params = TrainParams(trainable="head", augmentation="medium", views=3)
+    selection = select(network, params)
+    photos = Photographs(*splits, fingerprint="f")
+    learnt, _, boundary = examples_of(network, selection, photos, params, params)
+    assert (boundary is None) == isinstance(learnt, Photos)
+    return learnt
+
+
+def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(features, "FREE_PART", 1000)  # there seemed to be room
+    with small_disk(tmp_path / "disk", "8k") as disk:
+        monkeypatch.setenv("DARKROOM_CACHE", str(disk))
+        assert isinstance(examples(network, splits), Photos)
+        assert "they cannot: [Errno 28] No space left on device" in caplog.text
+        assert len(list((disk / "features").iterdir())) == 2, "no half of a file stays"
+        remount(disk, "size=64k")
+        assert isinstance(examples(network, splits), Features)
+        remount(disk, "ro")
+        assert isinstance(examples(network, splits), Features), "what is there is read"
+        monkeypatch.setenv("DARKROOM_CACHE", str(disk / "another"))
+        assert isinstance(examples(network, splits), Photos)
+        assert "Read-only file system" in caplog.messages[-1]
 
 
 def test_progress_names_rate_and_time_left(
