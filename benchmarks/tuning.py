@@ -58,7 +58,6 @@ def measure() -> list[Row]:
     from components.evaluate.metrics import wilson_interval
 
     interval = wilson_interval(round(unpruned.accuracy * num_validation), num_validation)
-    assert ours.accuracy >= interval.low, f"{ours.accuracy} lies below the interval of {interval}"
     plain = TRIALS * EPOCHS * plain_epoch
     what = (
         f"{TRIALS} trials of up to {EPOCHS} epochs, head of MobileNetV2 at {SIDE} px, {info.num_images('train')} photos"
@@ -70,6 +69,9 @@ def measure() -> list[Row]:
             plain / ours.seconds, ">= 20", peak_memory_mb()),
         Row(f"epochs of the same study; {found}", f"{ours.epochs}", f"{unpruned.epochs} without pruning "
             f"({unpruned.accuracy:.1%})", unpruned.epochs / ours.epochs, ">= 2.5"),
+        Row("validation accuracy of that study's best trial", f"{ours.accuracy:.1%}",
+            f"{interval.low:.1%}, where the interval of {unpruned.accuracy:.1%} without pruning begins",
+            ours.accuracy / interval.low, ">= 1"),
         Row(f"memory after trial {LATE} of that study", f"{ours.memory_mb[LATE - 1]:,.0f} MB",
             f"{ours.memory_mb[EARLY - 1]:,.0f} MB after trial {EARLY}",
             ours.memory_mb[LATE - 1] / ours.memory_mb[EARLY - 1], "<= 1.1"),

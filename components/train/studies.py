@@ -16,7 +16,7 @@ from components.contract.cache import cache_dir
 from components.contract.errors import DarkroomError, ParamsError, SearchError
 from components.contract.tracking import Run, end_run
 from components.contract.tune_params import TuneParams
-from components.train.trials import DATASET, RUN_ID
+from components.train.trials import DATASET, REASON, RUN_ID
 
 if TYPE_CHECKING:
     import optuna
@@ -92,13 +92,29 @@ def sweep(study: "optuna.Study") -> None:
         running = [trial for trial in running if trial.number not in left]
     else:
         for trial in running:
-            study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
-            study.enqueue_trial(trial.params, skip_if_exists=True)
+            _end_cut_off(study, trial)
     for trial in running:
-        log.info("Trial %d was cut off; it is tried again.", trial.number + 1)
         cut_off = Run(trial.user_attrs.get(RUN_ID))
         cut_off.set_tags({"darkroom.trial_state": "failed"})
         end_run(cut_off, "KILLED")
+
+
+def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
+    """Fails a trial, which is tried again; but not for ever, since it may be what ends the search each time."""
+    from optuna.trial import TrialState
+
+    failed = study.get_trials(deepcopy=False, states=[TrialState.FAIL])
+    attempts = 1 + sum(other.params == trial.params for other in failed)
+    if attempts > RETRIES:
+        study._storage.set_trial_user_attr(
+            trial._trial_id, REASON, f"cut off {attempts} times: is the memory too small?"
+        )
+        log.warning("Trial %d was cut off for the %d. time; it is left out.", trial.number + 1, attempts)
+    else:
+        log.info("Trial %d was cut off; it is tried again.", trial.number + 1)
+    study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    if attempts <= RETRIES:
+        study.enqueue_trial(trial.params, skip_if_exists=True)
 
 
 def _study(

@@ -26,6 +26,7 @@ from components.contract.tune_params import Choices, Range, Space, TuneParams, a
 from components.train.cost import Cost
 from components.train.fit import Fitted, Watch
 from components.train.search import Search
+from components.train.studies import sweep
 from components.train.tune import tune
 from tests.made import make_dataset
 from tests.postgres import running_postgres
@@ -269,6 +270,22 @@ def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
     assert [trial.state for trial in study.trials] == ["failed", "failed", "complete", "complete"]
     assert [trial.reason for trial in study.trials[:2]] == ["out of memory: OOM when allocating",
                                                             "out of memory: of this machine"]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
+def test_a_trial_that_is_cut_off_again_and_again_is_left_out(dataset: tuple[Path, DatasetInfo]) -> None:
+    """As by the system, where the memory of a trial ends the whole process."""
+    made = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
+    for _ in range(3):
+        with made._opened() as study:
+            sweep(study)
+            trial = study.ask()
+            trial.suggest_float("learning_rate", 1e-4, 1.0, log=True)
+    study = made.run(pretend, Run(None))
+    assert [trial.state for trial in study.trials] == ["failed", "failed", "failed", "complete", "complete"]
+    assert len({trial.values["learning_rate"] for trial in study.trials[:3]}) == 1
+    assert study.trials[2].reason == "cut off 3 times: is the memory too small?"
+    assert study.trials[3].values != study.trials[2].values
 
 
 COSTS = {0: Cost(2.0, 8.0), 1: Cost(5.0, 4.0), 2: Cost(30.0, 2.0)}
