@@ -72,8 +72,8 @@ def sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
     """
     import optuna
 
-    facts = [tune.seed, number, *((os.getpid(), time.time_ns()) if os.environ.get(STUDIES_VARIABLE) else ())]
-    seed = int(np.random.SeedSequence(facts).generate_state(1)[0])
+    key = (number, *((os.getpid(), time.time_ns() % 2**32) if os.environ.get(STUDIES_VARIABLE) else ()))
+    seed = int(np.random.SeedSequence(tune.seed, spawn_key=key).generate_state(1)[0])
     if tune.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(
