@@ -89,8 +89,10 @@ def _name(values: list[str]) -> str:
     for value in values:
         key, _, text = value.partition("=")
         last = key.rpartition(".")[2]
+        if last == "weights":  # a path, which says nothing of the model
+            continue
         parts.append(text if last == "name" else f"{last} {text}")
-    return ", ".join(parts)
+    return ", ".join(parts) or "model"
 
 
 def _named(models: "Iterator[Model]") -> "Iterator[Model]":
@@ -108,6 +110,7 @@ def _show(board: "Leaderboard") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from components.evaluate.leaderboard import p_text
     from components.evaluate.leaderboard_page import OFF_FRONT, ON_FRONT, sentences
     from components.evaluate.wording import interval, percent
     from pipelines import show
@@ -123,8 +126,9 @@ def _show(board: "Leaderboard") -> None:
     for heading in ("accuracy", "macro F1", "param.", "bundle", "1 photo", "8 photos", "training"):
         table.add_column(heading, justify="right")
     for row in board.rows:
+        name = f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}{f', {len(row.seeds)} seeds' if several else ''}"
         table.add_row(
-            f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}{f', {len(row.seeds)} seeds' if several else ''}",
+            name if row.p_value is None else f"{name}\n  {'tie' if row.tied else 'worse'}, p {p_text(row.p_value)}",
             f"{percent(row.accuracy.value)}\n{interval(row.accuracy)}", percent(row.macro_f1),
             _count(row.num_parameters), f"{row.bundle_mb:,.1f} MB", f"{row.latency_ms:.1f} ms",
             f"{row.latency_of_8_ms:.1f} ms", f"{row.train_minutes:.1f} min",

@@ -112,16 +112,16 @@ def reason(rows: Sequence[Row], pick: Row, num_images: int) -> str:
         second = rows[1]
         return (
             f"Take {pick.name}: it names {figure} rightly, in {pick.latency_ms:.1f} ms each, and surely more than "
-            f"any other ({second.name} is next with {percent(second.accuracy.value)}, p {_p(second.p_value)})."
+            f"any other ({second.name} is next with {percent(second.accuracy.value)}, p {p_text(second.p_value)})."
         )
     if pick is best:
         names, are = listed([row.name for row in ties]), "is" if len(ties) == 1 else "are"
         return (
             f"Take {pick.name}: it names {figure} rightly, in {pick.latency_ms:.1f} ms each, and {names}, a tie with "
-            f"it (p {_p(ties[0].p_value)}), {are} not faster by more than a tenth."
+            f"it (p {p_text(ties[0].p_value)}), {are} not faster by more than a tenth."
         )
     return (f"Take {pick.name}: it names {figure} rightly, which is a tie with the most accurate, {best.name} "
-            f"({percent(best.accuracy.value)}, p {_p(pick.p_value)}), and takes {pick.latency_ms:.1f} ms a photo "
+            f"({percent(best.accuracy.value)}, p {p_text(pick.p_value)}), and takes {pick.latency_ms:.1f} ms a photo "
             f"where that takes {best.latency_ms:.1f}.")  # fmt: skip
 
 
@@ -178,6 +178,7 @@ def _dominates(one: Entrant, other: Entrant) -> bool:
     return all(mine <= its for mine, its in pairs) and any(mine < its for mine, its in pairs)
 
 
-def _p(value: float | None) -> str:
+def p_text(value: float | None) -> str:
+    """`= 0.388`, or `< 0.001`."""
     assert value is not None, "only the most accurate has none"
     return f"< {NO_P}" if value < NO_P else f"= {value:.3f}"

@@ -27,7 +27,7 @@ STUDIES_VARIABLE: Final = "DARKROOM_STUDIES"
 HEARTBEAT_SECONDS: Final = 30
 RETRIES: Final = 2
 OPENING_TRIES: Final = 3
-WARM_UP_TRIALS: Final = 5
+WARM_UP_TRIALS: Final = 4
 """Trials before any is pruned."""
 
 
