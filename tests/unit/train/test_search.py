@@ -23,7 +23,7 @@ from components.contract.study import StudyInfo, read_best, read_study
 from components.contract.tracking import Run, create_run
 from components.contract.train_params import Phase, TrainParams
 from components.contract.tune_params import Choices, Range, Space, TuneParams, auto_space, check_space, with_values
-from components.train.cost import Cost
+from components.train.cost import Cost, Scales
 from components.train.fit import Fitted, Watch
 from components.train.search import Search
 from components.train.studies import sweep
@@ -326,6 +326,40 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
     assert page.count("taken for training") == 1
     assert study.choice in page
     assert "Nothing to show" not in page
+
+
+def test_a_network_is_weighed_as_it_will_be_served_and_once(dataset: tuple[Path, DatasetInfo]) -> None:
+    scales = Scales(dataset[1])
+    cost = scales.weigh(TRAIN)
+    convolution, dense = 3 * 3 * 3 * 4 + 4, (14 * 14 * 4 + 1) * 3
+    assert cost.size_mb == pytest.approx(4 * (convolution + dense) / 1e6)
+    assert 0 < cost.latency_ms < 100
+    assert scales.weigh(TRAIN.model_copy(update={"learning_rate": 0.5})) is cost
+    assert scales.weigh(TRAIN.model_copy(update={"image_size": 8})).size_mb < cost.size_mb
+
+
+@pytest.mark.proof
+def test_a_size_that_is_searched_is_trained_exported_and_evaluated(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path, mlflow_store: str
+) -> None:
+    from components.contract.params import EvaluateParams
+    from components.contract.runtime import InferenceGraph
+    from components.evaluate.step import evaluate
+    from components.train.step import train
+
+    shutil.copytree(dataset[0], tmp_path / "dataset")
+    params = TuneParams(trials=3, space={"image_size": Choices(choices=(8, 10))}, objectives=("accuracy", "size"))
+    study = tune(tmp_path / "dataset", params, TRAIN.model_copy(update={"epochs": 2}), tmp_path / "study")
+    best = read_best(tmp_path / "study")
+    assert best.image_size in (8, 10)
+    assert all(trial.size_mb for trial in study.trials)
+    bundle = train(tmp_path / "dataset", best, tmp_path / "model")
+    assert (bundle.image_size, bundle.params["image_size"]) == ((16, 16), best.image_size)
+    assert InferenceGraph(tmp_path / "model" / "export").image_size == (16, 16)
+    evaluate(tmp_path / "dataset", tmp_path / "model", EvaluateParams(bootstrap_resamples=100), "colours",
+             tmp_path / "evaluation", tmp_path / "study")  # fmt: skip
+    report = (tmp_path / "evaluation" / "report.html").read_text()
+    assert "The Pareto front of accuracy and size holds" in report
 
 
 def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInfo]) -> None:
