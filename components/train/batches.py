@@ -1,6 +1,7 @@
 """Batches for Keras: photos that are augmented on the way, or features that were computed before."""
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split
+from components.contract.mapped import Mapped
 from components.contract.train_params import AugmentationParams
 from components.train.mixing import Mixing
 
@@ -56,6 +58,8 @@ class Features:
         """
         self.labels = labels
         self._views = [view.astype(np.float32) for view in views] if in_memory else list(views)
+        maps = [view._mmap for view in self._views if isinstance(view, np.memmap)]  # type: ignore[attr-defined]
+        self._mapped = Mapped(maps)
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """float32 (len(rows), …)."""
@@ -63,15 +67,24 @@ class Features:
         chosen = (rows + epoch) % len(self._views)  # so that each epoch has all kinds of views
         for view in np.unique(chosen):
             values[chosen == view] = self._views[view][rows[chosen == view]]
+        self._mapped.note(values.size * self._views[0].itemsize)
         return values
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
-    """All examples once an epoch, in an order that the seed and the epoch alone decide."""
+    """All examples once an epoch, in an order that the seed and the epoch alone decide.
+
+    Attributes:
+        num_examples: of an epoch.
+        num_batches_of_epoch: those left out included.
+        first_batch: so many are left out.
+        labels: int32 (n,), of all examples.
+        made_at: float64 (batches,), when each batch was ready, by `time.monotonic`; 0 before.
+    """
 
     def __init__(
         self, examples: Examples, batch_size: int, *, shuffle_seed: int | None = None, oversample: bool = False,
-        mixing: Mixing | None = None,
+        mixing: Mixing | None = None, multiple_of: int = 1,
     ):  # fmt: skip
         """Makes batches.
 
@@ -79,8 +92,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             examples: what to draw from.
             batch_size: the last batch of an epoch may be smaller.
             shuffle_seed: None keeps the order of the examples.
-            mixing: needs a seed; the labels of a mixed batch are float32 (n, k).
             oversample: examples of rarer classes come several times an epoch, so that all classes come as often.
+            mixing: needs a seed; the labels of a mixed batch are float32 (n, k).
+            multiple_of: devices that share a batch; where it cannot be divided among them it is filled up with examples
+                that count nothing, and batches come with weights.
         """
         super().__init__()
         self._rows = _evened(examples.labels) if oversample else np.arange(len(examples.labels))
@@ -90,16 +105,16 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         self._batch_size = batch_size
         self._shuffle_seed = shuffle_seed
         self._mixing = mixing
+        self._multiple_of = multiple_of
         self.num_batches_of_epoch = math.ceil(self.num_examples / batch_size)
-        self.first_batch = 0
-        self._epoch = 0
-        self._order = self._draw_order()
+        self.begin(0)
 
     def begin(self, epoch: int, first_batch: int = 0) -> None:
         """Goes to an epoch, counted from 0, of which the first batches may be left out."""
         self.first_batch = first_batch
         self._epoch = epoch
         self._order = self._draw_order()
+        self.made_at = np.zeros(len(self))
 
     def num_seen(self, num_batches: int) -> int:
         """Examples of the epoch that are done after so many batches, those left out included."""
@@ -113,13 +128,26 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
     def __len__(self) -> int:
         return self.num_batches_of_epoch - self.first_batch
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         start = (self.first_batch + index) * self._batch_size
         rows = self._order[start : start + self._batch_size]
+        num_fill = -len(rows) % self._multiple_of
+        rows = np.concatenate([rows, rows[:1].repeat(num_fill)])
         inputs, labels = self._examples.gather(rows, self._epoch), self._examples.labels[rows]
-        if self._mixing is None or self._shuffle_seed is None:
-            return inputs, labels
-        return self._mixing(inputs, labels, np.random.default_rng([self._shuffle_seed, self._epoch, start]))
+        if self._mixing is not None and self._shuffle_seed is not None:
+            rng = np.random.default_rng([self._shuffle_seed, self._epoch, start])
+            inputs, labels = self._mixing(inputs, labels, rng)
+        self.made_at[index] = time.monotonic()
+        return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(rows), num_fill))
+
+    def _weights(self, num_rows: int, num_fill: int) -> np.ndarray:
+        """float32 (rows,): 0 for what only fills a batch; the mean over an epoch of batches is that of its examples."""
+        last = self.num_examples % self._batch_size
+        filled = self.num_examples // self._batch_size * (-self._batch_size % self._multiple_of)
+        total = self.num_examples + filled + -last % self._multiple_of
+        weights = np.full(num_rows, total / self.num_examples, np.float32)
+        weights[num_rows - num_fill :] = 0
+        return weights
 
     def _draw_order(self) -> np.ndarray:
         if self._shuffle_seed is None:

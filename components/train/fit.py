@@ -15,6 +15,7 @@ from components.contract.tracking import Run
 from components.contract.train_params import Phase, TrainParams
 from components.train.batches import Batches
 from components.train.checkpoint import Checkpoints, State
+from components.train.devices import num_devices
 from components.train.keeping import Keeper, Plateau
 from components.train.live import DivergedError, EpochLog
 from components.train.optimizing import accuracy, make_loss, make_optimizer
@@ -39,7 +40,7 @@ class Fitted:
 
     Attributes:
         history: per epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, images_per_second,
-            seconds.
+            input_wait (the part of the time in which batches were waited for), seconds.
         best_epoch: counted from 1; its weights are the network's now. 0 where nothing was trained.
     """
 
@@ -97,7 +98,7 @@ class Fitting:
     ) -> None:  # fmt: skip
         """Trains the next phase as `fit` does, with smaller batches where the memory is too small.
 
-        A step of the optimizer still sees as many photos: of more batches.
+        A step of the optimizer still sees as many photos, of more batches, where one device trains.
 
         Args:
             phase: resolved.
@@ -209,22 +210,26 @@ class Fitting:
                 phase,
                 training.num_batches_of_epoch,
                 ema=self._params.ema,
-                accumulate=self._params.accumulate * self._params.batch_size // self.batch_size,
+                accumulate=self._batches_a_step(),
                 scales=None if scales is None else [scales[weight.path] for weight in model.trainable_weights],
             ),
             loss=make_loss(self._params, training.labels, model.output.shape[-1]),
-            metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
-            steps_per_execution=1 if training.num_numbers > MANY_NUMBERS else STEPS_PER_EXECUTION,
+            weighted_metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
+            steps_per_execution=1 if training.num_numbers > MANY_NUMBERS or num_devices() > 1 else STEPS_PER_EXECUTION,
             jit_compile=False,  # slower on a CPU, and no gain on networks of this size
         )
+
+    def _batches_a_step(self) -> int:
+        """One where several devices train: there TensorFlow cannot gather gradients over batches."""
+        return self._params.accumulate * self._params.batch_size // self.batch_size if num_devices() == 1 else 1
 
     def _epoch_log(self, phase: Phase, training: Batches) -> EpochLog:
         to_come = sum(later.epochs for later in self._params.all_phases[self.next_phase :])
         before = sum(number == self.next_phase for number in self.fitted.history.get("phase", ()))
         first = self.fitted.epochs_run + 1 - before
         return EpochLog(
-            self._note, phase=self.next_phase, first=first, planned=first - 1 + phase.epochs + to_come,
-            training=training,
+            self._note, self._run.log_metrics, phase=self.next_phase, first=first,
+            planned=first - 1 + phase.epochs + to_come, training=training,
         )  # fmt: skip
 
     def _note(self, figures: dict[str, float]) -> None:

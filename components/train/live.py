@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import keras
+import numpy as np
 
 from components.contract.console import asked_to_finish, note_progress
 from components.contract.errors import ModelError
@@ -25,15 +26,17 @@ SYSTEM_METRICS_SECONDS: Final = 5
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Shows and hands on the figures of each epoch, and stops when they are no numbers."""
+    """Shows and hands on the figures of each epoch and within it, and stops when they are no numbers."""
 
     def __init__(
-        self, note: Callable[[dict[str, float]], None], *, phase: int, first: int, planned: int, training: Batches
-    ):
+        self, note: Callable[[dict[str, float]], None], note_step: Callable[[dict[str, float], int], None], *,
+        phase: int, first: int, planned: int, training: Batches,
+    ):  # fmt: skip
         """Makes the callback of one phase.
 
         Args:
             note: is given the figures of each epoch.
+            note_step: is given figures every few seconds, and how many steps are done by then.
             phase: counted from 1.
             first: the number of its first epoch, counted from 1 over all phases.
             planned: epochs of all phases, if none stops early.
@@ -41,6 +44,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         """
         super().__init__()
         self._note = note
+        self._note_step = note_step
         self._phase = phase
         self._first = first
         self._planned = planned
@@ -61,23 +65,37 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = self._first + epoch
         self._epoch_started = self._reported = self._noted = time.monotonic()
+        self._waited, self._num_done = 0.0, 0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._step_started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._means = self._over_epoch(logs or {}, self._training.num_seen(batch + 1))
         now = time.monotonic()
-        if now - self._noted < PART_SECONDS:
-            return
-        self._noted = now
-        part = min(1.0, (batch + 1) / len(self._training))
-        left = (now - self._epoch_started) * (1 - part) / part
-        done = self._training.num_seen(batch + 1) / self._training.num_examples
-        if math.isfinite(self._means["loss"]):
-            note_progress("part", epoch=self._epoch, planned=self._planned, done=done, seconds_left=left, **self._means)
-        if now - self._reported < REPORT_SECONDS:
-            return
-        self._reported = now
+        num_done = min(batch + 1, len(self._training))  # with several steps an execution Keras counts beyond the last
+        self._waited += waited_for(self._training.made_at[self._num_done : num_done], self._step_started, now)
+        self._num_done = num_done
+        num_seen, num_examples = self._training.num_seen(num_done), self._training.num_examples
+        self._means = self._over_epoch(logs or {}, num_seen)
         self._check(self._means["loss"])
-        log.info("Epoch %d: %.0f %%, loss %.4f, %.0f s left in it.", self._epoch, 100 * done, self._means["loss"], left)
+        rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_started)
+        left = (num_examples - num_seen) / rate
+        if now - self._noted >= PART_SECONDS:
+            self._noted = now
+            note_progress("part", epoch=self._epoch, planned=self._planned, done=num_seen / num_examples,
+                          seconds_left=left, **self._means)  # fmt: skip
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            log.info("Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.", self._epoch,
+                     100 * num_seen / num_examples, self._means["loss"], rate, left)  # fmt: skip
+            self._tell_steps(rate, self._waited / (now - self._epoch_started))
+
+    def _tell_steps(self, rate: float, input_wait: float) -> None:
+        figures = {"loss": self._means["loss"], "images_per_second": rate, "input_wait": input_wait,
+                   "learning_rate": float(own_optimizer(self.model).learning_rate)}  # fmt: skip
+        num_batches = self._training.first_batch + self._num_done
+        num_steps = (self._epoch - 1) * self._training.num_batches_of_epoch + num_batches
+        self._note_step({f"step/{name}": value for name, value in figures.items()}, num_steps)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._validation_started = time.monotonic()
@@ -91,14 +109,17 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._check(figures["loss"], figures["val_loss"])
         figures["phase"] = self._phase
         figures["learning_rate"] = float(own_optimizer(self.model).learning_rate)
-        figures["images_per_second"] = num_seen / (self._validation_started - self._epoch_started)
+        training_seconds = self._validation_started - self._epoch_started
+        figures["images_per_second"] = num_seen / training_seconds
+        figures["input_wait"] = self._waited / training_seconds
         figures["seconds"] = now - self._epoch_started
         self._num_ended += 1
         left = (now - self._training_started) / self._num_ended * (self._planned - self._epoch)
         log.info(
-            "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, at most "
-            "%.0f s left.", len(str(self._planned)), self._epoch, self._planned, figures["loss"], figures["accuracy"],
-            figures["val_loss"], figures["val_accuracy"], figures["images_per_second"], left,
+            "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, waited for "
+            "%.0f %% of the time; at most %.0f s left.", len(str(self._planned)), self._epoch, self._planned,
+            figures["loss"], figures["accuracy"], figures["val_loss"], figures["val_accuracy"],
+            figures["images_per_second"], 100 * figures["input_wait"], left,
         )  # fmt: skip
         note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=left, **figures)
         self._note(figures)
@@ -117,9 +138,28 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def _check(self, *losses: float) -> None:
         if not all(map(math.isfinite, losses)):
             rate = float(own_optimizer(self.model).learning_rate)
-            raise DivergedError(f"The loss must stay a number; in epoch {self._epoch} it became "
+            where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
+            raise DivergedError(f"The loss must stay a number; {where} it became "
                                 f"{next(loss for loss in losses if not math.isfinite(loss))}. Set a smaller "
                                 f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip
+
+
+def waited_for(made_at: np.ndarray, started: float, ended: float) -> float:
+    """How long steps have waited for their batches.
+
+    A step begins when the one before it has ended and its batch is there; all take equally long.
+
+    Args:
+        made_at: float64 (steps,), when each batch was ready.
+        started: when the first step asked for its batch.
+        ended: when the last step had ended.
+    """
+    num_steps = len(made_at)
+    if num_steps == 0:
+        return 0.0
+    begun = np.maximum(made_at, started)
+    of_a_step = ((ended - begun) / np.arange(num_steps, 0, -1)).min()
+    return max(0.0, float(ended - started - num_steps * of_a_step))
 
 
 class DivergedError(ModelError):
@@ -128,25 +168,33 @@ class DivergedError(ModelError):
 
 @contextlib.contextmanager
 def system_metrics(run: Run) -> Iterator[None]:
-    """Sends the machine's load to the MLflow run while the block lasts."""
+    """Sends the machine's load to the MLflow run while the block lasts; nobody waits for the store."""
     if run.run_id is None:
         yield
         return
     logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
-    try:
+    try:  # before threads use it: two that import MLflow at once find it half imported
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        monitor: Any = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            run.run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True
-        )
-    except Exception as error:  # psutil or the store may be missing, each with an error of its own
-        log.warning("No system metrics: %s. Training goes on.", (str(error) or type(error).__name__).splitlines()[0])
+    except ImportError as error:
+        log.warning("No system metrics: %s. Training goes on.", error)
         yield
         return
-    monitor.start()
+    ended = threading.Event()
+    sender = threading.Thread(target=_send_load, args=(SystemMetricsMonitor, run.run_id, ended), daemon=True)
+    sender.start()
     try:
         yield
     finally:
-        end = threading.Thread(target=monitor.finish, daemon=True)
-        end.start()
-        end.join(SYSTEM_METRICS_SECONDS)  # a store that does not answer must not hold up training
+        ended.set()
+        sender.join(SYSTEM_METRICS_SECONDS)
+
+
+def _send_load(make_monitor: Callable[..., Any], run_id: str, ended: threading.Event) -> None:
+    try:
+        monitor = make_monitor(run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True)
+    except Exception as error:  # psutil or the store may be missing, each with an error of its own
+        log.warning("No system metrics: %s. Training goes on.", (str(error) or type(error).__name__).splitlines()[0])
+        return
+    monitor.start()
+    ended.wait()
+    monitor.finish()

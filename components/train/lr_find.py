@@ -79,7 +79,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     """
     info = read_info(dataset_dir)
     photos = open_photographs(dataset_dir, info)
-    network = open_network(params, info).network
+    network = open_network(params, info, shared=False).network
     from components.train.batches import Batches
     from components.train.optimizing import make_loss, make_optimizer
     from components.train.phases import describe, examples_of

@@ -1,5 +1,6 @@
 """What a training starts from: the photos, and the network with its weights loaded. Tune opens it for each trial."""
 
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,13 @@ def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
     return Photographs(open_split(dataset_dir, "train"), open_split(dataset_dir, "validation"), info.fingerprint)
 
 
-def open_network(params: TrainParams, info: DatasetInfo) -> Opened:
+def open_network(params: TrainParams, info: DatasetInfo, *, shared: bool = True) -> Opened:
     """Starts TensorFlow and builds the network that the params describe.
+
+    Args:
+        params: resolved.
+        info: of the data set.
+        shared: whether all devices train it; else one does.
 
     Raises:
         ModelError: the network cannot be built.
@@ -78,11 +84,13 @@ def open_network(params: TrainParams, info: DatasetInfo) -> Opened:
 
         start_tensorflow(params.seed)
         from components.train.architecture import build_network
+        from components.train.devices import on_all_devices
 
-        network = build_network(
-            model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
-            brought=brought, seen_size=seen,
-        )  # fmt: skip
+        with on_all_devices() if shared else contextlib.nullcontext():
+            network = build_network(
+                model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
+                brought=brought, seen_size=seen,
+            )  # fmt: skip
     weights_sha256 = None
     if weights_path is not None:
         with_top = model.head == "imagenet"

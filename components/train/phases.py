@@ -9,11 +9,13 @@ from typing import Final
 import keras
 
 from components.contract.console import asked_to_finish
+from components.contract.errors import ModelError
 from components.contract.tracking import Run
 from components.contract.train_params import AugmentationParams, Phase, TrainParams
 from components.train.architecture import Network
 from components.train.batches import Batches, Examples, Photos
 from components.train.checkpoint import Checkpoints
+from components.train.devices import num_devices, on_all_devices
 from components.train.features import FeatureCache, Wanted
 from components.train.fit import Fitted, Fitting, Watch
 from components.train.mixing import Mixing
@@ -41,26 +43,37 @@ def train_phases(
         checkpoints: what an interrupted run left is gone on with; None trains without.
 
     Raises:
-        ModelError: a phase names layers that are not there, or the loss was never a number.
+        ModelError: a phase names layers that are not there, the loss was never a number, or several devices are asked
+            to gather gradients.
     """
-    fitting = Fitting(network.model, params, run, watch, checkpoints)
-    phases = params.all_phases
-    for number, phase in enumerate(phases, start=1):
-        if number < fitting.next_phase or (fitting.fitted.best_epoch and asked_to_finish()):
-            continue
-        selection = select(network, phase)
-        for line in describe(network, selection):
-            log.info("Phase %d of %d: %s", number, len(phases), line)
-        if selection.trained:
-            learnt, checked, boundary = examples_of(network, selection, photos, phase, params)
-            mixes = phase.mixup or phase.cutmix
-            mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
-            make_batches = partial(Batches, learnt, shuffle_seed=params.seed, mixing=mixing,
-                                   oversample=params.imbalance == "oversample")  # fmt: skip
-            fitting.fit_in_memory(phase, learning_part(network, boundary), make_batches, partial(Batches, checked),
-                                  rate_scales(network, selection, phase.layer_decay))  # fmt: skip
-        fitting.next_phase = number + 1
+    if params.accumulate > 1 and num_devices() > 1:
+        raise ModelError(f"train.accumulate must be 1 where several devices train, here {num_devices()}; it is "
+                         f"{params.accumulate}. Raise train.batch_size, or name one GPU in CUDA_VISIBLE_DEVICES."
+                         )  # fmt: skip
+    with on_all_devices():
+        fitting = Fitting(network.model, params, run, watch, checkpoints)
+        for number, phase in enumerate(params.all_phases, start=1):
+            if number >= fitting.next_phase and not (fitting.fitted.best_epoch and asked_to_finish()):
+                _train_phase(network, photos, params, fitting, number, phase)
     return fitting.fitted
+
+
+def _train_phase(
+    network: Network, photos: Photographs, params: TrainParams, fitting: Fitting, number: int, phase: Phase
+) -> None:
+    selection = select(network, phase)
+    for line in describe(network, selection):
+        log.info("Phase %d of %d: %s", number, len(params.all_phases), line)
+    if selection.trained:
+        learnt, checked, boundary = examples_of(network, selection, photos, phase, params)
+        mixes = phase.mixup or phase.cutmix
+        mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
+        make_batches = partial(Batches, multiple_of=num_devices())
+        make_training = partial(make_batches, learnt, shuffle_seed=params.seed, mixing=mixing,
+                                oversample=params.imbalance == "oversample")  # fmt: skip
+        fitting.fit_in_memory(phase, learning_part(network, boundary), make_training, partial(make_batches, checked),
+                              rate_scales(network, selection, phase.layer_decay))  # fmt: skip
+    fitting.next_phase = number + 1
 
 
 def describe(network: Network, selection: Selection) -> Iterator[str]:

@@ -1,20 +1,32 @@
 """A small training that can be killed at a point, and gone on with.
 
 python -m tests.unit.train.interrupted FOLDER JSON    kills one process for each of the points that JSON lists
+python -m tests.unit.train.interrupted FOLDER SEED    kills five processes, one after another, at random moments
 """
 
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from components.contract.train_params import TrainParams
+
 SEED = 3
+EPOCHS = 2
+"""Of each phase."""
+AT_RANDOM = "at-random"
+"""The folder of the training that is killed at random."""
+EPOCHS_AT_RANDOM = 15
+"""Of each of its phases: enough to be killed in five times."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,8 @@ class Point:
         signum: SIGKILL, or SIGTERM.
         averaging: what averages the weights: ema or swa.
         where: the folder of the training; one of its own where none is given.
+        whole: whether the whole step runs, not the training alone.
+        num_devices: logical CPUs; more than one train without what differs among them: dropout and statistics.
     """
 
     function: str
@@ -34,47 +48,37 @@ class Point:
     signum: int = signal.SIGKILL
     averaging: str = "ema"
     where: str = ""
+    whole: bool = False
+    num_devices: int = 1
 
     @property
     def folder_name(self) -> str:
         return self.where or f"{self.function.partition(':')[2]}-{self.call}-{self.signum}-{self.averaging}"
 
 
-def train_small(folder: Path, averaging: str) -> tuple[list[np.ndarray], dict[str, list[float]], int]:
-    """Trains in two phases and gives the weights, the history and the best epoch; checkpoints stand in `folder`.
-
-    It has what makes going on hard: dropout, a running mean, augmentation, a plateau, a phase that changes the layers.
-    """
+def train_small(
+    folder: Path, averaging: str, *, epochs: int = EPOCHS, plain: bool = False
+) -> tuple[list[np.ndarray], dict[str, list[float]], int]:
+    """Trains in two phases and gives the weights, the history and the best epoch; checkpoints stand in `folder`."""
     from components.train.tensorflow_start import start_tensorflow
 
     start_tensorflow(SEED)
     from components.contract.dataset import open_split, read_info
-    from components.contract.layers import parse_layer
-    from components.contract.model_params import ModelParams
     from components.contract.tracking import Run
-    from components.contract.train_params import Phase, TrainParams
     from components.train import resume
     from components.train.architecture import build_network
     from components.train.checkpoint import Belongings, open_checkpoints
+    from components.train.devices import on_all_devices
     from components.train.phases import Photographs, train_phases
 
     resume.SAVE_SECONDS = -1.0  # type: ignore[misc]  # after each step, so that there is something to go on from
     resume.LARGEST_SHARE = 1e9  # type: ignore[misc]
-    layers = [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "BatchNormalization", "GlobalAveragePooling2D",
-              {"Dense": {"units": 8}}, {"Dropout": {"rate": 0.2}}]  # fmt: skip
-    params = TrainParams(
-        model=ModelParams(kind="layers", layers=tuple(map(parse_layer, layers))), batch_size=2, seed=SEED,
-        learning_rate=0.01, augmentation="light", early_stopping=None,
-        phases=(
-            Phase(epochs=2, trainable="all", schedule="plateau", decay_epochs=1),
-            Phase(epochs=2, trainable="last 2", optimizer="adamw", layer_decay=0.5),
-        ),
-        **{averaging: 0.9},
-    )  # fmt: skip
-    os.environ["DARKROOM_CHECKPOINTS"] = str(folder)
+    params = small_params(averaging, epochs=epochs, plain=plain)
+    _keep_in(folder)
     dataset_dir = folder.parent / "dataset"
     info = read_info(dataset_dir)
-    network = build_network(params.model, image_size=info.image_size, num_classes=3, batch_size=params.batch_size)
+    with on_all_devices():
+        network = build_network(params.model, image_size=info.image_size, num_classes=3, batch_size=params.batch_size)
     photos = Photographs(open_split(dataset_dir, "train"), open_split(dataset_dir, "validation"), info.fingerprint)
     belongings = Belongings(info.fingerprint, params.model_dump(mode="json"), "small")
     with open_checkpoints(belongings) as checkpoints:
@@ -82,6 +86,48 @@ def train_small(folder: Path, averaging: str) -> tuple[list[np.ndarray], dict[st
         fitted = train_phases(network, photos, params, Run(None), checkpoints=checkpoints)
         checkpoints.remove()
     return network.model.get_weights(), fitted.history, fitted.best_epoch
+
+
+def train_whole(folder: Path, averaging: str = "ema") -> Path:
+    """The whole step: gives the bundle's folder, in `folder` as well; logs to the MLflow store in the folder above."""
+    from components.train.step import train
+
+    _keep_in(folder)
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.parent / 'mlflow.db'}"
+    train(folder.parent / "dataset", small_params(averaging), folder / "model")
+    return folder / "model"
+
+
+def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -> "TrainParams":
+    """What makes going on hard: dropout, a running mean, augmentation, a plateau, a phase that changes the layers.
+
+    Args:
+        averaging: ema or swa.
+        epochs: of each phase.
+        plain: without dropout and batch normalisation.
+    """
+    from components.contract.layers import parse_layer
+    from components.contract.model_params import ModelParams
+    from components.contract.train_params import Phase, TrainParams
+
+    layers = [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "BatchNormalization", "GlobalAveragePooling2D",
+              {"Dense": {"units": 8}}, {"Dropout": {"rate": 0.2}}]  # fmt: skip
+    if plain:
+        layers = [layers[0], *layers[2:4]]
+    return TrainParams(
+        model=ModelParams(kind="layers", layers=tuple(map(parse_layer, layers))), batch_size=4, seed=SEED,
+        learning_rate=0.01, augmentation="light", early_stopping=None,
+        phases=(
+            Phase(epochs=epochs, trainable="all", schedule="plateau", decay_epochs=1),
+            Phase(epochs=epochs, trainable="last 2", optimizer="adamw", layer_decay=0.5),
+        ),
+        **{averaging: 0.9},
+    )  # fmt: skip
+
+
+def _keep_in(folder: Path) -> None:
+    os.environ["DARKROOM_CHECKPOINTS"] = str(folder)
+    os.environ["DARKROOM_CACHE"] = f"{folder}-cache"
 
 
 def interrupt_at(point: Point) -> None:
@@ -104,19 +150,71 @@ def interrupt_at(point: Point) -> None:
     setattr(owner, name, counted)
 
 
-def main(folder: Path, points: list[Point]) -> None:
-    """TensorFlow is imported once; each point has a process of its own, forked before TensorFlow computes anything."""
-    import components.train.phases  # noqa: F401
+def run_until(point: Point, folder: Path) -> None:
+    """Trains until the point is reached; else its weights are beside the folder, in `…-weights.npz`."""
+    interrupt_at(point)
+    if point.whole:
+        train_whole(folder, point.averaging)
+        return
+    import tensorflow as tf
 
+    logical = [tf.config.LogicalDeviceConfiguration()] * point.num_devices
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
+    plain = point.num_devices > 1
+    weights, _, _ = train_small(folder, point.averaging, epochs=1 if plain else EPOCHS, plain=plain)
+    np.savez(f"{folder}-weights.npz", *weights)
+
+
+def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[int]:
+    """Interrupts trainings at points, or at random by a seed; gives the exit code of each process."""
+    given = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
+    command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), given]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [int(line.split()[-1]) for line in result.stdout.splitlines() if line.startswith("ended with ")]
+
+
+def interrupt(folder: Path, points: list[Point]) -> None:
+    """Each point has a process of its own, forked before TensorFlow computes anything."""
     for point in points:
         child = os.fork()
         if child == 0:
-            interrupt_at(point)
-            train_small(folder / point.folder_name, point.averaging)
+            run_until(point, folder / point.folder_name)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(f"ended with {os.waitstatus_to_exitcode(status)}", flush=True)
 
 
+def kill_at_random(folder: Path, rng: np.random.Generator, times: int = 5) -> None:
+    """Kills a training again and again, each time when it has come some way further."""
+    reached = ""
+    for _ in range(times):
+        child = os.fork()
+        if child == 0:
+            train_small(folder / AT_RANDOM, "ema", epochs=EPOCHS_AT_RANDOM)
+            os._exit(0)
+        while not (newest := _newest(folder / AT_RANDOM)) > reached and os.waitpid(child, os.WNOHANG) == (0, 0):
+            time.sleep(0.001)
+        reached = newest
+        time.sleep(rng.uniform(0, 0.2))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        print(f"ended with {os.waitstatus_to_exitcode(status)}", flush=True)
+
+
+def _newest(folder: Path) -> str:
+    """The name of the newest checkpoint."""
+    return max((path.name for path in folder.glob("*/phase-*")), default="")
+
+
+def main(folder: Path, order: str) -> None:
+    """TensorFlow is imported once."""
+    import components.train.phases  # noqa: F401
+
+    if order.isdecimal():
+        kill_at_random(folder, np.random.default_rng(int(order)))
+    else:
+        interrupt(folder, [Point(*given) for given in json.loads(order)])
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [Point(*given) for given in json.loads(sys.argv[2])])
+    main(Path(sys.argv[1]), sys.argv[2])

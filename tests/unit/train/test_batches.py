@@ -98,3 +98,19 @@ def test_oversampling_shows_all_classes_equally_often_and_loses_none() -> None:
     assert np.bincount(seen).tolist() == [7, 7, 0, 0, 7]
     counts = np.bincount(inputs[:, 0].astype(int))
     assert counts.tolist() == [1] * 7 + [3, 2, 2] + [4, 3]
+
+
+@pytest.mark.parametrize(("batch_size", "devices"), [(8, 2), (8, 3), (7, 4), (33, 2), (40, 8)])
+def test_batches_for_several_devices_divide_evenly_and_every_example_counts_once(batch_size: int, devices: int) -> None:
+    batches = Batches(numbered(), batch_size, shuffle_seed=1, multiple_of=devices)
+    total, rows, counts = 0.0, 0, np.zeros(33)
+    for index in range(len(batches)):
+        inputs, labels, weights = batches[index]
+        assert len(inputs) == len(labels) == len(weights)
+        assert len(labels) % devices == 0
+        # As Keras does it: the mean over the rows of a batch, and of these the mean by their rows.
+        total += len(labels) * float((labels * weights).mean())
+        rows += len(labels)
+        counts += np.bincount(labels, weights > 0, minlength=33)
+    assert counts.tolist() == [1.0] * 33
+    assert total / rows == pytest.approx(np.arange(33).mean(), rel=1e-5)

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def test_training_learns_and_keeps_a_full_history() -> None:
     fitted = run_fit(model, epochs=6)
     assert fitted.epochs_run == 6
     assert fitted.history.keys() == {
-        "phase", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second", "seconds",
+        "phase", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second", "input_wait",
+        "seconds",
     }  # fmt: skip
     assert all(len(values) == 6 and all(map(math.isfinite, values)) for values in fitted.history.values())
     assert fitted.at_best("val_accuracy") > 0.85
@@ -239,7 +241,10 @@ def test_mixed_photos_are_learnt_from(kind: str) -> None:
 def test_a_loss_that_is_no_number_stops_training_and_says_where() -> None:
     values, labels = points(203, 0)
     values[7] = np.nan
-    with pytest.raises(ModelError, match=r"in epoch 1 it became nan\. Set a smaller train\.learning_rate \(it is"):
+    with pytest.raises(
+        ModelError,
+        match=r"in epoch 1, after 8 of 13 batches, it became nan\. Set a smaller train\.learning_rate \(it is",
+    ):
         run_fit(classifier(), (values, labels))
 
 
@@ -281,8 +286,9 @@ def test_a_store_that_is_gone_does_not_stop_training(tmp_path: Path, caplog: pyt
     (tmp_path / "file").touch()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")
     with caplog.at_level(logging.WARNING, logger="components"), system_metrics(Run("0" * 32)):
-        done = True
-    assert done
+        ends = time.monotonic() + 60
+        while not caplog.messages and time.monotonic() < ends:
+            time.sleep(0.05)
     assert caplog.messages[-1].startswith("No system metrics: ")
 
 

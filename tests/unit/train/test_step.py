@@ -88,6 +88,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Ite
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLFLOW_TRACKING_URI", store)
             patch.setattr("components.train.live.SYSTEM_METRICS_SECONDS", 0.2)
+            patch.setattr("components.train.live.REPORT_SECONDS", 0)
             bundle = train(folder / "dataset", PARAMS, folder / "model")
     finally:
         done.set()
@@ -169,6 +170,11 @@ def test_mlflow_holds_params_data_figures_load_and_the_bundle(trained: Trained) 
     assert sorted(steps) == list(range(1, EPOCHS + 1))
     assert run.data.metrics["best_epoch"] == trained.bundle.best_epoch
     assert run.data.metrics.keys() >= {"loss", "val_loss", "val_accuracy", "learning_rate", "images_per_second"}
+    assert run.data.metrics.keys() >= {f"step/{name}" for name in ("loss", "images_per_second", "learning_rate")}
+    within = [metric.step for metric in client.get_metric_history(run.info.run_id, "step/loss")]
+    assert sorted(within) == sorted(set(within)), "each step has one"
+    assert max(within) == EPOCHS * 15
+    assert 0 <= run.data.metrics["input_wait"] <= 1
     assert any(name.startswith("system/cpu") for name in run.data.metrics)
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == (trained.info.name, trained.info.fingerprint[:36])
@@ -205,11 +211,17 @@ def photos_of_32(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MobileNetV2 as it is before any training, in Keras' format for weights."""
+def backbone() -> keras.Model:
+    """MobileNetV2 as it is before any training."""
     keras.utils.set_random_seed(5)
+    return keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
+
+
+@pytest.fixture(scope="module")
+def random_weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its weights, in Keras' format for them."""
     path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3)).save_weights(path)
+    backbone.save_weights(path)
     return path
 
 
@@ -223,7 +235,7 @@ def pretrained(**model: Any) -> TrainParams:
 
 
 def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(
-    photos_of_32: Path, random_weights: Path, tmp_path: Path, mlflow_store: str
+    photos_of_32: Path, backbone: keras.Model, random_weights: Path, tmp_path: Path, mlflow_store: str
 ) -> None:
     import hashlib
 
@@ -233,8 +245,6 @@ def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(
     assert bundle.model.num_trained_parameters == 1280 * 8 + 8 + 8 * 3 + 3
     assert bundle.model.weights_sha256 == hashlib.sha256(random_weights.read_bytes()).hexdigest()
     model = keras.saving.load_model(tmp_path / "model" / "model.keras")
-    backbone = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
-    backbone.load_weights(random_weights)
     for layer in backbone.layers[1:]:
         kept = model.get_layer(layer.name).get_weights()
         assert all(np.array_equal(one, other) for one, other in zip(layer.get_weights(), kept, strict=True))
@@ -253,7 +263,9 @@ def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_pa
     (bundle_dir / "bundle.json").write_text("the earlier one")
     hot = PARAMS.model_copy(update={"optimizer": "sgd", "learning_rate": 10.0, "epochs": 50, "schedule": "constant"})
     dense = ModelParams(kind="layers", layers=(parse_layer("Flatten"), *[parse_layer({"Dense": {"units": 64}})] * 8))
-    with pytest.raises(ModelError, match=r"The loss must stay a number; in epoch \d+ it became"):
+    with pytest.raises(
+        ModelError, match=r"The loss must stay a number; in epoch \d+, after \d+ of \d+ batches, it became"
+    ):
         train(photos_of_32, hot.model_copy(update={"model": dense}), bundle_dir)
     assert (bundle_dir / "bundle.json").read_text() == "the earlier one"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".model")] == []
