@@ -1,0 +1,85 @@
+"""The memory that training on 20,000 photos of 224 px takes, in a process of its own.
+
+It takes minutes and 5 GB of disk, so it is run where it is named: `python -m benchmarks training_memory`.
+"""
+
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.table import Row, peak_memory_mb
+
+ON_REQUEST = "it takes minutes and 5 GB of disk; by its name it runs"
+NUM_PHOTOS = 20_000
+NUM_VALIDATED = 2_000
+SIDE = 224
+PHOTOS_A_SHARD = 500
+CLASS_NAMES = ("dark", "bright")
+ALLOWED_MB = 4096.0
+
+
+def measure() -> list[Row]:
+    """Photos that are augmented on the way; then features of 14 × 14 × 96, as before block 13 of MobileNetV2."""
+    from components.train.tensorflow_start import start_tensorflow
+
+    start_tensorflow(seed=0)
+    from components.contract.dataset import open_split, read_info
+    from components.contract.layers import parse_layer
+    from components.contract.model_params import ModelParams
+    from components.contract.tracking import Run
+    from components.contract.train_params import Phase, TrainParams
+    from components.train.architecture import build_network
+    from components.train.opening import Photographs
+    from components.train.phases import train_phases
+
+    eye = {"Conv2D": {"filters": 96, "kernel_size": 16, "strides": 16}}
+    layers = tuple(map(parse_layer, [eye, {"Conv2D": {"filters": 16, "kernel_size": 3}}, "GlobalAveragePooling2D"]))
+    params = TrainParams(
+        model=ModelParams(kind="layers", layers=layers), augmentation="medium", views=1,
+        phases=(Phase(epochs=1, trainable="all"), Phase(epochs=2, trainable="last 2")),
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
+        write_dataset(Path(folder))
+        before = peak_memory_mb()
+        info = read_info(Path(folder))
+        network = build_network(params.model, image_size=info.image_size, num_classes=2, batch_size=32)
+        photos = Photographs(open_split(Path(folder), "train"), open_split(Path(folder), "validation"), "random")
+        started = time.perf_counter()
+        fitted = train_phases(network, photos, params, Run(None))
+        seconds = time.perf_counter() - started
+    assert fitted.epochs_run == 3
+    peak = peak_memory_mb()
+    return [
+        Row(f"memory to train on {NUM_PHOTOS:,} photos of {SIDE} px, streamed, then from cached features",
+            f"{peak:,.0f} MB ({before:,.0f} MB before), {seconds:.0f} s", f"{ALLOWED_MB:,.0f} MB allowed",
+            peak / ALLOWED_MB, "<= 1", peak),
+    ]  # fmt: skip
+
+
+def write_dataset(dataset_dir: Path) -> None:
+    """A prepared data set of noise, written shard by shard."""
+    from components.contract.dataset import DatasetInfo, Source, write_shard
+    from components.contract.outputs import write_json
+
+    counts = {}
+    for split, num_photos in (("train", NUM_PHOTOS), ("validation", NUM_VALIDATED)):
+        for shard, start in enumerate(range(0, num_photos, PHOTOS_A_SHARD)):
+            rng = np.random.default_rng([num_photos, shard])
+            labels = (np.arange(PHOTOS_A_SHARD) % 2).astype(np.int32)
+            pixels = rng.integers(0, 128, (PHOTOS_A_SHARD, SIDE, SIDE, 3), dtype=np.uint8)
+            pixels += 127 * labels.astype(np.uint8)[:, None, None, None]
+            image_ids = [
+                hashlib.sha256(f"{split} {start + row}".encode()).hexdigest()[:32] for row in range(PHOTOS_A_SHARD)
+            ]
+            write_shard(dataset_dir / f"{split}-{shard:05d}.arrow", pixels, labels, image_ids)
+        counts[split] = dict.fromkeys(CLASS_NAMES, num_photos // 2)
+    info = DatasetInfo(
+        name="noise", class_names=CLASS_NAMES, image_size=(SIDE, SIDE), resize="stretch", native_size=(SIDE, SIDE),
+        counts=counts, rejected={}, fingerprint="0" * 64, source=Source(uri="noise"),
+    )  # fmt: skip
+    write_json(dataset_dir / "dataset.json", info)
