@@ -18,7 +18,7 @@ from pipelines.studio.album import thumbnail
 from pipelines.studio.audits import AuditView
 from pipelines.studio.places import Place, look, within
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
-from pipelines.studio.studio import Studio, number_of, text_of
+from pipelines.studio.studio import Studio, number_of, text_of, whole
 from pipelines.studio.uploads import receive
 from pipelines.studio.versions import dvc_versions
 from pipelines.studio.web import asked, told
@@ -117,7 +117,7 @@ async def add_photo(request: Request) -> Response:
     given = request.query_params
     folder = photos.class_folder(_own_folder(studio), given.get("class", ""))
     target = folder / photos.file_name(given.get("name", "photo"))
-    path = await receive(request.stream(), target, max_bytes=MAX_PHOTO_BYTES, announced=_announced(request),
+    path = await receive(request.stream(), target, max_bytes=MAX_PHOTO_BYTES, announced=announced_bytes(request),
                          what="A photo")  # fmt: skip
     studio.album.forget()
     return JSONResponse({"path": f"{folder.name}/{path.name}"})
@@ -130,21 +130,21 @@ async def add_archive(request: Request) -> Response:
     name = photos.file_name(given.get("name", ""))
     if not archive.is_archive(Path(name)):
         raise StudioError(f"An archive is expected, whose name ends in {', '.join(archive.SUFFIXES)}; found {name!r}.")
-    path = await receive(request.stream(), studio.settings.home / "uploads" / name, announced=_announced(request),
+    path = await receive(request.stream(), studio.settings.home / "uploads" / name, announced=announced_bytes(request),
                          max_bytes=studio.settings.max_upload_bytes, what="An archive")  # fmt: skip
     try:
         folder = await to_thread.run_sync(photos.unpack, path, studio.settings.photos_dir)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
-    revision = given.get("revision", "")
-    body = {"revision": int(revision) if revision.isdecimal() else studio.draft.read().revision}
-    return JSONResponse(_take(studio, body, str(folder.resolve())))
+    revision = whole(given.get("revision"), studio.draft.read().revision)
+    return JSONResponse(_take(studio, {"revision": revision}, str(folder.resolve())))
 
 
-def _announced(request: Request) -> int | None:
+def announced_bytes(request: Request) -> int | None:
+    """How large the body is, as the browser says it."""
     text = request.headers.get("content-length", "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
 def uploaded(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
@@ -158,9 +158,8 @@ def show_photo(studio: Studio, given: Mapping[str, str]) -> Response:
     data = studio.draft.read().data
     if data is None:
         raise StudioError("No data are chosen.", 404)
-    side = given.get("side", "160")
-    content, kind = thumbnail(studio.album.bytes_of(data, given.get("path", "")),
-                              min(int(side) if side.isdecimal() else 160, 1600) or 160)  # fmt: skip
+    side = max(8, whole(given.get("side"), 160, most=1600))
+    content, kind = thumbnail(studio.album.bytes_of(data, given.get("path", "")), side)
     return Response(content, media_type=kind, headers=CACHED)
 
 

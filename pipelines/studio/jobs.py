@@ -28,7 +28,7 @@ from components.contract.outputs import read_json, write_file, write_json
 from pipelines import runs
 from pipelines.studio.settings import StudioError
 
-Kind = Literal["demo", "audit", "run", "submit", "check", "package", "rate", "layers", "speed", "promote", "serve",
+Kind = Literal["audit", "run", "submit", "check", "package", "rate", "layers", "speed", "compare", "promote", "serve",
                "ui"]  # fmt: skip
 State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
 ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote")

@@ -12,6 +12,7 @@ from components.contract.backbones import BACKBONES
 from components.contract.resolve import Resolution
 from components.contract.section import MAX_SIZE, MIN_SIZE
 from pipelines.studio import gallery, networks
+from pipelines.studio.data_routes import announced_bytes
 from pipelines.studio.draft import Draft, check
 from pipelines.studio.jobs import JobFolder
 from pipelines.studio.photos import file_name
@@ -85,10 +86,9 @@ async def upload(request: Request) -> Response:
     name = file_name(request.query_params.get("name", "model"))
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
         raise StudioError(f"A model's file ends in .keras, .h5 or .zip; found {name!r}.")
-    length = request.headers.get("content-length", "")
     path = await receive(
         request.stream(), studio.settings.home / "models" / name, max_bytes=MAX_MODEL_BYTES, what="A model",
-        announced=int(length) if length.isdecimal() else None,
+        announced=announced_bytes(request),
     )  # fmt: skip
     return JSONResponse(job_view(_check(studio, path, None)))
 

@@ -14,6 +14,7 @@ from components.contract.train_params import AUGMENTATION_PRESETS, AugmentationP
 from pipelines.studio.album import Album
 from pipelines.studio.draft import DraftStore
 from pipelines.studio.settings import StudioError
+from pipelines.studio.studio import whole
 
 
 def augmented(album: Album, store: DraftStore, given: Mapping[str, str]) -> bytes:
@@ -34,8 +35,7 @@ def augmented(album: Album, store: DraftStore, given: Mapping[str, str]) -> byte
     params = resolution.params
     name, strength = _strength(given.get("augmentation"), params.train.augmentation)
     paths = list(album.files(draft.data))
-    number = given.get("number", "0")
-    path = paths[(int(number) if number.isdecimal() else 0) * 7919 % len(paths)]
+    path = paths[whole(given.get("number"), 0) * 7919 % len(paths)]
     try:
         photo = decode(album.bytes_of(draft.data, path), params.preprocess.size, params.preprocess.resize)
     except ImageError as error:

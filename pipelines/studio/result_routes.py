@@ -1,7 +1,9 @@
 """The screens Results and Try: what runs came to, and a finished model at work."""
 
 import base64
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -10,11 +12,12 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from components.deploy.server import free_address
+from pipelines.compare import PAGE
 from pipelines.studio.album import encode
 from pipelines.studio.data_routes import CACHED, REPORT_POLICY
 from pipelines.studio.results import finished
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
-from pipelines.studio.studio import Studio, job_view, text_of
+from pipelines.studio.studio import Studio, job_view, text_of, whole
 from pipelines.studio.trying import bento_dir
 from pipelines.studio.web import asked, told
 
@@ -33,10 +36,7 @@ def show_run(studio: Studio, given: Mapping[str, str]) -> Any:
 
 def show_cell(studio: Studio, given: Mapping[str, str]) -> Any:
     """`GET /api/runs/{run}/cell?label=…&predicted=…`."""
-    label, predicted = given.get("label", ""), given.get("predicted", "")
-    if not label.isdecimal() or not predicted.isdecimal():
-        raise StudioError("A cell of the matrix is named by two whole numbers.")
-    return studio.results.cell(given["run"], int(label), int(predicted))
+    return studio.results.cell(given["run"], whole(given.get("label"), 0), whole(given.get("predicted"), 0))
 
 
 def show_image(studio: Studio, given: Mapping[str, str]) -> Response:
@@ -58,6 +58,31 @@ def show_comparison(studio: Studio, given: Mapping[str, str]) -> Any:
     if not 2 <= len(names) <= 6:
         raise StudioError("Two to six runs are compared; choose as many.")
     return studio.results.compare(names)
+
+
+def compare(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/compare`: which of several runs to take, on the same photos, by `darkroom compare`."""
+    names = body.get("runs")
+    if not isinstance(names, list) or len(names) < 2:
+        raise StudioError("Two runs at least are compared; choose them.")
+    names = [finished(str(name)).name for name in names]
+    output = comparison_dir(studio, names)
+    command = ["compare", *names, "--output", str(output), "--json"]
+    return job_view(studio.queue.add("compare", f"Compare {len(names)} runs", command, about={"page": output.name}))
+
+
+def comparison_dir(studio: Studio, names: list[str]) -> Path:
+    """Where a comparison of these runs stands."""
+    digest = hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()
+    return studio.settings.home / "comparisons" / digest[:16]
+
+
+def show_comparison_page(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /comparisons/{name}`: the comparison's own page."""
+    path = studio.settings.home / "comparisons" / given["name"] / PAGE
+    if not given["name"].isalnum() or not path.is_file():
+        raise StudioError("There is no such comparison.", 404)
+    return FileResponse(path, headers=REPORT_POLICY)
 
 
 def show_file(studio: Studio, given: Mapping[str, str]) -> Response:
@@ -135,6 +160,8 @@ ROUTES = [
     Route("/api/runs/{run}/cell", asked(show_cell)),
     Route("/api/runs/{run}/photos/{split}/{image}", asked(show_image)),
     Route("/api/compare", asked(show_comparison)),
+    Route("/api/compare", told(compare), methods=["POST"]),
+    Route("/comparisons/{name}", asked(show_comparison_page)),
     Route("/runs/{run}/{file}", asked(show_file)),
     Route("/api/models/{model}/predict", predict, methods=["PUT"]),
     Route("/api/models/{model}/explain", explain, methods=["PUT"]),

@@ -99,3 +99,8 @@ def number_of(body: Mapping[str, Any], key: str, default: int | None = None) -> 
     if not isinstance(value, int) or isinstance(value, bool):
         raise StudioError(f"The request must hold the whole number {key!r}; found {str(value)[:80]!r}.")
     return value
+
+
+def whole(text: str | None, default: int, most: int = 10**6) -> int:
+    """A whole number of an address; the default for all else."""
+    return min(int(text), most) if text and text.isdecimal() and text.isascii() and len(text) < 10 else default

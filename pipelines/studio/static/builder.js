@@ -92,7 +92,7 @@ export async function builder(panel, drawFoot) {
         redraw();
         edited();
       }, { id: "template" }))),
-      h("p", { class: "soft small" }, "Photos come in at the top, their values between 0 and 1."), list,
+      h("p", { class: "soft small" }, "Photos come in at the top, their values between 0 and 1.", value("train.model.layers") || !layers.length ? "" : " These layers are proposed for your photos; a change makes them yours."), list,
       h("div", { class: "row add" }, add, action("Add the layer", () => {
         layers.push({ kind: add.value, given: starting(catalogue.get(add.value)) });
         redraw([layers.length - 1, "summary"]);

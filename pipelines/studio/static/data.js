@@ -6,7 +6,7 @@ import { changeData, on, reload, state } from "./state.js";
 import { auditCard } from "./audit.js";
 import { places } from "./places.js";
 import { shoot } from "./camera.js";
-import { versionsCard } from "./versions.js";
+import { dvcCard, versionsCard } from "./versions.js";
 
 export const commands = (all) => [all.data];
 const AT_ONCE = 4;
@@ -29,7 +29,7 @@ export async function show(page) {
     }
     const { data } = found;
     audit = data.fault || !data.classes.length && data.editable ? null : auditCard(data, found.versions);
-    dataPart.replaceChildren(classesCard(data, draw), audit?.element ?? "", found.versions.length ? versionsCard(data, found.versions) : "", nextStep(data));
+    dataPart.replaceChildren(classesCard(data, draw), audit?.element ?? "", found.versions.length ? versionsCard(data, found.versions) : "", dvcCard(), nextStep(data));
   };
   await draw();
   const off = on("data", () => draw().catch(complain));

@@ -22,6 +22,7 @@ export async function show(page, [asked]) {
   page.append(body);
   const log = { text: "", element: h("pre", { class: "log", tabIndex: 0, "aria-label": "Log" }) };
   let last = null;
+  let view = null;
   const begin = () => {
     shown = pick();
     if (shown) watch(shown);
@@ -38,7 +39,12 @@ export async function show(page, [asked]) {
       }
       if (last && last.state !== live.state) say(`${live.title}: ${STATES[live.state] ?? live.state}`);
       last = live;
-      draw(body, live, log);
+      if (!live.steps) return body.replaceChildren(h("h1", {}, "Live"), h("p", { class: "notice fault" }, live.error));
+      if (!view) {
+        view = parts(log);
+        body.replaceChildren(...view.elements);
+      }
+      return view.draw(live);
     }),
     on("jobs", () => { if (!shown) begin(); }),
   ];
@@ -49,34 +55,50 @@ export async function show(page, [asked]) {
   };
 }
 
-function draw(body, live, log) {
-  const going = live.state === "running" || live.state === "waiting";
-  const buttons = h("div", { class: "row" },
-    live.state === "running" && live.run_id && live.steps.some((step) => ["train", "tune"].includes(step.name) && step.state === "running") && !live.finishing ? action("Finish now, keep the best", () => post(`/api/jobs/${live.id}`, { action: "finish" }), { class: "button" }) : null,
-    live.finishing && going ? h("span", { class: "soft small" }, "It ends after this epoch.") : null,
-    going ? action(live.state === "waiting" ? "Take out" : "Stop", () => post(`/api/jobs/${live.id}`, { action: "stop" }), { class: "button" }) : null,
-    ["failed", "stopped", "lost"].includes(live.state) ? action(live.kind === "run" ? "Resume" : "Again", async () => {
-      const job = await post(`/api/jobs/${live.id}`, { action: "again" });
-      location.hash = `#live/${job.id}`;
-    }, { class: "button main" }) : null,
-    live.state === "done" && live.run_id ? h("a", { class: "button main", href: `#results/${live.run_id}`, id: "to-results" }, "See the results") : null);
-  const open = body.querySelector(".log-fold")?.open;
-  const focus = document.activeElement?.textContent;
-  const held = body.contains(document.activeElement) && document.activeElement !== log.element;
-  const scroll = log.element.scrollTop;
-  body.replaceChildren(
-    h("div", { class: "row between head" }, h("div", {}, h("h1", {}, live.title), h("p", { class: "lead" }, STATES[live.state] ?? "", live.started ? ` Since ${when(live.started)}` : "", live.started && live.ended ? `, ${seconds(live.ended - live.started)}` : "")), buttons),
-    live.error ? h("p", { class: "notice fault", role: "alert" }, live.error) : "",
-    live.steps?.length ? stepper(live) : going ? h("progress", { "aria-label": live.title }) : "",
-    live.epochs?.length || live.part ? figures(live) : "",
-    live.epochs?.length ? h("div", { class: "plots" },
-      lines("Loss", [series(live, "training", "loss", "train"), series(live, "validation", "val_loss", "validation")], { low: 0, planned: planned(live), best: best(live) }),
-      lines("Accuracy", [series(live, "training", "accuracy", "train"), series(live, "validation", "val_accuracy", "validation")], { high: 1, planned: planned(live), best: best(live), format: (one) => `${(100 * one).toFixed(0)} %` })) : "",
-    live.trials?.length ? trials(live.trials) : "",
-    h("details", { class: "card fold log-fold", open: open ?? !live.steps?.length }, h("summary", {}, "Log"), log.element),
-  );
-  if (held) [...body.querySelectorAll("button, a")].find((one) => one.textContent === focus)?.focus();
-  log.element.scrollTop = scroll;
+// The page in parts, each drawn anew only when what it shows is another: a button that is pressed stays where it is.
+function parts(log) {
+  const slots = ["head", "fault", "steps", "figures", "plots", "trials"].map((name) => h("div", { class: `part ${name}` }));
+  const known = [];
+  const fold = h("details", { class: "card fold log-fold" }, h("summary", {}, "Log"), log.element);
+  const draw = (live) => {
+    const going = live.state === "running" || live.state === "waiting";
+    if (!known.length) fold.open = !live.steps?.length;
+    [
+      [[live.id, live.state, live.finishing, live.run_id, live.started, live.ended, ...live.steps.map((step) => step.state)], () => head(live, going)],
+      [live.error, () => live.error ? h("p", { class: "notice fault", role: "alert" }, live.error) : ""],
+      [[live.steps, going], () => live.steps.length ? stepper(live) : going ? h("progress", { "aria-label": live.title }) : ""],
+      [[live.epochs.length, live.part, live.state, live.steps], () => live.epochs.length || live.part ? figures(live) : ""],
+      [live.epochs, () => live.epochs.length ? plots(live) : ""],
+      [live.trials, () => live.trials.length ? trials(live.trials) : ""],
+    ].forEach(([facts, render], place) => {
+      const now = JSON.stringify(facts);
+      if (known[place] === now) return;
+      known[place] = now;
+      slots[place].replaceChildren(render());
+    });
+  };
+  return { elements: [...slots, fold], draw };
+}
+
+function head(live, going) {
+  const learns = live.steps.some((step) => ["train", "tune"].includes(step.name) && step.state === "running");
+  const act = (name) => () => post(`/api/jobs/${live.id}`, { action: name });
+  return h("div", { class: "row between head" }, h("div", {}, h("h1", {}, live.title), h("p", { class: "lead" }, STATES[live.state] ?? "", live.started ? ` Since ${when(live.started)}` : "", live.started && live.ended ? `, ${seconds(live.ended - live.started)}` : "")),
+    h("div", { class: "row" },
+      live.state === "running" && live.run_id && learns && !live.finishing ? action("Finish now, keep the best", act("finish"), { class: "button", id: "finish" }) : null,
+      live.finishing && going ? h("span", { class: "soft small" }, "It ends after this epoch.") : null,
+      going ? action(live.state === "waiting" ? "Take out" : "Stop", act("stop"), { class: "button", id: "stop" }) : null,
+      ["failed", "stopped", "lost"].includes(live.state) ? action(live.kind === "run" ? "Resume" : "Again", async () => {
+        const job = await act("again")();
+        location.hash = `#live/${job.id}`;
+      }, { class: "button main", id: "again" }) : null,
+      live.state === "done" && live.run_id ? h("a", { class: "button main", href: `#results/${live.run_id}`, id: "to-results" }, "See the results") : null));
+}
+
+function plots(live) {
+  return h("div", { class: "plots" },
+    lines("Loss", [series(live, "training", "loss", "train"), series(live, "validation", "val_loss", "validation")], { low: 0, planned: planned(live), best: best(live) }),
+    lines("Accuracy", [series(live, "training", "accuracy", "train"), series(live, "validation", "val_accuracy", "validation")], { high: 1, planned: planned(live), best: best(live), format: (one) => `${(100 * one).toFixed(0)} %` }));
 }
 
 const planned = (live) => Math.min(live.epochs.at(-1)?.planned ?? 0, Math.max(10, live.epochs.length * 2));

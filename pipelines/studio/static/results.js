@@ -2,11 +2,11 @@
 
 import { get, post, query } from "./api.js";
 import { action, bytes, card, complain, count, h, percent, photo, plural, seconds, when } from "./dom.js";
-import { job, on } from "./state.js";
+import { job, on, state } from "./state.js";
 import { lines } from "./chart.js";
 
 let shown = null;
-export const commands = () => shown ? [`darkroom trace ${shown}`, "darkroom runs", "darkroom ui"] : ["darkroom runs", "darkroom ui"];
+export const commands = () => shown ? [`darkroom trace ${shown}`, "darkroom runs", "darkroom ui"] : ["darkroom compare RUN RUN", "darkroom runs", "darkroom ui"];
 
 const VERDICTS = { first: "The first of its kind", better: "Better than the champion", worse: "Worse than the champion", "cannot tell": "As good as the champion, as far as these photos tell", "not comparable": "Not comparable with the champion" };
 
@@ -22,24 +22,42 @@ export async function show(page, [asked]) {
     return null;
   }
   const chosen = new Set();
-  const button = action("Compare", () => { location.hash = `#results/compare/${[...chosen].map(encodeURIComponent).join("/")}`; }, { class: "button", disabled: true, id: "compare" });
+  const button = action("Side by side", () => { location.hash = `#results/compare/${[...chosen].map(encodeURIComponent).join("/")}`; }, { class: "button", disabled: true, id: "compare" });
+  const take = action("Which one to take?", async () => {
+    await post("/api/compare", { runs: [...chosen] });
+  }, { class: "button", disabled: true, id: "take" });
+  const picked = h("div", {});
   const byId = new Map(finished.map((run) => [run.run_id, run]));
-  page.append(h("div", { class: "row between" }, h("p", { class: "lead" }, "Ordered by the validation photos; the test photos choose nothing."), h("div", { class: "row" }, button, mlflow())));
+  page.append(h("div", { class: "row between" }, h("p", { class: "lead" }, "Ordered by the validation photos; the test photos choose nothing."), h("div", { class: "row" }, button, take, mlflow())), picked);
   for (const board of found.boards) {
     page.append(card(board.data, h("p", {}, board.sentence), h("div", { class: "scroll" }, h("table", {},
       h("thead", {}, h("tr", {}, ["", "Model", "Validation", "Test", "Verdict", "Weights", "Took", "When"].map((word) => h("th", { scope: "col" }, word)))),
-      h("tbody", {}, board.runs.map((id) => runRow(byId.get(id), chosen, button)))))));
+      h("tbody", {}, board.runs.map((id) => runRow(byId.get(id), chosen, [button, take])))))));
   }
   const others = found.runs.filter((run) => run.status !== "finished");
   if (others.length) page.append(h("details", { class: "card fold" }, h("summary", {}, `${plural(others.length, "run")} without a result`), h("ul", { class: "plain small" }, others.map((run) => h("li", {}, h("b", {}, run.run_id), ` ${run.status}`, run.error ? h("span", { class: "fault" }, ` ${run.error.split("\n")[0]}`) : "")))));
-  return null;
+  tellPick(picked).catch(complain);
+  return on("jobs", () => tellPick(picked).catch(() => {}));
 }
 
-function runRow(run, chosen, button) {
+// What the newest comparison says, on the same photos and with what chance may explain taken off.
+async function tellPick(place) {
+  const last = state.jobs.find((each) => each.kind === "compare");
+  if (!last) return;
+  if (["waiting", "running"].includes(last.state)) {
+    place.replaceChildren(card(last.title, h("progress", { "aria-label": last.title })));
+    return;
+  }
+  const { output, error } = await get(`/api/jobs/${last.id}`);
+  place.replaceChildren(last.state === "done" && output ? card(`To take: ${output.pick}`, h("p", {}, output.reason), output.left_out.map((why) => h("p", { class: "soft small" }, why)), h("a", { href: `/comparisons/${last.about.page}`, target: "_blank", rel: "noopener" }, "The whole comparison"))
+    : h("p", { class: "notice fault" }, error ?? "The runs could not be compared."));
+}
+
+function runRow(run, chosen, buttons) {
   return h("tr", {}, h("td", {}, h("input", { type: "checkbox", "aria-label": `Compare ${run.run_id}`, onchange: (event) => {
     if (event.target.checked) chosen.add(run.run_id);
     else chosen.delete(run.run_id);
-    button.disabled = chosen.size < 2 || chosen.size > 6;
+    for (const button of buttons) button.disabled = chosen.size < 2 || chosen.size > 6;
   } })), h("th", { scope: "row" }, h("a", { href: `#results/${run.run_id}` }, run.model), run.promoted ? h("span", { class: "tag done" }, "promoted") : null), h("td", {}, interval(run.validation.accuracy)), h("td", {}, percent(run.test.accuracy.value)), h("td", {}, run.verdict), h("td", {}, count(run.num_parameters)), h("td", {}, seconds(run.seconds)), h("td", { class: "soft" }, when(run.started)));
 }
 

@@ -46,7 +46,13 @@ export function change(set, unset = []) {
 
 // A change of the data; the answer of the server is given on.
 export async function changeData(path, body = {}) {
-  const found = await post(path, { revision: state.draft.revision, ...body });
+  let found = null;
+  try {
+    found = await post(path, { revision: state.draft.revision, ...body });
+  } catch (error) {
+    if (error.status === 409) await reload();
+    throw error;
+  }
   await reload();
   emit("data");
   return found;

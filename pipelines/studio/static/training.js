@@ -40,7 +40,7 @@ export async function show(page) {
   };
   page.append(h("div", { class: "columns" }, h("div", {}, lengthCard(), trainableCard(), phasesCard(), augmentationCard(), steadyCard()),
     h("div", {}, photosCard(), tuneCard(),
-      card("What the defaults become", decisions), clusterCard())),
+      gateCard(), card("What the defaults become", decisions), clusterCard())),
   h("div", { class: "next sticky" }, h("div", {}, reasons, estimate), start));
   draw();
   return on("draft", draw);
@@ -176,9 +176,15 @@ function tuneCard() {
       setting("tune.sampler", "Tries", { names: { tpe: "learns from those before", random: "by chance" } }), setting("tune.pruner", "Poor trials")));
 }
 
+function gateCard() {
+  return card("What a champion must reach", h("div", { class: "fields" }, setting("evaluate.gate.min_accuracy", "Accuracy, at least"), setting("evaluate.gate.max_recall_drop", "Worse in a class by at most"),
+    setting("evaluate.gate.max_latency_ms", "A photo takes at most, ms", { empty: "no limit" })));
+}
+
 function clusterCard() {
   const host = h("input", { type: "url", placeholder: "https://kfp.example.org", autocomplete: "off" });
   return card("On a cluster instead", h("p", { class: "soft small" }, resolved("data.uri")?.includes("://") ? "" : "A cluster must reach the photos: an address such as s3://…, and a size in pixels."),
+    setting("deploy.model_name", "The model is called", { help: "On a cluster it must be named." }),
     field("Kubeflow Pipelines", host), action("Submit", async () => {
       const begun = await post("/api/jobs", { kind: "submit", host: host.value });
       location.hash = `#live/${begun.id}`;

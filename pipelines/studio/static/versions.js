@@ -19,6 +19,18 @@ export function versionsCard(data, versions) {
     told);
 }
 
+// What DVC keeps of data in this repository, as `darkroom data list` tells it.
+export function dvcCard() {
+  const list = h("div", {});
+  return h("details", { class: "card fold", ontoggle: async (event) => {
+    if (!event.target.open || list.children.length) return;
+    const found = await get("/api/data/dvc").catch(() => []);
+    list.replaceChildren(found.length ? h("div", { class: "scroll" }, h("table", { class: "small" }, h("thead", {}, h("tr", {}, ["Data", "Version", "Date", "Files", "What"].map((word) => h("th", { scope: "col" }, word)))),
+      h("tbody", {}, found.map((one) => h("tr", {}, h("th", { scope: "row" }, one.path), h("td", {}, one.commit.slice(0, 12)), h("td", {}, one.date), h("td", {}, count(one.num_files ?? 1)), h("td", {}, one.subject))))))
+      : h("p", { class: "soft" }, "No data are under DVC here. On the command line: darkroom data add PHOTOS --name NAME"));
+  } }, h("summary", {}, "Versions under DVC"), list);
+}
+
 function changes(found, version) {
   const lists = [["added", found.num_added, found.added], ["taken out", found.num_removed, found.removed], ["relabelled", found.num_relabelled, found.relabelled.map(([path, before, now]) => `${path}: ${before} → ${now}`)]];
   return h("div", { role: "status" }, h("h3", {}, `From v${version.number} to the chosen one`),

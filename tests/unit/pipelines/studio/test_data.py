@@ -258,3 +258,7 @@ def test_five_thousand_photos_come_in_at_once(client: Client) -> None:
     view = data(client)
     assert (view["num_photos"], view["fault"]) == (5000, None)
     assert len(view["classes"][0]["samples"]) == 12, "the page shows some, not all"
+
+
+def test_a_folder_outside_any_repository_has_no_versions_under_dvc(client: Client) -> None:
+    assert client.get("/api/data/dvc").json() == []

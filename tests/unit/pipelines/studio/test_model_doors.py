@@ -56,6 +56,8 @@ def test_a_file_of_another_kind_is_refused_by_its_name(client: Client, name: str
         ("/api/gallery/package", {"name": "--help"}),
         ("/api/model/check", {"name": "../../../etc/passwd"}),
         ("/api/jobs", {"kind": "shell"}),
+        ("/api/compare", {"runs": ["20260101-000000-abcd", "--help"]}),
+        ("/api/compare", {"runs": ["../../etc", "latest"]}),
         ("/api/models/../serve", {}),
     ],
 )
