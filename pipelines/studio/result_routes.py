@@ -91,6 +91,8 @@ def show_file(studio: Studio, given: Mapping[str, str]) -> Response:
         raise StudioError("There is no such file.", 404)
     name = given["file"]
     path = finished(given["run"]) / "evaluation" / name
+    if not path.is_file():
+        raise StudioError(f"The run has no {name}.", 404)
     # Browsers show no PDF within a sandbox; it is saved instead.
     saved = {"Content-Disposition": f'attachment; filename="{name}"'}
     return FileResponse(path, media_type=FILES[name], headers=saved if name.endswith(".pdf") else REPORT_POLICY)

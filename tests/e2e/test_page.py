@@ -1,113 +1,20 @@
 """The page in a real browser: photos in, answers seen, by keyboard, on a phone, from the camera."""
 
-import asyncio
-import json
-import shutil
-import subprocess
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.deploy.parity import golden_photos
+from tests.e2e.browser import CHROMIUM, Page, browse
 from tests.e2e.conftest import Deployed
 from tests.made import CLASS_NAMES
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-SECONDS = 20
 
 
 @pytest.fixture(scope="module")
 def golden(deployed: Deployed) -> list[Path]:
     return golden_photos(deployed.dataset_dir)
-
-
-class Page:
-    """One page of a browser."""
-
-    def __init__(self, socket: Any):
-        self._socket = socket
-        self._number = 0
-        self.events: list[dict[str, Any]] = []
-
-    async def call(self, method: str, **options: Any) -> Any:
-        self._number += 1
-        await self._socket.send_json({"id": self._number, "method": method, "params": options})
-        while True:
-            message = json.loads((await self._socket.receive()).data)
-            if message.get("id") == self._number:
-                return message["result"]
-            self.events.append(message)
-
-    async def run(self, code: str) -> Any:
-        found = await self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-    async def until(self, code: str) -> Any:
-        deadline = time.monotonic() + SECONDS
-        while not (found := await self.run(code)):
-            assert time.monotonic() < deadline, code
-            await asyncio.sleep(0.1)
-        return found
-
-    async def press(self, key: str) -> None:
-        code = {"Tab": 9, "Enter": 13}[key]
-        text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            await self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code,
-                            **(text if kind == "keyDown" else {}))  # fmt: skip
-
-    async def choose(self, files: list[Path]) -> None:
-        root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
-        node = (await self.call("DOM.querySelector", nodeId=root, selector="#files"))["nodeId"]
-        await self.call("DOM.setFileInputFiles", files=[str(path) for path in files], nodeId=node)
-
-
-def browse(url: str, folder: Path, work: Callable[[Page], Awaitable[None]], *, width: int = 1280) -> None:
-    """Opens the page, does the work, and sees that nothing failed and nothing was loaded from elsewhere."""
-    import aiohttp
-
-    async def drive(port: int) -> None:
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
-                target = next(one for one in await answer.json() if one["type"] == "page")
-            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                page = Page(socket)
-                for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
-                    await page.call(f"{domain}.enable")
-                await page.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1,
-                                mobile=width < 600)  # fmt: skip
-                await page.call("Page.navigate", url=url)
-                await page.until("document.querySelectorAll('#samples button').length > 0")
-                await work(page)
-                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling"
-                check(page.events)
-
-    def check(events: list[dict[str, Any]]) -> None:
-        for event in events:
-            if event["method"] == "Network.requestWillBeSent":
-                assert event["params"]["request"]["url"].startswith((url, "data:", "blob:"))
-            assert event["method"] != "Runtime.exceptionThrown", event
-            if event["method"] == "Log.entryAdded":
-                assert event["params"]["entry"]["level"] != "error", event
-
-    command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream",
-               "--use-fake-ui-for-media-stream", f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0",
-               "about:blank"]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-        try:
-            told = folder / "profile" / "DevToolsActivePort"
-            deadline = time.monotonic() + SECONDS
-            while not (told.exists() and told.read_text().count("\n")):
-                assert time.monotonic() < deadline, "the browser did not start"
-                time.sleep(0.1)
-            asyncio.run(drive(int(told.read_text().split()[0])))
-        finally:
-            browser.terminate()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

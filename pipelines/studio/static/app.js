@@ -45,6 +45,8 @@ function showSteps() {
   at("steps").replaceChildren(...Object.entries(NAMES).map(([name, text], number) =>
     h("li", {}, h("a", { href: `#${name}`, "aria-current": name === shown ? "step" : null, class: done[name] ? "done" : "" },
       h("span", { class: "number", "aria-hidden": "true" }, String(number + 1)), text))));
+  const here = at("steps").querySelector("[aria-current]");
+  if (here) here.closest("nav").scrollLeft = here.offsetLeft - 60; // on a phone not all steps are in sight
 }
 
 // --- jobs ------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // The audit: how far it is, what it found, and what shall be done about it.
 
 import { get, post, query } from "./api.js";
-import { action, complain, count, h, percent, photo, plural, say, select } from "./dom.js";
+import { action, complain, count, h, photo, plural, say, select } from "./dom.js";
 import { change, changeData, on, resolved } from "./state.js";
 
 const WORDS = { ignore: "Accept", report: "Tell only", quarantine: "Leave the photos out", fail: "Stop the run" };
@@ -105,6 +105,6 @@ function chart(info) {
   return h("figure", { class: "bars" },
     h("figcaption", { class: "row small" }, SPLITS.map((split) => [h("span", { class: `key ${split}` }), split])),
     h("ul", { class: "plain" }, names.map((name, place) => h("li", {}, h("span", { class: "name" }, name),
-      h("span", { class: "track", role: "img", "aria-label": SPLITS.map((split) => `${info.counts[split][name]} ${split}`).join(", ") }, SPLITS.map((split) => h("span", { class: split, style: { width: percent(info.counts[split][name] / most, 2).replace(" ", "") } }))),
+      h("span", { class: "track", role: "img", "aria-label": SPLITS.map((split) => `${info.counts[split][name]} ${split}`).join(", ") }, SPLITS.map((split) => h("span", { class: split, style: { width: `${(100 * info.counts[split][name]) / most}%` } }))),
       h("span", { class: "soft" }, count(sums[place]))))));
 }

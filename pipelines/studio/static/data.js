@@ -93,7 +93,7 @@ function doors(found) {
 }
 
 function nextStep(data) {
-  return h("div", { class: "next" }, data.fault ? h("p", { class: "fault" }, data.fault) : h("p", { class: "soft" }, "The choice of a model comes next; a good one is proposed."),
+  return h("div", { class: "next sticky" }, data.fault ? h("p", { class: "fault" }, data.fault) : h("p", { class: "soft" }, "The choice of a model comes next; a good one is proposed."),
     h("a", { class: "button main", href: "#model", id: "next" }, "Next: the model"));
 }
 
@@ -115,7 +115,7 @@ function classesCard(data, draw) {
 function classCard(each, data, draw) {
   const element = h("section", { class: "class", "aria-label": each.name },
     h("div", { class: "row between" }, h("h3", {}, each.name), h("span", { class: "soft small" }, plural(each.num_photos, "photo"))),
-    h("ul", { class: "thumbs" }, each.samples.slice(0, data.editable ? 8 : 6).map((path) => h("li", {}, photo(`/api/data/photo?${query({ path, side: 160 })}`, `A photo of ${each.name}`)))));
+    h("ul", { class: "thumbs" }, each.samples.slice(0, 8).map((path) => h("li", {}, photo(`/api/data/photo?${query({ path, side: 160 })}`, `A photo of ${each.name}`)))));
   if (!data.editable) return element;
   const told = h("p", { class: "soft small", role: "status" });
   const id = `files-${Math.random().toString(36).slice(2)}`;

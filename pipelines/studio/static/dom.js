@@ -26,7 +26,7 @@ export const at = (id) => document.getElementById(id);
 
 export const count = (number) => Number(number).toLocaleString("en");
 export const plural = (number, word, many = `${word}s`) => `${count(number)} ${number === 1 ? word : many}`;
-export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
 
 export function short(number) {
   if (number >= 1e9) return `${(number / 1e9).toFixed(1)} G`;

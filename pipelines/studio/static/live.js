@@ -57,7 +57,7 @@ export async function show(page, [asked]) {
 
 // The page in parts, each drawn anew only when what it shows is another: a button that is pressed stays where it is.
 function parts(log) {
-  const slots = ["head", "fault", "steps", "figures", "plots", "trials"].map((name) => h("div", { class: `part ${name}` }));
+  const slots = ["head", "fault", "steps", "figures", "plots", "trials"].map((name) => h("div", { class: `part ${name}-part` }));
   const known = [];
   const fold = h("details", { class: "card fold log-fold" }, h("summary", {}, "Log"), log.element);
   const draw = (live) => {
@@ -115,7 +115,7 @@ function figures(live) {
   const { part } = live;
   const going = live.state === "running" && live.steps.some((step) => ["train", "tune"].includes(step.name) && step.state === "running");
   const facts = [["Epoch", part ? `${part.epoch} of ${part.planned}` : last.epoch ? `${last.epoch} of ${last.planned}` : "–"], ["Phase", last.phase ?? 1], ["Photos a second", last.images_per_second ? count(Math.round(last.images_per_second)) : "–"], ["Best validation", live.epochs.length ? percent(live.epochs[best(live) - 1].val_accuracy) : "–"],
-    going ? ["At most left", seconds(last.seconds_left ?? part?.seconds_left)] : null, ["Learning rate", last.learning_rate ? last.learning_rate.toPrecision(2) : "–"]].filter(Boolean);
+    going ? ["At most left", seconds(last.seconds_left ?? part?.seconds_left)] : null, ["Learning rate", last.learning_rate === undefined ? "–" : Number(last.learning_rate.toPrecision(2))]].filter(Boolean);
   return h("div", { class: "card" }, h("dl", { class: "figures" }, facts.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(text))))),
     part ? h("progress", { value: part.done, max: 1, "aria-label": `Epoch ${part.epoch}` }) : null);
 }

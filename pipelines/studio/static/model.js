@@ -32,7 +32,7 @@ export async function show(page, [asked]) {
   const tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Ways to a model" }, DOORS.map(([key, name, text]) =>
     h("button", { type: "button", role: "tab", id: `door-${key}`, class: "tab", "aria-selected": String(key === open), "aria-controls": "panel", tabIndex: key === open ? 0 : -1, onclick: () => { location.hash = `#model/${key}`; }, onkeydown: arrows },
       h("b", {}, name, key === standing ? h("span", { class: "tag done" }, "chosen") : null), h("span", { class: "soft small" }, text))));
-  const foot = h("div", { class: "next" });
+  const foot = h("div", { class: "next sticky" });
   page.append(h("h1", {}, "Model"), h("p", { class: "lead" }, "What learns. The output, one value for each class, is always added for you."), tabs, panel, foot);
   const draw = () => {
     const { draft } = state;
