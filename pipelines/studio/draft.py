@@ -4,11 +4,13 @@ It holds only what differs from the defaults. Each change names the revision tha
 one is refused, and the page shows what stands now.
 """
 
+import contextlib
 import copy
 import io
 import json
+import shlex
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,17 +85,19 @@ class DraftStore:
                 _set(tree, key.split("."), value)
             return self._write(tree, draft.revision + 1)
 
-    def replace(self, revision: int, text: str) -> Draft:
-        """Takes the text of a params.yaml in place of the draft.
+    def replace(self, revision: int, tree: Mapping[str, Any]) -> Draft:
+        """Takes other params in place of the draft.
+
+        Args:
+            revision: of the draft that was seen.
+            tree: what differs from the defaults.
 
         Raises:
             StudioError: the draft has changed since.
-            ParamsError: the text is no params.yaml.
         """
-        tree = parse(text)
         with self._lock:
             draft = self._current(revision)
-            return self._write(tree, draft.revision + 1)
+            return self._write(dict(tree), draft.revision + 1)
 
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
         """The draft with every `auto` settled by a look at the data, or why it cannot be; None without data."""
@@ -187,6 +191,40 @@ def parse(text: str) -> dict[str, Any]:
             given = load_params(path, () if _names_data(text) else (f"data.uri={UNNAMED}",))
         except ParamsError as error:
             raise ParamsError(str(error).replace(str(path), "params.yaml")) from None
+    return different(given)
+
+
+def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
+    """What differs from the defaults in a command such as `darkroom run --data PHOTOS --set train.epochs=5`.
+
+    Args:
+        text: the command.
+        within: gives the path of a params file if it may be read.
+
+    Raises:
+        ParamsError: it is no such command, or a value cannot be.
+        StudioError: the params file may not be read.
+    """
+    from pipelines.cli import build_parser, params_of
+
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+            words = shlex.split(text)[1:]
+            arguments = build_parser().parse_args(words)
+    except (ValueError, SystemExit):
+        said = (told.getvalue().strip().splitlines() or ["it cannot be read"])[-1]
+        raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected; {said}") from None
+    if not words or words[0] != "run":
+        raise ParamsError(f"Only darkroom run can be taken over; found darkroom {' '.join(words[:1])}.")
+    if arguments.params is not None:
+        arguments.params = within(str(arguments.params))
+    arguments.data = arguments.data or UNNAMED if arguments.params is None else arguments.data
+    return different(params_of(arguments))
+
+
+def different(given: Params) -> dict[str, Any]:
+    """What differs from the defaults; no data where they are unnamed."""
     tree: dict[str, Any] = given.model_dump(mode="json", exclude_defaults=True)
     if tree.get("data") == {"uri": UNNAMED}:
         del tree["data"]

@@ -10,9 +10,11 @@ from starlette.routing import Route
 
 from components.contract.params import json_schema
 from components.contract.resolve import Resolution
-from pipelines.studio.draft import Draft, as_yaml, check
+from components.preprocess.remote import is_remote
+from pipelines.studio.draft import Draft, as_yaml, check, parse, parse_command
 from pipelines.studio.estimate import estimate
 from pipelines.studio.jobs import PARAMS
+from pipelines.studio.places import within
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view, number_of, text_of
 from pipelines.studio.web import asked, told
@@ -78,15 +80,17 @@ def export_draft(studio: Studio, given: Mapping[str, str]) -> Response:
 
 
 def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
-    """`POST /api/draft/import`: the text of a params.yaml in place of what is set."""
-    from pipelines.studio.draft import parse
-    from pipelines.studio.places import within
-
+    """`POST /api/draft/import`: the text of a params.yaml, or a command, in place of what is set."""
     text = text_of(body, "text")
-    uri = parse(text).get("data", {}).get("uri")
-    if uri and "://" not in uri and not uri.startswith("dvc+"):
-        within((*studio.settings.roots, studio.settings.home.resolve()), uri)
-    draft = studio.draft.replace(number_of(body, "revision"), text)
+
+    def allowed(path: str) -> Path:
+        return within((*studio.settings.roots, studio.settings.home.resolve()), path)
+
+    tree = parse_command(text, allowed) if text.startswith("darkroom ") else parse(text)
+    uri = tree.get("data", {}).get("uri")
+    if uri and not is_remote(uri):
+        tree["data"]["uri"] = str(allowed(uri))
+    draft = studio.draft.replace(number_of(body, "revision"), tree)
     studio.touch()
     return draft_view(studio, draft)
 

@@ -98,7 +98,11 @@ function showMagic() {
     h("summary", {}, "No magic: the same without this page"),
     h("div", { class: "two" },
       h("div", {}, h("h3", {}, "On the command line"), commands.map(copied),
-        h("p", { class: "soft small" }, "Saved as studio.yaml, these are your settings; all else is default.")),
+        h("p", { class: "soft small" }, "Saved as studio.yaml, these are your settings; all else is default."),
+        h("form", { class: "row", onsubmit: (event) => {
+          event.preventDefault();
+          takeOver(event.target.querySelector("input").value.trim());
+        } }, h("input", { type: "text", "aria-label": "A command to take over", placeholder: "darkroom run --data … --set …", autocomplete: "off", spellcheck: false }), h("button", { class: "button small" }, "Take over"))),
       h("div", {}, h("h3", {}, "studio.yaml"), copied(state.draft.yaml),
         h("div", { class: "row" }, h("a", { class: "button", href: "/api/draft/params.yaml", download: "studio.yaml" }, "Export"),
           h("label", { class: "button", htmlFor: "import-file" }, "Import…"), file)))));
@@ -116,9 +120,13 @@ function copied(text) {
 async function importParams(event) {
   const [file] = event.target.files;
   event.target.value = "";
+  await takeOver(await file.text());
+}
+
+async function takeOver(text) {
   calm();
   try {
-    await post("/api/draft/import", { revision: state.draft.revision, text: await file.text() });
+    await post("/api/draft/import", { revision: state.draft.revision, text });
     await reload();
     await show();
   } catch (error) {

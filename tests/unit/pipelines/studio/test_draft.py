@@ -69,3 +69,31 @@ def test_a_key_that_is_none_is_refused(client: Client, key: str) -> None:
 @pytest.mark.parametrize("body", [b"[]", b"{", b"null", b"\xff", b'{"a":' * 100_000])
 def test_a_request_that_is_no_object_is_refused(client: Client, body: bytes) -> None:
     assert client.ask("POST", "/api/draft", content=body).status_code == 400
+
+
+def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("train: {epochs: 5, optimizer: sgd}\n")
+    text = f"darkroom run --data {photos} --params mine.yaml --set train.epochs=9 --set 'train.model.layers=[Flatten]'"
+    draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
+    assert draft["params"] == {
+        "data": {"uri": str(photos)}, "train": {"epochs": 9, "optimizer": "sgd", "model": {"layers": ["Flatten"]}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("darkroom run --sett x", "unrecognized"),
+        ("darkroom clean --keep 0", "Only darkroom run"),
+        ("darkroom run --data 'open", "expected"),
+        ("darkroom run --params /etc/passwd", "/etc/passwd"),
+        ("darkroom run --data /etc", "/etc"),
+        ("darkroom run --set train.epochs=0", "epochs"),
+        ("darkroom run --help", "expected"),
+    ],
+)
+def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, text: str, named: str) -> None:
+    answer = client.post("/api/draft/import", {"revision": 0, "text": text})
+    assert answer.status_code in (400, 403)
+    assert named in answer.json()["error"]
+    assert client.revision == 0
