@@ -110,7 +110,8 @@ def png(class_name: str, rng: np.random.Generator) -> bytes:
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [390])
+@pytest.mark.proof
+@pytest.mark.parametrize("width", [1280, 390])
 def test_every_screen_opens_in_an_empty_folder(tmp_path: Path, width: int) -> None:
     async def work(page: Page) -> None:
         for place in SCREENS:
