@@ -20,7 +20,7 @@ from tests.unit.train.interrupted import Point, interrupt_in_subprocess, train_w
 RUN_ID = "b" * 32
 STEP = "components.train.step"
 WRITING = (
-    Point(f"{STEP}:export_network", 1, whole=True),
+    Point("components.train.export:save_graph", 2, whole=True),
     Point(f"{STEP}:write_json", 1, whole=True),
     Point(f"{STEP}:write_train_image_ids", 1, whole=True),
     Point(f"{STEP}:write_json", 2, whole=True),
