@@ -53,7 +53,9 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def sentences(board: Leaderboard) -> list[str]:
     """The reason of the pick, and what else is to be known of the table."""
-    best, ties = board.rows[0], [row for row in board.rows[1:] if row.tied and row.name not in board.reason]
+    best = board.rows[0]
+    # Where the most accurate is the pick, its ties stand in the reason.
+    ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]
     told = [board.reason]
     for row in ties:
         told.append(f"{row.name} and {best.name} are a tie: chance alone makes such a difference with a probability of "
@@ -63,6 +65,8 @@ def sentences(board: Leaderboard) -> list[str]:
 
 def front_chart(board: Leaderboard) -> "Figure":
     """Accuracy against the time of one photo; what nothing beats in accuracy, time and size is filled."""
+    from matplotlib.ticker import LogLocator
+
     with style():
         figure = new_figure(1.8 * CHART_WIDTH, 320)
         axes = figure.add_axes((0.1, 0.15, 0.87, 0.75))
@@ -77,6 +81,7 @@ def front_chart(board: Leaderboard) -> "Figure":
         axes.set_xscale("log")
         slowest, fastest = (end(row.latency_ms for row in board.rows) for end in (max, min))
         axes.set_xlim(fastest / 1.3, slowest * max(1.3, (slowest / fastest) ** 0.35))  # room for the names
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: "")
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
