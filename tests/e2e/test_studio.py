@@ -177,6 +177,47 @@ async def start(page: Page, epochs: int) -> str:
 
 @needs_browser
 @pytest.mark.proof
+def test_from_an_empty_start_to_the_photos_behind_the_figures_of_a_network_of_ones_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    async def build(page: Page) -> None:
+        await go(page, "model/layers")
+        await pick(page, "#template", "Small")
+        await page.until("document.querySelectorAll('.layer').length === 14 && document.querySelector('.drawing img')")
+        await page.click(".layer:nth-child(14) .remove")
+        await page.click(".layer:nth-child(13) .remove")
+        await page.until("document.querySelector('.layer.faulty .why')?.textContent.includes('flat vector')")
+        await keep(page, "model-faulty")
+        await go(page, "training", "document.getElementById('start')?.disabled")
+        await page.until("document.getElementById('reasons').textContent.includes('flat vector')")
+        assert "flat vector" in await page.run("document.getElementById('spoken').textContent")
+        await go(page, "model/layers")
+        await pick(page, "#add-layer", "GlobalAveragePooling2D")
+        await page.click("#add")
+        await page.until("document.querySelector('.drawing img') && !document.querySelector('.layer.faulty')")
+        await keep(page, "model")
+
+    async def look_at_results(page: Page) -> None:
+        await page.click(".cell.right")
+        await page.until("document.querySelector('#cell img')?.naturalWidth > 0")
+        await page.click("#cell .thumb")
+        await page.until("document.querySelector('#cell .thumb').getAttribute('aria-pressed') === 'true'")
+        await keep(page, "results")
+
+    async def work(page: Page) -> None:
+        await send_photos(page, colours(tmp_path, rng))
+        await keep(page, "data")
+        await build(page)
+        await start(page, 6)
+        await look_at_results(page)
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY)
+        assert "tensorflow" not in Path(f"/proc/{server_pid(url)}/maps").read_text(), "it stays with the work"
+
+
+@needs_browser
+@pytest.mark.proof
 def test_a_pretrained_network_is_chosen_and_trained(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await send_photos(page, colours(tmp_path, np.random.default_rng(1)))
