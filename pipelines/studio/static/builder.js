@@ -136,7 +136,7 @@ function layerCard(layer, place, last, work) {
   } },
   h("div", { class: "row between" }, h("span", { class: "row" }, h("span", { class: "place" }, String(place + 1)), h("b", { title: about.help }, layer.kind), h("span", { class: "gives soft small" }), h("span", { class: "weights soft small" })),
     h("span", { class: "row tools" }, tool("↑", "up", `Move layer ${place + 1} up`, () => work.move(-1), place === 0), tool("↓", "down", `Move layer ${place + 1} down`, () => work.move(1), place === last - 1),
-      tool("⧉", "copy", `Copy layer ${place + 1}`, work.copy), tool("×", "remove", `Remove layer ${place + 1}`, work.remove))),
+      tool("+", "copy", `Copy layer ${place + 1}`, work.copy), tool("×", "remove", `Remove layer ${place + 1}`, work.remove))),
   h("p", { class: "why fault", hidden: true }),
   main.length ? h("div", { class: "arguments" }, main.map(control)) : null,
   h("details", {}, h("summary", { class: "small soft" }, about.help || "More"), h("div", { class: "arguments" }, others.map(control))));
