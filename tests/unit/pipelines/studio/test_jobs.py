@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.images import STEPS, write_digests
 from pipelines.studio.jobs import PARAMS, JobFolder, Queue
 from pipelines.studio.settings import StudioError
 from tests.unit.pipelines.studio.conftest import Client
@@ -111,7 +112,7 @@ def test_there_is_no_such_job(tmp_path: Path, name: str) -> None:
 @pytest.mark.proof
 @pytest.mark.parametrize(
     ("kind", "named"),
-    [("run", "MLflow store must be reachable"), ("submit", "Kubeflow Pipelines")],
+    [("run", "MLflow store must be reachable"), ("submit", "A KFP server must answer")],
 )
 def test_a_store_or_a_cluster_that_is_gone_is_told_and_the_studio_goes_on(
     client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str, named: str
@@ -122,6 +123,7 @@ def test_a_store_or_a_cluster_that_is_gone_is_told_and_the_studio_goes_on(
     client.choose(photos)
     client.post("/api/draft", {"revision": 1, "set": {"preprocess.image_size": 32, "deploy.model_name": "colours"}})
     if kind == "submit":
+        write_digests({step: f"registry.example.org/darkroom-{step}@sha256:{'0' * 64}" for step in STEPS})
         text = client.get("/api/draft/params.yaml").text.replace(str(photos), "s3://bucket/photos")
         client.post("/api/draft/import", {"revision": 2, "text": text})
     begun = client.post("/api/jobs", {"kind": kind, "host": "http://127.0.0.1:1"}).json()
