@@ -70,18 +70,23 @@ class RunFolder:
 
     @property
     def is_alive(self) -> bool:
-        try:
-            with (self.path / LOCK_FILE).open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except FileNotFoundError:
-            return False
-        return False
+        return is_held(self.path / LOCK_FILE)
 
     @property
     def num_bytes(self) -> int:
         return sum(path.lstat().st_size for path in self.path.rglob("*"))
+
+
+def is_held(lock_path: Path) -> bool:
+    """Whether a process that lives holds the lock; the system takes it away from one that ended."""
+    try:
+        with lock_path.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.answers import send_json
+
 API = "/apis/v2beta1"
 
 
@@ -104,12 +106,7 @@ def serving(stand_in: StandIn) -> Iterator[StandIn]:
                 status, answer = 401, {"error": "Unauthorized"}
             else:
                 status, answer = stand_in.answer(self.command, parts.path, query, body)
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            send_json(self, status, answer)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from components.contract import outbox
+from tests.answers import send_json
 
 Behaviour = Literal["good", "slow", "silent", "faulty", "gone"]
 SLOW_SECONDS = 0.2
@@ -84,12 +85,7 @@ class TrackingServer:
                 status, answer = store.answer(
                     self.path.partition("/mlflow/")[2].partition("?")[0], json.loads(given or "{}")
                 )
-                content = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                send_json(self, status, answer)
 
             do_GET = do_POST = do_PATCH = _answer  # noqa: N815 their names are given
 

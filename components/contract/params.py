@@ -15,7 +15,7 @@ from components.contract.errors import ParamsError
 from components.contract.evaluation import VerdictWord
 from components.contract.faults import expects, explain
 from components.contract.leaderboard import Leaderboard
-from components.contract.section import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side
+from components.contract.section import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side, height_width
 from components.contract.train_params import TrainParams
 from components.contract.tune_params import TuneParams
 
@@ -106,7 +106,7 @@ class PreprocessParams(Section):
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels; only after `resolve`."""
         assert self.image_size != "auto", "image_size must be resolved before a step runs"
-        return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
+        return height_width(self.image_size)
 
 
 class GateParams(Section):

@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
 from components.contract.faults import expects, fault
 from components.contract.model_params import ModelParams
-from components.contract.section import MAX_SIZE, MIN_SIZE, Fraction, Section, Seed, Side
+from components.contract.section import MAX_SIZE, MIN_SIZE, Fraction, Section, Seed, Side, height_width
 
 
 class AugmentationParams(Section):
@@ -181,9 +181,7 @@ class TrainParams(Phase):
 
     def seen_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of what the network sees of photos that are prepared at `image_size`."""
-        if self.image_size is None:
-            return image_size
-        return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
+        return height_width(self.image_size or image_size)
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:

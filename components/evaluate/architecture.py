@@ -10,6 +10,7 @@ from components.contract.errors import ModelError
 from components.contract.layer_kinds import Layer, Shape, shape_text
 from components.contract.layers import parse_layer, trace
 from components.contract.model_params import head_layers
+from components.contract.section import height_width
 from components.evaluate.ink import GOOD, LINE, SOFT, new_figure, style
 
 if TYPE_CHECKING:
@@ -145,9 +146,7 @@ def _features(bundle: BundleInfo, name: str | None) -> Shape | None:
 
 def _seen_size(bundle: BundleInfo) -> tuple[int, int]:
     """(height, width) that the network scales photos down to, or takes them at."""
-    size = bundle.params.get("image_size") or bundle.image_size
-    height, width = (size, size) if isinstance(size, int) else size
-    return height, width
+    return height_width(bundle.params.get("image_size") or bundle.image_size)
 
 
 def _backbone(bundle: BundleInfo, head: Sequence[Layer], gives: Shape | None) -> Box:

@@ -8,7 +8,6 @@ and what keeper.py writes. All of a job's state is read from its folder, so that
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import secrets
@@ -179,14 +178,7 @@ class JobFolder:
 
     @property
     def _is_held(self) -> bool:
-        try:
-            with (self.path / "lock").open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except FileNotFoundError:
-            return False
-        return False
+        return runs.is_held(self.path / "lock")
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:

@@ -47,9 +47,10 @@ def test_what_was_read_leaves_memory_again(tmp_path: Path, monkeypatch: pytest.M
     split = open_split(tmp_path / "dataset", "train")
 
     def held_kb() -> int:
-        """Of the shard, in this process."""
+        """Of this shard, in this process: what other tests mapped under the same name may still stand there."""
         maps = Path("/proc/self/smaps").read_text().split("\n")
-        (place,) = (number for number, line in enumerate(maps) if line.endswith("dataset/train-00000.arrow"))
+        shard = str(tmp_path / "dataset" / "train-00000.arrow")
+        (place,) = (number for number, line in enumerate(maps) if line.endswith(shard))
         return next(int(line.split()[1]) for line in maps[place:] if line.startswith("Rss:"))
 
     everything = np.arange(300)

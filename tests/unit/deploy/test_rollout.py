@@ -14,6 +14,7 @@ from components.contract.errors import ArtifactError, ServiceError, TrackingErro
 from components.deploy import rollout
 from components.deploy.rollout import Cluster, RolloutError, naming, roll_out, served_by
 from components.deploy.shipping import Reference, fetch, pack, publish, reference_in_environment, sha256_of
+from tests.answers import send_json
 
 OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
 
@@ -78,11 +79,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], Stan
             def _respond(self) -> None:
                 known = self.path == "/apis/apps/v1/namespaces/darkroom/deployments/darkroom-serve"
                 allowed = self.headers["Authorization"] == "Bearer token" and not stand_in.forbidden
-                content = json.dumps(stand_in.deployment()).encode()
-                self.send_response(200 if known and allowed else 403)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                send_json(self, 200 if known and allowed else 403, stand_in.deployment())
 
             def log_message(self, *_: object) -> None:
                 pass
