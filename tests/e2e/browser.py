@@ -12,15 +12,35 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECONDS = 20
+HEIGHT = 800
 
 
 class Page:
-    """One page of a browser."""
+    """One page of a browser.
 
-    def __init__(self, socket: Any):
+    Attributes:
+        width: of the window, in pixels.
+        clicks: how many were made.
+        events: what the browser told meanwhile.
+    """
+
+    def __init__(self, socket: Any, width: int):
         self._socket = socket
         self._number = 0
+        self.width = width
+        self.clicks = 0
         self.events: list[dict[str, Any]] = []
+
+    async def open(self, url: str) -> None:
+        """Goes to an address, with all that is watched switched on."""
+        for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
+            await self.call(f"{domain}.enable")
+        await self._resize(HEIGHT)
+        await self.call("Page.navigate", url=url)
+
+    async def _resize(self, height: int) -> None:
+        await self.call("Emulation.setDeviceMetricsOverride", width=self.width, height=height, deviceScaleFactor=1,
+                        mobile=self.width < 600)  # fmt: skip
 
     async def call(self, method: str, **options: Any) -> Any:
         self._number += 1
@@ -54,6 +74,13 @@ class Page:
         """Clicks in the middle of an element, as a mouse does; it must be there and be what is met."""
         found = f"document.querySelector({json.dumps(selector)})"
         await self.until(f"(element => element && !element.disabled)({found})")
+        x, y = await self._place(found)
+        self.clicks += 1
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def _place(self, found: str) -> tuple[float, float]:
+        """The middle of an element, as soon as it stands still."""
         place = (
             f"(element => {{ element.scrollIntoView({{block: 'center', behavior: 'instant'}}); "
             "const box = element.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })"
@@ -64,13 +91,22 @@ class Page:
             before = now
             await asyncio.sleep(0.15)
         x, y = now
-        for kind in ("mousePressed", "mouseReleased"):
-            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        return x, y
 
-    async def picture(self, path: Path, *, whole: bool = True) -> None:
-        """Keeps what the page looks like."""
-        found = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+    async def picture(self, path: Path) -> None:
+        """Keeps what the whole page looks like, in a window that is as high as it."""
+        await self._resize(max(HEIGHT, int(await self.run("document.documentElement.scrollHeight"))))
+        await asyncio.sleep(0.3)
+        found = await self.call("Page.captureScreenshot")
         path.write_bytes(base64.b64decode(found["data"]))
+        await self._resize(HEIGHT)
+
+    async def drop(self, files: list[Path], selector: str) -> None:
+        """Drags files from a folder onto an element, and lets go of them there."""
+        x, y = await self._place(f"document.querySelector({json.dumps(selector)})")
+        dragged = {"items": [], "files": [str(path) for path in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=dragged)
 
     async def choose(self, files: list[Path], selector: str = "#files") -> None:
         root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
@@ -99,12 +135,8 @@ def browse(
             async with session.get(f"http://127.0.0.1:{port}/json") as answer:
                 target = next(one for one in await answer.json() if one["type"] == "page")
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                page = Page(socket)
-                for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
-                    await page.call(f"{domain}.enable")
-                await page.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1,
-                                mobile=width < 600)  # fmt: skip
-                await page.call("Page.navigate", url=url)
+                page = Page(socket, width)
+                await page.open(url)
                 await page.until(ready)
                 await work(page)
                 assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling"

@@ -1,112 +1,34 @@
-"""The studio in a real browser: from an empty folder to a served model, by mouse alone.
+"""The studio in a real browser: from an empty folder to a model that answers, by mouse alone."""
 
-Where DARKROOM_PICTURES names a folder, a picture of each screen is left there.
-"""
-
-import asyncio
-import contextlib
-import io
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from tests.e2e.browser import CHROMIUM, Page, browse
-from tests.made import CLASS_NAMES, make_photos, photo
-
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-READY = "document.body?.dataset.ready === 'yes'"
-SCREENS = ("data", "model", "model/layers", "model/pretrained", "model/upload", "model/bundle", "training", "live",
-           "results", "try")  # fmt: skip
-TRAIN_SECONDS = 240.0
-SIDE = 12
-
-
-@contextlib.contextmanager
-def studio(folder: Path) -> Iterator[str]:
-    """`darkroom studio` in a folder; stopped at the end, with what it has started."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pipelines.cli", "studio", "--no-browser", "--port", str(port)]
-    command += ["--root", str(folder)]
-    url = f"http://127.0.0.1:{port}/"
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert "studio" in process.stdout.readline()
-            deadline = time.monotonic() + 10
-            while True:
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(url, timeout=1).close()
-                    break
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            yield url
-        finally:
-            with contextlib.suppress(OSError):  # it may have been killed
-                for job in ask(url, "api/jobs"):
-                    if job["state"] in ("waiting", "running"):
-                        ask(url, f"api/jobs/{job['id']}", {"action": "stop"})
-            process.send_signal(signal.SIGTERM)
-
-
-def ask(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url + path, data), timeout=20) as answer:
-        return json.loads(answer.read())
-
-
-async def go(page: Page, place: str, until: str = "true") -> None:
-    await page.run(f"location.hash = {place!r}")
-    await page.until(f"{READY} && document.querySelector('.screen.{place.split('/')[0]} h1') && ({until})")
-
-
-async def pick(page: Page, selector: str, value: str) -> None:
-    await page.until(f"document.querySelector({selector!r})")
-    await page.run(
-        f"(box => {{ box.value = {value!r}; box.dispatchEvent(new Event('input', {{bubbles: true}})); "
-        f"box.dispatchEvent(new Event('change', {{bubbles: true}})); }})(document.querySelector({selector!r}))"
-    )
-
-
-async def keep(page: Page, name: str) -> None:
-    if folder := os.environ.get("DARKROOM_PICTURES"):
-        await asyncio.sleep(0.6)
-        await page.picture(Path(folder) / f"{name}.png")
-
-
-async def trained(page: Page) -> str:
-    """Waits for the training that was started; gives its run."""
-    await page.until("document.querySelector('.live h1')")
-    await page.until("document.querySelectorAll('.line.train').length >= 1 && "
-                     "document.querySelector('.line.train').points.length >= 2", TRAIN_SECONDS)  # fmt: skip
-    await keep(page, "live")
-    await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", TRAIN_SECONDS)
-    fault = await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
-    assert not fault, fault
-    run_id = await page.run("document.getElementById('to-results').hash.split('/')[1]")
-    await page.click("#to-results")
-    await page.until("document.querySelector('.verdict h2')")
-    return str(run_id)
-
-
-def png(class_name: str, rng: np.random.Generator) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(photo(class_name, rng, (SIDE, SIDE))).save(file, "PNG")
-    return file.getvalue()
+from tests.e2e.browser import Page, browse
+from tests.e2e.walk import (
+    READY,
+    SCREENS,
+    SIDE,
+    ask,
+    colours,
+    go,
+    keep,
+    needs_browser,
+    pick,
+    send_photos,
+    server_pid,
+    start,
+    studio,
+    trained,
+    try_photos,
+)
+from tests.made import CLASS_NAMES, make_photos
 
 
 @needs_browser
@@ -151,33 +73,9 @@ def test_a_studio_that_is_killed_finds_its_jobs_again_and_they_have_gone_on(tmp_
             assert ask(again, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "colours")
 
 
-def colours(folder: Path, rng: np.random.Generator) -> Path:
-    """An archive of photos, as a person has one."""
-    with zipfile.ZipFile(folder / "colours.zip", "w") as archive:
-        for class_name in CLASS_NAMES:
-            for number in range(40):
-                archive.writestr(f"colours/{class_name}/{number}.png", png(class_name, rng))
-    return folder / "colours.zip"
-
-
-async def send_photos(page: Page, archive: Path) -> None:
-    await page.choose([archive], "#archive")
-    await page.until("document.querySelectorAll('.class').length >= 3")
-    await page.until("document.querySelector('.bars')", 60)
-
-
-async def start(page: Page, epochs: int) -> str:
-    await go(page, "training", "document.getElementById('start')?.disabled === false")
-    await pick(page, "[data-key='train.epochs'] input", str(epochs))
-    await page.until("document.querySelector('.preview')?.naturalWidth > 0")
-    await keep(page, "training")
-    await page.click("#start")
-    return await trained(page)
-
-
 @needs_browser
 @pytest.mark.proof
-def test_from_an_empty_start_to_the_photos_behind_the_figures_of_a_network_of_ones_own(tmp_path: Path) -> None:
+def test_from_an_empty_start_to_predictions_by_a_network_of_ones_own(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 
     async def build(page: Page) -> None:
@@ -210,17 +108,40 @@ def test_from_an_empty_start_to_the_photos_behind_the_figures_of_a_network_of_on
         await build(page)
         await start(page, 6)
         await look_at_results(page)
+        labels = await try_photos(page, tmp_path, rng)
+        assert sum(map(str.__eq__, labels, CLASS_NAMES)) >= 2, labels
 
     with studio(tmp_path) as url:
-        browse(url, tmp_path, work, ready=READY)
-        assert "tensorflow" not in Path(f"/proc/{server_pid(url)}/maps").read_text(), "it stays with the work"
+        browse(url, tmp_path, work, ready=READY, expected="predict")
+        assert "site-packages/tensorflow/" not in Path(f"/proc/{server_pid(url)}/maps").read_text(), (
+            "it stays with the work"
+        )
 
 
 @needs_browser
 @pytest.mark.proof
-def test_a_pretrained_network_is_chosen_and_trained(tmp_path: Path) -> None:
+def test_a_first_walk_takes_at_most_eight_clicks_and_three_minutes(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
-        await send_photos(page, colours(tmp_path, np.random.default_rng(1)))
+        started = time.monotonic()
+        for selector in ("#demo", ".data #next", ".model #next", ".training #start"):
+            await page.click(selector)
+        await trained(page)
+        print(f"{page.clicks} clicks, {time.monotonic() - started:.0f} s")
+        assert page.clicks <= 8
+        assert time.monotonic() - started < 180
+        await keep(page, "walk")
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY)
+
+
+@needs_browser
+@pytest.mark.proof
+def test_a_pretrained_network_is_chosen_and_trained_and_answers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+
+    async def work(page: Page) -> None:
+        await send_photos(page, colours(tmp_path, rng))
         await go(page, "model/pretrained")
         await page.click("[aria-label='Choose MobileNetV2']")
         await page.until("document.querySelector('.model-card.chosen')")
@@ -229,14 +150,15 @@ def test_a_pretrained_network_is_chosen_and_trained(tmp_path: Path) -> None:
         await go(page, "training")
         await pick(page, "[data-key='preprocess.image_size'] input", "32")
         await start(page, 2)
+        await try_photos(page, tmp_path, rng)
 
     with studio(tmp_path) as url:
-        browse(url, tmp_path, work, ready=READY)
+        browse(url, tmp_path, work, ready=READY, expected="predict")
 
 
 @needs_browser
 @pytest.mark.proof
-def test_an_uploaded_network_goes_through_the_safe_import_and_is_trained(tmp_path: Path) -> None:
+def test_an_uploaded_network_goes_through_the_safe_import_is_trained_and_answers(tmp_path: Path) -> None:
     program = (
         "import sys, keras; "
         f"photo = keras.Input(({SIDE}, {SIDE}, 3)); x = keras.layers.Rescaling(1 / 255)(photo); "
@@ -245,9 +167,10 @@ def test_an_uploaded_network_goes_through_the_safe_import_and_is_trained(tmp_pat
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "mine.keras")], check=True, timeout=120)
     (tmp_path / "code.h5").write_bytes(b"\x89HDF\r\n\x1a\n and then nothing")
+    rng = np.random.default_rng(2)
 
     async def work(page: Page) -> None:
-        await send_photos(page, colours(tmp_path, np.random.default_rng(2)))
+        await send_photos(page, colours(tmp_path, rng))
         await go(page, "model/upload")
         await page.choose([tmp_path / "code.h5"], "#model-file")
         await page.until("document.querySelector('.card .tag.failed')?.textContent === 'refused'", 60)
@@ -258,16 +181,9 @@ def test_an_uploaded_network_goes_through_the_safe_import_and_is_trained(tmp_pat
         await page.run(f"{use}.click()")
         await page.until("document.querySelector('.card .tag.done')?.textContent === 'chosen'")
         await start(page, 3)
+        await try_photos(page, tmp_path, rng)
         await go(page, "results", "document.querySelectorAll('tbody input').length === 1")
         await keep(page, "leaderboard")
 
     with studio(tmp_path) as url:
-        browse(url, tmp_path, work, ready=READY)
-
-
-def server_pid(url: str) -> int:
-    import psutil
-
-    port = int(url.rsplit(":", 1)[1].strip("/"))
-    return next(connection.pid for connection in psutil.net_connections("tcp")
-                if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN")  # fmt: skip
+        browse(url, tmp_path, work, ready=READY, expected="predict")
