@@ -124,7 +124,7 @@ def _other_kind(data: bytes) -> str:
         return "a PDF document"
     if not any(data):
         return "nothing but zeros"
-    return f"something else, which begins with {data[:12]!r}"
+    return f"something else, which begins with {repr(data[:12])[1:]}"
 
 
 def _has_unknown_pixels(data: bytes) -> bool:

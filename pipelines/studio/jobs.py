@@ -30,7 +30,7 @@ from pipelines.studio.settings import StudioError
 Kind = Literal["audit", "run", "submit", "check", "package", "rate", "layers", "speed", "compare", "promote", "serve",
                "ui"]  # fmt: skip
 State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
-ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote")
+ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote", "submit")
 """These wait for nothing: they take little, or last until they are stopped."""
 START_SECONDS: Final = 15.0
 """How long a keeper may take to hold its lock."""

@@ -141,7 +141,7 @@ def _line(folder: runs.RunFolder) -> dict[str, Any]:
     if summary is not None:
         line |= {
             "data": summary["dataset"]["name"], "fingerprint": summary["dataset"]["fingerprint"],
-            "model": summary["model"]["name"], "kind": summary["model"]["kind"],
+            "model": summary["model"]["name"].replace("_", " "), "kind": summary["model"]["kind"],
             "num_parameters": summary["model"]["num_parameters"], "validation": summary["validation"],
             "test": summary["test"], "verdict": summary["gate"]["verdict"], "promoted": summary["promoted"],
             "seconds": summary["seconds"]["total"], "classes": summary["dataset"]["num_classes"],

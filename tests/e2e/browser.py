@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import shutil
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,18 @@ class Page:
         events: what the browser told meanwhile.
     """
 
-    def __init__(self, socket: Any, width: int):
+    def __init__(self, session: Any, socket: Any, address: str, width: int):
+        """Takes over a page.
+
+        Args:
+            session: aiohttp's.
+            socket: to the page.
+            address: of the socket.
+            width: of the window, in pixels.
+        """
+        self._session = session
         self._socket = socket
+        self._address = address
         self._number = 0
         self.width = width
         self.clicks = 0
@@ -37,6 +48,17 @@ class Page:
             await self.call(f"{domain}.enable")
         await self._resize(HEIGHT)
         await self.call("Page.navigate", url=url)
+
+    @contextlib.asynccontextmanager
+    async def tab(self, url: str) -> AsyncIterator["Page"]:
+        """Another window of the same browser; closed at the end, whatever it is doing."""
+        target = (await self.call("Target.createTarget", url="about:blank", newWindow=True))["targetId"]
+        address = f"{self._address.rpartition('/')[0]}/{target}"
+        async with self._session.ws_connect(address, max_msg_size=0) as socket:
+            page = Page(self._session, socket, address, self.width)
+            await page.open(url)
+            yield page
+            await self.call("Target.closeTarget", targetId=target)
 
     async def _resize(self, height: int) -> None:
         await self.call("Emulation.setDeviceMetricsOverride", width=self.width, height=height, deviceScaleFactor=1,
@@ -134,8 +156,9 @@ def browse(
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/json") as answer:
                 target = next(one for one in await answer.json() if one["type"] == "page")
-            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                page = Page(socket, width)
+            address = target["webSocketDebuggerUrl"]
+            async with session.ws_connect(address, max_msg_size=0) as socket:
+                page = Page(session, socket, address, width)
                 await page.open(url)
                 await page.until(ready)
                 await work(page)

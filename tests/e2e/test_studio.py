@@ -13,7 +13,6 @@ import pytest
 from tests.e2e.browser import Page, browse
 from tests.e2e.walk import (
     READY,
-    SCREENS,
     SIDE,
     ask,
     colours,
@@ -31,22 +30,14 @@ from tests.e2e.walk import (
 from tests.made import CLASS_NAMES, make_photos
 
 
-@needs_browser
 @pytest.mark.proof
-@pytest.mark.parametrize("width", [1280, 390])
-def test_every_screen_opens_in_an_empty_folder(tmp_path: Path, width: int) -> None:
-    async def work(page: Page) -> None:
-        for place in SCREENS:
-            await go(page, place)
-            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), place
-            assert await page.run("document.getElementById('problem').hidden"), place
-        assert await page.run("[...document.querySelectorAll('main input, main select, main textarea')]"
-                              ".every(box => box.labels?.length || box.getAttribute('aria-label'))")  # fmt: skip
-
+def test_the_page_is_there_in_under_three_seconds(tmp_path: Path) -> None:
+    started = time.monotonic()
     with studio(tmp_path) as url:
-        started = time.monotonic()
-        browse(url, tmp_path, work, width=width, ready=READY)
-        assert time.monotonic() - started < 30
+        seconds = time.monotonic() - started
+        assert ask(url, "api/jobs") == []
+    print(f"{seconds:.1f} s")
+    assert seconds < 3
 
 
 @pytest.mark.proof

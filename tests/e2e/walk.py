@@ -27,7 +27,7 @@ from tests.e2e.browser import CHROMIUM, Page
 from tests.made import CLASS_NAMES, photo
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-READY = "document.body?.dataset.ready === 'yes'"
+READY = "document.body?.dataset.ready === 'yes' && !document.querySelector('main[aria-busy]')"
 SCREENS = ("data", "model", "model/layers", "model/pretrained", "model/upload", "model/bundle", "training", "live",
            "results", "try")  # fmt: skip
 TRAIN_SECONDS = 240.0
@@ -70,7 +70,10 @@ def ask(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
 
 
 async def go(page: Page, place: str, until: str = "true") -> None:
-    await page.run(f"location.hash = {place!r}")
+    await page.run(
+        f"location.hash === '#{place}' || new Promise(done => {{"
+        f"addEventListener('hashchange', done, {{once: true}}); location.hash = {place!r}; }}).then(() => true)"
+    )
     await page.until(f"{READY} && document.querySelector('.screen.{place.split('/')[0]} h1') && ({until})")
 
 

@@ -1,7 +1,7 @@
 // The frame: steps, jobs, the message line, and the panel that shows what is done without a page.
 
 import { post } from "./api.js";
-import { action, at, calm, complain, h, seconds, when } from "./dom.js";
+import { action, at, calm, complain, copied, h, seconds, when } from "./dom.js";
 import { on, load, reload, state } from "./state.js";
 import * as data from "./data.js";
 import * as model from "./model.js";
@@ -30,12 +30,14 @@ async function show() {
   const main = at("main");
   const page = h("div", { class: `screen ${name}` });
   main.replaceChildren(page);
+  main.setAttribute("aria-busy", "true");
   document.title = `${NAMES[name]} · Darkroom`;
   try {
     leave = (await SCREENS[name].show(page, rest)) ?? null;
   } catch (error) {
     complain(error);
   }
+  main.removeAttribute("aria-busy");
   showMagic();
   scrollTo(0, 0);
 }
@@ -106,15 +108,6 @@ function showMagic() {
       h("div", {}, h("h3", {}, "studio.yaml"), copied(state.draft.yaml),
         h("div", { class: "row" }, h("a", { class: "button", href: "/api/draft/params.yaml", download: "studio.yaml" }, "Export"),
           h("label", { class: "button", htmlFor: "import-file" }, "Import…"), file)))));
-}
-
-function copied(text) {
-  const button = action("Copy", async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  }, { class: "link copy" });
-  return h("div", { class: "code" }, h("pre", { tabIndex: 0 }, text), navigator.clipboard ? button : null);
 }
 
 async function importParams(event) {

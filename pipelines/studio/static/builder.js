@@ -32,7 +32,7 @@ export async function builder(panel, drawFoot) {
   };
   const keep = debounce(async () => {
     await change(layers.length ? { "train.model": { layers: layers.map(fold) } } : {}, layers.length ? [] : ["train.model"]);
-    drawFoot();
+    if (panel.isConnected) drawFoot();
   }, 300);
   const edited = () => {
     check();
@@ -101,6 +101,7 @@ export async function builder(panel, drawFoot) {
     h("aside", { class: "card side" }, h("h2", {}, "What it comes to"), facts, drawing)));
   redraw();
   await check();
+  return keep.now; // what was changed last is not lost to a quick step to another screen
 }
 
 const figure = (name, text) => h("div", {}, h("dt", {}, name), h("dd", {}, text));

@@ -4,7 +4,7 @@ import { h, svg } from "./dom.js";
 
 const WIDTH = 560;
 const HEIGHT = 240;
-const EDGE = { left: 48, right: 12, top: 12, bottom: 28 };
+const EDGE = { left: 62, right: 12, top: 12, bottom: 30 };
 
 // series: [{name, values, kind: "train" | "validation"}]; low and high: fixed ends of the axis, or null.
 export function lines(title, series, { low = null, high = null, planned = 0, format = (value) => value.toFixed(2), best = null } = {}) {

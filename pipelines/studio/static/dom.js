@@ -84,6 +84,16 @@ export function action(label, work, given = {}) {
   return button;
 }
 
+// Code to be taken elsewhere.
+export function copied(text) {
+  const button = action("Copy", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  }, { class: "link copy" });
+  return h("div", { class: "code" }, h("pre", { tabIndex: 0 }, text), navigator.clipboard ? button : null);
+}
+
 export function card(title, ...children) {
   return h("section", { class: "card" }, title ? h("h2", {}, title) : null, ...children);
 }
@@ -109,10 +119,17 @@ export function select(options, value, onchange, given = {}) {
     }));
 }
 
+// Work that waits until nothing more comes for a while; `now` does what still waits.
 export function debounce(work, milliseconds = 250) {
   let timer = null;
-  return (...given) => {
+  const now = (...given) => {
     clearTimeout(timer);
-    timer = setTimeout(() => work(...given), milliseconds);
+    timer = null;
+    return work(...given);
   };
+  const later = (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(now, milliseconds, ...given);
+  };
+  return Object.assign(later, { now: () => timer === null ? null : now() });
 }

@@ -1,7 +1,7 @@
 // Live: a job as it goes on, in every tab, also after a restart of the studio.
 
-import { post } from "./api.js";
-import { action, count, h, percent, plural, say, seconds, when } from "./dom.js";
+import { get, post } from "./api.js";
+import { action, complain, count, h, percent, plural, say, seconds, when } from "./dom.js";
 import { on, state, watch } from "./state.js";
 import { lines } from "./chart.js";
 
@@ -92,7 +92,15 @@ function head(live, going) {
         const job = await act("again")();
         location.hash = `#live/${job.id}`;
       }, { class: "button main", id: "again" }) : null,
+      live.kind === "submit" ? elsewhere(live) : null,
       live.state === "done" && live.run_id ? h("a", { class: "button main", href: `#results/${live.run_id}`, id: "to-results" }, "See the results") : null));
+}
+
+// Where a run on a cluster can be watched, as soon as the cluster has taken it.
+function elsewhere(live) {
+  const place = h("span", {});
+  get(`/api/jobs/${live.id}`).then(({ output }) => output && place.replaceChildren(h("a", { class: "button", id: "elsewhere", href: output.url, target: "_blank", rel: "noopener" }, "See it on Kubeflow"))).catch(complain);
+  return place;
 }
 
 function plots(live) {

@@ -28,7 +28,7 @@ export async function show(page, [asked]) {
   }, { class: "button", disabled: true, id: "take" });
   const picked = h("div", {});
   const byId = new Map(finished.map((run) => [run.run_id, run]));
-  page.append(h("div", { class: "row between" }, h("p", { class: "lead" }, "Ordered by the validation photos; the test photos choose nothing."), h("div", { class: "row" }, button, take, mlflow())), picked);
+  page.append(h("div", { class: "row between" }, h("p", { class: "lead" }, "Ordered by the validation photos; the test photos choose nothing. Tick two to compare them."), h("div", { class: "row" }, button, take, mlflow())), picked);
   for (const board of found.boards) {
     page.append(card(board.data, h("p", {}, board.sentence), h("div", { class: "scroll" }, h("table", {},
       h("thead", {}, h("tr", {}, ["", "Model", "Validation", "Test", "Verdict", "Weights", "Took", "When"].map((word) => h("th", { scope: "col" }, word)))),
@@ -61,7 +61,10 @@ function runRow(run, chosen, buttons) {
   } })), h("th", { scope: "row" }, h("a", { href: `#results/${run.run_id}` }, run.model), run.promoted ? h("span", { class: "tag done" }, "promoted") : null), h("td", {}, interval(run.validation.accuracy)), h("td", {}, percent(run.test.accuracy.value)), h("td", {}, run.verdict), h("td", {}, count(run.num_parameters)), h("td", {}, seconds(run.seconds)), h("td", { class: "soft" }, when(run.started)));
 }
 
-const interval = (given) => `${percent(given.value)} (${(100 * given.low).toFixed(1)} to ${(100 * given.high).toFixed(1)})`;
+const WORDS = { None: "–", True: "yes", False: "no" };
+const plainly = (text) => WORDS[text] ?? text.slice(0, 400);
+const range = (given) => `${(100 * given.low).toFixed(1)} to ${(100 * given.high).toFixed(1)}`;
+const interval = (given) => `${percent(given.value)} (${range(given)})`;
 
 function mlflow() {
   return action("Open MLflow", async (button) => {
@@ -89,7 +92,7 @@ async function one(page, id) {
     h("div", { class: "row between head" }, h("div", {}, h("h1", {}, summary.model.name.replaceAll("_", " ")), h("p", { class: "lead" }, `${summary.dataset.name}, ${plural(summary.dataset.num_classes, "class", "classes")} · ${id}`)),
       h("div", { class: "row" }, h("a", { class: "button", href: `/runs/${id}/report.html`, target: "_blank", rel: "noopener" }, "The report"), h("a", { class: "button", href: `/runs/${id}/report.pdf` }, "PDF"), h("a", { class: "button main", href: `#try/${id}`, id: "to-try" }, "Try it"))),
     h("section", { class: `card verdict ${gate.verdict.replace(" ", "-")}` }, h("div", { class: "row between" }, h("h2", {}, VERDICTS[gate.verdict]), h("span", { class: `tag ${promoted ? "done" : "waiting"}` }, promoted ? "champion" : "not promoted")), gate.reasons.map((reason) => h("p", {}, reason)), h("p", { class: "soft small" }, run.deployment?.promotion_reason ?? "")),
-    h("dl", { class: "figures big card" }, figure("Test accuracy", percent(test.accuracy.value), interval(test.accuracy)), figure("Macro F1", percent(test.macro_f1.value), interval(test.macro_f1)), figure("Validation", percent(summary.validation.accuracy.value), interval(summary.validation.accuracy)),
+    h("dl", { class: "figures big card" }, figure("Test accuracy", percent(test.accuracy.value), range(test.accuracy)), figure("Macro F1", percent(test.macro_f1.value), range(test.macro_f1)), figure("Validation", percent(summary.validation.accuracy.value), range(summary.validation.accuracy)),
       figure("A photo takes", run.latency_ms ? `${run.latency_ms.toFixed(1)} ms` : "–", "here, as served"), figure("Size", run.size_bytes ? bytes(run.size_bytes) : "–", `${count(summary.model.num_parameters)} weights`), figure("It took", seconds(summary.seconds.total), `epoch ${summary.model.best_epoch} of ${summary.model.epochs_run} kept`)),
     card("Which is taken for which", h("p", { class: "soft" }, `${plural(test.num_images, "test photo")}: rows are what they are, columns what was said. Choose a cell to see its photos.`), matrix(run, id, photos), photos),
     run.history ? h("div", { class: "plots" }, lines("Loss", [of(run, "training", "loss", "train"), of(run, "validation", "val_loss", "validation")], { low: 0, best: summary.model.best_epoch }), lines("Accuracy", [of(run, "training", "accuracy", "train"), of(run, "validation", "val_accuracy", "validation")], { high: 1, best: summary.model.best_epoch, format: (value) => `${(100 * value).toFixed(0)} %` })) : "",
@@ -143,12 +146,14 @@ function classTable(test) {
 async function compare(page, ids) {
   const found = await get(`/api/compare?${query({ runs: ids.join(",") })}`);
   const head = ["", ...found.runs.map((run) => `${run.model} · ${run.run_id.slice(0, 15)}`)];
+  const sameData = new Set(found.runs.map((run) => run.fingerprint)).size === 1;
   const row = (name, values, strong = false) => h("tr", { class: strong ? "first" : "" }, h("th", { scope: "row" }, name), values.map((value) => h("td", {}, value)));
   page.append(h("p", {}, h("a", { href: "#results" }, "← All results")), h("h1", {}, "Side by side"),
+    sameData ? "" : h("p", { class: "notice" }, "These runs learnt from different photos, so their figures cannot be compared."),
     card("Figures", h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {},
       row("Validation", found.runs.map((run) => interval(run.validation.accuracy)), true), row("Test", found.runs.map((run) => interval(run.test.accuracy))), row("Verdict", found.runs.map((run) => run.verdict)), row("Weights", found.runs.map((run) => count(run.num_parameters))), row("Took", found.runs.map((run) => seconds(run.seconds))))))),
     lines("Validation accuracy", found.runs.map((run, place) => ({ name: run.run_id.slice(9, 15), kind: `run-${place}`, values: found.histories[place]?.val_accuracy ?? [] })), { high: 1, format: (value) => `${(100 * value).toFixed(0)} %` }),
-    card("What was set differently", found.params.length ? h("div", { class: "scroll" }, h("table", { class: "small" }, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, found.params.map((one) => row(one.key, one.values.map((value) => value.slice(0, 400))))))) : h("p", {}, "Nothing: the params are the same.")));
+    card("What was set differently", found.params.length ? h("div", { class: "scroll" }, h("table", { class: "small settings" }, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, found.params.map((one) => row(one.key, one.values.map(plainly)))))) : h("p", {}, "Nothing: the params are the same.")));
   return null;
 }
 

@@ -44,6 +44,12 @@ export function change(set, unset = []) {
   return chain;
 }
 
+// Starts a job, with every change that was made before.
+export async function begin(given) {
+  await chain.catch(() => {});
+  return post("/api/jobs", given);
+}
+
 // A change of the data; the answer of the server is given on.
 export async function changeData(path, body = {}) {
   let found = null;

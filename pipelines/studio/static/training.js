@@ -1,8 +1,8 @@
 // Training: what learns, how long, how fast; what it will cost; and the start.
 
-import { get, post, query } from "./api.js";
+import { get, query } from "./api.js";
 import { action, at, card, complain, debounce, field, h, say, seconds, select } from "./dom.js";
-import { change, job, on, resolved, state } from "./state.js";
+import { begin, change, job, on, resolved, state } from "./state.js";
 import { layerTree } from "./tree.js";
 import { set, setting, standing } from "./setting.js";
 import { phasesCard } from "./phases.js";
@@ -18,7 +18,7 @@ export async function show(page) {
   if (!draft().params.data) page.append(h("p", { class: "notice" }, "No photos are chosen yet. ", h("a", { href: "#data" }, "Choose them first.")));
   const estimate = h("p", { class: "estimate", role: "status" });
   const start = action("Start the training", async () => {
-    const begun = await post("/api/jobs", { kind: "run" });
+    const begun = await begin({ kind: "run" });
     location.hash = `#live/${begun.id}`;
   }, { class: "button main", id: "start" });
   const reasons = h("p", { class: "fault", role: "alert", id: "reasons" });
@@ -62,7 +62,7 @@ function lengthCard() {
         action("Take it", async () => {
           await change({ "train.learning_rate": Number(rate.toPrecision(2)) });
           at("main").querySelector("[data-key='train.learning_rate'] input").value = Number(rate.toPrecision(2));
-        }, { class: "button small" })) : h("p", { class: "fault" }, error ?? "No rate was found."));
+        }, { class: "button small", id: "take-rate" })) : h("p", { class: "fault" }, error ?? "No rate was found."));
     }
     return null;
   });
@@ -74,9 +74,9 @@ function lengthCard() {
     setting("train.schedule", "The rate goes on", { names: { constant: "as it is", cosine: "down to 0, softly", one_cycle: "up, then down", step: "down in steps", plateau: "down where nothing is gained" }, help: "What becomes of the rate over the epochs." }),
     setting("train.warmup_epochs", "Warm-up, epochs", { help: "The rate rises to its value first." })),
   action("Find a learning rate by a range test", async () => {
-    asked = (await post("/api/jobs", { kind: "rate" })).id;
+    asked = (await begin({ kind: "rate" })).id;
     told.replaceChildren(h("progress", { "aria-label": "The range test waits or runs" }));
-  }, { class: "button small" }), told);
+  }, { class: "button small", id: "range-test" }), told);
 }
 
 function trainableCard() {
@@ -182,12 +182,12 @@ function gateCard() {
 }
 
 function clusterCard() {
-  const host = h("input", { type: "url", placeholder: "https://kfp.example.org", autocomplete: "off" });
+  const host = h("input", { type: "url", id: "host", placeholder: "https://kfp.example.org", autocomplete: "off" });
   return card("On a cluster instead", h("p", { class: "soft small" }, resolved("data.uri")?.includes("://") ? "" : "A cluster must reach the photos: an address such as s3://…, and a size in pixels."),
     setting("deploy.model_name", "The model is called", { help: "On a cluster it must be named." }),
     field("Kubeflow Pipelines", host), action("Submit", async () => {
-      const begun = await post("/api/jobs", { kind: "submit", host: host.value });
+      const begun = await begin({ kind: "submit", host: host.value });
       location.hash = `#live/${begun.id}`;
-    }));
+    }, { id: "submit" }));
 }
 

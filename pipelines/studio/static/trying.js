@@ -1,7 +1,7 @@
 // Try and serve: photos on any finished model, its service, and its promotion.
 
 import { get, post, put, query } from "./api.js";
-import { action, card, complain, h, percent, plural, say, when } from "./dom.js";
+import { action, card, complain, copied, h, percent, plural, say, when } from "./dom.js";
 import { on, state } from "./state.js";
 import { shoot } from "./camera.js";
 
@@ -54,7 +54,7 @@ export async function show(page, [asked]) {
 
 async function answer(file) {
   const model = shown;
-  const picture = h("img", { class: "photo", alt: file.name, src: URL.createObjectURL(file) });
+  const picture = h("img", { class: "photo", alt: file.name, src: URL.createObjectURL(file), onerror: () => { picture.alt = ""; } });
   const item = h("li", { class: "card answer" }, picture);
   try {
     const given = await put(`/api/models/${encodeURIComponent(model)}/predict`, file);
@@ -90,17 +90,20 @@ function serviceCard() {
   }
   const { url, model } = going.about;
   return card("Served", h("p", {}, model === shown ? "This model answers at " : `${model} is served at `, h("a", { href: url, target: "_blank", rel: "noopener" }, url), ". It takes some seconds to be ready."),
-    h("h3", {}, "From a shell"), code(`curl -F files=@PHOTO.jpg ${url}/predict`),
-    h("h3", {}, "From Python"), code(`from pathlib import Path\n\nfrom components.deploy.client import ServiceClient\n\nwith ServiceClient("${url}") as client:\n    print(client.predict([Path("PHOTO.jpg").read_bytes()]))`),
+    h("h3", {}, "From a shell"), copied(`curl -F files=@PHOTO.jpg ${url}/predict`),
+    h("h3", {}, "From Python"), copied(`from pathlib import Path\n\nfrom components.deploy.client import ServiceClient\n\nwith ServiceClient("${url}") as client:\n    print(client.predict([Path("PHOTO.jpg").read_bytes()]))`),
     action("Stop the service", () => post(`/api/jobs/${going.id}`, { action: "stop" }), { id: "unserve" }));
 }
 
 function promotionCard(run) {
   const last = state.jobs.find((one) => one.kind === "promote" && one.about.model === shown);
+  const told = h("p", { role: "status", class: last?.state === "failed" ? "fault" : "" }, last?.error ?? "The gate looks …");
+  if (last?.state === "done") {
+    told.textContent = "The gate has answered.";
+    get(`/api/jobs/${last.id}`).then(({ output }) => { told.textContent = output.reason; }).catch(complain);
+  }
   return card("Promote it", h("p", {}, run?.promoted ? "It was made champion when it was built." : "The champion is what others roll out. The gate's verdict decides; what has changed since is looked at anew."),
-    last ? h("p", { role: "status", class: last.state === "failed" ? "fault" : "" }, last.error ?? (last.state === "done" ? h("a", { href: `#live/${last.id}` }, "The gate has answered: see what it said.") : "The gate looks …")) : null,
+    last ? told : null,
     action("Ask the gate", () => post(`/api/models/${encodeURIComponent(shown)}/promote`), { id: "promote" }));
 }
-
-const code = (text) => h("div", { class: "code" }, h("pre", { tabIndex: 0 }, text));
 

@@ -1,0 +1,71 @@
+"""Tabs of the studio that get in each other's way, and one that is closed too early, in a real browser."""
+
+import os
+import signal
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.e2e.browser import Page, browse
+from tests.e2e.processes import wait_for
+from tests.e2e.walk import READY, ask, colours, go, needs_browser, pick, send_photos, server_pid, studio
+
+pytestmark = [needs_browser, pytest.mark.proof]
+EPOCHS = "[data-key='train.epochs'] input"
+UPLOAD_BYTES = 20_000_000
+SLOW = 400_000
+"""Bytes a second of an upload that is still under way when its tab is closed."""
+
+
+def test_two_tabs_that_edit_at_once_come_to_show_the_same(tmp_path: Path) -> None:
+    async def work(page: Page) -> None:
+        async with page.tab(url) as other:
+            await other.until(READY)
+            for one in (page, other):
+                await go(one, "training", f"document.querySelector({EPOCHS!r})")
+            await pick(page, EPOCHS, "7")
+            await other.until(f"document.querySelector({EPOCHS!r}).value === '7'")
+            await at_once(page, other)
+            epochs = ask(url, "api/draft")["params"]["train"]["epochs"]
+            assert epochs in (11, 12)
+            for one in (page, other):
+                await one.until(f"document.querySelector({EPOCHS!r}).value === '{epochs}'")
+            told = [await one.run("document.getElementById('problem-text').textContent") for one in (page, other)]
+            assert ["another tab" in text for text in told].count(True) == 1, told
+
+    async def at_once(page: Page, other: Page) -> None:
+        server = server_pid(url)
+        os.kill(server, signal.SIGSTOP)  # so that neither change is known when the other is made
+        try:
+            await pick(page, EPOCHS, "11")
+            await pick(other, EPOCHS, "12")
+        finally:
+            os.kill(server, signal.SIGCONT)
+        for one in (page, other):
+            await one.until("fetch('/api/draft').then(answer => answer.json()).then(draft => draft.revision === 2)")
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY, expected="api/draft")
+
+
+def test_a_tab_that_is_closed_amid_an_upload_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "large.zip", "w") as archive:
+        archive.writestr("large/red/noise.png", np.random.default_rng(0).bytes(UPLOAD_BYTES))
+    home = tmp_path / ".darkroom" / "studio"
+
+    async def work(page: Page) -> None:
+        async with page.tab(url) as other:
+            await other.until(READY)
+            await other.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1,
+                             uploadThroughput=SLOW)  # fmt: skip
+            await other.choose([tmp_path / "large.zip"], "#archive")
+            await other.until("document.querySelector('.door progress').value > 0")
+            assert list((home / "uploads").glob(".*.partial")), "it is under way"
+        wait_for(lambda: not any((home / "uploads").iterdir()), "the rest of the upload to be removed", 10)
+        assert not (home / "photos").exists()
+        await send_photos(page, colours(tmp_path, np.random.default_rng(1)))
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY)
