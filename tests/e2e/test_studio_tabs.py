@@ -1,7 +1,8 @@
-"""Tabs of the studio that get in each other's way, and one that is closed too early, in a real browser."""
+"""What people do to the studio: edit in two tabs at once, close one too early, drop 5,000 photos at a time."""
 
 import os
 import signal
+import time
 import zipfile
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 from tests.e2e.browser import Page, browse
 from tests.e2e.processes import wait_for
-from tests.e2e.walk import READY, ask, colours, go, needs_browser, pick, send_photos, server_pid, studio
+from tests.e2e.walk import READY, ask, colours, go, needs_browser, pick, png, send_photos, server_pid, studio
 
 pytestmark = [needs_browser, pytest.mark.proof]
 EPOCHS = "[data-key='train.epochs'] input"
+PHOTOS = 5_000
 UPLOAD_BYTES = 20_000_000
 SLOW = 400_000
 """Bytes a second of an upload that is still under way when its tab is closed."""
@@ -69,3 +71,38 @@ def test_a_tab_that_is_closed_amid_an_upload_leaves_nothing_and_the_next_one_goe
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY)
+
+
+def test_five_thousand_photos_are_dropped_at_once_beside_a_class_that_has_none(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = [tmp_path / f"{number}.png" for number in range(PHOTOS)]
+    for file in files:
+        file.write_bytes(png("green", rng))
+
+    async def add_class(page: Page, name: str) -> None:
+        await pick(page, "#class-name", name)
+        await page.click("#add-class")
+
+    async def work(page: Page) -> None:
+        await pick(page, "#new-name", "leaves")
+        await page.click("#make")
+        await add_class(page, "oak")
+        await page.until("document.querySelector('.class[aria-label=oak]')")
+        await add_class(page, "Oak")
+        await page.until("document.getElementById('problem-text').textContent.includes('a name of its own')")
+        await add_class(page, "elm")
+        await page.until("document.querySelector('.class[aria-label=elm]')")
+        started = time.monotonic()
+        await page.drop(files, ".class[aria-label=oak]")
+        await page.until("document.querySelector('.class[aria-label=oak]').textContent.includes('5,000 photos')", 120)
+        print(f"{time.monotonic() - started:.0f} s")
+        assert "elm has none" in await page.run("document.querySelector('.card [role=alert]').textContent")
+        await go(page, "training", "document.getElementById('reasons')?.textContent.includes('photos; elm has none')")
+        assert await page.run("document.getElementById('start').disabled")
+        await go(page, "data", "document.querySelector('.class[aria-label=elm]')")
+        await page.drop(files[:20], ".class[aria-label=elm]")
+        await page.until("document.querySelector('.class[aria-label=elm]').textContent.includes('20 photos')")
+        await go(page, "training", "document.getElementById('start')?.disabled === false")
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY, expected="api/data/classes")

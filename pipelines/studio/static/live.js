@@ -83,7 +83,7 @@ function parts(log) {
 function head(live, going) {
   const learns = live.steps.some((step) => ["train", "tune"].includes(step.name) && step.state === "running");
   const act = (name) => () => post(`/api/jobs/${live.id}`, { action: name });
-  return h("div", { class: "row between head" }, h("div", {}, h("h1", {}, live.title), h("p", { class: "lead" }, STATES[live.state] ?? "", live.started ? ` Since ${when(live.started)}` : "", live.started && live.ended ? `, ${seconds(live.ended - live.started)}` : "")),
+  return h("div", { class: "row between head" }, h("div", {}, h("h1", {}, live.title), h("p", { class: "lead" }, STATES[live.state] ?? "", began(live))),
     h("div", { class: "row" },
       live.state === "running" && live.run_id && learns && !live.finishing ? action("Finish now, keep the best", act("finish"), { class: "button", id: "finish" }) : null,
       live.finishing && going ? h("span", { class: "soft small" }, "It ends after this epoch.") : null,
@@ -101,6 +101,11 @@ function elsewhere(live) {
   const place = h("span", {});
   get(`/api/jobs/${live.id}`).then(({ output }) => output && place.replaceChildren(h("a", { class: "button", id: "elsewhere", href: output.url, target: "_blank", rel: "noopener" }, "See it on Kubeflow"))).catch(complain);
   return place;
+}
+
+function began(live) {
+  if (!live.started) return "";
+  return live.ended ? ` It began ${when(live.started)}, and took ${seconds(live.ended - live.started)}.` : ` It began ${when(live.started)}.`;
 }
 
 function plots(live) {

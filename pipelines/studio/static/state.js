@@ -26,7 +26,9 @@ export async function load() {
 }
 
 export async function reload() {
-  state.draft = await get("/api/draft");
+  const found = await get("/api/draft");
+  if (JSON.stringify(found) === JSON.stringify(state.draft)) return;
+  state.draft = found;
   emit("draft", { elsewhere: true });
 }
 
@@ -115,8 +117,8 @@ function connect() {
     const elsewhere = told.revision > state.draft.revision;
     const moved = told.changed !== state.changed;
     state.changed = told.changed;
-    if (elsewhere) reload().then(() => moved && emit("data")).catch(complain);
-    else if (moved) emit("data");
+    // What the data are like decides whether the draft can be started.
+    if (elsewhere || moved) reload().then(() => moved && emit("data")).catch(complain);
   });
   socket.addEventListener("close", () => {
     state.online = false;

@@ -1,11 +1,14 @@
 """The draft of params.yaml, and the two tabs that edit it."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from components.contract.params import load_params
-from tests.unit.pipelines.studio.conftest import Client
+from pipelines.studio.web import create_app
+from tests.disks import small_disk
+from tests.unit.pipelines.studio.conftest import Client, settings_of
 
 
 def test_a_change_on_an_older_state_is_refused_and_what_stands_is_kept(client: Client) -> None:
@@ -14,6 +17,27 @@ def test_a_change_on_an_older_state_is_refused_and_what_stands_is_kept(client: C
     assert late.status_code == 409
     assert "another tab" in late.json()["error"]
     assert client.get("/api/draft").json()["params"] == {"train": {"epochs": 7}}
+
+
+def test_a_full_disk_is_told_where_the_draft_and_the_jobs_are_kept(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        client = Client(create_app(settings_of(disk, roots=(tmp_path,))))
+        client.choose(photos)
+        with contextlib.suppress(OSError), (disk / "full").open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        refusals = [
+            client.post("/api/draft", {"revision": 1, "set": {"train.epochs": 7}}),
+            client.post("/api/jobs", {"kind": "run"}),
+        ]
+        client.studio.close()
+        assert [answer.status_code for answer in refusals] == [507, 507]
+        assert all("No space left" in answer.json()["error"] for answer in refusals)
+        assert client.studio.draft.read().params == {"data": {"uri": str(photos)}}
+        assert client.studio.queue.all() == []
 
 
 def test_a_value_that_cannot_be_is_named_and_the_start_is_off(client: Client, photos: Path) -> None:
