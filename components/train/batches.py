@@ -3,10 +3,12 @@
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split
@@ -107,6 +109,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         self._mixing = mixing
         self._multiple_of = multiple_of
         self.num_batches_of_epoch = math.ceil(self.num_examples / batch_size)
+        self._group_size = 0
+        self._maker = ThreadPoolExecutor(1, "batches")
+        self._coming: dict[int, Future[list[np.ndarray]]] = {}
         self.begin(0)
 
     def begin(self, epoch: int, first_batch: int = 0) -> None:
@@ -115,6 +120,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         self._epoch = epoch
         self._order = self._draw_order()
         self.made_at = np.zeros(len(self))
+        self._coming.clear()
+        if self._group_size:
+            self._make_ahead(0)
 
     def num_seen(self, num_batches: int) -> int:
         """Examples of the epoch that are done after so many batches, those left out included."""
@@ -139,6 +147,44 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             inputs, labels = self._mixing(inputs, labels, rng)
         self.made_at[index] = time.monotonic()
         return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(rows), num_fill))
+
+    def in_groups(self, size: int) -> tf.data.Dataset:
+        """The same batches, handed over so many at a time, and made while those before are learnt from.
+
+        Handing over takes as long as the step of a small network, and where all is to be deterministic TensorFlow
+        fetches nothing ahead from Python.
+
+        Args:
+            size: batches. `begin` may change the epoch afterwards, but not how many batches it has.
+        """
+        self._group_size = size
+        parts = self[0]
+
+        def shaped(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            pairs = zip(columns, parts, strict=True)
+            return tuple(tf.ensure_shape(column, (None, *part.shape[1:])) for column, part in pairs)
+
+        types = [part.dtype for part in parts]
+        groups = tf.data.Dataset.range(math.ceil(len(self) / size))
+        examples = groups.map(lambda number: shaped(*tf.numpy_function(self._group, [number], types)))
+        batches = examples.rebatch(self._batch_size).prefetch(size)
+        return batches.apply(tf.data.experimental.assert_cardinality(len(self)))
+
+    def _group(self, number: np.int64) -> list[np.ndarray]:
+        group = (self._coming.pop(int(number), None) or self._maker.submit(self._make_group, int(number))).result()
+        self._make_ahead(int(number) + 1)
+        return group
+
+    def _make_ahead(self, number: int) -> None:
+        if number * self._group_size < len(self):
+            self._coming[number] = self._maker.submit(self._make_group, number)
+
+    def _make_group(self, number: int) -> list[np.ndarray]:
+        first = number * self._group_size
+        batches = [self[index] for index in range(first, min(first + self._group_size, len(self)))]
+        group = [np.concatenate(column) for column in zip(*batches, strict=True)]
+        self.made_at[first : first + self._group_size] = time.monotonic()
+        return group
 
     def _weights(self, num_rows: int, num_fill: int) -> np.ndarray:
         """float32 (rows,): 0 for what only fills a batch; the mean over an epoch of batches is that of its examples."""

@@ -19,6 +19,7 @@ from components.train.devices import num_devices
 from components.train.keeping import Keeper, Plateau
 from components.train.live import DivergedError, EpochLog
 from components.train.optimizing import accuracy, make_loss, make_optimizer
+from components.train.pointwise import pointwise_as_products
 from components.train.precision import computing_in, own_optimizer
 from components.train.resume import Saver, asked_to_end
 
@@ -152,7 +153,7 @@ class Fitting:
             ModelError: the loss was never a number.
             SystemExit: SIGTERM came; a checkpoint was written, where there are checkpoints.
         """
-        with computing_in(self._params.precision, model):
+        with computing_in(self._params.precision, model), pointwise_as_products(model):
             self._fit(phase, model, training, validation, scales)
         assert self._best is not None, "the first epoch is the best so far"
         self._network.set_weights(self._best)
@@ -187,15 +188,15 @@ class Fitting:
     def _run_epochs(
         self, phase: Phase, model: keras.Model, training: Batches, validation: Batches, epoch: int, callbacks: list[Any]
     ) -> None:
-        options = {"validation_data": validation, "shuffle": False, "verbose": 0, "callbacks": callbacks}
+        options = {"validation_data": _fed(model, validation), "shuffle": False, "verbose": 0, "callbacks": callbacks}
         if training.first_batch:  # the rest of an epoch, of which Keras sees fewer batches
-            model.fit(training, initial_epoch=epoch, epochs=epoch + 1, **options)
+            model.fit(_fed(model, training), initial_epoch=epoch, epochs=epoch + 1, **options)
             epoch += 1
             training.begin(epoch)
             if model.stop_training:
                 return
         if epoch < phase.epochs:
-            model.fit(training, initial_epoch=epoch, epochs=phase.epochs, **options)
+            model.fit(_fed(model, training), initial_epoch=epoch, epochs=phase.epochs, **options)
 
     def keep(self, loss: float) -> None:
         """Keeps the weights as they are now where no epoch had a lower validation loss."""
@@ -296,6 +297,11 @@ class Fitting:
         training.begin(found.epoch, found.step)
         self._found = None
         return found.epoch
+
+
+def _fed(model: keras.Model, batches: Batches) -> Any:
+    """The batches in the way in which the model, compiled, takes them soonest."""
+    return batches.in_groups(model.steps_per_execution) if model.steps_per_execution > 1 else batches
 
 
 def _optimizer_variables(model: keras.Model) -> list[Any]:

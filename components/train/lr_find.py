@@ -83,6 +83,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     from components.train.batches import Batches
     from components.train.optimizing import make_loss, make_optimizer
     from components.train.phases import describe, examples_of
+    from components.train.pointwise import pointwise_as_products
     from components.train.rising import raise_rate
     from components.train.selection import learning_part, rate_scales, select
 
@@ -100,7 +101,8 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     optimizer = make_optimizer(phase, len(batches), scales=[scales[weight.path] for weight in model.trainable_weights])
     model.compile(optimizer, make_loss(params, batches.labels, model.output.shape[-1]), jit_compile=False)
     rates = np.geomspace(LOWEST, HIGHEST, num_batches)
-    losses = raise_rate(model, batches, rates, _bursts)
+    with pointwise_as_products(model):
+        losses = raise_rate(model, batches, rates, _bursts)
     if len(losses) <= SETTLING:
         raise ModelError(f"The loss must be a number for a while; it was one for {len(losses)} batches only, although "
                          f"the rate starts at {LOWEST:g}. Look at the network: does it scale its pixels?")  # fmt: skip

@@ -52,6 +52,35 @@ def test_the_rest_of_an_epoch_holds_what_its_beginning_did_not() -> None:
     assert [batches.num_seen(num) for num in range(3)] == [24, 32, 33]
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "first_batch", "size"), [(8, 0, 2), (8, 3, 4), (8, 0, 8), (11, 1, 1), (3, 0, 4)]
+)
+def test_groups_hold_the_same_batches(batch_size: int, first_batch: int, size: int) -> None:
+    batches = Batches(numbered(), batch_size, shuffle_seed=1)
+    batches.begin(0, first_batch)
+    grouped = batches.in_groups(size)
+    assert len(grouped) == len(batches)
+    for epoch in range(3):
+        batches.begin(epoch, first_batch)
+        found = [(inputs.numpy(), labels.numpy()) for inputs, labels in grouped]
+        assert np.all(np.diff(batches.made_at) >= 0)
+        assert batches.made_at.min() > 0
+        expected = [batches[index] for index in range(len(batches))]
+        for one, other in zip(found, expected, strict=True):
+            assert all(np.array_equal(*parts) for parts in zip(one, other, strict=True))
+
+
+def test_groups_that_nobody_takes_leave_the_next_epoch_as_it_is() -> None:
+    batches = Batches(numbered(), 8, shuffle_seed=1)
+    grouped = batches.in_groups(2)
+    batches.begin(0)
+    left = iter(grouped)
+    next(left)
+    batches.begin(1)
+    rows = np.concatenate([labels for _, labels in grouped]).tolist()
+    assert rows == epoch_of(Batches(numbered(), 8, shuffle_seed=1), 1)
+
+
 def test_without_a_seed_the_order_stays() -> None:
     batches = Batches(numbered(), 8)
     assert epoch_of(batches, 0) == epoch_of(batches, 1) == list(range(33))

@@ -184,8 +184,8 @@ def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_
 ) -> None:
     really_fit = keras.Model.fit
 
-    def fit(model: keras.Model, training: Batches, **options: Any) -> Any:
-        if len(training[0][0]) > 8:
+    def fit(model: keras.Model, training: Any, **options: Any) -> Any:
+        if len(next(iter(training))[0]) > 8:
             raise tensorflow.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
         return really_fit(model, training, **options)
 
