@@ -59,7 +59,7 @@ class Features:
             in_memory: whether they are held as float32; else they are read from where they are mapped.
         """
         self.labels = labels
-        self._views = [view.astype(np.float32) for view in views] if in_memory else list(views)
+        self._views = [np.array(view, np.float32) for view in views] if in_memory else list(views)
         maps = [view._mmap for view in self._views if isinstance(view, np.memmap)]  # type: ignore[attr-defined]
         self._mapped = Mapped(maps)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.contract import mapped
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.dataset import Split, open_split
 from components.contract.train_params import AUGMENTATION_PRESETS, AugmentationParams
@@ -108,12 +109,18 @@ def test_photos_without_augmentation_are_those_on_disk(split: Split) -> None:
     assert np.array_equal(Photos(split, AugmentationParams(), seed=7).gather(rows, 3), split.gather(rows))
 
 
-def test_features_on_disk_come_as_float32(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_features_on_disk_come_as_float32_however_often(
+    in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "KEPT_BYTES", 4)  # what was read is let go with each batch
     stored = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float16, shape=(5, 2))
     stored[:] = np.arange(10).reshape(5, 2)
-    inputs = Features([stored], np.zeros(5, np.int32), in_memory=False).gather(np.array([4, 0]), 0)
-    assert inputs.dtype == np.float32
-    assert inputs.tolist() == [[8, 9], [0, 1]]
+    features = Features([stored], np.zeros(5, np.int32), in_memory=in_memory)
+    for _ in range(3):
+        inputs = features.gather(np.array([4, 0]), 0)
+        assert inputs.dtype == np.float32
+        assert inputs.tolist() == [[8, 9], [0, 1]]
 
 
 def test_oversampling_shows_all_classes_equally_often_and_loses_none() -> None:
