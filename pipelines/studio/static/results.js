@@ -153,7 +153,7 @@ async function compare(page, ids) {
     card("Figures", h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {},
       row("Validation", found.runs.map((run) => interval(run.validation.accuracy)), true), row("Test", found.runs.map((run) => interval(run.test.accuracy))), row("Verdict", found.runs.map((run) => run.verdict)), row("Weights", found.runs.map((run) => count(run.num_parameters))), row("Took", found.runs.map((run) => seconds(run.seconds))))))),
     lines("Validation accuracy", found.runs.map((run, place) => ({ name: run.run_id.slice(9, 15), kind: `run-${place}`, values: found.histories[place]?.val_accuracy ?? [] })), { high: 1, format: (value) => `${(100 * value).toFixed(0)} %` }),
-    card("What was set differently", found.params.length ? h("div", { class: "scroll" }, h("table", { class: "small settings" }, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, found.params.map((one) => row(one.key, one.values.map(plainly)))))) : h("p", {}, "Nothing: the params are the same.")));
+    card("What was set differently", found.params.length ? h("div", { class: "scroll" }, h("table", { class: "small settings", style: { minWidth: `${6.6 * head.length}rem` } }, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, found.params.map((one) => row(one.key, one.values.map(plainly)))))) : h("p", {}, "Nothing: the params are the same.")));
   return null;
 }
 
