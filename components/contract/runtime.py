@@ -4,6 +4,7 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final
 
 import numpy as np
@@ -56,39 +57,47 @@ class Outputs:
 class InferenceGraph:
     """The exported graph, compiled for this machine's CPU in float32."""
 
-    def __init__(self, export_dir: Path, num_threads: int | None = None):
+    def __init__(self, export_dir: Path, num_threads: int | None = None, num_streams: int = 1):
         """Loads and compiles the graph.
 
         Args:
             export_dir: the bundle's `export` folder: model.xml, model.bin.
             num_threads: how many cores to use; None for all.
+            num_streams: batches that run beside each other, each on its share of the cores.
 
         Raises:
             ArtifactError: the files are missing or damaged.
         """
         path = export_dir / "model.xml"
-        settings = CPU_SETTINGS | ({} if num_threads is None else {"INFERENCE_NUM_THREADS": num_threads})
+        settings = CPU_SETTINGS | {"NUM_STREAMS": num_streams}
+        settings |= {} if num_threads is None else {"INFERENCE_NUM_THREADS": num_threads}
         try:
             self._compiled = openvino().Core().compile_model(path, "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ArtifactError(f"An exported graph must stand at {path}; it cannot be loaded: {reason}") from None
         self._path = path
-        self._request = self._compiled.create_infer_request()
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(num_streams):
+            self._idle.put(self._compiled.create_infer_request())
         self.outputs = tuple(output.get_any_name() for output in self._compiled.outputs)
         shape = self._compiled.input(0).get_partial_shape()
         self.image_size: tuple[int, int] = (shape[1].get_length(), shape[2].get_length())
 
     def run(self, pixels: np.ndarray, *, with_feature_map: bool = True) -> Outputs:
-        """Runs one batch; not to be called from two threads at once.
+        """Runs one batch; of several threads, those without a stream wait.
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB, of this graph's image_size.
             with_feature_map: whether the feature map is copied out, which is by far the largest output.
         """
-        result = self._request.infer({0: np.ascontiguousarray(pixels)})
         wanted = self.outputs if with_feature_map else ("logits", "embedding")
-        values = {name: np.array(result[name]) for name in wanted}
+        request = self._idle.get()
+        try:
+            result = request.infer({0: np.ascontiguousarray(pixels)})
+            values = {name: np.array(result[name]) for name in wanted}
+        finally:
+            self._idle.put(request)
         return Outputs(values["logits"], values["embedding"], values.get("feature_map"))
 
     def class_weights(self) -> np.ndarray | None:

@@ -1,7 +1,8 @@
 """Photos of several requests through the graph together, without waiting for company.
 
-A photo that finds the graph idle goes at once. What arrives while it runs waits, and goes as the next batch: batches
-grow with the load, and an idle service answers as fast as it can.
+A photo that finds a lane idle goes at once. What arrives while all run waits, and goes as the next batch: batches grow
+with the load. A batch that is alone has all cores, so that an idle service answers as fast as it can; those that run
+beside each other share them, without waiting for each other at every layer.
 """
 
 import asyncio
@@ -21,28 +22,31 @@ SMOOTHING = 0.2
 
 
 class Batcher(Generic[Row]):
-    """Runs a function of batches for single photos, in one thread."""
+    """Runs a function of batches for single photos, in threads."""
 
-    def __init__(self, run: Callable[[np.ndarray], Sequence[Row]], max_batch_size: int):
+    def __init__(self, run: Callable[[np.ndarray, bool], Sequence[Row]], max_batch_size: int, num_lanes: int = 1):
         """Makes a batcher; it starts no work.
 
         Args:
-            run: takes uint8 (n, height, width, 3) and gives n rows.
+            run: takes uint8 (n, height, width, 3), and whether no other batch runs as it begins; gives n rows.
             max_batch_size: the most photos that go together.
+            num_lanes: the most batches that run at once.
         """
         self._run = run
         self._max_batch_size = max_batch_size
-        self._thread = ThreadPoolExecutor(1, "inference")
+        self._num_lanes = num_lanes
+        self._threads = ThreadPoolExecutor(num_lanes, "inference")
+        self._apart = ThreadPoolExecutor(1, "apart")
         self._waiting: deque[tuple[np.ndarray, asyncio.Future[Any]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
-        self._batch_started: float | None = None
+        self._lanes: set[asyncio.Task[Any] | None] = set()
+        self._started: dict[asyncio.Task[Any] | None, float] = {}
         self.seconds_per_photo = 0.0
-        """What a photo costs in the graph, smoothed over the last batches; 0 before the first."""
+        """After how long the next photo would go, for each that waits, smoothed over the last batches; 0 at first."""
 
     @property
     def busy_seconds(self) -> float:
-        """How long the batch in the graph has been there; 0 where there is none."""
-        return 0.0 if self._batch_started is None else time.monotonic() - self._batch_started
+        """How long the oldest batch has been running; 0 where there is none."""
+        return time.monotonic() - min(self._started.values()) if self._started else 0.0
 
     async def __call__(self, pixels: np.ndarray) -> Row:
         """The row for one photo.
@@ -53,36 +57,39 @@ class Batcher(Generic[Row]):
         loop = asyncio.get_running_loop()
         row: asyncio.Future[Row] = loop.create_future()
         self._waiting.append((pixels, row))
-        if self._worker is None:
-            self._worker = loop.create_task(self._work())
+        if len(self._lanes) < self._num_lanes:
+            self._lanes.add(loop.create_task(self._work()))
         return await row
 
-    async def between(self, work: Callable[[], Result]) -> Result:
-        """Other work of the graph, which is run in the same thread, between two batches."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def apart(self, work: Callable[[], Result]) -> Result:
+        """Other work of the graph, one piece at a time, beside the batches."""
+        return await asyncio.get_running_loop().run_in_executor(self._apart, work)
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
+        """One lane, until nobody waits."""
+        lane = asyncio.current_task()
         while self._waiting:
             # Powers of two alone: a graph prepares itself anew for each size that it has not seen.
             size = 1 << (min(len(self._waiting), self._max_batch_size).bit_length() - 1)
             batch = [self._waiting.popleft() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]
-            if not batch:
-                continue
-            rows: Any
-            self._batch_started = time.monotonic()
-            try:
-                rows = await loop.run_in_executor(self._thread, self._run, np.stack([pixels for pixels, _ in batch]))
-            except Exception as error:
-                rows = [error] * len(batch)
-            self._note(self.busy_seconds / len(batch))
-            for (_, row), value in zip(batch, rows, strict=True):
-                if not row.done():
-                    row.set_exception(value) if isinstance(value, Exception) else row.set_result(value)
-        self._worker = None
+            if batch:
+                rows = await self._rows([pixels for pixels, _ in batch])
+                for (_, row), value in zip(batch, rows, strict=True):
+                    if not row.done():
+                        row.set_exception(value) if isinstance(value, Exception) else row.set_result(value)
+        self._lanes.discard(lane)  # at once: a photo that comes now must begin another
 
-    def _note(self, seconds_per_photo: float) -> None:
-        self._batch_started = None
-        before = self.seconds_per_photo or seconds_per_photo
-        self.seconds_per_photo = before + SMOOTHING * (seconds_per_photo - before)
+    async def _rows(self, batch: list[np.ndarray]) -> Sequence[Any]:
+        """A row for each photo, or what went wrong."""
+        lane, alone = asyncio.current_task(), not self._started
+        self._started[lane] = started = time.monotonic()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, np.stack(batch), alone)
+        except Exception as error:
+            return [error] * len(batch)
+        finally:
+            del self._started[lane]
+            seconds = (time.monotonic() - started) / len(batch) / len(self._lanes)
+            before = self.seconds_per_photo or seconds
+            self.seconds_per_photo = before + SMOOTHING * (seconds - before)

@@ -41,18 +41,20 @@ class Classifier:
         calibration: None where evaluation made none.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, num_lanes: int = 1):
         """Loads and compiles the graph.
 
         Args:
             folder: service.json, export/, and where evaluation calibrated the model, calibration.json and
                 familiarity.npz (`src` of a built bento).
+            num_lanes: batches that may run beside each other; the graph is compiled a second time for them.
 
         Raises:
             ArtifactError: a file is missing or damaged.
         """
         self.facts = read_json(folder / "service.json", ServiceFacts, "bento")
         self.graph = InferenceGraph(folder / "export")
+        self._shared = InferenceGraph(folder / "export", num_streams=num_lanes) if num_lanes > 1 else self.graph
         self.calibration: Calibration | None = read_calibration(folder) if self.facts.calibrated else None
 
     def decode(self, data: bytes) -> np.ndarray:
@@ -68,20 +70,21 @@ class Classifier:
         return decode(data, self.facts.image_size, self.facts.resize)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
-        """Probabilities: float32 (n, classes); not to be called from two threads at once.
+        """Probabilities: float32 (n, classes).
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
         """
         return self._probabilities(self.graph.run(pixels, with_feature_map=False).logits)
 
-    def examine(self, pixels: np.ndarray) -> list[Finding]:
-        """All that is answered about each photo; not to be called from two threads at once.
+    def examine(self, pixels: np.ndarray, alone: bool = True) -> list[Finding]:
+        """All that is answered about each photo.
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
+            alone: whether to take all cores; else as many as each lane has.
         """
-        outputs = self.graph.run(pixels, with_feature_map=False)
+        outputs = (self.graph if alone else self._shared).run(pixels, with_feature_map=False)
         unfamiliar: Sequence[float | None] = [None] * len(pixels)
         if self.calibration is not None:
             farthest = max(self.calibration.facts.familiarity.threshold, 1 / NEVER_FAMILIAR)
@@ -116,7 +119,8 @@ class Classifier:
             pixels = self.decode(file.getvalue())
         size = 1
         while size <= max_batch_size:
-            self.examine(np.repeat(pixels[np.newaxis], size, axis=0))
+            for alone in (True, False):
+                self.examine(np.repeat(pixels[np.newaxis], size, axis=0), alone)
             size *= 2
 
     def ranked(self, probabilities: np.ndarray) -> list[tuple[str, float]]:

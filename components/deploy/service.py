@@ -38,6 +38,8 @@ PACKED_DIR = Path(__file__).resolve().parents[2]
 
 MAX_BATCH_SIZE = 8
 """On a CPU more together are no faster each, and keep those behind them waiting."""
+MAX_LANES = 4
+"""Batches that run beside each other where there are as many cores; each holds the numbers of its layers in memory."""
 TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
 """Photos that would wait longer than about this for the graph are shed."""
@@ -79,10 +81,11 @@ class PhotoClassifier:
 
     def __init__(self) -> None:
         settings = read_settings()
-        self.classifier = Classifier(PACKED_DIR)
+        num_lanes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, MAX_LANES)
+        self.classifier = Classifier(PACKED_DIR, num_lanes)
         self.classifier.warm(MAX_BATCH_SIZE)
         self.explainer = Explainer(self.classifier.graph)
-        self.findings = Batcher(self._examine, MAX_BATCH_SIZE)
+        self.findings = Batcher(self._examine, MAX_BATCH_SIZE, num_lanes)
         self.decoders = ThreadPoolExecutor(os.cpu_count(), "decode")
         self.prediction_log = open_log(settings)
         self.num_waiting = 0
@@ -190,10 +193,10 @@ class PhotoClassifier:
 
         return await asyncio.get_running_loop().run_in_executor(self.decoders, timed)
 
-    def _examine(self, pixels: np.ndarray) -> list[Finding]:
+    def _examine(self, pixels: np.ndarray, alone: bool) -> list[Finding]:
         instruments().batch_size.observe(len(pixels))
         with instruments().graph_seconds.time():
-            return self.classifier.examine(pixels)
+            return self.classifier.examine(pixels, alone)
 
     async def _explain(self, asked: Asked, *, wants_picture: bool) -> Response:
         if len(asked.photos) != 1:
@@ -207,7 +210,7 @@ class PhotoClassifier:
         probabilities = (await self.findings(photo.pixels)).probabilities
         self.classifier.ranked(probabilities)  # raises where they are no numbers
         label = int(probabilities.argmax()) if wanted is None else names.index(wanted)
-        heat: Heat = await self.findings.between(lambda: self.explainer.explain(photo.pixels, label))
+        heat: Heat = await self.findings.apart(lambda: self.explainer.explain(photo.pixels, label))
         size = shown_size(facts.image_size, photo.native_size, facts.resize)
         picture = await loop.run_in_executor(self.decoders, overlay, photo.pixels, heat.values, size)
         if wants_picture:

@@ -70,7 +70,7 @@ class Network:
 
 def build_network(
     params: ModelParams, *, image_size: tuple[int, int], num_classes: int, batch_size: int,
-    brought: Brought | None = None, seen_size: tuple[int, int] | None = None,
+    brought: Brought | None = None, seen_size: tuple[int, int] | None = None, backbone: keras.Model | None = None,
 ) -> Network:  # fmt: skip
     """The network that `train.model` describes; a model that is brought has its weights, any other random ones.
 
@@ -81,12 +81,13 @@ def build_network(
         batch_size: for the check that training fits into memory.
         brought: for kinds upload and bundle: what `bring` gave.
         seen_size: (height, width) that the photos are scaled down to within the network; None for `image_size`.
+        backbone: that of `params`, built for these sizes before; gets another head.
 
     Raises:
         ModelError: it cannot be built; names the layer and its input.
     """
     seen = seen_size or image_size
-    pixels = keras.Input((*image_size, 3), dtype="uint8", name="pixels")
+    pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
     if brought is not None:
         return _on_a_model(brought, pixels, seen, params, num_classes, batch_size)
     if params.name is None:
@@ -95,7 +96,7 @@ def build_network(
         return _on(pixels, start, None, params.layers, "train.model.layers", "own_network", num_classes, batch_size)
     if params.head == "imagenet":
         return _with_its_top(params.name, pixels, seen, num_classes)
-    backbone = build_backbone(params.name, pixels, image_size=seen)
+    backbone = backbone or build_backbone(params.name, pixels, image_size=seen)
     head = head_layers(params.head)
     return _on(pixels, backbone.output, backbone, head, "train.model.head", params.name, num_classes, batch_size)
 

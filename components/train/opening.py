@@ -15,6 +15,7 @@ from components.train.brought import Brought, bring
 
 if TYPE_CHECKING:
     from components.train.architecture import Network
+    from components.train.shared_backbone import SharedBackbone
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,16 @@ def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
     return Photographs(open_split(dataset_dir, "train"), open_split(dataset_dir, "validation"), info.fingerprint)
 
 
-def open_network(params: TrainParams, info: DatasetInfo, *, shared: bool = True) -> Opened:
+def open_network(
+    params: TrainParams, info: DatasetInfo, *, shared: bool = True, in_common: "SharedBackbone | None" = None
+) -> Opened:
     """Starts TensorFlow and builds the network that the params describe.
 
     Args:
         params: resolved.
         info: of the data set.
         shared: whether all devices train it; else one does.
+        in_common: gives the backbone, where one device trains, to all who are opened with it, one after the other.
 
     Raises:
         ModelError: the network cannot be built.
@@ -84,15 +88,18 @@ def open_network(params: TrainParams, info: DatasetInfo, *, shared: bool = True)
 
         start_tensorflow(params.seed)
         from components.train.architecture import build_network
-        from components.train.devices import on_all_devices
+        from components.train.devices import num_devices, on_all_devices
 
+        backbone = weights_sha256 = None
+        if in_common is not None and model.kind == "pretrained" and model.head != "imagenet" and num_devices() == 1:
+            assert model.name is not None, "kind pretrained has a name"
+            backbone, weights_sha256 = in_common.get(model.name, weights_path, info.image_size, seen, params.seed)
         with on_all_devices() if shared else contextlib.nullcontext():
             network = build_network(
                 model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
-                brought=brought, seen_size=seen,
+                brought=brought, seen_size=seen, backbone=backbone,
             )  # fmt: skip
-    weights_sha256 = None
-    if weights_path is not None:
+    if weights_path is not None and backbone is None:
         with_top = model.head == "imagenet"
         loaded = network.model if with_top else network.backbone
         weights_sha256 = load_weights(loaded, weights_path, str(model.name), with_top=with_top)

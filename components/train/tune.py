@@ -21,9 +21,12 @@ log = logging.getLogger(__name__)
 
 def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
     """What a trial does: it trains with its params, and gives its memory back."""
+    from components.train.shared_backbone import SharedBackbone
+
+    backbones = SharedBackbone()
 
     def objective(chosen: TrainParams, run: Run, watch: "Watch") -> "Fitted":
-        network = open_network(chosen, info).network
+        network = open_network(chosen, info, in_common=backbones).network
         import keras
 
         from components.train.phases import train_phases

@@ -18,10 +18,12 @@ class Graph:
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
+        self.alone: list[bool] = []
         self.go = threading.Event()
 
-    def run(self, pixels: np.ndarray) -> np.ndarray:
+    def run(self, pixels: np.ndarray, alone: bool) -> np.ndarray:
         self.batch_sizes.append(len(pixels))
+        self.alone.append(alone)
         assert self.go.wait(10)
         if (pixels == 99).any():
             raise RuntimeError("no such photo")
@@ -87,6 +89,31 @@ def test_a_photo_that_nobody_waits_for_any_more_is_left_out() -> None:
 
     assert asyncio.run(ask()) == [1, 3]
     assert graph.batch_sizes == [1, 1]
+
+
+def test_batches_run_beside_each_other_and_know_it() -> None:
+    graph = Graph()
+
+    async def ask() -> list[object]:
+        batcher = Batcher(graph.run, 8, num_lanes=2)
+        tasks = []
+        for value in range(3):  # two lanes; the third waits
+            tasks.append(asyncio.ensure_future(batcher(photo(value))))
+            while len(graph.batch_sizes) < min(value + 1, 2):
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        assert batcher.busy_seconds > 0.01
+        assert graph.batch_sizes == [1, 1]
+        graph.go.set()
+        found = list(await asyncio.gather(*tasks))
+        assert batcher.busy_seconds == 0
+        assert batcher.seconds_per_photo > 0
+        return [*found, await batcher(photo(7))]
+
+    assert asyncio.run(ask()) == [0, 1, 2, 7]
+    assert graph.batch_sizes == [1] * 4
+    assert graph.alone[:2] == [True, False]
+    assert graph.alone[3]
 
 
 def test_an_idle_batcher_starts_again() -> None:
