@@ -58,7 +58,7 @@ def measure() -> list[Row]:
         from components.preprocess.step import preprocess
 
         info = preprocess(str(photos), PreprocessParams(image_size=SIDE), folder / "dataset")
-        ours = study(folder / "dataset", weights, "median")
+        ours = study(folder / "dataset", weights, "halving")
         unpruned = study(folder / "dataset", weights, "none")
         plain_epoch = seconds_of_a_plain_epoch(folder / "dataset", weights)
         num_validation = info.num_images("validation")

@@ -83,8 +83,8 @@ class TuneParams(Section):
     max_size_mb: Annotated[float, Field(gt=0)] | None = Field(
         None, description="A trial whose network has more weights is ended before it is trained."
     )
-    pruner: Literal["median", "halving", "hyperband", "none"] = Field(
-        "median", description="Which trials are ended early, by their validation accuracy after each epoch."
+    pruner: Literal["halving", "median", "hyperband", "none"] = Field(
+        "halving", description="Which trials are ended early, by their validation accuracy after each epoch."
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="How many tasks share the trials; more than one needs a PostgreSQL at DARKROOM_STUDIES."

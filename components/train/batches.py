@@ -2,6 +2,7 @@
 
 import math
 import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
@@ -158,21 +159,26 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             size: batches. `begin` may change the epoch afterwards, but not how many batches it has.
         """
         self._group_size = size
-        parts = self[0]
+        types = [part.dtype for part in self[0]]
+        shapes = [(None, *part.shape[1:]) for part in self[0]]
+        batches = weakref.ref(self)  # TensorFlow keeps what it calls as long as the process lives
+
+        def group(number: np.int64) -> list[np.ndarray]:
+            mine = batches()
+            assert mine is not None, "whoever trains has the batches"
+            return mine._group(int(number))
 
         def shaped(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            pairs = zip(columns, parts, strict=True)
-            return tuple(tf.ensure_shape(column, (None, *part.shape[1:])) for column, part in pairs)
+            return tuple(map(tf.ensure_shape, columns, shapes))
 
-        types = [part.dtype for part in parts]
         groups = tf.data.Dataset.range(math.ceil(len(self) / size))
-        examples = groups.map(lambda number: shaped(*tf.numpy_function(self._group, [number], types)))
-        batches = examples.rebatch(self._batch_size).prefetch(size)
-        return batches.apply(tf.data.experimental.assert_cardinality(len(self)))
+        examples = groups.map(lambda number: shaped(*tf.numpy_function(group, [number], types)))
+        rebatched = examples.rebatch(self._batch_size).prefetch(size)
+        return rebatched.apply(tf.data.experimental.assert_cardinality(len(self)))
 
-    def _group(self, number: np.int64) -> list[np.ndarray]:
-        group = (self._coming.pop(int(number), None) or self._maker.submit(self._make_group, int(number))).result()
-        self._make_ahead(int(number) + 1)
+    def _group(self, number: int) -> list[np.ndarray]:
+        group = (self._coming.pop(number, None) or self._maker.submit(self._make_group, number)).result()
+        self._make_ahead(number + 1)
         return group
 
     def _make_ahead(self, number: int) -> None:

@@ -1,5 +1,7 @@
 """Batches: each example once an epoch, in an order and in variants that seed and epoch alone decide."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,15 @@ def test_groups_hold_the_same_batches(batch_size: int, first_batch: int, size: i
         expected = [batches[index] for index in range(len(batches))]
         for one, other in zip(found, expected, strict=True):
             assert all(np.array_equal(*parts) for parts in zip(one, other, strict=True))
+
+
+def test_features_leave_the_memory_with_their_batches() -> None:
+    batches = Batches(numbered(), 8, shuffle_seed=1)
+    assert len(list(batches.in_groups(2))) == 5
+    left = weakref.ref(batches)
+    del batches
+    gc.collect()
+    assert left() is None
 
 
 def test_groups_that_nobody_takes_leave_the_next_epoch_as_it_is() -> None:

@@ -266,7 +266,7 @@ def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
             raise errors.pop(0)
         return pretend(train, run, watch)
 
-    study = Search(dataset[1], TRAIN, TuneParams(trials=4), RATES).run(hungry, Run(None))
+    study = Search(dataset[1], TRAIN, TuneParams(trials=4, pruner="none"), RATES).run(hungry, Run(None))
     assert [trial.state for trial in study.trials] == ["failed", "failed", "complete", "complete"]
     assert [trial.reason for trial in study.trials[:2]] == ["out of memory: OOM when allocating",
                                                             "out of memory: of this machine"]  # fmt: skip
