@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.browser import Page, browse
 from tests.e2e.processes import wait_for
 from tests.e2e.walk import READY, ask, colours, go, needs_browser, pick, png, send_photos, server_pid, studio
+from tests.made import make_photos
 
 pytestmark = [needs_browser, pytest.mark.proof]
 EPOCHS = "[data-key='train.epochs'] input"
@@ -50,6 +51,26 @@ def test_two_tabs_that_edit_at_once_come_to_show_the_same(tmp_path: Path) -> Non
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY, expected="api/draft")
+
+
+def test_a_page_that_is_loaded_again_and_a_second_tab_show_what_runs(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "colours", per_class=40)
+
+    async def work(page: Page) -> None:
+        await go(page, "training", "document.getElementById('start')?.disabled === false")
+        await page.click("#start")
+        await page.until("document.querySelector('.stepper .done')", 60)
+        await page.call("Page.reload")
+        async with page.tab(url + "#live") as other:
+            for one in (page, other):
+                await one.until(f"{READY} && document.querySelector('.stepper .done') && document.querySelector('.log')"
+                                ".textContent.includes('photos')", 30)  # fmt: skip
+            await other.click("#stop")
+            await page.until("document.getElementById('again')", 30)
+
+    with studio(tmp_path) as url:
+        ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
+        browse(url, tmp_path, work, ready=READY)
 
 
 def test_a_tab_that_is_closed_amid_an_upload_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
