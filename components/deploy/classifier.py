@@ -54,7 +54,8 @@ class Classifier:
         """
         self.facts = read_json(folder / "service.json", ServiceFacts, "bento")
         self.graph = InferenceGraph(folder / "export")
-        self._shared = InferenceGraph(folder / "export", num_streams=num_lanes) if num_lanes > 1 else self.graph
+        self._num_shared = num_lanes if num_lanes > 1 else 0
+        self._shared = InferenceGraph(folder / "export", num_streams=num_lanes) if self._num_shared else self.graph
         self.calibration: Calibration | None = read_calibration(folder) if self.facts.calibrated else None
 
     def decode(self, data: bytes) -> np.ndarray:
@@ -119,7 +120,7 @@ class Classifier:
             pixels = self.decode(file.getvalue())
         size = 1
         while size <= max_batch_size:
-            for alone in (True, False):
+            for alone in (True, *[False] * self._num_shared):  # each lane in turn
                 self.examine(np.repeat(pixels[np.newaxis], size, axis=0), alone)
             size *= 2
 
