@@ -13,12 +13,14 @@ import numpy as np
 from benchmarks.table import Row, peak_memory_mb
 
 if TYPE_CHECKING:
+    from components.contract.train_params import TrainParams
     from components.train.architecture import Network
 
 NUM_PHOTOS = 512
 SIDE = 224
 NUM_CLASSES = 10
 BATCH_SIZE = 32
+NUM_VALIDATED = 32
 NUM_PLAIN = 192
 """Photos that plain `fit` passes in an epoch; its time is in proportion."""
 ROUNDS = 2
@@ -77,19 +79,25 @@ def _against_plain(
 
 def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
     """The seconds of each but the first, its few validation photos left out."""
-    from components.contract.dataset import Split, open_split
-    from components.contract.tracking import Run
     from components.contract.train_params import TrainParams
-    from components.train.opening import Photographs
-    from components.train.phases import train_phases
 
     params = TrainParams(trainable=trainable, epochs=epochs, augmentation="none", batch_size=BATCH_SIZE,
                          early_stopping=None)  # fmt: skip
-    photos = open_split(dataset_dir, "train")
-    few = np.arange(BATCH_SIZE)
-    validated = Split([photos.gather(few)], photos.labels[few], photos.image_ids[:BATCH_SIZE])
-    history = train_phases(build_mobilenet(), Photographs(photos, validated, "random"), params, Run(None)).history
+    history = train(build_mobilenet(), dataset_dir, params)
     return [NUM_PHOTOS / rate for rate in history["images_per_second"][1:]]
+
+
+def train(network: "Network", dataset_dir: Path, params: "TrainParams") -> dict[str, list[float]]:
+    """Trains on all photos of a data set, and validates on a few of them; gives the figures of each epoch."""
+    from components.contract.dataset import Split, open_split
+    from components.contract.tracking import Run
+    from components.train.opening import Photographs
+    from components.train.phases import train_phases
+
+    photos = open_split(dataset_dir, "train")
+    few = np.arange(NUM_VALIDATED)
+    validated = Split([photos.gather(few)], photos.labels[few], photos.image_ids[:NUM_VALIDATED])
+    return train_phases(network, Photographs(photos, validated, "random"), params, Run(None)).history
 
 
 def _plain_epoch(folder: Path, first_trained: str) -> float:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.frozen_backbone import BATCH_SIZE, build_mobilenet, write_dataset
+from benchmarks.frozen_backbone import BATCH_SIZE, build_mobilenet, train, write_dataset
 from benchmarks.table import Row, peak_memory_mb
 
 if TYPE_CHECKING:
     from components.train.architecture import Network
 
-NUM_VALIDATED = 32
 ALLOWED = 0.05
 """Of the time of a step, that it may wait for its batch."""
 WAYS = (("all", "of a whole MobileNetV2", 128, 2), ("from block_13_expand", "of MobileNetV2 from block 13 on", 256, 4),
@@ -36,18 +35,11 @@ def measure() -> list[Row]:
 
 
 def _waiting(network: "Network", dataset_dir: Path, trainable: str, what: str, epochs: int) -> Row:
-    from components.contract.dataset import Split, open_split
-    from components.contract.tracking import Run
     from components.contract.train_params import TrainParams
-    from components.train.opening import Photographs
-    from components.train.phases import train_phases
 
     params = TrainParams(trainable=trainable, epochs=epochs + 1, augmentation="medium", batch_size=BATCH_SIZE, views=1,
                          early_stopping=None)  # fmt: skip
-    photos = open_split(dataset_dir, "train")
-    few = np.arange(NUM_VALIDATED)
-    validated = Split([photos.gather(few)], photos.labels[few], photos.image_ids[:NUM_VALIDATED])
-    history = train_phases(network, Photographs(photos, validated, "random"), params, Run(None)).history
+    history = train(network, dataset_dir, params)
     rows = range(1, epochs + 1)
     waited = float(np.mean([history["input_wait"][row] for row in rows]))
     rate = float(np.median([history["images_per_second"][row] for row in rows]))

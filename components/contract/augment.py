@@ -6,7 +6,6 @@ depends on its own seed alone, whatever the batch it stands in.
 
 import functools
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from components.contract.augment_colours import disturbing, recolouring
+from components.contract.cores import num_cores
 from components.contract.train_params import AugmentationParams
 
 NUM_DRAWS: Final = 21
@@ -55,7 +55,7 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
             if disturb is not None:
                 disturb(index, target)
 
-    num_parts = 4 * _num_cores()
+    num_parts = 4 * num_cores()
     list(_workers().map(vary, (range(part, len(pixels), num_parts) for part in range(num_parts))))
     return varied
 
@@ -125,14 +125,10 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
     return np.asarray(numbers ^ (numbers >> np.uint64(31)))
 
 
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @functools.cache
 def _workers() -> ThreadPoolExecutor:
     """Threads for all batches of this process; OpenCV works without Python's lock."""
     import cv2
 
     cv2.setNumThreads(1)  # one photo, one thread: OpenCV's own threads would compete with ours
-    return ThreadPoolExecutor(_num_cores(), "augment")
+    return ThreadPoolExecutor(num_cores(), "augment")

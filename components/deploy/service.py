@@ -20,6 +20,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from components.contract.cores import num_cores
 from components.contract.errors import ImageError, ServiceError
 from components.deploy.batching import Batcher
 from components.deploy.classifier import Classifier, Finding
@@ -81,7 +82,7 @@ class PhotoClassifier:
 
     def __init__(self) -> None:
         settings = read_settings()
-        num_lanes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, MAX_LANES)
+        num_lanes = min(num_cores(), MAX_LANES)
         self.classifier = Classifier(PACKED_DIR, num_lanes)
         self.classifier.warm(MAX_BATCH_SIZE)
         self.explainer = Explainer(self.classifier.graph)

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from components.contract.cores import num_cores
 from components.contract.errors import ImageError
 from components.contract.image import MAX_BYTES, Resize, decode
 from components.preprocess.index import Place, Verdict, identity
@@ -189,11 +190,6 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
         sharpness=sharpness, pixel_hash=pixel_hash,
         perceptual_hash=f"{perceptual_hash:016x}" if reason is None else None,
     )  # fmt: skip
-
-
-def num_cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read(found: FoundFile) -> tuple[bytes, str | None]:

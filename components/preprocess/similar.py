@@ -221,7 +221,7 @@ def _agreeing(pairs: np.ndarray, pixels: Pixels, *, mirror: bool) -> np.ndarray:
     """The pairs whose features agree on one similarity transform."""
     if not len(pairs) or min(pixels([int(pairs[0, 0])]).shape[1:3]) < MIN_FEATURE_SIDE:
         return np.empty((0, 2), np.int64)
-    from components.preprocess.scan import num_cores
+    from components.contract.cores import num_cores
 
     @functools.lru_cache(maxsize=4096)
     def features(row: int, mirrored: bool) -> Any:

@@ -159,8 +159,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             size: batches. `begin` may change the epoch afterwards, but not how many batches it has.
         """
         self._group_size = size
-        types = [part.dtype for part in self[0]]
-        shapes = [(None, *part.shape[1:]) for part in self[0]]
+        first = self[0]
+        types, shapes = [part.dtype for part in first], [(None, *part.shape[1:]) for part in first]
         batches = weakref.ref(self)  # TensorFlow keeps what it calls as long as the process lives
 
         def group(number: np.int64) -> list[np.ndarray]:

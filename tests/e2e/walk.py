@@ -9,7 +9,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.browser import CHROMIUM, Page
+from tests.e2e.processes import free_port
 from tests.made import CLASS_NAMES, photo
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -37,9 +37,7 @@ SIDE = 12
 @contextlib.contextmanager
 def studio(folder: Path) -> Iterator[str]:
     """`darkroom studio` in a folder; stopped at the end, with what it has started."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "pipelines.cli", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
     url = f"http://127.0.0.1:{port}/"
