@@ -22,6 +22,7 @@ class Page:
     Attributes:
         width: of the window, in pixels.
         clicks: how many were made.
+        replies: what is typed into the questions that the page asks in a box of the browser's own, one after another.
         events: what the browser told meanwhile.
     """
 
@@ -40,6 +41,7 @@ class Page:
         self._number = 0
         self.width = width
         self.clicks = 0
+        self.replies: list[str] = []
         self.events: list[dict[str, Any]] = []
 
     async def open(self, url: str) -> None:
@@ -64,14 +66,21 @@ class Page:
         await self.call("Emulation.setDeviceMetricsOverride", width=self.width, height=height, deviceScaleFactor=1,
                         mobile=self.width < 600)  # fmt: skip
 
-    async def call(self, method: str, **options: Any) -> Any:
+    async def _send(self, method: str, **options: Any) -> int:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": options})
+        return self._number
+
+    async def call(self, method: str, **options: Any) -> Any:
+        number = await self._send(method, **options)
         while True:
             message = json.loads((await self._socket.receive()).data)
-            if message.get("id") == self._number:
+            if message.get("id") == number:
                 return message["result"]
-            self.events.append(message)
+            if "method" in message:
+                self.events.append(message)
+            if message.get("method") == "Page.javascriptDialogOpening":  # until it is answered the page stands still
+                await self._send("Page.handleJavaScriptDialog", accept=True, promptText=self.replies.pop(0))
 
     async def run(self, code: str) -> Any:
         found = await self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
@@ -94,9 +103,22 @@ class Page:
 
     async def click(self, selector: str) -> None:
         """Clicks in the middle of an element, as a mouse does; it must be there and be what is met."""
-        found = f"document.querySelector({json.dumps(selector)})"
+        await self._click(f"document.querySelector({json.dumps(selector)})")
+
+    async def click_on(self, name: str, within: str = "body") -> None:
+        """The same, by what the element is called: its label, or else what stands on it."""
+        await self._click(
+            f"[...document.querySelectorAll({json.dumps(within)})]"
+            ".flatMap(one => [...one.querySelectorAll('button, a, label, summary, summary b')])"
+            f".find(one => one.checkVisibility() && [one.ariaLabel, one.textContent, one.firstChild?.textContent]"
+            f".some(text => text?.trim() === {json.dumps(name)}))"
+        )
+
+    async def _click(self, found: str) -> None:
         await self.until(f"(element => element && !element.disabled)({found})")
         x, y = await self._place(found)
+        await self.until(f"((element, met) => met && (element.contains(met) || met.contains(element)))"
+                         f"({found}, document.elementFromPoint({x}, {y}))", 5)  # fmt: skip
         self.clicks += 1
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
@@ -104,12 +126,12 @@ class Page:
     async def _place(self, found: str) -> tuple[float, float]:
         """The middle of an element, as soon as it stands still."""
         place = (
-            f"(element => {{ element.scrollIntoView({{block: 'center', behavior: 'instant'}}); "
-            "const box = element.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })"
-            f"({found})"
+            f"(element => {{ element?.scrollIntoView({{block: 'center', behavior: 'instant'}}); "
+            "const box = element?.getBoundingClientRect(); "
+            f"return box && [box.x + box.width / 2, box.y + box.height / 2]; }})({found})"
         )
         before = None
-        while (now := await self.run(place)) != before:  # what is still being laid out would be missed
+        while (now := await self.until(place)) != before:  # what is still being laid out would be missed
             before = now
             await asyncio.sleep(0.15)
         x, y = now

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { complain } from "./dom.js";
 
-export const state = { draft: null, jobs: [], changed: 0, schema: null, online: true };
+export const state = { draft: null, jobs: [], changed: null, schema: null, online: true };
 const listeners = new Map();
 let socket = null;
 let watched = null;
@@ -115,7 +115,7 @@ function connect() {
     state.jobs = told.jobs;
     emit("jobs");
     const elsewhere = told.revision > state.draft.revision;
-    const moved = told.changed !== state.changed;
+    const moved = state.changed !== null && told.changed !== state.changed;
     state.changed = told.changed;
     // What the data are like decides whether the draft can be started.
     if (elsewhere || moved) reload().then(() => moved && emit("data")).catch(complain);
