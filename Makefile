@@ -23,7 +23,7 @@ test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
 	@python -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile
 
 test-docker: $(READY) ## the pipeline in containers, compared with subprocesses; needs an engine and `make images`
-	@python -m pytest -m docker
+	@python -m pytest -m docker -o faulthandler_timeout=2400 -o faulthandler_exit_on_timeout=true
 
 proof: $(READY) ## all tests and all long proofs
 	@python -m pytest

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 SURE = 0.05
 """A difference that chance makes less often than this is taken for one."""
+ROUNDING = 1e-9
+"""By so much a mean of recalls may differ from what it is."""
 TEST_SET_TAG = "darkroom.test_set"
 """On every MLflow run whose model was scored: which test photos it was scored on."""
 
@@ -99,7 +101,13 @@ def broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
     """What the candidate must reach and does not, a sentence each."""
     accuracy, macro = candidate.figures.accuracy.value, candidate.figures.macro_f1.value
     latency_ms, size_mb = candidate.latency_ms, candidate.size_bytes / 1e6
+    counts = np.unique(candidate.predictions.labels, return_counts=True)[1]
+    one_name = float(counts.max() / counts.sum())
+    is_chance = accuracy <= one_name and candidate.figures.balanced_accuracy.value <= 1 / len(counts) + ROUNDING
     checks = (
+        (len(counts) > 1 and is_chance,
+         f"It names {accuracy:.1%} of the test photos rightly, and one name for all of them would be right on "
+         f"{one_name:.1%}: it has learnt nothing that tells the classes apart."),
         (accuracy < params.min_accuracy,
          f"Its accuracy of {accuracy:.1%} is below evaluate.gate.min_accuracy, {params.min_accuracy:.1%}."),
         (macro < params.min_macro_f1,

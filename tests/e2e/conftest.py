@@ -1,4 +1,4 @@
-"""One bento for all tests that ask a service: deployed by the real step once, and served once."""
+"""One bento for all tests that ask a service, deployed by the real step once and served once; one container engine."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from components.contract.params import DeployParams
 from components.contract.tracking import create_run
 from components.deploy.server import serving
 from components.deploy.step import deploy
+from tests.e2e import engine as container_engine
 from tests.made import make_bundle, make_dataset, make_evaluation
 
 PARAMS = DeployParams(model_name="colours")
@@ -58,3 +59,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> De
 def url(deployed: Deployed) -> Iterator[str]:
     with serving(deployed.bento_dir) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[None]:
+    with container_engine.running():
+        yield

@@ -1,22 +1,19 @@
 """The pipeline in containers: the same results as by subprocess, nothing left behind, and clear words when it fails.
 
-Needs a container engine: one that runs, or Docker's own, which is then started and stopped here. The images are built
-from the source as it stands, on DARKROOM_BASE_IMAGE or on a base made on the spot; that takes minutes the first time.
+Needs a container engine (engine.py); building the images takes minutes the first time.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,68 +22,26 @@ import pytest
 from pipelines import docker_runner
 from pipelines.docker_runner import Containers, Limits
 from pipelines.images import STEPS, EngineError, image_name
+from tests.e2e.engine import build, containers_of_runs, docker
 from tests.made import make_photos
 
 pytestmark = [pytest.mark.docker, pytest.mark.proof]
 
-ROOT = Path(__file__).parents[2]
-BASE_IMAGE = "darkroom-base:bookworm"
 SIZES = {"preprocess": 1.0e9, "serve": 1.0e9, "train": 3.0e9}
 """Bytes that an image may have."""
-START_SECONDS = 30
-
-
-def docker(*arguments: str, check: bool = True) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or not check, done.stderr
-    return done.stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[None]:
-    """A container engine that answers."""
-    if shutil.which("docker") is None:
-        pytest.skip("no container engine: apt-get install docker.io")
-    with contextlib.ExitStack() as stack:
-        if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
-            stack.enter_context(_started_engine())
-        yield
-
-
-@contextlib.contextmanager
-def _started_engine() -> Iterator[None]:
-    if shutil.which("dockerd") is None or os.getuid() != 0:
-        pytest.skip("no container engine answers, and none can be started here without dockerd and root")
-    daemon = subprocess.Popen(["dockerd"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
-            if daemon.poll() is not None or time.monotonic() > deadline:
-                daemon.terminate()
-                words = (daemon.communicate()[1].strip().splitlines() or ["it says nothing"])[-1]
-                pytest.skip(f"dockerd cannot start here: {words}")
-            time.sleep(0.5)
-        yield
-    finally:
-        daemon.terminate()
-        daemon.wait(30)
 
 
 @pytest.fixture(scope="module")
 def built(engine: None) -> None:
-    """The images of all steps and of the service, from the source as it stands."""
-    base = os.environ.get("DARKROOM_BASE_IMAGE", BASE_IMAGE)
-    if not docker("images", "--quiet", base):
-        if shutil.which("mmdebstrap") is None:
-            pytest.skip("no base image: name one with DARKROOM_BASE_IMAGE, or apt-get install mmdebstrap")
-        made = subprocess.run([ROOT / "tests" / "e2e" / "make_base_image.sh", base], stderr=subprocess.PIPE, text=True)
-        if made.returncode != 0:
-            words = (made.stderr.strip().splitlines() or ["it says nothing"])[-1]
-            pytest.skip(f"no base image, and none can be made of Debian's packages here: {words}")
-    command = [sys.executable, "-m", "pipelines.cli", "images", "build", "--base-image", base, "--network", "host"]
-    if index := os.environ.get("PIP_INDEX_URL"):
-        command += ["--index-url", index]
-    subprocess.run([*command, *(f"--image={image}" for image in (*STEPS, "serve"))], cwd=ROOT, check=True)
+    """The images of all steps and of the service."""
+    build(*STEPS, "serve")
+
+
+@pytest.fixture(scope="module")
+def containers_left(engine: None) -> Callable[[], set[str]]:
+    """The containers of runs that were not there before these tests."""
+    before = containers_of_runs()
+    return lambda: containers_of_runs() - before
 
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
@@ -98,10 +53,6 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     output, errors = process.communicate(timeout=400)
     return process.returncode, output, errors
-
-
-def containers_left() -> list[str]:
-    return docker("ps", "--all", "--quiet", "--filter", f"label={docker_runner.RUN_LABEL}").split()
 
 
 def await_container(step: str) -> str:
@@ -122,7 +73,9 @@ def docker_log(container: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def runs(built: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, Any], float]]:
+def runs(
+    built: None, containers_left: object, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Path, dict[str, Any], float]]:
     """runner → (folder, summary, seconds) of a run of the whole pipeline."""
     results = {}
     for runner in ("subprocess", "docker"):
@@ -151,10 +104,10 @@ def test_a_run_in_containers_takes_at_most_a_minute_more(runs: Runs) -> None:
     assert runs["docker"][2] < runs["subprocess"][2] + 60
 
 
-def test_all_that_containers_write_belongs_to_the_caller(runs: Runs) -> None:
+def test_all_that_containers_write_belongs_to_the_caller(runs: Runs, containers_left: Callable[[], set[str]]) -> None:
     folder = runs["docker"][0]
     assert {path.lstat().st_uid for path in folder.rglob("*")} == {os.getuid()}
-    assert containers_left() == []
+    assert containers_left() == set()
 
 
 def test_containers_log_to_the_one_mlflow_run(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +121,9 @@ def test_containers_log_to_the_one_mlflow_run(runs: Runs, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
-def test_containers_end_with_the_run(signum: signal.Signals, built: None, tmp_path: Path) -> None:
+def test_containers_end_with_the_run(
+    signum: signal.Signals, built: None, containers_left: Callable[[], set[str]], tmp_path: Path
+) -> None:
     process = start(tmp_path, "--runner", "docker")
     await_container("train")
     process.send_signal(signum)
@@ -176,7 +131,7 @@ def test_containers_end_with_the_run(signum: signal.Signals, built: None, tmp_pa
     deadline = time.monotonic() + 20
     while containers_left() and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert containers_left() == []
+    assert containers_left() == set()
 
 
 def test_too_little_memory_is_explained(built: None, tmp_path: Path) -> None:
@@ -198,7 +153,9 @@ def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(built: N
     epochs = ("--set", "train.epochs=4000", "--set", "train.early_stopping=null")
     process = start(tmp_path, "--runner", "docker", *epochs)
     container = await_container("train")
-    while not re.search(r"Epoch +3 of", docker_log(container)):
+    deadline = time.monotonic() + 120
+    while not re.search(r"Epoch +3 of", log := docker_log(container)):
+        assert time.monotonic() < deadline, log
         time.sleep(0.2)
     docker("kill", container)
     code, _, errors = finish(process)
@@ -207,7 +164,7 @@ def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(built: N
     again = start(tmp_path, "--runner", "docker", *epochs)
     container = await_container("train")
     while "Goes on from a checkpoint" not in (log := docker_log(container)):
-        assert again.poll() is None, log
+        assert again.poll() is None and time.monotonic() < deadline + 120, log
         time.sleep(0.2)
     again.send_signal(signal.SIGTERM)
     finish(again)

@@ -19,6 +19,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines.images import image_name
+from tests.e2e.engine import build
 from tests.e2e.processes import free_port
 from tests.postgres import running_postgres
 
@@ -57,12 +58,9 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def mlflow_url(postgres: str, s3: str) -> Iterator[str]:
+def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
     """The server as the manifest starts it, but for the addresses of its neighbours."""
-    if subprocess.run(
-        ["docker", "image", "inspect", image_name("mlflow")], capture_output=True, check=False
-    ).returncode:
-        pytest.skip(f"no image {image_name('mlflow')}: make images")
+    build("mlflow")
     pod, settings = manifest()
     port = free_port()
     hosts = f"{settings['MLFLOW_SERVER_ALLOWED_HOSTS']},127.0.0.1:{port}"

@@ -1,7 +1,7 @@
 """The verdict against a real MLflow registry with real bundles: every word of it, and never an error."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlflow
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components.contract.bundle import read_bundle, write_train_image_ids
-from components.contract.dataset import DatasetInfo, open_split, read_info
+from components.contract.dataset import DatasetInfo, Split, open_split, read_info
 from components.contract.evaluation import Verdict
 from components.contract.outputs import write_json
 from components.contract.params import EvaluateParams, GateParams
@@ -17,7 +17,16 @@ from components.contract.runtime import InferenceGraph
 from components.contract.tracking import create_run
 from components.evaluate.champion import Rival
 from components.evaluate.examination import measure
-from components.evaluate.gate import Candidate, Finding, compare, decide, digest_of_test_set, judge, mcnemar
+from components.evaluate.gate import (
+    Candidate,
+    Finding,
+    broken_floors,
+    compare,
+    decide,
+    digest_of_test_set,
+    judge,
+    mcnemar,
+)
 from components.evaluate.predictions import Predictions, score
 from tests.made import make_bundle, make_dataset
 
@@ -262,6 +271,30 @@ def test_a_broken_floor_or_budget_is_worse_and_named(
     assert (found.verdict, found.promotes) == ("worse", False)
     assert f"evaluate.gate.{word}" in found.reasons[-1]
     assert verdict(folder, 0, GateParams(min_accuracy=0.9, max_latency_ms=5.1, max_size_mb=2.1)).verdict == "first"
+
+
+@pytest.mark.parametrize("wrong", [36, 30])
+def test_a_model_that_is_no_better_than_one_name_for_all_is_no_first(folder: Path, wrong: int) -> None:
+    found = verdict(folder, wrong)
+    assert (found.verdict, found.promotes) == ("worse", False)
+    assert "one name for all of them would be right on 33.3%" in found.reasons[-1]
+
+
+def test_a_rare_class_that_is_told_apart_is_worth_more_than_the_common_one() -> None:
+    """72 % are right where one name is right on 80 %, but of either class more than half."""
+    predicted, labels = np.array([0] * 56 + [1] * 24 + [1] * 16 + [0] * 4), np.array([0] * 80 + [1] * 20)
+    assert broken_floors(candidate(predicted, labels), GateParams()) == ()
+    (reason,) = broken_floors(candidate(np.zeros_like(labels), labels), GateParams())
+    assert "80.0%" in reason
+    one_class = np.zeros(3, np.int32)
+    assert broken_floors(candidate(one_class, one_class), GateParams()) == ()
+
+
+def candidate(predicted: np.ndarray, labels: np.ndarray) -> Candidate:
+    logits = 5 * np.eye(2, dtype=np.float32)[predicted]
+    predictions = Predictions("test", [str(at) for at in range(len(labels))], labels.astype(np.int32), logits, logits)
+    figures = measure({"test": predictions}, ("a", "b"), EvaluateParams(bootstrap_resamples=100))["test"]
+    return Candidate(figures, predictions, cast(Split, None), latency_ms=5.0, size_bytes=2_000_000)
 
 
 def test_the_params_decide_which_verdicts_promote(folder: Path) -> None:
