@@ -50,10 +50,10 @@ def own_size(studio: Studio) -> tuple[tuple[int, int], int]:
     num_classes = len(studio.album.view(draft.data).classes) if draft.data else 0
     if isinstance(resolution, Resolution):
         size = resolution.params.preprocess.size
-    elif isinstance(given, int) and MIN_SIZE <= given <= MAX_SIZE:
-        size = (given, given)
     else:
-        size = PLAIN_SIZE
+        sides = given if isinstance(given, list) else [given, given]
+        known = len(sides) == 2 and all(isinstance(side, int) and MIN_SIZE <= side <= MAX_SIZE for side in sides)
+        size = (sides[0], sides[1]) if known else PLAIN_SIZE
     return size, num_classes if num_classes > 1 else PLAIN_CLASSES
 
 

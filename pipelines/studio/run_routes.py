@@ -1,5 +1,6 @@
 """The screens Training and Live: the draft, its commands, and the queue."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from pipelines.studio.web import asked, told
 
 FILE = "studio.yaml"
 """What the exported params are called in the commands that are shown."""
+LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
+"""How messages name a layer of a network of one's own; on the page layers are counted from 1."""
 
 
 def show_draft(studio: Studio, given: Mapping[str, str]) -> Any:
@@ -38,7 +41,7 @@ def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
     if not reasons and data_fault:
         reasons = [data_fault]
     if not reasons and resolution is not None and not isinstance(resolution, Resolution):
-        reasons = [resolution.what]
+        reasons = [LAYER.sub(lambda found: f"Layer {int(found[1]) + 1}, ", resolution.what)]
     return {
         "revision": draft.revision,
         "params": draft.params,

@@ -55,12 +55,35 @@ class Page:
     async def tab(self, url: str) -> AsyncIterator["Page"]:
         """Another window of the same browser; closed at the end, whatever it is doing."""
         target = (await self.call("Target.createTarget", url="about:blank", newWindow=True))["targetId"]
-        address = f"{self._address.rpartition('/')[0]}/{target}"
-        async with self._session.ws_connect(address, max_msg_size=0) as socket:
-            page = Page(self._session, socket, address, self.width)
+        async with self._attached(target) as page:
             await page.open(url)
             yield page
             await self.call("Target.closeTarget", targetId=target)
+
+    @contextlib.asynccontextmanager
+    async def opened(self, part: str) -> AsyncIterator["Page"]:
+        """The tab that a click has opened, by a part of its address; closed at the end."""
+        deadline = time.monotonic() + SECONDS
+        found: list[str] = []
+        while not found:
+            assert time.monotonic() < deadline, f"no tab of {part} was opened"
+            targets = (await self.call("Target.getTargets"))["targetInfos"]
+            found = [one["targetId"] for one in targets if one["type"] == "page" and part in one["url"]]
+        async with self._attached(found[0]) as page:
+            await page.call("Page.enable")
+            yield page
+            await self.call("Target.closeTarget", targetId=found[0])
+
+    @contextlib.asynccontextmanager
+    async def _attached(self, target: str) -> AsyncIterator["Page"]:
+        address = f"{self._address.rpartition('/')[0]}/{target}"
+        async with self._session.ws_connect(address, max_msg_size=0) as socket:
+            yield Page(self._session, socket, address, self.width)
+
+    async def save_to(self, folder: Path) -> None:
+        """Files that are saved from now on go there."""
+        folder.mkdir(exist_ok=True)
+        await self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     async def _resize(self, height: int) -> None:
         await self.call("Emulation.setDeviceMetricsOverride", width=self.width, height=height, deviceScaleFactor=1,
@@ -110,8 +133,8 @@ class Page:
         await self._click(
             f"[...document.querySelectorAll({json.dumps(within)})]"
             ".flatMap(one => [...one.querySelectorAll('button, a, label, summary, summary b')])"
-            f".find(one => one.checkVisibility() && [one.ariaLabel, one.textContent, one.firstChild?.textContent]"
-            f".some(text => text?.trim() === {json.dumps(name)}))"
+            f".find(one => one.checkVisibility() && [one.ariaLabel, one.textContent, ...[...one.childNodes]"
+            f".map(node => node.textContent)].some(text => text?.trim() === {json.dumps(name)}))"
         )
 
     async def _click(self, found: str) -> None:
@@ -121,7 +144,7 @@ class Page:
                          f"({found}, document.elementFromPoint({x}, {y}))", 5)  # fmt: skip
         self.clicks += 1
         for kind in ("mousePressed", "mouseReleased"):
-            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+            await self._mouse(kind, x, y)
 
     async def _place(self, found: str) -> tuple[float, float]:
         """The middle of an element, as soon as it stands still."""
@@ -151,6 +174,24 @@ class Page:
         dragged = {"items": [], "files": [str(path) for path in files], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=dragged)
+
+    async def drag(self, selector: str, target: str) -> None:
+        """Drags an element of the page onto another."""
+        await self.call("Input.setInterceptDrags", enabled=True)
+        x, y = await self._place(f"document.querySelector({json.dumps(selector)})")
+        await self._mouse("mousePressed", x, y)
+        for step in range(1, 4):
+            await self._mouse("mouseMoved", x + 4 * step, y + 4 * step)
+        await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser tells of it meanwhile
+        taken = [event for event in self.events if event["method"] == "Input.dragIntercepted"].pop()
+        x, y = await self._place(f"document.querySelector({json.dumps(target)})")
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=taken["params"]["data"])
+        await self._mouse("mouseReleased", x, y)
+        await self.call("Input.setInterceptDrags", enabled=False)
+
+    async def _mouse(self, kind: str, x: float, y: float) -> None:
+        await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
     async def choose(self, files: list[Path], selector: str = "#files") -> None:
         root = (await self.call("DOM.getDocument"))["root"]["nodeId"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.browser import Page, browse
-from tests.e2e.walk import READY, ask, go, keep, needs_browser, pick, png, studio
+from tests.e2e.walk import READY, ask, go, keep, needs_browser, pick, png, says, studio
 from tests.made import CLASS_NAMES, make_photos
 
 pytestmark = [needs_browser, pytest.mark.proof]
@@ -34,10 +34,6 @@ def shown_class(name: str) -> str:
 def case(path: str) -> str:
     """What shall become of a photo that was found."""
     return f".case select[aria-label$='{path}']"
-
-
-async def says(page: Page, selector: str, text: str, seconds: float = 30) -> None:
-    await page.until(f"document.querySelector({selector!r})?.textContent.includes({text!r})", seconds)
 
 
 def test_a_folder_is_found_by_clicks_and_looked_through(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ SIDE = 12
 
 
 @contextlib.contextmanager
-def studio(folder: Path) -> Iterator[str]:
+def studio(folder: Path, port: int | None = None) -> Iterator[str]:
     """`darkroom studio` in a folder; stopped at the end, with what it has started."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "pipelines.cli", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
     url = f"http://127.0.0.1:{port}/"
@@ -81,6 +81,10 @@ async def pick(page: Page, selector: str, value: str) -> None:
         f"(box => {{ box.value = {value!r}; box.dispatchEvent(new Event('input', {{bubbles: true}})); "
         f"box.dispatchEvent(new Event('change', {{bubbles: true}})); }})(document.querySelector({selector!r}))"
     )
+
+
+async def says(page: Page, selector: str, text: str, seconds: float = 30) -> None:
+    await page.until(f"document.querySelector({selector!r})?.textContent.includes({text!r})", seconds)
 
 
 async def keep(page: Page, name: str) -> None:

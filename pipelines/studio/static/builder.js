@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { action, bytes, complain, count, debounce, h, say, select, short } from "./dom.js";
+import { setting } from "./setting.js";
 import { change, state, value } from "./state.js";
 
 let catalogue = null;
@@ -20,6 +21,7 @@ export async function builder(panel, drawFoot) {
   const list = h("ol", { class: "layers" });
   const facts = h("div", { class: "facts", role: "status" });
   const drawing = h("div", { class: "drawing" });
+  const proposed = h("span", {}, value("train.model.layers") || !layers.length ? "" : " These layers are proposed for your photos; a change makes them yours.");
   const batch = () => Math.max(1, value("train.batch_size") ?? 32);
 
   const check = async () => {
@@ -35,6 +37,7 @@ export async function builder(panel, drawFoot) {
     if (panel.isConnected) drawFoot();
   }, 300);
   const edited = () => {
+    proposed.textContent = "";
     check();
     keep();
   };
@@ -49,7 +52,7 @@ export async function builder(panel, drawFoot) {
     });
     if (view.fault) say(view.fault);
     facts.replaceChildren(view.fault ? h("p", { class: "fault" }, view.fault) : h("dl", { class: "figures" },
-      figure("Weights", short(view.num_parameters)), figure("Size", bytes(view.weights_bytes)), figure("Work a photo", `${short(view.multiply_adds)} ×+`), figure("Memory to train", bytes(view.training_bytes))),
+      figure("Weights", short(view.num_parameters)), figure("Size", bytes(view.weights_bytes)), figure("Multiply-adds a photo", short(view.multiply_adds)), figure("Memory to train", bytes(view.training_bytes))),
     h("p", { class: "soft small" }, `For photos of ${view.image_size.join(" × ")} pixels and ${view.num_classes} classes.`));
     // The drawing is made by the server, of checked names only.
     drawing.replaceChildren(view.drawing ? h("img", { src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(view.drawing)}`, alt: "The network, layer by layer" }) : h("p", { class: "soft" }, "The drawing appears when the network can be built."));
@@ -92,7 +95,11 @@ export async function builder(panel, drawFoot) {
         redraw();
         edited();
       }, { id: "template" }))),
-      h("p", { class: "soft small" }, "Photos come in at the top, their values between 0 and 1.", value("train.model.layers") || !layers.length ? "" : " These layers are proposed for your photos; a change makes them yours."), list,
+      h("div", { class: "fields" }, setting("preprocess.image_size", "Photos come in at, pixels", { help: "auto, 96, or height × width: 96 × 128.", after: () => {
+        check();
+        drawFoot();
+      } })),
+      h("p", { class: "soft small" }, "They come in at the top, their values between 0 and 1.", proposed), list,
       h("div", { class: "row add" }, add, action("Add the layer", () => {
         layers.push({ kind: add.value, given: starting(catalogue.get(add.value)) });
         redraw([layers.length - 1, "summary"]);
@@ -130,12 +137,13 @@ function layerCard(layer, place, last, work) {
   const main = about.arguments.filter((one) => MAIN.includes(one.name));
   const others = about.arguments.filter((one) => !MAIN.includes(one.name) && one.kind !== "regularizer");
   const control = (one) => h("label", { class: "argument" }, one.name.replaceAll("_", " "), input(one, layer, `${layer.kind} ${place + 1}`, work.edited));
-  const item = h("li", { class: "layer", draggable: true, ondragstart: (event) => event.dataTransfer.setData("text/x-layer", String(place)), ondragover: (event) => event.preventDefault(), ondrop: (event) => {
+  const item = h("li", { class: "layer", ondragover: (event) => event.preventDefault(), ondrop: (event) => {
     const from = event.dataTransfer.getData("text/x-layer");
     event.preventDefault();
     if (from !== "") work.drop(Number(from));
   } },
-  h("div", { class: "row between" }, h("span", { class: "row" }, h("span", { class: "place" }, String(place + 1)), h("b", { title: about.help }, layer.kind), h("span", { class: "gives soft small" }), h("span", { class: "weights soft small" })),
+  // Only its head is dragged: in the fields the mouse selects text.
+  h("div", { class: "row between grip", draggable: true, ondragstart: (event) => event.dataTransfer.setData("text/x-layer", String(place)) }, h("span", { class: "row" }, h("span", { class: "place" }, String(place + 1)), h("b", { title: about.help }, layer.kind), h("span", { class: "gives soft small" }), h("span", { class: "weights soft small" })),
     h("span", { class: "row tools" }, tool("↑", "up", `Move layer ${place + 1} up`, () => work.move(-1), place === 0), tool("↓", "down", `Move layer ${place + 1} down`, () => work.move(1), place === last - 1),
       tool("+", "copy", `Copy layer ${place + 1}`, work.copy), tool("×", "remove", `Remove layer ${place + 1}`, work.remove))),
   h("p", { class: "why fault", hidden: true }),

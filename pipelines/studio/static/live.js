@@ -2,14 +2,14 @@
 
 import { get, post } from "./api.js";
 import { action, complain, count, h, percent, plural, say, seconds, when } from "./dom.js";
-import { on, state, watch } from "./state.js";
+import { job, on, state, watch } from "./state.js";
 import { lines } from "./chart.js";
 
 let shown = null;
 
-export const commands = () => {
+export const commands = (all) => {
   const job = state.jobs.find((one) => one.id === shown);
-  return job ? [`${job.command[0].startsWith("/") ? "" : "darkroom "}${job.command.map(quoted).join(" ")}`] : [];
+  return job ? [`${job.command[0].startsWith("/") ? "" : "darkroom "}${job.command.map(quoted).join(" ")}`] : [all.training];
 };
 
 const quoted = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -93,6 +93,7 @@ function head(live, going) {
         location.hash = `#live/${job.id}`;
       }, { class: "button main", id: "again" }) : null,
       live.kind === "submit" ? elsewhere(live) : null,
+      live.kind === "package" && live.state === "done" ? h("a", { class: "button main", href: `#try/${job(live.id)?.about.model}`, id: "to-try" }, "Try it") : null,
       live.state === "done" && live.run_id ? h("a", { class: "button main", href: `#results/${live.run_id}`, id: "to-results" }, "See the results") : null));
 }
 

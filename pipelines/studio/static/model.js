@@ -31,11 +31,13 @@ export async function show(page, [asked]) {
   const panel = h("div", { id: "panel", role: "tabpanel", "aria-labelledby": `door-${open}` });
   const tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Ways to a model" }, DOORS.map(([key, name, text]) =>
     h("button", { type: "button", role: "tab", id: `door-${key}`, class: "tab", "aria-selected": String(key === open), "aria-controls": "panel", tabIndex: key === open ? 0 : -1, onclick: () => { location.hash = `#model/${key}`; }, onkeydown: arrows },
-      h("b", {}, name, key === standing ? h("span", { class: "tag done" }, "chosen") : null), h("span", { class: "soft small" }, text))));
+      h("b", {}, name, h("span", { class: "tag done", hidden: true }, "chosen")), h("span", { class: "soft small" }, text))));
   const foot = h("div", { class: "next sticky" });
   page.append(h("h1", {}, "Model"), h("p", { class: "lead" }, "What learns. The output, one value for each class, is always added for you."), tabs, panel, foot);
   const draw = () => {
     const { draft } = state;
+    const chosen = kindOf();
+    for (const tab of tabs.children) tab.querySelector(".tag").hidden = tab.id !== `door-${chosen}`;
     const why = draft.decisions.filter((text) => text.startsWith("train.model"));
     foot.replaceChildren(draft.reasons.length && draft.params.data ? h("p", { class: "fault", role: "alert" }, draft.reasons[0]) : h("p", { class: "soft" }, why.length ? why.map((text) => text.replace(/^train\.model\.\w+: /, "")).join(" ") : ""),
       h("a", { class: "button main", href: "#training", id: "next" }, "Next: the training"));

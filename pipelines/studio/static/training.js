@@ -96,7 +96,7 @@ function trainableCard() {
   const options = [["auto", "What is right for the model (proposed)"], ["head", "Only what is new"], ["all", "Everything"], ["last", "The last layers"], ["names", "Layers that I choose"], ["none", "Nothing: as it is"]];
   if (!options.some(([key]) => key === word)) options.push([word, String(now)]);
   if (word === "names") layerTree(tree).catch(complain);
-  return card("Which layers learn", h("div", { class: "fields" }, field("Layers", select(options, word, choose, { id: "trainable" }), "Frozen layers keep what they know, and are computed once for all epochs."), number), tree);
+  return card("Which layers learn", h("div", { class: "fields" }, field("Layers", select(options, word, choose, { id: "trainable" }), "Frozen layers keep what they know, and are computed once for all epochs.", true), number), tree);
 }
 
 function augmentationCard() {
@@ -148,7 +148,7 @@ function augmentationCard() {
 
 function steadyCard() {
   const stopping = standing("train.early_stopping");
-  const patience = h("input", { type: "number", min: 0, value: stopping === null ? 0 : stopping?.patience ?? 10, onchange: (event) => {
+  const patience = h("input", { type: "number", id: "patience", min: 0, value: stopping === null ? 0 : stopping?.patience ?? 10, onchange: (event) => {
     const epochs = Number(event.target.value);
     change({ "train.early_stopping": epochs > 0 ? { patience: epochs } : null });
   } });
