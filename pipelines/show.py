@@ -127,7 +127,8 @@ def megabytes(num_bytes: int) -> str:
 
 
 def _figures(split: dict[str, Any]) -> str:
-    return f"accuracy {_figure(split['accuracy'])}, macro F1 {_figure(split['macro_f1'])}, {split['num_images']} photos"
+    return (f"accuracy {_figure(split['accuracy'])} on {split['num_images']} photos\n"
+            f"macro F1 {_figure(split['macro_f1'])}")  # fmt: skip
 
 
 def _search(study: dict[str, Any]) -> str:
@@ -144,4 +145,4 @@ def _search(study: dict[str, Any]) -> str:
 
 
 def _figure(interval: dict[str, float]) -> str:
-    return f"{interval['value']:.1%} ({interval['low']:.1%} to {interval['high']:.1%})"
+    return f"{100 * interval['value']:.1f} % ({100 * interval['low']:.1f}–{100 * interval['high']:.1f} %)"

@@ -168,7 +168,11 @@ def as_lines(found: Trace) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     if found.prediction is not None:
         said = found.prediction
-        answer = f": {said.label}, {said.confidence:.1%}{', withheld' if said.abstained else ''}" if said.label else ""
+        answer = (
+            f": {said.label}, {100 * said.confidence:.1f} %{', withheld' if said.abstained else ''}"
+            if said.label
+            else ""
+        )
         lines.append(("prediction", f"{said.id} ({said.made:%Y-%m-%d %H:%M:%S} UTC){answer}"))
     lines += [
         ("bento", f"{found.bento}{f' in {found.bento_path}' if found.bento_path else ', no longer here'}"),

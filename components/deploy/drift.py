@@ -147,7 +147,9 @@ def _compare_values(
 def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> Signal:
     share, p_value = separation(reference, served, rng)
     drifted = p_value < SIGNIFICANCE / 3 and share >= MIN_SEPARATION
-    told = f"of a served photo and one of the data set, {share:.0%} of the pairs are told apart (by chance: 50 %)."
+    told = (
+        f"of a served photo and one of the data set, {100 * share:.0f} % of the pairs are told apart (by chance: 50 %)."
+    )
     text = f"The photos show something else: {told}" if drifted else f"The photos show the like: {told}"
     # Lopez-Paz and Oquab, 2017, with a linear classifier.
     return Signal(name="embeddings", method="classifier two-sample test, linear discriminant", size=share,

@@ -40,7 +40,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
         figure, axes = _axes("accuracy, by the share of photos answered")
         axes.plot([one.coverage for one in points], [one.accuracy for one in points], color=GOOD, linewidth=2)
         target = calibration.target_accuracy
-        axes.axhline(target, color=SOFT, linestyle="--", linewidth=1.2, label=f"target: {target:.0%}")
+        axes.axhline(target, color=SOFT, linestyle="--", linewidth=1.2, label=f"target: {100 * target:.0f} %")
         if calibration.threshold is not None and calibration.answered_accuracy is not None:
             axes.plot([calibration.coverage.value], [calibration.answered_accuracy.value], "o", color=BAD, markersize=8,
                       label=f"threshold {calibration.threshold:.2f}")  # fmt: skip
@@ -49,7 +49,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
         low = min(one.accuracy for one in points)
         axes.set_ylim(max(0.0, min(low, target) - 0.04), 1.01)
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         axes.legend(loc="lower left", frameon=False, fontsize=11)
     return figure
 
@@ -67,7 +67,7 @@ def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
                   edgecolor=[GOOD if at == 0 else SOFT for at in range(len(names))], linewidth=0.8)  # fmt: skip
         axes.errorbar(values, places, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.2, capsize=3)
         for place, value in zip(places, values, strict=True):
-            axes.text(1.03, place, f"{value:.0%}", va="center", ha="left", fontsize=11)
+            axes.text(1.03, place, f"{100 * value:.0f} %", va="center", ha="left", fontsize=11)
         axes.set_yticks(places, names)
         _share_axis(axes, "x", None)
         axes.set_xlim(0, 1.001)
@@ -88,7 +88,7 @@ def _axes(title: str) -> tuple["Figure", "Axes"]:
 def _share_axis(axes: "Axes", which: str, label: str | None) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_ticks(np.linspace(0, 1, 6))
-    axis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
     (axes.set_xlim if which == "x" else axes.set_ylim)(-0.02, 1.04)
     if label:
         axis.set_label_text(label)

@@ -14,6 +14,7 @@ from components.contract.params import GateParams
 from components.evaluate.champion import Champion, NotComparableError, Rival, find_champion, first_line, score_champion
 from components.evaluate.metrics import macro_f1, percentile_interval
 from components.evaluate.predictions import Predictions
+from components.evaluate.wording import percent
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +107,12 @@ def broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
     is_chance = accuracy <= one_name and candidate.figures.balanced_accuracy.value <= 1 / len(counts) + ROUNDING
     checks = (
         (len(counts) > 1 and is_chance,
-         f"It names {accuracy:.1%} of the test photos rightly, and one name for all of them would be right on "
-         f"{one_name:.1%}: it has learnt nothing that tells the classes apart."),
+         f"It names {percent(accuracy)} of the test photos rightly, and one name for all of them would be right on "
+         f"{percent(one_name)}: it has learnt nothing that tells the classes apart."),
         (accuracy < params.min_accuracy,
-         f"Its accuracy of {accuracy:.1%} is below evaluate.gate.min_accuracy, {params.min_accuracy:.1%}."),
+         f"Its accuracy of {percent(accuracy)} is below evaluate.gate.min_accuracy, {percent(params.min_accuracy)}."),
         (macro < params.min_macro_f1,
-         f"Its macro F1 of {macro:.1%} is below evaluate.gate.min_macro_f1, {params.min_macro_f1:.1%}."),
+         f"Its macro F1 of {percent(macro)} is below evaluate.gate.min_macro_f1, {percent(params.min_macro_f1)}."),
         (params.max_latency_ms is not None and latency_ms > params.max_latency_ms,
          f"It takes {latency_ms:.1f} ms a photo, over evaluate.gate.max_latency_ms, {params.max_latency_ms}."),
         (params.max_size_mb is not None and size_mb > params.max_size_mb,
@@ -215,8 +216,8 @@ def lost_recall(
         won, lost = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(~ours & theirs))
         surely = mcnemar(won, lost) / 2 < SURE  # one-sided: the question is whether it fell
         sure |= surely
-        found.append(f"The recall of {name} falls from {theirs.mean():.1%} to {ours.mean():.1%} on "
-                     f"{np.count_nonzero(inside)} photos, by more than evaluate.gate.max_recall_drop, {floor:.1%}"
+        found.append(f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} on "
+                     f"{np.count_nonzero(inside)} photos, by more than evaluate.gate.max_recall_drop, {percent(floor)}"
                      f"{'' if surely else '; with so few photos it may be chance'}.")  # fmt: skip
     return found, sure
 
@@ -272,8 +273,9 @@ def decide(
         " The champion takes photos of another size, so only the test photos kept as files are compared."
     )  # fmt: skip
     return Finding(word, (
-        f"On the same {found.num_images:,} test photos, scored now, this model names {found.candidate_accuracy:.1%} "
-        f"rightly and the champion, version {version}, {found.champion_accuracy:.1%}.{part}",
+        f"On the same {found.num_images:,} test photos, scored now, this model names "
+        f"{percent(found.candidate_accuracy)} rightly and the champion, version {version}, "
+        f"{percent(found.champion_accuracy)}.{part}",
         f"This model alone is right on {found.num_won}, the champion alone on {found.num_lost}; McNemar's exact test "
         f"gives p = {found.p_value:.3f}: {'more than chance' if sure else 'chance may explain it'}.",
         f"By paired bootstrap accuracy differs by {_points(accuracy)} and macro F1 by {_points(macro)} points.",

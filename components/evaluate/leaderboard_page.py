@@ -84,7 +84,7 @@ def front_chart(board: Leaderboard) -> "Figure":
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: "")
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         axes.set_xlabel("ms for one photo")
         axes.grid(color=LINE, linewidth=0.7)
         axes.spines[["top", "right", "left"]].set_visible(False)

@@ -54,7 +54,7 @@ def brighter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 DISTURBANCES: Final[Mapping[str, Disturbance]] = {
     "blurred": blurred, "noisy": noisy, f"JPEG of quality {JPEG_QUALITY}": compressed,
-    f"{LIGHT:.0%} darker": darker, f"{LIGHT:.0%} brighter": brighter,
+    f"{100 * LIGHT:.0f} % darker": darker, f"{100 * LIGHT:.0f} % brighter": brighter,
 }  # fmt: skip
 
 

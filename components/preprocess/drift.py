@@ -36,7 +36,7 @@ def drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> 
             yield f"{what}: {means[1]:,.3g} on average, in train {means[0]:,.3g} (distance {distance:.2f})"
     distance, bound = class_distance(train, other, SIGNIFICANCE / num_tests)
     if distance >= max(MIN_DISTANCE, bound):
-        yield f"classes: {distance:.0%} of the photos would have to change class to match train"
+        yield f"classes: {100 * distance:.0f} % of the photos would have to change class to match train"
 
 
 def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
