@@ -168,11 +168,9 @@ def as_lines(found: Trace) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     if found.prediction is not None:
         said = found.prediction
-        answer = (
-            f": {said.label}, {100 * said.confidence:.1f} %{', withheld' if said.abstained else ''}"
-            if said.label
-            else ""
-        )
+        answer = ""
+        if said.label and said.confidence is not None:
+            answer = f": {said.label}, {100 * said.confidence:.1f} %{', withheld' if said.abstained else ''}"
         lines.append(("prediction", f"{said.id} ({said.made:%Y-%m-%d %H:%M:%S} UTC){answer}"))
     lines += [
         ("bento", f"{found.bento}{f' in {found.bento_path}' if found.bento_path else ', no longer here'}"),

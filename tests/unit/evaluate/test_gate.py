@@ -99,7 +99,7 @@ def test_a_worse_model_is_worse_and_the_reasons_say_by_how_much(folder: Path) ->
     assert found.comparison is not None
     assert (found.comparison.num_won, found.comparison.num_lost) == (0, 12)
     assert found.comparison.p_value == pytest.approx(2 * 0.5**12)
-    assert any("recall of blue falls from 100 % to 0.0 %" in reason for reason in found.reasons)
+    assert any("recall of blue falls from 100 % to 0 %" in reason for reason in found.reasons)
 
 
 def test_an_equal_model_cannot_be_told_from_the_champion(folder: Path) -> None:
