@@ -18,11 +18,18 @@ from components.contract.train_params import Phase
 from components.train.architecture import Network
 
 FIXED: Final = (
-    keras.layers.Activation, keras.layers.AveragePooling2D, keras.layers.Flatten, keras.layers.GlobalAveragePooling2D,
-    keras.layers.GlobalMaxPooling2D, keras.layers.InputLayer, keras.layers.MaxPooling2D, keras.layers.Rescaling,
+    keras.layers.Activation, keras.layers.Add, keras.layers.AveragePooling2D, keras.layers.Concatenate,
+    keras.layers.Flatten, keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D,
+    keras.layers.InputLayer, keras.layers.MaxPooling2D, keras.layers.Multiply, keras.layers.Rescaling,
     keras.layers.Resizing, keras.layers.ZeroPadding2D,
 )  # fmt: skip
-"""Layers of a head that neither learn nor differ between training and inference."""
+"""Layers that neither learn nor differ between training and inference."""
+FIXED_WHEN_FROZEN: Final = (
+    keras.layers.BatchNormalization, keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense,
+    keras.layers.DepthwiseConv2D, keras.layers.GroupNormalization, keras.layers.LayerNormalization,
+    keras.layers.SeparableConv2D,
+)  # fmt: skip
+"""Layers of which the same is true once they are frozen."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +186,10 @@ def _boundary(network: Network) -> Any:
     boundary, saves, alive = None, False, set[int]()
     for position, node in enumerate(nodes):
         operation: Any = node.operation
-        if getattr(operation, "trainable_weights", None) or not (
-            operation.name in inside or isinstance(operation, FIXED)
-        ):
+        is_fixed = isinstance(operation, FIXED) or (
+            isinstance(operation, FIXED_WHEN_FROZEN) and not operation.trainable
+        )
+        if getattr(operation, "trainable_weights", None) or not (operation.name in inside or is_fixed):
             break
         saves = saves or bool(getattr(operation, "weights", None))
         alive = {key for key in alive if last_use[key] > position}

@@ -23,7 +23,7 @@ import pytest
 
 from benchmarks import served_model
 from benchmarks.load import Load
-from benchmarks.serving import memory_mb
+from benchmarks.serving import own_memory_mb, processes
 from components.deploy.server import serving
 from components.deploy.upload import BODY_SECONDS
 
@@ -182,8 +182,8 @@ def test_all_harm_at_once_leaves_the_service_as_it_was(tmp_path: Path) -> None:
         told = Told(served_model.photo(), address)
         load = stack.enter_context(contextlib.closing(Load(url, photos_per_request=1)))
         load.capacity(5)
-        workers = processes(tmp_path)
-        memory, usual = memory_mb(tmp_path), statistics.median(load.ask()[1] for _ in range(50))
+        workers = {process.pid for process in processes(tmp_path)}
+        memory, usual = own_memory_mb(tmp_path), statistics.median(load.ask()[1] for _ in range(50))
         with ThreadPoolExecutor(2 * len(HARMS)) as attackers, watched(workers) as strangers:
             harms = [attackers.submit(assert_answered, url, harm, told, may_shed=True) for harm in HARMS.values()]
             leaving = [attackers.submit(leave, url, told.photo) for _ in range(50)]
@@ -193,13 +193,13 @@ def test_all_harm_at_once_leaves_the_service_as_it_was(tmp_path: Path) -> None:
         ended = time.monotonic()
         while statistics.median(load.ask()[1] for _ in range(10)) > 1.5 * usual:
             assert time.monotonic() - ended < RECOVERY_SECONDS
-        grown = memory_mb(tmp_path) - memory
+        grown = own_memory_mb(tmp_path) - memory
         print(f"{usual * 1000:.1f} ms usually, back after {time.monotonic() - ended:.1f} s; {memory:.0f} MB and "
               f"{grown:+.0f}; {statuses.count(200)} of {NUM_AT_ONCE} answered")  # fmt: skip
         assert set(statuses) <= {200, 503}
         assert 200 in statuses
         assert grown < MAX_GROWTH_MB
-        assert processes(tmp_path) == workers, "no process died of it"
+        assert {process.pid for process in processes(tmp_path)} == workers, "no process died of it"
         assert not strangers
 
 
@@ -213,15 +213,6 @@ def at_once(url: str, photo: bytes) -> list[int]:
 
     with ThreadPoolExecutor(NUM_AT_ONCE) as clients:
         return list(clients.map(ask, range(NUM_AT_ONCE)))
-
-
-def processes(folder: Path) -> set[int]:
-    found = set()
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if str(folder) in " ".join(process.cmdline()):
-                found.add(process.pid)
-    return found
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
+from benchmarks.serving import memory_mb, processes
 from components.deploy.client import encode_form
 from components.deploy.parity import golden_photos
 from components.deploy.server import serving
@@ -167,16 +167,3 @@ def test_a_service_with_a_key_answers_those_who_have_it(bento_dir: Path, photo: 
         assert post(url, content_type, body)[0] == 401
         assert post(url, content_type, body, **{"X-API-Key": KEY})[0] == 200
         assert post(url, content_type, body, **{"Authorization": f"Bearer {KEY}"})[0] == 200
-
-
-def processes(bento_dir: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if str(bento_dir) in " ".join(process.cmdline()):
-                found.append(process)
-    return found
-
-
-def memory_mb(bento_dir: Path) -> float:
-    return sum(process.memory_info().rss for process in processes(bento_dir)) / 2**20

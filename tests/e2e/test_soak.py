@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import served_model
 from benchmarks.load import Load
-from benchmarks.serving import memory_mb
+from benchmarks.serving import own_memory_mb
 from components.deploy.client import ServiceClient, encode_form
 from components.deploy.server import serving
 
@@ -33,7 +33,7 @@ def test_an_hour_of_requests_leaves_the_memory_as_it_was(tmp_path: Path) -> None
         while time.monotonic() < end:
             assert set(load.open_loop(rate, SLICE_SECONDS)["statuses"]) == {200}
             mishaps(url)
-            memory.append(memory_mb(tmp_path))
+            memory.append(own_memory_mb(tmp_path))
             print(f"{memory[-1]:.0f} MB", end=" ", flush=True)
     # The first slices fill caches and pools.
     settled = memory[len(memory) // 5 :]

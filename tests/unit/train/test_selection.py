@@ -74,7 +74,16 @@ def test_nothing_is_frozen_where_all_is_trained(network: Network, own: Network) 
 
 
 def test_the_head_of_a_network_of_ones_own_is_its_output_layer(own: Network) -> None:
-    assert select(own, Phase(trainable="head")).trained == ("logits",)
+    selection = select(own, Phase(trainable="head"))
+    assert selection.trained == ("logits",)
+    assert selection.boundary_name == "flatten_1", "what is frozen of one's own is a frozen part as any other"
+
+
+def test_what_varies_in_training_is_behind_the_boundary_of_a_network_of_ones_own() -> None:
+    kinds = ({"Conv2D": {"filters": 2, "kernel_size": 3}}, {"Dropout": {"rate": 0.5}}, "Flatten")
+    params = ModelParams(kind="layers", layers=tuple(map(parse_layer, kinds)))
+    network = build_network(params, image_size=(8, 8), num_classes=3, batch_size=8)
+    assert select(network, Phase(trainable="head")).boundary_name == "conv2d_1"
 
 
 @pytest.mark.parametrize("trainable", ["head", "from block_13_expand", "from block_15_project", "last 9"])
