@@ -184,8 +184,7 @@ def _package(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json({"tag": facts.tag, "bento": str(output / "bento" / "bento"), "bundle": str(output / "model")})
     else:
-        served = output / "bento" / "bento"
-        print(f"{facts.tag} names {len(facts.class_names):,} classes. Serve it: bentoml serve {served}")
+        print(f"{facts.tag} names {len(facts.class_names):,} classes. Serve it: darkroom serve {output}")
     return 0
 
 

@@ -20,7 +20,8 @@ def add_serving(
 ) -> None:  # fmt: skip
     """Adds the verbs."""
     serve = verb("serve", _serve, "serve the newest model, or that of a run")
-    serve.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run id; default: %(default)s")
+    serve.add_argument("run", nargs="?", default="latest", metavar="RUN",
+                       help="a run id, or the folder of a package; default: %(default)s")  # fmt: skip
     add_address(serve, 3000)
     serve.add_argument("--api-key-file", type=Path, metavar="FILE",
                        help="holds a key that requests must carry; default: none, or DARKROOM_API_KEY")  # fmt: skip
@@ -91,7 +92,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         given[settings.PREDICTION_LOG] = str(arguments.prediction_log.resolve())
         given[settings.PREDICTION_LOG_SHARE] = str(arguments.log_share)
     settings.read_settings(given)  # what cannot be is told before anything starts
-    return serve(find_run(arguments.run).path / "bento", arguments.host, arguments.port, given)
+    is_package = Path(arguments.run, "bento", "bento", "bento.yaml").is_file()
+    folder = Path(arguments.run) if is_package else find_run(arguments.run).path
+    return serve(folder / "bento", arguments.host, arguments.port, given)
 
 
 def _predict(arguments: argparse.Namespace) -> int:

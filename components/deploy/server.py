@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from components.contract.deployment import read_deployment
+from components.contract.deployment import ServiceFacts
 from components.contract.errors import ArtifactError, ServiceError
+from components.contract.outputs import read_json
 from components.deploy.build import bento_environment
 from components.deploy.settings import VARIABLES
 
@@ -104,8 +105,9 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
             number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
+            facts = read_json(bento_dir / "bento" / "src" / "service.json", ServiceFacts, "bento")
             _say(
-                f"{read_deployment(bento_dir).tag} answers until Ctrl-C. A page to try it: {url}  "
+                f"{facts.tag} answers until Ctrl-C. A page to try it: {url}  "
                 f"A prediction: curl -F files=@PHOTO {url}/predict\n"
             )
             while not stopped.wait(1):

@@ -190,7 +190,8 @@ def parse(text: str) -> dict[str, Any]:
         try:
             given = load_params(path, () if _names_data(text) else (f"data.uri={UNNAMED}",))
         except ParamsError as error:
-            raise ParamsError(str(error).replace(str(path), "params.yaml")) from None
+            raise ParamsError(str(error).replace(f"{path} with --set", "params.yaml").replace(str(path), "params.yaml")
+                              ) from None  # fmt: skip
     return different(given)
 
 

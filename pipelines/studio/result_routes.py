@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from pipelines.studio.data_routes import CACHED, REPORT_POLICY
 from pipelines.studio.results import finished
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
 from pipelines.studio.studio import Studio, job_view, text_of, whole
-from pipelines.studio.trying import bento_dir
+from pipelines.studio.trying import PACKAGE, bento_dir
 from pipelines.studio.web import asked, told
 
+READY_SECONDS = 2.0
 FILES = {"report.html": "text/html", "report.pdf": "application/pdf", "model_card.md": "text/plain; charset=utf-8"}
 
 
@@ -127,16 +129,18 @@ async def _photo(request: Request) -> bytes:
 def serve(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/models/{model}/serve`: starts its service."""
     name = text_of(body, "model")
-    if not (bento_dir(name) / "deployment.json").is_file():
-        raise StudioError("Only the model of a finished run has a service.", 404)
+    folder = bento_dir(name)
+    if not (folder / "bento" / "bento.yaml").is_file():
+        raise StudioError("Only a finished model has a service.", 404)
     for job in studio.queue.all():
         if job.job.kind == "serve" and not job.is_over:
             raise StudioError(
                 f"One service at a time runs here; {job.job.about['model']} is served. Stop it first.", 409
             )
+    served = str(folder.parent) if name.startswith(PACKAGE) else name
     host, port = free_address("127.0.0.1", None)
     about = {"model": name, "url": f"http://{host}:{port}"}
-    return job_view(studio.queue.add("serve", f"Serve {name}", ["serve", name, "--port", str(port)], about=about))
+    return job_view(studio.queue.add("serve", f"Serve {name}", ["serve", served, "--port", str(port)], about=about))
 
 
 def promote(studio: Studio, body: dict[str, Any]) -> Any:
@@ -156,6 +160,20 @@ def open_mlflow(studio: Studio, body: dict[str, Any]) -> Any:
     )
 
 
+def show_ready(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/jobs/{job}/ready`: whether the page that a job serves answers by now."""
+    job = studio.queue.find(given["job"])
+    if job.job.kind not in ("serve", "ui"):
+        raise StudioError("Only a service and MLflow's page answer.", 404)
+    path = "/readyz" if job.job.kind == "serve" else "/"
+    try:
+        without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        without_proxy.open(job.job.about["url"] + path, timeout=READY_SECONDS).close()
+    except OSError:
+        return {"ready": False}
+    return {"ready": True}
+
+
 ROUTES = [
     Route("/api/runs", asked(show_runs)),
     Route("/api/runs/{run}", asked(show_run)),
@@ -169,5 +187,6 @@ ROUTES = [
     Route("/api/models/{model}/explain", explain, methods=["PUT"]),
     Route("/api/models/{model}/serve", told(serve), methods=["POST"]),
     Route("/api/models/{model}/promote", told(promote), methods=["POST"]),
+    Route("/api/jobs/{job}/ready", asked(show_ready)),
     Route("/api/mlflow", told(open_mlflow), methods=["POST"]),
 ]

@@ -143,7 +143,8 @@ def _line(folder: runs.RunFolder) -> dict[str, Any]:
             "data": summary["dataset"]["name"], "fingerprint": summary["dataset"]["fingerprint"],
             "model": summary["model"]["name"].replace("_", " "), "kind": summary["model"]["kind"],
             "num_parameters": summary["model"]["num_parameters"], "validation": summary["validation"],
-            "test": summary["test"], "verdict": summary["gate"]["verdict"], "promoted": summary["promoted"],
+            "test": summary["test"], "verdict": summary["gate"]["verdict"],
+            "reasons": summary["gate"]["reasons"], "promoted": summary["promoted"],
             "seconds": summary["seconds"]["total"], "classes": summary["dataset"]["num_classes"],
         }  # fmt: skip
     return line

@@ -84,12 +84,15 @@ def export_draft(studio: Studio, given: Mapping[str, str]) -> Response:
 
 def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/draft/import`: the text of a params.yaml, or a command, in place of what is set."""
+    if not str(body.get("text", "")).strip():
+        raise StudioError("A params.yaml or a command is expected; there is nothing in this.")
     text = text_of(body, "text")
 
     def allowed(path: str) -> Path:
         return within((*studio.settings.roots, studio.settings.home.resolve()), path)
 
-    tree = parse_command(text, allowed) if text.startswith("darkroom ") else parse(text)
+    is_command = body.get("kind") == "command" or text.startswith("darkroom ")
+    tree = parse_command(text, allowed) if is_command else parse(text)
     uri = tree.get("data", {}).get("uri")
     if uri and not is_remote(uri):
         tree["data"]["uri"] = str(allowed(uri))

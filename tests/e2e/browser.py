@@ -63,7 +63,7 @@ class Page:
     @contextlib.asynccontextmanager
     async def opened(self, part: str) -> AsyncIterator["Page"]:
         """The tab that a click has opened, by a part of its address; closed at the end."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + 3 * SECONDS
         found: list[str] = []
         while not found:
             assert time.monotonic() < deadline, f"no tab of {part} was opened"
@@ -71,6 +71,11 @@ class Page:
             found = [one["targetId"] for one in targets if one["type"] == "page" and part in one["url"]]
         async with self._attached(found[0]) as page:
             await page.call("Page.enable")
+            while True:
+                with contextlib.suppress(AssertionError):  # it is on its way to its address
+                    await page.until("document.readyState === 'complete'")
+                    break
+                assert time.monotonic() < deadline, f"the tab of {part} did not load"
             yield page
             await self.call("Target.closeTarget", targetId=found[0])
 
@@ -99,6 +104,7 @@ class Page:
         while True:
             message = json.loads((await self._socket.receive()).data)
             if message.get("id") == number:
+                assert "result" in message, (method, message)
                 return message["result"]
             if "method" in message:
                 self.events.append(message)

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from pipelines.images import DIGESTS_PATH, STEPS
 from tests.e2e.browser import Page, browse
 from tests.e2e.test_studio_screens import EYES, in_every_light
-from tests.e2e.walk import READY, SIDE, ask, go, keep, needs_browser, pick, png, studio
+from tests.e2e.walk import READY, SIDE, ask, go, keep, needs_browser, pick, png, saved, says, studio, trained
 from tests.kfp_server import StandIn, serving
 from tests.made import CLASS_NAMES, make_photos
 
 pytestmark = [needs_browser, pytest.mark.proof]
-RUN_SECONDS = 200.0
+RUN_SECONDS = 300.0
+PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +33,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    """A studio whose folder holds two finished runs of the same photos."""
+    """A studio whose folder holds two finished runs of the same photos, the first one slower than was allowed."""
     photos = make_photos(folder / "colours", per_class=40, size=(SIDE, SIDE))
+    network = [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
+    given = {"train.model": {"layers": network}, "train.batch_size": 8, "train.learning_rate": 0.03,
+             "evaluate.robustness_photos": 0}  # fmt: skip
     with studio(folder) as url:
         revision = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
-        for epochs in (2, 4):
-            given = {"train.epochs": epochs, "evaluate.robustness_photos": 0}
+        for epochs, milliseconds in ((2, 0.0001), (4, None)):
+            given |= {"train.epochs": epochs, "evaluate.gate.max_latency_ms": milliseconds}
             revision = ask(url, "api/draft", {"revision": revision, "set": given})["revision"]
             ask(url, "api/jobs", {"kind": "run"})
+        ask(url, "api/draft", {"revision": revision, "unset": ["train.batch_size", "train.learning_rate"]})
         deadline = time.monotonic() + RUN_SECONDS
         while [job["state"] for job in ask(url, "api/jobs")] != ["done", "done"]:
             assert time.monotonic() < deadline
@@ -141,6 +147,7 @@ def test_a_model_is_served_asked_by_the_line_that_is_shown_and_stopped(url: str,
         await go(page, "try")
         await page.click("#serve")
         await page.until("document.getElementById('unserve')")
+        await says(page, "#served", "It is ready", PATIENCE)
         line = await page.run("document.querySelector('.code pre').textContent")
         await keep(page, "served")
         (answer,) = json.loads(await asked(line))["predictions"]
@@ -159,13 +166,65 @@ def test_a_model_is_served_asked_by_the_line_that_is_shown_and_stopped(url: str,
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_the_gate_is_asked_for_the_champion(url: str, tmp_path: Path) -> None:
-    async def work(page: Page) -> None:
-        await go(page, "try")
+def test_the_gate_makes_one_run_champion_and_refuses_another_and_says_why(
+    url: str, folder: Path, tmp_path: Path
+) -> None:
+    good, slow = (run["run_id"] for run in ask(url, "api/runs")["runs"])
+    registry = MlflowClient(f"sqlite:///{folder / '.darkroom' / 'mlflow' / 'mlflow.db'}")
+
+    async def told(page: Page, run_id: str, answer: str) -> None:
+        await go(page, f"try/{run_id}", "document.getElementById('promote')")
         await page.click("#promote")
-        await page.until("[...document.querySelectorAll('[role=status]')].some(one => "
-                         "one.textContent.includes('champion'))", 60)  # fmt: skip
-        await keep(page, "promoted")
+        stands = f"[...document.querySelectorAll('[role=status]')].some(one => one.textContent.includes({answer!r}))"
+        await page.until(stands, PATIENCE)
+
+    async def work(page: Page) -> None:
+        await go(page, f"results/{slow}", "document.querySelector('.verdict.worse')")
+        await says(page, ".verdict", "Below what was asked for")
+        await says(page, ".verdict", "over evaluate.gate.max_latency_ms, 0.0001")
+        await keep(page, "verdict-refused")
+        await told(page, slow, "is not champion: the verdict is 'worse'")
+        await says(page, "main", "over evaluate.gate.max_latency_ms, 0.0001")
+        await keep(page, "promotion-refused")
+        await told(page, good, "is champion already")
+        registry.delete_registered_model_alias("colours", "champion")
+        await told(page, good, "is champion: the verdict is 'first'")
+        await keep(page, "promotion-allowed")
+
+    browse(url, tmp_path, work, ready=READY)
+    assert str(registry.get_model_version_by_alias("colours", "champion").version) == "2"
+
+
+def test_the_photos_behind_a_figure_the_report_its_pdf_and_mlflow_open(url: str, tmp_path: Path) -> None:
+    run_id = ask(url, "api/runs")["runs"][0]["run_id"]
+
+    async def work(page: Page) -> None:
+        await go(page, f"results/{run_id}", "document.querySelector('.cell.right')")
+        await photos(page)
+        await page.click_on("The report")
+        async with page.opened("report.html") as report:
+            await report.until("document.body.innerText.includes('Confusion')")
+            await keep(report, "report")
+        await page.save_to(tmp_path / "saved")
+        await page.click_on("PDF")
+        await saved(tmp_path / "saved" / "report.pdf", b"%PDF")
+        await go(page, "results")
+        await page.click_on("Open MLflow")
+        await page.until("document.getElementById('to-mlflow')", PATIENCE)
+        await page.click("#to-mlflow")
+        async with page.opened("experiments") as mlflow:
+            await mlflow.until("document.body?.innerText.includes('colours')", PATIENCE)
+            await keep(mlflow, "mlflow")
+
+    async def photos(page: Page) -> None:
+        number = int(await page.run("document.querySelector('.cell.right').textContent"))
+        await page.click(".cell.right")
+        await page.until(f"document.querySelectorAll('#cell .thumb img').length === {number}")
+        await page.until("[...document.querySelectorAll('#cell img')].every(one => one.naturalWidth > 0)")
+        await page.click("#cell .thumb")
+        seen = "document.querySelector('#cell img')"
+        await page.until(f"{seen}.src.includes('class_name') && {seen}.complete && {seen}.naturalWidth > 0", PATIENCE)
+        await keep(page, "cell")
 
     browse(url, tmp_path, work, ready=READY)
 
@@ -193,3 +252,42 @@ def test_a_training_is_submitted_to_a_cluster_and_seen_there(tmp_path: Path) -> 
     with serving(StandIn()) as stand_in, studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY)
         assert len(stand_in.runs) == 1
+
+
+def test_a_run_goes_on_from_an_earlier_one_and_is_finished_with_its_best(
+    url: str, folder: Path, tmp_path: Path
+) -> None:
+    earlier = ask(url, "api/runs")["runs"][0]["run_id"]
+    ran: list[str] = []
+
+    async def work(page: Page) -> None:
+        await go(page, "model/bundle")
+        await page.click_on("Go on from it")
+        await page.until("document.querySelector('#panel .tag')")
+        await keep(page, "go-on")
+        await go(page, "training", "document.getElementById('start')?.disabled === false")
+        await pick(page, "[data-key='train.epochs'] input", "3000")
+        await pick(page, "#patience", "0")
+        await page.click("#start")
+        await page.until("document.querySelector('.line.train')?.points.length >= 3", RUN_SECONDS)
+        await page.click("#finish")
+        await page.until("!document.getElementById('finish')")
+        await keep(page, "finishing")
+        ran.append(await trained(page))
+        await says(page, ".figures.big", "epoch ")
+        print(await page.run("document.querySelector('.figures.big').innerText"))
+        ticks = "[...one.querySelectorAll('[text-anchor=end]')].map(text => text.textContent)"
+        axes = await page.run(f"[...document.querySelectorAll('.chart')].map(one => {ticks})")
+        assert [len(set(axis)) for axis in axes] == [5, 5], "each line has a figure of its own"
+        assert axes[1][-1] == "100 %"
+        await keep(page, "finished")
+
+    browse(url, tmp_path, work, ready=READY)
+    draft = ask(url, "api/draft")["params"]["train"]
+    assert draft["model"] == {"from": earlier}
+    assert draft["early_stopping"] is None
+    bundle = json.loads((folder / "runs" / ran[0] / "model" / "bundle.json").read_text())
+    losses = json.loads((folder / "runs" / ran[0] / "model" / "history.json").read_text())["val_loss"]
+    assert 3 <= bundle["epochs_run"] < 3000
+    assert bundle["best_epoch"] == 1 + losses.index(min(losses))
+    assert bundle["model"]["kind"] == "bundle"

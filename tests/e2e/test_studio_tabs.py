@@ -10,8 +10,21 @@ import numpy as np
 import pytest
 
 from tests.e2e.browser import Page, browse
-from tests.e2e.processes import wait_for
-from tests.e2e.walk import READY, ask, colours, go, needs_browser, pick, png, send_photos, server_pid, studio
+from tests.e2e.processes import free_port, wait_for
+from tests.e2e.walk import (
+    READY,
+    ask,
+    colours,
+    go,
+    keep,
+    needs_browser,
+    pick,
+    png,
+    says,
+    send_photos,
+    server_pid,
+    studio,
+)
 from tests.made import make_photos
 
 pytestmark = [needs_browser, pytest.mark.proof]
@@ -127,3 +140,36 @@ def test_five_thousand_photos_are_dropped_at_once_beside_a_class_that_has_none(t
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY, expected="api/data/classes")
+
+
+def test_a_training_goes_on_while_the_studio_is_gone_and_the_page_finds_it_again(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "colours", per_class=40)
+    epochs = "document.querySelector('.line.train')?.points.length"
+    port = free_port()
+
+    async def work(page: Page) -> None:
+        await go(page, "training", "document.getElementById('start')?.disabled === false")
+        await page.click("#start")
+        await page.until(f"{epochs} >= 2", 240)
+        os.kill(server_pid(url), signal.SIGKILL)
+        await says(page, "#queue-text", "Not connected")
+        await keep(page, "gone")
+        seen = await page.run(epochs)
+        started = time.monotonic()
+        with studio(tmp_path, port) as again:
+            assert again == url
+            await page.until(f"{epochs} > {seen} && !document.querySelector('#queue-dot.off')", 60)
+            print(f"found again after {time.monotonic() - started:.1f} s")
+            assert await page.run("document.getElementById('problem').hidden")
+            await page.call("Page.reload")
+            await page.until(f"{READY} && {epochs} > {seen}", 60)
+            await page.click("#finish")
+            await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", 300)
+            assert not await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
+            await keep(page, "found-again")
+
+    with studio(tmp_path, port) as url:
+        given = {"train.epochs": 3000, "train.early_stopping": None, "evaluate.robustness_photos": 0}
+        revision = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
+        ask(url, "api/draft", {"revision": revision, "set": given})
+        browse(url, tmp_path, work, ready=READY, expected="ERR_CONNECTION")

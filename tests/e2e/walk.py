@@ -93,6 +93,17 @@ async def keep(page: Page, name: str) -> None:
         await page.picture(Path(folder) / f"{name}.png")
 
 
+async def saved(path: Path, begins: bytes) -> bytes:
+    """A file that the browser saves, as soon as it is whole."""
+    deadline = time.monotonic() + 60
+    while not (path.is_file() and path.stat().st_size and not list(path.parent.glob("*.crdownload"))):
+        assert time.monotonic() < deadline, f"{path.name} was not saved"
+        await asyncio.sleep(0.1)
+    content = path.read_bytes()
+    assert content.startswith(begins)
+    return content
+
+
 async def trained(page: Page) -> str:
     """Waits for the training that was started; gives its run."""
     await page.until("document.querySelector('.live h1')")

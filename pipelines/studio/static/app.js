@@ -103,7 +103,7 @@ function showMagic() {
         h("p", { class: "soft small" }, "Saved as studio.yaml, these are your settings; all else is default."),
         h("form", { class: "row", onsubmit: (event) => {
           event.preventDefault();
-          takeOver(event.target.querySelector("input").value.trim());
+          takeOver(event.target.querySelector("input").value.trim(), "command");
         } }, h("input", { type: "text", "aria-label": "A command to take over", placeholder: "darkroom run --data … --set …", autocomplete: "off", spellcheck: false }), h("button", { class: "button small" }, "Take over"))),
       h("div", {}, h("h3", {}, "studio.yaml"), copied(state.draft.yaml),
         h("div", { class: "row" }, h("a", { class: "button", href: "/api/draft/params.yaml", download: "studio.yaml" }, "Export"),
@@ -116,10 +116,10 @@ async function importParams(event) {
   await takeOver(await file.text());
 }
 
-async function takeOver(text) {
+async function takeOver(text, kind = "file") {
   calm();
   try {
-    await post("/api/draft/import", { revision: state.draft.revision, text });
+    await post("/api/draft/import", { revision: state.draft.revision, text, kind });
     await reload();
     await show();
   } catch (error) {

@@ -7,12 +7,18 @@ const HEIGHT = 240;
 const EDGE = { left: 62, right: 12, top: 12, bottom: 30 };
 
 // series: [{name, values, kind: "train" | "validation"}]; low and high: fixed ends of the axis, or null.
-export function lines(title, series, { low = null, high = null, planned = 0, format = (value) => value.toFixed(2), best = null } = {}) {
+export function lines(title, series, { low = null, high = null, planned = 0, format = null, best = null } = {}) {
   const all = series.flatMap((one) => one.values).filter((value) => Number.isFinite(value));
   const longest = Math.max(planned, 2, ...series.map((one) => one.values.length));
   const bottom = low ?? Math.min(...all, Infinity);
   const top = high ?? Math.max(...all, -Infinity);
-  const [from, to] = all.length ? [bottom, top === bottom ? bottom + 1 : top] : [0, 1];
+  const flat = high === null ? [bottom, bottom + 1] : [top - 1, top];
+  const [from, to] = !all.length ? [0, 1] : top > bottom ? [bottom, top] : flat;
+  const told = format ?? ((value) => value.toFixed(Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(to - from))))));
+  return drawn(title, series, { from, to, longest, best, format: told });
+}
+
+function drawn(title, series, { from, to, longest, best, format }) {
   const x = (place) => EDGE.left + (WIDTH - EDGE.left - EDGE.right) * (longest > 1 ? place / (longest - 1) : 0);
   const y = (value) => EDGE.top + (HEIGHT - EDGE.top - EDGE.bottom) * (1 - (value - from) / (to - from));
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words(title, series, format), class: "chart" });

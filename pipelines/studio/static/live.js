@@ -86,7 +86,7 @@ function head(live, going) {
   return h("div", { class: "row between head" }, h("div", {}, h("h1", {}, live.title), h("p", { class: "lead" }, STATES[live.state] ?? "", began(live))),
     h("div", { class: "row" },
       live.state === "running" && live.run_id && learns && !live.finishing ? action("Finish now, keep the best", act("finish"), { class: "button", id: "finish" }) : null,
-      live.finishing && going ? h("span", { class: "soft small" }, "It ends after this epoch.") : null,
+      live.finishing && learns ? h("span", { class: "soft small" }, "It ends after this epoch.") : null,
       going ? action(live.state === "waiting" ? "Take out" : "Stop", act("stop"), { class: "button", id: "stop" }) : null,
       ["failed", "stopped", "lost"].includes(live.state) ? action(live.kind === "run" ? "Resume" : "Again", async () => {
         const job = await act("again")();

@@ -2,7 +2,7 @@
 
 import { get, post, query } from "./api.js";
 import { action, bytes, card, complain, count, h, percent, photo, plural, seconds, when } from "./dom.js";
-import { job, on, state } from "./state.js";
+import { answers, job, on, state } from "./state.js";
 import { lines } from "./chart.js";
 
 let shown = null;
@@ -66,17 +66,16 @@ const plainly = (text) => WORDS[text] ?? text.slice(0, 400);
 const range = (given) => `${(100 * given.low).toFixed(1)} to ${(100 * given.high).toFixed(1)}`;
 const interval = (given) => `${percent(given.value)} (${range(given)})`;
 
+// MLflow's own page, as soon as it answers.
 function mlflow() {
   return action("Open MLflow", async (button) => {
-    const { id } = await post("/api/mlflow");
+    const { id, about } = await post("/api/mlflow");
     button.textContent = "MLflow starts …";
-    const off = on("jobs", () => {
-      const now = job(id);
-      if (!now || now.state === "waiting") return;
-      off();
-      if (now.state === "running") button.replaceWith(h("a", { class: "button", href: `${now.about.url}/#/experiments?workflowType=machine_learning`, target: "_blank", rel: "noopener" }, "MLflow (ready in some seconds)"));
-      else complain(now.error ?? "MLflow did not start.");
-    });
+    while (!await answers(id)) {
+      if (!button.isConnected) return;
+      if (!["waiting", "running"].includes(job(id)?.state ?? "waiting")) throw new Error(job(id).error ?? "MLflow did not start.");
+    }
+    button.replaceWith(h("a", { class: "button", id: "to-mlflow", href: `${about.url}/#/experiments?workflowType=machine_learning`, target: "_blank", rel: "noopener" }, "MLflow is ready: open it"));
   });
 }
 
@@ -91,7 +90,7 @@ async function one(page, id) {
     h("p", {}, h("a", { href: "#results" }, "← All results")),
     h("div", { class: "row between head" }, h("div", {}, h("h1", {}, summary.model.name.replaceAll("_", " ")), h("p", { class: "lead" }, `${summary.dataset.name}, ${plural(summary.dataset.num_classes, "class", "classes")} · ${id}`)),
       h("div", { class: "row" }, h("a", { class: "button", href: `/runs/${id}/report.html`, target: "_blank", rel: "noopener" }, "The report"), h("a", { class: "button", href: `/runs/${id}/report.pdf` }, "PDF"), h("a", { class: "button main", href: `#try/${id}`, id: "to-try" }, "Try it"))),
-    h("section", { class: `card verdict ${gate.verdict.replace(" ", "-")}` }, h("div", { class: "row between" }, h("h2", {}, VERDICTS[gate.verdict]), h("span", { class: `tag ${promoted ? "done" : "waiting"}` }, promoted ? "champion" : "not promoted")), gate.reasons.map((reason) => h("p", {}, reason)), h("p", { class: "soft small" }, run.deployment?.promotion_reason ?? "")),
+    h("section", { class: `card verdict ${gate.verdict.replace(" ", "-")}` }, h("div", { class: "row between" }, h("h2", {}, gate.verdict === "worse" && !gate.champion ? "Below what was asked for" : VERDICTS[gate.verdict]), h("span", { class: `tag ${promoted ? "done" : "waiting"}` }, promoted ? "champion" : "not promoted")), gate.reasons.map((reason) => h("p", {}, reason)), h("p", { class: "soft small" }, run.deployment?.promotion_reason ?? "")),
     h("dl", { class: "figures big card" }, figure("Test accuracy", percent(test.accuracy.value), range(test.accuracy)), figure("Macro F1", percent(test.macro_f1.value), range(test.macro_f1)), figure("Validation", percent(summary.validation.accuracy.value), range(summary.validation.accuracy)),
       figure("A photo takes", run.latency_ms ? `${run.latency_ms.toFixed(1)} ms` : "–", "here, as served"), figure("Size", run.size_bytes ? bytes(run.size_bytes) : "–", `${count(summary.model.num_parameters)} weights`), figure("It took", seconds(summary.seconds.total), `epoch ${summary.model.best_epoch} of ${summary.model.epochs_run} kept`)),
     card("Which is taken for which", h("p", { class: "soft" }, `${plural(test.num_images, "test photo")}: rows are what they are, columns what was said. Choose a cell to see its photos.`), matrix(run, id, photos), photos),

@@ -85,6 +85,13 @@ export function about(key) {
 
 export const job = (id) => state.jobs.find((one) => one.id === id);
 
+// Whether the program that a job has started answers by now; asked about once a second.
+export async function answers(id) {
+  const { ready } = await get(`/api/jobs/${id}/ready`);
+  if (!ready) await new Promise((done) => { setTimeout(done, 1000); });
+  return ready;
+}
+
 export function watch(id) {
   watched = id;
   seen = 0;

@@ -2,11 +2,12 @@
 
 import { get, post, put, query } from "./api.js";
 import { action, card, complain, copied, h, percent, plural, say, when } from "./dom.js";
-import { on, state } from "./state.js";
+import { answers, on, state } from "./state.js";
 import { shoot } from "./camera.js";
 
 let shown = null;
-export const commands = () => shown ? [shown.startsWith("package-") ? `bentoml serve packages/${shown.slice(8)}/bento/bento` : `darkroom serve ${shown}`, `darkroom predict PHOTOS --run ${shown} --output predictions.csv`] : [];
+export const commands = () => shown?.startsWith("package-") ? [`darkroom serve packages/${shown.slice(8)}`]
+  : [`darkroom serve ${shown ?? "RUN"}`, `darkroom predict PHOTOS --run ${shown ?? "RUN"} --output predictions.csv`];
 
 export async function show(page, [asked]) {
   const found = await get("/api/runs");
@@ -47,7 +48,7 @@ export async function show(page, [asked]) {
   const choice = h("select", { id: "model", "aria-label": "Model", onchange: (event) => { location.hash = `#try/${event.target.value}`; } }, models.map(([key, text]) => h("option", { value: key, selected: key === shown }, text)));
   const service = h("div", {});
   page.append(h("p", {}, choice), drop, told, answers, service);
-  const draw = () => service.replaceChildren(shown.startsWith("package-") ? "" : serviceCard(), shown.startsWith("package-") ? "" : promotionCard(found.runs.find((run) => run.run_id === shown)));
+  const draw = () => service.replaceChildren(serviceCard(), shown.startsWith("package-") ? "" : promotionCard(found.runs.find((run) => run.run_id === shown)));
   draw();
   return on("jobs", draw);
 }
@@ -89,10 +90,20 @@ function serviceCard() {
       action("Start the service", () => post(`/api/models/${encodeURIComponent(shown)}/serve`), { class: "button main", id: "serve" }));
   }
   const { url, model } = going.about;
-  return card("Served", h("p", {}, model === shown ? "This model answers at " : `${model} is served at `, h("a", { href: url, target: "_blank", rel: "noopener" }, url), ". It takes some seconds to be ready."),
+  return card("Served", h("p", {}, model === shown ? "This model answers at " : `${model} is served at `, h("a", { href: url, target: "_blank", rel: "noopener" }, url), ". ", readiness(going)),
     h("h3", {}, "From a shell"), copied(`curl -F files=@PHOTO.jpg ${url}/predict`),
     h("h3", {}, "From Python"), copied(`from pathlib import Path\n\nfrom components.deploy.client import ServiceClient\n\nwith ServiceClient("${url}") as client:\n    print(client.predict([Path("PHOTO.jpg").read_bytes()]))`),
     action("Stop the service", () => post(`/api/jobs/${going.id}`, { action: "stop" }), { id: "unserve" }));
+}
+
+function readiness(going) {
+  const told = h("span", { role: "status", id: "served" }, "It starts …");
+  const look = async () => {
+    while (!await answers(going.id)) if (!told.isConnected) return;
+    told.textContent = "It is ready.";
+  };
+  setTimeout(() => look().catch(() => {}));
+  return told;
 }
 
 function promotionCard(run) {
@@ -103,6 +114,7 @@ function promotionCard(run) {
     get(`/api/jobs/${last.id}`).then(({ output }) => { told.textContent = output.reason; }).catch(complain);
   }
   return card("Promote it", h("p", {}, run?.promoted ? "It was made champion when it was built." : "The champion is what others roll out. The gate's verdict decides; what has changed since is looked at anew."),
+    run ? h("p", {}, "It was judged ", h("b", {}, run.verdict), ": ", run.reasons.join(" ")) : null,
     last ? told : null,
     action("Ask the gate", () => post(`/api/models/${encodeURIComponent(shown)}/promote`), { id: "promote" }));
 }

@@ -121,3 +121,38 @@ def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, tex
     assert answer.status_code in (400, 403)
     assert named in answer.json()["error"]
     assert client.revision == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"text": ""}, "there is nothing in this"),
+        ({"text": "train: {epoch: 3}"}, "params.yaml: train.epoch: unknown key"),
+        ({"text": "rm -rf /", "kind": "command"}, "A command such as darkroom run --data PHOTOS is expected"),
+    ],
+)
+def test_what_is_brought_and_cannot_be_is_refused_in_its_own_words(
+    client: Client, body: dict[str, str], why: str
+) -> None:
+    answer = client.post("/api/draft/import", {"revision": 0, **body})
+    assert answer.status_code == 400
+    assert why in answer.json()["error"]
+    assert client.revision == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [(96, [96, 96]), ([24, 20], [24, 20]), ("auto", [128, 128]), ([24, "x"], [128, 128])]
+)
+def test_a_network_is_checked_for_photos_of_the_size_that_is_set(
+    client: Client, given: object, size: list[int]
+) -> None:
+    client.post("/api/draft", {"revision": 0, "set": {"preprocess.image_size": given}})
+    assert client.post("/api/network", {"layers": ["Flatten"]}).json()["image_size"] == size
+
+
+def test_a_layer_at_fault_is_counted_from_one_as_on_the_page(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    layers = ["Flatten", {"Conv2D": {"filters": 4, "kernel_size": 3}}]
+    draft = client.post("/api/draft", {"revision": 1, "set": {"train.model": {"layers": layers}}}).json()
+    assert not draft["ready"]
+    assert draft["reasons"][0].startswith("Layer 2, Conv2D")

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +125,15 @@ def test_the_gate_is_asked_once_more(
     told = json.loads(capsys.readouterr().out)
     assert told["promoted"]
     assert "champion" in told["reason"]
+
+
+def test_a_service_is_said_to_be_ready_as_soon_as_it_answers(client: Client) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as page:
+        about = {"url": f"http://127.0.0.1:{page.server_port}"}
+        job = client.studio.queue.add("ui", "MLflow", ["ui"], about=about).path.name
+        threading.Thread(target=page.serve_forever).start()
+        assert client.get(f"/api/jobs/{job}/ready").json() == {"ready": True}
+        page.shutdown()
+    assert client.get(f"/api/jobs/{job}/ready").json() == {"ready": False}
+    other = client.studio.queue.add("speed", "Measure", ["model", "speed", "VGG16"]).path.name
+    assert client.get(f"/api/jobs/{other}/ready").status_code == 404
