@@ -72,14 +72,14 @@ def test_a_page_that_is_loaded_again_and_a_second_tab_show_what_runs(tmp_path: P
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")
         await page.click("#start")
-        await page.until("document.querySelector('.stepper .done')", 60)
+        await page.until("document.querySelector('.stepper .done')", 240)
         await page.call("Page.reload")
         async with page.tab(url + "#live") as other:
             for one in (page, other):
                 await one.until(f"{READY} && document.querySelector('.stepper .done') && document.querySelector('.log')"
-                                ".textContent.includes('photos')", 30)  # fmt: skip
+                                ".textContent.includes('photos')", 90)  # fmt: skip
             await other.click("#stop")
-            await page.until("document.getElementById('again')", 30)
+            await page.until("document.getElementById('again')", 90)
 
     with studio(tmp_path) as url:
         ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
