@@ -111,7 +111,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
                 f"A prediction: curl -F files=@PHOTO {url}/predict\n"
             )
             while not stopped.wait(1):
-                if not _answers(url, "/livez"):
+                if not answers(url, "/livez"):
                     raise ServiceError(f"The service at {url} has ended by itself; its last lines stand above.")
         finally:
             for number, handler in handlers.items():
@@ -174,7 +174,7 @@ def _say(text: str) -> None:
 
 def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
-    while not _answers(url, "/readyz"):
+    while not answers(url, "/readyz"):
         if process.poll() is not None or any(FAILED_START in line for line in tuple(lines)):
             raise ServiceError(f"The service must start; it failed. Its last lines:\n{_tail(lines)}")
         if time.monotonic() > deadline:
@@ -183,9 +183,10 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
         time.sleep(0.05)
 
 
-def _answers(url: str, path: str) -> bool:
+def answers(url: str, path: str, timeout_seconds: float = 1.0) -> bool:
+    """Whether a program on this machine answers there, and not with an error; no proxy is asked."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=1)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout_seconds)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from components.deploy.server import free_address
+from components.deploy.server import answers, free_address
 from pipelines.compare import PAGE
 from pipelines.studio.album import encode
 from pipelines.studio.data_routes import CACHED, REPORT_POLICY
@@ -166,12 +165,7 @@ def show_ready(studio: Studio, given: Mapping[str, str]) -> Any:
     if job.job.kind not in ("serve", "ui"):
         raise StudioError("Only a service and MLflow's page answer.", 404)
     path = "/readyz" if job.job.kind == "serve" else "/"
-    try:
-        without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        without_proxy.open(job.job.about["url"] + path, timeout=READY_SECONDS).close()
-    except OSError:
-        return {"ready": False}
-    return {"ready": True}
+    return {"ready": answers(job.job.about["url"], path, READY_SECONDS)}
 
 
 ROUTES = [

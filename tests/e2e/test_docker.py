@@ -13,13 +13,13 @@ import subprocess
 import sys
 import tarfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.deploy.server import answers
 from pipelines import docker_runner
 from pipelines.docker_runner import Containers, Limits
 from pipelines.images import STEPS, EngineError, image_name
@@ -271,17 +271,9 @@ def served(bento: Path) -> Iterator[tuple[str, str, float]]:
     )  # fmt: skip
     try:
         url = f"http://{docker('port', container, '3000/tcp').splitlines()[0]}"
-        while not _answers(f"{url}/readyz"):
+        while not answers(url, "/readyz"):
             assert time.monotonic() - started < 60, docker("logs", container)
             time.sleep(0.1)
         yield container, url, time.monotonic() - started
     finally:
         docker("rm", "--force", container, check=False)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
