@@ -164,10 +164,11 @@ def show_photo(studio: Studio, given: Mapping[str, str]) -> Response:
 
 
 def show_augmentation(studio: Studio, given: Mapping[str, str]) -> Response:
-    """`GET /api/data/augmentation`: a photo eight times, as training would see it."""
+    """`GET /api/data/augmentation`: a photo eight times, as training would see it; 204 while there is none to show."""
     from pipelines.studio.preview import augmented
 
-    return Response(augmented(studio.album, studio.draft, given), media_type="image/jpeg")
+    picture = augmented(studio.album, studio.draft, given)
+    return Response(status_code=204) if picture is None else Response(picture, media_type="image/jpeg")
 
 
 def start_audit(studio: Studio, body: dict[str, Any]) -> AuditView:

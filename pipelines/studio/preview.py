@@ -17,8 +17,8 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import whole
 
 
-def augmented(album: Album, store: DraftStore, given: Mapping[str, str]) -> bytes:
-    """A JPEG of one photo eight times.
+def augmented(album: Album, store: DraftStore, given: Mapping[str, str]) -> bytes | None:
+    """A JPEG of one photo eight times; None while the draft does not say which photos, or what size.
 
     Args:
         album: of the data.
@@ -26,12 +26,12 @@ def augmented(album: Album, store: DraftStore, given: Mapping[str, str]) -> byte
         given: `augmentation`: JSON of a preset's name or of settings; `number`: which photo.
 
     Raises:
-        StudioError: there is no photo, or the settings cannot be.
+        StudioError: the photo cannot be read, or the settings cannot be.
     """
     draft = store.read()
     resolution = store.resolve(draft)
     if draft.data is None or not isinstance(resolution, Resolution):
-        raise StudioError("Choose photos first.", 409)
+        return None
     params = resolution.params
     name, strength = _strength(given.get("augmentation"), params.train.augmentation)
     paths = list(album.files(draft.data))

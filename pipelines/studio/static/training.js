@@ -115,7 +115,6 @@ function augmentationCard() {
         if (one) given[name] = one;
         else delete given[name];
         await change({ "train.augmentation": { ...given } });
-        draw();
       };
       if (most === null) return field(label, h("input", { type: "checkbox", checked: Boolean(given[name]), onchange: (event) => keep(event.target.checked) }));
       const shown = h("output", {}, String(given[name] ?? 0));
@@ -129,11 +128,10 @@ function augmentationCard() {
     if (name === "own") await change({ "train.augmentation": { rotation_degrees: 10, zoom: 0.1, shift: 0.1 } });
     else await set("train.augmentation", name);
     sliders();
-    draw();
   };
   const off = on("draft", () => {
     if (picture.dataset.placed && !picture.isConnected) off();
-    else if (!picture.src) draw();
+    else draw();
   });
   sliders();
   draw();

@@ -66,6 +66,17 @@ def test_a_photo_is_shown_by_its_place_in_the_data_only(client: Client, photos: 
         assert client.get("/api/data/photo", params={"path": path}).status_code == 404
 
 
+def test_variations_are_shown_once_the_draft_says_which_photos_and_what_size(client: Client, photos: Path) -> None:
+    where = "/api/data/augmentation?augmentation=strong"
+    assert client.get(where).status_code == 204
+    client.choose(photos)
+    shown = client.get(where)
+    assert shown.headers["content-type"] == "image/jpeg"
+    Image.open(io.BytesIO(shown.content)).verify()
+    client.post("/api/draft", {"revision": client.revision, "set": {"train.epochs": "many"}, "unset": []})
+    assert client.get(where).status_code == 204
+
+
 def test_an_archive_is_unpacked_and_becomes_the_data(client: Client) -> None:
     answer = send_archive(client, archive_of("pets/cat/1.png", "pets/cat/2.png", "pets/dog/1.png"))
     assert answer.status_code == 200
