@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from components.contract.evaluation import Interval
 from components.contract.resolve import Resolution
+from components.evaluate.wording import interval, percent
 
 if TYPE_CHECKING:
     from pipelines.runs import Removal, RunFolder
@@ -144,5 +146,6 @@ def _search(study: dict[str, Any]) -> str:
             f"{chosen}{values}")  # fmt: skip
 
 
-def _figure(interval: dict[str, float]) -> str:
-    return f"{100 * interval['value']:.1f} % ({100 * interval['low']:.1f}–{100 * interval['high']:.1f} %)"
+def _figure(given: dict[str, float]) -> str:
+    figure = Interval.model_validate(given)
+    return f"{percent(figure.value)} ({interval(figure)})"

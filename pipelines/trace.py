@@ -11,6 +11,7 @@ from components.contract.cache import cache_dir
 from components.contract.deployment import DeploymentInfo, read_deployment
 from components.contract.errors import ArtifactError, DataError
 from components.contract.tracking import tracking_uri
+from components.evaluate.wording import percent
 from pipelines.runs import RunFolder, list_runs
 
 NUM_NEIGHBOURS = 5
@@ -170,7 +171,7 @@ def as_lines(found: Trace) -> list[tuple[str, str]]:
         said = found.prediction
         answer = ""
         if said.label and said.confidence is not None:
-            answer = f": {said.label}, {100 * said.confidence:.1f} %{', withheld' if said.abstained else ''}"
+            answer = f": {said.label}, {percent(said.confidence)}{', withheld' if said.abstained else ''}"
         lines.append(("prediction", f"{said.id} ({said.made:%Y-%m-%d %H:%M:%S} UTC){answer}"))
     lines += [
         ("bento", f"{found.bento}{f' in {found.bento_path}' if found.bento_path else ', no longer here'}"),

@@ -10,6 +10,7 @@ from components.contract.dataset import SPLITS, Split, SplitName, open_split
 from components.contract.errors import ArtifactError
 from components.contract.evaluation import read_evaluation, read_figures
 from components.contract.tracking import flatten
+from components.evaluate.wording import percent
 from pipelines import runs
 from pipelines.studio.settings import StudioError
 
@@ -154,7 +155,7 @@ def _sentence(lines: list[dict[str, Any]]) -> str:
     """What the order is worth, by the intervals of the validation photos."""
     first = lines[0]
     accuracy = first["validation"]["accuracy"]
-    text = f"{first['model']} ({first['run_id']}) is right on {100 * accuracy['value']:.1f} % of the validation photos"
+    text = f"{first['model']} ({first['run_id']}) is right on {percent(accuracy['value'])} of the validation photos"
     if len(lines) == 1:
         return f"{text}; there is no other run of these photos to compare it with."
     near = [line for line in lines[1:] if line["validation"]["accuracy"]["high"] >= accuracy["low"]]

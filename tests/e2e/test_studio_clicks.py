@@ -278,8 +278,9 @@ def test_a_run_goes_on_from_an_earlier_one_and_is_finished_with_its_best(
         print(await page.run("document.querySelector('.figures.big').innerText"))
         ticks = "[...one.querySelectorAll('[text-anchor=end]')].map(text => text.textContent)"
         axes = await page.run(f"[...document.querySelectorAll('.chart')].map(one => {ticks})")
-        assert [len(set(axis)) for axis in axes] == [5, 5], "each line has a figure of its own"
-        assert axes[1][-1] == "100 %"
+        assert all(len(axis) == len(set(axis)) >= 3 for axis in axes), "each line has a figure of its own"
+        assert axes[0][0].strip("0.") == ""
+        assert axes[1][-1].startswith("100")
         await keep(page, "finished")
 
     browse(url, tmp_path, work, ready=READY)

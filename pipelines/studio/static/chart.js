@@ -1,31 +1,40 @@
 // Lines over epochs, as SVG: two colours and two dash patterns, so that neither eyes nor paper need the colours.
 
-import { h, svg } from "./dom.js";
+import { h, percent, svg } from "./dom.js";
 
 const WIDTH = 560;
 const HEIGHT = 240;
 const EDGE = { left: 62, right: 12, top: 12, bottom: 30 };
 
-// series: [{name, values, kind: "train" | "validation"}]; low and high: fixed ends of the axis, or null.
-export function lines(title, series, { low = null, high = null, planned = 0, format = null, best = null } = {}) {
+// series: [{name, values, kind: "train" | "validation"}]; share: values are shares, drawn up to 100 %; others from 0.
+export function lines(title, series, { share = false, planned = 0, best = null } = {}) {
   const all = series.flatMap((one) => one.values).filter((value) => Number.isFinite(value));
   const longest = Math.max(planned, 2, ...series.map((one) => one.values.length));
-  const bottom = low ?? Math.min(...all, Infinity);
-  const top = high ?? Math.max(...all, -Infinity);
-  const flat = high === null ? [bottom, bottom + 1] : [top - 1, top];
-  const [from, to] = !all.length ? [0, 1] : top > bottom ? [bottom, top] : flat;
-  const told = format ?? ((value) => value.toFixed(Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(to - from))))));
-  return drawn(title, series, { from, to, longest, best, format: told });
+  const [low, high] = share ? [Math.min(...all, 1), 1] : [0, Math.max(...all, 0)];
+  const { ticks, step } = round(...(low < high ? [low, high] : [0, 1]));
+  const digits = (size) => Math.max(0, -Math.floor(Math.log10(size) + 1e-9));
+  return drawn(title, series, { longest, best, ticks,
+    format: share ? (value) => percent(value) : (value) => value.toFixed(Math.min(6, Math.max(2, digits(step) + 1))),
+    mark: share ? (value) => percent(value, digits(100 * step)) : (value) => value.toFixed(digits(step)) });
 }
 
-function drawn(title, series, { from, to, longest, best, format }) {
+// Ticks at round values around all from low to high.
+function round(low, high) {
+  const rough = (high - low) / 5;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((times) => times * unit > rough * 0.999) * unit;
+  const [first, last] = [Math.floor(low / step + 1e-6), Math.ceil(high / step - 1e-6)];
+  return { step, ticks: Array.from({ length: last - first + 1 }, (_, place) => (first + place) * step) };
+}
+
+function drawn(title, series, { longest, best, ticks, format, mark }) {
+  const [from, to] = [ticks[0], ticks.at(-1)];
   const x = (place) => EDGE.left + (WIDTH - EDGE.left - EDGE.right) * (longest > 1 ? place / (longest - 1) : 0);
   const y = (value) => EDGE.top + (HEIGHT - EDGE.top - EDGE.bottom) * (1 - (value - from) / (to - from));
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words(title, series, format), class: "chart" });
-  for (let tick = 0; tick <= 4; tick += 1) {
-    const value = from + ((to - from) * tick) / 4;
+  for (const value of ticks) {
     picture.append(svg("line", { x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(value), y2: y(value), class: "grid" }),
-      svg("text", { x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, format(value)));
+      svg("text", { x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, mark(value)));
   }
   const step = Math.max(1, Math.ceil(longest / 8));
   for (let place = 0; place < longest; place += step) picture.append(svg("text", { x: x(place), y: HEIGHT - 8, "text-anchor": "middle" }, String(place + 1)));

@@ -26,7 +26,9 @@ export const at = (id) => document.getElementById(id);
 
 export const count = (number) => Number(number).toLocaleString("en");
 export const plural = (number, word, many = `${word}s`) => `${count(number)} ${number === 1 ? word : many}`;
-export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
+// A share as a number of a hundred: 100.0 has been rounded, 100 has not.
+export const points = (share, digits = 1) => (100 * share).toFixed(share === 0 || share === 1 ? 0 : digits);
+export const percent = (share, digits = 1) => `${points(share, digits)}\u00a0%`;
 
 export function short(number) {
   if (number >= 1e9) return `${(number / 1e9).toFixed(1)} G`;

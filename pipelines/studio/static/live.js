@@ -111,8 +111,8 @@ function began(live) {
 
 function plots(live) {
   return h("div", { class: "plots" },
-    lines("Loss", [series(live, "training", "loss", "train"), series(live, "validation", "val_loss", "validation")], { low: 0, planned: planned(live), best: best(live) }),
-    lines("Accuracy", [series(live, "training", "accuracy", "train"), series(live, "validation", "val_accuracy", "validation")], { high: 1, planned: planned(live), best: best(live), format: (one) => `${(100 * one).toFixed(0)} %` }));
+    lines("Loss", [series(live, "training", "loss", "train"), series(live, "validation", "val_loss", "validation")], { planned: planned(live), best: best(live) }),
+    lines("Accuracy", [series(live, "training", "accuracy", "train"), series(live, "validation", "val_accuracy", "validation")], { share: true, planned: planned(live), best: best(live) }));
 }
 
 const planned = (live) => Math.min(live.epochs.at(-1)?.planned ?? 0, Math.max(10, live.epochs.length * 2));

@@ -1,7 +1,7 @@
 // Results: the verdict, the figures, the photos behind each confusion, and runs side by side.
 
 import { get, post, query } from "./api.js";
-import { action, bytes, card, complain, count, h, percent, photo, plural, seconds, when } from "./dom.js";
+import { action, bytes, card, complain, count, h, percent, photo, plural, points, seconds, when } from "./dom.js";
 import { answers, job, on, state } from "./state.js";
 import { lines } from "./chart.js";
 
@@ -63,7 +63,7 @@ function runRow(run, chosen, buttons) {
 
 const WORDS = { None: "–", True: "yes", False: "no" };
 const plainly = (text) => WORDS[text] ?? text.slice(0, 400);
-const range = (given) => `${(100 * given.low).toFixed(1)} to ${(100 * given.high).toFixed(1)}`;
+const range = (given) => `${points(given.low)} to ${points(given.high)}`;
 const interval = (given) => `${percent(given.value)} (${range(given)})`;
 
 // MLflow's own page, as soon as it answers.
@@ -94,7 +94,7 @@ async function one(page, id) {
     h("dl", { class: "figures big card" }, figure("Test accuracy", percent(test.accuracy.value), range(test.accuracy)), figure("Macro F1", percent(test.macro_f1.value), range(test.macro_f1)), figure("Validation", percent(summary.validation.accuracy.value), range(summary.validation.accuracy)),
       figure("A photo takes", run.latency_ms ? `${run.latency_ms.toFixed(1)} ms` : "–", "here, as served"), figure("Size", run.size_bytes ? bytes(run.size_bytes) : "–", `${count(summary.model.num_parameters)} weights`), figure("It took", seconds(summary.seconds.total), `epoch ${summary.model.best_epoch} of ${summary.model.epochs_run} kept`)),
     card("Which is taken for which", h("p", { class: "soft" }, `${plural(test.num_images, "test photo")}: rows are what they are, columns what was said. Choose a cell to see its photos.`), matrix(run, id, photos), photos),
-    run.history ? h("div", { class: "plots" }, lines("Loss", [of(run, "training", "loss", "train"), of(run, "validation", "val_loss", "validation")], { low: 0, best: summary.model.best_epoch }), lines("Accuracy", [of(run, "training", "accuracy", "train"), of(run, "validation", "val_accuracy", "validation")], { high: 1, best: summary.model.best_epoch, format: (value) => `${(100 * value).toFixed(0)} %` })) : "",
+    run.history ? h("div", { class: "plots" }, lines("Loss", [of(run, "training", "loss", "train"), of(run, "validation", "val_loss", "validation")], { best: summary.model.best_epoch }), lines("Accuracy", [of(run, "training", "accuracy", "train"), of(run, "validation", "val_accuracy", "validation")], { share: true, best: summary.model.best_epoch })) : "",
     classTable(test),
     run.label_errors ? h("p", { class: "notice" }, `${plural(run.label_errors, "photo")} may have a wrong label; the report shows them.`) : "",
     h("details", { class: "card fold" }, h("summary", {}, "Its params, with every auto settled"), h("pre", { class: "log", tabIndex: 0 }, run.params)),
@@ -142,6 +142,9 @@ function classTable(test) {
 
 // --- several ---------------------------------------------------------------------------------------------------------
 
+// A dotted key that a narrow column breaks at its dots and underscores.
+const breakable = (key) => key.split(/(?<=[._])/).map((part) => [part, h("wbr")]);
+
 async function compare(page, ids) {
   const found = await get(`/api/compare?${query({ runs: ids.join(",") })}`);
   const head = ["", ...found.runs.map((run) => `${run.model} · ${run.run_id.slice(0, 15)}`)];
@@ -151,8 +154,8 @@ async function compare(page, ids) {
     sameData ? "" : h("p", { class: "notice" }, "These runs learnt from different photos, so their figures cannot be compared."),
     card("Figures", h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {},
       row("Validation", found.runs.map((run) => interval(run.validation.accuracy)), true), row("Test", found.runs.map((run) => interval(run.test.accuracy))), row("Verdict", found.runs.map((run) => run.verdict)), row("Weights", found.runs.map((run) => count(run.num_parameters))), row("Took", found.runs.map((run) => seconds(run.seconds))))))),
-    lines("Validation accuracy", found.runs.map((run, place) => ({ name: run.run_id.slice(9, 15), kind: `run-${place}`, values: found.histories[place]?.val_accuracy ?? [] })), { high: 1, format: (value) => `${(100 * value).toFixed(0)} %` }),
-    card("What was set differently", found.params.length ? h("div", { class: "scroll" }, h("table", { class: "small settings", style: { minWidth: `${6.6 * head.length}rem` } }, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, found.params.map((one) => row(one.key, one.values.map(plainly)))))) : h("p", {}, "Nothing: the params are the same.")));
+    lines("Validation accuracy", found.runs.map((run, place) => ({ name: run.run_id.slice(9, 15), kind: `run-${place}`, values: found.histories[place]?.val_accuracy ?? [] })), { share: true }),
+    card("What was set differently", found.params.length ? h("div", { class: "scroll" }, h("table", { class: "small settings", style: { minWidth: `${6.6 * head.length}rem` } }, h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, found.params.map((one) => row(breakable(one.key), one.values.map(plainly)))))) : h("p", {}, "Nothing: the params are the same.")));
   return null;
 }
 
