@@ -3,7 +3,7 @@
 import re
 
 from components.evaluate.content import TEMPLATES_DIR, Content, reproduce_commands, use_commands
-from components.evaluate.wording import interval, percent
+from components.evaluate.wording import file_size, interval, percent
 
 
 def render_card(content: Content) -> str:
@@ -14,7 +14,7 @@ def render_card(content: Content) -> str:
         loader=FileSystemLoader(TEMPLATES_DIR), autoescape=False, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"percent": percent, "interval": interval, "md": escape}
+    environment.filters |= {"percent": percent, "interval": interval, "file_size": file_size, "md": escape}
     return environment.get_template("model_card.md.j2").render(
         evaluation=content.evaluation,
         dataset=content.dataset,

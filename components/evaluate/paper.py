@@ -29,7 +29,7 @@ from components.evaluate.paper_pictures import explained_photos, fitted, small_p
 from components.evaluate.search import best_trials, search_sentences, trial_row
 from components.evaluate.slices import is_clear
 from components.evaluate.typesetting import plain, register_fonts, text_styles
-from components.evaluate.wording import epochs, interval, percent, photos
+from components.evaluate.wording import epochs, file_size, interval, percent, photos
 
 if TYPE_CHECKING:
     from reportlab.platypus import Flowable
@@ -151,7 +151,7 @@ class Story:
         self._heading("Model and training")
         speed = ""
         if info.latency_p50_ms is not None and info.size_bytes is not None:
-            speed = f" One photo takes {info.latency_p50_ms:.1f} ms here; the graph has {info.size_bytes / 1e6:.1f} MB."
+            speed = f" One photo takes {info.latency_p50_ms:.1f} ms here; the graph has {file_size(info.size_bytes)}."
         self._text(f"{facts.name} ({facts.kind}): {facts.num_parameters:,} parameters, "
                    f"{facts.num_trained_parameters:,} of them trained; {bundle.epochs_run} epochs run, epoch "
                    f"{bundle.best_epoch} kept.{speed}")  # fmt: skip

@@ -33,7 +33,7 @@ from components.evaluate.explain import spotlight
 from components.evaluate.leaderboard_page import table_of
 from components.evaluate.search import best_trials, search_sentences, trial_row
 from components.evaluate.slices import is_clear
-from components.evaluate.wording import epochs, interval, per_hundred, percent
+from components.evaluate.wording import epochs, file_size, interval, per_hundred, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -67,6 +67,7 @@ def render(content: Content) -> str:
         "count": lambda number: f"{number:,}",
         "decimal": lambda number: f"{number:.3f}",
         "epochs": epochs,
+        "file_size": file_size,
         "css": lambda share: f"{100 * share:.2f}%",
     }
     names = content.figures.class_names

@@ -31,6 +31,11 @@ def photos(num: int, word: str = "photo") -> str:
     return f"{num:,} {word}{'' if num == 1 else 's'}"
 
 
+def file_size(num_bytes: int) -> str:
+    """`592 kB`, `9.0 MB`."""
+    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e6 else f"{num_bytes / 1e3:.0f} kB"
+
+
 def epochs(first_and_last: tuple[int, int] | None) -> str:
     """`1–4`, `5`, and a dash for what never ran."""
     if first_and_last is None:

@@ -145,9 +145,13 @@ class Page:
 
     async def _click(self, found: str) -> None:
         await self.until(f"(element => element && !element.disabled)({found})")
-        x, y = await self._place(found)
-        await self.until(f"((element, met) => met && (element.contains(met) || met.contains(element)))"
-                         f"({found}, document.elementFromPoint({x}, {y}))", 5)  # fmt: skip
+        met = "(element, met) => Boolean(element && met && (element.contains(met) || met.contains(element)))"
+        deadline = time.monotonic() + 5
+        while True:  # what is drawn anew meanwhile may stand elsewhere
+            x, y = await self._place(found)
+            if await self.run(f"({met})({found}, document.elementFromPoint({x}, {y}))"):
+                break
+            assert time.monotonic() < deadline, f"something lies over {found}"
         self.clicks += 1
         for kind in ("mousePressed", "mouseReleased"):
             await self._mouse(kind, x, y)

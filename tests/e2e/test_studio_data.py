@@ -77,6 +77,11 @@ def test_classes_are_made_photos_dropped_into_them_and_one_taken_with_the_camera
         for name in ("green", "blue", "rde"):
             await make_class(page, name)
         await keep(page, "classes-empty")
+        await pick(page, "#class-name", "half a na")
+        await page.run("document.getElementById('class-name').focus(); document.querySelector('.class').id = 'old'")
+        ask(url, "api/data/uploaded", {})
+        await page.until("!document.getElementById('old')")
+        assert await page.run("document.activeElement.value") == "half a na", "what is being typed stays"
         for name in ("green", "blue"):
             await page.drop(written(tmp_path, *[name] * 12), shown_class(name))
             await says(page, shown_class(name), "12 photos")

@@ -1,7 +1,7 @@
 // Data: where the photos are, what is in each class, and what the audit finds.
 
 import { get, post, put, query, send } from "./api.js";
-import { action, at, bytes, card, complain, count, field, h, percent, photo, plural, say } from "./dom.js";
+import { action, bytes, card, complain, count, field, h, percent, photo, plural, say } from "./dom.js";
 import { changeData, on, reload, state } from "./state.js";
 import { auditCard } from "./audit.js";
 import { places } from "./places.js";
@@ -17,19 +17,25 @@ export async function show(page) {
   const doorsPart = h("div", {});
   const dataPart = h("div", {});
   page.append(head, doorsPart, dataPart);
+  const another = newClass();
   let audit = null;
+  let drawn = "";
   const draw = async () => {
     const found = await get("/api/data");
+    const typing = another.contains(document.activeElement);
     audit?.leave();
     audit = null;
-    doorsPart.replaceChildren(found.data ? h("details", { class: "card fold" }, h("summary", {}, "Choose other photos"), doors(found)) : doors(found));
+    const stands = JSON.stringify([found.data?.uri, found.own]);
+    if (stands !== drawn) doorsPart.replaceChildren(found.data ? h("details", { class: "card fold" }, h("summary", {}, "Choose other photos"), doors(found)) : doors(found));
+    drawn = stands; // what is open or being typed there stays until other photos are chosen
     if (!found.data) {
       dataPart.replaceChildren();
       return;
     }
     const { data } = found;
     audit = data.fault || !data.classes.length && data.editable ? null : auditCard(data, found.versions);
-    dataPart.replaceChildren(classesCard(data, draw), audit?.element ?? "", found.versions.length ? versionsCard(data, found.versions) : "", dvcCard(), nextStep(data));
+    dataPart.replaceChildren(classesCard(data, draw, another), audit?.element ?? "", found.versions.length ? versionsCard(data, found.versions) : "", dvcCard(), nextStep(data));
+    if (typing) another.querySelector("input").focus();
   };
   await draw();
   const off = on("data", () => draw().catch(complain));
@@ -99,7 +105,7 @@ function nextStep(data) {
 
 // --- classes ---------------------------------------------------------------------------------------------------------
 
-function classesCard(data, draw) {
+function classesCard(data, draw, another) {
   const facts = data.classes.length ? `${plural(data.num_photos, "photo")} in ${plural(data.classes.length, "class", "classes")}` : "No classes yet";
   const given = data.splits.length ? ` · split as given: ${data.splits.join(", ")}` : "";
   const element = h("section", { class: "card" },
@@ -107,7 +113,7 @@ function classesCard(data, draw) {
     h("p", { class: "soft small path" }, data.uri),
     data.fault ? h("p", { class: "fault", role: "alert" }, data.fault) : null,
     data.num_rejected ? h("details", {}, h("summary", {}, `${plural(data.num_rejected, "file")} that count for nothing`), h("ul", { class: "plain small" }, data.rejected.map(([path, why]) => h("li", {}, h("b", {}, path), " ", why)))) : null,
-    h("div", { class: "classes" }, data.classes.map((each) => classCard(each, data, draw)), data.editable ? newClass() : null),
+    h("div", { class: "classes" }, data.classes.map((each) => classCard(each, data, draw)), data.editable ? another : null),
     !data.classes.length && !data.editable ? h("p", { class: "soft" }, "The photos of an archive or an address are looked at when they are audited.") : null);
   return element;
 }
@@ -144,18 +150,19 @@ function classCard(each, data, draw) {
   return element;
 }
 
+// One form for as long as the screen stands: what is being typed outlives that the classes are drawn anew.
 function newClass() {
   const name = h("input", { type: "text", id: "class-name", "aria-label": "Name of a new class", placeholder: "Name of a class", autocomplete: "off", maxLength: 100 });
   return h("form", { class: "class new", onsubmit: async (event) => {
     event.preventDefault();
     try {
       await post("/api/data/classes", { name: name.value });
+      name.value = "";
       await reload();
-      setTimeout(() => at("class-name")?.focus(), 100);
     } catch (error) {
       complain(error);
-      name.focus();
     }
+    name.focus();
   } }, h("h3", {}, "Another class"), name, h("button", { class: "button", id: "add-class" }, "Add the class"));
 }
 

@@ -45,7 +45,7 @@ from components.evaluate.metrics import figures
 from components.evaluate.mistakes import Answer
 from components.evaluate.paper import write_pdf
 from components.evaluate.report import data_uri, render
-from components.evaluate.wording import interval, percent
+from components.evaluate.wording import file_size, interval, percent
 
 HOSTILE = (
     "<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "$\\frac{a}{b}$ & {{ 7 * 7 }}",
@@ -318,6 +318,11 @@ def test_the_params_of_the_report_are_params_that_darkroom_takes(tmp_path: Path)
 )
 def test_percentages_are_short_and_rounded_ones_look_so(share: float | None, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(("num_bytes", "text"), [(9_600, "10 kB"), (592_000, "592 kB"), (9_040_000, "9.0 MB")])
+def test_sizes_say_what_there_is(num_bytes: int, text: str) -> None:
+    assert file_size(num_bytes) == text
 
 
 def test_intervals_name_their_unit_once() -> None:
