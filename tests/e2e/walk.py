@@ -107,6 +107,7 @@ async def saved(path: Path, begins: bytes) -> bytes:
 async def trained(page: Page) -> str:
     """Waits for the training that was started; gives its run."""
     await page.until("document.querySelector('.live h1')")
+    await page.until("document.querySelector('.now')?.textContent")
     await page.until("document.querySelectorAll('.line.train').length >= 1 && "
                      "document.querySelector('.line.train').points.length >= 2", TRAIN_SECONDS)  # fmt: skip
     await keep(page, "live")

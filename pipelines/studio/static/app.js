@@ -14,6 +14,7 @@ const SCREENS = { data, model, training, live, results, try: trying };
 const NAMES = { data: "Data", model: "Model", training: "Training", live: "Live", results: "Results", try: "Try" };
 let shown = null;
 let leave = null;
+let turn = 0;
 
 function place() {
   const [name, ...rest] = location.hash.slice(1).split("/");
@@ -22,6 +23,8 @@ function place() {
 
 async function show() {
   const [name, rest] = place();
+  turn += 1;
+  const mine = turn;
   leave?.();
   leave = null;
   calm();
@@ -32,11 +35,17 @@ async function show() {
   main.replaceChildren(page);
   main.setAttribute("aria-busy", "true");
   document.title = `${NAMES[name]} · Darkroom`;
+  let left = null;
   try {
-    leave = (await SCREENS[name].show(page, rest)) ?? null;
+    left = await SCREENS[name].show(page, rest);
   } catch (error) {
     complain(error);
   }
+  if (mine !== turn) { // another screen was asked for meanwhile
+    left?.();
+    return;
+  }
+  leave = left;
   main.removeAttribute("aria-busy");
   showMagic();
   scrollTo(0, 0);

@@ -57,7 +57,7 @@ export async function show(page, [asked]) {
 
 // The page in parts, each drawn anew only when what it shows is another: a button that is pressed stays where it is.
 function parts(log) {
-  const slots = ["head", "fault", "steps", "figures", "plots", "trials"].map((name) => h("div", { class: `part ${name}-part` }));
+  const slots = ["head", "fault", "steps", "now", "figures", "plots", "trials"].map((name) => h("div", { class: `part ${name}-part` }));
   const known = [];
   const fold = h("details", { class: "card fold log-fold" }, h("summary", {}, "Log"), log.element);
   const draw = (live) => {
@@ -67,6 +67,7 @@ function parts(log) {
       [[live.id, live.state, live.finishing, live.run_id, live.started, live.ended, ...live.steps.map((step) => step.state)], () => head(live, going)],
       [live.error, () => live.error ? h("p", { class: "notice fault", role: "alert" }, live.error) : ""],
       [[live.steps, going], () => live.steps.length ? stepper(live) : going ? h("progress", { "aria-label": live.title }) : ""],
+      [[going, newest(log.text)], () => going && live.steps.length ? h("p", { class: "now soft" }, newest(log.text)) : ""],
       [[live.epochs.length, live.part, live.state, live.steps], () => live.epochs.length || live.part ? figures(live) : ""],
       [live.epochs, () => live.epochs.length ? plots(live) : ""],
       [live.trials, () => live.trials.length ? trials(live.trials) : ""],
@@ -103,6 +104,9 @@ function elsewhere(live) {
   get(`/api/jobs/${live.id}`).then(({ output }) => output && place.replaceChildren(h("a", { class: "button", id: "elsewhere", href: output.url, target: "_blank", rel: "noopener" }, "See it on Kubeflow"))).catch(complain);
   return place;
 }
+
+// What the run told last, without its time and its step.
+const newest = (text) => (text.split("\n").at(-2) ?? "").replace(/^\s*[\d:]+\s+\w+\s+/, "");
 
 function began(live) {
   if (!live.started) return "";
