@@ -118,11 +118,11 @@ def _judge_alone(records: Sequence[Record], params: PreprocessParams) -> tuple[l
 
 def _find_near(records: Sequence[Record], scanned: Scan, params: PreprocessParams) -> np.ndarray:
     policies = params.audit.near_duplicates, params.audit.leakage, params.audit.contradictory_labels
-    if set(policies) == {"ignore"}:
-        return np.empty((0, 2), np.int64)
     usable = [
         record.kept and min(record.native_height or 0, record.native_width or 0) >= MIN_NEAR_SIDE for record in records
     ]
+    if set(policies) == {"ignore"} or not any(usable):
+        return np.empty((0, 2), np.int64)
     started = time.monotonic()
     near = find_near(scanned.sketches, np.array(usable, bool), scanned.pixels)
     log.info("Compared %s photos with each other in %.1f s.", f"{sum(usable):,}", time.monotonic() - started)

@@ -15,7 +15,7 @@ from components.contract.console import asked_to_finish, finish_is_done, note_pr
 from components.contract.dataset import DatasetInfo
 from components.contract.errors import ModelError, ParamsError
 from components.contract.resolve import resolve_train
-from components.contract.study import StudyInfo
+from components.contract.study import StudyInfo, Trial
 from components.contract.tracking import Run, child_run, end_run
 from components.contract.train_params import TrainParams
 from components.contract.tune_params import Space, TuneParams, with_values
@@ -86,6 +86,9 @@ class Search:
         """
         with self._opened() as study:
             sweep(study)
+            for known in self._described(study):
+                note_progress("trial", number=known.number, state=known.state, values=known.values,
+                              accuracy=known.accuracy)  # fmt: skip
             done = ended(study)
             if done:
                 log.info("The study %s has %d of %d trials already; the search goes on.", self.name, done,
@@ -163,12 +166,16 @@ class Search:
             chosen = chosen.model_copy(update={"image_size": own})
         return resolve_train(chosen, prepared)[0]
 
+    def _described(self, study: "optuna.Study") -> tuple[Trial, ...]:
+        """All trials that have ended, those of earlier searches too."""
+        return tuple(described(trial, self._tune.objectives) for trial in study.get_trials(deepcopy=False)
+                     if trial.state.is_finished())  # fmt: skip
+
     def _info_of(self, study: "optuna.Study", parent: Run) -> StudyInfo:
         import optuna
 
         objectives = self._tune.objectives
-        trials = tuple(described(trial, objectives) for trial in study.get_trials(deepcopy=False)
-                       if trial.state.is_finished())  # fmt: skip
+        trials = self._described(study)
         front = front_of(study, trials)
         importance: dict[str, float] = {}
         known = accuracies(study, objectives)

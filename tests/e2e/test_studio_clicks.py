@@ -123,7 +123,7 @@ def test_a_search_shows_its_trials_and_is_stopped_and_resumed(url: str, tmp_path
             "[...document.querySelectorAll('.trials-part tbody tr')].map(row => row.cells[1].textContent)"
         )
         await keep(page, "trials")
-        assert len(states) == 3, states
+        assert len([state for state in states if state != "failed"]) == 3, "the one that was stopped is tried again"
         await go(page, "training")
         await pick(page, "[data-key='tune.trials'] input", "0")
         await page.until(f"{READY}")

@@ -118,10 +118,18 @@ def test_every_pruner_works(dataset: tuple[Path, DatasetInfo], pruner: str) -> N
     assert pruner != "none" or all(trial.state == "complete" for trial in study.trials)
 
 
-def test_a_finished_search_is_not_searched_again_and_a_larger_budget_goes_on(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_finished_search_is_not_searched_again_and_a_larger_budget_goes_on(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = search(dataset[1], trials=6)[1]
-    again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(lambda *_: pytest.fail("tried"), Run(None))
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+    with running_step("tune"):
+        again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(lambda *_: pytest.fail("tried"), Run(None))
     assert again == first
+    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [(event["number"], event["accuracy"]) for event in told if event["event"] == "trial"] == [
+        (trial.number, trial.accuracy) for trial in first.trials
+    ], "whoever follows sees the trials of earlier searches too"
     more = search(dataset[1], trials=8)[1]
     assert more.trials[:6] == first.trials
     assert len(more.trials) == 8
