@@ -9,7 +9,7 @@ from rich.table import Table
 
 from components.contract.evaluation import Interval
 from components.contract.resolve import Resolution
-from components.evaluate.wording import interval, percent
+from components.evaluate.wording import estimate
 
 if TYPE_CHECKING:
     from pipelines.runs import Removal, RunFolder
@@ -147,5 +147,4 @@ def _search(study: dict[str, Any]) -> str:
 
 
 def _figure(given: dict[str, float]) -> str:
-    figure = Interval.model_validate(given)
-    return f"{percent(figure.value)} ({interval(figure)})"
+    return estimate(Interval.model_validate(given))

@@ -7,7 +7,7 @@ from components.contract.bundle import BundleInfo
 from components.contract.dataset import DatasetInfo
 from components.contract.evaluation import AllFigures, ClassFigures, EvaluationInfo, Figures
 from components.evaluate.slices import is_clear
-from components.evaluate.wording import interval, listed, percent, photos
+from components.evaluate.wording import estimate, interval, listed, percent, photos
 
 WEAK_RECALL = 0.1
 """How far below the mean recall a class stands out."""
@@ -55,7 +55,7 @@ def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Ite
                f"{comparison.num_lost}.")  # fmt: skip
     if figures.folds is not None:
         yield (f"Across {figures.folds.num_folds} folds a head on the same features reaches "
-               f"{percent(figures.folds.accuracy.value)} ({interval(figures.folds.accuracy)}), from "
+               f"{estimate(figures.folds.accuracy)}, from "
                f"{percent(min(figures.folds.accuracies))} in the worst fold to "
                f"{percent(max(figures.folds.accuracies))} in the best: that is how much one small test split can "
                "mislead.")  # fmt: skip

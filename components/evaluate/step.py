@@ -32,7 +32,7 @@ from components.evaluate.predictions import write_predictions
 from components.evaluate.report import render
 from components.evaluate.showcase import read_originals, showcase
 from components.evaluate.slices import Original
-from components.evaluate.wording import interval, percent
+from components.evaluate.wording import estimate
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +104,7 @@ def evaluate(
             ))  # fmt: skip
         run.log_metrics(metrics_of(info, found))
         run.log_artifacts(evaluation_dir, "evaluation")
-    log.info("Test accuracy %s (%s), macro F1 %s (%s)", percent(info.test.accuracy.value), interval(info.test.accuracy),
-             percent(info.test.macro_f1.value), interval(info.test.macro_f1))  # fmt: skip
+    log.info("Test accuracy %s, macro F1 %s", estimate(info.test.accuracy), estimate(info.test.macro_f1))
     log.info("Verdict: %s. %s", info.gate.verdict, " ".join(info.gate.reasons))
     return info
 

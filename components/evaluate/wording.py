@@ -15,6 +15,11 @@ def interval(figure: Interval) -> str:
     return f"{_points(figure.low)}–{_points(figure.high)} %"
 
 
+def estimate(figure: Interval) -> str:
+    """`97.2 % (95.0–98.5 %)`."""
+    return f"{percent(figure.value)} ({interval(figure)})"
+
+
 def per_hundred(share: float) -> str:
     """A share as a number of a hundred, without decimals."""
     return f"{100 * share:.0f}"

@@ -15,6 +15,7 @@ from tests.e2e.walk import (
     READY,
     ask,
     colours,
+    finished,
     go,
     keep,
     needs_browser,
@@ -164,8 +165,7 @@ def test_a_training_goes_on_while_the_studio_is_gone_and_the_page_finds_it_again
             await page.call("Page.reload")
             await page.until(f"{READY} && {epochs} > {seen}", 60)
             await page.click("#finish")
-            await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", 300)
-            assert not await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
+            await finished(page, 300)
             await keep(page, "found-again")
 
     with studio(tmp_path, port) as url:

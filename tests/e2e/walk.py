@@ -105,6 +105,13 @@ async def saved(path: Path, begins: bytes) -> bytes:
     return content
 
 
+async def finished(page: Page, seconds: float = TRAIN_SECONDS) -> None:
+    """Waits until the run that is shown is over, and without a fault."""
+    await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", seconds)
+    fault = await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
+    assert not fault, fault
+
+
 async def trained(page: Page) -> str:
     """Waits for the training that was started; gives its run."""
     await page.until("document.querySelector('.live h1')")
@@ -112,9 +119,7 @@ async def trained(page: Page) -> str:
     await page.until("document.querySelectorAll('.line.train').length >= 1 && "
                      "document.querySelector('.line.train').points.length >= 2", TRAIN_SECONDS)  # fmt: skip
     await keep(page, "live")
-    await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", TRAIN_SECONDS)
-    fault = await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
-    assert not fault, fault
+    await finished(page)
     run_id = await page.run("document.getElementById('to-results').hash.split('/')[1]")
     await page.click("#to-results")
     await page.until("document.querySelector('.verdict h2')")

@@ -14,7 +14,6 @@ const SCREENS = { data, model, training, live, results, try: trying };
 const NAMES = { data: "Data", model: "Model", training: "Training", live: "Live", results: "Results", try: "Try" };
 let shown = null;
 let leave = null;
-let turn = 0;
 
 function place() {
   const [name, ...rest] = location.hash.slice(1).split("/");
@@ -23,8 +22,6 @@ function place() {
 
 async function show() {
   const [name, rest] = place();
-  turn += 1;
-  const mine = turn;
   leave?.();
   leave = null;
   calm();
@@ -41,7 +38,7 @@ async function show() {
   } catch (error) {
     complain(error);
   }
-  if (mine !== turn) { // another screen was asked for meanwhile
+  if (!page.isConnected) { // another screen was asked for meanwhile
     left?.();
     return;
   }

@@ -62,19 +62,20 @@ function parts(log) {
   const fold = h("details", { class: "card fold log-fold" }, h("summary", {}, "Log"), log.element);
   const draw = (live) => {
     const going = live.state === "running" || live.state === "waiting";
+    const now = going && live.steps.length ? newest(log.text) : "";
     if (!known.length) fold.open = !live.steps?.length;
     [
       [[live.id, live.state, live.finishing, live.run_id, live.started, live.ended, ...live.steps.map((step) => step.state)], () => head(live, going)],
       [live.error, () => live.error ? h("p", { class: "notice fault", role: "alert" }, live.error) : ""],
       [[live.steps, going], () => live.steps.length ? stepper(live) : going ? h("progress", { "aria-label": live.title }) : ""],
-      [[going, newest(log.text)], () => going && live.steps.length ? h("p", { class: "now soft" }, newest(log.text)) : ""],
+      [now, () => now ? h("p", { class: "now soft" }, now) : ""],
       [[live.epochs.length, live.part, live.state, live.steps], () => live.epochs.length || live.part ? figures(live) : ""],
       [live.epochs, () => live.epochs.length ? plots(live) : ""],
       [live.trials, () => live.trials.length ? trials(live.trials) : ""],
     ].forEach(([facts, render], place) => {
-      const now = JSON.stringify(facts);
-      if (known[place] === now) return;
-      known[place] = now;
+      const shows = JSON.stringify(facts);
+      if (known[place] === shows) return;
+      known[place] = shows;
       slots[place].replaceChildren(render());
     });
   };
@@ -105,8 +106,11 @@ function elsewhere(live) {
   return place;
 }
 
-// What the run told last, without its time and its step.
-const newest = (text) => (text.split("\n").at(-2) ?? "").replace(/^\s*[\d:]+\s+\w+\s+/, "");
+// What the run told last, in a whole line, without its time and its step.
+function newest(text) {
+  const end = Math.max(0, text.lastIndexOf("\n"));
+  return text.slice(text.lastIndexOf("\n", end - 1) + 1, end).replace(/^\s*[\d:]+\s+\w+\s+/, "");
+}
 
 function began(live) {
   if (!live.started) return "";
