@@ -1,7 +1,10 @@
 """CIFAR's binary batches and MNIST's IDX files become class folders of PNG files, so that all else sees photos."""
 
+import contextlib
 import gzip
 import logging
+import math
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -11,6 +14,7 @@ from typing import IO, Final, cast
 
 import numpy as np
 
+from components.contract.budget import Budget, PacedFile, open_regular, read_regular
 from components.contract.dataset import SplitName
 from components.contract.errors import DataError
 from components.preprocess.listing import list_folder
@@ -25,7 +29,12 @@ PICKLE_NAME: Final = re.compile(r"(.*/)?(data_batch_1|batches\.meta)")
 CLASS_FILES: Final = ("batches.meta.txt", "fine_label_names.txt")
 
 IDX_IMAGES, IDX_LABELS = 0x803, 0x801
-MAX_IDX_BYTES: Final = 2**32
+MAX_BYTES: Final = 2**30
+"""Of the pictures in one file; the largest data sets in these formats have 640 MB."""
+SMALL_BYTES: Final = 2**26
+MAX_RATIO: Final = 200
+CHUNK_BYTES: Final = 2**20
+MAX_NAMES_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,10 @@ def unpack(folder: Path, target: Path) -> None:
 def _class_names(paths: Sequence[Path]) -> list[str]:
     for path in paths:
         if path.name in CLASS_FILES:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            try:
+                lines = read_regular(path, MAX_NAMES_BYTES).decode("utf-8", "replace").splitlines()
+            except OSError as error:
+                raise DataError(f"{path.name} must be a readable list of classes; {error.strerror}.") from None
             return [line.strip().replace("/", "-") for line in lines if line.strip()]
     return []
 
@@ -117,7 +129,10 @@ def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
     """Rows of one label byte (CIFAR-100: coarse, then fine) and 3 × 32 × 32 colour values, plane by plane."""
     num_labels = 2 if has_coarse else 1
     row_bytes = num_labels + 3 * CIFAR_SIDE**2
-    content = np.fromfile(path, np.uint8)
+    budget = _budget(path)
+    with _explaining(path, "CIFAR batch"), open_regular(path) as file:
+        content = np.frombuffer(_read_all(file, os.fstat(file.fileno()).st_size, budget), np.uint8)
+    budget.spend(num_members=len(content) // row_bytes)
     if len(content) == 0 or len(content) % row_bytes:
         raise DataError(f"A CIFAR batch must hold rows of {row_bytes:,} bytes; {path.name} has {len(content):,} bytes. "
                         "Fetch it again.")  # fmt: skip
@@ -142,32 +157,61 @@ def _read_idx(path: Path, paths: Sequence[Path]) -> Batch:
 
 def _idx_values(path: Path, magic: int) -> np.ndarray:
     """The array of an IDX file: uint8 (n,) or (n, height, width)."""
-    try:
-        with _open_idx(path) as file:
-            num_dimensions = magic & 0xFF
-            header = np.frombuffer(file.read(4 + 4 * num_dimensions), ">u4").astype(np.int64)
-            if len(header) != num_dimensions + 1 or header[0] != magic:
-                raise DataError(f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. "
-                                "Fetch it again.")  # fmt: skip
-            shape = tuple(header[1:].tolist())
-            num_bytes = int(np.prod(header[1:].astype(object)))
-            if num_bytes > MAX_IDX_BYTES:
-                raise DataError(
-                    f"An IDX file may hold at most {MAX_IDX_BYTES:,} bytes; {path.name} says {num_bytes:,}."
-                )
-            content = file.read(num_bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path.name} must be an intact IDX file; it cannot be read: {error}. Fetch it again."
-        ) from None
+    budget = _budget(path)
+    with _explaining(path, "IDX file"), _open_idx(path, budget) as file:
+        num_dimensions = magic & 0xFF
+        header = np.frombuffer(file.read(4 + 4 * num_dimensions), ">u4").astype(np.int64)
+        if len(header) != num_dimensions + 1 or header[0] != magic:
+            raise DataError(f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. "
+                            "Fetch it again.")  # fmt: skip
+        shape = tuple(header[1:].tolist())
+        num_bytes = math.prod(shape)
+        if num_bytes > budget.max_bytes:
+            raise budget.exceeded(f"hold at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}")
+        if 0 in shape[1:]:
+            raise DataError(f"Pictures of an IDX file must have pixels; those of {path.name} have "
+                            f"{' × '.join(map(str, shape[1:]))}. Fetch it again.")  # fmt: skip
+        budget.spend(num_members=shape[0])
+        content = _read_all(file, num_bytes + 1, budget)
     if len(content) != num_bytes:
         raise DataError(f"{path.name} must hold {num_bytes:,} values, as its header says; it holds "
                         f"{'more' if len(content) > num_bytes else f'{len(content):,}'}. Fetch it again.")  # fmt: skip
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _open_idx(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path)) if path.name.endswith(".gz") else path.open("rb")
+def _budget(path: Path) -> Budget:
+    num_bytes = path.stat().st_size
+    return Budget(
+        f"The file {path.name}", "Give its pictures as folders of photos.", members="pictures",
+        max_bytes=min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * num_bytes)) if path.name.endswith(".gz") else MAX_BYTES,
+    )  # fmt: skip
+
+
+def _read_all(file: IO[bytes], num_bytes: int, budget: Budget) -> bytearray:
+    """Up to so many bytes, as far as the file holds them: memory grows with what is there, not with a promise."""
+    content = bytearray()
+    while len(content) < num_bytes and (chunk := file.read(min(CHUNK_BYTES, num_bytes - len(content)))):
+        budget.spend(len(chunk))
+        content += chunk
+    return content
+
+
+@contextlib.contextmanager
+def _explaining(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} must be an intact {kind}; it cannot be read: {error}. "
+                        "Fetch it again.") from None  # fmt: skip
+
+
+@contextlib.contextmanager
+def _open_idx(path: Path, budget: Budget) -> Iterator[IO[bytes]]:
+    with open_regular(path) as file:
+        if path.name.endswith(".gz"):
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=PacedFile(file, budget)))
+        else:
+            yield file
 
 
 def _split_of(name: str) -> SplitName:

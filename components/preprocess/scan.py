@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from components.contract.budget import open_regular
 from components.contract.cores import num_cores
 from components.contract.errors import ImageError
 from components.contract.image import MAX_BYTES, Resize, decode
@@ -193,14 +194,14 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
 
 
 def _read(found: FoundFile) -> tuple[bytes, str | None]:
-    """The file's content and identity. It is opened without waiting: a pipe may have taken its place."""
-    file = os.open(found.location, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(file, "rb") as stream:
-        seen = identity(os.fstat(file))
-        data = stream.read(MAX_BYTES + 1)
-        unchanged = identity(os.fstat(file)) == seen
-    if len(data) > MAX_BYTES:
-        raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")
+    """The file's content and identity. Anything but a regular file is refused: a table may name a pipe or device."""
+    with open_regular(found.location) as file:
+        status = os.fstat(file.fileno())
+        if status.st_size > MAX_BYTES:
+            raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")
+        seen = identity(status)
+        data = file.read(status.st_size)
+        unchanged = identity(os.fstat(file.fileno())) == seen
     return data, seen if unchanged else None
 
 

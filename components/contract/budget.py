@@ -1,0 +1,189 @@
+"""The budget of foreign input: bytes, members, seconds and memory.
+
+Archives, tables, binary files, downloads, prediction logs and folders come from anyone. Whoever reads one spends from
+its budget while reading, whatever a header promises; an overdrawn budget is an error that names the limit.
+"""
+
+import errno
+import os
+import resource
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, BinaryIO, Final, TypeVar
+
+from components.contract.errors import DarkroomError, DataError
+
+MAX_MEMBERS: Final = 1_000_000
+MAX_MEMORY_BYTES: Final = 2**29
+"""What the bookkeeping of one input, such as the names of its members, may take."""
+
+START_SECONDS: Final = 30.0
+BYTES_PER_SECOND: Final = 10**6
+MEMBERS_PER_SECOND: Final = 100
+"""Far slower than a slow disk: input that falls behind this pace is made to keep a reader busy."""
+
+POLL_SECONDS: Final = 0.2
+
+T = TypeVar("T")
+
+
+@dataclass
+class Budget:
+    """What one input may cost.
+
+    Attributes:
+        subject: the input in messages, such as "The archive photos.zip".
+        advice: what the user can do when it costs more.
+        max_bytes: of its content.
+        max_members: files and folders, rows, pictures or keys.
+        max_memory_bytes: see MAX_MEMORY_BYTES.
+        start_seconds: granted to any input; its content earns more.
+        bytes_per_second: the pace that earns time.
+        members_per_second: the same for members.
+        basis: where `max_bytes` comes from, for the message.
+        members: what its members are called.
+        error: what is raised.
+    """
+
+    subject: str
+    advice: str
+    max_bytes: int = sys.maxsize
+    max_members: int = MAX_MEMBERS
+    max_memory_bytes: int = MAX_MEMORY_BYTES
+    start_seconds: float = START_SECONDS
+    bytes_per_second: float = BYTES_PER_SECOND
+    members_per_second: float = MEMBERS_PER_SECOND
+    basis: str = ""
+    members: str = "files and folders"
+    error: type[DarkroomError] = DataError
+    num_bytes: int = field(default=0, init=False)
+    num_members: int = field(default=0, init=False)
+    memory_bytes: int = field(default=0, init=False)
+    _started: float = field(default_factory=time.monotonic, init=False)
+
+    def spend(self, num_bytes: int = 0, *, num_members: int = 0, memory_bytes: int = 0) -> None:
+        """Notes what was read.
+
+        Raises:
+            DarkroomError: of the kind `error`, when that is more than the budget holds.
+        """
+        self.num_bytes += num_bytes
+        self.num_members += num_members
+        self.memory_bytes += memory_bytes
+        if self.num_bytes > self.max_bytes:
+            raise self.exceeded(f"hold at most {self.max_bytes:,} bytes{self.basis}", "it holds more")
+        if self.num_members > self.max_members:
+            raise self.exceeded(f"hold at most {self.max_members:,} {self.members}", "it holds more")
+        if self.memory_bytes > self.max_memory_bytes:
+            raise self.exceeded(f"need at most {self.max_memory_bytes / 1e6:,.0f} MB of memory to be listed",
+                                f"after {self.num_members:,} {self.members} it needs more")  # fmt: skip
+        self.check_pace()
+
+    def check_pace(self) -> None:
+        """Ends the reading of input that keeps its reader busy and yields next to nothing.
+
+        Raises:
+            DarkroomError: of the kind `error`.
+        """
+        allowed = (self.start_seconds + self.num_bytes / self.bytes_per_second
+                   + self.num_members / self.members_per_second)  # fmt: skip
+        elapsed = time.monotonic() - self._started
+        if elapsed > allowed:
+            raise self.exceeded(f"yield its content within {allowed:,.0f} s",
+                                f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes were read")  # fmt: skip
+
+    def exceeded(self, limit: str, state: str) -> DarkroomError:
+        """The error for input that breaks a limit: what must hold, and how it is instead."""
+        return self.error(f"{self.subject} must {limit}; {state}. {self.advice}")
+
+    def wait_for(self, work: Callable[[], T], seconds: float) -> T:
+        """Runs work that cannot be interrupted, such as a library's call, within seconds and memory.
+
+        Work that exceeds them stays behind in a daemon thread, so it ends with the process at the latest.
+
+        Raises:
+            DarkroomError: of the kind `error`; and whatever the work raises.
+        """
+        outcome: list[T] = []
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                outcome.append(work())
+            except BaseException as error:  # raised again in the thread that waits
+                failure.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        deadline, peak = time.monotonic() + seconds, _peak_memory()
+        thread.start()
+        while thread.is_alive():
+            thread.join(POLL_SECONDS)
+            if thread.is_alive() and time.monotonic() > deadline:
+                raise self.exceeded(f"answer within {seconds:,.0f} s", "it does not")
+            if _peak_memory() - peak > 4 * self.max_memory_bytes:
+                raise self.exceeded(f"be listed in at most {4 * self.max_memory_bytes / 1e6:,.0f} MB of memory",
+                                    "it needs more")  # fmt: skip
+        if failure:
+            raise failure[0]
+        return outcome[0]
+
+
+class PacedFile:
+    """An open file that checks its budget's pace whenever a decompressor asks for more, and what it asks for."""
+
+    def __init__(self, file: IO[bytes], budget: Budget):
+        self._file = file
+        self._budget = budget
+
+    def read(self, size: int = -1) -> bytes:
+        self._budget.check_pace()
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a regular file for reading, and nothing else: a pipe would wait for ever, a device never ends.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a folder, pipe or device instead of a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file, at most as much as its size said when it was opened.
+
+    Files that the kernel makes up, as those in /proc, have no size and count as empty.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger than `max_bytes`.
+    """
+    with open_regular(path) as file:
+        num_bytes = os.fstat(file.fileno()).st_size
+        if num_bytes > max_bytes:
+            raise OSError(errno.EFBIG, f"it has {num_bytes:,} bytes, more than the {max_bytes:,} that are read",
+                          str(path))  # fmt: skip
+        return file.read(num_bytes)
+
+
+def _peak_memory() -> int:
+    """The largest resident size that this process has had, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
