@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from components.contract import archive
+from components.contract.documents import DocumentError, parse_yaml
 from components.contract.errors import DataError
 
 DATA_DIR: Final = Path("data")
@@ -127,11 +127,13 @@ def repository() -> Path:
 
 def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> Version | None:
     """None where the commit removed the data."""
-    from ruamel.yaml import YAML
-
     text = _git(root, "show", f"{commit}:{pointer}", check=False)
-    outs: Sequence[Mapping[str, Any]] = (YAML(typ="safe", pure=True).load(text) or {}).get("outs", []) if text else []
-    if not outs:
+    try:
+        tree = parse_yaml(text) if text else None
+    except DocumentError:  # a commit may hold anything under this name
+        return None
+    outs = tree.get("outs") if isinstance(tree, dict) else None
+    if not isinstance(outs, list) or not outs or not isinstance(outs[0], dict):
         return None
     path = pointer.removesuffix(".dvc")
     return Version(Path(path).name, path, commit, date, subject, str(outs[0].get("md5", "")), outs[0].get("nfiles", 1),

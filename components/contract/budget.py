@@ -5,6 +5,7 @@ its budget while reading, whatever a header promises; an overdrawn budget is an 
 """
 
 import errno
+import functools
 import os
 import resource
 import stat
@@ -161,16 +162,21 @@ def open_regular(path: Path) -> BinaryIO:
         OSError: it cannot be opened, or is no regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_dev in _kernel_devices():
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is a folder, pipe or device instead of a regular file", str(path))
     return os.fdopen(descriptor, "rb")
 
 
+@functools.cache
+def _kernel_devices() -> frozenset[int]:
+    """Where files are made up by the kernel while they are read, which may wait for ever or never end."""
+    return frozenset(Path(folder).stat().st_dev for folder in ("/proc", "/sys") if Path(folder).is_dir())
+
+
 def read_regular(path: Path, max_bytes: int) -> bytes:
     """The content of a regular file, at most as much as its size said when it was opened.
-
-    Files that the kernel makes up, as those in /proc, have no size and count as empty.
 
     Raises:
         OSError: it cannot be read, is no regular file, or is larger than `max_bytes`.

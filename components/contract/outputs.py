@@ -12,8 +12,12 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from components.contract.budget import read_regular
 from components.contract.errors import ArtifactError
 from components.contract.faults import explain
+
+MAX_JSON_BYTES: Final = 2**28
+"""Of what a step writes as JSON; a thousand classes take some megabytes."""
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says where a disk, or a user's share of it, is full."""
@@ -87,7 +91,7 @@ def read_json(path: Path, model: type[ModelT], what: str) -> ModelT:
         ArtifactError: missing, damaged, or of another format version.
     """
     try:
-        return model.model_validate_json(path.read_bytes())
+        return model.model_validate_json(read_regular(path, MAX_JSON_BYTES))
     except FileNotFoundError:
         raise ArtifactError(f"A {what} must hold {path.name}; there is none in {path.parent}. Run its step.") from None
     except OSError as error:

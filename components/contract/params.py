@@ -4,13 +4,13 @@ YAML, `--set` and the JSON strings that KFP hands to the steps all go through th
 `auto` are settled by `resolve` before anything is compiled or run.
 """
 
-import io
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, Strict, ValidationError
 
+from components.contract.documents import DocumentError, check_tree, parse_yaml, read_yaml
 from components.contract.errors import ParamsError
 from components.contract.evaluation import VerdictWord
 from components.contract.faults import expects, explain
@@ -217,34 +217,28 @@ def dump_section(section: Section) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        tree = read_yaml(path)
     except FileNotFoundError:
         raise ParamsError(f"A params file must exist at {path}; there is none. Name one with --params FILE.") from None
+    except DocumentError as error:
+        raise ParamsError(f"{path} must be YAML; it is not: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} must be a readable text file: {error}.") from None
-    except YAMLError as error:
-        raise ParamsError(f"{path} must be YAML; it is not: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise ParamsError(f"{path} must hold the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
     return tree
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     key, equals, text = override.partition("=")
     keys = key.strip().split(".")
     if not equals or len(keys) < 2 or not all(keys):
         raise ParamsError(f"--set takes section.key=value, such as train.epochs=5; found {override!r}.")
     try:
-        value = YAML(typ="safe", pure=True).load(io.StringIO(text))
-    except YAMLError as error:
-        raise ParamsError(f"--set {key}: the value must be YAML; found {text!r}: {error}") from None
+        value = parse_yaml(text)
+    except DocumentError as error:
+        raise ParamsError(f"--set {key[:200]}: the value must be YAML; found {text[:200]!r}: {error}") from None
     node = tree
     for depth, name in enumerate(keys[:-1]):
         child = node.setdefault(name, {})
@@ -259,7 +253,10 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
 
 def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
     try:
+        check_tree(tree)
         return section.model_validate_json(json.dumps(tree, default=str))
+    except DocumentError as error:
+        raise ParamsError(f"{origin} must stay small: {error}. Shorten it.") from None
     except ValidationError as error:
         raise ParamsError(explain(error, section, origin)) from None
 

@@ -1,12 +1,16 @@
 """Where the data come from: the DVC hash and the git revision, read from the files beside them."""
 
+import logging
 import os
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 
 from components.contract.dataset import Source
+from components.contract.documents import read_yaml
 from components.preprocess.remote import is_remote, origin_of
+
+log = logging.getLogger(__name__)
 
 ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
 """Holds the source as JSON where there are neither git nor DVC's files to be seen: in a container."""
@@ -30,14 +34,14 @@ def dvc_hash(path: Path) -> str | None:
     """
     for tracked in (path, *path.parents):
         pointer = tracked.parent / f"{tracked.name}.dvc"
-        outputs = _read_yaml(pointer).get("outs") or [] if pointer.is_file() else []
-        for output in outputs:
+        for output in _outputs(_read_yaml(pointer)) if pointer.is_file() else []:
             if output.get("path") == tracked.name:
                 return _hash_of(output)
         for folder in tracked.parents:
             lock = folder / "dvc.lock"
-            stages = _read_yaml(lock).get("stages") or {} if lock.is_file() else {}
-            for output in (output for stage in stages.values() for output in stage.get("outs") or []):
+            stages = _read_yaml(lock).get("stages") if lock.is_file() else None
+            for output in (output for stage in (stages.values() if isinstance(stages, dict) else ())
+                           for output in _outputs(stage)):  # fmt: skip
                 if folder / str(output.get("path")) == tracked:
                     return _hash_of(output)
         if (tracked / ".dvc").is_dir() or (tracked / ".git").exists():
@@ -66,6 +70,12 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return result.stdout.strip() if result.returncode == 0 else None
 
 
+def _outputs(stage: object) -> list[dict[str, Any]]:
+    """The outputs that a stage, or a whole .dvc file, lists; a file of somebody else's may hold anything there."""
+    outputs = stage.get("outs") if isinstance(stage, dict) else None
+    return [output for output in outputs if isinstance(output, dict)] if isinstance(outputs, list) else []
+
+
 def _hash_of(output: dict[str, Any]) -> str | None:
     value = output.get("md5") or output.get("etag") or output.get("checksum")
     return str(value) if value else None
@@ -73,11 +83,9 @@ def _hash_of(output: dict[str, Any]) -> str | None:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     """A file of DVC's; one that cannot be read says nothing."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError):
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:  # what is no UTF-8 or no YAML is a ValueError
+        log.warning("%s is left out of the account of where the data come from: %s.", path, error)
         return {}
     return content if isinstance(content, dict) else {}

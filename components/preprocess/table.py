@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from components.contract.budget import open_regular
 from components.contract.dataset import SplitName
 from components.contract.errors import DataError
 from components.preprocess.layout import SPLIT_FOLDERS
+from components.preprocess.parquet import MAX_COLUMNS, check_parquet, table_budget
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".pq")
+
+MAX_LINE_BYTES: Final = 2**18
+MAX_CELLS: Final = 20_000_000
 
 COLUMNS: Final = {
     "path": ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
@@ -68,7 +73,9 @@ def read_frame(path: Path) -> "pd.DataFrame":
     try:
         separator = find_separator(path)
         if separator is None:
+            check_parquet(path)
             return pd.read_parquet(path)
+        _check_text(path, separator.encode())
         # Everything is text, so that the class NA or 007 stays what it is; sep=None would guess wrong on one column.
         return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and Arrow's own errors are ValueErrors
@@ -103,9 +110,30 @@ def find_separator(path: Path) -> str | None:
         return None
     if path.name.lower().endswith(".tsv"):
         return "\t"
-    with path.open(encoding="utf-8-sig") as file:
-        header = file.readline(65536)
+    with open_regular(path) as file:
+        header = file.readline(MAX_LINE_BYTES).decode("utf-8-sig", "replace")
     return max(",;\t", key=header.count)
+
+
+def _check_text(path: Path, separator: bytes) -> None:
+    """Reads a text table once, before pandas holds all of it: how many cells, and whether each line has an end."""
+    budget, num_cells, line_bytes = table_budget(path), 0, 0
+    with open_regular(path) as file:
+        header = file.readline(MAX_LINE_BYTES)
+        if header.count(separator) >= MAX_COLUMNS:
+            raise budget.exceeded(f"have at most {MAX_COLUMNS:,} columns", f"it has {header.count(separator) + 1:,}")
+        file.seek(0)
+        while chunk := file.read(MAX_LINE_BYTES):
+            lines = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+            num_cells += chunk.count(separator) + len(lines) - 1
+            budget.spend(len(chunk), num_members=len(lines) - 1)
+            if num_cells > MAX_CELLS:
+                raise budget.exceeded(f"have at most {MAX_CELLS:,} cells", "it has more")
+            line_bytes = len(lines[-1]) if len(lines) > 1 else line_bytes + len(lines[0])
+            if line_bytes > MAX_LINE_BYTES:
+                raise budget.exceeded(f"have lines of at most {MAX_LINE_BYTES:,} bytes", "one is longer")
+            if b"\0" in chunk:
+                raise budget.exceeded("be UTF-8 text", "it holds zero bytes, as binary files and UTF-16 do")
 
 
 def _texts(values: Sequence[object]) -> list[str | None]:
