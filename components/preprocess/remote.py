@@ -10,14 +10,17 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from components.contract.budget import Budget
 from components.contract.cache import cache_dir
 from components.contract.dataset import Source
 from components.contract.errors import DataError
@@ -31,6 +34,15 @@ EXTRAS: Final = {"gs": "gs", "gcs": "gs", "s3": "preprocess", "s3a": "preprocess
                  "https": "preprocess"}  # fmt: skip
 CHUNK_BYTES: Final = 2**20
 PROGRESS_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 40.0
+"""How long a server may take for what it says of one file, and to begin with a file."""
+LIST_SECONDS: Final = 300.0
+"""How long the list of a folder may take, or a copy of a repository."""
+BYTES_PER_SECOND: Final = 10_000
+UNANNOUNCED_BYTES: Final = 4 * 2**30
+"""Of a file whose size the server does not tell, such as GitHub's archive of a branch."""
+SPARE_BYTES: Final = 2**30
+"""Left free on the disk."""
 CONNECTIONS: Final = 8
 TAGS: Final = ("ETag", "etag", "md5Hash", "checksum", "Last-Modified", "LastModified", "updated", "mtime", "created")
 """What the file systems call that by which a file's version is known."""
@@ -71,17 +83,35 @@ def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
     with _explaining(uri):
         import fsspec
 
-        system, path = fsspec.core.url_to_fs(uri)
+        system, path = fsspec.core.url_to_fs(uri, **_options(uri))
         target = _target(uri)
-        single = _single_file(system, path, uri)
+        single = _budget(uri).wait_for(lambda: _single_file(system, path, uri), ANSWER_SECONDS)
         if single is None:
-            _fetch_all(system, _list(system, path), target, uri)
+            _fetch_all(system, _list(system, path, uri), target, uri)
             return target
         name = _name(uri)
         _fetch_all(system, {name: single}, target, uri, keep_others=wanted is not None)
         if wanted is not None:
-            _fetch_all(system, {name: single, **_beside_table(system, path, wanted(target / name))}, target, uri)
+            beside = _beside_table(system, path, wanted(target / name), uri)
+            _fetch_all(system, {name: single, **beside}, target, uri)
         return target / name
+
+
+def _options(uri: str) -> dict[str, Any]:
+    """Of HTTP: a large file may take hours, as long as it comes; silence may not."""
+    if not uri.startswith(("http://", "https://")):
+        return {}
+    import aiohttp
+
+    silence = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_SECONDS / 2, sock_read=ANSWER_SECONDS / 2)
+    return {"client_kwargs": {"timeout": silence}}
+
+
+def _budget(uri: str) -> Budget:
+    """What data at an address may cost while they are fetched."""
+    advice = "Fetch them yourself and give the folder, or name another address."
+    return Budget(f"The data at {uri}", advice, start_seconds=ANSWER_SECONDS / 2, bytes_per_second=BYTES_PER_SECOND,
+                  members_per_second=1)  # fmt: skip
 
 
 def origin_of(uri: str) -> Source:
@@ -99,16 +129,23 @@ def _fetch_dvc(uri: str, wanted: Callable[[Path], list[str]] | None) -> Path:
     with _explaining(uri):
         from dvc.api import DVCFileSystem
 
-        system = DVCFileSystem(found["repository"], rev=found["revision"])
         path = "/" + found["path"].strip("/")
-        info = system.info(path)
-        commit = system.repo.get_rev()
+
+        def look() -> tuple[Any, dict[str, Any], str]:
+            system = DVCFileSystem(found["repository"], rev=found["revision"])
+            return system, system.info(path), system.repo.get_rev()
+
+        system, info, commit = _budget(uri).wait_for(look, LIST_SECONDS)
         target = _target(uri)
         name = path.rsplit("/", 1)[-1]
-        files = _list(system, path) if info["type"] == "directory" else {name: RemoteFile(path, info.get("size"), None)}
+        files = (
+            _list(system, path, uri)
+            if info["type"] == "directory"
+            else {name: RemoteFile(path, info.get("size"), None)}
+        )
         _fetch_all(system, _tagged(files, commit), target, uri, keep_others=wanted is not None)
         if wanted is not None:
-            files |= _beside_table(system, path, wanted(target / name))
+            files |= _beside_table(system, path, wanted(target / name), uri)
             _fetch_all(system, _tagged(files, commit), target, uri)
         entry = (info.get("dvc_info") or {}).get("entry")
         hash_info = getattr(entry, "hash_info", None)
@@ -169,11 +206,16 @@ def _if_there(system: Any, path: str) -> RemoteFile | None:
         return None
 
 
-def _beside_table(system: Any, path: str, names: Sequence[str]) -> dict[str, RemoteFile]:
+def _beside_table(system: Any, path: str, names: Sequence[str], uri: str) -> dict[str, RemoteFile]:
     """The files that a table at the path names, as far as they are there."""
     parent = path.rsplit("/", 1)[0]
-    files = {name: _if_there(system, f"{parent}/{name}") for name in names}
-    return {name: file for name, file in files.items() if file is not None}
+    budget, files = _budget(uri), {}
+    for name in names:
+        file = budget.wait_for(partial(_if_there, system, f"{parent}/{name}"), ANSWER_SECONDS)
+        budget.spend(num_members=1)
+        if file is not None:
+            files[name] = file
+    return files
 
 
 def _tagged(files: Mapping[str, RemoteFile], commit: str) -> dict[str, RemoteFile]:
@@ -181,8 +223,10 @@ def _tagged(files: Mapping[str, RemoteFile], commit: str) -> dict[str, RemoteFil
     return {below: RemoteFile(file.name, file.size, f"{commit}/{file.name}") for below, file in files.items()}
 
 
-def _list(system: Any, path: str) -> dict[str, RemoteFile]:
-    found = system.find(path, detail=True)
+def _list(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
+    budget = _budget(uri)
+    found: dict[str, dict[str, Any]] = budget.wait_for(lambda: system.find(path, detail=True), LIST_SECONDS)
+    budget.spend(num_members=len(found), memory_bytes=sum(map(len, found)))
     if not found:
         raise FileNotFoundError(f"there is no file below {path}")
     root = path.rstrip("/") + "/"
@@ -214,8 +258,9 @@ def _fetch_all(
                    or not (target / below).is_file()}  # fmt: skip
         if missing:
             log.info("Fetching %s of %s files from %s.", f"{len(missing):,}", f"{len(files):,}", uri)
-        with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool:
-            done = pool.map(lambda item: _fetch_one(system, item[1], target / item[0]), missing.items())
+            _require_room(target, missing.values(), uri)
+        with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool, _cancelling(pool):
+            done = pool.map(lambda item: _fetch_one(system, item[1], target / item[0], uri), missing.items())
             for below, _ in zip(missing, logged(done, len(missing), "files fetched"), strict=True):
                 tags[below] = f"{files[below].size}/{files[below].tag}"
         if not keep_others:
@@ -225,24 +270,50 @@ def _fetch_all(
         write_json(tags_path, tags)
 
 
-def _fetch_one(system: Any, file: RemoteFile, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name[:200]}.partial")
-    started = noted = time.monotonic()
-    num_bytes = 0
+@contextlib.contextmanager
+def _cancelling(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """After the first error no other file is begun."""
     try:
-        with system.open(file.name, "rb") as source, partial.open("wb") as sink:
-            while chunk := source.read(CHUNK_BYTES):
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def _require_room(target: Path, files: Iterable[RemoteFile], uri: str) -> None:
+    num_bytes, free = sum(file.size or 0 for file in files), shutil.disk_usage(target).free
+    if num_bytes > free - SPARE_BYTES:
+        raise DataError(f"The data at {uri} need room on the disk: {num_bytes / 1e6:,.0f} MB; at {target} there are "
+                        f"{max(0, free - SPARE_BYTES) / 1e6:,.0f} MB. Make room, or set DARKROOM_CACHE to another "
+                        "disk.")  # fmt: skip
+
+
+def _fetch_one(system: Any, file: RemoteFile, target: Path, uri: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial_path = target.with_name(f".{target.name[:200]}.partial")
+    room = max(0, shutil.disk_usage(target.parent).free - SPARE_BYTES)
+    budget = replace(_budget(uri), subject=f"The file {file.name} at {uri}")
+    budget.max_bytes = min(UNANNOUNCED_BYTES, room) if file.size is None else file.size
+    budget.basis = ", as its server does not announce its size" if file.size is None else ", as its server announces"
+    started = noted = time.monotonic()
+    try:
+        with _open(system, file, uri) as source, partial_path.open("wb") as sink:
+            while chunk := budget.wait_for(partial(source.read, CHUNK_BYTES), ANSWER_SECONDS):
+                budget.spend(len(chunk))
                 sink.write(chunk)
-                num_bytes += len(chunk)
                 now = time.monotonic()
                 if now - noted > PROGRESS_SECONDS:
                     noted = now
                     of = f" of {file.size / 1e6:,.0f}" if file.size else ""
-                    log.info("%s: %.0f%s MB, %.1f MB a second.", target.name, num_bytes / 1e6, of,
-                             num_bytes / 1e6 / (now - started))  # fmt: skip
-        if file.size is not None and num_bytes != file.size:
-            raise OSError(f"{file.name} ended after {num_bytes:,} of {file.size:,} bytes")
-        partial.replace(target)
+                    log.info("%s: %.0f%s MB, %.1f MB a second.", target.name, budget.num_bytes / 1e6, of,
+                             budget.num_bytes / 1e6 / (now - started))  # fmt: skip
+        if file.size is not None and budget.num_bytes != file.size:
+            raise OSError(f"{file.name} ended after {budget.num_bytes:,} of {file.size:,} bytes")
+        partial_path.replace(target)
     finally:
-        partial.unlink(missing_ok=True)
+        partial_path.unlink(missing_ok=True)
+
+
+def _open(system: Any, file: RemoteFile, uri: str) -> Any:
+    """The file as a stream: in blocks, fsspec holds whatever the server sends for one in memory."""
+    return system.open(file.name, "rb", **({"block_size": 0} if uri.startswith(("http://", "https://")) else {}))

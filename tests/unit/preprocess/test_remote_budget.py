@@ -1,0 +1,107 @@
+"""Servers that never end, hardly begin, or send more than they announce: a message each, within seconds."""
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from components.contract.errors import DataError
+from components.preprocess import remote
+from components.preprocess.source import probe
+
+
+class Hostile(http.server.BaseHTTPRequestHandler):
+    """Answers by the path; the body is endless unless the path says otherwise."""
+
+    protocol_version = "HTTP/1.0"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.answer(head=True)
+
+    def do_GET(self) -> None:
+        self.answer(head=False)
+
+    def answer(self, *, head: bool) -> None:
+        try:
+            if self.path == "/silent.zip":
+                self.wait()
+            elif self.path == "/header.zip":
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+                self.drip()
+            elif self.path == "/loop.zip":
+                self.send_response(302)
+                self.send_header("Location", "/loop.zip")
+                self.end_headers()
+            else:
+                self.send_response(206 if "partial" in self.path else 200)
+                length = {"/more.zip": 1000, "/drip.zip": 10**6, "/partial.zip": 1000, "/large.zip": 10**15}
+                if self.path in length:
+                    self.send_header("Content-Length", str(length[self.path]))
+                    self.send_header("Accept-Ranges", "bytes")
+                self.end_headers()
+                if not head:
+                    self.drip() if self.path == "/drip.zip" else self.flood()
+        except OSError:
+            return  # the client has left
+
+    def wait(self) -> None:
+        while not self.server.is_over.wait(0.1):  # type: ignore[attr-defined]
+            pass
+
+    def drip(self) -> None:
+        while not self.server.is_over.wait(0.1):  # type: ignore[attr-defined]
+            self.wfile.write(b"P")
+            self.wfile.flush()
+
+    def flood(self) -> None:
+        while not self.server.is_over.is_set():  # type: ignore[attr-defined]
+            self.wfile.write(bytes(2**16))
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(remote, "UNANNOUNCED_BYTES", 2**24)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
+        server.daemon_threads = True
+        server.is_over = threading.Event()  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.is_over.set()  # type: ignore[attr-defined]
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("endless.zip", r"must hold at most 16,777,216 bytes, as its server does not announce its size; it holds more"),
+        ("more.zip", "intact zip or tar|as its server announces|must be within reach"),
+        ("partial.zip", "intact zip or tar|as its server announces|must be within reach"),
+        ("drip.zip", "must yield its content within 1 s"),
+        ("silent.zip", "must answer within 2 s|must be within reach"),
+        ("header.zip", "must answer within 2 s|must be within reach"),
+        ("loop.zip", "must be within reach"),
+        ("large.zip", "need room on the disk"),
+    ],
+)
+def test_a_server_that_means_harm_costs_seconds(name: str, message: str, address: str) -> None:
+    with pytest.raises(DataError, match=message):
+        probe(f"{address}/{name}")
+
+
+def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless:
+        """A file system whose list of files never ends."""
+
+        def find(self, path: str, detail: bool) -> dict[str, object]:
+            while True:
+                time.sleep(0.1)
+
+    monkeypatch.setattr(remote, "LIST_SECONDS", 0.5)
+    with pytest.raises(DataError, match="must answer within 0 s|must answer within 1 s"):
+        remote._list(Endless(), "bucket/photos", "s3://bucket/photos")
