@@ -22,6 +22,7 @@ from pipelines.studio_cli import add_studio
 if TYPE_CHECKING:
     from components.contract.params import Params
     from components.contract.resolve import Resolution
+    from components.preprocess.source import Probe
     from pipelines.docker_runner import Limits
 
 UNPROMOTED = 3
@@ -206,8 +207,13 @@ def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     return resolve_params(params_of(arguments))
 
 
-def resolve_params(params: "Params") -> "Resolution":
-    """Every `auto` settled by a look at the data, whose path becomes absolute."""
+def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = None) -> "Resolution":
+    """Every `auto` settled by a look at the data, whose path becomes absolute.
+
+    Args:
+        params: as they were given.
+        look: how to look at the data; by default in this process.
+    """
     from components.contract.resolve import resolve
     from components.preprocess.remote import is_remote
     from components.preprocess.source import probe
@@ -217,7 +223,7 @@ def resolve_params(params: "Params") -> "Resolution":
     if not is_remote(uri):
         uri = str(Path(uri).expanduser().resolve())
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
-    found = probe(uri)
+    found = (look or probe)(uri)
     params, given = look_at_given(params)
     return resolve(params, native_size=found.native_size, data_name=found.name, given=given)
 

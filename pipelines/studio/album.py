@@ -11,17 +11,20 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel
 
+from components.contract.budget import read_regular
 from components.contract.errors import DataError, ImageError
-from components.contract.image import decode
+from components.contract.image import MAX_BYTES, decode
+from components.preprocess.manifest import Record
 from components.preprocess.source import FoundFile, Opened, find_photos, name_of
 from components.preprocess.table import is_table
 from pipelines.studio.settings import StudioError
+from pipelines.studio.workers import LOOK_SECONDS, Workers, held
 
 SAMPLES: Final = 12
 FRESH_SECONDS: Final = 5.0
 """For so long a list of files is believed without looking again."""
-DECODERS: Final = threading.Semaphore(3)
-"""Large photos take memory while they are decoded."""
+PATIENCE: Final = 4
+"""What took long to list is believed for so many times as long."""
 TINY: Final = 96
 
 
@@ -56,7 +59,7 @@ class DataView(BaseModel):
 @dataclass
 class _Listed:
     uri: str
-    at: float
+    until: float
     files: dict[str, FoundFile]
     view: DataView
 
@@ -64,13 +67,15 @@ class _Listed:
 class Album:
     """Lists the data that were asked for last, and decodes single photos."""
 
-    def __init__(self, photos_dir: Path):
+    def __init__(self, photos_dir: Path, workers: Workers):
         """Makes it.
 
         Args:
             photos_dir: data sets within it are the studio's own, and may be added to.
+            workers: look at the data.
         """
         self._photos_dir = photos_dir.resolve()
+        self._workers = workers
         self._listed: _Listed | None = None
         self._lock = threading.Lock()
 
@@ -103,48 +108,63 @@ class Album:
         if found is None:
             raise StudioError(f"There is no photo {path[:200]!r} in the data.", 404)
         try:
-            return found.location.read_bytes()
+            return read_regular(found.location, MAX_BYTES)
         except OSError as error:
             raise StudioError(f"{path} must be readable; it is not: {error.strerror}.", 404) from None
 
     def _list(self, uri: str) -> _Listed:
-        with self._lock:
+        with held(self._lock, "The data"):
             known = self._listed
-            if known is not None and known.uri == uri and time.monotonic() - known.at < FRESH_SECONDS:
+            if known is not None and known.uri == uri and time.monotonic() < known.until:
                 return known
             self._listed = self._read(uri)
             return self._listed
 
     def _read(self, uri: str) -> _Listed:
-        path = Path(uri)
-        editable = path.is_relative_to(self._photos_dir) and path.is_dir()
-        view = DataView(name=name_of(uri), uri=uri, editable=editable)
-        files: dict[str, FoundFile] = {}
-        if not path.is_dir() and not is_table(path):
-            return _Listed(uri, time.monotonic(), files, view)
+        started = time.monotonic()
         try:
-            opened = Opened(path.parent, table=path) if is_table(path) else Opened(path)
-            found = find_photos(opened)
-        except DataError as error:
-            classes = _folders(path) if editable else ()
-            count = sum(each.num_photos for each in classes)
-            files = _plain_files(path) if editable else {}
-            view = view.model_copy(update={"classes": classes, "num_photos": count, "fault": _why(classes, str(error))})
-            return _Listed(uri, time.monotonic(), files, view)
-        files = {file.record.path: file for file in found.files}
-        by_class: dict[str, list[str]] = defaultdict(list)
-        for name, file in files.items():
-            by_class[str(file.record.class_name)].append(name)
-        classes = tuple(
-            ClassView(name=name, num_photos=len(by_class[name]), samples=_spread(by_class[name]))
-            for name in found.class_names
-        )
-        view = view.model_copy(update={
-            "classes": classes, "num_photos": len(files), "num_rejected": len(found.rejected),
-            "rejected": tuple((record.path, record.message or str(record.reason)) for record in found.rejected[:20]),
-            "splits": tuple(sorted(found.given_splits)), "fault": _why(classes, None),
-        })  # fmt: skip
-        return _Listed(uri, time.monotonic(), files, view)
+            answer = self._workers.ask("list_data", "The data", seconds=LOOK_SECONDS, uri=uri,
+                                       photos_dir=str(self._photos_dir)).value  # fmt: skip
+            view = DataView.model_validate(answer["view"])
+            found = (FoundFile(Path(location), Record(**record)) for location, record in answer["files"])
+            files = {file.record.path: file for file in found}
+        except StudioError as error:
+            view, files = DataView(name=name_of(uri), uri=uri, editable=False, fault=str(error)), {}
+        now = time.monotonic()
+        return _Listed(uri, now + max(FRESH_SECONDS, PATIENCE * (now - started)), files, view)
+
+
+def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, FoundFile]]:
+    """What the data hold: what the page shows, and all photos by their paths."""
+    path = Path(uri)
+    editable = path.is_relative_to(photos_dir) and path.is_dir()
+    view = DataView(name=name_of(uri), uri=uri, editable=editable)
+    files: dict[str, FoundFile] = {}
+    if not path.is_dir() and not is_table(path):
+        return view, files
+    try:
+        opened = Opened(path.parent, table=path) if is_table(path) else Opened(path)
+        found = find_photos(opened)
+    except DataError as error:
+        classes = _folders(path) if editable else ()
+        count = sum(each.num_photos for each in classes)
+        files = _plain_files(path) if editable else {}
+        view = view.model_copy(update={"classes": classes, "num_photos": count, "fault": _why(classes, str(error))})
+        return view, files
+    files = {file.record.path: file for file in found.files}
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for name, file in files.items():
+        by_class[str(file.record.class_name)].append(name)
+    classes = tuple(
+        ClassView(name=name, num_photos=len(by_class[name]), samples=_spread(by_class[name]))
+        for name in found.class_names
+    )
+    view = view.model_copy(update={
+        "classes": classes, "num_photos": len(files), "num_rejected": len(found.rejected),
+        "rejected": tuple((record.path, record.message or str(record.reason)) for record in found.rejected[:20]),
+        "splits": tuple(sorted(found.given_splits)), "fault": _why(classes, None),
+    })  # fmt: skip
+    return view, files
 
 
 def _spread(paths: list[str]) -> tuple[str, ...]:
@@ -173,8 +193,6 @@ def _folders(folder: Path) -> tuple[ClassView, ...]:
 
 
 def _plain_files(folder: Path) -> dict[str, FoundFile]:
-    from components.preprocess.manifest import Record
-
     return {
         f"{path.parent.name}/{path.name}": FoundFile(path, Record(f"{path.parent.name}/{path.name}", path.parent.name))
         for path in folder.glob("*/*")
@@ -189,8 +207,7 @@ def thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
         StudioError: it is no usable photo; says why.
     """
     try:
-        with DECODERS:
-            whole = decode(data, (side, side), "pad").whole
+        whole = decode(data, (side, side), "pad").whole
     except ImageError as error:
         raise StudioError(str(error), 422) from None
     return encode(whole, side)

@@ -14,7 +14,6 @@ from starlette.routing import Route
 from components.contract import archive
 from components.preprocess.remote import is_remote
 from pipelines.studio import photos
-from pipelines.studio.album import thumbnail
 from pipelines.studio.audits import AuditView
 from pipelines.studio.places import Place, look, within
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
@@ -56,7 +55,7 @@ def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
         if not path.exists():
             raise StudioError(f"There is nothing at {path}.", 404)
         if path.is_file() and archive.is_archive(path):
-            path = photos.unpack(path, studio.settings.photos_dir)
+            path = photos.unpack(path, studio.settings.photos_dir, studio.workers)
         text = str(path.resolve())
     return _take(studio, body, text)
 
@@ -133,7 +132,7 @@ async def add_archive(request: Request) -> Response:
     path = await receive(request.stream(), studio.settings.home / "uploads" / name, announced=announced_bytes(request),
                          max_bytes=studio.settings.max_upload_bytes, what="An archive")  # fmt: skip
     try:
-        folder = await to_thread.run_sync(photos.unpack, path, studio.settings.photos_dir)
+        folder = await to_thread.run_sync(photos.unpack, path, studio.settings.photos_dir, studio.workers)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
@@ -159,15 +158,16 @@ def show_photo(studio: Studio, given: Mapping[str, str]) -> Response:
     if data is None:
         raise StudioError("No data are chosen.", 404)
     side = max(8, whole(given.get("side"), 160, most=1600))
-    content, kind = thumbnail(studio.album.bytes_of(data, given.get("path", "")), side)
-    return Response(content, media_type=kind, headers=CACHED)
+    photo = studio.album.bytes_of(data, given.get("path", ""))
+    answer = studio.workers.ask("make_thumbnail", "The photo", photo, side=side)
+    return Response(answer.content, media_type=answer.value, headers=CACHED)
 
 
 def show_augmentation(studio: Studio, given: Mapping[str, str]) -> Response:
     """`GET /api/data/augmentation`: a photo eight times, as training would see it; 204 while there is none to show."""
     from pipelines.studio.preview import augmented
 
-    picture = augmented(studio.album, studio.draft, given)
+    picture = augmented(studio.album, studio.draft, studio.workers, given)
     return Response(status_code=204) if picture is None else Response(picture, media_type="image/jpeg")
 
 

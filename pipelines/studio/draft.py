@@ -10,21 +10,28 @@ import io
 import json
 import shlex
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from components.contract.documents import MAX_DEPTH, DocumentError, check_tree, parse_yaml
 from components.contract.errors import DarkroomError, ParamsError
 from components.contract.faults import faults
 from components.contract.outputs import read_json, write_json
 from components.contract.params import Params, load_params
 from components.contract.resolve import Resolution
+from components.preprocess.remote import is_remote
+from components.preprocess.source import Probe
 from pipelines.studio.settings import StudioError
+from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, held
 
 UNNAMED: Final = "unnamed"
 """Stands for the data while none are chosen, so that the rest can be checked."""
+PATIENCE: Final = 4
+"""A failure is believed for so many times as long as it took to find out."""
 REMEMBERED: Final = 32
 """Drafts of which it is known what they come to."""
 
@@ -54,10 +61,13 @@ class Fault(BaseModel):
 class DraftStore:
     """Keeps the draft on the disk."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, workers: Workers):
         self._path = path
+        self._workers = workers
         self._lock = threading.Lock()
+        self._resolving = threading.Lock()
         self._resolved: dict[str, Resolution] = {}
+        self._failed: tuple[str, float, Fault] | None = None
 
     def read(self) -> Draft:
         """The draft as it is; a damaged one counts as empty."""
@@ -106,19 +116,34 @@ class DraftStore:
         if draft.data is None or check(draft.params):
             return None
         key = json.dumps(draft.params, sort_keys=True)
-        if key not in self._resolved:
+        with held(self._resolving, "The data"):
+            if self._failed is not None and self._failed[0] == key and time.monotonic() < self._failed[1]:
+                return self._failed[2]
+            if key in self._resolved:
+                return self._resolved[key]
+            started = time.monotonic()
             try:
-                found = resolve_params(params_of(draft))
+                found = resolve_params(params_of(draft), self._probe)
             except DarkroomError as error:
-                return Fault(where="", what=str(error))
+                fault = Fault(where="", what=str(error))
+                # What took long is not tried again at each look of each tab.
+                self._failed = key, time.monotonic() + PATIENCE * (time.monotonic() - started), fault
+                return fault
             if len(self._resolved) > REMEMBERED:
                 self._resolved = {}
             self._resolved[key] = found
-        return self._resolved[key]
+            return found
+
+    def _probe(self, uri: str) -> Probe:
+        seconds = PROBE_SECONDS if is_remote(uri) else LOOK_SECONDS
+        value = self._workers.ask("probe_data", "The data", seconds=seconds, uri=uri).value
+        height, width = value["native_size"]
+        return Probe(value["name"], (height, width))
 
     def forget(self) -> None:
         """What was known of the data is looked up anew."""
         self._resolved = {}
+        self._failed = None
 
     def _current(self, revision: int) -> Draft:
         draft = self.read()
@@ -128,6 +153,10 @@ class DraftStore:
         return draft
 
     def _write(self, tree: dict[str, Any], revision: int) -> Draft:
+        try:
+            check_tree(tree, finite=True)
+        except DocumentError as error:
+            raise StudioError(f"Params must stay small: {error}.") from None
         draft = Draft(revision=revision, params=tree)
         try:
             write_json(self._path, draft)
@@ -233,18 +262,15 @@ def different(given: Params) -> dict[str, Any]:
 
 
 def _names_data(text: str) -> bool:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        found = YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
+        found = parse_yaml(text)
+    except DocumentError:
         return True  # load_params says what is wrong
     return not isinstance(found, dict) or bool(found.get("data"))
 
 
 def _set(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    if len(keys) < 2 or keys[0] not in Params.model_fields or not all(keys):
+    if not 2 <= len(keys) <= MAX_DEPTH or keys[0] not in Params.model_fields or not all(keys):
         raise StudioError(f"A key of params.yaml is expected, such as train.epochs; found {'.'.join(keys)[:80]!r}.")
     for name in keys[:-1]:
         child = tree.setdefault(name, {})

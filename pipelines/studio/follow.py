@@ -6,13 +6,13 @@ The page says what it watches: {"job": id, "log": bytes of the log that it has}.
 
 import asyncio
 import contextlib
-import json
 from typing import Any, Final
 
 from anyio import to_thread
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from components.contract.documents import parse_json
 from pipelines.studio.live import watch
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view
@@ -39,7 +39,7 @@ async def _listen(socket: WebSocket, watched: dict[str, Any]) -> None:
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             try:
-                asked = json.loads(await socket.receive_text())
+                asked = parse_json(await socket.receive_text())
                 watched.update(job=str(asked["job"]) if asked.get("job") else None, log=int(asked.get("log", 0)),
                                told=None)  # fmt: skip
             except (ValueError, TypeError, KeyError, AttributeError):

@@ -8,6 +8,7 @@ from typing import Final
 from components.contract import archive
 from components.preprocess.source import name_of
 from pipelines.studio.settings import StudioError
+from pipelines.studio.workers import Workers, seconds_to_unpack
 
 MAX_NAME_BYTES: Final = 120
 
@@ -21,17 +22,19 @@ def make_data_set(photos_dir: Path, name: str) -> Path:
     return folder
 
 
-def unpack(source: Path, photos_dir: Path) -> Path:
-    """Takes an archive apart, safely, into a data set of its own; gives the folder of its classes.
+def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
+    """Takes an archive apart, in a worker, into a data set of its own; gives the folder of its classes.
 
     Raises:
-        ArchiveError: it is damaged, a bomb, or leads outside.
+        StudioError: it is damaged, a bomb, or leads outside.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
     try:
-        archive.extract(source, folder)
+        subject, seconds = f"The archive {source.name}", seconds_to_unpack(source)
+        workers.ask("unpack", subject, seconds=seconds, archive=str(source.absolute()), folder=str(folder.absolute()))
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        for remains in (folder, *photos_dir.glob(f".{folder.name}.partial-*")):
+            shutil.rmtree(remains, ignore_errors=True)
         raise
     while len(inner := [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]) == 1:
         if not inner[0].is_dir():

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from components.contract.errors import ImageError
-from components.contract.image import decode
+from components.contract.documents import parse_json
 from components.contract.preview import augmentation_sheet
 from components.contract.resolve import Resolution
 from components.contract.train_params import AUGMENTATION_PRESETS, AugmentationParams
@@ -15,14 +14,16 @@ from pipelines.studio.album import Album
 from pipelines.studio.draft import DraftStore
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import whole
+from pipelines.studio.workers import Workers
 
 
-def augmented(album: Album, store: DraftStore, given: Mapping[str, str]) -> bytes | None:
+def augmented(album: Album, store: DraftStore, workers: Workers, given: Mapping[str, str]) -> bytes | None:
     """A JPEG of one photo eight times; None while the draft does not say which photos, or what size.
 
     Args:
         album: of the data.
         store: says which data, and how large photos become.
+        workers: decode the photo.
         given: `augmentation`: JSON of a preset's name or of settings; `number`: which photo.
 
     Raises:
@@ -36,12 +37,10 @@ def augmented(album: Album, store: DraftStore, given: Mapping[str, str]) -> byte
     name, strength = _strength(given.get("augmentation"), params.train.augmentation)
     paths = list(album.files(draft.data))
     path = paths[whole(given.get("number"), 0) * 7919 % len(paths)]
-    try:
-        photo = decode(album.bytes_of(draft.data, path), params.preprocess.size, params.preprocess.resize)
-    except ImageError as error:
-        raise StudioError(f"{path}: {error}", 422) from None
+    photo = album.bytes_of(draft.data, path)
+    pixels, _ = workers.decode(photo, params.preprocess.size, params.preprocess.resize)
     file = io.BytesIO()
-    augmentation_sheet(photo.pixels, path, {name: strength}, params.train.seed).save(file, "JPEG", quality=88)
+    augmentation_sheet(pixels, path, {name: strength}, params.train.seed).save(file, "JPEG", quality=88)
     return file.getvalue()
 
 
@@ -54,7 +53,7 @@ def _strength(text: str | None, standing: str | AugmentationParams) -> tuple[str
     if given == "auto":
         return _strength(None, standing if standing != "auto" else "medium")
     try:
-        return "own", AugmentationParams.model_validate_json(json.dumps(json.loads(given)))
+        return "own", AugmentationParams.model_validate_json(json.dumps(parse_json(given)))
     except (ValueError, ValidationError):
         raise StudioError(f"Augmentation must be one of {', '.join(AUGMENTATION_PRESETS)}, or settings of its own; "
                           f"found {given[:80]!r}.") from None  # fmt: skip

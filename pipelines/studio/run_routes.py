@@ -12,7 +12,7 @@ from starlette.routing import Route
 from components.contract.params import json_schema
 from components.contract.resolve import Resolution
 from components.preprocess.remote import is_remote
-from pipelines.studio.draft import Draft, as_yaml, check, parse, parse_command
+from pipelines.studio.draft import Draft, as_yaml, check
 from pipelines.studio.estimate import estimate
 from pipelines.studio.jobs import PARAMS
 from pipelines.studio.places import within
@@ -88,14 +88,13 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
         raise StudioError("A params.yaml or a command is expected; there is nothing in this.")
     text = text_of(body, "text")
 
-    def allowed(path: str) -> Path:
-        return within((*studio.settings.roots, studio.settings.home.resolve()), path)
-
+    roots = (*studio.settings.roots, studio.settings.home.resolve())
     is_command = body.get("kind") == "command" or text.startswith("darkroom ")
-    tree = parse_command(text, allowed) if is_command else parse(text)
+    tree = studio.workers.ask("parse_params", "The text", text.encode("utf-8", "surrogatepass"), is_command=is_command,
+                              roots=list(map(str, roots))).value  # fmt: skip
     uri = tree.get("data", {}).get("uri")
     if uri and not is_remote(uri):
-        tree["data"]["uri"] = str(allowed(uri))
+        tree["data"]["uri"] = str(within(roots, uri))
     draft = studio.draft.replace(number_of(body, "revision"), tree)
     studio.touch()
     return draft_view(studio, draft)

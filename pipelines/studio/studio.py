@@ -13,6 +13,7 @@ from pipelines.studio.results import Results
 from pipelines.studio.settings import Settings, StudioError
 from pipelines.studio.trying import Trying
 from pipelines.studio.versions import Versions
+from pipelines.studio.workers import Workers
 
 
 class Studio:
@@ -31,12 +32,13 @@ class Studio:
         self.settings = settings
         self._lock = _alone(settings)
         self.queue = Queue(settings.home / "jobs")
-        self.draft = DraftStore(settings.home / "draft.json")
-        self.album = Album(settings.photos_dir)
+        self.workers = Workers()
+        self.draft = DraftStore(settings.home / "draft.json", self.workers)
+        self.album = Album(settings.photos_dir, self.workers)
         self.audits = Audits(settings.home / "audits", self.queue)
         self.versions = Versions(settings.home / "versions", self.album)
         self.results = Results()
-        self.trying = Trying(settings.home)
+        self.trying = Trying(settings.home, self.workers)
         self.changed = 0
         self._counting = threading.Lock()
 
@@ -49,6 +51,7 @@ class Studio:
 
     def close(self) -> None:
         """Lets another studio have the folder; jobs go on."""
+        self.workers.close()
         self._lock.close()
 
 

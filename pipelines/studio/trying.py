@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from components.contract.errors import ArtifactError, ImageError
+from components.contract.errors import ArtifactError
 from pipelines.studio.results import finished
 from pipelines.studio.settings import StudioError
+from pipelines.studio.workers import Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +24,9 @@ PACKAGE: Final = "package-"
 class Trying:
     """Holds the model that was asked last."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, workers: Workers):
         self._home = home
+        self._workers = workers
         self._held: tuple[Path, Classifier, Explainer] | None = None
         self._lock = threading.Lock()
 
@@ -40,11 +42,9 @@ class Trying:
         """
         with self._lock:
             classifier, _ = self._open(name)
-            try:
-                finding = classifier.examine(classifier.decode(photo)[None])[0]
-                ranked = classifier.ranked(finding.probabilities)
-            except ImageError as error:
-                raise StudioError(str(error), 422) from None
+            pixels, _ = self._decode(classifier, photo)
+            finding = classifier.examine(pixels[None])[0]
+            ranked = classifier.ranked(finding.probabilities)
             return {
                 "label": ranked[0][0], "probabilities": ranked[:5], "unfamiliar": finding.unfamiliar,
                 "abstained": classifier.abstains(finding.probabilities), "num_classes": len(ranked),
@@ -61,13 +61,10 @@ class Trying:
         with self._lock:
             classifier, explainer = self._open(name)
             label = _label(classifier.facts.class_names, class_name)
-            try:
-                opened = classifier.open(photo)
-            except ImageError as error:
-                raise StudioError(str(error), 422) from None
-            heat = explainer.explain(opened.pixels, label)
-            size = shown_size(classifier.facts.image_size, opened.native_size, classifier.facts.resize)
-            return overlay(opened.pixels, heat.values, size), heat.method
+            pixels, native_size = self._decode(classifier, photo)
+            heat = explainer.explain(pixels, label)
+            size = shown_size(classifier.facts.image_size, native_size, classifier.facts.resize)
+            return overlay(pixels, heat.values, size), heat.method
 
     def explain_pixels(self, name: str, pixels: "np.ndarray", class_name: str) -> tuple[bytes, str]:
         """The same for a prepared photo.
@@ -87,6 +84,10 @@ class Trying:
             heat = explainer.explain(pixels, _label(classifier.facts.class_names, class_name))
             size = shown_size(classifier.facts.image_size, classifier.facts.image_size, "crop")
             return overlay(pixels, heat.values, size), heat.method
+
+    def _decode(self, classifier: "Classifier", photo: bytes) -> "tuple[np.ndarray, tuple[int, int]]":
+        """Pixels as the graph takes them, and the photo's own size."""
+        return self._workers.decode(photo, classifier.facts.image_size, classifier.facts.resize)
 
     def models(self) -> list[str]:
         """The packages that are there; runs are listed elsewhere."""

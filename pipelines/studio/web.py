@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from components.contract.documents import DocumentError, parse_json
 from components.contract.errors import DarkroomError
 from pipelines.studio.guard import Guard
 from pipelines.studio.settings import MAX_JSON_BYTES, Settings, StudioError
@@ -69,9 +69,9 @@ async def read_json(request: Request) -> dict[str, Any]:
         if len(content) > MAX_JSON_BYTES:
             raise StudioError(f"A request may have at most {MAX_JSON_BYTES:,} bytes.", 413)
     try:
-        body = json.loads(content or b"{}")
-    except (ValueError, RecursionError):
-        body = None
+        body = parse_json(bytes(content) or b"{}")
+    except DocumentError as error:
+        raise StudioError(f"A request must hold a JSON object; {error}.") from None
     if not isinstance(body, dict):
         raise StudioError("A request must hold a JSON object.")
     return body

@@ -103,5 +103,5 @@ def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
                 time.sleep(0.1)
 
     monkeypatch.setattr(remote, "LIST_SECONDS", 0.5)
-    with pytest.raises(DataError, match="must answer within 0 s|must answer within 1 s"):
+    with pytest.raises(DataError, match=r"must answer within [01] s"):
         remote._list(Endless(), "bucket/photos", "s3://bucket/photos")

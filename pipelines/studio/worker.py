@@ -1,0 +1,118 @@
+"""A worker of the studio: takes work from its standard input until that ends. Its argument: bytes of address space.
+
+Everything here reads what others made. Whatever it does to this process, the server goes on.
+"""
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Final
+
+from components.contract.bounded import limit_memory
+from components.contract.errors import DarkroomError
+from pipelines.studio.settings import StudioError
+from pipelines.studio.workers import read_frame, write_frame
+
+Result = tuple[Any, bytes]
+
+
+def list_data(_: bytes, uri: str, photos_dir: str) -> Result:
+    """What the data hold: the view, and each file as its path, place and labels."""
+    from pipelines.studio.album import read_data
+
+    view, files = read_data(uri, Path(photos_dir))
+    return {
+        "view": view.model_dump(mode="json"),
+        "files": [[str(file.location), asdict(file.record)] for file in files.values()],
+    }, b""  # fmt: skip
+
+
+def make_thumbnail(content: bytes, side: int) -> Result:
+    """A photo made small, and its media type."""
+    from pipelines.studio.album import thumbnail
+
+    picture, kind = thumbnail(content, side)
+    return kind, picture
+
+
+def decode_photo(content: bytes, size: tuple[int, int], resize: Any) -> Result:
+    """A photo's pixels, and its native size."""
+    from components.contract.errors import ImageError
+    from components.contract.image import decode
+
+    try:
+        photo = decode(content, (size[0], size[1]), resize)
+    except ImageError as error:
+        raise StudioError(str(error), 422) from None
+    return photo.native_size, photo.pixels.tobytes()
+
+
+def probe_data(_: bytes, uri: str) -> Result:
+    """A quick look at the data, for `auto` values."""
+    from components.preprocess.source import probe
+
+    return asdict(probe(uri)), b""
+
+
+def unpack(_: bytes, archive: str, folder: str) -> Result:
+    """Takes an archive apart."""
+    from components.contract.archive import extract
+
+    return extract(Path(archive), Path(folder)), b""
+
+
+def parse_params(content: bytes, is_command: bool, roots: list[str]) -> Result:
+    """What differs from the defaults in a params.yaml, or in a command."""
+    from pipelines.studio.draft import parse, parse_command
+    from pipelines.studio.places import within
+
+    text = content.decode()
+    places = tuple(map(Path, roots))
+    return parse_command(text, lambda path: within(places, path)) if is_command else parse(text), b""
+
+
+WORKS: Final[dict[str, Callable[..., Result]]] = {
+    work.__name__: work for work in (list_data, make_thumbnail, decode_photo, probe_data, unpack, parse_params)
+}
+
+
+def main(memory_bytes: int) -> None:
+    """Works until nobody asks any more."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    limit_memory(memory_bytes)
+    waiting: queue.Queue[tuple[dict[str, Any], bytes]] = queue.Queue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, waiting), daemon=True).start()
+    while True:
+        head, content = waiting.get()
+        write_frame(answers, *_work(head, content))
+
+
+def _listen(requests: IO[bytes], waiting: "queue.Queue[tuple[dict[str, Any], bytes]]") -> None:
+    """Ends the process when the server is gone, whatever it is doing."""
+    try:
+        while True:
+            waiting.put(read_frame(requests))
+    finally:
+        os._exit(0)
+
+
+def _work(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+    try:
+        value, content = WORKS[head["work"]](content, **head["arguments"])
+    except DarkroomError as error:
+        return {"error": str(error), "status": error.status if isinstance(error, StudioError) else 400}, b""
+    except MemoryError:
+        return {"limit": "memory"}, b""
+    except Exception:  # it is ours to mend, and the server's log shows it
+        return {"bug": traceback.format_exc()}, b""
+    return {"value": value}, content
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,224 @@
+"""Looks at data outside the server: in processes whose memory and time are bounded, and whose end is a message.
+
+A page asks for many small things, so a worker stays and takes the next piece of work. The server and a worker send each
+other frames: the sizes of both parts, a JSON object, and bytes such as a photo.
+"""
+
+import contextlib
+import json
+import os
+import select
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from components.contract.bounded import command, environment
+from pipelines.studio.settings import StudioError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from components.contract.image import Resize
+
+MEMORY_BYTES: Final = 4 * 2**30
+"""Address space of one worker: the largest photo, or a million names."""
+MAX_ANSWER_BYTES: Final = 2**30
+QUICK_WORKERS: Final = 3
+LONG_WORKERS: Final = 2
+"""Long work, such as unpacking, does not keep photos from being shown."""
+WAIT_SECONDS: Final = 10.0
+QUICK_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 120.0
+"""For a look at a whole folder or table."""
+PROBE_SECONDS: Final = 3600.0
+"""For data at an address, which are fetched first; their own budget ends what makes no progress."""
+
+SIZES: Final = struct.Struct(">QQ")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker found out: a JSON value, and bytes where the work yields some."""
+
+    value: Any
+    content: bytes
+
+
+class Workers:
+    """The workers of a studio."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Worker] = []
+        self._lock = threading.Lock()
+        self._slots = {False: threading.Semaphore(QUICK_WORKERS), True: threading.Semaphore(LONG_WORKERS)}
+        self._closed = False
+
+    def ask(
+        self, work: str, subject: str, content: bytes = b"", *, seconds: float = QUICK_SECONDS, **arguments: Any
+    ) -> Answer:
+        """Has a piece of work done.
+
+        Args:
+            work: its name in worker.py.
+            subject: what it looks at, for the message.
+            content: bytes that it needs.
+            seconds: how long it may take; what may take longer than QUICK_SECONDS waits in a queue of its own.
+            arguments: the rest, as JSON has it.
+
+        Raises:
+            StudioError: it cannot be done; or took too long or too much memory, or crashed the worker.
+        """
+        deadline = time.monotonic() + seconds
+        slot = self._slots[seconds > QUICK_SECONDS]
+        if not slot.acquire(timeout=min(seconds, QUICK_SECONDS)):
+            raise StudioError(f"{subject} must wait until other data have been looked at. Try again in a moment.", 503)
+        try:
+            worker = self._take()
+            try:
+                head, answer = worker.ask({"work": work, "arguments": arguments}, content, deadline)
+            except BaseException as error:
+                worker.kill()
+                if isinstance(error, TimeoutError):
+                    raise StudioError(f"{subject} must be read within {seconds:,.0f} s; it takes longer. Give less, or "
+                                      "look at it with darkroom audit.", 422) from None  # fmt: skip
+                if isinstance(error, EOFError | OSError):
+                    raise StudioError(f"{subject} must be readable; it made the process that read it end. It is "
+                                      "damaged, or too large for the memory.", 422) from None  # fmt: skip
+                raise
+            self._give_back(worker)
+        finally:
+            slot.release()
+        if "error" in head:
+            raise StudioError(head["error"], head["status"])
+        if "limit" in head:
+            raise StudioError(f"{subject} must be read in {MEMORY_BYTES / 1e9:.1f} GB of memory; it needs more. Give "
+                              "less.", 422)  # fmt: skip
+        if "bug" in head:
+            raise RuntimeError(f"A worker of the studio failed:\n{head['bug']}")
+        return Answer(head["value"], answer)
+
+    def decode(self, photo: bytes, size: tuple[int, int], resize: "Resize") -> "tuple[np.ndarray, tuple[int, int]]":
+        """A photo's pixels: uint8 (height, width, 3), RGB, and its native (height, width).
+
+        Raises:
+            StudioError: it is no usable photo.
+        """
+        import numpy as np
+
+        answer = self.ask("decode_photo", "The photo", photo, size=size, resize=resize)
+        height, width = answer.value
+        return np.frombuffer(answer.content, np.uint8).reshape(*size, 3), (height, width)
+
+    def close(self) -> None:
+        """Ends them."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.kill()
+
+    def _take(self) -> "_Worker":
+        with self._lock:
+            return self._idle.pop() if self._idle else _Worker()
+
+    def _give_back(self, worker: "_Worker") -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < QUICK_WORKERS:
+                self._idle.append(worker)
+                return
+        worker.kill()
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            command("pipelines.studio.worker", str(MEMORY_BYTES)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=environment(), bufsize=0, start_new_session=True,
+        )  # fmt: skip
+
+    def ask(self, head: Mapping[str, Any], content: bytes, deadline: float) -> tuple[dict[str, Any], bytes]:
+        """One frame there, one frame back.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+            EOFError: the process has ended.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None, "both are pipes"
+        write_frame(self._process.stdin, head, content)
+        sizes = SIZES.unpack(self._read(SIZES.size, deadline))
+        if sum(sizes) > MAX_ANSWER_BYTES:
+            raise EOFError("it answers more than it may")
+        answer: dict[str, Any] = json.loads(self._read(sizes[0], deadline))
+        return answer, self._read(sizes[1], deadline)
+
+    def _read(self, num_bytes: int, deadline: float) -> bytes:
+        assert self._process.stdout is not None, "it is a pipe"
+        file, content = self._process.stdout.fileno(), bytearray()
+        poll = select.poll()
+        poll.register(file, select.POLLIN | select.POLLHUP)
+        while len(content) < num_bytes:
+            left = deadline - time.monotonic()
+            if left <= 0 or not poll.poll(1000 * left):
+                raise TimeoutError
+            chunk = os.read(file, min(2**20, num_bytes - len(content)))
+            if not chunk:
+                raise EOFError("the process has ended")
+            content += chunk
+        return bytes(content)
+
+    def kill(self) -> None:
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None, "both are pipes"
+            pipe.close()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def held(lock: threading.Lock, subject: str) -> Iterator[None]:
+    """Holds a lock; those who wait too long get a message, so that the server keeps threads for other requests.
+
+    Raises:
+        StudioError: another request is still at it.
+    """
+    if not lock.acquire(timeout=WAIT_SECONDS):
+        raise StudioError(f"{subject} must be looked at before more can be shown; that is still going on. Try again in "
+                          "a moment.", 503)  # fmt: skip
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_frame(file: IO[bytes], head: Mapping[str, Any], content: bytes) -> None:
+    """Writes a JSON object and bytes."""
+    text = json.dumps(head).encode()
+    for part in (SIZES.pack(len(text), len(content)) + text, content):
+        view = memoryview(part)
+        while view:
+            view = view[file.write(view) :]
+
+
+def read_frame(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Reads what `write_frame` wrote.
+
+    Raises:
+        EOFError: the other side has closed.
+    """
+    sizes = file.read(SIZES.size)
+    if len(sizes) < SIZES.size:
+        raise EOFError
+    text, content = (file.read(size) for size in SIZES.unpack(sizes))
+    return json.loads(text), content
+
+
+def seconds_to_unpack(archive: Path) -> float:
+    """How long an archive of this size may take; its own budget ends what makes no progress."""
+    return 600.0 + archive.stat().st_size / 10**6
