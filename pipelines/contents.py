@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.contract import archive
+from components.contract.budget import Budget, read_regular
 from components.contract.errors import DataError
+
+MAX_BYTES = 2**29
+"""Of a file that is read whole: a table of labels."""
 
 WORKSPACE = "workspace"
 """In place of a git revision: what stands in the folder."""
@@ -84,7 +88,7 @@ def contents_here(path: Path) -> Contents:
     for file in list_folder(path).files:
         with file.path.open("rb") as stream:
             hashes["/".join(file.parts)] = hashlib.file_digest(stream, "md5").hexdigest()
-    return Contents(hashes, lambda name: (path / name).read_bytes())
+    return Contents(hashes, lambda name: read_regular(path / name, MAX_BYTES))
 
 
 def _hashes_in_archive(path: Path) -> dict[str, str]:
@@ -101,7 +105,12 @@ def _hashes_in_archive(path: Path) -> dict[str, str]:
 def _member(path: Path, name: str) -> bytes:
     for member in archive.members(path):
         if member.name == name and member.chunks is not None:
-            return b"".join(member.chunks())
+            content = bytearray()
+            budget = Budget(f"The file {name} in {path}", "Take it out of the data.", max_bytes=MAX_BYTES)
+            for chunk in member.chunks():
+                budget.spend(len(chunk))
+                content += chunk
+            return bytes(content)
     raise DataError(f"The archive {path} must stay as it is while it is read; {name} is gone.")
 
 

@@ -146,14 +146,16 @@ def _unknown(name: str) -> str:
 def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[NearPhoto, ...]:
     import numpy as np
 
+    from components.contract.budget import read_regular
     from components.contract.errors import ImageError
+    from components.contract.image import MAX_BYTES
     from components.deploy.classifier import Classifier
     from components.deploy.neighbours import nearest, paths_of
 
     classifier = Classifier(folder.path / "bento" / "bento" / "src")
     if photo is not None:
         try:
-            pixels = classifier.decode(photo.read_bytes())
+            pixels = classifier.decode(read_regular(photo, MAX_BYTES))
         except (OSError, ImageError) as error:
             raise DataError(f"The photo {photo} must be usable; it is not: {error}") from None
         embedding = classifier.examine(pixels[np.newaxis])[0].embedding

@@ -88,6 +88,11 @@ def exit_code(main: Callable[[], int | None]) -> int:
         sys.stdout.flush()
         print(f"darkroom: {error}", file=sys.stderr)
         return MENDABLE
+    except MemoryError:
+        sys.stdout.flush()
+        print("darkroom: The memory of this machine must suffice for the data; it does not. Give fewer or smaller "
+              "files, or more memory.", file=sys.stderr)  # fmt: skip
+        return MENDABLE
     except KeyboardInterrupt:
         print("darkroom: stopped.", file=sys.stderr)
         return 130

@@ -224,7 +224,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except DocumentError as error:
         raise ParamsError(f"{path} must be YAML; it is not: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} must be a readable text file: {error}.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ParamsError(f"{path} must be a readable text file: {reason}.") from None
     if not isinstance(tree, dict):
         raise ParamsError(f"{path} must hold the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
     return tree

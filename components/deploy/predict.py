@@ -12,7 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypedDict
 
+from components.contract.budget import read_regular
 from components.contract.errors import ArtifactError, DataError, ImageError
+from components.contract.image import MAX_BYTES
 from components.contract.outputs import write_file
 
 if TYPE_CHECKING:
@@ -172,7 +174,7 @@ def _submit(
 
 def _decode(classifier: "Classifier", file: Path) -> "np.ndarray | ImageError":
     try:
-        return classifier.decode(file.read_bytes())
+        return classifier.decode(read_regular(file, MAX_BYTES))
     except ImageError as error:
         return error
     except OSError as error:

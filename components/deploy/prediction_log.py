@@ -6,25 +6,29 @@ is off unless a folder is named, and may keep a share of the predictions only.
 """
 
 import base64
+import itertools
 import logging
 import os
 import queue
 import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from components.contract.budget import Budget, open_regular
 from components.contract.errors import DataError
 
 log = logging.getLogger("bentoml.darkroom")
 
 MAX_WAITING: Final = 1000
 """Predictions that wait to be written; more are left out, so that a slow disk never delays an answer."""
+MAX_LINE_BYTES: Final = 2**20
+"""Of one prediction; an embedding of 2,048 values takes 6 kB."""
 MAX_BYTES: Final = 2**30
 """Of the log of one process; then it keeps nothing more, and says so."""
 
@@ -153,12 +157,28 @@ def find(folder: Path, prediction_id: str) -> LoggedPrediction | None:
 
 
 def _read(path: Path) -> Iterator[LoggedPrediction]:
-    lines: Iterable[bytes] = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        try:
-            yield LoggedPrediction.model_validate_json(line)
-        except ValidationError:
-            raise DataError(f"Each line of a prediction log must be one prediction as JSON; line {number} of {path} is "
+    budget = Budget(f"The prediction log {path}", "Remove the line, or the file.", max_bytes=MAX_BYTES + MAX_LINE_BYTES)
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        raise DataError(f"The prediction log {path} must be readable; it is not: {error.strerror}.") from None
+    with file:
+        for number in itertools.count(1):
+            line = file.readline(MAX_LINE_BYTES + 1)
+            budget.spend(len(line))
+            if len(line) > MAX_LINE_BYTES:
+                raise budget.exceeded(f"have lines of at most {MAX_LINE_BYTES:,} bytes", f"line {number} is longer")
+            if not line:
+                return
+            if line != b"\n":
+                yield _parsed(line, number, path)
+
+
+def _parsed(line: bytes, number: int, path: Path) -> LoggedPrediction:
+    try:
+        prediction = LoggedPrediction.model_validate_json(line)
+        prediction.vector  # noqa: B018 what is no base64 of float16 is found here
+    except ValueError:  # pydantic's and base64's errors are ValueErrors
+        raise DataError(f"Each line of a prediction log must be one prediction as JSON; line {number} of {path} is "
                             "not. Remove the line, or the file.") from None  # fmt: skip
+    return prediction

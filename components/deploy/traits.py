@@ -2,13 +2,16 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from components.contract.budget import Budget, read_regular
 from components.contract.dataset import open_split
 from components.contract.errors import DataError, ImageError
+from components.contract.image import MAX_BYTES
 from components.deploy.classifier import Classifier
 from components.deploy.drift import MAX_PHOTOS, Traits
 from components.deploy.prediction_log import LoggedPrediction, brightness
@@ -59,25 +62,32 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
     Raises:
         DataError: there are none.
     """
-    everything = list(predictions)
-    kept = [one for one in everything if one.bento == tag]
+    budget = Budget("The prediction log", "Name fewer days with --since.", members="predictions",
+                    max_memory_bytes=2**30)  # fmt: skip
+    others_by_tag: Counter[str] = Counter()
+    kept: list[tuple[float, float, np.ndarray, str]] = []
+    for one in predictions:
+        if one.bento != tag:
+            others_by_tag[one.bento] += 1
+            continue
+        budget.spend(len(one.embedding), num_members=1, memory_bytes=len(one.embedding) * 3 // 2 + 200)
+        if kept and len(one.vector) != len(kept[0][2]):
+            raise DataError(f"All embeddings of {tag} must be of one length; the prediction {one.id} has another. "
+                            "Remove its line from the log.")  # fmt: skip
+        kept.append((one.brightness, one.confidence, one.vector, one.label))
     if not kept:
-        others = ", ".join(sorted({one.bento for one in everything})) or "none at all"
+        others = ", ".join(sorted(others_by_tag)) or "none at all"
         raise DataError(f"The prediction log must hold predictions of {tag}; it holds those of {others}. Name the run "
                         "that is served with --run, or other days with --since.")  # fmt: skip
-    if len(kept) < len(everything):
-        log.info("%d predictions of other bentos are left out.", len(everything) - len(kept))
-    return Traits(
-        np.array([one.brightness for one in kept], np.float32),
-        np.array([one.confidence for one in kept], np.float32),
-        np.stack([one.vector for one in kept]),
-        [one.label for one in kept],
-    )
+    if others_by_tag:
+        log.info("%d predictions of other bentos are left out.", others_by_tag.total())
+    light, confidence, embeddings, labels = zip(*kept, strict=True)
+    return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), list(labels))
 
 
 def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
     try:
-        return classifier.decode(file.read_bytes())
+        return classifier.decode(read_regular(file, MAX_BYTES))
     except ImageError as error:
         log.warning("%s is left out: %s", file, error)
     except OSError as error:

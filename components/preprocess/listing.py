@@ -4,8 +4,14 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from components.contract.budget import Budget
 from components.preprocess.manifest import Record
+
+MAX_ENTRIES: Final = 2_000_000
+START_SECONDS: Final = 600.0
+"""A folder of the user's own may be on a slow network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ def list_folder(root: Path) -> Listing:
         OSError: the folder itself cannot be read.
     """
     listing = Listing()
+    budget = Budget(f"The folder {root}", "Divide it, or give a table of the photos that are meant.",
+                    max_members=MAX_ENTRIES, start_seconds=START_SECONDS)  # fmt: skip
     entered = {_identity(root.stat())}
     waiting: list[tuple[tuple[str, ...], Path]] = [((), root)]
     while waiting:
@@ -51,6 +59,7 @@ def list_folder(root: Path) -> Listing:
                 raise
             listing.rejected.append(_rejected(parts, "unreadable", f"The folder must be readable: {error.strerror}."))
             continue
+        budget.spend(num_members=len(names), memory_bytes=sum(map(len, names)))
         for name in names:
             path = folder / name
             below = (*parts, as_text(name))

@@ -1,5 +1,6 @@
 """Looking into the folders of this machine, within the roots that were given at the start."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from components.preprocess.table import is_table
 from pipelines.studio.settings import StudioError
 
 MOST_ENTRIES: Final = 500
+MOST_SEEN: Final = 100_000
+"""Of a folder with more, any so many are looked at, so that the page does not wait."""
 
 
 class Entry(BaseModel):
@@ -73,7 +76,7 @@ def look(roots: tuple[Path, ...], text: str | None) -> Place:
     folder = within(roots, text)
     try:
         with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name.casefold())
+            entries = sorted(itertools.islice(found, MOST_SEEN), key=lambda entry: entry.name.casefold())
             listed = [entry for entry in map(_entry, entries) if entry is not None]
     except OSError as error:
         raise StudioError(f"{folder} must be a folder that can be read; it is not: {error.strerror}.", 404) from None

@@ -1,0 +1,132 @@
+"""What others made is looked at outside the server: whatever it costs, a message comes and the server goes on."""
+
+import io
+import os
+import signal
+import threading
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from PIL import Image
+
+from pipelines.studio import workers
+from pipelines.studio.settings import StudioError
+from tests.unit.pipelines.studio.conftest import Client
+
+ALIASES = "\n".join(
+    ["a0: &a0 [x,x,x,x,x,x,x,x,x]", *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ALIASES, "stands for more than 100,000 values"),
+        ("[" * 5000, "nested deeper than 32 levels"),
+        ("{a: " * 5000, "nested deeper than 32 levels"),
+        ("a: &a [*a]", "nested deeper than 32 levels"),
+        ("a: &a {b: *a}", "nested deeper than 32 levels"),
+        ("x" * 300_000, "more than the 262,144 that are read"),
+        ("train: {epochs: " + "9" * 5000 + "}", "cannot be converted"),
+        ("train: {epochs: 0x" + "f" * 5000 + "}", "more than 64 bits"),
+        ("? [a, b]\n: c", "must be a text|must be YAML"),
+        ("a: &a " + "x" * 200_000 + "\nb: [" + "*a, " * 100 + "]", "more than 8,388,608 characters"),
+        ("train: {epochs: 5}\ntrain: {epochs: 6}", "train"),
+        ("a: 2001-99-99", "cannot be converted"),
+        ("a: !!binary '?'", "YAML"),
+    ],
+)
+def test_a_text_that_stands_for_too_much_is_refused(client: Client, text: str, message: str) -> None:
+    answer = client.post("/api/draft/import", {"text": text, "revision": client.revision})
+    assert answer.status_code in (400, 422)
+    assert any(part in answer.json()["error"] for part in message.split("|")), answer.json()
+    assert client.get("/api/draft").status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 50_000, b'{"a": 1e999}', b'{"a": NaN}', b"9" * 5000])
+def test_a_body_that_is_too_deep_or_no_json_is_refused(client: Client, body: bytes) -> None:
+    answer = client.ask("POST", "/api/draft", content=body)
+    assert answer.status_code == 400
+    assert "must hold a JSON object" in answer.json()["error"]
+
+
+def test_a_draft_stays_shallow(client: Client) -> None:
+    deep: object = "x"
+    for _ in range(29):
+        deep = {"a": deep}
+    for change in ({"train.model.layers": deep}, {"train." + ".".join("a" * 3000): 1}):
+        assert client.post("/api/draft", {"revision": client.revision, "set": change}).status_code == 400
+        assert client.get("/api/draft").json()["params"] == {}
+
+
+@pytest.mark.parametrize("augmentation", ["[" * 5000, "{" * 3000])
+def test_settings_in_an_address_are_parsed_within_limits(client: Client, photos: Path, augmentation: str) -> None:
+    client.choose(photos)
+    answer = client.get(f"/api/data/augmentation?augmentation={quote(augmentation)}")
+    assert (answer.status_code, "Augmentation must be one of" in answer.text) == (400, True)
+
+
+def test_a_table_that_names_devices_pipes_and_kernel_files_shows_none(client: Client, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    rows = f"/dev/zero,a\n{tmp_path / 'pipe.png'},b\n/proc/kmsg,b\n/proc/self/mem,a\n"
+    (tmp_path / "table.csv").write_text("path,label\n" + rows)
+    client.choose(tmp_path / "table.csv")
+    for path in ("/dev/zero", str(tmp_path / "pipe.png"), "/proc/kmsg", "/proc/self/mem"):
+        answer = client.get(f"/api/data/photo?path={quote(path, safe='')}")
+        assert answer.status_code in (403, 404), path
+
+
+def test_a_worker_that_dies_at_its_work_is_a_message_and_the_next_takes_over(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    assert client.get("/api/data").json()["data"]["num_photos"] == 12
+    client.studio.workers.ask("probe_data", "The data", uri=str(photos))
+    (worker,) = client.studio.workers._idle
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    threading.Timer(0.3, os.kill, (worker._process.pid, signal.SIGKILL)).start()
+    with pytest.raises(StudioError, match="made the process that read it end"):
+        client.studio.workers.ask("probe_data", "The data", uri=str(photos))
+    assert client.studio.workers.ask("probe_data", "The data", uri=str(photos)).value["name"] == "colours"
+
+
+def test_work_that_takes_too_long_ends_and_the_server_answers_meanwhile(client: Client, photos: Path) -> None:
+    client.studio.workers.ask("probe_data", "The data", uri=str(photos))
+    (worker,) = client.studio.workers._idle
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    failures: list[StudioError] = []
+
+    def look() -> None:
+        try:
+            client.studio.workers.ask("probe_data", "The data", uri=str(photos), seconds=2.0)
+        except StudioError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert client.get("/api/draft").status_code == 200
+    assert thread.is_alive(), "the page was answered while the worker hung"
+    thread.join(20)
+    assert "must be read within 2 s" in str(failures[0])
+    assert worker._process.returncode == -signal.SIGKILL
+
+
+def test_a_photo_that_takes_more_memory_than_a_worker_has(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "MEMORY_BYTES", 450 * 2**20)
+    file = io.BytesIO()
+    Image.new("L", (9000, 9000)).save(file, "PNG", compress_level=1)
+    with pytest.raises(StudioError, match=r"needs more|made the process that read it end"):
+        client.studio.workers.ask("make_thumbnail", "The photo", file.getvalue(), side=64)
+
+
+def test_workers_end_with_the_studio(client: Client, photos: Path) -> None:
+    client.studio.workers.ask("probe_data", "The data", uri=str(photos))
+    (worker,) = client.studio.workers._idle
+    client.studio.workers.close()
+    assert worker._process.returncode is not None
+
+
+def test_a_worker_ends_when_its_server_does(client: Client, photos: Path) -> None:
+    client.studio.workers.ask("probe_data", "The data", uri=str(photos))
+    (worker,) = client.studio.workers._idle
+    worker._process.stdin.close()
+    assert worker._process.wait(20) == 0
