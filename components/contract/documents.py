@@ -3,6 +3,7 @@
 import datetime
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ MAX_VALUES: Final = 100_000
 """Aliases count as often as they are used: 800 bytes of them can stand for a billion values."""
 MAX_CHARACTERS: Final = 2**23
 MAX_SECONDS: Final = 30.0
+
+_BRACKETS: Final = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}")
+"""So many opening brackets in a row."""
 
 _PLAIN = str | int | float | bool | None | datetime.date
 """datetime.datetime is a kind of date."""
@@ -47,6 +51,8 @@ def parse_yaml(text: str) -> Any:
 
     if len(text) > MAX_YAML_BYTES:
         raise DocumentError(f"it has {len(text):,} characters, more than {MAX_YAML_BYTES:,}")
+    if _BRACKETS.search(text):  # over which the parser takes quadratic time before it notices
+        raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
     budget = Budget("the document", "Make it shorter.", error=_TooSlowError)
     try:
         tree = budget.wait_for(lambda: YAML(typ="safe", pure=True).load(text), MAX_SECONDS)

@@ -119,7 +119,7 @@ def _check_text(path: Path, separator: bytes) -> None:
     """Reads a text table once, before pandas holds all of it: how many cells, and whether each line has an end."""
     budget, num_cells, line_bytes = table_budget(path), 0, 0
     with open_regular(path) as file:
-        header = file.readline(MAX_LINE_BYTES)
+        header = file.readline(MAX_LINE_BYTES).split(b"\r")[0]
         if header.count(separator) >= MAX_COLUMNS:
             raise budget.exceeded(f"have at most {MAX_COLUMNS:,} columns", f"it has {header.count(separator) + 1:,}")
         file.seek(0)

@@ -19,7 +19,7 @@ def budget_of(**limits: float) -> Budget:
 @pytest.mark.parametrize(
     ("limits", "within", "beyond", "message"),
     [
-        ({"max_bytes": 10}, {"num_bytes": 10}, {"num_bytes": 1}, "must hold at most 10 bytes; it holds more"),
+        ({"max_bytes": 10}, {"num_bytes": 10}, {"num_bytes": 1}, "hold at most 10 bytes; it holds more"),
         ({"max_members": 3}, {"num_members": 3}, {"num_members": 1}, "at most 3 files and folders; it holds more"),
         ({"max_memory_bytes": 10**6}, {"memory_bytes": 10**6}, {"memory_bytes": 1}, "at most 1 MB of memory"),
     ],
