@@ -129,11 +129,12 @@ def _check_text(path: Path, separator: bytes) -> None:
             budget.spend(len(chunk), num_members=len(lines) - 1)
             if num_cells > MAX_CELLS:
                 raise budget.exceeded(f"have at most {MAX_CELLS:,} cells", "it has more")
-            line_bytes = len(lines[-1]) if len(lines) > 1 else line_bytes + len(lines[0])
+            line_bytes += len(lines[0])
             if line_bytes > MAX_LINE_BYTES:
                 raise budget.exceeded(f"have lines of at most {MAX_LINE_BYTES:,} bytes", "one is longer")
             if b"\0" in chunk:
                 raise budget.exceeded("be UTF-8 text", "it holds zero bytes, as binary files and UTF-16 do")
+            line_bytes = len(lines[-1]) if len(lines) > 1 else line_bytes
 
 
 def _texts(values: Sequence[object]) -> list[str | None]:
