@@ -39,7 +39,7 @@ ANSWER_SECONDS: Final = 40.0
 LIST_SECONDS: Final = 300.0
 """How long the list of a folder may take, or a copy of a repository."""
 BYTES_PER_SECOND: Final = 10_000
-UNANNOUNCED_BYTES: Final = 4 * 2**30
+UNANNOUNCED_BYTES: Final = 2**31
 """Of a file whose size the server does not tell, such as GitHub's archive of a branch."""
 SPARE_BYTES: Final = 2**30
 """Left free on the disk."""
@@ -292,7 +292,7 @@ def _fetch_one(system: Any, file: RemoteFile, target: Path, uri: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial_path = target.with_name(f".{target.name[:200]}.partial")
     room = max(0, shutil.disk_usage(target.parent).free - SPARE_BYTES)
-    budget = replace(_budget(uri), subject=f"The file {file.name} at {uri}")
+    budget = replace(_budget(uri), subject=f"The file {target.name} of {uri}")
     budget.max_bytes = min(UNANNOUNCED_BYTES, room) if file.size is None else file.size
     budget.basis = ", as its server does not announce its size" if file.size is None else ", as its server announces"
     started = noted = time.monotonic()
