@@ -80,8 +80,8 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     ("name", "message"),
     [
         ("endless.zip", r"must hold at most 16,777,216 bytes, as its server does not announce its size; it holds more"),
-        ("more.zip", "intact zip or tar|as its server announces|must be within reach"),
-        ("partial.zip", "intact zip or tar|as its server announces|must be within reach"),
+        ("more.zip", "must hold photos|intact zip or tar|as its server announces|must be within reach"),
+        ("partial.zip", "must hold photos|intact zip or tar|as its server announces|must be within reach"),
         ("drip.zip", "must yield its content within 1 s"),
         ("silent.zip", "must answer within 2 s|must be within reach"),
         ("header.zip", "must answer within 2 s|must be within reach"),
