@@ -5,7 +5,6 @@ import ctypes
 import errno
 import fcntl
 import glob
-import json
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.contract.errors import ArtifactError, DarkroomError
 from components.contract.faults import explain
+from components.contract.text import json_text
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says where a disk, or a user's share of it, is full."""
@@ -60,6 +60,22 @@ def new_folder(target: Path) -> Iterator[Path]:
             raise
 
 
+@contextlib.contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """A folder beside the target for what is to be moved there; it goes at the end, or after a kill with the next one.
+
+    Raises:
+        OSError: the place cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_remains(target)
+    with _locked_folder(target) as scratch:
+        try:
+            yield scratch
+        finally:
+            _remove(scratch)
+
+
 def remove_remains(target: Path) -> None:
     """Removes what killed writers of this target left beside it, and nothing that a live process writes.
 
@@ -76,8 +92,10 @@ def full_disk_error(error: OSError) -> ArtifactError | None:
     if error.errno not in FULL:
         return None
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
-    return ArtifactError(f"There must be room on the disk{f' for {path}' if path else ''}; there is not: "
-                         f"{error.strerror}{_free_text(path.parent) if path else ''}. Make room and run again.")  # fmt: skip
+    return ArtifactError(
+        f"There must be room on the disk{f' for {path}' if path else ''}; there is not: "
+        f"{error.strerror}{_free_text(path.parent) if path else ''}. Make room and run again."
+    )
 
 
 def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactError | None:
@@ -88,9 +106,11 @@ def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactEr
     free = _free_bytes(target.parent)
     if number in FULL or (free is not None and free < SMALL_SPACE):
         needed = sum(path.lstat().st_size for path in partial.rglob("*"))
-        return ArtifactError(f"There must be room for {target}, and for what is written on the way; there is not: "
-                             f"{error}. It needs more than {needed / 1e6:,.1f} MB{_free_text(target.parent)}. Make "
-                             "room and run the step again.")  # fmt: skip
+        return ArtifactError(
+            f"There must be room for {target}, and for what is written on the way; there is not: "
+            f"{error}. It needs more than {needed / 1e6:,.1f} MB{_free_text(target.parent)}. Make "
+            "room and run the step again."
+        )
     if number in NOT_WRITABLE and str(partial) in str(getattr(error, "filename", "")):
         return ArtifactError(f"The output folder {target} must be writable; it is not: {error}.")
     return None
@@ -199,8 +219,7 @@ def write_json(target: Path, content: Any) -> None:
     """Writes JSON, readable, with a newline at its end."""
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json")
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_file(target, (text + "\n").encode())
+    write_file(target, (json_text(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

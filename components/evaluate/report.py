@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.contract.evaluation import AllFigures, Figures
+from components.contract.text import for_page
 from components.evaluate.architecture import boxes_of, describe
 from components.evaluate.augmentation import NEVER_VARIED, augmentations
 from components.evaluate.charts import MAX_NUMBERED, inline_svg
@@ -58,7 +59,8 @@ def render(content: Content) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        finalize=for_page
     )
     environment.filters |= {
         "percent": lambda share: percent(share).replace(" ", NO_BREAK_SPACE),

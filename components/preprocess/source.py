@@ -20,10 +20,11 @@ from components.contract import archive
 from components.contract.dataset import SplitName
 from components.contract.errors import DataError, ImageError
 from components.contract.image import read_size
+from components.contract.text import printable
 from components.preprocess import binary, remote
 from components.preprocess.layout import Layout, find_layout
 from components.preprocess.listing import Listing, as_text, is_hidden, list_folder
-from components.preprocess.manifest import Record, printable
+from components.preprocess.manifest import Record
 from components.preprocess.remote import is_remote
 from components.preprocess.table import SUFFIXES as TABLE_SUFFIXES
 from components.preprocess.table import Row, is_table, read_rows

@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from components.contract.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
-from components.preprocess.manifest import Record, printable, summarise_rejected
+from components.contract.text import printable
+from components.preprocess.manifest import Record, summarise_rejected
 
 
 def assign_splits(
