@@ -227,6 +227,7 @@ def resolve_params(params: "Params") -> "Resolution":
     uri = params.data.uri
     if not is_remote(uri):
         uri = str(Path(uri).expanduser().resolve())
+        _require_utf8(uri)
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
         require_whole(Path(uri))
     found = probe(uri)
@@ -246,11 +247,22 @@ def params_of(arguments: argparse.Namespace) -> "Params":
     path = arguments.params or Path("params.yaml")
     overrides = [*arguments.set]
     if arguments.data is not None:
+        _require_utf8(arguments.data)
         overrides.append(f"data.uri={_quoted(arguments.data)}")
     given = arguments.params is not None or path.exists()
     if not given and not any(override.startswith("data.uri=") for override in overrides):
         raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
     return load_params(path if given else None, tuple(overrides))
+
+
+def _require_utf8(path: str) -> None:
+    from components.contract.errors import DataError
+
+    if not path.isascii() and os.fsencode(path).decode("utf-8", "replace") != path:
+        raise DataError(
+            f"The path of the data must be UTF-8, since it is noted with the model; {path!r} is not. Rename the folder, "
+            "or make a link with another name to it."
+        )
 
 
 def _quoted(text: str) -> str:

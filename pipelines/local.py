@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.errors import DarkroomError
+from components.contract.outputs import require_room
 from components.contract.params import Params, dump_section
 from components.contract.resolve import Resolution
 from components.contract.text import printable
@@ -151,6 +152,7 @@ def _run_tasks(
     if failure is not None and failure["kind"] is not None:
         raise DarkroomError(f"{failure['step']}: {failure['error']}")
     if code != 0:
+        require_room(folder.path)
         log_path = folder.path / runs.LOG_FILE
         tail = "\n".join(log_path.read_text(encoding="utf-8").splitlines()[-40:])
         step = failure["step"] if failure else "the pipeline"

@@ -94,8 +94,21 @@ def full_disk_error(error: OSError) -> ArtifactError | None:
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     return ArtifactError(
         f"There must be room on the disk{f' for {path}' if path else ''}; there is not: "
-        f"{error.strerror}{_free_text(path.parent) if path else ''}. Make room and run again."
+        f"{error.strerror}{free_text(path.parent) if path else ''}. Make room and run again."
     )
+
+
+def require_room(folder: Path) -> None:
+    """Refuses a folder on a disk that is full: whatever failed there, failed for that reason.
+
+    Raises:
+        ArtifactError: so it is.
+    """
+    free = _free_bytes(folder)
+    if free is not None and free < SMALL_SPACE:
+        raise ArtifactError(
+            f"There must be room in {folder}; there is not{free_text(folder)}. Make room and run again."
+        )
 
 
 def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactError | None:
@@ -108,7 +121,7 @@ def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactEr
         needed = sum(path.lstat().st_size for path in partial.rglob("*"))
         return ArtifactError(
             f"There must be room for {target}, and for what is written on the way; there is not: "
-            f"{error}. It needs more than {needed / 1e6:,.1f} MB{_free_text(target.parent)}. Make "
+            f"{error}. It needs more than {needed / 1e6:,.1f} MB{free_text(target.parent)}. Make "
             "room and run the step again."
         )
     if number in NOT_WRITABLE and str(partial) in str(getattr(error, "filename", "")):
@@ -116,7 +129,8 @@ def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactEr
     return None
 
 
-def _free_text(folder: Path) -> str:
+def free_text(folder: Path) -> str:
+    """For messages: how much of the disk is free; empty if nobody knows."""
     free = _free_bytes(folder)
     return "" if free is None else f"; {free / 1e6:,.1f} MB are free in {folder}"
 

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from components.contract.cores import num_cores
 from components.contract.errors import ImageError, ServiceError
+from components.contract.text import escape_log_records
 from components.deploy.batching import Batcher
 from components.deploy.classifier import Classifier, Finding
 from components.deploy.explain import Explainer, Heat, overlay, shown_size
@@ -51,6 +52,7 @@ STUCK_SECONDS = 20.0
 OUR_FAULT = "internal"
 
 log = logging.getLogger("bentoml.darkroom")
+escape_log_records()
 """Below BentoML's own logger, which writes to standard output."""
 
 

@@ -24,8 +24,11 @@ def render_leaderboard(board: Leaderboard) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        finalize=for_page
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=for_page,
     )
     return environment.get_template("leaderboard.html.j2").render(
         board=board, chart=Markup(inline_svg(front_chart(board), chart_words(board), "front")), **table_of(board)

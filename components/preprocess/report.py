@@ -75,8 +75,11 @@ def render(folder: Path, examined: Examined) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        finalize=for_page
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=for_page,
     )
     environment.filters |= {"count": lambda number: f"{number:,}", "printable": printable}
     info = examined.info

@@ -209,7 +209,7 @@ def _find_by_table(table: Path, source: Opened) -> Found:
     files.sort(key=lambda file: file.record.path)
     class_names = sorted({str(file.record.class_name) for file in files})
     if len(class_names) < 2:
-        found = f"one, {printable(class_names[0])!r}" if class_names else "none"
+        found = f"one, '{printable(class_names[0])}'" if class_names else "none"
         raise DataError(f"There must be at least two classes; the table {table} names {found}.")
     return Found(tuple(files), tuple(rejected), tuple(class_names),
                  frozenset(file.record.split for file in files if file.record.split is not None))  # fmt: skip
@@ -239,7 +239,7 @@ def _require_classes(layout: Layout, listing: Listing, data_dir: Path) -> None:
     if len(layout.class_names) == 1:
         name = layout.class_names[0]
         raise DataError(f"There must be at least two classes; {where} has one class folder only, "
-                        f"{printable(name)!r}. If the classes stand inside it, give that folder.")  # fmt: skip
+                        f"'{printable(name)}'. If the classes stand inside it, give that folder.")  # fmt: skip
 
 
 def _located(data: str) -> Path:
