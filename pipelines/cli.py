@@ -260,8 +260,8 @@ def _require_utf8(path: str) -> None:
 
     if not path.isascii() and os.fsencode(path).decode("utf-8", "replace") != path:
         raise DataError(
-            f"The path of the data must be UTF-8, since it is noted with the model; {path!r} is not. Rename the folder, "
-            "or make a link with another name to it."
+            f"The path of the data must be UTF-8, since it is noted with the model; {path!r} is not. Rename the "
+            "folder, or make a link with another name to it."
         )
 
 
