@@ -7,6 +7,8 @@ terminal, hide, or change the order of what a person reads; letters of all scrip
 import json
 import logging
 import re
+import sys
+import traceback
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
@@ -67,6 +69,11 @@ def for_page(value: object) -> object:
 class PrintableRecord(logging.LogRecord):
     """A log record whose message, traceback and foreign arguments are safe to show, whatever handler writes it."""
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if self.exc_info:
+            self.exc_text = printable(logging.Formatter().formatException(self.exc_info), lines=True)
+
     def getMessage(self) -> str:  # noqa: N802 logging's name
         """The message; line breaks in its arguments cannot begin a line of their own."""
         message = str(self.msg)
@@ -79,8 +86,13 @@ class PrintableRecord(logging.LogRecord):
 
 
 def escape_log_records() -> None:
-    """Makes all log records of this process safe to show."""
+    """Makes all log records of this process safe to show, and the traceback of a bug that ends it."""
     logging.setLogRecordFactory(PrintableRecord)
+    sys.excepthook = _show_traceback
+
+
+def _show_traceback(*error: Any) -> None:
+    print(printable("".join(traceback.format_exception(*error)), lines=True), end="", file=sys.stderr)
 
 
 def _argument(value: object) -> object:
