@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.console import BUG, QUIET, exit_code
-from components.contract.text import printable
+from components.contract.text import is_utf8, printable
 from pipelines.audit_cli import add_audit
 from pipelines.cluster_cli import add_images, add_submit
 from pipelines.compare_cli import add_compare
@@ -258,7 +258,7 @@ def params_of(arguments: argparse.Namespace) -> "Params":
 def _require_utf8(path: str) -> None:
     from components.contract.errors import DataError
 
-    if not path.isascii() and os.fsencode(path).decode("utf-8", "replace") != path:
+    if not is_utf8(path):
         raise DataError(
             f"The path of the data must be UTF-8, since it is noted with the model; {path!r} is not. Rename the "
             "folder, or make a link with another name to it."

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from components.contract import archive
 from components.contract.errors import DataError
-from components.contract.outputs import scratch_folder
+from components.contract.outputs import remove_remains, scratch_folder
 from pipelines import recovery
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ def _copied(root: Path, source: Path, folder: Path, name: str | None) -> Path:
     target = folder / f"{name or archive.stem(source.name)}{suffix}"
     if target.parent != folder or target.name.startswith(".") or not target.name:
         raise DataError(f"A name must be that of a file, without slashes; found {name!r}.")
+    remove_remains(target)
     is_version = bool(_committed(root, f"{target.relative_to(root)}.dvc"))
     if not is_version and target.exists() and _is_copy(source, target):
         return target  # of an earlier call that was interrupted

@@ -76,6 +76,13 @@ def scratch_folder(target: Path) -> Iterator[Path]:
             _remove(scratch)
 
 
+def remove_all_remains(folder: Path) -> None:
+    """Removes what killed writers left in a folder of our own, whatever their targets."""
+    for remains in folder.glob(".*.partial-*"):
+        if _is_abandoned(remains):
+            _remove(remains)
+
+
 def remove_remains(target: Path) -> None:
     """Removes what killed writers of this target left beside it, and nothing that a live process writes.
 

@@ -40,6 +40,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     )
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a path or an argument has no bytes other than UTF-8, so that files and databases can hold it."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def json_text(content: object, **options: Any) -> str:
     """JSON with letters of all scripts as they are and everything harmful in JSON's own escapes: nothing is lost."""
     text = json.dumps(content, ensure_ascii=False, **options)

@@ -43,7 +43,7 @@ def make_data(root: Path) -> dict[str, bytes]:
     return {str(name): content for name, content in tree(root / "data").items()}
 
 
-@pytest.mark.parametrize("number", range(1, 10))
+@pytest.mark.parametrize("number", range(1, 9))
 def test_a_change_that_is_killed_at_any_move_is_undone_whole(number: int, tmp_path: Path) -> None:
     before = make_data(tmp_path)
     assert killed(MOVING, str(tmp_path), at=("os.rename", "shutil.rmtree", "os.remove", "open:new.csv"), number=number)
@@ -95,16 +95,15 @@ relabel(pathlib.Path.cwd(), "photos", json.loads(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize(("event", "number"), [("os.rename", 3), ("subprocess.Popen:commit", 1)])
-def test_relabelling_goes_on_after_a_kill(event: str, number: int, repository: Path) -> None:
+def test_relabelling_continues_after_a_kill_before_the_commit(repository: Path) -> None:
     photos = make_photos(repository / "photos", per_class=2)
+    (photos / "red" / "000.png").rename(photos / "red" / "a.png")
     before = tree(photos)
     versions.add(photos, None)
-    (photos / "red" / "000.png").rename(photos / "red" / "a.png")
-    versions.add(photos, None)
     decisions = '{"red/a.png": "blue", "green/001.png": null}'
-    assert killed(RELABEL, decisions, at=(event,), number=number)
+    assert killed(RELABEL, decisions, at=("subprocess.Popen:commit",), number=1)
     assert tree(photos) != before
+    (repository / ".git" / "index.lock").touch()  # as a killed git leaves it
     version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
     assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos")
     assert len([one for one in versions.versions() if one.subject.startswith("Relabel")]) == 1
@@ -146,14 +145,6 @@ def test_another_folder_of_that_name_is_not_taken_for_an_interrupted_copy(reposi
     make_photos(repository / "data" / "copy", per_class=2, seed=5)
     with pytest.raises(DataError, match="must be free"):
         versions.add(photos, "copy")
-
-
-def test_a_lock_that_a_killed_git_left_is_removed(repository: Path) -> None:
-    photos = make_photos(repository / "photos", per_class=2)
-    versions.add(photos, None)
-    assert killed(RELABEL, '{"red/000.png": null}', at=("subprocess.Popen:commit",), number=1)
-    (repository / ".git" / "index.lock").touch()
-    assert relabel(repository, "photos", {"red/000.png": None}).num_files == 5
 
 
 def test_the_next_change_waits_for_what_a_killed_one_started(repository: Path) -> None:
