@@ -101,7 +101,7 @@ def test_relabelling_continues_after_a_kill_before_the_commit(repository: Path) 
     before = tree(photos)
     versions.add(photos, None)
     decisions = '{"red/a.png": "blue", "green/001.png": null}'
-    assert killed(RELABEL, decisions, at=("subprocess.Popen:commit",), number=1)
+    assert killed(RELABEL, decisions, at=("subprocess.Popen:'commit'",), number=1)
     assert tree(photos) != before
     (repository / ".git" / "index.lock").touch()  # as a killed git leaves it
     version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
@@ -128,7 +128,7 @@ versions.add(pathlib.Path(sys.argv[1]), "copy")
 """
 
 
-@pytest.mark.parametrize(("event", "number"), [("shutil.copyfile", 4), ("subprocess.Popen:dvc", 1)])
+@pytest.mark.parametrize(("event", "number"), [("shutil.copyfile", 4), ("subprocess.Popen:'dvc'", 1)])
 def test_adding_goes_on_after_a_kill(event: str, number: int, repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "outside", per_class=2)
     before = tree(photos)
