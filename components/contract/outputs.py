@@ -98,10 +98,11 @@ def full_disk_error(error: OSError) -> ArtifactError | None:
     """The error to report if the system could not write for want of space, wherever that was; else None."""
     if error.errno not in FULL:
         return None
-    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    named = isinstance(error.filename, str | bytes)
+    folders = [Path(os.fsdecode(error.filename)).parent] if named else [Path.cwd(), Path(tempfile.gettempdir())]
     return ArtifactError(
-        f"There must be room on the disk{f' for {path}' if path else ''}; there is not: "
-        f"{error.strerror}{free_text(path.parent) if path else ''}. Make room and run again."
+        f"There must be room on the disk; there is not: {error}{''.join(map(free_text, folders))}. Make room and run "
+        "again."
     )
 
 

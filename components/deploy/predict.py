@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypedDict
 
 from components.contract.errors import ArtifactError, DataError, ImageError
-from components.contract.outputs import write_file
+from components.contract.outputs import free_text, write_file
 from components.contract.text import csv_cell, printable
 
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
     try:
         write_file(output, table.getvalue().encode("utf-8"))
     except OSError as error:
-        raise ArtifactError(f"The table must be written to {output}; it cannot be: {error}.") from None
+        raise ArtifactError(
+            f"The table must be written to {output}; it cannot be: {error}{free_text(output.parent)}."
+        ) from None
     log.info("Wrote %d rows to %s; %d files could not be classified.", num_rows, output, num_errors)
 
 
