@@ -62,7 +62,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 def _show(console: "Console", info: "AuditInfo", seconds: float) -> None:
     from rich.table import Table
 
-    from components.preprocess.manifest import printable
+    from components.contract.text import printable
     from components.preprocess.report import POLICY_WORDS, counts_line
 
     table = Table(title=f"Audit of {info.name}", title_justify="left")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.console import BUG, QUIET, exit_code
+from components.contract.text import is_utf8, printable
 from pipelines.audit_cli import add_audit
 from pipelines.cluster_cli import add_images, add_submit
 from pipelines.compare_cli import add_compare
@@ -20,6 +21,8 @@ from pipelines.serving_cli import add_serving
 from pipelines.studio_cli import add_studio
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from components.contract.params import Params
     from components.contract.resolve import Resolution
     from components.preprocess.source import Probe
@@ -41,9 +44,16 @@ def _dispatch(argv: list[str]) -> int:
     return verb(arguments)
 
 
+class PlainParser(argparse.ArgumentParser):
+    """Shows what it cannot understand without obeying it."""
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        super()._print_message(printable(message, lines=True), file)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All verbs and their options; imports nothing heavy."""
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="darkroom",
         description="Develops a folder of labelled photos into a classifier that you can trust and serve.",
         epilog="Exit codes: 0 done, 2 you can mend it, 1 a fault of ours, 3 not promoted (--require-promotion).",
@@ -142,7 +152,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         folder = local.run(resolution, show.Progress(console), limits)
     except local.PipelineError as failure:
-        print(failure, file=sys.stderr)
+        show.line(str(failure), to_stderr=True)
         return BUG
     summary = folder.summary or {}
     if arguments.json:
@@ -172,7 +182,7 @@ def _compile(arguments: argparse.Namespace) -> int:
         show.as_json({"output": str(arguments.output), "decisions": resolution.decisions})
     else:
         show.decisions(show.console(), resolution)
-        print(f"Wrote {arguments.output}.")
+        show.line(f"Wrote {arguments.output}.")
     return 0
 
 
@@ -218,11 +228,14 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
     from components.preprocess.remote import is_remote
     from components.preprocess.source import probe
     from components.train.brought import look_at_given
+    from pipelines.recovery import require_whole
 
     uri = params.data.uri
     if not is_remote(uri):
         uri = str(Path(uri).expanduser().resolve())
+        _require_utf8(uri)
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+        require_whole(Path(uri))
     found = (look or probe)(uri)
     params, given = look_at_given(params)
     return resolve(params, native_size=found.native_size, data_name=found.name, given=given)
@@ -240,11 +253,22 @@ def params_of(arguments: argparse.Namespace) -> "Params":
     path = arguments.params or Path("params.yaml")
     overrides = [*arguments.set]
     if arguments.data is not None:
+        _require_utf8(arguments.data)
         overrides.append(f"data.uri={_quoted(arguments.data)}")
     given = arguments.params is not None or path.exists()
     if not given and not any(override.startswith("data.uri=") for override in overrides):
         raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
     return load_params(path if given else None, tuple(overrides))
+
+
+def _require_utf8(path: str) -> None:
+    from components.contract.errors import DataError
+
+    if not is_utf8(path):
+        raise DataError(
+            f"The path of the data must be UTF-8, since it is noted with the model; {path!r} is not. Rename the "
+            "folder, or make a link with another name to it."
+        )
 
 
 def _quoted(text: str) -> str:

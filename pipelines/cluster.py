@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.errors import ArtifactError, DarkroomError, DataError
-from components.contract.outputs import write_file
+from components.contract.outputs import free_text, write_file
 from components.contract.params import Params
 from pipelines.local import pipeline_arguments
 
@@ -92,7 +92,7 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
     try:
         write_file(output, _compiled(params, placement, pipeline_arguments(params), output.suffix))
     except OSError as error:
-        raise ArtifactError(f"{output} must be writable; it is not: {error}.") from None
+        raise ArtifactError(f"{output} must be writable; it is not: {error}{free_text(output.parent)}.") from None
 
 
 def _compiled(

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,7 +115,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     resolution, placement = _resolve_for_cluster(arguments), _placement(arguments)
     if arguments.output is not None:
         cluster.compile_pipeline(resolution.params, arguments.output, placement)
-        print(f"Wrote {arguments.output}.", file=sys.stderr)
+        show.line(f"Wrote {arguments.output}.", to_stderr=True)
         return 0
     server = _server(arguments)
     show.decisions(console, resolution)

@@ -51,8 +51,8 @@ def _compare(arguments: argparse.Namespace) -> int:
         show.as_json(board.model_dump(mode="json") | {"page": str(arguments.output / PAGE)})
         return 0
     _show(board)
-    print(f"\n{arguments.output / PAGE} shows it all; to take the pick: "
-          f"darkroom run --params {arguments.output / PICK}")  # fmt: skip
+    show.line(f"\n{arguments.output / PAGE} shows it all; to take the pick: "
+              f"darkroom run --params {arguments.output / PICK}")  # fmt: skip
     return 0
 
 

@@ -45,8 +45,8 @@ def _add(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(asdict(version))
     else:
-        print(f"{version.path}: version {version.commit[:12]}, {version.num_files or 1:,} files. To keep it elsewhere "
-              "too: dvc push")  # fmt: skip
+        show.line(f"{version.path}: version {version.commit[:12]}, {version.num_files or 1:,} files. To keep it "
+                  "elsewhere too: dvc push")  # fmt: skip
     return 0
 
 
@@ -60,7 +60,7 @@ def _list(arguments: argparse.Namespace) -> int:
         show.as_json([asdict(version) for version in found])
         return 0
     if not found:
-        print("No data are under DVC here: darkroom data add PATH --name NAME")
+        show.line("No data are under DVC here: darkroom data add PATH --name NAME")
         return 0
     table = Table()
     for name in ("data", "version", "date", "files", "size", "what"):
@@ -74,30 +74,33 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from components.preprocess.manifest import printable
-    from pipelines import show, versions
+    from components.contract.text import printable
+    from pipelines import recovery, show, versions
     from pipelines.difference import difference
 
     root = versions.repository()
     path = versions.find_data(root, arguments.name)
+    with recovery.only_change(root):
+        versions.recover(root)
     found = difference(root, path, arguments.before, arguments.now)
     if arguments.json:
         show.as_json(asdict(found))
         return 0
-    print(f"{path} from {arguments.before} to {arguments.now}:")
+    show.line(f"{path} from {arguments.before} to {arguments.now}:")
     for title, lines in (
         ("added", found.added),
         ("removed", found.removed),
         ("relabelled", [f"{name}: {before} → {now}" for name, before, now in found.relabelled]),
         ("moved", [f"{before} → {now}" for before, now in found.moved]),
     ):
-        print(f"  {len(lines):,} {title}")
+        show.line(f"  {len(lines):,} {title}")
         for line in lines[:SHOWN]:
-            print(f"    {printable(line)}")
+            show.line(f"    {printable(line)}")
         if len(lines) > SHOWN:
-            print(f"    … {len(lines) - SHOWN:,} more: --json")
+            show.line(f"    … {len(lines) - SHOWN:,} more: --json")
     for name, (before, now) in found.counts.items():
-        print(f"  {printable(name):<24} {before:>8,} → {now:>8,}" + (f"  ({now - before:+,})" if now != before else ""))
+        change = f"  ({now - before:+,})" if now != before else ""
+        show.line(f"  {printable(name):<24} {before:>8,} → {now:>8,}{change}")
     return 0
 
 
@@ -111,6 +114,6 @@ def _relabel(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(asdict(version))
     else:
-        print(f"{version.path}: version {version.commit[:12]}. What changed: darkroom data diff {version.commit[:12]}~ "
-              f"{version.commit[:12]} --name {version.name}")  # fmt: skip
+        show.line(f"{version.path}: version {version.commit[:12]}. What changed: darkroom data diff "
+                  f"{version.commit[:12]}~ {version.commit[:12]} --name {version.name}")  # fmt: skip
     return 0

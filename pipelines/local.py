@@ -8,6 +8,7 @@ together: when the parent is gone, whatever took it, the child removes its conta
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,12 +17,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.errors import DarkroomError
+from components.contract.outputs import require_room
 from components.contract.params import Params, dump_section
 from components.contract.resolve import Resolution
+from components.contract.text import printable
 from components.contract.tracking import Run, create_run, end_run, flatten, tracking_uri
 from pipelines import docker_runner, runs
 
@@ -32,6 +35,9 @@ STOP_SECONDS = 10.0
 """How long the tasks may take to end after they were asked to."""
 
 REPEATING = "The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it."
+
+COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+"""With which KFP's runner marks its own lines."""
 
 Show = Callable[[str, str], None]
 """Called with the step and one line that it printed."""
@@ -146,6 +152,7 @@ def _run_tasks(
     if failure is not None and failure["kind"] is not None:
         raise DarkroomError(f"{failure['step']}: {failure['error']}")
     if code != 0:
+        require_room(folder.path)
         log_path = folder.path / runs.LOG_FILE
         tail = "\n".join(log_path.read_text(encoding="utf-8").splitlines()[-40:])
         step = failure["step"] if failure else "the pipeline"
@@ -156,8 +163,9 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
     """Writes every line to the log and shows those of the steps; KFP's own stay in the log."""
     assert child.stdout is not None
     with log_path.open("w", encoding="utf-8", buffering=1) as log:
-        for line in child.stdout:
-            log.write(line)
+        for raw in child.stdout:
+            line = printable(COLOUR.sub("", raw.rstrip("\r\n")), lines=True)
+            log.write(f"{line}\n")
             step, bracket, text = line.strip().removeprefix("[").partition("] ")
             if bracket and step in (*runs.ARTIFACTS.values(), "tune"):
                 show(step, text)

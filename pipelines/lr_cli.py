@@ -42,7 +42,7 @@ def _find(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(test.model_dump(mode="json") | {"page": str(arguments.output)})
     else:
-        print(*sentences(test), f"{arguments.output} shows the curve.", sep="\n")
+        show.line("\n".join([*sentences(test), f"{arguments.output} shows the curve."]))
     return 0
 
 

@@ -84,7 +84,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(report.model_dump(mode="json"))
     else:
-        print(*_lines(arguments.file, report), sep="\n")
+        show.line("\n".join(_lines(arguments.file, report)))
     return 0 if report.accepted else MENDABLE
 
 
@@ -101,7 +101,7 @@ def _summary(arguments: argparse.Namespace) -> int:
         show.as_json(costs.model_dump(mode="json") | {"drawing": str(arguments.output)})
         return 0
     show.decisions(show.console(), resolution)
-    print(*_table(costs), f"{arguments.output} shows it.", sep="\n")
+    show.line("\n".join([*_table(costs), f"{arguments.output} shows it."]))
     return 0
 
 
@@ -184,7 +184,7 @@ def _package(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json({"tag": facts.tag, "bento": str(output / "bento" / "bento"), "bundle": str(output / "model")})
     else:
-        print(f"{facts.tag} names {len(facts.class_names):,} classes. Serve it: darkroom serve {output}")
+        show.line(f"{facts.tag} names {len(facts.class_names):,} classes. Serve it: darkroom serve {output}")
     return 0
 
 

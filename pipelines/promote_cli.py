@@ -33,5 +33,5 @@ def _promote(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(asdict(found))
     else:
-        print(found.reason)
+        show.line(found.reason)
     return 0

@@ -1,14 +1,23 @@
 """Decisions about labels, carried out as a new version of a data set: in its folders, or in its table."""
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from components.contract.errors import DataError
+from components.contract.text import from_csv_cell
+from pipelines import recovery
 from pipelines.contents import LabelTable, beside, find_label_table
-from pipelines.versions import Version, commit_version, is_as_committed, take_into_dvc
+from pipelines.versions import (
+    Version,
+    commit_version,
+    is_as_committed,
+    journal_of,
+    last_version,
+    recover,
+    take_into_dvc,
+)
 
 Decisions = Mapping[str, str | None]
 """Photo, relative to the data, to its class; None takes it out."""
@@ -29,59 +38,39 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
     Raises:
         DataError: the data are not as DVC knows them, or a decision cannot be carried out.
     """
-    from components.preprocess.listing import list_folder
-
     folder = root / path
     if not folder.is_dir():
         raise DataError(f"Photos can be relabelled in a folder; {path} is none. Unpack it and add the folder.")
-    if not is_as_committed(root, path):
-        raise DataError(f"{path} must be as its version says, so that the way back stays open; it differs. Keep what "
-                        f"it is first: darkroom data add {path}")  # fmt: skip
+    request = json.dumps(["relabel", path, dict(decisions)])
+    with recovery.only_change(root):
+        finished = recover(root)
+        if finished is not None and finished.request == request:
+            return last_version(root, finished.pointer)
+        if not is_as_committed(root, path):
+            raise DataError(f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
+                            f"what it is first: darkroom data add {path}")  # fmt: skip
+        with recovery.scratch_folder(root, path) as scratch:
+            moves, num_changed = _moves(folder, decisions, scratch)
+            in_root = [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves]
+            with recovery.journaled(root, journal_of(root, path, request, in_root)):
+                take_into_dvc(root, path)
+                return commit_version(root, folder, f"Relabel {num_changed} photos of {folder.name}")
+
+
+def _moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tuple[Path, Path]], int]:
+    """(from, to) of each file that is to be moved, and how many photos that changes; a new table waits in `scratch`."""
+    from components.preprocess.listing import list_folder
+
+    decisions = {name.removeprefix("./"): label for name, label in decisions.items()}
     names = ["/".join(file.parts) for file in list_folder(folder).files]
     table = find_label_table(names, lambda name: (folder / name).read_bytes())
-    decisions = {name.removeprefix("./"): label for name, label in decisions.items()}
     if table is None:
-        moves = _plan(folder, decisions)
-        changed, num_changed = _moved(folder, moves), len(moves)
-    else:
-        write, num_changed = change_table(folder / table.name, table, decisions)
-        changed = _rewritten(folder / table.name, folder, write)
-    with changed:
-        take_into_dvc(root, path)
-    return commit_version(root, folder, f"Relabel {num_changed} photos of {folder.name}")
-
-
-@contextlib.contextmanager
-def _moved(folder: Path, moves: list[tuple[Path, Path | None]]) -> Iterator[None]:
-    """Moves the photos, and back if the block fails."""
-    done: list[tuple[Path, Path]] = []
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.removed-", dir=folder.parent) as removed:
-        try:
-            for number, (source, target) in enumerate(moves):
-                place = target or Path(removed) / str(number)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                source.rename(place)
-                done.append((source, place))
-            yield
-        except BaseException:
-            for source, place in reversed(done):
-                place.rename(source)
-            raise
-
-
-@contextlib.contextmanager
-def _rewritten(table: Path, folder: Path, write: Callable[[Path], None]) -> Iterator[None]:
-    """Writes the table anew, and puts the old one back if the block fails."""
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.table-", dir=folder.parent) as scratch:
-        new, old = Path(scratch) / f"new-{table.name}", Path(scratch) / f"old-{table.name}"
-        write(new)
-        table.rename(old)
-        try:
-            new.rename(table)
-            yield
-        except BaseException:
-            old.rename(table)
-            raise
+        plan = _plan(folder, decisions)
+        return [(source, target or scratch / str(number)) for number, (source, target) in enumerate(plan)], len(plan)
+    write, num_changed = change_table(folder / table.name, table, decisions)
+    new, old = (scratch / f"{age}-{Path(table.name).name}" for age in ("new", "old"))
+    write(new)
+    return [(folder / table.name, old), (new, folder / table.name)], num_changed
 
 
 def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
@@ -164,7 +153,8 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     if "path" not in found or "label" not in found:
         raise DataError(f"{path} must have the columns path and label; it has {', '.join(map(str, frame.columns))}.")
     decisions: dict[str, str | None] = {}
-    for name, label in zip(frame[found["path"]], frame[found["label"]], strict=True):
-        if decisions.setdefault(str(name), str(label).strip() or None) != (str(label).strip() or None):
+    for path_cell, label_cell in zip(frame[found["path"]], frame[found["label"]], strict=True):
+        name, label = from_csv_cell(str(path_cell)), from_csv_cell(str(label_cell))
+        if decisions.setdefault(name, label.strip() or None) != (label.strip() or None):
             raise DataError(f"Each photo must be decided once; {path} says two things of {name}.")
     return decisions

@@ -10,11 +10,13 @@ summary.json     the results in one file, written last
 import contextlib
 import datetime
 import fcntl
+import glob
 import json
 import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 RUNS_DIR = Path("runs")
 STATE_FILE, SUMMARY_FILE, LOG_FILE, PARAMS_FILE = "run.json", "summary.json", "log.txt", "params.yaml"
 LOCK_FILE = ".lock"
+STARTING_SECONDS = 60.0
+"""How long a run may have no state, and another `clean` may be at work on what it removes."""
 ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate", "bento": "deploy"}
 """What a run leaves, and the step that writes it."""
 
@@ -127,7 +131,7 @@ def finish(folder: RunFolder, summary: dict[str, Any]) -> None:
 
 def list_runs() -> list[RunFolder]:
     """All runs, newest first."""
-    folders = [path for path in RUNS_DIR.glob("*") if (path / STATE_FILE).is_file() and not path.is_symlink()]
+    folders = [path for path in RUNS_DIR.glob("[!.]*") if (path / STATE_FILE).is_file() and not path.is_symlink()]
     return [RunFolder(path) for path in sorted(folders, reverse=True)]
 
 
@@ -180,15 +184,39 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
             continue
         reason = f"older than the newest {keep}" if status == "finished" else status
         removals.append(Removal(path=str(folder.path), num_bytes=folder.num_bytes, reason=reason))
+    removals += [
+        Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill") for path in _remains()
+    ]
+    if cache_dir is not None:
+        removals += [
+            Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill")
+            for path in sorted(cache_dir.parent.glob(f".{glob.escape(cache_dir.name)}.removed-*"))
+        ]
     if cache_dir is not None and cache_dir.is_dir():
         removals.append(Removal(path=str(cache_dir), num_bytes=RunFolder(cache_dir).num_bytes, reason="cache"))
     return removals
+
+
+def _remains() -> list[Path]:
+    """What kills left among the runs: half-removed folders, links that never became `latest`, runs without a state."""
+    long_ago = time.time() - STARTING_SECONDS
+    started = (
+        path
+        for path in RUNS_DIR.glob("[0-9]*")
+        if path.is_dir() and not (path / STATE_FILE).exists() and not is_held(path / LOCK_FILE)
+    )
+    half_removed = (*RUNS_DIR.glob(".*.removed-*"), *RUNS_DIR.glob(".latest-*"))
+    return sorted(path for path in (*half_removed, *started) if path.lstat().st_mtime < long_ago)
 
 
 def remove(removals: list[Removal]) -> None:
     """Removes what was planned. A folder is renamed first, so that none is ever left half removed under its name."""
     for removal in removals:
         path = Path(removal.path)
-        doomed = path.with_name(f".{path.name}.removed-{os.getpid()}")
-        path.rename(doomed)
-        shutil.rmtree(doomed)
+        if path.is_symlink():
+            path.unlink(missing_ok=True)
+            continue
+        doomed = path.with_name(f".{path.name.removeprefix('.').partition('.removed-')[0]}.removed-{os.getpid()}")
+        with contextlib.suppress(FileNotFoundError):  # another `clean` was first
+            path.rename(doomed)
+            shutil.rmtree(doomed)

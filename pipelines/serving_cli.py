@@ -121,7 +121,7 @@ def _trace(arguments: argparse.Namespace) -> int:
         show.as_json(found.model_dump(mode="json"))
     else:
         for name, text in as_lines(found):
-            print(f"{name:<14}{text}")
+            show.line(f"{name:<14}{text}")
     return 0
 
 
@@ -153,5 +153,5 @@ def _drift(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(found.model_dump(mode="json") | {"report": str(arguments.output)})
     else:
-        print(f"{found.verdict}: {found.reason}\n{arguments.output} shows it.")
+        show.line(f"{found.verdict}: {found.reason}\n{arguments.output} shows it.")
     return {"no drift": 0, "drift": DRIFTED, "cannot tell": UNTOLD}[found.verdict]

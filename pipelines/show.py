@@ -1,34 +1,50 @@
 """What the command line shows: lines of the steps as they come, tables of results, or JSON."""
 
-import json
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from components.contract.evaluation import Interval
 from components.contract.resolve import Resolution
+from components.contract.text import json_text, printable
 from components.evaluate.wording import estimate
 
 if TYPE_CHECKING:
     from pipelines.runs import Removal, RunFolder
 
 
+class PlainConsole(Console):
+    """Shows every text as it is: no markup, no emoji codes, nothing harmful; styles are told apart from texts."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text of a line, a cell or a title."""
+        return super().render_str(printable(text, lines=True), **options | {"markup": False, "emoji": False})
+
+
 def console(*, to_stderr: bool = False) -> Console:
     """Where a person reads; standard error while standard output is kept for JSON."""
-    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    return PlainConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
+
+
+def line(text: str, *, to_stderr: bool = False, flush: bool = False) -> None:
+    """One line, or several, of plain text on standard output or standard error."""
+    print(printable(text, lines=True), file=sys.stderr if to_stderr else sys.stdout, flush=flush)
 
 
 def as_json(result: object) -> None:
     """The result, and nothing else, on standard output."""
-    print(json.dumps(result, indent=2, ensure_ascii=False, default=str))
+    print(json_text(result, indent=2, default=str))
 
 
 def decisions(out: Console, resolution: Resolution) -> None:
     """What `auto` became, and why."""
     for decision in resolution.decisions:
-        out.print(f"[dim]auto[/]       {decision}", markup=True)
+        out.print("auto       ", style="dim", end="")
+        out.print(decision)
 
 
 class Progress:
@@ -42,7 +58,7 @@ class Progress:
         seconds = int(time.monotonic() - self._started)
         self._out.print(f"{seconds // 60:3d}:{seconds % 60:02d} ", style="dim", end="")
         self._out.print(f"{step:<10} ", style="bold", end="")
-        self._out.print(line, markup=False)
+        self._out.print(printable(line))
 
 
 def summary(out: Console, results: dict[str, Any]) -> None:

@@ -4,11 +4,14 @@
 grows: an earlier version comes back with `git checkout <commit> data/<name>.dvc && dvc checkout`.
 """
 
+import filecmp
+import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,10 @@ from typing import Final
 from components.contract import archive
 from components.contract.documents import DocumentError, parse_yaml
 from components.contract.errors import DataError
+from components.contract.outputs import remove_remains, scratch_folder
+from pipelines import recovery
+
+log = logging.getLogger(__name__)
 
 DATA_DIR: Final = Path("data")
 
@@ -48,32 +55,125 @@ def add(path: Path, name: str | None) -> Version:
         raise DataError(f"Data must be a folder of photos or an archive of one; there is none at {path}.")
     if source == root or root.is_relative_to(source):
         raise DataError(f"Data must be a folder within the repository, or outside it; {path} holds the repository.")
-    target = source if source.is_relative_to(root) else _copied(source, root / DATA_DIR, name)
-    if target == source and name is not None and name != archive.stem(source.name):
+    within = source.is_relative_to(root)
+    if within and name is not None and name != archive.stem(source.name):
         raise DataError(f"Data within the repository keep their name; {path} cannot become {name}. Rename it first, or "
                         "leave out --name.")  # fmt: skip
-    take_into_dvc(root, str(target.relative_to(root)))
-    pointer = target.with_name(f"{target.name}.dvc")
-    existed = bool(_git(root, "log", "--format=%H", "-1", "--", str(pointer.relative_to(root))))
-    return commit_version(root, target, f"{'Update' if existed else 'Add'} the data {target.name}")
+    request = json.dumps(["add", str(source), name])
+    with recovery.only_change(root):
+        finished = recover(root)
+        if finished is not None and finished.request == request:
+            return last_version(root, finished.pointer)
+        target = source if within else _copied(root, source, root / DATA_DIR, name)
+        path_in_root = str(target.relative_to(root))
+        existed = bool(_git(root, "log", "--format=%H", "-1", "--", f"{path_in_root}.dvc"))
+        with recovery.journaled(root, journal_of(root, path_in_root, request)):
+            take_into_dvc(root, path_in_root)
+            return commit_version(root, target, f"{'Update' if existed else 'Add'} the data {target.name}")
 
 
-def _copied(source: Path, folder: Path, name: str | None) -> Path:
+def recover(root: Path) -> recovery.Journal | None:
+    """Finishes or undoes a change that was killed, and returns its journal if it had been committed.
+
+    Raises:
+        DataError: git cannot change its index.
+    """
+    journal = recovery.unfinished(root)
+    if journal is None:
+        return None
+    _remove_dead_lock(root)
+    if _committed(root, journal.pointer) != journal.before:
+        recovery.conclude(root, journal.data)
+        return journal
+    _git(root, "reset", "--quiet", "--", journal.pointer, check=False)
+    recovery.undo(root, journal)
+    log.warning("An interrupted change of %s was undone.", journal.data)
+    return None
+
+
+def journal_of(root: Path, path: str, request: str, moves: Sequence[tuple[str, str]] = ()) -> recovery.Journal:
+    """The journal of a change of the data at this path, which has not begun yet."""
+    pointer = root / f"{path}.dvc"
+    here = pointer.read_text(encoding="utf-8") if pointer.exists() else None
+    return recovery.Journal(
+        request=request,
+        data=path,
+        before=_committed(root, f"{path}.dvc"),
+        here=here,
+        moves=tuple(moves),
+    )
+
+
+def _committed(root: Path, name: str) -> str:
+    """The text of a file in the last commit; empty if there is none."""
+    return _git(root, "show", f"HEAD:{name}", check=False)
+
+
+def _remove_dead_lock(root: Path) -> None:
+    """Removes git's own lock if the git process of a killed change left it; only a kill can do that."""
+    lock = root / _git(root, "rev-parse", "--git-path", "index.lock")
+    journal_path = root / recovery.STATE_DIR / recovery.JOURNAL_FILE
+    if not lock.exists() or lock.stat().st_mtime < journal_path.stat().st_mtime or _git_is_at_work(root):
+        return
+    lock.unlink(missing_ok=True)
+
+
+def _git_is_at_work(root: Path) -> bool:
+    """Whether a git process of this machine works in the repository. Those of earlier changes have ended."""
+    import psutil  # type: ignore[import-untyped]
+
+    processes = psutil.process_iter(["name", "cwd"])
+    folders = [process.info["cwd"] for process in processes if str(process.info["name"]).startswith("git")]
+    return any(folder and Path(folder).is_relative_to(root) for folder in folders)
+
+
+def _copied(root: Path, source: Path, folder: Path, name: str | None) -> Path:
     suffix = source.name[len(archive.stem(source.name)) :] if source.is_file() else ""
     target = folder / f"{name or archive.stem(source.name)}{suffix}"
     if target.parent != folder or target.name.startswith(".") or not target.name:
         raise DataError(f"A name must be that of a file, without slashes; found {name!r}.")
+    remove_remains(target)
+    is_version = bool(_committed(root, f"{target.relative_to(root)}.dvc"))
+    if not is_version and target.exists() and _is_copy(source, target):
+        return target  # of an earlier call that was interrupted
     if target.exists() or target.with_name(f"{target.name}.dvc").exists():
         raise DataError(f"{target} must be free; it is not. Give another --name. For a new version of it change the "
                         f"photos in it, then: darkroom data add {os.path.relpath(target)}")  # fmt: skip
-    folder.mkdir(exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=folder)) / target.name
     try:
-        shutil.copytree(source, partial) if source.is_dir() else shutil.copy2(source, partial)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial.parent)
+        with scratch_folder(target) as scratch:
+            partial = scratch / target.name
+            shutil.copytree(source, partial) if source.is_dir() else shutil.copy2(source, partial)
+            partial.rename(target)
+    except OSError as error:
+        raise _no_copy(source, folder, error) from None
     return target
+
+
+def _no_copy(source: Path, folder: Path, error: OSError) -> DataError:
+    """The error to report if the data cannot be copied: of many reasons the first, and the room there is."""
+    reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+    files = source.rglob("*") if source.is_dir() else [source]
+    needed = sum(path.stat().st_size for path in files if path.is_file())
+    return DataError(
+        f"The data must be copied to {folder}; they cannot be: {reason}. They take {needed / 1e6:,.1f} MB, "
+        f"{shutil.disk_usage(folder if folder.exists() else folder.parent).free / 1e6:,.1f} MB are free."
+    )
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    """Whether both hold the same files, by size and time or else by content."""
+    if source.is_file():
+        return target.is_file() and filecmp.cmp(source, target)
+    names, copied = _names(source), _names(target)
+    return names == copied and all(filecmp.cmp(source / name, target / name) for name in names)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(
+        os.path.relpath(os.path.join(parent, name), folder)  # noqa: PTH118 of ten thousands
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+    )
 
 
 def versions(root: Path | None = None) -> list[Version]:
@@ -156,7 +256,16 @@ def commit_version(root: Path, data: Path, subject: str) -> Version:
     files = [pointer, *([str(ignored.relative_to(root))] if (ignored := data.parent / ".gitignore").exists() else [])]
     _git(root, "add", "--", *files)
     if _git(root, "status", "--porcelain", "--", *files):
-        _git(root, "commit", "--quiet", "-m", subject, "--", *files)
+        try:
+            _git(root, "commit", "--quiet", "-m", subject, "--", *files)
+        except DataError:
+            _git(root, "reset", "--quiet", "--", *files, check=False)
+            raise
+    return last_version(root, pointer)
+
+
+def last_version(root: Path, pointer: str) -> Version:
+    """The version that was committed last."""
     commit, date, text = _git(root, "log", "-1", "--format=%H%x09%cs%x09%s", "--", pointer).split("\t", 2)
     version = _version(root, pointer, commit, date, text)
     assert version is not None, "it was committed just now"
@@ -164,7 +273,9 @@ def commit_version(root: Path, data: Path, subject: str) -> Version:
 
 
 def _git(root: Path, *arguments: str, check: bool = True) -> str:
-    result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    command = ["git", "-C", str(root), "-c", "gc.auto=0", *arguments]
+    # It inherits the lock of only_change.
+    result = subprocess.run(command, capture_output=True, text=True, check=False, close_fds=False)
     if check and result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["no reason was given"])[-1]
         raise DataError(f"git {arguments[0]} must succeed in {root}; it does not: {reason}.")
@@ -174,7 +285,7 @@ def _git(root: Path, *arguments: str, check: bool = True) -> str:
 def _dvc(root: Path, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
     result = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False,
-        env=os.environ | {"DVC_NO_ANALYTICS": "1"},
+        close_fds=False, env=os.environ | {"DVC_NO_ANALYTICS": "1"},
     )  # fmt: skip
     if check and result.returncode != 0:
         reason = " ".join(line.removeprefix("ERROR: ") for line in result.stderr.strip().splitlines()[-2:])

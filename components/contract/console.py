@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from components.contract.errors import DarkroomError
+from components.contract.outputs import full_disk_error
+from components.contract.text import escape_log_records
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
 """Names the file to which steps add a JSON line when they start, finish or fail."""
@@ -32,6 +34,7 @@ QUIET = {
 @contextlib.contextmanager
 def running_step(name: str) -> Iterator[None]:
     """Around the work of one step: sets up its log and notes how long it took and how it ended."""
+    escape_log_records()
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
     )  # stdout: KFP's local runner merges both streams, and a person sees the lines in order
@@ -45,6 +48,15 @@ def running_step(name: str) -> Iterator[None]:
         yield
     except DarkroomError as error:
         _note(step=name, event="failed", error=str(error), kind=type(error).__name__)
+        raise
+    except OSError as error:
+        refusal = full_disk_error(error)
+        _note(
+            step=name,
+            event="failed",
+            error=str(refusal or repr(error)),
+            kind=type(refusal).__name__ if refusal else None,
+        )
         raise
     except BaseException as error:
         _note(step=name, event="failed", error=repr(error), kind=None)
@@ -82,6 +94,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
 
     A bug keeps its traceback, and Python's own exit code 1.
     """
+    escape_log_records()
     try:
         return main() or 0
     except DarkroomError as error:
@@ -100,6 +113,12 @@ def exit_code(main: Callable[[], int | None]) -> int:
         # The reader of our output, such as `head`, has left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        refusal = full_disk_error(error)
+        if refusal is None:
+            raise
+        print(f"darkroom: {refusal}", file=sys.stderr)
+        return MENDABLE
 
 
 def _note(**event: object) -> None:

@@ -3,9 +3,17 @@
 Every message says what must hold, what was found, where, and what to do.
 """
 
+from components.contract.text import printable
+
 
 class DarkroomError(Exception):
-    """Something that the user can mend; the command line prints it in one line and exits with 2."""
+    """Something that the user can mend; the command line prints it in one line and exits with 2.
+
+    Names and texts of others in the message are made safe to show here, for every place that shows it.
+    """
+
+    def __init__(self, message: str = ""):
+        super().__init__(printable(message, lines=True))
 
 
 class ParamsError(DarkroomError):

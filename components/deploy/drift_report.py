@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.outputs import write_file
+from components.contract.text import for_page
 from components.deploy.drift import Drift, Traits
 
 NUM_BARS = 24
@@ -27,7 +28,7 @@ def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *,
 
     folder = Path(__file__).parent
     environment = Environment(loader=FileSystemLoader([folder / "templates", folder / "page"]), autoescape=True,
-                              trim_blocks=True)  # fmt: skip
+                              finalize=for_page, trim_blocks=True)  # fmt: skip
     bars = {"brightness": _bars(reference.brightness, served.brightness, (0, 255)),
             "confidence": _bars(reference.confidence, served.confidence, (0, 1))}  # fmt: skip
     page = environment.get_template("drift.html.j2").render(

@@ -85,7 +85,10 @@ def _embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.nda
     except (OSError, ValueError, EOFError):  # none yet, or a damaged one: it is made again
         pass
     made = _compute(classifier, split)
-    write_file(path, _as_npy(made))
+    try:
+        write_file(path, _as_npy(made))
+    except OSError as error:
+        log.warning("They cannot be remembered in %s: %s.", path.parent, error)
     return made
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypedDict
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TextIO, TypedDict
 from components.contract.budget import read_regular
 from components.contract.errors import ArtifactError, DataError, ImageError
 from components.contract.image import MAX_BYTES
-from components.contract.outputs import write_file
+from components.contract.outputs import free_text, write_file
+from components.contract.text import csv_cell, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +101,7 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
         ArtifactError: the file exists, or cannot be written.
     """
     if output is None:
-        _write_table(rows, sys.stdout)
+        _write_table(rows, sys.stdout, cell=lambda text: printable(csv_cell(text)))
         return
     if output.is_dir() or (output.exists() and not overwrite):
         way = "" if output.is_dir() else ", or replace it with --overwrite"
@@ -110,29 +111,31 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
     try:
         write_file(output, table.getvalue().encode("utf-8"))
     except OSError as error:
-        raise ArtifactError(f"The table must be written to {output}; it cannot be: {error}.") from None
+        raise ArtifactError(
+            f"The table must be written to {output}; it cannot be: {error}{free_text(output.parent)}."
+        ) from None
     log.info("Wrote %d rows to %s; %d files could not be classified.", num_rows, output, num_errors)
 
 
-def _write_table(rows: Iterable[Row], file: TextIO) -> tuple[int, int]:
+def _write_table(rows: Iterable[Row], file: TextIO, cell: Callable[[str], str] = csv_cell) -> tuple[int, int]:
     rows = iter(rows)
     # The columns are known with the first row that has probabilities; those before it wait.
     waiting = list(_until_first_prediction(rows))
     class_names = sorted(waiting[-1]["probabilities"] or ()) if waiting else []
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(f"probability_{name}" for name in class_names)])
+    writer.writerow([*COLUMNS, *(cell(f"probability_{name}") for name in class_names)])
     num_rows = num_errors = 0
     for row in itertools.chain(waiting, rows):
         probabilities = row["probabilities"] or {}
         error = f"{row['error']['code']}: {row['error']['message']}" if row["error"] else None
         writer.writerow(
             [
-                row["path"],
-                row["label"],
+                cell(row["path"]),
+                cell(row["label"] or ""),
                 row["confidence"],
                 row["abstained"],
                 row["unfamiliar"],
-                error,
+                error and cell(error),
                 *(probabilities.get(name) for name in class_names),
             ]
         )

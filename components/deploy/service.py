@@ -5,7 +5,6 @@ It is packed into the bento together with the modules that it imports, and needs
 
 import asyncio
 import base64
-import json
 import logging
 import os
 import sys
@@ -22,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 
 from components.contract.cores import num_cores
 from components.contract.errors import ImageError, ServiceError
+from components.contract.text import escape_log_records, json_text
 from components.deploy.batching import Batcher
 from components.deploy.classifier import Classifier, Finding
 from components.deploy.explain import Explainer, Heat, overlay, shown_size
@@ -51,6 +51,7 @@ STUCK_SECONDS = 20.0
 OUR_FAULT = "internal"
 
 log = logging.getLogger("bentoml.darkroom")
+escape_log_records()
 """Below BentoML's own logger, which writes to standard output."""
 
 
@@ -283,7 +284,7 @@ def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) 
             for one in predictions
         ],
     }
-    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(line) + "\n")
 
 
 def refusal(refused: RefusedUpload) -> JSONResponse:

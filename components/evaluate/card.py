@@ -2,6 +2,7 @@
 
 import re
 
+from components.contract.text import for_page
 from components.evaluate.content import TEMPLATES_DIR, Content, reproduce_commands, use_commands
 from components.evaluate.wording import file_size, interval, percent
 
@@ -11,7 +12,7 @@ def render_card(content: Content) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=False, undefined=StrictUndefined,
+        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=False, finalize=for_page, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters |= {"percent": percent, "interval": interval, "file_size": file_size, "md": escape}

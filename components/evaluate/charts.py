@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from components.contract.evaluation import AllFigures
+from components.contract.text import printable
 from components.evaluate.figure_charts import coverage_chart, reliability_chart, robustness_chart
 from components.evaluate.history import History, Phase
 from components.evaluate.ink import BAD, CHART_WIDTH, GOOD, INK, LINE, POINTS_PER_INCH, SOFT, new_figure, style
@@ -166,7 +167,7 @@ def png(figure: "Figure") -> bytes:
 
 def shorten(name: str) -> str:
     """A class name that fits beside a chart, without the control characters that no SVG file may hold."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    shown = printable(name)
     return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.outputs import write_file
+from components.contract.text import csv_cell
 
 COLUMNS = ("path", "label", "suggested_label", "confidence", "split", "image_id")
 """`darkroom data relabel` needs the first two; `label` is the label as it stands."""
@@ -95,7 +96,7 @@ def write_label_errors(
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     rows.writerows(
-        (paths.get(one.image_id, one.image_id), class_names[one.label], class_names[one.suggested],
+        (*map(csv_cell, (paths.get(one.image_id, one.image_id), class_names[one.label], class_names[one.suggested])),
          f"{one.confidence:.4f}", one.split, one.image_id)
         for one in errors
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from components.contract.leaderboard import Leaderboard, Row
+from components.contract.text import for_page
 from components.evaluate.charts import inline_svg, shorten
 from components.evaluate.content import TEMPLATES_DIR
 from components.evaluate.ink import BAD, CHART_WIDTH, GOOD, INK, LINE, SOFT, new_figure, style
@@ -23,7 +24,11 @@ def render_leaderboard(board: Leaderboard) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=for_page,
     )
     return environment.get_template("leaderboard.html.j2").render(
         board=board, chart=Markup(inline_svg(front_chart(board), chart_words(board), "front")), **table_of(board)

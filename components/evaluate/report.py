@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.contract.evaluation import AllFigures, Figures
+from components.contract.text import for_page, printable
 from components.evaluate.architecture import boxes_of, describe
 from components.evaluate.augmentation import NEVER_VARIED, augmentations
 from components.evaluate.charts import MAX_NUMBERED, inline_svg
@@ -58,7 +59,11 @@ def render(content: Content) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=for_page,
     )
     environment.filters |= {
         "percent": lambda share: percent(share).replace(" ", NO_BREAK_SPACE),
@@ -169,7 +174,7 @@ def _chart(content: Content, name: str, description: str) -> "Markup | None":
     from markupsafe import Markup
 
     chart = content.charts.get(name)
-    return None if chart is None else Markup(inline_svg(chart, description, name))
+    return None if chart is None else Markup(inline_svg(chart, printable(description), name))
 
 
 def _reliability_words(figures: AllFigures) -> str:
@@ -191,7 +196,7 @@ def _confusion(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
     if test.most_confused:
         pair = test.most_confused[0]
         description += f" The commonest mistake: {pair.class_name} taken for {pair.predicted_as}, {pair.num_images} ×."
-    return Markup(inline_svg(charts["confusion_matrix"], description, "confusion"))
+    return Markup(inline_svg(charts["confusion_matrix"], printable(description), "confusion"))
 
 
 def _curves(content: Content) -> list["Markup"]:

@@ -16,6 +16,7 @@ from components.contract.outputs import new_folder, write_file, write_json
 from components.contract.params import EvaluateParams
 from components.contract.runtime import InferenceGraph, export_sha256
 from components.contract.study import read_study
+from components.contract.text import csv_cell
 from components.contract.tracking import Run, step_run
 from components.evaluate.architecture import architecture_chart, boxes_of
 from components.evaluate.card import render_card
@@ -160,9 +161,9 @@ def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
     """The test split's as CSV: a row per true class, a column per predicted class."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["true class", *all_figures.class_names])
-    matrix = all_figures.test.confusion_matrix
-    rows.writerows([name, *row] for name, row in zip(all_figures.class_names, matrix, strict=True))
+    names = [csv_cell(name) for name in all_figures.class_names]
+    rows.writerow(["true class", *names])
+    rows.writerows([name, *row] for name, row in zip(names, all_figures.test.confusion_matrix, strict=True))
     write_file(path, text.getvalue().encode())
 
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from components.contract.text import printable
 from components.evaluate.ink import GOOD, INK, SOFT
 
 
 def plain(text: str) -> str:
-    """Text that the fonts and the page can hold: control characters are replaced."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    """Text that the fonts and the page can hold: control characters are escaped."""
+    return printable(text)
 
 
 def register_fonts() -> None:

@@ -10,9 +10,10 @@ import numpy as np
 from components.contract.audit import AuditedPhoto, Case, Finding
 from components.contract.dataset import SPLITS, SplitName
 from components.contract.params import AuditParams
+from components.contract.text import printable
 from components.preprocess.audit import Settled
 from components.preprocess.drift import drifts
-from components.preprocess.manifest import Record, printable
+from components.preprocess.manifest import Record
 
 BROKEN: Final = frozenset((
     "unreadable", "truncated", "corrupt", "empty", "not_an_image", "format_not_allowed", "too_small", "too_large",

@@ -78,7 +78,11 @@ def open_index(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path) -> sqlite3.Connection:
     index = sqlite3.connect(path, timeout=60, check_same_thread=False)
-    index.execute("pragma journal_mode = wal")
-    index.execute("pragma synchronous = normal")
-    index.executescript(_TABLES)
+    try:
+        index.execute("pragma journal_mode = wal")
+        index.execute("pragma synchronous = normal")
+        index.executescript(_TABLES)
+    except sqlite3.Error:
+        index.close()
+        raise
     return index

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from components.contract.dataset import SplitName
+from components.contract.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,3 @@ def summarise_rejected(records: Sequence[Record], num_names: int = 3) -> list[st
         shown = ", ".join(printable(name) for name in names[:num_names]) + (", …" if count > num_names else "")
         lines.append(f"{count:,} × {reason}: {shown}")
     return lines
-
-
-def printable(name: str) -> str:
-    """A file name for a line of text: line breaks and other control characters are escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)

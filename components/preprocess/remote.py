@@ -5,6 +5,7 @@ by the tags that the server gives. A file appears under its name when all of it 
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,7 +25,7 @@ from components.contract.budget import Budget
 from components.contract.cache import cache_dir
 from components.contract.dataset import Source
 from components.contract.errors import DataError
-from components.contract.outputs import write_json
+from components.contract.outputs import FULL, free_text, write_json
 from components.preprocess.progress import logged
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,11 @@ def _explaining(uri: str) -> Iterator[None]:
         extra = f" Install it: pip install 'darkroom[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
         raise DataError(f"For {kind}:// a package is needed that is not there: {error}.{extra}") from None
     except Exception as error:  # every file system raises its library's own errors
+        if isinstance(error, OSError) and error.errno in (*FULL, errno.EROFS):
+            raise DataError(
+                f"Data are fetched into the cache, {cache_dir()}, which must be writable and have room; it is not: "
+                f"{error.strerror}{free_text(cache_dir())}. Make room, or name another folder with DARKROOM_CACHE."
+            ) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(f"The data must be within reach at {uri}; they are not: {type(error).__name__}: {reason}. "
                         "Check the address, the network and the credentials.") from None  # fmt: skip

@@ -11,9 +11,9 @@ from components.contract.audit import AuditInfo
 from components.contract.dataset import SPLITS
 from components.contract.outputs import write_file, write_json
 from components.contract.preview import augmentation_sheet
+from components.contract.text import for_page, printable
 from components.contract.train_params import AUGMENTATION_PRESETS, TrainParams
 from components.preprocess.examine import Examined
-from components.preprocess.manifest import printable
 from components.preprocess.samples import choose_samples, class_chart, write_sheet
 from components.preprocess.shards import rows_of
 
@@ -75,7 +75,11 @@ def render(folder: Path, examined: Examined) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=for_page,
     )
     environment.filters |= {"count": lambda number: f"{number:,}", "printable": printable}
     info = examined.info

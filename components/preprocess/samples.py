@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from components.contract.dataset import SPLITS, SplitName
 from components.contract.preview import GAP, TILE, tile
-from components.preprocess.manifest import Record, printable
+from components.contract.text import printable
+from components.preprocess.manifest import Record
 from components.preprocess.scan import Scan
 from components.preprocess.shards import rows_of
 

@@ -57,9 +57,14 @@ def write_shards(
             if path.is_file() and path.stat().st_size > len(members) * store.row_bytes:
                 store.mark_used(key)
             else:
-                _write_into_cache(path, members, labels, scan)
-                store.move_to_shard(key, [str(record.sha256) for _, record in members])
                 num_written += 1
+                try:
+                    _write_whole(path, members, labels, scan)
+                    store.move_to_shard(key, [str(record.sha256) for _, record in members])
+                except OSError as error:
+                    store.warn_unwritable(error)
+                    _write_whole(dataset_dir / f"{split}-{number:05d}.arrow", members, labels, scan)
+                    continue
             _link(path, dataset_dir / f"{split}-{number:05d}.arrow")
     return num_written
 
@@ -69,7 +74,7 @@ def _shard_key(members: Rows, labels: Mapping[str, int], recipe: str) -> str:
     return hashlib.sha256(json.dumps([recipe, content]).encode()).hexdigest()[:32]
 
 
-def _write_into_cache(path: Path, members: Rows, labels: Mapping[str, int], scan: Scan) -> None:
+def _write_whole(path: Path, members: Rows, labels: Mapping[str, int], scan: Scan) -> None:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         write_shard(

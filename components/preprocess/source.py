@@ -22,10 +22,11 @@ from components.contract.budget import open_regular
 from components.contract.dataset import SplitName
 from components.contract.errors import DataError, ImageError
 from components.contract.image import read_size
+from components.contract.text import printable
 from components.preprocess import binary, remote
 from components.preprocess.layout import Layout, find_layout
 from components.preprocess.listing import Listing, as_text, is_hidden, list_folder
-from components.preprocess.manifest import Record, printable
+from components.preprocess.manifest import Record
 from components.preprocess.remote import is_remote
 from components.preprocess.table import SUFFIXES as TABLE_SUFFIXES
 from components.preprocess.table import Row, is_table, read_rows
@@ -212,7 +213,7 @@ def _find_by_table(table: Path, source: Opened) -> Found:
     files.sort(key=lambda file: file.record.path)
     class_names = sorted({str(file.record.class_name) for file in files})
     if len(class_names) < 2:
-        found = f"one, {printable(class_names[0])!r}" if class_names else "none"
+        found = f"one, '{printable(class_names[0])}'" if class_names else "none"
         raise DataError(f"There must be at least two classes; the table {table} names {found}.")
     return Found(tuple(files), tuple(rejected), tuple(class_names),
                  frozenset(file.record.split for file in files if file.record.split is not None))  # fmt: skip
@@ -242,7 +243,7 @@ def _require_classes(layout: Layout, listing: Listing, data_dir: Path) -> None:
     if len(layout.class_names) == 1:
         name = layout.class_names[0]
         raise DataError(f"There must be at least two classes; {where} has one class folder only, "
-                        f"{printable(name)!r}. If the classes stand inside it, give that folder.")  # fmt: skip
+                        f"'{printable(name)}'. If the classes stand inside it, give that folder.")  # fmt: skip
 
 
 def _located(data: str) -> Path:

@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from components.contract.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
-from components.preprocess.manifest import Record, printable, summarise_rejected
+from components.contract.text import printable
+from components.preprocess.manifest import Record, summarise_rejected
 
 
 def assign_splits(
@@ -94,7 +95,7 @@ def divide(members: Mapping[str, Collection[str]], cuts: Mapping[SplitName, floa
                 continue
             spare = [key for key in members[name] if all(left[other][splits[key]] > 1 for other in classes_of[key])]
             if not spare:
-                raise DataError(f"The class {printable(name)!r} must be in every split; its photos belong to groups "
+                raise DataError(f"The class '{printable(name)}' must be in every split; its photos belong to groups "
                                 f"with other classes that leave none for {split}. Divide the data yourself, or give "
                                 "smaller groups.")  # fmt: skip
             nearest = min(spare, key=lambda key: (max(low - draws[key], draws[key] - high), key))
@@ -113,7 +114,7 @@ def draw(image_id: str, seed: int) -> float:
 
 def _require_groups(name: str, keys: Collection[str], least: int) -> None:
     if len(keys) < least:
-        raise DataError(f"The class {printable(name)!r} must have at least {least} photos that are independent of one "
+        raise DataError(f"The class '{printable(name)}' must have at least {least} photos that are independent of one "
                         f"another, to be divided; its photos are {len(keys)} groups, or nearly the same. Add others, "
                         "divide the data yourself into train, validation and test, or let near-duplicates be "
                         "separated: --set preprocess.audit.near_duplicates=ignore")  # fmt: skip
@@ -135,4 +136,4 @@ def _require_photos(
     else:
         parts = " and ".join(("train", *(split for split in ("validation", "test") if split not in given)))
         what = f"have at least {least} usable photos, to be divided into {parts}; it has {num_divided}"
-    raise DataError(f"The class {printable(name)!r} must {what}.{reasons} Add photos, or remove the class.")
+    raise DataError(f"The class '{printable(name)}' must {what}.{reasons} Add photos, or remove the class.")

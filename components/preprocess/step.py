@@ -14,9 +14,10 @@ from components.contract.dataset import SPLITS, DatasetInfo, Source
 from components.contract.errors import ArtifactError
 from components.contract.outputs import new_folder, write_json
 from components.contract.params import PreprocessParams, dump_section
+from components.contract.text import printable
 from components.contract.tracking import Run, step_run
 from components.preprocess.examine import Examined, examine, refuse_failures
-from components.preprocess.manifest import Record, count_reasons, printable, summarise_rejected, write_manifest
+from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
 from components.preprocess.origin import find_origin
 from components.preprocess.remote import is_remote
 from components.preprocess.report import PICTURES, write_report

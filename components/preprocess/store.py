@@ -26,6 +26,7 @@ import numpy as np
 
 from components.contract.cache import cache_dir, cache_limit
 from components.contract.errors import DataError
+from components.contract.outputs import NOT_WRITABLE
 from components.preprocess.index import COLUMNS, MOVE, VERSION, Place, Verdict, open_index
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class PixelStore:
         self._pack_name = self._new_pack_name()
         self._pack: int | None = None
         self._pack_rows = 0
+        self._overflow: str | None = None
+        self._warned = False
 
     def _new_pack_name(self) -> str:
         return f"packs/{self.recipe}-{secrets.token_hex(8)}.pack"
@@ -90,7 +93,8 @@ class PixelStore:
     def remember(self, verdicts: Sequence[Verdict], files: Sequence[tuple[bytes, str, str]]) -> None:
         """Notes verdicts, and files as (path, identity, content hash), at once or not at all."""
         marks = ", ".join("?" * (len(COLUMNS) + 4))
-        with self._lock, self._index:
+        verdicts = [one for one in verdicts if one.place is None or one.place.container != self._overflow]
+        with self._lock, self._noting():
             self._index.executemany(
                 f"insert or replace into verdicts (sha256, recipe, container, place, {', '.join(COLUMNS)}) "
                 f"values ({marks})",
@@ -102,19 +106,72 @@ class PixelStore:
     # --- pixels ---------------------------------------------------------------------------------------------------
 
     def add(self, pixels: np.ndarray) -> Place:
-        """Stores uint8 (height, width, 3); may be called from several threads."""
-        with self._lock:
-            if self._pack is None:
-                self._pack = os.open(self.folder / self._pack_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        """Stores uint8 (height, width, 3); may be called from several threads.
+
+        Raises:
+            OSError: neither the cache nor the folder of temporary files can be written.
+        """
+        content = np.ascontiguousarray(pixels).data.cast("B")
+        while True:
+            name = self._pack_name
+            try:
+                with self._lock:
+                    name, pack, start = self._next_row()
+                _write_at(pack, content, start)
+            except OSError as error:
+                self._overflow_from(name, error)
+            else:
+                self._used.add(name)
+                return Place(name, start)
+
+    def _next_row(self) -> tuple[str, int, int]:
+        """The name of the pack, its descriptor, and where the next row begins."""
+        if self._pack is None:
+            self._pack = os.open(self.folder / self._pack_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            with contextlib.suppress(OSError):  # without locks, as on some network disks
                 fcntl.flock(self._pack, fcntl.LOCK_EX)  # no other run removes it
-            start = self._pack_rows * self.row_bytes
-            self._pack_rows += 1
-        content, position = np.ascontiguousarray(pixels).data.cast("B"), start
-        while content:
-            written = os.pwrite(self._pack, content, position)
-            content, position = content[written:], position + written
-        self._used.add(self._pack_name)
-        return Place(self._pack_name, start)
+        start = self._pack_rows * self.row_bytes
+        self._pack_rows += 1
+        return self._pack_name, self._pack, start
+
+    def _overflow_from(self, name: str, error: OSError) -> None:
+        """Puts further pixels into a temporary file, because the cache cannot be written.
+
+        Raises:
+            OSError: it is that file that cannot be written, or the error is of another kind.
+        """
+        with self._lock:
+            if name != self._pack_name:
+                return  # another thread was first
+            if name == self._overflow:
+                raise error
+            self.warn_unwritable(error)
+            if self._pack is not None:
+                self._files[name] = self._pack  # what is there can be read
+            file, self._overflow = tempfile.mkstemp(prefix="darkroom-", suffix=".pack")
+            self._pack, self._pack_name, self._pack_rows = file, self._overflow, 0
+
+    def warn_unwritable(self, error: OSError | sqlite3.OperationalError) -> None:
+        """Logs, once, that the run goes on without writing into the cache.
+
+        Raises:
+            OSError: the error is not about a disk that is full or not to be written to.
+        """
+        if isinstance(error, OSError) and error.errno not in NOT_WRITABLE:
+            raise error
+        if not self._warned:
+            self._warned = True
+            log.warning("The cache %s cannot be written: %s. This run goes on without it; make room, or name another "
+                        "folder with DARKROOM_CACHE.", self.folder, error)  # fmt: skip
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        """A transaction of the index; where the index cannot be written, the notes are lost, and the run goes on."""
+        try:
+            with self._index:
+                yield
+        except sqlite3.OperationalError as error:
+            self.warn_unwritable(error)
 
     def read(self, places: Sequence[Place]) -> np.ndarray:
         """Pixels in the given order: uint8 (len(places), height, width, 3).
@@ -157,7 +214,7 @@ class PixelStore:
         first = _pixels_begin(self.folder / container)
         self._used.add(container)
         places = [(container, first + row * self.row_bytes, sha256, self.recipe) for row, sha256 in enumerate(sha256s)]
-        with self._lock, self._index:
+        with self._lock, self._noting():
             self._index.executemany(MOVE, places)
 
     def mark_used(self, key: str) -> None:
@@ -176,6 +233,8 @@ class PixelStore:
             for file in (*self._files.values(), *([self._pack] if self._pack is not None else [])):
                 os.close(file)
             self._index.close()
+            if self._overflow is not None:
+                Path(self._overflow).unlink(missing_ok=True)
 
     def _thin_packs(self) -> None:
         """Packs of which at least half the rows stand in shards give way to a pack of the rest."""
@@ -204,7 +263,10 @@ class PixelStore:
     def _keep_to_limit(self) -> None:
         now, limit = time.time(), cache_limit()
         with self._index:
-            self._index.executemany("insert or replace into used values (?, ?)", [(name, now) for name in self._used])
+            self._index.executemany(
+                "insert or replace into used values (?, ?)",
+                [(name, now) for name in self._used if name != self._overflow],
+            )
         used = dict(self._index.execute("select container, at from used"))
         sizes = {str(path.relative_to(self.folder)): path.stat().st_size
                  for pattern in ("packs/*.pack", "shards/*.arrow") for path in self.folder.glob(pattern)}  # fmt: skip
@@ -238,6 +300,12 @@ def open_store(image_size: tuple[int, int], resize: str) -> Iterator[PixelStore]
             yield store
         finally:
             store.close()
+
+
+def _write_at(file: int, content: memoryview, position: int) -> None:
+    while content:
+        written = os.pwrite(file, content, position)
+        content, position = content[written:], position + written
 
 
 def _lockable(path: Path) -> bool:

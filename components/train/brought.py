@@ -215,6 +215,8 @@ def _fetched(name: str) -> Path:
                         fetched = client.download_artifacts(run_id, f"{BUNDLE}/{file}", scratch)
                         shutil.move(fetched, partial / file)
             return folder.resolve()
+    except ArtifactError:
+        raise
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrackingError(f"train.model.from: MLflow must give the bundle of {name}; it does not: {reason}. Look at "

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ STUDIES_VARIABLE: Final = "DARKROOM_STUDIES"
 HEARTBEAT_SECONDS: Final = 30
 RETRIES: Final = 2
 OPENING_TRIES: Final = 3
+SMALLEST_STUDY: Final = 2**18
+"""Bytes that a new file of studies takes."""
 WARM_UP_TRIALS: Final = 4
 """Trials before any is pruned."""
 
@@ -57,11 +60,36 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
         )
     with contextlib.ExitStack() as stack:
         if address is None:
-            folder = cache_dir() / "studies"
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(_studies_folder())
             stack.enter_context(_alone(folder / f"{name}.lock"))
             address = f"sqlite:///{(folder / 'studies.db').resolve()}"
-        yield _study(address, name, fingerprint, tune, epochs, stack)
+        study = _study(address, name, fingerprint, tune, epochs, stack)
+        try:
+            yield study
+        except optuna.exceptions.StorageInternalError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise SearchError(
+                f"The studies must stay writable; they do not: {reason}. Make room, or name another folder with "
+                f"DARKROOM_CACHE or a database with {STUDIES_VARIABLE}, and run again."
+            ) from None
+
+
+@contextlib.contextmanager
+def _studies_folder() -> Iterator[Path]:
+    """In the cache; a temporary folder if the cache cannot be written."""
+    folder = cache_dir() / "studies"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-") as probe:
+            probe.write(bytes(SMALLEST_STUDY))
+            probe.flush()
+    except OSError as error:
+        log.warning("The studies cannot be kept in %s: %s. If this search is interrupted, it begins again.", folder,
+                    error)  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="darkroom-study-") as scratch:
+            yield Path(scratch)
+    else:
+        yield folder
 
 
 def sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":

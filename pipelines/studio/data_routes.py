@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from components.contract import archive
+from components.contract.text import is_utf8
 from components.preprocess.remote import is_remote
 from pipelines.studio import photos
 from pipelines.studio.audits import AuditView
@@ -61,6 +62,8 @@ def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _take(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    if not is_utf8(uri):
+        raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
     draft = studio.draft.change(number_of(dict(body), "revision"), {"data.uri": uri})
     studio.touch()
     return {"uri": uri, "revision": draft.revision}

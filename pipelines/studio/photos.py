@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract import archive
+from components.contract.text import printable
 from components.preprocess.source import name_of
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import Workers, seconds_to_unpack
@@ -50,7 +51,7 @@ def make_class(folder: Path, name: str) -> Path:
         StudioError: the name cannot be, or is taken.
     """
     name = unicodedata.normalize("NFC", name.strip())
-    if not name or name.startswith(".") or "/" in name or "\\" in name or not name.isprintable():
+    if not name or name.startswith(".") or "/" in name or "\\" in name or printable(name) != name:
         raise StudioError("A class needs a name of letters, digits and spaces, without slashes and without a dot in "
                           f"front; found {name[:80]!r}.")  # fmt: skip
     if len(name.encode()) > MAX_NAME_BYTES:

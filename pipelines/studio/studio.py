@@ -3,8 +3,10 @@
 import fcntl
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
+from components.contract.outputs import remove_all_remains
 from pipelines.studio.album import Album
 from pipelines.studio.audits import Audits
 from pipelines.studio.draft import DraftStore
@@ -68,7 +70,16 @@ def _alone(settings: Settings) -> TextIO:
         lock.close()
         raise StudioError(f"One studio at a time works in a folder; another one has {settings.home.absolute()}. Use "
                           "that one, or start this one in another folder.") from None  # fmt: skip
+    _remove_partial_uploads(settings.home)
     return lock
+
+
+def _remove_partial_uploads(home: Path) -> None:
+    """Removes what a killed studio was receiving or unpacking; no other studio is at work in the folder."""
+    for folder in (home / "uploads", home / "models", home / "photos"):
+        for partial in folder.rglob(f".{'[0-9a-f]' * 16}.partial"):  # as `receive` names them
+            partial.unlink(missing_ok=True)
+    remove_all_remains(home / "photos")
 
 
 def job_view(job: JobFolder) -> dict[str, Any]:

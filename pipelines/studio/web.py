@@ -18,11 +18,21 @@ from starlette.staticfiles import StaticFiles
 
 from components.contract.documents import DocumentError, parse_json
 from components.contract.errors import DarkroomError
+from components.contract.text import json_text
 from pipelines.studio.guard import Guard
 from pipelines.studio.settings import MAX_JSON_BYTES, Settings, StudioError
 from pipelines.studio.studio import Studio
 
 log = logging.getLogger(__name__)
+
+
+class AnyTextResponse(JSONResponse):
+    """JSON that can hold names of files that are not UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json_text(content, allow_nan=False, separators=(",", ":")).encode()
+
 
 STATIC_DIR: Final = Path(__file__).parent / "static"
 STEP_SECONDS: Final = 0.5
@@ -54,7 +64,7 @@ def answer(found: Any) -> Response:
     if isinstance(found, Response):
         return found
     dumped = found.model_dump(mode="json") if hasattr(found, "model_dump") else found
-    return JSONResponse(dumped)
+    return AnyTextResponse(dumped)
 
 
 async def read_json(request: Request) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """The folders of runs: their state, which is the latest, and what cleaning takes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from components.contract.errors import ArtifactError
 from pipelines import runs
+from tests.killing import killed
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +67,58 @@ def test_an_unknown_run_is_refused_with_those_that_are_known() -> None:
     make_run(number=1)
     with pytest.raises(ArtifactError, match="finished are 20260101-000001-aaaa"):
         runs.find_run("absent")
+
+
+def test_cleaning_takes_what_kills_left() -> None:
+    kept = make_run(number=1)
+    long_ago = time.time() - 3600
+    half_removed = runs.RUNS_DIR / ".20250101-000000-aaaa.removed-99"
+    shutil.copytree(kept.path, half_removed)
+    never_latest = runs.RUNS_DIR / ".latest-0123"
+    never_latest.symlink_to("absent")
+    without_state = runs.RUNS_DIR / "20250101-000000-bbbb"
+    without_state.mkdir()
+    starting = runs.RUNS_DIR / "20250101-000000-cccc"
+    starting.mkdir()
+    cache = Path("cache")
+    (Path(".cache.removed-99") / "pixels").mkdir(parents=True)
+    for path in (half_removed, never_latest, without_state):
+        os.utime(path, (long_ago, long_ago), follow_symlinks=False)
+    assert [folder.path for folder in runs.list_runs()] == [kept.path]
+    runs.remove(runs.plan_cleaning(keep=1, cache_dir=cache))
+    assert sorted(path.name for path in runs.RUNS_DIR.iterdir()) == sorted([kept.path.name, "latest", starting.name])
+    assert sorted(path.name for path in Path().iterdir()) == ["runs"]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_clean_that_is_killed_is_finished_by_the_next(number: int, tmp_path: Path) -> None:
+    for each in (1, 2, 3):
+        make_run(number=each)
+    program = "from pipelines import runs; runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))"
+    assert killed(program, at=("os.rename", "os.remove"), number=number)
+    for path in runs.RUNS_DIR.glob(".*"):
+        os.utime(path, (0, 0))
+    assert len(runs.list_runs()) >= 1
+    runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))
+    assert sorted(path.name for path in runs.RUNS_DIR.iterdir()) == ["20260101-000003-aaaa", "latest"]
+    assert runs.find_run().path.name == "20260101-000003-aaaa"
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_latest_is_whole_wherever_the_end_of_a_run_is_killed(number: int) -> None:
+    make_run(number=1)
+    second = make_run(number=2, status="running")
+    program = (
+        "import pathlib\nfrom pipelines import runs\n"
+        f"runs.finish(runs.RunFolder(pathlib.Path('{second.path}')), {{'run_id': 'x'}})\n"
+    )
+    killed(program, at=("os.rename", "os.symlink", "os.chmod"), number=number)
+    assert runs.find_run().path.name in ("20260101-000001-aaaa", second.path.name)
+    runs.mark_killed_runs()
+    for path in runs.RUNS_DIR.glob(".*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    runs.remove(runs.plan_cleaning(keep=3, cache_dir=None))
+    assert {path.name for path in runs.RUNS_DIR.iterdir()} <= {"20260101-000001-aaaa", second.path.name, "latest"}
 
 
 def test_cleaning_keeps_the_newest_the_latest_and_the_living() -> None:

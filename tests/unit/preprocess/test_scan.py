@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.preprocess.manifest import Record, count_reasons, printable, summarise_rejected
+from components.contract.text import printable
+from components.preprocess.manifest import Record, count_reasons, summarise_rejected
 from components.preprocess.progress import logged
 from components.preprocess.scan import FILES_AT_ONCE, scan
 from components.preprocess.source import FoundFile

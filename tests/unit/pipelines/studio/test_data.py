@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import io
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -12,7 +13,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.unit.pipelines.studio.conftest import HOST, Client
+from pipelines.studio.web import create_app
+from tests.made import make_photos
+from tests.unit.pipelines.studio.conftest import HOST, Client, settings_of
 
 
 def png(shade: int) -> bytes:
@@ -273,3 +276,33 @@ def test_five_thousand_photos_come_in_at_once(client: Client) -> None:
 
 def test_a_folder_outside_any_repository_has_no_versions_under_dvc(client: Client) -> None:
     assert client.get("/api/data/dvc").json() == []
+
+
+def test_foreign_names_are_shown_and_chosen_without_an_internal_error(client: Client, tmp_path: Path) -> None:
+    folder = make_photos(tmp_path / "set", per_class=4)
+    for name in ("\x1b[31mred", "\u202egnp", "latin\udce9", "👩\u200d🚀", "<b>x"):
+        shutil.copytree(folder / "red", folder / name)
+        (folder / name / "000.png").rename(folder / name / f"{name}.png")
+    (tmp_path / "caf\udce9").mkdir()
+    assert client.choose(folder).status_code == 200
+    for path in ("/api/data", f"/api/places?path={tmp_path}", "/api/data?class=latin%5Cxe9"):
+        assert client.get(path).status_code == 200, path
+    content = json.dumps({"uri": str(tmp_path / "caf\udce9"), "revision": client.revision}).encode()
+    refused = client.ask("POST", "/api/data/choose", content=content, headers={"content-type": "application/json"})
+    assert refused.status_code in (400, 403, 404), refused.text
+
+
+def test_what_a_killed_studio_was_receiving_is_removed_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = settings_of(tmp_path)
+    for name in ("uploads/.0123456789abcdef.partial", "photos/cats/red/.0123456789abcdef.partial"):
+        (settings.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (settings.home / name).touch()
+    (settings.home / "photos" / ".dogs.partial-x" / "red").mkdir(parents=True)
+    (settings.home / "photos" / "cats" / "red" / "a.png").touch()
+    with create_app(settings).state.studio._lock:
+        kept = sorted(path.name for path in settings.home.rglob("*") if path.is_file() and path.name != "lock")
+        assert kept == ["a.png"]
+        assert not (settings.home / "photos" / ".dogs.partial-x").exists()

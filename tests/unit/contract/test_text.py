@@ -1,0 +1,142 @@
+"""Foreign text: what is harmful is escaped, what people write stays."""
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.contract.errors import DataError, ImageError
+from components.contract.text import (
+    PrintableRecord,
+    csv_cell,
+    escape_log_records,
+    for_page,
+    from_csv_cell,
+    json_text,
+    printable,
+)
+
+HARMFUL = {
+    "a\x1b[31mb": r"a\x1b[31mb",
+    "title\x1b]0;x\x07": r"title\x1b]0;x\x07",
+    "a\rb": r"a\rb",
+    "a\nb": r"a\nb",
+    "a\tb": r"a\tb",
+    "nul\x00": r"nul\x00",
+    "del\x7f": r"del\x7f",
+    "c1\x9b31m": r"c1\x9b31m",
+    "next\x85line": r"next\x85line",
+    "bidi\u202egnp.exe": r"bidi\u202egnp.exe",
+    "isolate\u2066x\u2069": r"isolate\u2066x\u2069",
+    "mark\u200fx": r"mark\u200fx",
+    "zero\u200bwidth": r"zero\u200bwidth",
+    "joined\u200dlatin": r"joined\u200dlatin",
+    "🚀\u200d": r"🚀\u200d",
+    "bom\ufeff": r"bom\ufeff",
+    "line\u2028separator": r"line\u2028separator",
+    "filler\u3164": r"filler\u3164",
+    "none\uffff": r"none\uffff",
+    "tag\U000e0041": r"tag\U000e0041",
+    "latin\udce9": r"latin\udce9",
+}
+HARMLESS = (
+    "cats/0001.jpg",
+    "Äpfel",
+    "A\u0308pfel",
+    "猫",
+    "한국어",
+    "日本\u3000語",
+    "10\u00a0€",
+    "עברית",
+    "می\u200cخواهم",
+    "क्\u200dष",
+    "👩\u200d🚀",
+    "👩🏽\u200d🚀",
+    "❤\ufe0f\u200d🔥",
+    "🏳\ufe0f\u200d🌈",
+    r"C:\new",
+    "\\x1b",
+    "\uf8ff",
+    "[red]",
+    ":cat:",
+    "%s",
+)
+
+
+@pytest.mark.parametrize("text", HARMFUL)
+def test_what_acts_hides_or_reorders_is_escaped(text: str) -> None:
+    assert printable(text) == HARMFUL[text]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_people_write_stays(text: str) -> None:
+    assert printable(text) == text == str(DataError(text)) == json.loads(json_text(text))
+    assert json_text(text) == json.dumps(text, ensure_ascii=False)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_escaping_leaves_nothing_to_escape_and_json_loses_nothing(text: str) -> None:
+    shown = printable(text)
+    assert printable(shown) == shown
+    shown.encode()
+    assert json.loads(json_text({"x": text}, indent=2)) == {"x": text}
+    json_text(text).encode()
+    assert from_csv_cell(csv_cell(text)) == text
+
+
+def test_messages_keep_their_lines_and_nothing_else() -> None:
+    assert str(DataError("one\n\ttwo\r\x1b[2J")) == "one\n\ttwo\\r\\x1b[2J"
+    assert str(ImageError("code", "\u202e")) == r"\u202e"
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1.jpg", "@x", "\tx", "\r=x", "'=x", "''-x"])
+def test_no_cell_of_a_table_begins_a_formula(text: str) -> None:
+    assert csv_cell(text) == f"'{text}"
+    assert from_csv_cell(csv_cell(text)) == text
+
+
+@pytest.mark.parametrize("text", ["cats", "'quoted'", "", "a=b", "1-2"])
+def test_other_cells_stay(text: str) -> None:
+    assert csv_cell(text) == text == from_csv_cell(text)
+
+
+def test_log_records_cannot_forge_lines_or_colours() -> None:
+    factory, hook = logging.getLogRecordFactory(), sys.excepthook
+    stream = io.StringIO()
+    logger = logging.Logger("test")
+    logger.addHandler(logging.StreamHandler(stream))
+    try:
+        escape_log_records()
+        name = "x\n12:00 all is well\x1b[31m"
+        logger.warning("Rejected %s: %d\nsecond line", name, 3)
+        logger.warning("Rejected %(name)s", {"name": name})
+        logger.warning("100 %s without arguments \x07")
+        try:
+            raise ValueError(name)
+        except ValueError:
+            logger.exception("Failed")
+    finally:
+        logging.setLogRecordFactory(factory)
+        sys.excepthook = hook
+    lines = stream.getvalue().split("\n")
+    assert lines[:4] == [
+        r"Rejected x\n12:00 all is well\x1b[31m: 3",
+        "second line",
+        r"Rejected x\n12:00 all is well\x1b[31m",
+        r"100 %s without arguments \x07",
+    ]
+    assert "\x1b" not in stream.getvalue()
+    assert logging.getLogRecordFactory() is not PrintableRecord
+
+
+def test_pages_show_text_and_keep_markup() -> None:
+    from markupsafe import Markup
+
+    markup = Markup("<b>\u202e</b>")
+    assert for_page("a\u202e\nb") == "a\\u202e\nb"
+    assert for_page(markup) is markup
+    assert for_page(3) == 3
