@@ -6,9 +6,11 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from components.contract.address import redact
 from components.contract.errors import DarkroomError
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
@@ -25,6 +27,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "True",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address, with its password
 }
 """Keeps the libraries from sending usage statistics, and from telling how they make their tables."""
 
@@ -44,10 +47,10 @@ def running_step(name: str) -> Iterator[None]:
     try:
         yield
     except DarkroomError as error:
-        _note(step=name, event="failed", error=str(error), kind=type(error).__name__)
+        _note(step=name, event="failed", error=redact(str(error)), kind=type(error).__name__)
         raise
     except BaseException as error:
-        _note(step=name, event="failed", error=repr(error), kind=None)
+        _note(step=name, event="failed", error=redact(repr(error)), kind=None)
         raise
     finally:
         _running = None
@@ -80,13 +83,13 @@ _running: str | None = None
 def exit_code(main: Callable[[], int | None]) -> int:
     """Runs a program: a `DarkroomError` becomes one message on standard error and exit code 2.
 
-    A bug keeps its traceback, and Python's own exit code 1.
+    A bug keeps its traceback, without the secrets of addresses, and Python's own exit code 1.
     """
     try:
         return main() or 0
     except DarkroomError as error:
         sys.stdout.flush()
-        print(f"darkroom: {error}", file=sys.stderr)
+        print(f"darkroom: {redact(str(error))}", file=sys.stderr)
         return MENDABLE
     except KeyboardInterrupt:
         print("darkroom: stopped.", file=sys.stderr)
@@ -95,6 +98,9 @@ def exit_code(main: Callable[[], int | None]) -> int:
         # The reader of our output, such as `head`, has left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:
+        print(redact(traceback.format_exc()), end="", file=sys.stderr)
+        return BUG
 
 
 def _note(**event: object) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from components.contract.address import ADDRESSES_VARIABLE, Address, split_credentials
 from components.contract.cache import cache_dir
 from components.contract.dataset import Source
 from components.contract.errors import DataError
@@ -66,12 +67,20 @@ def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
     Raises:
         DataError: the address cannot be, cannot be reached, or leads to nothing.
     """
+    uri = Address(uri)
+    if uri.lacks_secret:
+        raise DataError(
+            f"The address {uri} was redacted, and its secret is unknown here. Give the whole address with "
+            f"--data, or put it into the environment variable {ADDRESSES_VARIABLE}; on a cluster, into the "
+            "secret darkroom-data (docs/kubernetes.md)."
+        )
     if uri.startswith("dvc+"):
         return _fetch_dvc(uri, wanted)
     with _explaining(uri):
         import fsspec
 
-        system, path = fsspec.core.url_to_fs(uri)
+        place, credentials = _place_and_credentials(uri.full)
+        system, path = fsspec.core.url_to_fs(place, **credentials)
         target = _target(uri)
         single = _single_file(system, path, uri)
         if single is None:
@@ -89,14 +98,14 @@ def origin_of(uri: str) -> Source:
     path = _beside(_target(uri), "origin.json")
     with contextlib.suppress(OSError, ValueError):
         return Source.model_validate_json(path.read_bytes())
-    return Source(uri=uri)
+    return Source(uri=Address(uri))
 
 
-def _fetch_dvc(uri: str, wanted: Callable[[Path], list[str]] | None) -> Path:
-    found = DVC_URI.fullmatch(uri)
+def _fetch_dvc(uri: Address, wanted: Callable[[Path], list[str]] | None) -> Path:
+    found = DVC_URI.fullmatch(uri.full)
     if found is None:
         raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
-    with _explaining(uri):
+    with _explaining(uri), _no_clone_left(uri):
         from dvc.api import DVCFileSystem
 
         system = DVCFileSystem(found["repository"], rev=found["revision"])
@@ -119,23 +128,47 @@ def _fetch_dvc(uri: str, wanted: Callable[[Path], list[str]] | None) -> Path:
 
 
 @contextlib.contextmanager
-def _explaining(uri: str) -> Iterator[None]:
+def _no_clone_left(uri: Address) -> Iterator[None]:
+    """Removes DVC's clone of a repository with a password afterwards, because the clone's .git/config holds it."""
     try:
         yield
-    except (DataError, MemoryError):
+    finally:
+        if uri.has_secret:
+            from dvc.repo.open_repo import clean_repos
+
+            clean_repos()
+
+
+@contextlib.contextmanager
+def _explaining(uri: Address) -> Iterator[None]:
+    """Turns what a library raises into a `DataError`, without the secrets of the address."""
+    try:
+        yield
+    except MemoryError:
         raise
+    except DataError as error:
+        raise DataError(uri.hide(str(error))) from None
     except ImportError as error:
         kind = uri.split("://")[0]
         extra = f" Install it: pip install 'darkroom[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
-        raise DataError(f"For {kind}:// a package is needed that is not there: {error}.{extra}") from None
+        reason = uri.hide(str(error))
+        raise DataError(f"For {kind}:// a package is needed that is not there: {reason}.{extra}") from None
     except Exception as error:  # every file system raises its library's own errors
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        reason = uri.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
         raise DataError(f"The data must be within reach at {uri}; they are not: {type(error).__name__}: {reason}. "
                         "Check the address, the network and the credentials.") from None  # fmt: skip
 
 
+def _place_and_credentials(uri: str) -> tuple[str, dict[str, str]]:
+    """What fsspec takes: the keys in `s3://KEY:SECRET@bucket/…` it would take for a part of the bucket's name."""
+    place, key, secret = split_credentials(uri)
+    if not secret or not uri.startswith(("s3://", "s3a://")):
+        return uri, {}
+    return place, {"key": key, "secret": secret}
+
+
 def _target(uri: str) -> Path:
-    return cache_dir() / "downloads" / hashlib.sha256(uri.encode()).hexdigest()[:24]
+    return cache_dir() / "downloads" / hashlib.sha256(Address(uri).cache_key.encode()).hexdigest()[:24]
 
 
 def _beside(target: Path, name: str) -> Path:
@@ -171,8 +204,9 @@ def _if_there(system: Any, path: str) -> RemoteFile | None:
 
 def _beside_table(system: Any, path: str, names: Sequence[str]) -> dict[str, RemoteFile]:
     """The files that a table at the path names, as far as they are there."""
-    parent = path.rsplit("/", 1)[0]
-    files = {name: _if_there(system, f"{parent}/{name}") for name in names}
+    place, mark, query = path.partition("?")
+    parent = place.rsplit("/", 1)[0]
+    files = {name: _if_there(system, f"{parent}/{name}{mark}{query}") for name in names}
     return {name: file for name, file in files.items() if file is not None}
 
 

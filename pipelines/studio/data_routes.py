@@ -64,7 +64,7 @@ def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
 def _take(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
     draft = studio.draft.change(number_of(dict(body), "revision"), {"data.uri": uri})
     studio.touch()
-    return {"uri": uri, "revision": draft.revision}
+    return {"uri": draft.data, "revision": draft.revision}
 
 
 def demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:

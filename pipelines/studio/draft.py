@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from components.contract.address import Address
 from components.contract.errors import DarkroomError, ParamsError
 from components.contract.faults import faults
 from components.contract.outputs import read_json, write_json
@@ -128,6 +129,9 @@ class DraftStore:
         return draft
 
     def _write(self, tree: dict[str, Any], revision: int) -> Draft:
+        if isinstance(uri := (tree.get("data") or {}).get("uri"), str):
+            # The secret of an address is kept by this process alone, for its jobs: the draft's file does not hold it.
+            tree["data"]["uri"] = str(Address(uri))
         draft = Draft(revision=revision, params=tree)
         try:
             write_json(self._path, draft)
