@@ -58,8 +58,7 @@ class Address(str):
         if isinstance(text, Address):
             return text
         address = super().__new__(cls, _redact_address(text))
-        known = (line for line in reversed(_lines()) if MASK in text and _redact_address(line) == text)
-        address.full = next(known, text)
+        address.full = _known(text) if MASK in text else text
         if address.full == text and address.has_secret:
             others = [line for line in _lines() if line != text][-MAX_REMEMBERED:]
             os.environ[ADDRESSES_VARIABLE] = "\n".join([*others, text])
@@ -116,6 +115,27 @@ def split_credentials(uri: str) -> tuple[str, str, str]:
     scheme, rest, user_info = _split(uri)
     user, _, password = user_info.partition(":")
     return f"{scheme}{rest}", unquote(user), unquote(password)
+
+
+def _known(text: str) -> str:
+    """The whole address of a redacted one, if the environment holds it.
+
+    Of data under DVC only the repository must be the same: the revision may have become a commit meanwhile.
+    """
+    repository, version = _repository(text)
+    for line in reversed(_lines()):
+        if _redact_address(line) == text:
+            return line
+        other = _repository(line)[0]
+        if version and _redact_address(other) == repository:
+            return f"{other}{version}"
+    return text
+
+
+def _repository(text: str) -> tuple[str, str]:
+    """(`dvc+<repository>`, `@<revision>:<path>`); no version in other addresses."""
+    data = re.fullmatch(r"(dvc\+.+)(@[^@:]+:.+)", text)
+    return (data[1], data[2]) if data else (text, "")
 
 
 def _last_name(path: str) -> str:

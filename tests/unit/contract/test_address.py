@@ -82,6 +82,14 @@ def test_a_redacted_address_finds_its_secret_in_the_environment_and_says_if_it_i
     assert pickle.loads(pickle.dumps(found)).full == full
 
 
+def test_a_revision_that_became_a_commit_finds_the_secret_of_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_ADDRESSES", "dvc+https://user:hunter2@host/repo@main:photos")
+    pinned = f"@{'a' * 40}:photos"
+    assert Address(f"dvc+https://***@host/repo{pinned}").full == f"dvc+https://user:hunter2@host/repo{pinned}"
+    assert Address(f"dvc+https://***@host/other{pinned}").lacks_secret
+    assert Address("https://***@host/repo").lacks_secret
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
