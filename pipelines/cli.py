@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.contract.address import Address
 from components.contract.console import BUG, QUIET, exit_code
 from components.contract.text import is_utf8, printable
 from pipelines.audit_cli import add_audit
@@ -35,7 +37,31 @@ UNPROMOTED = 3
 def main() -> None:
     """The entry point of the console script."""
     os.environ.update(QUIET)
+    hide_addresses()
     sys.exit(exit_code(lambda: _dispatch(sys.argv[1:])))
+
+
+def hide_addresses() -> None:
+    """Starts this program again if its arguments hold the secret of an address of data.
+
+    Every user of the machine sees the arguments of a process; its environment is its own.
+    """
+    words = sys.argv[1:]
+    hidden = [hidden_word(word) for word in words]
+    if hidden != words:
+        sys.stdout.flush()
+        before = sys.orig_argv[1 : len(sys.orig_argv) - len(words)]
+        os.execv(sys.executable, [sys.executable, *before, *hidden])
+
+
+def hidden_word(word: str) -> str:
+    """An argument with the address in it redacted; the environment remembers the whole address."""
+    start = re.search(r"[A-Za-z][A-Za-z0-9+.-]+:/|dvc\+", word)
+    if start is None:
+        return word
+    option, address = word[: start.start()], word[start.start() :]
+    quote = option[-1:] if option.endswith(('"', "'")) and address.endswith(option[-1:]) else ""
+    return f"{option}{Address(address.removesuffix(quote))}{quote}"
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -7,10 +7,10 @@ from kfp import dsl
 def close(model_name: str, status: dsl.PipelineTaskFinalStatus) -> None:
     """Ends the run that the steps logged to; KFP runs this however the pipeline ended."""
     from components.contract.console import running_step
-    from components.contract.tracking import end_run, step_run
+    from components.contract.tracking import end_run, pipeline_end, step_run
 
-    ends = {"SUCCEEDED": "FINISHED", "CANCELED": "KILLED", "CANCELLED": "KILLED"}
     with running_step("close"), step_run(experiment=model_name) as run:
-        if status.state != "SUCCEEDED":
-            run.set_tags({"darkroom.error": (status.error_message or status.state)[:5000]})
-        end_run(run, ends.get(status.state, "FAILED"))
+        end, reason = pipeline_end(status.state, status.error_message)
+        if reason:
+            run.set_tags({"darkroom.error": reason})
+        end_run(run, end)

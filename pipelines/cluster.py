@@ -1,8 +1,10 @@
 """The pipeline on a cluster: compile, submit, watch; the only module that speaks to a KFP server."""
 
+import base64
 import contextlib
 import hashlib
 import json
+import os
 import re
 import ssl
 import subprocess
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract.address import MASK, Address, split_credentials
 from components.contract.errors import ArtifactError, DarkroomError, DataError
 from components.contract.outputs import free_text, write_file
 from components.contract.params import Params
@@ -122,26 +125,44 @@ def resolve_revision(uri: str) -> str:
     """
     if not uri.startswith("dvc+"):
         return uri
-    found = DVC_URI.fullmatch(uri)
+    found = DVC_URI.fullmatch(Address(uri).full)
     if found is None:
         raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
     repository, revision = found["repository"], found["revision"]
     if COMMIT.fullmatch(revision):
         return uri
+    place, credentials = _git_credentials(repository)
     listed = subprocess.run(
-        ["git", "ls-remote", "--", repository, revision, f"{revision}^{{}}"],
-        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        ["git", "ls-remote", "--", place, revision, f"{revision}^{{}}"],
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=os.environ | credentials,
     )  # fmt: skip
     if listed.returncode != 0:
-        reason = (listed.stderr.strip().splitlines() or ["git gave no reason"])[-1]
-        raise DataError(f"The repository {repository} must be readable with git; it is not: {reason}.")
+        reason = Address(repository).hide((listed.stderr.strip().splitlines() or ["git gave no reason"])[-1])
+        raise DataError(f"The repository {Address(repository)} must be readable with git; it is not: {reason}.")
     # A tag with a message is an object of its own; the name with ^{}, which sorts last, is the commit behind it.
     lines = sorted(listed.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
     commit = lines[-1].partition("\t")[0] if lines else None
     if commit is None:
-        raise DataError(f"The revision {revision} must be a branch, a tag or a full commit of {repository}; "
+        raise DataError(f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
                         "there is none of that name.")  # fmt: skip
-    return f"dvc+{repository}@{commit}:{found['path']}"
+    return Address(f"dvc+{repository}@{commit}:{found['path']}")
+
+
+def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:
+    """(the repository without user and password, the environment by which git learns them).
+
+    As arguments of git, and of the programs that it starts, every user of this machine would see them.
+    """
+    place, user, password = split_credentials(repository)
+    if not place.startswith(("http://", "https://")) or not user:
+        return repository, {}
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return place, {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{place}.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {token}",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
 
 
 def submit(
@@ -279,6 +300,11 @@ def _check(server: Server) -> None:
     if not server.host.startswith(("http://", "https://")):
         raise ClusterError(f"A KFP server is named by its address, such as https://kfp.example.org; "
                            f"found {server.host!r}.")  # fmt: skip
+    if MASK in Address(server.host):
+        raise ClusterError(
+            "The address of a KFP server must hold no user, password or query; found "
+            f"{Address(server.host)}. Log in with --token-file."
+        )
     request = urllib.request.Request(f"{server.host.rstrip('/')}/apis/v2beta1/healthz")
     if server.token:
         request.add_header("Authorization", f"Bearer {server.token}")

@@ -1,11 +1,13 @@
 """The verbs of the `darkroom` command that lead to containers and clusters: images, submit."""
 
 import argparse
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.contract.address import MASK
 from pipelines.images import IMAGES, PUBLIC_BASE
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from components.contract.resolve import Resolution
     from pipelines.cluster import Server
     from pipelines.placement import Placement
+
+log = logging.getLogger(__name__)
 
 ENDPOINT_VARIABLE, TOKEN_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_TOKEN"
 
@@ -152,6 +156,14 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
     if missing:
         raise ParamsError(f"{' and '.join(missing)} must be given, because {uri} cannot be looked at from here: "
                           f"{' '.join(f'--set {key}=…' for key in missing)}")  # fmt: skip
+    if MASK in uri:
+        log.warning(
+            "The address of the data holds a secret, and everybody who sees a run in Kubeflow Pipelines sees its "
+            "parameters: it is submitted as %s. Write the whole address into a file and make it a secret in the "
+            "namespace of the pipelines, which the preprocess task alone reads: "
+            "kubectl create secret generic darkroom-data --from-file=address=FILE",
+            uri,
+        )
     _check_model_is_reachable(params.train.model, on_volume=bool(arguments.data_claim))
     params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
     return resolve(params, native_size=params.preprocess.size, data_name=params.deploy.model_name)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from components.contract.address import MASK, Address
 from components.contract.errors import DarkroomError
 
 STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
@@ -95,6 +96,11 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
     if options.gpu and image == "train":
         arguments["LOCK"] = "train-gpu"
     if options.index_url:
+        if MASK in Address(options.index_url):
+            raise EngineError(
+                "The address of a package index must hold no user, password or query, because the "
+                "image's history shows it. Use an index without a password, or --offline."
+            )
         arguments["PIP_INDEX_URL"] = options.index_url
     if options.offline:
         arguments["PIP_NO_INDEX"] = "1"

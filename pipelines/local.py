@@ -19,13 +19,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract.address import redact
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.errors import DarkroomError
+from components.contract.outbox import move_unsent, send_unsent
 from components.contract.outputs import require_room
 from components.contract.params import Params, dump_section
 from components.contract.resolve import Resolution
 from components.contract.text import printable
-from components.contract.tracking import Run, create_run, end_run, flatten, tracking_uri
+from components.contract.tracking import Run, create_run, end_run, find_stored_id, flatten, tracking_uri
 from pipelines import docker_runner, runs
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 10.0
 """How long the tasks may take to end after they were asked to."""
+
+UNSENT_SECONDS = 20.0
+"""How long the end of a run waits for MLflow to take what the steps could not send."""
 
 REPEATING = "The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it."
 
@@ -78,6 +83,7 @@ def run(resolution: Resolution, show: Show, limits: docker_runner.Limits | None 
         _run_tasks(folder, params, mlflow_run, show, limits)
         _gather_outputs(folder)
         summary = summarise(folder, mlflow_run, total_seconds=time.monotonic() - started)
+        folder.update(mlflow_run_id=summary["mlflow_run_id"])
         runs.finish(folder, summary)
         return folder
 
@@ -108,9 +114,10 @@ def _ended_with_its_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]
         yield mlflow_run
     except BaseException as error:
         killed = isinstance(error, KeyboardInterrupt)
-        folder.update(status="killed" if killed else "failed", error=str(error) or type(error).__name__)
+        folder.update(status="killed" if killed else "failed", error=redact(str(error)) or type(error).__name__)
         end_run(mlflow_run, "KILLED" if killed else "FAILED")
         raise
+    send_unsent(UNSENT_SECONDS)
     end_run(mlflow_run, "FINISHED")
 
 
@@ -134,12 +141,15 @@ def _run_tasks(
         order["containers"] = containers.to_json()
     ours, theirs = os.pipe()
     child = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.local", str(ours), json.dumps(order)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [sys.executable, "-m", "pipelines.local", str(ours)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         pass_fds=[ours], start_new_session=True, env=environment, text=True, errors="replace", bufsize=1,
     )  # fmt: skip
     os.close(ours)
     try:
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has ended is reported below
+            child.stdin.write(json.dumps(order))  # not as an argument, which every user of this machine sees
         with _sigterm_as_interrupt():
             _stream(child, folder.path / runs.LOG_FILE, show)
             code = child.wait()
@@ -164,7 +174,7 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
     assert child.stdout is not None
     with log_path.open("w", encoding="utf-8", buffering=1) as log:
         for raw in child.stdout:
-            line = printable(COLOUR.sub("", raw.rstrip("\r\n")), lines=True)
+            line = printable(redact(COLOUR.sub("", raw.rstrip("\r\n"))), lines=True)
             log.write(f"{line}\n")
             step, bracket, text = line.strip().removeprefix("[").partition("] ")
             if bracket and step in (*runs.ARTIFACTS.values(), "tune"):
@@ -214,6 +224,7 @@ def _gather_outputs(folder: runs.RunFolder) -> None:
         if len(found) != 1:
             raise PipelineError(f"{step} ended well, yet left no {name}; the log is {folder.path / runs.LOG_FILE}.")
         found[0].rename(folder.path / name)
+        move_unsent(found[0], folder.path / name)
     studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # where several share a search, the last concludes it
     if studies:
         studies[-1].rename(folder.path / "study")
@@ -244,7 +255,7 @@ def summarise(folder: runs.RunFolder, mlflow_run: Run, total_seconds: float) -> 
     }
     return {
         "run_id": path.name,
-        "mlflow_run_id": mlflow_run.run_id,
+        "mlflow_run_id": find_stored_id(mlflow_run),
         "dataset": {
             "name": info.name,
             "uri": info.source.uri,
@@ -330,8 +341,8 @@ def _die_with(pipe: int, run_id: str | None) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _main(pipe: str, order: str) -> None:
-    given = json.loads(order)
+def _main(pipe: str) -> None:
+    given = json.load(sys.stdin)
     containers = docker_runner.Containers.from_json(given["containers"]) if "containers" in given else None
     _die_with(int(pipe), containers.run_id if containers else None)
     from kfp import local

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract.address import ADDRESSES_VARIABLE
 from pipelines.images import STEPS, image_name
 
 if TYPE_CHECKING:
@@ -21,10 +22,14 @@ USER_ID: Final = 10001
 SETTINGS: Final = "darkroom-settings"
 """The config map of k8s/ that names the MLflow server."""
 SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
-    "preprocess": {"darkroom-s3": {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"}},
+    "preprocess": {
+        "darkroom-s3": {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"},
+        "darkroom-data": {"address": ADDRESSES_VARIABLE},
+    },
     "tune": {"darkroom-studies": {"url": "DARKROOM_STUDIES"}},
 }
 """step → secret → key → environment variable: each step sees what it needs, and no more."""
+SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
 """The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry goes on from there."""
@@ -64,7 +69,8 @@ class Placement:
         memory: train's limit, as Kubernetes writes it; None for the default.
         cache: whether tasks whose inputs are unchanged are skipped; deploy never is.
         rollout: `<namespace>/<deployment>` that a promoted model is rolled out to; None for nowhere.
-        data_claim: a volume with the photos, mounted read-only to all of DATA_DIR; None where they come by URI.
+        data_claim: a volume with the photos, and with the weights and uploaded models, if any: mounted at DATA_DIR in
+            preprocess, tune and train; None if the photos come by URI.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
@@ -119,7 +125,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
     kubernetes.set_security_context(task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True)
     # By the run's own label, not by an argument: an argument would be part of the task's cache key.
     kubernetes.use_field_path_as_env(task, "DARKROOM_RUN_KEY", "metadata.labels['pipeline/runid']")
-    kubernetes.use_config_map_as_env(task, SETTINGS, {"MLFLOW_TRACKING_URI": "MLFLOW_TRACKING_URI"})
+    kubernetes.use_config_map_as_env(task, SETTINGS, {name: name for name in SETTINGS_VARIABLES})
     kubernetes.use_secret_as_env(task, "darkroom-mlflow", MLFLOW_SECRET, optional=True)
     if step not in DEMANDS:
         kubernetes.set_timeout(task, HOUR)
@@ -128,7 +134,8 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
     _meet(DEMANDS[step], task, placement.memory if image == "train" else None)
     for secret, keys in SECRETS.get(step, {}).items():
         kubernetes.use_secret_as_env(task, secret, dict(keys), optional=True)
-    if step == "preprocess" and placement.data_claim:
+    # Weights and uploaded models are on the same volume as the photos.
+    if step in ("preprocess", "tune", "train") and placement.data_claim:
         kubernetes.mount_pvc(task, pvc_name=placement.data_claim, mount_path=DATA_DIR)
     if step == "deploy" and placement.rollout:
         task.set_env_variable("DARKROOM_ROLLOUT", placement.rollout)

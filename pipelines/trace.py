@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contract.address import redact
 from components.contract.cache import cache_dir
 from components.contract.deployment import DeploymentInfo, read_deployment
 from components.contract.errors import ArtifactError, DataError
@@ -119,10 +120,13 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
     from mlflow import MlflowClient
 
     uri = tracking_uri()
+    shown = redact(uri)
     try:
         versions = MlflowClient(uri).search_model_versions()
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-        raise ArtifactError(f"{_unknown(name)} MLflow's registry at {uri} cannot be asked: {error}.") from None
+        raise ArtifactError(
+            f"{_unknown(name)} MLflow's registry at {shown} cannot be asked: {redact(str(error))}."
+        ) from None
     for version in versions:
         tags: dict[str, str] = version.tags
         tag = tags.get("darkroom.bento", "")
@@ -133,8 +137,10 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
                 data_version=tags.get("darkroom.data_version"), git_revision=tags.get("darkroom.git_revision"),
                 dataset_fingerprint=tags.get("darkroom.dataset_fingerprint"),
             )  # fmt: skip
-    raise ArtifactError(f"{_unknown(name)} MLflow's registry at {uri} does not know it either. Set MLFLOW_TRACKING_URI "
-                        "to that of the model's training.")  # fmt: skip
+    raise ArtifactError(
+        f"{_unknown(name)} MLflow's registry at {shown} does not know it either. Set "
+        "MLFLOW_TRACKING_URI to that of the model's training."
+    )
 
 
 def _unknown(name: str) -> str:

@@ -5,6 +5,7 @@ import socket
 import sys
 from typing import NoReturn
 
+from components.contract.address import redact
 from components.contract.errors import ServiceError
 from components.contract.tracking import tracking_uri
 
@@ -21,7 +22,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
     """
     uri = tracking_uri()
     if uri.startswith(("http://", "https://")):
-        raise ServiceError(f"The runs are kept by the MLflow server at {uri}: open that address instead.")
+        raise ServiceError(f"The runs are kept by the MLflow server at {redact(uri)}: open that address instead.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -33,7 +34,12 @@ def serve_ui(host: str, port: int) -> NoReturn:
             ) from None
     # MLflow would open with its views for language models.
     print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
-    arguments = ["--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    arguments = ["--host", host, "--port", str(port), "--workers", "1"]
+    # The store is not an argument: every user of this machine sees those, and it may hold a password.
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     # This process becomes the server, so that whatever ends one ends the other.
     os.execve(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments], environment)

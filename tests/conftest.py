@@ -12,7 +12,14 @@ import pytest
 # A runner in the background ignores Ctrl-C, and so would every program that the tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-OURS = ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "DARKROOM_RUN_KEY", "DARKROOM_EVENTS", "DARKROOM_ORIGIN")
+OURS = (
+    "MLFLOW_RUN_ID",
+    "MLFLOW_TRACKING_URI",
+    "DARKROOM_RUN_KEY",
+    "DARKROOM_EVENTS",
+    "DARKROOM_ORIGIN",
+    "DARKROOM_ADDRESSES",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,58 @@ from urllib.parse import parse_qs, urlsplit
 from tests.answers import send_json
 
 API = "/apis/v2beta1"
+FINAL_STATUSES = {
+    "success": "COMPLETE",
+    "cached": "COMPLETE",
+    "train-pod-deleted": "COMPLETE",
+    "fail-data": "FAILED",
+    "out-of-memory": "FAILED",
+    "terminated-in-training": "RUNNING",
+    "image-missing-then-terminated": "RUNNING",
+}
+"""What a real KFP 2.17 passed to the exit handler as the final state, by what had happened; `error` was empty."""
+
+
+def final_status(scenario: str) -> dict[str, Any]:
+    """The input `status` of the closing task, as a real backend wrote it."""
+    return {
+        "error": {},
+        "pipelineJobResourceName": "darkroom-training-2s4vt",
+        "pipelineTaskName": "exit-handler-1",
+        "state": FINAL_STATUSES[scenario],
+    }
+
+
+_UNNAMED = {"run_id": "run-7", "task_id": "1", "execution_id": "4", "end_time": "0001-01-01T00:00:00Z"}
+_NEVER = "1970-01-01T00:00:00Z"
+
+
+def _named(**states: str | None) -> dict[str, Any]:
+    """Tasks as KFP tells them: those that were never reached have no state, and one has no name either."""
+    tasks = [
+        {"display_name": name, "state": state} if state else {"display_name": name} for name, state in states.items()
+    ]
+    return {"task_details": [_UNNAMED, *tasks, {"display_name": "executor", "state": "RUNNING"}]}
+
+
+RECORDED_RUNS: dict[str, list[dict[str, Any]]] = {
+    "success": [
+        {"state": "PENDING", "finished_at": _NEVER},
+        {"state": "RUNNING", "finished_at": _NEVER, "run_details": _named(preprocess="RUNNING")},
+        {"state": "SUCCEEDED", "run_details": _named(preprocess="SUCCEEDED", train="SUCCEEDED")},
+    ],
+    "fail-weights": [
+        {"state": "PENDING", "finished_at": _NEVER},
+        {"state": "FAILED", "run_details": _named(preprocess="SUCCEEDED", train="FAILED", evaluate=None)},
+    ],
+    "terminated-in-training": [
+        {"state": "RUNNING", "finished_at": _NEVER, "run_details": _named(train="RUNNING")},
+        {"state": "CANCELING", "finished_at": _NEVER, "run_details": _named(train="FAILED")},
+        {"state": "FAILED", "run_details": _named(train="FAILED", evaluate=None)},
+    ],
+}
+"""What `GET /runs/{id}` of a real KFP 2.17 answered one after the other, reduced to what is read of it: a run that
+waits has no run_details, no task has an error, and a terminated run ends FAILED."""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ import pytest
 from components.contract import outbox
 from tests.answers import send_json
 
-Behaviour = Literal["good", "slow", "silent", "faulty", "gone"]
+Behaviour = Literal["good", "slow", "silent", "faulty", "refusing", "gone"]
 SLOW_SECONDS = 0.2
 
 
@@ -22,8 +23,10 @@ class TrackingServer:
     """The part of MLflow's REST interface that a run is logged by.
 
     Attributes:
-        behaviour: towards the next request: answers; answers late; never answers; answers 500; is not there.
+        behaviour: towards the next request: answers; answers late; never answers; answers 500 or 403; is not
+            there.
         artifacts_dir: where files go, past the server.
+        run_id: of the run that it makes.
         taken: (path, body) of all requests that it answered in good order.
     """
 
@@ -32,6 +35,8 @@ class TrackingServer:
         self.taken: list[tuple[str, dict[str, Any]]] = []
         self.artifacts_dir = artifacts_dir
         self._ended = threading.Event()
+        self._is_made = False
+        self.run_id = uuid.uuid4().hex
         self._server: ThreadingHTTPServer | None = None
         self._listen(0)
         assert self._server is not None
@@ -70,11 +75,22 @@ class TrackingServer:
             self._ended.wait()
         elif self.behaviour == "faulty":
             return 500, {"error_code": "INTERNAL_ERROR", "message": "the database is gone"}
+        elif self.behaviour == "refusing":
+            return 403, {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}
         self.taken.append((path, body))
-        run_id = str(body.get("run_id", "0" * 32))
+        run_id = str(body.get("run_id", self.run_id))
         info = {"run_id": run_id, "run_uuid": run_id, "experiment_id": "0", "status": "RUNNING",
                 "artifact_uri": self.artifacts_dir.as_uri(), "lifecycle_stage": "active"}  # fmt: skip
-        return 200, {"run": {"info": info, "data": {}}, "run_info": info}
+        runs = {"runs": [{"info": info, "data": {}}] if self._is_made else []}
+        experiments = {"experiments": [{"experiment_id": "0", "name": "photos", "lifecycle_stage": "active"}]}
+        self._is_made |= path == "runs/create"
+        return 200, {
+            "run": {"info": info, "data": {}},
+            "run_info": info,
+            "experiment": experiments["experiments"][0],
+            **runs,
+            **experiments,
+        }
 
     def _listen(self, port: int) -> None:
         store = self
@@ -111,7 +127,7 @@ class TrackingServer:
 
 def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
     """A store gets so many times fewer seconds, and is tried once at a time."""
-    for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "RETRY_SECONDS"):
+    for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "STOP_SECONDS", "RETRY_SECONDS"):
         monkeypatch.setattr(outbox, name, getattr(outbox, name) / times)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")

@@ -44,7 +44,7 @@ def running_postgres(database: str) -> Iterator[str]:
                 if subprocess.run(create, env=environment, capture_output=True, check=False).returncode == 0:
                     break
                 time.sleep(0.1)
-            yield f"postgresql+psycopg2://darkroom:{PASSWORD}@127.0.0.1:{port}/{database}"
+            yield f"postgresql://darkroom:{PASSWORD}@127.0.0.1:{port}/{database}"
         finally:
             server.terminate()
             server.wait(30)

@@ -6,12 +6,14 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from components.contract.address import redact
 from components.contract.errors import DarkroomError
 from components.contract.outputs import full_disk_error
-from components.contract.text import escape_log_records
+from components.contract.text import escape_log_records, printable
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
 """Names the file to which steps add a JSON line when they start, finish or fail."""
@@ -27,6 +29,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "True",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address, with its password
 }
 """Keeps the libraries from sending usage statistics, and from telling how they make their tables."""
 
@@ -47,7 +50,7 @@ def running_step(name: str) -> Iterator[None]:
     try:
         yield
     except DarkroomError as error:
-        _note(step=name, event="failed", error=str(error), kind=type(error).__name__)
+        _note(step=name, event="failed", error=redact(str(error)), kind=type(error).__name__)
         raise
     except OSError as error:
         refusal = full_disk_error(error)
@@ -59,7 +62,7 @@ def running_step(name: str) -> Iterator[None]:
         )
         raise
     except BaseException as error:
-        _note(step=name, event="failed", error=repr(error), kind=None)
+        _note(step=name, event="failed", error=redact(repr(error)), kind=None)
         raise
     finally:
         _running = None
@@ -92,14 +95,14 @@ _running: str | None = None
 def exit_code(main: Callable[[], int | None]) -> int:
     """Runs a program: a `DarkroomError` becomes one message on standard error and exit code 2.
 
-    A bug keeps its traceback, and Python's own exit code 1.
+    A bug keeps its traceback, without the secrets of addresses, and Python's own exit code 1.
     """
     escape_log_records()
     try:
         return main() or 0
     except DarkroomError as error:
         sys.stdout.flush()
-        print(f"darkroom: {error}", file=sys.stderr)
+        print(f"darkroom: {redact(str(error))}", file=sys.stderr)
         return MENDABLE
     except MemoryError:
         sys.stdout.flush()
@@ -116,9 +119,17 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except OSError as error:
         refusal = full_disk_error(error)
         if refusal is None:
-            raise
-        print(f"darkroom: {refusal}", file=sys.stderr)
+            return _bug()
+        print(f"darkroom: {redact(str(refusal))}", file=sys.stderr)
         return MENDABLE
+    except Exception:
+        return _bug()
+
+
+def _bug() -> int:
+    """Prints the traceback of the current exception, without the secrets of addresses."""
+    print(printable(redact(traceback.format_exc()), lines=True), end="", file=sys.stderr)
+    return BUG
 
 
 def _note(**event: object) -> None:

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from components.contract.address import Address
 from components.contract.errors import ArtifactError
 from components.contract.mapped import Mapped
 from components.contract.outputs import read_json
@@ -42,7 +43,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    uri: str
+    uri: Annotated[str, AfterValidator(Address)]
     dvc: str | None = None
     """The hash under which DVC knows the data, None where they are not under DVC."""
     git_revision: str | None = None

@@ -8,16 +8,19 @@ import hashlib
 import itertools
 import json
 import logging
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from components.contract.address import redact
 from components.contract.outputs import write_file
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,12 @@ REFUSALS: Final = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "R
                    "RESOURCE_DOES_NOT_EXIST")  # fmt: skip
 """Answers that will not change: a param that has another value already, a run that was deleted."""
 
-Kind = Literal["params", "tags", "metrics", "dataset", "artifacts", "status"]
+PENDING: Final = "key:"
+"""Begins the id of a run that the store could not be asked for yet; the run's key follows. The first message of such a
+run makes the run, and all messages find it by the tag that holds the key."""
+KEY_TAG: Final = "darkroom.run_key"
+
+Kind = Literal["start", "params", "tags", "metrics", "dataset", "artifacts", "status"]
 AnswerT = TypeVar("AnswerT")
 
 
@@ -106,8 +114,9 @@ class Outbox:
 
     def close(self, *, hurried: bool = False) -> None:
         """Waits until all is sent; what is not in time is written to the cache, for the next step to send."""
-        seconds = STOP_SECONDS if hurried else CLOSE_SECONDS
         with self._changed:
+            is_away = bool(self._waiting) and self._waiting[0].run_id.startswith(PENDING)  # since the start of the run
+            seconds = STOP_SECONDS if hurried or is_away else CLOSE_SECONDS
             if self._changed.wait_for(lambda: not self._waiting, seconds):
                 return
             unsent = list(self._waiting)
@@ -152,11 +161,22 @@ class Outbox:
                 time.sleep(RETRY_SECONDS)
 
 
-def send_unsent() -> None:
-    """Sends, beside the step's work, what earlier steps could not send to this store."""
+def send_unsent(wait_seconds: float = 0.0) -> None:
+    """Sends, beside the step's work, what earlier steps could not send to this store; waits for it so long."""
     paths = sorted(_unsent_dir().glob("*.jsonl"))
     if paths:
-        threading.Thread(target=_resend, args=(paths,), name="mlflow-unsent", daemon=True).start()
+        sender = threading.Thread(target=_resend, args=(paths,), name="mlflow-unsent", daemon=True)
+        sender.start()
+        sender.join(wait_seconds)
+
+
+def move_unsent(before: Path, now: Path) -> None:
+    """Notes that a folder, of which files wait to be sent, is in another place now."""
+    old, new = (json.dumps(str(path.absolute()))[:-1] for path in (before, now))
+    for path in _unsent_dir().glob("*.jsonl"):
+        text = path.read_text(encoding="utf-8")
+        if old in text:
+            write_file(path, text.replace(f'{old}"', f'{new}"').replace(f"{old}/", f"{new}/").encode())
 
 
 def _resend(paths: Sequence[Path]) -> None:
@@ -245,7 +265,11 @@ def _send(messages: Sequence[Message]) -> None:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
 
-    client, run_id, kind, content = MlflowClient(), messages[0].run_id, messages[0].kind, messages[0].content
+    client, kind, content = MlflowClient(), messages[0].kind, messages[0].content
+    if kind == "start":
+        find_or_create_run(client, **content)
+        return
+    run_id = stored_id(messages[0].run_id)
     if kind == "params":
         client.log_batch(run_id, params=[Param(key, value[:6000]) for key, value in content.items()])
     elif kind == "tags":
@@ -264,6 +288,101 @@ def _send(messages: Sequence[Message]) -> None:
         client.set_terminated(run_id, content["status"], content["end_time"])
 
 
+def stored_id(run_id: str) -> str:
+    """The id that the store knows a run by.
+
+    Raises:
+        MlflowException: the store does not answer, or has no run of that key.
+    """
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+    if not run_id.startswith(PENDING):
+        return run_id
+    key = run_id.removeprefix(PENDING)
+    known = find_run(MlflowClient(), key)
+    if known is None:
+        raise MlflowException(f"the store has no run of the key {key}", RESOURCE_DOES_NOT_EXIST)
+    return known
+
+
+def find_run(client: "MlflowClient", key: str) -> str | None:
+    """The run of a key, in whatever experiment it is; of several the first."""
+    experiments, token = [], None
+    while True:
+        page = client.search_experiments(page_token=token)
+        experiments += [experiment.experiment_id for experiment in page]
+        token = page.token
+        if not token:
+            break
+    runs = client.search_runs(experiments, f"tags.`{KEY_TAG}` = '{key}'", max_results=10) if experiments else ()
+    ids = sorted((run.info.start_time, str(run.info.run_id)) for run in runs)
+    return ids[0][1] if ids else None
+
+
+def find_or_create_run(
+    client: "MlflowClient", experiment: str, name: str, key: str, tags: Mapping[str, str], start_time: int
+) -> str:
+    """The run of a key, made if there is none; steps that make it at the same moment agree on one.
+
+    Raises:
+        MlflowException: the store does not answer, or refuses.
+    """
+    known = find_run(client, key)
+    if known is not None:
+        return known
+    created: str = client.create_run(
+        experiment_id(client, experiment), start_time=start_time, run_name=name, tags={**tags, KEY_TAG: key}
+    ).info.run_id
+    first = find_run(client, key) or created
+    if first != created:
+        client.delete_run(created)
+    return first
+
+
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """The experiment of a name: made, or restored if somebody has deleted it.
+
+    Raises:
+        MlflowException: the store does not answer, or refuses.
+    """
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            made: str = client.create_experiment(name, _artifact_folder())
+            return made
+        except MlflowException as error:
+            experiment = client.get_experiment_by_name(name)  # another process may have been faster
+            if experiment is None:
+                raise error from None
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+        log.warning(
+            "The MLflow experiment %s had been deleted. It is restored, with its earlier runs, because this "
+            "run belongs to it; deploy.model_name chooses another.",
+            name,
+        )
+    known: str = experiment.experiment_id
+    return known
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite store; None for other stores."""
+    kind, _, path = uri.partition(":///")
+    return Path(path.partition("?")[0]) if kind.startswith("sqlite") and path else None
+
+
+def _artifact_folder() -> str | None:
+    """Beside the SQLite file; None leaves it to the server."""
+    from mlflow import get_tracking_uri
+
+    path = sqlite_file(get_tracking_uri())
+    return (path.parent / "artifacts").resolve().as_uri() if path else None
+
+
 def _send_dataset(run_id: str, content: Mapping[str, str]) -> None:
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -275,9 +394,4 @@ def _send_dataset(run_id: str, content: Mapping[str, str]) -> None:
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip()
-    return shown_uri(text.splitlines()[0]) if text else type(error).__name__
-
-
-def shown_uri(text: str) -> str:
-    """An address, or a text that holds one, without its password."""
-    return re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+    return redact(text.splitlines()[0]) if text else type(error).__name__

@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, Strict, ValidationError
+from pydantic import AfterValidator, Field, Strict, ValidationError
 
+from components.contract.address import Address
 from components.contract.documents import DocumentError, check_tree, parse_yaml, read_yaml
 from components.contract.errors import ParamsError
 from components.contract.evaluation import VerdictWord
@@ -25,7 +26,7 @@ S = TypeVar("S", bound=Section)
 class DataParams(Section):
     """Where the photos are."""
 
-    uri: Annotated[str, Field(min_length=1)] = Field(
+    uri: Annotated[str, Field(min_length=1), AfterValidator(Address)] = Field(
         description="A folder of class folders, or of train/validation/test folders of them; a zip or tar archive of "
         "either; a CSV or Parquet table of paths and labels; CIFAR or IDX files; an address (https://, s3://, gs://) "
         "of any of these, or dvc+<repository>@<revision>:<path>."

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from components.contract.address import short
 from components.contract.bundle import BundleInfo
 from components.contract.calibration import CALIBRATION_FILES, read_calibration
 from components.contract.deployment import Lineage, ServiceFacts
@@ -117,7 +118,7 @@ def lay_out(
         lineage=Lineage(
             mlflow_run_id=bundle.mlflow_run_id,
             dataset_fingerprint=bundle.dataset_fingerprint,
-            source=bundle.source,
+            source=bundle.source.model_copy(update={"uri": short(bundle.source.uri)}),
             export_sha256=bundle.export.sha256,
         ),
         model=bundle.model.name,

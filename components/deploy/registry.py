@@ -4,9 +4,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.contract.address import redact
 from components.contract.deployment import ServiceFacts
 from components.contract.evaluation import CHALLENGER, CHAMPION, Verdict
-from components.contract.outbox import shown_uri
+from components.contract.outbox import stored_id
 from components.contract.tracking import patience
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def register(model_name: str, facts: ServiceFacts, verdict: Verdict) -> Registra
             version = _find_version(model_name, facts.tag) or _create_version(model_name, facts)
             return _set_aliases(model_name, version, verdict)
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-        reason = shown_uri((str(error).strip() or type(error).__name__).splitlines()[0])
+        reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         log.warning("The MLflow registry must take %s; it did not: %s. The bento is not promoted.", model_name, reason)
         return Registration(None, False, f"Not registered: the MLflow registry did not take it: {reason}")
 
@@ -94,7 +95,8 @@ def _create_version(model_name: str, facts: ServiceFacts) -> str:
 
     client, lineage = _client(), facts.lineage
     assert lineage.mlflow_run_id is not None, "register() has looked"
-    client.get_run(lineage.mlflow_run_id)  # the registry itself would take a run that does not exist
+    run_id = stored_id(lineage.mlflow_run_id)
+    client.get_run(run_id)  # the registry itself would take a run that does not exist
     tags = {
         BENTO_TAG: facts.tag,
         "darkroom.dataset_fingerprint": lineage.dataset_fingerprint,
@@ -110,8 +112,8 @@ def _create_version(model_name: str, facts: ServiceFacts) -> str:
             raise
     version = client.create_model_version(
         model_name,
-        source=f"runs:/{lineage.mlflow_run_id}/{BUNDLE_FOLDER}",
-        run_id=lineage.mlflow_run_id,
+        source=f"runs:/{run_id}/{BUNDLE_FOLDER}",
+        run_id=run_id,
         tags={name: value for name, value in tags.items() if value is not None},
     )
     return str(version.version)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from components.contract.deployment import DeploymentInfo
 from components.contract.errors import ServiceError
+from components.contract.outbox import stored_id
 from components.deploy.client import ServiceClient
 from components.deploy.parity import check_parity, golden_photos, read_expected
 from components.deploy.shipping import BENTO_VARIABLE, Reference, publish
@@ -110,7 +111,7 @@ def roll_out_if_asked(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, 
         log.info("No rollout: %s", info.promotion_reason)
         return
     namespace, _, name = target.partition("/")
-    reference = publish(info.lineage.mlflow_run_id, bento_dir)
+    reference = publish(stored_id(info.lineage.mlflow_run_id), bento_dir)
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
 
     def answers_as_evaluated() -> None:

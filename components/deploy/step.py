@@ -55,6 +55,8 @@ def deploy(
         facts = build_bento(bundle_dir, bundle, name, folder / "bento", extras)
         log.info("Built the bento %s.", facts.tag)
         check = check_service(folder, photos, expected, bundle.class_names, params.start_timeout_seconds)
+        # The bento, which is published, names local data by their last name; the project's own files name the path.
+        facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"source": bundle.source})})
         registration = register(name, facts, evaluation.gate)
         log.info("%s", registration.reason)
         info = DeploymentInfo(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components.contract.address import redact
 from components.contract.bundle import BundleInfo, read_bundle, read_train_image_ids
 from components.contract.dataset import DatasetInfo, Split
 from components.contract.errors import ArtifactError, DarkroomError, ImageError
@@ -154,7 +155,7 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
 
 def first_line(error: Exception) -> str:
     """Of what an error says, without the full stop."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
 
 
 def _golden(dataset_dir: Path, bundle: BundleInfo, split: Split) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+from components.contract.address import Address
 from components.contract.dataset import Source
 from components.contract.documents import read_yaml
 from components.preprocess.remote import is_remote, origin_of
@@ -24,7 +25,7 @@ def find_origin(data: str) -> Source:
     if is_remote(data):
         return origin_of(data)
     path = Path(data).resolve()
-    return Source(uri=data, dvc=dvc_hash(path), git_revision=git_revision(path))
+    return Source(uri=Address(data), dvc=dvc_hash(path), git_revision=git_revision(path))
 
 
 def dvc_hash(path: Path) -> str | None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from components.contract.address import ADDRESSES_VARIABLE, Address, split_credentials
 from components.contract.budget import Budget
 from components.contract.cache import cache_dir
 from components.contract.dataset import Source
@@ -79,12 +80,20 @@ def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
     Raises:
         DataError: the address cannot be, cannot be reached, or leads to nothing.
     """
+    uri = Address(uri)
+    if uri.lacks_secret:
+        raise DataError(
+            f"The address {uri} was redacted, and its secret is unknown here. Give the whole address with "
+            f"--data, or put it into the environment variable {ADDRESSES_VARIABLE}; on a cluster, into the "
+            "secret darkroom-data (docs/kubernetes.md)."
+        )
     if uri.startswith("dvc+"):
         return _fetch_dvc(uri, wanted)
     with _explaining(uri):
         import fsspec
 
-        system, path = fsspec.core.url_to_fs(uri, **_options(uri))
+        place, credentials = _place_and_credentials(uri.full)
+        system, path = fsspec.core.url_to_fs(place, **_options(uri), **credentials)
         target = _target(uri)
         single = _budget(uri).wait_for(lambda: _single_file(system, path, uri), ANSWER_SECONDS)
         if single is None:
@@ -120,14 +129,14 @@ def origin_of(uri: str) -> Source:
     path = _beside(_target(uri), "origin.json")
     with contextlib.suppress(OSError, ValueError):
         return Source.model_validate_json(path.read_bytes())
-    return Source(uri=uri)
+    return Source(uri=Address(uri))
 
 
-def _fetch_dvc(uri: str, wanted: Callable[[Path], list[str]] | None) -> Path:
-    found = DVC_URI.fullmatch(uri)
+def _fetch_dvc(uri: Address, wanted: Callable[[Path], list[str]] | None) -> Path:
+    found = DVC_URI.fullmatch(uri.full)
     if found is None:
         raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
-    with _explaining(uri):
+    with _explaining(uri), _no_clone_left(uri):
         from dvc.api import DVCFileSystem
 
         path = "/" + found["path"].strip("/")
@@ -157,28 +166,52 @@ def _fetch_dvc(uri: str, wanted: Callable[[Path], list[str]] | None) -> Path:
 
 
 @contextlib.contextmanager
-def _explaining(uri: str) -> Iterator[None]:
+def _no_clone_left(uri: Address) -> Iterator[None]:
+    """Removes DVC's clone of a repository with a password afterwards, because the clone's .git/config holds it."""
     try:
         yield
-    except (DataError, MemoryError):
+    finally:
+        if uri.has_secret:
+            from dvc.repo.open_repo import clean_repos
+
+            clean_repos()
+
+
+@contextlib.contextmanager
+def _explaining(uri: Address) -> Iterator[None]:
+    """Turns what a library raises into a `DataError`, without the secrets of the address."""
+    try:
+        yield
+    except MemoryError:
         raise
+    except DataError as error:
+        raise DataError(uri.hide(str(error))) from None
     except ImportError as error:
         kind = uri.split("://")[0]
         extra = f" Install it: pip install 'darkroom[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
-        raise DataError(f"For {kind}:// a package is needed that is not there: {error}.{extra}") from None
+        reason = uri.hide(str(error))
+        raise DataError(f"For {kind}:// a package is needed that is not there: {reason}.{extra}") from None
     except Exception as error:  # every file system raises its library's own errors
         if isinstance(error, OSError) and error.errno in (*FULL, errno.EROFS):
             raise DataError(
                 f"Data are fetched into the cache, {cache_dir()}, which must be writable and have room; it is not: "
                 f"{error.strerror}{free_text(cache_dir())}. Make room, or name another folder with DARKROOM_CACHE."
             ) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        reason = uri.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
         raise DataError(f"The data must be within reach at {uri}; they are not: {type(error).__name__}: {reason}. "
                         "Check the address, the network and the credentials.") from None  # fmt: skip
 
 
+def _place_and_credentials(uri: str) -> tuple[str, dict[str, str]]:
+    """What fsspec takes: the keys in `s3://KEY:SECRET@bucket/…` it would take for a part of the bucket's name."""
+    place, key, secret = split_credentials(uri)
+    if not secret or not uri.startswith(("s3://", "s3a://")):
+        return uri, {}
+    return place, {"key": key, "secret": secret}
+
+
 def _target(uri: str) -> Path:
-    return cache_dir() / "downloads" / hashlib.sha256(uri.encode()).hexdigest()[:24]
+    return cache_dir() / "downloads" / hashlib.sha256(Address(uri).cache_key.encode()).hexdigest()[:24]
 
 
 def _beside(target: Path, name: str) -> Path:
@@ -214,10 +247,11 @@ def _if_there(system: Any, path: str) -> RemoteFile | None:
 
 def _beside_table(system: Any, path: str, names: Sequence[str], uri: str) -> dict[str, RemoteFile]:
     """The files that a table at the path names, as far as they are there."""
-    parent = path.rsplit("/", 1)[0]
+    place, mark, query = path.partition("?")
+    parent = place.rsplit("/", 1)[0]
     budget, files = _budget(uri), {}
     for name in names:
-        file = budget.wait_for(partial(_if_there, system, f"{parent}/{name}"), ANSWER_SECONDS)
+        file = budget.wait_for(partial(_if_there, system, f"{parent}/{name}{mark}{query}"), ANSWER_SECONDS)
         budget.spend(num_members=1)
         if file is not None:
             files[name] = file

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from components.contract.address import redact
 from components.contract.backbones import BACKBONES
 from components.contract.bundle import BundleInfo, read_bundle, read_train_image_ids
 from components.contract.cache import cache_dir
@@ -218,7 +219,7 @@ def _fetched(name: str) -> Path:
     except ArtifactError:
         raise
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise TrackingError(f"train.model.from: MLflow must give the bundle of {name}; it does not: {reason}. Look at "
                             "darkroom ui, or name a run id or a folder.") from None  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from components.contract.address import driver_uri, redact
 from components.contract.cache import cache_dir
 from components.contract.errors import DarkroomError, ParamsError, SearchError
 from components.contract.tracking import Run, end_run
@@ -63,7 +64,7 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
             folder = stack.enter_context(_studies_folder())
             stack.enter_context(_alone(folder / f"{name}.lock"))
             address = f"sqlite:///{(folder / 'studies.db').resolve()}"
-        study = _study(address, name, fingerprint, tune, epochs, stack)
+        study = _study(driver_uri(address), name, fingerprint, tune, epochs, stack)
         try:
             yield study
         except optuna.exceptions.StorageInternalError as error:
@@ -157,7 +158,7 @@ def _study(
             if tries_left:  # whoever else makes the tables of an empty database just now will soon have done so
                 time.sleep(1)
                 continue
-            reason = str(error).strip().splitlines()[0]
+            reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
             raise SearchError(
                 f"The studies must be in reach and writable; they are not: {reason}. Look at {STUDIES_VARIABLE}, or "
                 "unset it for a file of this machine."

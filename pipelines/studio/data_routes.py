@@ -66,7 +66,7 @@ def _take(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
         raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
     draft = studio.draft.change(number_of(dict(body), "revision"), {"data.uri": uri})
     studio.touch()
-    return {"uri": uri, "revision": draft.revision}
+    return {"uri": draft.data, "revision": draft.revision}
 
 
 def demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:

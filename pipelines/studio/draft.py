@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from components.contract.address import Address
 from components.contract.documents import MAX_DEPTH, DocumentError, check_tree, parse_yaml
 from components.contract.errors import DarkroomError, ParamsError
 from components.contract.faults import faults
@@ -157,6 +158,9 @@ class DraftStore:
             check_tree(tree, finite=True)
         except DocumentError as error:
             raise StudioError(f"Params must stay small: {error}.") from None
+        if isinstance(uri := (tree.get("data") or {}).get("uri"), str):
+            # The secret of an address is kept by this process alone, for its jobs: the draft's file does not hold it.
+            tree["data"]["uri"] = str(Address(uri))
         draft = Draft(revision=revision, params=tree)
         try:
             write_json(self._path, draft)

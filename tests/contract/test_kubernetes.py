@@ -208,7 +208,7 @@ def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
     of_steps = {secret: keys for secrets in SECRETS.values() for secret, keys in secrets.items()}
     for secret, keys in {**of_steps, "darkroom-mlflow": MLFLOW_SECRET}.items():
         block = guide.partition(f"create secret generic {secret} ")[2].partition("\n\n")[0]
-        assert all(f"--from-literal={key}=" in block for key in keys), secret
+        assert all(re.search(f"--from-(literal|file)={key}=", block) for key in keys), secret
 
 
 def test_both_settings_are_the_same(production: list[dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from components.contract.address import driver_uri
 from pipelines.images import image_name
 from tests.e2e.engine import build
 from tests.e2e.processes import free_port
@@ -65,7 +66,7 @@ def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
     port = free_port()
     hosts = f"{settings['MLFLOW_SERVER_ALLOWED_HOSTS']},127.0.0.1:{port}"
     variables = settings | {"MLFLOW_S3_ENDPOINT_URL": s3, "MLFLOW_SERVER_ALLOWED_HOSTS": hosts,
-                            "MLFLOW_BACKEND_STORE_URI": postgres, "AWS_ACCESS_KEY_ID": "key",
+                            "MLFLOW_BACKEND_STORE_URI": driver_uri(postgres), "AWS_ACCESS_KEY_ID": "key",
                             "AWS_SECRET_ACCESS_KEY": "secret"}  # fmt: skip
     make_bucket(variables, s3)
     common = ["docker", "run", "--rm", "--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",

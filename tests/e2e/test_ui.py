@@ -42,6 +42,7 @@ def test_the_ui_answers_and_ends_whole(tmp_path: Path, signum: signal.Signals, m
         with urllib.request.urlopen(request, timeout=30) as answer:
             names = {experiment["name"] for experiment in json.load(answer)["experiments"]}
         assert "digits" in names
+        assert not any(mlflow_store in arguments for arguments in marked(mark).values()), "it may hold a password"
     finally:
         process.send_signal(signum)
         shown, _ = process.communicate(timeout=60)

@@ -1,5 +1,6 @@
 """The pipeline on a cluster: how it is compiled, submitted and followed, and what is said when that cannot be."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from components.contract.resolve import resolve
 from pipelines import cluster
 from pipelines.cluster import ClusterError, Server
 from pipelines.images import image_name
-from pipelines.placement import DEMANDS, Placement
-from tests.kfp_server import StandIn, serving
+from pipelines.placement import DEMANDS, SETTINGS_VARIABLES, Placement
+from tests.kfp_server import RECORDED_RUNS, StandIn, serving
 
 ROOT = Path(__file__).parents[3]
 DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64
@@ -82,17 +83,31 @@ def test_every_task_finds_its_mlflow_run_without_an_argument(documents: tuple[di
         assert executor["fieldPathAsEnv"] == [
             {"name": "DARKROOM_RUN_KEY", "fieldPath": "metadata.labels['pipeline/runid']"}
         ]
-        assert executor["configMapAsEnv"][0]["keyToEnv"][0]["envVar"] == "MLFLOW_TRACKING_URI"
+        (settings,) = executor["configMapAsEnv"]
+        assert {entry["envVar"] for entry in settings["keyToEnv"]} == set(SETTINGS_VARIABLES)
 
 
-def test_only_preprocess_sees_the_photos_and_the_keys_of_their_store(
+def test_only_preprocess_sees_the_keys_of_the_photos_and_training_the_weights_beside_them(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     for name, executor in documents[1].items():
         variables = {entry["envVar"] for secret in executor["secretAsEnv"] for entry in secret["keyToEnv"]}
         claims = [mount["constant"] for mount in executor.get("pvcMount", [])]
-        assert ("AWS_SECRET_ACCESS_KEY" in variables) == (name == "exec-preprocess")
-        assert claims == {"exec-preprocess": ["photos"], "exec-train": ["darkroom-cache"]}.get(name, [])
+        for secret in ("AWS_SECRET_ACCESS_KEY", "DARKROOM_ADDRESSES"):
+            assert (secret in variables) == (name == "exec-preprocess")
+        assert claims == {"exec-preprocess": ["photos"], "exec-train": ["photos", "darkroom-cache"]}.get(name, [])
+
+
+def test_every_task_that_searches_or_trains_finds_local_weights_on_the_data_claim(tmp_path: Path) -> None:
+    given = load_params(ROOT / "params.yaml", ("data.uri=/data/photos", "tune.trials=4", "tune.workers=2"))
+    params = resolve(given, native_size=(8, 8), data_name="digits").params
+    pipeline, executors = compiled(Placement(data_claim="photos"), params, tmp_path)
+    searching = [name for name in executors if "tune" in name or "train" in name]
+    assert len(searching) >= 2, "one tune task a searcher, and train"
+    for name, executor in executors.items():
+        mounts = {mount["constant"]: mount["mountPath"] for mount in executor.get("pvcMount", [])}
+        assert (mounts.get("photos") == "/data") == (name in (*searching, "exec-preprocess")), name
+    assert set(executors) == set(pipeline["deploymentSpec"]["executors"])
 
 
 def test_train_has_shared_memory_and_a_cache_that_outlives_its_pod(
@@ -180,6 +195,23 @@ def test_following_shows_each_change_once_and_outlasts_a_hiccup(monkeypatch: pyt
         ("preprocess", "running"), ("server", "out of reach, trying again"), ("preprocess", "succeeded"),
         ("train", "succeeded"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", RECORDED_RUNS)
+def test_a_run_is_followed_through_what_a_real_backend_answers(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No task has an error text, some have neither name nor state, and a terminated run ends as FAILED."""
+    monkeypatch.setattr(cluster, "POLL_SECONDS", 0.01)
+    shown: list[tuple[str, str]] = []
+    states = RECORDED_RUNS[scenario]
+    with serving(StandIn(states=list(states))) as server:
+        expected = (
+            contextlib.nullcontext()
+            if states[-1]["state"] == "SUCCEEDED"
+            else pytest.raises(ClusterError, match=r"must succeed; it is failed\. Its logs: .*#/runs/details/run-7")
+        )
+        with expected:
+            cluster.follow("run-7", Server(server.url), lambda task, state: shown.append((task, state)))
+    assert all(task and state for task, state in shown)
 
 
 def test_a_failed_run_names_the_task_and_its_reason() -> None:

@@ -209,7 +209,7 @@ def test_an_archive_is_fetched_by_its_address_once(server: tuple[str, Path, list
     shutil.make_archive(str(folder / "colours"), "zip", tmp_path, "photos")
     assert probe(f"{address}/colours.zip?raw=1").name == "colours"
     info = preprocess(f"{address}/colours.zip?raw=1", PARAMS, tmp_path / "dataset")
-    assert (info.fingerprint, info.source.uri) == (expected.fingerprint, f"{address}/colours.zip?raw=1")
+    assert (info.fingerprint, info.source.uri) == (expected.fingerprint, f"{address}/colours.zip?***")
     assert sum(line.startswith("GET") for line in asked) == 1
     assert tree(tmp_path / "dataset" / "golden") == tree(tmp_path / "expected" / "golden")
 

@@ -26,7 +26,7 @@ from components.contract.tune_params import Choices, Range, Space, TuneParams, a
 from components.train.cost import Cost, Scales
 from components.train.fit import Fitted, Watch
 from components.train.search import Search
-from components.train.studies import sweep
+from components.train.studies import open_study, sweep
 from components.train.tune import tune
 from tests.made import make_dataset
 from tests.postgres import running_postgres
@@ -220,6 +220,23 @@ def share(info: DatasetInfo, slowly: bool) -> None:
         return pretend(train, run, watch)
 
     Search(info, TRAIN, TuneParams(trials=12, workers=3), RATES).run(patient, Run(None))
+
+
+def test_a_study_is_kept_in_a_postgresql_that_is_named_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_postgres("optuna") as address:
+        assert address.startswith("postgresql://"), "docs/kubernetes.md, without a driver"
+        monkeypatch.setenv("DARKROOM_STUDIES", address)
+        with open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4) as study:
+            study.add_trial(optuna.trial.create_trial(value=0.5))
+        with open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4) as again:
+            assert [trial.value for trial in again.trials] == [0.5]
+        monkeypatch.setenv("DARKROOM_STUDIES", address.replace("for-this-test-alone", "wrong-password"))
+        with (
+            pytest.raises(SearchError, match="must be in reach") as error,
+            open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4),
+        ):
+            pass
+        assert "wrong-password" not in str(error.value)
 
 
 @pytest.mark.proof

@@ -1,6 +1,7 @@
 """The draft of params.yaml, and the two tabs that edit it."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,29 @@ def test_a_full_disk_is_told_where_the_draft_and_the_jobs_are_kept(
         assert all("No space left" in answer.json()["error"] for answer in refusals)
         assert client.studio.draft.read().params == {"data": {"uri": str(photos)}}
         assert client.studio.queue.all() == []
+
+
+def test_the_secret_of_an_address_reaches_the_jobs_and_neither_the_draft_nor_the_page(
+    client: Client, tmp_path: Path
+) -> None:
+    full = "https://ann:hunter2@127.0.0.1:9/photos.zip?token=TOPSECRET"
+    shown = "https://***@127.0.0.1:9/photos.zip?***"
+    answers = [client.post("/api/data/choose", {"revision": 0, "uri": full})]
+    assert answers[0].json()["uri"] == shown
+    answers += [client.get("/api/draft"), client.get("/api/data"), client.get("/api/draft/params.yaml")]
+    text = f"data:\n  uri: {full}\n"
+    answers.append(client.post("/api/draft/import", {"revision": 1, "text": text, "kind": "yaml"}))
+    command = f"darkroom run --data '{full}'"
+    answers.append(client.post("/api/draft/import", {"revision": 2, "text": command, "kind": "command"}))
+    for answer in answers:
+        assert answer.status_code == 200
+        assert "hunter2" not in answer.text
+        assert "TOPSECRET" not in answer.text
+    assert client.studio.draft.read().data == shown
+    written = [path.read_bytes() for path in client.studio.settings.home.rglob("*") if path.is_file()]
+    assert written
+    assert not any(b"hunter2" in content or b"TOPSECRET" in content for content in written)
+    assert os.environ["DARKROOM_ADDRESSES"] == full, "which the jobs inherit"
 
 
 def test_a_value_that_cannot_be_is_named_and_the_start_is_off(client: Client, photos: Path) -> None:

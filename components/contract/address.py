@@ -1,0 +1,245 @@
+"""Addresses that may hold a secret: it is used for fetching, and printed, logged and stored nowhere."""
+
+import base64
+import functools
+import os
+import re
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlencode
+
+ADDRESSES_VARIABLE: Final = "DARKROOM_ADDRESSES"
+"""Holds whole addresses, one per line. A redacted address finds its secret there: in a child process, in a container,
+in a task on a cluster."""
+MASK: Final = "***"
+MAX_REMEMBERED: Final = 20
+
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+:/+"
+_CHAIN_LINK: Final = re.compile(r"(::)(?=[A-Za-z][A-Za-z0-9+.-]+(?:://|::|$))")
+_IN_TEXT: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s\"'<>]+")
+_QUERY_IN_TEXT: Final = re.compile(r"\?[^\s\"'<>=?]+=[^\s\"'<>)]*")
+_PERSONAL_SCHEMES: Final = ("ssh:", "git+ssh:", "dvc+ssh:", "dvc+git+ssh:", "sftp:")
+"""Of these a user name without a password is no secret: it is part of the host's name."""
+_SECRET_NAME: Final = re.compile(
+    r"x-(amz|goog|oss|ms)-.*|.*(token|signature|secret|password|passwd|credential|apikey|api[_-]key|jwt)|"
+    r"awsaccesskeyid|googleaccessid|expires|sig|auth|pwd|policy|key-pair-id",
+    re.IGNORECASE,
+)
+_SAS_NAMES: Final = frozenset(
+    {"se", "sp", "st", "sv", "sr", "spr", "sip", "ss", "srt", "skoid", "sktid", "skt", "ske", "sks", "skv"}
+)
+"""Of an Azure shared access signature, beside `sig`."""
+_SECRET_VARIABLES: Final = (
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "KF_PIPELINES_TOKEN",
+)
+_MIN_SECRET: Final = 4
+"""Characters; a shorter word is too common to be replaced wherever it occurs."""
+_MIN_OPAQUE: Final = 16
+"""From this length a query's value is a secret whatever its name."""
+
+
+class Address(str):
+    """An address, or a path, whose text is redacted: user info, query and fragment are `***`.
+
+    It can go wherever text goes: into params, logs, messages and files. Only `full` holds the secret, and the
+    environment of this process remembers it, so that this process and its children find it by the redacted text.
+
+    Attributes:
+        full: the whole address, for fetching.
+    """
+
+    full: str
+
+    def __new__(cls, text: str) -> "Address":
+        """Takes a whole address, or a redacted one, whose secret is looked up in DARKROOM_ADDRESSES."""
+        if isinstance(text, Address):
+            return text
+        address = super().__new__(cls, _redact_address(text))
+        address.full = _known(text) if MASK in text else text
+        if address.full == text and address.has_secret:
+            others = [line for line in _lines() if line != text][-MAX_REMEMBERED:]
+            os.environ[ADDRESSES_VARIABLE] = "\n".join([*others, text])
+        return address
+
+    @property
+    def has_secret(self) -> bool:
+        return self.full != str(self)
+
+    @property
+    def lacks_secret(self) -> bool:
+        """Whether this is a redacted address whose secret is unknown here."""
+        return MASK in self.full and not self.has_secret
+
+    @property
+    def cache_key(self) -> str:
+        """The address without what changes when only the credentials change."""
+        return "".join(_without_credentials(link) for link in _CHAIN_LINK.split(self.full))
+
+    def hide(self, text: str) -> str:
+        """A text, such as a library's message, without this address's secrets, and without those of any other."""
+        return redact(_replace(text, _secrets_of(self.full)))
+
+
+def redact(text: str) -> str:
+    """A text without the secrets of the addresses in it, and without those that the environment holds."""
+    secrets = _environment_secrets(
+        tuple(value for name, value in os.environ.items() if "://" in value and _may_hold_secret(name)),
+        tuple(os.environ.get(name, "") for name in _SECRET_VARIABLES),
+    )
+    text = _IN_TEXT.sub(_redact_match, _replace(text, secrets))
+    return _QUERY_IN_TEXT.sub(f"?{MASK}", text)
+
+
+def short(uri: str) -> str:
+    """An address for publication: redacted, and of a path on this machine only the last name."""
+    address = str(Address(uri))
+    if address.startswith("dvc+") and "://" not in address:
+        repository, at, rest = address.removeprefix("dvc+").rpartition("@")
+        return f"dvc+{_last_name(repository)}{at}{rest}" if at else f"dvc+{_last_name(rest)}"
+    if "://" not in address:
+        return _last_name(address)
+    shared = re.sub(r"://[^/@\s]+@", f"://{MASK}@", address)
+    return re.sub(r"((?:file|local)://)[^@\s]*/", r"\1", shared)
+
+
+def driver_uri(uri: str) -> str:
+    """A database's address with the driver that is installed: SQLAlchemy 2.1 takes `postgresql://` for psycopg 3."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", uri)
+
+
+def split_credentials(uri: str) -> tuple[str, str, str]:
+    """(address without user info, user, password), both decoded; empty if there are none."""
+    scheme, rest, user_info = _split(uri)
+    user, _, password = user_info.partition(":")
+    return f"{scheme}{rest}", unquote(user), unquote(password)
+
+
+def _known(text: str) -> str:
+    """The whole address of a redacted one, if the environment holds it.
+
+    Of data under DVC only the repository must be the same: the revision may have become a commit meanwhile.
+    """
+    repository, version = _repository(text)
+    for line in reversed(_lines()):
+        if _redact_address(line) == text:
+            return line
+        other = _repository(line)[0]
+        if version and _redact_address(other) == repository:
+            return f"{other}{version}"
+    return text
+
+
+def _repository(text: str) -> tuple[str, str]:
+    """(`dvc+<repository>`, `@<revision>:<path>`); no version in other addresses."""
+    data = re.fullmatch(r"(dvc\+.+)(@[^@:]+:.+)", text)
+    return (data[1], data[2]) if data else (text, "")
+
+
+def _last_name(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2] or path
+
+
+def _lines() -> list[str]:
+    return [line.strip() for line in os.environ.get(ADDRESSES_VARIABLE, "").splitlines() if line.strip()]
+
+
+def _may_hold_secret(name: str) -> bool:
+    return name.startswith(("MLFLOW_", "DARKROOM_")) or name.lower().endswith(("_proxy", "_uri", "_url"))
+
+
+def _split(link: str) -> tuple[str, str, str]:
+    """(scheme with its slashes, what follows the user info, user info) of one link of a chain."""
+    scheme = re.match(_SCHEME, link)
+    if scheme is None:
+        # `dvc+user:password@host/repository@revision:path`: the scheme was forgotten.
+        forgotten = re.match(r"(dvc\+)([^/@\s:]+:[^/@\s]+)@(?=[^:]+/)", link)
+        return (forgotten[1], link[forgotten.end() :], forgotten[2]) if forgotten else ("", link, "")
+    rest = link[scheme.end() :]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    end = authority.rfind("@")
+    if end < 0 and re.search(r":(?!\d*$)", authority) and not authority.startswith("["):
+        end = rest.rfind("@")  # a password with an unencoded /, ? or #
+    return scheme[0], rest[end + 1 :], rest[:end] if end >= 0 else ""
+
+
+def _redact_match(match: re.Match[str]) -> str:
+    """Keeps the route of a web page, such as http://127.0.0.1:5000/#/experiments."""
+    address, mark, route = match[0].partition("/#/")
+    return f"{_redact_address(address)}{mark}{route}"
+
+
+def _redact_address(text: str) -> str:
+    return "".join(_redact_link(link) for link in _CHAIN_LINK.split(text))
+
+
+def _redact_link(link: str) -> str:
+    scheme, rest, user_info = _split(link)
+    if not scheme:
+        return link
+    personal = scheme.lower().startswith(_PERSONAL_SCHEMES) and ":" not in user_info
+    shown_user = f"{user_info if personal else MASK}@" if user_info else ""
+    place, mark, _ = _cut(rest)
+    return f"{scheme}{shown_user}{place}{f'{mark}{MASK}' if mark else ''}"
+
+
+def _cut(rest: str) -> tuple[str, str, str]:
+    """(before, the mark, after) of the first ? or #."""
+    found = re.search(r"[?#]", rest)
+    return (rest[: found.start()], found[0], rest[found.end() :]) if found else (rest, "", "")
+
+
+def _without_credentials(link: str) -> str:
+    scheme, rest, user_info = _split(link)
+    place, mark, query = _cut(rest)
+    if not (user_info or mark) or not scheme:
+        return link
+    pairs = parse_qsl(query, keep_blank_values=True) if mark == "?" else []
+    is_sas = any(name == "sig" for name, _ in pairs)
+    kept = [
+        (name, value)
+        for name, value in pairs
+        if not _SECRET_NAME.fullmatch(name) and not (is_sas and name in _SAS_NAMES)
+    ]
+    tail = query if mark == "#" else urlencode(kept)
+    return f"{scheme}{place}{f'{mark}{tail}' if tail else ''}"
+
+
+@functools.lru_cache(maxsize=64)
+def _secrets_of(address: str) -> tuple[str, ...]:
+    """All forms in which a library may repeat the secrets of an address, the longest first."""
+    secrets: set[str] = set()
+    for link in _CHAIN_LINK.split(address):
+        scheme, rest, user_info = _split(link)
+        place_mark_query = _cut(rest)
+        user, colon, password = user_info.partition(":")
+        if colon:
+            secrets |= {user_info, password, unquote(password)}
+            pair = f"{unquote(user)}:{unquote(password)}"
+            secrets |= {pair, base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode()}
+        elif user_info and not scheme.lower().startswith(_PERSONAL_SCHEMES):
+            secrets |= {user_info, unquote(user_info)}
+        query = place_mark_query[2]
+        if scheme and query:
+            secrets |= {query, unquote(query)}
+            for pair in re.split(r"[&;#]", query):
+                name, _, value = pair.partition("=")
+                if _SECRET_NAME.fullmatch(name) or len(value) >= _MIN_OPAQUE:
+                    secrets |= {value, unquote(value)}
+    return tuple(sorted((secret for secret in secrets if len(secret) >= _MIN_SECRET), key=len, reverse=True))
+
+
+@functools.lru_cache(maxsize=8)
+def _environment_secrets(addresses: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...]:
+    found = {value for value in values if len(value) >= _MIN_SECRET}
+    for address in "\n".join(addresses).splitlines():
+        found.update(_secrets_of(address.strip()))
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _replace(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
