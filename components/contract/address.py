@@ -4,6 +4,7 @@ import base64
 import functools
 import os
 import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -103,6 +104,17 @@ def short(uri: str) -> str:
         return _last_name(address)
     shared = re.sub(r"://[^/@\s]+@", f"://{MASK}@", address)
     return re.sub(r"((?:file|local)://)[^@\s]*/", r"\1", shared)
+
+
+def known_addresses() -> list[str]:
+    """The whole addresses that this process knows, for another process of ours; never for print."""
+    return _lines()
+
+
+def remember(addresses: Sequence[str]) -> None:
+    """Takes over whole addresses that another process of ours knows."""
+    for address in addresses:
+        Address(address)
 
 
 def driver_uri(uri: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
+from components.contract.address import known_addresses, remember
 from components.contract.bounded import limit_memory
 from components.contract.errors import DarkroomError
 from pipelines.studio.settings import StudioError
@@ -103,6 +104,7 @@ def _listen(requests: IO[bytes], waiting: "queue.Queue[tuple[dict[str, Any], byt
 
 
 def _work(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+    remember(head["addresses"])
     try:
         value, content = WORKS[head["work"]](content, **head["arguments"])
     except DarkroomError as error:
@@ -111,7 +113,7 @@ def _work(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
         return {"limit": "memory"}, b""
     except Exception:  # it is ours to mend, and the server's log shows it
         return {"bug": traceback.format_exc()}, b""
-    return {"value": value}, content
+    return {"value": value, "addresses": known_addresses()}, content
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from components.contract.address import known_addresses, remember
 from components.contract.bounded import command, environment
 from pipelines.studio.settings import StudioError
 
@@ -80,7 +81,8 @@ class Workers:
         try:
             worker = self._take()
             try:
-                head, answer = worker.ask({"work": work, "arguments": arguments}, content, deadline)
+                request = {"work": work, "arguments": arguments, "addresses": known_addresses()}
+                head, answer = worker.ask(request, content, deadline)
             except BaseException as error:
                 worker.kill()
                 if isinstance(error, TimeoutError):
@@ -93,6 +95,7 @@ class Workers:
             self._give_back(worker)
         finally:
             slot.release()
+        remember(head.get("addresses", ()))
         if "error" in head:
             raise StudioError(head["error"], head["status"])
         if "limit" in head:

@@ -1,0 +1,64 @@
+"""The secret of an address reaches the worker that fetches it, and what a worker reads of one reaches the server."""
+
+import contextlib
+import functools
+import http.server
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.contract.address import Address
+from pipelines.studio.workers import Workers
+
+
+class TokenHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files to whoever has the token."""
+
+    def do_GET(self) -> None:
+        if self.has_token():
+            super().do_GET()
+
+    def do_HEAD(self) -> None:
+        if self.has_token():
+            super().do_HEAD()
+
+    def has_token(self) -> bool:
+        """Refuses a request without the token."""
+        if "token=opensesame1" not in self.path:
+            self.send_error(403)
+            return False
+        return True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Keeps the test's output quiet."""
+
+
+def test_the_secret_of_an_address_goes_from_worker_to_server_to_another_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DARKROOM_ADDRESSES", raising=False)
+    table = "path,label\n" + "".join(f"{label}{number}.png,{label}\n" for label in "ab" for number in range(3))
+    (tmp_path / "photos.csv").write_text(table)
+    for line in table.splitlines()[1:]:
+        Image.new("RGB", (24, 16)).save(tmp_path / line.split(",")[0])
+    handler = functools.partial(TokenHandler, directory=str(tmp_path))
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        contextlib.closing(Workers()) as parsing,
+        contextlib.closing(Workers()) as probing,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_address[1]}/photos.csv?token=opensesame1"
+        probing.ask(
+            "parse_params", "The params", b"train: {epochs: 1}", is_command=False, roots=[]
+        )  # starts its process
+        text = f"data: {{uri: '{uri}'}}".encode()
+        parsed = parsing.ask("parse_params", "The params", text, is_command=False, roots=[])
+        redacted = parsed.value["data"]["uri"]
+        assert "opensesame" not in redacted
+        assert Address(redacted).full == uri
+        probed = probing.ask("probe_data", "The data", uri=redacted)
+        server.shutdown()
+    assert probed.value == {"name": "photos", "native_size": [16, 24]}
