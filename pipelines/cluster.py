@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract import launcher
 from components.contract.errors import ArtifactError, DarkroomError, DataError
 from components.contract.outputs import write_file
 from components.contract.params import Params
+from components.preprocess import remote
 from pipelines.local import pipeline_arguments
 
 if TYPE_CHECKING:
@@ -128,10 +129,10 @@ def resolve_revision(uri: str) -> str:
     repository, revision = found["repository"], found["revision"]
     if COMMIT.fullmatch(revision):
         return uri
-    listed = subprocess.run(
-        ["git", "ls-remote", "--", repository, revision, f"{revision}^{{}}"],
-        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    remote.require_harmless(uri)
+    if Path(repository).exists():  # a path of this machine; git itself runs outside any repository
+        repository = str(Path(repository).resolve())
+    listed = launcher.git("ls-remote", "--", repository, revision, f"{revision}^{{}}", cwd=Path("/"))
     if listed.returncode != 0:
         reason = (listed.stderr.strip().splitlines() or ["git gave no reason"])[-1]
         raise DataError(f"The repository {repository} must be readable with git; it is not: {reason}.")
@@ -141,7 +142,7 @@ def resolve_revision(uri: str) -> str:
     if commit is None:
         raise DataError(f"The revision {revision} must be a branch, a tag or a full commit of {repository}; "
                         "there is none of that name.")  # fmt: skip
-    return f"dvc+{repository}@{commit}:{found['path']}"
+    return f"dvc+{found['repository']}@{commit}:{found['path']}"
 
 
 def submit(

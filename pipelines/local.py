@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.contract import launcher
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.errors import DarkroomError
 from components.contract.params import Params, dump_section
@@ -117,7 +118,7 @@ def _run_tasks(
         "searchers": params.tune.searchers,
         "pipeline_root": str((folder.path / "kfp").resolve()),
     }
-    environment = os.environ | {
+    environment = launcher.environment() | {
         "MLFLOW_RUN_ID": mlflow_run.run_id or "",
         EVENTS_VARIABLE: str(events_path.resolve()),
         "PYTHONUNBUFFERED": "1",
@@ -127,10 +128,9 @@ def _run_tasks(
         docker_runner.check_mounts(containers)
         order["containers"] = containers.to_json()
     ours, theirs = os.pipe()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.local", str(ours), json.dumps(order)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        pass_fds=[ours], start_new_session=True, env=environment, text=True, errors="replace", bufsize=1,
+    child = launcher.start(
+        launcher.python("pipelines.local", str(ours), json.dumps(order)), pass_fds=[ours], start_new_session=True,
+        env=environment,
     )  # fmt: skip
     os.close(ours)
     try:

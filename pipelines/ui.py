@@ -1,10 +1,11 @@
 """The MLflow UI on this machine's runs."""
 
-import os
+import shlex
 import socket
 import sys
 from typing import NoReturn
 
+from components.contract import launcher
 from components.contract.errors import ServiceError
 from components.contract.tracking import tracking_uri
 
@@ -34,6 +35,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
     # MLflow would open with its views for language models.
     print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
     arguments = ["--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    # This process becomes the server, so that whatever ends one ends the other.
-    os.execve(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments], environment)
+    environment = launcher.environment() | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # uvicorn would import from the working folder first.
+    arguments += ["--uvicorn-opts", f"--app-dir {shlex.quote(sys.prefix)}"]
+    launcher.become(launcher.python("mlflow", "server", *arguments), environment)

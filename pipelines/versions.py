@@ -7,17 +7,17 @@ grows: an earlier version comes back with `git checkout <commit> data/<name>.dvc
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from components.contract import archive
+from components.contract import archive, launcher
 from components.contract.errors import DataError
 
 DATA_DIR: Final = Path("data")
+GIT_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
     """None where the commit removed the data."""
     from ruamel.yaml import YAML
 
-    text = _git(root, "show", f"{commit}:{pointer}", check=False)
+    text = _git(root, "cat-file", "blob", f"{commit}:{pointer}", check=False)
     outs: Sequence[Mapping[str, Any]] = (YAML(typ="safe", pure=True).load(text) or {}).get("outs", []) if text else []
     if not outs:
         return None
@@ -162,7 +162,7 @@ def commit_version(root: Path, data: Path, subject: str) -> Version:
 
 
 def _git(root: Path, *arguments: str, check: bool = True) -> str:
-    result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    result = launcher.git(*arguments, cwd=root, timeout_seconds=GIT_SECONDS)
     if check and result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["no reason was given"])[-1]
         raise DataError(f"git {arguments[0]} must succeed in {root}; it does not: {reason}.")
@@ -170,10 +170,8 @@ def _git(root: Path, *arguments: str, check: bool = True) -> str:
 
 
 def _dvc(root: Path, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-    result = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False,
-        env=os.environ | {"DVC_NO_ANALYTICS": "1"},
-    )  # fmt: skip
+    command = launcher.python("dvc", *arguments)
+    result = launcher.run(command, cwd=root, env=launcher.environment() | {"DVC_NO_ANALYTICS": "1"})
     if check and result.returncode != 0:
         reason = " ".join(line.removeprefix("ERROR: ") for line in result.stderr.strip().splitlines()[-2:])
         raise DataError(f"dvc {arguments[0]} must succeed in {root}; it does not: {reason}")

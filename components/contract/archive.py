@@ -10,7 +10,6 @@ import contextlib
 import gzip
 import logging
 import lzma
-import re
 import stat
 import tarfile
 import time
@@ -22,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+from components.contract.confinement import UnsafeNameError, checked_name, is_tool_file, within
 from components.contract.errors import ArchiveError
 from components.contract.outputs import new_folder
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 SUFFIXES: Final = (".tar.bz2", ".tar.gz", ".tar.xz", ".tar", ".tbz2", ".tgz", ".txz", ".zip")
 
 MAX_MEMBERS: Final = 1_000_000
+MAX_SKIPPED: Final = 10_000
+"""Of so many files and folders that are not unpacked the names are kept."""
 SMALL_BYTES: Final = 2**30
 MAX_RATIO: Final = 200
 """How many times its own size an archive may unpack to, where that is more than SMALL_BYTES. Photos hardly shrink and
@@ -66,8 +68,13 @@ def stem(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
-def extract(archive: Path, target: Path) -> int:
+def extract(archive: Path, target: Path, skipped: set[str] | None = None) -> int:
     """Unpacks an archive into a folder of its own, which appears whole or not at all.
+
+    Args:
+        archive: a zip or tar.
+        target: becomes the folder.
+        skipped: the files and folders of git, DVC and other tools are added to it; none is unpacked.
 
     Returns:
         How many files it held.
@@ -78,16 +85,20 @@ def extract(archive: Path, target: Path) -> int:
     """
     with new_folder(target) as folder:
         try:
-            return _unpack(archive, folder)
+            return _unpack(archive, folder, skipped)
         except OSError as error:
             raise ArchiveError(f"The archive {archive} must unpack into {target.parent}; it cannot: "
                                f"{error.strerror or error}.") from None  # fmt: skip
 
 
-def _unpack(archive: Path, folder: Path) -> int:
+def _unpack(archive: Path, folder: Path, skipped: set[str] | None) -> int:
     num_files, next_note = 0, time.monotonic() + PROGRESS_SECONDS
-    for member in members(archive):
-        path = folder / member.name
+    places: dict[str, Path] = {}
+    for member in members(archive, skipped):
+        parent, _, last = member.name.rpartition("/")
+        if parent not in places:
+            places[parent] = within(folder, member.name).parent
+        path = places[parent] / last
         if member.chunks is None:
             path.mkdir(parents=True, exist_ok=True)
             continue
@@ -102,8 +113,12 @@ def _unpack(archive: Path, folder: Path) -> int:
     return num_files
 
 
-def members(archive: Path) -> Iterator[Member]:
+def members(archive: Path, skipped: set[str] | None = None) -> Iterator[Member]:
     """The members of an archive, one after another, each checked.
+
+    Args:
+        archive: a zip or tar.
+        skipped: as of `extract`.
 
     Raises:
         ArchiveError: as `extract`, as soon as the fault is met.
@@ -113,7 +128,14 @@ def members(archive: Path) -> Iterator[Member]:
         if count >= MAX_MEMBERS:
             raise ArchiveError(f"The archive {archive} must hold at most {MAX_MEMBERS:,} files; it holds more. "
                                "Unpack it yourself and give the folder.")  # fmt: skip
-        name = _within(member.name, archive)
+        name = _checked(member.name, archive)
+        if not name:
+            continue  # the folder itself, as in `./`
+        tool = next((n for n, part in enumerate(name.split("/")) if is_tool_file(part)), None)
+        if tool is not None:
+            if skipped is not None and len(skipped) < MAX_SKIPPED:
+                skipped.add("/".join(name.split("/")[: tool + 1]))
+            continue
         if member.chunks is not None:
             if name in seen:
                 raise ArchiveError(f"The archive {archive} must hold each file once; it holds {name!r} twice. "
@@ -146,13 +168,14 @@ def _explaining(archive: Path) -> Iterator[None]:
                            "Make or copy it again, or unpack it yourself and give the folder.") from None  # fmt: skip
 
 
-def _within(name: str, archive: Path) -> str:
-    """The name without `.` and doubled slashes."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in re.split(r"[/\\]", name) or re.match(r"[A-Za-z]:[/\\]", name) or "\0" in name:
-        raise ArchiveError(f"The archive {archive} must keep its files within its own folder; {name!r} leads outside. "
-                           "It may be an attack; nothing of it was kept.")  # fmt: skip
-    return "/".join(parts)
+def _checked(name: str, archive: Path) -> str:
+    """The name without `.` and doubled slashes; "" for the archive's own folder."""
+    try:
+        return "" if name.strip("/") == "." else checked_name(name)
+    except UnsafeNameError as reason:
+        raise ArchiveError(f"The archive {archive} must keep its files within its own folder, under names that a file "
+                           f"can have; {name!r} {reason}. It may be an attack; nothing of it was kept."
+                           ) from None  # fmt: skip
 
 
 def _refuse(archive: Path, name: str, what: str) -> ArchiveError:

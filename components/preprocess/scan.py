@@ -194,11 +194,10 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
 
 def _read(found: FoundFile) -> tuple[bytes, str | None]:
     """The file's content and identity. It is opened without waiting: a pipe may have taken its place."""
-    file = os.open(found.location, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(file, "rb") as stream:
-        seen = identity(os.fstat(file))
+    with found.open() as stream:
+        seen = identity(os.fstat(stream.fileno()))
         data = stream.read(MAX_BYTES + 1)
-        unchanged = identity(os.fstat(file)) == seen
+        unchanged = identity(os.fstat(stream.fileno())) == seen
     if len(data) > MAX_BYTES:
         raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")
     return data, seen if unchanged else None

@@ -15,7 +15,7 @@ from components.contract.errors import DataError, ImageError
 from components.contract.image import decode
 from components.preprocess.source import FoundFile, Opened, find_photos, name_of
 from components.preprocess.table import is_table
-from pipelines.studio.settings import StudioError
+from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
 
 SAMPLES: Final = 12
 FRESH_SECONDS: Final = 5.0
@@ -103,9 +103,10 @@ class Album:
         if found is None:
             raise StudioError(f"There is no photo {path[:200]!r} in the data.", 404)
         try:
-            return found.location.read_bytes()
+            with found.open() as file:
+                return file.read(MAX_PHOTO_BYTES)
         except OSError as error:
-            raise StudioError(f"{path} must be readable; it is not: {error.strerror}.", 404) from None
+            raise StudioError(f"{path} must be readable; it is not: {error.strerror or error}.", 404) from None
 
     def _list(self, uri: str) -> _Listed:
         with self._lock:
@@ -176,7 +177,9 @@ def _plain_files(folder: Path) -> dict[str, FoundFile]:
     from components.preprocess.manifest import Record
 
     return {
-        f"{path.parent.name}/{path.name}": FoundFile(path, Record(f"{path.parent.name}/{path.name}", path.parent.name))
+        f"{path.parent.name}/{path.name}": FoundFile(
+            path, Record(f"{path.parent.name}/{path.name}", path.parent.name), (folder,)
+        )
         for path in folder.glob("*/*")
         if path.is_file() and not path.name.startswith(".")
     }

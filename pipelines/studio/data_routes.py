@@ -1,7 +1,6 @@
 """The screen Data: choosing, uploading and looking at photos."""
 
 import contextlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from components.contract import archive
+from components.contract import archive, launcher
 from components.preprocess.remote import is_remote
 from pipelines.studio import photos
 from pipelines.studio.album import thumbnail
@@ -71,10 +70,7 @@ def demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/demo`: the handwritten digits that come with scikit-learn."""
     folder = studio.settings.photos_dir / "digits"
     if not folder.exists():
-        import subprocess
-
-        command = [sys.executable, "-m", "components.preprocess.demo", "--output", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
         if done.returncode:
             raise StudioError((done.stderr.strip().splitlines() or ["The digits could not be written."])[-1])
     return _take(studio, body, str(folder.resolve()))

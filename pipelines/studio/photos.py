@@ -1,12 +1,14 @@
 """Data sets that are made on the page: class folders that photos are dropped into, and archives that are unpacked."""
 
+import json
 import shutil
 import unicodedata
 from pathlib import Path
 from typing import Final
 
 from components.contract import archive
-from components.preprocess.source import name_of
+from components.contract.outputs import write_file
+from components.preprocess.source import SKIPPED_NOTE, name_of
 from pipelines.studio.settings import StudioError
 
 MAX_NAME_BYTES: Final = 120
@@ -28,8 +30,9 @@ def unpack(source: Path, photos_dir: Path) -> Path:
         ArchiveError: it is damaged, a bomb, or leads outside.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
+    skipped: set[str] = set()
     try:
-        archive.extract(source, folder)
+        archive.extract(source, folder, skipped)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -37,6 +40,8 @@ def unpack(source: Path, photos_dir: Path) -> Path:
         if not inner[0].is_dir():
             break
         folder = inner[0]
+    if skipped:
+        write_file(folder / SKIPPED_NOTE, json.dumps(sorted(skipped)).encode())
     return folder
 
 

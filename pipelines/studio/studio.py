@@ -1,10 +1,13 @@
 """The studio: what the page's answers are made of."""
 
 import fcntl
+import json
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from components.contract.confinement import ROOTS_VARIABLE
 from pipelines.studio.album import Album
 from pipelines.studio.audits import Audits
 from pipelines.studio.draft import DraftStore
@@ -30,6 +33,8 @@ class Studio:
         """
         self.settings = settings
         self._lock = _alone(settings)
+        # What this process and its jobs look at lies in the roots, whatever tables and links say.
+        os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in (*settings.roots, settings.home.resolve())])
         self.queue = Queue(settings.home / "jobs")
         self.draft = DraftStore(settings.home / "draft.json")
         self.album = Album(settings.photos_dir)
@@ -50,6 +55,7 @@ class Studio:
     def close(self) -> None:
         """Lets another studio have the folder; jobs go on."""
         self._lock.close()
+        os.environ.pop(ROOTS_VARIABLE, None)
 
 
 def _alone(settings: Settings) -> TextIO:
