@@ -44,7 +44,7 @@ def git_revision(path: Path) -> str | None:
     """
     folder = path if path.is_dir() else path.parent
     for root in (folder, *folder.parents):
-        git_dir = _git_dir(root)
+        git_dir = find_git_dir(root)
         if git_dir is not None:
             common_dir = _common_dir(git_dir)
             commit = _head(git_dir, common_dir)
@@ -54,7 +54,7 @@ def git_revision(path: Path) -> str | None:
     return None
 
 
-def _git_dir(root: Path) -> Path | None:
+def find_git_dir(root: Path) -> Path | None:
     """The folder of git of a working tree; a file that names another folder counts only where that names this tree."""
     entry = root / ".git"
     try:
