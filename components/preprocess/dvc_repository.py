@@ -245,8 +245,8 @@ def _harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[str, 
         url = _harmless_url(str(settings.get("url", "")), local)
         dropped = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
         if dropped:
-            log.warning("Of the DVC remote %s of a foreign repository these settings are not read: %s. Set them "
-                        "yourself: dvc config --global remote.%s.KEY VALUE", name, ", ".join(dropped), name)  # fmt: skip
+            log.warning("Not read of the DVC remote %s of a foreign repository: %s. Set it yourself: "
+                        "dvc config --global remote.%s.KEY VALUE", name, ", ".join(dropped), name)  # fmt: skip
         plain = {key: value for key, value in settings.items() if key in REMOTE_SETTINGS and isinstance(value, str)}
         if url:
             remotes[name] = plain | {"url": url}

@@ -15,7 +15,7 @@ from components.preprocess.remote import is_remote
 from pipelines.studio import photos
 from pipelines.studio.album import thumbnail
 from pipelines.studio.audits import AuditView
-from pipelines.studio.places import Place, look, within
+from pipelines.studio.places import Place, data_within, look
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
 from pipelines.studio.studio import Studio, number_of, text_of, whole
 from pipelines.studio.uploads import receive
@@ -49,9 +49,9 @@ def show_data(studio: Studio, given: Mapping[str, str]) -> dict[str, Any]:
 
 def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set made here."""
-    text = text_of(body, "uri")
+    text = data_within(studio.settings.allowed, text_of(body, "uri"))
     if not is_remote(text):
-        path = within((*studio.settings.roots, studio.settings.home.resolve()), text)
+        path = Path(text)
         if not path.exists():
             raise StudioError(f"There is nothing at {path}.", 404)
         if path.is_file() and archive.is_archive(path):

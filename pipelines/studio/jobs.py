@@ -236,8 +236,8 @@ class Queue:
         """
         if job_id in self._over:
             return self._over[job_id]
-        path = self._folder / job_id
-        if "/" in job_id or job_id.startswith(".") or not (path / "job.json").is_file():
+        path = self._folder / Path(job_id).name
+        if path.name != job_id or job_id.startswith(".") or "\0" in job_id or not (path / "job.json").is_file():
             raise StudioError(f"There is no job {job_id[:80]!r}.", 404)
         folder = JobFolder(path)
         if folder.is_over:

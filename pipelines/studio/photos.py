@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract import archive
+from components.contract.confinement import UnsafeNameError, is_tool_file, within
 from components.contract.outputs import write_file
 from components.preprocess.source import SKIPPED_NOTE, name_of
 from pipelines.studio.settings import StudioError
@@ -52,7 +53,7 @@ def make_class(folder: Path, name: str) -> Path:
         StudioError: the name cannot be, or is taken.
     """
     name = unicodedata.normalize("NFC", name.strip())
-    if not name or name.startswith(".") or "/" in name or "\\" in name or not name.isprintable():
+    if not name or name.startswith(".") or set(name) & set("/\\") or not name.isprintable() or is_tool_file(name):
         raise StudioError("A class needs a name of letters, digits and spaces, without slashes and without a dot in "
                           f"front; found {name[:80]!r}.")  # fmt: skip
     if len(name.encode()) > MAX_NAME_BYTES:
@@ -61,7 +62,7 @@ def make_class(folder: Path, name: str) -> Path:
     if same is not None:
         raise StudioError(f"Each class must have a name of its own; there is {same!r} already. Drop the photos there, "
                           "or name this one otherwise.", 409)  # fmt: skip
-    path = folder / name
+    path = within(folder, name)
     path.mkdir()
     return path
 
@@ -74,7 +75,7 @@ def rename_class(folder: Path, before: str, name: str) -> Path:
     """
     old = class_folder(folder, before)
     if before.casefold() == name.strip().casefold():
-        return old.rename(folder / name.strip())
+        return old.rename(within(folder, name.strip()))
     new = make_class(folder, name)
     new.rmdir()
     return old.rename(new)
@@ -91,8 +92,11 @@ def class_folder(folder: Path, name: str) -> Path:
     Raises:
         StudioError: there is none such.
     """
-    path = folder / name
-    if path.parent != folder or not path.is_dir() or name in (".", ".."):
+    try:
+        path = within(folder, name)
+    except UnsafeNameError:
+        path = folder
+    if path.parent != folder or not path.is_dir():
         raise StudioError(f"There is no class {name[:80]!r} in {folder.name}.", 404)
     return path
 
@@ -101,6 +105,7 @@ def file_name(name: str) -> str:
     """What a photo that was sent is called on the disk: its own name, as far as that can be."""
     plain = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(char if char.isprintable() else "_" for char in plain).lstrip(".").strip()
+    plain = f"{plain}.photo" if is_tool_file(plain) else plain
     stem, dot, suffix = plain.rpartition(".")
     while len(plain.encode()) > MAX_NAME_BYTES and dot:
         stem = stem[:-1]

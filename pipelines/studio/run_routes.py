@@ -11,11 +11,10 @@ from starlette.routing import Route
 
 from components.contract.params import json_schema
 from components.contract.resolve import Resolution
-from components.preprocess.remote import is_remote
 from pipelines.studio.draft import Draft, as_yaml, check, parse, parse_command
 from pipelines.studio.estimate import estimate
 from pipelines.studio.jobs import PARAMS
-from pipelines.studio.places import within
+from pipelines.studio.places import data_within, model_within, within
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view, number_of, text_of
 from pipelines.studio.web import asked, told
@@ -72,7 +71,8 @@ def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
         raise StudioError("A change must hold set: {key: value} and unset: [key].")
     if any(key.startswith("data.") for key in (*given, *removed)):
         raise StudioError("The data are chosen on their own screen.")
-    draft = studio.draft.change(number_of(body, "revision"), given, removed)
+    draft = studio.draft.change(number_of(body, "revision"), given, removed,
+                                lambda tree: model_within(studio.settings.allowed, tree))  # fmt: skip
     return draft_view(studio, draft)
 
 
@@ -89,13 +89,14 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
     text = text_of(body, "text")
 
     def allowed(path: str) -> Path:
-        return within((*studio.settings.roots, studio.settings.home.resolve()), path)
+        return within(studio.settings.allowed, path)
 
     is_command = body.get("kind") == "command" or text.startswith("darkroom ")
     tree = parse_command(text, allowed) if is_command else parse(text)
     uri = tree.get("data", {}).get("uri")
-    if uri and not is_remote(uri):
-        tree["data"]["uri"] = str(allowed(uri))
+    if uri:
+        tree["data"]["uri"] = data_within(studio.settings.allowed, uri)
+    model_within(studio.settings.allowed, tree)
     draft = studio.draft.replace(number_of(body, "revision"), tree)
     studio.touch()
     return draft_view(studio, draft)

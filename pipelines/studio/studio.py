@@ -34,7 +34,7 @@ class Studio:
         self.settings = settings
         self._lock = _alone(settings)
         # What this process and its jobs look at lies in the roots, whatever tables and links say.
-        os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in (*settings.roots, settings.home.resolve())])
+        os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in settings.allowed])
         self.queue = Queue(settings.home / "jobs")
         self.draft = DraftStore(settings.home / "draft.json")
         self.album = Album(settings.photos_dir)
