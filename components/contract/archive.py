@@ -173,9 +173,10 @@ def _checked(name: str, archive: Path) -> str:
     try:
         return "" if name.strip("/") == "." else checked_name(name)
     except UnsafeNameError as reason:
-        raise ArchiveError(f"The archive {archive} must keep its files within its own folder, under names that a file "
-                           f"can have; {name!r} {reason}. It may be an attack; nothing of it was kept."
-                           ) from None  # fmt: skip
+        raise ArchiveError(
+            f"The archive {archive} must keep its files within its own folder, under names that a file "
+            f"can have; {name!r} {reason}. It may be an attack; nothing of it was kept."
+        ) from None
 
 
 def _refuse(archive: Path, name: str, what: str) -> ArchiveError:

@@ -14,10 +14,27 @@ from typing import BinaryIO, Final
 
 MAX_PART_BYTES: Final = 255
 MAX_NAME_BYTES: Final = 4000
-TOOL_FILES: Final = frozenset((
-    ".git", "git~1", ".gitattributes", ".gitmodules", ".gitconfig", ".lfsconfig", ".dvc", ".dvcignore", "dvc.yaml",
-    "dvc.lock", ".hg", ".hgrc", ".svn", ".bzr", ".jj", "_darcs", "cvs",
-))  # fmt: skip
+TOOL_FILES: Final = frozenset(
+    (
+        ".git",
+        "git~1",
+        ".gitattributes",
+        ".gitmodules",
+        ".gitconfig",
+        ".lfsconfig",
+        ".dvc",
+        ".dvcignore",
+        "dvc.yaml",
+        "dvc.lock",
+        ".hg",
+        ".hgrc",
+        ".svn",
+        ".bzr",
+        ".jj",
+        "_darcs",
+        "cvs",
+    )
+)
 """What git, DVC and other tools read when they are started in or above a folder."""
 
 
@@ -39,8 +56,12 @@ def checked_name(name: str) -> str:
         UnsafeNameError: it is absolute, leads upwards, is too long, or no file can be called so.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if (name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[/\\]", name) or "\0" in name
-            or any(part.strip(" ") == ".." for part in re.split(r"[/\\]", name))):  # fmt: skip
+    if (
+        name.startswith(("/", "\\"))
+        or re.match(r"[A-Za-z]:[/\\]", name)
+        or "\0" in name
+        or any(part.strip(" ") == ".." for part in re.split(r"[/\\]", name))
+    ):
         raise UnsafeNameError("leads outside")
     if not parts:
         raise UnsafeNameError("names no file")

@@ -16,17 +16,48 @@ from typing import IO, Any, Final, NoReturn
 ROOT: Final = Path(__file__).parents[2]
 """Where the packages `components` and `pipelines` are."""
 
-LOADS_CODE: Final = frozenset((
-    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONBREAKPOINT",
-    "PYTHONWARNINGS", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "PYTHONCASEOK", "PYTHONPYCACHEPREFIX",
-    "LD_AUDIT", "BASH_ENV", "ENV",
-))  # fmt: skip
-KEPT_OF_GIT: Final = frozenset((
-    "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
-    "GIT_COMMITTER_DATE", "GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO",
-    "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_SSL_NO_VERIFY", "GIT_PROXY_SSL_CAINFO",
-    "GIT_HTTP_PROXY_AUTHMETHOD", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
-))  # fmt: skip
+LOADS_CODE: Final = frozenset(
+    (
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "PYTHONINSPECT",
+        "PYTHONUSERBASE",
+        "PYTHONBREAKPOINT",
+        "PYTHONWARNINGS",
+        "PYTHONPLATLIBDIR",
+        "PYTHONEXECUTABLE",
+        "PYTHONCASEOK",
+        "PYTHONPYCACHEPREFIX",
+        "LD_AUDIT",
+        "BASH_ENV",
+        "ENV",
+    )
+)
+KEPT_OF_GIT: Final = frozenset(
+    (
+        "GIT_AUTHOR_NAME",
+        "GIT_AUTHOR_EMAIL",
+        "GIT_AUTHOR_DATE",
+        "GIT_COMMITTER_NAME",
+        "GIT_COMMITTER_EMAIL",
+        "GIT_COMMITTER_DATE",
+        "GIT_ASKPASS",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_SSH_VARIANT",
+        "GIT_SSL_CAINFO",
+        "GIT_SSL_CAPATH",
+        "GIT_SSL_CERT",
+        "GIT_SSL_KEY",
+        "GIT_SSL_NO_VERIFY",
+        "GIT_PROXY_SSL_CAINFO",
+        "GIT_HTTP_PROXY_AUTHMETHOD",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM",
+    )
+)
 """How the user signs and connects; all other variables of git select a repository or a program."""
 SEARCH_PATHS: Final = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
 """An empty or relative entry of these means the working folder."""
@@ -35,9 +66,13 @@ GIT_SECONDS: Final = 60.0
 GIT_PROTOCOLS: Final = "file:git:http:https:ssh"
 """`ext::` runs any command."""
 GIT_SETTINGS: Final = (
-    "core.fsmonitor=false", "core.hooksPath=/dev/null", "diff.ignoreSubmodules=all", "log.showSignature=false",
-    "submodule.recurse=false", "protocol.ext.allow=never",
-)  # fmt: skip
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "diff.ignoreSubmodules=all",
+    "log.showSignature=false",
+    "submodule.recurse=false",
+    "protocol.ext.allow=never",
+)
 """Settings of a repository that name a program, or lead into another repository, are off."""
 
 
@@ -102,9 +137,18 @@ def run(
         subprocess.TimeoutExpired: it took longer than it may.
     """
     return subprocess.run(
-        command, cwd=cwd, env=environment() if env is None else env, timeout=timeout_seconds, stdin=subprocess.DEVNULL,
-        stdout=stdout, stderr=stderr, start_new_session=start_new_session, text=True, errors="replace", check=False,
-    )  # fmt: skip
+        command,
+        cwd=cwd,
+        env=environment() if env is None else env,
+        timeout=timeout_seconds,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=start_new_session,
+        text=True,
+        errors="replace",
+        check=False,
+    )
 
 
 def start(
@@ -124,9 +168,18 @@ def start(
         OSError: it cannot be started.
     """
     return subprocess.Popen(
-        command, cwd=cwd, env=environment() if env is None else env, stdin=stdin, stdout=stdout, stderr=stderr,
-        pass_fds=pass_fds, start_new_session=start_new_session, text=True, errors="replace", bufsize=1,
-    )  # fmt: skip
+        command,
+        cwd=cwd,
+        env=environment() if env is None else env,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=pass_fds,
+        start_new_session=start_new_session,
+        text=True,
+        errors="replace",
+        bufsize=1,
+    )
 
 
 def become(command: Sequence[str], env: Mapping[str, str]) -> NoReturn:

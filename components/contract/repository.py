@@ -129,13 +129,21 @@ def _differs(root: Path, git_dir: Path, common_dir: Path, commit: str) -> bool:
             if stat.S_ISREG(_mode(shared)):
                 shutil.copyfile(shared, stand_in / shared.name)
         environment = launcher.environment() | {
-            "GIT_DIR": scratch, "GIT_WORK_TREE": str(root), "GIT_OBJECT_DIRECTORY": str(objects),
-            "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "HOME": scratch,
+            "GIT_DIR": scratch,
+            "GIT_WORK_TREE": str(root),
+            "GIT_OBJECT_DIRECTORY": str(objects),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_ALLOW_PROTOCOL": "none",
+            "HOME": scratch,
             "XDG_CONFIG_HOME": scratch,
-        }  # fmt: skip
-        result = launcher.git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all",
-                              cwd=root, env=environment)  # fmt: skip
+        }
+        result = launcher.git(
+            "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all", cwd=root, env=environment
+        )
         return result.returncode == 0 and bool(result.stdout.strip())
     return False
 
@@ -144,10 +152,13 @@ def _harmless_config(common_dir: Path, commit: str) -> str:
     settings = _settings(common_dir)
     lines = [f"\t{name} = {settings[name]}\n" for name in VALUES if _VALUE.fullmatch(settings.get(name, ""))]
     sha256 = len(commit) == 64
-    return "".join([
-        f"[core]\n\trepositoryformatversion = {int(sha256)}\n", *lines,
-        "[extensions]\n\tobjectFormat = sha256\n" if sha256 else "",
-    ])  # fmt: skip
+    return "".join(
+        [
+            f"[core]\n\trepositoryformatversion = {int(sha256)}\n",
+            *lines,
+            "[extensions]\n\tobjectFormat = sha256\n" if sha256 else "",
+        ]
+    )
 
 
 def _settings(git_dir: Path) -> dict[str, str]:

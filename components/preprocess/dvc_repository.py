@@ -34,9 +34,18 @@ from components.contract.repository import find_git_dir
 log = logging.getLogger(__name__)
 
 REMOTE_SCHEMES: Final = ("s3", "gs", "http", "https")
-REMOTE_SETTINGS: Final = frozenset((
-    "url", "type", "region", "endpointurl", "use_ssl", "allow_anonymous_login", "projectname", "version_aware",
-))  # fmt: skip
+REMOTE_SETTINGS: Final = frozenset(
+    (
+        "url",
+        "type",
+        "region",
+        "endpointurl",
+        "use_ssl",
+        "allow_anonymous_login",
+        "projectname",
+        "version_aware",
+    )
+)
 """What is read of a foreign remote: where it is. Keys, passwords and programs are the user's own to set, with
 `dvc config --global` or in the environment."""
 PLAIN: Final = re.compile(r"[\w.-]{1,100}")
@@ -67,8 +76,9 @@ class _Tree:
         self._store = git.object_store
         self.files = {
             entry.path.decode("utf-8", "surrogateescape"): entry.sha
-            for entry in iter_tree_contents(self._store, commit.tree) if stat.S_ISREG(entry.mode)
-        }  # fmt: skip
+            for entry in iter_tree_contents(self._store, commit.tree)
+            if stat.S_ISREG(entry.mode)
+        }
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """The content of a file; nothing of one that is not there."""
@@ -134,8 +144,9 @@ def _commit(git: Any, repository: str, revision: str) -> Any:
     for name in (revision, f"refs/remotes/origin/{revision}"):
         with contextlib.suppress(KeyError, ValueError):
             return parse_commit(git, name.encode())
-    raise DataError(f"The revision in dvc+{repository}@{revision} must be a branch, a tag or a commit; there "
-                    "is none of that name.")  # fmt: skip
+    raise DataError(
+        f"The revision in dvc+{repository}@{revision} must be a branch, a tag or a commit; there is none of that name."
+    )
 
 
 def _lies_below(path: str, folder: str) -> bool:
@@ -245,8 +256,13 @@ def _harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[str, 
         url = _harmless_url(str(settings.get("url", "")), local)
         dropped = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
         if dropped:
-            log.warning("Not read of the DVC remote %s of a foreign repository: %s. Set it yourself: "
-                        "dvc config --global remote.%s.KEY VALUE", name, ", ".join(dropped), name)  # fmt: skip
+            log.warning(
+                "Not read of the DVC remote %s of a foreign repository: %s. Set it yourself: "
+                "dvc config --global remote.%s.KEY VALUE",
+                name,
+                ", ".join(dropped),
+                name,
+            )
         plain = {key: value for key, value in settings.items() if key in REMOTE_SETTINGS and isinstance(value, str)}
         if url:
             remotes[name] = plain | {"url": url}

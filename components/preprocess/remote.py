@@ -76,24 +76,33 @@ def require_harmless(uri: str) -> None:
     scheme = uri.partition("://")[0]
     if scheme not in SCHEMES or "::" in uri:
         named = ", ".join(f"{name}://" for name in SCHEMES)
-        raise DataError(f"The data must be within reach at {uri}; addresses of this kind are not fetched. An address "
-                        f"begins with {named} or dvc+. For files on this machine, give the path.")  # fmt: skip
+        raise DataError(
+            f"The data must be within reach at {uri}; addresses of this kind are not fetched. An address "
+            f"begins with {named} or dvc+. For files on this machine, give the path."
+        )
 
 
 def _require_harmless_dvc(repository: str, revision: str, path: str) -> None:
     scheme = repository.partition("://")[0] if "://" in repository else None
     host = re.split(r"[/:]", repository.partition("://")[2] if scheme else repository)[0].rpartition("@")[2]
-    if (repository.startswith("-") or host.startswith("-") or "::" in repository
-            or scheme not in (None, "https", "http", "ssh", "git", "git+ssh")):  # fmt: skip
-        raise DataError("A repository must be a folder of this machine, user@host:path, or an address that begins with "
-                        f"https://, http://, ssh:// or git://; found {repository[:200]!r}.")  # fmt: skip
+    if (
+        repository.startswith("-")
+        or host.startswith("-")
+        or "::" in repository
+        or scheme not in (None, "https", "http", "ssh", "git", "git+ssh")
+    ):
+        raise DataError(
+            "A repository must be a folder of this machine, user@host:path, or an address that begins with "
+            f"https://, http://, ssh:// or git://; found {repository[:200]!r}."
+        )
     if not re.fullmatch(r"[\w.+/~^{}#-]+", revision) or revision.startswith("-") or ".." in revision:
         raise DataError(f"A revision must be a branch, a tag or a commit; found {revision[:200]!r}.")
     try:
         checked_name(path.strip("/"))
     except UnsafeNameError as reason:
-        raise DataError(f"The path in a repository must be that of a file or folder in it; {path[:200]!r} {reason}."
-                        ) from None  # fmt: skip
+        raise DataError(
+            f"The path in a repository must be that of a file or folder in it; {path[:200]!r} {reason}."
+        ) from None
 
 
 def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
@@ -234,8 +243,9 @@ def _list(system: Any, path: str) -> dict[str, RemoteFile]:
                 raise UnsafeNameError("is there twice, but for the slashes")
             files[place] = _remote_file(name, info)
         except UnsafeNameError as reason:
-            raise DataError(f"Names of files must stay within their folder, and be such as a file can have; {name!r} "
-                            f"{reason}.") from None  # fmt: skip
+            raise DataError(
+                f"Names of files must stay within their folder, and be such as a file can have; {name!r} {reason}."
+            ) from None
     return files
 
 
@@ -253,9 +263,11 @@ def _fetch_all(
         fcntl.flock(lock, fcntl.LOCK_EX)
         tags_path = _beside(target, "tags.json")
         tags: dict[str, str] = json.loads(tags_path.read_text()) if tags_path.is_file() else {}
-        missing = {below: file for below, file in files.items()
-                   if file.tag is None or tags.get(below) != f"{file.size}/{file.tag}"
-                   or not within(target, below).is_file()}  # fmt: skip
+        missing = {
+            below: file
+            for below, file in files.items()
+            if file.tag is None or tags.get(below) != f"{file.size}/{file.tag}" or not within(target, below).is_file()
+        }
         if missing:
             log.info("Fetching %s of %s files from %s.", f"{len(missing):,}", f"{len(files):,}", uri)
         with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool:

@@ -271,8 +271,10 @@ def _skipped(source: Opened) -> list[Record]:
     names = list(source.skipped)
     with contextlib.suppress(OSError, ValueError), open_within((source.folder,), source.folder / SKIPPED_NOTE) as note:
         names += [str(name) for name in json.loads(note.read(MAX_NOTE_BYTES))]
-    return [Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
-            for name in names]  # fmt: skip
+    return [
+        Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
+        for name in names
+    ]
 
 
 def _require_classes(layout: Layout, listing: Listing, data_dir: Path) -> None:

@@ -66,9 +66,12 @@ class DraftStore:
         return read_json(self._path, Draft, "draft of the studio")
 
     def change(
-        self, revision: int, given: Mapping[str, Any], removed: Sequence[str] = (),
+        self,
+        revision: int,
+        given: Mapping[str, Any],
+        removed: Sequence[str] = (),
         require: Callable[[Mapping[str, Any]], None] = lambda _: None,
-    ) -> Draft:  # fmt: skip
+    ) -> Draft:
         """Sets and removes values by their dotted keys.
 
         Args:

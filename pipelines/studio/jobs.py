@@ -166,9 +166,11 @@ class JobFolder:
         with (self.path / "log.txt").open("ab") as log:
             launcher.run(
                 launcher.script(Path(__file__).with_name("keeper.py"), str(self.path.resolve()), *words),
-                stdout=log, stderr=log, start_new_session=True,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
                 env=dict(environment) | {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"},
-            ).check_returncode()  # fmt: skip
+            ).check_returncode()
 
     @property
     def _pid(self) -> int | None:

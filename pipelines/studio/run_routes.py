@@ -71,8 +71,9 @@ def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
         raise StudioError("A change must hold set: {key: value} and unset: [key].")
     if any(key.startswith("data.") for key in (*given, *removed)):
         raise StudioError("The data are chosen on their own screen.")
-    draft = studio.draft.change(number_of(body, "revision"), given, removed,
-                                lambda tree: model_within(studio.settings.allowed, tree))  # fmt: skip
+    draft = studio.draft.change(
+        number_of(body, "revision"), given, removed, lambda tree: model_within(studio.settings.allowed, tree)
+    )
     return draft_view(studio, draft)
 
 
