@@ -215,17 +215,17 @@ def test_a_foreign_remote_never_is_a_place_of_this_machine(
 def test_a_foreign_pointer_names_no_place_but_its_own(foreign: Path, tmp_path: Path) -> None:
     """Imports from other places, outputs elsewhere, and links in the cache: none of them leads to a file."""
     secret = next(make_photos(tmp_path / "secret", per_class=1).rglob("*.png"))
-    md5 = "d41d8cd98f00b204e9800998ecf8427e"
+    md5, mark = "d41d8cd98f00b204e9800998ecf8427e", tmp_path / "ran"
     for name, content in {
         "imported": f"deps:\n- path: {secret}\nouts:\n- md5: {md5}\n  path: imported\n",
         "elsewhere": f"outs:\n- md5: {md5}\n  path: {secret}\n",
         "upwards": f"outs:\n- md5: {md5}\n  path: ../{secret.name}\n",
-        "settings": f"outs:\n- md5: {md5}\n  path: settings\n  fs_config: {{bearer_token_command: touch {tmp_path}/ran}}\n",
+        "settings": f"outs: [{{md5: {md5}, path: settings, fs_config: {{bearer_token_command: touch {mark}}}}}]",
     }.items():
         change(foreign, f"{name}.dvc", content)
         with pytest.raises(DataError, match="must be within reach"):
             probe(f"dvc+{foreign}@main:{name}")
-    assert not (tmp_path / "ran").exists()
+    assert not mark.exists()
 
 
 def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
