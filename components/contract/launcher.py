@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
+from components.contract.errors import DarkroomError
+
 ROOT: Final = Path(__file__).parents[2]
 """Where the packages `components` and `pipelines` are."""
 
@@ -76,6 +78,10 @@ GIT_SETTINGS: Final = (
 """Settings of a repository that name a program, or lead into another repository, are off."""
 
 
+class MissingProgramError(DarkroomError, FileNotFoundError):
+    """A program that is needed is not installed, or PATH does not name its folder."""
+
+
 def environment() -> dict[str, str]:
     """The environment of a program: this process's own, without what loads code from places that others choose."""
     kept = {name: value for name, value in os.environ.items() if name not in LOADS_CODE and not _selects(name)}
@@ -101,12 +107,14 @@ def program(name: str, *arguments: str) -> list[str]:
     """The command of a program on PATH.
 
     Raises:
-        FileNotFoundError: PATH names no such program.
+        MissingProgramError: PATH names no such program.
     """
     folders = [entry for entry in _absolute(os.environ.get("PATH", os.defpath)) if Path(entry) != Path.cwd()]
     path = shutil.which(name, path=os.pathsep.join(folders)) if folders else None
     if path is None:
-        raise FileNotFoundError(f"The program {name} must be in a folder that PATH names; it is in none of them.")
+        raise MissingProgramError(
+            f"The program {name} must be in a folder that PATH names; it is in none of them. Install {name}."
+        )
     return [path, *arguments]
 
 
@@ -193,8 +201,11 @@ def git(
     """Runs git in a folder of the user's own; a foreign repository is read by components/contract/repository.py.
 
     Raises:
-        OSError: there is no git, or no such folder.
-        subprocess.TimeoutExpired: it took longer than it may.
+        MissingProgramError: there is no git.
+        OSError: there is no such folder.
     """
     command = program("git", "--no-pager", *(word for setting in GIT_SETTINGS for word in ("-c", setting)), *arguments)
-    return run(command, cwd=cwd, env=env, timeout_seconds=timeout_seconds)
+    try:
+        return run(command, cwd=cwd, env=env, timeout_seconds=timeout_seconds)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", f"it took longer than {timeout_seconds:g} s")

@@ -133,7 +133,7 @@ def _opened_git(repository: str, local: Path | None, clone: Path) -> Any:
         from scmrepo.git import Git
 
         Git.clone(repository, str(clone), bare=True).close()
-    elif find_git_dir(local) is None:
+    elif find_git_dir(local) is None and not ((local / "HEAD").is_file() and (local / "objects").is_dir()):
         raise DataError(f"A repository must hold a folder .git of its own; {local} holds none.")
     return Repo(str(local or clone))
 
