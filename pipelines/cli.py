@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.contract import launcher
 from components.contract.address import Address
 from components.contract.console import BUG, QUIET, exit_code
 from components.contract.text import is_utf8, printable
@@ -51,7 +52,7 @@ def hide_addresses() -> None:
     if hidden != words:
         sys.stdout.flush()
         before = sys.orig_argv[1 : len(sys.orig_argv) - len(words)]
-        os.execv(sys.executable, [sys.executable, *before, *hidden])
+        launcher.become([sys.executable, *before, *hidden], os.environ)
 
 
 def hidden_word(word: str) -> str:

@@ -4,10 +4,8 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
 import re
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract import launcher
 from components.contract.address import MASK, Address, split_credentials
 from components.contract.errors import ArtifactError, DarkroomError, DataError
 from components.contract.outputs import free_text, write_file
 from components.contract.params import Params
+from components.preprocess import remote
 from pipelines.local import pipeline_arguments
 
 if TYPE_CHECKING:
@@ -131,11 +131,19 @@ def resolve_revision(uri: str) -> str:
     repository, revision = found["repository"], found["revision"]
     if COMMIT.fullmatch(revision):
         return uri
+    remote.require_harmless(Address(uri))
+    if Path(repository).exists():  # a path of this machine; git itself runs outside any repository
+        repository = str(Path(repository).resolve())
     place, credentials = _git_credentials(repository)
-    listed = subprocess.run(
-        ["git", "ls-remote", "--", place, revision, f"{revision}^{{}}"],
-        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=os.environ | credentials,
-    )  # fmt: skip
+    listed = launcher.git(
+        "ls-remote",
+        "--",
+        place,
+        revision,
+        f"{revision}^{{}}",
+        cwd=Path("/"),
+        env=launcher.environment() | credentials,
+    )
     if listed.returncode != 0:
         reason = Address(repository).hide((listed.stderr.strip().splitlines() or ["git gave no reason"])[-1])
         raise DataError(f"The repository {Address(repository)} must be readable with git; it is not: {reason}.")
@@ -145,7 +153,7 @@ def resolve_revision(uri: str) -> str:
     if commit is None:
         raise DataError(f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
                         "there is none of that name.")  # fmt: skip
-    return Address(f"dvc+{repository}@{commit}:{found['path']}")
+    return Address(f"dvc+{found['repository']}@{commit}:{found['path']}")
 
 
 def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:

@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from components.contract import launcher
 from components.contract.address import MASK, Address
 from components.contract.errors import DarkroomError
+from components.contract.repository import git_revision
 
 STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
 IMAGES: Final = (*STEPS, "serve", "mlflow")
@@ -120,11 +122,7 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
 
 def revision() -> str:
     """The commit of the source tree, `-dirty` appended where tracked files differ from it; unknown outside of git."""
-    found = subprocess.run(
-        ["git", "-C", str(SOURCE_DIR), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return found.stdout.strip() if found.returncode == 0 else "unknown"
+    return git_revision(SOURCE_DIR) or "unknown"
 
 
 def push(image: str, registry: str, *, gpu: bool = False) -> str:
@@ -174,9 +172,9 @@ def read_digests() -> dict[str, str]:
 
 def _docker(*arguments: str, what: str, show: bool = False) -> str:
     try:
-        done = subprocess.run(
-            ["docker", *arguments], check=False, text=True, stdin=subprocess.DEVNULL,
-            stdout=sys.stderr if show else subprocess.PIPE, stderr=None if show else subprocess.PIPE,
+        done = launcher.run(
+            launcher.program("docker", *arguments), stdout=sys.stderr if show else subprocess.PIPE,
+            stderr=sys.stderr if show else subprocess.PIPE,
         )  # fmt: skip
     except FileNotFoundError:
         raise EngineError("A container engine is needed; no `docker` was found on PATH. Install Docker Engine, "

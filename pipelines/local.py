@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract import launcher
 from components.contract.address import redact
 from components.contract.console import EVENTS_VARIABLE
 from components.contract.errors import DarkroomError
@@ -130,7 +131,7 @@ def _run_tasks(
         "searchers": params.tune.searchers,
         "pipeline_root": str((folder.path / "kfp").resolve()),
     }
-    environment = os.environ | {
+    environment = launcher.environment() | {
         "MLFLOW_RUN_ID": mlflow_run.run_id or "",
         EVENTS_VARIABLE: str(events_path.resolve()),
         "PYTHONUNBUFFERED": "1",
@@ -140,10 +141,9 @@ def _run_tasks(
         docker_runner.check_mounts(containers)
         order["containers"] = containers.to_json()
     ours, theirs = os.pipe()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.local", str(ours)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        pass_fds=[ours], start_new_session=True, env=environment, text=True, errors="replace", bufsize=1,
+    child = launcher.start(
+        launcher.python("pipelines.local", str(ours)),
+        stdin=subprocess.PIPE, pass_fds=[ours], start_new_session=True, env=environment,
     )  # fmt: skip
     os.close(ours)
     try:

@@ -1,10 +1,11 @@
 """The MLflow UI on this machine's runs."""
 
-import os
+import shlex
 import socket
 import sys
 from typing import NoReturn
 
+from components.contract import launcher
 from components.contract.address import redact
 from components.contract.errors import ServiceError
 from components.contract.tracking import tracking_uri
@@ -34,12 +35,13 @@ def serve_ui(host: str, port: int) -> NoReturn:
             ) from None
     # MLflow would open with its views for language models.
     print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
-    arguments = ["--host", host, "--port", str(port), "--workers", "1"]
     # The store is not an argument: every user of this machine sees those, and it may hold a password.
-    environment = os.environ | {
+    environment = launcher.environment() | {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    # This process becomes the server, so that whatever ends one ends the other.
-    os.execve(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments], environment)
+    arguments = ["--host", host, "--port", str(port), "--workers", "1"]
+    # uvicorn would import from the working folder first.
+    arguments += ["--uvicorn-opts", f"--app-dir {shlex.quote(sys.prefix)}"]
+    launcher.become(launcher.python("mlflow", "server", *arguments), environment)

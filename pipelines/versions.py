@@ -10,13 +10,12 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.contract import archive
+from components.contract import archive, launcher
 from components.contract.documents import DocumentError, parse_yaml
 from components.contract.errors import DataError
 from components.contract.outputs import remove_remains, scratch_folder
@@ -25,6 +24,7 @@ from pipelines import recovery
 log = logging.getLogger(__name__)
 
 DATA_DIR: Final = Path("data")
+GIT_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def repository() -> Path:
 
 def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> Version | None:
     """None where the commit removed the data."""
-    text = _git(root, "show", f"{commit}:{pointer}", check=False)
+    text = _git(root, "cat-file", "blob", f"{commit}:{pointer}", check=False)
     try:
         tree = parse_yaml(text) if text else None
     except DocumentError:  # a commit may hold anything under this name
@@ -273,9 +273,8 @@ def last_version(root: Path, pointer: str) -> Version:
 
 
 def _git(root: Path, *arguments: str, check: bool = True) -> str:
-    command = ["git", "-C", str(root), "-c", "gc.auto=0", *arguments]
     # It inherits the lock of only_change.
-    result = subprocess.run(command, capture_output=True, text=True, check=False, close_fds=False)
+    result = launcher.git("-c", "gc.auto=0", *arguments, cwd=root, timeout_seconds=GIT_SECONDS, close_fds=False)
     if check and result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["no reason was given"])[-1]
         raise DataError(f"git {arguments[0]} must succeed in {root}; it does not: {reason}.")
@@ -283,10 +282,8 @@ def _git(root: Path, *arguments: str, check: bool = True) -> str:
 
 
 def _dvc(root: Path, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-    result = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False,
-        close_fds=False, env=os.environ | {"DVC_NO_ANALYTICS": "1"},
-    )  # fmt: skip
+    environment = launcher.environment() | {"DVC_NO_ANALYTICS": "1"}
+    result = launcher.run(launcher.python("dvc", *arguments), cwd=root, env=environment, close_fds=False)
     if check and result.returncode != 0:
         reason = " ".join(line.removeprefix("ERROR: ") for line in result.stderr.strip().splitlines()[-2:])
         raise DataError(f"dvc {arguments[0]} must succeed in {root}; it does not: {reason}")

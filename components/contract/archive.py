@@ -11,7 +11,6 @@ import gzip
 import itertools
 import logging
 import lzma
-import re
 import shutil
 import stat
 import struct
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from components.contract.budget import MAX_MEMBERS, Budget, PacedFile, open_regular
+from components.contract.confinement import UnsafeNameError, checked_name, is_tool_file, within
 from components.contract.errors import ArchiveError
 from components.contract.outputs import new_folder
 
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 SUFFIXES: Final = (".tar.bz2", ".tar.gz", ".tar.xz", ".tar", ".tbz2", ".tgz", ".txz", ".zip")
 
+MAX_SKIPPED: Final = 10_000
+"""Of so many files and folders that are not unpacked the names are kept."""
 SMALL_BYTES: Final = 2**30
 MAX_RATIO: Final = 200
 """How many times its own size an archive may unpack to, where that is more than SMALL_BYTES. Photos hardly shrink and
@@ -87,8 +89,13 @@ def stem(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
-def extract(archive: Path, target: Path) -> int:
+def extract(archive: Path, target: Path, skipped: set[str] | None = None) -> int:
     """Unpacks an archive into a folder of its own, which appears whole or not at all.
+
+    Args:
+        archive: a zip or tar.
+        target: becomes the folder.
+        skipped: the files and folders of git, DVC and other tools are added to it; none is unpacked.
 
     Returns:
         How many files it held.
@@ -99,16 +106,20 @@ def extract(archive: Path, target: Path) -> int:
     """
     with new_folder(target) as folder:
         try:
-            return _unpack(archive, folder)
+            return _unpack(archive, folder, skipped)
         except OSError as error:
             raise ArchiveError(f"The archive {archive} must unpack into {target.parent}; it cannot: "
                                f"{error.strerror or error}.") from None  # fmt: skip
 
 
-def _unpack(archive: Path, folder: Path) -> int:
+def _unpack(archive: Path, folder: Path, skipped: set[str] | None) -> int:
     num_files, next_note = 0, time.monotonic() + PROGRESS_SECONDS
-    for member in members(archive, shutil.disk_usage(folder).free - SPARE_BYTES):
-        path = folder / member.name
+    places: dict[str, Path] = {}
+    for member in members(archive, shutil.disk_usage(folder).free - SPARE_BYTES, skipped):
+        parent, _, last = member.name.rpartition("/")
+        if parent not in places:
+            places[parent] = within(folder, member.name).parent
+        path = places[parent] / last
         if member.chunks is None:
             path.mkdir(parents=True, exist_ok=True)
             continue
@@ -123,12 +134,13 @@ def _unpack(archive: Path, folder: Path) -> int:
     return num_files
 
 
-def members(archive: Path, room_bytes: int | None = None) -> Iterator[Member]:
+def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | None = None) -> Iterator[Member]:
     """The members of an archive, one after another, each checked.
 
     Args:
-        archive: the file.
+        archive: a zip or tar.
         room_bytes: what the content may take on the disk; None when it is not kept.
+        skipped: as of `extract`.
 
     Raises:
         ArchiveError: as `extract`, as soon as the fault is met.
@@ -138,12 +150,22 @@ def members(archive: Path, room_bytes: int | None = None) -> Iterator[Member]:
     seen: set[str] = set()
     folders: set[str] = set()
     for member in _walk(archive, budget):
-        name = _within(member.name, archive)
+        budget.spend(num_members=1, memory_bytes=200)
+        name = _checked(member.name, archive)
+        if not name:
+            continue  # the folder itself, as in `./`
         _check_length(name, budget)
         num_before = len(folders)
         folders.update(itertools.accumulate(name.split("/")[:-1], "{}/{}".format))
         new_folders = len(folders) - num_before
-        budget.spend(num_members=1 + new_folders, memory_bytes=200 + (1 + new_folders) * len(name))
+        if len(folders) > MAX_MEMBERS:
+            raise budget.exceeded(f"hold at most {MAX_MEMBERS:,} folders", "it holds more")
+        budget.spend(memory_bytes=(1 + new_folders) * len(name))
+        tool = next((depth for depth, part in enumerate(name.split("/")) if is_tool_file(part)), None)
+        if tool is not None:
+            if skipped is not None and len(skipped) < MAX_SKIPPED:
+                skipped.add("/".join(name.split("/")[: tool + 1]))
+            continue
         if member.chunks is not None:
             if name in seen:
                 raise ArchiveError(f"The archive {archive} must hold each file once; it holds {name!r} twice. "
@@ -199,13 +221,15 @@ def _explaining(archive: Path) -> Iterator[None]:
                            "Make or copy it again, or unpack it yourself and give the folder.") from None  # fmt: skip
 
 
-def _within(name: str, archive: Path) -> str:
-    """The name without `.` and doubled slashes."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in re.split(r"[/\\]", name) or re.match(r"[A-Za-z]:[/\\]", name) or "\0" in name:
-        raise ArchiveError(f"The archive {archive} must keep its files within its own folder; {name!r} leads outside. "
-                           "It may be an attack; nothing of it was kept.")  # fmt: skip
-    return "/".join(parts)
+def _checked(name: str, archive: Path) -> str:
+    """The name without `.` and doubled slashes; "" for the archive's own folder."""
+    try:
+        return "" if name.strip("/") == "." else checked_name(name)
+    except UnsafeNameError as reason:
+        raise ArchiveError(
+            f"The archive {archive} must keep its files within its own folder, under names that a file "
+            f"can have; {name!r} {reason}. It may be an attack; nothing of it was kept."
+        ) from None
 
 
 def _refuse(archive: Path, name: str, what: str) -> ArchiveError:

@@ -4,29 +4,19 @@ Some libraries allocate whatever a file's header asks for. Where they read, only
 process is refused memory or is ended, and that becomes a message.
 """
 
-import os
 import resource
 import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
 
+from components.contract import launcher
 from components.contract.budget import Budget
 from components.contract.console import MENDABLE
-
-ROOT: Final = Path(__file__).parents[2]
-
-
-def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of ours, and never a file of the working folder."""
-    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def environment() -> Mapping[str, str]:
     """For such a process: libraries that reserve memory for each core do not."""
     single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "ARROW_IO_THREADS"), "1")
-    return {**os.environ, "PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "2", **single}
+    return {**launcher.environment(), "MALLOC_ARENA_MAX": "2", **single}
 
 
 def limit_memory(num_bytes: int) -> None:
@@ -50,12 +40,11 @@ def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: f
         DarkroomError: of the budget's kind: the program refused the input, ran out of memory or time, or crashed.
     """
     try:
-        result = subprocess.run(command(module, *arguments), stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                                timeout=seconds, env=environment())  # fmt: skip
+        result = launcher.run(launcher.python(module, *arguments), timeout_seconds=seconds, env=environment())
     except subprocess.TimeoutExpired:
         raise budget.exceeded(f"be read within {seconds:.0f} s", "it takes longer") from None
     if result.returncode == MENDABLE:
-        raise budget.error(result.stdout.decode("utf-8", "replace").strip())
+        raise budget.error(result.stdout.strip())
     if result.returncode:
         raise budget.exceeded(f"be read in {budget.max_memory_bytes / 1e6:,.0f} MB of memory, without a crash",
                               "it was not")  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from components.contract import launcher
 from components.contract.address import short
 from components.contract.bundle import BundleInfo
 from components.contract.calibration import CALIBRATION_FILES, read_calibration
@@ -200,10 +201,9 @@ def _bentofile(model_name: str) -> dict[str, object]:
 
 
 def _run_build(context: Path, home: Path, tag: str) -> None:
-    command = [sys.executable, "-m", "bentoml", "build", "--version", tag.partition(":")[2], str(context)]
+    command = launcher.python("bentoml", "build", "--version", tag.partition(":")[2], str(context))
     try:
-        done = subprocess.run(command, cwd=context, env=bento_environment(home), timeout=BUILD_SECONDS,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)  # fmt: skip
+        done = launcher.run(command, cwd=context, env=bento_environment(home), timeout_seconds=BUILD_SECONDS)
     except subprocess.TimeoutExpired:
         raise ServiceError(
             f"Building the bento {tag} must take less than {BUILD_SECONDS:.0f} s; it did not end."
@@ -219,7 +219,7 @@ def bento_environment(home: Path) -> dict[str, str]:
     Args:
         home: BentoML's own folder, apart from the user's.
     """
-    return os.environ | {
+    return launcher.environment() | {
         "BENTOML_HOME": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
         # bentoml build calls uv, which stands beside this environment's Python.

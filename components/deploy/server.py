@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from components.contract import launcher
 from components.contract.deployment import ServiceFacts
 from components.contract.errors import ArtifactError, ServiceError
 from components.contract.outputs import read_json
@@ -148,13 +149,12 @@ def _url(address: str, port: int) -> str:
 
 def _start(bento: Path, address: str, port: int, settings: Mapping[str, str]) -> subprocess.Popen[str]:
     guard = Path(__file__).with_name("guard.py")
-    service = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", address, "--port", str(port)]
+    service = launcher.python("bentoml", "serve", str(bento), "--host", address, "--port", str(port))
     environment = {name: value for name, value in bento_environment(bento).items() if name not in VARIABLES}
-    return subprocess.Popen(
-        [sys.executable, "-I", str(guard), *service],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.
-        start_new_session=True, text=True, errors="replace", env=LEAN | environment | dict(settings),
+    # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.
+    return launcher.start(
+        launcher.script(guard, *service), stdin=subprocess.PIPE, start_new_session=True,
+        env=LEAN | environment | dict(settings),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import IO, Final, cast
 import numpy as np
 
 from components.contract.budget import Budget, PacedFile, open_regular, read_regular
+from components.contract.confinement import UnsafeNameError, within
 from components.contract.dataset import SplitName
 from components.contract.errors import DataError
 from components.preprocess.listing import list_folder
@@ -98,11 +99,19 @@ def unpack(folder: Path, target: Path) -> None:
     for batch in _batches(paths):
         names = [class_names[label] if label < len(class_names) else str(label) for label in batch.labels.tolist()]
         for name in set(names):
-            (target / batch.split / name).mkdir(parents=True, exist_ok=True)
+            _class_folder(target / batch.split, name).mkdir(parents=True, exist_ok=True)
         numbered = logged(enumerate(zip(batch.pixels, names, strict=True)), len(names), f"pictures of {batch.name}")
         for number, (pixels, name) in numbered:
             _, png = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
-            (target / batch.split / name / f"{batch.name}-{number:05d}.png").write_bytes(png.tobytes())
+            folder = target / batch.split / name
+            (folder / f"{batch.name}-{number:05d}.png").write_bytes(png.tobytes())
+
+
+def _class_folder(folder: Path, name: str) -> Path:
+    try:
+        return within(folder, name)
+    except UnsafeNameError as reason:
+        raise DataError(f"A class must have a name that a folder can have; {name[:80]!r} {reason}.") from None
 
 
 def _class_names(paths: Sequence[Path]) -> list[str]:

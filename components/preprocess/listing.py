@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract.budget import Budget
+from components.contract.confinement import Roots, lies_within
 from components.preprocess.manifest import Record
 
 MAX_ENTRIES: Final = 2_000_000
@@ -39,8 +40,12 @@ class Listing:
     rejected: list[Record] = field(default_factory=list)
 
 
-def list_folder(root: Path) -> Listing:
+def list_folder(root: Path, roots: Roots = None) -> Listing:
     """Lists a folder. Links are followed, and no folder is entered twice, so that none leads round in a circle.
+
+    Args:
+        root: the folder.
+        roots: the folders that a link may lead into.
 
     Raises:
         OSError: the folder itself cannot be read.
@@ -63,17 +68,20 @@ def list_folder(root: Path) -> Listing:
         for name in names:
             path = folder / name
             below = (*parts, as_text(name))
-            if _enlist(listing, below, path, entered):
+            if _enlist(listing, below, path, entered, roots):
                 waiting.append((below, path))
     listing.files.sort(key=lambda file: file.parts)
     listing.folders.sort()
     return listing
 
 
-def _enlist(listing: Listing, parts: tuple[str, ...], path: Path, entered: set[tuple[int, int]]) -> bool:
+def _enlist(listing: Listing, parts: tuple[str, ...], path: Path, entered: set[tuple[int, int]], roots: Roots) -> bool:
     """Notes one entry; true where it is a folder to enter."""
     if is_hidden(parts[-1]):
         listing.rejected.append(_rejected(parts, "hidden", "Hidden files and folders are left out."))
+        return False
+    if roots is not None and path.is_symlink() and not lies_within(path, roots):
+        listing.rejected.append(_rejected(parts, "outside_data", "The link leads outside of what may be read."))
         return False
     try:
         status = path.stat()

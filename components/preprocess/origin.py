@@ -2,13 +2,13 @@
 
 import logging
 import os
-import subprocess
 from pathlib import Path
 from typing import Any, Final
 
 from components.contract.address import Address
 from components.contract.dataset import Source
 from components.contract.documents import read_yaml
+from components.contract.repository import git_revision
 from components.preprocess.remote import is_remote, origin_of
 
 log = logging.getLogger(__name__)
@@ -48,27 +48,6 @@ def dvc_hash(path: Path) -> str | None:
         if (tracked / ".dvc").is_dir() or (tracked / ".git").exists():
             break
     return None
-
-
-def git_revision(path: Path) -> str | None:
-    """The commit that is checked out around the path, with `-dirty` where tracked files differ from it."""
-    folder = path if path.is_dir() else path.parent
-    revision = _git(folder, "rev-parse", "--verify", "HEAD")
-    if revision is None:
-        return None
-    return f"{revision}-dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no") else revision
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None without git, without a repository, or where it refuses."""
-    try:
-        result = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=60,
-            stdin=subprocess.DEVNULL, errors="replace",
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def _outputs(stage: object) -> list[dict[str, Any]]:

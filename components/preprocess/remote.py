@@ -24,9 +24,11 @@ from urllib.parse import urlsplit
 from components.contract.address import ADDRESSES_VARIABLE, Address, split_credentials
 from components.contract.budget import Budget
 from components.contract.cache import cache_dir
+from components.contract.confinement import UnsafeNameError, checked_name, within
 from components.contract.dataset import Source
 from components.contract.errors import DataError
 from components.contract.outputs import FULL, free_text, write_json
+from components.preprocess.dvc_repository import opened_repository
 from components.preprocess.progress import logged
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ log = logging.getLogger(__name__)
 DVC_URI: Final = re.compile(r"dvc\+(?P<repository>.+)@(?P<revision>[^@:]+):(?P<path>.+)")
 EXTRAS: Final = {"gs": "gs", "gcs": "gs", "s3": "preprocess", "s3a": "preprocess", "http": "preprocess",
                  "https": "preprocess"}  # fmt: skip
+SCHEMES: Final = ("https", "http", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf")
+"""fsspec knows many more, of which some read this machine (file, local, memory), chain others (simplecache, zip) or run
+what an address holds (reference)."""
 CHUNK_BYTES: Final = 2**20
 PROGRESS_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 40.0
@@ -70,6 +75,50 @@ def repository_of(data: str) -> Path | None:
     return None if found is None or "://" in found["repository"] else Path(found["repository"])
 
 
+def require_harmless(uri: str) -> None:
+    """Refuses an address that would lead elsewhere than to a server, or to the repository that it names.
+
+    Raises:
+        DataError: it is of another kind, or a part of it would be read as an option or a command.
+    """
+    dvc = DVC_URI.fullmatch(uri)
+    if uri.startswith("dvc+"):
+        if dvc is None:
+            raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
+        _require_harmless_dvc(dvc["repository"], dvc["revision"], dvc["path"])
+        return
+    scheme = uri.partition("://")[0]
+    if scheme not in SCHEMES or "::" in uri:
+        named = ", ".join(f"{name}://" for name in SCHEMES)
+        raise DataError(
+            f"The data must be within reach at {uri}; addresses of this kind are not fetched. An address "
+            f"begins with {named} or dvc+. For files on this machine, give the path."
+        )
+
+
+def _require_harmless_dvc(repository: str, revision: str, path: str) -> None:
+    scheme = repository.partition("://")[0] if "://" in repository else None
+    host = re.split(r"[/:]", repository.partition("://")[2] if scheme else repository)[0].rpartition("@")[2]
+    if (
+        repository.startswith("-")
+        or host.startswith("-")
+        or "::" in repository
+        or scheme not in (None, "https", "http", "ssh", "git", "git+ssh")
+    ):
+        raise DataError(
+            "A repository must be a folder of this machine, user@host:path, or an address that begins with "
+            f"https://, http://, ssh:// or git://; found {repository[:200]!r}."
+        )
+    if not re.fullmatch(r"[\w.+/~^{}#-]+", revision) or revision.startswith("-") or ".." in revision:
+        raise DataError(f"A revision must be a branch, a tag or a commit; found {revision[:200]!r}.")
+    try:
+        checked_name(path.strip("/"))
+    except UnsafeNameError as reason:
+        raise DataError(
+            f"The path in a repository must be that of a file or folder in it; {path[:200]!r} {reason}."
+        ) from None
+
+
 def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
     """The data as a file or folder in the cache.
 
@@ -87,6 +136,7 @@ def fetch(uri: str, wanted: Callable[[Path], list[str]] | None = None) -> Path:
             f"--data, or put it into the environment variable {ADDRESSES_VARIABLE}; on a cluster, into the "
             "secret darkroom-data (docs/kubernetes.md)."
         )
+    require_harmless(uri)
     if uri.startswith("dvc+"):
         return _fetch_dvc(uri, wanted)
     with _explaining(uri):
@@ -134,18 +184,13 @@ def origin_of(uri: str) -> Source:
 
 def _fetch_dvc(uri: Address, wanted: Callable[[Path], list[str]] | None) -> Path:
     found = DVC_URI.fullmatch(uri.full)
-    if found is None:
-        raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
-    with _explaining(uri), _no_clone_left(uri):
-        from dvc.api import DVCFileSystem
-
-        path = "/" + found["path"].strip("/")
-
-        def look() -> tuple[Any, dict[str, Any], str]:
-            system = DVCFileSystem(found["repository"], rev=found["revision"])
-            return system, system.info(path), system.repo.get_rev()
-
-        system, info, commit = _budget(uri).wait_for(look, LIST_SECONDS)
+    assert found is not None, "it was checked"
+    within_repository = checked_name(found["path"].strip("/"))
+    opened = opened_repository(found["repository"], found["revision"], within_repository)
+    with _explaining(uri), _no_clone_left(uri), opened as view:
+        system, commit = view.system, view.commit
+        path = f"/{within_repository}"
+        info = _budget(uri).wait_for(partial(system.info, path), LIST_SECONDS)
         target = _target(uri)
         name = path.rsplit("/", 1)[-1]
         files = (
@@ -273,9 +318,15 @@ def _list(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
     files = {}
     for name, info in found.items():
         below = ("/" + name.lstrip("/")).split("/" + root.strip("/") + "/", 1)[-1]
-        if ".." in below.split("/"):
-            raise DataError(f"Names of files must stay within their folder; {name!r} leads outside.")
-        files[below] = _remote_file(name, info)
+        try:
+            place = checked_name(below)
+            if place in files:
+                raise UnsafeNameError("is there twice, but for the slashes")
+            files[place] = _remote_file(name, info)
+        except UnsafeNameError as reason:
+            raise DataError(
+                f"Names of files must stay within their folder, and be such as a file can have; {name!r} {reason}."
+            ) from None
     return files
 
 
@@ -293,19 +344,21 @@ def _fetch_all(
         fcntl.flock(lock, fcntl.LOCK_EX)
         tags_path = _beside(target, "tags.json")
         tags: dict[str, str] = json.loads(tags_path.read_text()) if tags_path.is_file() else {}
-        missing = {below: file for below, file in files.items()
-                   if file.tag is None or tags.get(below) != f"{file.size}/{file.tag}"
-                   or not (target / below).is_file()}  # fmt: skip
+        missing = {
+            below: file
+            for below, file in files.items()
+            if file.tag is None or tags.get(below) != f"{file.size}/{file.tag}" or not within(target, below).is_file()
+        }
         if missing:
             log.info("Fetching %s of %s files from %s.", f"{len(missing):,}", f"{len(files):,}", uri)
             _require_room(target, missing.values(), uri)
         with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool, _cancelling(pool):
-            done = pool.map(lambda item: _fetch_one(system, item[1], target / item[0], uri), missing.items())
+            done = pool.map(lambda item: _fetch_one(system, item[1], within(target, item[0]), uri), missing.items())
             for below, _ in zip(missing, logged(done, len(missing), "files fetched"), strict=True):
                 tags[below] = f"{files[below].size}/{files[below].tag}"
         if not keep_others:
             for below in set(tags) - set(files):
-                (target / below).unlink(missing_ok=True)
+                within(target, below).unlink(missing_ok=True)
                 del tags[below]
         write_json(tags_path, tags)
 

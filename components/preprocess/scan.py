@@ -15,7 +15,6 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.budget import open_regular
 from components.contract.cores import num_cores
 from components.contract.errors import ImageError
 from components.contract.image import MAX_BYTES, Resize, decode
@@ -195,7 +194,7 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
 
 def _read(found: FoundFile) -> tuple[bytes, str | None]:
     """The file's content and identity. Anything but a regular file is refused: a table may name a pipe or device."""
-    with open_regular(found.location) as file:
+    with found.open() as file:
         status = os.fstat(file.fileno())
         if status.st_size > MAX_BYTES:
             raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")

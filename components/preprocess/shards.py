@@ -114,7 +114,8 @@ def copy_golden(golden_dir: Path, files: Sequence[FoundFile], records: Sequence[
         source = files[row].location
         target = golden_dir / f"{record.image_id}.{_suffix(record)}"
         try:
-            shutil.copyfile(source, target)
+            with files[row].open() as original, target.open("wb") as copy:
+                shutil.copyfileobj(original, copy)
         except OSError as error:
             raise DataError(f"The data must stay as they are while they are read; {source} cannot be read any more: "
                             f"{error.strerror}. Run again.") from None  # fmt: skip

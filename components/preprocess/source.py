@@ -7,18 +7,25 @@ a file that lies elsewhere is listed as rejected, by name and with a reason.
 
 import contextlib
 import itertools
-import os
+import json
 import re
 import statistics
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from components.contract import archive
-from components.contract.budget import open_regular
+from components.contract.confinement import (
+    Roots,
+    UnsafeNameError,
+    allowed_roots,
+    checked_name,
+    lies_within,
+    open_within,
+)
 from components.contract.dataset import SplitName
 from components.contract.errors import DataError, ImageError
 from components.contract.image import read_size
@@ -34,6 +41,9 @@ from components.preprocess.table import Row, is_table, read_rows
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
 """Of a file in an archive, 16 MiB: a photo's header is at its beginning."""
+SKIPPED_NOTE: Final = ".darkroom-skipped.json"
+"""In a folder that an archive was unpacked into: the names of what was not."""
+MAX_NOTE_BYTES: Final = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,10 +66,20 @@ class FoundFile:
     Attributes:
         location: where it can be read.
         record: what its place says of it.
+        roots: the folders that it must lie in when it is opened.
     """
 
     location: Path
     record: Record
+    roots: Roots = None
+
+    def open(self) -> BinaryIO:
+        """Opens it for reading.
+
+        Raises:
+            OSError: it cannot be read, is no regular file, or lies outside its roots.
+        """
+        return open_within(self.roots, self.location)
 
 
 @dataclass(frozen=True)
@@ -88,12 +108,16 @@ class Opened:
         unwrap: whether a single folder around all others, as archives have it, is stepped into.
         table: which says what is where, None where the folders' names do.
         confined: whether the table may name files in the folder only.
+        roots: the folders that files may be read from.
+        skipped: what an archive holds and was not unpacked, by name.
     """
 
     folder: Path
     unwrap: bool = False
     table: Path | None = None
     confined: bool = False
+    roots: Roots = field(default_factory=allowed_roots)
+    skipped: tuple[str, ...] = ()
 
 
 def probe(data: str) -> Probe:
@@ -103,7 +127,9 @@ def probe(data: str) -> Probe:
         DataError: there are no class folders, or none of the photos looked at can be read.
     """
     path = _located(data)
-    sizes = list(_sizes_in_archive(path) if path.is_file() and archive.is_archive(path) else _sizes_in_folder(path))
+    sizes = list(
+        _sizes_in_archive(path) if path.is_file() and archive.is_archive(path) else _sizes_in_folder(path, data)
+    )
     if not sizes:
         raise DataError(f"The data must hold photos; none of those looked at in {path} can be read. "
                         "See what they are, for instance with the program `file`.")  # fmt: skip
@@ -139,24 +165,30 @@ def opened(data: str, scratch_dir: Path) -> Iterator[Opened]:
     path = _located(data)
     with tempfile.TemporaryDirectory(dir=scratch_dir) as scratch:
         if path.is_dir():
-            yield _converted(Opened(path), Path(scratch))
+            yield _converted(_folder_of(path, data), Path(scratch))
         elif is_table(path):
-            yield Opened(path.parent, table=path, confined=is_remote(data))
+            yield replace(_folder_of(path.parent, data), table=path, confined=is_remote(data))
         else:
-            unpacked = Path(scratch) / "unpacked"
-            archive.extract(path, unpacked)
-            inner = _converted(Opened(unpacked, unwrap=True), Path(scratch))
+            unpacked, skipped = Path(scratch) / "unpacked", set[str]()
+            archive.extract(path, unpacked, skipped)
+            source = Opened(unpacked, unwrap=True, roots=(unpacked,), skipped=tuple(sorted(skipped)))
+            inner = _converted(source, Path(scratch))
             yield inner if inner.folder != unpacked else _with_table(inner)
+
+
+def _folder_of(folder: Path, data: str) -> Opened:
+    """A folder as it is; one that was fetched holds all that may be read of it."""
+    return Opened(folder, roots=(folder,)) if is_remote(data) else Opened(folder)
 
 
 def _converted(source: Opened, scratch: Path) -> Opened:
     """CIFAR and IDX files as class folders; all else as it is."""
-    names = ["/".join(file.parts) for file in list_folder(source.folder).files]
+    names = ["/".join(file.parts) for file in list_folder(source.folder, source.roots).files]
     binary.refuse_pickles(names)
     if not binary.is_binary(names):
         return source
     binary.unpack(source.folder, scratch / "pictures")
-    return Opened(scratch / "pictures")
+    return Opened(scratch / "pictures", roots=(scratch / "pictures",), skipped=source.skipped)
 
 
 def _with_table(source: Opened) -> Opened:
@@ -171,7 +203,7 @@ def _with_table(source: Opened) -> Opened:
         read_rows(tables[0])
     except DataError:  # a table of something else
         return source
-    return Opened(folder, table=tables[0], confined=True)
+    return replace(source, folder=folder, unwrap=False, table=tables[0], confined=True)
 
 
 def find_photos(source: Opened) -> Found:
@@ -183,17 +215,17 @@ def find_photos(source: Opened) -> Found:
     if source.table is not None:
         return _find_by_table(source.table, source)
     try:
-        listing = list_folder(source.folder)
+        listing = list_folder(source.folder, source.roots)
     except OSError as error:
         raise DataError(f"The data must be readable; {source.folder} is not: {error.strerror}.") from None
     layout = find_layout(listing.folders, unwrap=source.unwrap)
     _require_classes(layout, listing, source.folder)
-    files, rejected = [], [*listing.rejected]
+    files, rejected = [], [*listing.rejected, *_skipped(source)]
     for file in listing.files:
         class_name, split = layout.place(file.parts) or (None, None)
         record = Record("/".join(file.parts), class_name, split, num_bytes=file.num_bytes)
         if class_name is not None:
-            files.append(FoundFile(file.path, record))
+            files.append(FoundFile(file.path, record, source.roots))
         else:
             rejected.append(replace(record, reason="outside_class_folder", message="It lies in no class folder, so it "
                                                                                    "has no label."))  # fmt: skip
@@ -202,12 +234,12 @@ def find_photos(source: Opened) -> Found:
 
 def _find_by_table(table: Path, source: Opened) -> Found:
     """One file per row; a row that says again what an earlier one said counts once."""
-    files, rejected = [], []
+    files, rejected = [], _skipped(source)
     for row in dict.fromkeys(read_rows(table)):
         record = Record(as_text(row.path or ""), row.label, row.split, group=row.group)
         fault = _fault(row, source)
         if fault is None:
-            files.append(FoundFile(source.folder / str(row.path), record))
+            files.append(FoundFile(source.folder / str(row.path), record, source.roots))
         else:
             rejected.append(replace(record, reason=fault[0], message=fault[1]))
     files.sort(key=lambda file: file.record.path)
@@ -227,10 +259,26 @@ def _fault(row: Row, source: Opened) -> tuple[str, str] | None:
         return "no_label", "The row of the table gives no label."
     if "\0" in row.path:
         return "unreadable", "The name of a file holds no zero byte; this one does."
-    within = os.path.normpath(row.path)
-    if source.confined and (within.startswith("..") or os.path.isabs(within)):  # noqa: PTH117
-        return "outside_data", "The table of an archive or an address may name files beside it only."
+    if source.confined:
+        try:
+            checked_name(row.path)
+        except UnsafeNameError as reason:
+            return (
+                "outside_data",
+                f"The table of an archive or an address may name files beside it only; this {reason}.",
+            )
     return None
+
+
+def _skipped(source: Opened) -> list[Record]:
+    """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""
+    names = list(source.skipped)
+    with contextlib.suppress(OSError, ValueError), open_within((source.folder,), source.folder / SKIPPED_NOTE) as note:
+        names += [str(name) for name in json.loads(note.read(MAX_NOTE_BYTES))]
+    return [
+        Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
+        for name in names
+    ]
 
 
 def _require_classes(layout: Layout, listing: Listing, data_dir: Path) -> None:
@@ -254,6 +302,9 @@ def _located(data: str) -> Path:
             raise DataError(f"The data must be a folder, an archive or a table; {data} is a file of another kind.")
         return path
     path = Path(data)
+    roots = allowed_roots()
+    if roots is not None and not lies_within(path, roots):
+        raise DataError(f"The data must lie in {', '.join(map(str, roots))}; {path} lies elsewhere.")
     try:
         if path.is_dir() or (path.is_file() and (archive.is_archive(path) or is_table(path))):
             return path
@@ -267,29 +318,29 @@ def _located(data: str) -> Path:
 
 
 def _files_of_table(table: Path) -> list[str]:
-    source = Opened(table.parent, table=table, confined=True)
+    source = Opened(table.parent, table=table, confined=True, roots=(table.parent,))
     return sorted({str(row.path) for row in read_rows(table) if _fault(row, source) is None})
 
 
-def _sizes_in_folder(path: Path) -> Iterator[tuple[int, int]]:
+def _sizes_in_folder(path: Path, data: str) -> Iterator[tuple[int, int]]:
     """Of a folder, or of what a table names."""
     if path.is_file():
-        files = find_photos(Opened(path.parent, table=path)).files
+        files = find_photos(replace(_folder_of(path.parent, data), table=path, confined=is_remote(data))).files
     else:
-        listed = list_folder(path).files
+        listed = list_folder(path, _folder_of(path, data).roots).files
         binary.refuse_pickles([file.parts[-1] for file in listed])
         if binary.is_binary([file.parts[-1] for file in listed]):
             yield from _sizes_in_binary((file.parts[-1], file.path) for file in listed)
             return
-        files = find_photos(Opened(path)).files
+        files = find_photos(_folder_of(path, data)).files
     for found in files[:: max(1, len(files) // PROBED_PHOTOS)]:
-        with contextlib.suppress(ImageError, OSError), open_regular(found.location) as file:
+        with contextlib.suppress(ImageError, OSError), found.open() as file:
             yield read_size(file)
 
 
 def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, int]]:
     for name, path in files:
-        with open_regular(path) as file:
+        with open_within(allowed_roots(), path) as file:
             size = binary.native_size(name, file.read(4096))
         if size is not None:
             yield size

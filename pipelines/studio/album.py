@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel
 
-from components.contract.budget import read_regular
+from components.contract.confinement import allowed_roots
 from components.contract.errors import DataError, ImageError
 from components.contract.image import MAX_BYTES, decode
 from components.preprocess.manifest import Record
@@ -108,9 +108,13 @@ class Album:
         if found is None:
             raise StudioError(f"There is no photo {path[:200]!r} in the data.", 404)
         try:
-            return read_regular(found.location, MAX_BYTES)
+            with found.open() as file:
+                content = file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise StudioError(f"{path} must be readable; it is not: {error.strerror}.", 404) from None
+            raise StudioError(f"{path} must be readable; it is not: {error.strerror or error}.", 404) from None
+        if len(content) > MAX_BYTES:
+            raise StudioError(f"A photo may have at most {MAX_BYTES:,} bytes; {path} has more.", 413)
+        return content
 
     def _list(self, uri: str) -> _Listed:
         with held(self._lock, "The data"):
@@ -126,7 +130,9 @@ class Album:
             answer = self._workers.ask("list_data", "The data", seconds=LOOK_SECONDS, uri=uri,
                                        photos_dir=str(self._photos_dir)).value  # fmt: skip
             view = DataView.model_validate(answer["view"])
-            found = (FoundFile(Path(location), Record(**record)) for location, record in answer["files"])
+            found = (
+                FoundFile(Path(location), Record(**record), allowed_roots()) for location, record in answer["files"]
+            )
             files = {file.record.path: file for file in found}
         except StudioError as error:
             view, files = DataView(name=name_of(uri), uri=uri, editable=False, fault=str(error)), {}
@@ -194,7 +200,9 @@ def _folders(folder: Path) -> tuple[ClassView, ...]:
 
 def _plain_files(folder: Path) -> dict[str, FoundFile]:
     return {
-        f"{path.parent.name}/{path.name}": FoundFile(path, Record(f"{path.parent.name}/{path.name}", path.parent.name))
+        f"{path.parent.name}/{path.name}": FoundFile(
+            path, Record(f"{path.parent.name}/{path.name}", path.parent.name), (folder,)
+        )
         for path in folder.glob("*/*")
         if path.is_file() and not path.name.startswith(".")
     }

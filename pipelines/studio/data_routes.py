@@ -1,7 +1,6 @@
 """The screen Data: choosing, uploading and looking at photos."""
 
 import contextlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from components.contract import archive
+from components.contract import archive, launcher
 from components.contract.text import is_utf8
 from components.preprocess.remote import is_remote
 from pipelines.studio import photos
 from pipelines.studio.audits import AuditView
-from pipelines.studio.places import Place, look, within
+from pipelines.studio.places import Place, data_within, look
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
 from pipelines.studio.studio import Studio, number_of, text_of, whole
 from pipelines.studio.uploads import receive
@@ -50,9 +49,9 @@ def show_data(studio: Studio, given: Mapping[str, str]) -> dict[str, Any]:
 
 def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set made here."""
-    text = text_of(body, "uri")
+    text = data_within(studio.settings.allowed, text_of(body, "uri"))
     if not is_remote(text):
-        path = within((*studio.settings.roots, studio.settings.home.resolve()), text)
+        path = Path(text)
         if not path.exists():
             raise StudioError(f"There is nothing at {path}.", 404)
         if path.is_file() and archive.is_archive(path):
@@ -73,10 +72,7 @@ def demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/demo`: the handwritten digits that come with scikit-learn."""
     folder = studio.settings.photos_dir / "digits"
     if not folder.exists():
-        import subprocess
-
-        command = [sys.executable, "-m", "components.preprocess.demo", "--output", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
         if done.returncode:
             raise StudioError((done.stderr.strip().splitlines() or ["The digits could not be written."])[-1])
     return _take(studio, body, str(folder.resolve()))

@@ -76,13 +76,20 @@ class DraftStore:
             return Draft()
         return read_json(self._path, Draft, "draft of the studio")
 
-    def change(self, revision: int, given: Mapping[str, Any], removed: Sequence[str] = ()) -> Draft:
+    def change(
+        self,
+        revision: int,
+        given: Mapping[str, Any],
+        removed: Sequence[str] = (),
+        require: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    ) -> Draft:
         """Sets and removes values by their dotted keys.
 
         Args:
             revision: of the draft that the change was made on.
             given: key to value.
             removed: keys that become their default again.
+            require: is called with the params as they would be; raises if they may not be.
 
         Raises:
             StudioError: the draft has changed since, or a key cannot be.
@@ -94,6 +101,7 @@ class DraftStore:
                 _remove(tree, key.split("."))
             for key, value in given.items():
                 _set(tree, key.split("."), value)
+            require(tree)
             return self._write(tree, draft.revision + 1)
 
     def replace(self, revision: int, tree: Mapping[str, Any]) -> Draft:

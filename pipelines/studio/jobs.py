@@ -13,8 +13,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contract import launcher
 from components.contract.console import MENDABLE
 from components.contract.outputs import read_json, write_file, write_json
 from pipelines import runs
@@ -162,14 +161,16 @@ class JobFolder:
     def start(self, environment: Mapping[str, str]) -> None:
         """Starts it as a process that outlives this one."""
         command = self.job.command
-        words = list(command) if Path(command[0]).is_absolute() else [sys.executable, "-m", "pipelines.cli", *command]
+        words = list(command) if Path(command[0]).is_absolute() else launcher.python("pipelines.cli", *command)
         write_file(self.path / "started", b"")
         with (self.path / "log.txt").open("ab") as log:
-            subprocess.run(
-                [sys.executable, "-I", str(Path(__file__).with_name("keeper.py")), str(self.path.resolve()), *words],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, check=True,
+            launcher.run(
+                launcher.script(Path(__file__).with_name("keeper.py"), str(self.path.resolve()), *words),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
                 env=dict(environment) | {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"},
-            )  # fmt: skip
+            ).check_returncode()
 
     @property
     def _pid(self) -> int | None:
@@ -237,8 +238,8 @@ class Queue:
         """
         if job_id in self._over:
             return self._over[job_id]
-        path = self._folder / job_id
-        if "/" in job_id or job_id.startswith(".") or not (path / "job.json").is_file():
+        path = self._folder / Path(job_id).name
+        if path.name != job_id or job_id.startswith(".") or "\0" in job_id or not (path / "job.json").is_file():
             raise StudioError(f"There is no job {job_id[:80]!r}.", 404)
         folder = JobFolder(path)
         if folder.is_over:
@@ -253,10 +254,10 @@ class Queue:
             if job.state != "waiting":
                 continue
             if job.job.kind in ALONGSIDE:
-                job.start(os.environ)
+                job.start(launcher.environment())
             elif not is_busy:
                 is_busy = True
-                job.start(os.environ)
+                job.start(launcher.environment())
 
     def _forget_old(self) -> None:
         for job in [job for job in self.all() if job.is_over][KEPT_JOBS:]:

@@ -1,13 +1,16 @@
 """Data sets that are made on the page: class folders that photos are dropped into, and archives that are unpacked."""
 
+import json
 import shutil
 import unicodedata
 from pathlib import Path
 from typing import Final
 
 from components.contract import archive
+from components.contract.confinement import UnsafeNameError, is_tool_file, within
+from components.contract.outputs import write_file
 from components.contract.text import printable
-from components.preprocess.source import name_of
+from components.preprocess.source import SKIPPED_NOTE, name_of
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import Workers, seconds_to_unpack
 
@@ -30,9 +33,13 @@ def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
         StudioError: it is damaged, a bomb, or leads outside.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
+    skipped: set[str] = set()
     try:
         subject, seconds = f"The archive {source.name}", seconds_to_unpack(source)
-        workers.ask("unpack", subject, seconds=seconds, archive=str(source.absolute()), folder=str(folder.absolute()))
+        answer = workers.ask(
+            "unpack", subject, seconds=seconds, archive=str(source.absolute()), folder=str(folder.absolute())
+        )
+        skipped = set(answer.value)
     except BaseException:
         for remains in (folder, *photos_dir.glob(f".{folder.name}.partial-*")):
             shutil.rmtree(remains, ignore_errors=True)
@@ -41,6 +48,8 @@ def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
         if not inner[0].is_dir():
             break
         folder = inner[0]
+    if skipped:
+        write_file(folder / SKIPPED_NOTE, json.dumps(sorted(skipped)).encode())
     return folder
 
 
@@ -51,7 +60,7 @@ def make_class(folder: Path, name: str) -> Path:
         StudioError: the name cannot be, or is taken.
     """
     name = unicodedata.normalize("NFC", name.strip())
-    if not name or name.startswith(".") or "/" in name or "\\" in name or printable(name) != name:
+    if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
         raise StudioError("A class needs a name of letters, digits and spaces, without slashes and without a dot in "
                           f"front; found {name[:80]!r}.")  # fmt: skip
     if len(name.encode()) > MAX_NAME_BYTES:
@@ -60,7 +69,7 @@ def make_class(folder: Path, name: str) -> Path:
     if same is not None:
         raise StudioError(f"Each class must have a name of its own; there is {same!r} already. Drop the photos there, "
                           "or name this one otherwise.", 409)  # fmt: skip
-    path = folder / name
+    path = within(folder, name)
     path.mkdir()
     return path
 
@@ -73,7 +82,7 @@ def rename_class(folder: Path, before: str, name: str) -> Path:
     """
     old = class_folder(folder, before)
     if before.casefold() == name.strip().casefold():
-        return old.rename(folder / name.strip())
+        return old.rename(within(folder, name.strip()))
     new = make_class(folder, name)
     new.rmdir()
     return old.rename(new)
@@ -90,8 +99,11 @@ def class_folder(folder: Path, name: str) -> Path:
     Raises:
         StudioError: there is none such.
     """
-    path = folder / name
-    if path.parent != folder or not path.is_dir() or name in (".", ".."):
+    try:
+        path = within(folder, name)
+    except UnsafeNameError:
+        path = folder
+    if path.parent != folder or not path.is_dir():
         raise StudioError(f"There is no class {name[:80]!r} in {folder.name}.", 404)
     return path
 
@@ -100,6 +112,7 @@ def file_name(name: str) -> str:
     """What a photo that was sent is called on the disk: its own name, as far as that can be."""
     plain = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(char if char.isprintable() else "_" for char in plain).lstrip(".").strip()
+    plain = f"{plain}.photo" if is_tool_file(plain) else plain
     stem, dot, suffix = plain.rpartition(".")
     while len(plain.encode()) > MAX_NAME_BYTES and dot:
         stem = stem[:-1]

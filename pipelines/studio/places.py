@@ -2,14 +2,17 @@
 
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from components.contract import archive
 from components.preprocess.listing import is_hidden
+from components.preprocess.remote import is_remote, repository_of, require_harmless
 from components.preprocess.table import is_table
+from pipelines.runs import RUNS_DIR
 from pipelines.studio.settings import StudioError
 
 MOST_ENTRIES: Final = 500
@@ -61,6 +64,36 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
         raise StudioError(f"The studio looks into {named} only; {resolved} lies elsewhere. Start it with "
                           f"--root {resolved.parent} to allow that.", 403)  # fmt: skip
     return resolved
+
+
+def data_within(roots: tuple[Path, ...], uri: str) -> str:
+    """Where data are, if they may be looked at: an address of a server, or what lies in one of the roots.
+
+    Raises:
+        StudioError: they lie elsewhere.
+        DataError: it is no address that data are fetched from.
+    """
+    if not is_remote(uri):
+        return str(within(roots, uri))
+    require_harmless(uri)
+    repository = repository_of(uri)
+    if repository is not None and repository.exists():
+        within(roots, str(repository))
+    return uri
+
+
+def model_within(roots: tuple[Path, ...], tree: Mapping[str, Any]) -> None:
+    """Checks that the files which `train.model` names lie in one of the roots.
+
+    Raises:
+        StudioError: one lies elsewhere.
+    """
+    train = tree.get("train")
+    model = train.get("model") if isinstance(train, Mapping) else None
+    named = [model.get(key) for key in ("path", "weights", "from")] if isinstance(model, Mapping) else []
+    for value in named:
+        if isinstance(value, str) and ("/" in value or Path(value).exists()) and "://" not in value:
+            within((*roots, RUNS_DIR.resolve()), value)
 
 
 def look(roots: tuple[Path, ...], text: str | None) -> Place:

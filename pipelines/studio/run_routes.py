@@ -11,11 +11,10 @@ from starlette.routing import Route
 
 from components.contract.params import json_schema
 from components.contract.resolve import Resolution
-from components.preprocess.remote import is_remote
 from pipelines.studio.draft import Draft, as_yaml, check
 from pipelines.studio.estimate import estimate
 from pipelines.studio.jobs import PARAMS
-from pipelines.studio.places import within
+from pipelines.studio.places import data_within, model_within
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view, number_of, text_of
 from pipelines.studio.web import asked, told
@@ -72,7 +71,9 @@ def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
         raise StudioError("A change must hold set: {key: value} and unset: [key].")
     if any(key.startswith("data.") for key in (*given, *removed)):
         raise StudioError("The data are chosen on their own screen.")
-    draft = studio.draft.change(number_of(body, "revision"), given, removed)
+    draft = studio.draft.change(
+        number_of(body, "revision"), given, removed, lambda tree: model_within(studio.settings.allowed, tree)
+    )
     return draft_view(studio, draft)
 
 
@@ -88,13 +89,14 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
         raise StudioError("A params.yaml or a command is expected; there is nothing in this.")
     text = text_of(body, "text")
 
-    roots = (*studio.settings.roots, studio.settings.home.resolve())
+    allowed = studio.settings.allowed
     is_command = body.get("kind") == "command" or text.startswith("darkroom ")
     tree = studio.workers.ask("parse_params", "The text", text.encode("utf-8", "surrogatepass"), is_command=is_command,
-                              roots=list(map(str, roots))).value  # fmt: skip
+                              roots=list(map(str, allowed))).value  # fmt: skip
     uri = tree.get("data", {}).get("uri")
-    if uri and not is_remote(uri):
-        tree["data"]["uri"] = str(within(roots, uri))
+    if uri:
+        tree["data"]["uri"] = data_within(allowed, uri)
+    model_within(allowed, tree)
     draft = studio.draft.replace(number_of(body, "revision"), tree)
     studio.touch()
     return draft_view(studio, draft)

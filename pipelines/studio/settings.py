@@ -47,6 +47,11 @@ class Settings:
     max_upload_bytes: int = MAX_UPLOAD_BYTES
 
     @property
+    def allowed(self) -> tuple[Path, ...]:
+        """Where data may be: the roots, and the studio's own folder."""
+        return (*self.roots, self.home.resolve())
+
+    @property
     def photos_dir(self) -> Path:
         """What was uploaded, a folder for each data set."""
         return self.home / "photos"

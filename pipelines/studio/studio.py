@@ -1,11 +1,14 @@
 """The studio: what the page's answers are made of."""
 
 import fcntl
+import json
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from components.contract.confinement import ROOTS_VARIABLE
 from components.contract.outputs import remove_all_remains
 from pipelines.studio.album import Album
 from pipelines.studio.audits import Audits
@@ -33,6 +36,8 @@ class Studio:
         """
         self.settings = settings
         self._lock = _alone(settings)
+        # What this process and its jobs look at lies in the roots, whatever tables and links say.
+        os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in settings.allowed])
         self.queue = Queue(settings.home / "jobs")
         self.workers = Workers()
         self.draft = DraftStore(settings.home / "draft.json", self.workers)
@@ -55,6 +60,7 @@ class Studio:
         """Lets another studio have the folder; jobs go on."""
         self.workers.close()
         self._lock.close()
+        os.environ.pop(ROOTS_VARIABLE, None)
 
 
 def _alone(settings: Settings) -> TextIO:

@@ -61,10 +61,12 @@ def probe_data(_: bytes, uri: str) -> Result:
 
 
 def unpack(_: bytes, archive: str, folder: str) -> Result:
-    """Takes an archive apart."""
+    """Takes an archive apart; the names of what is left out, which belongs to git and other tools."""
     from components.contract.archive import extract
 
-    return extract(Path(archive), Path(folder)), b""
+    skipped: set[str] = set()
+    extract(Path(archive), Path(folder), skipped)
+    return sorted(skipped), b""
 
 
 def parse_params(content: bytes, is_command: bool, roots: list[str]) -> Result:

@@ -9,7 +9,6 @@ import json
 import os
 import select
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from components.contract import launcher
 from components.contract.address import known_addresses, remember
-from components.contract.bounded import command, environment
+from components.contract.bounded import environment
 from pipelines.studio.settings import StudioError
 
 if TYPE_CHECKING:
@@ -141,10 +141,8 @@ class _Worker:
     """One process."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            command("pipelines.studio.worker", str(MEMORY_BYTES)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=environment(), bufsize=0, start_new_session=True,
-        )  # fmt: skip
+        command = launcher.python("pipelines.studio.worker", str(MEMORY_BYTES))
+        self._process = launcher.converse(command, environment())
 
     def ask(self, head: Mapping[str, Any], content: bytes, deadline: float) -> tuple[dict[str, Any], bytes]:
         """One frame there, one frame back.

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from components.contract import launcher
 from components.contract.backbones import BACKBONES
 from components.contract.errors import UploadError
 from components.train.imported.confinement import ROOT
@@ -32,14 +33,14 @@ def complete(
                           "model.save('model.keras').")  # fmt: skip
     if name not in NAMES:
         raise UploadError(f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}.")
-    program = ["-s", "-P", "-m", MODULE, name, json.dumps(image_size), json.dumps(_num_classes(contents))]
+    program = launcher.python(MODULE, name, json.dumps(image_size), json.dumps(_num_classes(contents)), user_site=False)
     environment = {
         "PYTHONPATH": str(ROOT), "HOME": str(folder), "KERAS_HOME": str(folder), "KERAS_BACKEND": "tensorflow",
         "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3",
     }  # fmt: skip
     try:
-        finished = subprocess.run([sys.executable, *program], env=environment, capture_output=True, text=True,
-                                  check=True, timeout=limits.timeout_seconds)  # fmt: skip
+        finished = launcher.run(program, env=environment, timeout_seconds=limits.timeout_seconds)
+        finished.check_returncode()
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip().splitlines()[-1][:300] if error.stderr.strip() else f"exit {error.returncode}"
         raise UploadError(f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from components.contract import launcher
 from components.contract.errors import UploadError
 
 log = logging.getLogger(__name__)
@@ -60,13 +61,12 @@ def run_confined(module: str, arguments: list[str], confinement: Confinement) ->
     Raises:
         UploadError: the program refused the upload, or the upload made it crash or exceed its limits.
     """
-    command = [sys.executable, "-s", "-P", "-m", module, *_as_arguments(confinement), *arguments]
+    command = launcher.python(module, *_as_arguments(confinement), *arguments, user_site=False)
     output_path = confinement.folder / "output.log"
     with output_path.open("wb") as output:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(confinement.folder),
-            cwd=confinement.folder,
-        )  # fmt: skip
+        child = launcher.start(
+            command, stdout=output, stderr=output, env=_environment(confinement.folder), cwd=confinement.folder
+        )
         try:
             code = child.wait(confinement.timeout_seconds)
         except subprocess.TimeoutExpired:

@@ -268,3 +268,24 @@ def test_members_can_be_looked_at_without_unpacking(tmp_path: Path) -> None:
         found = {member.name: b"".join(member.chunks()) for member in members(path) if member.chunks}
         assert found == FILES
         assert [member.name for member in members(path)] == list(FILES)
+
+
+TOOLS = {
+    "pets/.git/config": b"[core]",
+    "pets/.git/HEAD": b"ref:",
+    "pets/.DVC/config": b"",
+    "pets/a/x.dvc": b"outs:",
+    "pets/dvc.yaml": b"stages:",
+    "pets/.hg/hgrc": b"",
+    "pets/.gitattributes": b"* filter=x",
+}
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_files_of_git_and_dvc_are_skipped_and_named(make: Callable[[dict[str, bytes]], bytes], tmp_path: Path) -> None:
+    path = written(tmp_path, "pets.zip", make({"pets/a/1.png": b"1"} | TOOLS))
+    skipped: set[str] = set()
+    assert extract(path, tmp_path / "unpacked", skipped) == 1
+    assert contents(tmp_path / "unpacked") == {"pets/a/1.png": b"1"}
+    assert skipped == {"pets/.git", "pets/.DVC", "pets/a/x.dvc", "pets/dvc.yaml", "pets/.hg", "pets/.gitattributes"}
+    assert [member.name for member in members(path)] == ["pets/a/1.png"]

@@ -1,0 +1,98 @@
+"""Only the launcher starts programs, and only by absolute paths, and foreign names become paths in one place."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(path for top in ("components", "pipelines") for path in (ROOT / top).rglob("*.py"))
+LAUNCHER = ROOT / "components" / "contract" / "launcher.py"
+KEEPERS = (ROOT / "components" / "deploy" / "guard.py", ROOT / "pipelines" / "studio" / "keeper.py")
+"""They import nothing of the project, and start only the command that the launcher built for them."""
+STARTING = {
+    "subprocess": ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput"),
+    "psutil": ("Popen",),
+    "os": (
+        "system",
+        "popen",
+        "startfile",
+        "posix_spawn",
+        "posix_spawnp",
+        "fork",
+        "forkpty",
+        "execv",
+        "execve",
+        "execvp",
+        "execvpe",
+        "execl",
+        "execle",
+        "execlp",
+        "execlpe",
+        "spawnv",
+        "spawnve",
+        "spawnl",
+        "spawnlp",
+    ),
+    "asyncio": ("create_subprocess_exec", "create_subprocess_shell"),
+    "pty": ("spawn", "fork"),
+}
+
+
+def started(tree: ast.AST) -> list[str]:
+    """The calls in a file that start a program, by module and by imported name."""
+    own = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in STARTING.get(str(node.module), ())
+    }
+    return [
+        ast.unparse(node.func)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        if (isinstance(node.func, ast.Name) and node.func.id in own)
+        or (
+            isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.attr in STARTING.get(node.func.value.id, ())
+        )
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_launcher_starts_programs(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    if path in KEEPERS:
+        assert not any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable" for node in ast.walk(tree)
+        ), "it starts only what it is given"
+    elif path != LAUNCHER:
+        assert started(tree) == []
+        assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree))
+
+
+def test_the_check_sees_a_program_that_is_started() -> None:
+    assert started(ast.parse("import subprocess\nsubprocess.run(['git'])")) == ["subprocess.run"]
+    assert started(ast.parse("from subprocess import Popen as Start\nStart(['git'])")) == ["Start"]
+    assert started(ast.parse("import os\nos.execve('x', [], {})")) == ["os.execve"]
+
+
+def test_foreign_names_are_judged_in_one_place() -> None:
+    """Whoever compares a part of a name with `..` decides about names; these do, for the reasons given."""
+    allowed = {
+        "components/contract/confinement.py": "the one place",
+        "components/contract/repository.py": "names of git references",
+        "components/preprocess/remote.py": "revisions: main..other is none",
+        "components/train/imported/description.py": "names of layers, which are no paths",
+        "pipelines/studio/trying.py": "names of packages, which have no parts",
+    }
+    judging = {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(part, ast.Constant) and part.value == ".." for part in (node.left, *node.comparators))
+    }
+    assert judging <= allowed.keys()

@@ -1,0 +1,255 @@
+"""Data that mean harm: archives, buckets, addresses, repositories of DVC. The real tools, and marks where they fail."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.contract.confinement import ROOTS_VARIABLE
+from components.contract.errors import DataError
+from components.contract.params import PreprocessParams
+from components.preprocess import remote
+from components.preprocess.origin import find_origin
+from components.preprocess.source import Opened, find_photos, opened, probe
+from components.preprocess.step import preprocess
+from tests.made import make_photos
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+def dvc(folder: Path, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_zip_that_brings_a_git_repository_runs_nothing_and_is_reported(tmp_path: Path) -> None:
+    pets, mark = tmp_path / "made" / "pets", tmp_path / "ran"
+    make_photos(pets, per_class=6)
+    git(pets, "init", "--quiet")
+    git(pets, "add", ".")
+    git(pets, "commit", "--quiet", "-m", "x")
+    with (pets / ".git" / "config").open("a") as config:
+        config.write(f"[core]\n\tfsmonitor = touch {mark}; false\n")
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as file:
+        for path in sorted(path for path in pets.rglob("*") if path.is_file()):
+            file.write(path, path.relative_to(tmp_path / "made"))
+    with opened(str(tmp_path / "pets.zip"), tmp_path) as source:
+        assert not list(source.folder.rglob(".git*"))
+        rejected = [(record.path, record.reason) for record in find_photos(source).rejected]
+        assert find_origin(str(source.folder)).git_revision is None
+    assert rejected == [("pets/.git", "hidden")]
+    info = preprocess(str(tmp_path / "pets.zip"), PreprocessParams(image_size=16), tmp_path / "dataset")
+    assert (info.num_kept, info.rejected) == (18, {"hidden": 1})
+    assert find_origin(str(pets)).git_revision is not None
+    assert not mark.exists()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """A client of a real server on loopback that speaks S3, with a bucket `photos` of somebody else's."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {"ENDPOINT_URL": f"http://{host}:{port}", "ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s"}
+    for name, value in {**settings, "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    import boto3
+
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="photos")
+    yield client
+    client.close()
+    server.stop()
+
+
+def test_the_keys_of_a_bucket_write_nowhere_but_in_its_folder(bucket: object, tmp_path: Path) -> None:
+    photo = next(make_photos(tmp_path / "made", per_class=1).rglob("*.png")).read_bytes()
+    outside = tmp_path / "escaped.png"
+    keys = {
+        "slash": f"/{outside}",
+        "double": f"//{outside}",
+        "dots": f"x/../../..{outside}",
+        "long": "a/" + "n" * 300,
+        "control": "a/\x01.png",
+        "twice": "a//1.png",
+    }
+    for name, key in keys.items():
+        for each in ("a/1.png", "b/1.png", key):
+            bucket.put_object(Bucket="photos", Key=f"{name}/{each}", Body=photo)  # type: ignore[attr-defined]
+        with pytest.raises(DataError, match=r"Names of files must stay within|must be within reach"):
+            remote.fetch(f"s3://photos/{name}")
+    assert not outside.exists()
+    assert not list(tmp_path.rglob("escaped*"))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file://{folder}",
+        "local://{folder}",
+        "file:{folder}/../x://",
+        "memory://x",
+        "data://text/plain,x.csv",
+        "dir://::file://{folder}",
+        "zip://a::file://{folder}/z.zip",
+        "simplecache::file://{folder}/z.zip",
+        "filecache::https://127.0.0.1:9/z.zip",
+        "blockcache::s3://x/z.zip",
+        "reference://::file://{folder}/refs.json",
+        "github://a:b@/x.zip",
+        "git://{folder}:x",
+        "sftp://127.0.0.1/x.zip",
+        "ssh://-oProxyCommand=x/x.zip",
+        "smb://127.0.0.1/x/y.zip",
+        "ftp://127.0.0.1:9/x.zip",
+        "https://127.0.0.1:9/a::file:///etc/passwd",
+        "FILE://{folder}",
+        " file://{folder}",
+        "asynclocal://{folder}",
+        "jlab://127.0.0.1",
+        "://",
+    ],
+)
+def test_addresses_that_read_this_machine_or_chain_others_are_refused(uri: str, tmp_path: Path) -> None:
+    make_photos(tmp_path, per_class=2)
+    with pytest.raises(DataError, match="addresses of this kind are not fetched"):
+        probe(uri.format(folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("repository", "revision", "path"),
+    [
+        ("--upload-pack=touch {mark}", "main", "x"),
+        ("ext::sh -c touch% {mark}", "main", "x"),
+        ("ssh://-oProxyCommand=touch {mark}/x", "main", "x"),
+        ("git@-oProxyCommand=touch {mark}:x", "main", "x"),
+        ("file://{mark}", "main", "x"),
+        ("fd::3", "main", "x"),
+        ("-c core.fsmonitor=touch", "main", "x"),
+        ("https://127.0.0.1:9/x.git", "--output=x", "x"),
+        ("https://127.0.0.1:9/x.git", "main..other", "x"),
+        ("https://127.0.0.1:9/x.git", "main", "../x"),
+        ("https://127.0.0.1:9/x.git", "main", "a/../../x"),
+    ],
+)
+def test_options_and_transports_that_run_programs_are_refused(
+    repository: str, revision: str, path: str, tmp_path: Path
+) -> None:
+    from pipelines.cluster import resolve_revision
+
+    uri = f"dvc+{repository.format(mark=tmp_path / 'ran')}@{revision}:{path}"
+    for look in (probe, resolve_revision):
+        with pytest.raises(DataError, match=r"A repository must|A revision must|The path in a repository must"):
+            look(uri)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with photos under DVC, in its own cache."""
+    folder = tmp_path_factory.mktemp("foreign") / "repository"
+    folder.mkdir()
+    git(folder, "init", "--quiet", "-b", "main")
+    dvc(folder, "init", "--quiet")
+    make_photos(folder / "photos", per_class=3)
+    dvc(folder, "add", "--quiet", "photos")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "photos")
+    return folder
+
+
+def change(folder: Path, name: str, content: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(content)
+    git(folder, "add", "-f", name)
+    git(folder, "commit", "--quiet", "-m", name)
+
+
+def test_of_a_foreign_repository_only_plain_settings_are_read(
+    foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The remote is a server of the attacker's that asks for a token, which a program of theirs would print."""
+    mark = tmp_path / "ran"
+    change(
+        foreign,
+        ".dvc/config",
+        (
+            f"[core]\n    remote = r\n    site_cache_dir = {tmp_path}/site\n[cache]\n    dir = {tmp_path}/cache\n"
+            f"['remote \"r\"']\n    url = webdavs://127.0.0.1:9/x\n    bearer_token_command = touch {mark}\n"
+            "    keyfile = /root/.ssh/id_rsa\n    ask_password = true\n"
+        ),
+    )
+    info = preprocess(f"dvc+{foreign}@main:photos", PreprocessParams(image_size=16), tmp_path / "dataset")
+    assert (info.num_kept, info.source.git_revision is None) == (9, False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset"], (
+        "no folder that the repository names is made"
+    )
+    assert "Not read of the DVC remote r of a foreign repository: ask_password, bearer_token_command, keyfile, url" in (
+        caplog.text
+    )
+
+
+@pytest.mark.parametrize("url", ["{secret}", "../../secret", "file://{secret}", "ssh://127.0.0.1/x", "/"])
+def test_a_foreign_remote_never_is_a_place_of_this_machine(
+    url: str, foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = foreign.parent / "secret"
+    secret.mkdir(exist_ok=True)
+    change(foreign, ".dvc/config", f"[core]\n    remote = r\n['remote \"r\"']\n    url = {url.format(secret=secret)}\n")
+    change(foreign, "gone.dvc", f"outs:\n- md5: {'0' * 32}\n  hash: md5\n  path: gone\n  size: 1\n# {url}\n")
+    (secret / "files" / "md5" / "00").mkdir(parents=True, exist_ok=True)
+    (secret / "files" / "md5" / "00" / ("0" * 30)).write_bytes(b"secret")
+    with pytest.raises(DataError):
+        probe(f"dvc+{foreign}@main:gone")
+    assert "Not read of the DVC remote r of a foreign repository: url" in caplog.text
+
+
+def test_a_foreign_pointer_names_no_place_but_its_own(foreign: Path, tmp_path: Path) -> None:
+    """Imports from other places, outputs elsewhere, and links in the cache: none of them leads to a file."""
+    secret = next(make_photos(tmp_path / "secret", per_class=1).rglob("*.png"))
+    md5, mark = "d41d8cd98f00b204e9800998ecf8427e", tmp_path / "ran"
+    for name, content in {
+        "imported": f"deps:\n- path: {secret}\nouts:\n- md5: {md5}\n  path: imported\n",
+        "elsewhere": f"outs:\n- md5: {md5}\n  path: {secret}\n",
+        "upwards": f"outs:\n- md5: {md5}\n  path: ../{secret.name}\n",
+        "settings": f"outs: [{{md5: {md5}, path: settings, fs_config: {{bearer_token_command: touch {mark}}}}}]",
+    }.items():
+        change(foreign, f"{name}.dvc", content)
+        with pytest.raises(DataError, match="must be within reach"):
+            probe(f"dvc+{foreign}@main:{name}")
+    assert not mark.exists()
+
+
+def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, outside = tmp_path / "root", make_photos(tmp_path / "outside", per_class=3)
+    photos = make_photos(root / "photos", per_class=3)
+    first = next(outside.rglob("*.png"))
+    (photos / "red" / "link.png").symlink_to(first)
+    (photos / "linked").symlink_to(outside / "red")
+    (root / "table.csv").write_text(
+        f"path,label\nphotos/red/000.png,a\nphotos/blue/000.png,b\n{first},b\n/dev/zero,a\n"
+    )
+    assert probe(str(outside)).native_size == (40, 32)
+    monkeypatch.setenv(ROOTS_VARIABLE, json.dumps([str(root)]))
+    for data in (str(outside), str(photos / "linked"), f"{root}/../outside", f"dvc+{outside}@main:x"):
+        with pytest.raises(DataError, match="must lie in"):
+            probe(data)
+    found = find_photos(Opened(photos))
+    assert {record.path: record.reason for record in found.rejected} == {
+        "linked": "outside_data",
+        "red/link.png": "outside_data",
+    }
+    files = {file.record.path: file for file in find_photos(Opened(root, table=root / "table.csv")).files}
+    for name in (str(first), "/dev/zero"):
+        with pytest.raises(PermissionError):
+            files[name].open()
+    info = preprocess(str(photos), PreprocessParams(image_size=16), tmp_path / "dataset")
+    assert (info.num_kept, info.rejected) == (9, {"outside_data": 2})
