@@ -61,16 +61,20 @@ def tracking_uri(home: Path = HOME) -> str:
     if not uri:
         folder = home / "mlflow"
         folder.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+        path = (folder / "mlflow.db").resolve()
+        if "%" in str(path) or "?" in str(path):
+            # SQLAlchemy reads both as parts of an address, and MLflow makes folders of the escaped name.
+            path = folder / "mlflow.db"
+        uri = f"sqlite:///{path}"
     if not re.match(r"[a-z][a-z0-9+.-]*://|arn:", uri) or uri.startswith(("file:", "databricks")):
         raise TrackingError(
             "MLFLOW_TRACKING_URI must be the address of an MLflow server, such as http://localhost:5000, or of a "
             f"database, such as sqlite:///mlflow.db; found {redact(uri)!r}{_hint(uri)}. Unset it to keep the runs in "
             f"{home / 'mlflow'}."
         )
-    path = sqlite_file(uri)
-    if path is not None and path.is_file():
-        follow_moved_store(path)
+    store = sqlite_file(uri)
+    if store is not None and store.is_file():
+        follow_moved_store(store)
     return driver_uri(uri)
 
 
