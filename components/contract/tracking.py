@@ -56,11 +56,21 @@ PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND"
 
 
 def tracking_uri(home: Path = HOME) -> str:
-    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made."""
+    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made.
+
+    Raises:
+        TrackingError: the folder cannot be made, or the address is invalid.
+    """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not uri:
         folder = home / "mlflow"
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrackingError(
+                f"The folder {home.resolve()} must be writable; it is not: {error.strerror}. Run Darkroom in a folder "
+                "of your own: cd there, and name params and data by their full paths."
+            ) from None
         path = (folder / "mlflow.db").resolve()
         if "%" in str(path) or "?" in str(path):
             # SQLAlchemy reads both as parts of an address, and MLflow makes folders of the escaped name.

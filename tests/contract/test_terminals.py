@@ -86,21 +86,33 @@ def test_a_run_id_is_never_folded(columns: str, folder: Path) -> None:
     assert b"\x1b" not in done.stdout
 
 
-def test_a_user_id_without_name_and_home_can_work(folder: Path, tmp_path: Path) -> None:
+def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedProcess[str]":
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv to become another user")
-    tmp_path.chmod(0o777)
-    bare = ["env", "-u", "HOME", "-u", "USER", "-u", "LOGNAME", "PYTHONDONTWRITEBYTECODE=1"]
+    bare = ["env", "-u", "HOME", "-u", "USER", "-u", "LOGNAME", "PYTHONDONTWRITEBYTECODE=1", f"DARKROOM_CACHE={cache}"]
     # This capability lets the other user read the interpreter, which may lie in root's home, and write nothing.
     capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", *capability]
-    arguments = ["audit", str(folder / "photos"), "--output", "audit"]
-    environment = os.environ | {"DARKROOM_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [*bare, *user, *COMMAND, *arguments], cwd=tmp_path, env=environment, capture_output=True, check=False
-    )
+    return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_a_user_id_without_name_and_home_can_work(folder: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    photos = str(folder / "photos")
+    done = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "audit" / "audit.html").stat().st_uid == 12345
+
+
+@pytest.mark.parametrize("verb", ["run", "audit", "compile", "ui"])
+def test_a_folder_that_cannot_be_written_is_named(verb: str, folder: Path, tmp_path: Path) -> None:
+    data = {"run": ["--data"], "compile": ["--data"], "audit": [], "ui": None}[verb]
+    arguments = [] if data is None else [*data, str(folder / "photos")]
+    tmp_path.chmod(0o755)
+    done = as_nobody(verb, *arguments, cwd=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode == 2, done.stderr
+    assert "must be writable; it is not" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("module", ["pipelines.cli", "components.train", "components.preprocess", "components.deploy"])
