@@ -64,7 +64,7 @@ def _build_images(arguments: argparse.Namespace) -> int:
     for image in arguments.image or images.IMAGES:
         gpu = arguments.gpu and image == "train"
         sizes[images.image_name(image, gpu=gpu)] = images.build(image, options)
-        print(f"Its bill of materials: {images.write_sbom(image, gpu=gpu)}", file=sys.stderr)
+        show.line(f"Its bill of materials: {images.write_sbom(image, gpu=gpu)}", to_stderr=True)
     if arguments.json:
         show.as_json(sizes)
     else:

@@ -17,7 +17,6 @@ from typing import Any, Final, TextIO
 
 from components.contract.address import redact
 from components.contract.errors import DarkroomError
-from components.contract.outputs import full_disk_error
 from components.contract.text import escape_log_records, printable
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
@@ -58,6 +57,8 @@ def running_step(name: str) -> Iterator[None]:
         _note(step=name, event="failed", error=redact(str(error)), kind=type(error).__name__)
         raise
     except OSError as error:
+        from components.contract.outputs import full_disk_error  # imports fcntl, which Windows lacks
+
         refusal = full_disk_error(error)
         _note(
             step=name,
@@ -184,6 +185,8 @@ def _code_of(main: Callable[[], int | None]) -> int:
             raise
         return 0
     except OSError as error:
+        from components.contract.outputs import full_disk_error  # imports fcntl, which Windows lacks
+
         refusal = full_disk_error(error)
         if refusal is None:
             return _bug()
