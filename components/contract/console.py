@@ -130,7 +130,6 @@ def exit_code(main: Callable[[], int | None]) -> int:
 
     A bug keeps its traceback, without the secrets of addresses, and Python's own exit code 1.
     """
-    require_posix()
     escape_log_records()
     _require_home()
     with _safe_streams() as output:
@@ -245,3 +244,6 @@ def _note(**event: object) -> None:
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": time.time(), **event}) + "\n")
+
+
+require_posix()  # every program imports this module first: the next import may need fcntl
