@@ -24,8 +24,8 @@ Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argume
 
 
 def add_images(verb: Verb) -> None:
-    """Adds `darkroom images build` and `darkroom images push`."""
-    images = verb("images", _build_images, "build the container images, or push them to a registry")
+    """Adds `darkroom images build`, `darkroom images push` and `darkroom images pin`."""
+    images = verb("images", _build_images, "build the container images, push them to a registry, or pin what they need")
     actions = images.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -42,9 +42,14 @@ def add_images(verb: Verb) -> None:
     push = action("push", _push_images, "push the images and print their digests, which `darkroom submit` then uses")
     push.add_argument("registry", metavar="REGISTRY", help="such as registry.example.org/team")
 
+    pin = action(
+        "pin", _pin_images, "write the digests of the base image and of k8s/'s public images behind their tags"
+    )
+
     for parser in (build, push):
         parser.add_argument("--image", action="append", choices=IMAGES, help="only this one; may be repeated")
         parser.add_argument("--gpu", action="store_true", help="the image of train that holds CUDA")
+    for parser in (build, push, pin):
         parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
 
@@ -57,7 +62,9 @@ def _build_images(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     sizes = {}
     for image in arguments.image or images.IMAGES:
-        sizes[images.image_name(image, gpu=arguments.gpu and image == "train")] = images.build(image, options)
+        gpu = arguments.gpu and image == "train"
+        sizes[images.image_name(image, gpu=gpu)] = images.build(image, options)
+        show.line(f"Its bill of materials: {images.write_sbom(image, gpu=gpu)}", to_stderr=True)
     if arguments.json:
         show.as_json(sizes)
     else:
@@ -77,6 +84,17 @@ def _push_images(arguments: argparse.Namespace) -> int:
         show.as_json(digests)
     else:
         print(*digests.values(), sep="\n")
+    return 0
+
+
+def _pin_images(arguments: argparse.Namespace) -> int:
+    from pipelines import pins, show
+
+    digests = pins.pin()
+    if arguments.json:
+        show.as_json(digests)
+    else:
+        print(*(f"{name}@{digest}" for name, digest in digests.items()), sep="\n")
     return 0
 
 

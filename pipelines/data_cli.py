@@ -51,8 +51,6 @@ def _add(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from rich.table import Table
-
     from pipelines import show, versions
 
     found = versions.versions()
@@ -62,14 +60,12 @@ def _list(arguments: argparse.Namespace) -> int:
     if not found:
         show.line("No data are under DVC here: darkroom data add PATH --name NAME")
         return 0
-    table = Table()
-    for name in ("data", "version", "date", "files", "size", "what"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for version in found:
         size = show.megabytes(version.num_bytes) if version.num_bytes is not None else ""
-        table.add_row(version.path, version.commit[:12], version.date, f"{version.num_files or 1:,}", size,
-                      version.subject)  # fmt: skip
-    show.console().print(table, markup=False)
+        files = f"{version.num_files or 1:,}"
+        rows.append([version.commit[:12], version.path, version.date, files, size, version.subject])
+    show.listing(show.console(), ("version", "data", "date", "files", "size", "what"), rows, folded="what")
     return 0
 
 

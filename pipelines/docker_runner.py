@@ -194,8 +194,11 @@ def check_mounts(containers: Containers) -> None:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator["DockerClient"]:
+def connected(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
     """A client of the engine.
+
+    Args:
+        purpose: what the engine is needed for.
 
     Raises:
         EngineError: there is none, or it refuses us.
@@ -207,9 +210,9 @@ def connected() -> Iterator["DockerClient"]:
         client = docker.from_env()
         client.ping()
     except DockerException as error:
-        raise EngineError(f"A running container engine is needed for --runner docker; none answers: {error}. Start "
-                          "Docker, join its group, or name it with DOCKER_HOST. Without containers: "
-                          "--runner subprocess.") from None  # fmt: skip
+        without = " Without containers: --runner subprocess." if purpose == "--runner docker" else ""
+        raise EngineError(f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
+                          f"join its group, or name it with DOCKER_HOST.{without}") from None  # fmt: skip
     try:
         yield client
     finally:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,7 +24,19 @@ DIGESTS_PATH: Final = Path("build/images.json")
 """Where `push` writes the digests, and where `darkroom submit` finds them."""
 SOURCE_LABEL: Final = "org.darkroom.source"
 """Carries `source_digest`, so that an image that holds other code than the source tree is noticed."""
-PUBLIC_BASE: Final = "python:3.11-slim"
+_BASE_ARGUMENT: Final = re.compile(r"^ARG BASE_IMAGE=(\S+)", re.MULTILINE)
+
+
+def _public_base() -> str:
+    """The base image that the Dockerfile names, with its digest if it is pinned."""
+    try:
+        named = _BASE_ARGUMENT.search((SOURCE_DIR / DOCKERFILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:  # installed without the source tree, where nothing is built
+        named = None
+    return named[1] if named else "python:3.11-slim"
+
+
+PUBLIC_BASE: Final = _public_base()
 
 
 class EngineError(DarkroomError):
@@ -90,6 +103,27 @@ def build(image: str, options: BuildOptions) -> int:
         "build", *build_arguments(image, options), "--tag", name, str(SOURCE_DIR), what=f"building {name}", show=True
     )
     return int(_docker("image", "inspect", "--format", "{{.Size}}", name, what=f"looking at {name}"))
+
+
+def write_sbom(image: str, *, gpu: bool = False) -> Path:
+    """Writes the bill of materials of an image that has been built: what is installed in it, as CycloneDX.
+
+    Raises:
+        EngineError: there is no engine or no such image.
+    """
+    from components.contract.outputs import write_json
+    from pipelines import inventory, sbom
+
+    name = image_name(image, gpu=gpu)
+    what = f"listing what is in {name}; build it with `make images`"
+    image_id, created = _docker("image", "inspect", "--format", "{{.Id}} {{.Created}}", name, what=what).split()
+    program = Path(inventory.__file__).read_text(encoding="utf-8")
+    command = ("run", "--rm", "--interactive", "--network", "none", "--entrypoint", "python3", name, "-")
+    contents = json.loads(_docker(*command, what=what, standard_input=program))
+    path = sbom.sbom_path(name)
+    lock = "train-gpu" if gpu and image == "train" else image
+    write_json(path, sbom.bill_of_materials(name, image_id, created, lock, contents))
+    return path
 
 
 def build_arguments(image: str, options: BuildOptions) -> list[str]:
@@ -170,12 +204,14 @@ def read_digests() -> dict[str, str]:
     return digests
 
 
-def _docker(*arguments: str, what: str, show: bool = False) -> str:
+def _docker(*arguments: str, what: str, show: bool = False, standard_input: str = "") -> str:
     try:
         done = launcher.run(
-            launcher.program("docker", *arguments), stdout=sys.stderr if show else subprocess.PIPE,
+            launcher.program("docker", *arguments),
+            input_text=standard_input,
+            stdout=sys.stderr if show else subprocess.PIPE,
             stderr=sys.stderr if show else subprocess.PIPE,
-        )  # fmt: skip
+        )
     except FileNotFoundError:
         raise EngineError("A container engine is needed; no `docker` was found on PATH. Install Docker Engine, "
                           "or Podman with its docker command.") from None  # fmt: skip

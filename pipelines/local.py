@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -135,6 +136,8 @@ def _run_tasks(
         "MLFLOW_RUN_ID": mlflow_run.run_id or "",
         EVENTS_VARIABLE: str(events_path.resolve()),
         "PYTHONUNBUFFERED": "1",
+        # KFP reads the steps' lines in the locale's encoding: no other may be set, and no character may be refused.
+        "PYTHONIOENCODING": ":backslashreplace",
     }
     if limits is not None:
         containers = docker_runner.containers_of(folder.path, params, environment, limits)
@@ -341,14 +344,26 @@ def _die_with(pipe: int, run_id: str | None) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _with_quoted_python(command: list[str], executable: str) -> list[str]:
+    """The task's command with this interpreter, in place of KFP 2.17's own replacement.
+
+    KFP puts the path unquoted into the script of `sh -c`, which fails in a folder with a blank in its name. It also
+    replaces python3 in the arguments, where it can be a part of the user's paths.
+    """
+    shell, options, script, *rest = command
+    return [shell, options, script.replace("python3", shlex.quote(executable)), *rest]
+
+
 def _main(pipe: str) -> None:
     given = json.load(sys.stdin)
     containers = docker_runner.Containers.from_json(given["containers"]) if "containers" in given else None
     _die_with(int(pipe), containers.run_id if containers else None)
     from kfp import local
+    from kfp.local import subprocess_task_handler
 
     from pipelines.training import training
 
+    subprocess_task_handler.replace_python_executable = _with_quoted_python
     runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=given["pipeline_root"])
     with docker_runner.watching(containers.run_id) if containers else contextlib.nullcontext():

@@ -1,9 +1,12 @@
 """What the command line shows: lines of the steps as they come, tables of results, or JSON."""
 
+import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +18,11 @@ from components.evaluate.wording import estimate
 
 if TYPE_CHECKING:
     from pipelines.runs import Removal, RunFolder
+
+SUMMARY_FRAME: Final = 17
+"""The width of the summary's frame and first column."""
+FOLDED_WIDTH: Final = 16
+"""The least width of the one column that a listing may fold."""
 
 
 class PlainConsole(Console):
@@ -37,7 +45,10 @@ def line(text: str, *, to_stderr: bool = False, flush: bool = False) -> None:
 
 def as_json(result: object) -> None:
     """The result, and nothing else, on standard output."""
-    print(json_text(result, indent=2, default=str))
+    text = json_text(result, indent=2, default=str)
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        text = json.dumps(json.loads(text), indent=2)
+    print(text)
 
 
 def decisions(out: Console, resolution: Resolution) -> None:
@@ -88,13 +99,19 @@ def summary(out: Console, results: dict[str, Any]) -> None:
         "report": results["report"],
         "seconds": f"{seconds['total']:.1f} in all ({steps})",
     }
-    table = Table(title=f"Run {results['run_id']}", show_header=False, title_justify="left")
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows.items():
-        table.add_row(name, text)
+    title = f"Run {results['run_id']}"
     out.print()
-    out.print(table, soft_wrap=False, markup=False)
+    if cell_len(results["report"]) + SUMMARY_FRAME > out.width:
+        out.print(title, markup=False)
+        for name, text in rows.items():
+            out.print(f"{name:<10}  {text}", markup=False)
+    else:
+        table = Table(title=title, show_header=False, title_justify="left")
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, text in rows.items():
+            table.add_row(name, text)
+        out.print(table, soft_wrap=False, markup=False)
     out.print("Next:")
     for command, text in (
         ("darkroom serve", "the service, on port 3000"),
@@ -114,18 +131,43 @@ def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> Non
     if not states:
         out.print("There are no runs in this folder: darkroom run --data PHOTOS")
         return
-    table = Table()
-    for name in ("run", "started", "status", "data", "model", "test accuracy", "verdict", "size"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for folder, state, results in states:
         cells = ["", "", ""]
         if results is not None:
             cells = [results["model"]["name"], _figure(results["test"]["accuracy"]), results["gate"]["verdict"]]
-        table.add_row(state.run_id, state.started[:16], state.status, state.data, *cells, megabytes(folder.num_bytes))
-    out.print(table, markup=False)
+        rows.append([state.run_id, state.started[:16], state.status, state.data, *cells, megabytes(folder.num_bytes)])
+    columns = ("run", "started", "status", "data", "model", "test accuracy", "verdict", "size")
+    listing(out, columns, rows, folded="data")
     for _, state, _ in states:
         if state.error:
             out.print(f"{state.run_id} {state.status}: {state.error.splitlines()[0]}", markup=False)
+
+
+def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, folded: str) -> None:
+    """Prints a table, or a block of lines for each row if the terminal is too narrow: no id is ever folded or cut.
+
+    Args:
+        out: where.
+        columns: the headings; the first is of the ids.
+        rows: the cells, as many as there are headings.
+        folded: the one column that is folded to save width.
+    """
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    widths[columns.index(folded)] = min(widths[columns.index(folded)], FOLDED_WIDTH)
+    if sum(widths) + 3 * len(widths) + 1 > out.width:
+        for identifier, *cells in rows:
+            out.print(identifier, style="bold", markup=False)
+            for name, cell in zip(columns[1:], cells, strict=True):
+                if cell:
+                    out.print(f"  {name:<{max(map(len, columns[1:]))}}  {cell}", markup=False)
+        return
+    table = Table()
+    for name in columns:
+        table.add_column(name, no_wrap=name != folded, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table, soft_wrap=False, markup=False)
 
 
 def removals(out: Console, planned: "list[Removal]", *, dry_run: bool, as_json_text: bool) -> None:

@@ -1,18 +1,22 @@
 """What every program of Darkroom does at its rim: log lines, the note of a step's time, and the exit code."""
 
+import codecs
 import contextlib
+import importlib.util
+import io
 import json
 import logging
 import os
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Final, TextIO
 
 from components.contract.address import redact
 from components.contract.errors import DarkroomError
-from components.contract.outputs import full_disk_error
 from components.contract.text import escape_log_records, printable
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
@@ -53,6 +57,8 @@ def running_step(name: str) -> Iterator[None]:
         _note(step=name, event="failed", error=redact(str(error)), kind=type(error).__name__)
         raise
     except OSError as error:
+        from components.contract.outputs import full_disk_error  # imports fcntl, which Windows lacks
+
         refusal = full_disk_error(error)
         _note(
             step=name,
@@ -92,12 +98,73 @@ _running: str | None = None
 """The step that this process runs."""
 
 
+PLAIN: Final = dict(
+    zip("…–−’“”×→·●○≤≥²", ("...", "-", "-", "'", '"', '"', "x", "->", "-", "*", "o", "<=", ">=", "2"), strict=True)
+)
+"""What a terminal shows instead of a sign that its encoding lacks."""
+
+
+class StandardStream(io.FileIO):
+    """Standard output or error: neither a reader that leaves, such as `head`, nor a full disk ends the work.
+
+    Attributes:
+        failure: why the stream could not be written; everything after it is dropped. None if it works.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Writes, or drops the content after a failure."""
+        if self.failure is None:
+            try:
+                return super().write(content)
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                self.failure = error
+        return len(content)
+
+
 def exit_code(main: Callable[[], int | None]) -> int:
     """Runs a program: a `DarkroomError` becomes one message on standard error and exit code 2.
 
     A bug keeps its traceback, without the secrets of addresses, and Python's own exit code 1.
     """
     escape_log_records()
+    _require_home()
+    with _safe_streams() as output:
+        code = _code_of(main)
+    failure = output and output.failure
+    if code == 0 and failure and not isinstance(failure, BrokenPipeError | ConnectionResetError):
+        print(
+            f"darkroom: Standard output must be writable; it is not: {failure.strerror}. The work is done, but its "
+            "output is incomplete. Redirect it to another file and run the command again.",
+            file=sys.stderr,
+        )
+        return MENDABLE
+    return code
+
+
+def require_posix() -> None:
+    """Ends the program with exit code 2 on Windows, before an import fails."""
+    if importlib.util.find_spec("fcntl") is None:
+        print(
+            "darkroom: Darkroom needs Linux, macOS, or Windows with WSL2; this is Windows without WSL2. Install WSL2 "
+            "(wsl --install), open its Linux, and install and run Darkroom there.",
+            file=sys.stderr,
+        )
+        sys.exit(MENDABLE)
+
+
+def _require_home() -> None:
+    """Libraries look for their settings at home; a user id without a name may have none, as in a container."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
+def _code_of(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except DarkroomError as error:
@@ -112,11 +179,13 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("darkroom: stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of our output, such as `head`, has left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as leaving:  # argparse, after --help
+        if leaving.code not in (None, 0):
+            raise
         return 0
     except OSError as error:
+        from components.contract.outputs import full_disk_error  # imports fcntl, which Windows lacks
+
         refusal = full_disk_error(error)
         if refusal is None:
             return _bug()
@@ -132,8 +201,49 @@ def _bug() -> int:
     return BUG
 
 
+@contextlib.contextmanager
+def _safe_streams() -> Iterator[StandardStream | None]:
+    """Replaces standard output and error, if they are the process's own, until the block ends; yields the output."""
+    originals = sys.stdout, sys.stderr
+    output, sys.stdout = _safe_stream(sys.stdout, sys.__stdout__, 1)
+    _, sys.stderr = _safe_stream(sys.stderr, sys.__stderr__, 2)
+    try:
+        yield output
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = originals
+
+
+def _safe_stream(current: TextIO | None, original: TextIO | None, number: int) -> tuple[StandardStream | None, TextIO]:
+    if current is None:  # closed by the caller: >&-
+        return None, Path(os.devnull).open("w", encoding="utf-8")
+    if current is not original:  # a test's
+        return None, current
+    current.flush()
+    raw = StandardStream(number, "w", closefd=False)
+    text = io.TextIOWrapper(
+        io.BufferedWriter(raw), current.encoding, errors=PLAIN_ERRORS, line_buffering=number == 2 or raw.isatty()
+    )
+    return raw, text
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    plain = "".join(PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs)
+    return plain, error.end
+
+
+PLAIN_ERRORS: Final = "darkroom.plain"
+codecs.register_error(PLAIN_ERRORS, _plain)
+
+
 def _note(**event: object) -> None:
     path = os.environ.get(EVENTS_VARIABLE)
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": time.time(), **event}) + "\n")
+
+
+require_posix()  # every program imports this module first: the next import may need fcntl

@@ -136,6 +136,7 @@ def run(
     timeout_seconds: float | None = None,
     stdout: int | IO[Any] = subprocess.PIPE,
     stderr: int | IO[Any] = subprocess.PIPE,
+    input_text: str = "",
     start_new_session: bool = False,
     close_fds: bool = True,
 ) -> "subprocess.CompletedProcess[str]":
@@ -148,6 +149,7 @@ def run(
         timeout_seconds: after which it is ended.
         stdout: where its output goes.
         stderr: where its errors go.
+        input_text: what it reads from standard input.
         start_new_session: whether a Ctrl-C at the terminal leaves it running.
         close_fds: False lets it inherit the locks that this process holds.
 
@@ -160,7 +162,7 @@ def run(
         cwd=cwd,
         env=environment() if env is None else env,
         timeout=timeout_seconds,
-        stdin=subprocess.DEVNULL,
+        input=input_text,
         stdout=stdout,
         stderr=stderr,
         start_new_session=start_new_session,

@@ -56,21 +56,35 @@ PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND"
 
 
 def tracking_uri(home: Path = HOME) -> str:
-    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made."""
+    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made.
+
+    Raises:
+        TrackingError: the folder cannot be made, or the address is invalid.
+    """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not uri:
         folder = home / "mlflow"
-        folder.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrackingError(
+                f"The folder {home.resolve()} must be writable; it is not: {error.strerror}. Run Darkroom in a folder "
+                "of your own: cd there, and name params and data by their full paths."
+            ) from None
+        path = (folder / "mlflow.db").resolve()
+        if "%" in str(path) or "?" in str(path):
+            # SQLAlchemy reads both as parts of an address, and MLflow makes folders of the escaped name.
+            path = folder / "mlflow.db"
+        uri = f"sqlite:///{path}"
     if not re.match(r"[a-z][a-z0-9+.-]*://|arn:", uri) or uri.startswith(("file:", "databricks")):
         raise TrackingError(
             "MLFLOW_TRACKING_URI must be the address of an MLflow server, such as http://localhost:5000, or of a "
             f"database, such as sqlite:///mlflow.db; found {redact(uri)!r}{_hint(uri)}. Unset it to keep the runs in "
             f"{home / 'mlflow'}."
         )
-    path = sqlite_file(uri)
-    if path is not None and path.is_file():
-        follow_moved_store(path)
+    store = sqlite_file(uri)
+    if store is not None and store.is_file():
+        follow_moved_store(store)
     return driver_uri(uri)
 
 

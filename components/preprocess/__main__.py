@@ -7,11 +7,12 @@ from pathlib import Path
 from components.contract.console import exit_code, running_step
 from components.contract.params import load_params
 from components.contract.resolve import resolve
-from components.preprocess.source import probe
-from components.preprocess.step import preprocess
 
 
 def main() -> None:
+    from components.preprocess.source import probe  # not on Windows, where `exit_code` says what is needed
+    from components.preprocess.step import preprocess
+
     parser = argparse.ArgumentParser(prog="python -m components.preprocess", description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the params file")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value")

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
         if address is None:
             folder = stack.enter_context(_studies_folder())
             stack.enter_context(_alone(folder / f"{name}.lock"))
-            address = f"sqlite:///{(folder / 'studies.db').resolve()}"
+            address = f"sqlite:///{quote(str((folder / 'studies.db').resolve()))}"
         study = _study(driver_uri(address), name, fingerprint, tune, epochs, stack)
         try:
             yield study

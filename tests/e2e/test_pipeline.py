@@ -1,4 +1,7 @@
-"""Real pictures through all the steps, by the real KFP runner, to a service that has answered."""
+"""Real pictures through all the steps, by the real KFP runner, to a service that has answered.
+
+All of it in a folder, and by an interpreter, whose names hold what shells, patterns and addresses give a meaning.
+"""
 
 import json
 import os
@@ -17,6 +20,7 @@ from components.contract.dataset import read_info
 from components.contract.deployment import read_deployment
 from components.contract.evaluation import read_evaluation
 from components.contract.params import dump_section, load_params
+from components.contract.tracking import tracking_uri
 from tests.e2e.processes import marked, wait_for
 from tests.made import CLASS_NAMES, make_photos
 
@@ -26,16 +30,22 @@ SMALL = (
 )  # fmt: skip
 
 
+FOLDER = "Mein Büro/[1] 'one' \"two\" $HOME & python3; #100%41?"
+
+
 def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
+    python = str(cwd / "my environment" / "bin" / "python")
     return subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", *arguments], cwd=cwd, text=True, env=os.environ | environment,
+        [python, "-m", "pipelines.cli", *arguments], cwd=cwd, text=True, env=os.environ | environment,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("workspace")
+    folder = tmp_path_factory.mktemp("workspace") / FOLDER
+    folder.mkdir(parents=True)
+    (folder / "my environment").symlink_to(sys.prefix)
     make_photos(folder / "my photos", per_class=40)
     (folder / "my photos" / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
     (folder / "my photos" / "notes.txt").write_text("not a photo either")
@@ -97,11 +107,14 @@ def test_a_person_sees_the_steps_and_not_the_noise(finished: tuple[dict[str, Any
     assert "Traceback" not in shown
 
 
-def test_one_mlflow_run_holds_all_steps_and_has_ended(workspace: Path, finished: tuple[dict[str, Any], str]) -> None:
+def test_one_mlflow_run_holds_all_steps_and_has_ended(
+    workspace: Path, finished: tuple[dict[str, Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
 
     summary, _ = finished
-    client = MlflowClient(f"sqlite:///{workspace}/.darkroom/mlflow/mlflow.db")
+    monkeypatch.chdir(workspace)
+    client = MlflowClient(tracking_uri())
     experiments = [experiment.name for experiment in client.search_experiments() if experiment.name != "Default"]
     assert experiments == ["my-photos"]
     found = client.search_runs([client.get_experiment_by_name("my-photos").experiment_id])

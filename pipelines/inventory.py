@@ -1,0 +1,68 @@
+"""What is installed in an image, as JSON on standard output. Fed to the image's own Python: standard library only.
+
+{"python": version, "packages": [name, version, and the fields of the licence], "system": the distribution's id and
+version, "debian": [package, version, architecture]}
+"""
+
+import json
+import platform
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+STATUS = Path("/var/lib/dpkg/status")
+
+
+def python_packages() -> list[dict[str, Any]]:
+    """Name, version and licence fields of every distribution that this Python finds."""
+    found: dict[str, dict[str, Any]] = {}
+    for package in distributions():
+        fields = package.metadata
+        found[fields["Name"]] = {
+            "name": fields["Name"],
+            "version": package.version,
+            "expression": fields["License-Expression"],
+            "licence": fields["License"],
+            "classifiers": [
+                value.rpartition(" :: ")[2]
+                for value in fields.get_all("Classifier") or []
+                if value.startswith("License")
+            ],
+        }
+    return [found[name] for name in sorted(found)]
+
+
+def debian_packages(status: str) -> list[dict[str, str]]:
+    """Name, version and architecture of every installed package, from the text of dpkg's status file."""
+    packages = []
+    for paragraph in status.split("\n\n"):
+        lines = (line.partition(": ") for line in paragraph.splitlines() if not line.startswith(" "))
+        fields = {key: value for key, _, value in lines}
+        if fields.get("Status", "").endswith(" installed"):
+            packages.append(
+                {"name": fields["Package"], "version": fields["Version"], "architecture": fields["Architecture"]}
+            )
+    return packages
+
+
+def main() -> None:
+    """Prints the inventory."""
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        system = {}
+    status = STATUS.read_text(encoding="utf-8") if STATUS.is_file() else ""
+    json.dump(
+        {
+            "python": platform.python_version(),
+            "packages": python_packages(),
+            "system": {"id": system.get("ID", "linux"), "version": system.get("VERSION_ID", "")},
+            "debian": debian_packages(status),
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The project in a folder of any name, and on machines with another Python.
+
+The whole pipeline in such a folder: tests/e2e/test_pipeline.py.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.local import _with_quoted_python
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("my project", "[1]", "it's", 'a "quote"', "$HOME", "100%41", "#1", "what?", "Büro", "python3", "a;b & c")
+BAD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n'
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_of_kfp_runs_by_an_interpreter_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    from kfp.local.subprocess_task_handler import run_local_subprocess
+
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "env").symlink_to(sys.prefix)
+    script = 'program="$(mktemp)"\nprintf "%s" "$0" > "$program"\npython3 "$program" "$@" > "$1/out"\n'
+    program = "import sys; print(sys.executable); print(sys.argv[2])"
+    command = ["sh", "-ec", script, program, str(tmp_path), f"/data/{name}/python3/photos"]
+    interpreter = str(tmp_path / name / "env" / "bin" / "python")
+    assert run_local_subprocess(_with_quoted_python(command, interpreter)) == 0
+    assert (tmp_path / "out").read_text().splitlines() == [interpreter, f"/data/{name}/python3/photos"]
+
+
+@pytest.mark.parametrize("name", ["100%41", "what?", "it's [1] $HOME #1"])
+def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, _empty_store: Path, tmp_path: Path) -> None:
+    store = tmp_path / name / ".darkroom" / "mlflow" / "mlflow.db"
+    store.parent.mkdir(parents=True)
+    shutil.copy(_empty_store, store)
+    program = (
+        "import os; from components.contract.tracking import create_run, tracking_uri; "
+        "os.environ['MLFLOW_TRACKING_URI'] = tracking_uri(); print(create_run(experiment='photos', name='one').run_id)"
+    )
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path / name, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with contextlib.closing(sqlite3.connect(store)) as database:
+        assert database.execute("SELECT run_uuid FROM runs").fetchall() == [(done.stdout.strip(),)]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A PATH with the tools of a bare system and a Python that is too old; nothing is installed for real."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("sh", "rm", "mkdir", "touch", "chmod"):
+        (folder / tool).symlink_to(str(shutil.which(tool)))
+    write(folder / "python3", BAD_PYTHON)
+    return folder
+
+
+def write(path: Path, script: str) -> None:
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def environment_script(programs: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = ["sh", "requirements/environment.sh", str(programs.parent / "env"), *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"PATH": str(programs)}, capture_output=True, text=True, check=False
+    )
+
+
+def test_without_a_python_that_fits_and_without_uv_the_message_says_what_to_install(programs: Path) -> None:
+    done = environment_script(programs)
+    assert done.returncode == 2
+    assert "Python 3.11, 3.12 or 3.13 with its venv module is needed, or uv to fetch one" in done.stderr
+
+
+def test_a_named_python_that_does_not_fit_is_named_with_its_version(programs: Path) -> None:
+    done = environment_script(programs, "python3")
+    assert done.returncode == 2
+    assert "PYTHON=python3 is Python 3.9.1. Name another: make PYTHON=" in done.stderr
+
+
+def test_uv_fetches_a_python_where_none_fits(programs: Path) -> None:
+    """uv itself is replaced by a program that notes what it is asked for: a fetch needs a network."""
+    log = programs.parent / "log"
+    write(programs / "uv", f'#!/bin/sh\necho "$@" >> {log}\n')
+    done = environment_script(programs)
+    assert done.returncode == 0, done.stderr
+    assert "uv looks for Python 3.12, or fetches it" in done.stdout
+    venv, packages, project = log.read_text().splitlines()
+    assert venv == f"venv --quiet --clear --seed --python 3.12 {programs.parent / 'env'}"
+    assert "--require-hashes" in packages
+    assert project.endswith("--editable .")
+
+
+def test_a_fetch_that_fails_says_what_to_do(programs: Path) -> None:
+    write(programs / "uv", "#!/bin/sh\necho 'error: no network' >&2\nexit 1\n")
+    done = environment_script(programs)
+    assert done.returncode == 2
+    assert "error: no network" in done.stderr
+    assert "uv could not fetch one" in done.stderr
+
+
+def test_make_reads_its_folder_whatever_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "it's [1] $HOME 100% #1 Büro"
+    folder.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "pyproject.toml").touch()
+    (folder / "requirements").mkdir()
+    (folder / "requirements" / "laptop.txt").touch()
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    write(folder / ".venv" / "bin" / "python", '#!/bin/sh\necho "$PWD"; echo "$PATH"; echo "$@"\n')
+    (folder / ".venv" / ".ready").touch()
+    done = subprocess.run(["make", "ui"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    where, path, arguments = done.stdout.splitlines()
+    assert where == str(folder)
+    assert path.startswith(f"{folder}/.venv/bin:")
+    assert arguments == "-P -m pipelines.cli ui"

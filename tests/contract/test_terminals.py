@@ -1,0 +1,135 @@
+"""The command in the surroundings that people have: pipes that close, full disks, old terminals, no home, Windows."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.contract.console import StandardStream
+from tests.made import make_photos
+
+RUN_ID = "20260101-000000-abcd"
+COMMAND = (sys.executable, "-m", "pipelines.cli")
+VERBS = (["--help"], ["runs"], ["runs", "--json"], ["audit", "photos"], ["audit", "photos", "--json"])
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+LATIN_1 = {"PYTHONIOENCODING": "latin-1"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with photos and a failed run."""
+    path = tmp_path_factory.mktemp("work")
+    make_photos(path / "photos", per_class=4)
+    (path / "runs" / RUN_ID).mkdir(parents=True)
+    state = {"run_id": RUN_ID, "status": "failed", "started": "2026-01-01T00:00:00", "data": "/home/me/photos of cats",
+             "error": "2 × 2 …"}  # fmt: skip
+    (path / "runs" / RUN_ID / "run.json").write_text(json.dumps(state))
+    return path
+
+
+def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, env=os.environ | environment, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", VERBS, ids=" ".join)
+def test_a_reader_that_leaves_is_no_error(arguments: list[str], folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert b"Broken" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", VERBS[:-1], ids=" ".join)
+def test_a_full_disk_behind_the_output_is_one_line(arguments: list[str], folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"Standard output must be writable; it is not: No space left on device." in done.stderr
+
+
+def test_a_closed_output_is_no_error(folder: Path) -> None:
+    command = " ".join([*COMMAND, "runs"])
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], cwd=folder, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("environment", [ASCII, LATIN_1], ids=["ASCII", "Latin-1"])
+@pytest.mark.parametrize("arguments", VERBS[1:], ids=" ".join)
+def test_a_terminal_without_unicode_shows_plain_signs(
+    arguments: list[str], environment: dict[str, str], folder: Path
+) -> None:
+    done = darkroom(*arguments, cwd=folder, **environment)
+    assert done.returncode == 0, done.stderr
+    assert b"UnicodeEncodeError" not in done.stderr
+    text = done.stdout.decode("ascii" if environment is ASCII else "latin-1")
+    if arguments == ["runs"]:
+        assert f"{RUN_ID} failed: 2 {'x' if environment is ASCII else '×'} 2 ..." in text
+    if "--json" in arguments:
+        assert json.loads(text)
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "80", "200"])
+def test_a_run_id_is_never_folded(columns: str, folder: Path) -> None:
+    done = darkroom("runs", cwd=folder, COLUMNS=columns, TERM="dumb", NO_COLOR="1")
+    lines = done.stdout.decode().splitlines()
+    assert any(line.strip(" │").startswith(RUN_ID) for line in lines)
+    assert b"\x1b" not in done.stdout
+
+
+def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedProcess[str]":
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root and setpriv to become another user")
+    bare = ["env", "-u", "HOME", "-u", "USER", "-u", "LOGNAME", "PYTHONDONTWRITEBYTECODE=1", f"DARKROOM_CACHE={cache}"]
+    # This capability lets the other user read the interpreter, which may lie in root's home, and write nothing.
+    capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", *capability]
+    return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_a_user_id_without_name_and_home_can_work(folder: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    photos = str(folder / "photos")
+    done = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "audit" / "audit.html").stat().st_uid == 12345
+
+
+@pytest.mark.parametrize("verb", ["run", "audit", "compile", "ui"])
+def test_a_folder_that_cannot_be_written_is_named(verb: str, folder: Path, tmp_path: Path) -> None:
+    data = {"run": ["--data"], "compile": ["--data"], "audit": [], "ui": None}[verb]
+    arguments = [] if data is None else [*data, str(folder / "photos")]
+    tmp_path.chmod(0o755)
+    done = as_nobody(verb, *arguments, cwd=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode == 2, done.stderr
+    assert "must be writable; it is not" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", ["pipelines.cli", "components.train", "components.preprocess", "components.deploy"])
+def test_windows_gets_a_sentence_and_no_traceback(module: str, tmp_path: Path) -> None:
+    program = (
+        "import runpy, sys; sys.modules['fcntl'] = None; sys.argv = ['darkroom', 'runs']; "
+        f"runpy.run_module({module!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("darkroom: Darkroom needs Linux, macOS, or Windows with WSL2")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_stream_drops_what_follows_a_failure() -> None:
+    with Path("/dev/full").open("wb") as full:
+        stream = StandardStream(full.fileno(), "w", closefd=False)
+        assert (stream.write(b"one"), stream.write(b"two")) == (3, 3)
+        assert stream.failure is not None
