@@ -256,7 +256,7 @@ def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize
         num_bytes = num_pixels * max(stored + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
         num_bytes += _strip_pixels(image) * stored if file_format == "TIFF" else 0
         nanoseconds = 40.0 * num_pixels + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
-        if file_format == "BMP" and image.tile and image.tile[0][0] == "bmp_rle":
+        if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
             nanoseconds += 500.0 * len(data)  # unpacked in Python
     text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
     return DecodeCost(round(num_bytes), nanoseconds / 1e9, text)
@@ -271,9 +271,7 @@ def _strip_pixels(image: Image.Image) -> int:
     return min(width, image.width) * min(height, image.height) if is_sound else image.width * image.height
 
 
-def _jpeg_cost(
-    data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize
-) -> tuple[float, float]:
+def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
     """Bytes and nanoseconds."""
     frame, (height, width) = jpeg_frame(data), _least_size(image, size, resize)
     num_pixels = image.width * image.height
