@@ -5,8 +5,13 @@ what is ambiguous is refused. Who sends a header slowly, or does not read an ans
 """
 
 import asyncio
+import contextlib
+import functools
 import json
+import os
 import re
+import socket
+from pathlib import Path
 from typing import Any, Final
 
 import h11
@@ -32,6 +37,24 @@ def install() -> None:
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{GuardedProtocol.__name__}"
 
 
+@functools.cache
+def listeners() -> list[socket.socket]:
+    """Copies of the sockets that this process listens on.
+
+    BentoML's supervisor holds them as well. While this process answers its last requests they would let new clients
+    connect and wait in vain, until they are shut down.
+    """
+    copies = []
+    for entry in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):
+            copy = socket.socket(fileno=os.dup(int(entry.name)))
+            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                copies.append(copy)
+            else:
+                copy.close()
+    return copies
+
+
 class GuardedProtocol(H11Protocol):
     """One connection."""
 
@@ -44,6 +67,7 @@ class GuardedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        listeners()
         self._await_header()
         if len(self.connections) > MAX_CONNECTIONS:
             idle = [other for other in self.connections if isinstance(other, GuardedProtocol) and other._is_idle()]
@@ -52,6 +76,12 @@ class GuardedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        for listener in listeners():
+            with contextlib.suppress(OSError):  # another connection has done so
+                listener.shutdown(socket.SHUT_RDWR)
+        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         if self._header_timer is None and self._is_idle():
