@@ -161,7 +161,11 @@ class _Lane:
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.push(_Task(work, result, num_bytes), share, cost)
         self._dispatch()
-        return await result
+        try:
+            return await result
+        finally:
+            if result.cancelled():
+                self._queue.remove(lambda task: task.result.cancelled())
 
     def seconds_before(self, share: Share, cost: float) -> float:
         return self._queue.cost_before(share, cost) / self._num_threads
@@ -171,8 +175,6 @@ class _Lane:
             if self._num_bytes + self._queue.first.num_bytes > self._max_bytes and self._num_bytes:
                 return
             task = self._queue.pop()
-            if task.result.cancelled():
-                continue
             self._num_running += 1
             self._num_bytes += task.num_bytes
             running = task.result.get_loop().run_in_executor(self._threads, task.work)

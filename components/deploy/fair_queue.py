@@ -6,6 +6,7 @@ last idle, and the lowest tag goes first. One photo does not wait behind the 64 
 
 import heapq
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -53,6 +54,11 @@ class FairQueue(Generic[Item]):
         """Removes the next item."""
         self._clock, _, _, item = heapq.heappop(self._heap)
         return item
+
+    def remove(self, is_obsolete: Callable[[Item], bool]) -> None:
+        """Removes the items that need no turn any more."""
+        self._heap = [entry for entry in self._heap if not is_obsolete(entry[3])]
+        heapq.heapify(self._heap)
 
     @property
     def first(self) -> Item:

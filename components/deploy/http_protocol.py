@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,8 +39,8 @@ def install() -> None:
 
 
 @functools.cache
-def listeners() -> list[socket.socket]:
-    """Copies of the sockets that this process listens on.
+def listeners(port: int | None) -> list[socket.socket]:
+    """Copies of the sockets that this process listens on at a port.
 
     BentoML's supervisor holds them as well. While this process answers its last requests they would let new clients
     connect and wait in vain, until they are shut down.
@@ -48,7 +49,7 @@ def listeners() -> list[socket.socket]:
     for entry in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):
             copy = socket.socket(fileno=os.dup(int(entry.name)))
-            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and copy.getsockname()[1] == port:
                 copies.append(copy)
             else:
                 copy.close()
@@ -67,7 +68,7 @@ class GuardedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        listeners()
+        listeners(self._port())
         self._await_header()
         if len(self.connections) > MAX_CONNECTIONS:
             idle = [other for other in self.connections if isinstance(other, GuardedProtocol) and other._is_idle()]
@@ -78,7 +79,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        for listener in listeners():
+        for listener in listeners(self._port()):
             with contextlib.suppress(OSError):  # another connection has done so
                 listener.shutdown(socket.SHUT_RDWR)
         super().shutdown()
@@ -95,7 +96,7 @@ class GuardedProtocol(H11Protocol):
             self._header_timer = None
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "bad_request", "The request must be well formed HTTP/1.1 with one meaning; it is not.")
+        self._refuse(400, "bad_request", "The request must be well formed, with one meaning; it is not.")
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -110,6 +111,9 @@ class GuardedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         self._idle_since = self.loop.time()
         super().on_response_complete()
+
+    def _port(self) -> int | None:
+        return self.server[1] if self.server else None
 
     def _is_idle(self) -> bool:
         """Whether no whole header has arrived since the last answer."""
@@ -134,7 +138,11 @@ class GuardedProtocol(H11Protocol):
                 ("Connection", "close"),
                 ("X-Content-Type-Options", "nosniff"),
             ]
-            for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            for event in (
+                h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase),
+                h11.Data(data=body),
+                h11.EndOfMessage(),
+            ):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
