@@ -16,6 +16,7 @@ bit; other formats hold no checksum, and a flipped bit that leaves a valid code 
 import io
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Literal
 
@@ -36,6 +37,7 @@ from components.contract.formats import (
     reads_heif,
     unreadable,
 )
+from components.contract.headers import check_header, jpeg_frame
 from components.contract.modes import to_rgb
 
 MAX_BYTES: Final = 256 * 2**20
@@ -44,6 +46,11 @@ MIN_SIDE: Final = 4
 
 MAX_JPEG_SCANS: Final = 200
 """Real files hold far fewer; more are made to keep a decoder busy."""
+
+_EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
+"""For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
+_TURNING_BYTES: Final = 6
+"""For each pixel, while a photo is turned upright."""
 
 Resize = Literal["stretch", "crop", "pad"]
 
@@ -74,25 +81,61 @@ class Photo:
     format: str
 
 
-def decode(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> Photo:
+@dataclass(frozen=True)
+class DecodeCost:
+    """What decoding a photo takes, estimated from its header.
+
+    Attributes:
+        num_bytes: of memory, at the most.
+        seconds: on one core of a usual processor.
+        text: the photo in a few words: `a PNG of 9,000 × 9,000 pixels`.
+    """
+
+    num_bytes: int
+    seconds: float
+    text: str
+
+
+def accept_any(cost: DecodeCost) -> None:
+    """Lets every photo be decoded."""
+
+
+def decode(
+    data: bytes,
+    size: tuple[int, int],
+    resize: Resize = "stretch",
+    *,
+    admit: Callable[[DecodeCost], None] = accept_any,
+) -> Photo:
     """Decodes a photo and fits it to a size.
 
     Args:
         data: the file's content.
         size: (height, width) in pixels.
         resize: stretch to the size; crop the middle of the same shape first; or pad what remains with black.
+        admit: receives the cost before anything is decoded, and raises to prevent it.
 
     Raises:
         ImageError: the bytes are no usable photo. Its code is one of empty, not_an_image, format_not_allowed,
             truncated, corrupt, too_large, too_small, animated.
     """
-    if len(data) > MAX_BYTES:
-        raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this one has {len(data):,}.")
-    image = _open(data)
+    image = _open_bytes(data)
     mode, file_format = image.mode, _format(image)
+    admit(_cost(data, image, size, resize))
     stored = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
-    whole = _orient(stored, _orientation(image))
-    return Photo(_fit(whole, size, resize), whole, _upright_size(image), mode, file_format)
+    orientation, native_size = _orientation(image), _upright_size(image)
+    image.close()  # its own copy of the pixels is no longer needed
+    whole = _orient(stored, orientation)
+    return Photo(_fit(whole, size, resize), whole, native_size, mode, file_format)
+
+
+def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
+    """What `decode` with the same arguments takes, from the header alone.
+
+    Raises:
+        ImageError: the header is that of no usable photo.
+    """
+    return _cost(data, _open_bytes(data), size, resize)
 
 
 def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
@@ -106,6 +149,13 @@ def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
         ImageError: the header is that of no usable photo.
     """
     return _upright_size(_open(source))
+
+
+def _open_bytes(data: bytes) -> Image.Image:
+    if len(data) > MAX_BYTES:
+        raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this one has {len(data):,}.")
+    check_header(data)
+    return _open(data)
 
 
 def _open(source: bytes | BinaryIO) -> Image.Image:
@@ -193,6 +243,43 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
         inks = pixels.astype(np.uint16)
         pixels = ((inks[..., :3] * inks[..., 3:] + 127) // 255).astype(np.uint8)
     return pixels
+
+
+def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
+    """Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/test_headers.py."""
+    num_pixels, file_format = image.width * image.height, _format(image)
+    if file_format == "JPEG":
+        num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
+    else:
+        # Pillow's own copy, and the result in RGB.
+        stored = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
+        num_bytes = num_pixels * max(stored + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
+        num_bytes += _strip_pixels(image) * stored if file_format == "TIFF" else 0
+        nanoseconds = 40.0 * num_pixels + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
+        if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
+            nanoseconds += 500.0 * len(data)  # unpacked in Python
+    text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
+    return DecodeCost(round(num_bytes), nanoseconds / 1e9, text)
+
+
+def _strip_pixels(image: Image.Image) -> int:
+    """Of a TIFF: how many pixels libtiff unpacks at once."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    width = tags.get(ExifTags.Base.TileWidth, image.width)
+    height = tags.get(ExifTags.Base.TileLength, tags.get(ExifTags.Base.RowsPerStrip, image.height))
+    is_sound = isinstance(width, int) and isinstance(height, int)
+    return min(width, image.width) * min(height, image.height) if is_sound else image.width * image.height
+
+
+def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
+    """Bytes and nanoseconds."""
+    frame, (height, width) = jpeg_frame(data), _least_size(image, size, resize)
+    num_pixels = image.width * image.height
+    reserve = min(image.height // max(1, height), image.width // max(1, width))
+    num_decoded = num_pixels / max(scale for scale in (1, 2, 4, 8) if scale <= max(1, reserve)) ** 2
+    num_coefficients = num_pixels * frame.coefficients_per_pixel * frame.is_buffered
+    num_bytes = num_decoded * (24 if image.mode == "CMYK" else 7) + 2 * num_coefficients
+    return num_bytes, 15.0 * (num_decoded + len(data)) + num_pixels + num_coefficients * (1 + 0.5 * frame.num_scans)
 
 
 def _least_size(image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[int, int]:

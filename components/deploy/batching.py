@@ -1,4 +1,4 @@
-"""Photos of several requests through the graph together, without waiting for company.
+"""Photos of several requests through the graph together, without waiting for company, in fair order.
 
 A photo that finds a lane idle goes at once. What arrives while all run waits, and goes as the next batch: batches grow
 with the load. A batch that is alone has all cores, so that an idle service answers as fast as it can; those that run
@@ -7,12 +7,13 @@ beside each other share them, without waiting for each other at every layer.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+
+from components.deploy.fair_queue import FairQueue, Share
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -37,7 +38,7 @@ class Batcher(Generic[Row]):
         self._num_lanes = num_lanes
         self._threads = ThreadPoolExecutor(num_lanes, "inference")
         self._apart = ThreadPoolExecutor(1, "apart")
-        self._waiting: deque[tuple[np.ndarray, asyncio.Future[Any]]] = deque()
+        self._waiting: FairQueue[tuple[np.ndarray, asyncio.Future[Any]]] = FairQueue()
         self._lanes: set[asyncio.Task[Any] | None] = set()
         self._started: dict[asyncio.Task[Any] | None, float] = {}
         self.seconds_per_photo = 0.0
@@ -48,15 +49,16 @@ class Batcher(Generic[Row]):
         """How long the oldest batch has been running; 0 where there is none."""
         return time.monotonic() - min(self._started.values()) if self._started else 0.0
 
-    async def __call__(self, pixels: np.ndarray) -> Row:
+    async def __call__(self, pixels: np.ndarray, share: Share | None = None) -> Row:
         """The row for one photo.
 
         Args:
             pixels: uint8 (height, width, 3), RGB.
+            share: of the request that it belongs to; None if it is a request of its own.
         """
         loop = asyncio.get_running_loop()
         row: asyncio.Future[Row] = loop.create_future()
-        self._waiting.append((pixels, row))
+        self._waiting.push((pixels, row), share or Share(), 1.0)
         if len(self._lanes) < self._num_lanes:
             self._lanes.add(loop.create_task(self._work()))
         return await row
@@ -68,10 +70,10 @@ class Batcher(Generic[Row]):
     async def _work(self) -> None:
         """One lane, until nobody waits."""
         lane = asyncio.current_task()
-        while self._waiting:
+        while len(self._waiting):
             # Powers of two alone: a graph prepares itself anew for each size that it has not seen.
             size = 1 << (min(len(self._waiting), self._max_batch_size).bit_length() - 1)
-            batch = [self._waiting.popleft() for _ in range(size)]
+            batch = [self._waiting.pop() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]
             if batch:
                 rows = await self._rows([pixels for pixels, _ in batch])

@@ -1,7 +1,7 @@
 """The packed model: bytes of a photo in, an answer out. The service and `darkroom predict` run this same code."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from components.contract.calibration import Calibration, read_calibration
 from components.contract.deployment import ServiceFacts
 from components.contract.errors import ImageError
-from components.contract.image import Photo, decode
+from components.contract.image import DecodeCost, Photo, accept_any, decode
 from components.contract.outputs import read_json
 from components.contract.runtime import InferenceGraph, softmax
 
@@ -66,9 +66,9 @@ class Classifier:
         """
         return self.open(data).pixels
 
-    def open(self, data: bytes) -> Photo:
-        """As `decode`, with what the file says of the photo."""
-        return decode(data, self.facts.image_size, self.facts.resize)
+    def open(self, data: bytes, admit: Callable[[DecodeCost], None] = accept_any) -> Photo:
+        """As `decode`, with what the file says of the photo; `admit` receives the cost before and may raise."""
+        return decode(data, self.facts.image_size, self.facts.resize, admit=admit)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
         """Probabilities: float32 (n, classes).

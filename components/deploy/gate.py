@@ -4,10 +4,12 @@ In: the API key, how many requests and bytes are under way, the version prefix. 
 JSON whoever raised them. It is plain ASGI, because a body that is refused must not be read.
 """
 
+import asyncio
 import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,8 +21,11 @@ from components.deploy.upload import RefusedUpload
 
 MAX_REQUESTS = 256
 """Requests with a body under way; more are shed before their body is read."""
-MAX_HELD_BYTES = 512 * 2**20
+MAX_HELD_BYTES = 160 * 2**20
 """Bytes of all bodies under way together."""
+LARGE_SHARE = 0.75
+"""How much of them large bodies may take; the rest is for small ones."""
+MAX_SMALL_BYTES = 4 * 2**20
 RETRY_SECONDS = 1
 
 PICKLED: Final = "application/vnd.bentoml"
@@ -57,6 +62,23 @@ REASONS: Final = {
 OURS: Final = ("internal", "The service failed; the fault is its own.")
 
 
+@dataclass(eq=False)
+class _Body:
+    """A body that is arriving.
+
+    Attributes:
+        num_bytes: that have arrived.
+        deadline: while its next piece is awaited.
+    """
+
+    num_bytes: int = 0
+    deadline: asyncio.Timeout | None = None
+
+    def disconnect(self) -> None:
+        if self.deadline is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+
 class Gate:
     """The middleware around the whole service."""
 
@@ -71,6 +93,7 @@ class Gate:
         self._settings = settings()
         self._num_requests = 0
         self._held_bytes = 0
+        self._arriving: dict[_Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -107,28 +130,44 @@ class Gate:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._num_requests >= MAX_REQUESTS:
-            await refuse(send, 503, "overloaded", "The service answers as many requests as it can; try again in a "
-                         "moment.")  # fmt: skip
-            return
-        held = 0
-
-        async def counted() -> Message:
-            nonlocal held
-            message = await receive()
-            size = len(message.get("body", b""))
-            held += size
-            self._held_bytes += size
-            if self._held_bytes > MAX_HELD_BYTES:
-                raise RefusedUpload(503, "overloaded", "The service holds as many photos as it can; try again in a "
-                                    "moment.")  # fmt: skip
-            return message
-
+            slowest = next((other for other in self._arriving if other.deadline is not None), None)
+            if slowest is None:
+                text = "The service answers as many requests as it can; try again in a moment."
+                await refuse(send, 503, "overloaded", text)
+                return
+            slowest.disconnect()
+        body = _Body()
         self._num_requests += 1
+        self._arriving[body] = None
         try:
-            await self._app(scope, counted, send)
+            await self._app(scope, lambda: self._receive(receive, body), send)
         finally:
+            self._arriving.pop(body, None)
             self._num_requests -= 1
-            self._held_bytes -= held
+            self._held_bytes -= body.num_bytes
+
+    async def _receive(self, receive: Receive, body: _Body) -> Message:
+        """The next piece of a body, within the limits of all bodies together."""
+        try:
+            async with asyncio.timeout(None) as body.deadline:
+                message = await receive()
+        except TimeoutError:
+            text = "The body arrived more slowly than others, and the service holds as much as it can; try again."
+            raise RefusedUpload(503, "overloaded", text) from None
+        finally:
+            body.deadline = None
+        size = len(message.get("body", b""))
+        body.num_bytes += size
+        self._held_bytes += size
+        if not message.get("more_body"):
+            self._arriving.pop(body, None)
+        if self._held_bytes > MAX_HELD_BYTES * (1 if body.num_bytes <= MAX_SMALL_BYTES else LARGE_SHARE):
+            largest = max(self._arriving, key=lambda other: other.num_bytes, default=body)
+            if largest.num_bytes <= body.num_bytes or largest.deadline is None:
+                text = "The service holds as many photos as it can; try again in a moment."
+                raise RefusedUpload(503, "overloaded", text)
+            largest.disconnect()
+        return message
 
     def _cross_origin_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         origin = headers.get("origin")

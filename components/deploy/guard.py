@@ -18,8 +18,8 @@ import psutil
 POLL_SECONDS = 0.2
 FAMILY_SECONDS = 1.0
 """How often the children are listed: a list made after the program has died would miss them."""
-GRACE_SECONDS = 10.0
-"""How long requests under way may take to end after the polite signal."""
+GRACE_SECONDS = 65.0
+"""How long requests under way may take to end after the polite signal; each is answered within 60 s."""
 
 
 def main(command: list[str]) -> int:

@@ -30,7 +30,7 @@ class Instruments:
         self.batch_size = Histogram(
             "darkroom_batch_size", "Photos that went through the graph together.", buckets=SIZES
         )
-        self.decode_seconds = Histogram("darkroom_decode_seconds", "Time to decode a photo.", buckets=SECONDS)
+        self.decode_seconds = Histogram("darkroom_decode_seconds", "Processor time to decode a photo.", buckets=SECONDS)
         self.graph_seconds = Histogram("darkroom_graph_seconds", "Time of a batch in the graph.", buckets=SECONDS)
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contract.errors import ArtifactError, ServiceError
+from components.contract.errors import ArtifactError, ImageError, ServiceError
+from components.contract.image import decode_cost
 from components.deploy.client import ServiceClient
 from components.deploy.protocol import MAX_BODY_BYTES, Failure, Prediction
+from components.deploy.settings import DEFAULT_DECODE_MB
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,8 @@ TOLERANCE = 1e-4
 PHOTOS_PER_REQUEST = 16
 BYTES_PER_REQUEST = 32 * 2**20
 MAX_PHOTO_BYTES = MAX_BODY_BYTES - 2**20
+LARGE_IMAGE_SIZE = (1024, 1024)
+"""Models take smaller photos, and large JPEGs are scaled while they are decoded."""
 NUM_TIMED = 50
 NUM_WARM = 3
 
@@ -62,19 +66,32 @@ def read_expected(evaluation_dir: Path) -> dict[str, Expected]:
 
 
 def golden_photos(dataset_dir: Path) -> list[Path]:
-    """The golden photos that fit into a request; larger ones are named in the log.
+    """The golden photos that the service takes; larger ones are named in the log.
 
     Raises:
         ArtifactError: there are none.
     """
     paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())
-    fitting = [path for path in paths if path.stat().st_size <= MAX_PHOTO_BYTES]
+    fitting = [path for path in paths if path.stat().st_size <= MAX_PHOTO_BYTES and _fits_memory(path)]
     for path in sorted({*paths} - {*fitting}):
-        log.warning("%s is larger than the service takes (%d MiB); it is not checked.", path, MAX_PHOTO_BYTES // 2**20)
+        log.warning(
+            "%s is larger than the service accepts (%d MiB, %d MiB decoded); it is not checked.",
+            path,
+            MAX_PHOTO_BYTES // 2**20,
+            DEFAULT_DECODE_MB,
+        )
     if not fitting:
         raise ArtifactError(f"A data set must hold golden photos to check the service with; there are none in "
                             f"{dataset_dir / 'golden'}. Run preprocess again.")  # fmt: skip
     return fitting
+
+
+def _fits_memory(path: Path) -> bool:
+    """Whether a service has the memory to decode a photo; what is no photo is for the service to refuse."""
+    try:
+        return decode_cost(path.read_bytes(), LARGE_IMAGE_SIZE).num_bytes <= DEFAULT_DECODE_MB * 2**20
+    except ImageError:
+        return True
 
 
 def check_parity(

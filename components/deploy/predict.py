@@ -6,11 +6,12 @@ import itertools
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypedDict
+from typing import TYPE_CHECKING, Final, TextIO, TypedDict
 
 from components.contract.budget import read_regular
 from components.contract.errors import ArtifactError, DataError, ImageError
@@ -21,6 +22,7 @@ from components.contract.text import csv_cell, printable
 if TYPE_CHECKING:
     import numpy as np
 
+    from components.contract.image import DecodeCost
     from components.deploy.classifier import Classifier
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 32
 COLUMNS = ("path", "label", "confidence", "abstained", "unfamiliar", "error")
 PROGRESS_SECONDS = 5.0
+MAX_DECODE_BYTES: Final = 2**30
+"""Of memory for photos that are decoded at the same time; a larger one is decoded alone."""
 
 
 class FaultRow(TypedDict):
@@ -154,12 +158,13 @@ def _until_first_prediction(rows: Iterator[Row]) -> Iterator[Row]:
 def _rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
     started = told = time.monotonic()
     num_done = 0
+    memory = _Memory()
     with ThreadPoolExecutor(os.cpu_count(), "decode") as decoders:
         batches = [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
         # The next batch is decoded while this one is in the graph.
-        following = _submit(decoders, classifier, batches[0])
+        following = _submit(decoders, classifier, memory, batches[0])
         for batch, after in itertools.zip_longest(batches, batches[1:], fillvalue=()):
-            decoding, following = following, _submit(decoders, classifier, after)
+            decoding, following = following, _submit(decoders, classifier, memory, after)
             yield from _classify(classifier, batch, decoding)
             num_done += len(batch)
             if time.monotonic() - told > PROGRESS_SECONDS:
@@ -170,18 +175,46 @@ def _rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
 
 
 def _submit(
-    decoders: ThreadPoolExecutor, classifier: "Classifier", files: Sequence[Path]
+    decoders: ThreadPoolExecutor, classifier: "Classifier", memory: "_Memory", files: Sequence[Path]
 ) -> "list[Future[np.ndarray | ImageError]]":
-    return [decoders.submit(_decode, classifier, file) for file in files]
+    return [decoders.submit(_decode, classifier, memory, file) for file in files]
 
 
-def _decode(classifier: "Classifier", file: Path) -> "np.ndarray | ImageError":
+class _Memory:
+    """What the photos that are being decoded take together."""
+
+    def __init__(self) -> None:
+        self._num_bytes = 0
+        self._changed = threading.Condition()
+
+    def acquire(self, num_bytes: int) -> None:
+        """Waits until there is room, or nothing else is decoded."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._num_bytes or self._num_bytes + num_bytes <= MAX_DECODE_BYTES)
+            self._num_bytes += num_bytes
+
+    def release(self, num_bytes: int) -> None:
+        with self._changed:
+            self._num_bytes -= num_bytes
+            self._changed.notify_all()
+
+
+def _decode(classifier: "Classifier", memory: _Memory, file: Path) -> "np.ndarray | ImageError":
+    num_bytes = 0
+
+    def admit(cost: "DecodeCost") -> None:
+        nonlocal num_bytes
+        memory.acquire(cost.num_bytes)
+        num_bytes = cost.num_bytes
+
     try:
-        return classifier.decode(read_regular(file, MAX_BYTES))
+        return classifier.open(read_regular(file, MAX_BYTES), admit).pixels
     except ImageError as error:
         return error
     except OSError as error:
         return ImageError("unreadable", f"The file must be readable; it is not: {error.strerror}.")
+    finally:
+        memory.release(num_bytes)
 
 
 def _classify(

@@ -26,7 +26,7 @@ from components.deploy.settings import VARIABLES
 log = logging.getLogger(__name__)
 
 START_SECONDS = 120.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 70.0
 """A little more than the guard gives the service to end by itself."""
 KEPT_LINES = 200
 TOLD_LINES = 12

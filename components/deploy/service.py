@@ -5,11 +5,11 @@ It is packed into the bento together with the modules that it imports, and needs
 
 import asyncio
 import base64
+import contextlib
 import logging
-import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -24,8 +24,11 @@ from components.contract.errors import ImageError, ServiceError
 from components.contract.text import escape_log_records, json_text
 from components.deploy.batching import Batcher
 from components.deploy.classifier import Classifier, Finding
+from components.deploy.decoding import DecodedPhoto, Decoder
 from components.deploy.explain import Explainer, Heat, overlay, shown_size
+from components.deploy.fair_queue import Share
 from components.deploy.gate import Gate
+from components.deploy.http_protocol import install
 from components.deploy.instruments import instruments
 from components.deploy.pages import pages
 from components.deploy.prediction_id import new_id
@@ -37,8 +40,8 @@ from components.deploy.upload import Asked, RefusedUpload, read_request
 PACKED_DIR = Path(__file__).resolve().parents[2]
 """`src` of the built bento: service.json, export/, samples/, components/."""
 
-MAX_BATCH_SIZE = 8
-"""On a CPU more together are no faster each, and keep those behind them waiting."""
+MAX_BATCH_SIZE = 4
+"""On a CPU more together are no faster each, keep those behind them waiting, and take memory for their layers."""
 MAX_LANES = 4
 """Batches that run beside each other where there are as many cores; each holds the numbers of its layers in memory."""
 TIMEOUT_SECONDS = 60
@@ -46,6 +49,8 @@ MAX_WAIT_SECONDS = 2.0
 """Photos that would wait longer than about this for the graph are shed."""
 MIN_WAITING = 64
 """As many photos as one request may hold are always taken."""
+MAX_IN_FLIGHT = 16
+"""Photos of one request between their bytes and their answer; the others wait as they came, which is smaller."""
 STUCK_SECONDS = 20.0
 """No batch takes so long; a graph that does is not ready, and then not alive."""
 OUR_FAULT = "internal"
@@ -88,9 +93,9 @@ class PhotoClassifier:
         self.classifier.warm(MAX_BATCH_SIZE)
         self.explainer = Explainer(self.classifier.graph)
         self.findings = Batcher(self._examine, MAX_BATCH_SIZE, num_lanes)
-        self.decoders = ThreadPoolExecutor(os.cpu_count(), "decode")
+        self.decoder = Decoder(lambda *photo: self.classifier.open(*photo), num_cores(), settings.decode_mb * 2**20)
         self.prediction_log = open_log(settings)
-        self.num_waiting = 0
+        self.shares: set[Share] = set()
         self.version = self.classifier.facts.tag.partition(":")[2]
         pages.state.service, pages.state.samples_dir = PhotoClassifier, PACKED_DIR / "samples"
         pages.state.card = model_card(self.classifier, self.explainer, logged=self.prediction_log is not None)
@@ -105,13 +110,10 @@ class PhotoClassifier:
         started = time.perf_counter()
         asked, _ = files
         try:
-            photos = self._accept(asked)
+            with self._accepted(asked) as (photos, share):
+                predictions = await self._predict_all(photos, share)
         except RefusedUpload as refused:
             return refusal(refused)
-        try:
-            predictions = await asyncio.gather(*(self._predict(data, photos.options) for data in photos.photos))
-        finally:
-            self.num_waiting -= len(photos.photos)
         note_request("predict", predictions, time.perf_counter() - started)
         codes = {prediction["error"]["code"] if "error" in prediction else None for prediction in predictions}
         if None in codes:
@@ -124,11 +126,8 @@ class PhotoClassifier:
         """Shows where in one photo the model found a class: as JSON, or with `Accept: image/png` the picture alone."""
         asked, wants_picture = files
         try:
-            photos = self._accept(asked)
-        except RefusedUpload as refused:
-            return refusal(refused)
-        try:
-            return await self._explain(photos, wants_picture=wants_picture)
+            with self._accepted(asked) as (photos, share):
+                return await self._explain(photos, share, wants_picture=wants_picture)
         except RefusedUpload as refused:
             return refusal(refused)
         except ImageError as error:
@@ -137,8 +136,6 @@ class PhotoClassifier:
             log.exception("A photo could not be explained.")
             text = "This photo could not be explained; the fault is the service's."
             return JSONResponse({"error": fault(OUR_FAULT, text), "predictions": []}, 500)
-        finally:
-            self.num_waiting -= len(photos.photos)
 
     def __is_ready__(self) -> bool:
         """Whether a photo would be answered: the graph is loaded, warm, and not stuck in a batch."""
@@ -153,25 +150,50 @@ class PhotoClassifier:
         if self.prediction_log is not None:
             self.prediction_log.close()
 
-    def _accept(self, asked: Asked | RefusedUpload) -> Asked:
-        """Takes a request in, or sheds it where its photos would wait too long."""
+    @contextlib.contextmanager
+    def _accepted(self, asked: Asked | RefusedUpload) -> Iterator[tuple[Asked, Share]]:
+        """A request under way; sheds it if its photos would wait too long."""
         if isinstance(asked, RefusedUpload):
             raise asked
-        num_waiting = self.num_waiting + len(asked.photos)
+        # In fair order, no more photos of each other request go before it than it has itself.
+        number = len(asked.photos)
+        num_waiting = number + sum(min(other.num_waiting, number) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:
             raise RefusedUpload(503, "overloaded", "The service has as many photos to look at as it can answer in "
                                 "time; try again in a moment.")  # fmt: skip
-        self.num_waiting = num_waiting
-        return asked
-
-    async def _predict(self, data: bytes, options: Options) -> dict[str, Any]:
+        share = Share(num_waiting=number)
+        self.shares.add(share)
         try:
-            pixels = await self._decode(data)
-            finding = await self.findings(pixels)
+            yield asked, share
+        finally:
+            self.shares.discard(share)
+
+    async def _predict_all(self, asked: Asked, share: Share) -> list[dict[str, Any]]:
+        in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+        async def predict(data: bytes) -> dict[str, Any]:
+            async with in_flight:
+                prediction = await self._predict(data, asked.options, share)
+            share.num_waiting -= 1
+            return prediction
+
+        tasks = [asyncio.ensure_future(predict(data)) for data in asked.photos]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # of a request that is refused as a whole
+                task.cancel()
+
+    async def _predict(self, data: bytes, options: Options, share: Share) -> dict[str, Any]:
+        try:
+            pixels = (await self._decode(data, share)).pixels
+            finding = await self.findings(pixels, share)
             ranked = self.classifier.ranked(finding.probabilities)
         except ImageError as error:
             instruments().broken.labels(error.code).inc()
             return {"error": fault(error.code, str(error))}
+        except RefusedUpload:
+            raise
         except Exception:
             # The other photos of the request, and of the batch, are answered all the same.
             log.exception("A photo could not be classified.")
@@ -188,33 +210,31 @@ class PhotoClassifier:
         self._note(prediction, finding, pixels)
         return prediction
 
-    async def _decode(self, data: bytes) -> np.ndarray:
-        def timed() -> np.ndarray:
-            with instruments().decode_seconds.time():
-                return self.classifier.decode(data)
-
-        return await asyncio.get_running_loop().run_in_executor(self.decoders, timed)
+    async def _decode(self, data: bytes, share: Share) -> DecodedPhoto:
+        photo = await self.decoder(data, share)
+        instruments().decode_seconds.observe(photo.decode_seconds)
+        return photo
 
     def _examine(self, pixels: np.ndarray, alone: bool) -> list[Finding]:
         instruments().batch_size.observe(len(pixels))
         with instruments().graph_seconds.time():
             return self.classifier.examine(pixels, alone)
 
-    async def _explain(self, asked: Asked, *, wants_picture: bool) -> Response:
+    async def _explain(self, asked: Asked, share: Share, *, wants_picture: bool) -> Response:
         if len(asked.photos) != 1:
             raise RefusedUpload(400, "one_photo", f"An explanation is of one photo; found {len(asked.photos)}.")
         names, wanted = self.classifier.facts.class_names, asked.options.class_name
         if wanted is not None and wanted not in names:
             raise RefusedUpload(400, "bad_option", f"class_name must be one of the classes that GET /model tells; "
                                 f"found {wanted[:100]!r}.")  # fmt: skip
-        loop, facts = asyncio.get_running_loop(), self.classifier.facts
-        photo = await loop.run_in_executor(self.decoders, self.classifier.open, asked.photos[0])
-        probabilities = (await self.findings(photo.pixels)).probabilities
+        facts = self.classifier.facts
+        photo = await self._decode(asked.photos[0], share)
+        probabilities = (await self.findings(photo.pixels, share)).probabilities
         self.classifier.ranked(probabilities)  # raises where they are no numbers
         label = int(probabilities.argmax()) if wanted is None else names.index(wanted)
         heat: Heat = await self.findings.apart(lambda: self.explainer.explain(photo.pixels, label))
         size = shown_size(facts.image_size, photo.native_size, facts.resize)
-        picture = await loop.run_in_executor(self.decoders, overlay, photo.pixels, heat.values, size)
+        picture = await asyncio.to_thread(overlay, photo.pixels, heat.values, size)
         if wants_picture:
             return Response(picture, media_type="image/png", headers={"Darkroom-Method": heat.method})
         return JSONResponse({
@@ -242,6 +262,7 @@ class PhotoClassifier:
 
 
 PhotoClassifier.add_asgi_middleware(Gate, settings=read_settings)
+install()  # before BentoML starts uvicorn
 
 
 def model_card(classifier: Classifier, explainer: Explainer, *, logged: bool) -> ModelCard:

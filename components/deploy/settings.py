@@ -13,7 +13,12 @@ API_KEY_FILE: Final = "DARKROOM_API_KEY_FILE"
 ALLOWED_ORIGINS: Final = "DARKROOM_ALLOWED_ORIGINS"
 PREDICTION_LOG: Final = "DARKROOM_PREDICTION_LOG"
 PREDICTION_LOG_SHARE: Final = "DARKROOM_PREDICTION_LOG_SHARE"
-VARIABLES: Final = (API_KEY, API_KEY_FILE, ALLOWED_ORIGINS, PREDICTION_LOG, PREDICTION_LOG_SHARE)
+DECODE_MB: Final = "DARKROOM_DECODE_MB"
+VARIABLES: Final = (API_KEY, API_KEY_FILE, ALLOWED_ORIGINS, PREDICTION_LOG, PREDICTION_LOG_SHARE, DECODE_MB)
+
+DEFAULT_DECODE_MB: Final = 192
+"""A PNG of 28 megapixels, a WebP of 12, a progressive JPEG of 67, any other JPEG of 100."""
+MIN_DECODE_MB: Final = 16
 
 MIN_KEY_LENGTH: Final = 16
 """Shorter keys can be guessed."""
@@ -28,12 +33,14 @@ class ServiceSettings:
         allowed_origins: web pages of other origins that may ask from a browser.
         prediction_log: the folder of the prediction log; None for none.
         log_share: the share of predictions that are logged, from 0 to 1.
+        decode_mb: the memory for decoding large photos, in MiB.
     """
 
     api_key: str | None = None
     allowed_origins: tuple[str, ...] = ()
     prediction_log: Path | None = None
     log_share: float = 1.0
+    decode_mb: int = DEFAULT_DECODE_MB
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSettings:
@@ -53,6 +60,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         allowed_origins=origins,
         prediction_log=Path(folder) if folder else None,
         log_share=_share(environment.get(PREDICTION_LOG_SHARE, "1")),
+        decode_mb=_decode_mb(environment.get(DECODE_MB) or str(DEFAULT_DECODE_MB)),
     )
 
 
@@ -80,3 +88,9 @@ def _share(text: str) -> float:
     if not 0 <= share <= 1:
         raise ServiceError(f"{PREDICTION_LOG_SHARE} must be a number from 0 to 1; found {text!r}.")
     return share
+
+
+def _decode_mb(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 7 and int(text) >= MIN_DECODE_MB):
+        raise ServiceError(f"{DECODE_MB} must be a whole number of MiB, at least {MIN_DECODE_MB}; found {text[:40]!r}.")
+    return int(text)

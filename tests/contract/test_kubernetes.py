@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from components.deploy.guard import GRACE_SECONDS
 from pipelines.images import image_name
 from pipelines.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
 
@@ -173,7 +174,7 @@ def test_the_service_drains_before_it_stops(production: list[dict[str, Any]]) ->
         (container,) = pod["containers"]
         pause = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
         assert pause >= container["readinessProbe"]["periodSeconds"]
-        assert pod["terminationGracePeriodSeconds"] > pause + 20
+        assert pod["terminationGracePeriodSeconds"] >= pause + GRACE_SECONDS
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 

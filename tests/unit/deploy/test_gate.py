@@ -161,3 +161,53 @@ def test_bytes_of_all_requests_together_are_limited_and_given_back(monkeypatch: 
     for _ in range(3):
         app.status = 200
         assert ask(guarded, "POST", "/predict", body=[b"x" * 60]).status == 200
+
+
+def test_a_body_that_drips_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MAX_REQUESTS", 2)
+    assert statuses_of(slow=[10, 10], then=10) == [503, 0, 200]
+
+
+def test_the_largest_body_that_drips_gives_way_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MAX_HELD_BYTES", 100)
+    assert statuses_of(slow=[20, 60], then=30) == [0, 503, 200]
+
+
+def test_the_last_quarter_is_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(gate, "MAX_SMALL_BYTES", 30)
+    assert ask(guard(App()), "POST", "/predict", body=[b"x" * 74]).status == 200
+    assert ask(guard(App()), "POST", "/predict", body=[b"x" * 76]).status == 503
+
+
+def statuses_of(slow: list[int], then: int) -> list[int]:
+    """Of requests that send so many bytes and no more, and of one that comes whole after them; 0 is none yet."""
+
+    async def run() -> list[int]:
+        guarded, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]
+
+        async def ask_one(size: int, answer: Answer, *, is_whole: bool) -> None:
+            pieces = [{"type": "http.request", "body": b"x" * size, "more_body": not is_whole}]
+
+            async def receive() -> Message:
+                if not pieces:
+                    await asyncio.Event().wait()
+                return pieces.pop()
+
+            async def send(message: Message) -> None:
+                answer.status = message.get("status", answer.status)
+
+            guarded._app = App()  # each request has one of its own, which keeps the status
+            scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": []}
+            await guarded(scope, receive, send)
+
+        tasks = []
+        for size, answer in zip([*slow, then], answers, strict=True):
+            tasks.append(asyncio.ensure_future(ask_one(size, answer, is_whole=answer is answers[-1])))
+            await asyncio.sleep(0.05)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return [answer.status for answer in answers]
+
+    return asyncio.run(run())

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from components.contract.bundle import read_bundle
+from components.contract.image import DecodeCost, Photo
 from components.deploy.build import lay_out
 from components.deploy.parity import golden_photos
 from components.deploy.protocol import Options
@@ -29,14 +29,14 @@ def answer(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     lay_out(tmp_path / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
     monkeypatch.setattr(service, "PACKED_DIR", tmp_path / "src")
     instance = service.PhotoClassifier.inner()
-    decode = instance.classifier.decode
+    open_photo = instance.classifier.open
 
-    def crashing(data: bytes) -> np.ndarray:
+    def crashing(data: bytes, admit: Callable[[DecodeCost], None]) -> Photo:
         if data == b"crash":
             raise MemoryError("at 0x7f00 in /opt/secret")
-        return decode(data)
+        return open_photo(data, admit)
 
-    instance.classifier.decode = crashing
+    instance.classifier.open = crashing
 
     def ask(*files: bytes) -> tuple[int, dict[str, Any]]:
         predict = type(instance).__dict__["predict"].func

@@ -1,0 +1,118 @@
+"""Honest photos while others send forms of photos that take much to decode: the same service idle and under attack."""
+
+import contextlib
+import functools
+import io
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks import served_model
+from benchmarks.load import Load
+from benchmarks.serving import memory_mb
+from benchmarks.table import Row
+from components.deploy.client import encode_form
+from components.deploy.protocol import MAX_FILES
+from components.deploy.server import serving
+
+NUM_HONEST = 100
+NUM_FORMS = 2
+MEMORY_MB = 600
+PAUSE_SECONDS = 0.05
+"""Between honest photos, as from people."""
+
+
+def measure() -> list[Row]:
+    """p99 of single photos, with those that fail, and the peak memory of all processes of the service."""
+    with tempfile.TemporaryDirectory() as folder:
+        served_model.build(Path(folder))
+        with serving(Path(folder)) as url, contextlib.closing(Load(url, photos_per_request=1)) as load:
+            ask_often(load)
+            idle = ask_often(load)
+            rows = [
+                row for name, photo in bombs().items() for row in under_attack(name, photo, load, idle, folder, url)
+            ]
+    return rows
+
+
+def bombs() -> dict[str, bytes]:
+    """Small files of many pixels: what never fits, and nearly the largest that does."""
+    return {"PNGs of 89 megapixels": png("1", 9433), "PNGs of 24 megapixels": png("RGB", 4900)}
+
+
+def png(mode: str, side: int) -> bytes:
+    """A photo of one colour."""
+    file = io.BytesIO()
+    Image.new(mode, (side, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+def under_attack(
+    name: str, photo: bytes, load: Load, idle: list[tuple[int, float]], folder: str, url: str
+) -> list[Row]:
+    with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
+        attacked = ask_often(load)
+    ours, baseline = (1000 * float(np.quantile([seconds for _, seconds in asked], 0.99)) for asked in (attacked, idle))
+    num_failed = sum(status != 200 for status, _ in attacked)
+    what = f"beside {NUM_FORMS} clients with forms of {MAX_FILES} {name}"
+    return [
+        Row(f"p99 of one photo {what}", f"{ours:.0f} ms", f"{baseline:.0f} ms, idle", ours / baseline, "<= 10"),
+        Row(f"failed photos {what}", f"{num_failed} of {NUM_HONEST}", "none allowed", float(num_failed), "<= 0"),
+        Row(f"peak memory {what}", f"{max(peak):.0f} MB", f"{MEMORY_MB} MB allowed", max(peak) / MEMORY_MB, "<= 1"),
+    ]
+
+
+def ask_often(load: Load) -> list[tuple[int, float]]:
+    """Status and seconds of each of many photos, one after the other."""
+    answers = []
+    for _ in range(NUM_HONEST):
+        answers.append(load.ask())
+        time.sleep(PAUSE_SECONDS)
+    return answers
+
+
+@contextlib.contextmanager
+def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[list[int]]:
+    """Clients that send a form full of `photo` again as soon as it is answered; yields the statuses so far."""
+    over, statuses = threading.Event(), []
+    load = Load(url)
+    load._content_type, load._body = encode_form([photo] * MAX_FILES)
+
+    def client() -> None:
+        while not over.is_set():
+            statuses.append(load.ask()[0])
+
+    clients = [threading.Thread(target=client) for _ in range(num_clients)]
+    for thread in clients:
+        thread.start()
+    try:
+        time.sleep(0.5)
+        yield statuses
+    finally:
+        over.set()
+        for thread in clients:
+            thread.join()
+        load.close()
+
+
+@contextlib.contextmanager
+def peak_memory(measure_mb: Callable[[], float]) -> Iterator[list[float]]:
+    """Collects what `measure_mb` returns, ten times a second."""
+    over, samples = threading.Event(), [measure_mb()]
+
+    def sample() -> None:
+        while not over.wait(0.1):
+            samples.append(measure_mb())
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        sampler.join()

@@ -1,0 +1,74 @@
+"""Who is next: requests share the service by what their photos cost, however many they send.
+
+Self-clocked fair queueing (Golestani, 1994): a photo's tag is the sum of what its request has asked for since it was
+last idle, and the lowest tag goes first. One photo does not wait behind the 64 of another request.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(eq=False)
+class Share:
+    """What one request has asked for.
+
+    Attributes:
+        num_waiting: its photos that wait for the graph, or will soon.
+        decode_seconds: of its large photos, estimated beforehand and corrected afterwards.
+        tags: of its newest item in each queue.
+    """
+
+    num_waiting: int = 0
+    decode_seconds: float = 0.0
+    tags: "dict[FairQueue[Any], float]" = field(default_factory=dict)
+
+
+class FairQueue(Generic[Item]):
+    """Items of several requests, in fair order; those of one request keep theirs."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, float, Item]] = []
+        self._numbers = itertools.count()
+        self._clock = 0.0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, item: Item, share: Share, cost: float) -> None:
+        """Adds an item.
+
+        Args:
+            item: anything.
+            share: of the request that it belongs to.
+            cost: above 0, in any unit that all items of the queue have.
+        """
+        tag = share.tags[self] = self._tag(share, cost)
+        heapq.heappush(self._heap, (tag, next(self._numbers), cost, item))
+
+    def pop(self) -> Item:
+        """Removes the next item."""
+        self._clock, _, _, item = heapq.heappop(self._heap)
+        return item
+
+    def remove(self, is_obsolete: Callable[[Item], bool]) -> None:
+        """Removes the items that need no turn any more."""
+        self._heap = [entry for entry in self._heap if not is_obsolete(entry[3])]
+        heapq.heapify(self._heap)
+
+    @property
+    def first(self) -> Item:
+        """The next item, which stays."""
+        return self._heap[0][3]
+
+    def cost_before(self, share: Share, cost: float) -> float:
+        """The cost of all items that would go before a new one."""
+        tag = self._tag(share, cost)
+        return sum(other_cost for other_tag, _, other_cost, _ in self._heap if other_tag <= tag)
+
+    def _tag(self, share: Share, cost: float) -> float:
+        return max(self._clock, share.tags.get(self, 0.0)) + cost
