@@ -18,7 +18,7 @@ export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-docker proof bench lint serve ui images lock clean
+.PHONY: help run test test-onednn test-docker proof bench lint serve ui images lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,14 @@ run: $(READY) ## the whole pipeline on the built-in demo data
 
 test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
 	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile
+
+# TensorFlow turns oneDNN on by itself on some processors only; both kinds of machine are tested on one.
+TRAINING_TESTS := $(addprefix tests/unit/train/test_,$(addsuffix .py,export features fit lr_find pointwise resume))
+
+test-onednn: $(READY) ## the training tests with oneDNN off on one thread, and on with two
+	@for setting in "0 1" "1 2"; do set -- $$setting; echo "oneDNN $$1, threads $$2:"; \
+		TF_ENABLE_ONEDNN_OPTS=$$1 OMP_NUM_THREADS=$$2 TF_NUM_INTRAOP_THREADS=$$2 \
+		python -m pytest -q -m "not proof" $(TRAINING_TESTS) || exit; done
 
 test-docker: $(READY) ## the pipeline in containers, compared with subprocesses; needs an engine and `make images`
 	@$(PY) -m pytest -m docker -o faulthandler_timeout=2400 -o faulthandler_exit_on_timeout=true

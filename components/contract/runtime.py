@@ -10,13 +10,15 @@ from typing import Any, Final
 import numpy as np
 
 from components.contract.errors import ArtifactError
+from components.contract.library_settings import ignore_library_settings
 
 CPU_SETTINGS: Final[dict[str, str | int]] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 """float32 on every processor: bfloat16, where it is built in, would change the figures."""
 
 
 def openvino() -> Any:
-    """The module, without its telemetry, which would call home as soon as OpenVINO is imported."""
+    """The module, without its telemetry, which would call home, and without settings that change its figures."""
+    ignore_library_settings()
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: cannot be imported
     import openvino as module
 

@@ -28,6 +28,7 @@ import tensorflow as tf
 from components.contract.augment import augment, image_keys, photo_seeds
 from components.contract.cache import cache_dir, cache_limit
 from components.contract.dataset import Split
+from components.contract.errors import ModelError
 from components.contract.runtime import CPU_SETTINGS, openvino
 from components.contract.train_params import AugmentationParams, CachePrecision
 from components.train.batches import Features
@@ -223,7 +224,11 @@ def _computed(infer: Infer, wanted: Wanted, view: int, dtype: np.dtype) -> Itera
     largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
     progress = _Progress(len(wanted.split), f"view {view + 1} of {wanted.views}")
     for num_done, pixels in _ahead(_variants(wanted, view)):
-        yield np.clip(infer(pixels), -largest, largest).astype(dtype)
+        values = np.clip(infer(pixels), -largest, largest).astype(dtype)
+        if not np.isfinite(values).all():
+            raise ModelError(f"Frozen layers must output numbers; for one of the first {num_done} photos they output "
+                             "NaN or infinity. Set train.trainable: all, or start from other weights.")  # fmt: skip
+        yield values
         progress.report(num_done)
 
 

@@ -26,7 +26,7 @@ SYSTEM_METRICS_SECONDS: Final = 5
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Shows and hands on the figures of each epoch and within it, and stops when they are no numbers."""
+    """Shows and hands on the figures of each epoch and within it, and stops when they or weights are no numbers."""
 
     def __init__(
         self, note: Callable[[dict[str, float]], None], note_step: Callable[[dict[str, float], int], None], *,
@@ -88,6 +88,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             self._reported = now
             log.info("Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.", self._epoch,
                      100 * num_seen / num_examples, self._means["loss"], rate, left)  # fmt: skip
+            self._check_weights()
             self._tell_steps(rate, self._waited / (now - self._epoch_started))
 
     def _tell_steps(self, rate: float, input_wait: float) -> None:
@@ -98,6 +99,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._note_step({f"step/{name}": value for name, value in figures.items()}, num_steps)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._check_weights()
         self._validation_started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -136,12 +138,29 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         }
 
     def _check(self, *losses: float) -> None:
-        if not all(map(math.isfinite, losses)):
-            rate = float(own_optimizer(self.model).learning_rate)
-            where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
-            raise DivergedError(f"The loss must stay a number; {where} it became "
-                                f"{next(loss for loss in losses if not math.isfinite(loss))}. Set a smaller "
-                                f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip
+        for loss in losses:
+            if not math.isfinite(loss):
+                raise self._diverged("The loss", loss)
+
+    def _check_weights(self) -> None:
+        """NaN stays in the weights, while the loss may never show it: oneDNN's ReLU turns NaN into 0."""
+        if (broken := broken_weight(self.model)) is not None:
+            raise self._diverged(f"The weight {broken[0]}", broken[1])
+
+    def _diverged(self, what: str, value: float) -> "DivergedError":
+        rate = float(own_optimizer(self.model).learning_rate)
+        where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
+        return DivergedError(f"{what} must stay a number; {where} it became {value}. Set a smaller "
+                             f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip
+
+
+def broken_weight(model: keras.Model) -> tuple[str, float] | None:
+    """The path of the first weight that holds NaN or infinity, and that value; None if all are numbers."""
+    for weight, values in zip(model.weights, model.get_weights(), strict=True):
+        is_number = np.isfinite(values)
+        if not is_number.all():
+            return weight.path, float(values[~is_number].flat[0])
+    return None
 
 
 def waited_for(made_at: np.ndarray, started: float, ended: float) -> float:
@@ -163,7 +182,7 @@ def waited_for(made_at: np.ndarray, started: float, ended: float) -> float:
 
 
 class DivergedError(ModelError):
-    """The loss is no longer a number."""
+    """The loss or a weight is no longer a number."""
 
 
 @contextlib.contextmanager

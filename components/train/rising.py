@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from components.train.batches import Batches
+from components.train.live import broken_weight
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         loss = float((logs or {})["loss"])
         if math.isfinite(loss):
             self.values.append(loss)
-        if not math.isfinite(loss) or len(self.values) == self._num_batches or self._burst(self.values):
+        # The next loss may be a number after NaN: oneDNN's ReLU turns NaN into 0.
+        is_broken = not math.isfinite(loss) or broken_weight(self.model) is not None
+        if is_broken or len(self.values) == self._num_batches or self._burst(self.values):
             self.model.stop_training = True
         elif time.monotonic() - self._reported > REPORT_SECONDS:
             self._reported = time.monotonic()
@@ -67,7 +70,7 @@ def raise_rate(
         burst: told the losses so far, says whether to end before.
 
     Returns:
-        The loss of each batch before its step, up to the first that is no number.
+        The loss of each batch before its step, up to the first that is no number or breaks a weight.
     """
     model.optimizer.learning_rate = Rising(rates)
     losses = Losses(len(rates), burst)

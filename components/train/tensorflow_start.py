@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Final
 
+from components.contract.library_settings import ignore_library_settings
+
 log = logging.getLogger(__name__)
 
 KEEP_FREED_MEMORY: Final = {-1: 2**31 - 1, -2: 2**26, -4: 0, -8: 1}
@@ -19,14 +21,12 @@ def start_tensorflow(seed: int) -> None:
         seed: from 0 to 2³² − 1. With it, equal data and params give equal weights on the same CPU.
     """
     _keep_freed_memory()
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    ignore_library_settings()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its C++ part prints errors where nothing is wrong
+    _import_keras()
     import keras
     import tensorflow as tf
 
-    # A keras.json in the user's home could say otherwise.
-    keras.config.set_floatx("float32")
-    keras.config.set_image_data_format("channels_last")
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     tf.get_logger().setLevel("ERROR")  # a search makes one network after another, of which it warns
@@ -37,6 +37,17 @@ def start_tensorflow(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
     log.info("TensorFlow %s and Keras %s on %s.", tf.__version__, keras.__version__,
              f"{len(gpus)} GPU" if gpus else "the CPU")  # fmt: skip
+
+
+def _import_keras() -> None:
+    """Imports Keras with TensorFlow under it; no keras.json is read, and none is written into the user's home."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    home = os.environ.get("KERAS_HOME")
+    os.environ["KERAS_HOME"] = os.devnull
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.environ.pop("KERAS_HOME") if home is None else os.environ.update(KERAS_HOME=home)
 
 
 def _keep_freed_memory() -> None:

@@ -6,7 +6,8 @@ The way of an upload (each module is one idea):
     facts            what is told of an upload
     loading          our copy as a Keras network, whole or cut
     wiring           our copy put on a tensor of one's own, flat, for training to go on from
-    reader           a confined process that unpacks the file and turns its HDF5 weights into plain numbers
+    inspection       a confined process that reads the file and plans its network
+    reader           the part of it that unpacks the file and turns its HDF5 weights into plain numbers
     strict_json      the description as JSON, under limits
     allow_list       every named thing of the description must be one that we know
     layers           the kinds of layers that we know (their arguments, shapes)

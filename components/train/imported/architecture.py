@@ -1,15 +1,13 @@
 """The network of a file that holds weights only: it must be named, and is one of keras.applications'."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-from components.contract import launcher
 from components.contract.backbones import BACKBONES
 from components.contract.errors import UploadError
-from components.train.imported.confinement import ROOT
+from components.train.imported.confinement import Confinement, enter, handle, run_confined
 from components.train.imported.limits import Limits
 from components.train.imported.reader import Contents
 
@@ -33,19 +31,11 @@ def complete(
                           "model.save('model.keras').")  # fmt: skip
     if name not in NAMES:
         raise UploadError(f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}.")
-    program = launcher.python(MODULE, name, json.dumps(image_size), json.dumps(_num_classes(contents)), user_site=False)
-    environment = {
-        "PYTHONPATH": str(ROOT), "HOME": str(folder), "KERAS_HOME": str(folder), "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3",
-    }  # fmt: skip
-    try:
-        finished = launcher.run(program, env=environment, timeout_seconds=limits.timeout_seconds)
-        finished.check_returncode()
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.strip().splitlines()[-1][:300] if error.stderr.strip() else f"exit {error.returncode}"
-        raise UploadError(f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "
-                          f"{reason}. Name another image size.") from None  # fmt: skip
-    config = finished.stdout.strip().splitlines()[-1]
+    confinement = Confinement(
+        folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, limits.max_config_bytes, limits.timeout_seconds
+    )
+    run_confined(MODULE, [name, json.dumps(image_size), json.dumps(_num_classes(contents))], confinement)
+    config = (folder / "architecture.json").read_text(encoding="utf-8")
     return contents.model_copy(update={"config": config, "by_order": True,
                                        "form": f"{contents.form} of weights only, for {name}"})  # fmt: skip
 
@@ -64,19 +54,36 @@ def _num_classes(contents: Contents) -> int | None:
     return heads[-1] if heads else None
 
 
-def main(argv: list[str]) -> None:
-    """Prints the description of `argv[0]` for photos of `argv[1]` and `argv[2]` classes, both JSON."""
+def main(argv: list[str]) -> int:
+    """Describes an architecture: its name, the size of its photos and the number of its classes, the latter as JSON."""
+    name, image_size, num_classes = enter(argv)
+    assert name in NAMES
+    folder = Path(argv[0])
+    import keras  # noqa: F401  before the upload is handled, so that a broken TensorFlow is not blamed on it
+
+    return handle(folder, lambda: describe(name, json.loads(image_size), json.loads(num_classes), folder))
+
+
+def describe(name: str, image_size: list[int] | None, num_classes: int | None, folder: Path) -> None:
+    """Writes the description as architecture.json.
+
+    Raises:
+        UploadError: Keras cannot build it for such photos, or for the number of classes that the file holds.
+    """
     import keras
 
-    name, image_size, num_classes = argv[0], json.loads(argv[1]), json.loads(argv[2])
-    assert name in NAMES
-    model = getattr(keras.applications, name)(
-        weights=None, include_top=num_classes is not None,
-        **({} if image_size is None else {"input_shape": (*image_size, 3)}),
-        **({} if num_classes is None else {"classes": num_classes}),
-    )  # fmt: skip
-    print(json.dumps(keras.saving.serialize_keras_object(model)))
+    try:
+        model = getattr(keras.applications, name)(
+            weights=None, include_top=num_classes is not None,
+            **({} if image_size is None else {"input_shape": (*image_size, 3)}),
+            **({} if num_classes is None else {"classes": num_classes}),
+        )  # fmt: skip
+    except Exception as error:  # Keras and TensorFlow raise errors of any kind
+        raise UploadError(f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "
+                          f"{' '.join(str(error).split())[:300]}. Name another image size.") from None  # fmt: skip
+    description = json.dumps(keras.saving.serialize_keras_object(model))
+    (folder / "architecture.json").write_text(description, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

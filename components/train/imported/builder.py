@@ -29,26 +29,34 @@ TRIAL_SEED: Final = 7
 
 
 def main(argv: list[str]) -> int:
-    """Builds the network of `description.json` and `plan.json` in the folder, and saves it as model.keras."""
+    """Builds the network of `description.json` and `limits.json` in the folder, and saves it as model.keras."""
     confinement.enter(argv)
     folder = Path(argv[0])
+    import keras  # noqa: F401  before the upload is handled, so that a broken TensorFlow is not blamed on it
+
     from components.train.imported.plan import read_plan
 
     plan = read_plan(folder)
+    return confinement.handle(folder, lambda: make_copy(plan, folder))
+
+
+def make_copy(plan: "Plan", folder: Path) -> None:
+    """Builds the network, tries it, and saves it as model.keras.
+
+    Raises:
+        UploadError: it cannot be built, or gives no answer that is of use.
+    """
     try:
         model = assembled(plan, folder / "weights.bin")
         try_out(model, plan)
-    except UploadError as error:
-        return confinement.refuse(str(error))
-    except MemoryError:
-        return confinement.refuse(_TOO_LARGE)
-    except Exception as error:
-        if type(error).__name__ in ("ResourceExhaustedError", "ValueError", "InvalidArgumentError", "TypeError"):
-            return confinement.refuse("An uploaded model must build and answer; Keras says: "
-                                      f"{' '.join(str(error).split())[:400]}. Save it again with Keras.")  # fmt: skip
+        model.save(folder / "model.keras")
+    except UploadError:
         raise
-    model.save(folder / "model.keras")
-    return 0
+    except MemoryError:
+        raise UploadError(_TOO_LARGE) from None
+    except Exception as error:  # Keras and TensorFlow raise errors of any kind
+        raise UploadError("An uploaded model must build and answer; Keras says: "
+                          f"{' '.join(str(error).split())[:400]}. Save it again with Keras.") from None  # fmt: skip
 
 
 _TOO_LARGE: Final = (

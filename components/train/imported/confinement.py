@@ -1,6 +1,8 @@
 """Takes from a process what reading a model does not need: memory, time, disk, network, other programs.
 
-A confined process is one of our own programs. It locks itself up before it touches a byte of the upload:
+A confined process is one of our own programs. It locks itself up before it touches a byte of the upload, and handles
+the upload within `handle`: from there on whatever fails is the fault of the upload, and a refusal with a reason. What
+fails before is a bug.
 
 - resource limits: address space, processor time, size of a file, open files, no core dump;
 - Landlock: files can be written, made and removed in one folder only, and signals reach no other process;
@@ -19,6 +21,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,7 +36,8 @@ REFUSED: Final = 3
 
 ROOT: Final = Path(__file__).parents[3]
 
-_CRASHES: Final = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+_STARTED: Final = "handling-started"
+"""The file that a confined program makes right before it handles the upload."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,15 @@ class Confinement:
 
 
 def run_confined(module: str, arguments: list[str], confinement: Confinement) -> None:
-    """Runs one of our programs on an upload; it calls `enter` with the same confinement first.
+    """Runs one of our programs on an upload; it calls `enter` with the same confinement first, then `handle`.
 
     Raises:
-        UploadError: the program refused the upload, or the upload made it crash or exceed its limits.
+        UploadError: the program refused the upload, or failed in any way while it handled it.
+        RuntimeError: the program failed before it touched the upload: a bug.
     """
     command = launcher.python(module, *_as_arguments(confinement), *arguments, user_site=False)
-    output_path = confinement.folder / "output.log"
+    output_path, started_path = confinement.folder / "output.log", confinement.folder / _STARTED
+    started_path.unlink(missing_ok=True)
     with output_path.open("wb") as output:
         child = launcher.start(
             command, stdout=output, stderr=output, env=_environment(confinement.folder), cwd=confinement.folder
@@ -75,7 +81,7 @@ def run_confined(module: str, arguments: list[str], confinement: Confinement) ->
             child.kill()
             child.wait()
     if code:
-        raise _explain(code, output_path, confinement)
+        raise _explain(code, output_path, confinement, started=started_path.exists())
 
 
 def enter(argv: list[str]) -> list[str]:
@@ -95,10 +101,42 @@ def enter(argv: list[str]) -> list[str]:
     return argv[5:]
 
 
+def handle(folder: Path, work: Callable[[], None]) -> int:
+    """Handles the upload: whatever the work raises is a refusal.
+
+    Imports come before, so that a broken library is no fault of the upload.
+
+    Args:
+        folder: the folder of the confinement.
+        work: all that touches the upload.
+
+    Returns:
+        The exit code of the program.
+    """
+    (folder / _STARTED).touch()
+    try:
+        work()
+    except UploadError as error:
+        return refuse(str(error))
+    except MemoryError:
+        return refuse("An uploaded model must be readable within the memory that reading takes; this one asks for "
+                      "more. It is damaged, or an attack. Save it again with Keras.")  # fmt: skip
+    except Exception as error:  # an upload can make a library raise anything
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            return refuse(_exceeded("the size that a file may have"))
+        return refuse(_unreadable(f"reading it fails with {type(error).__name__}: {str(error)[:300]}"))
+    return 0
+
+
 def refuse(reason: str) -> int:
-    """What a confined program returns to say why the upload is refused."""
-    print(" ".join(reason.split()), flush=True)
+    """Says on one printable line why the upload is refused; gives the exit code that says so."""
+    print(_printable(" ".join(reason.split())), flush=True)
     return REFUSED
+
+
+def _printable(text: str) -> str:
+    """The text with escapes for control characters and lone surrogates."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def _as_arguments(confinement: Confinement) -> list[str]:
@@ -115,23 +153,29 @@ def _environment(folder: Path) -> dict[str, str]:
         "LANG": "C.UTF-8", "HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE",
         "OPENBLAS_NUM_THREADS": "1", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(folder),
         "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_ENABLE_ONEDNN_OPTS": "0",  # its ReLU turns NaN into 0: an upload would be refused on some processors only
     }  # fmt: skip
 
 
-def _explain(code: int, output_path: Path, confinement: Confinement) -> Exception:
+def _explain(code: int, output_path: Path, confinement: Confinement, *, started: bool) -> Exception:
     with output_path.open("rb") as file:
         file.seek(max(0, output_path.stat().st_size - 8192))
         lines = file.read().decode(errors="replace").strip().splitlines()
     if code == REFUSED and lines:
-        return UploadError(lines[-1])
-    if code < 0 and -code == signal.SIGXFSZ:
+        return UploadError(_printable(lines[-1]))
+    if -code in (signal.SIGXCPU, signal.SIGKILL):
+        return UploadError(_exceeded(f"{confinement.cpu_seconds} s of processor time, or the memory of this machine"))
+    if -code == signal.SIGXFSZ:
         return UploadError(_exceeded(f"{confinement.max_file_bytes / 2**30:.1f} GiB on disk"))
-    if code < 0 and -code in (signal.SIGXCPU, signal.SIGKILL):
-        return UploadError(_exceeded(f"{confinement.cpu_seconds} s of processor time"))
-    if code < 0 and -code in _CRASHES:
-        return UploadError("An uploaded model must be readable; this one made the process that read it crash. "
-                           "It is damaged, or an attack; nothing of it was kept. Save it again.")  # fmt: skip
-    return RuntimeError(f"A confined program ended with {code}:\n" + "\n".join(lines[-40:]))
+    if not started:
+        return RuntimeError(f"A confined program ended with {code}:\n" + "\n".join(lines[-40:]))
+    how = f"crash ({signal.strsignal(-code)})" if code < 0 else f"end with exit code {code}"
+    return UploadError(_unreadable(f"this one made the process that read it {how}"))
+
+
+def _unreadable(what: str) -> str:
+    return (f"An uploaded model must be readable; {what}. It is damaged, or an attack; nothing of it was kept. "
+            "Save it again with Keras.")  # fmt: skip
 
 
 def _exceeded(what: str) -> str:

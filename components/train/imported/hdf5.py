@@ -19,6 +19,8 @@ from components.contract.errors import UploadError
 MAX_OBJECTS: Final = 100_000
 MAX_DEPTH: Final = 40
 MAX_RANK: Final = 8
+MAX_PATH: Final = 4000
+MAX_NAME: Final = 1000
 MAX_TEXT_BYTES: Final = 2**25
 MAX_RATIO: Final = 50
 """How many times its stored bytes an array may measure. Weights hardly shrink; a bomb grows a thousandfold."""
@@ -71,6 +73,8 @@ class Hdf5Model:
         self._groups[where] = group
         for name in self._names(group, where):
             path = f"{where}/{name.decode(errors='replace')}".lstrip("/")
+            if len(path) > MAX_PATH:
+                raise _refused(path, f"has a path of {len(path):,} characters")
             link = group.links.get_info(name).type
             if link != h5l.TYPE_HARD:
                 raise _refused(path, f"is {_LINKS.get(link, 'a link of an unknown kind')}")
@@ -133,14 +137,20 @@ class Hdf5Model:
             if path.split("/", 1)[0] in _NOT_WEIGHTS:
                 continue
             yield path, tuple(map(int, dataset.shape)), offset
-            array = h5py.Dataset(dataset)
-            for values in _slabs(array):
-                with np.errstate(over="ignore"):
-                    values = np.ascontiguousarray(values, "<f4")
+            for values in self._values(dataset, path):
                 if not np.isfinite(values).all():
                     raise _refused(path, "holds NaN or infinity, as of a training that failed")
                 target.write(values.tobytes())
                 offset += values.size
+
+    def _values(self, dataset: h5d.DatasetID, where: str) -> Iterator[np.ndarray]:
+        """An array as float32, a slab at a time; HDF5 finds damage only when it unpacks and converts."""
+        try:
+            for values in _slabs(h5py.Dataset(dataset)):
+                with np.errstate(over="ignore"):
+                    yield np.ascontiguousarray(values, "<f4")
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            raise _refused(where, f"cannot be read: {' '.join(str(error).split())[:200]}") from None
 
     def text(self, name: str) -> str | None:
         """A text that the file carries, such as the description of the network."""
@@ -158,6 +168,8 @@ class Hdf5Model:
             return None
         layers = []
         for name in names:
+            if len(name) > MAX_NAME:
+                raise _refused(top, f"has a layer with a name of {len(name):,} characters")
             where = f"{top}/{name}".lstrip("/")
             if where not in self._groups:
                 raise _refused(where, "is named by layer_names, and is not there")
@@ -192,8 +204,11 @@ class Hdf5Model:
         try:
             value = h5py.Group(self._groups[where]).attrs[name]
             values = value if isinstance(value, np.ndarray) else [value]
-            return [item.decode() if isinstance(item, bytes) else str(item) for item in np.ravel(values)]
-        except (UnicodeDecodeError, OSError) as error:
+            texts = [item.decode() if isinstance(item, bytes) else str(item) for item in np.ravel(values)]
+            for text in texts:
+                text.encode()  # h5py keeps bytes that are no UTF-8 as lone surrogates
+            return texts
+        except (UnicodeError, OSError, RuntimeError, TypeError) as error:
             raise _refused(where, f"has an attribute {name} that cannot be read: {error}") from None
 
 

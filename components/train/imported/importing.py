@@ -7,11 +7,12 @@ and saves it anew. Only that copy is used from then on.
 """
 
 import hashlib
+import json
 import logging
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import ModelError, UploadError
 from components.contract.outputs import new_folder, write_json
-from components.train.imported import architecture, builder, reader
+from components.train.imported import architecture, builder, inspection
 from components.train.imported.confinement import Confinement, run_confined
 from components.train.imported.facts import ImportedModel, facts_of, file_sha256
 from components.train.imported.limits import Limits
@@ -127,10 +128,11 @@ def check_model(
 
 def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
     """Copies the upload, so that what is hashed is what is read; gives its SHA-256."""
-    if not path.is_file():
-        raise UploadError(f"An uploaded model must be a file; there is none at {path}.")
     digest, left = hashlib.sha256(), limits.max_bytes
     try:
+        if not path.is_file():
+            what = "a folder or no plain file" if path.exists() else "none"
+            raise UploadError(f"An uploaded model must be a file; there is {what} at {path}.")
         with path.open("rb") as source, copy.open("xb") as target:
             while chunk := source.read(_CHUNK_BYTES):
                 left -= len(chunk)
@@ -146,8 +148,7 @@ def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
 
 def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
     """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
-    arguments = [str(folder / "upload"), str(limits.max_bytes), str(limits.max_config_bytes)]
-    run_confined(reader.MODULE, arguments, Confinement(
+    run_confined(inspection.MODULE, [str(folder / "upload"), json.dumps(asdict(limits))], Confinement(
         folder, limits.reader_memory_bytes, limits.reader_cpu_seconds, limits.max_bytes, limits.timeout_seconds
     ))  # fmt: skip
     contents = read_contents(folder, limits)

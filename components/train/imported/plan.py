@@ -59,12 +59,21 @@ def write_plan(folder: Path, contents: Contents, limits: Limits) -> None:
 
 
 def read_contents(folder: Path, limits: Limits) -> Contents:
-    """What the reader wrote; it has touched the upload, so its word is checked as well."""
+    """What the reader wrote; it has touched the upload, so its word is checked as well.
+
+    Raises:
+        UploadError: it is missing, too long, or not what a reader writes.
+    """
     path = folder / "description.json"
-    if path.stat().st_size > 8 * limits.max_config_bytes:
-        raise UploadError(f"The description in an upload must have at most {limits.max_config_bytes:,} bytes; it has "
-                          "more.")  # fmt: skip
-    return Contents.model_validate_json(path.read_bytes())
+    try:
+        if path.stat().st_size > 8 * limits.max_config_bytes:
+            raise UploadError(f"The description in an upload must have at most {limits.max_config_bytes:,} bytes; it "
+                              "has more.")  # fmt: skip
+        return Contents.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        raise UploadError("An uploaded model must be readable; the process that read it left no description of it. "
+                          "It is damaged, or an attack; nothing of it was kept. Save it again with Keras."
+                          ) from None  # fmt: skip
 
 
 def read_plan(folder: Path) -> Plan:

@@ -1,14 +1,11 @@
-"""A confined program: unpacks an upload and turns its HDF5 weights into plain numbers.
+"""Unpacks an upload and turns its HDF5 weights into plain numbers; only ever within the confinement of `inspection`.
 
-Everything that C libraries parse is parsed here, where it can do no harm. What it writes into its folder, and what its
-parent reads, is text and float32 alone:
+Everything that C libraries parse is parsed here, where it can do no harm. What it writes is float32 alone:
 
-description.json  Contents
 weights.bin       the arrays one after another, float32, little-endian
 """
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,10 +13,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.contract.archive import members
-from components.contract.errors import ArchiveError, UploadError
-from components.train.imported import confinement
+from components.contract.errors import UploadError
 
-MODULE: Final = "components.train.imported.reader"
 ZIP_MAGIC, HDF5_MAGIC = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 
 MAX_MEMBERS: Final = 64
@@ -75,26 +70,6 @@ class Contents(BaseModel):
     layers: tuple[StoredLayer, ...] | None = Field(strict=False)
     arrays: tuple[StoredArray, ...] = Field(strict=False)
     by_order: bool = False
-
-
-def main(argv: list[str]) -> int:
-    """Reads the upload named by the first argument; then the most bytes that it, and its description, may hold."""
-    arguments = confinement.enter(argv)
-    upload, max_bytes, max_config_bytes = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    folder = Path(argv[0])
-    try:
-        contents = Reader(folder, max_bytes, max_config_bytes).read(upload)
-    except UploadError as error:
-        return confinement.refuse(str(error))
-    except ArchiveError as error:
-        what_is_wrong = str(error).replace(f"The archive {upload}", "The uploaded archive").split(". ")[0]
-        return confinement.refuse(f"{what_is_wrong}. Pack the model again, or save it with Keras: "
-                                  "model.save('model.keras').")  # fmt: skip
-    except MemoryError:
-        return confinement.refuse("An uploaded model must be readable within the memory that reading takes; this one "
-                                  "asks for more. It is damaged, or an attack. Save it again with Keras.")  # fmt: skip
-    (folder / "description.json").write_text(contents.model_dump_json(), encoding="utf-8")
-    return 0
 
 
 @dataclass(frozen=True)
@@ -236,7 +211,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UploadError("The description in an upload must be UTF-8 text; it is not. Save the model again.") from None
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from typing import Any, Final
 
 from components.contract.errors import UploadError
@@ -45,8 +46,8 @@ def _refused(what: str, why: str) -> UploadError:
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree = dict(pairs)
     if len(tree) != len(pairs):
-        names = [name for name, _ in pairs]
-        twin = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twin = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"the key {twin[:80]!r} stands twice in one object")
     return tree
 

@@ -57,6 +57,27 @@ def test_answers_below_the_threshold_are_withheld(threshold: float | None, withh
     assert made(threshold=threshold).abstains(probabilities).tolist() == withheld
 
 
+@pytest.mark.parametrize("threshold", [0.6, 0.7, float(np.float32(0.7)), 1.0])
+def test_an_answer_at_exactly_the_threshold_is_not_withheld(threshold: float) -> None:
+    sureness = np.array([np.nextafter(threshold, 0), threshold, np.nextafter(threshold, 2)])
+    probabilities = np.stack([sureness, 1 - sureness], axis=1)
+    assert made(threshold=threshold).abstains(probabilities).tolist() == [True, False, False]
+
+
+def test_a_threshold_of_0_withholds_nothing() -> None:
+    assert made(threshold=0.0).abstains(np.array([[0.0, 0.0], [0.5, 0.5]])).tolist() == [False, False]
+
+
+def test_a_photo_at_exactly_the_familiarity_threshold_is_familiar() -> None:
+    embeddings = np.array([[1, 0, 0, 1]], np.float32)
+    distance = float(made().unfamiliarity(embeddings)[0])
+    for threshold, unfamiliar in ((np.nextafter(np.float32(distance), np.float32(0)), True), (distance, False)):
+        calibration = made()
+        familiarity = calibration.facts.familiarity.model_copy(update={"threshold": float(threshold)})
+        facts = calibration.facts.model_copy(update={"familiarity": familiarity})
+        assert Calibration(facts, calibration.reference).is_unfamiliar(embeddings).tolist() == [unfamiliar]
+
+
 def test_a_photo_is_as_unfamiliar_as_its_embedding_is_far_from_the_reference() -> None:
     embeddings = np.array([[5, 0, 0, 0], [0, 0, 0, 2], [-1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0]], np.float32)
     found = made().unfamiliarity(embeddings)

@@ -7,6 +7,7 @@ import pytest
 from components.contract.errors import DarkroomError, ModelError, ParamsError
 from components.contract.params import Params, dump_section, load_params, parse_section
 from components.contract.resolve import SMALL_CNN, Resolution, resolve, resolve_train
+from components.contract.section import MIN_SIZE
 from components.contract.train_params import AUGMENTATION_PRESETS, TrainParams
 
 ROOT = Path(__file__).parents[3]
@@ -150,6 +151,48 @@ def test_an_order_that_cannot_build_is_refused_before_any_work(layers: str, mess
 def test_layers_and_a_backbone_exclude_each_other() -> None:
     with pytest.raises(DarkroomError, match="keep one of the two"):
         resolved("train.model.layers=[Flatten]", "train.model.name=MobileNetV2")
+
+
+@pytest.mark.parametrize(
+    ("native_size", "kind", "image_size", "augmentation"),
+    [
+        ((64, 64), "layers", 64, "light"),
+        ((64, 48), "layers", (64, 48), "light"),
+        ((48, 64), "layers", (48, 64), "light"),
+        ((65, 65), "pretrained", 224, "medium"),
+        ((65, 48), "pretrained", 224, "medium"),
+        ((48, 65), "pretrained", 224, "medium"),
+        ((64, 65), "pretrained", 224, "medium"),
+    ],
+)
+def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
+    native_size: tuple[int, int], kind: str, image_size: int | tuple[int, int], augmentation: str
+) -> None:
+    params = resolved(native_size=native_size).params
+    assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
+    assert params.train.augmentation == augmentation
+    assert params.train.model.layers == (SMALL_CNN if kind == "layers" else None)
+    assert params.train.model.name == (None if kind == "layers" else "MobileNetV2")
+
+
+@pytest.mark.parametrize(("image_size", "kind"), [(64, "layers"), (65, "pretrained")])
+def test_a_given_size_decides_the_model_and_not_the_native_size(image_size: int, kind: str) -> None:
+    for native_size in ((8, 8), (400, 533)):
+        params = resolved(f"preprocess.image_size={image_size}", native_size=native_size).params
+        assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
+
+
+@pytest.mark.parametrize(("side", "image_size"), [(64, 64), (65, 128)])
+def test_layers_of_your_own_see_the_native_size_up_to_64_pixels_and_128_above(side: int, image_size: int) -> None:
+    params = resolved("train.model.layers=[Flatten]", native_size=(side, side)).params
+    assert params.preprocess.image_size == image_size
+
+
+@pytest.mark.parametrize(
+    ("side", "image_size"), [(MIN_SIZE - 1, MIN_SIZE), (MIN_SIZE, MIN_SIZE), (MIN_SIZE + 1, MIN_SIZE + 1)]
+)
+def test_auto_never_goes_below_the_smallest_size(side: int, image_size: int) -> None:
+    assert resolved("train.model.layers=[Flatten]", native_size=(side, side)).params.preprocess.image_size == image_size
 
 
 def test_train_alone_settles_the_same_as_the_whole() -> None:

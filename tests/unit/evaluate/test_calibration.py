@@ -8,7 +8,7 @@ import pytest
 from components.contract.calibration import unit_length
 from components.contract.dataset import open_split
 from components.contract.runtime import softmax
-from components.evaluate.calibration import answered, draw_reference, find_abstention, fit_temperature
+from components.evaluate.calibration import MIN_ANSWERED, answered, draw_reference, find_abstention, fit_temperature
 from components.evaluate.strangers import STRANGERS
 from tests.made import make_dataset
 
@@ -50,6 +50,24 @@ def test_nothing_is_withheld_where_all_is_well_or_nothing_helps() -> None:
     assert (fine.threshold, fine.coverage, fine.accuracy) == (0.0, 1.0, 1.0)
     hopeless = find_abstention(probabilities, np.ones(40, int), 0.95)
     assert (hopeless.threshold, hopeless.coverage, hopeless.accuracy) == (None, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(("target", "threshold"), [(0.9, 0.7), (np.nextafter(0.9, 1), 0.8)])
+def test_a_target_that_is_just_reached_is_reached(target: float, threshold: float) -> None:
+    """Of 10 photos at 0.8 all are right; with 10 at 0.7 it is 18 of 20; with 10 at 0.6 fewer."""
+    sureness = np.repeat(np.array([0.8, 0.7, 0.6], np.float32), 10)
+    labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
+    abstention = find_abstention(np.stack([sureness, 1 - sureness], axis=1), labels, float(target))
+    assert abstention.threshold == np.float32(threshold)
+    assert not (sureness[:10] < abstention.threshold).any(), "the photos that set the threshold are answered"
+
+
+@pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])
+def test_a_threshold_answers_enough_photos(num_sure: int, threshold: float | None) -> None:
+    sureness = np.array([0.9] * num_sure + [0.6] * 30, np.float32)
+    labels = np.array([0] * num_sure + [1] * 30)
+    abstention = find_abstention(np.stack([sureness, 1 - sureness], axis=1), labels, 0.95)
+    assert abstention.threshold == (None if threshold is None else np.float32(threshold))
 
 
 def test_answers_of_equal_sureness_are_answered_together() -> None:

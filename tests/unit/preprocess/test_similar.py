@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.preprocess import similar
 from components.preprocess.measure import SKETCH_SIDE
 from components.preprocess.similar import candidates, candidates_between, find_near, perceptual_hashes
 
@@ -71,6 +72,81 @@ def test_other_objects_before_the_same_background_are_not_the_same() -> None:
         pixels[40:190, 40:190] = picture(seed)[40:190, 40:190]
         pictures.append(pixels)
     assert near(pictures) == []
+
+
+def detailed(seed: int, side: int = 224) -> np.ndarray:
+    """Details that differ with the seed before one background: their sketches are alike, the pictures are not."""
+    background = np.random.default_rng(1).uniform(0, 255, (5, 5, 3)).astype(np.float32)
+    details = np.random.default_rng(seed).uniform(-40, 40, (side // 4, side // 4, 3)).astype(np.float32)
+    pixels = cv2.resize(background, (side, side), interpolation=cv2.INTER_CUBIC)
+    pixels += cv2.resize(details, (side, side), interpolation=cv2.INTER_NEAREST)
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def shifted(pixels: np.ndarray) -> np.ndarray:
+    return np.roll(pixels, 4, axis=1)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    sketches = np.stack([sketch(one), sketch(other)])
+    return float(similar.correlations(sketches, sketches, np.array([[0, 1]]))[0])
+
+
+def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
+    one, other = detailed(1), detailed(2)
+    for changed in (other, shifted(one)):
+        hashes, _ = perceptual_hashes(np.stack([sketch(one), sketch(changed)]))
+        assert np.bitwise_count(hashes[0] ^ hashes[1]) <= similar.RADIUS, "a candidate"
+        assert similar.ALIKE <= correlation(one, changed) < similar.SAME, "a pair that features decide"
+    assert near([one, other]) == []
+    assert near([one, shifted(one)]) == [[0, 1]]
+    assert near([one, mirrored(shifted(one))]) == [[0, 1]]
+    assert near([one, mirrored(other)]) == []
+
+
+@pytest.mark.parametrize(("side", "expected"), [(92, []), (96, [[0, 1]])])
+def test_features_decide_nothing_in_small_pictures(side: int, expected: list[list[int]]) -> None:
+    one = detailed(1, side)
+    moved = np.roll(one, 2, axis=1)
+    assert similar.ALIKE <= correlation(one, moved) < similar.SAME
+    assert near([one, moved]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "above", "expected"),
+    [
+        ("ALIKE", False, [[0, 1]]), ("ALIKE", True, []),
+        ("MIN_AGREEING", False, [[0, 1]]), ("MIN_AGREEING", True, []),
+    ],
+)  # fmt: skip
+def test_each_sieve_keeps_what_just_reaches_it(
+    name: str, above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = detailed(1), shifted(detailed(1))
+    num_agreeing = similar.num_agreeing(*(similar._features(pixels, mirrored=False) for pixels in (one, other)))
+    just = {"ALIKE": np.float32(correlation(one, other)), "MIN_AGREEING": num_agreeing}[name]
+    more = {"ALIKE": np.nextafter(np.float32(just), np.float32(2)), "MIN_AGREEING": num_agreeing + 1}[name]
+    monkeypatch.setattr(similar, name, more if above else just)
+    assert near([one, other]) == expected
+
+
+@pytest.mark.parametrize(("above", "expected"), [(False, [[0, 1]]), (True, [])])
+def test_sketches_that_are_just_the_same_need_no_features(
+    above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = detailed(1), detailed(2)
+    just = np.float32(correlation(one, other))
+    monkeypatch.setattr(similar, "SAME", np.nextafter(just, np.float32(2)) if above else just)
+    assert near([one, other]) == expected
+
+
+@pytest.mark.parametrize(("difference", "expected"), [(8, [[0, 1]]), (7, [])])
+def test_a_picture_of_nearly_one_colour_has_no_near_duplicates(difference: int, expected: list[list[int]]) -> None:
+    """A sketch of two shades has half of their difference as its standard deviation."""
+    pixels = np.full((224, 224, 3), 100, np.uint8)
+    pixels[:112] += np.uint8(difference)
+    assert sketch(pixels).std() == difference / 2
+    assert near([pixels, pixels.copy()]) == expected
 
 
 def test_plain_pictures_are_no_near_duplicates() -> None:

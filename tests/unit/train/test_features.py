@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from components.contract.augment import augment, image_keys, photo_seeds
+from components.contract.cache import cache_dir
 from components.contract.dataset import Split, open_split
+from components.contract.errors import ModelError
 from components.contract.layers import parse_layer
 from components.contract.model_params import ModelParams
 from components.contract.train_params import AUGMENTATION_PRESETS, CachePrecision, Phase, TrainParams
@@ -226,3 +228,13 @@ def test_a_fault_on_the_way_to_the_features_is_not_lost(
     with pytest.raises(RuntimeError, match="no such instruction"):
         cache(network).get(wanted(splits[0]))
     assert not list(folder.iterdir()), "no half of a file stays"
+
+
+def test_features_that_are_no_numbers_are_refused_and_not_kept(splits: tuple[Split, Split]) -> None:
+    pixels = keras.Input((32, 32, 3), dtype="uint8")
+    frozen = keras.Model(pixels, keras.layers.Rescaling(1e38)(keras.layers.Rescaling(1e38)(pixels)))
+    cache = FeatureCache(frozen, "float32")
+    wanted = Wanted(splits[0], "photos", 1, MEDIUM, 0)
+    with pytest.raises(ModelError, match=r"^Frozen layers must output numbers; for one of the first \d+ photos"):
+        cache.get(wanted)
+    assert not [*(cache_dir() / "features").iterdir()]

@@ -40,10 +40,10 @@ def batches(given: Points, **options: Any) -> Batches:
     return Batches(Features([values], labels), 16, **options)
 
 
-def classifier(seed: int = 0) -> keras.Model:
+def classifier(seed: int = 0, activation: str = "relu") -> keras.Model:
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((2,))
-    hidden = keras.layers.Dropout(0.1)(keras.layers.Dense(16, "relu")(inputs))
+    hidden = keras.layers.Dropout(0.1)(keras.layers.Dense(16, activation)(inputs))
     return keras.Model(inputs, keras.layers.Dense(3)(hidden))
 
 
@@ -238,14 +238,36 @@ def test_mixed_photos_are_learnt_from(kind: str) -> None:
     assert fitting.fitted.at_best("val_accuracy") > 0.9
 
 
-def test_a_loss_that_is_no_number_stops_training_and_says_where() -> None:
+@pytest.mark.parametrize("report_seconds", [live.REPORT_SECONDS, 0])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("place", [7, 202])
+def test_a_value_that_is_no_number_stops_training_in_its_epoch(
+    place: int, activation: str, report_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss shows it; if oneDNN's ReLU turns NaN into 0, the weights do, at the end of the epoch at the latest."""
+    monkeypatch.setattr(live, "REPORT_SECONDS", report_seconds)
     values, labels = points(203, 0)
-    values[7] = np.nan
+    values[place] = np.nan
+    model = classifier(activation=activation)
     with pytest.raises(
         ModelError,
-        match=r"in epoch 1, after 8 of 13 batches, it became nan\. Set a smaller train\.learning_rate \(it is",
+        match=r"^The (loss|weight \S+) must stay a number; in epoch 1, after (8|13) of 13 batches, it became nan\. "
+        r"Set a smaller train\.learning_rate \(it is",
     ):
-        run_fit(classifier(), (values, labels))
+        run_fit(model, (values, labels))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", range(8))
+def test_every_weight_that_is_no_number_is_named(value: float, place: int) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), keras.layers.BatchNormalization(),
+                              keras.layers.Dense(3)])  # fmt: skip
+    assert live.broken_weight(model) is None
+    weights = model.get_weights()
+    weights[place].flat[-1] = value
+    model.set_weights(weights)
+    broken = live.broken_weight(model)
+    assert broken == (model.weights[place].path, pytest.approx(value, nan_ok=True))
 
 
 def test_what_was_good_before_a_loss_that_is_no_number_is_kept(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,9 @@
 import copy
 import io
 import json
-from collections.abc import Iterator
+import math
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from components.train.imported.importing import Expectation, read_upload
 from components.train.imported.limits import Limits
 from components.train.imported.plan import Plan, make_plan
 from components.train.imported.reader import Contents, StoredArray
-from tests.hostile import Attack, keras_file, layer, network, weights_file
+from tests.hostile import Attack, keras_file, layer, legacy_file, network, weights_file
 
 VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 7, 10**18, 1e300, 0.5, "", "dense", "x" * 300, "\n", [], [None], [[]], [-1, 3], ["input", 0, 0],
@@ -111,24 +113,87 @@ def test_every_missing_word_of_a_description_is_refused_or_harmless() -> None:
             assert len(str(error)) < 1000
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize("seed", range(60))
-def test_a_damaged_file_of_weights_is_refused_or_read(seed: int, tmp_path: Path) -> None:
+def keras_parts(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(parts: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def undamaged(form: str, folder: Path) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """The bytes that are damaged, and what makes an upload of them."""
+    attack = Attack(folder, folder, 9, folder)
+    if form in ("h5", "zip of h5"):
+        content, inner = legacy_file(attack, network()).read_bytes(), "model.h5"
+    else:
+        path, inner = keras_file(attack, network()), "model.keras"
+        if form in (parts := keras_parts(path)):
+            return parts[form], lambda damaged: zipped(parts | {form: damaged})
+        content = path.read_bytes()
+    return content, (lambda damaged: zipped({inner: damaged})) if form.startswith("zip of") else lambda damaged: damaged
+
+
+FORMS = ("h5", "zip of h5", "keras", "zip of keras", "model.weights.h5", "config.json", "metadata.json")
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """The content cut off, with some bytes changed where it holds any, or with a piece removed, repeated or zeroed."""
+    kind = rng.choice(["cut", "bits", "bytes", "magic", "removed", "repeated", "zeroed"])
+    start, end = sorted(rng.integers(0, len(content), 2).tolist())
+    if kind == "cut":
+        return content[:start]
+    if kind == "removed":
+        return content[:start] + content[end:]
+    if kind == "repeated":
+        return content[:end] + content[start:]
+    if kind == "zeroed":
+        return content[:start] + bytes(end - start) + content[end:]
+    changed = bytearray(content)
+    used = np.flatnonzero(np.frombuffer(content, np.uint8))
+    places = range(8) if kind == "magic" else rng.choice(used, min(len(used), int(rng.integers(1, 9))))
+    for place in places:
+        changed[place] = changed[place] ^ 1 << int(rng.integers(8)) if kind == "bits" else int(rng.integers(256))
+    return bytes(changed)
+
+
+def check_read_or_refused(form: str, seed: int, folder: Path) -> bool:
+    """Whether the damaged upload is refused."""
+    (folder / "made").mkdir()
+    content, make_upload = undamaged(form, folder / "made")
     rng = np.random.default_rng(seed)
-    (tmp_path / "made").mkdir()
-    weights = bytearray(weights_file())
-    headers = np.flatnonzero(np.frombuffer(bytes(weights), np.uint8))[:600]
-    for place in rng.choice(headers, 1 + seed % 5):
-        weights[place] = rng.integers(256)
-    path = keras_file(Attack(tmp_path / "made", tmp_path, 9, tmp_path), network(), bytes(weights))
-    path.rename(tmp_path / "upload")
+    (folder / "upload").write_bytes(make_upload(damaged(content, rng)))
     try:
-        plan = read_upload(tmp_path, Expectation(), Limits())
+        plan = read_upload(folder, Expectation(), Limits())
     except UploadError as error:
         assert len(str(error)) < 1000
-    else:
-        assert (tmp_path / "weights.bin").stat().st_size == 4 * (192 * 3 + 3)
-        assert len(plan.matches) == 1
+        assert str(error).isprintable()
+        return True
+    assert len(plan.matches) == 1
+    weights = np.fromfile(folder / "weights.bin", "<f4")
+    assert all(array.offset + math.prod(array.shape) <= len(weights) for array in plan.contents.arrays)
+    assert np.isfinite(weights).all()
+    return False
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_damaged_file_is_refused_or_read(form: str, tmp_path: Path) -> None:
+    check_read_or_refused(form, FORMS.index(form), tmp_path)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_damaged_in_fifty_ways_is_refused_or_read(form: str, tmp_path: Path) -> None:
+    num_refused = 0
+    for seed in range(100, 150):
+        (tmp_path / str(seed)).mkdir()
+        num_refused += check_read_or_refused(form, seed, tmp_path / str(seed))
+    assert num_refused > 15
 
 
 def test_the_weights_of_the_tests_are_hdf5() -> None:
