@@ -1,14 +1,14 @@
 // The frame: steps, jobs, the message line, and the panel that shows what is done without a page.
 
-import { post } from "./api.js";
-import { action, at, calm, complain, copied, h, seconds, when } from "./dom.js";
-import { on, load, reload, state } from "./state.js";
-import * as data from "./data.js";
-import * as model from "./model.js";
-import * as training from "./training.js";
-import * as live from "./live.js";
-import * as results from "./results.js";
-import * as trying from "./trying.js";
+import { post } from "./client/api.js";
+import { action, at, calm, complain, copied, h, seconds, when } from "./elements/dom.js";
+import { on, load, reload, state } from "./client/state.js";
+import * as data from "./data/data.js";
+import * as model from "./model/model.js";
+import * as training from "./training/training.js";
+import * as live from "./live/live.js";
+import * as results from "./results/results.js";
+import * as trying from "./playground/playground.js";
 
 const SCREENS = { data, model, training, live, results, try: trying };
 const NAMES = { data: "Data", model: "Model", training: "Training", live: "Live", results: "Results", try: "Try" };

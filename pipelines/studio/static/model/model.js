@@ -1,12 +1,12 @@
 // Model: four doors to a network, and what Darkroom would take by itself.
 
 
-import { action, at, h } from "./dom.js";
-import { change, state, value } from "./state.js";
+import { action, at, h } from "../elements/dom.js";
+import { change, state, value } from "../client/state.js";
 import { builder } from "./builder.js";
 import { gallery } from "./gallery.js";
 import { uploader } from "./uploader.js";
-import { goOn } from "./earlier.js";
+import { goOn } from "./earlier_runs.js";
 
 export const commands = (all) => [all.model];
 

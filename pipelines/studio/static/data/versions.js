@@ -1,8 +1,8 @@
 // Versions of the data, and what differs between two of them.
 
-import { get, post, query } from "./api.js";
-import { action, count, h, plural, when } from "./dom.js";
-import { changeData } from "./state.js";
+import { get, post, query } from "../client/api.js";
+import { action, count, h, plural, when } from "../elements/dom.js";
+import { changeData } from "../client/state.js";
 
 export function versionsCard(data, versions) {
   const told = h("div", {});

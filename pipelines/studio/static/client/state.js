@@ -1,7 +1,7 @@
 // What all screens share: the draft of params.yaml, the jobs, and the websocket that keeps both true in every tab.
 
 import { get, post } from "./api.js";
-import { complain } from "./dom.js";
+import { complain } from "../elements/dom.js";
 
 export const state = { draft: null, jobs: [], changed: null, schema: null, online: true };
 const listeners = new Map();

@@ -1,9 +1,9 @@
 // Training: what learns, how long, how fast; what it will cost; and the start.
 
-import { get, query } from "./api.js";
-import { action, at, card, complain, debounce, field, h, say, seconds, select } from "./dom.js";
-import { begin, change, job, on, resolved, state } from "./state.js";
-import { layerTree } from "./tree.js";
+import { get, query } from "../client/api.js";
+import { action, at, card, complain, debounce, field, h, say, seconds, select } from "../elements/dom.js";
+import { begin, change, job, on, resolved, state } from "../client/state.js";
+import { layerTree } from "./layer_tree.js";
 import { set, setting, standing } from "./setting.js";
 import { phasesCard } from "./phases.js";
 

@@ -1,8 +1,8 @@
 // The pretrained backbones: what each costs here, when to choose it, and which of its layers shall learn.
 
-import { get, post } from "./api.js";
-import { action, complain, count, field, h, select } from "./dom.js";
-import { change, on, state, value } from "./state.js";
+import { get, post } from "../client/api.js";
+import { action, complain, count, field, h, select } from "../elements/dom.js";
+import { change, on, state, value } from "../client/state.js";
 
 const HEADS = [["linear", "Pooling and dropout: the usual"], ["dense", "And a layer of 100 units"], ["vgg", "Flatten and 256 units, as VGG has it"]];
 

@@ -1,8 +1,8 @@
 // A model of one's own: sent, looked at by the safe import, and used where it is taken.
 
-import { get, post, query, send } from "./api.js";
-import { action, complain, count, field, h, select } from "./dom.js";
-import { change, on, value } from "./state.js";
+import { get, post, query, send } from "../client/api.js";
+import { action, complain, count, field, h, select } from "../elements/dom.js";
+import { change, on, value } from "../client/state.js";
 
 const PIXELS = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"];
 const HEADS = [["", "Its own, as it is: its classes are mine"], ["linear", "A new one: pooling and dropout"], ["dense", "A new one with 100 units"], ["vgg", "A new one as VGG has it"]];

@@ -1,7 +1,7 @@
 // Looking for a folder of this computer, as far as the studio may.
 
-import { get, query } from "./api.js";
-import { action, complain, count, h, plural } from "./dom.js";
+import { get, query } from "../client/api.js";
+import { action, complain, count, h, plural } from "../elements/dom.js";
 
 const KINDS = { folder: "Folder", archive: "Archive", table: "Table" };
 

@@ -1,9 +1,9 @@
 // A network of one's own: a list of layers, checked with every change, drawn when it can be built.
 
-import { get, post } from "./api.js";
-import { action, bytes, complain, count, debounce, h, say, select, short } from "./dom.js";
-import { setting } from "./setting.js";
-import { change, state, value } from "./state.js";
+import { get, post } from "../client/api.js";
+import { action, bytes, complain, count, debounce, h, say, select, short } from "../elements/dom.js";
+import { setting } from "../training/setting.js";
+import { change, state, value } from "../client/state.js";
 
 let catalogue = null;
 let templates = null;

@@ -1,7 +1,7 @@
 // Phases: stretches of training, each with its own layers, length and rate.
 
-import { action, card, field, h } from "./dom.js";
-import { change, state, value } from "./state.js";
+import { action, card, field, h } from "../elements/dom.js";
+import { change, state, value } from "../client/state.js";
 
 const TWO = [{ trainable: "head", epochs: 3 }, { trainable: "last 20", epochs: 8, optimizer: "adamw", learning_rate: 0.0003, warmup_epochs: 1 }];
 const KEYS = [["trainable", "Layers", "as above", "text"], ["epochs", "Epochs", "as above", "number"], ["learning_rate", "Learning rate", "as above", "number"], ["optimizer", "Optimizer", "as above", "text"], ["warmup_epochs", "Warm-up", "0", "number"]];

@@ -1,9 +1,9 @@
 // Results: the verdict, the figures, the photos behind each confusion, and runs side by side.
 
-import { get, post, query } from "./api.js";
-import { action, bytes, card, complain, count, h, percent, photo, plural, points, seconds, when } from "./dom.js";
-import { answers, job, on, state } from "./state.js";
-import { lines } from "./chart.js";
+import { get, post, query } from "../client/api.js";
+import { action, bytes, card, complain, count, h, percent, photo, plural, points, seconds, when } from "../elements/dom.js";
+import { answers, job, on, state } from "../client/state.js";
+import { lines } from "../elements/chart.js";
 
 let shown = null;
 export const commands = () => shown ? [`darkroom trace ${shown}`, "darkroom runs", "darkroom ui"] : ["darkroom compare RUN RUN", "darkroom runs", "darkroom ui"];

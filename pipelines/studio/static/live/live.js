@@ -1,9 +1,9 @@
 // Live: a job as it goes on, in every tab, also after a restart of the studio.
 
-import { get, post } from "./api.js";
-import { action, complain, count, h, percent, plural, say, seconds, when } from "./dom.js";
-import { job, on, state, watch } from "./state.js";
-import { lines } from "./chart.js";
+import { get, post } from "../client/api.js";
+import { action, complain, count, h, percent, plural, say, seconds, when } from "../elements/dom.js";
+import { job, on, state, watch } from "../client/state.js";
+import { lines } from "../elements/chart.js";
 
 let shown = null;
 

@@ -1,8 +1,8 @@
 // Going on from what an earlier run has learnt.
 
-import { get } from "./api.js";
-import { action, h, percent, when } from "./dom.js";
-import { change, value } from "./state.js";
+import { get } from "../client/api.js";
+import { action, h, percent, when } from "../elements/dom.js";
+import { change, value } from "../client/state.js";
 
 export async function goOn(panel, drawFoot) {
   const { runs } = await get("/api/runs");

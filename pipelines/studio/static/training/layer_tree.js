@@ -1,8 +1,8 @@
 // The layers of the model as a tree of check boxes: whole blocks or single layers.
 
-import { get } from "./api.js";
-import { h, plural } from "./dom.js";
-import { change, on, value } from "./state.js";
+import { get } from "../client/api.js";
+import { h, plural } from "../elements/dom.js";
+import { change, on, value } from "../client/state.js";
 
 export async function layerTree(place) {
   const own = value("train.model.layers");

@@ -1,9 +1,9 @@
 // Try and serve: photos on any finished model, its service, and its promotion.
 
-import { get, post, put, query } from "./api.js";
-import { action, card, complain, copied, h, percent, plural, say, when } from "./dom.js";
-import { answers, on, state } from "./state.js";
-import { shoot } from "./camera.js";
+import { get, post, put, query } from "../client/api.js";
+import { action, card, complain, copied, h, percent, plural, say, when } from "../elements/dom.js";
+import { answers, on, state } from "../client/state.js";
+import { shoot } from "../elements/camera.js";
 
 let shown = null;
 export const commands = () => shown?.startsWith("package-") ? [`darkroom serve packages/${shown.slice(8)}`]

@@ -1,11 +1,11 @@
 // Data: where the photos are, what is in each class, and what the audit finds.
 
-import { get, post, put, query, send } from "./api.js";
-import { action, bytes, card, complain, count, field, h, percent, photo, plural, say } from "./dom.js";
-import { changeData, on, reload, state } from "./state.js";
+import { get, post, put, query, send } from "../client/api.js";
+import { action, bytes, card, complain, count, field, h, percent, photo, plural, say } from "../elements/dom.js";
+import { changeData, on, reload, state } from "../client/state.js";
 import { auditCard } from "./audit.js";
-import { places } from "./places.js";
-import { shoot } from "./camera.js";
+import { places } from "./file_browser.js";
+import { shoot } from "../elements/camera.js";
 import { dvcCard, versionsCard } from "./versions.js";
 
 export const commands = (all) => [all.data];

@@ -1,8 +1,8 @@
 // The audit: how far it is, what it found, and what shall be done about it.
 
-import { get, post, query } from "./api.js";
-import { action, complain, count, h, photo, plural, say, select } from "./dom.js";
-import { change, changeData, on, resolved, value } from "./state.js";
+import { get, post, query } from "../client/api.js";
+import { action, complain, count, h, photo, plural, say, select } from "../elements/dom.js";
+import { change, changeData, on, resolved, value } from "../client/state.js";
 
 const WORDS = { ignore: "Accept", report: "Tell only", quarantine: "Leave the photos out", fail: "Stop the run" };
 const SPLITS = ["train", "validation", "test"];

@@ -1,7 +1,7 @@
 // One value of params.yaml as a field: its help and its bounds come from the schema, its fault from the last check.
 
-import { field, h } from "./dom.js";
-import { about, change, on, state, value } from "./state.js";
+import { field, h } from "../elements/dom.js";
+import { about, change, on, state, value } from "../client/state.js";
 
 function shape(part) {
   const options = part.anyOf ?? [part];
