@@ -1,58 +1,116 @@
-// Talking to the studio's server: answers as JSON, refusals as errors with a sentence.
+// Requests to the studio's server: answers as JSON, refusals as errors with a sentence.
 
-export class Refused extends Error {
+/** A request that the server refused or did not answer. */
+export class RequestError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status Of HTTP; 0 if there was no answer.
+   */
   constructor(message, status) {
     super(message);
     this.status = status;
   }
 }
 
-async function read(response) {
-  const text = await response.text();
+/**
+ * The body of an answer.
+ * @param {string} text
+ * @param {number} status Of HTTP.
+ * @returns {unknown}
+ * @throws {RequestError} if the server refused the request.
+ */
+export function parseAnswer(text, status) {
+  const fallback = `The studio answered ${status}.`;
+  /** @type {{ error?: string } | null} */
   let body = null;
   try {
     body = JSON.parse(text);
   } catch {
-    body = { error: text || `The studio answered ${response.status}.` };
+    body = { error: text || fallback };
   }
-  if (!response.ok) throw new Refused(body.error ?? `The studio answered ${response.status}.`, response.status);
+  if (status < 200 || status >= 300) throw new RequestError(body?.error ?? fallback, status);
   return body;
 }
 
-async function reach(path, options) {
+/**
+ * Whether an error is a refusal with this status.
+ * @param {unknown} error
+ * @param {number[]} statuses
+ */
+export const hasStatus = (error, ...statuses) => error instanceof RequestError && statuses.includes(error.status);
+
+/**
+ * @template Answer
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<Answer>}
+ */
+async function request(path, options) {
+  /** @type {Response} */
+  let response;
   try {
-    return await fetch(path, options);
+    response = await fetch(path, options);
   } catch {
-    throw new Refused("The studio does not answer. Is it still running? What was started goes on.", 0);
+    throw new RequestError("The studio does not answer. Is it still running? What was started goes on.", 0);
   }
+  return /** @type {Answer} */ (parseAnswer(await response.text(), response.status));
 }
 
-export const get = async (path) => read(await reach(path));
+/**
+ * @template Answer
+ * @param {string} path
+ * @returns {Promise<Answer>}
+ * @throws {RequestError}
+ */
+export const get = (path) => request(path);
 
-export const post = async (path, body = {}) =>
-  read(await reach(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }));
+/**
+ * @template Answer
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<Answer>}
+ * @throws {RequestError}
+ */
+export const post = (path, body = {}) =>
+  request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-export const put = async (path, file) => read(await reach(path, { method: "PUT", body: file }));
+/**
+ * @template Answer
+ * @param {string} path
+ * @param {Blob} file
+ * @returns {Promise<Answer>}
+ * @throws {RequestError}
+ */
+export const put = (path, file) => request(path, { method: "PUT", body: file });
 
-// As put, for large files: tells how far it is.
-export function send(path, file, progress) {
+/**
+ * As put, for large files: reports how much is sent.
+ * @param {string} path
+ * @param {Blob} file
+ * @param {(share: number) => void} onProgress
+ * @returns {Promise<unknown>}
+ * @throws {RequestError}
+ */
+export function upload(path, file, onProgress) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("PUT", path);
-    request.upload.addEventListener("progress", (event) => progress(event.loaded / Math.max(1, event.total)));
-    request.addEventListener("load", () => {
-      let body = {};
+    const sending = new XMLHttpRequest();
+    sending.open("PUT", path);
+    sending.upload.addEventListener("progress", (event) => onProgress(event.loaded / Math.max(1, event.total)));
+    sending.addEventListener("load", () => {
       try {
-        body = JSON.parse(request.responseText);
-      } catch {
-        body = { error: request.responseText };
+        resolve(parseAnswer(sending.responseText, sending.status));
+      } catch (error) {
+        reject(error);
       }
-      if (request.status < 300) resolve(body);
-      else reject(new Refused(body.error || `The studio answered ${request.status}.`, request.status));
     });
-    request.addEventListener("error", () => reject(new Refused("The upload was cut off. Send it again.", 0)));
-    request.send(file);
+    sending.addEventListener("error", () => reject(new RequestError("The upload was cut off. Send it again.", 0)));
+    sending.send(file);
   });
 }
 
-export const query = (given) => new URLSearchParams(given).toString();
+/**
+ * The query of an address.
+ * @param {{ [name: string]: string | number }} values
+ */
+export const query = (values) =>
+  new URLSearchParams(Object.entries(values).map(([name, value]) => [name, String(value)])).toString();

@@ -1,126 +1,187 @@
-// The audit: how far it is, what it found, and what shall be done about it.
+// The audit of the data: its progress, its findings, and what happens to them.
 
-import { get, post, query } from "../client/api.js";
-import { action, complain, count, h, photo, plural, say, select } from "../elements/dom.js";
-import { change, changeData, on, resolved, value } from "../client/state.js";
+import { get, post } from "../client/api.js";
+import { changeData, changeParams, isUnfinished, on, paramValue } from "../client/state.js";
+import { actionButton, announce, h, ignoreFailure, showProblem } from "../elements/dom.js";
+import { count, plural } from "../elements/format.js";
+import { choiceOf, classTotals, SPLITS, splitTotals } from "./decisions.js";
+import { findingItem } from "./findings.js";
 
-const WORDS = { ignore: "Accept", report: "Tell only", quarantine: "Leave the photos out", fail: "Stop the run" };
-const SPLITS = ["train", "validation", "test"];
+/** @import { FindingsState } from "./findings.js" */
+/** @import { AuditInfo, AuditView, DataView } from "./types.js" */
 
+const POLL_MILLISECONDS = 700;
+
+/**
+ * The card of the audit; `leave` ends it.
+ * @param {DataView} data
+ */
 export function auditCard(data) {
   const element = h("section", { class: "card", "aria-labelledby": "audit-title" });
-  const kept = { decisions: new Map(), open: new Set() }; // what a person did here outlives a drawing
-  let last = "";
-  let standing = "";
-  const look = async () => {
+  /** @type {FindingsState} */
+  const findingsState = { decisions: new Map(), openKinds: new Set() };
+  let lastView = "";
+  let lastState = "";
+  const update = async () => {
+    /** @type {AuditView} */
     const view = await get("/api/audit");
-    const now = JSON.stringify(view);
-    if (now === last) return;
-    last = now;
-    if (view.state === "done" && standing === "running") say("The photos have been looked through.");
-    standing = view.state;
-    draw(element, view, data, kept, look);
+    const text = JSON.stringify(view);
+    if (text === lastView) return;
+    lastView = text;
+    if (view.state === "done" && lastState === "running") announce("The photos have been looked through.");
+    lastState = view.state;
+    draw(element, view, data, findingsState, update);
   };
-  look().catch(complain);
-  const timer = setInterval(() => (["running", "waiting"].includes(standing) ? look() : null)?.catch?.(() => {}), 700);
-  const offs = [on("jobs", () => look().catch(() => {})), on("draft", () => look().catch(() => {}))];
-  return { element, leave: () => {
+  update().catch(showProblem);
+  const updateQuietly = () => update().catch(ignoreFailure);
+  const timer = setInterval(() => isUnfinished({ state: lastState }) && updateQuietly(), POLL_MILLISECONDS);
+  const stopListening = [on("jobs", updateQuietly), on("draft", updateQuietly)];
+  const leave = () => {
     clearInterval(timer);
-    offs.forEach((off) => off());
-  } };
+    for (const stop of stopListening) stop();
+  };
+  return { element, leave };
 }
 
-function draw(element, view, data, kept, look) {
-  const busy = ["running", "waiting"].includes(view.state);
-  const start = action(view.info ? "Look again" : "Look through the photos", async () => {
-    await post("/api/audit");
-    await look();
-  }, { class: view.info ? "button small" : "button main", id: "audit" });
+/**
+ * @param {HTMLElement} element
+ * @param {AuditView} view
+ * @param {DataView} data
+ * @param {FindingsState} findingsState
+ * @param {() => Promise<void>} update
+ */
+function draw(element, view, data, findingsState, update) {
+  const isBusy = isUnfinished(view);
+  const hasFailed = view.state === "failed";
+  const start = actionButton(
+    view.info ? "Look again" : "Look through the photos",
+    async () => {
+      await post("/api/audit");
+      await update();
+    },
+    { class: view.info ? "button small" : "button main", id: "audit" },
+  );
+  const purpose = "Broken, copied, leaked, mislabelled or odd photos are found before they cost a training.";
   element.replaceChildren(
-    h("div", { class: "row between" }, h("h2", { id: "audit-title" }, "What the audit finds"), busy ? null : start),
-    busy ? h("div", { role: "status" }, h("progress", { "aria-label": "The audit runs" }), h("p", { class: "soft small" }, view.state === "waiting" ? "Waits for the job before it." : view.told || "Starting …")) : "",
-    view.state === "failed" ? h("p", { class: "fault", role: "alert" }, view.error) : "",
-    !view.info && !busy && view.state !== "failed" ? h("p", { class: "soft" }, "Broken, copied, leaked, mislabelled or odd photos are found before they cost a training.") : "",
-    view.info ? findings(view, data, kept) : "",
+    h("div", { class: "row between" }, h("h2", { id: "audit-title" }, "What the audit finds"), isBusy ? null : start),
+    isBusy ? progress(view) : "",
+    hasFailed ? h("p", { class: "fault", role: "alert" }, view.error) : "",
+    !view.info && !isBusy && !hasFailed ? h("p", { class: "soft" }, purpose) : "",
+    view.info ? auditResult(view, view.info, data, findingsState) : "",
   );
 }
 
-function findings(view, data, kept) {
-  const { info } = view;
-  const { decisions } = kept;
-  const total = SPLITS.map((split) => Object.values(info.counts[split]).reduce((sum, one) => sum + one, 0));
-  const bar = h("div", { class: "decide", hidden: true });
-  const tellDecisions = () => {
-    for (const one of document.querySelectorAll(".case select")) one.value = spoken(decisions, one.dataset.path);
-    bar.hidden = decisions.size === 0;
-    bar.replaceChildren(h("p", {}, `${plural(decisions.size, "decision")} made. They become a new version of the data; your photos stay where they are.`),
-      h("div", { class: "row" }, action("Make the version", async () => {
-        await changeData("/api/data/decide", { decisions: Object.fromEntries(decisions) });
-        decisions.clear();
-        await post("/api/audit");
-      }, { class: "button main" }), action("Forget them", () => {
-        decisions.clear();
-        tellDecisions();
-      }, { class: "link" })));
-  };
-  tellDecisions();
-  return h("div", {},
-    h("p", {}, `${count(info.num_kept)} of ${plural(info.num_files, "file")} are kept: ${SPLITS.map((split, place) => `${count(total[place])} ${split}`).join(", ")}. `,
-      h("a", { href: "/audit.html", target: "_blank", rel: "noopener" }, "The whole report")),
-    chart(info),
-    info.findings.length ? h("ul", { class: "findings" }, info.findings.map((finding) => findingLine(finding, view, data, kept, tellDecisions))) : h("p", { class: "good" }, "Nothing to mend was found."),
-    accepted(), bar);
+/** @param {AuditView} view */
+function progress(view) {
+  const text = view.state === "waiting" ? "Waits for the job before it." : view.told || "Starting …";
+  const bar = h("progress", { "aria-label": "The audit runs" });
+  return h("div", { role: "status" }, bar, h("p", { class: "soft small" }, text));
 }
 
-// What was accepted is not looked for any more; here it can be taken back.
-function accepted() {
-  const kinds = Object.entries(value("preprocess.audit") ?? {}).filter(([, policy]) => policy === "ignore").map(([kind]) => kind);
-  return kinds.length ? h("p", { class: "row small", id: "accepted" }, "Accepted, and no longer told: ", kinds.map((kind) => h("span", { class: "row" }, kind.replaceAll("_", " "), action("Tell again", async () => {
-    await change({}, [`preprocess.audit.${kind}`]);
+/**
+ * @param {AuditView} view
+ * @param {AuditInfo} info
+ * @param {DataView} data
+ * @param {FindingsState} findingsState
+ */
+function auditResult(view, info, data, findingsState) {
+  const { element: bar, show: showDecisions } = decisionBar(findingsState);
+  showDecisions();
+  const totals = splitTotals(info);
+  const splits = SPLITS.map((split, position) => `${count(totals[position])} ${split}`).join(", ");
+  const findings = info.findings.map((finding) => findingItem(finding, view, data, findingsState, showDecisions));
+  return h(
+    "div",
+    {},
+    h(
+      "p",
+      {},
+      `${count(info.num_kept)} of ${plural(info.num_files, "file")} are kept: ${splits}. `,
+      h("a", { href: "/audit.html", target: "_blank", rel: "noopener" }, "The whole report"),
+    ),
+    classChart(info),
+    findings.length
+      ? h("ul", { class: "findings" }, findings)
+      : h("p", { class: "good" }, "Nothing to mend was found."),
+    acceptedKinds(),
+    bar,
+  );
+}
+
+/**
+ * The decisions so far, to be made a new version of the data; `show` updates it and every list of choices.
+ * @param {FindingsState} findingsState
+ */
+function decisionBar({ decisions }) {
+  const element = h("div", { class: "decide", hidden: true });
+  const makeVersion = async () => {
+    await changeData("/api/data/decide", { decisions: Object.fromEntries(decisions) });
+    decisions.clear();
     await post("/api/audit");
-  }, { class: "link", "aria-label": `Tell ${kind.replaceAll("_", " ")} again` })))) : "";
+  };
+  const forget = () => {
+    decisions.clear();
+    show();
+  };
+  const show = () => {
+    // A photo may be in several findings.
+    for (const choice of document.querySelectorAll(".case select")) {
+      if (choice instanceof HTMLSelectElement) choice.value = choiceOf(decisions, choice.dataset.path ?? "");
+    }
+    const number = plural(decisions.size, "decision");
+    element.hidden = decisions.size === 0;
+    element.replaceChildren(
+      h("p", {}, `${number} made. They become a new version of the data; your photos stay where they are.`),
+      h(
+        "div",
+        { class: "row" },
+        actionButton("Make the version", makeVersion, { class: "button main" }),
+        actionButton("Forget them", forget, { class: "link" }),
+      ),
+    );
+  };
+  return { element, show };
 }
 
-function findingLine(finding, view, data, { decisions, open }, tell) {
-  const options = (view.policies[finding.kind] ?? []).map((name) => [name, WORDS[name]]);
-  const policy = resolved(`preprocess.audit.${finding.kind}`) ?? finding.policy;
-  return h("li", {}, h("details", { class: "finding", open: open.has(finding.kind), ontoggle: (event) => { open[event.target.open ? "add" : "delete"](finding.kind); } },
-    h("summary", {}, h("span", { class: `tag ${finding.policy}` }, finding.num_photos ? plural(finding.num_photos, "photo") : "the set"), h("b", {}, finding.title), " ", h("span", { class: "soft" }, finding.message)),
-    h("p", { class: "small" }, finding.advice),
-    options.length ? h("label", { class: "row small" }, "What shall happen? ", select(options, policy, async (chosen) => {
-      await change({ [`preprocess.audit.${finding.kind}`]: chosen });
-      await post("/api/audit").catch(complain);
-    })) : null,
-    h("ul", { class: "cases" }, finding.cases.flatMap((one) => one.photos.slice(0, 4).map((each) => caseLine(each, one.note, data, decisions, tell)))),
-    finding.num_cases > finding.cases.length ? h("p", { class: "soft small" }, `${count(finding.num_cases - finding.cases.length)} more are in the report.`) : null));
+/** The kinds of findings that are accepted, so that the audit does not look for them; this can be undone. */
+function acceptedKinds() {
+  const policies = Object.entries(paramValue("preprocess.audit") ?? {});
+  const kinds = policies.filter(([, policy]) => policy === "ignore").map(([kind]) => kind);
+  if (!kinds.length) return "";
+  const items = kinds.map((kind) => {
+    const name = kind.replaceAll("_", " ");
+    const undo = async () => {
+      await changeParams({}, [`preprocess.audit.${kind}`]);
+      await post("/api/audit");
+    };
+    const button = actionButton("Tell again", undo, { class: "link", "aria-label": `Tell ${name} again` });
+    return h("span", { class: "row" }, name, button);
+  });
+  return h("p", { class: "row small", id: "accepted" }, "Accepted, and no longer told: ", items);
 }
 
-// A decision as its choice is called; a photo may stand in several findings.
-function spoken(decisions, path) {
-  if (!decisions.has(path)) return "";
-  return decisions.get(path) === null ? "-" : `=${decisions.get(path)}`;
-}
-
-function caseLine(found, note, data, decisions, tell) {
-  const known = data.classes.length > 0;
-  const choice = select([["", "Keep as it is"], ["-", "Take it out"], ...data.classes.filter((each) => each.name !== found.class_name).map((each) => [`=${each.name}`, `It is ${each.name}`])],
-    spoken(decisions, found.path), (chosen) => {
-      if (chosen === "") decisions.delete(found.path);
-      else decisions.set(found.path, chosen === "-" ? null : chosen.slice(1));
-      tell();
-    }, { "aria-label": `What shall become of ${found.path}`, dataset: { path: found.path } });
-  return h("li", { class: "case" }, photo(`/api/data/photo?${query({ path: found.path, side: 160 })}`, found.path),
-    h("p", { class: "small path" }, found.path.split("/").slice(-2).join("/")), h("p", { class: "soft small" }, [found.class_name, found.split, found.kept ? null : "left out"].filter(Boolean).join(" · "), note ? ` · ${note}` : ""),
-    known && found.class_name !== null ? choice : null);
-}
-
-function chart(info) {
-  const names = Object.keys(info.counts.train);
-  const sums = names.map((name) => SPLITS.reduce((sum, split) => sum + info.counts[split][name], 0));
-  const most = Math.max(1, ...sums);
-  return h("figure", { class: "bars" },
-    h("figcaption", { class: "row small" }, SPLITS.map((split) => [h("span", { class: `key ${split}` }), split])),
-    h("ul", { class: "plain" }, names.map((name, place) => h("li", {}, h("span", { class: "name" }, name),
-      h("span", { class: "track", role: "img", "aria-label": SPLITS.map((split) => `${info.counts[split][name]} ${split}`).join(", ") }, SPLITS.map((split) => h("span", { class: split, style: { width: `${(100 * info.counts[split][name]) / most}%` } }))),
-      h("span", { class: "soft" }, count(sums[place]))))));
+/** @param {AuditInfo} info */
+function classChart(info) {
+  const classes = classTotals(info);
+  const maxTotal = Math.max(1, ...classes.map((each) => each.total));
+  const keys = SPLITS.map((split) => [h("span", { class: `key ${split}` }), split]);
+  const bars = classes.map(({ name, counts, total }) => {
+    const label = SPLITS.map((split, position) => `${counts[position]} ${split}`).join(", ");
+    const parts = SPLITS.map((split, position) =>
+      h("span", { class: split, style: { width: `${(100 * counts[position]) / maxTotal}%` } }),
+    );
+    return h(
+      "li",
+      {},
+      h("span", { class: "name" }, name),
+      h("span", { class: "track", role: "img", "aria-label": label }, parts),
+      h("span", { class: "soft" }, count(total)),
+    );
+  });
+  return h(
+    "figure",
+    { class: "bars" },
+    h("figcaption", { class: "row small" }, keys),
+    h("ul", { class: "plain" }, bars),
+  );
 }

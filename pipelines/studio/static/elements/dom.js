@@ -1,137 +1,260 @@
-// What every screen is made of: elements, words and numbers.
+// Elements of every screen, and messages to the person who uses it.
 
-export function h(tag, given = {}, ...children) {
+/** @typedef {Node | string | number | null | undefined | false | Child[]} Child */
+
+/**
+ * @template {Element} Target
+ * @typedef {{
+ *   [Name in keyof GlobalEventHandlersEventMap as `on${Name}`]?:
+ *     (event: GlobalEventHandlersEventMap[Name] & { currentTarget: Target }) => unknown
+ * }} EventListeners
+ */
+
+/**
+ * @template {Element} Target
+ * @typedef {{
+ *   [Name in Exclude<keyof Target, keyof GlobalEventHandlers | "style" | "dataset">]?:
+ *     (Target[Name] extends string ? string | number : Target[Name]) | null
+ * }} Properties
+ */
+
+/**
+ * @template {Element} Target
+ * @typedef {EventListeners<Target> & Properties<Target> & {
+ *   class?: string,
+ *   style?: { [name: string]: string },
+ *   dataset?: { [name: string]: string },
+ *   [aria: `aria-${string}`]: string | null,
+ * }} Attributes
+ */
+
+/**
+ * Makes an HTML element. Attributes that are null, undefined or false are left out.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes<HTMLElementTagNameMap[Tag]>} attributes
+ * @param {Child[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(given)) {
-    if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "class") element.className = value;
-    else if (name === "style") Object.assign(element.style, value);
-    else if (name === "dataset") Object.assign(element.dataset, value);
-    else if (name in element && !["list", "form", "type", "role"].includes(name)) element[name] = value;
-    else element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  for (const [name, value] of Object.entries(attributes)) setAttribute(element, name, value);
+  element.append(...flatten(children));
   return element;
 }
 
-export function svg(tag, given = {}, ...children) {
+const NOT_PROPERTIES = ["list", "form", "type", "role"];
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @param {unknown} value
+ */
+function setAttribute(element, name, value) {
+  if (value === undefined || value === null || value === false) return;
+  if (name.startsWith("on")) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+  else if (name === "class") element.className = String(value);
+  else if (name === "style") Object.assign(element.style, value);
+  else if (name === "dataset") Object.assign(element.dataset, value);
+  else if (name in element && !NOT_PROPERTIES.includes(name)) Reflect.set(element, name, value);
+  else element.setAttribute(name, value === true ? "" : String(value));
+}
+
+/**
+ * The children of an element in one list, without those that are empty.
+ * @param {Child[]} children
+ * @returns {(Node | string)[]}
+ */
+export function flatten(children) {
+  return children.flatMap((child) => {
+    if (Array.isArray(child)) return flatten(child);
+    if (child === null || child === undefined || child === false) return [];
+    return [typeof child === "object" ? child : String(child)];
+  });
+}
+
+/**
+ * Makes an SVG element.
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {{ [name: string]: string | number }} attributes
+ * @param {(Node | string)[]} children
+ * @returns {SVGElementTagNameMap[Tag]}
+ */
+export function svg(tag, attributes, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(given)) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   element.append(...children);
   return element;
 }
 
-export const at = (id) => document.getElementById(id);
-
-export const count = (number) => Number(number).toLocaleString("en");
-export const plural = (number, word, many = `${word}s`) => `${count(number)} ${number === 1 ? word : many}`;
-// A share as a number of a hundred: 100.0 has been rounded, 100 has not.
-export const points = (share, digits = 1) => (100 * share).toFixed(share === 0 || share === 1 ? 0 : digits);
-export const percent = (share, digits = 1) => `${points(share, digits)}\u00a0%`;
-
-export function short(number) {
-  if (number >= 1e9) return `${(number / 1e9).toFixed(1)} G`;
-  if (number >= 1e6) return `${(number / 1e6).toFixed(1)} M`;
-  if (number >= 1e4) return `${Math.round(number / 1e3)} k`;
-  return count(Math.round(number));
+/**
+ * The element with an id, which the page must have.
+ * @param {string} id
+ * @returns {HTMLElement}
+ * @throws {Error} if there is none.
+ */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`The page must have an element #${id}.`);
+  return element;
 }
 
-export function bytes(number) {
-  if (number >= 1e9) return `${(number / 1e9).toFixed(1)} GB`;
-  if (number >= 1e6) return `${(number / 1e6).toFixed(number < 1e7 ? 1 : 0)} MB`;
-  return `${Math.max(1, Math.round(number / 1e3))} kB`;
+/**
+ * The first match within an element, which must have one.
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @returns {HTMLElement}
+ * @throws {Error} if there is none.
+ */
+export function child(parent, selector) {
+  const element = parent.querySelector(selector);
+  if (!(element instanceof HTMLElement)) throw new Error(`There must be an element ${selector} here.`);
+  return element;
 }
 
-export function seconds(number) {
-  if (number === null || number === undefined || !Number.isFinite(number)) return "";
-  if (number < 90) return `${Math.round(number)} s`;
-  if (number < 5400) return `${Math.round(number / 60)} min`;
-  return `${(number / 3600).toFixed(1)} h`;
+/**
+ * Shows an error to the person.
+ * @param {unknown} error
+ */
+export function showProblem(error) {
+  byId("problem-text").textContent = error instanceof Error ? error.message : String(error);
+  byId("problem").hidden = false;
 }
 
-export function when(stamp) {
-  const date = typeof stamp === "number" ? new Date(stamp * 1000) : new Date(stamp);
-  const today = new Date().toDateString() === date.toDateString();
-  return date.toLocaleString("en-GB", today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+/** Hides the last error. */
+export function clearProblem() {
+  byId("problem").hidden = true;
 }
 
-export function complain(error) {
-  at("problem-text").textContent = error?.message ?? String(error);
-  at("problem").hidden = false;
+/**
+ * Reads a message out to people who use a screen reader.
+ * @param {string} text
+ */
+export function announce(text) {
+  byId("spoken").textContent = text;
 }
 
-export function calm() {
-  at("problem").hidden = true;
-}
+/** For promises whose failure changes nothing that is shown. */
+export const ignoreFailure = () => undefined;
 
-export function say(text) {
-  at("spoken").textContent = text;
-}
-
-// A button that works: shows that it does, and says what went wrong.
-export function action(label, work, given = {}) {
-  const button = h("button", { type: "button", class: "button", ...given, onclick: async () => {
+/**
+ * A button that shows that its work runs, and what went wrong.
+ * @param {string} label
+ * @param {(button: HTMLButtonElement) => unknown} work
+ * @param {Attributes<HTMLButtonElement>} [attributes]
+ */
+export function actionButton(label, work, attributes = {}) {
+  const onclick = async () => {
     if (button.getAttribute("aria-busy") === "true") return;
     button.setAttribute("aria-busy", "true");
-    calm();
+    clearProblem();
     try {
       await work(button);
     } catch (error) {
-      complain(error);
+      showProblem(error);
     } finally {
       button.removeAttribute("aria-busy");
     }
-  } }, label);
+  };
+  const button = h("button", { type: "button", class: "button", ...attributes, onclick }, label);
   return button;
 }
 
-// Code to be taken elsewhere.
-export function copied(text) {
-  const button = action("Copy", async () => {
+/**
+ * Code with a button that copies it.
+ * @param {string} text
+ */
+export function copyableCode(text) {
+  const copy = async () => {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  }, { class: "link copy" });
+    setTimeout(() => {
+      button.textContent = "Copy";
+    }, 1500);
+  };
+  const button = actionButton("Copy", copy, { class: "link copy" });
   return h("div", { class: "code" }, h("pre", { tabIndex: 0 }, text), navigator.clipboard ? button : null);
 }
 
+/**
+ * A part of a screen with its heading.
+ * @param {string} title
+ * @param {Child[]} children
+ */
 export function card(title, ...children) {
   return h("section", { class: "card" }, title ? h("h2", {}, title) : null, ...children);
 }
 
-// A photo: tiny ones keep their pixels, those that cannot be read are dimmed.
-export function photo(src, alt, given = {}) {
-  return h("img", { src, alt, loading: "lazy", ...given, onload: (event) => event.target.classList.toggle("tiny", event.target.naturalWidth <= 64), onerror: (event) => event.target.classList.add("broken") });
+/**
+ * A name and its values in a list of figures.
+ * @param {string} name
+ * @param {string} text
+ * @param {string} [note]
+ */
+export function figure(name, text, note) {
+  const details = note === undefined ? null : h("dd", { class: "soft small" }, note);
+  return h("div", {}, h("dt", {}, name), h("dd", {}, text), details);
 }
 
-export function field(label, input, help, wide = false) {
-  const id = input.id || `field-${Math.random().toString(36).slice(2)}`;
+/**
+ * The head of a table.
+ * @param {string[]} names Of the columns.
+ */
+export function tableHead(names) {
+  const columns = names.map((name) => h("th", { scope: "col" }, name));
+  return h("thead", {}, h("tr", {}, columns));
+}
+
+/**
+ * A photo. Tiny photos keep their pixels; unreadable ones are dimmed.
+ * @param {string} src
+ * @param {string} alt
+ */
+export function photo(src, alt) {
+  return h("img", {
+    src,
+    alt,
+    loading: "lazy",
+    onload: ({ currentTarget }) => currentTarget.classList.toggle("tiny", currentTarget.naturalWidth <= 64),
+    onerror: ({ currentTarget }) => currentTarget.classList.add("broken"),
+  });
+}
+
+/** An id that no other element has. */
+export const randomId = () => Math.random().toString(36).slice(2);
+
+/**
+ * A control with its label and help.
+ * @param {string} label
+ * @param {HTMLElement} input
+ * @param {string} [help]
+ * @param {boolean} [isWide]
+ */
+export function field(label, input, help, isWide = false) {
+  const id = input.id || `field-${randomId()}`;
   input.id = id;
   if (help) input.setAttribute("aria-describedby", `${id}-help`);
-  return h("div", { class: wide ? "field wide" : "field" }, h("label", { htmlFor: id }, label), input,
-    help ? h("p", { class: "help", id: `${id}-help` }, help) : null);
+  return h(
+    "div",
+    { class: isWide ? "field wide" : "field" },
+    h("label", { htmlFor: id }, label),
+    input,
+    help ? h("p", { class: "help", id: `${id}-help` }, help) : null,
+  );
 }
 
-export function select(options, value, onchange, given = {}) {
-  return h("select", { ...given, onchange: (event) => onchange(event.target.value) },
-    options.map((option) => {
-      const [key, text] = Array.isArray(option) ? option : [option, option];
-      return h("option", { value: key, selected: key === value }, text);
-    }));
-}
-
-// Work that waits until nothing more comes for a while; `now` does what still waits.
-export function debounce(work, milliseconds = 250) {
-  let timer = null;
-  const now = (...given) => {
-    clearTimeout(timer);
-    timer = null;
-    return work(...given);
-  };
-  const later = (...given) => {
-    clearTimeout(timer);
-    timer = setTimeout(now, milliseconds, ...given);
-  };
-  return Object.assign(later, { now: () => timer === null ? null : now() });
+/**
+ * A list to choose from.
+ * @param {(string | [key: string, text: string])[]} options
+ * @param {string | undefined} value
+ * @param {(key: string) => unknown} onchange
+ * @param {Attributes<HTMLSelectElement>} [attributes]
+ */
+export function select(options, value, onchange, attributes = {}) {
+  const items = options.map((option) => {
+    const [key, text] = Array.isArray(option) ? option : [option, option];
+    return h("option", { value: key, selected: key === value }, text);
+  });
+  return h("select", { ...attributes, onchange: ({ currentTarget }) => onchange(currentTarget.value) }, items);
 }

@@ -1,180 +1,249 @@
-// A network of one's own: a list of layers, checked with every change, drawn when it can be built.
+// A custom network: a list of layers, checked after every change, and drawn when it can be built.
 
 import { get, post } from "../client/api.js";
-import { action, bytes, complain, count, debounce, h, say, select, short } from "../elements/dom.js";
-import { setting } from "../training/setting.js";
-import { change, state, value } from "../client/state.js";
+import { debounce } from "../client/debounce.js";
+import { changeParams, paramValue, resolvedValue } from "../client/state.js";
+import { actionButton, announce, child, figure, h, select, showProblem } from "../elements/dom.js";
+import { bytes, count, short } from "../elements/format.js";
+import { settingField } from "../training/setting.js";
+import { layerItem } from "./layer_editor.js";
+import { copyOf, layerOf, moveLayer, newLayer, specOf } from "./layer_list.js";
 
+/** @import { LayerActions } from "./layer_editor.js" */
+/** @import { Layer, LayerKind, LayerTemplate, LayerView, NetworkView } from "./types.js" */
+
+/** @typedef {{ kinds: Map<string, LayerKind>, templates: LayerTemplate[] }} Catalogue */
+
+/** @type {Catalogue | null} */
 let catalogue = null;
-let templates = null;
-const MAIN = ["filters", "kernel_size", "units", "pool_size", "rate", "activation", "strides", "padding", "with", "groups", "scale"];
+const FIRST_KIND = "Conv2D";
+const DEFAULT_BATCH_SIZE = 32;
+const KEEP_MILLISECONDS = 300;
+const PROPOSAL = " These layers are proposed for your photos; a change makes them yours.";
 
-export async function builder(panel, drawFoot) {
+/** @returns {Promise<Catalogue>} */
+async function loadCatalogue() {
   if (!catalogue) {
-    const found = await get("/api/layers");
-    catalogue = new Map(found.layers.map((layer) => [layer.kind, layer]));
-    templates = found.templates;
+    /** @type {{ layers: LayerKind[], templates: LayerTemplate[] }} */
+    const { layers, templates } = await get("/api/layers");
+    catalogue = { kinds: new Map(layers.map((layer) => [layer.kind, layer])), templates };
   }
-  const given = value("train.model.layers") ?? (value("train.model") ? null : state.draft.resolved?.train.model.layers) ?? [];
-  let layers = given.map(unfold);
-  let view = null;
+  return catalogue;
+}
+
+/** The layers of the params; before a model is chosen, those that Darkroom proposes. */
+function firstLayers() {
+  const ownLayers = paramValue("train.model.layers");
+  if (ownLayers) return ownLayers;
+  return (paramValue("train.model") ? undefined : resolvedValue("train.model")?.layers) ?? [];
+}
+
+/**
+ * Fills the panel; the returned function keeps what was changed last.
+ * @param {HTMLElement} panel
+ * @param {() => void} drawFoot
+ */
+export async function builder(panel, drawFoot) {
+  const { kinds, templates } = await loadCatalogue();
+  let layers = firstLayers().map(layerOf);
+  const proposalNote = h("span", {}, layers.length && !paramValue("train.model.layers") ? PROPOSAL : "");
   const list = h("ol", { class: "layers" });
-  const facts = h("div", { class: "facts", role: "status" });
-  const drawing = h("div", { class: "drawing" });
-  const proposed = h("span", {}, value("train.model.layers") || !layers.length ? "" : " These layers are proposed for your photos; a change makes them yours.");
-  const batch = () => Math.max(1, value("train.batch_size") ?? 32);
+  const { element: side, showNetwork } = networkView();
 
   const check = async () => {
+    const batchSize = Math.max(1, paramValue("train.batch_size") ?? DEFAULT_BATCH_SIZE);
     try {
-      view = await post("/api/network", { layers: layers.map(fold), batch_size: batch() });
-      mark();
+      /** @type {NetworkView} */
+      const view = await post("/api/network", { layers: layers.map(specOf), batch_size: batchSize });
+      markLayers(list, view.layers);
+      showNetwork(view);
     } catch (error) {
-      complain(error);
+      showProblem(error);
     }
   };
   const keep = debounce(async () => {
-    await change(layers.length ? { "train.model": { layers: layers.map(fold) } } : {}, layers.length ? [] : ["train.model"]);
+    if (layers.length) await changeParams({ "train.model": { layers: layers.map(specOf) } });
+    else await changeParams({}, ["train.model"]);
     if (panel.isConnected) drawFoot();
-  }, 300);
-  const edited = () => {
-    proposed.textContent = "";
+  }, KEEP_MILLISECONDS);
+  const onEdit = () => {
+    proposalNote.textContent = "";
     check();
     keep();
   };
-  const mark = () => {
-    [...list.children].forEach((item, place) => {
-      const seen = view.layers[place] ?? {};
-      item.classList.toggle("faulty", Boolean(seen.fault));
-      item.querySelector(".gives").textContent = seen.gives ?? "?";
-      item.querySelector(".weights").textContent = seen.num_parameters ? `${count(seen.num_parameters)} weights` : "";
-      item.querySelector(".why").textContent = seen.fault ?? "";
-      item.querySelector(".why").hidden = !seen.fault;
+  /**
+   * Draws the changed list, and moves the focus to an element of a layer.
+   * @param {number} position
+   * @param {string} selector
+   */
+  const onMove = (position, selector) => {
+    draw();
+    focusLayer(list, position, selector);
+    onEdit();
+  };
+  const draw = () => {
+    const items = layers.map((layer, position) => {
+      const kind = /** @type {LayerKind} */ (kinds.get(layer.kind));
+      const actions = layerActions(layers, position, onEdit, onMove);
+      return layerItem(layer, kind, { position, numLayers: layers.length }, actions);
     });
-    if (view.fault) say(view.fault);
-    facts.replaceChildren(view.fault ? h("p", { class: "fault" }, view.fault) : h("dl", { class: "figures" },
-      figure("Weights", short(view.num_parameters)), figure("Size", bytes(view.weights_bytes)), figure("Multiply-adds a photo", short(view.multiply_adds)), figure("Memory to train", bytes(view.training_bytes))),
-    h("p", { class: "soft small" }, `For photos of ${view.image_size.join(" × ")} pixels and ${view.num_classes} classes.`));
-    // The drawing is made by the server, of checked names only.
-    drawing.replaceChildren(view.drawing ? h("img", { src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(view.drawing)}`, alt: "The network, layer by layer" }) : h("p", { class: "soft" }, "The drawing appears when the network can be built."));
+    list.replaceChildren(...items);
   };
-  const redraw = (focus = null) => {
-    list.replaceChildren(...layers.map((layer, place) => layerCard(layer, place, layers.length, {
-      edited,
-      move: (step) => {
-        layers.splice(place + step, 0, layers.splice(place, 1)[0]);
-        redraw([place + step, step < 0 ? ".up" : ".down"]);
-        edited();
-      },
-      copy: () => {
-        layers.splice(place + 1, 0, structuredClone({ ...layer, given: { ...layer.given, name: undefined } }));
-        redraw([place + 1, "summary"]);
-        edited();
-      },
-      remove: () => {
-        layers.splice(place, 1);
-        redraw([Math.min(place, layers.length - 1), ".remove"]);
-        edited();
-      },
-      drop: (from) => {
-        layers.splice(place, 0, layers.splice(from, 1)[0]);
-        redraw([place, "summary"]);
-        edited();
-      },
-    })));
-    if (focus) (list.children[focus[0]]?.querySelector(`${focus[1]}:not(:disabled)`) ?? list.children[focus[0]]?.querySelector("summary"))?.focus();
+  /** @param {LayerTemplate} template */
+  const useTemplate = (template) => {
+    layers = structuredClone(template.layers).map(layerOf);
+    announce(template.help);
+    draw();
+    onEdit();
   };
-  const groups = [...new Set([...catalogue.values()].map((layer) => layer.group))];
-  const add = h("select", { id: "add-layer", "aria-label": "Add a layer" }, groups.map((group) => h("optgroup", { label: group }, [...catalogue.values()].filter((layer) => layer.group === group).map((layer) => h("option", { value: layer.kind, selected: layer.kind === "Conv2D" }, layer.kind)))));
-  panel.replaceChildren(h("div", { class: "build" },
-    h("section", { class: "card" },
-      h("div", { class: "row between" }, h("h2", {}, "Layers"), h("label", { class: "row small" }, "Start from ", select([["", "a template …"], ...templates.map((each) => [each.name, each.name])], "", (name) => {
-        const chosen = templates.find((each) => each.name === name);
-        if (!chosen) return;
-        layers = structuredClone(chosen.layers).map(unfold);
-        say(chosen.help);
-        redraw();
-        edited();
-      }, { id: "template" }))),
-      h("div", { class: "fields" }, setting("preprocess.image_size", "Photos come in at, pixels", { help: "auto, 96, or height × width: 96 × 128.", after: () => {
-        check();
-        drawFoot();
-      } })),
-      h("p", { class: "soft small" }, "They come in at the top, their values between 0 and 1.", proposed), list,
-      h("div", { class: "row add" }, add, action("Add the layer", () => {
-        layers.push({ kind: add.value, given: starting(catalogue.get(add.value)) });
-        redraw([layers.length - 1, "summary"]);
-        edited();
-      }, { id: "add" }))),
-    h("aside", { class: "card side" }, h("h2", {}, "What it comes to"), facts, drawing)));
-  redraw();
+  /** @param {LayerKind} kind */
+  const addLayer = (kind) => {
+    layers.push(newLayer(kind));
+    onMove(layers.length - 1, "summary");
+  };
+  const imageSize = imageSizeField(() => {
+    check();
+    drawFoot();
+  });
+  const head = h("div", { class: "row between" }, h("h2", {}, "Layers"), templateChoice(templates, useTemplate));
+  const input = h("p", { class: "soft small" }, "They come in at the top, their values between 0 and 1.", proposalNote);
+  const fields = h("div", { class: "fields" }, imageSize);
+  const card = h("section", { class: "card" }, head, fields, input, list, layerChoice(kinds, addLayer));
+  panel.replaceChildren(h("div", { class: "build" }, card, side));
+  draw();
   await check();
-  return keep.now; // what was changed last is not lost to a quick step to another screen
+  return keep.now; // the last change is kept even if the person leaves the screen at once
 }
 
-const figure = (name, text) => h("div", {}, h("dt", {}, name), h("dd", {}, text));
-
-function unfold(spec) {
-  if (typeof spec === "string") return { kind: spec, given: {} };
-  const [kind, given] = Object.entries(spec)[0];
-  return { kind, given: { ...given } };
-}
-
-function fold(layer) {
-  const given = Object.fromEntries(Object.entries(layer.given).filter(([, one]) => one !== undefined && one !== null && one !== ""));
-  return Object.keys(given).length ? { [layer.kind]: given } : layer.kind;
-}
-
-function starting(about) {
-  const sound = { filters: 32, kernel_size: 3, units: 64, rate: 0.3, scale: 1, activation: "relu", with: "" };
-  const given = Object.fromEntries(about.arguments.filter((one) => one.required).map((one) => [one.name, sound[one.name] ?? one.low ?? 1]));
-  if (about.kind.includes("Conv")) Object.assign(given, { padding: "same", activation: "relu" });
-  if (about.kind === "Dense") given.activation = "relu";
-  return given;
-}
-
-function layerCard(layer, place, last, work) {
-  const about = catalogue.get(layer.kind);
-  const main = about.arguments.filter((one) => MAIN.includes(one.name));
-  const others = about.arguments.filter((one) => !MAIN.includes(one.name) && one.kind !== "regularizer");
-  const control = (one) => h("label", { class: "argument" }, one.name.replaceAll("_", " "), input(one, layer, `${layer.kind} ${place + 1}`, work.edited));
-  const item = h("li", { class: "layer", ondragover: (event) => event.preventDefault(), ondrop: (event) => {
-    const from = event.dataTransfer.getData("text/x-layer");
-    event.preventDefault();
-    if (from !== "") work.drop(Number(from));
-  } },
-  // Only its head is dragged: in the fields the mouse selects text.
-  h("div", { class: "row between grip", draggable: true, ondragstart: (event) => event.dataTransfer.setData("text/x-layer", String(place)) }, h("span", { class: "row" }, h("span", { class: "place" }, String(place + 1)), h("b", { title: about.help }, layer.kind), h("span", { class: "gives soft small" }), h("span", { class: "weights soft small" })),
-    h("span", { class: "row tools" }, tool("↑", "up", `Move layer ${place + 1} up`, () => work.move(-1), place === 0), tool("↓", "down", `Move layer ${place + 1} down`, () => work.move(1), place === last - 1),
-      tool("+", "copy", `Copy layer ${place + 1}`, work.copy), tool("×", "remove", `Remove layer ${place + 1}`, work.remove))),
-  h("p", { class: "why fault", hidden: true }),
-  main.length ? h("div", { class: "arguments" }, main.map(control)) : null,
-  h("details", {}, h("summary", { class: "small soft" }, about.help || "More"), h("div", { class: "arguments" }, others.map(control))));
-  return item;
-}
-
-function tool(sign, name, label, work, disabled = false) {
-  return h("button", { type: "button", class: `icon ${name}`, "aria-label": label, title: label, disabled, onclick: work }, sign);
-}
-
-function input(one, layer, where, edited) {
-  const set = (given) => {
-    layer.given[one.name] = given;
-    edited();
+/**
+ * @param {Layer[]} layers Are changed.
+ * @param {number} position
+ * @param {() => void} onEdit
+ * @param {(position: number, selector: string) => void} onMove
+ * @returns {LayerActions}
+ */
+function layerActions(layers, position, onEdit, onMove) {
+  return {
+    onEdit,
+    move: (step) => {
+      moveLayer(layers, position, position + step);
+      onMove(position + step, step < 0 ? ".up" : ".down");
+    },
+    copy: () => {
+      layers.splice(position + 1, 0, copyOf(layers[position]));
+      onMove(position + 1, "summary");
+    },
+    remove: () => {
+      layers.splice(position, 1);
+      onMove(Math.min(position, layers.length - 1), ".remove");
+    },
+    drop: (from) => {
+      moveLayer(layers, from, position);
+      onMove(position, "summary");
+    },
   };
-  const label = { "aria-label": `${one.name.replaceAll("_", " ")} of ${where}` };
-  const standing = layer.given[one.name];
-  if (one.kind === "choice") return select([["", one.default ?? "none"], ...one.choices.filter((name) => name !== one.default).map((name) => [name, name])], standing ?? "", (given) => set(given || undefined), label);
-  if (one.kind === "boolean") return h("input", { type: "checkbox", checked: standing ?? one.default ?? false, ...label, onchange: (event) => set(event.target.checked) });
-  const number = ["integer", "number"].includes(one.kind);
-  return h("input", { type: number ? "number" : "text", step: one.kind === "number" ? "any" : 1, value: Array.isArray(standing) ? standing.join(", ") : standing ?? "", placeholder: one.default ?? "", ...label,
-    oninput: (event) => set(read(event.target.value.trim(), one)) });
 }
 
-function read(text, one) {
-  if (text === "") return undefined;
-  const parts = text.split(/[,×x ]+/).filter(Boolean);
-  if (one.kind === "pair") return parts.length === 2 ? parts.map(Number) : Number.isNaN(Number(text)) ? text : Number(text);
-  if (one.kind === "names") return text.includes(",") ? text.split(",").map((name) => name.trim()).filter(Boolean) : text;
-  if (one.kind === "string") return text;
-  return Number.isNaN(Number(text)) ? text : Number(text);
+/**
+ * @param {HTMLElement} list
+ * @param {number} position
+ * @param {string} selector
+ */
+function focusLayer(list, position, selector) {
+  const item = list.children[position];
+  const target = item?.querySelector(`${selector}:not(:disabled)`) ?? item?.querySelector("summary");
+  if (target instanceof HTMLElement) target.focus();
+}
+
+/**
+ * Shows at each layer what it outputs, or why it is invalid.
+ * @param {HTMLElement} list
+ * @param {LayerView[]} views
+ */
+function markLayers(list, views) {
+  [...list.children].forEach((item, position) => {
+    const view = views[position];
+    item.classList.toggle("faulty", Boolean(view?.fault));
+    child(item, ".gives").textContent = view?.gives ?? "?";
+    child(item, ".weights").textContent = view?.num_parameters ? `${count(view.num_parameters)} weights` : "";
+    child(item, ".why").textContent = view?.fault ?? "";
+    child(item, ".why").hidden = !view?.fault;
+  });
+}
+
+/** @param {() => void} onChange */
+function imageSizeField(onChange) {
+  const help = "auto, 96, or height × width: 96 × 128.";
+  return settingField("preprocess.image_size", "Photos come in at, pixels", { help, onChange });
+}
+
+/** What the network comes to; `showNetwork` updates it. */
+function networkView() {
+  const facts = h("div", { class: "facts", role: "status" });
+  const drawing = h("div", { class: "drawing" });
+  /** @param {NetworkView} view */
+  const showNetwork = (view) => {
+    if (view.fault) announce(view.fault);
+    const input = `For photos of ${view.image_size.join(" × ")} pixels and ${view.num_classes} classes.`;
+    facts.replaceChildren(
+      view.fault ? h("p", { class: "fault" }, view.fault) : networkFigures(view),
+      h("p", { class: "soft small" }, input),
+    );
+    drawing.replaceChildren(view.drawing ? drawnNetwork(view.drawing) : notDrawn());
+  };
+  const element = h("aside", { class: "card side" }, h("h2", {}, "What it comes to"), facts, drawing);
+  return { element, showNetwork };
+}
+
+/** @param {NetworkView} view */
+function networkFigures(view) {
+  return h(
+    "dl",
+    { class: "figures" },
+    figure("Weights", short(view.num_parameters)),
+    figure("Size", bytes(view.weights_bytes)),
+    figure("Multiply-adds a photo", short(view.multiply_adds)),
+    figure("Memory to train", bytes(view.training_bytes)),
+  );
+}
+
+/** @param {string} drawing SVG, which the server makes of checked names. */
+function drawnNetwork(drawing) {
+  const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
+  return h("img", { src, alt: "The network, layer by layer" });
+}
+
+const notDrawn = () => h("p", { class: "soft" }, "The drawing appears when the network can be built.");
+
+/**
+ * @param {LayerTemplate[]} templates
+ * @param {(template: LayerTemplate) => void} useTemplate
+ */
+function templateChoice(templates, useTemplate) {
+  /** @type {[string, string][]} */
+  const options = [["", "a template …"]];
+  for (const { name } of templates) options.push([name, name]);
+  /** @param {string} name */
+  const onchange = (name) => {
+    const template = templates.find((each) => each.name === name);
+    if (template) useTemplate(template);
+  };
+  return h("label", { class: "row small" }, "Start from ", select(options, "", onchange, { id: "template" }));
+}
+
+/**
+ * @param {Map<string, LayerKind>} kinds
+ * @param {(kind: LayerKind) => void} addLayer
+ */
+function layerChoice(kinds, addLayer) {
+  const all = [...kinds.values()];
+  const groups = [...new Set(all.map((kind) => kind.group))].map((group) => {
+    const options = all
+      .filter((kind) => kind.group === group)
+      .map(({ kind }) => h("option", { value: kind, selected: kind === FIRST_KIND }, kind));
+    return h("optgroup", { label: group }, options);
+  });
+  const choice = h("select", { id: "add-layer", "aria-label": "Add a layer" }, groups);
+  const add = () => addLayer(/** @type {LayerKind} */ (kinds.get(choice.value)));
+  return h("div", { class: "row add" }, choice, actionButton("Add the layer", add, { id: "add" }));
 }

@@ -1,65 +1,199 @@
-// A model of one's own: sent, looked at by the safe import, and used where it is taken.
+// Your own model: uploaded, checked by the safe import, and used if it is accepted.
 
-import { get, post, query, send } from "../client/api.js";
-import { action, complain, count, field, h, select } from "../elements/dom.js";
-import { change, on, value } from "../client/state.js";
+import { get, post, query, upload } from "../client/api.js";
+import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
+import { actionButton, field, h, ignoreFailure, select, showProblem } from "../elements/dom.js";
+import { count } from "../elements/format.js";
+import { uploadedModelParams } from "./uploaded_model.js";
 
-const PIXELS = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"];
-const HEADS = [["", "Its own, as it is: its classes are mine"], ["linear", "A new one: pooling and dropout"], ["dense", "A new one with 100 units"], ["vgg", "A new one as VGG has it"]];
-const GIVES = { softmax: "probabilities", sigmoid: "a probability for each", values: "values without an activation", features: "a map of features, without a head" };
+/** @import { Upload, UploadedModel } from "./types.js" */
 
+const PIXEL_SCALES = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"];
+const DEFAULT_PIXELS = "0 to 1";
+/** @type {[string, string][]} */
+const HEADS = [
+  ["", "Its own, as it is: its classes are mine"],
+  ["linear", "A new one: pooling and dropout"],
+  ["dense", "A new one with 100 units"],
+  ["vgg", "A new one as VGG has it"],
+];
+const OUTPUTS = {
+  softmax: "probabilities",
+  sigmoid: "a probability for each",
+  values: "values without an activation",
+  features: "a map of features, without a head",
+};
+const ARCHITECTURES = [
+  "MobileNetV2",
+  "ResNet50",
+  "DenseNet121",
+  "VGG16",
+  "Xception",
+  "InceptionV3",
+  "EfficientNetV2B0",
+  "EfficientNetV2S",
+  "NASNetMobile",
+  "ConvNeXtTiny",
+  "ConvNeXtSmall",
+];
+
+/**
+ * Fills the panel; the returned function ends it.
+ * @param {HTMLElement} panel
+ * @param {() => void} drawFoot
+ */
 export async function uploader(panel, drawFoot) {
-  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
   const list = h("div", {});
-  const input = h("input", { type: "file", class: "away", id: "model-file", accept: ".keras,.h5,.hdf5,.zip", onchange: (event) => upload(event.target.files[0]) });
-  const upload = async (file) => {
+  const load = async () => {
+    /** @type {Upload[]} */
+    const uploads = await get("/api/model/uploads");
+    list.replaceChildren(...uploads.map((each) => uploadCard(each, drawFoot, load)));
+  };
+  panel.replaceChildren(uploadDoor(load), list);
+  await load();
+  return on("jobs", () => load().catch(ignoreFailure));
+}
+
+/** @param {() => Promise<void>} load */
+function uploadDoor(load) {
+  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
+  const input = h("input", {
+    type: "file",
+    class: "away",
+    id: "model-file",
+    accept: ".keras,.h5,.hdf5,.zip",
+    onchange: ({ currentTarget }) => uploadModel(currentTarget.files?.[0]),
+  });
+  /** @param {File | undefined} file */
+  const uploadModel = async (file) => {
     if (!file) return;
     bar.hidden = false;
     try {
-      await send(`/api/model/upload?${query({ name: file.name })}`, file, (share) => { bar.value = share; });
+      await upload(`/api/model/upload?${query({ name: file.name })}`, file, (share) => {
+        bar.value = share;
+      });
       await load();
     } catch (error) {
-      complain(error);
+      showProblem(error);
     }
     bar.hidden = true;
     input.value = "";
   };
-  const load = async () => {
-    const found = await get("/api/model/uploads");
-    list.replaceChildren(...found.map((each) => reportCard(each, drawFoot, load)));
+  /** @param {DragEvent} event */
+  const ondrop = (event) => {
+    event.preventDefault();
+    uploadModel(event.dataTransfer?.files[0]);
   };
-  panel.replaceChildren(h("section", { class: "card door", ondragover: (event) => event.preventDefault(), ondrop: (event) => { event.preventDefault(); upload(event.dataTransfer.files[0]); } },
-    h("h2", {}, "Upload your model"), h("p", { class: "soft" }, "Nothing of the file is run: its weights are read in a confined process, its layers are compared with a list, and the network is built anew."),
-    h("div", { class: "row" }, h("label", { class: "button main", htmlFor: "model-file" }, "Choose a file"), input), bar), list);
-  await load();
-  return on("jobs", () => load().catch(() => {}));
+  const help =
+    "Nothing of the file is run: its weights are read in a confined process, its layers are compared with a list, " +
+    "and the network is built anew.";
+  return h(
+    "section",
+    { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
+    h("h2", {}, "Upload your model"),
+    h("p", { class: "soft" }, help),
+    h("div", { class: "row" }, h("label", { class: "button main", htmlFor: "model-file" }, "Choose a file"), input),
+    bar,
+  );
 }
 
-function reportCard(each, drawFoot, load) {
+/**
+ * @param {Upload} each
+ * @param {() => void} drawFoot
+ * @param {() => Promise<void>} load
+ */
+function uploadCard(each, drawFoot, load) {
   const { report } = each;
-  const busy = ["waiting", "running"].includes(each.state);
-  const chosen = value("train.model.path") === each.about.file;
-  const head = h("div", { class: "row between" }, h("h3", {}, each.about.name), busy ? h("span", { class: "tag running" }, "is looked at") : report?.accepted ? h("span", { class: "tag done" }, chosen ? "chosen" : "can be used") : h("span", { class: "tag failed" }, "refused"));
-  if (busy) return h("section", { class: "card" }, head, h("progress", { "aria-label": "It is looked at" }));
+  const isBusy = isUnfinished(each);
+  const head = h("div", { class: "row between" }, h("h3", {}, each.about.name), statusTag(each));
+  if (isBusy) return h("section", { class: "card" }, head, h("progress", { "aria-label": "It is looked at" }));
   if (!report?.accepted) {
-    return h("section", { class: "card" }, head, h("p", { class: "fault" }, report?.reason ?? each.error ?? "It could not be looked at."),
-      field("Only weights? Then say of which network", select([["", "…"], "MobileNetV2", "ResNet50", "DenseNet121", "VGG16", "Xception", "InceptionV3", "EfficientNetV2B0", "EfficientNetV2S", "NASNetMobile", "ConvNeXtTiny", "ConvNeXtSmall"], each.about.architecture, async (architecture) => {
-        if (architecture) await post("/api/model/check", { name: each.about.name, architecture }).then(load).catch(complain);
-      })));
+    const reason = report?.reason ?? each.error ?? "It could not be looked at.";
+    return h("section", { class: "card" }, head, h("p", { class: "fault" }, reason), architectureField(each, load));
   }
-  const { model } = report;
-  const facts = [["Form", `${model.form}, Keras ${model.keras_version}`], ["Takes", model.input_shape.map((side) => side ?? "any").join(" × ")], ["Gives", `${model.output_shape.join(" × ")} ${GIVES[model.output] ?? ""}`],
-    ["Layers", count(model.num_layers)], ["Weights", count(model.num_parameters)], ["Pixels", model.preprocessing ? `${model.preprocessing.pixels}. ${model.preprocessing.why}` : "not told"], ["SHA-256", model.uploaded_sha256.slice(0, 16)]];
-  let head_ = chosen ? value("train.model.head") ?? "" : model.output === "features" ? "linear" : "";
-  let pixels = (chosen ? value("train.model.pixels") : null) ?? model.preprocessing?.pixels ?? "0 to 1";
+  return h(
+    "section",
+    { class: "card" },
+    head,
+    modelFacts(report.model),
+    modelChoices(each, report.model, drawFoot, load),
+  );
+}
+
+/** @param {Upload} each */
+const isChosen = (each) => paramValue("train.model.path") === each.about.file;
+
+/** @param {Upload} each */
+function statusTag(each) {
+  if (isUnfinished(each)) return h("span", { class: "tag running" }, "is looked at");
+  if (!each.report?.accepted) return h("span", { class: "tag failed" }, "refused");
+  return h("span", { class: "tag done" }, isChosen(each) ? "chosen" : "can be used");
+}
+
+/**
+ * @param {Upload} each
+ * @param {() => Promise<void>} load
+ */
+function architectureField({ about }, load) {
+  /** @param {string} architecture */
+  const check = async (architecture) => {
+    if (architecture) await post("/api/model/check", { name: about.name, architecture }).then(load).catch(showProblem);
+  };
+  const choice = select([["", "…"], ...ARCHITECTURES], about.architecture, check);
+  return field("Only weights? Then say of which network", choice);
+}
+
+/** @param {UploadedModel} model */
+function modelFacts(model) {
+  const { preprocessing } = model;
+  const facts = [
+    ["Form", `${model.form}, Keras ${model.keras_version}`],
+    ["Takes", model.input_shape.map((side) => side ?? "any").join(" × ")],
+    ["Gives", `${model.output_shape.join(" × ")} ${OUTPUTS[model.output] ?? ""}`],
+    ["Layers", count(model.num_layers)],
+    ["Weights", count(model.num_parameters)],
+    ["Pixels", preprocessing ? `${preprocessing.pixels}. ${preprocessing.why}` : "not told"],
+    ["SHA-256", model.uploaded_sha256.slice(0, 16)],
+  ];
+  const items = facts.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]);
+  return h("dl", { class: "facts-list small" }, items);
+}
+
+/**
+ * @param {Upload} each
+ * @param {UploadedModel} model
+ * @param {() => void} drawFoot
+ * @param {() => Promise<void>} load
+ */
+function modelChoices(each, model, drawFoot, load) {
+  const chosen = isChosen(each);
+  const { preprocessing } = model;
+  let head = chosen ? (paramValue("train.model.head") ?? "") : model.output === "features" ? "linear" : "";
+  let pixels = (chosen ? paramValue("train.model.pixels") : undefined) ?? preprocessing?.pixels ?? DEFAULT_PIXELS;
   const take = async () => {
-    const known = model.preprocessing?.is_certain;
-    await change({ "train.model": { path: each.about.file, ...(each.about.architecture ? { name: each.about.architecture } : {}), ...(head_ ? { head: head_ } : {}), ...(known ? {} : { pixels }) } });
+    await changeParams({ "train.model": uploadedModelParams(each.about, model, head, pixels) });
     drawFoot();
     await load();
   };
-  return h("section", { class: "card" }, head, h("dl", { class: "facts-list small" }, facts.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])),
-    h("div", { class: "fields" }, field("Its end", select(HEADS, head_, (given) => { head_ = given; if (chosen) take().catch(complain); }), "A new head learns your classes on its features."),
-      model.preprocessing?.is_certain ? null : field("Pixels that it learnt from", select(PIXELS, pixels, (given) => { pixels = given; if (chosen) take().catch(complain); }), "Ask whoever trained it; nothing is guessed in silence.")),
-    chosen ? h("p", { class: "good" }, "This is chosen.") : action("Use it", take, { class: "button main" }));
+  const update = () => {
+    if (chosen) take().catch(showProblem);
+  };
+  const heads = select(HEADS, head, (choice) => {
+    head = choice;
+    update();
+  });
+  const pixelScales = select(PIXEL_SCALES, pixels, (choice) => {
+    pixels = choice;
+    update();
+  });
+  const fields = h(
+    "div",
+    { class: "fields" },
+    field("Its end", heads, "A new head learns your classes on its features."),
+    preprocessing?.is_certain
+      ? null
+      : field("Pixels that it learnt from", pixelScales, "Ask whoever trained it; nothing is guessed in silence."),
+  );
+  const use = actionButton("Use it", take, { class: "button main" });
+  return [fields, chosen ? h("p", { class: "good" }, "This is chosen.") : use];
 }

@@ -1,66 +1,107 @@
-// One value of params.yaml as a field: its help and its bounds come from the schema, its fault from the last check.
+// One value of params.yaml as a field: help and bounds come from the schema, the fault from the last check.
 
+import { isSame, parseValue, valueAt, valueKind } from "../client/params.js";
+import { changeParams, on, schemaOf, state } from "../client/state.js";
 import { field, h } from "../elements/dom.js";
-import { about, change, on, state, value } from "../client/state.js";
 
-function shape(part) {
-  const options = part.anyOf ?? [part];
-  const found = options.map((option) => option.$ref ? state.schema.$defs[option.$ref.split("/").pop()] : option);
-  return { choices: found.find((option) => option.enum)?.enum, number: found.find((option) => ["integer", "number"].includes(option.type)),
-    boolean: part.type === "boolean", nullable: found.some((option) => option.type === "null") };
+/** @import { ValueKind } from "../client/params.js" */
+/** @import { Json } from "../client/types.js" */
+
+/**
+ * The value of a key in the draft, or its default.
+ * @param {string} key
+ * @returns {Json | undefined}
+ */
+export const currentValue = (key) => valueAt(state.draft.params, key) ?? schemaOf(key).default;
+
+/**
+ * Sets a key; its default is removed from the draft instead.
+ * @param {string} key
+ * @param {Json} value
+ */
+export async function setParam(key, value) {
+  const isDefault = isSame(value, schemaOf(key).default);
+  await changeParams(isDefault ? {} : { [key]: value }, isDefault ? [key] : []);
 }
 
-export function standing(key) {
-  return value(key) ?? about(key).default;
-}
+/**
+ * @typedef {object} SettingOptions
+ * @property {string} [help] The schema's description if it is left out.
+ * @property {{ [choice: string]: string }} [names] Of the choices.
+ * @property {string} [empty] What an empty field means.
+ * @property {() => void} [onChange] Is called after each change.
+ */
 
-export async function set(key, given) {
-  const same = JSON.stringify(given) === JSON.stringify(about(key).default);
-  await change(same ? {} : { [key]: given }, same ? [key] : []);
-}
-
-// A field that sets a key; what is asked for in words is `label`, what it does is `help`.
-export function setting(key, label, { help, names = {}, empty, after } = {}) {
-  const part = about(key);
-  const kind = shape(part);
-  const now = standing(key);
-  const keep = async (given) => {
-    await set(key, given);
-    after?.();
+/**
+ * A field that sets a key.
+ * @param {string} key
+ * @param {string} label
+ * @param {SettingOptions} [options]
+ */
+export function settingField(key, label, { help, names = {}, empty = "", onChange } = {}) {
+  const part = schemaOf(key);
+  const kind = valueKind(state.schema, part);
+  /** @param {Json} value */
+  const keep = async (value) => {
+    await setParam(key, value);
+    onChange?.();
   };
-  let input = null;
-  if (kind.choices && !kind.number) {
-    input = h("select", { onchange: (event) => keep(event.target.value) }, kind.choices.map((name) => h("option", { value: name, selected: name === now }, names[name] ?? name)));
-  } else if (kind.boolean) {
-    input = h("input", { type: "checkbox", checked: Boolean(now), onchange: (event) => keep(event.target.checked) });
-  } else {
-    input = h("input", { type: "text", inputMode: "decimal", value: now ?? "", placeholder: empty ?? "", autocomplete: "off", onchange: (event) => keep(read(event.target.value.trim(), kind)) });
-  }
+  const input = control(kind, currentValue(key), keep, names, empty);
   const box = field(label, input, help ?? part.description ?? "");
   const fault = h("p", { class: "fault small", role: "alert", hidden: true });
   box.append(fault);
   box.dataset.key = key;
-  tellFault(box, fault, input, key);
+  followFault(box, fault, input, key);
   return box;
 }
 
-function tellFault(box, fault, input, key) {
-  const look = () => {
-    if (!box.isConnected && box.dataset.placed) return off();
-    if (box.isConnected) box.dataset.placed = "yes";
-    const found = state.draft.faults.find((one) => one.where === key || one.where.startsWith(`${key}[`));
-    fault.hidden = !found;
-    fault.textContent = found?.what ?? "";
-    input.setAttribute("aria-invalid", String(Boolean(found)));
-    return null;
-  };
-  const off = on("draft", look);
-  look();
+/**
+ * @param {ValueKind} kind
+ * @param {Json | undefined} value
+ * @param {(value: Json) => unknown} keep
+ * @param {{ [choice: string]: string }} names
+ * @param {string} empty
+ */
+function control(kind, value, keep, names, empty) {
+  if (kind.choices && !kind.isNumber) {
+    const options = kind.choices.map((choice) =>
+      h("option", { value: choice, selected: choice === value }, names[choice] ?? choice),
+    );
+    return h("select", { onchange: ({ currentTarget }) => keep(currentTarget.value) }, options);
+  }
+  if (kind.isBoolean) {
+    const onchange = (/** @type {{ currentTarget: HTMLInputElement }} */ event) => keep(event.currentTarget.checked);
+    return h("input", { type: "checkbox", checked: Boolean(value), onchange });
+  }
+  return h("input", {
+    type: "text",
+    inputMode: "decimal",
+    value: String(value ?? ""),
+    placeholder: empty,
+    autocomplete: "off",
+    onchange: ({ currentTarget }) => keep(parseValue(currentTarget.value.trim(), kind)),
+  });
 }
 
-function read(text, kind) {
-  if (text === "" && kind.nullable) return null;
-  const pair = text.match(/^(\d+)\s*[×x,]\s*(\d+)$/);
-  if (pair) return [Number(pair[1]), Number(pair[2])];
-  return text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text;
+/**
+ * Shows the fault of a key, for as long as its field is on the page.
+ * @param {HTMLElement} box
+ * @param {HTMLElement} text
+ * @param {HTMLElement} input
+ * @param {string} key
+ */
+function followFault(box, text, input, key) {
+  const update = () => {
+    if (!box.isConnected && box.dataset.placed) {
+      stopListening();
+      return;
+    }
+    if (box.isConnected) box.dataset.placed = "yes";
+    const fault = state.draft.faults.find(({ where }) => where === key || where.startsWith(`${key}[`));
+    text.hidden = !fault;
+    text.textContent = fault?.what ?? "";
+    input.setAttribute("aria-invalid", String(Boolean(fault)));
+  };
+  const stopListening = on("draft", update);
+  update();
 }
