@@ -88,6 +88,6 @@ $(READY): $(LOCK) pyproject.toml
 $(NODE_READY): package-lock.json $(READY)
 	@ln -sf $(NODE_DIR)/bin/node $(VENV)/bin/node
 	@echo "Installing Biome and TypeScript into node_modules (once; some 130 MB)…"
-	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error || { echo "Biome and TypeScript of package-lock.json \
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error || { echo "Biome and TypeScript of package-lock.json \
 	are needed to check the scripts and styles of the pages; npm cannot install them: see above."; exit 2; }
 	@touch $@

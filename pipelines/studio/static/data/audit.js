@@ -163,7 +163,7 @@ function acceptedKinds() {
 /** @param {AuditInfo} info */
 function classChart(info) {
   const classes = classTotals(info);
-  const maxTotal = Math.max(1, ...classes.map((each) => each.total));
+  const maxTotal = Math.max(1, ...classes.map(({ total }) => total));
   const keys = SPLITS.map((split) => [h("span", { class: `key ${split}` }), split]);
   const bars = classes.map(({ name, counts, total }) => {
     const label = SPLITS.map((split, position) => `${counts[position]} ${split}`).join(", ");

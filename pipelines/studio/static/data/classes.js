@@ -23,7 +23,7 @@ export function classesCard(data, update, newClass) {
   const facts = data.classes.length ? `${plural(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
   const splits = data.splits.length ? ` · split as given: ${data.splits.join(", ")}` : "";
   const later = "The photos of an archive or an address are looked at when they are audited.";
-  const cards = data.classes.map((each) => classCard(each, data, update));
+  const cards = data.classes.map((view) => classCard(view, data, update));
   return h(
     "section",
     { class: "card" },

@@ -94,7 +94,7 @@ function policyField(finding, policies) {
  */
 function caseItem(audited, note, data, decisions, showDecisions) {
   const { path } = audited;
-  const classNames = data.classes.map((each) => each.name);
+  const classNames = data.classes.map(({ name }) => name);
   const facts = [audited.class_name, audited.split, audited.kept ? null : "left out"].filter(Boolean).join(" · ");
   const choice = select(
     choicesFor(classNames, audited.class_name),

@@ -96,4 +96,4 @@ export const sides = (imageSize) => (Array.isArray(imageSize) ? imageSize.join("
  * @param {number} number
  * @param {number} digits
  */
-export const rounded = (number, digits) => Number(number.toPrecision(digits));
+export const roundTo = (number, digits) => Number(number.toPrecision(digits));

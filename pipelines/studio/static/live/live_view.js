@@ -4,7 +4,7 @@ import { get, post } from "../client/api.js";
 import { findJob, isUnfinished } from "../client/state.js";
 import { lineChart } from "../elements/chart.js";
 import { actionButton, figure, h, showProblem, tableHead } from "../elements/dom.js";
-import { count, dateTime, percent, plural, rounded, seconds } from "../elements/format.js";
+import { count, dateTime, percent, plural, roundTo, seconds } from "../elements/format.js";
 import { bestEpoch, curve, plannedEpochs } from "./progress.js";
 
 /** @import { JobState, JobWithOutput, Json, LiveView, Trial } from "../client/types.js" */
@@ -150,7 +150,7 @@ export function epochFigures(live) {
   const epoch = part ? `${part.epoch} of ${part.planned}` : last?.epoch ? `${last.epoch} of ${last.planned}` : "–";
   const speed = last?.images_per_second ? count(Math.round(last.images_per_second)) : "–";
   const accuracy = epochs.length ? percent(epochs[bestEpoch(epochs) - 1].val_accuracy) : "–";
-  const rate = last?.learning_rate === undefined ? "–" : String(rounded(last.learning_rate, 2));
+  const rate = last?.learning_rate === undefined ? "–" : String(roundTo(last.learning_rate, 2));
   const isGoing = live.state === "running" && isLearning(live);
   const figures = h(
     "dl",
@@ -224,4 +224,4 @@ function trialRow(trial, keys, isBest) {
 }
 
 /** @param {Json | undefined} value */
-const trialValue = (value) => (typeof value === "number" ? rounded(value, 3) : String(value ?? ""));
+const trialValue = (value) => (typeof value === "number" ? roundTo(value, 3) : String(value ?? ""));

@@ -225,7 +225,7 @@ function templateChoice(templates, useTemplate) {
   for (const { name } of templates) options.push([name, name]);
   /** @param {string} name */
   const onchange = (name) => {
-    const template = templates.find((each) => each.name === name);
+    const template = templates.find((candidate) => candidate.name === name);
     if (template) useTemplate(template);
   };
   return h("label", { class: "row small" }, "Start from ", select(options, "", onchange, { id: "template" }));

@@ -32,12 +32,12 @@ export async function gallery(panel, drawFoot) {
   /** @type {Backbone[]} */
   let backbones = [];
   const draw = () => {
-    const chosen = paramValue("train.model.name");
+    const chosenName = paramValue("train.model.name");
     const isUpload = Boolean(paramValue("train.model.path"));
     grid.replaceChildren(
-      ...backbones.map((backbone) => backboneCard(backbone, backbone.name === chosen && !isUpload, choose)),
+      ...backbones.map((backbone) => backboneCard(backbone, backbone.name === chosenName && !isUpload, choose)),
     );
-    chosenPart.replaceChildren(chosen ? headCard(chosen, drawFoot) : "");
+    chosenPart.replaceChildren(chosenName ? headCard(chosenName, drawFoot) : "");
   };
   /** @param {string} name */
   const choose = async (name) => {
@@ -50,7 +50,7 @@ export async function gallery(panel, drawFoot) {
     draw();
   };
   const measureAll = () => {
-    const names = backbones.filter((each) => each.milliseconds === null).map((each) => each.name);
+    const names = backbones.filter(({ milliseconds }) => milliseconds === null).map(({ name }) => name);
     return post("/api/gallery/measure", { names: names.slice(0, MAX_MEASURED) });
   };
   const help = "The lightest first. Work is counted in thousand million multiplications for a photo.";

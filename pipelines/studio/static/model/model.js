@@ -68,7 +68,7 @@ export async function show(page, [part]) {
     foot,
   );
   const drawFoot = () => {
-    for (const each of tabs) child(each, ".tag").hidden = each.id !== `door-${chosenWay()}`;
+    for (const button of tabs) child(button, ".tag").hidden = button.id !== `door-${chosenWay()}`;
     foot.replaceChildren(
       explanation(),
       h("a", { class: "button main", href: "#training", id: "next" }, "Next: the training"),

@@ -47,7 +47,7 @@ export async function uploader(panel, drawFoot) {
   const load = async () => {
     /** @type {Upload[]} */
     const uploads = await get("/api/model/uploads");
-    list.replaceChildren(...uploads.map((each) => uploadCard(each, drawFoot, load)));
+    list.replaceChildren(...uploads.map((job) => uploadCard(job, drawFoot, load)));
   };
   panel.replaceChildren(uploadDoor(load), list);
   await load();
@@ -98,40 +98,40 @@ function uploadDoor(load) {
 }
 
 /**
- * @param {Upload} each
+ * @param {Upload} job
  * @param {() => void} drawFoot
  * @param {() => Promise<void>} load
  */
-function uploadCard(each, drawFoot, load) {
-  const { report } = each;
-  const isBusy = isUnfinished(each);
-  const head = h("div", { class: "row between" }, h("h3", {}, each.about.name), statusTag(each));
+function uploadCard(job, drawFoot, load) {
+  const { report } = job;
+  const isBusy = isUnfinished(job);
+  const head = h("div", { class: "row between" }, h("h3", {}, job.about.name), statusTag(job));
   if (isBusy) return h("section", { class: "card" }, head, h("progress", { "aria-label": "It is looked at" }));
   if (!report?.accepted) {
-    const reason = report?.reason ?? each.error ?? "It could not be looked at.";
-    return h("section", { class: "card" }, head, h("p", { class: "fault" }, reason), architectureField(each, load));
+    const reason = report?.reason ?? job.error ?? "It could not be looked at.";
+    return h("section", { class: "card" }, head, h("p", { class: "fault" }, reason), architectureField(job, load));
   }
   return h(
     "section",
     { class: "card" },
     head,
     modelFacts(report.model),
-    modelChoices(each, report.model, drawFoot, load),
+    modelChoices(job, report.model, drawFoot, load),
   );
 }
 
-/** @param {Upload} each */
-const isChosen = (each) => paramValue("train.model.path") === each.about.file;
+/** @param {Upload} job */
+const isChosen = (job) => paramValue("train.model.path") === job.about.file;
 
-/** @param {Upload} each */
-function statusTag(each) {
-  if (isUnfinished(each)) return h("span", { class: "tag running" }, "is looked at");
-  if (!each.report?.accepted) return h("span", { class: "tag failed" }, "refused");
-  return h("span", { class: "tag done" }, isChosen(each) ? "chosen" : "can be used");
+/** @param {Upload} job */
+function statusTag(job) {
+  if (isUnfinished(job)) return h("span", { class: "tag running" }, "is looked at");
+  if (!job.report?.accepted) return h("span", { class: "tag failed" }, "refused");
+  return h("span", { class: "tag done" }, isChosen(job) ? "chosen" : "can be used");
 }
 
 /**
- * @param {Upload} each
+ * @param {Upload} job
  * @param {() => Promise<void>} load
  */
 function architectureField({ about }, load) {
@@ -160,18 +160,18 @@ function modelFacts(model) {
 }
 
 /**
- * @param {Upload} each
+ * @param {Upload} job
  * @param {UploadedModel} model
  * @param {() => void} drawFoot
  * @param {() => Promise<void>} load
  */
-function modelChoices(each, model, drawFoot, load) {
-  const chosen = isChosen(each);
+function modelChoices(job, model, drawFoot, load) {
+  const chosen = isChosen(job);
   const { preprocessing } = model;
   let head = chosen ? (paramValue("train.model.head") ?? "") : model.output === "features" ? "linear" : "";
   let pixels = (chosen ? paramValue("train.model.pixels") : undefined) ?? preprocessing?.pixels ?? DEFAULT_PIXELS;
   const take = async () => {
-    await changeParams({ "train.model": uploadedModelParams(each.about, model, head, pixels) });
+    await changeParams({ "train.model": uploadedModelParams(job.about, model, head, pixels) });
     drawFoot();
     await load();
   };

@@ -63,7 +63,7 @@ export async function show(page, [part]) {
   }
   const model = models.some(([key]) => key === part) ? part : models[0][0];
   shownModel = model;
-  const run = answer.runs.filter(isFinished).find((each) => each.run_id === model);
+  const run = answer.runs.filter(isFinished).find(({ run_id: id }) => id === model);
   const service = h("div", {});
   page.append(modelChoice(models, model), ...photoTrial(model), service);
   const draw = () =>

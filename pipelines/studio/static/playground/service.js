@@ -76,7 +76,7 @@ function readiness(jobId) {
  * @param {FinishedRun | undefined} run
  */
 export function promotionCard(model, run) {
-  const job = state.jobs.find((each) => each.kind === "promote" && each.about.model === model);
+  const job = state.jobs.find(({ kind, about }) => kind === "promote" && about.model === model);
   const help =
     "The champion is what others roll out. The gate's verdict decides; what has changed since is looked at anew.";
   const promote = () => post(`/api/models/${encodeURIComponent(model)}/promote`);

@@ -146,7 +146,7 @@ function otherRuns(runs) {
  * @param {HTMLElement} slot
  */
 async function showPick(slot) {
-  const job = state.jobs.find((each) => each.kind === "compare");
+  const job = state.jobs.find(({ kind }) => kind === "compare");
   if (!job) return;
   if (isUnfinished(job)) {
     slot.replaceChildren(card(job.title, h("progress", { "aria-label": job.title })));

@@ -188,15 +188,15 @@ function heatButton(path, className, predictedName) {
 
 /** @param {ClassFigures[]} classes */
 function classTable(classes) {
-  const rows = classes.map((each) =>
+  const rows = classes.map((figures) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, each.class_name),
-      h("td", {}, count(each.num_images)),
-      h("td", {}, each.recall ? percent(each.recall.value) : "–"),
-      h("td", {}, each.precision === null ? "–" : percent(each.precision)),
-      h("td", {}, each.f1 === null ? "–" : percent(each.f1)),
+      h("th", { scope: "row" }, figures.class_name),
+      h("td", {}, count(figures.num_images)),
+      h("td", {}, figures.recall ? percent(figures.recall.value) : "–"),
+      h("td", {}, figures.precision === null ? "–" : percent(figures.precision)),
+      h("td", {}, figures.f1 === null ? "–" : percent(figures.f1)),
     ),
   );
   const head = tableHead(["Class", "Photos", "Found", "Right when said", "F1"]);

@@ -3,7 +3,7 @@
 import { get } from "../client/api.js";
 import { changeParams, findJob, isUnfinished, on, startJob } from "../client/state.js";
 import { actionButton, byId, card, h } from "../elements/dom.js";
-import { rounded } from "../elements/format.js";
+import { roundTo } from "../elements/format.js";
 import { settingField } from "./setting.js";
 
 /** @import { Job, JobWithOutput } from "../client/types.js" */
@@ -79,7 +79,7 @@ async function rangeTestResult(job) {
   const proposed = output?.proposed;
   if (job.state !== "done" || !proposed) return h("p", { class: "fault" }, error ?? "No rate was found.");
   const take = async () => {
-    const rate = rounded(proposed, 2);
+    const rate = roundTo(proposed, 2);
     await changeParams({ "train.learning_rate": rate });
     const input = byId("main").querySelector("[data-key='train.learning_rate'] input");
     if (input instanceof HTMLInputElement) input.value = String(rate);

@@ -88,7 +88,7 @@ test("photos have two sides", () => {
 });
 
 test("rounded numbers have no trailing zeros", () => {
-  assert.equal(format.rounded(0.000123456, 2), 0.00012);
-  assert.equal(String(format.rounded(0.1, 3)), "0.1");
-  assert.equal(format.rounded(1234, 2), 1200);
+  assert.equal(format.roundTo(0.000123456, 2), 0.00012);
+  assert.equal(String(format.roundTo(0.1, 3)), "0.1");
+  assert.equal(format.roundTo(1234, 2), 1200);
 });
