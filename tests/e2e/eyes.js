@@ -1,71 +1,141 @@
-// What eyes and fingers find on a page; the tests put this into it.
+// What eyes and fingers notice on a page; the tests run this in the page.
 
-const leastContrast = 4.5; // WCAG 2.1, level AA, for text of any size
-const unseen = ":disabled, .away, svg, option, noscript";
-const moving = ".scroll, pre, .places, .tree, nav, .away, svg"; // these scroll by themselves, or are not seen
+const MIN_CONTRAST = 4.5; // WCAG 2.1, level AA, for text of any size
+const UNSEEN = ":disabled, .away, svg, option, noscript";
+const SCROLLING = ".scroll, pre, .places, .tree, nav, .away, svg"; // these scroll by themselves, or are not seen
+const TEXT_LENGTH = 40;
 
-function channels(text) {
-  const found = text.match(/[\d.]+/g).map(Number);
-  return text.startsWith("color(srgb") ? found.map((one, place) => (place < 3 ? one * 255 : one)) : found;
+/** @typedef {number[]} Colour Red, green and blue from 0 to 255, and the opacity unless it is 1. */
+
+/**
+ * The colour of a computed style.
+ * @param {string} style
+ * @returns {Colour}
+ */
+function parseColour(style) {
+  const numbers = (style.match(/[\d.]+/g) ?? []).map(Number);
+  if (!style.startsWith("color(srgb")) return numbers;
+  return numbers.map((number, channel) => (channel < 3 ? number * 255 : number));
 }
 
-function brightness(rgb) {
-  const linear = rgb.map((one) => one / 255).map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+/**
+ * The relative luminance by WCAG 2.1.
+ * @param {Colour} colour
+ */
+function luminance(colour) {
+  const [red, green, blue] = colour
+    .map((channel) => channel / 255)
+    .map((share) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
-function over(top, below) {
-  const share = top[3] ?? 1;
-  return [0, 1, 2].map((place) => top[place] * share + below[place] * (1 - share));
+/**
+ * A colour over another one.
+ * @param {Colour} top
+ * @param {Colour} below
+ * @returns {Colour}
+ */
+function blend(top, below) {
+  const opacity = top[3] ?? 1;
+  return [0, 1, 2].map((channel) => top[channel] * opacity + below[channel] * (1 - opacity));
 }
 
-function ground(element) {
-  return element ? over(channels(getComputedStyle(element).backgroundColor), ground(element.parentElement)) : [255, 255, 255];
+/**
+ * The colour behind an element's text; white behind the page.
+ * @param {Element | null} element
+ * @returns {Colour}
+ */
+function backgroundOf(element) {
+  if (!element) return [255, 255, 255];
+  return blend(parseColour(getComputedStyle(element).backgroundColor), backgroundOf(element.parentElement));
 }
 
-// Texts that stand out too little from what is behind them.
-function pale() {
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = [];
-  while (texts.nextNode()) {
-    const text = texts.currentNode.textContent.trim();
-    const element = texts.currentNode.parentElement;
-    if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || element.closest(unseen)) continue;
-    const below = ground(element);
-    const pair = [over(channels(getComputedStyle(element).color), below), below].map(brightness).sort((one, other) => other - one);
-    const contrast = (pair[0] + 0.05) / (pair[1] + 0.05);
-    if (contrast < leastContrast) found.push([element.className, text.slice(0, 40), contrast.toFixed(2)]);
+/**
+ * The contrast of an element's text by WCAG 2.1.
+ * @param {Element} element
+ */
+function contrastOf(element) {
+  const background = backgroundOf(element);
+  const text = blend(parseColour(getComputedStyle(element).color), background);
+  const [darker, lighter] = [text, background].map(luminance).sort((first, second) => first - second);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+/**
+ * Texts that stand out too little from what is behind them.
+ * @returns {[className: string, text: string, contrast: string][]}
+ */
+function lowContrastTexts() {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  /** @type {[string, string, string][]} */
+  const faults = [];
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent?.trim();
+    const element = walker.currentNode.parentElement;
+    if (!text || !element || element.closest(UNSEEN)) continue;
+    if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    const contrast = contrastOf(element);
+    if (contrast < MIN_CONTRAST) faults.push([element.className, text.slice(0, TEXT_LENGTH), contrast.toFixed(2)]);
   }
-  return found;
+  return faults;
 }
 
-// Elements that reach over the right edge.
-function wide() {
+/** Elements that reach over the right edge of the window. */
+function overflowingElements() {
   return [...document.querySelectorAll("body *")]
-    .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(moving))
-    .map((one) => `${one.tagName} ${one.className}`);
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(SCROLLING))
+    .map((element) => `${element.tagName} ${element.className}`);
 }
 
-function twice() {
-  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
-  return ids.filter((id, place) => ids.indexOf(id) !== place);
+/** Ids that several elements have. */
+function duplicateIds() {
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  return ids.filter((id, position) => ids.indexOf(id) !== position);
 }
 
-let before = null;
+/** @type {HTMLElement | null} */
+let lastFocused = null;
 
-// Where the focus is; null where it has left the page.
-function stop() {
-  const now = document.activeElement;
-  const last = before?.isConnected ? before : null;
-  before = now;
-  if (now === document.body || (last && now.matches(".skip"))) return null; // some browsers go round
-  const shown = now.classList.contains("away") ? now.labels[0] : now;
-  const box = shown.getBoundingClientRect();
-  const met = [0.15, 0.5, 0.85].map((share) => document.elementFromPoint(box.x + Math.min(box.width / 2, 20), box.y + box.height * share));
+/** How the focused element looks, and whether it comes after the last one; null after the focus has left the page. */
+function describeFocus() {
+  const focused = /** @type {HTMLElement} */ (document.activeElement);
+  const last = lastFocused?.isConnected ? lastFocused : null;
+  lastFocused = focused;
+  // Some browsers continue at the start of the page.
+  if (focused === document.body || (last && focused.matches(".skip"))) return null;
+  const shown = visibleElement(focused);
   return {
-    what: now.outerHTML.slice(0, 160),
+    what: focused.outerHTML.slice(0, 160),
     outlined: getComputedStyle(shown).outlineStyle !== "none",
-    uncovered: met.some((one) => one && (shown.contains(one) || one.contains(shown))),
-    inOrder: !last || last === document.body || Boolean(last.compareDocumentPosition(now) & Node.DOCUMENT_POSITION_FOLLOWING),
+    uncovered: isUncovered(shown),
+    inOrder: !last || last === document.body || isAfter(focused, last),
   };
+}
+
+/**
+ * An input that is not seen has a label in its place.
+ * @param {HTMLElement} element
+ */
+function visibleElement(element) {
+  const label = element instanceof HTMLInputElement && element.classList.contains("away") && element.labels?.[0];
+  return label || element;
+}
+
+/** @param {Element} element */
+function isUncovered(element) {
+  const box = element.getBoundingClientRect();
+  const x = box.x + Math.min(box.width / 2, 20);
+  const hits = [0.15, 0.5, 0.85].map((share) => document.elementFromPoint(x, box.y + box.height * share));
+  return hits.some((hit) => hit && (element.contains(hit) || hit.contains(element)));
+}
+
+/**
+ * @param {Node} node
+ * @param {Node} other
+ */
+const isAfter = (node, other) => Boolean(other.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING);
+
+// The tests call these by name.
+for (const eye of [lowContrastTexts, overflowingElements, duplicateIds, describeFocus]) {
+  Reflect.set(globalThis, eye.name, eye);
 }

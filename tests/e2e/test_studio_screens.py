@@ -28,18 +28,18 @@ async def nameless(page: Page) -> list[str]:
 
 
 async def look(page: Page, name: str) -> None:
-    assert await page.run("wide()") == [], name
+    assert await page.run("overflowingElements()") == [], name
     assert await page.run("document.getElementById('problem').hidden"), name
-    assert await page.run("pale()") == [], name
+    assert await page.run("lowContrastTexts()") == [], name
     assert await nameless(page) == [], name
     assert await page.run("document.querySelectorAll('main h1').length") == 1, name
-    assert await page.run("twice()") == [], name
+    assert await page.run("duplicateIds()") == [], name
 
 
 async def tab(page: Page, name: str) -> bool:
     """One step of the focus, which must be seen and go on in the order of the page; False at its end."""
     await page.press("Tab")
-    stop = await page.run("stop()")
+    stop = await page.run("describeFocus()")
     if stop is None:
         return False
     for fact in ("outlined", "uncovered", "inOrder"):
@@ -85,9 +85,9 @@ def test_what_cannot_be_read_or_read_aloud_is_found(tmp_path: Path) -> None:
             bar.style.cssText = "height: 1px; width: 3000px";
             document.getElementById("main").append(text, box, bar);
         """)
-        assert [found[1] for found in await page.run("pale()")] == ["pale"]
+        assert [found[1] for found in await page.run("lowContrastTexts()")] == ["pale"]
         assert len(await nameless(page)) == 1
-        assert len(await page.run("wide()")) == 1
+        assert len(await page.run("overflowingElements()")) == 1
         await page.run("bar.remove()")
 
     with studio(tmp_path) as url:

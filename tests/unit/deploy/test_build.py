@@ -50,7 +50,8 @@ def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
 def test_a_bento_holds_the_export_its_facts_and_the_code(made: Made, bento: Path) -> None:
     packed = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
     code = {path.as_posix() for path in code_of(SERVICE, ROOT)}
-    page = {f"components/deploy/page/{name}" for name in ("index.html", "page.css", "page.js", "docs.html", "docs.js")}
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
+    assert {Path(name).name for name in page} >= {"index.html", "page.css", "page.js", "docs.html", "docs.js"}
     assert packed == {"service.json", "export/model.xml", "export/model.bin", "samples/samples.json", "bentofile.yaml",
                       *code, *page}  # fmt: skip
     for name in ("model.xml", "model.bin"):

@@ -1,0 +1,62 @@
+// Photos from the camera of this computer or phone.
+
+import { byId, messageOf } from "./dom.js";
+
+/** @type {MediaStream | null} */
+let stream = null;
+
+async function open() {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    byId("camera-files").click(); // a page that is not secure: phones offer their own camera
+    return;
+  }
+  const shoot = byId("shoot", HTMLButtonElement);
+  byId("camera-window", HTMLDialogElement).showModal();
+  byId("camera-wrong").hidden = true;
+  shoot.disabled = true;
+  try {
+    const constraints = { video: { facingMode: "environment", width: { ideal: 1280 } } };
+    stream = await navigator.mediaDevices.getUserMedia(constraints);
+    byId("video", HTMLVideoElement).srcObject = stream;
+    shoot.disabled = false;
+    shoot.focus();
+  } catch (error) {
+    byId("camera-wrong").textContent = `No camera can be used: ${messageOf(error)}. Choose a photo instead.`;
+    byId("camera-wrong").hidden = false;
+  }
+}
+
+/** @param {(photos: File[]) => unknown} addPhotos */
+function takePhoto(addPhotos) {
+  const video = byId("video", HTMLVideoElement);
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  canvas.getContext("2d")?.drawImage(video, 0, 0);
+  canvas.toBlob(
+    (blob) => blob && addPhotos([new File([blob], "from the camera", { type: blob.type })]),
+    "image/jpeg",
+    0.92,
+  );
+}
+
+function close() {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+  stream = null;
+  byId("video", HTMLVideoElement).srcObject = null;
+  byId("camera").focus();
+}
+
+/**
+ * Lets the buttons of the camera work.
+ * @param {(photos: File[]) => unknown} addPhotos
+ */
+export function acceptCamera(addPhotos) {
+  const dialog = byId("camera-window", HTMLDialogElement);
+  byId("camera").addEventListener("click", open);
+  byId("shoot").addEventListener("click", () => {
+    takePhoto(addPhotos);
+    dialog.close();
+  });
+  byId("camera-close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", close);
+}

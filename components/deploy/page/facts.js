@@ -1,0 +1,110 @@
+// What the page says about the model.
+
+/** @import { Interval, Lineage, ModelCard } from "./types.js" */
+
+/** @typedef {{ term: string, text: string, isCode?: boolean }} Fact */
+
+const FINGERPRINT_LENGTH = 16;
+
+/**
+ * A share in per cent.
+ * @param {number} share
+ */
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/**
+ * A share with its confidence interval.
+ * @param {Interval} interval
+ */
+const shareWithRange = ({ value, low, high }) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
+
+/**
+ * The name of the model.
+ * @param {ModelCard} model
+ */
+export const nameOf = ({ tag }) => tag.split(":")[0];
+
+/**
+ * What to expect of the model, in two sentences.
+ * @param {ModelCard} model
+ */
+export function expectation({ class_names: classNames, test }) {
+  const numRight = (/** @type {number} */ share) => Math.round(100 * share);
+  const quality = test
+    ? `Expect ${numRight(test.accuracy.low)} to ${numRight(test.accuracy.high)} right answers in a hundred photos of ` +
+      "the kind it was made for"
+    : "It was not evaluated";
+  return `Tells ${classNames.length} classes apart. ${quality}.`;
+}
+
+/**
+ * The facts about the model, without its classes.
+ * @param {ModelCard} model
+ * @returns {Fact[]}
+ */
+export function factsOf(model) {
+  return [
+    ...networkFacts(model),
+    ...testFacts(model),
+    { term: "Confidence", text: model.calibrated ? "calibrated" : "not calibrated: often too sure" },
+    ...abstentionFacts(model),
+    { term: "Shows where by", text: model.explanation },
+    { term: "Bento", text: model.tag, isCode: true },
+    ...lineageFacts(model.lineage),
+  ];
+}
+
+/**
+ * @param {ModelCard} card
+ * @returns {Fact[]}
+ */
+function networkFacts({ model, precision }) {
+  if (!model) return [];
+  return [{ term: "Network", text: precision === "int8" ? `${model}, in int8` : model }];
+}
+
+/**
+ * @param {ModelCard} model
+ * @returns {Fact[]}
+ */
+function testFacts({ test, verdict }) {
+  /** @type {Fact[]} */
+  const facts = [];
+  if (test) {
+    facts.push({ term: "Accuracy on test photos", text: shareWithRange(test.accuracy) });
+    facts.push({ term: "Macro F1", text: shareWithRange(test.macro_f1) });
+    facts.push({ term: "Test photos", text: test.num_images.toLocaleString("en") });
+  }
+  if (verdict) facts.push({ term: "Verdict", text: verdict });
+  return facts;
+}
+
+/**
+ * @param {ModelCard} model
+ * @returns {Fact[]}
+ */
+function abstentionFacts({ abstention }) {
+  if (!abstention) return [];
+  const { threshold } = abstention;
+  const text = threshold > 0 ? `below ${percent(threshold)}` : "never: all its answers are good enough";
+  return [{ term: "Says that it is unsure", text }];
+}
+
+/**
+ * @param {Lineage} lineage
+ * @returns {Fact[]}
+ */
+function lineageFacts({ dataset_fingerprint: fingerprint, source, mlflow_run_id: mlflowRunId }) {
+  /** @type {Fact[]} */
+  const facts = [{ term: "Data", text: fingerprint.slice(0, FINGERPRINT_LENGTH), isCode: true }];
+  if (source.dvc) facts.push({ term: "DVC hash", text: source.dvc, isCode: true });
+  if (source.git_revision) facts.push({ term: "Git revision", text: shortRevision(source.git_revision), isCode: true });
+  if (mlflowRunId) facts.push({ term: "MLflow run", text: mlflowRunId, isCode: true });
+  return facts;
+}
+
+/**
+ * The first digits of a Git revision, with what follows the hash.
+ * @param {string} revision
+ */
+export const shortRevision = (revision) => revision.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1");

@@ -1,0 +1,75 @@
+// The model: its name, its facts, and the sample photos to try.
+
+import { KeyNeededError, request } from "./client.js";
+import { byId, keepTinyPixels, messageOf } from "./dom.js";
+import { expectation, factsOf, nameOf } from "./facts.js";
+import { askForKey } from "./key.js";
+import { addPhotos } from "./prediction_queue.js";
+
+/** @import { Fact } from "./facts.js" */
+/** @import { ModelCard, Sample } from "./types.js" */
+
+/** Shows the model that the service answers with. */
+export async function showModel() {
+  /** @type {ModelCard} */
+  let model;
+  try {
+    model = await (await request("model")).json();
+  } catch (error) {
+    if (error instanceof KeyNeededError) askForKey();
+    else byId("about").textContent = messageOf(error);
+    return;
+  }
+  byId("key").hidden = true;
+  byId("logged").hidden = !model.predictions_logged;
+  const name = nameOf(model);
+  document.title = name;
+  byId("name").textContent = name;
+  byId("about").textContent = expectation(model);
+  const classes = factItem({ term: "Classes", text: model.class_names.join(", ") });
+  classes.className = "wide";
+  byId("facts").replaceChildren(...factsOf(model).map(factItem), classes);
+  showSamples();
+}
+
+/** @param {Fact} fact */
+function factItem({ term, text, isCode = false }) {
+  const item = document.createElement("div");
+  const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
+  dt.textContent = term;
+  const slot = isCode ? document.createElement("code") : dd;
+  slot.textContent = text;
+  if (isCode) dd.append(slot);
+  item.append(dt, dd);
+  return item;
+}
+
+async function showSamples() {
+  /** @type {Sample[]} */
+  let samples = [];
+  try {
+    samples = await (await request("samples.json")).json();
+  } catch {
+    return; // the page works without samples
+  }
+  byId("offer").hidden = samples.length === 0;
+  byId("samples").replaceChildren(...(await Promise.all(samples.map(sampleItem))));
+}
+
+/** @param {Sample} sample */
+async function sampleItem(sample) {
+  const blob = await (await request(sample.url)).blob();
+  const file = new File([blob], sample.url.split("/").at(-1) ?? "", { type: blob.type });
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  const image = document.createElement("img");
+  button.type = "button";
+  button.title = `Try this photo: ${sample.class_name}`;
+  image.alt = `Try this photo of class ${sample.class_name}`;
+  image.src = URL.createObjectURL(blob);
+  keepTinyPixels(image);
+  button.append(image);
+  button.addEventListener("click", () => addPhotos([file], `a test photo of class ${sample.class_name}`));
+  item.append(button);
+  return item;
+}

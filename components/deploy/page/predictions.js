@@ -1,0 +1,54 @@
+// Batches of photos for one request, their progress, and what is said about each prediction.
+
+import { percent } from "./facts.js";
+
+const MAX_FILES = 8;
+const MAX_BYTES = 24 * 2 ** 20;
+const MAX_SHOWN = 0.9995;
+
+/**
+ * Removes the next batch from the queue: as many photos as fit into one request, and at least one.
+ * @template {{ file: { size: number } }} Entry
+ * @param {Entry[]} queue Is changed.
+ * @returns {Entry[]}
+ */
+export function takeBatch(queue) {
+  let numFiles = 0;
+  let numBytes = 0;
+  for (const { file } of queue.slice(0, MAX_FILES)) {
+    numBytes += file.size;
+    if (numFiles > 0 && numBytes > MAX_BYTES) break;
+    numFiles += 1;
+  }
+  return queue.splice(0, numFiles);
+}
+
+/**
+ * How many photos are answered.
+ * @param {number} numAnswered
+ * @param {number} numAll
+ */
+export function progressText(numAnswered, numAll) {
+  const photos = numAll === 1 ? "photo" : "photos";
+  return numAnswered < numAll ? `${numAnswered} of ${numAll} ${photos} answered …` : `${numAll} ${photos} answered.`;
+}
+
+/**
+ * The probability of an answer, which is never certain.
+ * @param {number} share
+ */
+export const probability = (share) => (share > MAX_SHOWN ? "> 99.9 %" : percent(share));
+
+/**
+ * The verdict of a prediction, and the doubts about it.
+ * @param {import("./types.js").Prediction} prediction
+ * @returns {{ verdict: string, doubts: string[] }}
+ */
+export function wordingOf({ label, abstained, unfamiliar }) {
+  const doubts = [];
+  if (abstained) doubts.push("The model is not sure enough to say. Its best guess is shown.");
+  if (unfamiliar !== null && unfamiliar > 1) {
+    doubts.push("This photo is unlike those that the model learnt from, so its answer may mean nothing.");
+  }
+  return { verdict: abstained ? `Unsure: perhaps ${label}` : label, doubts };
+}

@@ -1,0 +1,116 @@
+// Requests to the studio's server: answers as JSON, refusals as errors with a sentence.
+
+/** A request that the server refused or did not answer. */
+export class RequestError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status Of HTTP; 0 if there was no answer.
+   */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * The body of an answer.
+ * @param {string} text
+ * @param {number} status Of HTTP.
+ * @returns {unknown}
+ * @throws {RequestError} if the server refused the request.
+ */
+export function parseAnswer(text, status) {
+  const fallback = `The studio answered ${status}.`;
+  /** @type {{ error?: string } | null} */
+  let body = null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = { error: text || fallback };
+  }
+  if (status < 200 || status >= 300) throw new RequestError(body?.error ?? fallback, status);
+  return body;
+}
+
+/**
+ * Whether an error is a refusal with this status.
+ * @param {unknown} error
+ * @param {number[]} statuses
+ */
+export const hasStatus = (error, ...statuses) => error instanceof RequestError && statuses.includes(error.status);
+
+/**
+ * @template Answer
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<Answer>}
+ */
+async function request(path, options) {
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new RequestError("The studio does not answer. Is it still running? What was started goes on.", 0);
+  }
+  return /** @type {Answer} */ (parseAnswer(await response.text(), response.status));
+}
+
+/**
+ * @template Answer
+ * @param {string} path
+ * @returns {Promise<Answer>}
+ * @throws {RequestError}
+ */
+export const get = (path) => request(path);
+
+/**
+ * @template Answer
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<Answer>}
+ * @throws {RequestError}
+ */
+export const post = (path, body = {}) =>
+  request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+/**
+ * @template Answer
+ * @param {string} path
+ * @param {Blob} file
+ * @returns {Promise<Answer>}
+ * @throws {RequestError}
+ */
+export const put = (path, file) => request(path, { method: "PUT", body: file });
+
+/**
+ * As put, for large files: reports how much is sent.
+ * @param {string} path
+ * @param {Blob} file
+ * @param {(share: number) => void} onProgress
+ * @returns {Promise<unknown>}
+ * @throws {RequestError}
+ */
+export function upload(path, file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("PUT", path);
+    sending.upload.addEventListener("progress", (event) => onProgress(event.loaded / Math.max(1, event.total)));
+    sending.addEventListener("load", () => {
+      try {
+        resolve(parseAnswer(sending.responseText, sending.status));
+      } catch (error) {
+        reject(error);
+      }
+    });
+    sending.addEventListener("error", () => reject(new RequestError("The upload was cut off. Send it again.", 0)));
+    sending.send(file);
+  });
+}
+
+/**
+ * The query of an address.
+ * @param {{ [name: string]: string | number }} values
+ */
+export const query = (values) =>
+  new URLSearchParams(Object.entries(values).map(([name, value]) => [name, String(value)])).toString();

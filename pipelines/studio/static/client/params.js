@@ -1,0 +1,90 @@
+// The params of a draft and their JSON schema: finding values and parts, and reading what a person typed.
+
+/** @import { Json, Schema, SchemaPart } from "./types.js" */
+
+/**
+ * The value at a dotted key; undefined if there is none.
+ * @param {Json | { [name: string]: Json | undefined } | undefined} tree
+ * @param {string} key
+ * @returns {Json | undefined}
+ */
+export function valueAt(tree, key) {
+  let value = tree;
+  for (const name of key.split(".")) {
+    if (value === null || typeof value !== "object" || Array.isArray(value)) return undefined;
+    value = value[name];
+  }
+  return /** @type {Json | undefined} */ (value);
+}
+
+/**
+ * @param {Schema} schema
+ * @param {SchemaPart | undefined} part
+ * @returns {SchemaPart | undefined}
+ */
+function followReferences(schema, part) {
+  if (!part?.$ref) return part;
+  const name = part.$ref.split("/").at(-1) ?? "";
+  return followReferences(schema, schema.$defs?.[name]);
+}
+
+/**
+ * What the schema says of a dotted key; an empty part if it does not know the key.
+ * @param {Schema} schema
+ * @param {string} key
+ * @returns {SchemaPart}
+ */
+export function schemaPart(schema, key) {
+  /** @type {SchemaPart | undefined} */
+  let part = { properties: schema.properties };
+  for (const name of key.split(".")) {
+    const parent = followReferences(schema, part);
+    const options = [parent, ...(parent?.anyOf ?? []).map((option) => followReferences(schema, option))];
+    part = options.find((option) => option?.properties?.[name])?.properties?.[name];
+  }
+  return part ?? {};
+}
+
+/**
+ * @typedef {object} ValueKind What a value may be.
+ * @property {string[] | undefined} choices
+ * @property {boolean} isNumber
+ * @property {boolean} isBoolean
+ * @property {boolean} isNullable
+ */
+
+/**
+ * What a value may be by the schema.
+ * @param {Schema} schema
+ * @param {SchemaPart} part
+ * @returns {ValueKind}
+ */
+export function valueKind(schema, part) {
+  const options = (part.anyOf ?? [part]).map((option) => followReferences(schema, option));
+  return {
+    choices: options.find((option) => option?.enum)?.enum,
+    isNumber: options.some((option) => option?.type === "integer" || option?.type === "number"),
+    isBoolean: part.type === "boolean",
+    isNullable: options.some((option) => option?.type === "null"),
+  };
+}
+
+/**
+ * The value that a person typed: null, a number, a pair such as 96 × 128, or the text itself.
+ * @param {string} text Without spaces around it.
+ * @param {{ isNullable: boolean }} kind
+ * @returns {null | number | string | [number, number]}
+ */
+export function parseValue(text, kind) {
+  if (text === "" && kind.isNullable) return null;
+  const pair = text.match(/^(\d+)\s*[×x,]\s*(\d+)$/);
+  if (pair) return [Number(pair[1]), Number(pair[2])];
+  return text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text;
+}
+
+/**
+ * Whether two values of params.yaml are the same.
+ * @param {Json | undefined} first
+ * @param {Json | undefined} second
+ */
+export const isSame = (first, second) => JSON.stringify(first) === JSON.stringify(second);

@@ -1,0 +1,256 @@
+// What all screens share: the draft of params.yaml, the jobs, and the websocket that updates both in every tab.
+
+import { ignoreFailure, showProblem } from "../elements/dom.js";
+import { get, hasStatus, post } from "./api.js";
+import { schemaPart, valueAt } from "./params.js";
+
+/** @import { Draft, Job, JobsMessage, Json, KnownParams, LiveMessage, LiveView, Schema } from "./types.js" */
+
+/** @type {Draft} */
+const EMPTY_DRAFT = {
+  revision: 0,
+  params: {},
+  faults: [],
+  reasons: [],
+  resolved: null,
+  decisions: [],
+  yaml: "",
+  commands: { data: "", model: "", training: "", rate: "" },
+  ready: false,
+};
+
+/**
+ * @typedef {object} State
+ * @property {Draft} draft
+ * @property {Job[]} jobs The newest first.
+ * @property {number | null} changed Changes when the data change.
+ * @property {Schema} schema
+ * @property {boolean} online
+ */
+
+/** @type {State} */
+export const state = { draft: EMPTY_DRAFT, jobs: [], changed: null, schema: {}, online: true };
+
+// --- events ----------------------------------------------------------------------------------------------------------
+
+/**
+ * @typedef {object} Events The names of events and what their listeners receive.
+ * @property {{ elsewhere: boolean }} draft Whether it was changed elsewhere.
+ * @property {undefined} data
+ * @property {undefined} jobs
+ * @property {undefined} online
+ * @property {LiveView} live
+ */
+
+/** @type {{ [Name in keyof Events]: Set<(event: Events[Name]) => unknown> }} */
+const listeners = { draft: new Set(), data: new Set(), jobs: new Set(), online: new Set(), live: new Set() };
+
+/**
+ * Calls a listener at every event of a name, until the returned function is called.
+ * @template {keyof Events} Name
+ * @param {Name} name
+ * @param {(event: Events[Name]) => unknown} listener
+ * @returns {() => void}
+ */
+export function on(name, listener) {
+  listeners[name].add(listener);
+  return () => {
+    listeners[name].delete(listener);
+  };
+}
+
+/**
+ * @template {keyof Events} Name
+ * @param {Name} name
+ * @param {Events[Name]} event
+ */
+function emit(name, event) {
+  for (const listener of [...listeners[name]]) listener(event);
+}
+
+// --- the draft -------------------------------------------------------------------------------------------------------
+
+/** Loads the draft and follows the server from then on. */
+export async function load() {
+  [state.draft, state.schema] = await Promise.all([
+    /** @type {Promise<Draft>} */ (get("/api/draft")),
+    /** @type {Promise<Schema>} */ (get("/api/schema")),
+  ]);
+  connect();
+}
+
+/** Loads the draft again, in case that it was changed elsewhere. */
+export async function reload() {
+  /** @type {Draft} */
+  const draft = await get("/api/draft");
+  if (JSON.stringify(draft) === JSON.stringify(state.draft)) return;
+  state.draft = draft;
+  emit("draft", { elsewhere: true });
+}
+
+/** @type {Promise<void>} */
+let lastChange = Promise.resolve();
+
+/**
+ * Changes params. Each change waits for the one before it, and is made on the revision that it left.
+ * @param {{ [key: string]: unknown }} values By their dotted keys.
+ * @param {string[]} [removedKeys] These become their default again.
+ */
+export function changeParams(values, removedKeys = []) {
+  lastChange = lastChange.catch(ignoreFailure).then(async () => {
+    try {
+      state.draft = await post("/api/draft", { revision: state.draft.revision, set: values, unset: removedKeys });
+      emit("draft", { elsewhere: false });
+    } catch (error) {
+      showProblem(error);
+      if (hasStatus(error, 409)) await reload();
+    }
+  });
+  return lastChange;
+}
+
+/**
+ * Starts a job, after every change that was made before.
+ * @param {{ kind: string, host?: string }} job
+ * @returns {Promise<Job>}
+ */
+export async function startJob(job) {
+  await lastChange.catch(ignoreFailure);
+  return post("/api/jobs", job);
+}
+
+/**
+ * Changes the data.
+ * @param {string} path Of the request.
+ * @param {object} [body]
+ */
+export async function changeData(path, body = {}) {
+  try {
+    await post(path, { revision: state.draft.revision, ...body });
+  } catch (error) {
+    if (hasStatus(error, 409)) await reload();
+    throw error;
+  }
+  await reload();
+  emit("data", undefined);
+}
+
+/**
+ * A value that differs from the default; undefined if it does not.
+ * @template {keyof KnownParams} Key
+ * @param {Key} key
+ * @returns {KnownParams[Key] | undefined}
+ */
+export const paramValue = (key) => /** @type {KnownParams[Key] | undefined} */ (valueAt(state.draft.params, key));
+
+/**
+ * A value with its `auto` settled; undefined before the data are chosen.
+ * @template {keyof KnownParams} Key
+ * @param {Key} key
+ * @returns {KnownParams[Key] | undefined}
+ */
+export const resolvedValue = (key) => /** @type {KnownParams[Key] | undefined} */ (resolvedJson(key));
+
+/**
+ * As resolvedValue, of any key.
+ * @param {string} key
+ * @returns {Json | undefined}
+ */
+export const resolvedJson = (key) => valueAt(state.draft.resolved, key);
+
+/**
+ * What the schema says of a dotted key.
+ * @param {string} key
+ */
+export const schemaOf = (key) => schemaPart(state.schema, key);
+
+// --- jobs ------------------------------------------------------------------------------------------------------------
+
+/**
+ * @param {string | undefined} id
+ * @returns {Job | undefined}
+ */
+export const findJob = (id) => state.jobs.find((job) => job.id === id);
+
+/**
+ * Whether a job or an audit waits or runs.
+ * @param {{ state: string }} job
+ */
+export const isUnfinished = (job) => job.state === "waiting" || job.state === "running";
+
+/**
+ * Whether the program that a job started answers already; asks about once a second.
+ * @param {string} id Of the job.
+ * @returns {Promise<boolean>}
+ */
+export async function isReady(id) {
+  /** @type {{ ready: boolean }} */
+  const { ready } = await get(`/api/jobs/${id}/ready`);
+  if (!ready) await new Promise((done) => setTimeout(done, 1000));
+  return ready;
+}
+
+// --- the websocket ---------------------------------------------------------------------------------------------------
+
+/** @type {WebSocket | null} */
+let socket = null;
+/** @type {string | null} */
+let watchedJobId = null;
+let logPosition = 0;
+
+/**
+ * Watches a job: its events are called `live`.
+ * @param {string | null} id Null watches no job.
+ */
+export function watchJob(id) {
+  watchedJobId = id;
+  logPosition = 0;
+  sendWatched();
+}
+
+function sendWatched() {
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ job: watchedJobId, log: logPosition }));
+}
+
+function connect() {
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/follow`);
+  socket.addEventListener("open", () => {
+    if (!state.online) reload().catch(ignoreFailure);
+    state.online = true;
+    emit("online", undefined);
+    sendWatched();
+  });
+  socket.addEventListener("message", (event) => {
+    /** @type {JobsMessage | LiveMessage} */
+    const message = JSON.parse(event.data);
+    if ("live" in message) receiveLive(message.live);
+    else receiveJobs(message);
+  });
+  socket.addEventListener("close", () => {
+    state.online = false;
+    emit("online", undefined);
+    setTimeout(connect, 1000);
+  });
+}
+
+/** @param {LiveView} live */
+function receiveLive(live) {
+  if (live.id !== watchedJobId) return;
+  logPosition = live.log_to ?? logPosition;
+  emit("live", live);
+}
+
+/** @param {JobsMessage} message */
+function receiveJobs(message) {
+  state.jobs = message.jobs;
+  emit("jobs", undefined);
+  const isNewer = message.revision > state.draft.revision;
+  const dataChanged = state.changed !== null && message.changed !== state.changed;
+  state.changed = message.changed;
+  // Whether the draft can be started depends on the data.
+  if (isNewer || dataChanged)
+    reload()
+      .then(() => dataChanged && emit("data", undefined))
+      .catch(showProblem);
+}

@@ -1,0 +1,142 @@
+// The shapes of the draft and of jobs as the server sends them: for the type checker alone, no browser loads this file.
+
+/** @typedef {null | boolean | number | string | Json[] | { [key: string]: Json }} Json */
+/** @typedef {{ value: number, low: number, high: number }} Interval A share and its confidence interval. */
+
+// --- the draft -------------------------------------------------------------------------------------------------------
+
+/** @typedef {string | { [kind: string]: { [argument: string]: Json } }} LayerSpec A layer as params.yaml holds it. */
+
+/**
+ * @typedef {object} ModelParams `train.model` of params.yaml.
+ * @property {string} [name]
+ * @property {string} [head]
+ * @property {string} [weights]
+ * @property {string} [path] Of an uploaded model.
+ * @property {string} [pixels] The pixel scale that an uploaded model expects.
+ * @property {string} [from] The run that the training continues from.
+ * @property {LayerSpec[]} [layers]
+ */
+
+/** @typedef {{ [key: string]: string | number }} Phase One entry of `train.phases`. */
+/** @typedef {{ [name: string]: number | boolean }} Augmentation */
+
+/**
+ * @typedef {{
+ *   "data.uri": string,
+ *   "preprocess.audit": { [kind: string]: string },
+ *   "preprocess.image_size": number | [number, number],
+ *   "train.batch_size": number,
+ *   "train.model": ModelParams,
+ *   "train.model.from": string,
+ *   "train.model.head": string,
+ *   "train.model.layers": LayerSpec[],
+ *   "train.model.name": string,
+ *   "train.model.path": string,
+ *   "train.model.pixels": string,
+ *   "train.model.weights": string,
+ *   "train.phases": "auto" | Phase[],
+ *   "train.trainable": string | string[],
+ * }} KnownParams The params that a screen reads by name, by their dotted keys.
+ */
+
+/** @typedef {{ where: string, what: string }} Fault A param that is invalid, and why. */
+/** @typedef {{ data: string, model: string, training: string, rate: string }} Commands */
+
+/**
+ * @typedef {object} Draft The params as they are edited on the page.
+ * @property {number} revision Grows with every change.
+ * @property {{ data?: Json, [section: string]: Json | undefined }} params What differs from the defaults.
+ * @property {Fault[]} faults
+ * @property {string[]} reasons Why it cannot be started; empty when it can.
+ * @property {{ [section: string]: Json } | null} resolved All params, with every `auto` settled.
+ * @property {string[]} decisions How each `auto` was settled, in sentences.
+ * @property {string} yaml
+ * @property {Commands} commands
+ * @property {boolean} ready
+ */
+
+/**
+ * @typedef {object} SchemaPart A part of the JSON schema of params.yaml.
+ * @property {string} [$ref]
+ * @property {SchemaPart[]} [anyOf]
+ * @property {{ [name: string]: SchemaPart }} [properties]
+ * @property {string[]} [enum]
+ * @property {string} [type]
+ * @property {string} [description]
+ * @property {Json} [default]
+ */
+
+/** @typedef {SchemaPart & { $defs?: { [name: string]: SchemaPart } }} Schema */
+
+/** @typedef {{ low: number | null, high: number | null, why: string }} Estimate The time of a run, in seconds. */
+
+// --- jobs ------------------------------------------------------------------------------------------------------------
+
+/** @typedef {"waiting" | "running" | "done" | "failed" | "stopped" | "lost"} JobState */
+/** @typedef {JobState | "none"} WorkState Also of work that no job was started for. */
+
+/**
+ * @typedef {object} Job
+ * @property {string} id
+ * @property {string} kind
+ * @property {string} title
+ * @property {string[]} command The words after `darkroom`, or of another program if the first is a path.
+ * @property {string} created ISO 8601.
+ * @property {{ [fact: string]: string }} about
+ * @property {JobState} state
+ * @property {string | null} error
+ * @property {number | null} started Seconds since 1970.
+ * @property {number | null} ended Seconds since 1970.
+ * @property {string | null} run_id
+ */
+
+/**
+ * @template Output
+ * @typedef {Job & { output: Output | null }} JobWithOutput
+ */
+
+/** @typedef {{ name: string, state: JobState, started: number | null, seconds: number | null }} StepView */
+
+/** @typedef {"loss" | "val_loss" | "accuracy" | "val_accuracy"} CurveName */
+
+/**
+ * @typedef {object} Epoch
+ * @property {number} epoch From 1.
+ * @property {number} planned
+ * @property {number} loss
+ * @property {number} accuracy
+ * @property {number} val_loss
+ * @property {number} val_accuracy
+ * @property {number} [phase]
+ * @property {number} [images_per_second]
+ * @property {number} [seconds_left]
+ * @property {number} [learning_rate]
+ */
+
+/** @typedef {{ epoch: number, planned: number, done: number, seconds_left?: number }} EpochPart An unfinished epoch. */
+/** @typedef {{ number: number, state: string, accuracy?: number | null, values: { [key: string]: Json } }} Trial */
+
+/**
+ * @typedef {object} LiveView A job as it runs. A lost job has only its id, state and error.
+ * @property {string} id
+ * @property {string} kind
+ * @property {string} title
+ * @property {JobState} state
+ * @property {string | null} error
+ * @property {number | null} started
+ * @property {number | null} ended
+ * @property {string | null} run_id
+ * @property {StepView[]} [steps]
+ * @property {Epoch[]} epochs
+ * @property {Trial[]} trials
+ * @property {EpochPart | null} part
+ * @property {string} log New text of the log.
+ * @property {number} [log_to] The position in the log after this text, in bytes.
+ * @property {boolean} finishing
+ */
+
+/** @typedef {{ jobs: Job[], revision: number, changed: number }} JobsMessage */
+/** @typedef {{ live: LiveView }} LiveMessage */
+
+export {};

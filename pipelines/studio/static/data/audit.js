@@ -1,0 +1,187 @@
+// The audit of the data: its progress, its findings, and what happens to them.
+
+import { get, post } from "../client/api.js";
+import { changeData, changeParams, isUnfinished, on, paramValue } from "../client/state.js";
+import { actionButton, announce, h, ignoreFailure, showProblem } from "../elements/dom.js";
+import { count, plural } from "../elements/format.js";
+import { choiceOf, classTotals, SPLITS, splitTotals } from "./decisions.js";
+import { findingItem } from "./findings.js";
+
+/** @import { FindingsState } from "./findings.js" */
+/** @import { AuditInfo, AuditView, DataView } from "./types.js" */
+
+const POLL_MILLISECONDS = 700;
+
+/**
+ * The card of the audit; `leave` ends it.
+ * @param {DataView} data
+ */
+export function auditCard(data) {
+  const element = h("section", { class: "card", "aria-labelledby": "audit-title" });
+  /** @type {FindingsState} */
+  const findingsState = { decisions: new Map(), openKinds: new Set() };
+  let lastView = "";
+  let lastState = "";
+  const update = async () => {
+    /** @type {AuditView} */
+    const view = await get("/api/audit");
+    const text = JSON.stringify(view);
+    if (text === lastView) return;
+    lastView = text;
+    if (view.state === "done" && lastState === "running") announce("The photos have been looked through.");
+    lastState = view.state;
+    draw(element, view, data, findingsState, update);
+  };
+  update().catch(showProblem);
+  const updateQuietly = () => update().catch(ignoreFailure);
+  const timer = setInterval(() => isUnfinished({ state: lastState }) && updateQuietly(), POLL_MILLISECONDS);
+  const stopListening = [on("jobs", updateQuietly), on("draft", updateQuietly)];
+  const leave = () => {
+    clearInterval(timer);
+    for (const stop of stopListening) stop();
+  };
+  return { element, leave };
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {AuditView} view
+ * @param {DataView} data
+ * @param {FindingsState} findingsState
+ * @param {() => Promise<void>} update
+ */
+function draw(element, view, data, findingsState, update) {
+  const isBusy = isUnfinished(view);
+  const hasFailed = view.state === "failed";
+  const start = actionButton(
+    view.info ? "Look again" : "Look through the photos",
+    async () => {
+      await post("/api/audit");
+      await update();
+    },
+    { class: view.info ? "button small" : "button main", id: "audit" },
+  );
+  const purpose = "Broken, copied, leaked, mislabelled or odd photos are found before they cost a training.";
+  element.replaceChildren(
+    h("div", { class: "row between" }, h("h2", { id: "audit-title" }, "What the audit finds"), isBusy ? null : start),
+    isBusy ? progress(view) : "",
+    hasFailed ? h("p", { class: "fault", role: "alert" }, view.error) : "",
+    !view.info && !isBusy && !hasFailed ? h("p", { class: "soft" }, purpose) : "",
+    view.info ? auditResult(view, view.info, data, findingsState) : "",
+  );
+}
+
+/** @param {AuditView} view */
+function progress(view) {
+  const text = view.state === "waiting" ? "Waits for the job before it." : view.told || "Starting …";
+  const bar = h("progress", { "aria-label": "The audit runs" });
+  return h("div", { role: "status" }, bar, h("p", { class: "soft small" }, text));
+}
+
+/**
+ * @param {AuditView} view
+ * @param {AuditInfo} info
+ * @param {DataView} data
+ * @param {FindingsState} findingsState
+ */
+function auditResult(view, info, data, findingsState) {
+  const { element: bar, show: showDecisions } = decisionBar(findingsState);
+  showDecisions();
+  const totals = splitTotals(info);
+  const splits = SPLITS.map((split, position) => `${count(totals[position])} ${split}`).join(", ");
+  const findings = info.findings.map((finding) => findingItem(finding, view, data, findingsState, showDecisions));
+  return h(
+    "div",
+    {},
+    h(
+      "p",
+      {},
+      `${count(info.num_kept)} of ${plural(info.num_files, "file")} are kept: ${splits}. `,
+      h("a", { href: "/audit.html", target: "_blank", rel: "noopener" }, "The whole report"),
+    ),
+    classChart(info),
+    findings.length
+      ? h("ul", { class: "findings" }, findings)
+      : h("p", { class: "good" }, "Nothing to mend was found."),
+    acceptedKinds(),
+    bar,
+  );
+}
+
+/**
+ * The decisions so far, to be made a new version of the data; `show` updates it and every list of choices.
+ * @param {FindingsState} findingsState
+ */
+function decisionBar({ decisions }) {
+  const element = h("div", { class: "decide", hidden: true });
+  const makeVersion = async () => {
+    await changeData("/api/data/decide", { decisions: Object.fromEntries(decisions) });
+    decisions.clear();
+    await post("/api/audit");
+  };
+  const forget = () => {
+    decisions.clear();
+    show();
+  };
+  const show = () => {
+    // A photo may be in several findings.
+    for (const choice of document.querySelectorAll(".case select")) {
+      if (choice instanceof HTMLSelectElement) choice.value = choiceOf(decisions, choice.dataset.path ?? "");
+    }
+    const number = plural(decisions.size, "decision");
+    element.hidden = decisions.size === 0;
+    element.replaceChildren(
+      h("p", {}, `${number} made. They become a new version of the data; your photos stay where they are.`),
+      h(
+        "div",
+        { class: "row" },
+        actionButton("Make the version", makeVersion, { class: "button main" }),
+        actionButton("Forget them", forget, { class: "link" }),
+      ),
+    );
+  };
+  return { element, show };
+}
+
+/** The kinds of findings that are accepted, so that the audit does not look for them; this can be undone. */
+function acceptedKinds() {
+  const policies = Object.entries(paramValue("preprocess.audit") ?? {});
+  const kinds = policies.filter(([, policy]) => policy === "ignore").map(([kind]) => kind);
+  if (!kinds.length) return "";
+  const items = kinds.map((kind) => {
+    const name = kind.replaceAll("_", " ");
+    const undo = async () => {
+      await changeParams({}, [`preprocess.audit.${kind}`]);
+      await post("/api/audit");
+    };
+    const button = actionButton("Tell again", undo, { class: "link", "aria-label": `Tell ${name} again` });
+    return h("span", { class: "row" }, name, button);
+  });
+  return h("p", { class: "row small", id: "accepted" }, "Accepted, and no longer told: ", items);
+}
+
+/** @param {AuditInfo} info */
+function classChart(info) {
+  const classes = classTotals(info);
+  const maxTotal = Math.max(1, ...classes.map(({ total }) => total));
+  const keys = SPLITS.map((split) => [h("span", { class: `key ${split}` }), split]);
+  const bars = classes.map(({ name, counts, total }) => {
+    const label = SPLITS.map((split, position) => `${counts[position]} ${split}`).join(", ");
+    const parts = SPLITS.map((split, position) =>
+      h("span", { class: split, style: { width: `${(100 * counts[position]) / maxTotal}%` } }),
+    );
+    return h(
+      "li",
+      {},
+      h("span", { class: "name" }, name),
+      h("span", { class: "track", role: "img", "aria-label": label }, parts),
+      h("span", { class: "soft" }, count(total)),
+    );
+  });
+  return h(
+    "figure",
+    { class: "bars" },
+    h("figcaption", { class: "row small" }, keys),
+    h("ul", { class: "plain" }, bars),
+  );
+}

@@ -1,0 +1,177 @@
+// The classes of the data, and adding photos to them.
+
+import { post, put, query } from "../client/api.js";
+import { reload } from "../client/state.js";
+import { takePhotos } from "../elements/camera.js";
+import { actionButton, h, photo, randomId, showProblem } from "../elements/dom.js";
+import { count, plural } from "../elements/format.js";
+import { uploadAll } from "./upload_queue.js";
+
+/** @import { ClassView, DataView } from "./types.js" */
+
+const NUM_SAMPLES = 8;
+const NUM_FAILURES = 3;
+
+/**
+ * The card of the data: their classes, and what cannot be used.
+ * @param {DataView} data
+ * @param {() => Promise<void>} update
+ * @param {HTMLFormElement} newClass The form for another class.
+ */
+export function classesCard(data, update, newClass) {
+  const numClasses = plural(data.classes.length, "class", "classes");
+  const facts = data.classes.length ? `${plural(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
+  const splits = data.splits.length ? ` · split as given: ${data.splits.join(", ")}` : "";
+  const later = "The photos of an archive or an address are looked at when they are audited.";
+  const cards = data.classes.map((view) => classCard(view, data, update));
+  return h(
+    "section",
+    { class: "card" },
+    h("div", { class: "row between" }, h("h2", {}, data.name), h("span", { class: "soft" }, facts + splits)),
+    h("p", { class: "soft small path" }, data.uri),
+    data.fault ? h("p", { class: "fault", role: "alert" }, data.fault) : null,
+    data.num_rejected ? rejectedFiles(data) : null,
+    h("div", { class: "classes" }, cards, data.editable ? newClass : null),
+    !data.classes.length && !data.editable ? h("p", { class: "soft" }, later) : null,
+  );
+}
+
+/** @param {DataView} data */
+function rejectedFiles(data) {
+  const items = data.rejected.map(([path, why]) => h("li", {}, h("b", {}, path), " ", why));
+  const summary = h("summary", {}, `${plural(data.num_rejected, "file")} that count for nothing`);
+  return h("details", {}, summary, h("ul", { class: "plain small" }, items));
+}
+
+/**
+ * @param {ClassView} view
+ * @param {DataView} data
+ * @param {() => Promise<void>} update
+ */
+function classCard(view, data, update) {
+  const { name } = view;
+  const samples = view.samples
+    .slice(0, NUM_SAMPLES)
+    .map((path) => h("li", {}, photo(`/api/data/photo?${query({ path, side: 160 })}`, `A photo of ${name}`)));
+  const element = h(
+    "section",
+    { class: "class", "aria-label": name },
+    h(
+      "div",
+      { class: "row between" },
+      h("h3", {}, name),
+      h("span", { class: "soft small" }, plural(view.num_photos, "photo")),
+    ),
+    h("ul", { class: "thumbs" }, samples),
+  );
+  if (!data.editable) return element;
+  const status = h("p", { class: "soft small", role: "status" });
+  /** @param {Iterable<File>} files */
+  const add = (files) => addPhotos(name, [...files], status);
+  element.append(status, classActions(view, add, update));
+  acceptDrops(element, add);
+  return element;
+}
+
+/**
+ * @param {ClassView} view
+ * @param {(files: Iterable<File>) => unknown} add
+ * @param {() => Promise<void>} update
+ */
+function classActions({ name, num_photos: numPhotos }, add, update) {
+  const path = `/api/data/classes/${encodeURIComponent(name)}`;
+  const id = `files-${randomId()}`;
+  const input = h("input", {
+    type: "file",
+    class: "away",
+    id,
+    multiple: true,
+    accept: "image/*",
+    "aria-label": `Photos for ${name}`,
+    onchange: ({ currentTarget }) => add(currentTarget.files ?? []),
+  });
+  const rename = async () => {
+    const newName = prompt("The new name of the class", name);
+    if (newName && newName !== name) await post(path, { to: newName }).then(update);
+  };
+  const remove = async () => {
+    const copies = plural(numPhotos, "copy", "copies");
+    if (confirm(`Remove the class ${name} with its ${copies} of photos?`)) {
+      await post(path, { remove: true }).then(update);
+    }
+  };
+  const openCamera = () => takePhotos(`A photo of ${name}`, (file) => add([file]));
+  return h(
+    "div",
+    { class: "row" },
+    h("label", { class: "button small", htmlFor: id }, "Add photos"),
+    input,
+    actionButton("Camera", openCamera, { class: "button small" }),
+    actionButton("Rename", rename, { class: "link" }),
+    actionButton("Remove", remove, { class: "link" }),
+  );
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {(files: Iterable<File>) => unknown} add
+ */
+function acceptDrops(element, add) {
+  element.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    element.classList.add("over");
+  });
+  element.addEventListener("dragleave", () => element.classList.remove("over"));
+  element.addEventListener("drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    element.classList.remove("over");
+    add(event.dataTransfer?.files ?? []);
+  });
+}
+
+/** The form for another class. A screen keeps one, so that the text in it outlives that the classes are drawn again. */
+export function newClassForm() {
+  const name = h("input", {
+    type: "text",
+    id: "class-name",
+    "aria-label": "Name of a new class",
+    placeholder: "Name of a class",
+    autocomplete: "off",
+    maxLength: 100,
+  });
+  /** @param {Event} event */
+  const onsubmit = async (event) => {
+    event.preventDefault();
+    try {
+      await post("/api/data/classes", { name: name.value });
+      name.value = "";
+      await reload();
+    } catch (error) {
+      showProblem(error);
+    }
+    name.focus();
+  };
+  const button = h("button", { class: "button", id: "add-class" }, "Add the class");
+  return h("form", { class: "class new", onsubmit }, h("h3", {}, "Another class"), name, button);
+}
+
+/**
+ * @param {string} className
+ * @param {File[]} files
+ * @param {HTMLElement} status
+ */
+async function addPhotos(className, files, status) {
+  const { failures } = await uploadAll(
+    files,
+    (file) => put(`/api/data/photos?${query({ class: className, name: file.name || "camera.jpg" })}`, file),
+    (numDone) => {
+      status.textContent = `${count(numDone)} of ${count(files.length)} …`;
+    },
+  );
+  if (failures.length) {
+    const numbers = `${plural(failures.length, "photo")} of ${count(files.length)}`;
+    showProblem(`${numbers} did not come in. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
+  }
+  await post("/api/data/uploaded").catch(showProblem);
+}

@@ -1,0 +1,81 @@
+// Data: where the photos are, what is in each class, and what the audit finds.
+
+import { get } from "../client/api.js";
+import { on } from "../client/state.js";
+import { child, h, showProblem } from "../elements/dom.js";
+import { auditCard } from "./audit.js";
+import { classesCard, newClassForm } from "./classes.js";
+import { dataDoors } from "./doors.js";
+import { dvcCard, versionsCard } from "./versions.js";
+
+/** @import { Commands } from "../client/types.js" */
+/** @import { DataAnswer, DataView } from "./types.js" */
+
+/**
+ * The commands that do the same as this screen.
+ * @param {Commands} all
+ */
+export const commands = ({ data }) => [data];
+
+/**
+ * Fills the page; the returned function ends the screen.
+ * @param {HTMLElement} page
+ */
+export async function show(page) {
+  const lead = h("p", { class: "lead" }, "A folder for each class. Yours are only read, never changed.");
+  const doorsPart = h("div", {});
+  const dataPart = h("div", {});
+  const newClass = newClassForm();
+  page.append(h("div", { class: "row between head" }, h("div", {}, h("h1", {}, "Photos"), lead)), doorsPart, dataPart);
+  /** @type {ReturnType<typeof auditCard> | null} */
+  let audit = null;
+  let lastDoors = "";
+  const draw = async () => {
+    /** @type {DataAnswer} */
+    const answer = await get("/api/data");
+    const isTyping = newClass.contains(document.activeElement);
+    audit?.leave();
+    audit = null;
+    // What is open or typed in the doors stays until other photos are chosen.
+    const doors = JSON.stringify([answer.data?.uri, answer.own]);
+    if (doors !== lastDoors) doorsPart.replaceChildren(doorsView(answer));
+    lastDoors = doors;
+    const { data, versions } = answer;
+    if (!data) {
+      dataPart.replaceChildren();
+      return;
+    }
+    audit = data.fault || (!data.classes.length && data.editable) ? null : auditCard(data);
+    dataPart.replaceChildren(
+      classesCard(data, draw, newClass),
+      audit?.element ?? "",
+      versions.length ? versionsCard(data, versions) : "",
+      dvcCard(),
+      nextStep(data),
+    );
+    if (isTyping) child(newClass, "input").focus();
+  };
+  await draw();
+  const stopListening = on("data", () => draw().catch(showProblem));
+  return () => {
+    stopListening();
+    audit?.leave();
+  };
+}
+
+/** @param {DataAnswer} answer */
+function doorsView(answer) {
+  if (!answer.data) return dataDoors(answer);
+  return h("details", { class: "card fold" }, h("summary", {}, "Choose other photos"), dataDoors(answer));
+}
+
+/** @param {DataView} data */
+function nextStep(data) {
+  const help = h("p", { class: "soft" }, "The choice of a model comes next; a good one is proposed.");
+  return h(
+    "div",
+    { class: "next sticky" },
+    data.fault ? h("p", { class: "fault" }, data.fault) : help,
+    h("a", { class: "button main", href: "#model", id: "next" }, "Next: the model"),
+  );
+}

@@ -1,0 +1,66 @@
+// What a person decided about the photos of an audit: another class, or to leave a photo out.
+
+/** @import { AuditInfo, Decisions, SplitName } from "./types.js" */
+
+/** @type {SplitName[]} */
+export const SPLITS = ["train", "validation", "test"];
+const KEEP = "";
+const LEAVE_OUT = "-";
+
+/**
+ * The decision about a photo, as a key of its list of choices.
+ * @param {Decisions} decisions
+ * @param {string} path
+ */
+export function choiceOf(decisions, path) {
+  const className = decisions.get(path);
+  if (className === undefined) return KEEP;
+  return className === null ? LEAVE_OUT : `=${className}`;
+}
+
+/**
+ * Keeps the decision about a photo.
+ * @param {Decisions} decisions Are changed.
+ * @param {string} path
+ * @param {string} choice A key of choicesFor.
+ */
+export function decide(decisions, path, choice) {
+  if (choice === KEEP) decisions.delete(path);
+  else decisions.set(path, choice === LEAVE_OUT ? null : choice.slice(1));
+}
+
+/**
+ * What can be decided about a photo.
+ * @param {string[]} classNames
+ * @param {string | null} className Of the photo.
+ * @returns {[key: string, text: string][]}
+ */
+export function choicesFor(classNames, className) {
+  const others = classNames.filter((name) => name !== className);
+  return [
+    [KEEP, "Keep as it is"],
+    [LEAVE_OUT, "Take it out"],
+    ...others.map((name) => /** @type {[string, string]} */ ([`=${name}`, `It is ${name}`])),
+  ];
+}
+
+/**
+ * The photos of each split.
+ * @param {AuditInfo} info
+ * @returns {number[]} In the order of SPLITS.
+ */
+export const splitTotals = (info) => SPLITS.map((split) => sum(Object.values(info.counts[split])));
+
+/**
+ * The photos of each class in each split.
+ * @param {AuditInfo} info
+ */
+export function classTotals(info) {
+  return Object.keys(info.counts.train).map((name) => {
+    const counts = SPLITS.map((split) => info.counts[split][name]);
+    return { name, counts, total: sum(counts) };
+  });
+}
+
+/** @param {number[]} numbers */
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);

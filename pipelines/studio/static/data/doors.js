@@ -1,0 +1,131 @@
+// The ways to photos: a folder, an archive, classes of your own, or the demo data.
+
+import { post, query, upload } from "../client/api.js";
+import { changeData, reload, state } from "../client/state.js";
+import { actionButton, announce, field, h, ignoreFailure, showProblem } from "../elements/dom.js";
+import { bytes, percent } from "../elements/format.js";
+import { fileBrowser } from "./file_browser.js";
+
+/** @import { DataAnswer } from "./types.js" */
+
+async function startAudit() {
+  announce("The photos are chosen.");
+  await post("/api/audit").catch(ignoreFailure); // incomplete data are audited later
+}
+
+/** @param {string} uri */
+async function chooseData(uri) {
+  await changeData("/api/data/choose", { uri });
+  await startAudit();
+}
+
+/**
+ * All ways to photos.
+ * @param {DataAnswer} answer
+ */
+export function dataDoors(answer) {
+  const useDigits = async () => {
+    await changeData("/api/data/demo");
+    await startAudit();
+  };
+  return h(
+    "div",
+    { class: "doors" },
+    h(
+      "section",
+      { class: "card door" },
+      h("h2", {}, "On this computer"),
+      h("p", { class: "soft" }, "A folder of class folders, an archive, or a table of paths and labels."),
+      fileBrowser(chooseData),
+    ),
+    archiveDoor(answer.max_upload_bytes),
+    newDataDoor(answer.own),
+    h(
+      "section",
+      { class: "card door accent" },
+      h("h2", {}, "Just try it"),
+      h(
+        "p",
+        { class: "soft" },
+        "1,797 small scans of handwritten digits: from here to a trained model in about two minutes.",
+      ),
+      actionButton("Use the digits", useDigits, { class: "button main", id: "demo" }),
+    ),
+  );
+}
+
+/** @param {number} maxBytes */
+function archiveDoor(maxBytes) {
+  const input = h("input", {
+    type: "file",
+    class: "away",
+    id: "archive",
+    accept: ".zip,.tar,.gz,.tgz,.bz2,.xz",
+    onchange: ({ currentTarget }) => uploadArchive(currentTarget.files?.[0]),
+  });
+  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
+  const status = h("p", { class: "soft small", role: "status" });
+  /** @param {File | undefined} file */
+  const uploadArchive = async (file) => {
+    if (!file) return;
+    if (file.size > maxBytes) {
+      const sizes = `An archive may have ${bytes(maxBytes)}; this one has ${bytes(file.size)}.`;
+      showProblem(`${sizes} Give its folder on this machine instead.`);
+      return;
+    }
+    bar.hidden = false;
+    try {
+      const path = `/api/data/archive?${query({ name: file.name, revision: state.draft.revision })}`;
+      await upload(path, file, (share) => {
+        bar.value = share;
+        status.textContent = share < 1 ? `${percent(share, 0)} of ${bytes(file.size)} sent` : "Unpacking …";
+      });
+      await reload();
+      await startAudit();
+    } catch (error) {
+      showProblem(error);
+    }
+    bar.hidden = true;
+    status.textContent = "";
+    input.value = "";
+  };
+  /** @param {DragEvent} event */
+  const ondrop = (event) => {
+    event.preventDefault();
+    uploadArchive(event.dataTransfer?.files[0]);
+  };
+  return h(
+    "section",
+    { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
+    h("h2", {}, "Upload an archive"),
+    h("p", { class: "soft" }, "A zip or tar of class folders. Drop it here, or choose it."),
+    h("div", { class: "row" }, h("label", { class: "button", htmlFor: "archive" }, "Choose an archive"), input),
+    bar,
+    status,
+  );
+}
+
+/** @param {string[]} ownNames Of the data that were made or uploaded here. */
+function newDataDoor(ownNames) {
+  const name = h("input", {
+    type: "text",
+    id: "new-name",
+    placeholder: "for instance: leaves",
+    autocomplete: "off",
+    maxLength: 60,
+  });
+  const make = () => changeData("/api/data/make", { name: name.value.trim() || "photos" });
+  const links = ownNames.map((own) => [
+    actionButton(own, () => chooseData(`.darkroom/studio/photos/${own}`), { class: "link" }),
+    " ",
+  ]);
+  return h(
+    "section",
+    { class: "card door" },
+    h("h2", {}, "Make your own"),
+    h("p", { class: "soft" }, "Name the classes and drop photos into them, or take them with the camera."),
+    field("What are they called?", name),
+    actionButton("Make classes", make, { id: "make" }),
+    links.length ? h("p", { class: "soft small" }, "Made or uploaded here: ", links) : null,
+  );
+}

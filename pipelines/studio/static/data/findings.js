@@ -1,0 +1,116 @@
+// The findings of an audit: what may happen to each, and their photos with the decisions about them.
+
+import { post, query } from "../client/api.js";
+import { changeParams, resolvedJson } from "../client/state.js";
+import { h, photo, select, showProblem } from "../elements/dom.js";
+import { count, plural } from "../elements/format.js";
+import { choiceOf, choicesFor, decide } from "./decisions.js";
+
+/** @import { AuditedPhoto, AuditView, DataView, Decisions, Finding, Policy } from "./types.js" */
+
+/**
+ * @typedef {object} FindingsState What a person did to the findings, which outlives that they are drawn again.
+ * @property {Decisions} decisions
+ * @property {Set<string>} openKinds The kinds that are unfolded.
+ */
+
+/** @type {Record<Policy, string>} */
+const POLICY_NAMES = {
+  ignore: "Accept",
+  report: "Tell only",
+  quarantine: "Leave the photos out",
+  fail: "Stop the run",
+};
+const MAX_PHOTOS_OF_CASE = 4;
+
+/**
+ * One finding.
+ * @param {Finding} finding
+ * @param {AuditView} view
+ * @param {DataView} data
+ * @param {FindingsState} findingsState
+ * @param {() => void} showDecisions
+ */
+export function findingItem(finding, view, data, { decisions, openKinds }, showDecisions) {
+  const numHidden = finding.num_cases - finding.cases.length;
+  const ontoggle = (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
+    openKinds[currentTarget.open ? "add" : "delete"](finding.kind);
+  };
+  const cases = finding.cases.flatMap((group) =>
+    group.photos
+      .slice(0, MAX_PHOTOS_OF_CASE)
+      .map((audited) => caseItem(audited, group.note, data, decisions, showDecisions)),
+  );
+  return h(
+    "li",
+    {},
+    h(
+      "details",
+      { class: "finding", open: openKinds.has(finding.kind), ontoggle },
+      h(
+        "summary",
+        {},
+        h(
+          "span",
+          { class: `tag ${finding.policy}` },
+          finding.num_photos ? plural(finding.num_photos, "photo") : "the set",
+        ),
+        h("b", {}, finding.title),
+        " ",
+        h("span", { class: "soft" }, finding.message),
+      ),
+      h("p", { class: "small" }, finding.advice),
+      policyField(finding, view.policies[finding.kind] ?? []),
+      h("ul", { class: "cases" }, cases),
+      numHidden > 0 ? h("p", { class: "soft small" }, `${count(numHidden)} more are in the report.`) : null,
+    ),
+  );
+}
+
+/**
+ * @param {Finding} finding
+ * @param {Policy[]} policies That may be chosen.
+ */
+function policyField(finding, policies) {
+  if (!policies.length) return null;
+  const key = `preprocess.audit.${finding.kind}`;
+  const policy = String(resolvedJson(key) ?? finding.policy);
+  /** @type {[string, string][]} */
+  const options = policies.map((name) => [name, POLICY_NAMES[name]]);
+  /** @param {string} choice */
+  const onchange = async (choice) => {
+    await changeParams({ [key]: choice });
+    await post("/api/audit").catch(showProblem);
+  };
+  return h("label", { class: "row small" }, "What shall happen? ", select(options, policy, onchange));
+}
+
+/**
+ * @param {AuditedPhoto} audited
+ * @param {string | null} note
+ * @param {DataView} data
+ * @param {Decisions} decisions
+ * @param {() => void} showDecisions
+ */
+function caseItem(audited, note, data, decisions, showDecisions) {
+  const { path } = audited;
+  const classNames = data.classes.map(({ name }) => name);
+  const facts = [audited.class_name, audited.split, audited.kept ? null : "left out"].filter(Boolean).join(" · ");
+  const choice = select(
+    choicesFor(classNames, audited.class_name),
+    choiceOf(decisions, path),
+    (key) => {
+      decide(decisions, path, key);
+      showDecisions();
+    },
+    { "aria-label": `What shall become of ${path}`, dataset: { path } },
+  );
+  return h(
+    "li",
+    { class: "case" },
+    photo(`/api/data/photo?${query({ path, side: 160 })}`, path),
+    h("p", { class: "small path" }, path.split("/").slice(-2).join("/")),
+    h("p", { class: "soft small" }, facts, note ? ` · ${note}` : ""),
+    classNames.length && audited.class_name !== null ? choice : null,
+  );
+}

@@ -1,0 +1,41 @@
+// Uploads of many files, a few at a time.
+
+import { hasStatus } from "../client/api.js";
+
+const NUM_AT_ONCE = 4;
+const NO_ROOM = 507;
+const NO_ANSWER = 0;
+
+/**
+ * @typedef {object} UploadResult
+ * @property {number} numDone Files that were sent, also those that the server refused.
+ * @property {string[]} failures A sentence for each file that failed.
+ */
+
+/**
+ * Uploads files, and continues after a failure unless the disk is full or the server is gone. Empty files are left out.
+ * @param {File[]} files
+ * @param {(file: File) => Promise<unknown>} upload
+ * @param {(numDone: number) => void} onProgress
+ * @returns {Promise<UploadResult>}
+ */
+export async function uploadAll(files, upload, onProgress) {
+  const waiting = files.filter((file) => file.size > 0);
+  /** @type {string[]} */
+  const failures = [];
+  let numDone = 0;
+  const work = async () => {
+    for (let file = waiting.shift(); file; file = waiting.shift()) {
+      try {
+        await upload(file);
+      } catch (error) {
+        failures.push(`${file.name}: ${error instanceof Error ? error.message : error}`);
+        if (hasStatus(error, NO_ROOM, NO_ANSWER)) waiting.length = 0;
+      }
+      numDone += 1;
+      onProgress(numDone);
+    }
+  };
+  await Promise.all(Array.from({ length: NUM_AT_ONCE }, work));
+  return { numDone, failures };
+}

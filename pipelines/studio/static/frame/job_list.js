@@ -1,0 +1,91 @@
+// The list of jobs behind the button in the header.
+
+import { post } from "../client/api.js";
+import { isUnfinished, state } from "../client/state.js";
+import { actionButton, byId, child, h } from "../elements/dom.js";
+import { dateTime, seconds } from "../elements/format.js";
+
+/** @import { Job, JobState } from "../client/types.js" */
+
+/** @type {Record<JobState, string>} */
+const STATE_NAMES = {
+  waiting: "waits",
+  running: "runs",
+  done: "done",
+  failed: "failed",
+  stopped: "stopped",
+  lost: "cut off",
+};
+const NUM_SHOWN = 30;
+
+/**
+ * Kinds that run until they are stopped.
+ * @param {Job} job
+ */
+const isService = (job) => job.kind === "serve" || job.kind === "ui";
+
+/**
+ * What the button of the list says.
+ * @param {Job[]} jobs
+ * @param {boolean} online
+ */
+export function queueText(jobs, online) {
+  const running = jobs.find((job) => job.state === "running" && !isService(job));
+  const numWaiting = jobs.filter((job) => job.state === "waiting").length;
+  const waiting = `${numWaiting} waiting`;
+  if (!online) return running && numWaiting ? `Not connected · ${waiting}` : "Not connected";
+  if (!running) return numWaiting ? waiting : "Idle";
+  return numWaiting ? `${running.title} · ${waiting}` : running.title;
+}
+
+/** Shows the jobs as they are now. */
+export function showJobs() {
+  const isRunning = state.jobs.some((job) => job.state === "running" && !isService(job));
+  byId("queue-text").textContent = queueText(state.jobs, state.online);
+  byId("queue-dot").className = `dot ${!state.online ? "off" : isRunning ? "on" : ""}`;
+  const close = h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: toggleJobs }, "×");
+  byId("queue").replaceChildren(
+    h("div", { class: "row between" }, h("h2", {}, "Jobs"), close),
+    h("p", { class: "soft small" }, "One at a time; the rest waits here, also over a restart of the studio."),
+    state.jobs.length
+      ? h("ol", { class: "jobs" }, state.jobs.slice(0, NUM_SHOWN).map(jobItem))
+      : h("p", { class: "soft" }, "Nothing was started yet."),
+  );
+}
+
+/** @param {Job} job */
+function jobItem(job) {
+  const duration = job.started && job.ended ? ` · ${seconds(job.ended - job.started)}` : "";
+  return h(
+    "li",
+    { class: `job ${job.state}` },
+    h(
+      "div",
+      { class: "row between" },
+      h("a", { href: `#live/${job.id}`, onclick: toggleJobs }, job.title),
+      h("span", { class: `tag ${job.state}` }, STATE_NAMES[job.state]),
+    ),
+    h("p", { class: "soft small" }, dateTime(job.created) + duration),
+    job.error ? h("p", { class: "small fault" }, job.error.split("\n")[0]) : null,
+    h("div", { class: "row" }, jobAction(job)),
+  );
+}
+
+/** @param {Job} job */
+function jobAction(job) {
+  /** @param {string} name */
+  const act = (name) => () => post(`/api/jobs/${job.id}`, { action: name });
+  if (isUnfinished(job)) {
+    return actionButton(job.state === "waiting" ? "Take out" : "Stop", act("stop"), { class: "link" });
+  }
+  if (job.state === "done" || isService(job)) return null;
+  return actionButton("Again", act("again"), { class: "link" });
+}
+
+/** Opens or closes the list. */
+export function toggleJobs() {
+  const queue = byId("queue");
+  queue.hidden = !queue.hidden;
+  byId("queue-button").setAttribute("aria-expanded", String(!queue.hidden));
+  if (!queue.hidden) child(queue, "button").focus();
+}

@@ -1,0 +1,249 @@
+// A custom network: a list of layers, checked after every change, and drawn when it can be built.
+
+import { get, post } from "../client/api.js";
+import { debounce } from "../client/debounce.js";
+import { changeParams, paramValue, resolvedValue } from "../client/state.js";
+import { actionButton, announce, child, figure, h, select, showProblem } from "../elements/dom.js";
+import { bytes, count, short } from "../elements/format.js";
+import { settingField } from "../training/setting.js";
+import { layerItem } from "./layer_editor.js";
+import { copyOf, layerOf, moveLayer, newLayer, specOf } from "./layer_list.js";
+
+/** @import { LayerActions } from "./layer_editor.js" */
+/** @import { Layer, LayerKind, LayerTemplate, LayerView, NetworkView } from "./types.js" */
+
+/** @typedef {{ kinds: Map<string, LayerKind>, templates: LayerTemplate[] }} Catalogue */
+
+/** @type {Catalogue | null} */
+let catalogue = null;
+const FIRST_KIND = "Conv2D";
+const DEFAULT_BATCH_SIZE = 32;
+const KEEP_MILLISECONDS = 300;
+const PROPOSAL = " These layers are proposed for your photos; a change makes them yours.";
+
+/** @returns {Promise<Catalogue>} */
+async function loadCatalogue() {
+  if (!catalogue) {
+    /** @type {{ layers: LayerKind[], templates: LayerTemplate[] }} */
+    const { layers, templates } = await get("/api/layers");
+    catalogue = { kinds: new Map(layers.map((layer) => [layer.kind, layer])), templates };
+  }
+  return catalogue;
+}
+
+/** The layers of the params; before a model is chosen, those that Darkroom proposes. */
+function firstLayers() {
+  const ownLayers = paramValue("train.model.layers");
+  if (ownLayers) return ownLayers;
+  return (paramValue("train.model") ? undefined : resolvedValue("train.model")?.layers) ?? [];
+}
+
+/**
+ * Fills the panel; the returned function keeps what was changed last.
+ * @param {HTMLElement} panel
+ * @param {() => void} drawFoot
+ */
+export async function builder(panel, drawFoot) {
+  const { kinds, templates } = await loadCatalogue();
+  let layers = firstLayers().map(layerOf);
+  const proposalNote = h("span", {}, layers.length && !paramValue("train.model.layers") ? PROPOSAL : "");
+  const list = h("ol", { class: "layers" });
+  const { element: side, showNetwork } = networkView();
+
+  const check = async () => {
+    const batchSize = Math.max(1, paramValue("train.batch_size") ?? DEFAULT_BATCH_SIZE);
+    try {
+      /** @type {NetworkView} */
+      const view = await post("/api/network", { layers: layers.map(specOf), batch_size: batchSize });
+      markLayers(list, view.layers);
+      showNetwork(view);
+    } catch (error) {
+      showProblem(error);
+    }
+  };
+  const keep = debounce(async () => {
+    if (layers.length) await changeParams({ "train.model": { layers: layers.map(specOf) } });
+    else await changeParams({}, ["train.model"]);
+    if (panel.isConnected) drawFoot();
+  }, KEEP_MILLISECONDS);
+  const onEdit = () => {
+    proposalNote.textContent = "";
+    check();
+    keep();
+  };
+  /**
+   * Draws the changed list, and moves the focus to an element of a layer.
+   * @param {number} position
+   * @param {string} selector
+   */
+  const onMove = (position, selector) => {
+    draw();
+    focusLayer(list, position, selector);
+    onEdit();
+  };
+  const draw = () => {
+    const items = layers.map((layer, position) => {
+      const kind = /** @type {LayerKind} */ (kinds.get(layer.kind));
+      const actions = layerActions(layers, position, onEdit, onMove);
+      return layerItem(layer, kind, { position, numLayers: layers.length }, actions);
+    });
+    list.replaceChildren(...items);
+  };
+  /** @param {LayerTemplate} template */
+  const useTemplate = (template) => {
+    layers = structuredClone(template.layers).map(layerOf);
+    announce(template.help);
+    draw();
+    onEdit();
+  };
+  /** @param {LayerKind} kind */
+  const addLayer = (kind) => {
+    layers.push(newLayer(kind));
+    onMove(layers.length - 1, "summary");
+  };
+  const imageSize = imageSizeField(() => {
+    check();
+    drawFoot();
+  });
+  const head = h("div", { class: "row between" }, h("h2", {}, "Layers"), templateChoice(templates, useTemplate));
+  const input = h("p", { class: "soft small" }, "They come in at the top, their values between 0 and 1.", proposalNote);
+  const fields = h("div", { class: "fields" }, imageSize);
+  const card = h("section", { class: "card" }, head, fields, input, list, layerChoice(kinds, addLayer));
+  panel.replaceChildren(h("div", { class: "build" }, card, side));
+  draw();
+  await check();
+  return keep.now; // the last change is kept even if the person leaves the screen at once
+}
+
+/**
+ * @param {Layer[]} layers Are changed.
+ * @param {number} position
+ * @param {() => void} onEdit
+ * @param {(position: number, selector: string) => void} onMove
+ * @returns {LayerActions}
+ */
+function layerActions(layers, position, onEdit, onMove) {
+  return {
+    onEdit,
+    move: (step) => {
+      moveLayer(layers, position, position + step);
+      onMove(position + step, step < 0 ? ".up" : ".down");
+    },
+    copy: () => {
+      layers.splice(position + 1, 0, copyOf(layers[position]));
+      onMove(position + 1, "summary");
+    },
+    remove: () => {
+      layers.splice(position, 1);
+      onMove(Math.min(position, layers.length - 1), ".remove");
+    },
+    drop: (from) => {
+      moveLayer(layers, from, position);
+      onMove(position, "summary");
+    },
+  };
+}
+
+/**
+ * @param {HTMLElement} list
+ * @param {number} position
+ * @param {string} selector
+ */
+function focusLayer(list, position, selector) {
+  const item = list.children[position];
+  const target = item?.querySelector(`${selector}:not(:disabled)`) ?? item?.querySelector("summary");
+  if (target instanceof HTMLElement) target.focus();
+}
+
+/**
+ * Shows at each layer what it outputs, or why it is invalid.
+ * @param {HTMLElement} list
+ * @param {LayerView[]} views
+ */
+function markLayers(list, views) {
+  [...list.children].forEach((item, position) => {
+    const view = views[position];
+    item.classList.toggle("faulty", Boolean(view?.fault));
+    child(item, ".gives").textContent = view?.gives ?? "?";
+    child(item, ".weights").textContent = view?.num_parameters ? `${count(view.num_parameters)} weights` : "";
+    child(item, ".why").textContent = view?.fault ?? "";
+    child(item, ".why").hidden = !view?.fault;
+  });
+}
+
+/** @param {() => void} onChange */
+function imageSizeField(onChange) {
+  const help = "auto, 96, or height × width: 96 × 128.";
+  return settingField("preprocess.image_size", "Photos come in at, pixels", { help, onChange });
+}
+
+/** What the network comes to; `showNetwork` updates it. */
+function networkView() {
+  const facts = h("div", { class: "facts", role: "status" });
+  const drawing = h("div", { class: "drawing" });
+  /** @param {NetworkView} view */
+  const showNetwork = (view) => {
+    if (view.fault) announce(view.fault);
+    const input = `For photos of ${view.image_size.join(" × ")} pixels and ${view.num_classes} classes.`;
+    facts.replaceChildren(
+      view.fault ? h("p", { class: "fault" }, view.fault) : networkFigures(view),
+      h("p", { class: "soft small" }, input),
+    );
+    drawing.replaceChildren(view.drawing ? drawnNetwork(view.drawing) : notDrawn());
+  };
+  const element = h("aside", { class: "card side" }, h("h2", {}, "What it comes to"), facts, drawing);
+  return { element, showNetwork };
+}
+
+/** @param {NetworkView} view */
+function networkFigures(view) {
+  return h(
+    "dl",
+    { class: "figures" },
+    figure("Weights", short(view.num_parameters)),
+    figure("Size", bytes(view.weights_bytes)),
+    figure("Multiply-adds a photo", short(view.multiply_adds)),
+    figure("Memory to train", bytes(view.training_bytes)),
+  );
+}
+
+/** @param {string} drawing SVG, which the server makes of checked names. */
+function drawnNetwork(drawing) {
+  const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
+  return h("img", { src, alt: "The network, layer by layer" });
+}
+
+const notDrawn = () => h("p", { class: "soft" }, "The drawing appears when the network can be built.");
+
+/**
+ * @param {LayerTemplate[]} templates
+ * @param {(template: LayerTemplate) => void} useTemplate
+ */
+function templateChoice(templates, useTemplate) {
+  /** @type {[string, string][]} */
+  const options = [["", "a template …"]];
+  for (const { name } of templates) options.push([name, name]);
+  /** @param {string} name */
+  const onchange = (name) => {
+    const template = templates.find((candidate) => candidate.name === name);
+    if (template) useTemplate(template);
+  };
+  return h("label", { class: "row small" }, "Start from ", select(options, "", onchange, { id: "template" }));
+}
+
+/**
+ * @param {Map<string, LayerKind>} kinds
+ * @param {(kind: LayerKind) => void} addLayer
+ */
+function layerChoice(kinds, addLayer) {
+  const all = [...kinds.values()];
+  const groups = [...new Set(all.map((kind) => kind.group))].map((group) => {
+    const options = all
+      .filter((kind) => kind.group === group)
+      .map(({ kind }) => h("option", { value: kind, selected: kind === FIRST_KIND }, kind));
+    return h("optgroup", { label: group }, options);
+  });
+  const choice = h("select", { id: "add-layer", "aria-label": "Add a layer" }, groups);
+  const add = () => addLayer(/** @type {LayerKind} */ (kinds.get(choice.value)));
+  return h("div", { class: "row add" }, choice, actionButton("Add the layer", add, { id: "add" }));
+}

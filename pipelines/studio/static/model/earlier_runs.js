@@ -1,0 +1,59 @@
+// Continuing from what an earlier run learned.
+
+import { get } from "../client/api.js";
+import { changeParams, paramValue } from "../client/state.js";
+import { actionButton, h } from "../elements/dom.js";
+import { dateTime, percent } from "../elements/format.js";
+import { isFinished } from "../results/runs.js";
+
+/** @import { FinishedRun, RunsAnswer } from "../results/types.js" */
+
+/**
+ * Fills the panel with the finished runs.
+ * @param {HTMLElement} panel
+ * @param {() => void} drawFoot
+ */
+export async function earlierRuns(panel, drawFoot) {
+  /** @type {RunsAnswer} */
+  const { runs } = await get("/api/runs");
+  const finishedRuns = runs.filter(isFinished);
+  const help = "The network goes on whole where the classes are the same; else it gets a new head.";
+  /** @param {FinishedRun} run */
+  const continueFrom = async (run) => {
+    await changeParams({ "train.model": { from: run.run_id } });
+    draw();
+    drawFoot();
+  };
+  const draw = () => {
+    const items = finishedRuns.map((run) => runItem(run, () => continueFrom(run)));
+    panel.replaceChildren(
+      h(
+        "section",
+        { class: "card" },
+        h("h2", {}, "Earlier runs"),
+        h("p", { class: "soft" }, help),
+        items.length ? h("ul", { class: "plain lines" }, items) : h("p", {}, "There is no finished run yet."),
+      ),
+    );
+  };
+  draw();
+  return null;
+}
+
+/**
+ * @param {FinishedRun} run
+ * @param {() => Promise<void>} onContinue
+ */
+function runItem(run, onContinue) {
+  const accuracy = percent(run.validation.accuracy.value);
+  const facts = ` on ${run.data}, ${dateTime(run.started)} · validation ${accuracy}`;
+  const isChosen = paramValue("train.model.from") === run.run_id;
+  return h(
+    "li",
+    { class: "row between" },
+    h("span", {}, h("b", {}, run.model), h("span", { class: "soft" }, facts)),
+    isChosen
+      ? h("span", { class: "tag done" }, "chosen")
+      : actionButton("Go on from it", onContinue, { class: "button small" }),
+  );
+}

@@ -1,0 +1,181 @@
+// The pretrained backbones: what each costs on this machine, when to choose it, and what is put on it.
+
+import { get, post } from "../client/api.js";
+import { changeParams, isUnfinished, on, paramValue, state } from "../client/state.js";
+import { actionButton, field, figure, h, select, showProblem } from "../elements/dom.js";
+import { count } from "../elements/format.js";
+
+/** @import { Backbone } from "./types.js" */
+
+/** @type {[string, string][]} */
+const HEADS = [
+  ["linear", "Pooling and dropout: the usual"],
+  ["dense", "And a layer of 100 units"],
+  ["vgg", "Flatten and 256 units, as VGG has it"],
+];
+/** @type {[string, string][]} */
+const WEIGHTS = [
+  ["imagenet", "ImageNet: a million photos"],
+  ["none", "None: from the start, which wants many photos"],
+  ["file", "A file on this computer"],
+];
+const MAX_MEASURED = 14;
+
+/**
+ * Fills the panel; the returned function ends it.
+ * @param {HTMLElement} panel
+ * @param {() => void} drawFoot
+ */
+export async function gallery(panel, drawFoot) {
+  const grid = h("div", { class: "gallery" });
+  const chosenPart = h("div", {});
+  /** @type {Backbone[]} */
+  let backbones = [];
+  const draw = () => {
+    const chosenName = paramValue("train.model.name");
+    const isUpload = Boolean(paramValue("train.model.path"));
+    grid.replaceChildren(
+      ...backbones.map((backbone) => backboneCard(backbone, backbone.name === chosenName && !isUpload, choose)),
+    );
+    chosenPart.replaceChildren(chosenName ? headCard(chosenName, drawFoot) : "");
+  };
+  /** @param {string} name */
+  const choose = async (name) => {
+    await changeParams({ "train.model": { name } });
+    draw();
+    drawFoot();
+  };
+  const load = async () => {
+    backbones = await get("/api/gallery");
+    draw();
+  };
+  const measureAll = () => {
+    const names = backbones.filter(({ milliseconds }) => milliseconds === null).map(({ name }) => name);
+    return post("/api/gallery/measure", { names: names.slice(0, MAX_MEASURED) });
+  };
+  const help = "The lightest first. Work is counted in thousand million multiplications for a photo.";
+  panel.replaceChildren(
+    h(
+      "div",
+      { class: "row between" },
+      h("p", { class: "soft" }, help),
+      actionButton("Measure all here", measureAll, { class: "button small" }),
+    ),
+    chosenPart,
+    grid,
+  );
+  await load();
+  return on("jobs", () => load().catch(showProblem));
+}
+
+/** @param {Backbone} backbone */
+function isMeasuring({ name }) {
+  return state.jobs.some((job) => job.kind === "speed" && isUnfinished(job) && job.command.includes(name));
+}
+
+/**
+ * @param {Backbone} backbone
+ * @param {boolean} isChosen
+ * @param {(name: string) => Promise<void>} choose
+ */
+function backboneCard(backbone, isChosen, choose) {
+  const { name } = backbone;
+  const weights = backbone.is_here
+    ? "Its weights are on this machine."
+    : "Its weights are fetched when they are needed.";
+  return h(
+    "section",
+    { class: `card model-card${isChosen ? " chosen" : ""}`, "aria-label": name },
+    h("div", { class: "row between" }, h("h3", {}, name), isChosen ? h("span", { class: "tag done" }, "chosen") : null),
+    h("p", { class: "soft" }, backbone.advice),
+    h(
+      "dl",
+      { class: "figures small" },
+      figure("Photos", `${backbone.image_size} px`),
+      figure("Weights", `${(backbone.num_parameters / 1e6).toFixed(1)} M`),
+      figure("Size", `${count(Math.round(backbone.megabytes))} MB`),
+      figure("Work", backbone.giga_multiply_adds.toFixed(1)),
+      figure("A photo here", speedText(backbone)),
+    ),
+    h("p", { class: "small soft" }, weights),
+    backboneActions(backbone, isChosen, choose),
+  );
+}
+
+/** @param {Backbone} backbone */
+function speedText(backbone) {
+  if (backbone.milliseconds !== null) return `${backbone.milliseconds.toFixed(1)} ms`;
+  return isMeasuring(backbone) ? "is measured …" : "not measured";
+}
+
+/**
+ * @param {Backbone} backbone
+ * @param {boolean} isChosen
+ * @param {(name: string) => Promise<void>} choose
+ */
+function backboneActions(backbone, isChosen, choose) {
+  const { name } = backbone;
+  const measure = () => post("/api/gallery/measure", { names: [name] });
+  const packageIt = async () => {
+    /** @type {{ id: string }} */
+    const job = await post("/api/gallery/package", { name });
+    location.hash = `#live/${job.id}`;
+  };
+  const canMeasure = backbone.milliseconds === null && !isMeasuring(backbone);
+  return h(
+    "div",
+    { class: "row" },
+    isChosen
+      ? null
+      : actionButton("Choose", () => choose(name), { class: "button small", "aria-label": `Choose ${name}` }),
+    canMeasure ? actionButton("Measure", measure, { class: "link", "aria-label": `Measure ${name}` }) : null,
+    actionButton("ImageNet's classes, no training", packageIt, {
+      class: "link",
+      "aria-label": `${name} with ImageNet's classes, without training`,
+    }),
+  );
+}
+
+/**
+ * The head and the first weights of the chosen backbone.
+ * @param {string} name
+ * @param {() => void} drawFoot
+ */
+function headCard(name, drawFoot) {
+  /** @param {string} head */
+  const setHead = (head) => changeParams({ "train.model.head": head }).then(drawFoot);
+  const heads = select(HEADS, paramValue("train.model.head") ?? "linear", setHead);
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, `${name}: what stands on it`),
+    field("The head", heads, "What is new: it learns your classes."),
+    weightsFields(drawFoot),
+  );
+}
+
+/** @param {() => void} drawFoot */
+function weightsFields(drawFoot) {
+  const weights = paramValue("train.model.weights") ?? "imagenet";
+  const isFile = !["imagenet", "none"].includes(weights);
+  /** @param {string} value */
+  const keep = (value) => changeParams({ "train.model.weights": value }).then(drawFoot);
+  const path = h("input", {
+    type: "text",
+    id: "weights-path",
+    value: isFile ? weights : "",
+    placeholder: "/home/me/weights.h5",
+    autocomplete: "off",
+    spellcheck: false,
+    onchange: ({ currentTarget }) => currentTarget.value.trim() && keep(currentTarget.value.trim()),
+  });
+  const pathField = field("The file", path, "An .h5 file of this network's weights, without top.");
+  pathField.hidden = !isFile;
+  /** @param {string} choice */
+  const choose = (choice) => {
+    pathField.hidden = choice !== "file";
+    if (choice === "file") path.focus();
+    else keep(choice);
+  };
+  return [field("Its weights", select(WEIGHTS, isFile ? "file" : weights, choose, { id: "weights" })), pathField];
+}

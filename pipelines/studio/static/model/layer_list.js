@@ -1,0 +1,86 @@
+// A list of layers while it is edited: from params.yaml and back, its arguments, and the order of the layers.
+
+/** @import { Json, LayerSpec } from "../client/types.js" */
+/** @import { Argument, Layer, LayerArguments, LayerKind } from "./types.js" */
+
+/**
+ * A layer of params.yaml for the editor.
+ * @param {LayerSpec} spec
+ * @returns {Layer}
+ */
+export function layerOf(spec) {
+  if (typeof spec === "string") return { kind: spec, values: {} };
+  const [kind, values] = Object.entries(spec)[0];
+  return { kind, values: { ...values } };
+}
+
+/**
+ * A layer of the editor for params.yaml, without empty arguments.
+ * @param {Layer} layer
+ * @returns {LayerSpec}
+ */
+export function specOf(layer) {
+  /** @type {{ [argument: string]: Json }} */
+  const values = {};
+  for (const [name, value] of Object.entries(layer.values)) {
+    if (value !== undefined && value !== null && value !== "") values[name] = value;
+  }
+  return Object.keys(values).length ? { [layer.kind]: values } : layer.kind;
+}
+
+/** @type {{ [argument: string]: Json }} */
+const FIRST_VALUES = { filters: 32, kernel_size: 3, units: 64, rate: 0.3, scale: 1, activation: "relu", with: "" };
+
+/**
+ * A new layer with sound arguments.
+ * @param {LayerKind} layerKind
+ * @returns {Layer}
+ */
+export function newLayer({ kind, arguments: all }) {
+  /** @type {LayerArguments} */
+  const values = {};
+  for (const { name, low, required } of all) if (required) values[name] = FIRST_VALUES[name] ?? low ?? 1;
+  if (kind.includes("Conv")) Object.assign(values, { padding: "same", activation: "relu" });
+  if (kind === "Dense") values.activation = "relu";
+  return { kind, values };
+}
+
+/**
+ * A copy of a layer. It has no name, since names are unique.
+ * @param {Layer} layer
+ * @returns {Layer}
+ */
+export const copyOf = (layer) => structuredClone({ ...layer, values: { ...layer.values, name: undefined } });
+
+/**
+ * Moves a layer.
+ * @param {Layer[]} layers Are changed.
+ * @param {number} from
+ * @param {number} to
+ */
+export function moveLayer(layers, from, to) {
+  layers.splice(to, 0, ...layers.splice(from, 1));
+}
+
+/**
+ * The value of an argument that a person typed; undefined if the field is empty. An invalid number stays a text, which
+ * the server rejects with a reason.
+ * @param {string} text Without spaces around it.
+ * @param {Pick<Argument, "kind">} argument
+ * @returns {Json | undefined}
+ */
+export function parseArgument(text, { kind }) {
+  if (text === "") return undefined;
+  if (kind === "string") return text;
+  if (kind === "names") return text.includes(",") ? splitNames(text) : text;
+  const parts = text.split(/[,×x ]+/).filter(Boolean);
+  if (kind === "pair" && parts.length === 2) return parts.map(Number);
+  return Number.isNaN(Number(text)) ? text : Number(text);
+}
+
+/** @param {string} text */
+const splitNames = (text) =>
+  text
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);

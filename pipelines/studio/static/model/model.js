@@ -1,0 +1,171 @@
+// Model: the ways to a network, and what Darkroom chooses by default.
+
+import { changeParams, paramValue, resolvedValue, state } from "../client/state.js";
+import { actionButton, child, h } from "../elements/dom.js";
+import { sides } from "../elements/format.js";
+import { builder } from "./builder.js";
+import { earlierRuns } from "./earlier_runs.js";
+import { gallery } from "./gallery.js";
+import { WAYS, wayByArrow, wayOf } from "./model_choice.js";
+import { uploader } from "./uploader.js";
+
+/** @import { ModelWay } from "./model_choice.js" */
+/** @import { Commands } from "../client/types.js" */
+
+/**
+ * The commands that do the same as this screen.
+ * @param {Commands} all
+ */
+export const commands = ({ model }) => [model];
+
+/**
+ * @typedef {object} Door A way to a model: its tab, and what fills the panel.
+ * @property {string} name
+ * @property {string} text
+ * @property {(panel: HTMLElement, drawFoot: () => void) => Promise<(() => unknown) | null>} fill
+ */
+
+/** @type {Record<ModelWay, Door>} */
+const DOORS = {
+  auto: {
+    name: "Chosen for you",
+    text: "A small network for tiny pictures; MobileNetV2 with ImageNet weights for photos.",
+    fill: automaticModel,
+  },
+  pretrained: {
+    name: "Pretrained",
+    text: "A network that has seen a million photos; only its end is new.",
+    fill: gallery,
+  },
+  layers: { name: "Build your own", text: "Layer by layer, checked as you go.", fill: builder },
+  upload: {
+    name: "Upload yours",
+    text: "A .keras or .h5 file, or a zip of one, checked before it is used.",
+    fill: uploader,
+  },
+  bundle: { name: "Go on", text: "From what an earlier run has learnt.", fill: earlierRuns },
+};
+const FOCUS_MILLISECONDS = 150;
+
+const chosenWay = () => wayOf(paramValue("train.model") ?? {});
+
+/**
+ * Fills the page; the returned function ends the screen.
+ * @param {HTMLElement} page
+ * @param {string[]} parts Of the address: the way to open.
+ */
+export async function show(page, [part]) {
+  const open = WAYS.find((way) => way === part) ?? chosenWay();
+  const panel = h("div", { id: "panel", role: "tabpanel", "aria-labelledby": `door-${open}` });
+  const tabs = WAYS.map((way) => tab(way, way === open));
+  const foot = h("div", { class: "next sticky" });
+  const lead = "What learns. The output, one value for each class, is always added for you.";
+  page.append(
+    h("h1", {}, "Model"),
+    h("p", { class: "lead" }, lead),
+    h("div", { class: "tabs", role: "tablist", "aria-label": "Ways to a model" }, tabs),
+    panel,
+    foot,
+  );
+  const drawFoot = () => {
+    for (const button of tabs) child(button, ".tag").hidden = button.id !== `door-${chosenWay()}`;
+    foot.replaceChildren(
+      explanation(),
+      h("a", { class: "button main", href: "#training", id: "next" }, "Next: the training"),
+    );
+  };
+  const leave = await DOORS[open].fill(panel, drawFoot);
+  drawFoot();
+  return leave;
+}
+
+/**
+ * @param {ModelWay} way
+ * @param {boolean} isOpen
+ */
+function tab(way, isOpen) {
+  const { name, text } = DOORS[way];
+  return h(
+    "button",
+    {
+      type: "button",
+      role: "tab",
+      id: `door-${way}`,
+      class: "tab",
+      "aria-selected": String(isOpen),
+      "aria-controls": "panel",
+      tabIndex: isOpen ? 0 : -1,
+      onclick: () => {
+        location.hash = `#model/${way}`;
+      },
+      onkeydown: (event) => moveFocus(event, way),
+    },
+    h("b", {}, name, h("span", { class: "tag done", hidden: true }, "chosen")),
+    h("span", { class: "soft small" }, text),
+  );
+}
+
+/**
+ * @param {KeyboardEvent} event
+ * @param {ModelWay} way
+ */
+function moveFocus(event, way) {
+  const next = wayByArrow(event.key, way);
+  if (!next) return;
+  event.preventDefault();
+  location.hash = `#model/${next}`;
+  setTimeout(() => document.getElementById(`door-${next}`)?.focus(), FOCUS_MILLISECONDS);
+}
+
+/** Why the model cannot be trained, or why it was chosen. */
+function explanation() {
+  const { reasons, params, decisions } = state.draft;
+  if (reasons.length && params.data) return h("p", { class: "fault", role: "alert" }, reasons[0]);
+  const texts = decisions
+    .filter((decision) => decision.startsWith("train.model"))
+    .map((decision) => decision.replace(/^train\.model\.\w+: /, ""));
+  return h("p", { class: "soft" }, texts.join(" "));
+}
+
+/**
+ * @param {HTMLElement} panel
+ * @param {() => void} drawFoot
+ */
+async function automaticModel(panel, drawFoot) {
+  const isChosen = chosenWay() === "auto";
+  const model = isChosen ? resolvedValue("train.model") : undefined;
+  const layers = model?.layers;
+  const takeLayers = async () => {
+    await changeParams({ "train.model": { layers } });
+    location.hash = "#model/layers";
+  };
+  panel.replaceChildren(
+    h(
+      "section",
+      { class: "card" },
+      h("h2", {}, "Chosen for you"),
+      automaticChoice(),
+      isChosen ? h("p", { class: "good" }, "This is chosen.") : takeAutomatic(),
+      layers ? h("p", {}, actionButton("Take its layers and change them", takeLayers)) : null,
+    ),
+  );
+  drawFoot();
+  return null;
+}
+
+function automaticChoice() {
+  const model = chosenWay() === "auto" ? resolvedValue("train.model") : undefined;
+  if (!model) return h("p", {}, "It looks at the size of your photos, and says what it took and why.");
+  const name = model.name ?? `a network of ${model.layers?.length} layers`;
+  const imageSize = sides(resolvedValue("preprocess.image_size") ?? 0);
+  return h("p", {}, "For these photos it takes ", h("b", {}, name), `, at ${imageSize} pixels.`);
+}
+
+function takeAutomatic() {
+  const take = async () => {
+    await changeParams({}, ["train.model"]);
+    location.hash = "#model/auto";
+    dispatchEvent(new HashChangeEvent("hashchange"));
+  };
+  return actionButton("Take this", take, { class: "button main" });
+}

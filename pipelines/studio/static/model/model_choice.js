@@ -1,0 +1,35 @@
+// The ways to a model, and which one the params choose.
+
+/** @import { ModelParams } from "../client/types.js" */
+
+/** @typedef {"auto" | "pretrained" | "layers" | "upload" | "bundle"} ModelWay */
+
+/** @type {ModelWay[]} */
+export const WAYS = ["auto", "pretrained", "layers", "upload", "bundle"];
+
+/**
+ * The way to a model that the params choose.
+ * @param {ModelParams} model
+ * @returns {ModelWay}
+ */
+export function wayOf(model) {
+  if (model.layers) return "layers";
+  if (model.path) return "upload";
+  if (model.from) return "bundle";
+  return model.name ? "pretrained" : "auto";
+}
+
+/**
+ * The way that an arrow key leads to; undefined for other keys.
+ * @param {string} key
+ * @param {ModelWay} way Where the focus is.
+ * @returns {ModelWay | undefined}
+ */
+export function wayByArrow(key, way) {
+  /** @type {{ [key: string]: number }} */
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+  const step = steps[key];
+  if (!step) return undefined;
+  const position = WAYS.indexOf(way);
+  return WAYS[(position + step + WAYS.length) % WAYS.length];
+}

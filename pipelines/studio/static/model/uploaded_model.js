@@ -1,0 +1,21 @@
+// The params of an uploaded model.
+
+/** @import { ModelParams } from "../client/types.js" */
+/** @import { UploadedModel } from "./types.js" */
+
+/**
+ * `train.model` for an uploaded model. Its own pixel scale is left out if the file proves it.
+ * @param {{ [fact: string]: string }} about Of the upload: its file, and the architecture of a file of weights.
+ * @param {UploadedModel} model
+ * @param {string} head Empty for the model's own.
+ * @param {string} pixels
+ * @returns {ModelParams}
+ */
+export function uploadedModelParams(about, model, head, pixels) {
+  /** @type {ModelParams} */
+  const params = { path: about.file };
+  if (about.architecture) params.name = about.architecture;
+  if (head) params.head = head;
+  if (!model.preprocessing?.is_certain) params.pixels = pixels;
+  return params;
+}

@@ -1,0 +1,199 @@
+// Your own model: uploaded, checked by the safe import, and used if it is accepted.
+
+import { get, post, query, upload } from "../client/api.js";
+import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
+import { actionButton, field, h, ignoreFailure, select, showProblem } from "../elements/dom.js";
+import { count } from "../elements/format.js";
+import { uploadedModelParams } from "./uploaded_model.js";
+
+/** @import { Upload, UploadedModel } from "./types.js" */
+
+const PIXEL_SCALES = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"];
+const DEFAULT_PIXELS = "0 to 1";
+/** @type {[string, string][]} */
+const HEADS = [
+  ["", "Its own, as it is: its classes are mine"],
+  ["linear", "A new one: pooling and dropout"],
+  ["dense", "A new one with 100 units"],
+  ["vgg", "A new one as VGG has it"],
+];
+const OUTPUTS = {
+  softmax: "probabilities",
+  sigmoid: "a probability for each",
+  values: "values without an activation",
+  features: "a map of features, without a head",
+};
+const ARCHITECTURES = [
+  "MobileNetV2",
+  "ResNet50",
+  "DenseNet121",
+  "VGG16",
+  "Xception",
+  "InceptionV3",
+  "EfficientNetV2B0",
+  "EfficientNetV2S",
+  "NASNetMobile",
+  "ConvNeXtTiny",
+  "ConvNeXtSmall",
+];
+
+/**
+ * Fills the panel; the returned function ends it.
+ * @param {HTMLElement} panel
+ * @param {() => void} drawFoot
+ */
+export async function uploader(panel, drawFoot) {
+  const list = h("div", {});
+  const load = async () => {
+    /** @type {Upload[]} */
+    const uploads = await get("/api/model/uploads");
+    list.replaceChildren(...uploads.map((job) => uploadCard(job, drawFoot, load)));
+  };
+  panel.replaceChildren(uploadDoor(load), list);
+  await load();
+  return on("jobs", () => load().catch(ignoreFailure));
+}
+
+/** @param {() => Promise<void>} load */
+function uploadDoor(load) {
+  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
+  const input = h("input", {
+    type: "file",
+    class: "away",
+    id: "model-file",
+    accept: ".keras,.h5,.hdf5,.zip",
+    onchange: ({ currentTarget }) => uploadModel(currentTarget.files?.[0]),
+  });
+  /** @param {File | undefined} file */
+  const uploadModel = async (file) => {
+    if (!file) return;
+    bar.hidden = false;
+    try {
+      await upload(`/api/model/upload?${query({ name: file.name })}`, file, (share) => {
+        bar.value = share;
+      });
+      await load();
+    } catch (error) {
+      showProblem(error);
+    }
+    bar.hidden = true;
+    input.value = "";
+  };
+  /** @param {DragEvent} event */
+  const ondrop = (event) => {
+    event.preventDefault();
+    uploadModel(event.dataTransfer?.files[0]);
+  };
+  const help =
+    "Nothing of the file is run: its weights are read in a confined process, its layers are compared with a list, " +
+    "and the network is built anew.";
+  return h(
+    "section",
+    { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
+    h("h2", {}, "Upload your model"),
+    h("p", { class: "soft" }, help),
+    h("div", { class: "row" }, h("label", { class: "button main", htmlFor: "model-file" }, "Choose a file"), input),
+    bar,
+  );
+}
+
+/**
+ * @param {Upload} job
+ * @param {() => void} drawFoot
+ * @param {() => Promise<void>} load
+ */
+function uploadCard(job, drawFoot, load) {
+  const { report } = job;
+  const isBusy = isUnfinished(job);
+  const head = h("div", { class: "row between" }, h("h3", {}, job.about.name), statusTag(job));
+  if (isBusy) return h("section", { class: "card" }, head, h("progress", { "aria-label": "It is looked at" }));
+  if (!report?.accepted) {
+    const reason = report?.reason ?? job.error ?? "It could not be looked at.";
+    return h("section", { class: "card" }, head, h("p", { class: "fault" }, reason), architectureField(job, load));
+  }
+  return h(
+    "section",
+    { class: "card" },
+    head,
+    modelFacts(report.model),
+    modelChoices(job, report.model, drawFoot, load),
+  );
+}
+
+/** @param {Upload} job */
+const isChosen = (job) => paramValue("train.model.path") === job.about.file;
+
+/** @param {Upload} job */
+function statusTag(job) {
+  if (isUnfinished(job)) return h("span", { class: "tag running" }, "is looked at");
+  if (!job.report?.accepted) return h("span", { class: "tag failed" }, "refused");
+  return h("span", { class: "tag done" }, isChosen(job) ? "chosen" : "can be used");
+}
+
+/**
+ * @param {Upload} job
+ * @param {() => Promise<void>} load
+ */
+function architectureField({ about }, load) {
+  /** @param {string} architecture */
+  const check = async (architecture) => {
+    if (architecture) await post("/api/model/check", { name: about.name, architecture }).then(load).catch(showProblem);
+  };
+  const choice = select([["", "…"], ...ARCHITECTURES], about.architecture, check);
+  return field("Only weights? Then say of which network", choice);
+}
+
+/** @param {UploadedModel} model */
+function modelFacts(model) {
+  const { preprocessing } = model;
+  const facts = [
+    ["Form", `${model.form}, Keras ${model.keras_version}`],
+    ["Takes", model.input_shape.map((side) => side ?? "any").join(" × ")],
+    ["Gives", `${model.output_shape.join(" × ")} ${OUTPUTS[model.output] ?? ""}`],
+    ["Layers", count(model.num_layers)],
+    ["Weights", count(model.num_parameters)],
+    ["Pixels", preprocessing ? `${preprocessing.pixels}. ${preprocessing.why}` : "not told"],
+    ["SHA-256", model.uploaded_sha256.slice(0, 16)],
+  ];
+  const items = facts.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]);
+  return h("dl", { class: "facts-list small" }, items);
+}
+
+/**
+ * @param {Upload} job
+ * @param {UploadedModel} model
+ * @param {() => void} drawFoot
+ * @param {() => Promise<void>} load
+ */
+function modelChoices(job, model, drawFoot, load) {
+  const chosen = isChosen(job);
+  const { preprocessing } = model;
+  let head = chosen ? (paramValue("train.model.head") ?? "") : model.output === "features" ? "linear" : "";
+  let pixels = (chosen ? paramValue("train.model.pixels") : undefined) ?? preprocessing?.pixels ?? DEFAULT_PIXELS;
+  const take = async () => {
+    await changeParams({ "train.model": uploadedModelParams(job.about, model, head, pixels) });
+    drawFoot();
+    await load();
+  };
+  const update = () => {
+    if (chosen) take().catch(showProblem);
+  };
+  const heads = select(HEADS, head, (choice) => {
+    head = choice;
+    update();
+  });
+  const pixelScales = select(PIXEL_SCALES, pixels, (choice) => {
+    pixels = choice;
+    update();
+  });
+  const fields = h(
+    "div",
+    { class: "fields" },
+    field("Its end", heads, "A new head learns your classes on its features."),
+    preprocessing?.is_certain
+      ? null
+      : field("Pixels that it learnt from", pixelScales, "Ask whoever trained it; nothing is guessed in silence."),
+  );
+  const use = actionButton("Use it", take, { class: "button main" });
+  return [fields, chosen ? h("p", { class: "good" }, "This is chosen.") : use];
+}

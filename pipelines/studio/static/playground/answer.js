@@ -1,0 +1,87 @@
+// The answer of a model to one photo, and where in the photo it looked.
+
+import { put, query } from "../client/api.js";
+import { actionButton, h } from "../elements/dom.js";
+import { percent } from "../elements/format.js";
+
+/** @import { Prediction } from "../results/types.js" */
+
+const NUM_CLASSES = 3;
+
+/**
+ * Asks the model about a photo.
+ * @param {string} model
+ * @param {File} file
+ */
+export async function answerItem(model, file) {
+  const picture = h("img", {
+    class: "photo",
+    alt: file.name,
+    src: URL.createObjectURL(file),
+    onerror: () => {
+      picture.alt = "";
+    },
+  });
+  const item = h("li", { class: "card answer" }, picture);
+  const name = h("p", { class: "soft small path" }, file.name);
+  try {
+    /** @type {Prediction} */
+    const prediction = await put(`/api/models/${encodeURIComponent(model)}/predict`, file);
+    const where = explainButton(model, file, prediction.label, picture);
+    item.append(h("div", { class: "said" }, name, predictionParts(prediction), where));
+  } catch (error) {
+    item.classList.add("failed");
+    const reason = error instanceof Error ? error.message : String(error);
+    const label = h("p", { class: "label" }, "No answer");
+    item.append(h("div", { class: "said" }, name, label, h("p", { class: "fault small" }, reason)));
+  }
+  return item;
+}
+
+/** @param {Prediction} prediction */
+function predictionParts({ label, abstained, unfamiliar, probabilities }) {
+  const unlike = "Unlike all that it learnt from: its answer may mean nothing.";
+  const shares = probabilities
+    .slice(0, NUM_CLASSES)
+    .map(([className, share]) =>
+      h(
+        "li",
+        {},
+        h("span", {}, className),
+        h("span", { class: "soft small" }, percent(share)),
+        h("meter", { value: share, "aria-hidden": "true" }),
+      ),
+    );
+  return [
+    h("p", { class: "label" }, abstained ? `Unsure: perhaps ${label}` : label),
+    abstained ? h("p", { class: "small warn" }, "It is not sure enough to say.") : null,
+    unfamiliar !== null && unfamiliar > 1 ? h("p", { class: "small warn" }, unlike) : null,
+    h("ul", { class: "plain shares" }, shares),
+  ];
+}
+
+/**
+ * Shows where the model saw a class, and the photo again.
+ * @param {string} model
+ * @param {File} file
+ * @param {string} className
+ * @param {HTMLImageElement} picture
+ */
+function explainButton(model, file, className, picture) {
+  /** @param {HTMLButtonElement} button */
+  const toggle = async (button) => {
+    if (button.getAttribute("aria-pressed") === "true") {
+      picture.src = URL.createObjectURL(file);
+      button.setAttribute("aria-pressed", "false");
+      button.textContent = "Show where";
+      return;
+    }
+    const path = `/api/models/${encodeURIComponent(model)}/explain?${query({ class_name: className })}`;
+    /** @type {{ overlay: string }} */
+    const { overlay } = await put(path, file);
+    picture.src = overlay;
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Hide";
+  };
+  return actionButton("Show where", toggle, { class: "link", "aria-pressed": "false" });
+}

@@ -1,0 +1,88 @@
+// Several runs side by side: their figures, their curves, and the params that differ.
+
+import { get, query } from "../client/api.js";
+import { lineChart } from "../elements/chart.js";
+import { card, h, tableHead } from "../elements/dom.js";
+import { count, seconds, shareWithRange } from "../elements/format.js";
+import { haveSameData, keyParts, plainValue } from "./runs.js";
+
+/** @import { Child } from "../elements/dom.js" */
+/** @import { RunComparison } from "./types.js" */
+
+const COLUMN_REM = 6.6;
+
+/**
+ * Fills the page with a comparison.
+ * @param {HTMLElement} page
+ * @param {string[]} runIds
+ */
+export async function showComparison(page, runIds) {
+  /** @type {RunComparison} */
+  const comparison = await get(`/api/compare?${query({ runs: runIds.join(",") })}`);
+  const { runs, histories } = comparison;
+  const warning = "These runs learnt from different photos, so their figures cannot be compared.";
+  const curves = runs.map((run, position) => ({
+    name: run.run_id.slice(9, 15),
+    kind: `run-${position}`,
+    values: histories[position]?.val_accuracy ?? [],
+  }));
+  page.append(
+    h("p", {}, h("a", { href: "#results" }, "← All results")),
+    h("h1", {}, "Side by side"),
+    haveSameData(runs) ? "" : h("p", { class: "notice" }, warning),
+    card("Figures", figuresTable(comparison)),
+    lineChart("Validation accuracy", curves, { isShare: true }),
+    card("What was set differently", paramsTable(comparison)),
+  );
+}
+
+/** @param {RunComparison} comparison */
+const columns = ({ runs }) => ["", ...runs.map((run) => `${run.model} · ${run.run_id.slice(0, 15)}`)];
+
+/**
+ * @param {Child} name
+ * @param {string[]} values
+ * @param {boolean} [isFirst]
+ */
+function row(name, values, isFirst = false) {
+  const cells = values.map((value) => h("td", {}, value));
+  return h("tr", { class: isFirst ? "first" : "" }, h("th", { scope: "row" }, name), cells);
+}
+
+/** @param {RunComparison} comparison */
+function figuresTable(comparison) {
+  const { runs } = comparison;
+  const validation = runs.map((run) => shareWithRange(run.validation.accuracy));
+  const test = runs.map((run) => shareWithRange(run.test.accuracy));
+  const body = h(
+    "tbody",
+    {},
+    row("Validation", validation, true),
+    row("Test", test),
+    row(
+      "Verdict",
+      runs.map((run) => run.verdict),
+    ),
+    row(
+      "Weights",
+      runs.map((run) => count(run.num_parameters)),
+    ),
+    row(
+      "Took",
+      runs.map((run) => seconds(run.seconds)),
+    ),
+  );
+  return h("div", { class: "scroll" }, h("table", {}, tableHead(columns(comparison)), body));
+}
+
+/** @param {RunComparison} comparison */
+function paramsTable(comparison) {
+  if (!comparison.params.length) return h("p", {}, "Nothing: the params are the same.");
+  const names = columns(comparison);
+  const rows = comparison.params.map(({ key, values }) => row(breakable(key), values.map(plainValue)));
+  const attributes = { class: "small settings", style: { minWidth: `${COLUMN_REM * names.length}rem` } };
+  return h("div", { class: "scroll" }, h("table", attributes, tableHead(names), h("tbody", {}, rows)));
+}
+
+/** @param {string} key */
+const breakable = (key) => keyParts(key).map((part) => [part, h("wbr", {})]);

@@ -1,0 +1,204 @@
+// One finished run: the verdict, the figures, and the photos behind each cell of the confusion matrix.
+
+import { get, query } from "../client/api.js";
+import { lineChart } from "../elements/chart.js";
+import { card, figure, h, photo, showProblem, tableHead } from "../elements/dom.js";
+import { bytes, count, percent, plural, range, seconds } from "../elements/format.js";
+import { colourLevels, learningCurves, verdictText } from "./runs.js";
+
+/** @import { CellPhoto, ClassFigures, RunView } from "./types.js" */
+
+/**
+ * Fills the page with a run.
+ * @param {HTMLElement} page
+ * @param {string} id
+ */
+export async function showRun(page, id) {
+  /** @type {RunView} */
+  const run = await get(`/api/runs/${encodeURIComponent(id)}`);
+  const photos = h("div", { id: "cell", role: "status" });
+  const numPhotos = plural(run.test.num_images, "test photo");
+  const help = `${numPhotos}: rows are what they are, columns what was said. Choose a cell to see its photos.`;
+  const labelErrors = plural(run.label_errors ?? 0, "photo");
+  page.append(
+    h("p", {}, h("a", { href: "#results" }, "← All results")),
+    runHead(run, id),
+    verdictCard(run),
+    runFigures(run),
+    card("Which is taken for which", h("p", { class: "soft" }, help), confusionMatrix(run, id, photos), photos),
+    run.history ? learningCharts(run) : "",
+    classTable(run.test.per_class),
+    run.label_errors
+      ? h("p", { class: "notice" }, `${labelErrors} may have a wrong label; the report shows them.`)
+      : "",
+    h(
+      "details",
+      { class: "card fold" },
+      h("summary", {}, "Its params, with every auto settled"),
+      h("pre", { class: "log", tabIndex: 0 }, run.params),
+    ),
+  );
+}
+
+/**
+ * @param {RunView} run
+ * @param {string} id
+ */
+function runHead({ summary }, id) {
+  const { dataset, model } = summary;
+  const lead = `${dataset.name}, ${plural(dataset.num_classes, "class", "classes")} · ${id}`;
+  const report = { class: "button", href: `/runs/${id}/report.html`, target: "_blank", rel: "noopener" };
+  return h(
+    "div",
+    { class: "row between head" },
+    h("div", {}, h("h1", {}, model.name.replaceAll("_", " ")), h("p", { class: "lead" }, lead)),
+    h(
+      "div",
+      { class: "row" },
+      h("a", report, "The report"),
+      h("a", { class: "button", href: `/runs/${id}/report.pdf` }, "PDF"),
+      h("a", { class: "button main", href: `#try/${id}`, id: "to-try" }, "Try it"),
+    ),
+  );
+}
+
+/** @param {RunView} run */
+function verdictCard({ gate, deployment }) {
+  const tag = deployment?.promoted
+    ? h("span", { class: "tag done" }, "champion")
+    : h("span", { class: "tag waiting" }, "not promoted");
+  return h(
+    "section",
+    { class: `card verdict ${gate.verdict.replace(" ", "-")}` },
+    h("div", { class: "row between" }, h("h2", {}, verdictText(gate)), tag),
+    gate.reasons.map((reason) => h("p", {}, reason)),
+    h("p", { class: "soft small" }, deployment?.promotion_reason ?? ""),
+  );
+}
+
+/** @param {RunView} run */
+function runFigures({ summary, test, latency_ms: latency, size_bytes: size }) {
+  const { model, validation } = summary;
+  return h(
+    "dl",
+    { class: "figures big card" },
+    figure("Test accuracy", percent(test.accuracy.value), range(test.accuracy)),
+    figure("Macro F1", percent(test.macro_f1.value), range(test.macro_f1)),
+    figure("Validation", percent(validation.accuracy.value), range(validation.accuracy)),
+    figure("A photo takes", latency ? `${latency.toFixed(1)} ms` : "–", "here, as served"),
+    figure("Size", size ? bytes(size) : "–", `${count(model.num_parameters)} weights`),
+    figure("It took", seconds(summary.seconds.total), `epoch ${model.best_epoch} of ${model.epochs_run} kept`),
+  );
+}
+
+/** @param {RunView} run */
+function learningCharts({ history, summary }) {
+  const { loss, accuracy } = learningCurves(history ?? {});
+  const bestEpoch = summary.model.best_epoch;
+  return h(
+    "div",
+    { class: "plots" },
+    lineChart("Loss", loss, { bestEpoch }),
+    lineChart("Accuracy", accuracy, { isShare: true, bestEpoch }),
+  );
+}
+
+/**
+ * @param {RunView} run
+ * @param {string} id
+ * @param {HTMLElement} photos Where the photos of a cell are shown.
+ */
+function confusionMatrix(run, id, photos) {
+  const names = run.class_names;
+  const levels = colourLevels(run.test.confusion_matrix);
+  const rows = run.test.confusion_matrix.map((numbers, label) => {
+    const cells = numbers.map((number, predicted) => {
+      if (!number) return h("td", {}, h("span", { class: "cell" }, ""));
+      const onclick = () => showCell(run, id, label, predicted, photos).catch(showProblem);
+      const kind = label === predicted ? "right" : "wrong";
+      const name = `${plural(number, "photo")} of ${names[label]} called ${names[predicted]}`;
+      const style = `cell ${kind} level-${levels[label][predicted]}`;
+      return h("td", {}, h("button", { type: "button", class: style, "aria-label": name, onclick }, count(number)));
+    });
+    return h("tr", {}, h("th", { scope: "row" }, names[label]), cells);
+  });
+  const columns = names.map((name) => h("th", { scope: "col" }, h("span", {}, name)));
+  const table = h(
+    "table",
+    { class: "matrix" },
+    h("caption", { class: "away" }, "Confusion matrix of the test photos"),
+    h("thead", {}, h("tr", {}, h("td", {}), columns)),
+    h("tbody", {}, rows),
+  );
+  return h("div", { class: "scroll" }, table);
+}
+
+/**
+ * @param {RunView} run
+ * @param {string} id
+ * @param {number} label
+ * @param {number} predicted
+ * @param {HTMLElement} slot
+ */
+async function showCell(run, id, label, predicted, slot) {
+  /** @type {CellPhoto[]} */
+  const photos = await get(`/api/runs/${id}/cell?${query({ label, predicted })}`);
+  const [className, predictedName] = [run.class_names[label], run.class_names[predicted]];
+  const title = label === predicted ? `${className}, named rightly` : `${className}, called ${predictedName}`;
+  const items = photos.map((row) => {
+    const path = `/api/runs/${id}/photos/test/${row.image_id}`;
+    return h("li", {}, heatButton(path, className, predictedName), confidence(row));
+  });
+  slot.replaceChildren(
+    h("h3", {}, title),
+    h("p", { class: "soft small" }, "The surest first. Choose a photo to see where it looked."),
+    h("ul", { class: "thumbs large" }, items),
+  );
+  slot.scrollIntoView({ block: "nearest" });
+}
+
+/** @param {CellPhoto} row */
+const confidence = ({ sureness }) => h("span", { class: "soft small" }, percent(sureness, 0));
+
+/**
+ * A photo that shows on a click where the model saw a class.
+ * @param {string} path
+ * @param {string} className
+ * @param {string} predictedName
+ */
+function heatButton(path, className, predictedName) {
+  const picture = photo(path, `A photo of ${className}`);
+  let showsHeat = false;
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "thumb",
+      "aria-pressed": "false",
+      "aria-label": `A photo of ${className}; show where ${predictedName} was seen`,
+      onclick: ({ currentTarget }) => {
+        showsHeat = !showsHeat;
+        picture.src = showsHeat ? `${path}?${query({ class_name: predictedName })}` : path;
+        currentTarget.setAttribute("aria-pressed", String(showsHeat));
+      },
+    },
+    picture,
+  );
+}
+
+/** @param {ClassFigures[]} classes */
+function classTable(classes) {
+  const rows = classes.map((figures) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, figures.class_name),
+      h("td", {}, count(figures.num_images)),
+      h("td", {}, figures.recall ? percent(figures.recall.value) : "–"),
+      h("td", {}, figures.precision === null ? "–" : percent(figures.precision)),
+      h("td", {}, figures.f1 === null ? "–" : percent(figures.f1)),
+    ),
+  );
+  const head = tableHead(["Class", "Photos", "Found", "Right when said", "F1"]);
+  return card("Each class", h("div", { class: "scroll" }, h("table", {}, head, h("tbody", {}, rows))));
+}

@@ -1,0 +1,93 @@
+// Runs and their figures as texts.
+
+/** @import { FinishedRun, History, OtherRun } from "./types.js" */
+
+/**
+ * @param {FinishedRun | OtherRun} run
+ * @returns {run is FinishedRun}
+ */
+export const isFinished = (run) => run.status === "finished";
+
+/**
+ * @param {FinishedRun | OtherRun} run
+ * @returns {run is OtherRun}
+ */
+export const isUnfinishedRun = (run) => run.status !== "finished";
+
+/** @type {{ [verdict: string]: string }} */
+const VERDICTS = {
+  first: "The first of its kind",
+  better: "Better than the champion",
+  worse: "Worse than the champion",
+  "cannot tell": "As good as the champion, as far as these photos tell",
+  "not comparable": "Not comparable with the champion",
+};
+
+/**
+ * The verdict of the quality gate.
+ * @param {{ verdict: string, champion: unknown }} gate
+ */
+export const verdictText = ({ verdict, champion }) =>
+  verdict === "worse" && !champion ? "Below what was asked for" : VERDICTS[verdict];
+
+const MAX_VALUE_LENGTH = 400;
+/** @type {{ [text: string]: string }} */
+const PYTHON_WORDS = { None: "–", True: "yes", False: "no" };
+
+/**
+ * The value of a param in words.
+ * @param {string} text As Python prints it.
+ */
+export const plainValue = (text) => PYTHON_WORDS[text] ?? text.slice(0, MAX_VALUE_LENGTH);
+
+/**
+ * The parts of a dotted key; a narrow column breaks between them.
+ * @param {string} key
+ */
+export const keyParts = (key) => key.split(/(?<=[._])/);
+
+const NUM_LEVELS = 5;
+
+/**
+ * The levels of colour of a confusion matrix, by the share of the photos of each class: 0 for none, else 1 to 5.
+ * @param {number[][]} matrix One row for each class.
+ */
+export function colourLevels(matrix) {
+  return matrix.map((row) => {
+    const total = Math.max(
+      1,
+      row.reduce((sum, number) => sum + number, 0),
+    );
+    return row.map((number) => (number ? Math.max(1, Math.ceil((number / total) * NUM_LEVELS)) : 0));
+  });
+}
+
+/**
+ * How many runs can be compared.
+ * @param {number} number
+ */
+export const canCompare = (number) => number >= 2 && number <= 6;
+
+/**
+ * Whether all runs were made of the same photos.
+ * @param {FinishedRun[]} runs
+ */
+export const haveSameData = (runs) => new Set(runs.map((run) => run.fingerprint)).size === 1;
+
+/**
+ * The lines of loss and accuracy of a training.
+ * @param {History} history
+ * @returns {{ loss: import("../elements/chart.js").Series[], accuracy: import("../elements/chart.js").Series[] }}
+ */
+export function learningCurves(history) {
+  return {
+    loss: [
+      { name: "training", kind: "train", values: history.loss ?? [] },
+      { name: "validation", kind: "validation", values: history.val_loss ?? [] },
+    ],
+    accuracy: [
+      { name: "training", kind: "train", values: history.accuracy ?? [] },
+      { name: "validation", kind: "validation", values: history.val_accuracy ?? [] },
+    ],
+  };
+}

@@ -1,0 +1,87 @@
+// The shapes of what the server sends about runs: for the type checker alone, no browser loads this file.
+
+/** @import { CurveName, Interval, Json } from "../client/types.js" */
+
+/**
+ * @typedef {object} FinishedRun
+ * @property {string} run_id
+ * @property {"finished"} status
+ * @property {string} started
+ * @property {string} data
+ * @property {string} fingerprint
+ * @property {string} model
+ * @property {number} num_parameters
+ * @property {{ accuracy: Interval }} validation
+ * @property {{ accuracy: Interval }} test
+ * @property {string} verdict
+ * @property {string[]} reasons
+ * @property {boolean} promoted
+ * @property {number} seconds
+ */
+
+/** @typedef {{ run_id: string, status: "running" | "failed" | "killed", error: string | null }} OtherRun */
+/** @typedef {{ data: string, sentence: string, runs: string[] }} Board */
+/** @typedef {{ runs: (FinishedRun | OtherRun)[], boards: Board[], packages: string[] }} RunsAnswer */
+
+/** @typedef {Partial<Record<CurveName, number[]>>} History */
+
+/**
+ * @typedef {object} ClassFigures
+ * @property {string} class_name
+ * @property {number} num_images
+ * @property {Interval | null} recall
+ * @property {number | null} precision
+ * @property {number | null} f1
+ */
+
+/**
+ * @typedef {object} TestFigures
+ * @property {Interval} accuracy
+ * @property {Interval} macro_f1
+ * @property {number} num_images
+ * @property {number[][]} confusion_matrix
+ * @property {ClassFigures[]} per_class
+ */
+
+/**
+ * @typedef {object} RunSummary
+ * @property {{ name: string, num_parameters: number, best_epoch: number, epochs_run: number }} model
+ * @property {{ name: string, num_classes: number }} dataset
+ * @property {{ accuracy: Interval }} validation
+ * @property {{ total: number }} seconds
+ */
+
+/**
+ * @typedef {object} RunView
+ * @property {RunSummary} summary
+ * @property {{ verdict: string, champion: Json, reasons: string[] }} gate
+ * @property {TestFigures} test
+ * @property {string[]} class_names
+ * @property {number | null} latency_ms
+ * @property {number | null} size_bytes
+ * @property {number | null} label_errors
+ * @property {History | null} history
+ * @property {string} params
+ * @property {{ promoted: boolean, promotion_reason: string } | null} deployment
+ */
+
+/** @typedef {{ image_id: string, sureness: number }} CellPhoto */
+
+/**
+ * @typedef {object} RunComparison
+ * @property {FinishedRun[]} runs
+ * @property {{ key: string, values: string[] }[]} params The params that differ.
+ * @property {(History | null)[]} histories
+ */
+
+/** @typedef {{ pick: string, reason: string, left_out: string[] }} PickOutput */
+
+/**
+ * @typedef {object} Prediction
+ * @property {string} label
+ * @property {boolean} abstained
+ * @property {number | null} unfamiliar Above 1 the photo is unlike the training photos.
+ * @property {[className: string, share: number][]} probabilities
+ */
+
+export {};

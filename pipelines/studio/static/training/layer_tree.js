@@ -1,0 +1,103 @@
+// The layers of the model as a tree of check boxes: whole blocks or single layers.
+
+import { get } from "../client/api.js";
+import { changeParams, on, paramValue } from "../client/state.js";
+import { h } from "../elements/dom.js";
+import { plural } from "../elements/format.js";
+import { customNames, groupLayers, selectLayers } from "./layer_selection.js";
+
+/** @import { LayersAnswer, NamedLayer } from "../model/types.js" */
+
+/** @param {string} text */
+const hint = (text) => h("p", { class: "soft small" }, text);
+
+/**
+ * Shows the tree, as soon as the layers are known.
+ * @param {HTMLElement} panel
+ */
+export async function showLayerTree(panel) {
+  const customLayers = paramValue("train.model.layers");
+  if (customLayers) {
+    const names = customNames(customLayers);
+    const help = "Give the layers names on the screen Model; then they can be chosen here.";
+    panel.replaceChildren(names.length ? tree(names.map((name) => [name, name])) : hint(help));
+    return;
+  }
+  /** @type {LayersAnswer} */
+  const answer = await get("/api/model/layers");
+  if (answer.state === "done") {
+    panel.replaceChildren(tree(answer.layers));
+    return;
+  }
+  if (answer.state === "none") {
+    panel.replaceChildren(
+      hint("The names are known for pretrained networks and for your own; choose one on the screen Model."),
+    );
+    return;
+  }
+  panel.replaceChildren(answer.error ? h("p", { class: "fault" }, answer.error) : reading());
+  const stopListening = on("jobs", () => {
+    stopListening();
+    return panel.isConnected ? showLayerTree(panel) : null;
+  });
+}
+
+function reading() {
+  const bar = h("progress", { "aria-label": "The layers are read" });
+  return h("div", {}, bar, hint("The layers of this network are read once …"));
+}
+
+/** @param {NamedLayer[]} layers */
+function tree(layers) {
+  const names = layers.map(([name]) => name);
+  const trainable = paramValue("train.trainable");
+  const selection = selectLayers(Array.isArray(trainable) ? trainable : [], names);
+  const keep = () => {
+    const selected = names.filter((name) => selection.has(name));
+    changeParams(selected.length ? { "train.trainable": selected } : {}, selected.length ? [] : ["train.trainable"]);
+  };
+  const blocks = [...groupLayers(layers)].map(([group, members]) => blockItem(group, members, selection, keep));
+  return h("ul", { class: "tree plain", "aria-label": "Layers that learn" }, blocks);
+}
+
+/**
+ * @param {string} group
+ * @param {string[]} names
+ * @param {Set<string>} selection Is changed.
+ * @param {() => void} keep
+ */
+function blockItem(group, names, selection, keep) {
+  /**
+   * @param {string} name
+   * @param {boolean} isSelected
+   */
+  const set = (name, isSelected) => (isSelected ? selection.add(name) : selection.delete(name));
+  const boxes = names.map((name) => {
+    const box = h("input", { type: "checkbox", checked: selection.has(name) });
+    box.addEventListener("change", () => {
+      set(name, box.checked);
+      showWhole();
+      keep();
+    });
+    return box;
+  });
+  const whole = h("input", { type: "checkbox" });
+  whole.addEventListener("change", () => {
+    boxes.forEach((box, position) => {
+      box.checked = whole.checked;
+      set(names[position], whole.checked);
+    });
+    showWhole();
+    keep();
+  });
+  const showWhole = () => {
+    const numChecked = boxes.filter((box) => box.checked).length;
+    whole.checked = numChecked === boxes.length;
+    whole.indeterminate = numChecked > 0 && numChecked < boxes.length;
+  };
+  showWhole();
+  if (names.length === 1) return h("li", {}, h("label", {}, boxes[0], ` ${names[0]}`));
+  const title = h("label", {}, whole, ` ${group} `, h("span", { class: "soft small" }, plural(names.length, "layer")));
+  const items = names.map((name, position) => h("li", {}, h("label", {}, boxes[position], ` ${name}`)));
+  return h("li", {}, h("details", {}, h("summary", {}, title), h("ul", { class: "plain" }, items)));
+}

@@ -1,0 +1,38 @@
+// Edits of `train.phases`; each returns a new list.
+
+/** @import { Phase } from "../client/types.js" */
+
+/** @type {Phase[]} */
+export const TWO_PHASES = [
+  { trainable: "head", epochs: 3 },
+  { trainable: "last 20", epochs: 8, optimizer: "adamw", learning_rate: 0.0003, warmup_epochs: 1 },
+];
+
+/**
+ * Adds a phase at the end.
+ * @param {Phase[]} phases
+ * @returns {Phase[]}
+ */
+export const withAnotherPhase = (phases) => [...phases, { trainable: "all", epochs: 5, learning_rate: 0.0001 }];
+
+/**
+ * Removes the phase at a position.
+ * @param {Phase[]} phases
+ * @param {number} position
+ */
+export const withoutPhase = (phases, position) => phases.filter((_, other) => other !== position);
+
+/**
+ * Sets a value of one phase as a person typed it; an empty text removes it.
+ * @param {Phase[]} phases
+ * @param {number} position
+ * @param {string} key
+ * @param {string} text Without spaces around it.
+ * @param {boolean} isNumber
+ */
+export function withPhaseValue(phases, position, key, text, isNumber) {
+  const changed = structuredClone(phases);
+  if (text === "") delete changed[position][key];
+  else changed[position][key] = isNumber ? Number(text) : text;
+  return changed;
+}

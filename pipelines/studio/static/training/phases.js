@@ -1,0 +1,97 @@
+// Phases: stretches of training, each with its own layers, length and learning rate.
+
+import { changeParams, paramValue, state } from "../client/state.js";
+import { actionButton, card, field, h } from "../elements/dom.js";
+import { TWO_PHASES, withAnotherPhase, withoutPhase, withPhaseValue } from "./phase_list.js";
+
+/** @import { Phase } from "../client/types.js" */
+
+const FIELDS = [
+  { key: "trainable", label: "Layers", placeholder: "as above", type: "text" },
+  { key: "epochs", label: "Epochs", placeholder: "as above", type: "number" },
+  { key: "learning_rate", label: "Learning rate", placeholder: "as above", type: "number" },
+  { key: "optimizer", label: "Optimizer", placeholder: "as above", type: "text" },
+  { key: "warmup_epochs", label: "Warm-up", placeholder: "0", type: "number" },
+];
+
+/** The card of the phases. */
+export function phasesCard() {
+  const body = h("div", { class: "phases" });
+  /** @param {Phase[]} phases */
+  const keep = async (phases) => {
+    await changeParams(phases.length ? { "train.phases": phases } : {}, phases.length ? [] : ["train.phases"]);
+    draw();
+  };
+  const draw = () => {
+    const phases = paramValue("train.phases");
+    body.replaceChildren(...(Array.isArray(phases) ? phaseList(phases, keep) : onePhase(keep)));
+  };
+  draw();
+  return card("Phases", body);
+}
+
+/** @param {(phases: Phase[]) => Promise<void>} keep */
+function onePhase(keep) {
+  const help =
+    "One phase, with the values above. With a pretrained model two are better: the head first, then its last layers, " +
+    "slowly.";
+  const attributes = { class: "button small", id: "two-phases" };
+  return [h("p", { class: "soft" }, help), actionButton("Make two phases", () => keep(TWO_PHASES), attributes)];
+}
+
+/**
+ * @param {Phase[]} phases
+ * @param {(phases: Phase[]) => Promise<void>} keep
+ */
+function phaseList(phases, keep) {
+  const help = "Layers are head, all, last 20, from NAME, or none; what is left empty is as above.";
+  const items = phases.map((phase, position) => {
+    /**
+     * @param {string} key
+     * @param {string} text
+     * @param {boolean} isNumber
+     */
+    const set = (key, text, isNumber) => keep(withPhaseValue(phases, position, key, text, isNumber));
+    return phaseItem(phase, position, set, () => keep(withoutPhase(phases, position)));
+  });
+  const faults = state.draft.faults.filter(({ where }) => where.startsWith("train.phases"));
+  const another = actionButton("Another phase", () => keep(withAnotherPhase(phases)), { class: "button small" });
+  return [
+    h("p", { class: "soft small" }, help),
+    h("ol", { class: "layers" }, items),
+    ...faults.map(({ where, what }) => h("p", { class: "fault small", role: "alert" }, `${where}: ${what}`)),
+    h(
+      "div",
+      { class: "row" },
+      another,
+      actionButton("One phase again", () => keep([]), { class: "link" }),
+    ),
+  ];
+}
+
+/**
+ * @param {Phase} phase
+ * @param {number} position
+ * @param {(key: string, text: string, isNumber: boolean) => unknown} set
+ * @param {() => unknown} remove
+ */
+function phaseItem(phase, position, set, remove) {
+  const number = position + 1;
+  const label = `Remove phase ${number}`;
+  const fields = FIELDS.map(({ key, label: name, placeholder, type }) => {
+    const onchange = (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) =>
+      set(key, currentTarget.value.trim(), type === "number");
+    return field(name, h("input", { type, step: "any", value: phase[key] ?? "", placeholder, onchange }));
+  });
+  return h(
+    "li",
+    { class: "layer phase" },
+    h(
+      "div",
+      { class: "row between" },
+      h("b", {}, `Phase ${number}`),
+      h("button", { type: "button", class: "icon", "aria-label": label, onclick: remove }, "×"),
+    ),
+    h("div", { class: "fields" }, fields),
+  );
+}

@@ -1,0 +1,47 @@
+// Which layers learn.
+
+import { card, field, h, select, showProblem } from "../elements/dom.js";
+import { parseTrainable } from "./layer_selection.js";
+import { showLayerTree } from "./layer_tree.js";
+import { currentValue, setParam } from "./setting.js";
+
+const DEFAULT_LAST = 20;
+
+/** The card of `train.trainable`. */
+export function trainableCard() {
+  const value = currentValue("train.trainable");
+  const { word, rest } = parseTrainable(value);
+  const tree = h("div", {});
+  const number = h("input", {
+    type: "number",
+    min: 1,
+    value: word === "last" ? (rest ?? "") : DEFAULT_LAST,
+    "aria-label": "How many layers",
+    onchange: () => choose("last"),
+  });
+  /** @param {string} choice */
+  const choose = async (choice) => {
+    number.hidden = choice !== "last";
+    if (choice === "names") {
+      await showLayerTree(tree);
+      return;
+    }
+    tree.replaceChildren();
+    await setParam("train.trainable", choice === "last" ? `last ${number.value}` : choice);
+  };
+  number.hidden = word !== "last";
+  /** @type {[string, string][]} */
+  const options = [
+    ["auto", "What is right for the model (proposed)"],
+    ["head", "Only what is new"],
+    ["all", "Everything"],
+    ["last", "The last layers"],
+    ["names", "Layers that I choose"],
+    ["none", "Nothing: as it is"],
+  ];
+  if (!options.some(([key]) => key === word)) options.push([word, String(value)]);
+  if (word === "names") showLayerTree(tree).catch(showProblem);
+  const help = "Frozen layers keep what they know, and are computed once for all epochs.";
+  const layers = field("Layers", select(options, word, choose, { id: "trainable" }), help, true);
+  return card("Which layers learn", h("div", { class: "fields" }, layers, number), tree);
+}

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import { KeyNeededError, refusal, request, waitMilliseconds } from "../../../../components/deploy/page/client.js";
+import * as facts from "../../../../components/deploy/page/facts.js";
+import * as predictions from "../../../../components/deploy/page/predictions.js";
+
+/** @import { ModelCard } from "../../../../components/deploy/page/types.js" */
+
+const MIB = 2 ** 20;
+
+/** @param {number[]} sizes */
+const queueOf = (sizes) => sizes.map((size) => ({ file: { size } }));
+
+test("a batch holds at most eight photos and 24 MiB, and always one", () => {
+  for (const [sizes, expected] of /** @type {[number[], number[]][]} */ ([
+    [Array(20).fill(1), [8, 8, 4]],
+    [[24 * MIB], [1]],
+    [
+      [12 * MIB, 12 * MIB, 1],
+      [2, 1],
+    ],
+    [
+      [12 * MIB, 12 * MIB + 1],
+      [1, 1],
+    ],
+    [
+      [100 * MIB, 100 * MIB],
+      [1, 1],
+    ],
+    [[], [0]],
+  ])) {
+    const queue = queueOf(sizes);
+    for (const number of expected) assert.equal(predictions.takeBatch(queue).length, number);
+    assert.equal(queue.length, 0);
+  }
+});
+
+test("a batch is taken from the front in order", () => {
+  const queue = queueOf([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const sizes = predictions.takeBatch(queue).map((entry) => entry.file.size);
+  assert.deepEqual(sizes, [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.equal(queue[0].file.size, 9);
+});
+
+test("the progress is counted to its end", () => {
+  assert.equal(predictions.progressText(0, 1), "0 of 1 photo answered …");
+  assert.equal(predictions.progressText(3, 4), "3 of 4 photos answered …");
+  assert.equal(predictions.progressText(1, 1), "1 photo answered.");
+});
+
+test("no answer is certain", () => {
+  assert.equal(predictions.probability(1), "> 99.9 %");
+  assert.equal(predictions.probability(0.99951), "> 99.9 %");
+  assert.equal(predictions.probability(0.9994), "99.9 %");
+  assert.equal(predictions.probability(0), "0.0 %");
+});
+
+test("doubts are said, and only when there are some", () => {
+  const sure = { id: "1", label: "cat", abstained: false, unfamiliar: 1, probabilities: [] };
+  assert.deepEqual(predictions.wordingOf(sure), { verdict: "cat", doubts: [] });
+  assert.deepEqual(predictions.wordingOf({ ...sure, unfamiliar: null }).doubts, []);
+  const unsure = predictions.wordingOf({ ...sure, abstained: true, unfamiliar: 1.001 });
+  assert.equal(unsure.verdict, "Unsure: perhaps cat");
+  assert.equal(unsure.doubts.length, 2);
+});
+
+/** @type {ModelCard} */
+const MODEL = {
+  tag: "colours:abc123",
+  class_names: ["red", "green"],
+  model: "small cnn",
+  precision: "int8",
+  test: {
+    accuracy: { value: 0.9, low: 0.844, high: 0.946 },
+    macro_f1: { value: 0.89, low: 0.8, high: 0.95 },
+    num_images: 1200,
+  },
+  verdict: "first",
+  calibrated: true,
+  abstention: { threshold: 0.6 },
+  explanation: "occlusion",
+  predictions_logged: false,
+  lineage: {
+    dataset_fingerprint: "0123456789abcdef0123",
+    source: { dvc: null, git_revision: "0123456789abcdef-dirty" },
+    mlflow_run_id: null,
+  },
+};
+
+test("a model is described by its test figures", () => {
+  assert.equal(facts.nameOf(MODEL), "colours");
+  assert.match(facts.expectation(MODEL), /^Tells 2 classes apart. Expect 84 to 95 right answers in a hundred photos /);
+  const texts = new Map(facts.factsOf(MODEL).map(({ term, text }) => [term, text]));
+  assert.equal(texts.get("Network"), "small cnn, in int8");
+  assert.equal(texts.get("Test photos"), "1,200");
+  assert.equal(texts.get("Says that it is unsure"), "below 60.0 %");
+  assert.equal(texts.get("Data"), "0123456789abcdef");
+  assert.equal(texts.get("Git revision"), "0123456789ab-dirty");
+  assert.ok(!texts.has("MLflow run") && !texts.has("DVC hash"));
+});
+
+test("a model without evaluation claims nothing", () => {
+  const model = { ...MODEL, test: null, verdict: null, model: null, abstention: null };
+  assert.equal(facts.expectation(model), "Tells 2 classes apart. It was not evaluated.");
+  const terms = facts.factsOf(model).map(({ term }) => term);
+  assert.deepEqual(terms, ["Confidence", "Shows where by", "Bento", "Data", "Git revision"]);
+});
+
+test("a threshold of zero never withholds an answer", () => {
+  const texts = facts.factsOf({ ...MODEL, abstention: { threshold: 0 } }).map(({ text }) => text);
+  assert.ok(texts.includes("never: all its answers are good enough"));
+});
+
+test("only the hash of a revision is shortened", () => {
+  assert.equal(facts.shortRevision("0123456789abcdef0123456789abcdef01234567"), "0123456789ab");
+  assert.equal(facts.shortRevision("v1.2"), "v1.2");
+});
+
+/**
+ * Answers one request after another with these statuses, while a test runs.
+ * @param {number[]} statuses
+ * @param {(url: string, keys: (string | string[] | undefined)[]) => Promise<void>} work
+ */
+async function serving(statuses, work) {
+  /** @type {(string | string[] | undefined)[]} */
+  const keys = [];
+  const server = createServer((incoming, response) => {
+    keys.push(incoming.headers["x-api-key"]);
+    response.writeHead(statuses.shift() ?? 500).end("{}");
+  }).listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  try {
+    await work(`http://127.0.0.1:${port}/model`, keys);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+    sessionStorage.clear();
+  }
+}
+
+test("the key of the tab is sent, and a refused one is asked for again", async () => {
+  await serving([200, 200, 401], async (url, keys) => {
+    await request(url);
+    sessionStorage.setItem("key", "secret");
+    assert.equal((await request(url)).status, 200);
+    assert.deepEqual(keys, [undefined, "secret"]);
+    await assert.rejects(request(url), KeyNeededError);
+  });
+});
+
+test("a service that is not ready is asked again, and other refusals are answers", async () => {
+  await serving([503, 200, 422], async (url, keys) => {
+    assert.equal((await request(url)).status, 200);
+    assert.equal(keys.length, 2);
+    assert.equal((await request(url)).status, 422);
+  });
+});
+
+test("each wait is twice as long as the one before", () => {
+  assert.deepEqual([0, 1, 5].map(waitMilliseconds), [500, 1000, 16000]);
+});
+
+test("a service that is gone is named", async () => {
+  let address = "";
+  await serving([], async (url) => {
+    address = url;
+  });
+  await assert.rejects(request(address), { message: "The service cannot be reached. Try again in a moment." });
+});
+
+test("a refusal says what the service said, or its status", () => {
+  assert.equal(refusal({ error: { message: "No photo." } }, 422).message, "No photo.");
+  assert.equal(refusal({}, 500).message, "The service answered 500.");
+});

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RequestError } from "../../../../pipelines/studio/static/client/api.js";
+import * as decisions from "../../../../pipelines/studio/static/data/decisions.js";
+import { uploadAll } from "../../../../pipelines/studio/static/data/upload_queue.js";
+import { withOriginal } from "../../../../pipelines/studio/static/data/versions.js";
+
+/**
+ * @param {number} number
+ * @param {string} content
+ */
+const files = (number, content = "photo") =>
+  Array.from({ length: number }, (_, position) => new File([content], `${position}.jpg`));
+
+test("a decision is kept, changed and taken back", () => {
+  /** @type {Map<string, string | null>} */
+  const kept = new Map();
+  assert.equal(decisions.choiceOf(kept, "a/1.jpg"), "");
+  decisions.decide(kept, "a/1.jpg", "=-");
+  assert.equal(kept.get("a/1.jpg"), "-", "a class may be called as the sign for leaving out");
+  assert.equal(decisions.choiceOf(kept, "a/1.jpg"), "=-");
+  decisions.decide(kept, "a/1.jpg", "-");
+  assert.equal(kept.get("a/1.jpg"), null);
+  assert.equal(decisions.choiceOf(kept, "a/1.jpg"), "-");
+  decisions.decide(kept, "a/1.jpg", "");
+  assert.equal(kept.size, 0);
+});
+
+test("a photo can become each class but its own", () => {
+  const keys = decisions.choicesFor(["cat", "dog", ""], "dog").map(([key]) => key);
+  assert.deepEqual(keys, ["", "-", "=cat", "="]);
+});
+
+test("photos are counted by split and by class", () => {
+  const counts = { train: { cat: 8, dog: 4 }, validation: { cat: 1, dog: 0 }, test: { cat: 0, dog: 2 } };
+  const info = { counts, num_kept: 15, num_files: 15, findings: [] };
+  assert.deepEqual(decisions.splitTotals(info), [12, 1, 2]);
+  assert.deepEqual(decisions.classTotals(info), [
+    { name: "cat", counts: [8, 1, 0], total: 9 },
+    { name: "dog", counts: [4, 0, 2], total: 6 },
+  ]);
+  const empty = { counts: { train: {}, validation: {}, test: {} }, num_kept: 0, num_files: 0, findings: [] };
+  assert.deepEqual(decisions.splitTotals(empty), [0, 0, 0]);
+  assert.deepEqual(decisions.classTotals(empty), []);
+});
+
+test("files are uploaded a few at a time, each once and none that is empty", async () => {
+  let numActive = 0;
+  let maxActive = 0;
+  /** @type {string[]} */
+  const names = [];
+  /** @type {number[]} */
+  const progress = [];
+  const upload = async (/** @type {File} */ file) => {
+    numActive += 1;
+    maxActive = Math.max(maxActive, numActive);
+    await new Promise((done) => setTimeout(done, 1));
+    names.push(file.name);
+    numActive -= 1;
+  };
+  const result = await uploadAll([...files(25), new File([], "empty.jpg")], upload, (done) => progress.push(done));
+  assert.deepEqual(result, { numDone: 25, failures: [] });
+  assert.equal(maxActive, 4);
+  assert.equal(new Set(names).size, 25);
+  assert.ok(!names.includes("empty.jpg"));
+  assert.deepEqual(
+    progress,
+    Array.from({ length: 25 }, (_, position) => position + 1),
+  );
+});
+
+test("a refused file does not stop the others", async () => {
+  const upload = async (/** @type {File} */ file) => {
+    if (file.name === "3.jpg") throw new RequestError("It is no photo.", 422);
+  };
+  const result = await uploadAll(files(9), upload, () => undefined);
+  assert.deepEqual(result, { numDone: 9, failures: ["3.jpg: It is no photo."] });
+});
+
+for (const status of [0, 507]) {
+  test(`uploads stop after status ${status}`, async () => {
+    const upload = async () => {
+      throw new RequestError("No room.", status);
+    };
+    const { numDone, failures } = await uploadAll(files(100), upload, () => undefined);
+    assert.equal(numDone, 4, "those that were on the way");
+    assert.equal(failures.length, 4);
+  });
+}
+
+test("no files are uploaded at once", async () => {
+  assert.deepEqual(await uploadAll([], assert.fail, assert.fail), { numDone: 0, failures: [] });
+});
+
+test("the original data are the first version", () => {
+  const second = { number: 2, uri: "/v2", origin: "/photos", what: "2 left out", created: "", num_photos: 9 };
+  assert.deepEqual(
+    withOriginal([second]).map(({ number, uri }) => [number, uri]),
+    [
+      [1, "/photos"],
+      [2, "/v2"],
+    ],
+  );
+});

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as format from "../../../../pipelines/studio/static/elements/format.js";
+
+/**
+ * @template Value
+ * @param {(value: Value) => string} write
+ * @param {[Value, string][]} examples
+ */
+function examplesOf(write, examples) {
+  for (const [value, text] of examples) assert.equal(write(value), text, `of ${value}`);
+}
+
+test("whole numbers have separators, and nouns their plural", () => {
+  examplesOf(format.count, [
+    [0, "0"],
+    [999, "999"],
+    [1000, "1,000"],
+    [-1234567, "-1,234,567"],
+  ]);
+  assert.equal(format.plural(0, "photo"), "0 photos");
+  assert.equal(format.plural(1, "photo"), "1 photo");
+  assert.equal(format.plural(2000, "class", "classes"), "2,000 classes");
+});
+
+test("only exact shares are written without a digit after the point", () => {
+  examplesOf(format.percent, [
+    [0, "0\u00a0%"],
+    [1, "100\u00a0%"],
+    [0.99999, "100.0\u00a0%"],
+    [0.00001, "0.0\u00a0%"],
+    [0.9876, "98.8\u00a0%"],
+  ]);
+  assert.equal(format.percent(0.5, 0), "50\u00a0%");
+  const interval = { value: 0.9, low: 0.85, high: 1 };
+  assert.equal(format.shareWithRange(interval), "90.0\u00a0% (85.0 to 100)");
+});
+
+test("large numbers change their unit at its boundary", () => {
+  examplesOf(format.short, [
+    [9999, "9,999"],
+    [9999.4, "9,999"],
+    [1e4, "10 k"],
+    [999_999, "1000 k"],
+    [1e6, "1.0 M"],
+    [1e9, "1.0 G"],
+  ]);
+});
+
+test("sizes are never less than a kilobyte", () => {
+  examplesOf(format.bytes, [
+    [0, "1 kB"],
+    [1499, "1 kB"],
+    [1500, "2 kB"],
+    [1e6, "1.0 MB"],
+    [9_999_999, "10.0 MB"],
+    [1e7, "10 MB"],
+    [2.55e9, "2.5 GB"],
+  ]);
+});
+
+test("unknown durations are empty", () => {
+  /** @type {[number | null | undefined, string][]} */
+  const examples = [
+    [null, ""],
+    [undefined, ""],
+    [Number.NaN, ""],
+    [Number.POSITIVE_INFINITY, ""],
+    [0, "0 s"],
+    [89, "89 s"],
+    [90, "2 min"],
+    [5399, "90 min"],
+    [5400, "1.5 h"],
+  ];
+  examplesOf(format.seconds, examples);
+});
+
+test("a time of today has no date", () => {
+  const now = new Date(2026, 4, 17, 12, 0);
+  const morning = new Date(2026, 4, 17, 8, 5).getTime() / 1000;
+  assert.equal(format.dateTime(morning, now), "08:05");
+  assert.equal(format.dateTime("2026-05-16T23:59:00", now), "16 May 2026, 23:59");
+});
+
+test("photos have two sides", () => {
+  assert.equal(format.sides(96), "96 × 96");
+  assert.equal(format.sides([96, 128]), "96 × 128");
+});
+
+test("rounded numbers have no trailing zeros", () => {
+  assert.equal(format.roundTo(0.000123456, 2), 0.00012);
+  assert.equal(String(format.roundTo(0.1, 3)), "0.1");
+  assert.equal(format.roundTo(1234, 2), 1200);
+});

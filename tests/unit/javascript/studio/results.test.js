@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as runs from "../../../../pipelines/studio/static/results/runs.js";
+
+test("the colours of a confusion matrix follow the share of each class", () => {
+  assert.deepEqual(
+    runs.colourLevels([
+      [100, 0, 1],
+      [0, 0, 0],
+      [20, 20, 60],
+    ]),
+    [
+      [5, 0, 1],
+      [0, 0, 0],
+      [1, 1, 3],
+    ],
+  );
+  assert.deepEqual(runs.colourLevels([]), []);
+});
+
+test("a failed run below the threshold is not called worse than a champion that is not there", () => {
+  assert.equal(runs.verdictText({ verdict: "worse", champion: null }), "Below what was asked for");
+  assert.equal(runs.verdictText({ verdict: "worse", champion: {} }), "Worse than the champion");
+  assert.equal(runs.verdictText({ verdict: "first", champion: null }), "The first of its kind");
+});
+
+test("two to six runs are compared", () => {
+  assert.deepEqual([1, 2, 6, 7].map(runs.canCompare), [false, true, true, false]);
+});
+
+test("Python's words are put plainly, and long values are cut", () => {
+  assert.equal(runs.plainValue("None"), "–");
+  assert.equal(runs.plainValue("False"), "no");
+  assert.equal(runs.plainValue("0"), "0");
+  assert.equal(runs.plainValue("x".repeat(401)).length, 400);
+});
+
+test("a key is broken after its dots and underscores", () => {
+  assert.deepEqual(runs.keyParts("train.batch_size"), ["train.", "batch_", "size"]);
+  assert.deepEqual(runs.keyParts("seed"), ["seed"]);
+});
+
+test("a history without a curve is drawn empty", () => {
+  const { loss, accuracy } = runs.learningCurves({ loss: [2, 1] });
+  assert.deepEqual(
+    [...loss, ...accuracy].map((line) => line.values),
+    [[2, 1], [], [], []],
+  );
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { summary } from "../../../../pipelines/studio/static/elements/chart.js";
+import * as scale from "../../../../pipelines/studio/static/elements/scale.js";
+
+test("ticks are round and enclose the range", () => {
+  for (const [low, high, expected] of [
+    [0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]],
+    [0, 2.5, [0, 0.5, 1, 1.5, 2, 2.5]],
+    [0.83, 1, [0.8, 0.85, 0.9, 0.95, 1]],
+    [0, 0.000021, [0, 0.000005, 0.00001, 0.000015, 0.00002, 0.000025]],
+    [0, 7e8, [0, 2e8, 4e8, 6e8, 8e8]],
+  ]) {
+    const { ticks } = scale.roundScale(Number(low), Number(high));
+    const rounded = ticks.map((tick) => Number(tick.toPrecision(6)));
+    assert.deepEqual(rounded, expected);
+  }
+});
+
+test("every range gets two ticks at least, and few", () => {
+  for (let exponent = -6; exponent <= 6; exponent += 1) {
+    for (const factor of [1, 1.3, 2, 4.99, 5, 7, 9.99]) {
+      const high = factor * 10 ** exponent;
+      const { ticks, step } = scale.roundScale(0, high);
+      assert.ok(ticks.length >= 2 && ticks.length <= 7, `${ticks.length} ticks up to ${high}`);
+      assert.ok(ticks[0] <= 0 && ticks[ticks.length - 1] >= high * (1 - 1e-6), `up to ${high}`);
+      assert.ok(step > 0);
+    }
+  }
+});
+
+test("shares are drawn up to 1, and other values from 0", () => {
+  assert.deepEqual(scale.valueRange([0.8, 0.9], true), [0.8, 1]);
+  assert.deepEqual(scale.valueRange([0.8, 3], false), [0, 3]);
+  assert.deepEqual(scale.valueRange([-1, -2], false), [0, 1]);
+});
+
+test("a range of one value, or of none, is drawn from 0 to 1", () => {
+  for (const [values, isShare] of [
+    [[], true],
+    [[], false],
+    [[1, 1], true],
+    [[0], false],
+  ]) {
+    assert.deepEqual(scale.valueRange(/** @type {number[]} */ (values), Boolean(isShare)), [0, 1]);
+  }
+});
+
+test("a step is written with the digits that it needs", () => {
+  for (const [step, digits] of [
+    [1, 0],
+    [20, 0],
+    [0.5, 1],
+    [0.1, 1],
+    [0.05, 2],
+    [0.001, 3],
+  ]) {
+    assert.equal(scale.digitsOf(step), digits, `of ${step}`);
+  }
+});
+
+test("values have a digit more than ticks, at least two and at most six", () => {
+  const { value, tick } = scale.formatsOf(0.05, false);
+  assert.equal(value(0.12345), "0.123");
+  assert.equal(tick(0.05), "0.05");
+  assert.equal(scale.formatsOf(10, false).value(3), "3.00");
+  assert.equal(scale.formatsOf(1e-9, false).value(1e-9), "0.000000");
+  assert.equal(scale.formatsOf(0.005, true).tick(0.985), "98.5\u00a0%");
+  assert.equal(scale.formatsOf(0.05, true).tick(0.95), "95\u00a0%");
+});
+
+test("places lie between the edges, also where they are turned round", () => {
+  assert.equal(scale.place(0, [0, 10], [62, 548]), 62);
+  assert.equal(scale.place(10, [0, 10], [62, 548]), 548);
+  assert.equal(scale.place(1, [0, 1], [210, 12]), 12);
+  assert.equal(scale.place(5, [5, 5], [62, 548]), 62);
+});
+
+test("a chart is summed up for people who cannot see it", () => {
+  const formats = scale.formatsOf(0.1, false);
+  const series = [
+    { name: "training", kind: "train", values: [2, 1, 0.5] },
+    { name: "validation", kind: "validation", values: [] },
+  ];
+  assert.equal(summary("Loss", series, formats), "Loss: training from 2.00 to 0.50 in 3 epochs");
+  assert.equal(summary("Loss", [], formats), "Loss: nothing yet");
+});
