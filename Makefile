@@ -28,7 +28,7 @@ help: ## list the verbs
 
 run: $(READY) ## the whole pipeline on the built-in demo data
 	@$(PY) -m dvc repro --quiet digits
-	@$(PY) -m pipelines.cli run
+	@$(PY) -m pipelines.cli.main run
 
 test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
 	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile
@@ -54,7 +54,7 @@ lint: $(READY) ## format, lint, types, licences, pages
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy components/contract pipelines components/*/component.py
-	@$(PY) -m pipelines.licences
+	@$(PY) -m pipelines.images.licences
 	@$(MAKE) --no-print-directory lint-pages
 
 # The scripts and styles of the pages. Biome does not limit the lines that it cannot break.
@@ -69,13 +69,13 @@ format: $(READY) $(NODE_READY) ## format Python, JavaScript and CSS
 	@biome check --write .
 
 serve: $(READY) ## serve the newest model on port 3000
-	@$(PY) -m pipelines.cli serve
+	@$(PY) -m pipelines.cli.main serve
 
 ui: $(READY) ## the MLflow UI on port 5000
-	@$(PY) -m pipelines.cli ui
+	@$(PY) -m pipelines.cli.main ui
 
 images: $(READY) ## build the container images and print their sizes; BASE_IMAGE=… NETWORK=host
-	@$(PY) -m pipelines.cli images build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) $(if $(NETWORK),--network $(NETWORK))
+	@$(PY) -m pipelines.cli.main images build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) $(if $(NETWORK),--network $(NETWORK))
 
 lock: ## resolve the dependencies anew and write the lock
 	$(COMPILE) pyproject.toml --all-extras --upgrade -o $(LOCK)

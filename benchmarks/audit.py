@@ -11,9 +11,15 @@ from PIL import Image
 
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, by_turns, peak_memory_mb
-from components.contract.image import decode
-from components.preprocess.measure import measure as measure_photo
-from components.preprocess.similar import MIRRORED_RADIUS, RADIUS, candidates, candidates_between, perceptual_hashes
+from components.contract.image.decode import decode
+from components.preprocess.audit.near_duplicates import (
+    MIRRORED_RADIUS,
+    RADIUS,
+    candidates,
+    candidates_between,
+    perceptual_hashes,
+)
+from components.preprocess.image_statistics import measure as measure_photo
 
 SIZE = (224, 224)
 NUM_HASHES = 50_000

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from benchmarks.table import Row, by_turns, peak_memory_mb
-from components.contract.augment import augment, photo_seeds
-from components.contract.train_params import AUGMENTATION_PRESETS
+from components.contract.image.augment import augment, photo_seeds
+from components.contract.params.training import AUGMENTATION_PRESETS
 
 NUM_PHOTOS = 64
 SIDE = 224

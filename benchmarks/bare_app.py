@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from components.deploy.classifier import Classifier
+from components.deploy.service.classifier import Classifier
 
 classifier = Classifier(Path(os.environ["BENTO_SRC"]))
 classifier.warm()

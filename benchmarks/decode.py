@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, by_turns, peak_memory_mb
-from components.contract.image import decode
+from components.contract.image.decode import decode
 
 SIZE = (224, 224)
 

@@ -16,9 +16,9 @@ from benchmarks import served_model
 from benchmarks.load import Load
 from benchmarks.serving import memory_mb
 from benchmarks.table import Row
+from components.deploy.bento.server import serving
 from components.deploy.client import encode_form
-from components.deploy.protocol import MAX_FILES
-from components.deploy.server import serving
+from components.deploy.service.protocol import MAX_FILES
 
 NUM_HONEST = 100
 NUM_FORMS = 2

@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, peak_memory_mb
-from components.contract.dataset import DatasetInfo, Source, SplitName, write_shard
-from components.contract.outputs import write_json
-from components.contract.params import EvaluateParams
+from components.contract.artifacts.dataset import DatasetInfo, Source, SplitName, write_shard
+from components.contract.params.pipeline import EvaluateParams
+from components.contract.system.atomic_files import write_json
 
 SIDE, NUM_CLASSES, FEATURES = 224, 10, 1280
 NUM_PHOTOS: dict[SplitName, int] = {"train": 500, "validation": 341, "test": 372}
@@ -49,7 +49,7 @@ def measure() -> list[Row]:
 
 
 def _write_dataset(dataset_dir: Path) -> DatasetInfo:
-    from components.contract.image import decode
+    from components.contract.image.decode import decode
 
     dataset_dir.mkdir()
     rng = np.random.default_rng(0)
@@ -70,14 +70,14 @@ def _write_dataset(dataset_dir: Path) -> DatasetInfo:
 
 
 def _write_bundle(bundle_dir: Path, info: DatasetInfo) -> None:
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
-    from components.contract.bundle import BundleInfo
-    from components.contract.layers import parse_layer
-    from components.contract.model_params import ModelParams
-    from components.train.architecture import build_network, model_facts
-    from components.train.export import export_network
+    from components.contract.artifacts.bundle import BundleInfo
+    from components.contract.layers.stack import parse_layer
+    from components.contract.params.model import ModelParams
+    from components.train.export.graph import export_network
+    from components.train.network.architecture import build_network, model_facts
 
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dropout": {"rate": 0.2}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from benchmarks.table import Row, by_turns, peak_memory_mb
-from components.contract.runtime import CPU_SETTINGS, Outputs, openvino
-from components.evaluate.explain import maps_of
+from components.contract.inference.graph import CPU_SETTINGS, Outputs, openvino
+from components.evaluate.measure.explain import maps_of
 
 NUM_PHOTOS, SIDE, CHANNELS, NUM_CLASSES = 64, 224, 1280, 10
 LIMIT = 3.0

@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks.table import Row, peak_memory_mb
 
 if TYPE_CHECKING:
-    from components.contract.train_params import TrainParams
-    from components.train.architecture import Network
+    from components.contract.params.training import TrainParams
+    from components.train.network.architecture import Network
 
 NUM_PHOTOS = 512
 SIDE = 224
@@ -31,7 +31,7 @@ def measure() -> list[Row]:
 
     The baseline is plain_fit.py, in processes of its own, by turns with ours.
     """
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
     with tempfile.TemporaryDirectory() as folder:
@@ -50,9 +50,9 @@ def measure() -> list[Row]:
 
 def build_mobilenet() -> "Network":
     """With random weights and a head for NUM_CLASSES."""
-    from components.contract.layers import parse_layer
-    from components.contract.model_params import ModelParams
-    from components.train.architecture import build_network
+    from components.contract.layers.stack import parse_layer
+    from components.contract.params.model import ModelParams
+    from components.train.network.architecture import build_network
 
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dropout": {"rate": 0.2}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
@@ -79,7 +79,7 @@ def _against_plain(
 
 def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
     """The seconds of each but the first, its few validation photos left out."""
-    from components.contract.train_params import TrainParams
+    from components.contract.params.training import TrainParams
 
     params = TrainParams(trainable=trainable, epochs=epochs, augmentation="none", batch_size=BATCH_SIZE,
                          early_stopping=None)  # fmt: skip
@@ -89,10 +89,10 @@ def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
 
 def train(network: "Network", dataset_dir: Path, params: "TrainParams") -> dict[str, list[float]]:
     """Trains on all photos of a data set, and validates on a few of them; gives the figures of each epoch."""
-    from components.contract.dataset import Split, open_split
-    from components.contract.tracking import Run
-    from components.train.opening import Photographs
-    from components.train.phases import train_phases
+    from components.contract.artifacts.dataset import Split, open_split
+    from components.contract.tracking.run import Run
+    from components.train.loop.phases import train_phases
+    from components.train.setup import Photographs
 
     photos = open_split(dataset_dir, "train")
     few = np.arange(NUM_VALIDATED)
@@ -108,8 +108,8 @@ def _plain_epoch(folder: Path, first_trained: str) -> float:
 
 def write_dataset(dataset_dir: Path, num_photos: int = NUM_PHOTOS) -> tuple[np.ndarray, np.ndarray]:
     """A prepared data set of random photos, and the same as arrays: uint8 (n, 224, 224, 3) and int32 (n,)."""
-    from components.contract.dataset import DatasetInfo, Source, write_shard
-    from components.contract.outputs import write_json
+    from components.contract.artifacts.dataset import DatasetInfo, Source, write_shard
+    from components.contract.system.atomic_files import write_json
 
     rng = np.random.default_rng(0)
     photos = rng.integers(0, 256, (num_photos, SIDE, SIDE, 3), dtype=np.uint8)

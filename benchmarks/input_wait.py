@@ -11,7 +11,7 @@ from benchmarks.frozen_backbone import BATCH_SIZE, build_mobilenet, train, write
 from benchmarks.table import Row, peak_memory_mb
 
 if TYPE_CHECKING:
-    from components.train.architecture import Network
+    from components.train.network.architecture import Network
 
 ALLOWED = 0.05
 """Of the time of a step, that it may wait for its batch."""
@@ -22,7 +22,7 @@ WAYS = (("all", "of a whole MobileNetV2", 128, 2), ("from block_13_expand", "of 
 
 def measure() -> list[Row]:
     """Augmentation is `medium`; the first epoch, in which TensorFlow compiles, is left out."""
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
     rows = []
@@ -35,7 +35,7 @@ def measure() -> list[Row]:
 
 
 def _waiting(network: "Network", dataset_dir: Path, trainable: str, what: str, epochs: int) -> Row:
-    from components.contract.train_params import TrainParams
+    from components.contract.params.training import TrainParams
 
     params = TrainParams(trainable=trainable, epochs=epochs + 1, augmentation="medium", batch_size=BATCH_SIZE, views=1,
                          early_stopping=None)  # fmt: skip

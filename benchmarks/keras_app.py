@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from fastapi import FastAPI, File
 
-from components.contract.image import decode
+from components.contract.image.decode import decode
 
 model = keras.saving.load_model(os.environ["KERAS_MODEL"], compile=False)
 height, width = model.input.shape[1:3]

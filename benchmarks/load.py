@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks import served_model
 from benchmarks.table import Row
+from components.deploy.bento.server import serving
 from components.deploy.client import encode_form
-from components.deploy.server import serving
 
 NUM_CLIENTS = 8
 CAPACITY_SECONDS, STEADY_SECONDS, OVERLOAD_SECONDS = 8.0, 180.0, 30.0

@@ -15,7 +15,7 @@ import simplejpeg
 
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, peak_memory_mb
-from components.contract.params import PreprocessParams
+from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.scan import num_cores
 from components.preprocess.step import preprocess
 

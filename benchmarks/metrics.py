@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, log_loss, roc_auc_score
 
 from benchmarks.table import Row, by_turns, peak_memory_mb
-from components.evaluate.metrics import figures
+from components.evaluate.measure.metrics import figures
 
 NUM_PHOTOS = 10_000
 NUM_CLASSES = 10

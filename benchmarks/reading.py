@@ -10,8 +10,8 @@ from PIL import Image
 
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, by_turns, peak_memory_mb
-from components.contract.dataset import open_split
-from components.contract.params import PreprocessParams
+from components.contract.artifacts.dataset import open_split
+from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.step import preprocess
 
 PHOTOS_PER_CLASS = 600

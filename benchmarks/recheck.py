@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, peak_memory_mb
-from components.contract.params import PreprocessParams
+from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.examine import examine
-from components.preprocess.source import Opened, find_photos
-from components.preprocess.store import open_store
+from components.preprocess.sources.source import Opened, find_photos
+from components.preprocess.store.pixel_cache import open_store
 
 NUM_PHOTOS = 10_000
 PARAMS = PreprocessParams(image_size=64)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts
-from components.contract.dataset import Source
-from components.contract.runtime import export_sha256, openvino
-from components.deploy.build import build_bento
+from components.contract.artifacts.bundle import BundleInfo, ExportFacts, ModelFacts
+from components.contract.artifacts.dataset import Source
+from components.contract.inference.graph import export_sha256, openvino
+from components.deploy.bento.build import build_bento
 
 if TYPE_CHECKING:
     from openvino import Node

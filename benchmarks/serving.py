@@ -15,8 +15,8 @@ import psutil
 
 from benchmarks import served_model
 from benchmarks.table import Row, by_turns
+from components.deploy.bento.server import free_address, serving
 from components.deploy.client import encode_form
-from components.deploy.server import free_address, serving
 
 NUM_REQUESTS = 200
 NUM_WARM = 20

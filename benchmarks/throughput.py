@@ -10,7 +10,7 @@ from benchmarks import served_model
 from benchmarks.load import NUM_CLIENTS, Load
 from benchmarks.serving import app_of
 from benchmarks.table import Row
-from components.deploy.server import serving
+from components.deploy.bento.server import serving
 
 NUM_ROUNDS = 3
 SECONDS = 6.0
@@ -47,13 +47,13 @@ def _by_turns(*urls: str) -> list[float]:
 
 def _export(export_dir: Path, model: Path) -> None:
     """One network with random weights, as train saves it for Keras and for the service."""
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
-    from components.contract.layers import parse_layer
-    from components.contract.model_params import ModelParams
-    from components.train.architecture import build_network
-    from components.train.export import export_network
+    from components.contract.layers.stack import parse_layer
+    from components.contract.params.model import ModelParams
+    from components.train.export.graph import export_network
+    from components.train.network.architecture import build_network
 
     size = (served_model.SIZE, served_model.SIZE)
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="none",

@@ -24,17 +24,17 @@ ALLOWED_MB = 4096.0
 
 def measure() -> list[Row]:
     """Photos that are augmented on the way; then features of 14 × 14 × 96, as before block 13 of MobileNetV2."""
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
-    from components.contract.dataset import open_split, read_info
-    from components.contract.layers import parse_layer
-    from components.contract.model_params import ModelParams
-    from components.contract.tracking import Run
-    from components.contract.train_params import Phase, TrainParams
-    from components.train.architecture import build_network
-    from components.train.opening import Photographs
-    from components.train.phases import train_phases
+    from components.contract.artifacts.dataset import open_split, read_info
+    from components.contract.layers.stack import parse_layer
+    from components.contract.params.model import ModelParams
+    from components.contract.params.training import Phase, TrainParams
+    from components.contract.tracking.run import Run
+    from components.train.loop.phases import train_phases
+    from components.train.network.architecture import build_network
+    from components.train.setup import Photographs
 
     eye = {"Conv2D": {"filters": 96, "kernel_size": 16, "strides": 16}}
     layers = tuple(map(parse_layer, [eye, {"Conv2D": {"filters": 16, "kernel_size": 3}}, "GlobalAveragePooling2D"]))
@@ -63,8 +63,8 @@ def measure() -> list[Row]:
 
 def write_dataset(dataset_dir: Path) -> None:
     """A prepared data set of noise, written shard by shard."""
-    from components.contract.dataset import DatasetInfo, Source, write_shard
-    from components.contract.outputs import write_json
+    from components.contract.artifacts.dataset import DatasetInfo, Source, write_shard
+    from components.contract.system.atomic_files import write_json
 
     counts = {}
     for split, num_photos in (("train", NUM_PHOTOS), ("validation", NUM_VALIDATED)):

@@ -19,7 +19,7 @@ from benchmarks.table import Row, SkipError, peak_memory_mb
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.train.opening import Photographs
+    from components.train.setup import Photographs
 
 TRIALS, EPOCHS = 20, 20
 SIDE = 224
@@ -54,7 +54,7 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ.update({"DARKROOM_CACHE": str(folder / "cache"), "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/m.db"})
-        from components.contract.params import PreprocessParams
+        from components.contract.params.pipeline import PreprocessParams
         from components.preprocess.step import preprocess
 
         info = preprocess(str(photos), PreprocessParams(image_size=SIDE), folder / "dataset")
@@ -62,7 +62,7 @@ def measure() -> list[Row]:
         unpruned = study(folder / "dataset", weights, "none")
         plain_epoch = seconds_of_a_plain_epoch(folder / "dataset", weights)
         num_validation = info.num_images("validation")
-    from components.evaluate.metrics import wilson_interval
+    from components.evaluate.measure.metrics import wilson_interval
 
     interval = wilson_interval(round(unpruned.accuracy * num_validation), num_validation)
     plain = TRIALS * EPOCHS * plain_epoch
@@ -99,9 +99,9 @@ def real_things() -> tuple[Path, Path]:
 
 def params_of(weights: Path) -> Any:
     """The train section, resolved; every trial may run to its end."""
-    from components.contract.model_params import ModelParams
-    from components.contract.resolve import resolve_train
-    from components.contract.train_params import TrainParams
+    from components.contract.params.model import ModelParams
+    from components.contract.params.resolve import resolve_train
+    from components.contract.params.training import TrainParams
 
     model = ModelParams(kind="pretrained", name="MobileNetV2", weights=str(weights))
     return resolve_train(
@@ -111,15 +111,15 @@ def params_of(weights: Path) -> Any:
 
 def study(dataset_dir: Path, weights: Path, pruner: str) -> Measured:
     """One study, its features computed where no study before it has."""
-    from components.contract.cache import cache_dir
-    from components.contract.dataset import read_info
-    from components.contract.tracking import Run
-    from components.contract.tune_params import TuneParams, auto_space
-    from components.train.opening import open_photographs
+    from components.contract.artifacts.dataset import read_info
+    from components.contract.params.tuning import TuneParams, auto_space
+    from components.contract.system.cache import cache_dir
+    from components.contract.tracking.run import Run
+    from components.train.setup import open_photographs
     from components.train.tune import trainer
 
     info = read_info(dataset_dir)
-    from components.train.search import Search
+    from components.train.tuning.search import Search
 
     params = params_of(weights)
     # All trials share the features of the photos as they are.
@@ -139,7 +139,7 @@ def some(photographs: "Photographs") -> "Photographs":
     """The same, with fewer photos to learn from."""
     from dataclasses import replace
 
-    from components.contract.dataset import Split
+    from components.contract.artifacts.dataset import Split
 
     rows, training = chosen(len(photographs.training)), photographs.training
     ids = [training.image_ids[row] for row in rows]
@@ -174,8 +174,8 @@ def memory_mb() -> float:
 
 def seconds_of_a_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     """An epoch of the head through the whole network, as far as a part of the photos tells."""
-    from components.contract.dataset import open_split, read_info
-    from components.train.opening import open_network
+    from components.contract.artifacts.dataset import open_split, read_info
+    from components.train.setup import open_network
 
     info = read_info(dataset_dir)
     network = open_network(params_of(weights), info).network

@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.errors import ArtifactError, DarkroomError, ParamsError
-from components.contract.params import Params, dump_section, load_params, parse_section
-from components.contract.tracking import Run, child_run, create_run, end_run, tracking_uri
-from pipelines.local import write_params
-from pipelines.runs import PARAMS_FILE, RunFolder
+from components.contract.params.pipeline import Params, dump_section, load_params, parse_section
+from components.contract.tracking.run import Run, child_run, create_run, end_run, tracking_uri
+from pipelines.runners.local import write_params
+from pipelines.runners.runs import PARAMS_FILE, RunFolder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.contract.leaderboard import Leaderboard
-    from components.contract.train_params import TrainParams
-    from components.evaluate.leaderboard import Entrant
+    from components.contract.artifacts.leaderboard import Leaderboard
+    from components.contract.params.training import TrainParams
+    from components.evaluate.gate.leaderboard import Entrant
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,8 @@ def model_of_run(folder: RunFolder) -> Model:
     summary = folder.summary
     if summary is None:
         raise ArtifactError(f"Only a finished run can be compared; {folder.path.name} is not.")
-    from components.contract.bundle import read_bundle
-    from components.contract.train_params import TrainParams
+    from components.contract.artifacts.bundle import read_bundle
+    from components.contract.params.training import TrainParams
 
     params = load_params(folder.path / PARAMS_FILE)
     # What the search found, where there was one, stands in the bundle.
@@ -176,7 +176,7 @@ def _train(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> Train
 
 
 def _train_once(dataset_dir: Path, train: "TrainParams", folder: Path, run: Run) -> None:
-    from components.contract.outputs import write_json
+    from components.contract.system.atomic_files import write_json
     from components.train.step import train as run_train
 
     before = os.environ.get("MLFLOW_RUN_ID")
@@ -201,10 +201,10 @@ def _rank(found: Sequence[Trained], left_out: list[str]) -> "Leaderboard":
     """Scores and times all that were trained on the same photos as the first."""
     import numpy as np
 
-    from components.contract.dataset import open_split, read_info
-    from components.contract.runtime import InferenceGraph
-    from components.evaluate.latency import latencies_ms
-    from components.evaluate.leaderboard import rank
+    from components.contract.artifacts.dataset import open_split, read_info
+    from components.contract.inference.graph import InferenceGraph
+    from components.evaluate.gate.leaderboard import rank
+    from components.evaluate.measure.latency import latencies_ms
 
     kept: list[Trained] = []
     models = []
@@ -237,11 +237,11 @@ def _entrant(
     """Scores each training's model on the validation photos, in the common order."""
     import numpy as np
 
-    from components.contract.bundle import read_bundle
-    from components.contract.dataset import open_split, read_info
-    from components.contract.runtime import InferenceGraph
-    from components.evaluate.leaderboard import Entrant
-    from components.evaluate.predictions import score
+    from components.contract.artifacts.bundle import read_bundle
+    from components.contract.artifacts.dataset import open_split, read_info
+    from components.contract.inference.graph import InferenceGraph
+    from components.evaluate.gate.leaderboard import Entrant
+    from components.evaluate.measure.predictions import score
 
     split, num_classes = open_split(trained.dataset_dir, "validation"), len(read_info(trained.dataset_dir).class_names)
     rows = np.array([split.index_of[image_id] for image_id in order])
@@ -258,8 +258,8 @@ def _entrant(
 
 
 def _write(output_dir: Path, board: "Leaderboard", params: Params) -> None:
-    from components.contract.outputs import write_file, write_json
-    from components.evaluate.leaderboard_page import render_leaderboard
+    from components.contract.system.atomic_files import write_file, write_json
+    from components.evaluate.report.leaderboard_page import render_leaderboard
 
     write_json(output_dir / LEADERBOARD, board)
     write_file(output_dir / PAGE, render_leaderboard(board).encode())

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.bundle import BundleInfo
-from components.contract.deployment import ServiceFacts
-from components.contract.outputs import new_folder
+from components.contract.artifacts.bento import ServiceFacts
+from components.contract.artifacts.bundle import BundleInfo
+from components.contract.system.atomic_files import new_folder
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
         ModelError: the exported graph disagrees with Keras.
         ServiceError: the bento cannot be built or started, or answers otherwise than the exported graph.
     """
-    from components.deploy.build import build_bento
+    from components.deploy.bento.build import build_bento
     from components.train.pretrained import write_pretrained
 
     with new_folder(output_dir) as folder:
@@ -45,11 +45,11 @@ def _ask(folder: Path, bundle: BundleInfo) -> float:
     """The largest difference between the service's probabilities and the exported graph's, on photos made here."""
     from PIL import Image
 
-    from components.contract.image import decode
-    from components.contract.runtime import InferenceGraph, softmax
+    from components.contract.image.decode import decode
+    from components.contract.inference.graph import InferenceGraph, softmax
+    from components.deploy.bento.server import serving
     from components.deploy.client import ServiceClient
     from components.deploy.parity import Expected, check_parity
-    from components.deploy.server import serving
 
     rng = np.random.default_rng(0)
     height, width = bundle.image_size

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from components.contract.address import redact
-from components.contract.cache import cache_dir
-from components.contract.deployment import DeploymentInfo, read_deployment
+from components.contract.artifacts.bento import DeploymentInfo, read_deployment
 from components.contract.errors import ArtifactError, DataError
-from components.contract.tracking import tracking_uri
-from components.evaluate.wording import percent
-from pipelines.runs import RunFolder, list_runs
+from components.contract.system.address import redact
+from components.contract.system.cache import cache_dir
+from components.contract.tracking.run import tracking_uri
+from components.evaluate.formatting import percent
+from pipelines.runners.runs import RunFolder, list_runs
 
 NUM_NEIGHBOURS = 5
 
@@ -73,14 +73,14 @@ def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> 
         ArtifactError: nothing of that name is known here or in MLflow's registry.
         DataError: the log is damaged, or the photo cannot be used.
     """
-    from components.deploy.prediction_id import parse_id
+    from components.deploy.service.prediction_id import parse_id
 
     identified = parse_id(name)
     prediction = TracedPrediction(id=name, made=identified.made) if identified else None
     wanted = identified.bento_version if identified else name
     logged = None
     if log_dir is not None and identified:
-        from components.deploy.prediction_log import find
+        from components.deploy.service.prediction_log import find
 
         logged = find(log_dir, name)
         if logged is not None:
@@ -152,11 +152,11 @@ def _unknown(name: str) -> str:
 def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[NearPhoto, ...]:
     import numpy as np
 
-    from components.contract.budget import read_regular
     from components.contract.errors import ImageError
-    from components.contract.image import MAX_BYTES
-    from components.deploy.classifier import Classifier
-    from components.deploy.neighbours import nearest, paths_of
+    from components.contract.image.decode import MAX_BYTES
+    from components.contract.system.budget import read_regular
+    from components.deploy.monitoring.neighbours import nearest, paths_of
+    from components.deploy.service.classifier import Classifier
 
     classifier = Classifier(folder.path / "bento" / "bento" / "src")
     if photo is not None:

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
-from components.contract.formats import MAX_PIXELS
+from components.contract.image.formats import MAX_PIXELS
 
 
 def encoded(image: Image.Image, file_format: str, **options: object) -> bytes:

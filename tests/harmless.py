@@ -284,9 +284,9 @@ def compare(folder: Path) -> dict[str, float]:
     """
     import keras
 
-    from components.train.imported.facts import read_import
-    from components.train.imported.loading import cut, load, opened
-    from components.train.imported.wiring import wire
+    from components.train.keras_import.facts import read_import
+    from components.train.keras_import.loading import cut, load, opened
+    from components.train.keras_import.wiring import wire
 
     differences = {}
     for path in sorted(folder.glob("*.npz")):

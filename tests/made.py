@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, read_bundle
-from components.contract.calibration import (
+from components.contract.artifacts.bundle import BundleInfo, ExportFacts, ModelFacts, read_bundle
+from components.contract.artifacts.dataset import SPLITS, DatasetInfo, Source, open_split, read_info, write_shard
+from components.contract.artifacts.evaluation import EvaluationInfo, Interval, SplitFigures, Verdict
+from components.contract.inference.calibration import (
     Abstention,
     Calibration,
     CalibrationFacts,
@@ -16,10 +18,8 @@ from components.contract.calibration import (
     unit_length,
     write_calibration,
 )
-from components.contract.dataset import SPLITS, DatasetInfo, Source, open_split, read_info, write_shard
-from components.contract.evaluation import EvaluationInfo, Interval, SplitFigures, Verdict
-from components.contract.outputs import write_json
-from components.contract.runtime import InferenceGraph, export_sha256, openvino, softmax
+from components.contract.inference.graph import InferenceGraph, export_sha256, openvino, softmax
+from components.contract.system.atomic_files import write_json
 
 CLASS_NAMES = ("blue", "green", "red")
 COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 50), "red": (210, 40, 30)}

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from components.contract import outbox
+from components.contract.tracking import spool
 from tests.answers import send_json
 
 Behaviour = Literal["good", "slow", "silent", "faulty", "refusing", "gone"]
@@ -128,7 +128,7 @@ class TrackingServer:
 def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
     """A store gets so many times fewer seconds, and is tried once at a time."""
     for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "STOP_SECONDS", "RETRY_SECONDS"):
-        monkeypatch.setattr(outbox, name, getattr(outbox, name) / times)
+        monkeypatch.setattr(spool, name, getattr(spool, name) / times)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
 

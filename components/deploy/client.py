@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from components.contract.errors import ServiceError
-from components.deploy.protocol import FIELD, Answer, Failure, Prediction, Refusal
+from components.deploy.service.protocol import FIELD, Answer, Failure, Prediction, Refusal
 
 TIMEOUT_SECONDS = 60.0
 OVERLOADED = 503

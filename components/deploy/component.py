@@ -11,9 +11,9 @@ def deploy(
     """Builds the service, checks it over HTTP against evaluation, and registers the model."""
     from pathlib import Path
 
-    from components.contract.console import running_step
-    from components.contract.params import DeployParams, parse_section
-    from components.deploy.rollout import roll_out_if_asked
+    from components.contract.params.pipeline import DeployParams, parse_section
+    from components.contract.system.program import running_step
+    from components.deploy.release.rollout import roll_out_if_asked
     from components.deploy.step import deploy as run
 
     with running_step("deploy"):

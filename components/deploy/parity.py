@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.errors import ArtifactError, ImageError, ServiceError
-from components.contract.image import decode_cost
+from components.contract.image.decode import decode_cost
 from components.deploy.client import ServiceClient
-from components.deploy.protocol import MAX_BODY_BYTES, Failure, Prediction
-from components.deploy.settings import DEFAULT_DECODE_MB
+from components.deploy.service.protocol import MAX_BODY_BYTES, Failure, Prediction
+from components.deploy.service.settings import DEFAULT_DECODE_MB
 
 log = logging.getLogger(__name__)
 

@@ -13,17 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO, TypedDict
 
-from components.contract.budget import read_regular
 from components.contract.errors import ArtifactError, DataError, ImageError
-from components.contract.image import MAX_BYTES
-from components.contract.outputs import free_text, write_file
+from components.contract.image.decode import MAX_BYTES
+from components.contract.system.atomic_files import free_text, write_file
+from components.contract.system.budget import read_regular
 from components.contract.text import csv_cell, printable
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.contract.image import DecodeCost
-    from components.deploy.classifier import Classifier
+    from components.contract.image.decode import DecodeCost
+    from components.deploy.service.classifier import Classifier
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
         DataError: a path does not exist, or there is no file at all; raised at once, before the first row.
         ArtifactError: the bento is missing or damaged.
     """
-    from components.deploy.classifier import Classifier
+    from components.deploy.service.classifier import Classifier
 
     files = find_files(paths)
     return _rows(Classifier(bento_dir / "bento" / "src"), files)

@@ -5,20 +5,20 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from components.contract.bundle import BundleInfo, read_bundle
-from components.contract.dataset import DatasetInfo, read_info
-from components.contract.deployment import DeploymentInfo, ServiceCheck
+from components.contract.artifacts.bento import DeploymentInfo, ServiceCheck
+from components.contract.artifacts.bundle import BundleInfo, read_bundle
+from components.contract.artifacts.dataset import DatasetInfo, read_info
+from components.contract.artifacts.evaluation import EvaluationInfo, read_evaluation
 from components.contract.errors import ArtifactError
-from components.contract.evaluation import EvaluationInfo, read_evaluation
-from components.contract.outputs import new_folder, write_json
-from components.contract.params import DeployParams
-from components.contract.tracking import Run, step_run
-from components.deploy.build import Extras, build_bento
+from components.contract.params.pipeline import DeployParams
+from components.contract.system.atomic_files import new_folder, write_json
+from components.contract.tracking.run import Run, step_run
+from components.deploy.bento.build import Extras, build_bento
+from components.deploy.bento.samples import choose
+from components.deploy.bento.server import serving
 from components.deploy.client import ServiceClient
 from components.deploy.parity import Expected, check_parity, golden_photos, measure_latency, read_expected
-from components.deploy.registry import BENTO_TAG, register
-from components.deploy.samples import choose
-from components.deploy.server import serving
+from components.deploy.release.registry import BENTO_TAG, register
 
 log = logging.getLogger(__name__)
 

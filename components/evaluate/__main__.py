@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from components.contract.console import exit_code, running_step
-from components.contract.dataset import read_info
-from components.contract.params import load_params
+from components.contract.artifacts.dataset import read_info
+from components.contract.params.pipeline import load_params
+from components.contract.system.program import exit_code, running_step
 from components.evaluate.step import evaluate
 
 

@@ -20,10 +20,10 @@ def evaluate(
     import shutil
     from pathlib import Path
 
-    from components.contract.console import running_step
-    from components.contract.evaluation import read_figures
-    from components.contract.params import EvaluateParams, parse_section
-    from components.evaluate.logbook import kfp_metrics, roc_curve_points
+    from components.contract.artifacts.evaluation import read_figures
+    from components.contract.params.pipeline import EvaluateParams, parse_section
+    from components.contract.system.program import running_step
+    from components.evaluate.measure.tracked_metrics import kfp_metrics, roc_curve_points
     from components.evaluate.step import evaluate as run
 
     with running_step("evaluate"):

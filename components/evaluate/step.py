@@ -7,33 +7,33 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from components.contract.bundle import BundleInfo, read_bundle
-from components.contract.calibration import write_calibration
-from components.contract.dataset import SPLITS, DatasetInfo, open_split, read_info
+from components.contract.artifacts.bundle import BundleInfo, read_bundle
+from components.contract.artifacts.dataset import SPLITS, DatasetInfo, open_split, read_info
+from components.contract.artifacts.evaluation import AllFigures, EvaluationInfo, Figures, SplitFigures
+from components.contract.artifacts.study import read_study
 from components.contract.errors import ArtifactError, TrackingError
-from components.contract.evaluation import AllFigures, EvaluationInfo, Figures, SplitFigures
-from components.contract.outputs import new_folder, write_file, write_json
-from components.contract.params import EvaluateParams
-from components.contract.runtime import InferenceGraph, export_sha256
-from components.contract.study import read_study
+from components.contract.inference.calibration import write_calibration
+from components.contract.inference.graph import InferenceGraph, export_sha256
+from components.contract.params.pipeline import EvaluateParams
+from components.contract.system.atomic_files import new_folder, write_file, write_json
 from components.contract.text import csv_cell
-from components.contract.tracking import Run, step_run
-from components.evaluate.architecture import architecture_chart, boxes_of
-from components.evaluate.card import render_card
-from components.evaluate.charts import draw_charts, png
-from components.evaluate.content import Content
-from components.evaluate.examination import Examination, examine, generator
-from components.evaluate.gate import TEST_SET_TAG, Candidate, digest_of_test_set, judge
-from components.evaluate.history import read_history
-from components.evaluate.label_errors import write_label_errors
-from components.evaluate.latency import measure_latency_ms, size_bytes
-from components.evaluate.logbook import metrics_of
-from components.evaluate.paper import write_pdf
-from components.evaluate.predictions import write_predictions
-from components.evaluate.report import render
-from components.evaluate.showcase import read_originals, showcase
-from components.evaluate.slices import Original
-from components.evaluate.wording import estimate
+from components.contract.tracking.run import Run, step_run
+from components.evaluate.formatting import estimate
+from components.evaluate.gate.verdict import TEST_SET_TAG, Candidate, digest_of_test_set, judge
+from components.evaluate.measure.label_errors import write_label_errors
+from components.evaluate.measure.latency import measure_latency_ms, size_bytes
+from components.evaluate.measure.predictions import write_predictions
+from components.evaluate.measure.run import Examination, examine, generator
+from components.evaluate.measure.slices import Original
+from components.evaluate.measure.tracked_metrics import metrics_of
+from components.evaluate.report.charts.figures import draw_charts, png
+from components.evaluate.report.charts.network_diagram import architecture_chart, boxes_of
+from components.evaluate.report.html import render
+from components.evaluate.report.model import Content
+from components.evaluate.report.model_card import render_card
+from components.evaluate.report.pdf import write_pdf
+from components.evaluate.report.showcase import read_originals, showcase
+from components.evaluate.report.training_history import read_history
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def evaluate(
         bundle_dir: bundle.json, history.json, train_image_ids.txt, export/.
         params: the section.
         model_name: of the registered model.
-        evaluation_dir: what is written; see components/contract/evaluation.py.
+        evaluation_dir: what is written; see components/contract/artifacts/evaluation.py.
         study_dir: of the search that found the params, for the report.
 
     Raises:

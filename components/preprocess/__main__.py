@@ -4,13 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from components.contract.console import exit_code, running_step
-from components.contract.params import load_params
-from components.contract.resolve import resolve
+from components.contract.params.pipeline import load_params
+from components.contract.params.resolve import resolve
+from components.contract.system.program import exit_code, running_step
 
 
 def main() -> None:
-    from components.preprocess.source import probe  # not on Windows, where `exit_code` says what is needed
+    from components.preprocess.sources.source import probe  # not on Windows, where `exit_code` says what is needed
     from components.preprocess.step import preprocess
 
     parser = argparse.ArgumentParser(prog="python -m components.preprocess", description=__doc__)

@@ -10,8 +10,8 @@ def preprocess(data: str, params: str, dataset: Output[Dataset], audit: Output[H
     import shutil
     from pathlib import Path
 
-    from components.contract.console import running_step
-    from components.contract.params import PreprocessParams, parse_section
+    from components.contract.params.pipeline import PreprocessParams, parse_section
+    from components.contract.system.program import running_step
     from components.preprocess.step import preprocess as run
 
     with running_step("preprocess"):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contract.console import exit_code
 from components.contract.errors import ArtifactError
-from components.contract.outputs import new_folder
+from components.contract.system.atomic_files import new_folder
+from components.contract.system.program import exit_code
 
 LARGEST_VALUE = 16
 """scikit-learn gives the digits in 17 shades, 0 to 16."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from components.contract.audit import AuditInfo, Finding
-from components.contract.dataset import SPLITS, SplitName
+from components.contract.artifacts.audit import AuditInfo, Finding
+from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import AuditError, DataError
-from components.contract.params import PreprocessParams
-from components.preprocess.audit import find_links, settle, split_keys
-from components.preprocess.findings import (
+from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.audit.duplicates import find_links, settle, split_keys
+from components.preprocess.audit.findings import (
     Reporter,
     judge_photos,
     report_copies,
@@ -21,12 +21,12 @@ from components.preprocess.findings import (
     report_photos,
     report_set,
 )
+from components.preprocess.audit.near_duplicates import find_near
 from components.preprocess.manifest import Record, count_reasons
 from components.preprocess.scan import Scan, scan
-from components.preprocess.similar import find_near
-from components.preprocess.source import Found
+from components.preprocess.sources.source import Found
 from components.preprocess.split import assign_splits
-from components.preprocess.store import PixelStore
+from components.preprocess.store.pixel_cache import PixelStore
 
 log = logging.getLogger(__name__)
 

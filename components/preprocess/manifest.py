@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from components.contract.dataset import SplitName
+from components.contract.artifacts.dataset import SplitName
 from components.contract.text import printable
 
 
@@ -19,8 +19,8 @@ class Record:
         message: the same in a sentence.
         native_height, native_width: as a viewer shows it, in pixels.
         mode, format: the file's own, in Pillow's words.
-        brightness, sharpness, pixel_hash: see components/preprocess/measure.py.
-        perceptual_hash: 16 hexadecimal digits, see components/preprocess/similar.py.
+        brightness, sharpness, pixel_hash: see components/preprocess/image_statistics.py.
+        perceptual_hash: 16 hexadecimal digits, see components/preprocess/audit/near_duplicates.py.
         group: photos of one group are never divided among splits.
     """
 

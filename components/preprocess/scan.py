@@ -15,16 +15,16 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.cores import num_cores
 from components.contract.errors import ImageError
-from components.contract.image import MAX_BYTES, Resize, decode
-from components.preprocess.index import Place, Verdict, identity
+from components.contract.image.decode import MAX_BYTES, Resize, decode
+from components.contract.system.cores import num_cores
+from components.preprocess.audit.near_duplicates import perceptual_hashes
+from components.preprocess.image_statistics import SKETCH_SIDE, measure
 from components.preprocess.manifest import Record
-from components.preprocess.measure import SKETCH_SIDE, measure
 from components.preprocess.progress import logged
-from components.preprocess.similar import perceptual_hashes
-from components.preprocess.source import FoundFile
-from components.preprocess.store import PixelStore
+from components.preprocess.sources.source import FoundFile
+from components.preprocess.store.cache_index import Place, Verdict, identity
+from components.preprocess.store.pixel_cache import PixelStore
 
 FILES_AT_ONCE: Final = 32
 """Files per task of the pool: enough to make its own cost vanish, few enough to stop soon."""

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contract.dataset import SPLITS, SplitName, num_shards, shard_of, write_shard
+from components.contract.artifacts.dataset import SPLITS, SplitName, num_shards, shard_of, write_shard
 from components.contract.errors import DataError
 from components.preprocess.manifest import Record
 from components.preprocess.scan import Scan
-from components.preprocess.source import FoundFile
-from components.preprocess.store import PixelStore
+from components.preprocess.sources.source import FoundFile
+from components.preprocess.store.pixel_cache import PixelStore
 
 Rows = list[tuple[int, Record]]
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from components.contract.dataset import SPLITS, SplitName
+from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
 from components.contract.text import printable
 from components.preprocess.manifest import Record, summarise_rejected

@@ -10,20 +10,20 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.contract.dataset import SPLITS, DatasetInfo, Source
+from components.contract.artifacts.dataset import SPLITS, DatasetInfo, Source
 from components.contract.errors import ArtifactError
-from components.contract.outputs import new_folder, write_json
-from components.contract.params import PreprocessParams, dump_section
+from components.contract.params.pipeline import PreprocessParams, dump_section
+from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.text import printable
-from components.contract.tracking import Run, step_run
+from components.contract.tracking.run import Run, step_run
 from components.preprocess.examine import Examined, examine, refuse_failures
 from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
-from components.preprocess.origin import find_origin
-from components.preprocess.remote import is_remote
-from components.preprocess.report import PICTURES, write_report
+from components.preprocess.report.pages import PICTURES, write_report
 from components.preprocess.shards import copy_golden, write_shards
-from components.preprocess.source import Found, find_photos, name_of, opened
-from components.preprocess.store import PixelStore, open_store
+from components.preprocess.sources.provenance import find_origin
+from components.preprocess.sources.remote import is_remote
+from components.preprocess.sources.source import Found, find_photos, name_of, opened
+from components.preprocess.store.pixel_cache import PixelStore, open_store
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     """Prepares a data set.
 
     Args:
-        data: what components/preprocess/source.py takes. It is only read.
+        data: what components/preprocess/sources/source.py takes. It is only read.
         params: the preprocess section, without `auto`.
-        dataset_dir: becomes the data set that components/contract/dataset.py describes; one that is there is replaced
+        dataset_dir: becomes the data set that components/contract/artifacts/dataset.py describes; one that is there is replaced
             as a whole when the new one is complete.
 
     Raises:

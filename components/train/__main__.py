@@ -5,12 +5,12 @@ import logging
 import sys
 from pathlib import Path
 
-from components.contract.console import exit_code, running_step
-from components.contract.dataset import read_info
-from components.contract.params import load_params
-from components.contract.resolve import resolve_train
-from components.contract.study import read_best
-from components.train.brought import look_at_given
+from components.contract.artifacts.dataset import read_info
+from components.contract.artifacts.study import read_best
+from components.contract.params.pipeline import load_params
+from components.contract.params.resolve import resolve_train
+from components.contract.system.program import exit_code, running_step
+from components.train.network.initial_model import look_at_given
 from components.train.step import train
 from components.train.tune import tune
 

@@ -10,11 +10,11 @@ def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[
     import shutil
     from pathlib import Path
 
-    from components.contract.console import running_step
-    from components.contract.params import dump_section, parse_section
-    from components.contract.study import read_best
-    from components.contract.train_params import TrainParams
-    from components.contract.tune_params import TuneParams
+    from components.contract.artifacts.study import read_best
+    from components.contract.params.pipeline import dump_section, parse_section
+    from components.contract.params.training import TrainParams
+    from components.contract.params.tuning import TuneParams
+    from components.contract.system.program import running_step
     from components.train.tune import tune as run
 
     with running_step("tune"):
@@ -30,9 +30,9 @@ def train(dataset: Input[Dataset], params: str, model: Output[Model], metrics: O
     """Trains the network that the params describe and writes it as a bundle."""
     from pathlib import Path
 
-    from components.contract.console import running_step
-    from components.contract.params import parse_section
-    from components.contract.train_params import TrainParams
+    from components.contract.params.pipeline import parse_section
+    from components.contract.params.training import TrainParams
+    from components.contract.system.program import running_step
     from components.train.step import train as run
 
     with running_step("train"):

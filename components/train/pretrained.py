@@ -10,13 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.backbones import BACKBONES
-from components.contract.bundle import BundleInfo
-from components.contract.dataset import Source
+from components.contract.artifacts.bundle import BundleInfo
+from components.contract.artifacts.dataset import Source
 from components.contract.errors import WeightsError
-from components.contract.model_params import ModelParams
-from components.contract.outputs import new_folder, write_json
-from components.train.backbone import fetched, find_weights, load_weights, weights_file
+from components.contract.layers.backbones import BACKBONES
+from components.contract.params.model import ModelParams
+from components.contract.system.atomic_files import new_folder, write_json
+from components.train.network.backbone import fetched, find_weights, load_weights, weights_file
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,11 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     path = find_weights(name, weights, (side, side), with_top=True)
     if path is None:
         raise WeightsError("A model that is served as it is must have weights; none are random numbers.")
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
-    from components.train.architecture import build_network, model_facts
-    from components.train.export import export_network
+    from components.train.export.graph import export_network
+    from components.train.network.architecture import build_network, model_facts
 
     params = ModelParams(kind="pretrained", name=name, weights=weights, head="imagenet")  # type: ignore[arg-type]
     network = build_network(params, image_size=(side, side), num_classes=len(class_names), batch_size=1)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.contract.bundle import BundleInfo, ExportFacts, ModelFacts, write_train_image_ids
-from components.contract.dataset import DatasetInfo, Split, read_info
-from components.contract.outputs import new_folder, write_json
-from components.contract.preview import augmentation_sheet
-from components.contract.tracking import Run, flatten, step_run
-from components.contract.train_params import TrainParams
-from components.train.brought import warn_of_learnt_photos
-from components.train.opening import open_network, open_photographs
+from components.contract.artifacts.bundle import BundleInfo, ExportFacts, ModelFacts, write_train_image_ids
+from components.contract.artifacts.dataset import DatasetInfo, Split, read_info
+from components.contract.image.preview import augmentation_sheet
+from components.contract.params.training import TrainParams
+from components.contract.system.atomic_files import new_folder, write_json
+from components.contract.tracking.run import Run, flatten, step_run
+from components.train.network.initial_model import warn_of_learnt_photos
+from components.train.setup import open_network, open_photographs
 
 if TYPE_CHECKING:
-    from components.train.fit import Fitted
+    from components.train.loop.fit import Fitted
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +48,14 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     opened = open_network(params, info)
     network = opened.network
 
-    from components.train.architecture import model_facts, summary
-    from components.train.checkpoint import Belongings, open_checkpoints
-    from components.train.export import NUM_COMPARED_PHOTOS, check_exportable, export_network
-    from components.train.features import network_digest
-    from components.train.live import system_metrics
-    from components.train.phases import train_phases
-    from components.train.quantize import quantize_export
-    from components.train.selection import plan
+    from components.train.export.graph import NUM_COMPARED_PHOTOS, check_exportable, export_network
+    from components.train.export.quantize import quantize_export
+    from components.train.loop.callbacks.progress import system_metrics
+    from components.train.loop.checkpoint import Belongings, open_checkpoints
+    from components.train.loop.features import network_digest
+    from components.train.loop.phases import train_phases
+    from components.train.network.architecture import model_facts, summary
+    from components.train.network.freezing import plan
 
     planned = plan(network, params.all_phases)
     facts = model_facts(

@@ -4,24 +4,24 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contract.dataset import DatasetInfo, read_info
-from components.contract.outputs import new_folder, write_json
-from components.contract.study import StudyInfo
-from components.contract.tracking import Run, step_run
-from components.contract.train_params import TrainParams
-from components.contract.tune_params import TuneParams, auto_space, check_space
-from components.train.opening import Photographs, open_network, open_photographs
+from components.contract.artifacts.dataset import DatasetInfo, read_info
+from components.contract.artifacts.study import StudyInfo
+from components.contract.params.training import TrainParams
+from components.contract.params.tuning import TuneParams, auto_space, check_space
+from components.contract.system.atomic_files import new_folder, write_json
+from components.contract.tracking.run import Run, step_run
+from components.train.setup import Photographs, open_network, open_photographs
 
 if TYPE_CHECKING:
-    from components.train.fit import Fitted, Watch
-    from components.train.search import Objective
+    from components.train.loop.fit import Fitted, Watch
+    from components.train.tuning.search import Objective
 
 log = logging.getLogger(__name__)
 
 
 def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
     """What a trial does: it trains with its params, and gives its memory back."""
-    from components.train.shared_backbone import SharedBackbone
+    from components.train.network.shared_backbone import SharedBackbone
 
     backbones = SharedBackbone()
 
@@ -29,7 +29,7 @@ def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
         network = open_network(chosen, info, in_common=backbones).network
         import keras
 
-        from components.train.phases import train_phases
+        from components.train.loop.phases import train_phases
 
         try:
             return train_phases(network, photographs, chosen, run, watch)
@@ -65,8 +65,8 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
     check_space(train, space, info.image_size)
 
     photographs = open_photographs(dataset_dir, info)
-    from components.train.cost import Scales
-    from components.train.search import Search, for_mlflow
+    from components.train.tuning.cost import Scales
+    from components.train.tuning.search import Search, for_mlflow
 
     search = Search(info, train, params, space)
     with step_run(experiment=info.name, own="tune") as run, new_folder(study_dir) as folder:

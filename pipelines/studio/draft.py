@@ -17,15 +17,15 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.contract.address import Address
-from components.contract.documents import MAX_DEPTH, DocumentError, check_tree, parse_yaml
 from components.contract.errors import DarkroomError, ParamsError
-from components.contract.faults import faults
-from components.contract.outputs import read_json, write_json
-from components.contract.params import Params, load_params
-from components.contract.resolve import Resolution
-from components.preprocess.remote import is_remote
-from components.preprocess.source import Probe
+from components.contract.foreign.documents import MAX_DEPTH, DocumentError, check_tree, parse_yaml
+from components.contract.params.pipeline import Params, load_params
+from components.contract.params.resolve import Resolution
+from components.contract.system.address import Address
+from components.contract.system.atomic_files import read_json, write_json
+from components.contract.validation_messages import faults
+from components.preprocess.sources.remote import is_remote
+from components.preprocess.sources.source import Probe
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, held
 
@@ -120,7 +120,7 @@ class DraftStore:
 
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
         """The draft with every `auto` settled by a look at the data, or why it cannot be; None without data."""
-        from pipelines.cli import resolve_params
+        from pipelines.cli.main import resolve_params
 
         if draft.data is None or check(draft.params):
             return None
@@ -247,7 +247,7 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
         ParamsError: it is no such command, or a value cannot be.
         StudioError: the params file may not be read.
     """
-    from pipelines.cli import build_parser, params_of
+    from pipelines.cli.main import build_parser, params_of
 
     told = io.StringIO()
     try:

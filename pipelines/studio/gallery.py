@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from components.contract.backbones import BACKBONES
+from components.contract.layers.backbones import BACKBONES
 
 Facts = tuple[int, float, str]
 FACTS: Final[dict[str, Facts]] = {

@@ -6,10 +6,10 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from components.contract.errors import LayerError
-from components.contract.layer_kinds import LAYERS, Dense, Layer, Shape, shape_text
-from components.contract.layers import START, Traced, parse_layer, trace
-from components.contract.network import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
-from components.contract.resolve import SMALL_CNN
+from components.contract.layers.kinds import LAYERS, Dense, Layer, Shape, shape_text
+from components.contract.layers.stack import START, Traced, parse_layer, trace
+from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
+from components.contract.params.resolve import SMALL_CNN
 
 
 class LayerView(BaseModel):
@@ -108,7 +108,7 @@ def _whole(traced: list[Traced], image_size: tuple[int, int], num_classes: int, 
 
 
 def _drawing(traced: list[Traced], image_size: tuple[int, int], num_classes: int | None) -> str:
-    from components.train.drawing import draw
+    from components.train.network.drawing import draw
 
     rows = [Row(name="photo", kind="pixels, RGB", gives=(*image_size, 3), num_parameters=0, multiply_adds=0, takes=())]
     names = {START: "photo"}

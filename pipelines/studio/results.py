@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from components.contract.dataset import SPLITS, Split, SplitName, open_split
+from components.contract.artifacts.dataset import SPLITS, Split, SplitName, open_split
+from components.contract.artifacts.evaluation import read_evaluation, read_figures
 from components.contract.errors import ArtifactError
-from components.contract.evaluation import read_evaluation, read_figures
-from components.contract.tracking import flatten
-from components.evaluate.wording import percent
-from pipelines import runs
+from components.contract.tracking.run import flatten
+from components.evaluate.formatting import percent
+from pipelines.runners import runs
 from pipelines.studio.settings import StudioError
 
 SHOWN_PHOTOS: Final = 60

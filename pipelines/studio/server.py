@@ -6,7 +6,7 @@ import webbrowser
 from pathlib import Path
 from typing import Final
 
-from components.deploy.server import free_address
+from components.deploy.bento.server import free_address
 from pipelines.studio.settings import MAX_UPLOAD_BYTES, Settings, StudioError, default_roots, is_loopback
 
 MIN_TOKEN: Final = 16
@@ -33,7 +33,7 @@ def serve_studio(
     settings, url = prepare(host, port, roots, token, max_upload_bytes)
     import uvicorn
 
-    from pipelines.studio.web import create_app
+    from pipelines.studio.app import create_app
 
     app = create_app(settings)
     address, port = free_address(host, port)

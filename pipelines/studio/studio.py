@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from components.contract.confinement import ROOTS_VARIABLE
-from components.contract.outputs import remove_all_remains
-from pipelines.studio.album import Album
-from pipelines.studio.audits import Audits
+from components.contract.foreign.confinement import ROOTS_VARIABLE
+from components.contract.system.atomic_files import remove_all_remains
+from pipelines.studio.data.audits import Audits
+from pipelines.studio.data.photos import Album
+from pipelines.studio.data.versions import Versions
 from pipelines.studio.draft import DraftStore
-from pipelines.studio.jobs import JobFolder, Queue
+from pipelines.studio.jobs.queue import JobFolder, Queue
+from pipelines.studio.playground import Trying
 from pipelines.studio.results import Results
 from pipelines.studio.settings import Settings, StudioError
-from pipelines.studio.trying import Trying
-from pipelines.studio.versions import Versions
 from pipelines.studio.workers import Workers
 
 

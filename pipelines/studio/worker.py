@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
-from components.contract.address import known_addresses, remember
-from components.contract.bounded import limit_memory
 from components.contract.errors import DarkroomError
+from components.contract.foreign.bounded import limit_memory
+from components.contract.system.address import known_addresses, remember
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import read_frame, write_frame
 
@@ -24,7 +24,7 @@ Result = tuple[Any, bytes]
 
 def list_data(_: bytes, uri: str, photos_dir: str) -> Result:
     """What the data hold: the view, and each file as its path, place and labels."""
-    from pipelines.studio.album import read_data
+    from pipelines.studio.data.photos import read_data
 
     view, files = read_data(uri, Path(photos_dir))
     return {
@@ -35,7 +35,7 @@ def list_data(_: bytes, uri: str, photos_dir: str) -> Result:
 
 def make_thumbnail(content: bytes, side: int) -> Result:
     """A photo made small, and its media type."""
-    from pipelines.studio.album import thumbnail
+    from pipelines.studio.data.photos import thumbnail
 
     picture, kind = thumbnail(content, side)
     return kind, picture
@@ -44,7 +44,7 @@ def make_thumbnail(content: bytes, side: int) -> Result:
 def decode_photo(content: bytes, size: tuple[int, int], resize: Any) -> Result:
     """A photo's pixels, and its native size."""
     from components.contract.errors import ImageError
-    from components.contract.image import decode
+    from components.contract.image.decode import decode
 
     try:
         photo = decode(content, (size[0], size[1]), resize)
@@ -55,14 +55,14 @@ def decode_photo(content: bytes, size: tuple[int, int], resize: Any) -> Result:
 
 def probe_data(_: bytes, uri: str) -> Result:
     """A quick look at the data, for `auto` values."""
-    from components.preprocess.source import probe
+    from components.preprocess.sources.source import probe
 
     return asdict(probe(uri)), b""
 
 
 def unpack(_: bytes, archive: str, folder: str) -> Result:
     """Takes an archive apart; the names of what is left out, which belongs to git and other tools."""
-    from components.contract.archive import extract
+    from components.contract.foreign.archive import extract
 
     skipped: set[str] = set()
     extract(Path(archive), Path(folder), skipped)
@@ -71,8 +71,8 @@ def unpack(_: bytes, archive: str, folder: str) -> Result:
 
 def parse_params(content: bytes, is_command: bool, roots: list[str]) -> Result:
     """What differs from the defaults in a params.yaml, or in a command."""
+    from pipelines.studio.data.file_browser import within
     from pipelines.studio.draft import parse, parse_command
-    from pipelines.studio.places import within
 
     text = content.decode()
     places = tuple(map(Path, roots))

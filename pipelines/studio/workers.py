@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from components.contract import launcher
-from components.contract.address import known_addresses, remember
-from components.contract.bounded import environment
+from components.contract.foreign.bounded import environment
+from components.contract.system import launcher
+from components.contract.system.address import known_addresses, remember
 from pipelines.studio.settings import StudioError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.contract.image import Resize
+    from components.contract.image.decode import Resize
 
 MEMORY_BYTES: Final = 4 * 2**30
 """Address space of one worker: the largest photo, or a million names."""

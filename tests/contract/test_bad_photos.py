@@ -13,20 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.requests import Request
 
-from components.contract.bundle import read_bundle
-from components.contract.dataset import DatasetInfo
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.errors import ImageError
-from components.contract.params import AuditParams, PreprocessParams
-from components.deploy.build import lay_out
-from components.deploy.classifier import Classifier
+from components.contract.params.pipeline import AuditParams, PreprocessParams
+from components.deploy.bento.build import lay_out
 from components.deploy.client import encode_form
-from components.deploy.upload import read_request
+from components.deploy.service.classifier import Classifier
+from components.deploy.service.gateway.upload import read_request
 from components.preprocess import scan as scanning
 from components.preprocess.manifest import Record
 from components.preprocess.scan import read_photo
-from components.preprocess.source import FoundFile
+from components.preprocess.sources.source import FoundFile
 from components.preprocess.step import preprocess
-from components.preprocess.store import PixelStore
+from components.preprocess.store.pixel_cache import PixelStore
 from tests.bad_photos import BAD_PHOTOS, needs_heic
 from tests.made import make_bundle, make_dataset, make_photos
 

@@ -31,7 +31,7 @@ VERBS = (
 
 def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pipelines.cli.main", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
 
 

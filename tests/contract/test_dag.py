@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from components.contract.params import SECTIONS, json_schema, load_params
-from components.contract.resolve import resolve
+from components.contract.params.pipeline import SECTIONS, json_schema, load_params
+from components.contract.params.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 STEPS = {"preprocess", "tune", "train", "evaluate", "deploy"}
@@ -20,7 +20,7 @@ def read_yaml(path: Path) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    from pipelines.cluster import compile_pipeline
+    from pipelines.runners.cluster import compile_pipeline
 
     given = load_params(ROOT / "params.yaml", ("tune.trials=5",))
     params = resolve(given, native_size=(8, 8), data_name="digits").params
@@ -87,7 +87,7 @@ def test_a_task_depends_on_its_own_section_only(compiled: dict[str, Any]) -> Non
 
 
 def tasks_of(tmp_path: Path, *overrides: str) -> dict[str, Any]:
-    from pipelines.cluster import compile_pipeline
+    from pipelines.runners.cluster import compile_pipeline
 
     params = resolve(load_params(ROOT / "params.yaml", overrides), native_size=(8, 8), data_name="digits").params
     compile_pipeline(params, tmp_path / "training.yaml")
@@ -128,7 +128,7 @@ def test_every_task_runs_an_image_of_its_own_and_installs_nothing(compiled: dict
 
 def test_the_committed_schema_is_the_models() -> None:
     committed = json.loads((ROOT / "params.schema.json").read_text())
-    assert committed == json_schema(), "write it anew: python -m components.contract.schema params.schema.json"
+    assert committed == json_schema(), "write it anew: python -m components.contract.params.schema params.schema.json"
 
 
 def test_params_name_their_schema_in_the_first_line() -> None:

@@ -95,9 +95,9 @@ def test_only_one_module_speaks_to_a_kfp_server() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import pipelines.cli; pipelines.cli.build_parser().format_help()",
-        "import components.contract.params",
-        "import components.contract.resolve",
+        "import pipelines.cli.main; pipelines.cli.main.build_parser().format_help()",
+        "import components.contract.params.pipeline",
+        "import components.contract.params.resolve",
         *(f"import components.{step}.step" for step in STEPS),
     ],
 )

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from components.deploy.guard import GRACE_SECONDS
-from pipelines.images import image_name
-from pipelines.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
+from components.deploy.bento.supervisor import GRACE_SECONDS
+from pipelines.images.build import image_name
+from pipelines.runners.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "kubernetes.md"
@@ -239,7 +239,7 @@ def test_every_path_of_the_guide_is_there() -> None:
 
 
 def test_every_flag_of_the_guide_is_one_of_darkroom() -> None:
-    from pipelines.cli import build_parser
+    from pipelines.cli.main import build_parser
 
     words = [
         line.replace("…", "").replace("\n", " ").split(" && ")[0].rstrip("&").split()

@@ -82,11 +82,11 @@ def test_the_check_sees_a_program_that_is_started() -> None:
 def test_foreign_names_are_judged_in_one_place() -> None:
     """Whoever compares a part of a name with `..` decides about names; these do, for the reasons given."""
     allowed = {
-        "components/contract/confinement.py": "the one place",
-        "components/contract/repository.py": "names of git references",
-        "components/preprocess/remote.py": "revisions: main..other is none",
-        "components/train/imported/description.py": "names of layers, which are no paths",
-        "pipelines/studio/trying.py": "names of packages, which have no parts",
+        "components/contract/foreign/confinement.py": "the one place",
+        "components/contract/foreign/repository.py": "names of git references",
+        "components/preprocess/sources/remote.py": "revisions: main..other is none",
+        "components/train/keras_import/description.py": "names of layers, which are no paths",
+        "pipelines/studio/playground.py": "names of packages, which have no parts",
     }
     judging = {
         str(path.relative_to(ROOT))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local import _with_quoted_python
+from pipelines.runners.local import _with_quoted_python
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("my project", "[1]", "it's", 'a "quote"', "$HOME", "100%41", "#1", "what?", "Büro", "python3", "a;b & c")
@@ -40,7 +40,7 @@ def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, _empty_
     store.parent.mkdir(parents=True)
     shutil.copy(_empty_store, store)
     program = (
-        "import os; from components.contract.tracking import create_run, tracking_uri; "
+        "import os; from components.contract.tracking.run import create_run, tracking_uri; "
         "os.environ['MLFLOW_TRACKING_URI'] = tracking_uri(); print(create_run(experiment='photos', name='one').run_id)"
     )
     command = [sys.executable, "-P", "-c", program]
@@ -122,4 +122,4 @@ def test_make_reads_its_folder_whatever_its_name(tmp_path: Path) -> None:
     where, path, arguments = done.stdout.splitlines()
     assert where == str(folder)
     assert path.startswith(f"{folder}/.venv/bin:")
-    assert arguments == "-P -m pipelines.cli ui"
+    assert arguments == "-P -m pipelines.cli.main ui"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.console import StandardStream
+from components.contract.system.program import StandardStream
 from tests.made import make_photos
 
 RUN_ID = "20260101-000000-abcd"
-COMMAND = (sys.executable, "-m", "pipelines.cli")
+COMMAND = (sys.executable, "-m", "pipelines.cli.main")
 VERBS = (["--help"], ["runs"], ["runs", "--json"], ["audit", "photos"], ["audit", "photos", "--json"])
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 LATIN_1 = {"PYTHONIOENCODING": "latin-1"}
@@ -115,7 +115,9 @@ def test_a_folder_that_cannot_be_written_is_named(verb: str, folder: Path, tmp_p
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("module", ["pipelines.cli", "components.train", "components.preprocess", "components.deploy"])
+@pytest.mark.parametrize(
+    "module", ["pipelines.cli.main", "components.train", "components.preprocess", "components.deploy"]
+)
 def test_windows_gets_a_sentence_and_no_traceback(module: str, tmp_path: Path) -> None:
     program = (
         "import runpy, sys; sys.modules['fcntl'] = None; sys.argv = ['darkroom', 'runs']; "

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.dataset import DatasetInfo
-from components.contract.deployment import DeploymentInfo
-from components.contract.params import DeployParams
-from components.contract.tracking import create_run
-from components.deploy.server import serving
+from components.contract.artifacts.bento import DeploymentInfo
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.params.pipeline import DeployParams
+from components.contract.tracking.run import create_run
+from components.deploy.bento.server import serving
 from components.deploy.step import deploy
 from tests.e2e import engine as container_engine
 from tests.made import make_bundle, make_dataset, make_evaluation

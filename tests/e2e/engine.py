@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import docker_runner
+from pipelines.runners import docker as docker_runner
 
 ROOT = Path(__file__).parents[2]
 BASE_IMAGE = "darkroom-base:bookworm"
@@ -77,7 +77,7 @@ def build(*images: str) -> None:
         if made.returncode != 0:
             words = (made.stderr.strip().splitlines() or ["it says nothing"])[-1]
             pytest.skip(f"no base image, and none can be made of Debian's packages here: {words}")
-    command = [sys.executable, "-m", "pipelines.cli", "images", "build", "--base-image", base, "--network", "host"]
+    command = [sys.executable, "-m", "pipelines.cli.main", "images", "build", "--base-image", base, "--network", "host"]
     if index := os.environ.get("PIP_INDEX_URL"):
         command += ["--index-url", index]
     subprocess.run([*command, *(f"--image={image}" for image in images)], cwd=ROOT, check=True)

@@ -24,8 +24,8 @@ import pytest
 from benchmarks import served_model
 from benchmarks.load import Load
 from benchmarks.serving import own_memory_mb, processes
-from components.deploy.server import serving
-from components.deploy.upload import BODY_SECONDS
+from components.deploy.bento.server import serving
+from components.deploy.service.gateway.upload import BODY_SECONDS
 
 MIB = 2**20
 FORM = "multipart/form-data; boundary=cut"

@@ -17,9 +17,9 @@ from benchmarks import served_model
 from benchmarks.decode_attack import attack, peak_memory
 from benchmarks.load import Load
 from benchmarks.serving import memory_mb, processes
+from components.deploy.bento.server import serving
 from components.deploy.client import encode_form
-from components.deploy.protocol import MAX_FILES
-from components.deploy.server import serving
+from components.deploy.service.protocol import MAX_FILES
 from tests.decode_bombs import HEADER_BOMBS, encoded, jpeg_of_many_scans
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_service import photos

@@ -21,10 +21,12 @@ from typing import Any
 
 import pytest
 
-from components.deploy.server import answers
-from pipelines import docker_runner, images, pins
-from pipelines.docker_runner import Containers, Limits
-from pipelines.images import STEPS, EngineError, image_name
+from components.deploy.bento.server import answers
+from pipelines.images import build as images
+from pipelines.images import pins
+from pipelines.images.build import STEPS, EngineError, image_name
+from pipelines.runners import docker as docker_runner
+from pipelines.runners.docker import Containers, Limits
 from tests.e2e.engine import build, containers_of_runs, docker
 from tests.made import make_photos
 
@@ -51,7 +53,17 @@ def containers_left(engine: None) -> Callable[[], set[str]]:
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     make_photos(folder / "photos", per_class=20)
-    command = [sys.executable, "-m", "pipelines.cli", "run", "--data", "photos", "--set", "train.epochs=2", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.cli.main",
+        "run",
+        "--data",
+        "photos",
+        "--set",
+        "train.epochs=2",
+        *arguments,
+    ]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.deployment import read_deployment
+from components.contract.artifacts.bento import read_deployment
 from tests.made import make_photos
 
 ROOT = Path(__file__).parents[2]

@@ -63,7 +63,11 @@ def darkroom(*arguments: str, cwd: Path) -> tuple[int, str, str]:
     """Exit code, standard output, standard error; both are free of harm."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "400", "DARKROOM_CACHE": str(cwd / "cache")}
     ended = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments], cwd=cwd, env=environment, capture_output=True, check=False
+        [sys.executable, "-m", "pipelines.cli.main", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        check=False,
     )
     output, errors = (stream.decode("utf-8", "surrogateescape") for stream in (ended.stdout, ended.stderr))
     assert harmful(output) == set(), output

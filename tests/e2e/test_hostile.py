@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving import memory_mb, processes
+from components.deploy.bento.server import serving
 from components.deploy.client import encode_form
 from components.deploy.parity import golden_photos
-from components.deploy.server import serving
-from components.deploy.settings import API_KEY
+from components.deploy.service.settings import API_KEY
 from tests.e2e.conftest import Deployed
 
 KEY = "0123456789abcdef0123"

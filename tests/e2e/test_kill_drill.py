@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import versions
-from pipelines.relabel import relabel
+from pipelines.data import versions
+from pipelines.data.relabel import relabel
 from tests.killing import killed
 from tests.made import make_photos
-from tests.unit.pipelines.test_recovery import ADD, RELABEL
-from tests.unit.pipelines.test_versions import _empty_repository, repository, run
+from tests.unit.pipelines.data.test_recovery import ADD, RELABEL
+from tests.unit.pipelines.data.test_versions import _empty_repository, repository, run
 from tests.unit.preprocess.test_step import tree
 
 __all__ = ["_empty_repository", "repository"]

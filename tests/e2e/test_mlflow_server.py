@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from components.contract.address import driver_uri
-from pipelines.images import image_name
+from components.contract.system.address import driver_uri
+from pipelines.images.build import image_name
 from tests.e2e.engine import build
 from tests.e2e.processes import free_port
 from tests.postgres import running_postgres

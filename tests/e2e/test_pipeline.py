@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from components.contract.bundle import read_bundle
-from components.contract.dataset import read_info
-from components.contract.deployment import read_deployment
-from components.contract.evaluation import read_evaluation
-from components.contract.params import dump_section, load_params
-from components.contract.tracking import tracking_uri
+from components.contract.artifacts.bento import read_deployment
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.artifacts.dataset import read_info
+from components.contract.artifacts.evaluation import read_evaluation
+from components.contract.params.pipeline import dump_section, load_params
+from components.contract.tracking.run import tracking_uri
 from tests.e2e.processes import marked, wait_for
 from tests.made import CLASS_NAMES, make_photos
 
@@ -36,7 +36,7 @@ FOLDER = "Mein Büro/[1] 'one' \"two\" $HOME & python3; #100%41?"
 def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
     python = str(cwd / "my environment" / "bin" / "python")
     return subprocess.Popen(
-        [python, "-m", "pipelines.cli", *arguments], cwd=cwd, text=True, env=os.environ | environment,
+        [python, "-m", "pipelines.cli.main", *arguments], cwd=cwd, text=True, env=os.environ | environment,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 

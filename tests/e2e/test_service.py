@@ -22,15 +22,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from components.contract.console import exit_code
-from components.contract.deployment import read_deployment
+from components.contract.artifacts.bento import read_deployment
+from components.contract.artifacts.evaluation import CHAMPION
 from components.contract.errors import ArtifactError, ServiceError
-from components.contract.evaluation import CHAMPION
+from components.contract.system.program import exit_code
+from components.deploy.bento.server import free_address, serving
 from components.deploy.client import ServiceClient, encode_form, predict
 from components.deploy.parity import TOLERANCE, golden_photos, read_expected
 from components.deploy.predict import predict_files
-from components.deploy.protocol import Failure, Prediction
-from components.deploy.server import free_address, serving
+from components.deploy.service.protocol import Failure, Prediction
 from tests.bad_photos import BAD_PHOTOS, needs_heic
 from tests.e2e.conftest import PARAMS, Deployed
 from tests.made import CLASS_NAMES, make_bundle, make_dataset, make_evaluation
@@ -477,7 +477,7 @@ def test_a_service_that_is_too_slow_is_told_and_gone(own_bento: Path) -> None:
     await_gone(own_bento)
 
 
-SERVE = "import sys; from pathlib import Path; from components.deploy.server import serve; " \
+SERVE = "import sys; from pathlib import Path; from components.deploy.bento.server import serve; " \
         "sys.exit(serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2])))"  # fmt: skip
 
 

@@ -12,8 +12,8 @@ import pytest
 from benchmarks import served_model
 from benchmarks.load import Load
 from benchmarks.serving import own_memory_mb
+from components.deploy.bento.server import serving
 from components.deploy.client import ServiceClient, encode_form
-from components.deploy.server import serving
 
 MINUTES = float(os.environ.get("DARKROOM_SOAK_MINUTES", "60"))
 SLICE_SECONDS = 20.0

@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 import pytest
 
-from components.deploy.server import free_address
+from components.deploy.bento.server import free_address
 from tests.made import make_photos
-from tests.unit.contract.test_repository import git
+from tests.unit.contract.foreign.test_repository import git
 
 
 class Browser:

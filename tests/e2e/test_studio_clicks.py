@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.images import DIGESTS_PATH, STEPS
+from pipelines.images.build import DIGESTS_PATH, STEPS
 from tests.e2e.browser import Page, browse
 from tests.e2e.test_studio_screens import EYES, in_every_light
 from tests.e2e.walk import READY, SIDE, ask, finished, go, keep, needs_browser, pick, png, saved, says, studio, trained

@@ -29,7 +29,7 @@ def test_the_ui_answers_and_ends_whole(tmp_path: Path, signum: signal.Signals, m
     MlflowClient().create_experiment("digits")
     port, mark = free_port(), f"mark-{uuid.uuid4()}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", "ui", "--port", str(port)], cwd=tmp_path, text=True,
+        [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", str(port)], cwd=tmp_path, text=True,
         env=os.environ | {"DARKROOM_TEST_MARK": mark}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip

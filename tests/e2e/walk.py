@@ -38,7 +38,7 @@ SIDE = 12
 def studio(folder: Path, port: int | None = None) -> Iterator[str]:
     """`darkroom studio` in a folder; stopped at the end, with what it has started."""
     port = port or free_port()
-    command = [sys.executable, "-m", "pipelines.cli", "studio", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "pipelines.cli.main", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
     url = f"http://127.0.0.1:{port}/"
     kept = os.environ | {"DARKROOM_CACHE": str(folder / "cache")}

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from components.contract import archive
-from components.contract.archive import extract, members
 from components.contract.errors import ArchiveError, DataError
-from components.preprocess.source import probe
+from components.contract.foreign import archive
+from components.contract.foreign.archive import extract, members
+from components.preprocess.sources.source import probe
 
 MEMORY_BYTES = 300 * 2**20
 """What each attack may add to the address space of the tests."""

@@ -8,8 +8,8 @@ from typing import ClassVar
 import pytest
 
 from components.contract.errors import ServiceError
+from components.deploy.bento.server import free_address
 from components.deploy.client import ServiceClient, predict
-from components.deploy.server import free_address
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from components.contract.errors import ArtifactError, ServiceError
 from components.deploy import parity
 from components.deploy.parity import Expected, compare, golden_photos, read_expected, requests
-from components.deploy.protocol import Failure, Fault, Prediction, Probability
+from components.deploy.service.protocol import Failure, Fault, Prediction, Probability
 from tests.unit.deploy.conftest import Made
 
 NAMES = ("cat", "dog", "hat")

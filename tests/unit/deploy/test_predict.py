@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.contract.bundle import read_bundle
+from components.contract.artifacts.bundle import read_bundle
 from components.contract.errors import ArtifactError, DataError
 from components.deploy import predict
-from components.deploy.build import lay_out
+from components.deploy.bento.build import lay_out
 from components.deploy.predict import predict_files, write_csv
 from tests.made import CLASS_NAMES, photo
 from tests.unit.deploy.conftest import Made
@@ -157,7 +157,7 @@ def test_a_name_that_is_no_utf_8_can_be_written(bento_dir: Path, tmp_path: Path)
 def test_a_model_that_gives_no_numbers_answers_with_an_error(
     bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from components.deploy.classifier import Classifier
+    from components.deploy.service.classifier import Classifier
 
     monkeypatch.setattr(Classifier, "_probabilities", lambda self, logits: np.full((len(logits), 3), np.nan))
     rows = list(predict_files(bento_dir, [save(tmp_path / "a.png", "red")]))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contract.dataset import DatasetInfo, SplitName, open_split, read_info, write_shard
-from components.contract.outputs import write_json
+from components.contract.artifacts.dataset import DatasetInfo, SplitName, open_split, read_info, write_shard
+from components.contract.system.atomic_files import write_json
 
 
 def rewrite_split(dataset_dir: Path, split: SplitName, *, indices: list[int], labels: list[int]) -> DatasetInfo:

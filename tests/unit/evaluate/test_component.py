@@ -8,8 +8,8 @@ import pytest
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Metrics, Model
 
-from components.contract.evaluation import read_evaluation
-from components.contract.params import EvaluateParams, dump_section
+from components.contract.artifacts.evaluation import read_evaluation
+from components.contract.params.pipeline import EvaluateParams, dump_section
 from components.evaluate.component import evaluate
 from tests.made import CLASS_NAMES, make_bundle, make_dataset
 from tests.unit.evaluate.datasets import rewrite_split

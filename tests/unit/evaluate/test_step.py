@@ -17,17 +17,17 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from components.contract.bundle import read_bundle
-from components.contract.calibration import read_calibration
-from components.contract.console import exit_code
-from components.contract.dataset import open_split, read_info
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.artifacts.dataset import open_split, read_info
+from components.contract.artifacts.evaluation import read_evaluation, read_figures
+from components.contract.artifacts.study import StudyInfo, Trial
 from components.contract.errors import ArtifactError
-from components.contract.evaluation import read_evaluation, read_figures
-from components.contract.outputs import write_json
-from components.contract.params import EvaluateParams, GateParams
-from components.contract.runtime import InferenceGraph, export_sha256
-from components.contract.study import StudyInfo, Trial
-from components.contract.tracking import create_run
+from components.contract.inference.calibration import read_calibration
+from components.contract.inference.graph import InferenceGraph, export_sha256
+from components.contract.params.pipeline import EvaluateParams, GateParams
+from components.contract.system.atomic_files import write_json
+from components.contract.system.program import exit_code
+from components.contract.tracking.run import create_run
 from components.evaluate.__main__ import main
 from components.evaluate.step import evaluate
 from tests.made import CLASS_NAMES, make_bundle, make_dataset

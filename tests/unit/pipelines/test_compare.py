@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.bundle import read_bundle
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.artifacts.leaderboard import Leaderboard
 from components.contract.errors import ArtifactError, ParamsError
-from components.contract.leaderboard import Leaderboard
-from components.contract.outputs import write_json
-from components.contract.params import load_params
+from components.contract.params.pipeline import load_params
+from components.contract.system.atomic_files import write_json
 from pipelines.compare import Model, compare, model_of_run
-from pipelines.local import write_params
-from pipelines.runs import RunFolder, RunState
+from pipelines.runners.local import write_params
+from pipelines.runners.runs import RunFolder, RunState
 from tests.made import make_bundle, make_dataset, make_photos
 
 
@@ -85,7 +85,7 @@ def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_le
 ) -> None:
     from mlflow import MlflowClient
 
-    from components.contract.resolve import resolve
+    from components.contract.params.resolve import resolve
 
     photos = make_photos(tmp_path / "photos", per_class=12, size=(16, 16))
     settings = ("data.uri=" + json.dumps(str(photos)), "train.epochs=2", "train.augmentation=none")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.bundle import read_bundle
+from components.contract.artifacts.bundle import read_bundle
 from components.contract.errors import WeightsError
 from components.train.pretrained import NUM_CLASSES, imagenet_class_names
-from pipelines.cli import build_parser
+from pipelines.cli.main import build_parser
 from pipelines.package import package
 
 
@@ -78,7 +78,7 @@ def test_weights_without_top_cannot_be_packaged(keras_home: Path, tmp_path: Path
 def test_a_pretrained_network_is_served_with_its_classes(
     keras_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=3)
     import keras

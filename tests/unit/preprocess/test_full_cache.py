@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import ArtifactError
-from components.contract.params import PreprocessParams
+from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.step import preprocess
 from tests.disks import remount, small_disk
 from tests.made import make_photos

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.confinement import ROOTS_VARIABLE
 from components.contract.errors import DataError
-from components.contract.params import PreprocessParams
-from components.preprocess import remote
-from components.preprocess.origin import find_origin
-from components.preprocess.source import Opened, find_photos, opened, probe
+from components.contract.foreign.confinement import ROOTS_VARIABLE
+from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.sources import remote
+from components.preprocess.sources.provenance import find_origin
+from components.preprocess.sources.source import Opened, find_photos, opened, probe
 from components.preprocess.step import preprocess
 from tests.made import make_photos
 
@@ -143,7 +143,7 @@ def test_addresses_that_read_this_machine_or_chain_others_are_refused(uri: str, 
 def test_options_and_transports_that_run_programs_are_refused(
     repository: str, revision: str, path: str, tmp_path: Path
 ) -> None:
-    from pipelines.cluster import resolve_revision
+    from pipelines.runners.cluster import resolve_revision
 
     uri = f"dvc+{repository.format(mark=tmp_path / 'ran')}@{revision}:{path}"
     for look in (probe, resolve_revision):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from components.contract.errors import DataError
-from components.preprocess import remote
-from components.preprocess.source import probe
+from components.preprocess.sources import remote
+from components.preprocess.sources.source import probe
 
 
 class Hostile(http.server.BaseHTTPRequestHandler):

@@ -15,8 +15,8 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record, count_reasons, summarise_rejected
 from components.preprocess.progress import logged
 from components.preprocess.scan import FILES_AT_ONCE, scan
-from components.preprocess.source import FoundFile
-from components.preprocess.store import PixelStore
+from components.preprocess.sources.source import FoundFile
+from components.preprocess.store.pixel_cache import PixelStore
 
 
 def found(path: Path) -> FoundFile:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.contract.dataset import SPLITS
+from components.contract.artifacts.dataset import SPLITS
 from components.contract.errors import DataError
 from components.preprocess.manifest import Record
 from components.preprocess.split import assign_splits, divide, draw

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from components.contract.dataset import SPLITS, open_split, read_info
+from components.contract.artifacts.dataset import SPLITS, open_split, read_info
 from components.contract.errors import ArchiveError, ArtifactError, DataError
-from components.contract.image import decode
-from components.contract.params import PreprocessParams, dump_section
+from components.contract.image.decode import decode
+from components.contract.params.pipeline import PreprocessParams, dump_section
 from components.preprocess.component import preprocess as component
 from components.preprocess.step import preprocess
 from tests.made import CLASS_NAMES, make_photos, photo
@@ -104,7 +104,7 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_adding_a_photo_leaves_the_other_shards_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.contract.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
+    monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
     data = make_photos(tmp_path / "photos", per_class=30)
     preprocess(str(data), PARAMS, tmp_path / "before")
     add_photo(data / "red" / "added.png")

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.contract.errors import DataError
-from components.preprocess import binary, listing, parquet, table
-from components.preprocess.origin import dvc_hash
-from components.preprocess.table import read_rows
+from components.preprocess.sources import binary, listing, parquet, table
+from components.preprocess.sources.provenance import dvc_hash
+from components.preprocess.sources.table import read_rows
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """TensorFlow is started once for all tests of this folder, before any of them imports Keras."""
 
-from components.train.tensorflow_start import start_tensorflow
+from components.train.tensorflow.start import start_tensorflow
 
 start_tensorflow(seed=0)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from components.contract.train_params import TrainParams
+    from components.contract.params.training import TrainParams
 
 SEED = 3
 EPOCHS = 2
@@ -34,7 +34,7 @@ class Point:
     """Where a training is interrupted: at the n-th call of a function, by a signal to itself.
 
     Attributes:
-        function: such as `components.train.checkpoint:_write`, or `…:Checkpoints.save`.
+        function: such as `components.train.loop.checkpoint:_write`, or `…:Checkpoints.save`.
         call: counted from 1.
         signum: SIGKILL, or SIGTERM.
         averaging: what averages the weights: ema or swa.
@@ -60,19 +60,19 @@ def train_small(
     folder: Path, averaging: str, *, epochs: int = EPOCHS, plain: bool = False
 ) -> tuple[list[np.ndarray], dict[str, list[float]], int]:
     """Trains in two phases and gives the weights, the history and the best epoch; checkpoints stand in `folder`."""
-    from components.train.tensorflow_start import start_tensorflow
+    from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(SEED)
-    from components.contract.dataset import open_split, read_info
-    from components.contract.tracking import Run
-    from components.train import resume
-    from components.train.architecture import build_network
-    from components.train.checkpoint import Belongings, open_checkpoints
-    from components.train.devices import on_all_devices
-    from components.train.phases import Photographs, train_phases
+    from components.contract.artifacts.dataset import open_split, read_info
+    from components.contract.tracking.run import Run
+    from components.train.loop.callbacks import saving
+    from components.train.loop.checkpoint import Belongings, open_checkpoints
+    from components.train.loop.phases import Photographs, train_phases
+    from components.train.network.architecture import build_network
+    from components.train.tensorflow.devices import on_all_devices
 
-    resume.SAVE_SECONDS = -1.0  # type: ignore[misc]  # after each step, so that there is something to go on from
-    resume.LARGEST_SHARE = 1e9  # type: ignore[misc]
+    saving.SAVE_SECONDS = -1.0  # type: ignore[misc]  # after each step, so that there is something to go on from
+    saving.LARGEST_SHARE = 1e9  # type: ignore[misc]
     params = small_params(averaging, epochs=epochs, plain=plain)
     _keep_in(folder)
     dataset_dir = folder.parent / "dataset"
@@ -106,9 +106,9 @@ def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -
         epochs: of each phase.
         plain: without dropout and batch normalisation.
     """
-    from components.contract.layers import parse_layer
-    from components.contract.model_params import ModelParams
-    from components.contract.train_params import Phase, TrainParams
+    from components.contract.layers.stack import parse_layer
+    from components.contract.params.model import ModelParams
+    from components.contract.params.training import Phase, TrainParams
 
     layers = [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "BatchNormalization", "GlobalAveragePooling2D",
               {"Dense": {"units": 8}}, {"Dropout": {"rate": 0.2}}]  # fmt: skip

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from components.contract.bundle import read_bundle
-from components.contract.runtime import InferenceGraph, softmax
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.inference.graph import InferenceGraph, softmax
 from components.train import pretrained
 from components.train.pretrained import NUM_CLASSES, write_pretrained
 

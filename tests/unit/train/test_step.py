@@ -16,14 +16,14 @@ import keras
 import numpy as np
 import pytest
 
-from components.contract.bundle import BundleInfo, read_bundle
-from components.contract.dataset import DatasetInfo, open_split
+from components.contract.artifacts.bundle import BundleInfo, read_bundle
+from components.contract.artifacts.dataset import DatasetInfo, open_split
 from components.contract.errors import ArtifactError, DataError, ModelError, TrackingError, WeightsError
-from components.contract.layers import parse_layer
-from components.contract.model_params import ModelParams
-from components.contract.outputs import write_json
-from components.contract.runtime import InferenceGraph, export_sha256, softmax
-from components.contract.train_params import EarlyStopping, TrainParams
+from components.contract.inference.graph import InferenceGraph, export_sha256, softmax
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
+from components.contract.params.training import EarlyStopping, TrainParams
+from components.contract.system.atomic_files import write_json
 from components.train.step import train
 from tests.made import CLASS_NAMES, make_dataset
 
@@ -87,8 +87,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Ite
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLFLOW_TRACKING_URI", store)
-            patch.setattr("components.train.live.SYSTEM_METRICS_SECONDS", 0.2)
-            patch.setattr("components.train.live.REPORT_SECONDS", 0)
+            patch.setattr("components.train.loop.callbacks.progress.SYSTEM_METRICS_SECONDS", 0.2)
+            patch.setattr("components.train.loop.callbacks.progress.REPORT_SECONDS", 0)
             bundle = train(folder / "dataset", PARAMS, folder / "model")
     finally:
         done.set()

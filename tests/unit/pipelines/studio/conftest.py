@@ -9,8 +9,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from pipelines.studio.app import create_app
 from pipelines.studio.settings import Settings
-from pipelines.studio.web import create_app
 from tests.made import make_photos
 
 HOST = "127.0.0.1:8000"

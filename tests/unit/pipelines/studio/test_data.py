@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from pipelines.studio.web import create_app
+from pipelines.studio.app import create_app
 from tests.made import make_photos
 from tests.unit.pipelines.studio.conftest import HOST, Client, settings_of
 
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half(client: Client, monk
 
 
 def test_an_upload_larger_than_allowed_is_cut_off(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.studio.data_routes.MAX_PHOTO_BYTES", 100)
+    monkeypatch.setattr("pipelines.studio.routes.data.MAX_PHOTO_BYTES", 100)
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     assert client.put("/api/data/photos?class=oak&name=1.png", png(1) + bytes(500)).status_code == 413

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.params import load_params
-from pipelines.studio.web import create_app
+from components.contract.params.pipeline import load_params
+from pipelines.studio.app import create_app
 from tests.disks import small_disk
 from tests.unit.pipelines.studio.conftest import Client, settings_of
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from components.contract.backbones import BACKBONES
-from components.contract.resolve import Resolution
-from pipelines.studio.estimate import estimate
+from components.contract.layers.backbones import BACKBONES
+from components.contract.params.resolve import Resolution
 from pipelines.studio.gallery import FACTS, cards, speeds_path
+from pipelines.studio.jobs.estimate import estimate
 from tests.unit.pipelines.studio.conftest import Client
 
 
@@ -83,7 +83,7 @@ def test_a_larger_training_is_thought_to_take_longer(client: Client, photos: Pat
 @pytest.mark.proof
 def test_the_layers_and_the_speed_of_a_backbone_are_found_here(tmp_path: Path) -> None:
     for action in ("layers", "speed"):
-        subprocess.run([sys.executable, "-m", "pipelines.cli", "model", action, "MobileNetV2", "--output",
+        subprocess.run([sys.executable, "-m", "pipelines.cli.main", "model", action, "MobileNetV2", "--output",
                         str(tmp_path / f"{action}.json")], check=True, timeout=200)  # fmt: skip
     layers = json.loads((tmp_path / "layers.json").read_text())
     assert ["block_13_expand", "block_13"] in layers

@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.contract.layers import parse_layer, trace
-from components.contract.train_params import TrainParams
+from components.contract.layers.stack import parse_layer, trace
+from components.contract.params.training import TrainParams
 from pipelines.studio.networks import TEMPLATES, catalogue, look
 
 

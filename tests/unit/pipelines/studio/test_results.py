@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.contract.deployment import Lineage, ServiceFacts
-from components.contract.outputs import write_json
-from components.contract.runtime import export_sha256
-from components.contract.tracking import create_run
-from pipelines.cli import build_parser
+from components.contract.artifacts.bento import Lineage, ServiceFacts
+from components.contract.inference.graph import export_sha256
+from components.contract.system.atomic_files import write_json
+from components.contract.tracking.run import create_run
+from pipelines.cli.main import build_parser
 from pipelines.studio.results import _sentence
 from tests.made import CLASS_NAMES, make_bundle, make_dataset, make_evaluation, photo
 from tests.unit.pipelines.studio.conftest import Client

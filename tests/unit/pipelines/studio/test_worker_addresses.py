@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.contract.address import Address
+from components.contract.system.address import Address
 from pipelines.studio.workers import Workers
 
 

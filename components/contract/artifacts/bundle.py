@@ -1,0 +1,99 @@
+"""The model bundle: what train writes once, and evaluate and deploy read.
+
+bundle.json       BundleInfo
+model.keras       the network in Keras' own format; its input is uint8 RGB, its output logits
+train_image_ids.txt  the photos that it learnt from, one image_id a line, sorted
+history.json      per-epoch figures: {"loss": [...], "val_loss": [...], ...}
+augmentation.jpg  one training photo eight times, as the training saw it
+export/           the inference graph, which is what is evaluated and served: model.xml, model.bin (OpenVINO IR)
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.artifacts.dataset import Source
+from components.contract.system.atomic_files import read_json, write_file
+
+FORMAT_VERSION: Final = 1
+
+
+class ModelFacts(BaseModel):
+    """The network in numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    kind: str
+    name: str
+    num_parameters: int
+    num_trained_parameters: int
+    trained_layers: tuple[str, ...]
+    num_layers: int
+    weights_sha256: str | None = None
+    """Of the file of pretrained weights, where one was loaded."""
+    uploaded_sha256: str | None = None
+    """Of the file that was brought, where the network went on from one."""
+    imported_sha256: str | None = None
+    """Of the copy of it that was checked, and used."""
+    from_mlflow_run_id: str | None = None
+    """The run of the earlier model that this one went on from."""
+
+
+class ExportFacts(BaseModel):
+    """What the exported graph gives, and how near it comes to Keras."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
+    precision: Literal["float32", "int8"] = "float32"
+    max_probability_difference: float
+    """From Keras; in int8 from the float32 graph, which agreed with Keras."""
+    num_compared: int
+    sha256: str
+    """Of model.xml followed by model.bin."""
+
+
+class BundleInfo(BaseModel):
+    """What bundle.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    dataset_name: str
+    dataset_fingerprint: str
+    source: Source
+    class_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    """(height, width) in pixels."""
+    resize: Literal["stretch", "crop", "pad"]
+    model: ModelFacts
+    params: dict[str, Any]
+    """The resolved train section."""
+    export: ExportFacts
+    library_versions: dict[str, str]
+    epochs_run: int
+    best_epoch: int
+    """Counted from 1; the weights of this epoch were kept."""
+    mlflow_run_id: str | None = None
+
+
+def read_bundle(bundle_dir: Path) -> BundleInfo:
+    """What bundle.json says.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or of another format version.
+    """
+    return read_json(bundle_dir / "bundle.json", BundleInfo, "model bundle")
+
+
+def write_train_image_ids(bundle_dir: Path, image_ids: Iterable[str]) -> None:
+    """Names the photos that the model learnt from, so that it is never compared on one of them."""
+    write_file(bundle_dir / "train_image_ids.txt", "".join(f"{name}\n" for name in sorted(image_ids)).encode())
+
+
+def read_train_image_ids(bundle_dir: Path) -> frozenset[str] | None:
+    """The photos that the model learnt from; None where the bundle does not name them."""
+    path = bundle_dir / "train_image_ids.txt"
+    return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else None

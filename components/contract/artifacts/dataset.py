@@ -1,0 +1,210 @@
+"""The prepared data set on disk: what preprocess writes and every later step reads.
+
+    dataset.json                 DatasetInfo
+    manifest.parquet             one row per file found, kept or rejected
+    train-00000.arrow …          Arrow IPC files, uncompressed, one record batch each: pixels, label, image_id
+    validation-00000.arrow …
+    test-00000.arrow …
+    golden/<image_id>.<suffix>   test photos as their original files
+    audit.json  audit.html       what the audit found
+    samples.jpg                  a sheet of labelled samples
+    augmentation.jpg             one photo as training sees it
+    classes.svg                  photos per class and split
+
+Reading maps the files into memory: pixels are NumPy views on them, nothing is decoded or copied.
+"""
+
+import bisect
+import hashlib
+import mmap
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from components.contract.errors import ArtifactError
+from components.contract.system.address import Address
+from components.contract.system.atomic_files import read_json
+from components.contract.system.memory_map import Mapped
+
+FORMAT_VERSION: Final = 1
+SplitName = Literal["train", "validation", "test"]
+SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
+
+SHARD_BYTES = 64 * 2**20
+"""About how many bytes of pixels a shard holds when its split is as large as it may be for its number of shards."""
+
+
+class Source(BaseModel):
+    """Where the photos came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    uri: Annotated[str, AfterValidator(Address)]
+    dvc: str | None = None
+    """The hash under which DVC knows the data, None where they are not under DVC."""
+    git_revision: str | None = None
+    """The commit of the repository that the data stand in, `-dirty` appended where tracked files differ from it."""
+
+
+class DatasetInfo(BaseModel):
+    """What dataset.json holds. Two data sets of equal content and preprocess params have equal files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: str
+    class_names: tuple[str, ...]
+    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    """(height, width) in pixels."""
+    resize: Literal["stretch", "crop", "pad"]
+    native_size: tuple[int, int]
+    """(height, width), the median of the kept photos' own sizes, in pixels."""
+    counts: dict[SplitName, dict[str, int]]
+    """Photos kept, per split and class."""
+    rejected: dict[str, int]
+    """Files not kept, per reason code."""
+    fingerprint: str
+    """SHA-256 over the kept photos (content, label, split) and the preprocess params."""
+    source: Source
+    mlflow_run_id: str | None = None
+
+    @property
+    def num_kept(self) -> int:
+        return sum(sum(classes.values()) for classes in self.counts.values())
+
+    @property
+    def num_rejected(self) -> int:
+        return sum(self.rejected.values())
+
+    def num_images(self, split: SplitName) -> int:
+        return sum(self.counts[split].values())
+
+
+def read_info(dataset_dir: Path) -> DatasetInfo:
+    """What dataset.json says.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or of another format version.
+    """
+    return read_json(dataset_dir / "dataset.json", DatasetInfo, "data set")
+
+
+class Split:
+    """One split of a prepared data set, mapped into memory.
+
+    Attributes:
+        labels: int32 (n,).
+        image_ids: n strings, the content hash of each original file.
+    """
+
+    def __init__(
+        self, shards: Sequence[np.ndarray], labels: np.ndarray, image_ids: Sequence[str], maps: Sequence[mmap.mmap] = ()
+    ):
+        """Takes photos.
+
+        Args:
+            shards: uint8 (n of the shard, height, width, 3), RGB, each.
+            labels: int32 (n,).
+            image_ids: n strings.
+            maps: that the shards are views of.
+        """
+        self._shards = shards
+        self._mapped = Mapped(maps)
+        self._starts = np.cumsum([0, *(len(shard) for shard in shards)]).tolist()
+        self.labels = labels
+        self.image_ids = image_ids
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, 3)."""
+        height, width, channels = self._shards[0].shape[1:]
+        return height, width, channels
+
+    def image(self, index: int) -> np.ndarray:
+        """One photo: uint8 (height, width, 3), RGB, a read-only view."""
+        shard = bisect.bisect_right(self._starts, index) - 1
+        pixels: np.ndarray = self._shards[shard][index - self._starts[shard]]
+        return pixels
+
+    def gather(self, indices: np.ndarray) -> np.ndarray:
+        """Photos in the order of `indices`: uint8 (len(indices), height, width, 3), RGB, a copy."""
+        batch = np.empty((len(indices), *self.image_shape), np.uint8)
+        for row, index in enumerate(indices):
+            batch[row] = self.image(int(index))
+        self._mapped.note(batch.nbytes)
+        return batch
+
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Where each image_id stands."""
+        return {image_id: index for index, image_id in enumerate(self.image_ids)}
+
+
+def open_split(dataset_dir: Path, split: SplitName) -> Split:
+    """Maps one split into memory.
+
+    Raises:
+        ArtifactError: a shard is missing or damaged.
+    """
+    import pyarrow as pa
+
+    info = read_info(dataset_dir)
+    shape = (*info.image_size, 3)
+    shards, labels, image_ids, maps = [], [], [], []
+    for path in sorted(dataset_dir.glob(f"{split}-*.arrow")):
+        try:
+            with path.open("rb") as file:
+                maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            batch = pa.ipc.open_file(pa.py_buffer(maps[-1])).get_batch(0)
+            pixels = np.frombuffer(batch.column("pixels").buffers()[1], np.uint8)[: batch.num_rows * np.prod(shape)]
+            shards.append(pixels.reshape(batch.num_rows, *shape))
+        except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
+            raise ArtifactError(f"The shard {path} must be an Arrow file of {shape} pixels; it is not: {error}. "
+                                "Run preprocess again.") from None  # fmt: skip
+        labels.append(batch.column("label").to_numpy())
+        image_ids += batch.column("image_id").to_pylist()
+    found = sum(map(len, shards))
+    if found != info.num_images(split):
+        raise ArtifactError(f"The {split} split in {dataset_dir} must hold {info.num_images(split)} photos, "
+                            f"as dataset.json says; found {found}. Run preprocess again.")  # fmt: skip
+    return Split(shards, np.concatenate(labels) if labels else np.empty(0, np.int32), image_ids, maps)
+
+
+def write_shard(path: Path, pixels: np.ndarray, labels: np.ndarray, image_ids: Sequence[str]) -> None:
+    """One shard: equal content gives equal bytes.
+
+    Args:
+        path: ends in .arrow.
+        pixels: uint8 (n, height, width, 3), RGB.
+        labels: int32 (n,).
+        image_ids: n strings.
+    """
+    import pyarrow as pa
+
+    row_bytes = int(np.prod(pixels.shape[1:]))
+    column = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(row_bytes), len(pixels), [None, pa.py_buffer(np.ascontiguousarray(pixels))]
+    )
+    batch = pa.record_batch(
+        [column, pa.array(labels, pa.int32()), pa.array(image_ids, pa.string())], names=["pixels", "label", "image_id"]
+    )
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+def num_shards(num_images: int, image_size: tuple[int, int]) -> int:
+    """How many shards a split has: a power of two, so that it seldom changes as a data set grows."""
+    wanted = num_images * image_size[0] * image_size[1] * 3 / SHARD_BYTES
+    return int(1 << max(0, int(np.ceil(np.log2(max(wanted, 1))))))
+
+
+def shard_of(image_id: str, shards: int) -> int:
+    """The shard that a photo belongs to, by its content alone."""
+    return int.from_bytes(hashlib.blake2b(image_id.encode(), digest_size=8).digest(), "big") % shards

@@ -1,0 +1,317 @@
+"""The evaluation folder: what evaluate writes and deploy reads.
+
+evaluation.json        EvaluationInfo: the headline figures and the verdict
+figures.json           AllFigures: every figure of both splits
+calibration.json       CalibrationFacts, and familiarity.npz beside it; see components/contract/inference/calibration.py
+predictions.parquet    a row per validation and test photo: split, image_id, label, predicted, calibrated probabilities
+label_errors.csv       photos whose label is doubtful, the most doubtful first: path, label, suggested_label, confidence
+report.html            the report, one file that stands alone
+report.pdf             the same for paper
+model_card.md          the same in short, for those who use the model
+confusion_matrix.csv   of the test split: a row per true class, a column per predicted class
+confusion_matrix.png   the same as a picture; and so architecture.png, reliability.png, coverage.png,
+                       robustness.png
+loss_curve.png         per epoch, and accuracy_curve.png; missing where the bundle holds no history
+"""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.system.atomic_files import read_json
+
+FORMAT_VERSION: Final = 1
+
+CHAMPION: Final = "champion"
+"""The registry alias of the version that was promoted last."""
+
+CHALLENGER: Final = "challenger"
+"""The registry alias of the last version that might be as good as the champion, or could not be compared with it."""
+
+VerdictWord = Literal["first", "better", "worse", "cannot tell", "not comparable"]
+
+
+class Interval(BaseModel):
+    """A figure with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class SplitFigures(BaseModel):
+    """The headline figures of one split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_images: int
+    accuracy: Interval
+    macro_f1: Interval
+
+
+class ClassFigures(BaseModel):
+    """One class on one split. Without a photo there is no recall and no F1; never predicted, there is no precision."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    class_name: str
+    num_images: int
+    num_predicted: int
+    precision: float | None
+    recall: Interval | None
+    f1: float | None
+    roc_auc: float | None = None
+    """Of this class against all others, and so the next; None where the split holds only the one or the others."""
+    average_precision: float | None = None
+
+
+class Averages(BaseModel):
+    """Means over the classes; a class that was never predicted counts with precision 0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    precision: float
+    recall: float
+    f1: float
+
+
+class ConfusedPair(BaseModel):
+    """Photos of one class that were taken for another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    class_name: str
+    predicted_as: str
+    num_images: int
+    share: float
+    """Of the class's photos."""
+
+
+class Figures(SplitFigures):
+    """Every figure of one split."""
+
+    num_correct: int
+    macro: Averages
+    """Each class that the split holds weighs alike."""
+    weighted: Averages
+    """Each photo weighs alike."""
+    balanced_accuracy: Interval
+    """The mean recall of the classes that the split holds."""
+    cohen_kappa: Interval
+    """0: as good as chance with the same shares of answers; 1: always right."""
+    roc_auc: Interval | None
+    """One against the rest, the mean over the classes that the split holds; None where it holds one class only."""
+    average_precision: Interval | None
+    log_loss: Interval
+    calibration_error: float
+    """How far sureness and accuracy lie apart: the expected calibration error over 15 bins of equal width."""
+    top_2_accuracy: float | None
+    """None where there are two classes only."""
+    top_5_accuracy: float | None
+    """None where there are five classes or fewer."""
+    absent_classes: tuple[str, ...]
+    """Classes without a photo in this split; the macro figures leave them out."""
+    per_class: tuple[ClassFigures, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+    """Photos, [true class][predicted class]."""
+    most_confused: tuple[ConfusedPair, ...]
+    """At most ten, the commonest first."""
+
+
+class ReliabilityBin(BaseModel):
+    """Answers of about the same sureness."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_images: int
+    sureness: float
+    """Their mean probability."""
+    accuracy: Interval
+
+
+class CoveragePoint(BaseModel):
+    """What is left, and how right it is, where answers below a threshold are withheld."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    threshold: float
+    coverage: float
+    accuracy: float
+
+
+class FamiliarityCheck(BaseModel):
+    """How often photos of one kind are called unfamiliar."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    kind: str
+    num_images: int
+    flagged: Interval
+    roc_auc: float | None
+    """How well the distance tells them from the test photos; None for the test photos themselves."""
+
+
+class CalibrationFigures(BaseModel):
+    """What calibration.json is worth on the test photos, which had no part in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    temperature: float
+    error_before: float
+    error_after: float
+    log_loss_before: float
+    log_loss_after: float
+    bins: tuple[ReliabilityBin, ...]
+    """After calibration, the least sure first."""
+    curve: tuple[CoveragePoint, ...]
+    """From all photos answered to few."""
+    target_accuracy: float
+    threshold: float | None
+    coverage: Interval
+    """The share of test photos that are answered at the threshold."""
+    answered_accuracy: Interval | None
+    """Of these; None where none is answered."""
+    familiarity: tuple[FamiliarityCheck, ...]
+
+
+class SliceFigures(BaseModel):
+    """The test photos that have something in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    trait: str
+    """brightness, sharpness, size, shape, folder."""
+    part: str
+    num_images: int
+    accuracy: Interval
+    p_value: float
+    """Of Fisher's exact test against the other photos: how often chance alone makes such a difference."""
+
+
+class RobustnessFigures(BaseModel):
+    """The same test photos under one disturbance."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    disturbance: str
+    num_images: int
+    accuracy: Interval
+    num_lost: int
+    """Right before, wrong now."""
+    num_won: int
+    """Wrong before, right now."""
+
+
+class FoldFigures(BaseModel):
+    """A cross-validation on the network's features, for data so small that one test split says little."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_folds: int
+    num_images: int
+    what: str
+    """Which photos and which features, and why, in a sentence."""
+    accuracy: Interval
+    """The mean over the folds; its interval is that of Nadeau and Bengio (2003): folds share their training photos."""
+    macro_f1: Interval
+    accuracies: tuple[float, ...]
+
+
+class AllFigures(BaseModel):
+    """What figures.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    class_names: tuple[str, ...]
+    validation: Figures
+    test: Figures
+    calibration: CalibrationFigures | None = None
+    slices: tuple[SliceFigures, ...] = ()
+    """The worst first."""
+    robustness: tuple[RobustnessFigures, ...] = ()
+    """The first is of the photos as they are."""
+    folds: FoldFigures | None = None
+    num_label_errors: int = 0
+    """Photos in label_errors.csv."""
+
+
+class Comparison(BaseModel):
+    """Candidate and champion on the same photos, scored now."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_images: int
+    candidate_accuracy: float
+    champion_accuracy: float
+    num_won: int
+    """Photos that the candidate alone names rightly."""
+    num_lost: int
+    """Photos that the champion alone names rightly."""
+    p_value: float
+    """McNemar's exact test: how often chance alone divides them so unequally."""
+    accuracy_difference: Interval
+    """Candidate minus champion, by paired bootstrap, and so the next."""
+    macro_f1_difference: Interval
+
+
+class Verdict(BaseModel):
+    """What the gate says of a model, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    verdict: VerdictWord
+    reasons: tuple[str, ...]
+    promoting: tuple[VerdictWord, ...] = ("first", "better")
+    """The verdicts that make a model champion, from the params."""
+    champion: str | None = None
+    """The version that stood when the verdict was given; where another one stands since, the verdict is out of date."""
+    comparison: Comparison | None = None
+    looks: int | None = None
+    """How many models have been scored on these test photos, this one included; None where MLflow cannot be asked."""
+
+    @property
+    def promotes(self) -> bool:
+        return self.verdict in self.promoting
+
+
+class EvaluationInfo(BaseModel):
+    """What evaluation.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    model_name: str
+    class_names: tuple[str, ...]
+    dataset_fingerprint: str
+    export_sha256: str
+    """Of the graph that was scored; the service must hold the same."""
+    validation: SplitFigures
+    test: SplitFigures
+    gate: Verdict
+    latency_p50_ms: float | None = None
+    """Of one photo through the exported graph on the machine that evaluated it."""
+    size_bytes: int | None = None
+    """Of the exported graph's files."""
+    mlflow_run_id: str | None = None
+
+
+def read_evaluation(evaluation_dir: Path) -> EvaluationInfo:
+    """What evaluation.json says.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or of another format version.
+    """
+    return read_json(evaluation_dir / "evaluation.json", EvaluationInfo, "evaluation")
+
+
+def read_figures(evaluation_dir: Path) -> AllFigures:
+    """What figures.json says.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or of another format version.
+    """
+    return read_json(evaluation_dir / "figures.json", AllFigures, "evaluation")

@@ -1,0 +1,57 @@
+"""The leaderboard: what a comparison of several models found. It is written as a file, and goes with the params of the
+model that was picked, so that the report on it can show what it was preferred to."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+from components.contract.artifacts.evaluation import Interval
+
+
+class Row(BaseModel):
+    """One model, on the validation photos and on this machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    seeds: Annotated[tuple[int, ...], Strict(False)]
+    """Of its trainings, and so the next."""
+    accuracies: Annotated[tuple[float, ...], Strict(False)]
+    accuracy: Interval
+    """The mean over its trainings."""
+    macro_f1: float
+    """Likewise."""
+    num_parameters: int
+    bundle_mb: float
+    """All files of the trained model."""
+    latency_ms: float
+    """Of one photo through the exported graph, the median."""
+    latency_of_8_ms: float
+    """Of eight photos at once."""
+    train_minutes: float
+    """Of one training, the mean. What earlier ones left in the cache is not computed again."""
+    on_front: bool
+    """Whether no other is at least as good in accuracy, latency and size, and better in one."""
+    p_value: float | None
+    """How often chance alone makes such a difference to the most accurate, corrected for the number of comparisons
+    (Holm); None of the most accurate itself."""
+    tied: bool
+    """Whether chance may explain the difference; the most accurate is tied with itself."""
+
+
+class Leaderboard(BaseModel):
+    """What leaderboard.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dataset_name: str
+    num_images: int
+    """Validation photos, the same for all."""
+    rows: Annotated[tuple[Row, ...], Strict(False), Field(min_length=1)]
+    """The most accurate first."""
+    pick: str
+    """The name of the model to take."""
+    reason: str
+    """In one sentence."""
+    left_out: Annotated[tuple[str, ...], Strict(False)] = ()
+    """Models that could not be compared, each with its reason."""

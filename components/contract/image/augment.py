@@ -1,0 +1,134 @@
+"""Varies photos for training: the preview in preprocess and the batches in train come from the same function.
+
+All geometry of a photo is one affine map, applied in one pass; all of its colours are one more. What a photo becomes
+depends on its own seed alone, whatever the batch it stands in.
+"""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import numpy as np
+
+from components.contract.image.augment_colors import disturbing, recolouring
+from components.contract.params.training import AugmentationParams
+from components.contract.system.cores import num_cores
+
+NUM_DRAWS: Final = 21
+"""Random numbers per photo: two flips, rotation, zoom, shear, vertical and horizontal shift, brightness, contrast; the
+size of the crop and its two places, saturation, hue, blur, noise; whether to erase, its area, shape and two places.
+Each keeps its place, so that a new kind of change, added at the end, leaves the others as they were."""
+
+
+def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -> np.ndarray:
+    """A variant of each photo.
+
+    Args:
+        pixels: uint8 (n, height, width, 3), RGB.
+        params: the largest changes.
+        seeds: uint64 (n,); an equal photo with an equal seed gives an equal variant.
+
+    Returns:
+        uint8 (n, height, width, 3), RGB, never a view of `pixels`. What is moved in from outside mirrors the photo.
+    """
+    import cv2
+
+    draws = uniform_draws(seeds)
+    height, width = pixels.shape[1:3]
+    matrices = affine_matrices(params, draws, height, width) if _moves(params) else None
+    recolour = recolouring(params, draws, pixels)
+    disturb = disturbing(params, draws, seeds)
+    varied = np.empty_like(pixels)
+
+    def vary(indices: range) -> None:
+        for index in indices:
+            photo, target = pixels[index], varied[index]
+            if matrices is None:
+                np.copyto(target, photo)
+            else:
+                cv2.warpAffine(photo, matrices[index], (width, height), dst=target, borderMode=cv2.BORDER_REFLECT_101,
+                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # fmt: skip
+            if recolour is not None:
+                recolour(index, target)
+            if disturb is not None:
+                disturb(index, target)
+
+    num_parts = 4 * num_cores()
+    list(_workers().map(vary, (range(part, len(pixels), num_parts) for part in range(num_parts))))
+    return varied
+
+
+def _moves(params: AugmentationParams) -> bool:
+    return bool(params.horizontal_flip or params.vertical_flip or params.rotation_degrees or params.zoom
+                or params.shear_degrees or params.shift or params.crop)  # fmt: skip
+
+
+def image_keys(image_ids: Sequence[str]) -> np.ndarray:
+    """A number for each photo that depends on its content hash alone: uint64 (n,)."""
+    digests = (hashlib.blake2b(image_id.encode(), digest_size=8).digest() for image_id in image_ids)
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def photo_seeds(keys: np.ndarray, *, seed: int, variant: int) -> np.ndarray:
+    """Seeds for `augment`, independent between photos, seeds and variants.
+
+    Args:
+        keys: uint64 (n,), from `image_keys`.
+        seed: of the training, from 0 to 2³² − 1.
+        variant: which variant of the photo: its epoch, or its view; from 0 to 2³² − 1.
+
+    Returns:
+        uint64 (n,).
+    """
+    return _mixed(keys ^ _mixed(np.array([seed << 32 | variant], np.uint64)))
+
+
+def uniform_draws(seeds: np.ndarray) -> np.ndarray:
+    """Uniform numbers from 0 to 1 by SplitMix64 (Steele, Lea and Flood 2014): float64 (n, NUM_DRAWS)."""
+    steps = np.arange(1, NUM_DRAWS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = _mixed(np.asarray(seeds, np.uint64)[:, None] + steps)
+    return np.asarray((mixed >> np.uint64(11)) * 2.0**-53)
+
+
+def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, width: int) -> np.ndarray:
+    """For each photo the map from a place in its variant to the place in the photo: float64 (n, 2, 3), x before y.
+
+    Args:
+        params: the largest changes.
+        draws: float64 (n, NUM_DRAWS), from 0 to 1.
+        height: of the photos, in pixels.
+        width: likewise.
+    """
+    signed = 2 * draws - 1
+    flip_x = np.where(params.horizontal_flip & (draws[:, 0] < 0.5), -1.0, 1.0)
+    flip_y = np.where(params.vertical_flip & (draws[:, 1] < 0.5), -1.0, 1.0)
+    angle = np.deg2rad(params.rotation_degrees * signed[:, 2])
+    cropped = params.crop * draws[:, 9]
+    scale = (1 - cropped) / (1 + params.zoom * signed[:, 3])
+    shear = np.tan(np.deg2rad(params.shear_degrees * signed[:, 4]))
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    # rotation · scale · [[1, shear], [0, 1]] · flip
+    linear = np.array([[cos * flip_x, (cos * shear - sin) * flip_y], [sin * flip_x, (sin * shear + cos) * flip_y]])
+    linear = linear.transpose(2, 0, 1)
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = params.shift * signed[:, [6, 5]] + cropped[:, None] / 2 * signed[:, [11, 10]]
+    offset = centre + shift * np.array([width, height]) - linear @ centre
+    return np.concatenate([linear, offset[:, :, None]], axis=2)
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser; uint64 wraps around, as it must."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(numbers ^ (numbers >> np.uint64(31)))
+
+
+@functools.cache
+def _workers() -> ThreadPoolExecutor:
+    """Threads for all batches of this process; OpenCV works without Python's lock."""
+    import cv2
+
+    cv2.setNumThreads(1)  # one photo, one thread: OpenCV's own threads would compete with ours
+    return ThreadPoolExecutor(num_cores(), "augment")

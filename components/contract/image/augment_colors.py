@@ -1,0 +1,105 @@
+"""What augmentation does to the values of pixels, where they stand: colours, blur, noise, erasing."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from components.contract.params.training import AugmentationParams
+
+LUMA: Final = np.array([0.299, 0.587, 0.114])
+"""What each of red, green and blue adds to the lightness (ITU-R BT.601)."""
+ERASED_AREA: Final = (0.02, 0.2)
+"""As parts of the photo (Zhong et al. 2017)."""
+ERASED_SHAPE: Final = 3.3
+"""How much longer than wide, or wider than long, at most."""
+LEAST_BLUR: Final = 0.1
+"""Pixels; less is not seen."""
+
+Change = Callable[[int, np.ndarray], None]
+"""Changes the variant of the photo with this number in place: uint8 (height, width, 3), RGB."""
+
+
+def recolouring(params: AugmentationParams, draws: np.ndarray, pixels: np.ndarray) -> Change | None:
+    """Brightness, contrast, saturation and hue, in one pass.
+
+    Args:
+        params: the largest changes.
+        draws: float64 (n, NUM_DRAWS), from 0 to 1.
+        pixels: uint8 (n, height, width, 3), the photos as they were; contrast is changed around the mean of each.
+
+    Returns:
+        None where the params change no colours.
+    """
+    import cv2
+
+    if not (params.brightness or params.contrast or params.saturation or params.hue_degrees):
+        return None
+    signed = 2 * draws - 1
+    means = np.array([np.mean(cv2.mean(photo)[:3]) for photo in pixels])
+    factors = 1 + params.contrast * signed[:, 8]
+    added = 255 * params.brightness * signed[:, 7] + means * (1 - factors)
+    if not (params.saturation or params.hue_degrees):
+        tables = np.rint(np.arange(256) * factors[:, None] + added[:, None]).clip(0, 255).astype(np.uint8)
+        return lambda index, photo: cv2.LUT(photo, tables[index], dst=photo)
+    mixed = colour_matrices(params, draws)
+    linear = np.concatenate([mixed * factors[:, None, None], mixed.sum(axis=2, keepdims=True) * added[:, None, None]],
+                            axis=2)  # fmt: skip
+    return lambda index, photo: cv2.transform(photo, linear[index], dst=photo)
+
+
+def colour_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
+    """For each photo the new red, green and blue by the old ones: float64 (n, 3, 3). Greys stay as they are."""
+    signed = 2 * draws - 1
+    angle = np.deg2rad(params.hue_degrees * signed[:, 13])[:, None, None]
+    # Rodrigues' rotation around the axis of the greys.
+    around = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    turned = np.cos(angle) * np.eye(3) + np.sin(angle) * around + (1 - np.cos(angle)) / 3
+    kept = (1 + params.saturation * signed[:, 12])[:, None, None]
+    saturated = kept * np.eye(3) + (1 - kept) * LUMA
+    return np.asarray(saturated @ turned)
+
+
+def disturbing(params: AugmentationParams, draws: np.ndarray, seeds: np.ndarray) -> Change | None:
+    """Blur, noise and erasing, in this order.
+
+    Args:
+        params: the largest changes.
+        draws: float64 (n, NUM_DRAWS), from 0 to 1.
+        seeds: uint64 (n,), of the noise.
+
+    Returns:
+        None where the params do nothing of it.
+    """
+    import cv2
+
+    if not (params.blur or params.noise or params.erasing):
+        return None
+
+    def disturb(index: int, photo: np.ndarray) -> None:
+        if (sigma := params.blur * draws[index, 14]) > LEAST_BLUR:
+            cv2.GaussianBlur(photo, (0, 0), sigma, dst=photo, borderType=cv2.BORDER_REFLECT_101)
+        if params.noise:
+            deviation = np.float32(255 * params.noise * draws[index, 15])
+            noise = np.random.Generator(np.random.SFC64(int(seeds[index]))).standard_normal(photo.shape, np.float32)
+            cv2.add(photo, np.rint(deviation * noise).astype(np.int16), dst=photo, dtype=cv2.CV_8U)
+        if draws[index, 16] < params.erasing:
+            rows, columns = erased(draws[index], *photo.shape[:2])
+            photo[rows, columns] = np.rint(cv2.mean(photo)[:3])
+
+    return disturb
+
+
+def erased(draws: np.ndarray, height: int, width: int) -> tuple[slice, slice]:
+    """The rows and columns of the part that is erased, at least a pixel each way.
+
+    Args:
+        draws: float64 (NUM_DRAWS,), of one photo.
+        height: of the photo, in pixels.
+        width: likewise.
+    """
+    area = height * width * (ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * draws[17])
+    ratio = ERASED_SHAPE ** (2 * draws[18] - 1)
+    rows, columns = np.clip(np.rint(np.sqrt([area * ratio, area / ratio])), 1, [height, width]).astype(int)
+    top, left = (np.array([height - rows, width - columns]) * draws[19:21]).round().astype(int)
+    return slice(top, top + rows), slice(left, left + columns)

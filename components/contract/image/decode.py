@@ -1,0 +1,332 @@
+"""Bytes to RGB pixels, one way for training and serving: the only decoder.
+
+Pillow is the gatekeeper: it knows the format, the size, the mode and the EXIF orientation from the header, before
+anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, which refuses damaged scans and scales
+large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
+
+What becomes what: transparency is laid on white; 16-bit values are divided by 257; CMYK is multiplied out without its
+colour profile; floats by their range, see components/contract/image/color_modes.py. Animations and files of several pages are
+refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a JPEG are
+ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
+
+Damage is found as far as a format lets it be found. Every file that ends early is refused, and every PNG with a wrong
+bit; other formats hold no checksum, and a flipped bit that leaves a valid code stream is part of the photo.
+"""
+
+import io
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final, Literal
+
+import numpy as np
+import simplejpeg
+from PIL import ExifTags, Image
+
+from components.contract.errors import ImageError
+from components.contract.image.color_modes import to_rgb
+from components.contract.image.formats import (
+    FORMATS,
+    MAX_PIXELS,
+    check_png,
+    damage,
+    ends_early,
+    is_heif,
+    is_raw,
+    not_allowed,
+    reads_heif,
+    unreadable,
+)
+from components.contract.image.headers import check_header, jpeg_frame
+
+MAX_BYTES: Final = 256 * 2**20
+MIN_SIDE: Final = 4
+"""A photo with a side of fewer pixels shows nothing that could be told apart."""
+
+MAX_JPEG_SCANS: Final = 200
+"""Real files hold far fewer; more are made to keep a decoder busy."""
+
+_EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
+"""For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
+_TURNING_BYTES: Final = 6
+"""For each pixel, while a photo is turned upright."""
+
+Resize = Literal["stretch", "crop", "pad"]
+
+# Pillow also checks its limit where we cannot, as for the tiles of a TIFF. Where it only warns, `_open` refuses.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# On the console its words on damaged tags would name no file; what cannot be read is refused all the same.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One decoded photo.
+
+    Attributes:
+        pixels: uint8 (height, width, 3), RGB, of the size that was asked for.
+        whole: uint8 (height, width, 3), RGB, all of the photo and upright, before it was fitted; of a large JPEG as it
+            was scaled while decoding.
+        native_size: (height, width) of the file as a viewer shows it, in pixels.
+        mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
+        format: one of FORMATS, or HEIF.
+    """
+
+    pixels: np.ndarray
+    whole: np.ndarray
+    native_size: tuple[int, int]
+    mode: str
+    format: str
+
+
+@dataclass(frozen=True)
+class DecodeCost:
+    """What decoding a photo takes, estimated from its header.
+
+    Attributes:
+        num_bytes: of memory, at the most.
+        seconds: on one core of a usual processor.
+        text: the photo in a few words: `a PNG of 9,000 × 9,000 pixels`.
+    """
+
+    num_bytes: int
+    seconds: float
+    text: str
+
+
+def accept_any(cost: DecodeCost) -> None:
+    """Lets every photo be decoded."""
+
+
+def decode(
+    data: bytes,
+    size: tuple[int, int],
+    resize: Resize = "stretch",
+    *,
+    admit: Callable[[DecodeCost], None] = accept_any,
+) -> Photo:
+    """Decodes a photo and fits it to a size.
+
+    Args:
+        data: the file's content.
+        size: (height, width) in pixels.
+        resize: stretch to the size; crop the middle of the same shape first; or pad what remains with black.
+        admit: receives the cost before anything is decoded, and raises to prevent it.
+
+    Raises:
+        ImageError: the bytes are no usable photo. Its code is one of empty, not_an_image, format_not_allowed,
+            truncated, corrupt, too_large, too_small, animated.
+    """
+    image = _open_bytes(data)
+    mode, file_format = image.mode, _format(image)
+    admit(_cost(data, image, size, resize))
+    stored = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
+    orientation, native_size = _orientation(image), _upright_size(image)
+    image.close()  # its own copy of the pixels is no longer needed
+    whole = _orient(stored, orientation)
+    return Photo(_fit(whole, size, resize), whole, native_size, mode, file_format)
+
+
+def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
+    """What `decode` with the same arguments takes, from the header alone.
+
+    Raises:
+        ImageError: the header is that of no usable photo.
+    """
+    return _cost(data, _open_bytes(data), size, resize)
+
+
+def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
+    """(height, width) of a photo as a viewer shows it, in pixels, from the header alone.
+
+    Args:
+        source: the file's content, or the file opened for reading; of a file only the header is read, so EXIF data
+            that a PNG holds behind its pixels are not seen.
+
+    Raises:
+        ImageError: the header is that of no usable photo.
+    """
+    return _upright_size(_open(source))
+
+
+def _open_bytes(data: bytes) -> Image.Image:
+    if len(data) > MAX_BYTES:
+        raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this one has {len(data):,}.")
+    check_header(data)
+    return _open(data)
+
+
+def _open(source: bytes | BinaryIO) -> Image.Image:
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        start = file.read(12)
+        file.seek(0)
+        formats = (*FORMATS, "HEIF") if is_heif(start) and reads_heif() else FORMATS
+        image = Image.open(file, formats=formats)
+        frames_follow = getattr(image, "is_animated", False) and image.format not in ("MPO", "HEIF")
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
+        file.seek(0)
+        raise unreadable(file.read(MAX_BYTES), error) from None
+    if is_raw(image):
+        raise not_allowed("a camera's raw file")
+    _check_size(image.width, image.height)
+    if frames_follow:
+        found = "pages" if image.format == "TIFF" else "frames"
+        raise ImageError("animated", f"A photo must be one still picture; this {image.format} holds several {found}. "
+                                     "Save the one that is meant as a file of its own.")  # fmt: skip
+    return image
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError("too_large", f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
+                                      f"header says {width} × {height}. Save it smaller.")  # fmt: skip
+    if min(width, height) < MIN_SIDE:
+        raise ImageError("too_small", f"Each side of a photo must have at least {MIN_SIDE} pixels; this one has "
+                                      f"{width} × {height}.")  # fmt: skip
+
+
+def _format(image: Image.Image) -> str:
+    # A phone's JPEG with a depth or gain map behind it is an MPO to Pillow; its first picture is the photo.
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read: so do viewers."""
+    if image.format == "TIFF":
+        return 1  # Pillow applies a TIFF's own while loading
+    try:
+        # The base class's method: that of PNG would decode the pixels to look for EXIF behind them.
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow's EXIF reader raises whatever damaged tags lead it to
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns and mirrors as EXIF says: uint8 (height, width, 3) in, the same photo upright out."""
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels)
+
+
+def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
+    """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `_fit` can shrink."""
+    if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise ImageError("corrupt", f"A JPEG may hold at most {MAX_JPEG_SCANS} scans; this one holds more.")
+    min_height, min_width = _least_size(image, size, resize)
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if (width, height) != image.size:
+            raise ValueError(f"it has two sizes, {image.size} and {(width, height)}")
+        wanted = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, wanted, min_height=min_height, min_width=min_width)
+    except ValueError as error:
+        if "subsampling" in str(error):  # rare sampling factors, which TurboJPEG does not know and libjpeg does
+            return _decode_by_pillow(data, image)
+        raise damage("The JPEG", error, ends_early=ends_early("JPEG", data)) from None
+    if wanted == "CMYK":
+        # Stored inverted, as Adobe does and everyone after it: 255 is no ink.
+        inks = pixels.astype(np.uint16)
+        pixels = ((inks[..., :3] * inks[..., 3:] + 127) // 255).astype(np.uint8)
+    return pixels
+
+
+def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
+    """Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/test_headers.py."""
+    num_pixels, file_format = image.width * image.height, _format(image)
+    if file_format == "JPEG":
+        num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
+    else:
+        # Pillow's own copy, and the result in RGB.
+        stored = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
+        num_bytes = num_pixels * max(stored + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
+        num_bytes += _strip_pixels(image) * stored if file_format == "TIFF" else 0
+        nanoseconds = 40.0 * num_pixels + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
+        if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
+            nanoseconds += 500.0 * len(data)  # unpacked in Python
+    text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
+    return DecodeCost(round(num_bytes), nanoseconds / 1e9, text)
+
+
+def _strip_pixels(image: Image.Image) -> int:
+    """Of a TIFF: how many pixels libtiff unpacks at once."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    width = tags.get(ExifTags.Base.TileWidth, image.width)
+    height = tags.get(ExifTags.Base.TileLength, tags.get(ExifTags.Base.RowsPerStrip, image.height))
+    is_sound = isinstance(width, int) and isinstance(height, int)
+    return min(width, image.width) * min(height, image.height) if is_sound else image.width * image.height
+
+
+def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
+    """Bytes and nanoseconds."""
+    frame, (height, width) = jpeg_frame(data), _least_size(image, size, resize)
+    num_pixels = image.width * image.height
+    reserve = min(image.height // max(1, height), image.width // max(1, width))
+    num_decoded = num_pixels / max(scale for scale in (1, 2, 4, 8) if scale <= max(1, reserve)) ** 2
+    num_coefficients = num_pixels * frame.coefficients_per_pixel * frame.is_buffered
+    num_bytes = num_decoded * (24 if image.mode == "CMYK" else 7) + 2 * num_coefficients
+    return num_bytes, 15.0 * (num_decoded + len(data)) + num_pixels + num_coefficients * (1 + 0.5 * frame.num_scans)
+
+
+def _least_size(image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[int, int]:
+    """(height, width) as stored that still has every pixel that fitting to `size` needs."""
+    height, width = size if _orientation(image) < 5 else size[::-1]
+    scales = height / image.height, width / image.width
+    if resize == "stretch":
+        return height, width
+    scale = max(scales) if resize == "crop" else min(scales)
+    return math.ceil(image.height * scale), math.ceil(image.width * scale)
+
+
+def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
+    if image.format == "PNG":
+        check_png(data)
+    try:
+        image.load()
+        return to_rgb(image)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # as above
+        raise damage(f"The {image.format}", error) from None
+
+
+def _fit(pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:
+    """Brings uint8 (height, width, 3) to `size`."""
+    height, width = pixels.shape[:2]
+    scales = size[0] / height, size[1] / width
+    if resize == "crop":
+        inner = [max(1, round(side / max(scales))) for side in size]
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        return _scale(pixels[top : top + inner[0], left : left + inner[1]], size)
+    if resize == "pad":
+        inner = [max(1, round(side * min(scales))) for side in (height, width)]
+        top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+        padded = np.zeros((*size, 3), np.uint8)
+        padded[top : top + inner[0], left : left + inner[1]] = _scale(pixels, (inner[0], inner[1]))
+        return padded
+    return _scale(pixels, size)
+
+
+def _scale(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Shrinks by averaging areas, then enlarges by linear interpolation, each side as it needs."""
+    import cv2
+
+    shrunk = min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1])
+    for (height, width), how in ((shrunk, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if pixels.shape[:2] != (height, width):
+            pixels = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=how)
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,48 @@
+"""What augmentation makes of a photo, as a picture for people: the same photo eight times, through the real thing."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from components.contract.image.augment import augment, image_keys, photo_seeds
+from components.contract.params.training import AugmentationParams
+
+VARIANTS: Final = 8
+TILE: Final = 96
+GAP: Final = 4
+
+
+def augmentation_sheet(
+    pixels: np.ndarray, image_id: str, strengths: Mapping[str, AugmentationParams], seed: int
+) -> Image.Image:
+    """One photo eight times, as training sees it, a line for each strength of augmentation.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        image_id: of the photo.
+        strengths: the name of each line, and its augmentation.
+        seed: of the training; the variants are those of its first eight epochs.
+    """
+    step = TILE + GAP
+    font = ImageFont.load_default(size=15)
+    left = 4 * GAP + math.ceil(max(font.getlength(name) for name in strengths))
+    sheet = Image.new("RGB", (left + VARIANTS * step, GAP + len(strengths) * step), "white")
+    draw = ImageDraw.Draw(sheet)
+    keys = image_keys([image_id])
+    seeds = np.concatenate([photo_seeds(keys, seed=seed, variant=variant) for variant in range(VARIANTS)])
+    for line, (name, strength) in enumerate(strengths.items()):
+        top = GAP + line * step
+        draw.text((2 * GAP, top + TILE // 2), name, fill="black", font=font, anchor="lm")
+        for column, variant in enumerate(augment(np.repeat(pixels[None], VARIANTS, axis=0), strength, seeds)):
+            sheet.paste(tile(variant), (left + column * step, top))
+    return sheet
+
+
+def tile(pixels: np.ndarray) -> Image.Image:
+    """A photo fitted into a tile, on light grey; tiny pictures are enlarged without being blurred."""
+    photo = Image.fromarray(pixels)
+    how = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS
+    return ImageOps.pad(photo, (TILE, TILE), how, color="#eeeeee")

@@ -1,0 +1,32 @@
+"""A network as rows: what it is made of, and what it costs; see components/train/network/summary.py."""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+BYTES_PER_TRAINED_WEIGHT: Final = 16
+"""float32: the weight, its gradient, and two moments of the optimizer."""
+BYTES_PER_ACTIVATION: Final = 4
+"""float32, held for the backward pass."""
+
+
+class Row(BaseModel):
+    """A layer, or a part that was trained before as a whole.
+
+    Attributes:
+        name: unique in the network.
+        kind: Keras' class; of a part, how many layers it has.
+        gives: the shape of its output for one photo.
+        num_parameters: its weights.
+        multiply_adds: roughly, for one photo.
+        takes: the names of the rows whose outputs it takes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kind: str
+    gives: tuple[int, ...]
+    num_parameters: int
+    multiply_adds: int
+    takes: tuple[str, ...]

@@ -1,0 +1,137 @@
+"""Which network is trained: `train.model` of params.yaml."""
+
+from typing import Annotated, Final, Literal, Self, get_args
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from components.contract.layers.backbones import BackboneName
+from components.contract.layers.kinds import Layer
+from components.contract.layers.stack import LayerSpec, parse_layer
+from components.contract.params.base import Section
+from components.contract.validation_messages import fault
+
+PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
+"""What a network takes for the pixels of a photo."""
+
+Kind = Literal["layers", "pretrained", "upload", "bundle"]
+
+HeadName = Literal["linear", "dense", "vgg", "imagenet"]
+_ON_A_MAP: Final[dict[str, tuple[Layer, ...]]] = {
+    "linear": (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dropout": {"rate": 0.5}})),
+    "dense": (
+        parse_layer("GlobalAveragePooling2D"),
+        parse_layer({"Dense": {"units": 100, "activation": "relu"}}),
+        parse_layer({"Dropout": {"rate": 0.2}}),
+    ),
+    "vgg": (
+        parse_layer("Flatten"),
+        parse_layer({"Dense": {"units": 256, "activation": "relu"}}),
+        parse_layer({"Dropout": {"rate": 0.5}}),
+    ),
+}
+
+Head = Annotated[
+    Annotated[HeadName, Tag("preset")] | Annotated[tuple[LayerSpec, ...], Tag("list")],
+    Discriminator(lambda value: "preset" if isinstance(value, str) else "list"),
+]
+
+
+def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) -> tuple[Layer, ...]:
+    """The layers of a head.
+
+    Args:
+        head: a preset, a list, or None for the default, which is `linear`. `imagenet` has none but its own.
+        on_a_map: whether it stands on height × width × channels; a preset pools them. Else on a flat vector.
+    """
+    if isinstance(head, tuple):
+        return head
+    if head == "imagenet":
+        return ()
+    layers = _ON_A_MAP[head or "linear"]
+    return layers if on_a_map else layers[1:]
+
+
+_KEYS: Final[dict[Kind, tuple[str, ...]]] = {
+    "layers": ("layers",),
+    "pretrained": ("name", "weights", "head"),
+    "upload": ("path", "name", "head", "layer", "pixels"),
+    "bundle": ("from", "head", "layer"),
+}
+"""What each kind is described by; the first is what it cannot do without."""
+
+
+class ModelParams(Section):
+    """Which network is trained. Its output layer, one logit per class, comes from the data."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    kind: Literal["auto", "layers", "pretrained", "upload", "bundle"] = Field(
+        "auto", description="layers: the list below. pretrained: a backbone with a head. upload: a file of yours. "
+        "bundle: an earlier model of Darkroom's. auto: whichever of them is given; else by the size of the pictures."
+    )  # fmt: skip
+    layers: tuple[LayerSpec, ...] | None = Field(
+        None, description="For kind layers: the network, layer by layer, named and set as in Keras."
+    )
+    name: BackboneName | None = Field(
+        None, description="For kind pretrained: the backbone. For kind upload: what a file of weights only belongs to."
+    )
+    weights: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="For kind pretrained: imagenet (the default), none, or the path of a weights file, without "
+        "top unless the head is imagenet."
+    )  # fmt: skip
+    head: Head | None = Field(
+        None, description="The layers between features and output: linear, dense, vgg, or a list as in `layers`; of a "
+        "backbone also imagenet, its own top of 1,000 classes. null: linear for a backbone; an upload or a bundle "
+        "keeps its own where its classes are those of the data."
+    )  # fmt: skip
+    path: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="For kind upload: a .keras or .h5 file, whole or of weights only, or a zip of one."
+    )
+    layer: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="For kinds upload and bundle: the layer whose output is taken as features for a new head."
+    )
+    pixels: PixelScale | None = Field(
+        None, description="For kind upload: what the network takes for pixels, where it does not say so itself."
+    )
+    from_: Annotated[str, Field(min_length=1)] | None = Field(
+        None, alias="from", description="For kind bundle: a run id, a bundle's folder, an MLflow run id, or a "
+        "registered name@alias."
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        for key in ("layers", "head"):
+            if getattr(self, key) == ():
+                raise fault(f"{key} must hold at least one layer; it is empty")
+        kind = self.described_kind
+        if kind is None:
+            return self
+        needed, others = _KEYS[kind][0], [key for key in self._given if key not in _KEYS[kind]]
+        if needed not in self._given and kind == "pretrained":
+            raise fault(f"{self._given[0] if self.kind == 'auto' else 'kind pretrained'} needs a name, one of "
+                        f"{', '.join(get_args(BackboneName))}")  # fmt: skip
+        if needed not in self._given:
+            what = "a list `layers`" if needed == "layers" else f"`{needed}`"
+            raise fault(f"kind {kind} needs {what}" + (f", not {self._given[0]}" if self._given else ""))
+        if self.head == "imagenet" and kind != "pretrained":
+            raise fault(f"head imagenet is that of a backbone; a model of kind {kind} has none of that name")
+        if others:
+            raise fault(f"{needed} makes it a model of kind {kind}, which takes no {others[0]}; keep one of the two")
+        return self
+
+    @property
+    def described_kind(self) -> Kind | None:
+        """The kind, where `auto` is told by what else is given; None where only the pictures tell."""
+        if self.kind != "auto":
+            return self.kind
+        kinds: tuple[Kind, ...] = ("layers", "upload", "bundle")
+        for kind in kinds:
+            if _KEYS[kind][0] in self._given:
+                return kind
+        return "pretrained" if self._given else None
+
+    @property
+    def _given(self) -> list[str]:
+        """The keys that have a value."""
+        keys = ("layers", "path", "from", "name", "weights", "head", "layer", "pixels")
+        return [key for key in keys if getattr(self, "from_" if key == "from" else key) is not None]

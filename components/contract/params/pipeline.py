@@ -1,0 +1,272 @@
+"""The typed form of params.yaml: one frozen model per section, parsed once at the edge.
+
+YAML, `--set` and the JSON strings that KFP hands to the steps all go through the same strict models. Values called
+`auto` are settled by `resolve` before anything is compiled or run.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, Strict, ValidationError
+
+from components.contract.artifacts.evaluation import VerdictWord
+from components.contract.artifacts.leaderboard import Leaderboard
+from components.contract.errors import ParamsError
+from components.contract.foreign.documents import DocumentError, check_tree, parse_yaml, read_yaml
+from components.contract.params.base import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side, height_width
+from components.contract.params.training import TrainParams
+from components.contract.params.tuning import TuneParams
+from components.contract.system.address import Address
+from components.contract.validation_messages import expects, explain
+
+S = TypeVar("S", bound=Section)
+
+
+class DataParams(Section):
+    """Where the photos are."""
+
+    uri: Annotated[str, Field(min_length=1), AfterValidator(Address)] = Field(
+        description="A folder of class folders, or of train/validation/test folders of them; a zip or tar archive of "
+        "either; a CSV or Parquet table of paths and labels; CIFAR or IDX files; an address (https://, s3://, gs://) "
+        "of any of these, or dvc+<repository>@<revision>:<path>."
+    )
+
+
+Policy = Literal["ignore", "report", "quarantine", "fail"]
+"""What a finding leads to: nothing; a line in the report; that too, and the photos are left out; that too, and an error
+that ends the run before anything is trained."""
+
+
+class AuditParams(Section):
+    """What each finding of the audit leads to.
+
+    Copies of the same bytes are always reduced to one, and left out altogether under several labels: a photo is known
+    by its content, which has one label.
+    """
+
+    broken: Literal["quarantine", "fail"] = Field(
+        "quarantine", description="Files that cannot be used: unreadable, truncated, of no allowed format, too small …"
+    )
+    wrong_extension: Policy = Field("report", description="A file's name says another format than its content.")
+    extreme_aspect: Policy = Field("report", description="Photos more than four times as long as wide, or as wide.")
+    low_resolution: Policy = Field("report", description="Photos with less than half of image_size on both sides.")
+    brightness_outliers: Policy = Field("report", description="Photos far darker or brighter than all others.")
+    blur_outliers: Policy = Field("report", description="Photos far less sharp than all others.")
+    duplicates: Policy = Field("quarantine", description="Copies within a split, in bytes or in pixels; one is kept.")
+    near_duplicates: Policy = Field(
+        "report", description="Copies within a split that were resized, recompressed, cropped or mirrored. Unless "
+        "ignored, they are never divided among splits."
+    )  # fmt: skip
+    leakage: Policy = Field(
+        "quarantine", description="Copies, near ones too, and groups across given splits; removed from the training "
+        "side."
+    )  # fmt: skip
+    contradictory_labels: Policy = Field("quarantine", description="The same photo, or nearly, under two labels.")
+    imbalance: Literal["ignore", "report", "fail"] = Field(
+        "report", description="The largest class has over five times as many training photos as the smallest."
+    )
+    few_photos: Literal["ignore", "report", "fail"] = Field(
+        "report", description="Classes with fewer than 50 training photos."
+    )
+    tiny_classes: Literal["ignore", "report", "fail"] = Field(
+        "report", description="Classes with fewer than 10 validation or test photos, whose figures mean little."
+    )
+    split_drift: Literal["ignore", "report", "fail"] = Field(
+        "report", description="A split whose photos differ from the training photos in classes, light, sharpness or "
+        "size."
+    )  # fmt: skip
+
+
+class PreprocessParams(Section):
+    """How photos become a data set."""
+
+    image_size: Annotated[
+        Literal["auto"] | Side | Annotated[tuple[Side, Side], Strict(False)],
+        expects(f"auto, a number of pixels from {MIN_SIZE} to {MAX_SIZE}, or [height, width]"),
+    ] = Field(
+        "auto", description="Pixels: one number, or [height, width]. auto: the model's own size, or the native size of "
+        f"pictures of at most {TINY_PIXELS} px."
+    )  # fmt: skip
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch", description="How a photo of another shape is fitted: stretched, cut to the middle, or padded."
+    )
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.15, description="The share of each class kept for choosing, where the data have no split of their own."
+    )
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.15, description="The share of each class kept for the final figures only."
+    )
+    golden_photos: Annotated[int, Field(ge=1, le=1000)] = Field(
+        200, description="How many test photos at most are kept as original files for the check by HTTP."
+    )
+    audit: AuditParams = AuditParams()
+    seed: Seed = 42
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels; only after `resolve`."""
+        assert self.image_size != "auto", "image_size must be resolved before a step runs"
+        return height_width(self.image_size)
+
+
+class GateParams(Section):
+    """What a model must reach to become champion."""
+
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
+    min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
+    max_recall_drop: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="By how much the recall of any class may lie below the champion's."
+    )
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Of one photo through the exported graph, the median on this machine."
+    )
+    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(None, description="Of the exported graph's files.")
+    promote: Annotated[tuple[VerdictWord, ...], Strict(False)] = Field(
+        ("first", "better"), description="The verdicts that make a model champion."
+    )
+
+
+class EvaluateParams(Section):
+    """How the figures are made."""
+
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        1000, description="Resamples of the test photos behind each bootstrap interval."
+    )
+    folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
+        None, description="For small data: stratified folds of a cross-validation on the network's features."
+    )
+    target_accuracy: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.95, description="Of what is answered; the service withholds answers that are less sure than it takes."
+    )
+    familiar_share: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95, description="The share of validation photos that count as familiar; photos farther away are flagged."
+    )
+    reference_photos: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        500, description="Training photos, drawn evenly from the classes, that familiarity is measured by."
+    )
+    robustness_photos: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        200, description="Test photos that are scored again blurred, noisy, compressed and in other light; 0: none."
+    )
+    report_photos: Annotated[int, Field(ge=0, le=60)] = Field(
+        12, description="How many of the worst errors the report shows."
+    )
+    gate: GateParams = GateParams()
+    leaderboard: Leaderboard | None = Field(
+        None, description="What this model was preferred to, for the report: darkroom compare writes it."
+    )
+    seed: Seed = 42
+
+
+class DeployParams(Section):
+    """What is served."""
+
+    model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = Field(
+        "auto", description="The name of the bento and of the registered model; auto: the name of the data."
+    )
+    start_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        120.0, description="How long the built service may take to become ready."
+    )
+    page_photos: Annotated[int, Field(ge=0, le=60)] = Field(
+        12, description="How many golden photos the service's page offers to try. Whoever reaches the service sees "
+        "them; 0: none."
+    )  # fmt: skip
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    data: DataParams
+    preprocess: PreprocessParams = PreprocessParams()
+    tune: TuneParams = TuneParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    deploy: DeployParams = DeployParams()
+
+
+SECTIONS = tuple(Params.model_fields)
+
+
+def load_params(path: Path | None, overrides: tuple[str, ...] = ()) -> Params:
+    """params.yaml with `--set` overrides applied.
+
+    Args:
+        path: the YAML file; None for the defaults alone.
+        overrides: `section.key=value` each; the value is read as YAML.
+
+    Raises:
+        ParamsError: the file is missing or no YAML, or a value cannot be; names file, key, expected and found.
+    """
+    tree = _read_yaml(path) if path is not None else {}
+    for override in overrides:
+        _apply_override(tree, override)
+    origin = str(path) if path is not None else "params"
+    return _parse(Params, tree, f"{origin} with --set" if overrides else origin)
+
+
+def parse_section(section: type[S], text: str) -> S:
+    """One section from the JSON string that `dump_section` made."""
+    try:
+        return section.model_validate_json(text)
+    except ValidationError as error:
+        raise ParamsError(explain(error, section, section.__name__)) from None
+
+
+def dump_section(section: Section) -> str:
+    """A section as canonical JSON: equal sections give equal strings, so a KFP cache key is stable."""
+    return json.dumps(section.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = read_yaml(path)
+    except FileNotFoundError:
+        raise ParamsError(f"A params file must exist at {path}; there is none. Name one with --params FILE.") from None
+    except DocumentError as error:
+        raise ParamsError(f"{path} must be YAML; it is not: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ParamsError(f"{path} must be a readable text file: {reason}.") from None
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{path} must hold the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
+    return tree
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    keys = key.strip().split(".")
+    if not equals or len(keys) < 2 or not all(keys):
+        raise ParamsError(f"--set takes section.key=value, such as train.epochs=5; found {override!r}.")
+    try:
+        value = parse_yaml(text)
+    except DocumentError as error:
+        raise ParamsError(f"--set {key[:200]}: the value must be YAML; found {text[:200]!r}: {error}") from None
+    node = tree
+    for depth, name in enumerate(keys[:-1]):
+        child = node.setdefault(name, {})
+        if child is None:
+            child = node[name] = {}
+        if not isinstance(child, dict):
+            where = ".".join(keys[: depth + 1])
+            raise ParamsError(f"--set {key}: {where} holds {child!r}, which has no keys of its own; set {where} whole.")
+        node = child
+    node[keys[-1]] = value
+
+
+def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
+    try:
+        check_tree(tree)
+        return section.model_validate_json(json.dumps(tree, default=str))
+    except DocumentError as error:
+        raise ParamsError(f"{origin} must stay small: {error}. Shorten it.") from None
+    except ValidationError as error:
+        raise ParamsError(explain(error, section, origin)) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of params.yaml, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Darkroom params.yaml",
+        **Params.model_json_schema(),
+    }

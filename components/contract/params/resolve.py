@@ -1,0 +1,242 @@
+"""Settles every `auto` of params.yaml by the data, once, before anything is compiled or run."""
+
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.errors import ModelError, ParamsError
+from components.contract.layers.backbones import BACKBONES, feature_shape, warn_of_small_photos
+from components.contract.layers.kinds import Layer, Shape
+from components.contract.layers.stack import parse_layer, trace_shapes
+from components.contract.params.base import MIN_SIZE, TINY_PIXELS
+from components.contract.params.model import ModelParams, head_layers
+from components.contract.params.pipeline import Params
+from components.contract.params.training import Phase, TrainParams
+from components.contract.params.tuning import auto_space, check_space
+
+NORMALIZED = {"BatchNormalization": {"momentum": 0.9}}
+"""Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
+
+SMALL_CNN: tuple[Layer, ...] = tuple(
+    parse_layer(layer)
+    for layer in (
+        {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        NORMALIZED,
+        {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        NORMALIZED,
+        "MaxPooling2D",
+        {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        NORMALIZED,
+        {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        NORMALIZED,
+        "MaxPooling2D",
+        {"Conv2D": {"filters": 128, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        NORMALIZED,
+        "GlobalAveragePooling2D",
+        {"Dropout": {"rate": 0.3}},
+    )
+)
+"""What `kind: auto` becomes for tiny pictures."""
+
+
+class GivenModel(BaseModel):
+    """What a look at an uploaded file or an earlier bundle tells, before anything runs.
+
+    Attributes:
+        called: in messages.
+        image_size: (height, width) that it takes; None where it takes any.
+        usual_size: that it was made for, in pixels, as far as that is known.
+        features: the shape of what a new head would stand on; None where it depends on the size of the photos.
+        decisions: a sentence for each thing that was found out.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    called: str
+    image_size: tuple[int, int] | None
+    usual_size: int = 224
+    features: Shape | None
+    decisions: tuple[str, ...] = ()
+
+
+class Resolution(BaseModel):
+    """Params without any `auto`, and one sentence for each value that was settled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    params: Params
+    decisions: tuple[str, ...]
+
+
+def resolve(
+    params: Params, *, native_size: tuple[int, int], data_name: str, given: GivenModel | None = None
+) -> Resolution:
+    """Settles every `auto`, and checks what only the data can tell.
+
+    Args:
+        params: as read.
+        native_size: (height, width), the median of the photos' own sizes in pixels.
+        data_name: what the data are called, for `deploy.model_name: auto`.
+        given: the model that `train.model` brings, where it could be looked at from here.
+
+    Raises:
+        ParamsError: a value cannot stand with the resolved size.
+        ModelError: the layers cannot be built at the resolved size.
+    """
+    decisions: list[str] = []
+    image_size, why = _resolve_image_size(params, native_size, given)
+    if params.preprocess.image_size == "auto":
+        decisions.append(f"preprocess.image_size: auto became {image_size}, {why}.")
+    preprocess = params.preprocess.model_copy(update={"image_size": image_size})
+
+    train, train_decisions = resolve_train(params.train, preprocess.size, given)
+    decisions += train_decisions
+    if train.model.name is not None and (warning := warn_of_small_photos(train.model.name, native_size)):
+        decisions.append(warning)
+
+    if params.tune.trials:
+        check_space(train, auto_space(train) if params.tune.space == "auto" else params.tune.space, preprocess.size)
+
+    deploy = params.deploy
+    if deploy.model_name == "auto":
+        deploy = deploy.model_copy(update={"model_name": data_name})
+        decisions.append(f"deploy.model_name: auto became {data_name}, the name of the data.")
+
+    resolved = params.model_copy(update={"preprocess": preprocess, "train": train, "deploy": deploy})
+    return Resolution(params=resolved, decisions=tuple(decisions))
+
+
+def resolve_train(
+    train: TrainParams, image_size: tuple[int, int], given: GivenModel | None = None
+) -> tuple[TrainParams, list[str]]:
+    """Settles the `auto` values of the train section for photos of `image_size` (height, width)."""
+    tiny = max(image_size) <= TINY_PIXELS
+    model, decisions = _resolve_model(train.model, image_size, given)
+    seen = train.seen_size(image_size)
+    if seen == image_size:
+        train = train.model_copy(update={"image_size": None})
+    elif seen[0] > image_size[0] or seen[1] > image_size[1]:
+        raise ParamsError(f"train.image_size must not be larger than the photos are prepared, {_size_text(image_size)} "
+                          f"px; it is {_size_text(seen)} px. Set a larger preprocess.image_size, or auto.")  # fmt: skip
+    check_model(model, seen, given)
+    settled = {"augmentation": "light" if tiny else "medium", "trainable": _trainable(model)}
+    phases = train.phases if train.phases == "auto" else tuple(_settle(phase, settled) for phase in train.all_phases)
+    if any(phase.augmentation == "auto" for phase in train.all_phases):
+        decisions.append(f"train.augmentation: auto became {settled['augmentation']}, for "
+                         f"{'tiny pictures' if tiny else 'photos'}.")  # fmt: skip
+    return _settle(train, settled).model_copy(update={"model": model, "phases": phases}), decisions
+
+
+P = TypeVar("P", bound=Phase)
+
+
+def _settle(phase: P, settled: dict[str, str]) -> P:
+    return phase.model_copy(update={key: value for key, value in settled.items() if getattr(phase, key) == "auto"})
+
+
+def _trainable(model: ModelParams) -> Literal["all", "head"]:
+    """All of a network that knows nothing yet; else what is new in it."""
+    return "all" if model.kind == "layers" or model.weights == "none" else "head"
+
+
+def _resolve_model(
+    model: ModelParams, image_size: tuple[int, int], given: GivenModel | None
+) -> tuple[ModelParams, list[str]]:
+    decisions = list(given.decisions) if given else []
+    if model.kind == "auto" and model.described_kind is not None:
+        model = model.model_copy(update={"kind": model.described_kind})
+    elif model.kind == "auto" and max(image_size) <= TINY_PIXELS:
+        model = model.model_copy(update={"kind": "layers", "layers": SMALL_CNN})
+        decisions.append(
+            f"train.model.kind: auto became layers, a small CNN of {len(SMALL_CNN)} layers, because the photos "
+            f"are {_size_text(image_size)} px (at most {TINY_PIXELS})."
+        )
+    elif model.kind == "auto":
+        model = model.model_copy(update={"kind": "pretrained", "name": "MobileNetV2"})
+        decisions.append(
+            "train.model.kind: auto became pretrained, MobileNetV2, because the photos are larger than "
+            f"{TINY_PIXELS} px."
+        )
+    if model.kind == "pretrained":
+        model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _head(model)})
+    elif isinstance(model.head, str) and given is not None and given.features is not None:
+        head = head_layers(model.head, on_a_map=len(given.features) == 3)
+        model = model.model_copy(update={"head": head})
+    return model, decisions
+
+
+def _head(model: ModelParams) -> str | tuple[Layer, ...]:
+    return model.head if model.head == "imagenet" else head_layers(model.head)
+
+
+def check_model(model: ModelParams, image_size: tuple[int, int], given: GivenModel | None = None) -> None:
+    """Checks that the layers can be built for photos of `image_size` (height, width).
+
+    Raises:
+        ModelError: they cannot; names the layer and its input.
+    """
+    if model.layers is not None:
+        trace_shapes(model.layers, (*image_size, 3))
+    if model.kind == "pretrained" and model.name is not None:
+        features = feature_shape(model.name, image_size)
+        if model.head != "imagenet":
+            trace_shapes(head_layers(model.head), features, "train.model.head")
+        elif min(image_size) != max(image_size) or image_size[0] != BACKBONES[model.name].size:
+            size = BACKBONES[model.name].size
+            raise ModelError(f"{model.name} with the head imagenet takes photos of {size} × {size} px; they are "
+                             f"{_size_text(image_size)} px. Leave preprocess.image_size: auto.")  # fmt: skip
+    if given is not None:
+        if given.image_size not in (None, image_size):
+            raise ModelError(f"{given.called} takes photos of {_size_text(given.image_size)} px; they are "
+                             f"{_size_text(image_size)} px. Leave preprocess.image_size: auto.")  # fmt: skip
+        if given.features is not None and isinstance(model.head, tuple):
+            trace_shapes(model.head, given.features, "train.model.head")
+
+
+def _resolve_image_size(
+    params: Params, native_size: tuple[int, int], found: GivenModel | None
+) -> tuple[int | tuple[int, int], str]:
+    given = params.preprocess.image_size
+    if given != "auto":
+        return given, "as given"
+    largest = _largest_size(params)
+    if largest is not None:
+        return largest
+    model = params.train.model
+    kind = model.described_kind
+    if kind in ("upload", "bundle"):
+        if found is None:
+            raise ParamsError(f"preprocess.image_size must be given where the model of kind {kind} cannot be looked "
+                              "at: --set preprocess.image_size=… (darkroom run looks at it itself)")  # fmt: skip
+        if found.image_size is None:
+            return found.usual_size, f"because {found.called} takes photos of any size"
+        height, width = found.image_size
+        return (height if height == width else (height, width)), f"what {found.called} takes"
+    if kind == "pretrained" and model.name is not None:
+        size = BACKBONES[model.name].size
+        return size, f"what {model.name} was made for"
+    if max(native_size) <= TINY_PIXELS:
+        height, width = (max(MIN_SIZE, side) for side in native_size)
+        return (height if height == width else (height, width)), "the native size of the pictures"
+    if model.layers is not None:
+        return 128, f"for a network of your own (the photos are {_size_text(native_size)} px)"
+    size = BACKBONES["MobileNetV2"].size
+    return size, f"for MobileNetV2, because the photos are {_size_text(native_size)} px (more than {TINY_PIXELS})"
+
+
+def _largest_size(params: Params) -> tuple[int | tuple[int, int], str] | None:
+    """The largest size that a training of these params needs, and why; None where nothing but the model says."""
+    space = params.tune.space if params.tune.trials and params.tune.space != "auto" else {}
+    if "image_size" in space:
+        sizes = [size for size in space["image_size"].ends() if isinstance(size, int)]
+        return max(sizes, default=MIN_SIZE), "the largest size that is searched"
+    if params.train.image_size is not None:
+        return params.train.image_size, "that of train.image_size"
+    if "model.name" in space:
+        names = [str(name) for name in space["model.name"].ends() if name in BACKBONES]
+        return max((BACKBONES[name].size for name in names), default=MIN_SIZE), "the largest of the backbones' sizes"
+    return None
+
+
+def _size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"

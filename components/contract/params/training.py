@@ -1,0 +1,194 @@
+"""How the network is trained: the section `train` of params.yaml."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Discriminator, Field, Strict, Tag, model_validator
+
+from components.contract.params.base import MAX_SIZE, MIN_SIZE, Fraction, Section, Seed, Side, height_width
+from components.contract.params.model import ModelParams
+from components.contract.validation_messages import expects, fault
+
+
+class AugmentationParams(Section):
+    """How strongly training photos vary. Each value is the largest change, drawn anew per photo and epoch."""
+
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
+    zoom: Fraction = 0.0
+    shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
+    shift: Fraction = Field(0.0, description="As a fraction of height and width.")
+    brightness: Fraction = Field(0.0, description="As a fraction of the full range, added.")
+    contrast: Fraction = Field(0.0, description="As a fraction, multiplied around the photo's mean.")
+    crop: Fraction = Field(0.0, description="How much of height and width may be cut off; the rest is enlarged.")
+    saturation: Fraction = Field(
+        0.0, description="As a fraction, multiplied; 1 reaches from grey to twice as colourful."
+    )
+    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the colour circle.")
+    blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
+    noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
+    erasing: Fraction = Field(0.0, description="How often a rectangle of 2 to 20 % of the photo is erased.")
+
+
+AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
+    "none": AugmentationParams(),
+    "light": AugmentationParams(rotation_degrees=10, zoom=0.1, shift=0.08),
+    "medium": AugmentationParams(
+        horizontal_flip=True, rotation_degrees=15, zoom=0.15, shift=0.08, brightness=0.15, contrast=0.15
+    ),
+    "strong": AugmentationParams(
+        horizontal_flip=True, rotation_degrees=25, zoom=0.3, shear_degrees=10, shift=0.15, brightness=0.25,
+        contrast=0.3, saturation=0.3, hue_degrees=8, erasing=0.25,
+    ),
+}  # fmt: skip
+
+
+class EarlyStopping(Section):
+    """Ends training when the validation loss no longer falls; the best weights are kept."""
+
+    patience: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="Epochs without a better validation loss.")
+    min_delta: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+Trainable = Annotated[
+    Annotated[str, Field(pattern=r"^(auto|none|head|all|last [1-9]\d{0,4}|from \S+)$")]
+    | Annotated[tuple[Annotated[str, Field(pattern=r"^\S+$")], ...], Strict(False), Field(min_length=1)],
+    expects("auto, none, head, all, last N, from LAYER, or a list of layer names such as [block4_*, block5_*]"),
+]
+"""Which layers are trained."""
+
+Augmentation = Annotated[
+    Annotated[Literal["auto", "none", "light", "medium", "strong"], Tag("preset")]
+    | Annotated[AugmentationParams, Tag("settings")],
+    Discriminator(lambda value: "preset" if isinstance(value, str) else "settings"),
+]
+
+
+CachePrecision = Literal["float16", "float32"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Phase(Section):
+    """A stretch of training. What a phase does not say is as in the section `train`."""
+
+    trainable: Trainable = Field(
+        "auto", description="The layers to train: none | head | all | last N (of those with weights) | from LAYER (and "
+        "all after it) | [names and globs]. The head trains with each but none. auto: all of a network of your own, "
+        "the head of a pretrained one."
+    )  # fmt: skip
+    train_batch_norm: bool = Field(
+        False, description="Whether the batch normalisation of a pretrained part learns where its layers do; else it "
+        "stays as it is, which few photos cannot spoil."
+    )  # fmt: skip
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd, in Nesterov's form.")
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="null: the optimizer's own.")
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    schedule: Literal["constant", "cosine", "one_cycle", "step", "plateau"] = Field(
+        "cosine", description="How the learning rate goes on: constant; down to 0 by half a cosine; one_cycle: up for "
+        "30 % of the epochs, then down; step: times decay_factor every decay_epochs; plateau: times decay_factor after "
+        "decay_epochs without a better validation loss."
+    )  # fmt: skip
+    warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(0.0, description="The rate rises to its value first.")
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Of the schedules step and plateau.")
+    decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Of the schedules step and plateau.")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Discriminative rates: the rate of each layer with weights is that of the next one times this."
+    )
+    augmentation: Augmentation = Field(
+        "auto", description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
+        "digits and are not flipped; else medium."
+    )  # fmt: skip
+    mixup: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="Each photo is mixed with another, and so are their labels: the α of their parts, such as 0.2."
+    )
+    cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="A rectangle of each photo is that of another: the α of their parts, such as 1."
+    )
+    early_stopping: EarlyStopping | None = EarlyStopping()
+
+    @property
+    def augmentation_params(self) -> AugmentationParams:
+        """The augmentation in numbers; only after `resolve`."""
+        if isinstance(self.augmentation, AugmentationParams):
+            return self.augmentation
+        assert self.augmentation != "auto", "augmentation must be resolved before a step runs"
+        return AUGMENTATION_PRESETS[self.augmentation]
+
+
+class TrainParams(Phase):
+    """How the network is trained. The values of a phase hold for all phases that do not say otherwise."""
+
+    model: ModelParams = ModelParams()
+    image_size: (
+        Annotated[
+            Side | Annotated[tuple[Side, Side], Strict(False)],
+            expects(f"null, a number of pixels from {MIN_SIZE} to {MAX_SIZE}, or [height, width]"),
+        ]
+        | None
+    ) = Field(
+        None, description="What the network sees, where that is smaller than the photos are prepared: it scales them "
+        "down itself, so that the service does the same. null: as they are prepared."
+    )  # fmt: skip
+    phases: Annotated[tuple[Phase, ...], Strict(False), Field(min_length=1)] | Literal["auto"] = Field(
+        "auto", description="Stretches of training one after another; each says only what differs. auto: one."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
+        32, description="Photos that pass through the network at once; halved where the memory is too small."
+    )
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="So many batches make one step of the optimizer: a larger batch in the same memory."
+    )
+    loss: Literal["crossentropy", "focal"] = Field(
+        "crossentropy", description="focal looks less at what is named rightly and surely already (gamma 2)."
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    imbalance: Literal["none", "class_weights", "oversample"] = Field(
+        "none", description="class_weights: rare classes count more in the loss; oversample: their photos come more "
+        "often."
+    )  # fmt: skip
+    ema: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
+        None, description="The weights that are validated and kept are a running mean of those of all steps, with this "
+        "momentum, such as 0.99."
+    )  # fmt: skip
+    swa: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="The last part of each phase, such as 0.3, in which the mean of the weights at the ends of "
+        "its epochs is validated and kept (Izmailov et al. 2018). Either this or ema."
+    )  # fmt: skip
+    views: Annotated[int, Field(ge=1, le=32)] = Field(
+        3, description="For frozen layers: how many variants of each training photo pass through them, once; each "
+        "epoch sees one of them. The first is the photo itself, the others are augmented."
+    )  # fmt: skip
+    precision: Precision = Field(
+        "auto", description="What layers compute in while they are trained; weights and the export are float32. auto: "
+        " bfloat16 on GPUs that have it, float16 with a scaled loss on older ones, float32 on CPUs."
+    )  # fmt: skip
+    cache_precision: CachePrecision = Field(
+        "float16", description="Of what frozen layers make of photos, in the cache."
+    )
+    export_precision: Literal["float32", "int8"] = Field(
+        "float32", description="Of the exported graph, which is evaluated and served. int8 is a quarter of the size "
+        "and faster on most CPUs; it is taken only where it loses at most half a point of validation accuracy."
+    )  # fmt: skip
+    seed: Seed = 42
+
+    @model_validator(mode="after")
+    def _averages_once(self) -> Self:
+        if self.ema is not None and self.swa is not None:
+            raise fault("either ema or swa averages the weights; found both")
+        return self
+
+    def seen_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of what the network sees of photos that are prepared at `image_size`."""
+        return height_width(self.image_size or image_size)
+
+    @property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """The phases with every value filled in."""
+        shared = {name: getattr(self, name) for name in Phase.model_fields}
+        if self.phases == "auto":
+            return (Phase(**shared),)
+        return tuple(
+            Phase(**shared | {name: getattr(phase, name) for name in phase.model_fields_set}) for phase in self.phases
+        )

@@ -1,0 +1,202 @@
+"""What is searched for the best params of training: the section `tune` of params.yaml."""
+
+import copy
+import json
+import math
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Discriminator, Field, Strict, Tag, ValidationError, model_validator
+
+from components.contract.errors import ParamsError
+from components.contract.params.base import Section, Seed
+from components.contract.params.training import Phase, TrainParams
+from components.contract.validation_messages import fault, faults
+
+Number = int | float
+Choice = str | int | float | bool | None
+
+
+class Range(Section):
+    """Numbers from `low` to `high`; whole ones where both are."""
+
+    low: Number
+    high: Number
+    log: bool = Field(False, description="Search evenly in the logarithm, as for rates.")
+    step: Annotated[Number, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _spans(self) -> Self:
+        if self.low >= self.high:
+            raise fault(f"low must be below high; found {self.low} and {self.high}")
+        if self.log and self.low <= 0:
+            raise fault(f"a range in the logarithm must begin above 0; found {self.low}")
+        if self.log and self.step is not None:
+            raise fault("a range has either log or step; found both")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int) and not isinstance(self.step, float)
+
+    def ends(self) -> tuple[Number, ...]:
+        return self.low, self.high
+
+
+class Choices(Section):
+    """One of several values."""
+
+    choices: Annotated[tuple[Choice, ...], Strict(False), Field(min_length=2)]
+
+    def ends(self) -> tuple[Choice, ...]:
+        return self.choices
+
+
+Searched = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")],
+    Discriminator(lambda value: "choices" if "choices" in (value if isinstance(value, dict) else vars(value)) else
+                  "range"),
+]  # fmt: skip
+Space = dict[str, Searched]
+
+Objective = Literal["accuracy", "latency", "size"]
+
+
+class TuneParams(Section):
+    """A search for the best values of `train`. Trials see the validation photos only."""
+
+    trials: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="How many are tried; 0: no search.")
+    minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial begins after so many.")
+    space: Space | Literal["auto"] = Field(
+        "auto", description="key of train: {low, high, log, step} or {choices: […]}, such as learning_rate, "
+        "model.head[1].Dropout.rate or phases[1].epochs. auto: what matters most for the kind of model."
+    )  # fmt: skip
+    sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from the trials so far.")
+    objectives: Annotated[tuple[Objective, ...], Strict(False)] = Field(
+        ("accuracy",), description="What a trial is judged by. With latency (of one photo through the network, on this "
+        "machine's CPU) or size (of its weights) the study finds the Pareto front, and train takes the most accurate "
+        "on it. Several cannot be pruned by."
+    )  # fmt: skip
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="A trial whose network takes longer for one photo is ended before it is trained."
+    )
+    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="A trial whose network has more weights is ended before it is trained."
+    )
+    pruner: Literal["halving", "median", "hyperband", "none"] = Field(
+        "halving", description="Which trials are ended early, by their validation accuracy after each epoch."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="How many tasks share the trials; more than one needs a PostgreSQL at DARKROOM_STUDIES."
+    )
+    seed: Seed = 42
+
+    @model_validator(mode="after")
+    def _judges_by_accuracy(self) -> Self:
+        if "accuracy" not in self.objectives or len(set(self.objectives)) < len(self.objectives):
+            raise fault("objectives must hold accuracy, and each of accuracy, latency and size at most once; found "
+                        f"{', '.join(self.objectives) or 'none'}")  # fmt: skip
+        return self
+
+    @property
+    def weighs(self) -> bool:
+        """Whether what a network costs plays a part."""
+        return len(self.objectives) > 1 or self.max_latency_ms is not None or self.max_size_mb is not None
+
+    @property
+    def searchers(self) -> int:
+        """How many tasks search; 0 where there is nothing to try."""
+        return self.workers if self.trials else 0
+
+
+_PART: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
+    """The params with some values changed.
+
+    Args:
+        train: the section to change.
+        values: by keys as in `tune.space`.
+
+    Raises:
+        ParamsError: there is no such key, or no such value can stand there.
+    """
+    tree = copy.deepcopy(train.model_dump(mode="json"))
+    for key, value in values.items():
+        if key in Phase.model_fields and train.phases != "auto":
+            raise ParamsError(f"tune.space: {key} belongs to a phase, and train.phases has several; name it, such as "
+                              f"phases[{len(train.phases) - 1}].{key}.")  # fmt: skip
+        _set(tree, key, value)
+    try:
+        return TrainParams.model_validate_json(json.dumps(tree))
+    except ValidationError as error:
+        found = "; ".join(f"{where}: {what}" for where, what in faults(error, TrainParams))
+        raise ParamsError(f"tune.space: train cannot have {_shown(values)}: {found}.") from None
+
+
+def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -> None:
+    """Tries both ends of each range and each choice, each by itself, before any trial.
+
+    Args:
+        train: the section, resolved.
+        space: what is searched.
+        image_size: (height, width) of the photos as they are prepared.
+
+    Raises:
+        ParamsError: a key that is not there or cannot be tuned, or a value that cannot stand there.
+    """
+    if not space:
+        raise ParamsError("tune.space must name at least one key of train; it is empty. Leave it out for auto.")
+    for key, searched in space.items():
+        for value in searched.ends():
+            height, width = with_values(train, {key: value}).seen_size(image_size)
+            if height > image_size[0] or width > image_size[1]:
+                raise ParamsError(f"tune.space: {key} must not be larger than the photos are prepared, {image_size[0]} "
+                                  f"× {image_size[1]} px; found {value}. Set preprocess.image_size: auto.")  # fmt: skip
+
+
+def auto_space(train: TrainParams) -> Space:
+    """What matters most: the rate, the batch, the optimizer, the augmentation, the dropout, as far as there."""
+    layers_key = "model.layers" if train.model.layers is not None else "model.head"
+    layers = train.model.layers if train.model.layers is not None else train.model.head
+    space: Space = {}
+    if train.phases == "auto":
+        space["learning_rate"] = Range(low=1e-4, high=1e-2, log=True)
+        space["optimizer"] = Choices(choices=("adam", "adamw", "sgd"))
+        # Through frozen layers each further kind costs views of all photos, and light ones resemble medium ones there.
+        frozen = train.model.kind == "pretrained" and train.trainable == "head"
+        space["augmentation"] = Choices(choices=("none", "medium") if frozen else ("none", "light", "medium"))
+    else:
+        last = len(train.phases) - 1
+        space[f"phases[{last}].learning_rate"] = Range(low=3e-5, high=3e-3, log=True)
+    space["batch_size"] = Choices(choices=(16, 32, 64))
+    space["label_smoothing"] = Choices(choices=(0.0, 0.1))
+    for place, layer in enumerate(layers if isinstance(layers, tuple) else ()):
+        if layer.kind == "Dropout":
+            space[f"{layers_key}[{place}].Dropout.rate"] = Range(low=0.0, high=0.6, step=0.1)
+    return space
+
+
+def _set(tree: Any, key: str, value: Any) -> None:
+    parts = [name or int(number) for name, number in _PART.findall(key)]
+    node = tree
+    try:
+        for part in parts[:-1]:
+            node = node[part]
+        if not parts or (isinstance(node, dict) and parts[-1] not in node and not _is_layer(node, parts)):
+            raise KeyError(key)
+        node[parts[-1]] = value
+    except (KeyError, IndexError, TypeError):
+        known = ", ".join(node) if isinstance(node, dict) else f"{len(node)} entries" if isinstance(node, list) else ""
+        raise ParamsError(f"tune.space: train has no {key}" + (f"; there are {known}." if known else ".")) from None
+
+
+def _is_layer(node: dict[str, Any], parts: list[Any]) -> bool:
+    """Arguments of a layer that were not given have their defaults, and are not written out."""
+    return len(parts) > 1 and isinstance(parts[-2], str) and parts[-2][:1].isupper()
+
+
+def _shown(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value:g}" if isinstance(value, float) and math.isfinite(value) else f"{key}={value}"
+                     for key, value in values.items())  # fmt: skip

@@ -1,0 +1,1 @@
+"""Files, caches, addresses, processes and memory of the machine. Import any module."""

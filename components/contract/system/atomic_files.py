@@ -1,0 +1,303 @@
+"""Outputs that appear whole or not at all: written beside their place, then renamed into it."""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from components.contract.errors import ArtifactError, DarkroomError
+from components.contract.system.budget import read_regular
+from components.contract.text import json_text
+from components.contract.validation_messages import explain
+
+MAX_JSON_BYTES: Final = 2**28
+"""Of what a step writes as JSON; a thousand classes take some megabytes."""
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where a disk, or a user's share of it, is full."""
+NOT_WRITABLE: Final = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What the system says if an output cannot be written, for a reason that the user can remove."""
+SMALL_SPACE: Final = 2**20
+"""Bytes; with less free space, a failed write means a full disk, whatever the library that wrote reports."""
+MAX_NAME_BYTES: Final = 200
+"""Of a name that is to get a suffix; file systems allow 255."""
+RENAME_EXCHANGE: Final = 2
+AT_FDCWD: Final = -100
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `target` when the block ends without an error.
+
+    An earlier `target` stays until then and is replaced as a whole. After an error, or a kill, `target` is unchanged.
+    The remains of a kill are named `.<target>.partial-*`; the next writer of the same target removes them. Writers at
+    work hold a lock on their folder, so that several can write the same target at once: the last one wins.
+
+    Raises:
+        ArtifactError: the place cannot be written, or the disk is full.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_remains(target)
+            partial = stack.enter_context(_locked_folder(target))
+            partial.chmod(0o755)
+        except OSError as error:
+            raise ArtifactError(f"The output folder {target} must be writable; it is not: {error}.") from None
+        try:
+            yield partial
+            _replace(partial, target)
+        except BaseException as error:
+            refusal = _unwritable(error, target, partial)
+            shutil.rmtree(partial, ignore_errors=True)
+            if refusal is not None:
+                raise refusal from error
+            raise
+
+
+@contextlib.contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """A folder beside the target for what is to be moved there; it goes at the end, or after a kill with the next one.
+
+    Raises:
+        OSError: the place cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_remains(target)
+    with _locked_folder(target) as scratch:
+        try:
+            yield scratch
+        finally:
+            _remove(scratch)
+
+
+def remove_all_remains(folder: Path) -> None:
+    """Removes what killed writers left in a folder of our own, whatever their targets."""
+    for remains in folder.glob(".*.partial-*"):
+        if _is_abandoned(remains):
+            _remove(remains)
+
+
+def remove_remains(target: Path) -> None:
+    """Removes what killed writers of this target left beside it, and nothing that a live process writes.
+
+    Raises:
+        OSError: the folder of the target cannot be read.
+    """
+    for remains in target.parent.glob(f"{glob.escape(_prefix(target))}*"):
+        if _is_abandoned(remains):
+            _remove(remains)
+
+
+def full_disk_error(error: OSError) -> ArtifactError | None:
+    """The error to report if the system could not write for want of space, wherever that was; else None."""
+    if error.errno not in FULL:
+        return None
+    named = isinstance(error.filename, str | bytes)
+    folders = [Path(os.fsdecode(error.filename)).parent] if named else [Path.cwd(), Path(tempfile.gettempdir())]
+    return ArtifactError(
+        f"There must be room on the disk; there is not: {error}{''.join(map(free_text, folders))}. Make room and run "
+        "again."
+    )
+
+
+def require_room(folder: Path) -> None:
+    """Refuses a folder on a disk that is full: whatever failed there, failed for that reason.
+
+    Raises:
+        ArtifactError: so it is.
+    """
+    free = _free_bytes(folder)
+    if free is not None and free < SMALL_SPACE:
+        raise ArtifactError(
+            f"There must be room in {folder}; there is not{free_text(folder)}. Make room and run again."
+        )
+
+
+def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactError | None:
+    """The error to report if the target could not be written for a reason that the user can remove; else None."""
+    if isinstance(error, DarkroomError) or not isinstance(error, Exception):
+        return None
+    number = error.errno if isinstance(error, OSError) else None
+    free = _free_bytes(target.parent)
+    if number in FULL or (free is not None and free < SMALL_SPACE):
+        needed = sum(path.lstat().st_size for path in partial.rglob("*"))
+        return ArtifactError(
+            f"There must be room for {target}, and for what is written on the way; there is not: "
+            f"{error}. It needs more than {needed / 1e6:,.1f} MB{free_text(target.parent)}. Make "
+            "room and run the step again."
+        )
+    if number in NOT_WRITABLE and str(partial) in str(getattr(error, "filename", "")):
+        return ArtifactError(f"The output folder {target} must be writable; it is not: {error}.")
+    return None
+
+
+def free_text(folder: Path) -> str:
+    """For messages: how much of the disk is free; empty if nobody knows."""
+    free = _free_bytes(folder)
+    return "" if free is None else f"; {free / 1e6:,.1f} MB are free in {folder}"
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _prefix(target: Path) -> str:
+    """What the names of partial outputs begin with; long names are cut, by bytes."""
+    return f".{os.fsdecode(os.fsencode(target.name)[:MAX_NAME_BYTES])}.partial-"
+
+
+@contextlib.contextmanager
+def _locked_folder(target: Path) -> Iterator[Path]:
+    """A new, empty folder beside the target, with a lock that the system releases when this process ends."""
+    while True:
+        partial = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
+        try:
+            lock = os.open(partial, os.O_RDONLY)
+        except FileNotFoundError:  # another writer took it for remains before it was locked
+            continue
+        try:
+            if _lock(lock) and _is_same(partial, lock):
+                yield partial
+                return
+        finally:
+            os.close(lock)
+
+
+@contextlib.contextmanager
+def _locked_file(target: Path) -> Iterator[IO[bytes]]:
+    """A new file beside the target, with a lock as that of a new folder."""
+    while True:
+        file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=_prefix(target), delete=False)  # noqa: SIM115
+        with file:
+            if _lock(file.fileno()) and _is_same(Path(file.name), file.fileno()):
+                yield file
+                return
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether the writer is gone. True only if the file system has locks: without, nobody knows."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _lock(descriptor: int) -> bool:
+    """False if another writer, which takes the folder for remains, has the lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # the file system has no locks, so nobody removes remains either
+        return True
+    return True
+
+
+def _is_same(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def write_file(target: Path, content: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        OSError: the place cannot be written, or the disk is full.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_remains(target)
+    with _locked_file(target) as file:
+        partial = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            partial.chmod(0o644)
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def write_json(target: Path, content: Any) -> None:
+    """Writes JSON, readable, with a newline at its end."""
+    if isinstance(content, BaseModel):
+        content = content.model_dump(mode="json")
+    write_file(target, (json_text(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def read_json(path: Path, model: type[ModelT], what: str) -> ModelT:
+    """A JSON file that an earlier step wrote, checked.
+
+    Args:
+        path: the file.
+        model: what it must hold.
+        what: what the folder is called, for the message: "data set", "model bundle".
+
+    Raises:
+        ArtifactError: missing, damaged, or of another format version.
+    """
+    try:
+        return model.model_validate_json(read_regular(path, MAX_JSON_BYTES))
+    except FileNotFoundError:
+        raise ArtifactError(f"A {what} must hold {path.name}; there is none in {path.parent}. Run its step.") from None
+    except OSError as error:
+        raise ArtifactError(f"{path} must be readable; it is not: {error}.") from None
+    except ValidationError as error:
+        raise ArtifactError(f"The {what} is damaged, or of another version; write it anew.\n"
+                            f"{explain(error, model, str(path))}") from None  # fmt: skip
+
+
+def _replace(partial: Path, target: Path) -> None:
+    """Puts a folder in the place of an earlier one in one move, so that a kill leaves one or the other."""
+    while not _exchange(partial, target):
+        try:
+            partial.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            with _locked_folder(target) as old:  # the file system cannot exchange, or another writer came first
+                with contextlib.suppress(FileNotFoundError):
+                    target.rename(old / "earlier")
+                _remove(old)
+        else:
+            return
+    _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swaps two paths at once, on Linux and where the file system can; False if nothing was done."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0

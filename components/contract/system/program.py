@@ -1,0 +1,249 @@
+"""What every program of Darkroom does at its rim: log lines, the note of a step's time, and the exit code."""
+
+import codecs
+import contextlib
+import importlib.util
+import io
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from components.contract.errors import DarkroomError
+from components.contract.system.address import redact
+from components.contract.text import escape_log_records, printable
+
+EVENTS_VARIABLE = "DARKROOM_EVENTS"
+"""Names the file to which steps add a JSON line when they start, finish or fail."""
+
+FINISH_FILE = "finish"
+"""Beside the file of the events: asks a training to end with the best epoch that it has."""
+
+MENDABLE, BUG = 2, 1
+"""Exit codes: the user can mend it; it is ours to mend."""
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address, with its password
+}
+"""Keeps the libraries from sending usage statistics, and from telling how they make their tables."""
+
+
+@contextlib.contextmanager
+def running_step(name: str) -> Iterator[None]:
+    """Around the work of one step: sets up its log and notes how long it took and how it ended."""
+    escape_log_records()
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
+    )  # stdout: KFP's local runner merges both streams, and a person sees the lines in order
+    logging.getLogger("components").setLevel(logging.INFO)
+    os.environ.update(QUIET)
+    started = time.monotonic()
+    global _running
+    _running = name
+    _note(step=name, event="started")
+    try:
+        yield
+    except DarkroomError as error:
+        _note(step=name, event="failed", error=redact(str(error)), kind=type(error).__name__)
+        raise
+    except OSError as error:
+        from components.contract.system.atomic_files import full_disk_error  # imports fcntl, which Windows lacks
+
+        refusal = full_disk_error(error)
+        _note(
+            step=name,
+            event="failed",
+            error=str(refusal or repr(error)),
+            kind=type(refusal).__name__ if refusal else None,
+        )
+        raise
+    except BaseException as error:
+        _note(step=name, event="failed", error=redact(repr(error)), kind=None)
+        raise
+    finally:
+        _running = None
+    _note(step=name, event="finished", seconds=round(time.monotonic() - started, 3))
+    sys.stdout.flush()
+
+
+def note_progress(event: str, **facts: object) -> None:
+    """Tells whoever follows the run how far the running step is; costs nothing where nobody does."""
+    if _running is not None:
+        _note(step=_running, event=event, **facts)
+
+
+def asked_to_finish() -> bool:
+    """Whether somebody wants the run to go on with what has been learnt so far: `darkroom finish`."""
+    path = os.environ.get(EVENTS_VARIABLE)
+    return bool(path) and Path(str(path)).with_name(FINISH_FILE).exists()
+
+
+def finish_is_done() -> None:
+    """What was asked for has been done, and is not asked of the next step as well."""
+    if asked_to_finish():
+        Path(os.environ[EVENTS_VARIABLE]).with_name(FINISH_FILE).unlink(missing_ok=True)
+
+
+_running: str | None = None
+"""The step that this process runs."""
+
+
+PLAIN: Final = dict(
+    zip("…–−’“”×→·●○≤≥²", ("...", "-", "-", "'", '"', '"', "x", "->", "-", "*", "o", "<=", ">=", "2"), strict=True)
+)
+"""What a terminal shows instead of a sign that its encoding lacks."""
+
+
+class StandardStream(io.FileIO):
+    """Standard output or error: neither a reader that leaves, such as `head`, nor a full disk ends the work.
+
+    Attributes:
+        failure: why the stream could not be written; everything after it is dropped. None if it works.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Writes, or drops the content after a failure."""
+        if self.failure is None:
+            try:
+                return super().write(content)
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                self.failure = error
+        return len(content)
+
+
+def exit_code(main: Callable[[], int | None]) -> int:
+    """Runs a program: a `DarkroomError` becomes one message on standard error and exit code 2.
+
+    A bug keeps its traceback, without the secrets of addresses, and Python's own exit code 1.
+    """
+    escape_log_records()
+    _require_home()
+    with _safe_streams() as output:
+        code = _code_of(main)
+    failure = output and output.failure
+    if code == 0 and failure and not isinstance(failure, BrokenPipeError | ConnectionResetError):
+        print(
+            f"darkroom: Standard output must be writable; it is not: {failure.strerror}. The work is done, but its "
+            "output is incomplete. Redirect it to another file and run the command again.",
+            file=sys.stderr,
+        )
+        return MENDABLE
+    return code
+
+
+def require_posix() -> None:
+    """Ends the program with exit code 2 on Windows, before an import fails."""
+    if importlib.util.find_spec("fcntl") is None:
+        print(
+            "darkroom: Darkroom needs Linux, macOS, or Windows with WSL2; this is Windows without WSL2. Install WSL2 "
+            "(wsl --install), open its Linux, and install and run Darkroom there.",
+            file=sys.stderr,
+        )
+        sys.exit(MENDABLE)
+
+
+def _require_home() -> None:
+    """Libraries look for their settings at home; a user id without a name may have none, as in a container."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
+def _code_of(main: Callable[[], int | None]) -> int:
+    try:
+        return main() or 0
+    except DarkroomError as error:
+        sys.stdout.flush()
+        print(f"darkroom: {redact(str(error))}", file=sys.stderr)
+        return MENDABLE
+    except MemoryError:
+        sys.stdout.flush()
+        print("darkroom: The memory of this machine must suffice for the data; it does not. Give fewer or smaller "
+              "files, or more memory.", file=sys.stderr)  # fmt: skip
+        return MENDABLE
+    except KeyboardInterrupt:
+        print("darkroom: stopped.", file=sys.stderr)
+        return 130
+    except SystemExit as leaving:  # argparse, after --help
+        if leaving.code not in (None, 0):
+            raise
+        return 0
+    except OSError as error:
+        from components.contract.system.atomic_files import full_disk_error  # imports fcntl, which Windows lacks
+
+        refusal = full_disk_error(error)
+        if refusal is None:
+            return _bug()
+        print(f"darkroom: {redact(str(refusal))}", file=sys.stderr)
+        return MENDABLE
+    except Exception:
+        return _bug()
+
+
+def _bug() -> int:
+    """Prints the traceback of the current exception, without the secrets of addresses."""
+    print(printable(redact(traceback.format_exc()), lines=True), end="", file=sys.stderr)
+    return BUG
+
+
+@contextlib.contextmanager
+def _safe_streams() -> Iterator[StandardStream | None]:
+    """Replaces standard output and error, if they are the process's own, until the block ends; yields the output."""
+    originals = sys.stdout, sys.stderr
+    output, sys.stdout = _safe_stream(sys.stdout, sys.__stdout__, 1)
+    _, sys.stderr = _safe_stream(sys.stderr, sys.__stderr__, 2)
+    try:
+        yield output
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = originals
+
+
+def _safe_stream(current: TextIO | None, original: TextIO | None, number: int) -> tuple[StandardStream | None, TextIO]:
+    if current is None:  # closed by the caller: >&-
+        return None, Path(os.devnull).open("w", encoding="utf-8")
+    if current is not original:  # a test's
+        return None, current
+    current.flush()
+    raw = StandardStream(number, "w", closefd=False)
+    text = io.TextIOWrapper(
+        io.BufferedWriter(raw), current.encoding, errors=PLAIN_ERRORS, line_buffering=number == 2 or raw.isatty()
+    )
+    return raw, text
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    plain = "".join(PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs)
+    return plain, error.end
+
+
+PLAIN_ERRORS: Final = "darkroom.plain"
+codecs.register_error(PLAIN_ERRORS, _plain)
+
+
+def _note(**event: object) -> None:
+    path = os.environ.get(EVENTS_VARIABLE)
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": time.time(), **event}) + "\n")
+
+
+require_posix()  # every program imports this module first: the next import may need fcntl

@@ -1,0 +1,1 @@
+"""Builds a bento and runs it. Import `build` or `server`."""

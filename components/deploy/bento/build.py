@@ -1,0 +1,227 @@
+"""Builds the bento: the exported graph, its facts and the code of the service, and nothing else."""
+
+import ast
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from components.contract.artifacts.bento import Lineage, ServiceFacts
+from components.contract.artifacts.bundle import BundleInfo
+from components.contract.artifacts.evaluation import EvaluationInfo
+from components.contract.errors import ArtifactError, ServiceError
+from components.contract.inference.calibration import CALIBRATION_FILES, read_calibration
+from components.contract.inference.graph import export_sha256
+from components.contract.system import launcher
+from components.contract.system.address import short
+from components.contract.system.atomic_files import write_json
+from components.deploy.bento.samples import write_samples
+
+SERVICE = "components.deploy.service.app"
+PAGE = Path("components", "deploy", "page")
+"""The files of the service's page, which no module imports."""
+REQUIREMENTS = ("bentoml", "numpy", "opencv-python-headless", "openvino", "pillow", "pydantic", "python-multipart",
+                "simplejpeg")  # fmt: skip
+"""What the service needs installed; the bento names the versions that it was built and checked with."""
+
+BUILD_SECONDS = 300.0
+EXPORT_FILES = ("model.xml", "model.bin")
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a bento holds beside the model.
+
+    Attributes:
+        evaluation: its figures and verdict are told at /model; None where there was no evaluation.
+        evaluation_dir: where the calibration stands, if evaluation made one.
+        photos: golden photos, named by their image_id.
+        sample_labels: the true labels of those that the page offers, by image_id, in their order.
+    """
+
+    evaluation: EvaluationInfo | None = None
+    evaluation_dir: Path | None = None
+    photos: Sequence[Path] = ()
+    sample_labels: Mapping[str, int] = field(default_factory=dict)
+
+
+NOTHING = Extras()
+
+
+def build_bento(
+    bundle_dir: Path, bundle: BundleInfo, model_name: str, target: Path, extras: Extras = NOTHING
+) -> ServiceFacts:
+    """Builds a bento that `bentoml serve <target>` takes; needs no package index.
+
+    Args:
+        bundle_dir: the model bundle; of its files only export/ is packed.
+        bundle: what its bundle.json says.
+        model_name: the name of the bento; its version follows from what is packed.
+        target: the folder to be made.
+        extras: what is packed beside the model.
+
+    Raises:
+        ArtifactError: the exported graph is missing, or not the one that the bundle names.
+        ServiceError: BentoML cannot build it; its own last lines are told.
+    """
+    found = export_sha256(bundle_dir / "export")
+    if found != bundle.export.sha256:
+        raise ArtifactError(f"The exported graph in {bundle_dir / 'export'} must be the one that train wrote "
+                            f"({bundle.export.sha256[:12]}); it has changed ({found[:12]}). Train again.")  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="darkroom-build-") as temporary:
+        # bentoml build packs whatever lies in its working directory, its own store included: two clean folders.
+        context, home = Path(temporary, "context"), Path(temporary, "home")
+        facts = lay_out(context, bundle_dir, bundle, model_name, extras)
+        _run_build(context, home, facts.tag)
+        built = home / "bentos" / facts.tag.replace(":", "/")
+        shutil.copytree(built, target)
+        target.chmod(0o755)  # BentoML makes it for its maker alone; in a container another user reads it
+    return facts
+
+
+def lay_out(
+    context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str, extras: Extras = NOTHING
+) -> ServiceFacts:
+    """Writes what the bento is built from, `src` of the built one: service.json, export/, samples/, components/.
+
+    Args:
+        context: a new folder.
+        bundle_dir: as for `build_bento`.
+        bundle: as for `build_bento`.
+        model_name: as for `build_bento`.
+        extras: as for `build_bento`.
+
+    Raises:
+        ArtifactError: the calibration is damaged, or belongs to another graph.
+    """
+    root = Path(__file__).resolve().parents[3]
+    page = {path.relative_to(root) for path in (root / PAGE).iterdir() if path.is_file()}
+    for path in code_of(SERVICE, root) | page:
+        destination = context / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / path, destination)
+    (context / "export").mkdir()
+    for name in EXPORT_FILES:
+        shutil.copyfile(bundle_dir / "export" / name, context / "export" / name)
+    write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples")
+    calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)
+    facts = ServiceFacts(
+        tag=model_name,
+        class_names=bundle.class_names,
+        image_size=bundle.image_size,
+        resize=bundle.resize,
+        lineage=Lineage(
+            mlflow_run_id=bundle.mlflow_run_id,
+            dataset_fingerprint=bundle.dataset_fingerprint,
+            source=bundle.source.model_copy(update={"uri": short(bundle.source.uri)}),
+            export_sha256=bundle.export.sha256,
+        ),
+        model=bundle.model.name,
+        precision=bundle.export.precision,
+        test=extras.evaluation.test if extras.evaluation else None,
+        verdict=extras.evaluation.gate.verdict if extras.evaluation else None,
+        calibrated=calibrated,
+    )
+    write_json(context / "service.json", facts)
+    facts = facts.model_copy(update={"tag": f"{model_name}:{_fingerprint(context)}"})
+    write_json(context / "service.json", facts)
+    write_json(context / "bentofile.yaml", _bentofile(model_name))
+    return facts
+
+
+def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: Path) -> bool:
+    if evaluation_dir is None or not (evaluation_dir / CALIBRATION_FILES[0]).exists():
+        return False
+    calibrated_graph = read_calibration(evaluation_dir).facts.export_sha256
+    if calibrated_graph != bundle.export.sha256:
+        raise ArtifactError(f"The calibration in {evaluation_dir} must be that of the model to be served; it is of the "
+                            f"graph {calibrated_graph[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
+                            "evaluate again.")  # fmt: skip
+    for name in CALIBRATION_FILES:
+        shutil.copyfile(evaluation_dir / name, context / name)
+    return True
+
+
+def code_of(module: str, root: Path) -> set[Path]:
+    """The files below `root` that a module of ours needs: its own, those that it imports, and so on, by their code.
+
+    Args:
+        module: `components.deploy.service.app`.
+        root: the folder that holds `components`.
+    """
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        parts = waiting.pop().split(".")
+        packages = [Path(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
+        for path in {Path(*parts).with_suffix(".py"), *packages} - found:
+            if (root / path).is_file():
+                found.add(path)
+                waiting += _imports((root / path).read_text(encoding="utf-8"))
+    return found
+
+
+def _imports(code: str) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return [name for name in names if name.startswith("components.")]
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _bentofile(model_name: str) -> dict[str, object]:
+    # JSON is YAML.
+    return {
+        "service": f"{SERVICE}:PhotoClassifier",
+        "name": model_name,
+        "description": f"Classifies photos: {model_name}, built by Darkroom.",
+        "include": ["components/", "export/", "samples/", "service.json", *CALIBRATION_FILES],
+        "python": {
+            "packages": [f"{package}=={version(package)}" for package in REQUIREMENTS],
+            # Locking asks a package index, which there need not be.
+            "lock_packages": False,
+        },
+    }
+
+
+def _run_build(context: Path, home: Path, tag: str) -> None:
+    command = launcher.python("bentoml", "build", "--version", tag.partition(":")[2], str(context))
+    try:
+        done = launcher.run(command, cwd=context, env=bento_environment(home), timeout_seconds=BUILD_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ServiceError(
+            f"Building the bento {tag} must take less than {BUILD_SECONDS:.0f} s; it did not end."
+        ) from None
+    if done.returncode != 0:
+        lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise ServiceError(f"BentoML must build the bento {tag}; it ended with {done.returncode}:\n{lines}")
+
+
+def bento_environment(home: Path) -> dict[str, str]:
+    """The environment for BentoML's programs.
+
+    Args:
+        home: BentoML's own folder, apart from the user's.
+    """
+    return launcher.environment() | {
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        # bentoml build calls uv, which stands beside this environment's Python.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    }

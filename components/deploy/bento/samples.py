@@ -1,0 +1,70 @@
+"""The photos that the service's page offers to try: a few golden ones, of as many classes as can be."""
+
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Final
+
+from components.contract.image.formats import MAX_PIXELS
+from components.contract.system.atomic_files import write_json
+from components.deploy.service.protocol import Sample
+
+log = logging.getLogger(__name__)
+
+MAX_SIDE: Final = 640
+"""Larger photos are shrunk: the page shows them small."""
+TINY_PIXELS: Final = 64
+"""Up to this size a photo stays exact, as a PNG."""
+INDEX: Final = "samples.json"
+
+
+def choose(labels: Mapping[str, int], number: int) -> list[str]:
+    """Image ids by turns from each class, in an order that does not depend on the caller's.
+
+    Args:
+        labels: the true label of each golden photo, by image_id.
+        number: how many at most.
+    """
+    by_class: dict[int, list[str]] = {}
+    for image_id, label in sorted(labels.items()):
+        by_class.setdefault(label, []).append(image_id)
+    turns = zip_longest(*(by_class[label] for label in sorted(by_class)))
+    return [image_id for turn in turns for image_id in turn if image_id is not None][:number]
+
+
+def write_samples(photos: Sequence[Path], labels: Mapping[str, int], class_names: Sequence[str], folder: Path) -> None:
+    """Writes samples.json and the photos, upright and without what a camera adds (place, time, maker).
+
+    Args:
+        photos: golden photos, named by their image_id.
+        labels: of the chosen ones, by image_id, in the order wanted.
+        class_names: in the order of the labels.
+        folder: a new folder.
+    """
+    by_id = {path.stem: path for path in photos}
+    folder.mkdir()
+    samples = []
+    for number, (image_id, label) in enumerate(labels.items()):
+        suffix, content = _plain_copy(by_id[image_id])
+        name = f"{number:02d}{suffix}"
+        (folder / name).write_bytes(content)
+        samples.append(Sample(url=f"samples/{name}", class_name=class_names[label]).model_dump())
+    write_json(folder / INDEX, samples)
+
+
+def _plain_copy(path: Path) -> tuple[str, bytes]:
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        assert opened.width * opened.height <= MAX_PIXELS, "preprocess has decoded it"
+        if opened.format == "JPEG":
+            opened.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        photo = ImageOps.exif_transpose(opened).convert("RGB")
+    photo.thumbnail((MAX_SIDE, MAX_SIDE))
+    tiny = max(photo.size) <= TINY_PIXELS
+    file = io.BytesIO()
+    photo.info.clear()
+    photo.save(file, "PNG") if tiny else photo.save(file, "JPEG", quality=88)
+    return (".png" if tiny else ".jpg"), file.getvalue()

@@ -1,0 +1,212 @@
+"""Starts a built bento for real, as a process of its own, and stops it again."""
+
+import contextlib
+import errno
+import http.client
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from components.contract.artifacts.bento import ServiceFacts
+from components.contract.errors import ArtifactError, ServiceError
+from components.contract.system import launcher
+from components.contract.system.atomic_files import read_json
+from components.deploy.bento.build import bento_environment
+from components.deploy.service.settings import VARIABLES
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 120.0
+STOP_SECONDS = 70.0
+"""A little more than the guard gives the service to end by itself."""
+KEPT_LINES = 200
+TOLD_LINES = 12
+FAILED_START = "Application startup failed"
+"""What the server writes when a worker cannot start; its supervisor would try again for ever."""
+
+
+LEAN: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""For glibc, which else keeps much of what a wave of large requests took; in containers the Dockerfile says it."""
+NO_SETTINGS: Final[Mapping[str, str]] = {}
+
+
+@contextlib.contextmanager
+def serving(
+    bento_dir: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    timeout_seconds: float = START_SECONDS,
+    echo: bool = False,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> Iterator[str]:
+    """Runs the service of a bento folder; it answers, warm, when the block begins, and is gone when it ends.
+
+    It does not outlive this process, however that ends.
+
+    Args:
+        bento_dir: deployment.json, bento/ (only bento/ is needed).
+        host: the address to listen on.
+        port: None for any free one.
+        timeout_seconds: how long it may take to become ready.
+        echo: whether its log is written to standard output as well.
+        settings: the variables of settings.py; those of this process's own environment are not passed on.
+
+    Yields:
+        Its address, such as `http://127.0.0.1:3000`.
+
+    Raises:
+        ArtifactError: there is no bento.
+        ServiceError: the port is taken, or the service does not become ready.
+    """
+    bento = bento_dir.resolve() / "bento"
+    if not (bento / "bento.yaml").is_file():
+        raise ArtifactError(f"A bento folder must hold bento/bento.yaml; there is none in {bento_dir}. Run deploy.")
+    address, port = free_address(host, port)
+    process = _start(bento, address, port, settings)
+    lines: deque[str] = deque(maxlen=KEPT_LINES)
+    reader = threading.Thread(target=_read, args=(process, lines, echo), name="service-log", daemon=True)
+    reader.start()
+    try:
+        url = _url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port)
+        _await_ready(url, process, lines, timeout_seconds)
+        yield url
+    finally:
+        _stop(process)
+        reader.join(STOP_SECONDS)
+
+
+def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = NO_SETTINGS) -> int:
+    """Serves until SIGINT or SIGTERM, and returns the exit code; the service's log goes to standard output.
+
+    To be called from the main thread.
+
+    Args:
+        bento_dir: as for `serving`.
+        host: as for `serving`.
+        port: as for `serving`.
+        settings: as for `serving`.
+
+    Raises:
+        ArtifactError: as for `serving`.
+        ServiceError: as for `serving`; or the service ended by itself.
+    """
+    stopped = threading.Event()
+    with serving(bento_dir, host=host, port=port, echo=True, settings=settings) as url:
+        handlers = {
+            number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            facts = read_json(bento_dir / "bento" / "src" / "service.json", ServiceFacts, "bento")
+            _say(
+                f"{facts.tag} answers until Ctrl-C. A page to try it: {url}  "
+                f"A prediction: curl -F files=@PHOTO {url}/predict\n"
+            )
+            while not stopped.wait(1):
+                if not answers(url, "/livez"):
+                    raise ServiceError(f"The service at {url} has ended by itself; its last lines stand above.")
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    return 0
+
+
+def free_address(host: str, port: int | None) -> tuple[str, int]:
+    """The numeric address of a host of this machine, and a port that is free there: the one given, or any.
+
+    Raises:
+        ServiceError: the host is not this machine's, or the port is taken.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError, OverflowError):
+        raise ServiceError(f"The service must listen on an address or a name of this machine; {host!r} is none. "
+                           "Name another with --host, such as 127.0.0.1.") from None  # fmt: skip
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except (OSError, OverflowError) as error:
+            taken = getattr(error, "errno", None) == errno.EADDRINUSE
+            raise ServiceError(f"Port {port} on {host} must be free to serve on; "
+                               f"{'another program listens there' if taken else error}. "
+                               "Stop that program, or choose another port with --port.") from None  # fmt: skip
+        return str(address[0]), int(probe.getsockname()[1])
+
+
+def _url(address: str, port: int) -> str:
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def _start(bento: Path, address: str, port: int, settings: Mapping[str, str]) -> subprocess.Popen[str]:
+    guard = Path(__file__).with_name("guard.py")
+    service = launcher.python("bentoml", "serve", str(bento), "--host", address, "--port", str(port))
+    environment = {name: value for name, value in bento_environment(bento).items() if name not in VARIABLES}
+    # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.
+    return launcher.start(
+        launcher.script(guard, *service), stdin=subprocess.PIPE, start_new_session=True,
+        env=LEAN | environment | dict(settings),
+    )  # fmt: skip
+
+
+def _read(process: "subprocess.Popen[str]", lines: deque[str], echo: bool) -> None:
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if echo:
+                _say(line)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], timeout_seconds: float) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not answers(url, "/readyz"):
+        if process.poll() is not None or any(FAILED_START in line for line in tuple(lines)):
+            raise ServiceError(f"The service must start; it failed. Its last lines:\n{_tail(lines)}")
+        if time.monotonic() > deadline:
+            raise ServiceError(f"The service must be ready within {timeout_seconds:g} s; it was not. Allow more with "
+                               f"deploy.start_timeout_seconds. Its last lines:\n{_tail(lines)}")  # fmt: skip
+        time.sleep(0.05)
+
+
+def answers(url: str, path: str, timeout_seconds: float = 1.0) -> bool:
+    """Whether a program on this machine answers there, and not with an error; no proxy is asked."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout_seconds)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _tail(lines: deque[str]) -> str:
+    time.sleep(0.2)  # lets the reader take what was just written
+    return "\n".join(f"  {line}" for line in tuple(lines)[-TOLD_LINES:])
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        log.warning("The service did not end within %.0f s; it is killed.", STOP_SECONDS)
+        process.kill()
+        process.wait()

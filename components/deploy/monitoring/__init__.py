@@ -1,0 +1,1 @@
+"""Drift of what a service is asked, and the nearest training photos. Import any module."""

@@ -1,0 +1,115 @@
+"""The training photos that the network sees as most like a given one."""
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.dataset import Split, open_split
+from components.contract.errors import ArtifactError
+from components.contract.inference.calibration import unit_length
+from components.contract.system.atomic_files import write_file
+from components.deploy.service.classifier import Classifier
+
+log = logging.getLogger(__name__)
+
+BATCH_SIZE = 64
+PROGRESS_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training photo.
+
+    Attributes:
+        image_id: of the photo.
+        label: the index of its class.
+        similarity: the cosine of the two embeddings, at most 1.
+    """
+
+    image_id: str
+    label: int
+    similarity: float
+
+
+def nearest(
+    embedding: np.ndarray, classifier: Classifier, dataset_dir: Path, cache_dir: Path, number: int
+) -> list[Neighbour]:
+    """The nearest training photos, the nearest first.
+
+    Args:
+        embedding: float32 (features,).
+        classifier: the model that gave it.
+        dataset_dir: the data set that the model was made from.
+        cache_dir: where the training photos' embeddings are kept.
+        number: how many are wanted.
+
+    Raises:
+        ArtifactError: the data set is missing or damaged, or the embedding is another network's.
+    """
+    split = open_split(dataset_dir, "train")
+    embeddings = _embeddings(classifier, split, cache_dir)
+    if embeddings.shape[1] != len(embedding):
+        raise ArtifactError(f"The embedding must be of this bento's network, {embeddings.shape[1]} numbers; it has "
+                            f"{len(embedding)}.")  # fmt: skip
+    similarity = embeddings.astype(np.float32) @ unit_length(embedding[np.newaxis])[0]
+    order = np.argsort(-similarity, kind="stable")[:number]
+    return [Neighbour(split.image_ids[index], int(split.labels[index]), round(float(similarity[index]), 4))
+            for index in order]  # fmt: skip
+
+
+def paths_of(dataset_dir: Path) -> dict[str, str]:
+    """Where each kept photo stands in the data, by image_id; empty where the manifest is missing."""
+    import pyarrow.parquet as pq
+
+    path = dataset_dir / "manifest.parquet"
+    if not path.is_file():
+        return {}
+    table = pq.read_table(path, columns=["path", "sha256", "split"])
+    columns = (table[name].to_pylist() for name in ("path", "sha256", "split"))
+    return {sha256[:32]: where for where, sha256, split in zip(*columns, strict=True) if split is not None and sha256}
+
+
+def _embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.ndarray:
+    """float16 (n, features), unit length, kept for the next time."""
+    facts = classifier.facts.lineage
+    key = hashlib.sha256(f"{facts.export_sha256} {facts.dataset_fingerprint}".encode()).hexdigest()[:32]
+    path = cache_dir / "embeddings" / f"{key}.npy"
+    try:
+        kept: np.ndarray = np.load(path, allow_pickle=False)
+        if len(kept) == len(split):
+            return kept
+    except (OSError, ValueError, EOFError):  # none yet, or a damaged one: it is made again
+        pass
+    made = _compute(classifier, split)
+    try:
+        write_file(path, _as_npy(made))
+    except OSError as error:
+        log.warning("They cannot be remembered in %s: %s.", path.parent, error)
+    return made
+
+
+def _compute(classifier: Classifier, split: Split) -> np.ndarray:
+    log.info("Looking at %d training photos once; the next time this is remembered.", len(split))
+    started = told = time.monotonic()
+    parts = []
+    for start in range(0, len(split), BATCH_SIZE):
+        pixels = split.gather(np.arange(start, min(start + BATCH_SIZE, len(split))))
+        parts.append(unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            rate = (start + len(pixels)) / (told - started)
+            log.info("%d of %d photos, %.0f a second, %.0f s left.", start + len(pixels), len(split), rate,
+                     (len(split) - start - len(pixels)) / rate)  # fmt: skip
+    return np.concatenate(parts)
+
+
+def _as_npy(array: np.ndarray) -> bytes:
+    import io
+
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()

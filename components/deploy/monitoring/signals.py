@@ -1,0 +1,123 @@
+"""Brightness, confidence and embeddings: of a data set's photos, of a folder's, or out of a prediction log."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.dataset import open_split
+from components.contract.errors import DataError, ImageError
+from components.contract.image.decode import MAX_BYTES
+from components.contract.system.budget import Budget, read_regular
+from components.deploy.monitoring.drift import MAX_PHOTOS, Traits
+from components.deploy.service.classifier import Classifier
+from components.deploy.service.prediction_log import LoggedPrediction, brightness
+
+log = logging.getLogger(__name__)
+
+BATCH_SIZE = 32
+PROGRESS_SECONDS = 5.0
+
+
+def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Generator) -> Traits:
+    """Of the validation and test photos, at most MAX_PHOTOS.
+
+    Args:
+        classifier: the model that was made from the data set.
+        dataset_dir: dataset.json, the shards.
+        rng: draws the photos.
+
+    Raises:
+        ArtifactError: the data set is missing or damaged.
+    """
+    splits = [open_split(dataset_dir, name) for name in ("validation", "test")]
+    places = [(split, index) for split in splits for index in range(len(split))]
+    order = rng.permutation(len(places))[:MAX_PHOTOS]
+    photos = (places[place][0].image(places[place][1]) for place in order)
+    return _examine(classifier, photos, len(order))
+
+
+def folder_traits(classifier: Classifier, files: Sequence[Path]) -> Traits:
+    """Of photos on the disk; what is no usable photo is named in the log and left out.
+
+    Raises:
+        DataError: none is usable.
+    """
+    photos = [pixels for pixels in (_decode(classifier, file) for file in files) if pixels is not None]
+    if not photos:
+        raise DataError(f"There must be usable photos to compare; none of {len(files)} files is one.")
+    return _examine(classifier, photos, len(photos))
+
+
+def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
+    """Of the predictions that one bento has logged; another's embeddings mean something else.
+
+    Args:
+        predictions: from `read_log`.
+        tag: of the bento.
+
+    Raises:
+        DataError: there are none.
+    """
+    budget = Budget("The prediction log", "Name fewer days with --since.", members="predictions",
+                    max_memory_bytes=2**30)  # fmt: skip
+    others_by_tag: Counter[str] = Counter()
+    kept: list[tuple[float, float, np.ndarray, str]] = []
+    for one in predictions:
+        if one.bento != tag:
+            others_by_tag[one.bento] += 1
+            continue
+        budget.spend(len(one.embedding), num_members=1, memory_bytes=len(one.embedding) * 3 // 2 + 200)
+        if kept and len(one.vector) != len(kept[0][2]):
+            raise DataError(f"All embeddings of {tag} must be of one length; the prediction {one.id} has another. "
+                            "Remove its line from the log.")  # fmt: skip
+        kept.append((one.brightness, one.confidence, one.vector, one.label))
+    if not kept:
+        others = ", ".join(sorted(others_by_tag)) or "none at all"
+        raise DataError(f"The prediction log must hold predictions of {tag}; it holds those of {others}. Name the run "
+                        "that is served with --run, or other days with --since.")  # fmt: skip
+    if others_by_tag:
+        log.info("%d predictions of other bentos are left out.", others_by_tag.total())
+    light, confidence, embeddings, labels = zip(*kept, strict=True)
+    return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), list(labels))
+
+
+def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
+    try:
+        return classifier.decode(read_regular(file, MAX_BYTES))
+    except ImageError as error:
+        log.warning("%s is left out: %s", file, error)
+    except OSError as error:
+        log.warning("%s is left out: it cannot be read: %s", file, error.strerror)
+    return None
+
+
+def _examine(classifier: Classifier, photos: Iterable[np.ndarray], number: int) -> Traits:
+    light, confidence, embeddings, labels = [], [], [], []
+    started = told = time.monotonic()
+    for batch in _batches(photos):
+        for pixels, finding in zip(batch, classifier.examine(np.stack(batch)), strict=True):
+            light.append(brightness(pixels))
+            confidence.append(float(finding.probabilities.max()))
+            embeddings.append(finding.embedding)
+            labels.append(classifier.facts.class_names[int(finding.probabilities.argmax())])
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            rate = len(labels) / (told - started)
+            log.info("%d of %d photos, %.0f a second, %.0f s left.", len(labels), number, rate,
+                     (number - len(labels)) / rate)  # fmt: skip
+    return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), labels)
+
+
+def _batches(photos: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    batch: list[np.ndarray] = []
+    for pixels in photos:
+        batch.append(pixels)
+        if len(batch) == BATCH_SIZE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

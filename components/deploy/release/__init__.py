@@ -1,0 +1,1 @@
+"""The MLflow registry and the rollout to Kubernetes. Import `registry` or `rollout`."""

@@ -1,0 +1,22 @@
+"""The init container of the service: `python -m components.deploy.release.download /bento` leaves the bento in /bento/bento."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.contract.system.program import exit_code, running_step
+
+
+def main() -> None:
+    """Fetches what DARKROOM_BENTO names."""
+    from components.deploy.release.package import fetch, reference_in_environment
+
+    parser = argparse.ArgumentParser(prog="python -m components.deploy.release.download")
+    parser.add_argument("folder", type=Path, help="the bento comes to bento/ in it")
+    arguments = parser.parse_args()
+    with running_step("fetch"):
+        fetch(reference_in_environment(), arguments.folder / "bento")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

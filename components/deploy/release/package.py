@@ -1,0 +1,132 @@
+"""A bento on its way to a cluster: packed into MLflow under its digest, and fetched from there by the pods."""
+
+import hashlib
+import logging
+import os
+import re
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import ArtifactError, TrackingError
+from components.contract.foreign.archive import extract
+
+log = logging.getLogger(__name__)
+
+FOLDER, NAME = "bento", "bento.tar"
+"""Where the packed bento lies among the run's artifacts."""
+BENTO_VARIABLE: Final = "DARKROOM_BENTO"
+"""In the environment of `fetch`: the bento that its pod serves."""
+REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Names a packed bento by its content.
+
+    Attributes:
+        run_id: the MLflow run that holds it.
+        sha256: of the packed file.
+    """
+
+    run_id: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.run_id}@sha256:{self.sha256}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """From `<run id>@sha256:<digest>`.
+
+        Raises:
+            ArtifactError: it is not of that form.
+        """
+        found = REFERENCE.fullmatch(text)
+        if found is None:
+            raise ArtifactError(f"A bento must be named <run id>@sha256:<digest>; found {text or 'nothing'!r}. The "
+                                "deploy task names one as soon as a model is promoted.")  # fmt: skip
+        return cls(found["run_id"], found["sha256"])
+
+
+def publish(run_id: str, bento_dir: Path) -> Reference:
+    """Packs a bento and logs it to its MLflow run.
+
+    Args:
+        run_id: the run to log to.
+        bento_dir: deployment.json, bento/ (only bento/ is packed).
+
+    Raises:
+        TrackingError: MLflow does not take it.
+    """
+    from mlflow import MlflowClient
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        pack(bento_dir / "bento", path)
+        reference = Reference(run_id, sha256_of(path))
+        try:
+            MlflowClient().log_artifact(run_id, str(path), FOLDER)
+        except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
+            raise TrackingError(f"MLflow must keep the bento for the cluster; run {run_id} did not take it: "
+                                f"{_first_line(error)}.") from None  # fmt: skip
+    log.info("Published the bento as %s.", reference)
+    return reference
+
+
+def fetch(reference: Reference, target: Path) -> None:
+    """Takes a bento from MLflow, compares its digest, and unpacks it.
+
+    Args:
+        reference: which.
+        target: the bento's own folder, which is made.
+
+    Raises:
+        TrackingError: MLflow does not give it.
+        ArtifactError: it is not what the digest says.
+    """
+    from mlflow import MlflowClient
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = Path(MlflowClient().download_artifacts(reference.run_id, f"{FOLDER}/{NAME}", folder))
+        except Exception as error:  # as above
+            raise TrackingError(f"MLflow must give the bento {reference}; it does not: {_first_line(error)}.") from None
+        found = sha256_of(path)
+        if found != reference.sha256:
+            raise ArtifactError(f"The bento of run {reference.run_id} must have the digest {reference.sha256}; it has "
+                                f"{found}: it was changed after its rollout. Deploy again.")  # fmt: skip
+        num_files = extract(path, target)
+    log.info("Fetched %d files of the bento %s.", num_files, reference)
+
+
+def pack(source: Path, target: Path) -> None:
+    """A folder as a tar file; equal content gives equal bytes."""
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                entry = tarfile.TarInfo(path.relative_to(source).as_posix())
+                entry.size, entry.mode = path.stat().st_size, 0o644
+                with path.open("rb") as file:
+                    archive.addfile(entry, file)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def reference_in_environment() -> Reference:
+    """The bento that this pod is to serve.
+
+    Raises:
+        ArtifactError: none is named.
+    """
+    return Reference.parse(os.environ.get(BENTO_VARIABLE, ""))

@@ -1,0 +1,202 @@
+"""Rolls a bento out on Kubernetes: names it in the Deployment, waits, asks for known photos, goes back if need be."""
+
+import json
+import logging
+import os
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from components.contract.artifacts.bento import DeploymentInfo
+from components.contract.errors import ServiceError
+from components.contract.tracking.spool import stored_id
+from components.deploy.client import ServiceClient
+from components.deploy.parity import check_parity, golden_photos, read_expected
+from components.deploy.release.package import BENTO_VARIABLE, Reference, publish
+
+log = logging.getLogger(__name__)
+
+TARGET_VARIABLE: Final = "DARKROOM_ROLLOUT"
+"""`<namespace>/<deployment>` that promoted models are rolled out to; without it there is no rollout."""
+INIT_CONTAINER: Final = "fetch"
+ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+TIMEOUT_SECONDS: Final = 600.0
+POLL_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 30.0
+
+
+class RolloutError(ServiceError):
+    """The cluster refuses the rollout, or the new bento does not become ready or answers wrongly there."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The Kubernetes API as a pod sees it.
+
+    Attributes:
+        url: of the API server.
+        token: of the pod's service account.
+        ca_path: the certificate that the server's is checked against; None for plain HTTP.
+    """
+
+    url: str
+    token: str
+    ca_path: Path | None
+
+    @classmethod
+    def from_pod(cls) -> "Cluster":
+        """Of the cluster that this pod runs in.
+
+        Raises:
+            RolloutError: this is no pod, or it has no account.
+        """
+        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
+        try:
+            token = (ACCOUNT_DIR / "token").read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise RolloutError(f"A rollout must run in a pod with a service account; there is none: {error}.") from None
+        return cls(f"https://{host}:{port}", token, ACCOUNT_DIR / "ca.crt")
+
+    def deployment(self, namespace: str, name: str, patch: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Reads a Deployment, or changes it by a strategic merge patch and gives what it became.
+
+        Raises:
+            RolloutError: the API refuses or cannot be reached.
+        """
+        request = urllib.request.Request(
+            f"{self.url}/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
+            data=None if patch is None else json.dumps(patch).encode(),
+            method="GET" if patch is None else "PATCH",
+            headers={
+                "Authorization": f"Bearer {self.token}",
+                "Content-Type": "application/strategic-merge-patch+json",
+            },
+        )
+        context = ssl.create_default_context(cafile=self.ca_path) if self.ca_path else None
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=context) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise RolloutError(
+                f"The deploy task must be allowed to get and patch the deployment {namespace}/{name}; Kubernetes says "
+                f"{error.code} {error.reason}. See k8s/base/rollout.yaml."
+            ) from None
+        except OSError as error:
+            raise RolloutError(f"The Kubernetes API must answer at {self.url}; it does not: {error}.") from None
+
+
+def roll_out_if_asked(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
+    """Publishes a promoted bento and rolls it out, where DARKROOM_ROLLOUT names a Deployment.
+
+    Args:
+        info: what deploy said of the bento.
+        bento_dir: deployment.json, bento/.
+        dataset_dir: golden/<image_id>.<suffix>.
+        evaluation_dir: predictions.parquet.
+
+    Raises:
+        RolloutError: it failed; the Deployment serves what it served before.
+    """
+    target = os.environ.get(TARGET_VARIABLE)
+    if not target:
+        return
+    if not info.promoted or info.lineage.mlflow_run_id is None:
+        log.info("No rollout: %s", info.promotion_reason)
+        return
+    namespace, _, name = target.partition("/")
+    reference = publish(stored_id(info.lineage.mlflow_run_id), bento_dir)
+    photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
+
+    def answers_as_evaluated() -> None:
+        with ServiceClient(f"http://{name}.{namespace}.svc.cluster.local") as client:
+            check_parity(client, photos, expected, info.class_names)
+
+    roll_out(Cluster.from_pod(), namespace, name, reference, answers_as_evaluated)
+
+
+def roll_out(
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    reference: Reference,
+    check: Callable[[], None],
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> None:
+    """Makes a Deployment serve a bento; if that fails, makes it serve again what it served.
+
+    Args:
+        cluster: where.
+        namespace: of the Deployment.
+        name: of the Deployment.
+        reference: the bento.
+        check: asks the new service for known photos; raises a ServiceError where an answer is wrong.
+        timeout_seconds: how long the new pods may take.
+
+    Raises:
+        RolloutError: it failed; says why, and what serves now.
+    """
+    before = served_by(cluster.deployment(namespace, name))
+    if before == str(reference):
+        log.info("%s/%s serves %s already.", namespace, name, reference)
+        return
+    log.info("Rolling out %s to %s/%s.", reference, namespace, name)
+    cluster.deployment(namespace, name, naming(str(reference)))
+    try:
+        _await_rollout(cluster, namespace, name, timeout_seconds)
+        check()
+    except ServiceError as error:
+        if before is None:
+            raise RolloutError(f"{error} {namespace}/{name} served no bento before, so there is none to go back to."
+                               ) from None  # fmt: skip
+        log.warning("Going back to %s: %s", before, error)
+        cluster.deployment(namespace, name, naming(before))
+        _await_rollout(cluster, namespace, name, timeout_seconds)
+        raise RolloutError(f"{error} {namespace}/{name} serves {before} again.") from None
+    log.info("%s/%s serves %s, and answers as evaluation did.", namespace, name, reference)
+
+
+def served_by(deployment: dict[str, Any]) -> str | None:
+    """The bento that a Deployment names; None where it names none."""
+    for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
+        if container["name"] == INIT_CONTAINER:
+            for variable in container.get("env", []):
+                if variable["name"] == BENTO_VARIABLE:
+                    return str(variable.get("value") or "") or None
+    return None
+
+
+def naming(reference: str) -> dict[str, Any]:
+    """The patch with which a Deployment names a bento; it changes nothing else."""
+    container = {"name": INIT_CONTAINER, "env": [{"name": BENTO_VARIABLE, "value": reference}]}
+    return {"spec": {"template": {"spec": {"initContainers": [container]}}}}
+
+
+def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds: float) -> None:
+    """Waits until every replica is new and ready.
+
+    Raises:
+        RolloutError: that takes too long, or Kubernetes has given up.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        deployment = cluster.deployment(namespace, name)
+        status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+        if status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]:
+            new, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+            if new == ready == status.get("replicas", 0) == wanted:
+                return
+            for condition in status.get("conditions", []):
+                if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
+                    raise RolloutError(f"The new pods of {namespace}/{name} must become ready; Kubernetes gave up: "
+                                       f"{condition.get('message', 'no reason given')}")  # fmt: skip
+        if time.monotonic() > deadline:
+            raise RolloutError(f"The new pods of {namespace}/{name} must become ready within {timeout_seconds:g} s; "
+                               f"{status.get('availableReplicas', 0)} of {wanted} are.")  # fmt: skip
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,317 @@
+"""The BentoML service: photos in by HTTP, labels with their probabilities out.
+
+It is packed into the bento together with the modules that it imports, and needs neither the network nor TensorFlow.
+"""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import bentoml
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from components.contract.errors import ImageError, ServiceError
+from components.contract.system.cores import num_cores
+from components.contract.text import escape_log_records, json_text
+from components.deploy.service.batching import Batcher
+from components.deploy.service.classifier import Classifier, Finding
+from components.deploy.service.decoding import DecodedPhoto, Decoder
+from components.deploy.service.explain import Explainer, Heat, overlay, shown_size
+from components.deploy.service.fair_queue import Share
+from components.deploy.service.gateway.connections import install
+from components.deploy.service.gateway.middleware import Gate
+from components.deploy.service.gateway.upload import Asked, RefusedUpload, read_request
+from components.deploy.service.metrics import instruments
+from components.deploy.service.pages import pages
+from components.deploy.service.prediction_id import new_id
+from components.deploy.service.prediction_log import LoggedPrediction, PredictionLog, brightness, pack
+from components.deploy.service.protocol import Answer, Explanation, ModelCard, Options
+from components.deploy.service.settings import ServiceSettings, read_settings
+
+PACKED_DIR = Path(__file__).resolve().parents[3]
+"""`src` of the built bento: service.json, export/, samples/, components/."""
+
+MAX_BATCH_SIZE = 4
+"""On a CPU more together are no faster each, keep those behind them waiting, and take memory for their layers."""
+MAX_LANES = 4
+"""Batches that run beside each other where there are as many cores; each holds the numbers of its layers in memory."""
+TIMEOUT_SECONDS = 60
+MAX_WAIT_SECONDS = 2.0
+"""Photos that would wait longer than about this for the graph are shed."""
+MIN_WAITING = 64
+"""As many photos as one request may hold are always taken."""
+MAX_IN_FLIGHT = 16
+"""Photos of one request between their bytes and their answer; the others wait as they came, which is smaller."""
+STUCK_SECONDS = 20.0
+"""No batch takes so long; a graph that does is not ready, and then not alive."""
+OUR_FAULT = "internal"
+
+log = logging.getLogger("bentoml.darkroom")
+escape_log_records()
+"""Below BentoML's own logger, which writes to standard output."""
+
+
+class Upload(bentoml.IODescriptor):
+    """What /predict and /explain take."""
+
+    files: list[Path]
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> Self:
+        """Reads the form ourselves: BentoML's reader fetches addresses, and answers a wrong field name with 500."""
+        wants_picture = "image/png" in request.headers.get("accept", "")
+        try:
+            return cls.model_construct(files=(await read_request(request), wants_picture))
+        except RefusedUpload as refused:
+            return cls.model_construct(files=(refused, wants_picture))
+
+
+@bentoml.service(
+    name="darkroom",
+    traffic={"timeout": TIMEOUT_SECONDS},
+    logging={"access": {"enabled": False}},  # note_request says more
+    metrics={"enabled": False},  # see instruments.py
+    tracing={"excluded_urls": "."},  # any: spans that nobody collects would cost a millisecond a request
+)
+@bentoml.asgi_app(pages, path="/")
+class PhotoClassifier:
+    """Decodes in threads, and sends the photos of one or several requests through the graph together."""
+
+    def __init__(self) -> None:
+        settings = read_settings()
+        num_lanes = min(num_cores(), MAX_LANES)
+        self.classifier = Classifier(PACKED_DIR, num_lanes)
+        self.classifier.warm(MAX_BATCH_SIZE)
+        self.explainer = Explainer(self.classifier.graph)
+        self.findings = Batcher(self._examine, MAX_BATCH_SIZE, num_lanes)
+        self.decoder = Decoder(lambda *photo: self.classifier.open(*photo), num_cores(), settings.decode_mb * 2**20)
+        self.prediction_log = open_log(settings)
+        self.shares: set[Share] = set()
+        self.version = self.classifier.facts.tag.partition(":")[2]
+        pages.state.service, pages.state.samples_dir = PhotoClassifier, PACKED_DIR / "samples"
+        pages.state.card = model_card(self.classifier, self.explainer, logged=self.prediction_log is not None)
+
+    @bentoml.api(route="/predict", input_spec=Upload, output_spec=Answer)
+    async def predict(self, files: tuple[Asked | RefusedUpload, bool]) -> Response:
+        """Classifies one photo or several: multipart/form-data with the photos in the field `files`, or one raw photo.
+
+        The answer has one entry per file, in order: label, confidence and the probabilities of all classes, or what
+        is wrong with that file.
+        """
+        started = time.perf_counter()
+        asked, _ = files
+        try:
+            with self._accepted(asked) as (photos, share):
+                predictions = await self._predict_all(photos, share)
+        except RefusedUpload as refused:
+            return refusal(refused)
+        note_request("predict", predictions, time.perf_counter() - started)
+        codes = {prediction["error"]["code"] if "error" in prediction else None for prediction in predictions}
+        if None in codes:
+            return JSONResponse({"model": self.classifier.facts.tag, "predictions": predictions})
+        error = fault("no_photo", f"At least one file must be a usable photo; none of {len(photos.photos)} is.")
+        return JSONResponse({"error": error, "predictions": predictions}, 500 if OUR_FAULT in codes else 400)
+
+    @bentoml.api(route="/explain", input_spec=Upload, output_spec=Explanation)
+    async def explain(self, files: tuple[Asked | RefusedUpload, bool]) -> Response:
+        """Shows where in one photo the model found a class: as JSON, or with `Accept: image/png` the picture alone."""
+        asked, wants_picture = files
+        try:
+            with self._accepted(asked) as (photos, share):
+                return await self._explain(photos, share, wants_picture=wants_picture)
+        except RefusedUpload as refused:
+            return refusal(refused)
+        except ImageError as error:
+            return JSONResponse({"error": fault(error.code, str(error)), "predictions": []}, 400)
+        except Exception:
+            log.exception("A photo could not be explained.")
+            text = "This photo could not be explained; the fault is the service's."
+            return JSONResponse({"error": fault(OUR_FAULT, text), "predictions": []}, 500)
+
+    def __is_ready__(self) -> bool:
+        """Whether a photo would be answered: the graph is loaded, warm, and not stuck in a batch."""
+        return self.findings.busy_seconds < STUCK_SECONDS
+
+    def __is_alive__(self) -> bool:
+        """Whether waiting may still help."""
+        return self.findings.busy_seconds < 3 * STUCK_SECONDS
+
+    @bentoml.on_shutdown
+    def _drain(self) -> None:
+        if self.prediction_log is not None:
+            self.prediction_log.close()
+
+    @contextlib.contextmanager
+    def _accepted(self, asked: Asked | RefusedUpload) -> Iterator[tuple[Asked, Share]]:
+        """A request under way; sheds it if its photos would wait too long."""
+        if isinstance(asked, RefusedUpload):
+            raise asked
+        # In fair order, no more photos of each other request go before it than it has itself.
+        number = len(asked.photos)
+        num_waiting = number + sum(min(other.num_waiting, number) for other in self.shares)
+        if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:
+            raise RefusedUpload(503, "overloaded", "The service has as many photos to look at as it can answer in "
+                                "time; try again in a moment.")  # fmt: skip
+        share = Share(num_waiting=number)
+        self.shares.add(share)
+        try:
+            yield asked, share
+        finally:
+            self.shares.discard(share)
+
+    async def _predict_all(self, asked: Asked, share: Share) -> list[dict[str, Any]]:
+        in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+        async def predict(data: bytes) -> dict[str, Any]:
+            async with in_flight:
+                prediction = await self._predict(data, asked.options, share)
+            share.num_waiting -= 1
+            return prediction
+
+        tasks = [asyncio.ensure_future(predict(data)) for data in asked.photos]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # of a request that is refused as a whole
+                task.cancel()
+
+    async def _predict(self, data: bytes, options: Options, share: Share) -> dict[str, Any]:
+        try:
+            pixels = (await self._decode(data, share)).pixels
+            finding = await self.findings(pixels, share)
+            ranked = self.classifier.ranked(finding.probabilities)
+        except ImageError as error:
+            instruments().broken.labels(error.code).inc()
+            return {"error": fault(error.code, str(error))}
+        except RefusedUpload:
+            raise
+        except Exception:
+            # The other photos of the request, and of the batch, are answered all the same.
+            log.exception("A photo could not be classified.")
+            return {"error": fault(OUR_FAULT, "This photo could not be classified; the fault is the service's.")}
+        label, confidence = ranked[0]
+        prediction = {
+            "id": new_id(self.version),
+            "label": label,
+            "confidence": confidence,
+            "abstained": self.classifier.abstains(finding.probabilities, options.threshold),
+            "unfamiliar": finding.unfamiliar,
+            "probabilities": [{"label": name, "probability": value} for name, value in ranked[: options.top_k]],
+        }
+        self._note(prediction, finding, pixels)
+        return prediction
+
+    async def _decode(self, data: bytes, share: Share) -> DecodedPhoto:
+        photo = await self.decoder(data, share)
+        instruments().decode_seconds.observe(photo.decode_seconds)
+        return photo
+
+    def _examine(self, pixels: np.ndarray, alone: bool) -> list[Finding]:
+        instruments().batch_size.observe(len(pixels))
+        with instruments().graph_seconds.time():
+            return self.classifier.examine(pixels, alone)
+
+    async def _explain(self, asked: Asked, share: Share, *, wants_picture: bool) -> Response:
+        if len(asked.photos) != 1:
+            raise RefusedUpload(400, "one_photo", f"An explanation is of one photo; found {len(asked.photos)}.")
+        names, wanted = self.classifier.facts.class_names, asked.options.class_name
+        if wanted is not None and wanted not in names:
+            raise RefusedUpload(400, "bad_option", f"class_name must be one of the classes that GET /model tells; "
+                                f"found {wanted[:100]!r}.")  # fmt: skip
+        facts = self.classifier.facts
+        photo = await self._decode(asked.photos[0], share)
+        probabilities = (await self.findings(photo.pixels, share)).probabilities
+        self.classifier.ranked(probabilities)  # raises where they are no numbers
+        label = int(probabilities.argmax()) if wanted is None else names.index(wanted)
+        heat: Heat = await self.findings.apart(lambda: self.explainer.explain(photo.pixels, label))
+        size = shown_size(facts.image_size, photo.native_size, facts.resize)
+        picture = await asyncio.to_thread(overlay, photo.pixels, heat.values, size)
+        if wants_picture:
+            return Response(picture, media_type="image/png", headers={"Darkroom-Method": heat.method})
+        return JSONResponse({
+            "model": self.classifier.facts.tag,
+            "label": names[label],
+            "probability": round(float(probabilities[label]), 7),
+            "method": heat.method,
+            "overlay": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+        })  # fmt: skip
+
+    def _note(self, prediction: dict[str, Any], finding: Finding, pixels: np.ndarray) -> None:
+        count = instruments()
+        count.predictions.labels(prediction["label"]).inc()
+        count.confidence.observe(prediction["confidence"])
+        if prediction["abstained"]:
+            count.abstentions.inc()
+        if finding.unfamiliar is not None and finding.unfamiliar > 1:
+            count.unfamiliar.inc()
+        if self.prediction_log is not None and self.prediction_log.wants_next():
+            told = {name: value for name, value in prediction.items() if name != "probabilities"}
+            self.prediction_log.add(
+                LoggedPrediction(time=datetime.now(UTC), bento=self.classifier.facts.tag, brightness=brightness(pixels),
+                                 embedding=pack(finding.embedding), **told)
+            )  # fmt: skip
+
+
+PhotoClassifier.add_asgi_middleware(Gate, settings=read_settings)
+install()  # before BentoML starts uvicorn
+
+
+def model_card(classifier: Classifier, explainer: Explainer, *, logged: bool) -> ModelCard:
+    """What `GET /model` tells."""
+    calibration = classifier.calibration and classifier.calibration.facts
+    return ModelCard(
+        **dict(classifier.facts),
+        explanation=explainer.method,
+        temperature=calibration and calibration.temperature,
+        abstention=calibration and calibration.abstention,
+        predictions_logged=logged,
+    )
+
+
+def open_log(settings: ServiceSettings) -> PredictionLog | None:
+    """The prediction log that the settings ask for.
+
+    Raises:
+        ServiceError: its folder cannot be written.
+    """
+    if settings.prediction_log is None:
+        return None
+    try:
+        return PredictionLog(settings.prediction_log, settings.log_share)
+    except OSError as error:
+        raise ServiceError(f"The prediction log must go into a folder that can be written; {settings.prediction_log} "
+                           f"cannot be: {error}.") from None  # fmt: skip
+
+
+def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) -> None:
+    """One line of JSON on standard output per request, with the ids of its predictions."""
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "event": event,
+        "ms": round(1000 * seconds, 1),
+        "predictions": [
+            {name: one[name] for name in ("id", "label", "confidence", "abstained")}
+            if "id" in one
+            else {"error": one["error"]["code"]}
+            for one in predictions
+        ],
+    }
+    sys.stdout.write(json_text(line) + "\n")
+
+
+def refusal(refused: RefusedUpload) -> JSONResponse:
+    instruments().refused.labels(refused.code).inc()
+    return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)
+
+
+def fault(code: str, message: str) -> dict[str, str]:
+    return {"code": code, "message": message}

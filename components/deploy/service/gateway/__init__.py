@@ -1,0 +1,1 @@
+"""What every request passes: connections, middleware, uploads. Import any module."""

@@ -1,0 +1,265 @@
+"""What every request passes before and after the service looks at it.
+
+In: the API key, how many requests and bytes are under way, the version prefix. Out: security headers, and errors as
+JSON whoever raised them. It is plain ASGI, because a body that is refused must not be read.
+"""
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.metrics import instruments
+from components.deploy.service.protocol import VERSION_PREFIX
+from components.deploy.service.settings import ServiceSettings
+
+MAX_REQUESTS = 256
+"""Requests with a body under way; more are shed before their body is read."""
+MAX_HELD_BYTES = 160 * 2**20
+"""Bytes of all bodies under way together."""
+LARGE_SHARE = 0.75
+"""How much of them large bodies may take; the rest is for small ones."""
+MAX_SMALL_BYTES = 4 * 2**20
+RETRY_SECONDS = 1
+
+PICKLED: Final = "application/vnd.bentoml"
+"""BentoML's own formats, pickles among them, which it would read before we see the request."""
+
+OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz")
+KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/model", "/metrics", "/samples.json")
+"""Counted by their own names; a counter for whatever a stranger asks for would fill the memory."""
+OPEN_FOLDERS: Final = ("/page/", "/static_content/")
+"""What an API key does not guard: health, and the page, which asks for the key."""
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+DOCS_POLICY: Final = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+"""Swagger UI writes styles into its elements."""
+
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+REASONS: Final = {
+    400: ("bad_request", "The request must be well formed; it is not."),
+    404: ("not_found", "The address must be one of this service's; see /docs."),
+    405: ("method_not_allowed", "The address does not take this method; see /docs."),
+    503: ("not_ready", "The service must be ready; it is not. Try again in a moment."),
+    504: ("too_slow", "The answer must be found in time; it was not. Send fewer photos in one request."),
+}
+OURS: Final = ("internal", "The service failed; the fault is its own.")
+
+
+@dataclass(eq=False)
+class _Body:
+    """A body that is arriving.
+
+    Attributes:
+        num_bytes: that have arrived.
+        deadline: while its next piece is awaited.
+    """
+
+    num_bytes: int = 0
+    deadline: asyncio.Timeout | None = None
+
+    def disconnect(self) -> None:
+        if self.deadline is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+
+class Gate:
+    """The middleware around the whole service."""
+
+    def __init__(self, app: ASGIApp, settings: Callable[[], ServiceSettings]):
+        """Wraps an app.
+
+        Args:
+            app: what answers.
+            settings: gives them; asked when the service starts, not when it is imported.
+        """
+        self._app = app
+        self._settings = settings()
+        self._num_requests = 0
+        self._held_bytes = 0
+        self._arriving: dict[_Body, None] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope = without_version(scope)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        answering = _Answering(scope, send, self._cross_origin_headers(headers))
+        try:
+            await self._enter(scope, answering.watch(receive), answering.send, headers)
+        finally:
+            answering.note()
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> None:
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await refuse(send, 204, "", "")
+        elif not self._may_enter(scope["path"], headers):
+            await refuse(send, 401, "unauthorized", "The request must carry the API key, as `Authorization: Bearer "
+                         "KEY` or `X-API-Key: KEY`; it carries none, or another.")  # fmt: skip
+        elif headers.get("content-type", "").startswith(PICKLED):
+            await refuse(send, 415, "not_a_photo", "The body must hold photos; code that is sent is never run.")
+        elif scope["method"] == "POST":
+            await self._admit(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _may_enter(self, path: str, headers: Mapping[str, str]) -> bool:
+        key = self._settings.api_key
+        if key is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
+            return True
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
+        return hmac.compare_digest(given.encode("utf-8", "replace"), key.encode())
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._num_requests >= MAX_REQUESTS:
+            slowest = next((other for other in self._arriving if other.deadline is not None), None)
+            if slowest is None:
+                text = "The service answers as many requests as it can; try again in a moment."
+                await refuse(send, 503, "overloaded", text)
+                return
+            slowest.disconnect()
+        body = _Body()
+        self._num_requests += 1
+        self._arriving[body] = None
+        try:
+            await self._app(scope, lambda: self._receive(receive, body), send)
+        finally:
+            self._arriving.pop(body, None)
+            self._num_requests -= 1
+            self._held_bytes -= body.num_bytes
+
+    async def _receive(self, receive: Receive, body: _Body) -> Message:
+        """The next piece of a body, within the limits of all bodies together."""
+        try:
+            async with asyncio.timeout(None) as body.deadline:
+                message = await receive()
+        except TimeoutError:
+            text = "The body arrived more slowly than others, and the service holds as much as it can; try again."
+            raise RefusedUpload(503, "overloaded", text) from None
+        finally:
+            body.deadline = None
+        size = len(message.get("body", b""))
+        body.num_bytes += size
+        self._held_bytes += size
+        if not message.get("more_body"):
+            self._arriving.pop(body, None)
+        if self._held_bytes > MAX_HELD_BYTES * (1 if body.num_bytes <= MAX_SMALL_BYTES else LARGE_SHARE):
+            largest = max(self._arriving, key=lambda other: other.num_bytes, default=body)
+            if largest.num_bytes <= body.num_bytes or largest.deadline is None:
+                text = "The service holds as many photos as it can; try again in a moment."
+                raise RefusedUpload(503, "overloaded", text)
+            largest.disconnect()
+        return message
+
+    def _cross_origin_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        origin = headers.get("origin")
+        if origin is None or origin not in self._settings.allowed_origins:
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+            "Vary": "Origin",
+        }
+
+
+class _Answering:
+    """Sends answers with the headers that all have; an error that is no JSON of ours becomes one."""
+
+    def __init__(self, scope: Scope, send: Send, extra: Mapping[str, str]):
+        self._send = send
+        policy = DOCS_POLICY if scope["path"] == "/docs" else PAGE_POLICY
+        self._headers = SECURITY_HEADERS | {"Content-Security-Policy": policy} | extra
+        self._replaced = False
+        self._unread = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        self._path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
+        self._started = time.perf_counter()
+        self._status = 0
+
+    def watch(self, receive: Receive) -> Receive:
+        """`receive`, with an eye on whether the body is read to its end."""
+
+        async def watched() -> Message:
+            message = await receive()
+            self._unread = self._unread and bool(message.get("more_body"))
+            return message
+
+        return watched
+
+    def note(self) -> None:
+        """Counts the request; status 0 is a client that left."""
+        instruments().requests.labels(self._path, str(self._status)).inc()
+        instruments().request_seconds.labels(self._path).observe(time.perf_counter() - self._started)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            status = self._status = message["status"]
+            headers = [(name, value) for name, value in message["headers"] if name.lower() != b"server"]
+            is_json = any(name.lower() == b"content-type" and b"json" in value for name, value in headers)
+            if status >= 400 and not is_json:
+                self._replaced = True
+                code, text = REASONS.get(status, OURS if status >= 500 else REASONS[400])
+                headers = [(name, value) for name, value in headers if name.lower() == b"allow"]
+                message = message | {"headers": headers}
+                body = error_body(code, text)
+                message["headers"] += [(b"content-type", b"application/json"),
+                                       (b"content-length", str(len(body)).encode())]  # fmt: skip
+                await self._send(self._complete(message))
+                await self._send({"type": "http.response.body", "body": body})
+                return
+            message = self._complete(message | {"headers": headers})
+        elif self._replaced:
+            return
+        await self._send(message)
+
+    def _complete(self, message: Message) -> Message:
+        added = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers.items()]
+        if message["status"] in (429, 503):
+            added.append((b"retry-after", str(RETRY_SECONDS).encode()))
+        if self._unread:
+            # Else the server would go on taking what nobody wants, to keep the connection.
+            added.append((b"connection", b"close"))
+        return message | {"headers": [*message["headers"], *added]}
+
+
+def without_version(scope: Scope) -> Scope:
+    """`/v1/predict` is `/predict`."""
+    path = scope["path"]
+    if path != VERSION_PREFIX and not path.startswith(f"{VERSION_PREFIX}/"):
+        return scope
+    rest = path[len(VERSION_PREFIX) :] or "/"
+    return {**scope, "path": rest, "raw_path": rest.encode("utf-8", "surrogateescape")}
+
+
+def error_body(code: str, message: str) -> bytes:
+    """An error as every answer of the service tells it."""
+    return json.dumps({"error": {"code": code, "message": message}, "predictions": []}).encode()
+
+
+async def refuse(send: Send, status: int, code: str, message: str) -> None:
+    """Answers without a look at the body."""
+    body = error_body(code, message) if code else b""
+    headers = [(b"content-length", str(len(body)).encode())] if body else []
+    if body:
+        headers.append((b"content-type", b"application/json"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,165 @@
+"""Reads the photos out of a request, within limits, and says what was wrong with one that has none."""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from components.contract.validation_messages import faults
+from components.deploy.service.protocol import FIELD, MAX_BODY_BYTES, MAX_FILES, Options
+
+MAX_TEXT_BYTES = 64 * 2**10
+"""Of a form field that is no file."""
+MAX_SHOWN = 40
+"""Names of fields, and characters of one, that a message repeats."""
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive; who sends more slowly only holds a place."""
+RAW_TYPE: Final = "application/octet-stream"
+EXPECTED: Final = (f"multipart/form-data with one file or more in the field {FIELD!r}, or one photo with Content-Type "
+                   f"image/… or {RAW_TYPE}")  # fmt: skip
+
+
+class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ours
+    """A request that is not looked at any further.
+
+    Attributes:
+        status: the HTTP status to answer with.
+        code: the reason in one word.
+    """
+
+    def __init__(self, status: int, code: str, message: str):
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for.
+
+    Attributes:
+        photos: the files as they are, at least one.
+        options: from the query.
+    """
+
+    photos: list[bytes]
+    options: Options
+
+
+async def read_request(request: Request) -> Asked:
+    """The photos and the options of a request.
+
+    Raises:
+        RefusedUpload: the options cannot be, or as `read_photos`.
+    """
+    options = read_options(request.query_params)
+    return Asked(await read_photos(request), options)
+
+
+def read_options(query: Mapping[str, str]) -> Options:
+    """Options from the query.
+
+    Raises:
+        RefusedUpload: one is unknown or cannot be.
+    """
+    if not query:
+        return Options()
+    try:
+        return Options.model_validate(dict(query))
+    except ValidationError as error:
+        what = "; ".join(f"{where}: {text}" for where, text in faults(error, Options))
+        raise RefusedUpload(400, "bad_option", f"The options of a request must be such as ?top_k=3&threshold=0.8; "
+                            f"found {what[:500]}.") from None  # fmt: skip
+
+
+async def read_photos(request: Request) -> list[bytes]:
+    """The files of the form field `files`, in their order; or the body itself, where it is a photo and no form.
+
+    Raises:
+        RefusedUpload: the request is neither, is too large or too slow, or has no such files.
+    """
+    # A body without a type may be anything (RFC 9110, 8.3): a photo, it is hoped.
+    kind = request.headers.get("content-type", RAW_TYPE).partition(";")[0].strip().lower() or RAW_TYPE
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise RefusedUpload(415, "encoded", f"The body must come as it is, without Content-Encoding; this one "
+                            f"is packed ({encoding[:MAX_SHOWN]}). Send the photos themselves.")  # fmt: skip
+    if "transfer-encoding" not in request.headers and request.headers.get("content-length", "0") == "0":
+        raise RefusedUpload(400, "no_files", f"The body must be {EXPECTED}; found no body at all.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            if kind == "multipart/form-data":
+                return await _read_form(request)
+            if kind == RAW_TYPE or kind.startswith("image/"):
+                return [await _read_raw(request)]
+    except TimeoutError:
+        raise RefusedUpload(408, "too_slow", f"The body must arrive within {BODY_SECONDS:.0f} s; this one did not. "
+                            "Send fewer photos in one request.") from None  # fmt: skip
+    except ClientDisconnect:
+        raise RefusedUpload(
+            400, "disconnected", "The body must arrive whole; the client left before its end."
+        ) from None
+    raise RefusedUpload(415, "not_a_photo", f"The body must be {EXPECTED}; found {kind[:MAX_SHOWN]}.")
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = MAX_BODY_BYTES + 1
+    """Photos stay in memory: the disk of a container may be read-only, and their number and size are limited."""
+
+
+async def _read_form(request: Request) -> list[bytes]:
+    parser = _Parser(request.headers, _limited(request), max_files=MAX_FILES, max_fields=MAX_FILES,
+                     max_part_size=MAX_TEXT_BYTES)  # fmt: skip
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise RefusedUpload(400, "bad_form", f"The form must hold at most {MAX_FILES} files and be well formed; "
+                            f"found: {error.message}") from None  # fmt: skip
+    try:
+        return await _files(form.multi_items())
+    finally:
+        await form.close()
+
+
+async def _read_raw(request: Request) -> bytes:
+    body = io.BytesIO()
+    async for chunk in _limited(request):
+        body.write(chunk)
+    return body.getvalue()  # shares the memory of `body`, as joining the pieces would not
+
+
+async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
+    announced = request.headers.get("content-length", "0")
+    received = int(announced) if announced.isdecimal() else 0
+    if received <= MAX_BODY_BYTES:
+        received = 0
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > MAX_BODY_BYTES:
+                break
+            yield chunk
+    if received > MAX_BODY_BYTES:
+        raise RefusedUpload(413, "too_large", f"The body must measure at most {MAX_BODY_BYTES // 2**20} MiB; this one "
+                            "is larger. Send the photos in several requests.")  # fmt: skip
+
+
+async def _files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
+    wanted = [value for name, value in items if name == FIELD]
+    if not wanted:
+        found = ", ".join(sorted({repr(name[:MAX_SHOWN]) for name, _ in items})[:MAX_SHOWN]) or "an empty form"
+        raise RefusedUpload(400, "no_files", f"The form must hold one file or more in the field {FIELD!r}; "
+                            f"found {found}.")  # fmt: skip
+    photos = []
+    for value in wanted:
+        if isinstance(value, str):
+            raise RefusedUpload(400, "not_a_file", f"The field {FIELD!r} must hold files; found text. Addresses and "
+                                "paths are not fetched: send the photo itself.")  # fmt: skip
+        photos.append(await value.read())
+        await value.close()  # else all photos would be in memory twice
+    return photos

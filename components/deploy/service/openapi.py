@@ -1,0 +1,160 @@
+"""The OpenAPI document of the service: BentoML's own, with what it cannot know of our requests and answers."""
+
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from components.deploy.service.protocol import (
+    API_VERSION,
+    FIELD,
+    MAX_FILES,
+    VERSION_PREFIX,
+    Answer,
+    Explanation,
+    ModelCard,
+    Options,
+    Refusal,
+    Sample,
+)
+
+REFERENCE = "#/components/schemas/{model}"
+BINARY: Final = {"type": "string", "format": "binary"}
+RAW_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
+CODES: Final = {
+    "400": "No files, another field, an unknown option, or no usable photo among the files.",
+    "401": "The API key is missing or wrong, where the service has one.",
+    "408": "The body came too slowly.",
+    "413": "The body is too large.",
+    "415": "The body is neither a multipart form nor a photo, or it is packed.",
+    "500": "A fault of the service.",
+    "503": "The service has more to do than it can answer in time; try again after Retry-After seconds.",
+}
+HEALTH: Final = {
+    "/livez": "Whether the service works, or may again by waiting.",
+    "/readyz": "Whether the service answers: the model is loaded and warm, and not stuck.",
+    "/healthz": "The same as /livez.",
+}
+DESCRIPTION: Final = f"""Classifies photos. Every address answers below `{VERSION_PREFIX}` as well, which stays as it is
+for clients when a second version comes. Where the service has an API key, requests carry it as
+`Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+
+
+def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
+    """BentoML's document with the true schemas and examples.
+
+    Args:
+        document: what BentoML generates; it is not changed.
+        card: of the model that answers, for the examples.
+    """
+    models = (Answer, Refusal, Explanation, ModelCard, Sample)
+    _, definitions = models_json_schema([(model, "serialization") for model in models], ref_template=REFERENCE)
+    return {
+        # 3.1, because only there a schema is plain JSON Schema, which pydantic writes.
+        "openapi": "3.1.0",
+        "info": {"title": card.tag.partition(":")[0], "version": API_VERSION, "description": DESCRIPTION},
+        "servers": document.get("servers", [{"url": "."}]),
+        "paths": {
+            "/predict": {"post": _post("predict", "Classifies one photo or several.", _parameters("top_k", "threshold"),
+                                       _json("An entry per file, in order: a prediction, or what is wrong with the "
+                                             "file.", "Answer", _answer(card)), MAX_FILES)},
+            "/explain": {"post": _post("explain", "Shows where in one photo the model found a class.",
+                                       _parameters("class_name", class_name=card.class_names), _explanation(card), 1)},
+            "/model": {"get": _get("model", "The model: its classes, how good it is, where it came from.", "ModelCard",
+                                   card.model_dump(mode="json"))},
+            "/samples.json": {"get": _get_samples()},
+            **{path: {"get": _plain(path[1:], text)} for path, text in HEALTH.items()},
+            "/metrics": {"get": _plain("metrics", "Counts and durations for Prometheus.")},
+        },
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+        "security": [{}, {"bearer": []}, {"key": []}],
+    }  # fmt: skip
+
+
+def _post(
+    name: str, text: str, parameters: list[dict[str, Any]], answer: dict[str, Any], max_files: int
+) -> dict[str, Any]:
+    files = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": max_files,
+        "items": BINARY,
+        "description": "Photos, as they are.",
+    }
+    form = {"type": "object", "properties": {FIELD: files}, "required": [FIELD]}
+    content = {"multipart/form-data": {"schema": form}} | {kind: {"schema": BINARY} for kind in RAW_TYPES}
+    refusals = {code: _json(meaning, "Refusal", _refusal(code)) for code, meaning in CODES.items()}
+    return {
+        "operationId": name,
+        "summary": text,
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": answer, **refusals},
+    }
+
+
+def _parameters(*names: str, **values: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Options of the query; of some of them all values are known."""
+    return [_parameter(name, values.get(name)) for name in names]
+
+
+def _parameter(name: str, values: tuple[str, ...] | None) -> dict[str, Any]:
+    schema = Options.model_json_schema()["properties"][name]
+    (kind,) = (one for one in schema["anyOf"] if one.get("type") != "null")
+    kind = kind if values is None else {"type": "string", "enum": list(values)}
+    return {"name": name, "in": "query", "required": False, "description": schema["description"], "schema": kind}
+
+
+def _get(name: str, text: str, model: str, example: Any) -> dict[str, Any]:
+    responses = {"200": _json(text, model, example), "401": _json(CODES["401"], "Refusal", _refusal("401"))}
+    return {"operationId": name, "summary": text, "responses": responses}
+
+
+def _get_samples() -> dict[str, Any]:
+    text = "Photos that the page offers to try."
+    found = _get("samples", text, "Sample", [{"url": "samples/00.jpg", "class_name": "…"}])
+    found["responses"]["200"]["content"]["application/json"]["schema"] = {
+        "type": "array", "items": {"$ref": REFERENCE.format(model="Sample")},
+    }  # fmt: skip
+    return found
+
+
+def _plain(name: str, text: str) -> dict[str, Any]:
+    answer = {"description": text, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    refusals = {"401": _json(CODES["401"], "Refusal", _refusal("401"))} if name == "metrics" else {
+        "503": _json("It does not.", "Refusal", _refusal("503"))
+    }  # fmt: skip
+    return {"operationId": name, "summary": text, "responses": {"200": answer, **refusals}}
+
+
+def _explanation(card: ModelCard) -> dict[str, Any]:
+    example = {"model": card.tag, "label": card.class_names[0], "probability": 0.93, "method": card.explanation,
+               "overlay": "data:image/png;base64,iVBORw0KGgo…"}  # fmt: skip
+    found = _json("The place, as JSON or as the picture alone.", "Explanation", example)
+    found["content"]["image/png"] = {"schema": BINARY}
+    return found
+
+
+def _json(description: str, model: str, example: Any) -> dict[str, Any]:
+    content = {"schema": {"$ref": REFERENCE.format(model=model)}, "example": example}
+    return {"description": description, "content": {"application/json": content}}
+
+
+def _answer(card: ModelCard) -> dict[str, Any]:
+    first, second = card.class_names[:2]
+    prediction = {
+        "id": f"{card.tag.partition(':')[2]}-0199f0c2d3e4-5f6a7b8c9d0e", "label": first, "confidence": 0.93,
+        "abstained": False, "unfamiliar": 0.41 if card.calibrated else None,
+        "probabilities": [{"label": first, "probability": 0.93}, {"label": second, "probability": 0.07}],
+    }  # fmt: skip
+    broken = {"error": {"code": "truncated", "message": "The JPEG must be whole; it ends early."}}
+    return {"model": card.tag, "predictions": [prediction, broken]}
+
+
+def _refusal(code: str) -> dict[str, Any]:
+    return {"error": {"code": f"reason_{code}", "message": CODES[code]}, "predictions": []}

@@ -1,0 +1,79 @@
+"""What the service shows beside /predict: the page to try it on, the model, its samples and its OpenAPI document."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from components.deploy.service.metrics import exposition
+from components.deploy.service.openapi import complete
+
+if TYPE_CHECKING:
+    from bentoml import Service
+
+    from components.deploy.service.protocol import ModelCard
+
+PAGE_DIR = Path(__file__).parent / "page"
+INDEX = "samples.json"
+
+
+async def show_start(request: Request) -> Response:
+    """`GET /`."""
+    return FileResponse(PAGE_DIR / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def show_docs(request: Request) -> Response:
+    """`GET /docs`. BentoML's own page loads a tracker from the network; this one shows the same, from here alone."""
+    return FileResponse(PAGE_DIR / "docs.html")
+
+
+async def show_openapi(request: Request) -> Response:
+    """`GET /docs.json`."""
+    service: Service[object] = request.app.state.service
+    return JSONResponse(complete(service.openapi_spec.asdict(), request.app.state.card))
+
+
+async def show_model(request: Request) -> Response:
+    """`GET /model`."""
+    card: ModelCard = request.app.state.card
+    return JSONResponse(card.model_dump(mode="json"))
+
+
+async def show_sample_list(request: Request) -> Response:
+    """`GET /samples.json`."""
+    return FileResponse(request.app.state.samples_dir / INDEX)
+
+
+async def show_sample(request: Request) -> Response:
+    """`GET /samples/{name}`."""
+    folder: Path = request.app.state.samples_dir
+    path = next((path for path in folder.iterdir() if path.name == request.path_params["name"]), None)
+    if path is None:
+        raise HTTPException(404)
+    return FileResponse(path)
+
+
+def show_metrics(request: Request) -> Response:
+    """`GET /metrics`; in a thread, because workers' files are read."""
+    content, kind = exposition()
+    return Response(content, headers={"Content-Type": kind})
+
+
+pages = Starlette(
+    routes=[
+        Route("/", show_start),
+        Route("/docs", show_docs),
+        Route("/docs.json", show_openapi),
+        Route("/model", show_model),
+        Route("/metrics", show_metrics),
+        Route("/samples.json", show_sample_list),
+        Route("/samples/{name}", show_sample),
+        Mount("/page", StaticFiles(directory=PAGE_DIR)),
+    ]
+)
+"""Mounted into the service, which sets `state.service`, `state.card` and `state.samples_dir`."""

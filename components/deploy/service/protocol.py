@@ -1,0 +1,145 @@
+"""What the service takes and what it answers: the service, its OpenAPI document and its client agree on this."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.contract.artifacts.bento import ServiceFacts
+from components.contract.image.formats import FORMATS, MAX_PIXELS
+from components.contract.inference.calibration import Abstention
+
+API_VERSION: Final = "1.0"
+"""Grows by its first number when an answer changes so that a client has to."""
+VERSION_PREFIX: Final = "/v1"
+"""Every address answers below this prefix as well."""
+
+FIELD: Final = "files"
+"""The form field of POST /predict that holds the photos."""
+MAX_FILES: Final = 64
+"""Photos in one request."""
+MAX_BODY_BYTES: Final = 64 * 2**20
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Options(BaseModel):
+    """What a request may ask for, in its query."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top_k: int | None = Field(None, ge=1, le=100_000, description="Answer with this many classes only; default: all.")
+    threshold: Share | None = Field(
+        None, description="Abstain below this confidence; default: what evaluation chose, if anything."
+    )
+    class_name: str | None = Field(
+        None, max_length=1000, description="For /explain: the class to explain; default: the most probable."
+    )
+
+
+class Probability(BaseModel):
+    """How probable one class is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    probability: Share
+
+
+class Prediction(BaseModel):
+    """The answer for one photo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(description="Of this prediction; `darkroom trace ID` leads back to the model, run and data.")
+    label: str = Field(description="The most probable class, also where the model abstains.")
+    confidence: Share = Field(description="Its probability, calibrated where `GET /model` says so.")
+    abstained: bool = Field(description="Whether the confidence lies below the threshold: take the label for a guess.")
+    unfamiliar: float | None = Field(
+        description="How unlike the training photos this one is: above 1 it is stranger than nearly all photos that "
+        "evaluation saw. None where evaluation measured no familiarity."
+    )
+    probabilities: tuple[Probability, ...] = Field(description="The classes, the most probable first.")
+
+
+class Fault(BaseModel):
+    """What was wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str = Field(description="The reason in one word.")
+    message: str
+
+
+class Failure(BaseModel):
+    """The answer for one file that is no usable photo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    error: Fault
+
+
+class Answer(BaseModel):
+    """One entry per file, in the order of the files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(description="The bento that answered, as name:version.")
+    predictions: tuple[Prediction | Failure, ...]
+
+
+class Refusal(BaseModel):
+    """The answer to a request of which nothing could be used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    error: Fault
+    predictions: tuple[Failure, ...] = Field((), description="What is wrong with each file, where there were files.")
+
+
+Method = Literal["class activation map", "occlusion"]
+
+
+class Explanation(BaseModel):
+    """Where in a photo the model found a class."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    label: str = Field(description="The class that is explained.")
+    probability: Share
+    method: Method = Field(
+        description="Class activation map: the output layer's weights applied to each place of the last feature map. "
+        "Occlusion: how much the class loses when a place is covered."
+    )
+    overlay: str = Field(description="A PNG of the photo under the map, as a data URI.")
+
+
+class Sample(BaseModel):
+    """A photo that the page offers to try."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    class_name: str
+
+
+class Limits(BaseModel):
+    """What one request may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: int = MAX_FILES
+    body_bytes: int = MAX_BODY_BYTES
+    pixels: int = Field(MAX_PIXELS, description="Of one photo.")
+    formats: tuple[str, ...] = FORMATS
+
+
+class ModelCard(ServiceFacts):
+    """The model that answers: what it tells apart, how good it is, and where it came from."""
+
+    api_version: str = API_VERSION
+    explanation: Method = Field(description="How POST /explain shows where.")
+    temperature: float | None = Field(description="What logits are divided by; None where nothing was calibrated.")
+    abstention: Abstention | None = Field(description="When answers are withheld; None where evaluation chose nothing.")
+    predictions_logged: bool = Field(description="Whether summaries of answers are kept, never photos.")
+    limits: Limits = Limits()

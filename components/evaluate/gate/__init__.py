@@ -1,0 +1,1 @@
+"""The verdict: candidate against champion, and the leaderboard of a comparison. Import any module."""

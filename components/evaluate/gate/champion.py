@@ -1,0 +1,177 @@
+"""The registered version that stands now: found, fetched, and scored on the candidate's own test photos."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
+from components.contract.artifacts.dataset import DatasetInfo, Split
+from components.contract.artifacts.evaluation import CHAMPION
+from components.contract.errors import ArtifactError, DarkroomError, ImageError
+from components.contract.image.decode import decode
+from components.contract.inference.graph import InferenceGraph, export_sha256
+from components.contract.system.address import redact
+from components.evaluate.measure.predictions import BATCH_SIZE, run_batches
+
+
+class NotComparableError(DarkroomError):
+    """Champion and candidate cannot be scored on the same photos; the text says why."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The registered version that stands now."""
+
+    version: str
+    mlflow_run_id: str | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What the champion says of the photos that both are compared on.
+
+    Attributes:
+        predicted: int (m,), the candidate's label of each photo's class as the champion names it.
+        chosen: int (m,), which of the test photos these are.
+    """
+
+    predicted: np.ndarray
+    chosen: np.ndarray
+
+
+def find_champion(model_name: str) -> Champion | None:
+    """The version that the registry calls champion, None where there is none.
+
+    Raises:
+        Exception: the registry does not answer, in MLflow's or its libraries' own words.
+    """
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient()
+    try:
+        version = client.get_registered_model(model_name).aliases.get(CHAMPION)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    if not version:
+        return None
+    found = client.get_model_version(model_name, version)
+    return Champion(str(version), found.run_id, str(found.source))
+
+
+def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, split: Split) -> Rival:
+    """Scores the champion now, on photos that it has not learnt from.
+
+    Args:
+        champion: from the registry.
+        dataset_dir: golden/ holds photos for a champion that takes another size.
+        dataset: the candidate's.
+        split: its test photos.
+
+    Raises:
+        NotComparableError: classes differ, the model is gone, or it learnt from the photos.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-champion-") as folder:
+        bundle_dir = fetch(champion, Path(folder))
+        try:
+            bundle = read_bundle(bundle_dir)
+            if export_sha256(bundle_dir / "export") != bundle.export.sha256:
+                raise NotComparableError("Its exported graph is not the one that train checked; a file was changed.")
+            require_fresh(bundle, read_train_image_ids(bundle_dir), dataset, split)
+            graph = InferenceGraph(bundle_dir / "export")
+        except (ArtifactError, UnicodeDecodeError) as error:
+            raise NotComparableError(f"Its artifact is damaged: {str(error).splitlines()[0]}") from None
+        if graph.image_size != bundle.image_size:
+            raise NotComparableError("Its graph takes photos of another size than its bundle says.")
+        order = class_order(bundle, dataset)
+        if (bundle.image_size, bundle.resize) == (dataset.image_size, dataset.resize):
+            chosen = np.arange(len(split))
+            batches = ((start, split.gather(chosen[start : start + BATCH_SIZE]))
+                       for start in range(0, len(split), BATCH_SIZE))  # fmt: skip
+        else:
+            chosen, pixels = _golden(dataset_dir, bundle, split)
+            batches = ((start, pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE))
+        logits = run_batches(graph, batches, len(chosen), "champion")[0]
+    if logits.shape[1] != len(order) or not np.isfinite(logits).all():
+        raise NotComparableError("It does not answer every photo with one finite number per class.")
+    return Rival(predicted=order[logits.argmax(axis=1)], chosen=chosen)
+
+
+def fetch(champion: Champion, folder: Path) -> Path:
+    """Takes what is needed of the champion's bundle from the registry's source.
+
+    Raises:
+        NotComparableError: it is gone, or its store does not answer.
+    """
+    from mlflow.artifacts import download_artifacts
+
+    names = ("bundle.json", "export", "train_image_ids.txt")
+    for name in names:
+        try:
+            download_artifacts(artifact_uri=f"{champion.source.rstrip('/')}/{name}", dst_path=str(folder))
+        except Exception as error:  # MLflow raises its own, the file system's and the store's errors alike
+            if name == names[-1]:
+                continue  # bundles of before did not name their photos
+            raise NotComparableError(f"Its artifact is gone or out of reach: {first_line(error)}.") from None
+    return folder
+
+
+def require_fresh(bundle: BundleInfo, learnt: frozenset[str] | None, dataset: DatasetInfo, split: Split) -> None:
+    """Refuses a champion that learnt from a test photo, or may have.
+
+    Raises:
+        NotComparableError: it did, or does not say from which photos it learnt.
+    """
+    if learnt is None:
+        if bundle.dataset_fingerprint == dataset.fingerprint:
+            return  # the same split: what was a training photo then is one now
+        raise NotComparableError("It does not say which photos it learnt from, and it was trained on other data; test "
+                                 "photos may be among them.")  # fmt: skip
+    seen = learnt.intersection(split.image_ids)
+    if seen:
+        raise NotComparableError(f"It was trained on {len(seen):,} of the {len(split):,} test photos, so its figures "
+                                 "there would say nothing of new photos.")  # fmt: skip
+
+
+def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
+    """The candidate's label of each of the champion's.
+
+    Raises:
+        NotComparableError: they do not have the same classes.
+    """
+    new, gone = (sorted(set(ours) - set(theirs)) for ours, theirs in
+                 ((dataset.class_names, bundle.class_names), (bundle.class_names, dataset.class_names)))  # fmt: skip
+    if new or gone:
+        differences = [f"{word} {', '.join(names[:5])}" for word, names in (("it lacks", new), ("it alone has", gone))
+                       if names]  # fmt: skip
+        raise NotComparableError(f"Its classes differ: {'; '.join(differences)}.")
+    return np.array([dataset.class_names.index(name) for name in bundle.class_names])
+
+
+def first_line(error: Exception) -> str:
+    """Of what an error says, without the full stop."""
+    return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
+
+
+def _golden(dataset_dir: Path, bundle: BundleInfo, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """The test photos kept as files, decoded as the champion takes them: their places, and their pixels."""
+    chosen, pixels = [], []
+    for path in sorted((dataset_dir / "golden").glob("*")):
+        at = split.index_of.get(path.stem)
+        if at is None:
+            continue
+        try:
+            pixels.append(decode(path.read_bytes(), bundle.image_size, bundle.resize).pixels)
+        except (OSError, ImageError):
+            continue  # deploy names it; here one photo less is compared
+        chosen.append(at)
+    if not chosen:
+        height, width = bundle.image_size
+        raise NotComparableError(f"It takes photos of {height} × {width} px ({bundle.resize}), and no test photo is "
+                                 "kept as a file to make them from.")  # fmt: skip
+    return np.array(chosen), np.stack(pixels)

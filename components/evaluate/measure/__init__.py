@@ -1,0 +1,1 @@
+"""Figures of a model: predictions, metrics, calibration, robustness, label errors. Import `run` or a metric."""

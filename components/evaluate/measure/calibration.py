@@ -1,0 +1,232 @@
+"""Learns a model's calibration from the validation photos, and says what it is worth on the test photos."""
+
+import numpy as np
+
+from components.contract.artifacts.dataset import Split
+from components.contract.artifacts.evaluation import CalibrationFigures, CoveragePoint, FamiliarityCheck, ReliabilityBin
+from components.contract.inference.calibration import (
+    Abstention,
+    Calibration,
+    CalibrationFacts,
+    Familiarity,
+    neighbour_distance,
+    unit_length,
+)
+from components.contract.inference.graph import InferenceGraph
+from components.contract.params.pipeline import EvaluateParams
+from components.evaluate.measure.metrics import calibration_error, photo_losses, sureness_bins, wilson_interval
+from components.evaluate.measure.out_of_distribution import STRANGERS, Stranger
+from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run_batches
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 20.0
+NUM_NEIGHBOURS = 5
+MIN_ANSWERED = 10
+"""Answered validation photos, below which an accuracy of the answers means nothing."""
+CURVE_POINTS = 40
+NUM_STRANGERS = 48
+
+
+def learn(
+    validation: Predictions, reference: np.ndarray, params: EvaluateParams, export_sha256: str
+) -> Calibration:  # fmt: skip
+    """Temperature and thresholds.
+
+    Args:
+        validation: uncalibrated.
+        reference: float32 (n, features), embeddings of training photos.
+        params: the section.
+        export_sha256: of the graph.
+    """
+    temperature = fit_temperature(validation.logits, validation.labels)
+    # As it will be read from its file: in half precision.
+    kept = unit_length(reference).astype(np.float16).astype(np.float32)
+    facts = CalibrationFacts(
+        export_sha256=export_sha256,
+        temperature=temperature,
+        abstention=Abstention(target_accuracy=params.target_accuracy, threshold=None, coverage=1.0, accuracy=0.0),
+        familiarity=_familiarity(validation.embeddings, kept, params.familiar_share),
+    )
+    probabilities = Calibration(facts, kept).probabilities(validation.logits)
+    abstention = find_abstention(probabilities, validation.labels, params.target_accuracy)
+    return Calibration(facts.model_copy(update={"abstention": abstention}), kept)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature of the least log loss (Guo et al., 2017), drawn towards 1 by a weak prior.
+
+    The prior, a standard normal on its logarithm, weighs less than one photo. It matters where every answer is right,
+    where log loss alone would ask for answers of boundless sureness.
+
+    Args:
+        logits: float32 (n, classes).
+        labels: int32 (n,).
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
+    exact = logits.astype(np.float64)
+    exact -= exact[np.arange(len(labels)), labels][:, None]
+
+    def cost(log_temperature: float) -> float:
+        losses = logsumexp(exact / np.exp(log_temperature), axis=1)
+        return float(losses.sum() + log_temperature**2 / 2)
+
+    found = minimize_scalar(cost, bounds=np.log([MIN_TEMPERATURE, MAX_TEMPERATURE]), method="bounded",
+                            options={"xatol": 1e-6})  # fmt: skip
+    return float(np.exp(found.x))
+
+
+def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float) -> Abstention:
+    """The lowest threshold at which the answered validation photos are right as often as the target asks.
+
+    Args:
+        probabilities: float32 (n, classes), calibrated.
+        labels: int32 (n,).
+        target: from 0 to 1.
+    """
+    sureness = probabilities.max(axis=1)
+    thresholds, accuracy, coverage = answered(sureness, probabilities.argmax(axis=1) == labels)
+    enough = coverage * len(labels) >= min(MIN_ANSWERED, len(labels))
+    reached = np.flatnonzero((accuracy >= target) & enough)
+    if len(reached) == 0:
+        return Abstention(target_accuracy=target, threshold=None, coverage=1.0, accuracy=float(accuracy[-1]))
+    best = reached[-1]
+    return Abstention(
+        target_accuracy=target,
+        # Nothing is withheld where every answer may stand, surer or less sure than any of the validation photos.
+        threshold=0.0 if coverage[best] == 1 else float(thresholds[best]),
+        coverage=float(coverage[best]),
+        accuracy=float(accuracy[best]),
+    )
+
+
+def answered(sureness: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each threshold that makes a difference, from the highest; the accuracy of what it answers; and its coverage."""
+    order = np.argsort(-sureness, kind="stable")
+    ordered = sureness[order]
+    last = np.flatnonzero(np.diff(ordered, append=-1) != 0)  # of photos equally sure, all are answered or none
+    num_answered = last + 1
+    return ordered[last], np.cumsum(right[order])[last] / num_answered, num_answered / len(sureness)
+
+
+def draw_reference(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
+    """Which training photos familiarity is measured by: about as many of each class, in their order."""
+    shuffled = rng.permutation(len(split))
+    labels = split.labels[shuffled]
+    # The place of each photo within its class: the first of every class come before any second.
+    place = np.empty(len(split), np.int64)
+    for label in np.unique(labels):
+        place[labels == label] = np.arange(np.count_nonzero(labels == label))
+    return np.sort(shuffled[np.argsort(place, kind="stable")[:num]])
+
+
+def embed(graph: InferenceGraph, split: Split, indices: np.ndarray) -> np.ndarray:
+    """The embeddings of some photos of a split: float32 (n, features)."""
+    batches = (
+        (start, split.gather(indices[start : start + BATCH_SIZE])) for start in range(0, len(indices), BATCH_SIZE)
+    )
+    return run_batches(graph, batches, len(indices), "reference")[1]
+
+
+def assess(
+    calibration: Calibration, test: Predictions, graph: InferenceGraph, split: Split, rng: np.random.Generator
+) -> CalibrationFigures:
+    """What the calibration is worth.
+
+    Args:
+        calibration: learnt from the validation photos.
+        test: calibrated.
+        graph: scores pictures that belong to no class.
+        split: the test photos.
+        rng: draws such pictures.
+    """
+    plain = Predictions(test.split, test.image_ids, test.labels, test.logits, test.embeddings)
+    abstains = calibration.abstains(test.probabilities)
+    num_answered = int(np.count_nonzero(~abstains))
+    num_right = int(np.count_nonzero(test.right & ~abstains))
+    facts = calibration.facts
+    return CalibrationFigures(
+        temperature=facts.temperature,
+        error_before=calibration_error(plain.labels, plain.probabilities),
+        error_after=calibration_error(test.labels, test.probabilities),
+        log_loss_before=float(photo_losses(plain.labels, plain.probabilities).mean()),
+        log_loss_after=float(photo_losses(test.labels, test.probabilities).mean()),
+        bins=reliability(test),
+        curve=coverage_curve(test),
+        target_accuracy=facts.abstention.target_accuracy,
+        threshold=facts.abstention.threshold,
+        coverage=wilson_interval(num_answered, len(test.labels)),
+        answered_accuracy=wilson_interval(num_right, num_answered) if num_answered else None,
+        familiarity=check_familiarity(calibration, test, graph, split, rng),
+    )
+
+
+def reliability(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
+    """Sureness against accuracy, in bins that hold photos."""
+    sureness = predictions.probabilities.max(axis=1).astype(np.float64)
+    bins = sureness_bins(sureness)
+    return tuple(
+        ReliabilityBin(
+            num_images=int(np.count_nonzero(bins == number)),
+            sureness=float(sureness[bins == number].mean()),
+            accuracy=wilson_interval(
+                int(np.count_nonzero(predictions.right & (bins == number))), int(np.count_nonzero(bins == number))
+            ),
+        )
+        for number in np.unique(bins)
+    )
+
+
+def coverage_curve(predictions: Predictions) -> tuple[CoveragePoint, ...]:
+    """Coverage against accuracy at some thresholds, from all photos answered to few."""
+    thresholds, accuracy, coverage = answered(predictions.probabilities.max(axis=1), predictions.right)
+    chosen = np.unique(np.linspace(0, len(thresholds) - 1, CURVE_POINTS).round().astype(int))[::-1]
+    return tuple(
+        CoveragePoint(threshold=float(thresholds[at]), coverage=float(coverage[at]), accuracy=float(accuracy[at]))
+        for at in chosen
+    )
+
+
+def check_familiarity(
+    calibration: Calibration, test: Predictions, graph: InferenceGraph, split: Split, rng: np.random.Generator
+) -> tuple[FamiliarityCheck, ...]:
+    """How often test photos, noise and pictures of other things are called unfamiliar."""
+    threshold = calibration.facts.familiarity.threshold
+    known = calibration.unfamiliarity(test.embeddings)
+    checks = [_check("the test photos", known, threshold, None)]
+    for kind, make in STRANGERS.items():
+        checks.append(_check(kind, _distances(calibration, graph, make, split, rng), threshold, known))
+    return tuple(checks)
+
+
+def _distances(
+    calibration: Calibration, graph: InferenceGraph, make: Stranger, split: Split, rng: np.random.Generator
+) -> np.ndarray:
+    pictures = make(split, NUM_STRANGERS, rng)
+    embedding = graph.run(pictures, with_feature_map=False).embedding
+    return calibration.unfamiliarity(embedding.reshape(len(pictures), -1))
+
+
+def _check(kind: str, distances: np.ndarray, threshold: float, known: np.ndarray | None) -> FamiliarityCheck:
+    from sklearn.metrics import roc_auc_score
+
+    roc_auc = None
+    if known is not None:
+        strange = np.repeat([False, True], [len(known), len(distances)])
+        roc_auc = float(roc_auc_score(strange, np.concatenate([known, distances])))
+    num_flagged = int(np.count_nonzero(distances > threshold))
+    return FamiliarityCheck(
+        kind=kind, num_images=len(distances), flagged=wilson_interval(num_flagged, len(distances)), roc_auc=roc_auc
+    )
+
+
+def _familiarity(validation: np.ndarray, reference: np.ndarray, share: float) -> Familiarity:
+    num_neighbours = min(NUM_NEIGHBOURS, len(reference))
+    distances = neighbour_distance(validation, reference, num_neighbours)
+    threshold = float(np.quantile(distances, share, method="higher"))
+    return Familiarity(
+        num_neighbours=num_neighbours,
+        threshold=threshold,
+        familiar_share=float(np.mean(distances <= threshold)),
+        num_reference=len(reference),
+    )

@@ -1,0 +1,144 @@
+"""Cross-validation on the network's features, for data so small that one test split says little.
+
+Features may only be used on photos that they were not learnt from. Those of a frozen backbone know none of the photos;
+those of a network that was trained as a whole know the training photos, which are left out.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.contract.artifacts.bundle import BundleInfo
+from components.contract.artifacts.evaluation import FoldFigures, Interval
+from components.contract.layers.stack import parse_layer
+from components.evaluate.measure.label_errors import Judged
+from components.evaluate.measure.metrics import CONFIDENCE, wilson_interval
+from components.evaluate.measure.predictions import Predictions
+
+FEW_PHOTOS = 1000
+"""Below this a cross-validation says more than one test split."""
+REGULARISATION = 0.01
+"""scikit-learn's C for standardised features: there are as many of them as photos, or more."""
+MAX_STEPS = 300
+
+FROZEN = (
+    "A head was trained anew in each fold on the features of the frozen backbone, which knows none of the photos; so "
+    "every photo was tried once, those of training included."
+)
+TRAINED = (
+    "A head was trained anew in each fold on the network's features. They were learnt from the training photos, so "
+    "that only validation and test photos are divided into folds."
+)
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What the folds say.
+
+    Attributes:
+        figures: of all folds.
+        judged: every photo with probabilities from the fold that did not learn from it.
+    """
+
+    figures: FoldFigures
+    judged: Judged
+
+
+def has_frozen_features(bundle: BundleInfo) -> bool:
+    """Whether the feature map is a pretrained backbone's own: nothing before the head was trained, and the head, which
+    has no convolutions, does not make a feature map of its own."""
+    model = bundle.params.get("model", {})
+    if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):
+        return False
+    given = model.get("head")
+    head = [parse_layer(layer) for layer in (given if isinstance(given, list) else ())]
+    kinds = {layer.kind for layer in head}
+    stems = ("logits", *(kind.lower().replace("normalization", "_normalization") for kind in kinds))
+    names = {layer.name for layer in head if layer.name}
+    trained = bundle.model.trained_layers
+    return not any("Conv" in kind for kind in kinds) and all(
+        name in names or name.startswith(stems) for name in trained
+    )
+
+
+def cross_validate(
+    scored: Sequence[Predictions], num_folds: int, *, frozen: bool, num_classes: int, seed: int
+) -> CrossValidation | None:
+    """Trains a logistic regression on all folds but one, and tries it on that one, in turn.
+
+    Args:
+        scored: splits with features; of a network that was trained as a whole, without its training photos.
+        num_folds: at least 2.
+        frozen: whether the features know none of the photos.
+        num_classes: of the data set.
+        seed: divides the photos.
+
+    Returns:
+        None where there are too few photos of two classes.
+    """
+    from sklearn.metrics import f1_score
+    from sklearn.model_selection import StratifiedKFold
+
+    features = np.concatenate([one.embeddings if one.features is None else one.features for one in scored])
+    labels = np.concatenate([one.labels for one in scored])
+    splits = [one.split for one in scored for _ in one.labels]
+    image_ids = [image_id for one in scored for image_id in one.image_ids]
+    # A class needs a photo in each fold.
+    usable = np.flatnonzero(np.bincount(labels, minlength=num_classes)[labels] >= num_folds)
+    features, labels = features[usable], labels[usable]
+    if len(np.unique(labels)) < 2:
+        return None
+    probabilities = np.zeros((len(labels), num_classes), np.float32)
+    accuracies, macro_f1s = [], []
+    for train, test in StratifiedKFold(num_folds, shuffle=True, random_state=seed).split(features, labels):
+        probabilities[test] = _fit(features[train], labels[train], features[test], num_classes)
+        answers = probabilities[test].argmax(axis=1)
+        accuracies.append(float(np.mean(answers == labels[test])))
+        macro_f1s.append(float(f1_score(labels[test], answers, average="macro")))
+    num_right = int(np.count_nonzero(probabilities.argmax(axis=1) == labels))
+    pooled = wilson_interval(num_right, len(labels))
+    accuracy = corrected_interval(accuracies)
+    figures = FoldFigures(
+        num_folds=num_folds, num_images=len(labels), what=FROZEN if frozen else TRAINED,
+        # Folds that happen to agree are no more certain than their photos are many.
+        accuracy=accuracy.model_copy(
+            update={"low": min(accuracy.low, pooled.low), "high": max(accuracy.high, pooled.high)}
+        ),
+        macro_f1=corrected_interval(macro_f1s), accuracies=tuple(accuracies),
+    )  # fmt: skip
+    judged = Judged([splits[at] for at in usable], [image_ids[at] for at in usable], labels, probabilities)
+    return CrossValidation(figures, judged)
+
+
+def corrected_interval(scores: Sequence[float]) -> Interval:
+    """The mean with its 95 % interval after Nadeau and Bengio (2003).
+
+    Any two folds share most of their training photos, so their figures differ less than those of fresh data would; the
+    usual standard error of the mean would be far too small.
+    """
+    from scipy.stats import t
+
+    num_folds = len(scores)
+    mean = float(np.mean(scores))
+    variance = float(np.var(scores, ddof=1)) * (1 / num_folds + 1 / (num_folds - 1))
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, num_folds - 1)) * math.sqrt(variance)
+    return Interval(value=mean, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
+
+
+def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, num_classes: int) -> np.ndarray:
+    """Probabilities of a logistic regression: float64 (n, num_classes); 0 for a class that it never saw."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARISATION, max_iter=MAX_STEPS))
+    with warnings.catch_warnings():
+        # Features that tell the classes apart without error have no best regression; the last step is as good.
+        warnings.simplefilter("ignore")
+        model.fit(train, labels)
+    probabilities = np.zeros((len(test), num_classes))
+    probabilities[:, model.classes_] = model.predict_proba(test)
+    return probabilities

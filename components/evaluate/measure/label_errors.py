@@ -1,0 +1,103 @@
+"""Photos whose label is doubtful, by confident learning (Northcutt, Jiang and Chuang, 2021).
+
+A photo is doubtful where a class other than its label is as probable as it usually is for photos of that class. The
+probabilities must come from a model that did not learn from the photo.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.system.atomic_files import write_file
+from components.contract.text import csv_cell
+
+COLUMNS = ("path", "label", "suggested_label", "confidence", "split", "image_id")
+"""`darkroom data relabel` needs the first two; `label` is the label as it stands."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Photos with probabilities from a model that did not learn from them.
+
+    Attributes:
+        splits: n names.
+        image_ids: n strings.
+        labels: int32 (n,).
+        probabilities: float32 (n, classes).
+    """
+
+    splits: Sequence[str]
+    image_ids: Sequence[str]
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """A photo whose label is doubtful.
+
+    Attributes:
+        split: that it stands in.
+        image_id: its content hash.
+        label: as it stands.
+        suggested: the class that it looks like.
+        confidence: the probability of that class, from 0 to 1.
+    """
+
+    split: str
+    image_id: str
+    label: int
+    suggested: int
+    confidence: float
+
+
+def find_label_errors(judged: Judged) -> list[LabelError]:
+    """The doubtful ones, ranked by how much more probable the suggested class is than the label."""
+    labels, probabilities = judged.labels, judged.probabilities.astype(np.float64)
+    num, num_classes = probabilities.shape
+    present = np.unique(labels)
+    thresholds = np.full(num_classes, np.inf)
+    for label in present:
+        thresholds[label] = probabilities[labels == label, label].mean()
+    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
+    suggested = confident.argmax(axis=1)
+    doubtful = (confident.max(axis=1) >= 0) & (suggested != labels)
+    rows = np.arange(num)
+    margin = probabilities[rows, suggested] - probabilities[rows, labels]
+    found = np.flatnonzero(doubtful & (margin > 0))
+    return [
+        LabelError(
+            split=judged.splits[at],
+            image_id=judged.image_ids[at],
+            label=int(labels[at]),
+            suggested=int(suggested[at]),
+            confidence=float(probabilities[at, suggested[at]]),
+        )
+        for at in found[np.argsort(-margin[found], kind="stable")]
+    ]
+
+
+def write_label_errors(
+    target: Path, errors: Sequence[LabelError], class_names: Sequence[str], paths: Mapping[str, str]
+) -> None:
+    """The table that `darkroom data relabel` takes once the labels in it are what they should be.
+
+    Args:
+        target: the CSV file.
+        errors: ranked.
+        class_names: in the order of the labels.
+        paths: of the original files, relative to the data, by image_id; the image_id stands in where one is unknown.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(
+        (*map(csv_cell, (paths.get(one.image_id, one.image_id), class_names[one.label], class_names[one.suggested])),
+         f"{one.confidence:.4f}", one.split, one.image_id)
+        for one in errors
+    )  # fmt: skip
+    write_file(target, text.getvalue().encode())

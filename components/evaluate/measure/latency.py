@@ -1,0 +1,41 @@
+"""How long one photo takes through the exported graph, and how large the graph is."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.dataset import Split
+from components.contract.inference.graph import InferenceGraph
+
+NUM_WARM, NUM_TIMED = 3, 30
+
+
+def measure_latency_ms(graph: InferenceGraph, split: Split) -> float:
+    """The median time of one photo at a time."""
+    photos = [split.gather(np.array([number % len(split)])) for number in range(NUM_WARM + NUM_TIMED)]
+    times = []
+    for photo in photos:
+        started = time.perf_counter()
+        graph.run(photo, with_feature_map=False)
+        times.append(time.perf_counter() - started)
+    return round(1000 * statistics.median(times[NUM_WARM:]), 3)
+
+
+def latencies_ms(models: Sequence[tuple[InferenceGraph, Split]], batch_size: int, rounds: int) -> list[float]:
+    """The median time that each graph takes for one batch of photos; by turns, so that other load slows all alike."""
+    batches = [(graph, split.gather(np.arange(batch_size) % len(split))) for graph, split in models]
+    times: list[list[float]] = [[] for _ in batches]
+    for _ in range(NUM_WARM + rounds):
+        for (graph, photos), taken in zip(batches, times, strict=True):
+            started = time.perf_counter()
+            graph.run(photos, with_feature_map=False)
+            taken.append(time.perf_counter() - started)
+    return [round(1000 * statistics.median(taken[NUM_WARM:]), 3) for taken in times]
+
+
+def size_bytes(export_dir: Path) -> int:
+    """Of the exported graph's files together."""
+    return sum(path.stat().st_size for path in export_dir.iterdir() if path.is_file())

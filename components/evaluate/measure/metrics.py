@@ -1,0 +1,241 @@
+"""Figures of a classifier on one split; scikit-learn does the maths."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from components.contract.artifacts.evaluation import Averages, ClassFigures, ConfusedPair, Figures, Interval
+from components.evaluate.measure.ranking import Ranking, rank, resample
+
+CONFIDENCE = 0.95
+MOST_CONFUSED = 10
+NUM_BINS = 15
+"""Of sureness, in the calibration error."""
+
+
+def figures(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    resamples: int,
+    rng: np.random.Generator,
+) -> Figures:
+    """Every figure of one split.
+
+    Args:
+        labels: int32 (n,), n ≥ 1.
+        probabilities: float32 (n, classes), finite, each row sums to 1.
+        class_names: in the order of the labels.
+        resamples: of the photos, behind the interval of macro F1.
+        rng: draws them.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    num_classes = len(class_names)
+    predicted = probabilities.argmax(axis=1)
+    matrix = confusion_matrix(labels, predicted, labels=np.arange(num_classes))
+    num_images, num_correct = int(matrix.sum()), int(np.trace(matrix))
+    counted = bootstrap_matrix(matrix, resamples=resamples, rng=rng)
+    ranked, losses = rank(labels, probabilities), photo_losses(labels, probabilities)
+    resampled = resample(labels, probabilities, losses, resamples=resamples, rng=rng)
+    return Figures(
+        num_images=num_images,
+        num_correct=num_correct,
+        accuracy=wilson_interval(num_correct, num_images),
+        macro_f1=counted.macro_f1,
+        balanced_accuracy=counted.balanced_accuracy,
+        cohen_kappa=counted.cohen_kappa,
+        macro=_averages(labels, predicted, "macro"),
+        weighted=_averages(labels, predicted, "weighted"),
+        roc_auc=_mean_interval(ranked.roc_auc, resampled.roc_auc),
+        average_precision=_mean_interval(ranked.average_precision, resampled.average_precision),
+        log_loss=percentile_interval(float(losses.mean()), resampled.log_loss),
+        calibration_error=calibration_error(labels, probabilities),
+        top_2_accuracy=_top_k_accuracy(labels, probabilities, 2),
+        top_5_accuracy=_top_k_accuracy(labels, probabilities, 5),
+        absent_classes=tuple(
+            name for name, row in zip(class_names, matrix.sum(axis=1), strict=True) if row == 0
+        ),
+        per_class=_per_class(labels, predicted, matrix, class_names, ranked),
+        confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
+        most_confused=most_confused(matrix, class_names),
+    )  # fmt: skip
+
+
+def wilson_interval(num_correct: int, num_images: int) -> Interval:
+    """A share with its 95 % score interval (Wilson, 1927).
+
+    A bootstrap would call a model that made no mistake on 30 photos certain to make none: every resample of 30 right
+    answers is 30 right answers, and its interval is [1, 1]. Wilson's interval is [0.89, 1] there, as it should be.
+
+    Args:
+        num_correct: from 0 to num_images.
+        num_images: at least 1.
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    centre = num_correct + z**2 / 2
+    reach = z * math.sqrt(num_correct * (num_images - num_correct) / num_images + z**2 / 4)
+    value = num_correct / num_images
+    low, high = ((centre + sign * reach) / (num_images + z**2) for sign in (-1, 1))
+    return Interval(value=value, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
+
+
+@dataclass(frozen=True)
+class MatrixIntervals:
+    """The figures that follow from the confusion matrix alone."""
+
+    macro_f1: Interval
+    balanced_accuracy: Interval
+    cohen_kappa: Interval
+
+
+def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Generator) -> MatrixIntervals:
+    """Figures of the confusion matrix with their 95 % percentile bootstrap intervals.
+
+    Drawing n photos with replacement is drawing the cells of the confusion matrix from a multinomial distribution,
+    so no resample ever touches a photo. Where all photos are right, or all are wrong, no two resamples differ; macro
+    F1 and balanced accuracy are then 1 or 0 exactly as accuracy is, and get accuracy's Wilson interval.
+
+    Args:
+        matrix: int64 (classes, classes), photos by true and by predicted class; at least one photo.
+        resamples: how many.
+        rng: draws them.
+    """
+    num_true, num_predicted, num_right = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
+    num_images, num_correct = int(matrix.sum()), int(num_right.sum())
+    kappa = float(cohen_kappa(num_right, num_true, num_predicted))
+    if num_correct in (0, num_images):
+        sure = wilson_interval(num_correct, num_images)
+        chance = float(num_true @ num_predicted / num_images**2)
+        ends = [0.0 if chance == 1 else (end - chance) / (1 - chance) for end in (sure.low, sure.high)]
+        return MatrixIntervals(sure, sure, Interval(value=kappa, low=min(ends[0], kappa), high=max(ends[1], kappa)))
+    true, predicted = np.nonzero(matrix)
+    one_hot = np.eye(len(matrix))
+    # float: BLAS multiplies it
+    drawn = rng.multinomial(num_images, matrix[true, predicted] / num_images, size=resamples).astype(np.float64)
+    counts = drawn @ (one_hot[true] * (true == predicted)[:, None]), drawn @ one_hot[true], drawn @ one_hot[predicted]
+    observed = num_right, num_true, num_predicted
+    return MatrixIntervals(
+        *(percentile_interval(float(figure(*observed)), figure(*counts))
+          for figure in (macro_f1, balanced_accuracy, cohen_kappa))
+    )  # fmt: skip
+
+
+def percentile_interval(value: float, resampled: np.ndarray) -> Interval:
+    """A figure with the middle 95 % of its bootstrap resamples."""
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
+
+
+def balanced_accuracy(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
+    """The mean recall of the classes that have photos: (…,), from three arrays (…, classes) of counts."""
+    mean: np.ndarray = (num_right / np.maximum(num_true, 1)).sum(axis=-1) / (num_true > 0).sum(axis=-1)
+    return mean
+
+
+def cohen_kappa(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
+    """Accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 where chance is always right."""
+    num_images = num_true.sum(axis=-1)
+    chance = (num_true * num_predicted).sum(axis=-1) / num_images**2
+    beyond: np.ndarray = (num_right.sum(axis=-1) / num_images - chance) / np.where(chance < 1, 1 - chance, 1)
+    return beyond
+
+
+def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Minus the logarithm of each photo's true class's probability: float64 (n,)."""
+    # float32 rows sum to 1 within 1e-7 only.
+    exact = probabilities.astype(np.float64)
+    exact /= exact.sum(axis=1, keepdims=True)
+    losses: np.ndarray = -np.log(np.maximum(exact[np.arange(len(labels)), labels], np.finfo(np.float64).eps))
+    return losses
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:
+    """The expected calibration error (Naeini et al., 2015): |sureness − accuracy|, averaged over bins by photos."""
+    sureness = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bins = sureness_bins(sureness, num_bins)
+    gaps = np.bincount(bins, sureness - right, minlength=num_bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def sureness_bins(sureness: np.ndarray, num_bins: int = NUM_BINS) -> np.ndarray:
+    """The bin, of so many of equal width, that each probability falls into: int64 (n,)."""
+    return np.minimum((sureness * num_bins).astype(np.int64), num_bins - 1)
+
+
+def macro_f1(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
+    """The mean F1 of the classes that have photos: (…,), from three arrays (…, classes) of counts."""
+    present = num_true > 0
+    f1 = np.where(present, 2 * num_right / np.maximum(num_true + num_predicted, 1), 0.0)
+    mean: np.ndarray = f1.sum(axis=-1) / present.sum(axis=-1)
+    return mean
+
+
+def most_confused(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
+    """The commonest mistakes, at most ten; among equals the one with the larger share of its class comes first."""
+    num_true = matrix.sum(axis=1)
+    pairs = [
+        ConfusedPair(
+            class_name=class_names[true], predicted_as=class_names[predicted],
+            num_images=int(matrix[true, predicted]), share=float(matrix[true, predicted] / num_true[true]),
+        )
+        for true, predicted in zip(*np.nonzero(matrix), strict=True) if true != predicted
+    ]  # fmt: skip
+    return tuple(sorted(pairs, key=lambda pair: (-pair.num_images, -pair.share))[:MOST_CONFUSED])
+
+
+def _averages(labels: np.ndarray, predicted: np.ndarray, average: str) -> Averages:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        labels, predicted, labels=np.unique(labels), average=average, zero_division=0.0
+    )
+    return Averages(precision=float(precision), recall=float(recall), f1=float(f1))
+
+
+def _per_class(
+    labels: np.ndarray, predicted: np.ndarray, matrix: np.ndarray, class_names: Sequence[str], ranked: Ranking
+) -> tuple[ClassFigures, ...]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, _, f1, num_images = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(len(class_names)), zero_division=np.nan
+    )
+    return tuple(
+        ClassFigures(
+            class_name=name,
+            num_images=int(num_images[label]),
+            num_predicted=int(matrix[:, label].sum()),
+            precision=_number(precision[label]),
+            recall=wilson_interval(int(matrix[label, label]), int(num_images[label])) if num_images[label] else None,
+            f1=_number(f1[label]) if num_images[label] else None,
+            roc_auc=_number(ranked.roc_auc[label]),
+            average_precision=_number(ranked.average_precision[label]),
+        )
+        for label, name in enumerate(class_names)
+    )
+
+
+def _mean_interval(figures: np.ndarray, resampled: np.ndarray) -> Interval | None:
+    """The mean over the classes that can be ranked; None where there are none."""
+    known = figures[~np.isnan(figures)]
+    return percentile_interval(float(known.mean()), resampled) if len(known) else None
+
+
+def _top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int) -> float | None:
+    """None where k classes are all that there are, or nearly chance."""
+    from sklearn.metrics import top_k_accuracy_score
+
+    num_classes = probabilities.shape[1]
+    if num_classes <= k:
+        return None
+    return float(top_k_accuracy_score(labels, probabilities, k=k, labels=np.arange(num_classes)))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,65 @@
+"""Pictures that belong to no class of the data, to see whether a model notices: noise, plain colours, other scenes."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from components.contract.artifacts.dataset import Split
+
+Stranger: TypeAlias = Callable[[Split, int, np.random.Generator], np.ndarray]
+"""From the test photos, a number and randomness to as many pictures: uint8 (num, height, width, 3), RGB."""
+
+TILES = 4
+"""Along each side of a photo that is shuffled."""
+
+
+def noise(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
+    """Every pixel by chance."""
+    return rng.integers(0, 256, (num, *split.image_shape), dtype=np.uint8)
+
+
+def plain_colours(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
+    """One colour each, as a covered lens gives."""
+    return np.broadcast_to(rng.integers(0, 256, (num, 1, 1, 3), dtype=np.uint8), (num, *split.image_shape)).copy()
+
+
+def other_scenes(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
+    """Parts of scikit-learn's two sample photos: a temple and a flower."""
+    import cv2
+    from sklearn.datasets import load_sample_images
+
+    height, width = split.image_shape[:2]
+    pictures = np.empty((num, height, width, 3), np.uint8)
+    scenes = load_sample_images().images
+    for number in range(num):
+        scene = scenes[number % len(scenes)]
+        side = int(rng.integers(min(scene.shape[:2]) // 3, min(scene.shape[:2])))
+        top, left = (int(rng.integers(0, length - side + 1)) for length in scene.shape[:2])
+        part = scene[top : top + side, left : left + side]
+        pictures[number] = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    return pictures
+
+
+def shuffled_photos(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
+    """Test photos in tiles that are laid out anew: the right colours, and nothing to be seen."""
+    height, width = split.image_shape[:2]
+    rows, columns = (np.linspace(0, length, TILES + 1).astype(int) for length in (height, width))
+    tile = np.diff(rows).min(), np.diff(columns).min()
+    pictures = split.gather(rng.integers(0, len(split), num))
+    for picture in pictures:
+        before = picture.copy()
+        for place, source in enumerate(rng.permutation(TILES**2)):
+            (row, column), (old_row, old_column) = divmod(place, TILES), divmod(int(source), TILES)
+            picture[rows[row] : rows[row] + tile[0], columns[column] : columns[column] + tile[1]] = before[
+                rows[old_row] : rows[old_row] + tile[0], columns[old_column] : columns[old_column] + tile[1]
+            ]
+    return pictures
+
+
+STRANGERS: Final[Mapping[str, Stranger]] = {
+    "noise": noise,
+    "plain colours": plain_colours,
+    "a temple and a flower": other_scenes,
+    "test photos in shuffled tiles": shuffled_photos,
+}

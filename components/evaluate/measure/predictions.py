@@ -1,0 +1,151 @@
+"""Scores the exported graph, the very thing that will be served, on one split of the prepared data set."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.dataset import Split, SplitName
+from components.contract.errors import ArtifactError
+from components.contract.inference.graph import InferenceGraph, softmax
+
+log = logging.getLogger(__name__)
+
+BATCH_SIZE = 64
+PROGRESS_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the graph said of one split.
+
+    Attributes:
+        split: its name.
+        image_ids: n strings.
+        labels: int32 (n,), the true classes.
+        logits: float32 (n, classes), finite.
+        embeddings: float32 (n, features), the input of the output layer.
+        features: float32 (n, channels), the feature map's means over space; None where nobody asked, or there is none.
+        temperature: divides the logits, as calibration has found.
+    """
+
+    split: SplitName
+    image_ids: Sequence[str]
+    labels: np.ndarray
+    logits: np.ndarray
+    embeddings: np.ndarray
+    features: np.ndarray | None = None
+    temperature: float = 1.0
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """float32 (n, classes)."""
+        return softmax(np.asarray(self.logits, np.float64) / self.temperature)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """int32 (n,), the class of the highest probability."""
+        labels: np.ndarray = self.probabilities.argmax(axis=1).astype(np.int32)
+        return labels
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """bool (n,)."""
+        right: np.ndarray = self.predicted == self.labels
+        return right
+
+
+def score(
+    graph: InferenceGraph, split: Split, name: SplitName, num_classes: int, *, with_features: bool = False
+) -> Predictions:
+    """Runs the graph on every photo of a split, in batches; tells its progress in the log.
+
+    Args:
+        graph: the exported graph.
+        split: the photos.
+        name: what the split is called.
+        num_classes: of the data set.
+        with_features: whether the feature map's means are kept.
+
+    Raises:
+        ArtifactError: the split holds no photo, or the graph does not give one finite number per class.
+    """
+    if len(split) == 0:
+        raise ArtifactError(f"The {name} split must hold at least one photo to be scored; it holds none. Give "
+                            "preprocess more photos, or a larger fraction for this split.")  # fmt: skip
+    started = time.monotonic()
+    batches = ((start, split.gather(np.arange(start, min(start + BATCH_SIZE, len(split)))))
+               for start in range(0, len(split), BATCH_SIZE))  # fmt: skip
+    logits, embeddings, features = run_batches(graph, batches, len(split), name, with_features=with_features)
+    if logits.shape[1] != num_classes:
+        raise ArtifactError(f"The exported graph must give {num_classes} numbers per photo, one per class; it gives "
+                            f"{logits.shape[1]}. Train again on this data set.")  # fmt: skip
+    _require_finite(logits, split, name)
+    log.info("Scored %d %s photos in %.1f s", len(split), name, time.monotonic() - started)
+    return Predictions(name, split.image_ids, split.labels, logits, embeddings, features)
+
+
+def run_batches(
+    graph: InferenceGraph,
+    batches: Iterable[tuple[int, np.ndarray]],
+    num_images: int,
+    what: str,
+    *,
+    with_features: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Logits, flat embeddings, and the feature map's means where they are asked for and there are any.
+
+    Args:
+        graph: the exported graph.
+        batches: where each starts, and its photos: uint8 (b, height, width, 3), RGB.
+        num_images: in all batches.
+        what: they are called in the log.
+        with_features: whether the means are wanted.
+    """
+    logits, embeddings, features = [], [], []
+    started = told = time.monotonic()
+    for start, pixels in batches:
+        outputs = graph.run(pixels, with_feature_map=with_features)
+        logits.append(outputs.logits)
+        embeddings.append(outputs.embedding.reshape(len(pixels), -1))
+        if outputs.feature_map is not None:
+            features.append(outputs.feature_map.mean(axis=(1, 2)))
+        now, done = time.monotonic(), start + len(pixels)
+        if now - told >= PROGRESS_SECONDS:
+            rate = done / (now - started)
+            log.info("%s: %d of %d photos, %.0f a second, %.0f s left", what, done, num_images, rate,
+                     (num_images - done) / rate)  # fmt: skip
+            told = now
+    return np.concatenate(logits), np.concatenate(embeddings), np.concatenate(features) if features else None
+
+
+def write_predictions(path: Path, all_predictions: Sequence[Predictions]) -> None:
+    """One parquet file: split, image_id, label, predicted, probabilities."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = [
+        pa.table({
+            "split": pa.array([one.split] * len(one.labels), pa.string()),
+            "image_id": pa.array(one.image_ids, pa.string()),
+            "label": pa.array(one.labels, pa.int32()),
+            "predicted": pa.array(one.predicted, pa.int32()),
+            "probabilities": pa.array(list(one.probabilities), pa.list_(pa.float32())),
+        })
+        for one in all_predictions
+    ]  # fmt: skip
+    pq.write_table(pa.concat_tables(tables), path)
+
+
+def _require_finite(logits: np.ndarray, split: Split, name: SplitName) -> None:
+    broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(broken):
+        raise ArtifactError(
+            f"The exported graph must answer every photo with finite numbers; {len(broken)} of {len(split)} {name} "
+            f"photos got NaN or infinity, the first is {split.image_ids[broken[0]]}. The network diverged: train it "
+            "again with a lower learning rate."
+        )

@@ -1,0 +1,84 @@
+"""The figures for MLflow and for KFP: the same names in every run, so that runs can be compared side by side."""
+
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.evaluation import AllFigures, EvaluationInfo
+
+HEADLINES = (
+    "accuracy", "macro_f1", "balanced_accuracy", "cohen_kappa", "roc_auc", "average_precision", "log_loss",
+)  # fmt: skip
+ROC_POINTS = 100
+
+
+def metrics_of(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
+    """Every headline with its interval, and single figures beside them."""
+    metrics: dict[str, float] = {}
+    for name, split in (("validation", figures.validation), ("test", figures.test)):
+        for key in HEADLINES:
+            figure = getattr(split, key)
+            if figure is not None:
+                metrics |= {
+                    f"{name}/{key}": figure.value, f"{name}/{key}_low": figure.low, f"{name}/{key}_high": figure.high,
+                }  # fmt: skip
+        metrics |= {
+            f"{name}/macro_precision": split.macro.precision,
+            f"{name}/macro_recall": split.macro.recall,
+            f"{name}/weighted_f1": split.weighted.f1,
+            f"{name}/calibration_error": split.calibration_error,
+        }
+        for key, share in (("top_2_accuracy", split.top_2_accuracy), ("top_5_accuracy", split.top_5_accuracy)):
+            if share is not None:
+                metrics[f"{name}/{key}"] = share
+    metrics["evaluation/num_label_errors"] = figures.num_label_errors
+    if figures.calibration is not None:
+        metrics |= {
+            "calibration/temperature": figures.calibration.temperature,
+            "calibration/error_before": figures.calibration.error_before,
+            "calibration/coverage": figures.calibration.coverage.value,
+        }
+    for one in figures.robustness[1:]:
+        metrics[f"robustness/{one.disturbance.replace('%', ' percent')}"] = one.accuracy.value
+    if figures.folds is not None:
+        for key in ("accuracy", "macro_f1"):
+            figure = getattr(figures.folds, key)
+            metrics |= {f"folds/{key}": figure.value, f"folds/{key}_low": figure.low, f"folds/{key}_high": figure.high}
+    if info.gate.looks is not None:
+        metrics["evaluation/num_looks"] = info.gate.looks
+    if info.latency_p50_ms is not None and info.size_bytes is not None:
+        metrics |= {"evaluation/latency_p50_ms": info.latency_p50_ms, "evaluation/size_mb": info.size_bytes / 1e6}
+    return metrics
+
+
+def kfp_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
+    """What KFP shows beside a run, finite all of it: `test_accuracy` and so on."""
+    found: dict[str, float] = {}
+    for name, split in (("validation", figures.validation), ("test", figures.test)):
+        for key in HEADLINES:
+            figure = getattr(split, key)
+            if figure is not None:
+                found[f"{name}_{key}"] = figure.value
+    found["test_calibration_error"] = figures.test.calibration_error
+    if info.latency_p50_ms is not None and info.size_bytes is not None:
+        found |= {"latency_p50_ms": info.latency_p50_ms, "size_mb": info.size_bytes / 1e6}
+    return found
+
+
+def roc_curve_points(evaluation_dir: Path) -> tuple[list[float], list[float], list[float]]:
+    """The ROC curve of all classes pooled, each against the rest, on test: false and true positive rates, thresholds.
+
+    scikit-learn's first threshold is infinite, which KFP cannot store: it becomes 1, as no probability is higher.
+    """
+    import pyarrow.parquet as pq
+    from sklearn.metrics import roc_curve
+
+    table = pq.read_table(evaluation_dir / "predictions.parquet", filters=[("split", "=", "test")])
+    probabilities = np.array(table["probabilities"].to_pylist(), np.float32)
+    labels = np.array(table["label"].to_pylist())
+    right = np.eye(probabilities.shape[1], dtype=bool)[labels]
+    false_rates, true_rates, thresholds = roc_curve(right.ravel(), probabilities.ravel())
+    chosen = np.unique(np.linspace(0, len(thresholds) - 1, ROC_POINTS).round().astype(int))
+    points = (false_rates, true_rates, np.clip(thresholds, 0, 1))
+    first, second, third = ([float(value) for value in values[chosen]] for values in points)
+    return first, second, third

@@ -1,0 +1,232 @@
+"""The charts of the report: matplotlib figures, drawn without pyplot, that follow the page into light and dark."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from components.contract.artifacts.evaluation import AllFigures
+from components.contract.text import printable
+from components.evaluate.report.charts.calibration import coverage_chart, reliability_chart, robustness_chart
+from components.evaluate.report.charts.style import (
+    BAD,
+    CHART_WIDTH,
+    GOOD,
+    INK,
+    LINE,
+    POINTS_PER_INCH,
+    SOFT,
+    new_figure,
+    style,
+)
+from components.evaluate.report.training_history import History, Phase
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", GOOD: "var(--good)", BAD: "var(--bad)"}
+"""A chart inside the page takes the page's colours; as a file of its own it keeps its own, on white."""
+
+MAX_SHRUNK = 640
+"""A chart up to this width shrinks a little with the page; a wider one keeps its size and is scrolled."""
+SMALLEST = 0.86
+"""Of its own width; its words could not be read on a phone if it were shown any smaller."""
+MAX_NUMBERED = 30
+"""A matrix of more classes carries no numbers: they could not be read."""
+MAX_OPACITY = 0.65
+"""At which numbers can still be read on either colour, in light and in dark."""
+LETTER_WIDTH = 0.62
+"""Of a letter, on average, in font sizes."""
+MAX_NAME = 22
+"""Characters of a class name in a chart."""
+
+
+def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> dict[str, "Figure"]:
+    """Every chart by its name: confusion_matrix; loss_curve and accuracy_curve, as far as the history holds them;
+    reliability, coverage and robustness, as far as there are such figures."""
+    charts = {"confusion_matrix": confusion_chart(np.array(all_figures.test.confusion_matrix), all_figures.class_names)}
+    for what in ("loss", "accuracy"):
+        curves = {name: history.curves[key] for name, key in (("training", what), ("validation", f"val_{what}"))
+                  if history.curves.get(key)}  # fmt: skip
+        if curves:
+            charts[f"{what}_curve"] = curve_chart(curves, best_epoch, what, history.phases)
+    if all_figures.calibration is not None:
+        charts["reliability"] = reliability_chart(all_figures.calibration)
+        charts["coverage"] = coverage_chart(all_figures.calibration)
+    if all_figures.robustness:
+        charts["robustness"] = robustness_chart(all_figures.robustness)
+    return charts
+
+
+def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
+    """The confusion matrix: each row is a true class, shaded by the share of its photos.
+
+    Right answers and mistakes have colours of their own, so that rare mistakes can be seen beside a dark diagonal.
+
+    Args:
+        matrix: int (classes, classes), photos by true and by predicted class.
+        class_names: in the order of the labels.
+    """
+    size = len(class_names)
+    numbered = size <= MAX_NUMBERED
+    cell = min(max(300 / size, 24), 56) if numbered else 9
+    font = 11 if numbered else 8
+    names = [shorten(name) for name in class_names]
+    longest = max(map(len, names))
+    margin, rim = 32 + longest * font * LETTER_WIDTH, 8
+    side = margin + size * cell + rim
+    with style():
+        figure = new_figure(side, side)
+        axes = figure.add_axes((margin / side, rim / side, size * cell / side, size * cell / side))
+        axes.imshow(_shades(matrix, opacity=MAX_OPACITY if numbered else 1.0), interpolation="none")
+        axes.set_xticks(range(size), names, rotation=90 if longest > 2 else 0, fontsize=font)
+        axes.set_yticks(range(size), names, fontsize=font)
+        axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        axes.set_xlabel("predicted class", labelpad=8)
+        axes.set_ylabel("true class", labelpad=8)
+        for set_ticks in (axes.set_xticks, axes.set_yticks):
+            set_ticks(np.arange(-0.5, size), minor=True)
+        axes.grid(which="minor", color=LINE, linewidth=0.6 if numbered else 0.25)
+        axes.tick_params(which="both", length=0)
+        axes.spines[:].set_visible(False)
+        if numbered:
+            _number_cells(axes, matrix, fontsize=11 if cell >= 30 else 9)
+    return figure
+
+
+def curve_chart(
+    curves: Mapping[str, Sequence[float]], best_epoch: int, what: str, phases: Sequence[Phase] = ()
+) -> "Figure":
+    """One figure per epoch, for training and validation, with the kept epoch marked, and where phases begin.
+
+    Args:
+        curves: "training" and "validation", or one of the two; a value per epoch.
+        best_epoch: counted from 1.
+        what: "loss" or "accuracy".
+        phases: of the training.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    looks: dict[str, dict[str, Any]] = {
+        "training": {"color": SOFT, "linestyle": "--", "linewidth": 1.4},
+        "validation": {"color": GOOD, "linestyle": "-", "linewidth": 2.0},
+    }
+    with style():
+        figure = new_figure(CHART_WIDTH, 270)
+        axes = figure.add_axes((0.135, 0.165, 0.845, 0.635))
+        for name, values in curves.items():
+            epochs = np.arange(1, len(values) + 1)
+            axes.plot(epochs, values, label=name, marker="o" if len(values) == 1 else None, **looks[name])
+        axes.axvline(best_epoch, color=BAD, linewidth=1.2, linestyle=":", label=f"kept: epoch {best_epoch}")
+        kept = curves.get("validation") or curves["training"]
+        if best_epoch <= len(kept):
+            axes.plot([best_epoch], [kept[best_epoch - 1]], "o", color=BAD, markersize=6)
+        if phases:
+            low, high = axes.get_ylim()
+            axes.set_ylim(low, high + 0.12 * (high - low))  # room for their names above the curves
+        for phase in phases:
+            if phase.epochs is not None:
+                _mark_phase(axes, phase)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", color=LINE, linewidth=0.7)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_axisbelow(True)
+        figure.text(0.01, 0.985, what, va="top", ha="left", fontsize=12, color=INK)
+        figure.legend(loc="upper left", bbox_to_anchor=(-0.01, 0.935), ncols=3, frameon=False, fontsize=11,
+                      handlelength=1.4, columnspacing=1.0)  # fmt: skip
+    return figure
+
+
+def inline_svg(figure: "Figure", description: str, name: str) -> str:
+    """A chart as an `<svg>` element for the page.
+
+    Args:
+        figure: one of the charts of this module.
+        description: what it shows, for those who do not see it.
+        name: makes its ids unique within the page.
+    """
+    with style():
+        file = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+    root = ElementTree.fromstring(file.getvalue())
+    width, height = (POINTS_PER_INCH * side for side in figure.get_size_inches())
+    _adopt(root, name)
+    smallest = width if width > MAX_SHRUNK else SMALLEST * width
+    root.attrib = {
+        "role": "img", "aria-label": description, "viewBox": f"0 0 {width:g} {height:g}",
+        "style": f"width:100%;min-width:{smallest:.0f}px;max-width:{1.25 * width:.0f}px",
+    }  # fmt: skip
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def png(figure: "Figure") -> bytes:
+    """A chart as a PNG file, on white."""
+    with style():
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=2 * POINTS_PER_INCH, facecolor="white", metadata={"Software": None})
+    return file.getvalue()
+
+
+def shorten(name: str) -> str:
+    """A class name that fits beside a chart, without the control characters that no SVG file may hold."""
+    shown = printable(name)
+    return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
+
+
+def _number_cells(axes: "Axes", matrix: np.ndarray, fontsize: int) -> None:
+    for true, predicted in zip(*np.nonzero(matrix), strict=True):
+        weight = "normal" if true == predicted else "bold"
+        axes.text(
+            predicted, true, str(matrix[true, predicted]), ha="center", va="center", fontsize=fontsize, weight=weight
+        )
+
+
+def _mark_phase(axes: "Axes", phase: Phase) -> None:
+    """A line before the first epoch of a phase, and its name below the curves' edge."""
+    assert phase.epochs is not None, "the caller has looked"
+    first = phase.epochs[0]
+    if first > 1:
+        axes.axvline(first - 0.5, color=SOFT, linewidth=0.8)
+    axes.text(first - 0.4 if first > 1 else first, 0.985, shorten(phase.name), transform=axes.get_xaxis_transform(),
+              va="top", ha="left", fontsize=10.5, color=SOFT)  # fmt: skip
+
+
+def _adopt(root: ElementTree.Element, name: str) -> None:
+    """Makes matplotlib's SVG a part of an HTML page: no namespaces, no styles for all, ids and colours of the page."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.endswith(("}metadata", "}style")):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.partition("}")[2]
+        element.attrib = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+        for key, value in element.attrib.items():
+            if key == "id":
+                element.attrib[key] = f"{name}-{value}"
+            elif key == "href" and value.startswith("#"):
+                element.attrib[key] = f"#{name}-{value[1:]}"
+            elif key == "clip-path":
+                element.attrib[key] = value.replace("url(#", f"url(#{name}-")
+            elif key == "style":
+                element.attrib[key] = re.sub(r"#[0-9a-f]{6}", lambda found: VARIABLES.get(found[0], found[0]),
+                                             re.sub(r"font-family: [^;]*;?", "", value))  # fmt: skip
+
+
+def _shades(matrix: np.ndarray, opacity: float) -> np.ndarray:
+    """float (classes, classes, 4), RGBA: the more of its row a cell holds, the more opaque, at most `opacity`."""
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    right = np.eye(len(matrix), dtype=bool)
+    shades = np.empty((*matrix.shape, 4))
+    for colour, where in ((GOOD, right), (BAD, ~right)):
+        shades[where, :3] = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    # The root lifts rare mistakes, which would be as good as white.
+    shades[..., 3] = opacity * np.where(right, share, np.sqrt(share))
+    return shades

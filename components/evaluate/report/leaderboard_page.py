@@ -1,0 +1,105 @@
+"""The leaderboard as a page, one file that stands alone, and as a part of the report."""
+
+from typing import TYPE_CHECKING
+
+from components.contract.artifacts.leaderboard import Leaderboard, Row
+from components.contract.text import for_page
+from components.evaluate.formatting import interval, percent
+from components.evaluate.report.charts.figures import inline_svg, shorten
+from components.evaluate.report.charts.style import BAD, CHART_WIDTH, GOOD, INK, LINE, SOFT, new_figure, style
+from components.evaluate.report.model import TEMPLATES_DIR
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEADINGS = (
+    "model", "accuracy", "interval", "macro F1", "parameters", "bundle", "1 photo", "8 photos", "training", "seeds",
+)  # fmt: skip
+ON_FRONT, OFF_FRONT = "●", "○"
+
+
+def render_leaderboard(board: Leaderboard) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=for_page,
+    )
+    return environment.get_template("leaderboard.html.j2").render(
+        board=board, chart=Markup(inline_svg(front_chart(board), chart_words(board), "front")), **table_of(board)
+    )
+
+
+def table_of(board: Leaderboard) -> dict[str, object]:
+    """What the template of the table takes."""
+    return {"headings": HEADINGS, "ranks": [(row, row.name == board.pick, cells(row)) for row in board.rows]}
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A model's line of the table, as HEADINGS has it."""
+    return (
+        f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}",
+        percent(row.accuracy.value),
+        interval(row.accuracy),
+        percent(row.macro_f1),
+        f"{row.num_parameters:,}",
+        f"{row.bundle_mb:,.1f} MB",
+        f"{row.latency_ms:.1f} ms",
+        f"{row.latency_of_8_ms:.1f} ms",
+        f"{row.train_minutes:.1f} min",
+        str(len(row.seeds)),
+    )
+
+
+def sentences(board: Leaderboard) -> list[str]:
+    """The reason of the pick, and what else is to be known of the table."""
+    best = board.rows[0]
+    # Where the most accurate is the pick, its ties stand in the reason.
+    ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]
+    told = [board.reason]
+    for row in ties:
+        told.append(f"{row.name} and {best.name} are a tie: chance alone makes such a difference with a probability of "
+                    f"{percent(row.p_value)}.")  # fmt: skip
+    return [*told, *(f"Left out: {reason}" for reason in board.left_out)]
+
+
+def front_chart(board: Leaderboard) -> "Figure":
+    """Accuracy against the time of one photo; what nothing beats in accuracy, time and size is filled."""
+    from matplotlib.ticker import LogLocator
+
+    with style():
+        figure = new_figure(1.8 * CHART_WIDTH, 320)
+        axes = figure.add_axes((0.1, 0.15, 0.87, 0.75))
+        for row in board.rows:
+            figures = row.accuracy
+            colour = BAD if row.name == board.pick else GOOD if row.on_front else SOFT
+            axes.errorbar([row.latency_ms], [figures.value], fmt="o", color=colour, markersize=8, elinewidth=1.2,
+                          yerr=[[figures.value - figures.low], [figures.high - figures.value]],
+                          markerfacecolor=colour if row.on_front else "none")  # fmt: skip
+            axes.annotate(shorten(row.name), (row.latency_ms, figures.value), xytext=(8, 5), fontsize=11,
+                          textcoords="offset points", color=INK)  # fmt: skip
+        axes.set_xscale("log")
+        slowest, fastest = (end(row.latency_ms for row in board.rows) for end in (max, min))
+        axes.set_xlim(fastest / 1.3, slowest * max(1.3, (slowest / fastest) ** 0.35))  # room for the names
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+        axes.set_xlabel("ms for one photo")
+        axes.grid(color=LINE, linewidth=0.7)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(which="both", length=0)
+        axes.set_axisbelow(True)
+        figure.text(0.01, 0.985, "validation accuracy", va="top", ha="left", fontsize=12, color=INK)
+    return figure
+
+
+def chart_words(board: Leaderboard) -> str:
+    """What the chart shows, for those who do not see it."""
+    points = "; ".join(f"{row.name}: {percent(row.accuracy.value)}, {row.latency_ms:.1f} ms" for row in board.rows)
+    return f"Validation accuracy against the time of one photo. {points}."

@@ -1,0 +1,210 @@
+"""What the report tells, whether as a page or on paper, and the texts and pictures that both share."""
+
+import io
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.contract.artifacts.bundle import BundleInfo
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.artifacts.evaluation import AllFigures, ConfusedPair, EvaluationInfo
+from components.contract.artifacts.study import StudyInfo
+from components.contract.params.pipeline import EvaluateParams
+from components.contract.tracking.run import flatten
+from components.evaluate.measure.explain import Method
+from components.evaluate.measure.label_errors import LabelError
+from components.evaluate.measure.mistakes import Answer
+from components.evaluate.report.caveats import caveats
+from components.evaluate.report.insights import insights
+from components.evaluate.report.training_history import History, phase_settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+VERDICT_WORDS = {
+    "first": "First of its name",
+    "better": "Better than the champion",
+    "worse": "Worse than it must be",
+    "cannot tell": "Cannot tell",
+    "not comparable": "Not comparable",
+}
+EXPLAINED = {
+    "class activation map": "Bright is what spoke for the class that was named: the class activation map, which for "
+    "this network, where the output layer follows global average pooling, is exact and the same as Grad-CAM.",
+    "Eigen-CAM": "Bright is what the network looked at: Eigen-CAM, the first principal component of its last feature "
+    "map. It needs no gradients, which an exported graph does not have, and does not depend on the class.",
+    None: "This network has no feature map with space in it, so it cannot show where it looked.",
+}
+TEMPLATES_DIR = Path(__file__).parent / "templates"
+THUMBNAIL_PIXELS, SMALL_PIXELS = 168, 104
+SHEET_PIXELS = 880
+"""Of the sheet of samples, in width."""
+TINY_PIXELS = 96
+"""Pictures up to this size are shown as they are, with visible pixels."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A test photo with what the page shows of it.
+
+    Attributes:
+        answer: what the model said of it.
+        pixels: uint8 (height, width, 3), RGB.
+        path: of the original file within the data, where it is known.
+        heat: float32 (rows, columns), what spoke for the answer, from 0 to 1; None where there is no explanation.
+    """
+
+    answer: Answer
+    pixels: np.ndarray
+    path: str | None
+    heat: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A photo whose label is doubtful; `pixels` and `path` as in Photo."""
+
+    error: LabelError
+    pixels: np.ndarray
+    path: str | None
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """The photos that the report shows.
+
+    Attributes:
+        mistakes: the worst ones.
+        right: some right answers.
+        pairs: the commonest confusions with the photos behind them.
+        doubts: the first of the doubtful labels.
+        method: of the explanations, None where there are none.
+    """
+
+    mistakes: Sequence[Photo] = ()
+    right: Sequence[Photo] = ()
+    pairs: Sequence[tuple[ConfusedPair, Sequence[Photo]]] = ()
+    doubts: Sequence[Doubt] = ()
+    method: Method | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that the report tells.
+
+    Attributes:
+        charts: as `draw_charts` gives them, and architecture.
+        pictures: the same as PNG files.
+        samples: a JPEG file of labelled photos, where preprocess has left one.
+        variants: a JPEG file of one photo as training varied it, where train has left one.
+        study: the search that found the params, where there was one.
+    """
+
+    evaluation: EvaluationInfo
+    figures: AllFigures
+    dataset: DatasetInfo
+    bundle: BundleInfo
+    params: EvaluateParams
+    history: History
+    charts: Mapping[str, "Figure"]
+    pictures: Mapping[str, bytes]
+    shown: Showcase
+    samples: bytes | None = None
+    variants: bytes | None = None
+    study: StudyInfo | None = None
+
+    @property
+    def caveats(self) -> list[str]:
+        info = self.evaluation
+        return caveats(self.figures, self.dataset, self.bundle, info.gate, info.mlflow_run_id)
+
+    @property
+    def insights(self) -> list[str]:
+        return insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history.curves)
+
+
+def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
+    """The parameters of the training, by name; those of its phases by their number."""
+    params = dict(bundle.params)
+    phases = phase_settings(params)
+    params |= {"phases": None} | {f"phases.{number}": phase for number, phase in enumerate(phases, start=1)}
+    return sorted((key, value) for key, value in flatten(params).items() if value != "None")
+
+
+def balance(dataset: DatasetInfo) -> str:
+    """How unequal the classes are in training, where it matters: a sentence, or nothing."""
+    counts = [num for num in dataset.counts["train"].values() if num]
+    ratio = max(counts, default=1) / min(counts, default=1)
+    return f" The commonest class has {ratio:.1f} times as many training photos as the rarest." if ratio >= 1.5 else ""
+
+
+def reproduce_commands(content: Content) -> str:
+    """The commands that make the same model again."""
+    source, run_id = content.dataset.source, content.evaluation.mlflow_run_id
+    lines = []
+    if source.git_revision:
+        lines.append(f"git checkout {source.git_revision.removesuffix('-dirty')}")
+    if source.dvc:
+        lines.append("dvc pull")
+    if run_id:
+        lines.append(f"mlflow runs describe --run-id {run_id}    # every parameter of the run")
+    lines.append(f"darkroom run --params params.yaml --data {shlex.quote(source.uri)}")
+    return "\n".join(lines)
+
+
+def reproduce_params(content: Content) -> str:
+    """params.yaml of this run, as far as the model and its evaluation depend on it; JSON is YAML."""
+    dataset = content.dataset
+    sections = {
+        "preprocess": {"image_size": list(dataset.image_size), "resize": dataset.resize},
+        "train": content.bundle.params,
+        "evaluate": content.params.model_dump(mode="json", exclude={"leaderboard"}),
+        "deploy": {"model_name": content.evaluation.model_name},
+    }
+    return "\n".join(f"{name}: {json.dumps(section, ensure_ascii=False)}" for name, section in sections.items())
+
+
+def use_commands() -> str:
+    """The commands that ask the model."""
+    return "\n".join((
+        "darkroom serve",
+        "curl -F files=@PHOTO.jpg http://127.0.0.1:3000/predict",
+        "darkroom predict FOLDER --output predictions.csv",
+    ))  # fmt: skip
+
+
+def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, bytes]:
+    """A small picture: its kind, PNG where it is tiny and else JPEG, and its file.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        size: what its longer side measures at most.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    kind, options = ("png", {"optimize": True}) if is_tiny(pixels) else ("jpeg", {"quality": 78})
+    image.thumbnail((size, size))
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return kind, file.getvalue()
+
+
+def sheet(jpeg: bytes) -> bytes:
+    """The sheet of samples as a JPEG file of a size that a report can hold."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    image.thumbnail((SHEET_PIXELS, 2 * SHEET_PIXELS))
+    file = io.BytesIO()
+    image.save(file, "jpeg", quality=72)
+    return file.getvalue()
+
+
+def is_tiny(pixels: np.ndarray) -> bool:
+    return bool(max(pixels.shape[:2]) <= TINY_PIXELS)

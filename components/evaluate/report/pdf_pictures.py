@@ -1,0 +1,74 @@
+"""Photos and charts as the report on paper shows them."""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from components.evaluate.formatting import percent
+from components.evaluate.measure.explain import spotlight
+from components.evaluate.report.model import SMALL_PIXELS, THUMBNAIL_PIXELS, Photo, thumbnail
+from components.evaluate.report.pdf_style import plain
+
+if TYPE_CHECKING:
+    from reportlab.platypus import Flowable
+
+GAP: Final = 3.0
+
+
+def explained_photos(shown: Sequence[Photo], names: Sequence[str], width: float, caption_style: Any) -> "Flowable":
+    """Three in a row, each beside what spoke for its answer."""
+    side = (width / 3 - 14) / 2
+    cells = []
+    for photo in shown:
+        pixels = [photo.pixels] if photo.heat is None else [photo.pixels, spotlight(photo.pixels, photo.heat)]
+        said = f", taken for {names[photo.answer.predicted]}" if _is_wrong(photo) else ", named rightly"
+        caption = f"{names[photo.answer.label]}{said} at {percent(photo.answer.probability)}"
+        cells.append(_captioned(pixels, caption, side, THUMBNAIL_PIXELS, caption_style))
+    return _rows(cells, 3, width)
+
+
+def small_photos(shown: Sequence[tuple[np.ndarray, str]], width: float, caption_style: Any) -> "Flowable":
+    """Six in a row, uint8 (height, width, 3), RGB, each over its caption."""
+    side = width / 6 - 10
+    return _rows([_captioned([pixels], said, side, SMALL_PIXELS, caption_style) for pixels, said in shown], 6, width)
+
+
+def fitted(file: io.BytesIO, width: float, height: float) -> "Flowable":
+    """A picture as large as it can be within these sides."""
+    from reportlab.platypus import Image
+
+    picture = Image(file, hAlign="LEFT")
+    picture._restrictSize(width, height)
+    return picture
+
+
+def _is_wrong(photo: Photo) -> bool:
+    return photo.answer.label != photo.answer.predicted
+
+
+def _captioned(
+    pictures: Sequence[np.ndarray], caption: str, side: float, num_pixels: int, style: Any
+) -> "list[Flowable]":
+    from reportlab.platypus import Image, Paragraph, Table
+
+    height, width = pictures[0].shape[:2]
+    scale = side / max(height, width)
+    images = [Image(io.BytesIO(thumbnail(one, num_pixels)[1]), width * scale, height * scale) for one in pictures]
+    return [
+        Table([images], [side + GAP] * len(images), hAlign="LEFT",
+              style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)]),
+        Paragraph(escape(plain(caption)), style),
+    ]  # fmt: skip
+
+
+def _rows(cells: Sequence[Any], per_row: int, width: float) -> "Flowable":
+    from reportlab.platypus import Table
+
+    rows: list[list[Any]] = [list(cells[start : start + per_row]) for start in range(0, len(cells), per_row)]
+    rows[-1] += [""] * (per_row - len(rows[-1]))
+    return Table(rows, [width / per_row] * per_row, hAlign="LEFT", style=[
+        ("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0),
+    ])  # fmt: skip

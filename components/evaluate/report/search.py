@@ -1,0 +1,54 @@
+"""The search that found the params, as the report tells it."""
+
+from collections import Counter
+from statistics import median
+from typing import Final
+
+from components.contract.artifacts.study import StudyInfo, Trial
+from components.contract.tracking.run import flatten
+from components.evaluate.formatting import percent, photos
+
+MOST_TRIALS: Final = 5
+MOST_KEYS: Final = 4
+
+
+def search_sentences(study: StudyInfo) -> list[str]:
+    """What was tried, what came of it, and what mattered."""
+    states = Counter[str](trial.state for trial in study.trials)
+    ended = [f"{states[state]} {words}" for state, words in (
+        ("complete", "to the end"), ("pruned", "ended early as hopeless"), ("failed", "failed"),
+    ) if states[state]]  # fmt: skip
+    sentences = [f"{photos(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} tried and "
+                 f"compared on the validation photos: {', '.join(ended)}."]  # fmt: skip
+    ranked = best_trials(study)
+    if ranked:
+        best, usual = ranked[0], median(accuracy for trial in study.trials if (accuracy := trial.accuracy) is not None)
+        sentences.append(f"Trial {best.number + 1} was the best with {percent(best.accuracy)}, where {percent(usual)} "
+                         "was usual; this model was trained with its params.")  # fmt: skip
+    if len(study.objectives) > 1:
+        sentences.append(study.choice)
+    weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MOST_KEYS]
+    if weights:
+        said = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)
+        sentences.append(f"What the differences in accuracy came from: {said}.")
+    return sentences
+
+
+def best_trials(study: StudyInfo) -> list[Trial]:
+    """The chosen one and the next, the best first."""
+    known = [trial for trial in study.trials if trial.accuracy is not None]
+    return sorted(known, key=lambda trial: (trial.number != study.best, -(trial.accuracy or 0)))[:MOST_TRIALS]
+
+
+def trial_row(trial: Trial) -> tuple[str, str, str, str]:
+    """Its number as people count, accuracy, epochs, and values."""
+    values = ", ".join(f"{key} {_short(value)}" for key, value in flatten(trial.values).items())
+    return str(trial.number + 1), percent(trial.accuracy), str(trial.epochs), values
+
+
+def _short(value: str) -> str:
+    """A number with three digits that count; any other text as it stands."""
+    try:
+        return value if value.isdigit() else f"{float(value):.3g}"
+    except ValueError:
+        return value

@@ -1,0 +1,95 @@
+"""The photos that the report shows, with their pixels, their files' names and what spoke for the answers."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.dataset import SPLITS, Split, SplitName
+from components.contract.artifacts.evaluation import AllFigures
+from components.contract.inference.graph import InferenceGraph
+from components.evaluate.measure.explain import explain
+from components.evaluate.measure.label_errors import LabelError
+from components.evaluate.measure.mistakes import Answer, behind_pairs, right_answers, worst_mistakes
+from components.evaluate.measure.predictions import Predictions
+from components.evaluate.measure.slices import Original
+from components.evaluate.report.model import Doubt, Photo, Showcase
+
+log = logging.getLogger(__name__)
+
+NUM_RIGHT, NUM_PAIRS, NUM_BEHIND, NUM_DOUBTS = 6, 5, 6, 12
+
+
+def showcase(
+    graph: InferenceGraph,
+    splits: Mapping[SplitName, Split],
+    test: Predictions,
+    figures: AllFigures,
+    errors: Sequence[LabelError],
+    originals: Mapping[str, Original],
+    num_mistakes: int,
+) -> Showcase:
+    """Chooses the photos and explains the answers.
+
+    Args:
+        graph: explains.
+        splits: all three; a doubtful label may stand in any.
+        test: the calibrated predictions.
+        figures: names the confused pairs.
+        errors: the doubtful labels, ranked.
+        originals: the files of the photos, by image_id.
+        num_mistakes: how many are shown; 0 shows no photos of any kind.
+    """
+    if num_mistakes == 0:
+        return Showcase()
+    split, names = splits["test"], figures.class_names
+    worst, right = worst_mistakes(test, num_mistakes), right_answers(test, NUM_RIGHT)
+    pairs = figures.test.most_confused[:NUM_PAIRS]
+    behind = behind_pairs(test, pairs, names, NUM_BEHIND)
+    answers = [*worst, *right]
+    pixels = split.gather(np.array([answer.index for answer in answers], np.int64))
+    explained = explain(graph, pixels, np.array([answer.predicted for answer in answers], np.int64))
+    heats = list(explained.maps) if explained.method else [None] * len(answers)
+
+    def photo(answer: Answer, heat: np.ndarray | None = None) -> Photo:
+        return Photo(answer, split.image(answer.index), _path(originals, answer.image_id), heat)
+
+    photos = [photo(answer, heat) for answer, heat in zip(answers, heats, strict=True)]
+    return Showcase(
+        mistakes=photos[: len(worst)],
+        right=photos[len(worst) :],
+        pairs=[(pair, [photo(answer) for answer in cell]) for pair, cell in zip(pairs, behind, strict=True)],
+        doubts=[_doubt(error, splits, originals) for error in errors[:NUM_DOUBTS]],
+        method=explained.method,
+    )
+
+
+def read_originals(manifest_path: Path) -> dict[str, Original]:
+    """What the manifest tells of each kept photo, by image_id; the report does without where there is no manifest."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not manifest_path.exists():
+        return {}
+    try:
+        known = set(pq.read_schema(manifest_path).names)
+        columns = [name for name in ("path", "sha256", "native_height", "native_width") if name in known]
+        rows = pq.read_table(manifest_path, columns=columns, filters=[("split", "in", SPLITS)]).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        log.warning("%s cannot be read: %s. The report shows photos without their file names.", manifest_path, error)
+        return {}
+    return {
+        row["sha256"][:32]: Original(row["path"], row.get("native_height"), row.get("native_width"))
+        for row in rows
+        if row.get("sha256")
+    }
+
+
+def _doubt(error: LabelError, splits: Mapping[SplitName, Split], originals: Mapping[str, Original]) -> Doubt:
+    split = next(split for name, split in splits.items() if name == error.split)
+    return Doubt(error, split.image(split.index_of[error.image_id]), _path(originals, error.image_id))
+
+
+def _path(originals: Mapping[str, Original], image_id: str) -> str | None:
+    return originals[image_id].path if image_id in originals else None

@@ -1,0 +1,87 @@
+"""What training left of each epoch: its curves, and the phases that it went through."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import RootModel
+
+from components.contract.system.atomic_files import read_json
+from components.contract.tracking.run import flatten
+
+PHASE = "phase"
+"""In history.json: which phase each epoch belongs to, as a number or a name; missing where there is only one."""
+
+_File = RootModel[dict[str, list[float] | list[str]]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training with settings of its own.
+
+    Attributes:
+        name: as the params call it, else its number.
+        epochs: the first and the last, counted from 1; None where it never ran.
+        settings: the params of the phase, in a row.
+    """
+
+    name: str
+    epochs: tuple[int, int] | None
+    settings: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """All epochs.
+
+    Attributes:
+        curves: figures by name, one per epoch: loss, val_loss, accuracy, …
+        phases: in their order; none where the training was of one piece.
+    """
+
+    curves: Mapping[str, Sequence[float]]
+    phases: Sequence[Phase] = ()
+
+
+def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
+    """What history.json and the params of the training tell.
+
+    Args:
+        bundle_dir: history.json.
+        params: the resolved train section.
+
+    Raises:
+        ArtifactError: the file is missing or damaged.
+    """
+    columns = read_json(bundle_dir / "history.json", _File, "model bundle").root
+    marks = columns.pop(PHASE, [])
+    curves = {name: [float(value) for value in values] for name, values in columns.items()
+              if not any(isinstance(value, str) for value in values)}  # fmt: skip
+    return History(curves, phases_of(marks, phase_settings(params)))
+
+
+def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each phase sets otherwise than the resolved train section; nothing where the training was of one piece."""
+    phases = params.get("phases")
+    if not isinstance(phases, list):
+        return []
+    return [{key: value for key, value in phase.items() if params.get(key) != value} for phase in phases]
+
+
+def phases_of(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
+    """The phases that epochs were marked with, beside what the params ask of each; none where there is only one."""
+    epochs = []
+    last = 0
+    for mark, group in itertools.groupby(marks):
+        first, last = last + 1, last + len(list(group))
+        epochs.append((mark if isinstance(mark, str) else f"{mark:g}", (first, last)))
+    found = []
+    for place in range(max(len(epochs), len(settings))):
+        asked = dict(settings[place]) if place < len(settings) else {}
+        mark, ran = epochs[place] if place < len(epochs) else (str(place + 1), None)
+        name = str(asked.pop("name", None) or mark)
+        words = (f"{key} {value}" for key, value in flatten(asked).items() if value != "None")
+        found.append(Phase(name, ran, ", ".join(words)))
+    return tuple(found) if len(found) > 1 else ()

@@ -1,0 +1,248 @@
+"""Looks at the photos as a set: the same photo twice, in two splits, or under two labels."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from components.contract.artifacts.dataset import SPLITS
+from components.contract.params.pipeline import AuditParams, Policy
+from components.preprocess.manifest import Record
+
+Relation = Literal["bytes", "pixels", "near", "group"]
+KINDS: Final = ("contradictory_labels", "leakage", "duplicates", "near_duplicates")
+REASONS: Final = {
+    "contradictory_labels": "contradictory_label", "leakage": "leakage", "duplicates": "duplicate",
+    "near_duplicates": "near_duplicate",
+}  # fmt: skip
+WORDS: Final[dict[Relation, str]] = {
+    "bytes": "The same file", "pixels": "The same pixels", "near": "Nearly the same photo", "group": "The same group",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two files that show the same, by their rows, and in what they agree; the smaller row first."""
+
+    one: int
+    other: int
+    relation: Relation
+
+
+@dataclass
+class Settled:
+    """What became of the copies.
+
+    Attributes:
+        records: one per file, as before; those left out have a reason.
+        cases: kind of finding to groups of rows that belong together, with what they have in common.
+    """
+
+    records: list[Record]
+    cases: dict[str, list[tuple[tuple[int, ...], str]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+
+
+def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
+    """All pairs of kept files that show the same photo, each pair by the closest relation.
+
+    Of n files of the same bytes or pixels, each is linked with the first only.
+
+    Args:
+        records: one per file.
+        near: int64 (pairs, 2), rows of near-duplicates.
+    """
+    links: dict[tuple[int, int], Link] = {}
+    for relation, keys in (
+        ("bytes", [record.sha256 for record in records]), ("pixels", [record.pixel_hash for record in records]),
+    ):  # fmt: skip
+        for first, other in _equal(records, keys):
+            links.setdefault((first, other), Link(first, other, "bytes" if relation == "bytes" else "pixels"))
+    same = Groups(len(records))
+    for one, other in links:
+        same.join(one, other)
+    for one, other in near.tolist():
+        if records[one].kept and records[other].kept and same.find(one) != same.find(other):
+            links.setdefault((one, other), Link(one, other, "near"))
+    return [links[pair] for pair in sorted(links)]
+
+
+def _equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterator[tuple[int, int]]:
+    """(first, other) of kept files with one key."""
+    first: dict[str, int] = {}
+    for row, (record, key) in enumerate(zip(records, keys, strict=True)):
+        if record.kept and key is not None and first.setdefault(key, row) != row:
+            yield first[key], row
+
+
+def settle(records: Sequence[Record], links: Sequence[Link], params: AuditParams) -> Settled:
+    """Leaves out what the params say of photos that are there more than once.
+
+    First contradictions, which make all their labels doubtful; then leakage, where a copy outside the training split
+    stays; then copies within a split, of which one stays. Copies of the same bytes never stay together.
+    """
+    settled = Settled(list(records))
+    _settle_contradictions(settled, links, params.contradictory_labels)
+    _settle_leakage(settled, links, params.leakage)
+    _settle_groups(settled, params.leakage)
+    _settle_copies(settled, [link for link in links if link.relation != "near"], "duplicates", params.duplicates)
+    _settle_copies(settled, [link for link in links if link.relation == "near"], "near_duplicates",
+                   params.near_duplicates)  # fmt: skip
+    return settled
+
+
+def _settle_contradictions(settled: Settled, links: Sequence[Link], policy: Policy) -> None:
+    for relation, together in _together(links, len(settled.records)):
+        for members in together:
+            rows = [row for row in members if settled.records[row].kept]
+            if len({settled.records[row].class_name for row in rows}) > 1:
+                _note(settled, "contradictory_labels", policy, rows, WORDS[relation])
+                if relation == "bytes" or policy in ("quarantine", "fail"):
+                    _leave_out_contradictory(settled, rows, relation)
+
+
+def _leave_out_contradictory(settled: Settled, rows: Sequence[int], relation: Relation) -> None:
+    records = [settled.records[row] for row in rows]
+    for row, record in zip(rows, records, strict=True):
+        other = next(mate for mate in records if mate.class_name != record.class_name)
+        _leave_out(settled, row, "contradictory_labels",
+                   f"{WORDS[relation]} stands under another class, as {other.path}.")  # fmt: skip
+
+
+def _settle_leakage(settled: Settled, links: Sequence[Link], policy: Policy) -> None:
+    """Given splits only: what we divide ourselves never separates copies."""
+    for relation, together in _together(links, len(settled.records)):
+        for members in together:
+            rows = sorted(
+                (row for row in members if settled.records[row].kept), key=lambda row: _rank(settled.records[row])
+            )
+            splits = {settled.records[row].split for row in rows}
+            if len(splits) < 2 or None in splits:
+                continue
+            best = settled.records[rows[0]]
+            leaked = [row for row in rows if settled.records[row].split != best.split]
+            _note(settled, "leakage", policy, (rows[0], *leaked), WORDS[relation])
+            if relation == "bytes" or policy in ("quarantine", "fail"):
+                for row in leaked:
+                    _leave_out(settled, row, "leakage", f"{WORDS[relation]} is kept in {best.split} as {best.path}.")
+
+
+def _together(links: Sequence[Link], size: int) -> Iterator[tuple[Relation, list[tuple[int, ...]]]]:
+    """Rows of the same bytes; of the same pixels, those of the same bytes among them; and near pairs, one by one."""
+    exact = [link for link in links if link.relation != "near"]
+    yield "bytes", clusters([link for link in exact if link.relation == "bytes"], size)
+    yield "pixels", clusters(exact, size)
+    yield "near", [(link.one, link.other) for link in links if link.relation == "near"]
+
+
+def _settle_groups(settled: Settled, policy: Policy) -> None:
+    """Groups that the given splits separate: their photos stay in the split that is tested last."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, record in enumerate(settled.records):
+        if record.kept and record.group is not None and record.split is not None:
+            members[record.group].append(row)
+    for name, rows in sorted(members.items()):
+        best = min(rows, key=lambda row: _rank(settled.records[row]))
+        leaked = [row for row in rows if settled.records[row].split != settled.records[best].split]
+        if leaked:
+            _note(settled, "leakage", policy, (best, *leaked), f"The group {name}")
+            if policy in ("quarantine", "fail"):
+                for row in leaked:
+                    _leave_out(settled, row, "leakage", f"The group {name} stands in {settled.records[best].split} too,"
+                                                        f" as {settled.records[best].path}.")  # fmt: skip
+
+
+def _settle_copies(settled: Settled, links: Sequence[Link], kind: str, policy: Policy) -> None:
+    for rows in clusters(list(_live(settled, links)), len(settled.records)):
+        for split in {settled.records[row].split for row in rows}:
+            within = sorted((row for row in rows if settled.records[row].split == split),
+                            key=lambda row: settled.records[row].path)  # fmt: skip
+            if len(within) < 2:
+                continue
+            word = WORDS["near"] if kind == "near_duplicates" else WORDS["pixels"]
+            if len({settled.records[row].sha256 for row in within}) == 1:
+                word = WORDS["bytes"]
+            _note(settled, kind, policy, within, word)
+            first = settled.records[within[0]]
+            seen = {first.sha256}
+            for row in within[1:]:
+                if policy in ("quarantine", "fail") or settled.records[row].sha256 in seen:
+                    _leave_out(settled, row, kind, f"{word} is kept as {first.path}.")
+                seen.add(settled.records[row].sha256)
+
+
+def _live(settled: Settled, links: Iterable[Link]) -> Iterator[Link]:
+    """The links whose two files are both still kept, looked at one after another."""
+    for link in links:
+        if settled.records[link.one].kept and settled.records[link.other].kept:
+            yield link
+
+
+def _rank(record: Record) -> tuple[int, str]:
+    """Which of copies stays: that of the test split, else of validation, else the first by path."""
+    return -SPLITS.index(record.split or "train"), record.path
+
+
+def _note(settled: Settled, kind: str, policy: Policy, rows: Iterable[int], word: str) -> None:
+    if policy != "ignore":
+        settled.cases[kind].append((tuple(rows), word))
+
+
+def _leave_out(settled: Settled, row: int, kind: str, message: str) -> None:
+    if settled.records[row].kept:
+        settled.records[row] = replace(settled.records[row], reason=REASONS[kind], message=message)
+
+
+def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_together: bool) -> list[str]:
+    """What decides each photo's split: equal keys are never separated.
+
+    A photo's own content, where it stands alone; else the smallest of the group's names or, without such, of the
+    contents that belong together.
+    """
+    groups = Groups(len(records))
+    for link in links:
+        if near_together or link.relation != "near":
+            groups.join(link.one, link.other)
+    first_of: dict[str, int] = {}
+    for row, record in enumerate(records):
+        if record.kept and record.group is not None:
+            groups.join(first_of.setdefault(record.group, row), row)
+    keys: dict[int, str] = {}
+    for row, record in enumerate(records):
+        if record.kept:
+            key = record.image_id if record.group is None else f"\0{record.group}"  # sorts before any content
+            root = groups.find(row)
+            keys[root] = min(key, keys.get(root, key))
+    return [keys[groups.find(row)] if record.kept else "" for row, record in enumerate(records)]
+
+
+class Groups:
+    """Union-find over rows."""
+
+    def __init__(self, size: int):
+        self._parents = list(range(size))
+
+    def find(self, row: int) -> int:
+        """The smallest row of the group."""
+        root = row
+        while self._parents[root] != root:
+            root = self._parents[root]
+        while self._parents[row] != root:
+            self._parents[row], row = root, self._parents[row]
+        return root
+
+    def join(self, one: int, other: int) -> None:
+        low, high = sorted((self.find(one), self.find(other)))
+        self._parents[high] = low
+
+
+def clusters(links: Sequence[Link], size: int) -> list[tuple[int, ...]]:
+    """The groups of rows that links connect, in order."""
+    groups = Groups(size)
+    for link in links:
+        groups.join(link.one, link.other)
+    members: dict[int, list[int]] = defaultdict(list)
+    for row in sorted({row for link in links for row in (link.one, link.other)}):
+        members[groups.find(row)].append(row)
+    return [tuple(rows) for _, rows in sorted(members.items())]

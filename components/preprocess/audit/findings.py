@@ -1,0 +1,233 @@
+"""What the audit says: each finding with its photos, in words, and what to do about it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import numpy as np
+
+from components.contract.artifacts.audit import AuditedPhoto, Case, Finding
+from components.contract.artifacts.dataset import SPLITS, SplitName
+from components.contract.params.pipeline import AuditParams
+from components.contract.text import printable
+from components.preprocess.audit.drift import drifts
+from components.preprocess.audit.duplicates import Settled
+from components.preprocess.manifest import Record
+
+BROKEN: Final = frozenset((
+    "unreadable", "truncated", "corrupt", "empty", "not_an_image", "format_not_allowed", "too_small", "too_large",
+    "animated",
+))  # fmt: skip
+"""Reason codes of files that cannot be used, whatever the params say."""
+
+SUFFIXES: Final = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP",
+    ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".heic": "HEIF", ".heif": "HEIF",
+}  # fmt: skip
+
+MAX_ASPECT: Final = 4.0
+OUTLIER_SCORE: Final = 5.0
+"""Modified z-score (Iglewicz and Hoaglin 1993) from which a photo is told; they propose 3.5 for looking closer, which
+names too many photos of large data sets."""
+MIN_PHOTOS_FOR_OUTLIERS: Final = 30
+MAX_IMBALANCE: Final = 5.0
+FEW_PHOTOS: Final = 50
+TINY_CLASS: Final = 10
+
+TITLES: Final = {
+    "broken": "Files that cannot be used",
+    "contradictory_labels": "The same photo under two labels",
+    "leakage": "The same photo in two splits",
+    "duplicates": "Copies of a photo",
+    "near_duplicates": "Nearly the same photo",
+    "wrong_extension": "Names that say another format",
+    "extreme_aspect": "Very long or very wide photos",
+    "low_resolution": "Photos much smaller than prepared",
+    "brightness_outliers": "Far darker or brighter than the others",
+    "blur_outliers": "Far less sharp than the others",
+    "imbalance": "Unequal classes",
+    "few_photos": "Few training photos",
+    "tiny_classes": "Too few photos to judge by",
+    "split_drift": "Splits that differ",
+}
+ADVICE: Final = {
+    "broken": "Copy them again from their origin, or save them as one of the allowed formats; the note says what is "
+              "wrong with each.",
+    "contradictory_labels": "Decide which label is right and remove the other copy, or write the decisions into a "
+                            "table: darkroom data relabel.",
+    "leakage": "Nothing, if the training copies may go. A model that has seen its test photos looks better than it is.",
+    "duplicates": "Nothing: one copy counts. Many copies point to an error in collecting.",
+    "near_duplicates": "Look whether they are meant. They are kept in one split, so they cannot flatter the figures.",
+    "wrong_extension": "Nothing for training, which reads the content. Rename them for other programs.",
+    "extreme_aspect": "Crop them to the object, or set preprocess.resize to pad or crop.",
+    "low_resolution": "Find the originals, or set a smaller preprocess.image_size.",
+    "brightness_outliers": "Look whether they show anything; if not, remove them.",
+    "blur_outliers": "Look whether they are blurred or merely plain; remove those that show nothing.",
+    "imbalance": "Add photos of the rare classes; until then look at macro F1 and at each class's recall, not at "
+                 "accuracy alone.",
+    "few_photos": "Add photos: 50 are a beginning, some hundred are good. Until then take a pretrained model and "
+                  "strong augmentation.",
+    "tiny_classes": "Add photos, or raise preprocess.validation_fraction and test_fraction: one photo more or less "
+                    "moves such a class's recall by ten points.",
+    "split_drift": "Find out why the splits differ: the figures tell about photos like those of the test split only.",
+}  # fmt: skip
+
+
+class Reporter:
+    """Collects findings as the params ask for them."""
+
+    def __init__(self, records: Sequence[Record], params: AuditParams):
+        self._records = {record.path: record for record in records}
+        self._params = params
+        self.findings: list[Finding] = []
+
+    def add(self, kind: str, message: str, cases: Iterable[tuple[Iterable[str], str]]) -> None:
+        """Adds a finding unless its policy is to ignore it.
+
+        Args:
+            kind: as in params.yaml.
+            message: what was found, with its number.
+            cases: (paths, note) each.
+        """
+        policy = getattr(self._params, kind)
+        if policy == "ignore":
+            return
+        self.findings.append(Finding(
+            kind=kind, policy=policy, title=TITLES[kind], message=message, advice=ADVICE[kind],
+            cases=tuple(Case(photos=tuple(self._photo(path) for path in paths), note=note) for paths, note in cases),
+        ))  # fmt: skip
+
+    def _photo(self, path: str) -> AuditedPhoto:
+        record = self._records[path]
+        return AuditedPhoto(path=path, class_name=record.class_name, split=record.split, kept=record.kept)
+
+
+def judge_photos(
+    records: Sequence[Record], image_size: tuple[int, int], params: AuditParams
+) -> dict[str, dict[int, str]]:
+    """What is wrong with single photos that could be read: kind to row and note. Ignored kinds are left out."""
+    checks: dict[str, Callable[[Record], str | None]] = {
+        "wrong_extension": _wrong_extension,
+        "extreme_aspect": _extreme_aspect,
+        "low_resolution": lambda record: _low_resolution(record, image_size),
+    }
+    found: dict[str, dict[int, str]] = {
+        kind: {row: note for row, record in enumerate(records) if record.kept and (note := check(record))}
+        for kind, check in checks.items()
+    }
+    found["brightness_outliers"] = _outliers(records, lambda record: float(record.brightness or 0), "brightness",
+                                             both_sides=True)  # fmt: skip
+    found["blur_outliers"] = _outliers(records, lambda record: float(np.log1p(record.sharpness or 0)),
+                                       "log sharpness", both_sides=False)  # fmt: skip
+    return {kind: rows for kind, rows in found.items() if rows and getattr(params, kind) != "ignore"}
+
+
+def _wrong_extension(record: Record) -> str | None:
+    said = SUFFIXES.get(PurePosixPath(record.path).suffix.lower())
+    return f"It is a {record.format}." if said is not None and said != record.format else None
+
+
+def _extreme_aspect(record: Record) -> str | None:
+    height, width = record.native_height or 1, record.native_width or 1
+    return f"{width} × {height} px." if max(height, width) > MAX_ASPECT * min(height, width) else None
+
+
+def _low_resolution(record: Record, image_size: tuple[int, int]) -> str | None:
+    height, width = record.native_height or 0, record.native_width or 0
+    return f"{width} × {height} px." if 2 * height < image_size[0] and 2 * width < image_size[1] else None
+
+
+def _outliers(
+    records: Sequence[Record], figure: Callable[[Record], float], what: str, *, both_sides: bool
+) -> dict[int, str]:
+    rows = [row for row, record in enumerate(records) if record.kept]
+    if len(rows) < MIN_PHOTOS_FOR_OUTLIERS:
+        return {}
+    values = np.array([figure(records[row]) for row in rows])
+    median = float(np.median(values))
+    spread = float(np.median(np.abs(values - median)))
+    if spread == 0:
+        return {}
+    scores = 0.6745 * (values - median) / spread
+    chosen = np.abs(scores) > OUTLIER_SCORE if both_sides else scores < -OUTLIER_SCORE
+    order = np.flatnonzero(chosen)[np.argsort(-np.abs(scores[chosen]), kind="stable")]
+    return {rows[place]: f"{what} {values[place]:.1f}; the median is {median:.1f}." for place in order.tolist()}
+
+
+def report_files(reporter: Reporter, records: Sequence[Record], params: AuditParams) -> None:
+    """Files that cannot be used."""
+    broken = [record for record in records if record.reason in BROKEN]
+    if broken:
+        reporter.add("broken", f"{_count(broken, 'file')} of {len(records):,} cannot be used.",
+                     [([record.path], f"{record.reason}: {record.message}") for record in broken])  # fmt: skip
+
+
+def report_copies(reporter: Reporter, settled: Settled) -> None:
+    """Photos that are there more than once."""
+    sentences = {
+        "contradictory_labels": "{} of photos that stand under more than one class.",
+        "leakage": "{} of photos that stand in more than one split.",
+        "duplicates": "{} of photos that are there more than once.",
+        "near_duplicates": "{} of photos that show nearly the same.",
+    }
+    for kind, sentence in sentences.items():
+        cases = settled.cases[kind]
+        if cases:
+            groups = f"{len(cases):,} {'group' if len(cases) == 1 else 'groups'}"
+            reporter.add(
+                kind,
+                sentence.format(groups),
+                [([settled.records[row].path for row in rows], f"{word}.") for rows, word in cases],
+            )
+
+
+def report_photos(reporter: Reporter, records: Sequence[Record], found: Mapping[str, Mapping[int, str]]) -> None:
+    """What is wrong with single photos that can be used."""
+    for kind, rows in found.items():
+        reporter.add(kind, f"{_count(rows, 'photo')} of {len(records):,}.",
+                     [([records[row].path], note) for row, note in rows.items()])  # fmt: skip
+
+
+def report_set(reporter: Reporter, records: Sequence[Record], class_names: Sequence[str]) -> None:
+    """What the kept photos are as a set: how many, of what, and whether the splits are alike."""
+    members: dict[tuple[SplitName, str], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.kept and record.split is not None:
+            members[record.split, str(record.class_name)].append(record)
+    train = {name: len(members["train", name]) for name in class_names}
+    if any(train.values()):
+        for kind, message in _balance(train):
+            reporter.add(kind, message, [])
+    tiny = [
+        f"{printable(name)} has {len(members[split, name])} in {split}"
+        for name in class_names
+        for split in SPLITS[1:]
+        if len(members[split, name]) < TINY_CLASS and any(members[split, other] for other in class_names)
+    ]
+    if tiny:
+        reporter.add("tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {_listed(tiny)}.", [])
+    whole = {split: [record for name in class_names for record in members[split, name]] for split in SPLITS}
+    differing = [f"{split}: {sentence}" for split in SPLITS[1:] if whole["train"] and whole[split]
+                 for sentence in drifts(whole["train"], whole[split], num_tests=10)]  # fmt: skip
+    if differing:
+        reporter.add("split_drift", f"The splits differ from train. {'; '.join(differing)}.", [])
+
+
+def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    most, least = max(train, key=lambda name: train[name]), min(train, key=lambda name: train[name])
+    if train[most] > MAX_IMBALANCE * max(1, train[least]):
+        yield "imbalance", (f"{printable(most)} has {train[most]:,} training photos, {printable(least)} has "
+                            f"{train[least]:,}: {train[most] / max(1, train[least]):.1f} times as many.")  # fmt: skip
+    few = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]
+    if few:
+        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {_listed(few)}."
+
+
+def _listed(texts: Sequence[str], most: int = 12) -> str:
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
+def _count(things: Any, what: str) -> str:
+    return f"{len(things):,} {what}{'' if len(things) == 1 else 's'}"

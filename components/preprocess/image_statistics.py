@@ -1,0 +1,44 @@
+"""What is measured of each photo while its pixels are at hand; all comparisons of photos work on it."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from components.contract.image.decode import Photo, Resize
+
+SKETCH_SIDE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Figures of one photo.
+
+    Attributes:
+        sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), grey, the whole photo stretched.
+        brightness: the mean of its grey values, 0 to 255.
+        sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) of the prepared pixels.
+        pixel_hash: equal for files that decode to equal pixels, whatever their bytes.
+    """
+
+    sketch: np.ndarray
+    brightness: float
+    sharpness: float
+    pixel_hash: str
+
+
+def measure(photo: Photo, resize: Resize) -> Measures:
+    """Measures a decoded photo. All of it counts, also where the prepared pixels are cut or padded."""
+    import cv2
+
+    grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
+    whole = grey if resize == "stretch" else cv2.cvtColor(photo.whole, cv2.COLOR_RGB2GRAY)
+    sketch = np.asarray(cv2.resize(whole, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    edges = cv2.Laplacian(grey, cv2.CV_16S)
+    # Mean of squares less square of mean: ten times as fast as meanStdDev, which has no fast loop for 16 bits.
+    sharpness = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
+    digest = hashlib.sha1(photo.pixels.data, usedforsecurity=False)
+    digest.update(sketch.data)
+    digest.update(repr(photo.native_size).encode())
+    return Measures(sketch, round(cv2.mean(whole)[0], 3), round(max(0.0, sharpness), 3), digest.hexdigest())

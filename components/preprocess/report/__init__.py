@@ -1,0 +1,1 @@
+"""The audit as JSON, HTML and pictures. Import `pages`."""

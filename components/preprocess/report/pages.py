@@ -1,0 +1,151 @@
+"""The audit as files: audit.json for programs, audit.html for people, and the pictures in it as files of their own."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from components.contract.artifacts.audit import AuditInfo
+from components.contract.artifacts.dataset import SPLITS
+from components.contract.image.preview import augmentation_sheet
+from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
+from components.contract.system.atomic_files import write_file, write_json
+from components.contract.text import for_page, printable
+from components.preprocess.examine import Examined
+from components.preprocess.report.samples import choose_samples, class_chart, write_sheet
+from components.preprocess.shards import rows_of
+
+TEMPLATES_DIR: Final = Path(__file__).parent / "templates"
+SHEET_NAME, AUGMENTATION_NAME, CHART_NAME = "samples.jpg", "augmentation.jpg", "classes.svg"
+PICTURES: Final = (SHEET_NAME, AUGMENTATION_NAME, CHART_NAME)
+
+PREVIEWED: Final = ("light", "medium", "strong")
+PREVIEW_SEED: Final = 42
+OWN_LINE: Final = "params"
+
+SHOWN_CASES: Final = 12
+"""Of each finding; audit.json names all."""
+SHOWN_PER_CASE: Final = 6
+THUMBNAIL_PIXELS: Final = 224
+TINY_PIXELS: Final = 96
+"""Pictures up to this size are shown with visible pixels."""
+
+POLICY_WORDS: Final = {"report": "told only", "quarantine": "left out", "fail": "stops the run"}
+
+
+def write_report(folder: Path, examined: Examined, training: TrainParams | None = None) -> None:
+    """Writes audit.json, audit.html, and the pictures as far as there are training photos to show.
+
+    Args:
+        folder: audit.json  audit.html  samples.jpg  augmentation.jpg  classes.svg
+        examined: what was found.
+        training: whose own augmentation is shown before the presets; None where it plays no part. The step of a
+            pipeline does not know it: data are not prepared anew because training changes.
+    """
+    info, records = examined.info, examined.records
+    class_names = tuple(info.counts["train"])
+    (folder / CHART_NAME).write_text(class_chart(info.counts), encoding="utf-8")
+    train = rows_of(records, "train")
+    if train:
+        write_sheet(folder / SHEET_NAME, choose_samples(records, class_names), examined.scan)
+        row, record = min(train, key=lambda member: member[1].image_id)
+        own = {f"{OWN_LINE}: {_name_of(training)}": training.augmentation_params} if training else {}
+        presets = {name: AUGMENTATION_PRESETS[name] for name in PREVIEWED}
+        seed = training.seed if training else PREVIEW_SEED
+        sheet = augmentation_sheet(examined.scan.pixels([row])[0], record.image_id, own | presets, seed)
+        sheet.save(folder / AUGMENTATION_NAME, quality=88)
+    write_json(folder / "audit.json", info)
+    write_file(folder / "audit.html", render(folder, examined).encode())
+
+
+def _name_of(training: TrainParams) -> str:
+    return training.augmentation if isinstance(training.augmentation, str) else "your own"
+
+
+def render(folder: Path, examined: Examined) -> str:
+    """The page.
+
+    Args:
+        folder: holds the pictures.
+        examined: what was found.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=for_page,
+    )
+    environment.filters |= {"count": lambda number: f"{number:,}", "printable": printable}
+    info = examined.info
+    thumbnails, tiny = _thumbnails(examined)
+    return environment.get_template("audit.html.j2").render(
+        audit=info,
+        verdict="stops" if info.failures else "findings" if info.findings else "fine",
+        sentence=verdict_sentence(info),
+        words=POLICY_WORDS,
+        thumbnails=thumbnails,
+        tiny=tiny,
+        shown=SHOWN_CASES,
+        per_case=SHOWN_PER_CASE,
+        chart=Markup(class_chart(info.counts)),
+        sheet=_embedded(folder / SHEET_NAME),
+        augmentation=_embedded(folder / AUGMENTATION_NAME),
+    )
+
+
+def verdict_sentence(info: AuditInfo) -> str:
+    """What the findings come to."""
+    if info.failures:
+        stopping = ", ".join(finding.title.lower() for finding in info.failures)
+        return f"A run on these data ends before training: {stopping}."
+    if not info.findings:
+        return "Every file is a photo that can be used, none is there twice, and the classes and splits are alike."
+    told = len(info.findings)
+    left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
+    files = f" {left_out:,} files are concerned by those that leave photos out." if left_out else ""
+    return f"{told} {'finding' if told == 1 else 'findings'}, none of which stops a run.{files}"
+
+
+def _thumbnails(examined: Examined) -> tuple[dict[str, str], bool]:
+    """A picture for each photo that the page names, by path; whether they are tiny."""
+    rows = {record.path: row for row, record in enumerate(examined.records) if record.native_height is not None}
+    wanted = dict.fromkeys(
+        photo.path
+        for finding in examined.info.findings
+        for case in finding.cases[:SHOWN_CASES]
+        for photo in case.photos[:SHOWN_PER_CASE]
+        if photo.path in rows
+    )
+    pixels = examined.scan.pixels([rows[path] for path in wanted])
+    tiny = bool(len(pixels)) and max(pixels.shape[1:3]) <= TINY_PIXELS
+    return {path: _data_uri(photo, tiny=tiny) for path, photo in zip(wanted, pixels, strict=True)}, tiny
+
+
+def _data_uri(pixels: np.ndarray, *, tiny: bool) -> str:
+    """A small picture to stand inside the page: PNG where it is tiny, else a JPEG of at most THUMBNAIL_PIXELS."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    if not tiny:
+        image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    file = io.BytesIO()
+    kind = "png" if tiny else "jpeg"
+    image.save(file, kind, **({} if tiny else {"quality": 80}))
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _embedded(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def counts_line(info: AuditInfo) -> str:
+    """`3,068 train, 341 validation, 372 test`."""
+    return ", ".join(f"{sum(info.counts[split].values()):,} {split}" for split in SPLITS)

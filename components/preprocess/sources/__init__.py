@@ -1,0 +1,1 @@
+"""Where photos come from: folders, tables, archives, addresses. Import `source`, `remote` or `provenance`."""

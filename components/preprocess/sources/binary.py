@@ -1,0 +1,230 @@
+"""CIFAR's binary batches and MNIST's IDX files become class folders of PNG files, so that all else sees photos."""
+
+import contextlib
+import gzip
+import logging
+import math
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, cast
+
+import numpy as np
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.errors import DataError
+from components.contract.foreign.confinement import UnsafeNameError, within
+from components.contract.system.budget import Budget, PacedFile, open_regular, read_regular
+from components.preprocess.progress import logged
+from components.preprocess.sources.listing import list_folder
+
+log = logging.getLogger(__name__)
+
+CIFAR_SIDE: Final = 32
+CIFAR_NAME: Final = re.compile(r"(data_batch_\d+|test_batch|train|test)\.bin", re.IGNORECASE)
+IDX_NAME: Final = re.compile(r"(?P<prefix>.*)images[-.]idx3[-.]ubyte(?P<gz>\.gz)?", re.IGNORECASE)
+PICKLE_NAME: Final = re.compile(r"(.*/)?(data_batch_1|batches\.meta)")
+CLASS_FILES: Final = ("batches.meta.txt", "fine_label_names.txt")
+
+IDX_IMAGES, IDX_LABELS = 0x803, 0x801
+MAX_BYTES: Final = 2**30
+"""Of the pictures in one file; the largest data sets in these formats have 640 MB."""
+SMALL_BYTES: Final = 2**26
+MAX_RATIO: Final = 200
+CHUNK_BYTES: Final = 2**20
+MAX_NAMES_BYTES: Final = 2**20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pictures of one file.
+
+    Attributes:
+        name: of the file, for the names of the pictures.
+        split: what the file's name says.
+        pixels: uint8 (n, height, width) or (n, height, width, 3), RGB.
+        labels: int (n,).
+    """
+
+    name: str
+    split: SplitName
+    pixels: np.ndarray
+    labels: np.ndarray
+
+
+def is_binary(names: Sequence[str]) -> bool:
+    """Whether these files, by their names, are CIFAR batches or IDX files."""
+    plain = [name.rsplit("/", 1)[-1] for name in names]
+    if any(IDX_NAME.fullmatch(name) for name in plain):
+        return True
+    # train.bin may be anything; CIFAR brings its class names.
+    return any(CIFAR_NAME.fullmatch(name) for name in plain) and any(name in CLASS_FILES for name in plain)
+
+
+def refuse_pickles(names: Sequence[str]) -> None:
+    """CIFAR's Python version consists of pickles, which can run code when they are read."""
+    if {"data_batch_1", "batches.meta"} <= {name.rsplit("/", 1)[-1] for name in names}:
+        raise DataError("The data must be pictures; these are pickles of CIFAR's Python version, which could run code. "
+                        "Take its binary version: cifar-10-binary.tar.gz.")  # fmt: skip
+
+
+def native_size(name: str, content: bytes) -> tuple[int, int] | None:
+    """(height, width) of the pictures in a file, by its name and first bytes; None for any other file."""
+    plain = name.rsplit("/", 1)[-1]
+    if CIFAR_NAME.fullmatch(plain):
+        return CIFAR_SIDE, CIFAR_SIDE
+    found = IDX_NAME.fullmatch(plain)
+    if found is None:
+        return None
+    try:
+        header = zlib.decompressobj(wbits=31).decompress(content, 16) if found["gz"] else content[:16]
+    except zlib.error:
+        return None
+    return int.from_bytes(header[8:12], "big"), int.from_bytes(header[12:16], "big")
+
+
+def unpack(folder: Path, target: Path) -> None:
+    """Writes the pictures below `folder` as `<split>/<class>/<file>-<number>.png` below `target`.
+
+    Raises:
+        DataError: a file is damaged, or its labels are missing.
+    """
+    import cv2
+
+    paths = [file.path for file in list_folder(folder).files]
+    class_names = _class_names(paths)
+    for batch in _batches(paths):
+        names = [class_names[label] if label < len(class_names) else str(label) for label in batch.labels.tolist()]
+        for name in set(names):
+            _class_folder(target / batch.split, name).mkdir(parents=True, exist_ok=True)
+        numbered = logged(enumerate(zip(batch.pixels, names, strict=True)), len(names), f"pictures of {batch.name}")
+        for number, (pixels, name) in numbered:
+            _, png = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
+            folder = target / batch.split / name
+            (folder / f"{batch.name}-{number:05d}.png").write_bytes(png.tobytes())
+
+
+def _class_folder(folder: Path, name: str) -> Path:
+    try:
+        return within(folder, name)
+    except UnsafeNameError as reason:
+        raise DataError(f"A class must have a name that a folder can have; {name[:80]!r} {reason}.") from None
+
+
+def _class_names(paths: Sequence[Path]) -> list[str]:
+    for path in paths:
+        if path.name in CLASS_FILES:
+            try:
+                lines = read_regular(path, MAX_NAMES_BYTES).decode("utf-8", "replace").splitlines()
+            except OSError as error:
+                raise DataError(f"{path.name} must be a readable list of classes; {error.strerror}.") from None
+            return [line.strip().replace("/", "-") for line in lines if line.strip()]
+    return []
+
+
+def _batches(paths: Sequence[Path]) -> Iterator[Batch]:
+    is_cifar = any(path.name in CLASS_FILES for path in paths)
+    for path in paths:
+        if IDX_NAME.fullmatch(path.name):
+            yield _read_idx(path, paths)
+        elif is_cifar and CIFAR_NAME.fullmatch(path.name):
+            yield _read_cifar(path, has_coarse=any(other.name == "fine_label_names.txt" for other in paths))
+
+
+def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
+    """Rows of one label byte (CIFAR-100: coarse, then fine) and 3 × 32 × 32 colour values, plane by plane."""
+    num_labels = 2 if has_coarse else 1
+    row_bytes = num_labels + 3 * CIFAR_SIDE**2
+    budget = _budget(path)
+    with _explaining(path, "CIFAR batch"), open_regular(path) as file:
+        content = np.frombuffer(_read_all(file, os.fstat(file.fileno()).st_size, budget), np.uint8)
+    budget.spend(num_members=len(content) // row_bytes)
+    if len(content) == 0 or len(content) % row_bytes:
+        raise DataError(f"A CIFAR batch must hold rows of {row_bytes:,} bytes; {path.name} has {len(content):,} bytes. "
+                        "Fetch it again.")  # fmt: skip
+    rows = content.reshape(-1, row_bytes)
+    planes = rows[:, num_labels:].reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE)
+    return Batch(path.stem, _split_of(path.name), planes.transpose(0, 2, 3, 1), rows[:, num_labels - 1])
+
+
+def _read_idx(path: Path, paths: Sequence[Path]) -> Batch:
+    wanted = re.sub("idx3", "idx1", re.sub("images", "labels", path.name, flags=re.IGNORECASE), flags=re.IGNORECASE)
+    plain = wanted.removesuffix(".gz")
+    labels_path = next((other for other in paths if other.parent == path.parent
+                        and other.name in (plain, f"{plain}.gz")), None)  # fmt: skip
+    if labels_path is None:
+        raise DataError(f"Beside {path.name} its labels must stand, as {wanted}; there are none. Fetch them too.")
+    pixels, labels = _idx_values(path, IDX_IMAGES), _idx_values(labels_path, IDX_LABELS)
+    if len(pixels) != len(labels):
+        raise DataError(f"Each picture must have a label; {path.name} holds {len(pixels):,} pictures and "
+                        f"{labels_path.name} {len(labels):,} labels. Fetch both again.")  # fmt: skip
+    return Batch(path.name.split(".")[0], _split_of(path.name), pixels, labels)
+
+
+def _idx_values(path: Path, magic: int) -> np.ndarray:
+    """The array of an IDX file: uint8 (n,) or (n, height, width)."""
+    budget = _budget(path)
+    with _explaining(path, "IDX file"), _open_idx(path, budget) as file:
+        num_dimensions = magic & 0xFF
+        header = np.frombuffer(file.read(4 + 4 * num_dimensions), ">u4").astype(np.int64)
+        if len(header) != num_dimensions + 1 or header[0] != magic:
+            raise DataError(f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. "
+                            "Fetch it again.")  # fmt: skip
+        shape = tuple(header[1:].tolist())
+        num_bytes = math.prod(shape)
+        if num_bytes > budget.max_bytes:
+            raise budget.exceeded(f"hold at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}")
+        if 0 in shape[1:]:
+            raise DataError(f"Pictures of an IDX file must have pixels; those of {path.name} have "
+                            f"{' × '.join(map(str, shape[1:]))}. Fetch it again.")  # fmt: skip
+        budget.spend(num_members=shape[0])
+        content = _read_all(file, num_bytes + 1, budget)
+    if len(content) != num_bytes:
+        raise DataError(f"{path.name} must hold {num_bytes:,} values, as its header says; it holds "
+                        f"{'more' if len(content) > num_bytes else f'{len(content):,}'}. Fetch it again.")  # fmt: skip
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _budget(path: Path) -> Budget:
+    num_bytes = path.stat().st_size
+    return Budget(
+        f"The file {path.name}", "Give its pictures as folders of photos.", members="pictures",
+        max_bytes=min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * num_bytes)) if path.name.endswith(".gz") else MAX_BYTES,
+    )  # fmt: skip
+
+
+def _read_all(file: IO[bytes], num_bytes: int, budget: Budget) -> bytearray:
+    """Up to so many bytes, as far as the file holds them: memory grows with what is there, not with a promise."""
+    content = bytearray()
+    while len(content) < num_bytes and (chunk := file.read(min(CHUNK_BYTES, num_bytes - len(content)))):
+        budget.spend(len(chunk))
+        content += chunk
+    return content
+
+
+@contextlib.contextmanager
+def _explaining(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} must be an intact {kind}; it cannot be read: {error}. "
+                        "Fetch it again.") from None  # fmt: skip
+
+
+@contextlib.contextmanager
+def _open_idx(path: Path, budget: Budget) -> Iterator[IO[bytes]]:
+    with open_regular(path) as file:
+        if path.name.endswith(".gz"):
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=PacedFile(file, budget)))
+        else:
+            yield file
+
+
+def _split_of(name: str) -> SplitName:
+    lowered = name.lower()
+    if "t10k" in lowered or "test" in lowered:
+        return "test"
+    return "validation" if "valid" in lowered else "train"

@@ -1,0 +1,283 @@
+"""Data of a DVC repository that others may have made: `dvc+<repository>@<revision>:<path>`.
+
+DVC's own files can name programs (`bearer_token_command`), keys and places of this machine. So DVC never reads those of
+a foreign repository. They are read here, from git's objects, and DVC works in a folder of our own that holds only the
+hashes of the data and the plain settings of the remote. No file of the repository is checked out by git, so that no
+filter and no hook runs; submodules and links are left out.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from components.contract.errors import DataError
+from components.contract.foreign.confinement import (
+    UnsafeNameError,
+    allowed_roots,
+    checked_name,
+    is_tool_file,
+    lies_within,
+    within,
+)
+from components.contract.foreign.repository import find_git_dir
+from components.contract.system.address import Address
+
+log = logging.getLogger(__name__)
+
+REMOTE_SCHEMES: Final = ("s3", "gs", "http", "https")
+REMOTE_SETTINGS: Final = frozenset(
+    (
+        "url",
+        "type",
+        "region",
+        "endpointurl",
+        "use_ssl",
+        "allow_anonymous_login",
+        "projectname",
+        "version_aware",
+    )
+)
+"""What is read of a foreign remote: where it is. Keys, passwords and programs are the user's own to set, with
+`dvc config --global` or in the environment."""
+PLAIN: Final = re.compile(r"[\w.-]{1,100}")
+HASH: Final = re.compile(r"[0-9a-f]{32}(\.dir)?")
+MAX_POINTER_BYTES: Final = 16 * 2**20
+MAX_FILE_BYTES: Final = 2**30
+
+
+@dataclass(frozen=True)
+class DvcView:
+    """The data of one commit as DVC shows them.
+
+    Attributes:
+        system: a file system of fsspec whose `/` is the repository's.
+        commit: that the revision is.
+    """
+
+    system: Any
+    commit: str
+
+
+class _Tree:
+    """The plain files of a commit, without links and submodules."""
+
+    def __init__(self, git: Any, commit: Any):
+        from dulwich.object_store import iter_tree_contents
+
+        self._store = git.object_store
+        self.files = {
+            entry.path.decode("utf-8", "surrogateescape"): entry.sha
+            for entry in iter_tree_contents(self._store, commit.tree)
+            if stat.S_ISREG(entry.mode)
+        }
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        """The content of a file; nothing of one that is not there."""
+        content: bytes = self._store[self.files[path]].data if path in self.files else b""
+        if len(content) > max_bytes:
+            raise DataError(f"{path} of the repository may have at most {max_bytes:,} bytes; it has {len(content):,}.")
+        return content
+
+
+@contextlib.contextmanager
+def opened_repository(repository: str, revision: str, path: str) -> Iterator[DvcView]:
+    """The data below a path of a repository, for the time of the block.
+
+    Args:
+        repository: its address, or its folder on this machine.
+        revision: a branch, a tag or a commit.
+        path: of a file or folder in it, or of a table, whose folder is shown too.
+
+    Raises:
+        DataError: the repository is no git repository, or has no such revision.
+    """
+    from dvc.api import DVCFileSystem
+    from dvc.repo import Repo
+
+    from components.preprocess.sources.table import is_table
+
+    local = Path(repository).resolve() if Path(repository).is_dir() else None
+    roots = allowed_roots()
+    if local is not None and roots is not None and not lies_within(local, roots):
+        raise DataError(f"The repository must lie in {', '.join(map(str, roots))}; {local} lies elsewhere.")
+    top = path.rpartition("/")[0] if is_table(Path(path)) else path
+    with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as scratch, contextlib.ExitStack() as stack:
+        view = Path(scratch) / "view"
+        (view / ".dvc").mkdir(parents=True)
+        git = stack.enter_context(contextlib.closing(_opened_git(repository, local, Path(scratch) / "clone")))
+        commit = _commit(git, repository, revision)
+        tree = _Tree(git, commit)
+        _write_files(tree, top, view)
+        for output, entry in _outputs(tree).items():
+            if _lies_below(output, top) or _lies_below(path, output):
+                pointer = json.dumps({"outs": [entry | {"path": output.rpartition("/")[2]}]})
+                _write(view, f"{output}.dvc", pointer.encode())
+        repo = stack.enter_context(Repo(str(view), config=_config(tree, path, local)))
+        yield DvcView(DVCFileSystem(repo), commit.id.decode())
+
+
+def _opened_git(repository: str, local: Path | None, clone: Path) -> Any:
+    """The repository in place, or a bare clone of one elsewhere; its objects are all that is read."""
+    from dulwich.repo import Repo
+
+    if local is None:
+        from scmrepo.git import Git
+
+        Git.clone(repository, str(clone), bare=True).close()
+    elif find_git_dir(local) is None and not ((local / "HEAD").is_file() and (local / "objects").is_dir()):
+        raise DataError(f"A repository must hold a folder .git of its own; {local} holds none.")
+    return Repo(str(local or clone))
+
+
+def _commit(git: Any, repository: str, revision: str) -> Any:
+    from dulwich.objectspec import parse_commit
+
+    for name in (revision, f"refs/remotes/origin/{revision}"):
+        with contextlib.suppress(KeyError, ValueError):
+            return parse_commit(git, name.encode())
+    address = Address(f"dvc+{repository}@{revision}:")
+    raise DataError(f"The revision in {address} must be a branch, a tag or a commit; there is none of that name.")
+
+
+def _lies_below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def _write_files(tree: _Tree, top: str, view: Path) -> None:
+    """The files that git itself keeps below `top`, except those that DVC would read."""
+    for path in tree.files:
+        if _lies_below(path, top) and not any(map(is_tool_file, path.split("/"))):
+            _write(view, path, tree.read(path, MAX_FILE_BYTES))
+
+
+def _write(view: Path, path: str, content: bytes) -> None:
+    try:
+        target = within(view, path)
+    except UnsafeNameError as reason:
+        log.warning("A file of the repository is left out: %r %s.", path, reason)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def _outputs(tree: _Tree) -> dict[str, dict[str, Any]]:
+    """The data under DVC by path, as `<name>.dvc` and `dvc.lock` note them: hash, size, number of files."""
+    outputs: dict[str, dict[str, Any]] = {}
+    for pointer in tree.files:
+        folder, _, name = pointer.rpartition("/")
+        if not (name.endswith(".dvc") or name == "dvc.lock"):
+            continue
+        content = _read_yaml(tree.read(pointer, MAX_POINTER_BYTES))
+        stages = content.get("stages") if name == "dvc.lock" else {name: content}
+        for stage in stages.values() if isinstance(stages, dict) else ():
+            for output in (stage.get("outs") or ()) if isinstance(stage, dict) else ():
+                entry = _entry(output)
+                if entry is not None:
+                    outputs["/".join(filter(None, (folder, entry.pop("path"))))] = entry
+    return outputs
+
+
+def _entry(output: Any) -> dict[str, Any] | None:
+    """What an output needs to be found by its hash; None of one that is elsewhere than in the repository."""
+    if not isinstance(output, dict) or not HASH.fullmatch(str(output.get("md5"))):
+        return None
+    try:
+        entry: dict[str, Any] = {"path": checked_name(str(output.get("path"))), "md5": str(output["md5"])}
+    except UnsafeNameError:
+        return None
+    entry |= {key: output[key] for key in ("size", "nfiles") if isinstance(output.get(key), int)}
+    return entry | ({"hash": "md5"} if output.get("hash") == "md5" else {})
+
+
+def _read_yaml(content: bytes) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        tree = YAML(typ="safe", pure=True).load(content.decode("utf-8"))
+    except (UnicodeDecodeError, YAMLError):
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
+    """DVC's settings: the user's own for the repository that holds the working folder, else what is harmless."""
+    from dvc.config import Config
+
+    if local is not None and Path.cwd().resolve().is_relative_to(local):
+        own = Config(str(local / ".dvc"))
+        cache_dir = own["cache"].get("dir") or str(local / ".dvc" / "cache")
+        remotes, default = own["remote"], own["core"].get("remote")
+    else:
+        folders = [path.rsplit("/", depth)[0] for depth in range(path.count("/") + 1)]
+        names = (f"{folder}/.dvc/config" for folder in folders)
+        name = next((name for name in names if name in tree.files), ".dvc/config")
+        remotes, default = _harmless(_parsed(tree.read(name, MAX_POINTER_BYTES)), local)
+        cache_dir = str(local / ".dvc" / "cache") if local is not None and _holds_no_links(local) else None
+    core = {"no_scm": True, "analytics": False} | ({"remote": default} if default in remotes else {})
+    return {"core": core, "remote": remotes} | ({"cache": {"dir": cache_dir}} if cache_dir else {})
+
+
+def _holds_no_links(local: Path) -> bool:
+    """Whether the cache of a repository holds files of its own only, so that no hash leads out of it."""
+    places = [Path(folder, name) for folder, *names in os.walk(local / ".dvc" / "cache") for name in chain(*names)]
+    return not any(path.is_symlink() for path in (local / ".dvc", local / ".dvc" / "cache", *places))
+
+
+def _parsed(content: bytes) -> Mapping[str, Any]:
+    from dvc.config import Config, ConfigError
+
+    with tempfile.NamedTemporaryFile(suffix=".config") as file:
+        file.write(content)
+        file.flush()
+        try:
+            parsed: Mapping[str, Any] = Config.load_file(file.name)
+        except ConfigError:
+            return {}
+    return parsed
+
+
+def _harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[str, dict[str, Any]], str | None]:
+    """The remotes of a foreign repository, reduced to plain places, and the name of the default one."""
+    remotes: dict[str, dict[str, Any]] = {}
+    for name, settings in config.get("remote", {}).items():
+        if not (PLAIN.fullmatch(name) and isinstance(settings, Mapping)):
+            continue
+        url = _harmless_url(str(settings.get("url", "")), local)
+        dropped = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
+        if dropped:
+            log.warning(
+                "Not read of the DVC remote %s of a foreign repository: %s. Set it yourself: "
+                "dvc config --global remote.%s.KEY VALUE",
+                name,
+                ", ".join(dropped),
+                name,
+            )
+        plain = {key: value for key, value in settings.items() if key in REMOTE_SETTINGS and isinstance(value, str)}
+        if url:
+            remotes[name] = plain | {"url": url}
+    default = config.get("core", {}).get("remote")
+    return remotes, default if isinstance(default, str) else None
+
+
+def _harmless_url(url: str, local: Path | None) -> str | None:
+    """A place on the network, or one within the repository's own folder."""
+    if "::" in url or "\0" in url:
+        return None
+    if "://" in url:
+        parts = urlsplit(url)
+        return url if parts.scheme in REMOTE_SCHEMES and parts.netloc else None
+    if local is None or not url:
+        return None
+    place = local / ".dvc" / url
+    return str(place.resolve()) if lies_within(place, [local]) else None

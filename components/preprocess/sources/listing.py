@@ -1,0 +1,119 @@
+"""Walks a folder and lists all that it holds; what cannot be read or entered is named, with the reason."""
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from components.contract.foreign.confinement import Roots, lies_within
+from components.contract.system.budget import Budget
+from components.preprocess.manifest import Record
+
+MAX_ENTRIES: Final = 2_000_000
+START_SECONDS: Final = 600.0
+"""A folder of the user's own may be on a slow network."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A regular file: its place below the folder as parts of text, where it can be read, and its size."""
+
+    parts: tuple[str, ...]
+    path: Path
+    num_bytes: int
+
+
+@dataclass
+class Listing:
+    """All that a folder holds, ordered by name.
+
+    Attributes:
+        files: the regular files.
+        folders: the folders below, the empty ones too, as parts of text.
+        rejected: hidden entries, broken links, links back to a folder that was already read, pipes and devices, and
+            what may not be read. Of a folder that is not entered, one record stands for all that it holds.
+    """
+
+    files: list[ListedFile] = field(default_factory=list)
+    folders: list[tuple[str, ...]] = field(default_factory=list)
+    rejected: list[Record] = field(default_factory=list)
+
+
+def list_folder(root: Path, roots: Roots = None) -> Listing:
+    """Lists a folder. Links are followed, and no folder is entered twice, so that none leads round in a circle.
+
+    Args:
+        root: the folder.
+        roots: the folders that a link may lead into.
+
+    Raises:
+        OSError: the folder itself cannot be read.
+    """
+    listing = Listing()
+    budget = Budget(f"The folder {root}", "Divide it, or give a table of the photos that are meant.",
+                    max_members=MAX_ENTRIES, start_seconds=START_SECONDS)  # fmt: skip
+    entered = {_identity(root.stat())}
+    waiting: list[tuple[tuple[str, ...], Path]] = [((), root)]
+    while waiting:
+        parts, folder = waiting.pop()
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208 of ten thousands, sorting paths takes longer than reading
+        except OSError as error:
+            if not parts:
+                raise
+            listing.rejected.append(_rejected(parts, "unreadable", f"The folder must be readable: {error.strerror}."))
+            continue
+        budget.spend(num_members=len(names), memory_bytes=sum(map(len, names)))
+        for name in names:
+            path = folder / name
+            below = (*parts, as_text(name))
+            if _enlist(listing, below, path, entered, roots):
+                waiting.append((below, path))
+    listing.files.sort(key=lambda file: file.parts)
+    listing.folders.sort()
+    return listing
+
+
+def _enlist(listing: Listing, parts: tuple[str, ...], path: Path, entered: set[tuple[int, int]], roots: Roots) -> bool:
+    """Notes one entry; true where it is a folder to enter."""
+    if is_hidden(parts[-1]):
+        listing.rejected.append(_rejected(parts, "hidden", "Hidden files and folders are left out."))
+        return False
+    if roots is not None and path.is_symlink() and not lies_within(path, roots):
+        listing.rejected.append(_rejected(parts, "outside_data", "The link leads outside of what may be read."))
+        return False
+    try:
+        status = path.stat()
+    except OSError as error:
+        listing.rejected.append(_rejected(parts, "unreadable", f"The file must be readable: {error.strerror}."))
+        return False
+    if stat.S_ISREG(status.st_mode):
+        listing.files.append(ListedFile(parts, path, status.st_size))
+    elif not stat.S_ISDIR(status.st_mode):
+        listing.rejected.append(_rejected(parts, "not_a_file", "It must be a file or folder; it is a pipe or device."))
+    elif _identity(status) in entered:
+        listing.rejected.append(_rejected(parts, "folder_seen", "The link leads to a folder that was already read."))
+    else:
+        entered.add(_identity(status))
+        listing.folders.append(parts)
+        return True
+    return False
+
+
+def as_text(name: str) -> str:
+    """A file name as text that any format can hold: bytes that are no UTF-8 become `\\\\xff`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether operating systems make and hide such an entry of their own accord."""
+    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+def _rejected(parts: tuple[str, ...], reason: str, message: str) -> Record:
+    return Record("/".join(parts), reason=reason, message=message)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,0 +1,71 @@
+"""Where the data come from: the DVC hash and the git revision, read from the files beside them."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from components.contract.artifacts.dataset import Source
+from components.contract.foreign.documents import read_yaml
+from components.contract.foreign.repository import git_revision
+from components.contract.system.address import Address
+from components.preprocess.sources.remote import is_remote, origin_of
+
+log = logging.getLogger(__name__)
+
+ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
+"""Holds the source as JSON where there are neither git nor DVC's files to be seen: in a container."""
+
+
+def find_origin(data: str) -> Source:
+    """The source of the data, with what DVC and git know of it."""
+    known = os.environ.get(ORIGIN_VARIABLE)
+    if known:
+        return Source.model_validate_json(known)
+    if is_remote(data):
+        return origin_of(data)
+    path = Path(data).resolve()
+    return Source(uri=Address(data), dvc=dvc_hash(path), git_revision=git_revision(path))
+
+
+def dvc_hash(path: Path) -> str | None:
+    """The hash under which DVC tracks the path or a folder that holds it; None where it does not.
+
+    Both ways of DVC are read: `<name>.dvc` beside the data, and a stage's output in a `dvc.lock`.
+    """
+    for tracked in (path, *path.parents):
+        pointer = tracked.parent / f"{tracked.name}.dvc"
+        for output in _outputs(_read_yaml(pointer)) if pointer.is_file() else []:
+            if output.get("path") == tracked.name:
+                return _hash_of(output)
+        for folder in tracked.parents:
+            lock = folder / "dvc.lock"
+            stages = _read_yaml(lock).get("stages") if lock.is_file() else None
+            for output in (output for stage in (stages.values() if isinstance(stages, dict) else ())
+                           for output in _outputs(stage)):  # fmt: skip
+                if folder / str(output.get("path")) == tracked:
+                    return _hash_of(output)
+        if (tracked / ".dvc").is_dir() or (tracked / ".git").exists():
+            break
+    return None
+
+
+def _outputs(stage: object) -> list[dict[str, Any]]:
+    """The outputs that a stage, or a whole .dvc file, lists; a file of somebody else's may hold anything there."""
+    outputs = stage.get("outs") if isinstance(stage, dict) else None
+    return [output for output in outputs if isinstance(output, dict)] if isinstance(outputs, list) else []
+
+
+def _hash_of(output: dict[str, Any]) -> str | None:
+    value = output.get("md5") or output.get("etag") or output.get("checksum")
+    return str(value) if value else None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """A file of DVC's; one that cannot be read says nothing."""
+    try:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:  # what is no UTF-8 or no YAML is a ValueError
+        log.warning("%s is left out of the account of where the data come from: %s.", path, error)
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,143 @@
+"""The inference graph that is evaluated and served: written from Keras, loaded again, and compared with it."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.contract.artifacts.bundle import ExportFacts
+from components.contract.errors import ArtifactError, ModelError
+from components.contract.inference.graph import InferenceGraph, Outputs, export_sha256, openvino, softmax
+from components.train.network.architecture import Network
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+TOLERANCE: Final = 1e-4
+"""How far a probability of the exported graph may be from Keras'."""
+FEATURE_TOLERANCE: Final = 1e-3
+"""How far a feature may be from Keras', as a part of the largest of them."""
+NUM_COMPARED_PHOTOS: Final = 64
+PHOTOS_AT_ONCE: Final = 16
+
+
+def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> ExportFacts:
+    """Writes model.xml and model.bin, in float32, and checks that they give what Keras gives.
+
+    Args:
+        network: trained.
+        export_dir: is made.
+        photos: uint8 (n, height, width, 3), RGB, to compare on; noise and a black photo are added.
+
+    Raises:
+        ModelError: the exported graph disagrees with Keras.
+        ArtifactError: it cannot be written.
+    """
+    tensors = {"logits": network.model.output, "embedding": network.embedding, "feature_map": network.feature_map}
+    served = keras.Model(network.model.input, {name: tensor for name, tensor in tensors.items() if tensor is not None})
+    traced = trace(served)
+    converted = to_openvino(traced)
+    for output in converted.outputs:  # the converter gives them further names of its own
+        output.get_tensor().set_names(output.get_names() & tensors.keys())
+    export_dir.mkdir(parents=True)
+    save_graph(converted, export_dir)
+    graph = InferenceGraph(export_dir)
+    compared = with_odd_photos(photos)
+    batches = np.array_split(compared, -(-len(compared) // PHOTOS_AT_ONCE))
+    try:
+        difference = max(largest_difference(_keras_outputs(traced, batch), graph.run(batch)) for batch in batches)
+    except RuntimeError as error:
+        raise _disagreement(f"it fails: {str(error).strip().splitlines()[-1]}") from None
+    return ExportFacts(
+        outputs=("logits", "embedding") if network.feature_map is None else ("logits", "embedding", "feature_map"),
+        max_probability_difference=difference,
+        num_compared=len(compared),
+        sha256=export_sha256(export_dir),
+    )
+
+
+def save_graph(graph: "ov.Model", export_dir: Path) -> None:
+    """Writes a graph in float32, as it is.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    try:
+        openvino().save_model(graph, export_dir / "model.xml", compress_to_fp16=False)
+    except RuntimeError as error:  # of a stream in C++, which does not say why
+        raise ArtifactError(f"The exported graph must be written to {export_dir}; it cannot: {error}. Make room there, "
+                            "and run the step again.") from None  # fmt: skip
+
+
+def check_exportable(network: Network) -> None:
+    """Exports the network as it is, so that one that cannot be served is refused before it is trained.
+
+    Raises:
+        ModelError: the exported graph disagrees with Keras.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as folder:
+        export_network(network, Path(folder) / "export", np.empty((0, *network.model.input.shape[1:]), np.uint8))
+
+
+def trace(model: keras.Model) -> Callable[[np.ndarray], Any]:
+    """The network in inference mode as a graph of TensorFlow's, for any number of photos."""
+    pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
+    function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
+    concrete: Callable[[np.ndarray], Any] = function.get_concrete_function()
+    return concrete
+
+
+def to_openvino(traced: Callable[[np.ndarray], Any]) -> "ov.Model":
+    """The same graph as one of OpenVINO's; named outputs have their names, among others.
+
+    Raises:
+        ModelError: it cannot be converted.
+    """
+    try:
+        return openvino().convert_model(traced)
+    except Exception as error:  # the converter's own errors have no root but this
+        raise _disagreement(f"it cannot be converted: {str(error).strip().splitlines()[-1]}") from None
+
+
+def largest_difference(expected: Outputs, found: Outputs) -> float:
+    """The largest difference between probabilities.
+
+    Raises:
+        ModelError: it is above TOLERANCE, a photo is classified otherwise, or an output has another shape or values.
+    """
+    for name in ("logits", "embedding", "feature_map"):
+        wanted, given = getattr(expected, name), getattr(found, name)
+        if wanted is not None and (given is None or wanted.shape != given.shape):
+            raise _disagreement(f"{name} has the shape {np.shape(given)} instead of {wanted.shape}")
+    wanted, given = softmax(expected.logits), softmax(found.logits)
+    difference = float(np.abs(wanted - given).max())
+    lost = float((wanted.max(axis=1) - wanted[np.arange(len(wanted)), given.argmax(axis=1)]).max())
+    if not (difference <= TOLERANCE and lost <= TOLERANCE):  # NaN is neither
+        raise _disagreement(f"a probability differs by {difference:.2e}, more than {TOLERANCE:g}")
+    for name in ("embedding", "feature_map"):
+        wanted, given = getattr(expected, name), getattr(found, name)
+        if wanted is not None and not np.abs(wanted - given).max() <= FEATURE_TOLERANCE * np.abs(wanted).max():
+            raise _disagreement(f"{name} has other values")
+    return difference
+
+
+def _disagreement(what: str) -> ModelError:
+    return ModelError(f"The exported graph, which is what is served, must give what Keras gives; {what}. No bundle is "
+                      "written. OpenVINO cannot take a layer of this network, or a sequence of layers (padding twice "
+                      "is one): write it in another way.")  # fmt: skip
+
+
+def _keras_outputs(traced: Callable[[np.ndarray], Any], pixels: np.ndarray) -> Outputs:
+    values = {name: np.asarray(value) for name, value in traced(tf.constant(pixels)).items()}
+    return Outputs(values["logits"], values["embedding"], values.get("feature_map"))
+
+
+def with_odd_photos(photos: np.ndarray) -> np.ndarray:
+    """The first 64 photos, three of noise and a black one: uint8 (n, height, width, 3)."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (3, *photos.shape[1:]), dtype=np.uint8)
+    return np.concatenate([photos[:NUM_COMPARED_PHOTOS], noise, np.zeros((1, *photos.shape[1:]), np.uint8)])

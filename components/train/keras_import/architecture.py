@@ -1,0 +1,89 @@
+"""The network of a file that holds weights only: it must be named, and is one of keras.applications'."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import UploadError
+from components.contract.layers.backbones import BACKBONES
+from components.train.keras_import.confined.confinement import Confinement, enter, handle, run_confined
+from components.train.keras_import.confined.reader import Contents
+from components.train.keras_import.limits import Limits
+
+MODULE: Final = "components.train.keras_import.architecture"
+NAMES: Final = tuple(BACKBONES)
+_LAST: Final = "predictions"
+"""What keras.applications calls the layer that gives the classes."""
+
+
+def complete(
+    contents: Contents, name: str | None, image_size: tuple[int, int] | None, folder: Path, limits: Limits
+) -> Contents:
+    """Adds the description of the named architecture, with the head that the weights have.
+
+    Raises:
+        UploadError: none is named, or one that is not known.
+    """
+    if name is None:
+        raise UploadError("A file of weights only must be given with the architecture that they belong to; none is "
+                          f"named. Name one of {', '.join(NAMES)}, or save the whole model: "
+                          "model.save('model.keras').")  # fmt: skip
+    if name not in NAMES:
+        raise UploadError(f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}.")
+    confinement = Confinement(
+        folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, limits.max_config_bytes, limits.timeout_seconds
+    )
+    run_confined(MODULE, [name, json.dumps(image_size), json.dumps(_num_classes(contents))], confinement)
+    config = (folder / "architecture.json").read_text(encoding="utf-8")
+    return contents.model_copy(update={"config": config, "by_order": True,
+                                       "form": f"{contents.form} of weights only, for {name}"})  # fmt: skip
+
+
+def _num_classes(contents: Contents) -> int | None:
+    """How many classes the stored head has; None where there is no head.
+
+    In Keras 2's layout it is found by its name, in Keras 3's, which keeps none, by its class.
+    """
+    is_named = contents.layers is not None
+    heads = [
+        array.shape[1]
+        for array in contents.arrays
+        if len(array.shape) == 2 and (_LAST in array.path.split("/") if is_named else "layers/dense" in array.path)
+    ]
+    return heads[-1] if heads else None
+
+
+def main(argv: list[str]) -> int:
+    """Describes an architecture: its name, the size of its photos and the number of its classes, the latter as JSON."""
+    name, image_size, num_classes = enter(argv)
+    assert name in NAMES
+    folder = Path(argv[0])
+    import keras  # noqa: F401  before the upload is handled, so that a broken TensorFlow is not blamed on it
+
+    return handle(folder, lambda: describe(name, json.loads(image_size), json.loads(num_classes), folder))
+
+
+def describe(name: str, image_size: list[int] | None, num_classes: int | None, folder: Path) -> None:
+    """Writes the description as architecture.json.
+
+    Raises:
+        UploadError: Keras cannot build it for such photos, or for the number of classes that the file holds.
+    """
+    import keras
+
+    try:
+        model = getattr(keras.applications, name)(
+            weights=None, include_top=num_classes is not None,
+            **({} if image_size is None else {"input_shape": (*image_size, 3)}),
+            **({} if num_classes is None else {"classes": num_classes}),
+        )  # fmt: skip
+    except Exception as error:  # Keras and TensorFlow raise errors of any kind
+        raise UploadError(f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "
+                          f"{' '.join(str(error).split())[:300]}. Name another image size.") from None  # fmt: skip
+    description = json.dumps(keras.saving.serialize_keras_object(model))
+    (folder / "architecture.json").write_text(description, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,232 @@
+"""Builds a checked network by Keras' constructors, gives it its numbers, tries it, and saves our own copy.
+
+As a program it runs confined: even a network of known layers may take TensorFlow to its limits. Keras is handed names,
+numbers and plain strings that have been checked, never a piece of the upload.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from components.contract.errors import UploadError
+from components.train.keras_import.confined import confinement
+from components.train.keras_import.graph import Graph, Layer, order
+from components.train.keras_import.layers.arguments import Constraint, Regularizer
+from components.train.keras_import.layers.catalogue import KINDS
+from components.train.keras_import.matching import Matches
+
+if TYPE_CHECKING:
+    import keras
+
+    from components.train.keras_import.plan import Plan
+
+MODULE: Final = "components.train.keras_import.builder"
+SUM_TOLERANCE: Final = 1e-3
+TRIAL_SEED: Final = 7
+
+
+def main(argv: list[str]) -> int:
+    """Builds the network of `description.json` and `limits.json` in the folder, and saves it as model.keras."""
+    confinement.enter(argv)
+    folder = Path(argv[0])
+    import keras  # noqa: F401  before the upload is handled, so that a broken TensorFlow is not blamed on it
+
+    from components.train.keras_import.plan import read_plan
+
+    plan = read_plan(folder)
+    return confinement.handle(folder, lambda: make_copy(plan, folder))
+
+
+def make_copy(plan: "Plan", folder: Path) -> None:
+    """Builds the network, tries it, and saves it as model.keras.
+
+    Raises:
+        UploadError: it cannot be built, or gives no answer that is of use.
+    """
+    try:
+        model = assembled(plan, folder / "weights.bin")
+        try_out(model, plan)
+        model.save(folder / "model.keras")
+    except UploadError:
+        raise
+    except MemoryError:
+        raise UploadError(_TOO_LARGE) from None
+    except Exception as error:  # Keras and TensorFlow raise errors of any kind
+        raise UploadError("An uploaded model must build and answer; Keras says: "
+                          f"{' '.join(str(error).split())[:400]}. Save it again with Keras.") from None  # fmt: skip
+
+
+_TOO_LARGE: Final = (
+    "An uploaded model must fit into memory with one photo; this one does not. Use a smaller one, or smaller photos."
+)
+
+
+def assembled(plan: "Plan", weights_path: Path) -> "keras.Model":
+    """The network with its stored weights.
+
+    Args:
+        plan: which network, and which numbers.
+        weights_path: the numbers, as `reader` wrote them.
+    """
+    model = build(plan.graph)
+    if plan.matches:
+        layers = {path: _layer_at(model, path) for path in plan.matches}
+        assign(layers, plan.matches, np.memmap(weights_path, "<f4", "r"))
+    return model
+
+
+def _layer_at(model: "keras.Model", path: tuple[str, ...]) -> Any:
+    layer: Any = model
+    for name in path:
+        layer = layer.get_layer(name)
+    return layer
+
+
+def build(graph: Graph) -> "keras.Model":
+    """The network with random weights."""
+    import keras
+
+    start = keras.Input(_open_shape(graph), dtype=graph.input_dtype, name=graph.input)
+    return _connect(graph, start, graph.name.replace("/", "_"))
+
+
+def _open_shape(graph: Graph) -> tuple[int | None, ...]:
+    assert graph.input_shape is not None, "sizes.measure refuses a network without an input shape"
+    return graph.input_shape
+
+
+def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Model":
+    import keras
+
+    tensors = {(graph.input, 0): start}
+    built: dict[str, Any] = {}
+    for layer, number in order(graph.layers, graph.name):
+        inputs = [tensors[reference] for reference in layer.calls[number].inputs]
+        if layer.name not in built:
+            made = construct(layer) if layer.model is None else _submodel(layer.name, layer.model, inputs[0])
+            built[layer.name] = made
+        training = layer.calls[number].training
+        mode = {} if training is None or not has_modes(layer) else {"training": training}
+        merges = layer.model is None and KINDS[layer.kind].merges
+        tensors[layer.name, number] = built[layer.name](inputs if merges else inputs[0], **mode)
+    model = keras.Model(start, tensors[graph.output], name=name)
+    for layer in graph.layers:
+        if layer.name in built and layer.model is None and not layer.trainable:
+            built[layer.name].trainable = False
+    if not graph.trainable:
+        model.trainable = False
+    return model
+
+
+def has_modes(layer: Layer) -> bool:
+    """Whether it can be called with a fixed mode."""
+    return layer.model is not None or layer.kind in _WITH_MODES
+
+
+_WITH_MODES: Final = {
+    "AlphaDropout", "BatchNormalization", "Dropout", "GaussianDropout", "GaussianNoise", "RandomBrightness",
+    "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "SpatialDropout2D",
+    "StochasticDepth",
+}  # fmt: skip
+"""Layers that do one thing in training and another after it."""
+
+
+def _submodel(name: str, graph: Graph, tensor: "keras.KerasTensor") -> Any:
+    import keras
+
+    shape = graph.input_shape or tuple(tensor.shape[1:])
+    dtype = graph.input_dtype if graph.input_shape else tensor.dtype
+    return _connect(graph, keras.Input(shape, dtype=dtype, name=graph.input), name)
+
+
+def construct(layer: Layer) -> Any:
+    """Keras' layer of that kind, with random weights."""
+    arguments = {key: _value(value) for key, value in layer.arguments.items()}
+    if "padding" in arguments and isinstance(arguments["padding"], str):
+        arguments["padding"] = arguments["padding"].lower()
+    if isinstance(arguments.get("axis"), tuple) and len(arguments["axis"]) == 1:
+        (arguments["axis"],) = arguments["axis"]  # Keras 2 writes a list of one
+    if layer.kind == "Dropout" and arguments.get("noise_shape") is not None:
+        arguments["noise_shape"] = tuple(arguments["noise_shape"])
+    return _constructor(layer.kind)(name=layer.name, dtype=layer.policy, **arguments)
+
+
+def _value(value: Any) -> Any:
+    import keras
+
+    if isinstance(value, Regularizer):
+        return keras.regularizers.L1L2(value.l1, value.l2)
+    if isinstance(value, Constraint):
+        constructors = {
+            "MaxNorm": keras.constraints.MaxNorm, "MinMaxNorm": keras.constraints.MinMaxNorm,
+            "NonNeg": keras.constraints.NonNeg, "UnitNorm": keras.constraints.UnitNorm,
+        }  # fmt: skip
+        return constructors[value.name](**dict(value.arguments))
+    return value
+
+
+def _constructor(kind: str) -> Callable[..., Any]:
+    """Keras' class of that name; the names are those of our own list."""
+    import keras
+
+    assert kind in KINDS
+    if kind in ("LayerScale", "StochasticDepth"):
+        from keras.src.applications import convnext
+
+        constructor: Callable[..., Any] = getattr(convnext, kind)
+    else:
+        constructor = getattr(keras.layers, kind)
+    return constructor
+
+
+def assign(layers: Mapping[tuple[str, ...], Any], matches: Matches, values: np.ndarray) -> None:
+    """Gives every weight its stored numbers.
+
+    Args:
+        layers: Keras' layers by their paths.
+        matches: which array belongs to which layer.
+        values: float32 (n,), all arrays one after another.
+    """
+    for path, arrays in matches.items():
+        layer = layers[path]
+        variables = layer.weights
+        if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
+            raise UploadError(f"The weights in an upload must fit its network; Keras gives {'.'.join(path)} weights of "
+                              f"the shapes {[tuple(v.shape) for v in variables]}, and the file holds "
+                              f"{[array.shape for array in arrays]}. Save the model again with Keras.")  # fmt: skip
+        for variable, array in zip(variables, arrays, strict=True):
+            size = int(np.prod(array.shape, dtype=np.int64))
+            variable.assign(values[array.offset : array.offset + size].reshape(array.shape))
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+def try_out(model: "keras.Model", plan: "Plan") -> None:
+    """Asks the network about black photos and noise.
+
+    Raises:
+        UploadError: an answer has another shape than foretold, is not finite, or is a softmax that does not sum to 1.
+    """
+    shape = plan.sizes.input_shape
+    rng = np.random.default_rng(TRIAL_SEED)
+    for what, photos in (
+        ("black photos", np.zeros((2, *shape), np.float32)),
+        ("noise from 0 to 255", rng.integers(0, 256, (2, *shape)).astype(np.float32)),
+    ):
+        answers = np.asarray(model(photos.astype(plan.graph.input_dtype), training=False), np.float32)
+        if answers.shape != (2, *plan.sizes.output_shape):
+            raise UploadError(f"An uploaded model must answer with {plan.sizes.output_shape} values; for {what} it "
+                              f"gave {answers.shape[1:]}. Save it again with Keras.")  # fmt: skip
+        if not np.isfinite(answers).all():
+            raise UploadError(f"An uploaded model must answer with finite numbers; for {what} it gave NaN or infinity, "
+                              "as after a training that failed. Train it anew.")  # fmt: skip
+        if plan.output == "softmax" and np.abs(answers.sum(axis=-1) - 1).max() > SUM_TOLERANCE:
+            raise UploadError(f"The probabilities of an uploaded model must sum to 1; for {what} they sum to "
+                              f"{answers.sum(axis=-1).max():.4f}. Save it again with Keras.")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

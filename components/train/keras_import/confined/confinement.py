@@ -1,0 +1,312 @@
+"""Takes from a process what reading a model does not need: memory, time, disk, network, other programs.
+
+A confined process is one of our own programs. It locks itself up before it touches a byte of the upload, and handles
+the upload within `handle`: from there on whatever fails is the fault of the upload, and a refusal with a reason. What
+fails before is a bug.
+
+- resource limits: address space, processor time, size of a file, open files, no core dump;
+- Landlock: files can be written, made and removed in one folder only, and signals reach no other process;
+- seccomp: no sockets, no new processes or programs, no tracing, no change of owners and permissions.
+
+The last two are Linux'. Where the kernel has them not, the first still holds, and `lock_down` says what is missing.
+"""
+
+import ctypes
+import errno
+import logging
+import os
+import platform
+import resource
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import UploadError
+from components.contract.system import launcher
+
+log = logging.getLogger(__name__)
+
+REFUSED: Final = 3
+"""The exit code of a confined program that refuses the upload; the reason is the last line of its output."""
+
+ROOT: Final = Path(__file__).parents[4]
+
+_STARTED: Final = "handling-started"
+"""The file that a confined program makes right before it handles the upload."""
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What a confined process may use.
+
+    Attributes:
+        folder: the only one that it may write to.
+        memory_bytes: address space.
+        cpu_seconds: processor time.
+        max_file_bytes: of each file that it writes.
+        timeout_seconds: wall time; kept by the parent.
+    """
+
+    folder: Path
+    memory_bytes: int
+    cpu_seconds: int
+    max_file_bytes: int
+    timeout_seconds: int
+
+
+def run_confined(module: str, arguments: list[str], confinement: Confinement) -> None:
+    """Runs one of our programs on an upload; it calls `enter` with the same confinement first, then `handle`.
+
+    Raises:
+        UploadError: the program refused the upload, or failed in any way while it handled it.
+        RuntimeError: the program failed before it touched the upload: a bug.
+    """
+    command = launcher.python(module, *_as_arguments(confinement), *arguments, user_site=False)
+    output_path, started_path = confinement.folder / "output.log", confinement.folder / _STARTED
+    started_path.unlink(missing_ok=True)
+    with output_path.open("wb") as output:
+        child = launcher.start(
+            command, stdout=output, stderr=output, env=_environment(confinement.folder), cwd=confinement.folder
+        )
+        try:
+            code = child.wait(confinement.timeout_seconds)
+        except subprocess.TimeoutExpired:
+            raise UploadError(_exceeded(f"{confinement.timeout_seconds} s")) from None
+        finally:
+            child.kill()
+            child.wait()
+    if code:
+        raise _explain(code, output_path, confinement, started=started_path.exists())
+
+
+def enter(argv: list[str]) -> list[str]:
+    """Locks this process up as its parent said; the first thing that a confined program does.
+
+    Args:
+        argv: the program's arguments.
+
+    Returns:
+        Those that are the program's own.
+    """
+    folder, *numbers = argv[:5]
+    memory_bytes, cpu_seconds, max_file_bytes, timeout_seconds = map(int, numbers)
+    confinement = Confinement(Path(folder), memory_bytes, cpu_seconds, max_file_bytes, timeout_seconds)
+    for missing in lock_down(confinement):
+        log.warning("This system cannot keep an upload from %s.", missing)
+    return argv[5:]
+
+
+def handle(folder: Path, work: Callable[[], None]) -> int:
+    """Handles the upload: whatever the work raises is a refusal.
+
+    Imports come before, so that a broken library is no fault of the upload.
+
+    Args:
+        folder: the folder of the confinement.
+        work: all that touches the upload.
+
+    Returns:
+        The exit code of the program.
+    """
+    (folder / _STARTED).touch()
+    try:
+        work()
+    except UploadError as error:
+        return refuse(str(error))
+    except MemoryError:
+        return refuse("An uploaded model must be readable within the memory that reading takes; this one asks for "
+                      "more. It is damaged, or an attack. Save it again with Keras.")  # fmt: skip
+    except Exception as error:  # an upload can make a library raise anything
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            return refuse(_exceeded("the size that a file may have"))
+        return refuse(_unreadable(f"reading it fails with {type(error).__name__}: {str(error)[:300]}"))
+    return 0
+
+
+def refuse(reason: str) -> int:
+    """Says on one printable line why the upload is refused; gives the exit code that says so."""
+    print(_printable(" ".join(reason.split())), flush=True)
+    return REFUSED
+
+
+def _printable(text: str) -> str:
+    """The text with escapes for control characters and lone surrogates."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def _as_arguments(confinement: Confinement) -> list[str]:
+    return [
+        str(confinement.folder), str(confinement.memory_bytes), str(confinement.cpu_seconds),
+        str(confinement.max_file_bytes), str(confinement.timeout_seconds),
+    ]  # fmt: skip
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of the caller's: no token, no proxy, no plug-in path."""
+    return {
+        "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder), "TMPDIR": str(folder),
+        "LANG": "C.UTF-8", "HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE",
+        "OPENBLAS_NUM_THREADS": "1", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(folder),
+        "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_ENABLE_ONEDNN_OPTS": "0",  # its ReLU turns NaN into 0: an upload would be refused on some processors only
+    }  # fmt: skip
+
+
+def _explain(code: int, output_path: Path, confinement: Confinement, *, started: bool) -> Exception:
+    with output_path.open("rb") as file:
+        file.seek(max(0, output_path.stat().st_size - 8192))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    if code == REFUSED and lines:
+        return UploadError(_printable(lines[-1]))
+    if -code in (signal.SIGXCPU, signal.SIGKILL):
+        return UploadError(_exceeded(f"{confinement.cpu_seconds} s of processor time, or the memory of this machine"))
+    if -code == signal.SIGXFSZ:
+        return UploadError(_exceeded(f"{confinement.max_file_bytes / 2**30:.1f} GiB on disk"))
+    if not started:
+        return RuntimeError(f"A confined program ended with {code}:\n" + "\n".join(lines[-40:]))
+    how = f"crash ({signal.strsignal(-code)})" if code < 0 else f"end with exit code {code}"
+    return UploadError(_unreadable(f"this one made the process that read it {how}"))
+
+
+def _unreadable(what: str) -> str:
+    return (f"An uploaded model must be readable; {what}. It is damaged, or an attack; nothing of it was kept. "
+            "Save it again with Keras.")  # fmt: skip
+
+
+def _exceeded(what: str) -> str:
+    return (f"An uploaded model must be checked within limits; this one needed more than {what}. "
+            "Save a smaller one, or without its optimizer.")  # fmt: skip
+
+
+def lock_down(confinement: Confinement) -> list[str]:
+    """Confines this process, for good.
+
+    Returns:
+        What this system cannot keep it from.
+    """
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, 512)
+    _limit(resource.RLIMIT_FSIZE, confinement.max_file_bytes)
+    _limit(resource.RLIMIT_CPU, confinement.cpu_seconds)
+    missing = []
+    if sys.platform != "linux":
+        return ["using more memory than it may", "writing outside its folder", "using the network"]
+    _limit(resource.RLIMIT_AS, confinement.memory_bytes)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if not _fence_writes(libc, confinement.folder):
+        missing.append("writing outside its folder")
+    if not _filter_calls(libc):
+        missing.append("using the network")
+    return missing
+
+
+def _limit(kind: int, value: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    # Past the soft limit of processor time comes a signal that could be caught, past the hard one the end.
+    resource.setrlimit(kind, (value, value))
+
+
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
+
+# --- Landlock: https://docs.kernel.org/userspace-api/landlock.html ----------------------------------------------------
+
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_LANDLOCK_VERSION: Final = 1
+_PATH_BENEATH: Final = 1
+_WRITE_FILE: Final = 1 << 1
+_ALL_WRITING: Final = _WRITE_FILE | sum(1 << bit for bit in range(4, 13))
+_REFER, _TRUNCATE = 1 << 13, 1 << 14
+_TCP: Final = 0b11
+_SCOPED: Final = 0b11  # abstract sockets and signals
+
+
+def _fence_writes(libc: ctypes.CDLL, folder: Path) -> bool:
+    """Whether writing is now confined to `folder`."""
+    version = libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
+    if version < 1:
+        return False
+    rights = _ALL_WRITING | (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
+    attributes = struct.pack("QQQ", rights, _TCP, _SCOPED)[: 8 if version < 4 else 16 if version < 6 else 24]
+    ruleset = libc.syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0)
+    if ruleset < 0:
+        return False
+    for path, allowed in ((folder, rights), (Path(os.devnull), _WRITE_FILE)):
+        descriptor = os.open(path, os.O_PATH)
+        libc.syscall(_LANDLOCK_ADD, ruleset, _PATH_BENEATH, struct.pack("=Qi", allowed, descriptor), 0)
+        os.close(descriptor)
+    done: int = libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
+    os.close(ruleset)
+    return done == 0
+
+
+# --- seccomp: https://docs.kernel.org/userspace-api/seccomp_filter.html -----------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """The kernel's numbers on one processor family."""
+
+    audit: int
+    clone: int
+    clone3: int
+    forbidden: tuple[int, ...]
+
+
+_MACHINES: Final = {
+    "x86_64": _Machine(0xC000003E, 56, 435, (
+        41, 42, 43, 44, 46, 49, 50, 53,  # socket connect accept sendto sendmsg bind listen socketpair
+        57, 58, 59, 322,  # fork vfork execve execveat
+        62, 200, 424, 101, 310, 311,  # kill tkill pidfd_send_signal ptrace process_vm_readv process_vm_writev
+        90, 91, 268, 452, 92, 93, 94, 260,  # chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
+        188, 189, 190, 197, 198, 199,  # setxattr removexattr and their kin
+        425, 426, 427, 321, 323, 298, 319,  # io_uring bpf userfaultfd perf_event_open memfd_create
+        165, 166, 155, 161, 272, 308, 304,  # mount umount2 pivot_root chroot unshare setns open_by_handle_at
+        248, 249, 250, 175, 313, 246, 320,  # add_key request_key keyctl init_module finit_module kexec
+    )),
+    "aarch64": _Machine(0xC00000B7, 220, 435, (
+        198, 203, 202, 206, 211, 200, 201, 199,
+        221, 281,
+        129, 130, 424, 117, 270, 271,
+        52, 53, 452, 54, 55,
+        5, 6, 7, 14, 15, 16,
+        425, 426, 427, 280, 282, 241, 279,
+        40, 39, 41, 51, 97, 268, 265,
+        217, 218, 219, 105, 273, 104, 294,
+    )),
+}  # fmt: skip
+_CLONE_THREAD: Final = 0x10000
+_X32: Final = 0x40000000
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER_AT, _AUDIT_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+
+
+def _filter_calls(libc: ctypes.CDLL) -> bool:
+    """Whether sockets, processes and the like are now denied: the calls fail with EPERM."""
+    machine = _MACHINES.get(platform.machine())
+    if machine is None or sys.byteorder != "little":
+        return False
+    deny, absent = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
+    program = [
+        (_LOAD, 0, 0, _AUDIT_AT), (_EQUAL, 1, 0, machine.audit), (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER_AT), (_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, deny),
+        # glibc falls back from clone3, whose flags lie in memory that a filter cannot see, to clone.
+        (_EQUAL, 0, 1, machine.clone3), (_RETURN, 0, 0, absent),
+    ]  # fmt: skip
+    for number in machine.forbidden:
+        program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, deny)]
+    program += [
+        (_EQUAL, 0, 3, machine.clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_ANY_BIT, 1, 0, _CLONE_THREAD),
+        (_RETURN, 0, 0, deny), (_RETURN, 0, 0, _ALLOW),
+    ]  # fmt: skip
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
+    header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
+    return bool(libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0) == 0)

@@ -1,0 +1,213 @@
+"""Unpacks an upload and turns its HDF5 weights into plain numbers; only ever within the confinement of `inspection`.
+
+Everything that C libraries parse is parsed here, where it can do no harm. What it writes is float32 alone:
+
+weights.bin       the arrays one after another, float32, little-endian
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.contract.errors import UploadError
+from components.contract.foreign.archive import members
+
+ZIP_MAGIC, HDF5_MAGIC = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+
+MAX_MEMBERS: Final = 64
+MAX_SMALL_BYTES: Final = 2**16
+KERAS_MEMBERS: Final = {"metadata.json", "config.json", "model.weights.h5"}
+HDF5_SUFFIXES: Final = (".h5", ".hdf5")
+
+
+class StoredArray(BaseModel):
+    """An array of the upload.
+
+    Attributes:
+        path: in the HDF5 file, without the first slash.
+        shape: as stored.
+        offset: of its first value in weights.bin, in values.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    path: str = Field(max_length=4000)
+    shape: tuple[int, ...] = Field(max_length=8, strict=False)
+    offset: int = Field(ge=0)
+
+
+class StoredLayer(BaseModel):
+    """A group of weights in the layout of Keras 2."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(max_length=1000)
+    weight_names: tuple[str, ...] = Field(strict=False)
+
+
+class Contents(BaseModel):
+    """What an upload holds.
+
+    Attributes:
+        form: how it is packed, for people.
+        config: the description of the network, JSON; None in a file of weights only.
+        training_config: how it was compiled, JSON; read only to look for code.
+        keras_version: that wrote it, as far as it says.
+        layers: the groups of weights in the order of the layout of Keras 2; None in the layout of Keras 3.
+        arrays: all weights.
+        by_order: layers that the file names otherwise than the network may be matched one after another.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    form: str
+    config: str | None
+    training_config: str | None
+    keras_version: str
+    layers: tuple[StoredLayer, ...] | None = Field(strict=False)
+    arrays: tuple[StoredArray, ...] = Field(strict=False)
+    by_order: bool = False
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Takes an upload apart.
+
+    Attributes:
+        folder: gets what is unpacked, and weights.bin.
+        max_bytes: of all that is unpacked, and of the weights.
+        max_config_bytes: of a description.
+    """
+
+    folder: Path
+    max_bytes: int
+    max_config_bytes: int
+
+    def read(self, upload: Path) -> Contents:
+        """What the upload holds.
+
+        Raises:
+            UploadError, ArchiveError: it is refused.
+        """
+        if _magic(upload).startswith(HDF5_MAGIC):
+            return self._hdf5(upload, "an HDF5 file")
+        names = self._unpack(upload, self.folder / "unpacked")
+        return self._keras(names, ".keras") if "config.json" in names else self._packed(names)
+
+    def _unpack(self, upload: Path, folder: Path) -> dict[str, Path]:
+        """Unpacks plain files by number, never by the names that the upload gives them."""
+        _check_directory(upload)
+        folder.mkdir()
+        unpacked: dict[str, Path] = {}
+        left = self.max_bytes
+        for number, member in enumerate(members(upload)):
+            if member.chunks is None:
+                continue
+            path = folder / str(number)
+            left_here = self.max_config_bytes if member.name.endswith(".json") else left
+            with path.open("xb") as file:
+                for chunk in member.chunks():
+                    left, left_here = left - len(chunk), left_here - len(chunk)
+                    if min(left, left_here) < 0:
+                        raise UploadError(f"An uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
+                                          f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is "
+                                          "more. Save the model again with Keras.")  # fmt: skip
+                    file.write(chunk)
+            unpacked[member.name] = path
+        return unpacked
+
+    def _keras(self, names: dict[str, Path], form: str) -> Contents:
+        if extra := sorted(set(names) - KERAS_MEMBERS):
+            raise UploadError(f"A .keras file must hold {', '.join(sorted(KERAS_MEMBERS))} only; this one holds "
+                              f"{extra[0][:80]!r} as well. Files beside the network, such as vocabularies, are not "
+                              "taken.")  # fmt: skip
+        if missing := sorted(KERAS_MEMBERS - set(names) - {"metadata.json"}):
+            raise UploadError(
+                f"A .keras file must hold {missing[0]}; this one does not. Save the model again with Keras."
+            )
+        weights = names["model.weights.h5"]
+        if not _magic(weights).startswith(HDF5_MAGIC):
+            raise UploadError("model.weights.h5 in a .keras file must be HDF5; it is not. Save the model again.")
+        contents = self._hdf5(weights, form)
+        version = "3"
+        if "metadata.json" in names:
+            try:
+                version = str(json.loads(_text(names["metadata.json"]))["keras_version"])[:40]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise UploadError("metadata.json in a .keras file must name the version of Keras; it does not. "
+                                  "Save the model again.") from None  # fmt: skip
+        config = _text(names["config.json"])
+        return contents.model_copy(update={"config": config, "keras_version": version, "training_config": None})
+
+    def _packed(self, names: dict[str, Path]) -> Contents:
+        """A zip that holds one model; what systems add beside it is ignored."""
+        models = {
+            name: path
+            for name, path in names.items()
+            if not name.startswith("__MACOSX/") and not name.rsplit("/", 1)[-1].startswith(".")
+        }
+        readable = {".keras": "a .keras file in a zip", **dict.fromkeys(HDF5_SUFFIXES, "an HDF5 file in a zip")}
+        wanted = [name for name in models if name.lower().endswith(tuple(readable))]
+        if len(wanted) != 1:
+            found = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
+            raise UploadError(f"A zip must hold one model, a .keras or .h5 file; this one holds {found}. "
+                              "Pack the model file alone.")  # fmt: skip
+        path = models[wanted[0]]
+        magic = _magic(path)
+        if magic.startswith(HDF5_MAGIC):
+            return self._hdf5(path, readable[".h5"])
+        if not wanted[0].lower().endswith(".keras"):
+            raise UploadError(f"{wanted[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
+        return self._keras(self._unpack(path, self.folder / "unpacked-inner"), readable[".keras"])
+
+    def _hdf5(self, path: Path, form: str) -> Contents:
+        from components.train.keras_import.confined.hdf5 import Hdf5Model  # h5py, only within the confinement
+
+        with Hdf5Model(path, self.max_bytes) as model, (self.folder / "weights.bin").open("xb") as weights:
+            arrays = tuple(
+                StoredArray(path=name, shape=shape, offset=offset)
+                for name, shape, offset in model.write_arrays(weights)
+            )
+            layers = model.layers()
+            return Contents(
+                form=form, config=model.text("model_config"), training_config=model.text("training_config"),
+                keras_version=(model.text("keras_version") or "1")[:40], arrays=arrays,
+                layers=None if layers is None else tuple(
+                    StoredLayer(name=name, weight_names=tuple(weights)) for name, weights in layers
+                ),
+            )  # fmt: skip
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if not magic.startswith((ZIP_MAGIC, HDF5_MAGIC)):
+        raise UploadError("An uploaded model must be a .keras file, an HDF5 file (.h5), or a zip of one; this file "
+                          f"begins with {magic[:8]!r}. Save it with Keras: model.save('model.keras').")  # fmt: skip
+    return magic
+
+
+def _check_directory(path: Path) -> None:
+    """Refuses a zip whose list of members alone would fill the memory."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - MAX_SMALL_BYTES - 22))
+        tail = file.read()
+    place = tail.rfind(b"PK\x05\x06")
+    if place < 0 or len(tail) < place + 22:
+        raise UploadError("An uploaded zip must be whole; the list of its members is missing, as of a file that was "
+                          "cut off. Copy it again.")  # fmt: skip
+    num_members = int.from_bytes(tail[place + 10 : place + 12], "little")
+    directory_bytes = int.from_bytes(tail[place + 12 : place + 16], "little")
+    if num_members > MAX_MEMBERS or directory_bytes > MAX_SMALL_BYTES:
+        raise UploadError(f"An uploaded zip must hold at most {MAX_MEMBERS} files; this one holds {num_members:,}. "
+                          "Pack the model file alone.")  # fmt: skip
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UploadError("The description in an upload must be UTF-8 text; it is not. Save the model again.") from None

@@ -1,0 +1,299 @@
+"""Reads a model's description into a `Graph`.
+
+Keras 2 and Keras 3 write a network differently; both end here as the same. A Sequential model becomes a chain, and
+arithmetic with numbers, as in `x / 255`, a Rescaling layer.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from components.contract.errors import UploadError
+from components.train.keras_import.graph import Call, Graph, Layer, Reference, order, refused
+from components.train.keras_import.layers import arguments as check
+from components.train.keras_import.layers.allow_list import MODELS, refusal
+from components.train.keras_import.layers.arguments import DROPPED
+from components.train.keras_import.layers.catalogue import KINDS
+from components.train.keras_import.layers.operations import as_layer
+from components.train.keras_import.limits import Limits
+
+MAX_NESTING: Final = 8
+_MAX_NAME: Final = 200
+_COMMON: Final = {"name", "trainable", "dtype"}
+_INPUT_DTYPES: Final = ("float32", "float16", "bfloat16", "uint8", "int32", "int64")
+_LEGACY_NAMES: Final = {("LeakyReLU", "alpha"): "negative_slope", ("Normalization", "axis"): "axis"}
+_OLD_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it otherwise than Keras 3"}
+
+
+def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_version: str) -> Graph:
+    """The network of a description that has passed `allow_list.sweep`.
+
+    Args:
+        tree: the JSON.
+        where: what it is called in the messages.
+        limits: for the number of layers.
+        keras_version: that wrote it.
+
+    Raises:
+        UploadError: it is no Functional or Sequential model, or a word in it cannot be; says where.
+    """
+    return _Reader(limits, keras_version.startswith(("1", "2"))).model(tree, where, 0)
+
+
+class _Reader:
+    """Counts layers while it reads."""
+
+    def __init__(self, limits: Limits, is_legacy: bool):
+        self._limits = limits
+        self._layers_left = limits.max_layers
+        self._is_legacy = is_legacy
+
+    def model(self, tree: dict[str, Any], where: str, depth: int) -> Graph:
+        class_name, config = tree.get("class_name"), tree.get("config")
+        if class_name not in MODELS:
+            raise UploadError(f"An uploaded model must be a Functional or Sequential Keras model; {where} is "
+                              f"{str(class_name)[:80]!r}. Rebuild it as one and save it again.")  # fmt: skip
+        if depth > MAX_NESTING:
+            raise refused(where, f"models are nested deeper than {MAX_NESTING}")
+        if not isinstance(config, dict) or not isinstance(config.get("layers"), list) or not config["layers"]:
+            raise refused(where, "it has no list of layers")
+        where = f"{where}.config.layers"
+        self._layers_left -= len(config["layers"])
+        if self._layers_left < 0:
+            raise UploadError(f"An uploaded model must have at most {self._limits.max_layers:,} layers; {where} brings "
+                              "it to more. Use a smaller one.")  # fmt: skip
+        if class_name == "Sequential":
+            return self._chain(config, where, depth)
+        return self._functional(config, where, depth)
+
+    def _functional(self, config: dict[str, Any], where: str, depth: int) -> Graph:
+        layers: dict[str, Layer] = {}
+        for place, node in enumerate(config["layers"]):
+            layer = self._layer(node, f"{where}[{place}]", depth)
+            if layer.name in layers:
+                raise refused(f"{where}[{place}]", f"the name {layer.name!r} stands twice")
+            layers[layer.name] = layer
+        layers = _counted_from_zero(layers, is_legacy=self._is_legacy)
+        inputs = _ends(config.get("input_layers"), f"{where}: input_layers")
+        outputs = _ends(config.get("output_layers"), f"{where}: output_layers")
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise UploadError(f"An uploaded model must take one photo and give one answer; {where} has {len(inputs)} "
+                              f"inputs and {len(outputs)} outputs. Save one with one of each.")  # fmt: skip
+        (input_name, _), (output_name, output_call) = inputs[0], outputs[0]
+        if input_name not in layers or layers[input_name].kind != "InputLayer" or output_name not in layers:
+            raise refused(where, f"{input_name!r} or {output_name!r} is none of its layers")
+        last = layers[output_name]
+        # Keras counts the making of a Functional model as its call 0, and sometimes that of a Sequential one.
+        if last.model is not None and (last.class_name != "Sequential" or output_call >= len(last.calls)):
+            output_call = max(0, output_call - 1)
+        _check_references(layers, input_name, (output_name, output_call), where)
+        start = layers[input_name]
+        return Graph(_name(config, where), tuple(layers.values()), input_name, start.arguments["shape"],
+                     start.arguments["dtype"], (output_name, output_call), _trainable(config, where))  # fmt: skip
+
+    def _chain(self, config: dict[str, Any], where: str, depth: int) -> Graph:
+        nodes = config["layers"]
+        layers = [self._layer(node, f"{where}[{place}]", depth) for place, node in enumerate(nodes)]
+        if layers[0].kind == "InputLayer":
+            start, *layers = layers
+        else:
+            first = nodes[0].get("config") if isinstance(nodes[0].get("config"), dict) else {}
+            shape = first.get("batch_shape") or first.get("batch_input_shape") or config.get("build_input_shape")
+            arguments = {"shape": _input_shape(shape, f"{where}[0]") if shape is not None else None,
+                         "dtype": "float32"}  # fmt: skip
+            start = Layer("input_of_the_chain", "input_of_the_chain", "InputLayer", arguments, True, None, (),
+                          "InputLayer")  # fmt: skip
+        chain, before = [start], start.name
+        for place, layer in enumerate(layers):
+            if layer.name in {other.name for other in chain} or _stands_alone(layer):
+                raise refused(f"{where}[{place}]", f"{layer.name!r} cannot stand here in a Sequential model")
+            chain.append(replace(layer, calls=(Call(((before, 0),)),)))
+            before = layer.name
+        return Graph(_name(config, where), tuple(chain), start.name, start.arguments["shape"],
+                     start.arguments["dtype"], (before, 0), _trainable(config, where))  # fmt: skip
+
+    def _layer(self, node: Any, where: str, depth: int) -> Layer:
+        if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
+            raise refused(where, "it is no layer")
+        kind, config = node.get("class_name"), node["config"]
+        name = _name({"name": node.get("name") or config.get("name")}, where)
+        where = f"{where} ({kind} {name!r})"
+        common: dict[str, Any] = {
+            "name": name.replace("/", "_"), "stored_name": name, "trainable": _trainable(config, where),
+            "class_name": str(kind),
+        }  # fmt: skip
+        inbound = node.get("inbound_nodes") or []
+        if not isinstance(inbound, list):
+            raise refused(where, "its inbound_nodes are no list")
+        if kind in MODELS:
+            calls = tuple(self._call(call, where) for call in inbound)
+            graph = self.model(node, where, depth + 1)
+            return Layer(**common | {"trainable": graph.trainable}, kind="Model", arguments={}, policy=None,
+                         calls=calls, model=graph)  # fmt: skip
+        if operation := as_layer(kind, config, inbound):
+            own_kind, arguments, operands = operation
+            calls = (Call(tuple(_reference(operand, where) for operand in operands)),)
+            return Layer(**common, kind=own_kind, arguments=arguments, policy=None, calls=calls)
+        if kind not in KINDS:
+            raise refusal(kind, where)
+        policy, arguments = self._arguments(kind, config, where)
+        calls = () if kind == "InputLayer" else tuple(self._call(call, where) for call in inbound)
+        for call in calls:
+            if KINDS[kind].merges != (len(call.inputs) > 1):
+                raise refused(where, f"it is called on {len(call.inputs)} tensors")
+        return Layer(**common, kind=str(kind), arguments=arguments, policy=policy, calls=calls)
+
+    def _arguments(self, kind: str, config: dict[str, Any], where: str) -> tuple[str | None, dict[str, Any]]:
+        if kind == "InputLayer":
+            shape = config.get("batch_shape") or config.get("batch_input_shape")
+            if config.get("sparse") or config.get("ragged"):
+                raise refused(where, "its input is sparse or ragged")
+            try:
+                dtype = check.choice(None, *_INPUT_DTYPES)(_dtype_name(config.get("dtype"))) or "float32"
+            except ValueError as error:
+                raise refused(where, f"dtype: {error}") from None
+            return None, {"shape": _input_shape(shape, where), "dtype": dtype}
+        checks = KINDS[kind].arguments
+        arguments: dict[str, Any] = {}
+        try:
+            policy = check.policy(config.get("dtype"))
+        except ValueError as error:
+            raise refused(where, f"dtype: {error}") from None
+        for key, value in config.items():
+            if key in _COMMON or key in ("batch_input_shape", "batch_shape"):
+                continue
+            own = _LEGACY_NAMES.get((kind, key), key)
+            if own not in checks:
+                if value is None:  # newer versions add arguments, whose None changes nothing
+                    continue
+                raise refused(where, f"it has an argument {key[:60]!r} = {str(value)[:60]!r}, which Darkroom does not "
+                                      "know")  # fmt: skip
+            try:
+                clean = checks[own](value)
+            except ValueError as error:
+                hint = "; Darkroom's photos are height × width × channels" if value == "channels_first" else ""
+                raise refused(where, f"{key}: {error}{hint}") from None
+            if self._is_legacy and own == "activation" and clean in _OLD_ACTIVATIONS:
+                raise refused(where, f"{key}: {clean}: {_OLD_ACTIVATIONS[clean]}, so its answers would change")
+            if clean is not DROPPED:
+                arguments[own] = clean
+        if missing := [key for key in KINDS[kind].required if arguments.get(key) is None]:
+            raise refused(where, f"it lacks the argument {missing[0]}")
+        return policy, arguments
+
+    def _call(self, node: Any, where: str) -> Call:
+        """Keras 3: {"args": [tensor or tensors], "kwargs": {…}}; Keras 2: [[layer, call, tensor, {…}], …]."""
+        if isinstance(node, dict):
+            arguments, keywords = node.get("args"), node.get("kwargs", {})
+            if not isinstance(arguments, list) or not arguments or any(item is not None for item in arguments[1:]):
+                raise refused(where, "it is called with more than tensors")
+            tensors = check.plain_list(arguments[0])
+            tensors = tensors if isinstance(tensors, list) else [tensors]
+        elif isinstance(node, list) and node:
+            tensors = [node] if isinstance(node[0], str) else node
+            keywords = {}
+            for tensor in tensors:
+                if isinstance(tensor, list) and len(tensor) == 4 and isinstance(tensor[3], dict):
+                    keywords |= tensor[3]
+        else:
+            raise refused(where, "a call of it is of no known form")
+        if not isinstance(keywords, dict):
+            raise refused(where, "a call of it is of no known form")
+        training = keywords.get("training")
+        if unknown := {key for key, value in keywords.items() if value is not None} - {"training"}:
+            raise refused(where, f"it is called with the argument {sorted(unknown)[0][:60]!r}")
+        if training is not None and not isinstance(training, bool):
+            raise refused(where, "it is called with a `training` that is neither true nor false")
+        return Call(tuple(_reference(tensor, where) for tensor in tensors), training)
+
+
+def _stands_alone(layer: Layer) -> bool:
+    """Whether a layer cannot follow one other layer."""
+    return layer.model is None and (layer.kind == "InputLayer" or KINDS[layer.kind].merges)
+
+
+def _name(config: dict[str, Any], where: str) -> str:
+    name = config.get("name")
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME or not name.isprintable() or ".." in name:
+        raise refused(where, f"a name of 1 to {_MAX_NAME} printable characters is expected, found {str(name)[:80]!r}")
+    return name
+
+
+def _trainable(config: dict[str, Any], where: str) -> bool:
+    trainable = config.get("trainable", True)
+    if not isinstance(trainable, bool | None):
+        raise refused(where, "trainable must be true or false")
+    return trainable is not False
+
+
+def _dtype_name(value: Any) -> Any:
+    if isinstance(value, dict) and isinstance(value.get("config"), dict):
+        return value["config"].get("name")
+    return value
+
+
+def _input_shape(shape: Any, where: str) -> tuple[int | None, ...]:
+    """A batch shape of the file without its batch axis."""
+    shape = check.plain_list(shape)
+    if not isinstance(shape, list) or not 2 <= len(shape) <= 5:
+        raise refused(where, f"its input must have a batch axis and one to four others; found {str(shape)[:80]}")
+    try:
+        sides: tuple[int | None, ...] = check.numbers(check.optional(check.integer(1, 2**24)), 1, 4)(shape[1:])
+    except ValueError as error:
+        raise refused(where, f"the shape of its input: {error}") from None
+    return sides
+
+
+def _reference(value: Any, where: str) -> Reference:
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        config = value.get("config")
+        value = config.get("keras_history") if isinstance(config, dict) else None
+    if (
+        isinstance(value, list)
+        and len(value) in (3, 4)
+        and isinstance(value[0], str)
+        and all(isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 100_000 for item in value[1:3])
+        and value[2] == 0
+    ):
+        return value[0].replace("/", "_"), value[1]
+    raise refused(where, f"it is called on something other than a layer's output: {str(value)[:80]}")
+
+
+def _ends(value: Any, where: str) -> list[Reference]:
+    """`["input", 0, 0]`, or a list or dict of such."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list) or not value:
+        raise refused(where, "a list of tensors is expected")
+    return [_reference(value, where)] if isinstance(value[0], str) else [_reference(item, where) for item in value]
+
+
+def _counted_from_zero(layers: dict[str, Layer], *, is_legacy: bool) -> dict[str, Layer]:
+    """Keras 2 counts a submodel's own making as its call 0; its uses start at 1 there, and at 0 here."""
+    first: dict[str, int] = {}
+    for layer in layers.values():
+        for call in layer.calls:
+            for name, number in call.inputs:
+                first[name] = min(first.get(name, number), number)
+    shift = {name: number for name, number in first.items() if name in layers and layers[name].model is not None}
+
+    def moved(call: Call) -> Call:
+        return replace(call, inputs=tuple((name, number - shift.get(name, 0)) for name, number in call.inputs))
+
+    return {name: replace(layer, calls=tuple(map(moved, layer.calls))) for name, layer in layers.items()}
+
+
+def _check_references(layers: dict[str, Layer], start: str, output: Reference, where: str) -> None:
+    """Every tensor that is asked for is given by some call, and no layer waits for itself."""
+
+    def is_given(reference: Reference) -> bool:
+        name, number = reference
+        return reference == (start, 0) or (name in layers and number < len(layers[name].calls))
+
+    for layer in layers.values():
+        for reference in [reference for call in layer.calls for reference in call.inputs]:
+            if not is_given(reference):
+                raise refused(where, f"{layer.name!r} is called on call {reference[1]} of {reference[0]!r}, which "
+                                     "there is not")  # fmt: skip
+    if not is_given(output):
+        raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which there is not")
+    order(tuple(layers.values()), where)

@@ -1,0 +1,106 @@
+"""What import.json tells of an uploaded model, beside our copy of it."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.system.atomic_files import read_json
+from components.train.keras_import.plan import Output, Plan
+from components.train.keras_import.preprocessing import Preprocessing, infer_preprocessing
+
+
+class LayerFacts(BaseModel):
+    """A layer, or a submodel, of an imported network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    num_parameters: int
+
+
+class ImportedModel(BaseModel):
+    """What import.json holds beside model.keras.
+
+    Attributes:
+        form: how the upload was packed.
+        keras_version: that wrote it, as far as it says.
+        input_shape: (height, width, channels); None where a size is open.
+        input_dtype: of the tensor that it takes.
+        output_shape: for one photo; of a photo of 224 px where the size is open.
+        num_outputs: how many values it gives a photo; None where it gives a map, as a network without head.
+        output: softmax and sigmoid are probabilities; values may be logits; features are a map.
+        num_layers: with those of submodels.
+        layers: of the outermost network, in order; each can be taken as features.
+        feature_layer: where a new head goes on: the last layer that gives a map, else the one before the output layer.
+        num_parameters: of the network.
+        preprocessing: what its photos must be, and why; None where it does not tell, and must be asked for.
+        uploaded_sha256: of the file that was brought.
+        model_sha256: of our own copy, model.keras; None before there is one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    form: str
+    keras_version: str
+    input_shape: tuple[int | None, int | None, int | None]
+    input_dtype: str
+    output_shape: tuple[int, ...]
+    num_outputs: int | None
+    output: Output
+    num_layers: int
+    layers: tuple[LayerFacts, ...]
+    feature_layer: str
+    num_parameters: int
+    preprocessing: Preprocessing | None
+    uploaded_sha256: str
+    model_sha256: str | None
+
+
+def read_import(imported_dir: Path) -> ImportedModel:
+    """What import.json says.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    return read_json(imported_dir / "import.json", ImportedModel, "imported model")
+
+
+def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str | None) -> ImportedModel:
+    """What is known of an upload, with the hashes of the file that was brought and of our copy."""
+    height, width, channels = plan.graph.input_shape or plan.sizes.input_shape
+    shape = plan.sizes.output_shape
+    layers = tuple(_layer_facts(plan))
+    return ImportedModel(
+        form=plan.contents.form, keras_version=plan.contents.keras_version, input_shape=(height, width, channels),
+        input_dtype=plan.graph.input_dtype, output_shape=shape, num_outputs=shape[0] if len(shape) == 1 else None,
+        output=plan.output, num_layers=plan.graph.num_layers,
+        layers=layers, feature_layer=_feature_layer(layers), num_parameters=plan.sizes.num_parameters,
+        preprocessing=infer_preprocessing(plan.graph), uploaded_sha256=uploaded_sha256, model_sha256=model_sha256,
+    )  # fmt: skip
+
+
+def _layer_facts(plan: Plan) -> Iterator[LayerFacts]:
+    """In the order in which a photo passes them."""
+    shapes, kinds = plan.sizes.layer_shapes, {layer.name: layer.kind for layer in plan.graph.layers}
+    for name, shape in shapes.items():
+        weights = [shape for path, named in plan.sizes.weights.items() if path[0] == name for shape in named.values()]
+        yield LayerFacts(name=name, kind=kinds[name], output_shape=shape, num_parameters=sum(map(math.prod, weights)))
+
+
+def _feature_layer(layers: tuple[LayerFacts, ...]) -> str:
+    maps = [layer.name for layer in layers if len(layer.output_shape) == 3]
+    if len(maps) > 1:
+        return maps[-1]
+    dense = [place for place, layer in enumerate(layers) if layer.kind == "Dense"]
+    return layers[dense[-1] - 1 if dense else -1].name
+
+
+def file_sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

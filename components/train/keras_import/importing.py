@@ -1,0 +1,176 @@
+"""The safe way of a model that a user brings: from a file that may be anything to our own copy.
+
+Nothing of the upload is given to Keras' loaders, to pickle or to eval. The file is copied and hashed; a confined
+process turns its weights into plain numbers; its description is checked word by word against an allow-list; a second
+confined process builds that network by Keras' constructors, gives it the numbers, tries it on black photos and noise,
+and saves it anew. Only that copy is used from then on.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.errors import ModelError, UploadError
+from components.contract.system.atomic_files import new_folder, write_json
+from components.train.keras_import import architecture, builder, inspection
+from components.train.keras_import.confined.confinement import Confinement, run_confined
+from components.train.keras_import.facts import ImportedModel, facts_of, file_sha256
+from components.train.keras_import.limits import Limits
+from components.train.keras_import.plan import Plan, make_plan, read_contents, write_plan
+
+log = logging.getLogger(__name__)
+
+_CHUNK_BYTES: Final = 2**20
+
+
+class Report(BaseModel):
+    """Whether an upload is taken, and why.
+
+    Attributes:
+        accepted: whether `import_model` would take it.
+        reason: why not; None where it is taken.
+        model: what it is; None where it is not taken.
+        seconds: that the check took.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    accepted: bool
+    reason: str | None
+    model: ImportedModel | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the upload must be to be of use.
+
+    Attributes:
+        num_classes: it is used as it is, and must give as many probabilities or logits; None where its head is
+            replaced.
+        architecture: of keras.applications, for a file of weights only.
+        image_size: (height, width) in pixels that an architecture is built for; None for its own.
+    """
+
+    num_classes: int | None = None
+    architecture: str | None = None
+    image_size: tuple[int, int] | None = None
+
+
+def import_model(
+    path: Path, output_dir: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()  # noqa: B008 frozen
+) -> ImportedModel:  # fmt: skip
+    """Takes a model that a user brings.
+
+    Args:
+        path: a .keras file, an HDF5 file of a whole model or of weights, or a zip that holds one of these.
+        output_dir: made anew, whole or not at all:
+            model.keras     our own copy, which `load` reads
+            import.json     ImportedModel
+        expected: what it must be.
+        limits: how large it may be.
+
+    Raises:
+        UploadError: it is refused; the text says why, where, and what to do. Nothing is left behind.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
+        folder = Path(scratch)
+        uploaded_sha256 = _snapshot(path, folder / "upload", limits)
+        try:
+            plan = read_upload(folder, expected, limits)
+            _check_classes(plan, expected)
+            _build(folder, plan, limits)
+        except UploadError as error:
+            raise UploadError(f"{path}: {error}") from None
+        with new_folder(output_dir) as output:
+            shutil.copyfile(folder / "model.keras", output / "model.keras")
+            facts = facts_of(plan, uploaded_sha256, file_sha256(output / "model.keras"))
+            write_json(output / "import.json", facts)
+    log.info("Took %s: %s, %s parameters, now %s.", path, facts.form, f"{facts.num_parameters:,}", output_dir)
+    return facts
+
+
+def look_at(path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()) -> ImportedModel:  # noqa: B008 frozen
+    """What a model that a user brings is, by its description alone: nothing is built, and nothing stays.
+
+    Raises:
+        UploadError: it is refused already; more is checked when it is imported.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-look-") as scratch:
+        folder = Path(scratch)
+        uploaded_sha256 = _snapshot(path, folder / "upload", limits)
+        try:
+            return facts_of(read_upload(folder, expected, limits), uploaded_sha256, None)
+        except UploadError as error:
+            raise UploadError(f"{path}: {error}") from None
+
+
+def check_model(
+    path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()  # noqa: B008 frozen
+) -> Report:  # fmt: skip
+    """Whether `import_model` would take a file, and why not; nothing stays."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="darkroom-check-") as scratch:
+        try:
+            model = import_model(path, Path(scratch) / "model", expected=expected, limits=limits)
+            return Report(accepted=True, reason=None, model=model, seconds=time.monotonic() - started)
+        except ModelError as error:
+            return Report(accepted=False, reason=str(error), model=None, seconds=time.monotonic() - started)
+
+
+def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
+    """Copies the upload, so that what is hashed is what is read; gives its SHA-256."""
+    digest, left = hashlib.sha256(), limits.max_bytes
+    try:
+        if not path.is_file():
+            what = "a folder or no plain file" if path.exists() else "none"
+            raise UploadError(f"An uploaded model must be a file; there is {what} at {path}.")
+        with path.open("rb") as source, copy.open("xb") as target:
+            while chunk := source.read(_CHUNK_BYTES):
+                left -= len(chunk)
+                if left < 0:
+                    raise UploadError(f"An uploaded model must have at most {limits.max_bytes:,} bytes; {path} has "
+                                      "more. Save it without its optimizer.")  # fmt: skip
+                digest.update(chunk)
+                target.write(chunk)
+    except OSError as error:
+        raise UploadError(f"An uploaded model must be readable; {path} is not: {error.strerror}.") from None
+    return digest.hexdigest()
+
+
+def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
+    """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
+    run_confined(inspection.MODULE, [str(folder / "upload"), json.dumps(asdict(limits))], Confinement(
+        folder, limits.reader_memory_bytes, limits.reader_cpu_seconds, limits.max_bytes, limits.timeout_seconds
+    ))  # fmt: skip
+    contents = read_contents(folder, limits)
+    if contents.config is None:
+        contents = architecture.complete(contents, expected.architecture, expected.image_size, folder, limits)
+    plan = make_plan(contents, limits)
+    write_plan(folder, contents, limits)
+    return plan
+
+
+def _check_classes(plan: Plan, expected: Expectation) -> None:
+    found = plan.sizes.output_shape
+    if expected.num_classes is not None and found != (expected.num_classes,):
+        gives = f"{found[0]} values" if len(found) == 1 else f"a map of {found}"
+        raise UploadError(f"A model that is used as it is must give one value for each of the {expected.num_classes} "
+                          f"classes; this one gives {gives}. Let its head be replaced, or bring one for these "
+                          "classes.")  # fmt: skip
+
+
+def _build(folder: Path, plan: Plan, limits: Limits) -> None:
+    log.info("Building %s layers with %s parameters, confined.", f"{len(plan.graph.layers):,}",
+             f"{plan.sizes.num_parameters:,}")  # fmt: skip
+    run_confined(builder.MODULE, [], Confinement(
+        folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, 2 * limits.max_bytes, limits.timeout_seconds
+    ))  # fmt: skip

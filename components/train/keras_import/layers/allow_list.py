@@ -1,0 +1,144 @@
+"""Every named thing in a model's description must be one that we know.
+
+Keras' formats name classes, functions and modules in nested dicts; its loader looks them up, and that is where code
+runs. We look nothing up. This first pass walks every dict, those that we shall never use as well (losses, metrics,
+optimizers, what the layers were built on), and refuses what is not on the list, so that an upload that carries code
+anywhere is refused as a whole and not merely defused.
+"""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any, Final
+
+from components.contract.errors import UploadError
+from components.train.keras_import.layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
+from components.train.keras_import.layers.catalogue import FOREIGN_BUT_KNOWN, KINDS
+
+MODELS: Final = {"Functional", "Model", "Sequential"}
+OPERATIONS: Final = {"Add", "Divide", "Multiply", "Subtract", "TrueDivide"}
+"""Arithmetic with a number, as in `x / 255`; it becomes a Rescaling layer."""
+LEGACY_OPERATIONS: Final = {"TFOpLambda"}
+"""The same from Keras 2; its function is checked where it is read."""
+
+_PLUMBING: Final = {
+    "__keras_tensor__",
+    "__tuple__",
+    "DTypePolicy",
+    "Policy",
+    "SeedGenerator",
+    "TensorShape",
+    "InputSpec",
+}
+
+_TRAINING: Final = {
+    # optimizers and schedules
+    "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
+    "Muon", "Nadam", "RMSprop", "SGD", "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay",
+    "PiecewiseConstantDecay", "PolynomialDecay",
+    # losses
+    "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
+    "CategoricalHinge", "CosineSimilarity", "Hinge", "Huber", "KLDivergence", "LogCosh", "LossFunctionWrapper",
+    "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
+    "SparseCategoricalCrossentropy", "SquaredHinge",
+    # metrics
+    "AUC", "Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "CompileMetrics", "F1Score", "FBetaScore",
+    "FalseNegatives", "FalsePositives", "Mean", "MeanMetricWrapper", "Precision", "PrecisionAtRecall", "Recall",
+    "RecallAtPrecision", "RootMeanSquaredError", "SensitivityAtSpecificity", "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy", "SpecificityAtSensitivity", "Sum", "TopKCategoricalAccuracy", "TrueNegatives",
+    "TruePositives",
+}  # fmt: skip
+"""What a compiled model names. None of it is used."""
+
+_KNOWN: Final = {
+    *KINDS, *MODELS, *OPERATIONS, *LEGACY_OPERATIONS, *INITIALIZERS, *REGULARIZERS, *CONSTRAINTS, *_PLUMBING,
+    *_TRAINING,
+}  # fmt: skip
+
+_MODULES: Final = ("keras", "tf_keras", "builtins")
+"""Where Keras 2 and 3 say that their classes are. Nothing is imported by these words."""
+
+_WHY: Final = {
+    "Lambda": "it holds code of its author's",
+    "__lambda__": "it holds code of its author's",
+    "TFSMLayer": "it loads a TensorFlow program from a folder",
+    "TorchModuleWrapper": "it unpickles a PyTorch module, which can run any code",
+    "JaxLayer": "it calls a function of its author's",
+    "FlaxLayer": "it calls a function of its author's",
+    "function": "it names a function of its author's",
+    "TextVectorization": "it reads a vocabulary from a file or an address",
+    "StringLookup": "it reads a vocabulary from a file or an address",
+    "IntegerLookup": "it reads a vocabulary from a file or an address",
+    "Hashing": "it takes text, not photos",
+    "TimeDistributed": "it wraps another layer, and classifiers of photos need no wrappers",
+    "Bidirectional": "it wraps another layer, and classifiers of photos need no wrappers",
+    "Wrapper": "it wraps another layer, and classifiers of photos need no wrappers",
+    "SpectralNormalization": "it wraps another layer, and classifiers of photos need no wrappers",
+}
+
+_FILES: Final = ("vocabulary", "idf_weights", "filepath", "file_path", "filename", "url", "vocabulary_file", "asset")
+"""Arguments that name what is outside the upload."""
+
+
+def sweep(tree: dict[str, Any], root: str) -> None:
+    """Walks a description; recursion is bounded by the limit on its depth.
+
+    Args:
+        tree: the JSON.
+        root: what it is called in the messages: `config.json`.
+
+    Raises:
+        UploadError: a class, module, registered name or outside file that is not on the list; says where.
+    """
+    for where, node in _dicts(tree, root):
+        name = node.get("class_name")
+        if name is not None:
+            _check_class(name, node, where)
+        for key in _FILES:
+            if node.get(key) not in (None, [], "", {}):
+                raise UploadError(f"An uploaded model must be whole in itself; {where}.{key} names something outside: "
+                                  f"{str(node[key])[:80]!r}. Remove that layer and save the model again.")  # fmt: skip
+
+
+def _dicts(tree: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every dict with its place, outer ones first."""
+    if isinstance(tree, dict):
+        label = _label(tree)
+        where = f"{where} ({label})" if label else where
+        yield where, tree
+        for key, value in tree.items():
+            yield from _dicts(value, f"{where}.{key[:40]}")
+    elif isinstance(tree, list):
+        for place, value in enumerate(tree):
+            yield from _dicts(value, f"{where}[{place}]")
+
+
+def _label(node: dict[str, Any]) -> str:
+    config = node.get("config")
+    name = node.get("name") or (config.get("name") if isinstance(config, dict) else None)
+    return f"{name!r}"[:60] if isinstance(name, str) and "class_name" in node else ""
+
+
+def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
+    if isinstance(name, str) and name.removeprefix("Custom>") in _TRAINING:
+        name = name.removeprefix("Custom>")  # Keras 2 writes its optimizers so
+    if not isinstance(name, str) or name not in _KNOWN:
+        raise refusal(name, where)
+    module, registered = node.get("module"), node.get("registered_name")
+    if module is not None and (not isinstance(module, str) or module.split(".")[0] not in _MODULES):
+        raise UploadError(f"A layer of an uploaded model must be Keras' own; {where} is {name} from the module "
+                          f"{str(module)[:80]!r}, whose code Darkroom does not run. "
+                          "Rebuild it from Keras' layers and save it again.")  # fmt: skip
+    if registered not in (None, name) and not (name in FOREIGN_BUT_KNOWN and str(registered).endswith(f">{name}")):
+        raise UploadError(f"A layer of an uploaded model must be Keras' own; {where} is {name}, registered as "
+                          f"{str(registered)[:80]!r}, whose code Darkroom does not run. "
+                          "Rebuild it from Keras' layers and save it again.")  # fmt: skip
+
+
+def refusal(name: Any, where: str) -> UploadError:
+    """Why something of this name is refused."""
+    text = str(name)[:80]
+    why = _WHY.get(text, "Darkroom does not know it, and runs no code of others")
+    near = difflib.get_close_matches(text, KINDS, 1, 0.75)
+    hint = f" (near: {near[0]})" if near and text not in _WHY else ""
+    return UploadError(f"An uploaded model must consist of Keras' own layers for pictures; {where} is {text}{hint}: "
+                       f"{why}. Replace it by Keras' layers, or save the model without it.")  # fmt: skip

@@ -1,0 +1,250 @@
+"""Shapes of outputs and weights, by Keras' rules, for one photo: without the batch axis, and every size known.
+
+Each function takes a layer's checked arguments and its input's shape (those of all inputs, where it merges).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from components.train.keras_import.layers.arguments import wrong
+
+Shape = tuple[int, ...]
+Arguments = Mapping[str, Any]
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def same(arguments: Arguments, shape: Shape) -> Shape:
+    """An output like the input."""
+    return shape
+
+
+def _spatial(shape: Shape) -> Shape:
+    if len(shape) != 3:
+        raise wrong("an input of height × width × channels", shape)
+    return shape
+
+
+def _slide(
+    arguments: Arguments, shape: Shape, window: tuple[int, int], strides: tuple[int, int], channels: int
+) -> Shape:
+    sides = []
+    for axis, size in enumerate(_spatial(shape)[:2]):
+        reach = (window[axis] - 1) * arguments.get("dilation_rate", (1, 1))[axis] + 1
+        if arguments.get("padding", "valid").lower() == "same":
+            sides.append(-(-size // strides[axis]))
+        elif reach > size:
+            raise ValueError(f"its window of {reach} is larger than its input {shape}")
+        else:
+            sides.append((size - reach) // strides[axis] + 1)
+    return (*sides, channels)
+
+
+def convolved(arguments: Arguments, shape: Shape) -> Shape:
+    """Of Conv2D and SeparableConv2D."""
+    groups = arguments.get("groups", 1)
+    if shape[-1] % groups or arguments["filters"] % groups:
+        raise ValueError(f"its {groups} groups divide neither {shape[-1]} channels nor {arguments['filters']} filters")
+    return _slide(
+        arguments, shape, arguments["kernel_size"], arguments.get("strides", (1, 1)), arguments["filters"]
+    )  # fmt: skip
+
+
+def depthwise(arguments: Arguments, shape: Shape) -> Shape:
+    """Of DepthwiseConv2D."""
+    channels = _spatial(shape)[2] * arguments.get("depth_multiplier", 1)
+    return _slide(arguments, shape, arguments["kernel_size"], arguments.get("strides", (1, 1)), channels)
+
+
+def transposed(arguments: Arguments, shape: Shape) -> Shape:
+    """Of Conv2DTranspose, as keras.src.backend.common.backend_utils computes it."""
+    strides, window = arguments.get("strides", (1, 1)), arguments["kernel_size"]
+    dilation, extra = arguments.get("dilation_rate", (1, 1)), arguments.get("output_padding")
+    sides = []
+    for axis, size in enumerate(_spatial(shape)[:2]):
+        reach = (window[axis] - 1) * dilation[axis] + 1
+        same = arguments.get("padding", "valid").lower() == "same"
+        if extra is None:
+            sides.append(size * strides[axis] if same else size * strides[axis] + max(reach - strides[axis], 0))
+        else:
+            padded = 2 * (reach // 2) if same else 0
+            sides.append((size - 1) * strides[axis] + reach - padded + extra[axis])
+    return (*sides, arguments["filters"])
+
+
+def pooled(arguments: Arguments, shape: Shape) -> Shape:
+    """Of a pooling window."""
+    window = arguments.get("pool_size", (2, 2))
+    return _slide(arguments, shape, window, arguments.get("strides") or window, _spatial(shape)[2])
+
+
+def globally_pooled(arguments: Arguments, shape: Shape) -> Shape:
+    """Of pooling over the whole map."""
+    channels = _spatial(shape)[2]
+    return (1, 1, channels) if arguments.get("keepdims") else (channels,)
+
+
+def flattened(arguments: Arguments, shape: Shape) -> Shape:
+    """All values in a row."""
+    return (math.prod(shape),)
+
+
+def reshaped(arguments: Arguments, shape: Shape) -> Shape:
+    """Of Reshape; one side may be -1."""
+    target: Shape = arguments["target_shape"]
+    known = math.prod(side for side in target if side != -1)
+    if target.count(-1) > 1 or known <= 0 or math.prod(shape) % known or (
+        -1 not in target and known != math.prod(shape)
+    ):  # fmt: skip
+        raise ValueError(f"it cannot bring {shape} into the shape {target}")
+    return tuple(math.prod(shape) // known if side == -1 else side for side in target)
+
+
+def permuted(arguments: Arguments, shape: Shape) -> Shape:
+    """Of Permute, whose axes count from 1."""
+    if sorted(arguments["dims"]) != list(range(1, len(shape) + 1)):
+        raise ValueError(f"its dims {arguments['dims']} are no order of the axes of {shape}")
+    return tuple(shape[axis - 1] for axis in arguments["dims"])
+
+
+def bordered(key: str, sign: int) -> Callable[[Arguments, Shape], Shape]:
+    """Of a border named by `key`, which is added (sign 1) or cut (-1)."""
+
+    def shape_of(arguments: Arguments, shape: Shape) -> Shape:
+        default = ((1, 1), (1, 1)) if sign > 0 else ((0, 0), (0, 0))
+        border = arguments.get(key, default)
+        sides = [size + sign * sum(border[axis]) for axis, size in enumerate(_spatial(shape)[:2])]
+        if min(sides) < 1:
+            raise ValueError(f"it cuts everything from its input {shape}")
+        return (*sides, shape[2])
+
+    return shape_of
+
+
+def enlarged(arguments: Arguments, shape: Shape) -> Shape:
+    """Of UpSampling2D."""
+    size = arguments.get("size", (2, 2))
+    return (_spatial(shape)[0] * size[0], shape[1] * size[1], shape[2])
+
+
+def sized(arguments: Arguments, shape: Shape) -> Shape:
+    """Of layers that give a fixed size."""
+    return (arguments["height"], arguments["width"], _spatial(shape)[2])
+
+
+def broadcast(arguments: Arguments, shapes: list[Shape]) -> Shape:
+    """Of several inputs, value by value."""
+    if len({len(shape) for shape in shapes}) != 1:
+        raise ValueError(f"its inputs {shapes} have different numbers of axes")
+    sides = []
+    for sizes in zip(*shapes, strict=True):
+        larger = {size for size in sizes if size != 1}
+        if len(larger) > 1:
+            raise ValueError(f"its inputs {shapes} do not fit together")
+        sides.append(larger.pop() if larger else 1)
+    return tuple(sides)
+
+
+def two(arguments: Arguments, shapes: list[Shape]) -> Shape:
+    """Of exactly two inputs, value by value."""
+    if len(shapes) != 2:
+        raise ValueError(f"it takes two inputs, not {len(shapes)}")
+    return broadcast(arguments, shapes)
+
+
+def joined(arguments: Arguments, shapes: list[Shape]) -> Shape:
+    """Of inputs one behind the other."""
+    axis = _axis(arguments.get("axis", -1), shapes[0])
+    rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+    if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
+        raise ValueError(f"its inputs {shapes} do not fit together")
+    return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
+
+
+def _axis(axis: int, shape: Shape) -> int:
+    """An axis of Keras', which counts the batch, as one of `shape`."""
+    place = axis + len(shape) if axis < 0 else axis - 1
+    if not 0 <= place < len(shape):
+        raise ValueError(f"its axis {axis} is none of its input {shape}")
+    return place
+
+
+def along_channels(arguments: Arguments, shape: Shape) -> Shape:
+    """Like the input; refused unless it works along the channels."""
+    for place in _axes(arguments, shape):
+        if place != len(shape) - 1:
+            raise ValueError("it must work along the channels, which come last here")
+    return shape
+
+
+def _axes(arguments: Arguments, shape: Shape) -> tuple[int, ...]:
+    axis = arguments.get("axis", -1)
+    return tuple(_axis(value, shape) for value in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+
+def _bias(arguments: Arguments, size: int) -> dict[str, Shape]:
+    return {"bias": (size,)} if arguments.get("use_bias", True) else {}
+
+
+def dense_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of Dense."""
+    return {"kernel": (shape[-1], arguments["units"]), **_bias(arguments, arguments["units"])}
+
+
+def convolution_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of Conv2D."""
+    kernel = (*arguments["kernel_size"], shape[-1] // arguments.get("groups", 1), arguments["filters"])
+    return {"kernel": kernel, **_bias(arguments, arguments["filters"])}
+
+
+def transposed_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of Conv2DTranspose."""
+    kernel = (*arguments["kernel_size"], arguments["filters"], shape[-1])
+    return {"kernel": kernel, **_bias(arguments, arguments["filters"])}
+
+
+def depthwise_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of DepthwiseConv2D."""
+    multiplier = arguments.get("depth_multiplier", 1)
+    return {"kernel": (*arguments["kernel_size"], shape[-1], multiplier), **_bias(arguments, shape[-1] * multiplier)}
+
+
+def separable_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of SeparableConv2D."""
+    multiplier = arguments.get("depth_multiplier", 1)
+    return {
+        "depthwise_kernel": (*arguments["kernel_size"], shape[-1], multiplier),
+        "pointwise_kernel": (1, 1, shape[-1] * multiplier, arguments["filters"]),
+        **_bias(arguments, arguments["filters"]),
+    }
+
+
+def gamma_beta(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Scale and centre along the given axes."""
+    size = tuple(shape[place] for place in sorted(_axes(arguments, shape)))
+    names = [name for name, switch in (("gamma", "scale"), ("beta", "center")) if arguments.get(switch, True)]
+    return dict.fromkeys(names, size)
+
+
+def batch_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of BatchNormalization."""
+    return {**gamma_beta(arguments, shape), "moving_mean": (shape[-1],), "moving_variance": (shape[-1],)}
+
+
+def normalization_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of Normalization, whose statistics are weights unless they are given."""
+    if arguments.get("mean") is not None:
+        return {}
+    axis = arguments.get("axis", -1)
+    kept = () if axis is None else tuple(shape[place] for place in sorted(_axes(arguments, shape)))
+    return {"mean": kept, "variance": kept, "count": ()}
+
+
+def alpha(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
+    """Of PReLU."""
+    shared = arguments.get("shared_axes") or ()
+    return {"alpha": tuple(1 if axis + 1 in shared else size for axis, size in enumerate(shape))}

@@ -1,0 +1,74 @@
+"""Our copy of an uploaded model as a Keras network, whole or cut where a new head goes on."""
+
+import contextlib
+import difflib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.errors import UploadError
+from components.train.keras_import import builder
+from components.train.keras_import.facts import file_sha256, read_import
+from components.train.keras_import.importing import Expectation, read_upload
+from components.train.keras_import.limits import Limits
+from components.train.keras_import.plan import Plan
+
+if TYPE_CHECKING:
+    import keras
+
+
+@contextlib.contextmanager
+def opened(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
+    """The network of a folder that `import_model` wrote, and the file of its numbers, while the block lasts.
+
+    Raises:
+        ArtifactError: import.json is missing or damaged.
+        UploadError: model.keras is not the file that was written.
+    """
+    facts = read_import(imported_dir)
+    path = imported_dir / "model.keras"
+    if file_sha256(path) != facts.model_sha256:
+        raise UploadError(f"{path} must be the copy that was checked; it was changed since. Import the model again.")
+    with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
+        folder = Path(scratch)
+        shutil.copyfile(path, folder / "upload")
+        yield read_upload(folder, Expectation(), Limits()), folder / "weights.bin"
+
+
+def load(imported_dir: Path) -> "keras.Model":
+    """The network of a folder that `import_model` wrote, built by our own constructors once more.
+
+    Raises:
+        ArtifactError: import.json is missing or damaged.
+        UploadError: model.keras is not the file that was written.
+    """
+    with opened(imported_dir) as (plan, weights_path):
+        return builder.assembled(plan, weights_path)
+
+
+def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
+    """The part of a network from its input to a named layer, to which a head can be put.
+
+    Args:
+        model: as `load` gives it; it shares its layers with the part.
+        layer_name: of its outermost layers.
+
+    Raises:
+        UploadError: there is no such layer, or it is used several times.
+    """
+    import keras
+
+    layers = {layer.name: layer for layer in model.layers}
+    if layer_name not in layers:
+        near = difflib.get_close_matches(layer_name, layers, 1)
+        hint = f"did you mean {near[0]}?" if near else f"its last are {', '.join(list(layers)[-5:])}."
+        raise UploadError("Features must be those of a layer of the uploaded model; it has no "
+                          f"{layer_name[:60]!r}: {hint}")  # fmt: skip
+    # Not `layer.output`: a submodel's is that of its own graph, not of its use in this one.
+    nodes = layers[layer_name]._inbound_nodes
+    if len(nodes) > 1 and not isinstance(layers[layer_name], keras.Model):
+        raise UploadError(f"Features must be those of a layer that is used once; {layer_name} is used {len(nodes)} "
+                          "times. Name another.")  # fmt: skip
+    return keras.Model(model.input, nodes[-1].output_tensors[0], name="features")

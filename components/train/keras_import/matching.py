@@ -1,0 +1,157 @@
+"""Which stored array belongs to which weight: by name where names tell, else by order, always by shape."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from components.contract.errors import UploadError
+from components.train.keras_import.confined.reader import Contents, StoredArray
+from components.train.keras_import.graph import Graph, Layer
+from components.train.keras_import.layers.catalogue import NOT_TRAINED
+from components.train.keras_import.layers.shapes import Shape
+from components.train.keras_import.sizes import Path, Sizes
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight of the network.
+
+    Attributes:
+        path: the layer's, within its submodels.
+        stored_layer: the layer's name in the file.
+        name: Keras' name of the weight: kernel, gamma …
+        shape: which the network needs.
+        is_trained: whether training changes it, by all `trainable` flags above it.
+    """
+
+    path: Path
+    stored_layer: str
+    name: str
+    shape: Shape
+    is_trained: bool
+
+
+Matches = dict[Path, list[StoredArray]]
+"""For each layer with weights, the stored arrays in Keras' order."""
+
+
+def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = False) -> Matches:
+    """Finds the array of every weight.
+
+    Args:
+        graph: the network.
+        sizes: its weights' shapes.
+        contents: the arrays.
+        by_order: layers that the file names otherwise may be matched one after another.
+
+    Raises:
+        UploadError: a weight has no array, or one of another shape.
+    """
+    if contents.layers is None:
+        found = dict(_by_path(graph, sizes, contents))
+    else:
+        found = dict(_by_group(graph, sizes, contents, by_order))
+    matches: Matches = {}
+    for weight, array in found.items():
+        if array.shape != weight.shape:
+            raise UploadError(f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a "
+                              f"{weight.name} of the shape {weight.shape}, and the file holds {array.path} of "
+                              f"{array.shape}. Save network and weights together.")  # fmt: skip
+        matches.setdefault(weight.path, []).append(array)
+    return matches
+
+
+def _missing(weight: Weight, why: str) -> UploadError:
+    return UploadError(f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a {weight.name} "
+                       f"of the shape {weight.shape}: {why}. Save network and weights together.")  # fmt: skip
+
+
+def _weights(graph: Graph, sizes: Sizes, within: Path = (), *, trained: bool = True) -> Iterator[list[Weight]]:
+    """The weights of each layer of the graph in turn, those of a submodel together in Keras' order."""
+    trained = trained and graph.trainable
+    for layer in graph.layers:
+        path = (*within, layer.name)
+        if layer.model is not None:
+            inner = [w for weights in _weights(layer.model, sizes, path, trained=trained) for w in weights]
+            yield sorted(inner, key=lambda weight: not weight.is_trained)
+        else:
+            yield [
+                Weight(path, layer.stored_name, name, shape,
+                       trained and layer.trainable and name not in NOT_TRAINED)
+                for name, shape in sizes.weights.get(path, {}).items()
+            ]  # fmt: skip
+
+
+# --- Keras 2's layout: a group for each layer of the outermost model, with its weights in order -----------------------
+
+
+def _by_group(graph: Graph, sizes: Sizes, contents: Contents, by_order: bool) -> Iterator[tuple[Weight, StoredArray]]:
+    assert contents.layers is not None
+    arrays = {array.path: array for array in contents.arrays}
+    stored = {layer.name: layer.weight_names for layer in contents.layers if layer.weight_names}
+    wanted = [(layer, weights) for layer, weights in zip(graph.layers, _weights(graph, sizes), strict=True) if weights]
+    if by_order and {layer.stored_name for layer, _ in wanted} != set(stored) and len(wanted) == len(stored):
+        groups = list(stored.values())
+    else:
+        groups = [stored.get(layer.stored_name, ()) for layer, _ in wanted]
+    for (layer, weights), names in zip(wanted, groups, strict=True):
+        if len(names) != len(weights):
+            raise _missing(
+                weights[0], f"the file holds {len(names)} arrays for {layer.stored_name!r}, not {len(weights)}"
+            )
+        yield from zip(weights, _sorted_for(layer, weights, [arrays[name] for name in names]), strict=True)
+
+
+def _sorted_for(layer: Layer, weights: list[Weight], arrays: list[StoredArray]) -> list[StoredArray]:
+    """The arrays of a group in the order of `weights`: in a submodel by their names, where each is told by its name."""
+    if layer.model is None:
+        return arrays
+    named = {f"/{re.sub(r':[0-9]+$', '', array.path)}": array for array in arrays}
+    by_name = [
+        [array for name, array in named.items() if name.endswith(f"/{weight.stored_layer}/{weight.name}")]
+        for weight in weights
+    ]
+    told = [found[0] for found in by_name if len(found) == 1]
+    return told if len({array.path for array in told}) == len(weights) else arrays
+
+
+# --- Keras 3's layout: layers/<class>_<number>/vars/<number>, submodels within ----------------------------------------
+
+
+def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[Weight, StoredArray]]:
+    arrays = {array.path: array for array in contents.arrays}
+    if any(path.startswith("_layer_checkpoint_dependencies") for path in arrays):
+        raise UploadError("An uploaded .keras file must be Keras 3's, or of Keras 2.13 and later; this one has an "
+                          "older layout. Save it as .h5 with the Keras that made it.")  # fmt: skip
+    places = dict(_stored_paths(graph))
+    for weights in _weights(graph, sizes):
+        position: dict[Path, int] = {}
+        for weight in sorted(weights, key=lambda weight: weight.name in NOT_TRAINED):
+            number = position.get(weight.path, 0)
+            position[weight.path] = number + 1
+            path = f"{places[weight.path]}/vars/{number}"
+            if path not in arrays:
+                raise _missing(weight, f"the file holds no {path}")
+            yield weight, arrays[path]
+
+
+def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator[tuple[Path, str]]:
+    """Where Keras 3 keeps the weights of each layer: by class and number, not by name."""
+    used: dict[str, int] = {}
+    for layer in graph.layers:
+        if layer.class_name != layer.kind and layer.model is None:
+            continue  # arithmetic is no layer to Keras
+        name = _snake_case("Functional" if layer.class_name == "Model" else layer.class_name)
+        number = used.get(name)
+        used[name] = 0 if number is None else number + 1
+        place = f"{folder}layers/{name}" + (f"_{used[name]}" if used[name] else "")
+        path = (*within, layer.name)
+        yield path, place
+        if layer.model is not None:
+            yield from _stored_paths(layer.model, path, f"{place}/")
+
+
+def _snake_case(name: str) -> str:
+    """As keras.src.utils.naming.to_snake_case."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,93 @@
+"""What an uploaded network wants its photos to be, as far as it tells; the rest is asked for, not guessed."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.params.model import PixelScale
+from components.train.keras_import.graph import Graph, Layer, Reference
+
+
+class Preprocessing(BaseModel):
+    """What to do with pixels from 0 to 255 before the network.
+
+    Attributes:
+        pixels: what the network takes; "0 to 255" is nothing to do.
+        why: where this is known from, one sentence.
+        is_certain: the network says so itself; else it has the layers of a known one, whose weights may have been
+            trained otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pixels: PixelScale
+    why: str
+    is_certain: bool
+
+
+_FAMILIES: Final[dict[str, tuple[PixelScale, tuple[str, ...]]]] = {
+    "MobileNetV2": ("-1 to 1", ("Conv1", "bn_Conv1", "block_1_expand", "block_16_project")),
+    "InceptionV3": ("-1 to 1", ("mixed0", "mixed5", "mixed10")),
+    "Xception": ("-1 to 1", ("block1_conv1", "block2_sepconv1", "block14_sepconv2")),
+    "NASNet": ("-1 to 1", ("stem_conv1", "stem_bn1", "adjust_relu_1_stem_2")),
+    "EfficientNetV2": ("-1 to 1", ("stem_conv", "block1a_project_conv", "top_conv")),
+    "DenseNet": ("ImageNet mean and deviation", ("conv1_conv", "conv2_block1_1_conv", "pool4_conv")),
+    "VGG": ("BGR less ImageNet mean", ("block1_conv1", "block3_conv3", "block5_conv3", "block5_pool")),
+    "ResNet": ("BGR less ImageNet mean", ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "conv5_block3_out")),
+}
+"""Layers by which the networks of keras.applications are told, and what their ImageNet weights were trained on."""
+
+_BEFORE: Final = {
+    "CenterCrop", "Identity", "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation",
+    "RandomTranslation", "RandomZoom", "Resizing", "ZeroPadding2D",
+}  # fmt: skip
+"""Layers that may stand between the photo and its rescaling."""
+
+
+def infer_preprocessing(graph: Graph) -> Preprocessing | None:
+    """What the network's own layers say of its input; None where they say nothing."""
+    for layer in _from_input(graph):
+        if layer.kind in ("Rescaling", "Normalization"):
+            return Preprocessing(pixels="0 to 255", is_certain=True, why=f"The network scales its photos itself: its "
+                                 f"layer {layer.name} is {layer.kind}.")  # fmt: skip
+        if layer.kind not in _BEFORE:
+            break
+    names = {layer.name for layer in _all_layers(graph)}
+    for family, (pixels, signs) in _FAMILIES.items():
+        if names.issuperset(signs):
+            return Preprocessing(pixels=pixels, is_certain=False, why=f"It has the layers of {family} "
+                                 f"({', '.join(signs[:3])} …), whose ImageNet weights were trained on such pixels. "
+                                 "Say otherwise if this one was not.")  # fmt: skip
+    return None
+
+
+def _from_input(graph: Graph) -> Iterator[Layer]:
+    """The layers that the photo passes one after another, in and out of submodels, up to the first fork."""
+    outer: list[tuple[Graph, Reference]] = []
+    reference: Reference = (graph.input, 0)
+    while True:
+        while outer and reference == graph.output:
+            graph, reference = outer.pop()
+        users = [
+            (layer, number)
+            for layer in graph.layers
+            for number, call in enumerate(layer.calls)
+            if reference in call.inputs
+        ]
+        if len(users) != 1:
+            return
+        layer, number = users[0]
+        if layer.model is not None:
+            outer.append((graph, (layer.name, number)))
+            graph, reference = layer.model, (layer.model.input, 0)
+        else:
+            yield layer
+            reference = (layer.name, number)
+
+
+def _all_layers(graph: Graph) -> Iterator[Layer]:
+    for layer in graph.layers:
+        yield layer
+        if layer.model is not None:
+            yield from _all_layers(layer.model)

@@ -1,0 +1,119 @@
+"""Shapes, parameters and work of a network, by arithmetic alone, before anything is built."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+from components.contract.errors import UploadError
+from components.train.keras_import.graph import Graph, Layer, order
+from components.train.keras_import.layers.catalogue import KINDS
+from components.train.keras_import.layers.shapes import Shape
+from components.train.keras_import.limits import Limits
+
+OPEN_SIDE: Final = 224
+"""What stands for a side that the network leaves open."""
+
+Path = tuple[str, ...]
+"""A layer's name, after those of the submodels that it stands in."""
+
+
+@dataclass
+class Sizes:
+    """What the network measures, for one photo.
+
+    Attributes:
+        input_shape: with `OPEN_SIDE` for open sides.
+        output_shape: what it gives.
+        layer_shapes: what each layer of the outermost network gives at its last call.
+        weights: of each layer that has any: their names and shapes, in Keras' order.
+        num_parameters: all weights together.
+        num_values: the sum over all tensors between layers.
+        num_multiply_adds: roughly.
+    """
+
+    input_shape: Shape
+    output_shape: Shape = ()
+    layer_shapes: dict[str, Shape] = field(default_factory=dict)
+    weights: dict[Path, dict[str, Shape]] = field(default_factory=dict)
+    num_parameters: int = 0
+    num_values: int = 0
+    num_multiply_adds: int = 0
+
+
+def measure(graph: Graph, limits: Limits) -> Sizes:
+    """Follows one photo through the network.
+
+    Raises:
+        UploadError: a layer cannot take what it is given, or a limit is passed; says which layer.
+    """
+    declared = graph.input_shape
+    if declared is None:
+        raise UploadError("An uploaded model must say what it takes; its Sequential model has no input shape. "
+                          "Call it on a photo, or begin it with keras.Input, and save it again.")  # fmt: skip
+    if len(declared) != 3 or declared[2] not in (1, 3):
+        raise UploadError(f"An uploaded model must take photos: height × width × 3 channels, or 1; it takes "
+                          f"{declared}. Save a model whose input is a photo.")  # fmt: skip
+    sizes = Sizes(tuple(side or OPEN_SIDE for side in declared))
+    _Measure(sizes, limits).graph(graph, sizes.input_shape, ())
+    return sizes
+
+
+class _Measure:
+    def __init__(self, sizes: Sizes, limits: Limits):
+        self._sizes = sizes
+        self._limits = limits
+
+    def graph(self, graph: Graph, shape: Shape, within: Path) -> Shape:
+        where = ".".join(within) or graph.name
+        if graph.input_shape is not None and (
+            len(graph.input_shape) != len(shape)
+            or any(own not in (None, given) for own, given in zip(graph.input_shape, shape, strict=True))
+        ):
+            raise _refused(within, f"it takes {graph.input_shape}, and is given {shape}")
+        shapes = {(graph.input, 0): shape}
+        for layer, number in order(graph.layers, where):
+            inputs = [shapes[reference] for reference in layer.calls[number].inputs]
+            shapes[layer.name, number] = self._layer(layer, inputs, (*within, layer.name))
+        self._sizes.output_shape = shapes[graph.output]
+        self._sizes.layer_shapes = {name: shape for (name, _), shape in shapes.items()}  # the outermost's come last
+        return shapes[graph.output]
+
+    def _layer(self, layer: Layer, inputs: list[Shape], path: Path) -> Shape:
+        if layer.model is not None:
+            if len(inputs) != 1:
+                raise _refused(path, "it is called on several tensors")
+            return self.graph(layer.model, inputs[0], path)
+        kind = KINDS[layer.kind]
+        try:
+            output = kind.shape(layer.arguments, inputs if kind.merges else inputs[0])
+            weights = {} if kind.merges else kind.weights(layer.arguments, inputs[0])
+        except (ValueError, IndexError) as error:
+            raise _refused(path, str(error)) from None
+        self._count(layer, path, output, weights)
+        return output
+
+    def _count(self, layer: Layer, path: Path, output: Shape, weights: dict[str, Shape]) -> None:
+        sizes, limits = self._sizes, self._limits
+        if path in sizes.weights and sizes.weights[path] != weights:
+            raise _refused(path, "it is called on inputs of different shapes, for which it would need other weights")
+        num_weights = sum(math.prod(shape) for shape in weights.values())
+        if weights and path not in sizes.weights:
+            sizes.weights[path] = weights
+            sizes.num_parameters += num_weights
+        sizes.num_values += math.prod(output)
+        places = math.prod(output[:-1]) if len(output) > 1 else 1
+        window = math.prod(layer.arguments.get("pool_size", (1, 1)))
+        sizes.num_multiply_adds += places * num_weights + math.prod(output) * window
+        for value, limit, what in (
+            (sizes.num_parameters, limits.max_parameters, "parameters"),
+            (math.prod(output), limits.max_values, "values between two layers"),
+            (sizes.num_multiply_adds, limits.max_multiply_adds, "multiplications for one photo"),
+        ):
+            if value > limit:
+                raise UploadError(f"An uploaded model must have at most {limit:,} {what}; with {'.'.join(path)} "
+                                  f"({layer.kind}) it has {value:,}. Use a smaller one.")  # fmt: skip
+
+
+def _refused(path: Path, why: str) -> UploadError:
+    return UploadError(f"The layers of an uploaded model must fit together; {'.'.join(path) or 'the model'}: {why}. "
+                       "Save the model again with Keras.")  # fmt: skip

@@ -1,0 +1,151 @@
+"""An imported network put on a tensor of one's own, flat: its submodels dissolve, so that each layer has its own name.
+
+A flat network can be cut, frozen and trained from any of its layers. Where it ends in a softmax, that is left out: the
+loss and the service work on logits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from components.contract.errors import UploadError
+from components.contract.validation_messages import nearest
+from components.train.keras_import.builder import assign, construct, has_modes
+from components.train.keras_import.graph import Graph, Layer, order
+from components.train.keras_import.layers.catalogue import KINDS
+from components.train.keras_import.plan import Plan
+from components.train.keras_import.sizes import Path as LayerPath
+
+if TYPE_CHECKING:
+    import keras
+
+LINEAR: Final = (None, "linear")
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A network on a tensor.
+
+    Attributes:
+        tensors: what each layer gives, at its last call, by its name; a submodel has its own, too.
+        output: what the network gives; logits, where it was a softmax.
+    """
+
+    tensors: dict[str, "keras.KerasTensor"]
+    output: "keras.KerasTensor"
+
+    def features(self, layer_name: str) -> "keras.KerasTensor":
+        """What a layer gives, for a new head.
+
+        Raises:
+            UploadError: there is no such layer.
+        """
+        if layer_name not in self.tensors:
+            raise UploadError(f"train.model.layer must name a layer of the model that is brought; it has no "
+                              f"{layer_name[:60]!r}{nearest(layer_name, list(self.tensors)[-8:])}.")  # fmt: skip
+        return self.tensors[layer_name]
+
+
+def wire(plan: Plan, weights_path: Path, start: "keras.KerasTensor", taken: set[str], *, as_logits: bool) -> Wired:
+    """Builds a checked network on `start` and gives it its numbers.
+
+    Args:
+        plan: the network.
+        weights_path: its numbers, as `reader` wrote them.
+        start: the photos as the network takes them.
+        taken: names that its layers cannot have; theirs are added.
+        as_logits: it is used as it is, and a softmax at its end is left out.
+
+    Raises:
+        UploadError: it is used as it is, and ends in something else than logits or a softmax over them.
+    """
+    graph = logits_of(plan.graph) if as_logits else plan.graph
+    wiring = _Wiring(taken)
+    output = wiring.graph(graph, start, (), None)
+    assign(wiring.built, plan.matches, np.memmap(weights_path, "<f4", "r") if plan.matches else np.empty(0))
+    return Wired(wiring.tensors, output)
+
+
+def logits_of(graph: Graph) -> Graph:
+    """The network without the softmax at its end.
+
+    Raises:
+        UploadError: it ends in something else than logits or a softmax over them.
+    """
+    last = graph.layer(graph.output[0])
+    activation = last.arguments.get("activation")
+    if last.model is not None:
+        changed = replace(last, model=logits_of(last.model))
+    elif last.kind == "Softmax" or (last.kind == "Activation" and activation == "softmax"):
+        changed = replace(last, kind="Identity", arguments={})
+    elif activation == "softmax":
+        changed = replace(last, arguments=last.arguments | {"activation": None})
+    elif activation in LINEAR and "ReLU" not in last.kind and last.kind != "ELU":
+        changed = last
+    else:
+        raise UploadError(f"A model that is used as it is must end in logits or in a softmax over them; {last.name} is "
+                          f"{last.kind} with the activation {activation}, whose values are neither. Let its head be "
+                          "replaced: train.model.head=linear.")  # fmt: skip
+    return replace(graph, layers=tuple(changed if layer is last else layer for layer in graph.layers))
+
+
+class _Wiring:
+    """Keras' layers by their paths, each built once however often it is called."""
+
+    def __init__(self, taken: set[str]):
+        self.built: dict[LayerPath, Any] = {}
+        self.tensors: dict[str, keras.KerasTensor] = {}
+        self._taken = taken
+
+    def graph(
+        self, graph: Graph, start: "keras.KerasTensor", within: LayerPath, training: bool | None
+    ) -> "keras.KerasTensor":
+        """The output of a graph, whose layers stand `within` submodels, on `start`; `training` is their fixed mode."""
+        tensors = {(graph.input, 0): start}
+        for layer, number in order(graph.layers, graph.name):
+            inputs = [tensors[reference] for reference in layer.calls[number].inputs]
+            mode = layer.calls[number].training
+            mode = training if mode is None else mode
+            path = (*within, layer.name)
+            if layer.model is not None:
+                given = self.graph(layer.model, _as_declared(layer.model, inputs[0]), path, mode)
+                self.tensors[layer.name] = given
+            else:
+                given = self._layer(layer, path, inputs, mode)
+            tensors[layer.name, number] = given
+        return tensors[graph.output]
+
+    def _layer(
+        self, layer: Layer, path: LayerPath, inputs: list["keras.KerasTensor"], mode: bool | None
+    ) -> "keras.KerasTensor":
+        if path not in self.built:
+            name = next(name for name in _names(path) if name not in self._taken)
+            self._taken.add(name)
+            self.built[path] = construct(replace(layer, name=name))
+        built = self.built[path]
+        fixed = {} if mode is None or not has_modes(layer) else {"training": mode}
+        given = built(inputs if KINDS[layer.kind].merges else inputs[0], **fixed)
+        self.tensors[built.name] = given
+        return given
+
+
+def _names(path: LayerPath) -> Iterator[str]:
+    """conv, model_conv, outer_model_conv, then conv_1 …"""
+    for start in range(len(path) - 1, -1, -1):
+        yield "_".join(path[start:])
+    number = 1
+    while True:
+        yield f"{path[-1]}_{number}"
+        number += 1
+
+
+def _as_declared(graph: Graph, tensor: "keras.KerasTensor") -> "keras.KerasTensor":
+    """Whole numbers become what a submodel declares to take."""
+    import keras
+
+    if graph.input_shape is None or tensor.dtype == graph.input_dtype or "float" in tensor.dtype:
+        return tensor
+    return keras.layers.Rescaling(1.0)(tensor)

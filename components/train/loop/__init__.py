@@ -1,0 +1,1 @@
+"""Training: batches, features, phases, the fit itself and its checkpoints. Import `phases`."""

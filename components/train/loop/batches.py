@@ -1,0 +1,214 @@
+"""Batches for Keras: photos that are augmented on the way, or features that were computed before."""
+
+import math
+import time
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.contract.artifacts.dataset import Split
+from components.contract.image.augment import augment, image_keys, photo_seeds
+from components.contract.params.training import AugmentationParams
+from components.contract.system.memory_map import Mapped
+from components.train.loop.mixup import Mixing
+
+
+class Examples(Protocol):
+    """What batches are drawn from.
+
+    Attributes:
+        labels: int32 (n,).
+    """
+
+    labels: np.ndarray
+
+    def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
+        """The inputs in these rows, as they are in this epoch: (len(rows), …)."""
+        ...
+
+
+class Photos:
+    """Photos of a split, each epoch another variant of them."""
+
+    def __init__(self, split: Split, augmentation: AugmentationParams, seed: int):
+        self.labels = split.labels
+        self._split = split
+        self._augmentation = augmentation
+        self._seed = seed
+        self._keys = image_keys(split.image_ids)
+
+    def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
+        """uint8 (len(rows), height, width, 3), RGB."""
+        seeds = photo_seeds(self._keys[rows], seed=self._seed, variant=epoch)
+        return augment(self._split.gather(rows), self._augmentation, seeds)
+
+
+class Features:
+    """What a frozen network made of photos: each epoch another view of each photo, all of them in turn."""
+
+    def __init__(self, views: Sequence[np.ndarray], labels: np.ndarray, *, in_memory: bool = True):
+        """Takes features.
+
+        Args:
+            views: float16 or float32 (n, …) each.
+            labels: int32 (n,).
+            in_memory: whether they are held as float32; else they are read from where they are mapped.
+        """
+        self.labels = labels
+        self._views = [np.array(view, np.float32) for view in views] if in_memory else list(views)
+        maps = [view._mmap for view in self._views if isinstance(view, np.memmap)]  # type: ignore[attr-defined]
+        self._mapped = Mapped(maps)
+
+    def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
+        """float32 (len(rows), …)."""
+        values = np.empty((len(rows), *self._views[0].shape[1:]), np.float32)
+        chosen = (rows + epoch) % len(self._views)  # so that each epoch has all kinds of views
+        for view in np.unique(chosen):
+            values[chosen == view] = self._views[view][rows[chosen == view]]
+        self._mapped.note(values.size * self._views[0].itemsize)
+        return values
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
+    """All examples once an epoch, in an order that the seed and the epoch alone decide.
+
+    Attributes:
+        num_examples: of an epoch.
+        num_batches_of_epoch: those left out included.
+        first_batch: so many are left out.
+        labels: int32 (n,), of all examples.
+        made_at: float64 (batches,), when each batch was ready, by `time.monotonic`; 0 before.
+    """
+
+    def __init__(
+        self, examples: Examples, batch_size: int, *, shuffle_seed: int | None = None, oversample: bool = False,
+        mixing: Mixing | None = None, multiple_of: int = 1,
+    ):  # fmt: skip
+        """Makes batches.
+
+        Args:
+            examples: what to draw from.
+            batch_size: the last batch of an epoch may be smaller.
+            shuffle_seed: None keeps the order of the examples.
+            oversample: examples of rarer classes come several times an epoch, so that all classes come as often.
+            mixing: needs a seed; the labels of a mixed batch are float32 (n, k).
+            multiple_of: devices that share a batch; where it cannot be divided among them it is filled up with examples
+                that count nothing, and batches come with weights.
+        """
+        super().__init__()
+        self._rows = _evened(examples.labels) if oversample else np.arange(len(examples.labels))
+        self.num_examples = len(self._rows)
+        self.labels = examples.labels
+        self._examples = examples
+        self._batch_size = batch_size
+        self._shuffle_seed = shuffle_seed
+        self._mixing = mixing
+        self._multiple_of = multiple_of
+        self.num_batches_of_epoch = math.ceil(self.num_examples / batch_size)
+        self._group_size = 0
+        self._maker = ThreadPoolExecutor(1, "batches")
+        self._coming: dict[int, Future[list[np.ndarray]]] = {}
+        self.begin(0)
+
+    def begin(self, epoch: int, first_batch: int = 0) -> None:
+        """Goes to an epoch, counted from 0, of which the first batches may be left out."""
+        self.first_batch = first_batch
+        self._epoch = epoch
+        self._order = self._draw_order()
+        self.made_at = np.zeros(len(self))
+        self._coming.clear()
+        if self._group_size:
+            self._make_ahead(0)
+
+    def num_seen(self, num_batches: int) -> int:
+        """Examples of the epoch that are done after so many batches, those left out included."""
+        return min((self.first_batch + num_batches) * self._batch_size, self.num_examples)
+
+    @property
+    def num_numbers(self) -> int:
+        """Of the inputs of one batch."""
+        return self._batch_size * int(np.prod(self._examples.gather(self._rows[:1], 0).shape[1:]))
+
+    def __len__(self) -> int:
+        return self.num_batches_of_epoch - self.first_batch
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        start = (self.first_batch + index) * self._batch_size
+        rows = self._order[start : start + self._batch_size]
+        num_fill = -len(rows) % self._multiple_of
+        rows = np.concatenate([rows, rows[:1].repeat(num_fill)])
+        inputs, labels = self._examples.gather(rows, self._epoch), self._examples.labels[rows]
+        if self._mixing is not None and self._shuffle_seed is not None:
+            rng = np.random.default_rng([self._shuffle_seed, self._epoch, start])
+            inputs, labels = self._mixing(inputs, labels, rng)
+        self.made_at[index] = time.monotonic()
+        return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(rows), num_fill))
+
+    def in_groups(self, size: int) -> tf.data.Dataset:
+        """The same batches, handed over so many at a time, and made while those before are learnt from.
+
+        Handing over takes as long as the step of a small network, and where all is to be deterministic TensorFlow
+        fetches nothing ahead from Python.
+
+        Args:
+            size: batches. `begin` may change the epoch afterwards, but not how many batches it has.
+        """
+        self._group_size = size
+        first = self[0]
+        types, shapes = [part.dtype for part in first], [(None, *part.shape[1:]) for part in first]
+        batches = weakref.ref(self)  # TensorFlow keeps what it calls as long as the process lives
+
+        def group(number: np.int64) -> list[np.ndarray]:
+            mine = batches()
+            assert mine is not None, "whoever trains has the batches"
+            return mine._group(int(number))
+
+        def shaped(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return tuple(map(tf.ensure_shape, columns, shapes))
+
+        groups = tf.data.Dataset.range(math.ceil(len(self) / size))
+        examples = groups.map(lambda number: shaped(*tf.numpy_function(group, [number], types)))
+        rebatched = examples.rebatch(self._batch_size).prefetch(size)
+        return rebatched.apply(tf.data.experimental.assert_cardinality(len(self)))
+
+    def _group(self, number: int) -> list[np.ndarray]:
+        group = (self._coming.pop(number, None) or self._maker.submit(self._make_group, number)).result()
+        self._make_ahead(number + 1)
+        return group
+
+    def _make_ahead(self, number: int) -> None:
+        if number * self._group_size < len(self):
+            self._coming[number] = self._maker.submit(self._make_group, number)
+
+    def _make_group(self, number: int) -> list[np.ndarray]:
+        first = number * self._group_size
+        batches = [self[index] for index in range(first, min(first + self._group_size, len(self)))]
+        group = [np.concatenate(column) for column in zip(*batches, strict=True)]
+        self.made_at[first : first + self._group_size] = time.monotonic()
+        return group
+
+    def _weights(self, num_rows: int, num_fill: int) -> np.ndarray:
+        """float32 (rows,): 0 for what only fills a batch; the mean over an epoch of batches is that of its examples."""
+        last = self.num_examples % self._batch_size
+        filled = self.num_examples // self._batch_size * (-self._batch_size % self._multiple_of)
+        total = self.num_examples + filled + -last % self._multiple_of
+        weights = np.full(num_rows, total / self.num_examples, np.float32)
+        weights[num_rows - num_fill :] = 0
+        return weights
+
+    def _draw_order(self) -> np.ndarray:
+        if self._shuffle_seed is None:
+            return self._rows
+        return np.random.default_rng([self._shuffle_seed, self._epoch]).permutation(self._rows)
+
+
+def _evened(labels: np.ndarray) -> np.ndarray:
+    """Rows in which each class that occurs has as many as the most frequent one, its examples about equally often."""
+    classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    most = max(map(len, classes))
+    return np.concatenate([np.resize(rows, most) for rows in classes])

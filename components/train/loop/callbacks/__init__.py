@@ -1,0 +1,1 @@
+"""Keras callbacks: early stopping, progress, saving. Import `progress`; the rest is for `loop`."""

@@ -1,0 +1,115 @@
+"""What is done when an epoch has been validated: the best weights are kept, and the phase ends when it should."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.contract.params.training import Phase
+from components.train.tensorflow.precision import own_optimizer
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Validates a mean of the weights where there is one, keeps the best, and stops early.
+
+    Attributes:
+        mean: of the weights at the ends of the last epochs, where these are averaged; empty before the first of them.
+    """
+
+    def __init__(self, keep: Callable[[float], None], phase: Phase, swa: float | None):
+        """Makes the callback of one phase.
+
+        Args:
+            keep: is called with the validation loss when the weights are the best of the phase.
+            phase: resolved.
+            swa: the last part of its epochs, whose weights are averaged; None for none.
+        """
+        super().__init__()
+        self.mean: list[np.ndarray] = []
+        self._num_averaged = 0
+        self._keep = keep
+        self._stopping = phase.early_stopping
+        self._first_averaged = phase.epochs - round(phase.epochs * swa) if swa else phase.epochs
+        self._epoch = 0
+        self._lowest = math.inf
+        self._waited = 0
+
+    def state(self) -> dict[str, float]:
+        """What a checkpoint holds of it; nothing before the first validation."""
+        return _waiting(self._lowest, self._waited) | {"averaged": self._num_averaged}
+
+    def restore(self, state: dict[str, Any], mean: Sequence[np.ndarray] = ()) -> None:
+        """Puts it where it was."""
+        self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
+        self.mean, self._num_averaged = list(mean), state["averaged"]
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._epoch >= self._first_averaged:
+            self._num_averaged += 1
+            weights = self.model.get_weights()
+            means = self.mean or weights
+            self.mean = [mean + (weight - mean) / self._num_averaged
+                         for mean, weight in zip(means, weights, strict=True)]  # fmt: skip
+        self._swap()
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        if loss < self._lowest - (self._stopping.min_delta if self._stopping else 0.0):
+            self._lowest, self._waited = loss, 0
+            self._keep(loss)
+        else:
+            self._waited += 1
+        self._swap()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._stopping and self._waited >= self._stopping.patience:
+            self.model.stop_training = True
+
+    def _swap(self) -> None:
+        """Exchanges the weights and their mean."""
+        if self.mean:
+            weights = self.model.get_weights()
+            self.model.set_weights(self.mean)
+            self.mean = weights
+        optimizer = own_optimizer(self.model)
+        if not optimizer.use_ema:
+            return
+        for weight, mean in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
+            value = weight.numpy()
+            weight.assign(mean)
+            mean.assign(value)
+
+
+class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Lowers the learning rate where the validation loss has not fallen for some epochs."""
+
+    def __init__(self, phase: Phase):
+        super().__init__()
+        self._phase = phase
+        self._lowest = math.inf
+        self._waited = 0
+
+    def state(self) -> dict[str, float]:
+        """What a checkpoint holds of it; nothing before the first validation."""
+        return _waiting(self._lowest, self._waited)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Puts it where it was."""
+        self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["val_loss"])
+        self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
+        if self._waited >= self._phase.decay_epochs:
+            self._waited = 0
+            scale = own_optimizer(self.model)._learning_rate.scale
+            scale.assign(scale * self._phase.decay_factor)
+
+
+def _waiting(lowest: float, waited: int) -> dict[str, float]:
+    return {"lowest": lowest, "waited": waited} if math.isfinite(lowest) else {}

@@ -1,0 +1,219 @@
+"""What a training tells while it goes on: a line for each epoch, and the load of the machine."""
+
+import contextlib
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from components.contract.errors import ModelError
+from components.contract.system.program import asked_to_finish, note_progress
+from components.contract.tracking.run import Run
+from components.train.loop.batches import Batches
+from components.train.tensorflow.precision import own_optimizer
+
+log = logging.getLogger(__name__)
+
+REPORT_SECONDS: Final = 10.0
+PART_SECONDS: Final = 1.0
+"""Between two notes for whoever follows the run."""
+SYSTEM_METRICS_SECONDS: Final = 5
+
+
+class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Shows and hands on the figures of each epoch and within it, and stops when they or weights are no numbers."""
+
+    def __init__(
+        self, note: Callable[[dict[str, float]], None], note_step: Callable[[dict[str, float], int], None], *,
+        phase: int, first: int, planned: int, training: Batches,
+    ):  # fmt: skip
+        """Makes the callback of one phase.
+
+        Args:
+            note: is given the figures of each epoch.
+            note_step: is given figures every few seconds, and how many steps are done by then.
+            phase: counted from 1.
+            first: the number of its first epoch, counted from 1 over all phases.
+            planned: epochs of all phases, if none stops early.
+            training: what is learnt from, of which Keras may see only the rest of an epoch.
+        """
+        super().__init__()
+        self._note = note
+        self._note_step = note_step
+        self._phase = phase
+        self._first = first
+        self._planned = planned
+        self._training = training
+        self._means: dict[str, float] = {}
+        self._earlier: dict[str, float] = {}
+        self._training_started = time.monotonic()
+        self._num_ended = 0
+
+    def state(self) -> dict[str, float]:
+        """What a checkpoint within an epoch holds of it: the means over what was seen of that epoch."""
+        return self._means
+
+    def restore(self, state: dict[str, float]) -> None:
+        """The first epoch to come is the rest of one that was interrupted."""
+        self._earlier = state
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = self._first + epoch
+        self._epoch_started = self._reported = self._noted = time.monotonic()
+        self._waited, self._num_done = 0.0, 0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._step_started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        now = time.monotonic()
+        num_done = min(batch + 1, len(self._training))  # with several steps an execution Keras counts beyond the last
+        self._waited += waited_for(self._training.made_at[self._num_done : num_done], self._step_started, now)
+        self._num_done = num_done
+        num_seen, num_examples = self._training.num_seen(num_done), self._training.num_examples
+        self._means = self._over_epoch(logs or {}, num_seen)
+        self._check(self._means["loss"])
+        rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_started)
+        left = (num_examples - num_seen) / rate
+        if now - self._noted >= PART_SECONDS:
+            self._noted = now
+            note_progress("part", epoch=self._epoch, planned=self._planned, done=num_seen / num_examples,
+                          seconds_left=left, **self._means)  # fmt: skip
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            log.info("Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.", self._epoch,
+                     100 * num_seen / num_examples, self._means["loss"], rate, left)  # fmt: skip
+            self._check_weights()
+            self._tell_steps(rate, self._waited / (now - self._epoch_started))
+
+    def _tell_steps(self, rate: float, input_wait: float) -> None:
+        figures = {"loss": self._means["loss"], "images_per_second": rate, "input_wait": input_wait,
+                   "learning_rate": float(own_optimizer(self.model).learning_rate)}  # fmt: skip
+        num_batches = self._training.first_batch + self._num_done
+        num_steps = (self._epoch - 1) * self._training.num_batches_of_epoch + num_batches
+        self._note_step({f"step/{name}": value for name, value in figures.items()}, num_steps)
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._check_weights()
+        self._validation_started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        now = time.monotonic()
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        figures |= self._over_epoch(figures, self._training.num_examples)
+        num_seen = self._training.num_examples - self._training.num_seen(0)
+        self._means, self._earlier = {}, {}
+        self._check(figures["loss"], figures["val_loss"])
+        figures["phase"] = self._phase
+        figures["learning_rate"] = float(own_optimizer(self.model).learning_rate)
+        training_seconds = self._validation_started - self._epoch_started
+        figures["images_per_second"] = num_seen / training_seconds
+        figures["input_wait"] = self._waited / training_seconds
+        figures["seconds"] = now - self._epoch_started
+        self._num_ended += 1
+        left = (now - self._training_started) / self._num_ended * (self._planned - self._epoch)
+        log.info(
+            "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, waited for "
+            "%.0f %% of the time; at most %.0f s left.", len(str(self._planned)), self._epoch, self._planned,
+            figures["loss"], figures["accuracy"], figures["val_loss"], figures["val_accuracy"],
+            figures["images_per_second"], 100 * figures["input_wait"], left,
+        )  # fmt: skip
+        note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=left, **figures)
+        self._note(figures)
+        if asked_to_finish() and not self.model.stop_training:
+            log.info("Asked to finish: the training ends here, with the best epoch so far.")
+            self.model.stop_training = True
+
+    def _over_epoch(self, logs: Mapping[str, Any], num_seen: int) -> dict[str, float]:
+        """The means over all of the epoch so far, of which Keras may have seen only the rest."""
+        num_earlier = self._training.num_seen(0)
+        return {
+            name: (self._earlier.get(name, 0.0) * num_earlier + float(logs[name]) * (num_seen - num_earlier)) / num_seen
+            for name in ("loss", "accuracy")
+        }
+
+    def _check(self, *losses: float) -> None:
+        for loss in losses:
+            if not math.isfinite(loss):
+                raise self._diverged("The loss", loss)
+
+    def _check_weights(self) -> None:
+        """NaN stays in the weights, while the loss may never show it: oneDNN's ReLU turns NaN into 0."""
+        if (broken := broken_weight(self.model)) is not None:
+            raise self._diverged(f"The weight {broken[0]}", broken[1])
+
+    def _diverged(self, what: str, value: float) -> "DivergedError":
+        rate = float(own_optimizer(self.model).learning_rate)
+        where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
+        return DivergedError(f"{what} must stay a number; {where} it became {value}. Set a smaller "
+                             f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip
+
+
+def broken_weight(model: keras.Model) -> tuple[str, float] | None:
+    """The path of the first weight that holds NaN or infinity, and that value; None if all are numbers."""
+    for weight, values in zip(model.weights, model.get_weights(), strict=True):
+        is_number = np.isfinite(values)
+        if not is_number.all():
+            return weight.path, float(values[~is_number].flat[0])
+    return None
+
+
+def waited_for(made_at: np.ndarray, started: float, ended: float) -> float:
+    """How long steps have waited for their batches.
+
+    A step begins when the one before it has ended and its batch is there; all take equally long.
+
+    Args:
+        made_at: float64 (steps,), when each batch was ready.
+        started: when the first step asked for its batch.
+        ended: when the last step had ended.
+    """
+    num_steps = len(made_at)
+    if num_steps == 0:
+        return 0.0
+    begun = np.maximum(made_at, started)
+    of_a_step = ((ended - begun) / np.arange(num_steps, 0, -1)).min()
+    return max(0.0, float(ended - started - num_steps * of_a_step))
+
+
+class DivergedError(ModelError):
+    """The loss or a weight is no longer a number."""
+
+
+@contextlib.contextmanager
+def system_metrics(run: Run) -> Iterator[None]:
+    """Sends the machine's load to the MLflow run while the block lasts; nobody waits for the store."""
+    if run.run_id is None:
+        yield
+        return
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+    try:  # before threads use it: two that import MLflow at once find it half imported
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+    except ImportError as error:
+        log.warning("No system metrics: %s. Training goes on.", error)
+        yield
+        return
+    ended = threading.Event()
+    sender = threading.Thread(target=_send_load, args=(SystemMetricsMonitor, run.run_id, ended), daemon=True)
+    sender.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        sender.join(SYSTEM_METRICS_SECONDS)
+
+
+def _send_load(make_monitor: Callable[..., Any], run_id: str, ended: threading.Event) -> None:
+    try:
+        monitor = make_monitor(run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True)
+    except Exception as error:  # psutil or the store may be missing, each with an error of its own
+        log.warning("No system metrics: %s. Training goes on.", (str(error) or type(error).__name__).splitlines()[0])
+        return
+    monitor.start()
+    ended.wait()
+    monitor.finish()

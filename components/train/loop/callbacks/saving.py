@@ -1,0 +1,99 @@
+"""When a training is saved: at the end of epochs, every few minutes within one, and when it is asked to end."""
+
+import contextlib
+import logging
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import keras
+
+from components.train.loop.batches import Batches
+from components.train.loop.checkpoint import Checkpoints, State
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS: Final = 120.0
+"""Between two checkpoints within an epoch."""
+LARGEST_SHARE: Final = 0.05
+"""Of the time that checkpoints may take: epochs that are over in no time are not all saved."""
+
+MakeState = Callable[[int, int, bool], State]
+"""From the epochs of the phase that are done, the batches of the next that are done, and whether the phase is over."""
+
+
+class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Saves the training; the last of the callbacks, so that the others have done their part."""
+
+    def __init__(
+        self, checkpoints: Checkpoints, make_state: MakeState, training: Batches, epochs: int, asked: threading.Event
+    ):
+        """Makes the callback of one phase.
+
+        Args:
+            checkpoints: to write to.
+            make_state: of the training as it is.
+            training: tells which part of an epoch Keras sees.
+            epochs: of the phase.
+            asked: whether the training has to end now.
+        """
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._make_state = make_state
+        self._training = training
+        self._epochs = epochs
+        self._asked = asked
+        self._cost = 0.0
+        self._saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # With several steps an execution Keras counts beyond the last batch.
+        step = min(self._training.first_batch + batch + 1, self._training.num_batches_of_epoch)
+        if step == self._training.num_batches_of_epoch or not math.isfinite(float((logs or {})["loss"])):
+            return
+        if self._asked.is_set() or time.monotonic() - self._saved > SAVE_SECONDS:
+            self._save(self._epoch, step, ended=False)
+        self._leave_if_asked()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._leave_if_asked()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        ended = self.model.stop_training or epoch + 1 == self._epochs
+        due = time.monotonic() - self._saved >= self._cost / LARGEST_SHARE
+        if due or ended or self._asked.is_set():
+            self._save(epoch + 1, 0, ended=ended)
+        self._leave_if_asked()
+
+    def _save(self, epoch: int, step: int, *, ended: bool) -> None:
+        started = time.monotonic()
+        self._checkpoints.save(self._make_state(epoch, step, ended))
+        self._saved = time.monotonic()
+        self._cost = self._saved - started
+
+    def _leave_if_asked(self) -> None:
+        if self._asked.is_set():
+            log.warning("Asked to end (SIGTERM): the next training of the same photos and params goes on from the "
+                        "last checkpoint.")  # fmt: skip
+            sys.exit(128 + signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def asked_to_end(listens: bool) -> Iterator[threading.Event]:
+    """Within the block SIGTERM does not end the process at once; it sets the event, where the caller listens to it."""
+    asked = threading.Event()
+    if not listens or threading.current_thread() is not threading.main_thread():
+        yield asked  # Python gives signals to the main thread only
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,249 @@
+"""Checkpoints of a training: written whole or not at all, checked when they are read, gone when the bundle stands.
+
+<dataset>-<all else>/                            one training: a fingerprint, params, weights to begin with
+    phase-01-epoch-0003-step-000000-accuracy-0.9125/
+        arrays.npz                               weights now and at the best epoch, the optimizer's state
+        state.json                               the place in the training, its history, its callbacks
+        SHA256SUMS                               of both, as `sha256sum --check` reads it
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from components.contract.errors import ArtifactError
+from components.contract.system.atomic_files import new_folder, write_file, write_json
+from components.contract.system.cache import checkpoints_dir
+from components.contract.tracking.run import flatten
+
+log = logging.getLogger(__name__)
+
+KEPT: Final = 2
+"""So many of the newest, so that one may be damaged."""
+UNUSED_DAYS: Final = 30
+"""After which the checkpoints of a training that nobody went on with are removed."""
+SUMS: Final = "SHA256SUMS"
+
+Arrays = dict[str, list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What a checkpoint belongs to; a training with another of these is another training.
+
+    Attributes:
+        fingerprint: of the data set.
+        params: the section train, resolved.
+        network: the digest of the layers and of the weights that training began with.
+    """
+
+    fingerprint: str
+    params: Mapping[str, Any]
+    network: str
+
+    @property
+    def folder_name(self) -> str:
+        rest = json.dumps([self.params, self.network], sort_keys=True)
+        return f"{self.fingerprint[:16]}-{hashlib.sha256(rest.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a training needs to go on as if it had never stopped.
+
+    Attributes:
+        phase: counted from 1.
+        epoch: epochs of the phase that are done.
+        step: batches of the next epoch that are done.
+        ended: whether the phase has ended.
+        facts: what JSON can hold: history, callbacks.
+        arrays: weights and the like, by what they are.
+    """
+
+    phase: int
+    epoch: int
+    step: int
+    ended: bool
+    facts: dict[str, Any]
+    arrays: Arrays
+
+    @property
+    def name(self) -> str:
+        """Sorts by the place in the training."""
+        accuracies = self.facts.get("history", {}).get("val_accuracy")
+        shown = f"{accuracies[-1]:.4f}" if accuracies else "none"
+        return f"phase-{self.phase:02d}-epoch-{self.epoch:05d}-step-{self.step:07d}-accuracy-{shown}"
+
+
+class Checkpoints:
+    """The checkpoints of one training; `open_checkpoints` gives them."""
+
+    def __init__(self, folder: Path, belongings: Belongings):
+        self._folder = folder
+        self._belongings = belongings
+
+    def newest(self) -> State | None:
+        """The newest that is whole and belongs to this training; others are removed, and that is told."""
+        for folder in reversed(_stored(self._folder)):
+            try:
+                state, belongings = _read(folder)
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                log.warning("The checkpoint %s is damaged (%s); the one before it is used.", folder, error)
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            if belongings == asdict(self._belongings):
+                return state
+            differing = ", ".join(_differences(belongings, asdict(self._belongings)))
+            log.warning("The checkpoint %s belongs to another training (%s); training begins anew.", folder, differing)
+            shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def save(self, state: State) -> None:
+        """Writes a checkpoint; where the disk is full or gone, training goes on without."""
+        target = self._folder / state.name
+        try:
+            with new_folder(target) as folder:
+                _write(folder, state, self._belongings)
+            _sync(self._folder)
+            for old in [folder for folder in _stored(self._folder) if folder != target][: -KEPT + 1]:
+                shutil.rmtree(old)
+        except (OSError, ArtifactError) as error:
+            log.warning("The checkpoint %s could not be written: %s. Training goes on; make room or name another "
+                        "folder with DARKROOM_CHECKPOINTS.", target, error)  # fmt: skip
+
+    def remove(self) -> None:
+        """Removes all of them: the training has come to its end."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_checkpoints(belongings: Belongings) -> Iterator[Checkpoints | None]:
+    """The checkpoints of a training, for as long as it goes on.
+
+    Yields:
+        None where the folder cannot be written, or another process is at the very same training.
+    """
+    folder = checkpoints_dir() / belongings.folder_name
+    lock_path = folder.with_suffix(".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = lock_path.open("a")
+    except OSError as error:
+        log.warning("No checkpoints: %s must be writable; it is not: %s. Training goes on without.", folder, error)
+        yield None
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("No checkpoints: another process is at the same training, in %s.", folder)
+            yield None
+            return
+        except OSError:
+            log.debug("%s knows no locks.", folder)
+        _tidy(folder)
+        _tell_others(folder, belongings)
+        yield Checkpoints(folder, belongings)
+        if not _stored(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            lock_path.unlink(missing_ok=True)
+
+
+def _stored(folder: Path) -> list[Path]:
+    """Oldest first."""
+    return sorted(folder.glob("phase-*"))
+
+
+def _write(folder: Path, state: State, belongings: Belongings) -> None:
+    named = {
+        f"{kind}/{index:05d}": array for kind, arrays in state.arrays.items() for index, array in enumerate(arrays)
+    }
+    np.savez(folder / "arrays.npz", **named)  # type: ignore[arg-type]  # the stubs take its other argument for ours
+    _sync(folder / "arrays.npz")
+    facts = {key: value for key, value in vars(state).items() if key != "arrays"}
+    kinds = list(state.arrays)
+    write_json(folder / "state.json", {**facts, "kinds": kinds, "belongings": asdict(belongings)})
+    lines = [f"{_digest(folder / name)}  {name}\n" for name in ("arrays.npz", "state.json")]
+    write_file(folder / SUMS, "".join(lines).encode())
+    _sync(folder)
+
+
+def _read(folder: Path) -> tuple[State, dict[str, Any]]:
+    """A state, and what it belongs to.
+
+    Raises:
+        OSError, ValueError, KeyError, zipfile.BadZipFile: it is damaged.
+    """
+    sums = [line.split() for line in (folder / SUMS).read_text().splitlines()]
+    if {name for _, name in sums} != {"arrays.npz", "state.json"}:
+        raise ValueError(f"{SUMS} is not whole")
+    for digest, name in sums:
+        if _digest(folder / name) != digest:
+            raise ValueError(f"{name} is not what was written")
+    facts = json.loads((folder / "state.json").read_bytes())
+    belongings = facts.pop("belongings")
+    arrays: Arrays = {kind: [] for kind in facts.pop("kinds")}
+    with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
+        for name in stored.files:
+            arrays[name.partition("/")[0]].append(stored[name])
+    return State(**facts, arrays=arrays), belongings
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Returns when the disk holds what was written."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what kills left in the folder, and other trainings that nobody went on with."""
+    for remains in folder.glob(".*.partial-*"):
+        shutil.rmtree(remains, ignore_errors=True)
+    long_ago = time.time() - UNUSED_DAYS * 86_400
+    for other in folder.parent.glob("*-*"):
+        if other != folder and other.is_dir() and other.stat().st_mtime < long_ago:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _tell_others(folder: Path, belongings: Belongings) -> None:
+    """Says why no use is made of another training that the same photos were in."""
+    if _stored(folder):
+        return
+    for other in folder.parent.glob(f"{belongings.fingerprint[:16]}-*"):
+        stored = [] if other == folder else _stored(other)
+        if not stored:
+            continue
+        with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+            found = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
+            log.info("An unfinished training of these photos in %s is not gone on with, for it has another %s; "
+                     "training begins anew.", other, ", ".join(_differences(found, asdict(belongings))))  # fmt: skip
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    if found["fingerprint"] != wanted["fingerprint"]:
+        yield "data set"
+    before, now = flatten(found["params"], "train."), flatten(wanted["params"], "train.")
+    params = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    yield from params
+    if not params and found["network"] != wanted["network"]:
+        yield "network"

@@ -1,0 +1,143 @@
+"""What Keras optimizes by: the loss, the optimizer, and the way of the learning rate."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from components.contract.params.training import Phase, TrainParams
+
+FOCAL_GAMMA: Final = 2.0
+"""Lin et al. 2017."""
+RISE: Final = 0.3
+"""The part of one_cycle in which the rate rises (Smith and Topin 2018)."""
+START: Final = 0.04
+"""Where one_cycle begins, as a part of its highest rate."""
+
+OPTIMIZERS: Final[dict[str, Callable[..., keras.Optimizer]]] = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+
+
+def make_optimizer(
+    phase: Phase, steps_per_epoch: int, *, ema: float | None = None, scales: Sequence[float] | None = None,
+    accumulate: int = 1,
+) -> keras.Optimizer:  # fmt: skip
+    """The optimizer of a phase.
+
+    Args:
+        phase: resolved.
+        steps_per_epoch: batches of an epoch.
+        ema: the momentum of the running mean of the weights; None for none.
+        scales: how much of the learning rate each of the trained weights gets, in the order of the model.
+        accumulate: so many batches make one step, with the mean of their gradients.
+    """
+    settings: dict[str, Any] = {"learning_rate": Rate(phase, steps_per_epoch)}
+    if phase.optimizer == "sgd":
+        settings |= {"momentum": phase.momentum, "nesterov": phase.momentum > 0}
+    if phase.weight_decay is not None:
+        settings["weight_decay"] = phase.weight_decay
+    if ema is not None:
+        settings |= {"use_ema": True, "ema_momentum": ema}
+    if accumulate > 1:
+        settings["gradient_accumulation_steps"] = accumulate
+    optimizer_class = OPTIMIZERS[phase.optimizer]
+    scaled = scales is not None and set(scales) != {1.0}
+
+    class Ours(optimizer_class):  # type: ignore[misc, valid-type]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            scale = scales[self._get_variable_index(variable)] if scaled and scales is not None else 1.0
+            super().update_step(gradient, variable, learning_rate * scale if scaled else learning_rate)
+
+        def finalize_variable_values(self, var_list: Any) -> None:
+            """Keras would put the running mean in the place of the weights; validation decides what is kept."""
+
+    return Ours(**settings)
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
+    """The learning rate of each step of a phase.
+
+    Attributes:
+        scale: what the schedule `plateau` has made of the rate: 1, then less.
+    """
+
+    def __init__(self, phase: Phase, steps_per_epoch: int):
+        super().__init__()
+        self._phase = phase
+        self._steps_per_epoch = steps_per_epoch
+        self._num_steps = phase.epochs * steps_per_epoch
+        self._warmup_steps = min(phase.warmup_epochs * steps_per_epoch, self._num_steps - 1)
+        self.scale = keras.Variable(1.0, trainable=False, name="rate_scale")
+
+    def __call__(self, step: Any) -> Any:
+        step = keras.ops.cast(step, "float32")
+        warmup = self._warmup_steps
+        part = keras.ops.clip((step - warmup) / (self._num_steps - warmup), 0.0, 1.0)
+        rate = self._phase.learning_rate * self._shape(part, step) * self.scale
+        return rate if not warmup else rate * keras.ops.minimum(1.0, (step + 1.0) / (warmup + 1.0))
+
+    def _shape(self, part: Any, step: Any) -> Any:
+        """The rate as a part of its highest; `part` of the way after the warm-up is gone."""
+        if self._phase.schedule == "cosine":
+            return (1 + keras.ops.cos(math.pi * part)) / 2
+        if self._phase.schedule == "one_cycle":
+            rising = START + (1 - START) * (1 - keras.ops.cos(math.pi * part / RISE)) / 2
+            falling = (1 + keras.ops.cos(math.pi * (part - RISE) / (1 - RISE))) / 2
+            return keras.ops.where(part < RISE, rising, falling)
+        if self._phase.schedule == "step":
+            epoch = keras.ops.floor(step / self._steps_per_epoch)
+            return self._phase.decay_factor ** keras.ops.floor(epoch / self._phase.decay_epochs)
+        return 1.0
+
+    def get_config(self) -> dict[str, Any]:
+        """A bundle holds no optimizer, so that nothing ever asks for it."""
+        raise NotImplementedError("The rate is made from params.yaml.")
+
+
+def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Callable[[Any, Any], Any]:
+    """The loss of labels, integers or the parts of classes in mixed examples, and logits.
+
+    Args:
+        params: loss, label_smoothing and imbalance.
+        labels: int32 (n,), of the training photos.
+        num_classes: k.
+    """
+    weights = class_weights(labels, num_classes) if params.imbalance == "class_weights" else None
+    smoothing = params.label_smoothing
+
+    def loss(labels: Any, logits: Any) -> Any:
+        targets, logits = as_parts(labels, num_classes), keras.ops.cast(logits, "float32")
+        if params.loss == "focal":
+            losses = keras.losses.categorical_focal_crossentropy(
+                targets, logits, alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True, label_smoothing=smoothing
+            )
+        else:
+            losses = keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
+        return losses if weights is None else losses * keras.ops.sum(targets * weights, axis=-1)
+
+    return loss
+
+
+def accuracy(labels: Any, logits: Any) -> Any:
+    """Whether the class of the highest logit is the label; of a mixed example, its larger part."""
+    targets = as_parts(labels, logits.shape[-1])
+    return keras.ops.equal(keras.ops.argmax(targets, axis=-1), keras.ops.argmax(logits, axis=-1))
+
+
+def as_parts(labels: Any, num_classes: int) -> Any:
+    """Labels, integers (n,) or (n, 1), as parts of classes (n, k); what is that already stays."""
+    if len(labels.shape) == 2 and labels.shape[-1] == num_classes:
+        return labels
+    return keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), num_classes)
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """float32 (k,): what makes all classes count the same; their mean over the photos is 1."""
+    counts = np.bincount(labels, minlength=num_classes)
+    return np.asarray(len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)), np.float32)

@@ -1,0 +1,114 @@
+"""The phases of a training: what each trains, what it learns from, and what is told of it beforehand."""
+
+import logging
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import keras
+
+from components.contract.errors import ModelError
+from components.contract.params.training import AugmentationParams, Phase, TrainParams
+from components.contract.system.program import asked_to_finish
+from components.contract.tracking.run import Run
+from components.train.loop.batches import Batches, Examples, Photos
+from components.train.loop.checkpoint import Checkpoints
+from components.train.loop.features import FeatureCache, Wanted
+from components.train.loop.fit import Fitted, Fitting, Watch
+from components.train.loop.mixup import Mixing
+from components.train.network.architecture import Network
+from components.train.network.freezing import Selection, frozen_part, learning_part, rate_scales, select
+from components.train.setup import Photographs
+from components.train.tensorflow.devices import num_devices, on_all_devices
+
+log = logging.getLogger(__name__)
+
+SHOWN_NAMES: Final = 3
+"""Of the layers that are trained, or frozen, the first and the last so many."""
+
+
+def train_phases(
+    network: Network, photos: Photographs, params: TrainParams, run: Run, watch: Watch | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Fitted:  # fmt: skip
+    """Trains a network in place, phase by phase, and leaves the weights of the best epoch of all.
+
+    Args:
+        network: its weights loaded.
+        photos: to learn from and to choose by.
+        params: resolved.
+        run: gets the figures of each epoch.
+        watch: sees them as well.
+        checkpoints: what an interrupted run left is gone on with; None trains without.
+
+    Raises:
+        ModelError: a phase names layers that are not there, the loss was never a number, or several devices are asked
+            to gather gradients.
+    """
+    if params.accumulate > 1 and num_devices() > 1:
+        raise ModelError(f"train.accumulate must be 1 where several devices train, here {num_devices()}; it is "
+                         f"{params.accumulate}. Raise train.batch_size, or name one GPU in CUDA_VISIBLE_DEVICES."
+                         )  # fmt: skip
+    with on_all_devices():
+        fitting = Fitting(network.model, params, run, watch, checkpoints)
+        for number, phase in enumerate(params.all_phases, start=1):
+            if number >= fitting.next_phase and not (fitting.fitted.best_epoch and asked_to_finish()):
+                _train_phase(network, photos, params, fitting, number, phase)
+    return fitting.fitted
+
+
+def _train_phase(
+    network: Network, photos: Photographs, params: TrainParams, fitting: Fitting, number: int, phase: Phase
+) -> None:
+    selection = select(network, phase)
+    for line in describe(network, selection):
+        log.info("Phase %d of %d: %s", number, len(params.all_phases), line)
+    if selection.trained:
+        learnt, checked, boundary = examples_of(network, selection, photos, phase, params)
+        mixes = phase.mixup or phase.cutmix
+        mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
+        make_batches = partial(Batches, multiple_of=num_devices())
+        make_training = partial(make_batches, learnt, shuffle_seed=params.seed, mixing=mixing,
+                                oversample=params.imbalance == "oversample")  # fmt: skip
+        fitting.fit_in_memory(phase, learning_part(network, boundary), make_training, partial(make_batches, checked),
+                              rate_scales(network, selection, phase.layer_decay))  # fmt: skip
+    fitting.next_phase = number + 1
+
+
+def describe(network: Network, selection: Selection) -> Iterator[str]:
+    """What a phase trains, line by line."""
+    model = network.model
+    trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    yield (f"trains {len(selection.trained)} of {len(selection.trained) + len(selection.frozen)} layers with weights, "
+           f"{trained:,} of {model.count_params():,} parameters.")  # fmt: skip
+    for word, names in (("trained", selection.trained), ("frozen", selection.frozen)):
+        if names:
+            yield f"{word}: {_shortened(names)}."
+    if selection.boundary is not None:
+        shape = " × ".join(map(str, selection.boundary.shape[1:]))
+        yield f"the freeze boundary lies after {selection.boundary_name}, {shape} numbers a photo."
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    shown = names if len(names) <= 2 * SHOWN_NAMES + 1 else (*names[:SHOWN_NAMES], "…", *names[-SHOWN_NAMES:])
+    return ", ".join(shown)
+
+
+def examples_of(
+    network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
+) -> tuple[Examples, Examples, keras.KerasTensor | None]:
+    """What a phase learns from and is checked by, and where in the network they enter."""
+    augmentation, seed = phase.augmentation_params, params.seed
+    if selection.boundary is not None:
+        cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
+        # An epoch sees one of each photo; without augmentation all would be alike.
+        views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
+        learnt = Wanted(photos.training, f"{photos.fingerprint} train", views, augmentation, seed)
+        checked = Wanted(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed)
+        if cache.can_hold(learnt, checked):
+            try:
+                return cache.get(learnt), cache.get(checked), selection.boundary
+            except OSError as error:
+                cache.tell_unkept(error)
+    return Photos(photos.training, augmentation, seed), Photos(photos.validation, AugmentationParams(), seed), None

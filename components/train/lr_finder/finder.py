@@ -1,0 +1,152 @@
+"""The range test of the learning rate: train with a rate that rises from batch to batch, and see where the loss falls.
+
+The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks, section 3.3), who raises the
+rate evenly and looks at accuracy. That it rises by a factor, that a smoothed loss is looked at, and that the rate of
+its steepest fall is proposed, is later custom, as in fastai.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.artifacts.dataset import read_info
+from components.contract.errors import ModelError
+from components.contract.params.training import TrainParams
+from components.train.setup import open_network, open_photographs
+
+log = logging.getLogger(__name__)
+
+LOWEST, HIGHEST = 1e-6, 1.0
+SMOOTHING: Final = 0.85
+"""How much of the running mean of the losses stays with each batch."""
+SETTLING: Final = 5
+"""The first batches, whose mean tells nothing yet."""
+BURST: Final = 4.0
+"""The test ends where the running mean of the loss is above its lowest by this factor."""
+LEAST_FALL: Final = 0.02
+"""A loss that falls by less than this part of itself has no slope to go by."""
+
+
+class RangeTest(BaseModel):
+    """How the loss went while the rate rose.
+
+    Attributes:
+        rates: of each batch, rising.
+        losses: of each batch, before its step.
+        smoothed: the mean of their running means from both sides, which lags behind neither way.
+        proposed: the rate at which the smoothed loss fell fastest; None where it hardly fell.
+        lowest_at: the rate at which the smoothed loss was lowest.
+        learning_rate: what the params say.
+        optimizer: that of the first phase.
+        batch_size: photos a batch; another one wants another rate.
+        trained_layers: what learnt.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    proposed: float | None
+    lowest_at: float
+    learning_rate: float
+    optimizer: str
+    batch_size: int
+    trained_layers: tuple[str, ...]
+
+
+def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) -> RangeTest:
+    """Runs the range test as the first phase would train: the same layers, batches, loss and optimizer.
+
+    The network is thrown away. Validation photos at most pass through the frozen layers into the cache, where training
+    finds them; no loss of theirs is looked at.
+
+    Args:
+        dataset_dir: as preprocess wrote it.
+        params: the train section, resolved.
+        num_batches: at most; fewer where the loss bursts before.
+
+    Raises:
+        DataError: a split that training needs is empty, or there are fewer than two classes.
+        ModelError: the network cannot be built, the first phase trains nothing, or the loss is no number from the
+            start.
+        WeightsError: pretrained weights are missing or belong to another network.
+        UploadError: the uploaded model is refused.
+    """
+    info = read_info(dataset_dir)
+    photos = open_photographs(dataset_dir, info)
+    network = open_network(params, info, shared=False).network
+    from components.train.loop.batches import Batches
+    from components.train.loop.optimizer import make_loss, make_optimizer
+    from components.train.loop.phases import describe, examples_of
+    from components.train.lr_finder.sweep import raise_rate
+    from components.train.network.freezing import learning_part, rate_scales, select
+    from components.train.tensorflow.pointwise import pointwise_as_products
+
+    phase = params.all_phases[0]
+    selection = select(network, phase)
+    if not selection.trained:
+        raise ModelError("A range test needs layers that learn; the first phase trains none. Set train.trainable.")
+    for line in describe(network, selection):
+        log.info("The first phase %s", line)
+    examples, _, boundary = examples_of(network, selection, photos, phase, params)
+    batches = Batches(examples, params.batch_size, shuffle_seed=params.seed,
+                      oversample=params.imbalance == "oversample")  # fmt: skip
+    model = learning_part(network, boundary)
+    scales = rate_scales(network, selection, phase.layer_decay)
+    optimizer = make_optimizer(phase, len(batches), scales=[scales[weight.path] for weight in model.trainable_weights])
+    model.compile(optimizer, make_loss(params, batches.labels, model.output.shape[-1]), jit_compile=False)
+    rates = np.geomspace(LOWEST, HIGHEST, num_batches)
+    with pointwise_as_products(model):
+        losses = raise_rate(model, batches, rates, _bursts)
+    if len(losses) <= SETTLING:
+        raise ModelError(f"The loss must be a number for a while; it was one for {len(losses)} batches only, although "
+                         f"the rate starts at {LOWEST:g}. Look at the network: does it scale its pixels?")  # fmt: skip
+    smoothed, passed = smooth(losses), [float(rate) for rate in rates[: len(losses)]]
+    return RangeTest(
+        rates=tuple(passed), losses=tuple(losses), smoothed=tuple(smoothed), proposed=steepest(passed, smoothed),
+        lowest_at=passed[int(np.argmin(smoothed))], learning_rate=phase.learning_rate, optimizer=phase.optimizer,
+        batch_size=params.batch_size, trained_layers=selection.trained,
+    )  # fmt: skip
+
+
+def smooth(losses: Sequence[float]) -> list[float]:
+    """The mean of their running means from both sides."""
+    return [(before + after) / 2
+            for before, after in zip(_running(losses), reversed(_running(losses[::-1])), strict=True)]  # fmt: skip
+
+
+def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
+    """The rate at which the loss falls fastest, by the logarithm of the rate; None where it hardly falls.
+
+    Args:
+        rates: rising.
+        smoothed: the loss at each.
+    """
+    losses = np.asarray(smoothed)
+    if len(losses) <= SETTLING:
+        return None
+    lowest = SETTLING + int(np.argmin(losses[SETTLING:]))
+    start = losses[SETTLING]
+    if lowest - SETTLING < 2 or start - losses[lowest] < LEAST_FALL * abs(start):
+        return None
+    slopes = np.gradient(losses[SETTLING : lowest + 1], np.log(rates[SETTLING : lowest + 1]))
+    return float(rates[SETTLING + int(np.argmin(slopes))])
+
+
+def _running(losses: Sequence[float]) -> list[float]:
+    """Their running mean, free of the pull of its start towards 0."""
+    means, mean = [], 0.0
+    for number, loss in enumerate(losses, start=1):
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+        means.append(mean / (1 - SMOOTHING**number))
+    return means
+
+
+def _bursts(losses: Sequence[float]) -> bool:
+    means = _running(losses)
+    return means[-1] > BURST * min(means)

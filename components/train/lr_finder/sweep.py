@@ -1,0 +1,80 @@
+"""Training with a learning rate that rises from batch to batch."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from components.train.loop.batches import Batches
+from components.train.loop.callbacks.progress import broken_weight
+
+log = logging.getLogger(__name__)
+
+REPORT_SECONDS: Final = 5.0
+
+
+class Rising(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
+    """One rate after the other."""
+
+    def __init__(self, rates: np.ndarray):
+        super().__init__()
+        self._rates = keras.ops.convert_to_tensor(rates.astype(np.float32))
+
+    def __call__(self, step: Any) -> Any:
+        return keras.ops.take(self._rates, keras.ops.minimum(step, len(self._rates) - 1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Nothing of a range test is kept, so that nothing ever asks for it."""
+        raise NotImplementedError("The rates are made by the range test.")
+
+
+class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Notes the loss of each batch alone, and ends the training."""
+
+    def __init__(self, num_batches: int, burst: Callable[[Sequence[float]], bool]):
+        super().__init__()
+        self.values: list[float] = []
+        self._num_batches = num_batches
+        self._burst = burst
+        self._reported = time.monotonic()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.model.reset_metrics()  # Keras tells the mean of the epoch so far
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        if math.isfinite(loss):
+            self.values.append(loss)
+        # The next loss may be a number after NaN: oneDNN's ReLU turns NaN into 0.
+        is_broken = not math.isfinite(loss) or broken_weight(self.model) is not None
+        if is_broken or len(self.values) == self._num_batches or self._burst(self.values):
+            self.model.stop_training = True
+        elif time.monotonic() - self._reported > REPORT_SECONDS:
+            self._reported = time.monotonic()
+            log.info("Batch %d of at most %d: loss %.4f.", len(self.values), self._num_batches, loss)
+
+
+def raise_rate(
+    model: keras.Model, batches: Batches, rates: np.ndarray, burst: Callable[[Sequence[float]], bool]
+) -> list[float]:
+    """Trains one batch at each rate.
+
+    Args:
+        model: compiled.
+        batches: begun anew as often as it takes.
+        rates: float (n,).
+        burst: told the losses so far, says whether to end before.
+
+    Returns:
+        The loss of each batch before its step, up to the first that is no number or breaks a weight.
+    """
+    model.optimizer.learning_rate = Rising(rates)
+    losses = Losses(len(rates), burst)
+    next_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin(epoch))
+    epochs = math.ceil(len(rates) / len(batches))
+    model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[next_epoch, losses])
+    return losses.values

@@ -1,0 +1,1 @@
+"""Keras networks from params, backbones, earlier bundles and uploads. Import `architecture` or `initial_model`."""

@@ -1,0 +1,219 @@
+"""Pretrained backbones: which there are, where their weights come from, and how they are built.
+
+A backbone is built flat into the network, so that each of its layers can be addressed by name.
+"""
+
+import hashlib
+import http.client
+import logging
+import os
+import urllib.request
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from components.contract.errors import ModelError, WeightsError
+from components.contract.params.model import PixelScale
+from components.contract.system.atomic_files import write_file
+from components.train.network.pixels import scaled, shrunk
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+
+FETCH_TIMEOUT_SECONDS: Final = 15
+_KERAS_WEIGHTS: Final = "https://storage.googleapis.com/tensorflow/keras-applications"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A row of the table.
+
+    Attributes:
+        folder: where its weights stand below Keras' own address.
+        file: the ImageNet weights with top.
+        file_no_top: the same without top.
+        pixels: what the weights were trained on; None where Keras' own network scales its photos.
+        kept_as: what Keras calls the two files in its cache, where that is another name.
+    """
+
+    folder: str
+    file: str
+    file_no_top: str
+    pixels: PixelScale | None
+    kept_as: tuple[str, str] | None = None
+
+
+def _tf_kernels(folder: str, stem: str, pixels: PixelScale) -> Backbone:
+    name = f"{stem}_weights_tf_dim_ordering_tf_kernels"
+    return Backbone(folder, f"{name}.h5", f"{name}_notop.h5", pixels)
+
+
+def _by_name(folder: str, stem: str, pixels: PixelScale | None) -> Backbone:
+    return Backbone(folder, f"{stem}.h5", f"{stem}_notop.h5", pixels)
+
+
+_DEVIATION: Final = "ImageNet mean and deviation"
+_MOBILENET: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0"
+
+BACKBONES: Final[dict[str, Backbone]] = {
+    "ConvNeXtSmall": _by_name("convnext", "convnext_small", _DEVIATION),
+    "ConvNeXtTiny": _by_name("convnext", "convnext_tiny", _DEVIATION),
+    "DenseNet121": _tf_kernels("densenet", "densenet121", _DEVIATION),
+    **{f"EfficientNetV2B{size}": _by_name("efficientnet_v2", f"efficientnetv2-b{size}", _DEVIATION)
+       for size in range(4)},
+    "EfficientNetV2S": _by_name("efficientnet_v2", "efficientnetv2-s", None),
+    "InceptionV3": _tf_kernels("inception_v3", "inception_v3", "-1 to 1"),
+    "MobileNetV2": Backbone("mobilenet_v2", _MOBILENET + "_{side}.h5", _MOBILENET + "_{side}_no_top.h5", "-1 to 1"),
+    "NASNetMobile": Backbone("nasnet", "NASNet-mobile.h5", "NASNet-mobile-no-top.h5", "-1 to 1",
+                             ("nasnet_mobile.h5", "nasnet_mobile_no_top.h5")),
+    "ResNet50": _tf_kernels("resnet", "resnet50", "BGR less ImageNet mean"),
+    "VGG16": _tf_kernels("vgg16", "vgg16", "BGR less ImageNet mean"),
+    "Xception": _tf_kernels("xception", "xception", "-1 to 1"),
+}  # fmt: skip
+_MOBILENET_SIDES: Final = (96, 128, 160, 192, 224)
+_OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2")
+"""Networks that Keras builds with layers for the pixels unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of ImageNet weights: where it is had, and what Keras calls it in its cache."""
+
+    url: str
+    name: str
+
+
+def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = False) -> WeightsFile:
+    """The ImageNet weights of a backbone for photos of (height, width)."""
+    row = BACKBONES[name]
+    height, width = image_size
+    side = height if height == width and height in _MOBILENET_SIDES else 224
+    file = (row.file if with_top else row.file_no_top).format(side=side)
+    kept_as = row.kept_as[0 if with_top else 1] if row.kept_as else file
+    return WeightsFile(f"{_KERAS_WEIGHTS}/{row.folder}/{file}", kept_as)
+
+
+def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_top: bool = False) -> Path | None:
+    """The file of pretrained weights; ImageNet's are fetched into Keras' own cache folder where they are not there.
+
+    Args:
+        name: of the backbone.
+        weights: `imagenet`, `none`, or a path.
+        image_size: (height, width) in pixels.
+        with_top: whether the weights of the 1,000 classes are wanted, too.
+
+    Returns:
+        None for `none`.
+
+    Raises:
+        WeightsError: the file is missing and cannot be fetched, or is no HDF5 file.
+    """
+    if weights == "none":
+        return None
+    wanted = weights_file(name, image_size, with_top=with_top)
+    if weights == "imagenet":
+        path = fetched(wanted.url, wanted.name, f"The ImageNet weights of {name}",
+                       ", or name a copy of it with train.model.weights=PATH")  # fmt: skip
+    else:
+        path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsError(f"train.model.weights must be imagenet, none or the path of a weights file; "
+                           f"there is no file at {path.absolute()}.")  # fmt: skip
+    import h5py
+
+    if path.suffix not in (".h5", ".hdf5") or not h5py.is_hdf5(path):
+        raise WeightsError(f"Pretrained weights must be an HDF5 file named *.h5; {path} is not. Fetch it again from "
+                           f"{wanted.url}, or name another.")  # fmt: skip
+    return path
+
+
+def build_backbone(
+    name: str, pixels: "keras.KerasTensor", *, image_size: tuple[int, int] | None = None, with_top: bool = False
+) -> "keras.Model":
+    """The network from pixels to its feature map, or with its top to 1,000 logits; with random weights.
+
+    Args:
+        name: a key of BACKBONES.
+        pixels: uint8 (batch, height, width, 3), RGB.
+        image_size: (height, width) that it sees; None for that of the pixels.
+        with_top: whether it gives logits.
+
+    Raises:
+        ModelError: it cannot be built for photos of this size.
+    """
+    import keras
+
+    scale = BACKBONES[name].pixels
+    settings: dict[str, Any] = {"classifier_activation": None} if with_top else {}
+    if scale is not None and name.startswith(_OWN_SCALING):
+        settings["include_preprocessing"] = False
+    seen = image_size or tuple(pixels.shape[1:3])
+    is_shrunk = seen != tuple(pixels.shape[1:3])
+    start = pixels if scale is None and not is_shrunk else scaled(pixels, scale or "0 to 255")
+    start = shrunk(start, seen) if is_shrunk else start
+    try:
+        built = getattr(keras.applications, name)(include_top=with_top, weights=None, input_tensor=start, **settings)
+    except ValueError as error:
+        size = " × ".join(map(str, seen))
+        raise ModelError(f"{name} cannot be built for photos of {size} px: {' '.join(str(error).split())}") from None
+    return keras.Model(pixels, built.output, name=name)  # some of Keras' want their input in a list
+
+
+def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool = False) -> str:
+    """Loads pretrained weights into a backbone.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        WeightsError: they belong to another network, or are damaged.
+    """
+    import numpy as np
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras warns where it leaves a layer at random weights
+            model.load_weights(path)
+    except (ValueError, KeyError, OSError, TypeError, AttributeError, UserWarning) as error:
+        reason = " ".join(str(error).split()).removesuffix(".")
+        top = "with" if with_top else "without"
+        raise WeightsError(
+            f"{path} must hold the weights of {name} {top} its top; it does not: {reason}. "
+            "Name the right file with train.model.weights, or remove a damaged one."
+        ) from None
+    if not all(np.isfinite(values).all() for values in model.get_weights()):
+        raise WeightsError(f"Pretrained weights must be finite numbers; some in {path} are not. Use another file.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetched(url: str, name: str, what: str, other_way: str = "") -> Path:
+    """A file of Keras', from its cache folder, or fetched into it.
+
+    Args:
+        url: where it is had.
+        name: in Keras' cache.
+        what: it is, for the message.
+        other_way: what else a user may do, for the message.
+
+    Raises:
+        WeightsError: it is not there and cannot be fetched; names the file and the place.
+    """
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    path = home / "models" / name
+    if path.exists():
+        return path
+    log.info("Fetching %s into %s.", path.name, path.parent)
+    try:
+        with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_SECONDS) as response:
+            write_file(path, response.read())
+    except (OSError, http.client.HTTPException) as error:
+        raise WeightsError(
+            f"{what} must be in Keras' cache or within reach; {path.name} is not in {path.parent} and cannot be "
+            f"fetched: {getattr(error, 'reason', error)}. Fetch {url} where there is a network and put it at "
+            f"{path}{other_way}."
+        ) from None
+    return path

@@ -1,0 +1,199 @@
+"""Which layers of a network are trained, and where its freeze boundary lies.
+
+The freeze boundary is the last tensor before which nothing is trained: what stands before it gives the same in every
+epoch, so that it is computed once.
+"""
+
+import difflib
+import fnmatch
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import keras
+
+from components.contract.errors import ModelError
+from components.contract.params.training import Phase
+from components.train.network.architecture import Network
+
+FIXED: Final = (
+    keras.layers.Activation, keras.layers.Add, keras.layers.AveragePooling2D, keras.layers.Concatenate,
+    keras.layers.Flatten, keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D,
+    keras.layers.InputLayer, keras.layers.MaxPooling2D, keras.layers.Multiply, keras.layers.Rescaling,
+    keras.layers.Resizing, keras.layers.ZeroPadding2D,
+)  # fmt: skip
+"""Layers that neither learn nor differ between training and inference."""
+FIXED_WHEN_FROZEN: Final = (
+    keras.layers.BatchNormalization, keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense,
+    keras.layers.DepthwiseConv2D, keras.layers.GroupNormalization, keras.layers.LayerNormalization,
+    keras.layers.SeparableConv2D,
+)  # fmt: skip
+"""Layers of which the same is true once they are frozen."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a phase trains.
+
+    Attributes:
+        trained: the layers that learn, in the order of the network; of a submodel as `submodel/layer`.
+        frozen: the other layers with weights.
+        boundary: the freeze boundary; None where that is the pixels.
+        boundary_name: the layer that gives it.
+    """
+
+    trained: tuple[str, ...]
+    frozen: tuple[str, ...]
+    boundary: keras.KerasTensor | None
+    boundary_name: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all phases together train.
+
+    Attributes:
+        layers: in the order of the network; of a submodel as `submodel/layer`.
+        num_parameters: of these layers, as far as they learn.
+    """
+
+    layers: tuple[str, ...]
+    num_parameters: int
+
+
+def plan(network: Network, phases: Sequence[Phase]) -> Plan:
+    """Looks ahead, so that a name that no layer has is told before any work.
+
+    Raises:
+        ModelError: no layer has such a name.
+    """
+    trained: set[str] = set()
+    weights: dict[str, int] = {}
+    for phase in phases:
+        trained.update(select(network, phase).trained)
+        weights |= {weight.path: math.prod(weight.shape) for weight in network.model.trainable_weights}
+    return Plan(tuple(path for path, _ in _named_layers(network.model) if path in trained), sum(weights.values()))
+
+
+def select(network: Network, phase: Phase) -> Selection:
+    """Sets which layers of the network learn, as a phase wants it.
+
+    Args:
+        network: its layers are changed in place.
+        phase: resolved.
+
+    Raises:
+        ModelError: no layer has such a name.
+    """
+    layers = dict(_named_layers(network.model))
+    inside = {path for path in layers if _in_base(network, path)}
+    chosen = _chosen(phase.trainable, layers, inside)
+    for path, layer in layers.items():
+        keeps_statistics = isinstance(layer, keras.layers.BatchNormalization) and path in inside
+        layer.trainable = path in chosen and not (keeps_statistics and not phase.train_batch_norm)
+    weighted = {path: layer for path, layer in layers.items() if layer.weights}
+    node = _boundary(network)
+    return Selection(
+        trained=tuple(path for path, layer in weighted.items() if layer.trainable_weights),
+        frozen=tuple(path for path, layer in weighted.items() if not layer.trainable_weights),
+        boundary=node.outputs[0] if node else None,
+        boundary_name=node.operation.name if node else None,
+    )
+
+
+def frozen_part(network: Network, boundary: keras.KerasTensor) -> keras.Model:
+    """From pixels to the freeze boundary."""
+    return keras.Model(network.model.input, boundary, name="frozen_part")
+
+
+def learning_part(network: Network, boundary: keras.KerasTensor | None) -> keras.Model:
+    """From the freeze boundary, or from pixels, to logits; it shares its layers with the network."""
+    return keras.Model(
+        network.model.input if boundary is None else boundary, network.model.output, name="learning_part"
+    )
+
+
+def rate_scales(network: Network, selection: Selection, layer_decay: float) -> dict[str, float]:
+    """How much of the learning rate each weight gets: 1 in the last layer, less the deeper it lies.
+
+    Returns:
+        By the path of the Keras variable.
+    """
+    layers = dict(_named_layers(network.model))
+    depth_first = reversed(selection.trained)
+    return {
+        weight.path: layer_decay**depth
+        for depth, path in enumerate(depth_first)
+        for weight in layers[path].trainable_weights
+    }
+
+
+def _named_layers(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, keras.Layer]]:
+    """Every layer by its path, in the order of the network; a submodel is its layers."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            layer.trainable = True  # its layers decide, each for itself
+            yield from _named_layers(layer, f"{prefix}{layer.name}/")
+        else:
+            yield f"{prefix}{layer.name}", layer
+
+
+def _in_base(network: Network, path: str) -> bool:
+    return network.backbone is not None and path.partition("/")[0] in {layer.name for layer in network.backbone.layers}
+
+
+def _chosen(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], inside: set[str]) -> set[str]:
+    """The paths of the layers that a phase names, weights or not."""
+    if trainable == "none":
+        return set()
+    # The head of a network of one's own is its output layer.
+    head = set(layers) - inside if inside else {list(layers)[-1]}
+    if trainable == "all":
+        return set(layers)
+    if trainable == "head":
+        return head
+    if isinstance(trainable, tuple):
+        return head.union(*(_matching(pattern, layers) for pattern in trainable))
+    paths = list(layers)
+    word, _, value = trainable.partition(" ")
+    if word == "from":
+        return head | set(paths[paths.index(min(_matching(value, layers), key=paths.index)) :])
+    weighted = [path for path, layer in layers.items() if layer.weights]
+    if int(value) > len(weighted):
+        raise ModelError(f"train.trainable: last {value} asks for more layers than have weights; there are "
+                         f"{len(weighted)}.")  # fmt: skip
+    return head | set(weighted[-int(value) :])
+
+
+def _matching(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
+    found = {path for path in layers if fnmatch.fnmatchcase(path, pattern)}
+    if not found:
+        near = difflib.get_close_matches(pattern, layers, 1)
+        hint = f"did you mean {near[0]}?" if near else f"its last are {', '.join(list(layers)[-5:])}."
+        raise ModelError(f"train.trainable must name layers of the network; none is called {pattern!r}: {hint}")
+    return found
+
+
+def _boundary(network: Network) -> Any:
+    """The node of the last tensor that alone leads on from layers which neither learn nor vary; None for the pixels."""
+    nodes = [node for _, level in sorted(network.model._nodes_by_depth.items(), reverse=True) for node in level]
+    last_use: dict[int, int] = {id(network.model.output): len(nodes)}
+    for position, node in enumerate(nodes):
+        for tensor in node.arguments.keras_tensors:
+            last_use[id(tensor)] = max(position, last_use.get(id(tensor), 0))
+    inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
+    boundary, saves, alive = None, False, set[int]()
+    for position, node in enumerate(nodes):
+        operation: Any = node.operation
+        is_fixed = isinstance(operation, FIXED) or (
+            isinstance(operation, FIXED_WHEN_FROZEN) and not operation.trainable
+        )
+        if getattr(operation, "trainable_weights", None) or not (operation.name in inside or is_fixed):
+            break
+        saves = saves or bool(getattr(operation, "weights", None))
+        alive = {key for key in alive if last_use[key] > position}
+        alive |= {id(tensor) for tensor in node.outputs if last_use.get(id(tensor), -1) > position}
+        if saves and len(alive) == 1 and len(node.outputs) == 1 and alive == {id(node.outputs[0])}:
+            boundary = node
+    return boundary

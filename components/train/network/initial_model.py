@@ -1,0 +1,254 @@
+"""Models that somebody brings: uploaded files, and bundles of earlier runs to go on from.
+
+Both take the same safe way (components/train/imported): a bundle may come from anywhere, too. `look_at` is called once
+at the edge, before anything runs; `bring` by the train step.
+"""
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
+from components.contract.artifacts.dataset import open_split
+from components.contract.errors import ArtifactError, ModelError, TrackingError
+from components.contract.layers.backbones import BACKBONES
+from components.contract.params.model import ModelParams, PixelScale
+from components.contract.params.pipeline import Params
+from components.contract.params.resolve import GivenModel
+from components.contract.system.address import redact
+from components.contract.system.atomic_files import new_folder
+from components.contract.system.cache import cache_dir
+from components.contract.tracking.run import patience, tracking_uri
+from components.train.keras_import.facts import ImportedModel
+from components.train.keras_import.importing import Expectation, import_model
+from components.train.keras_import.importing import look_at as look_at_file
+
+log = logging.getLogger(__name__)
+
+RUNS_DIR: Final = Path("runs")
+BUNDLE: Final = "bundle"
+"""What train calls the bundle among a run's artifacts in MLflow."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A model that has come in.
+
+    Attributes:
+        folder: what `import_model` wrote.
+        facts: what it is.
+        name: for people.
+        pixels: what it takes.
+        layer: whose output a new head stands on; None where the model is used as it is.
+        bundle: what it was as a bundle; None for an uploaded file.
+        learnt_ids: the photos that it is known to have learnt from.
+    """
+
+    folder: Path
+    facts: ImportedModel
+    name: str
+    pixels: PixelScale
+    layer: str | None
+    bundle: BundleInfo | None
+    learnt_ids: frozenset[str]
+
+
+def look_at(model: ModelParams) -> tuple[ModelParams, GivenModel | None]:
+    """Finds the model that the params bring, and makes its place an absolute path.
+
+    Raises:
+        UploadError: the file is refused, or is of no use as the params have it.
+        ArtifactError: there is no such bundle.
+        TrackingError: MLflow does not give it.
+        ModelError: the scale of its pixels must be asked for.
+    """
+    if model.described_kind == "upload":
+        path = _file(model)
+        facts = look_at_file(path, expected=Expectation(architecture=model.name))
+        given = _given(facts, model, path.name, BACKBONES[model.name].size if model.name else 224)
+        return model.model_copy(update={"path": str(path)}), given
+    if model.described_kind == "bundle":
+        folder = find_bundle(str(model.from_))
+        bundle = read_bundle(folder)
+        given = GivenModel(
+            called=f"the model {model.from_}", image_size=bundle.image_size, features=None,
+            decisions=(f"train.model.from: {model.from_} is {bundle.model.name} at {folder}, trained on "
+                       f"{bundle.dataset_name}.",),
+        )  # fmt: skip
+        return model.model_copy(update={"from_": str(folder)}), given
+    if model.weights not in (None, "imagenet", "none"):
+        return model.model_copy(update={"weights": str(Path(str(model.weights)).expanduser().absolute())}), None
+    return model, None
+
+
+def look_at_given(params: Params) -> tuple[Params, GivenModel | None]:
+    """Finds the model that the section train brings, as `look_at` does."""
+    model, given = look_at(params.train.model)
+    return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given
+
+
+def bring(
+    model: ModelParams, image_size: tuple[int, int], class_names: tuple[str, ...] | None, folder: Path
+) -> Brought | None:
+    """Takes the model that the params bring through the safe import.
+
+    Args:
+        model: resolved.
+        image_size: (height, width) of the photos that it is trained on now.
+        class_names: theirs; None where any will do.
+        folder: for our copy of it; is made.
+
+    Returns:
+        None where the params bring none.
+
+    Raises:
+        UploadError: it is refused, or cannot be used as the params have it.
+        ArtifactError: there is no such bundle.
+        ModelError: it takes other photos, or the scale of its pixels must be asked for.
+    """
+    if model.kind == "upload":
+        path, bundle, learnt = _file(model), None, frozenset[str]()
+        as_it_is = model.head is None and model.layer is None
+        name = model.name or re.sub(r"\W+", "_", path.stem)
+    elif model.kind == "bundle":
+        earlier = find_bundle(str(model.from_))
+        path, bundle, learnt = (
+            earlier / "model.keras",
+            read_bundle(earlier),
+            read_train_image_ids(earlier) or frozenset(),
+        )
+        as_it_is = model.head is None and model.layer is None and class_names in (None, bundle.class_names)
+        name = bundle.model.name
+        if model.head is None and not as_it_is:
+            log.info(
+                "The head is new: %s.", "a layer is named" if model.layer else "the classes are others than before"
+            )
+    else:
+        return None
+    expected = Expectation(
+        num_classes=len(class_names) if as_it_is and class_names else None, architecture=model.name,
+        image_size=image_size if model.name else None,
+    )  # fmt: skip
+    facts = import_model(path, folder, expected=expected)
+    _check_size(facts, image_size, path)
+    pixels: PixelScale = "0 to 255"  # every bundle scales them itself
+    if bundle is None:
+        pixels, why = pixel_scale(facts, model.pixels, path.name)
+        log.info("%s takes pixels %s. %s", path.name, pixels, why)
+    layer = None if as_it_is else model.layer or facts.feature_layer
+    return Brought(folder, facts, name, pixels, layer, bundle, learnt)
+
+
+def warn_of_learnt_photos(learnt_ids: frozenset[str], dataset_dir: Path) -> None:
+    """Says how many photos that figures are made of an earlier model has learnt from already."""
+    for name in ("validation", "test") if learnt_ids else ():
+        seen = learnt_ids.intersection(open_split(dataset_dir, name).image_ids)
+        if seen:
+            log.warning("The earlier model has learnt from %d of the %s photos, so that figures on them will flatter. "
+                        "Divide the data as they were then.", len(seen), name)  # fmt: skip
+
+
+def pixel_scale(facts: ImportedModel, asked: PixelScale | None, called: str) -> tuple[PixelScale, str]:
+    """What a network takes for pixels, and where this is known from.
+
+    Args:
+        facts: of the network.
+        asked: what the params say.
+        called: the network, in the message.
+
+    Raises:
+        ModelError: neither the params nor the network say it.
+    """
+    known = facts.preprocessing
+    if asked is not None:
+        return asked, "So say the params."
+    if known is not None and known.is_certain:
+        return known.pixels, known.why
+    likely = f' Probably it is --set train.model.pixels="{known.pixels}": {known.why}' if known else ""
+    raise ModelError(f"train.model.pixels must say what {called} was trained on, because the network does not scale "
+                     "its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and deviation, or BGR less ImageNet "
+                     f"mean.{likely}")  # fmt: skip
+
+
+def find_bundle(name: str) -> Path:
+    """The folder of an earlier model, absolute; what stands in MLflow is fetched into the cache.
+
+    Args:
+        name: a run id, a bundle's folder, the id of an MLflow run, or name@alias (or name@version) of the registry.
+
+    Raises:
+        ArtifactError: there is none such.
+        TrackingError: MLflow does not give it.
+    """
+    for folder in (Path(name).expanduser(), RUNS_DIR / name / "model", Path(name).expanduser() / "model"):
+        if (folder / "bundle.json").is_file():
+            return folder.resolve()
+    if "@" in name or re.fullmatch(r"[0-9a-f]{32}", name):
+        return _fetched(name)
+    finished = sorted(path.parent.parent.name for path in RUNS_DIR.glob("*/model/bundle.json")
+                      if not path.parent.parent.is_symlink())  # fmt: skip
+    known = f"runs here are {', '.join(finished[-5:])}" if finished else "this folder has no runs"
+    raise ArtifactError(f"train.model.from must be a run id, a bundle's folder, an MLflow run id or name@alias of a "
+                        f"registered model; {name!r} is none of these ({known}).")  # fmt: skip
+
+
+def _fetched(name: str) -> Path:
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+    from mlflow import MlflowClient
+
+    try:
+        with patience():
+            client, run_id = MlflowClient(), name
+            if "@" in name:
+                registered, _, alias = name.rpartition("@")
+                version = (client.get_model_version(registered, alias) if alias.isdecimal()
+                           else client.get_model_version_by_alias(registered, alias))  # fmt: skip
+                run_id = str(version.run_id)
+            folder = cache_dir() / "bundles" / run_id
+            if not (folder / "bundle.json").is_file():
+                with new_folder(folder) as partial, tempfile.TemporaryDirectory() as scratch:
+                    for file in ("model.keras", "train_image_ids.txt", "bundle.json"):
+                        fetched = client.download_artifacts(run_id, f"{BUNDLE}/{file}", scratch)
+                        shutil.move(fetched, partial / file)
+            return folder.resolve()
+    except ArtifactError:
+        raise
+    except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
+        reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
+        raise TrackingError(f"train.model.from: MLflow must give the bundle of {name}; it does not: {reason}. Look at "
+                            "darkroom ui, or name a run id or a folder.") from None  # fmt: skip
+
+
+def _file(model: ModelParams) -> Path:
+    return Path(str(model.path)).expanduser().absolute()
+
+
+def _given(facts: ImportedModel, model: ModelParams, called: str, usual_size: int) -> GivenModel:
+    pixels, why = pixel_scale(facts, model.pixels, called)
+    height, width, _ = facts.input_shape
+    size = None if height is None or width is None else (height, width)
+    decisions = [f"train.model: {called} is {facts.form}; it takes pixels {pixels}. {why}"]
+    shapes = {layer.name: layer.output_shape for layer in facts.layers}
+    layer = model.layer or facts.feature_layer
+    if model.head is None and model.layer is None:
+        if facts.num_outputs is None:
+            raise ModelError(f"{called} has no head that names classes; give it one: --set train.model.head=linear.")
+        decisions.append(f"train.model.head: {called} is used as it is, for {facts.num_outputs} classes.")
+    else:
+        decisions.append(f"train.model.layer: the new head stands on {layer} of {called}.")
+    features = shapes.get(layer) if size is not None else None
+    return GivenModel(called=called, image_size=size, usual_size=usual_size, features=features,
+                      decisions=tuple(decisions))  # fmt: skip
+
+
+def _check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) -> None:
+    for side, own in zip(image_size, facts.input_shape[:2], strict=True):
+        if own not in (None, side):
+            wanted = " × ".join("any" if side is None else str(side) for side in facts.input_shape[:2])
+            raise ModelError(f"{path.name} takes photos of {wanted} px; the data set's are {image_size[0]} × "
+                             f"{image_size[1]} px. Leave preprocess.image_size: auto.")  # fmt: skip

@@ -1,0 +1,96 @@
+"""From the pixels of a photo to what a network was trained on: layers, so that the exported graph holds them.
+
+Only layers without weights are used, of the kinds that the safe import knows: every network that Darkroom trains can be
+brought again.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from components.contract.errors import ModelError
+from components.contract.params.model import PixelScale
+
+if TYPE_CHECKING:
+    import keras
+
+_IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
+_CAFFE_MEAN: Final = (123.68, 116.779, 103.939)
+"""Of red, green and blue, from 0 to 255."""
+_LUMA: Final = (0.299, 0.587, 0.114)
+"""ITU-R BT.601, as Pillow, OpenCV and TensorFlow have it."""
+
+_SCALES: Final[dict[PixelScale, tuple[float | list[float], float | list[float]]]] = {
+    "0 to 255": (1.0, 0.0),
+    "-1 to 1": (1 / 127.5, -1.0),
+    "0 to 1": (1 / 255, 0.0),
+    "ImageNet mean and deviation": (
+        [1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION],
+        [-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)],
+    ),
+    "BGR less ImageNet mean": (1.0, [-mean for mean in _CAFFE_MEAN]),
+}
+"""Factor and offset of red, green and blue from 0 to 255."""
+
+
+def scaled(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.KerasTensor":
+    """Pixels as a network takes them.
+
+    Args:
+        pixels: (batch, height, width, 3), RGB, or (batch, height, width, 1), from 0 to 255.
+        scale: what the network takes.
+
+    Returns:
+        float32, of the same shape.
+
+    Raises:
+        ModelError: the scale is one of colours, and the pixels are grey.
+    """
+    import keras
+
+    factor, offset = _SCALES[scale]
+    if isinstance(offset, list) and pixels.shape[-1] == 1:
+        raise ModelError(f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of grey photos; "
+                         f"{scale} is of colours.")  # fmt: skip
+    rescaled = keras.layers.Rescaling(factor, offset=offset, name="rescaling")(pixels)
+    return _channels_turned(rescaled) if scale.startswith("BGR") else rescaled
+
+
+def grey(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
+    """float32 (batch, height, width, 1) from 0 to 255, of RGB pixels."""
+    import keras
+
+    height, width = pixels.shape[1:3]
+    weighed = keras.layers.Rescaling([3 * weight for weight in _LUMA], name="luma")(pixels)
+    in_a_row = keras.layers.Reshape((height, width * 3, 1), name="luma_row")(weighed)
+    return keras.layers.AveragePooling2D((1, 3), name="grey")(in_a_row)
+
+
+def shrunk(photos: "keras.KerasTensor", image_size: tuple[int, int]) -> "keras.KerasTensor":
+    """Photos at the size that the network sees: means over whole pixels first, so that none is passed over.
+
+    Args:
+        photos: float32 (batch, height, width, channels).
+        image_size: (height, width), not larger.
+    """
+    import keras
+
+    height, width = photos.shape[1:3]
+    window = height // image_size[0], width // image_size[1]
+    if max(window) > 1:
+        photos = keras.layers.AveragePooling2D(window, name="shrunk")(photos)
+    if tuple(photos.shape[1:3]) != image_size:
+        photos = keras.layers.Resizing(*image_size, name="resized")(photos)
+    return photos
+
+
+def _channels_turned(rgb: "keras.KerasTensor") -> "keras.KerasTensor":
+    import keras
+
+    height, width, channels = rgb.shape[1:]
+    in_a_row = keras.layers.Reshape((height * width, channels, 1), name="channels_row")(rgb)
+    turned = [
+        keras.layers.Cropping2D(((0, 0), (place, channels - 1 - place)), name=f"channel_{place}")(in_a_row)
+        for place in reversed(range(channels))
+    ]
+    joined = keras.layers.Concatenate(axis=2, name="channels_turned")(turned)
+    return keras.layers.Reshape((height, width, channels), name="bgr")(joined)

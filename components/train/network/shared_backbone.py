@@ -1,0 +1,54 @@
+"""The backbone that trials of a search have in common: built once, its weights read once."""
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.train.network.backbone import build_backbone, load_weights
+
+if TYPE_CHECKING:
+    import keras
+
+
+class SharedBackbone:
+    """Keeps the last one; each trial gets it as it was before any of them learnt."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+
+    def get(
+        self, name: str, weights_path: Path | None, image_size: tuple[int, int], seen_size: tuple[int, int], seed: int
+    ) -> tuple["keras.Model", str | None]:  # fmt: skip
+        """The network from pixels to its feature map, and the SHA-256 of the file of its weights.
+
+        What is drawn at random afterwards is what it would be after the backbone was built.
+
+        Args:
+            name: a key of BACKBONES.
+            weights_path: as `find_weights` gave it; None for random weights.
+            image_size: (height, width) of the photos.
+            seen_size: (height, width) that it scales them down to.
+            seed: that TensorFlow was started with.
+
+        Raises:
+            ModelError: it cannot be built for photos of this size.
+            WeightsError: the weights belong to another network, or are damaged.
+        """
+        import keras
+
+        key = (name, weights_path, image_size, seen_size, seed)
+        if key != self._key:
+            self._key = None
+            pixels = keras.Input((*image_size, 3), dtype="uint8", name="pixels")
+            self._backbone = build_backbone(name, pixels, image_size=seen_size)
+            self._sha256 = load_weights(self._backbone, weights_path, name) if weights_path else None
+            self._weights = self._backbone.get_weights()
+            self._random: tuple[Any, Any] = random.getstate(), np.random.get_state()
+            self._key = key
+        else:
+            self._backbone.set_weights(self._weights)
+            random.setstate(self._random[0])
+            np.random.set_state(self._random[1])
+        return self._backbone, self._sha256

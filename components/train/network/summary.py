@@ -1,0 +1,92 @@
+"""What a network costs before it is trained: its layers with shapes, parameters and work, and the memory in all."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
+from components.train.network.architecture import Network
+
+
+class Account(BaseModel):
+    """A network in numbers.
+
+    Attributes:
+        rows: from the photo to the logits.
+        num_parameters: in all.
+        multiply_adds: roughly, for one photo.
+        weights_bytes: of the network as it is served, in float32.
+        training_bytes: roughly, when all layers are trained with batches of `batch_size`.
+        batch_size: photos at once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: tuple[Row, ...]
+    num_parameters: int
+    multiply_adds: int
+    weights_bytes: int
+    training_bytes: int
+    batch_size: int
+
+
+def account(network: Network, batch_size: int) -> Account:
+    """What the network costs."""
+    layers = network.model.layers
+    num_parameters = network.model.count_params()
+    activations = sum(math.prod(_gives(layer)) for layer in layers)
+    return Account(
+        rows=tuple(_rows(network)),
+        num_parameters=num_parameters,
+        multiply_adds=sum(map(_multiply_adds, layers)),
+        weights_bytes=4 * num_parameters,
+        training_bytes=num_parameters * BYTES_PER_TRAINED_WEIGHT + batch_size * activations * BYTES_PER_ACTIVATION,
+        batch_size=batch_size,
+    )
+
+
+def _rows(network: Network) -> Iterator[Row]:
+    backbone = network.backbone
+    inside = {layer.name for layer in backbone.layers} - {"pixels"} if backbone is not None else set[str]()
+    part = network.model.name
+    for layer in network.model.layers:
+        if layer.name in inside:
+            continue
+        takes = dict.fromkeys(part if name in inside else name for name in _takes(layer))
+        yield Row(
+            name=layer.name, kind=type(layer).__name__, gives=_gives(layer), num_parameters=layer.count_params(),
+            multiply_adds=_multiply_adds(layer), takes=tuple(takes),
+        )  # fmt: skip
+        if backbone is not None and layer.name == "pixels":
+            yield Row(
+                name=part, kind=f"{len(inside)} layers", gives=tuple(backbone.output.shape[1:]),
+                num_parameters=backbone.count_params(), multiply_adds=sum(map(_multiply_adds, backbone.layers)),
+                takes=("pixels",),
+            )  # fmt: skip
+
+
+def _takes(layer: keras.Layer) -> list[str]:
+    node: Any = layer._inbound_nodes[-1]
+    return [tensor._keras_history.operation.name for tensor in node.input_tensors]
+
+
+def _gives(layer: keras.Layer) -> tuple[int, ...]:
+    """At its last call."""
+    node: Any = layer._inbound_nodes[-1]
+    return tuple(node.outputs[0].shape[1:])
+
+
+def _multiply_adds(layer: keras.Layer) -> int:
+    """Of the products with kernels, which are nearly all there are."""
+    if isinstance(layer, keras.Model):
+        return sum(map(_multiply_adds, layer.layers))
+    kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))
+    if not kernels:
+        return 0
+    node: Any = layer._inbound_nodes[-1]
+    places = node.input_tensors[0] if isinstance(layer, keras.layers.Conv2DTranspose) else node.outputs[0]
+    num_places: int = math.prod(places.shape[1:-1])
+    return num_places * kernels

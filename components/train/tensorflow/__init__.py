@@ -1,0 +1,1 @@
+"""TensorFlow on this machine: start, devices, precision, faster operations. Import any module."""

@@ -1,0 +1,59 @@
+"""Mixed precision: layers compute in half of the bits while they are trained, where the hardware gains by it.
+
+Weights stay float32, and so does everything outside training: the cache, validation of the export, the bundle.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from components.contract.params.training import Precision
+
+log = logging.getLogger(__name__)
+
+HAS_FLOAT16: Final = (7, 0)
+"""NVIDIA's compute capability from which tensor cores take float16."""
+HAS_BFLOAT16: Final = (8, 0)
+
+
+def settle(asked: Precision) -> Precision:
+    """What `auto` is on this machine: what its slowest GPU has tensor cores for; float32 on a CPU."""
+    if asked != "auto":
+        return asked
+    capabilities = [
+        tf.config.experimental.get_device_details(gpu).get("compute_capability") or (0, 0)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    slowest = min(capabilities, default=(0, 0))
+    return "bfloat16" if slowest >= HAS_BFLOAT16 else "float16" if slowest >= HAS_FLOAT16 else "float32"
+
+
+@contextlib.contextmanager
+def computing_in(precision: Precision, model: keras.Model) -> Iterator[None]:
+    """Within the block the layers of a model compute in this precision; what is compiled within is of no use after it.
+
+    With float16 Keras scales the loss, so that small gradients are not lost.
+    """
+    precision = settle(precision)
+    if precision == "float32":
+        yield
+        return
+    log.info("Layers compute in %s; weights stay float32.", precision)
+    layers = [layer for layer in model._flatten_layers() if not isinstance(layer, keras.layers.InputLayer)]
+    before = [layer.dtype_policy for layer in layers]
+    for layer in layers:
+        layer.dtype_policy = f"mixed_{precision}"
+    try:
+        yield
+    finally:
+        for layer, policy in zip(layers, before, strict=True):
+            layer.dtype_policy = policy
+
+
+def own_optimizer(model: keras.Model) -> Any:
+    """The optimizer that was compiled with, without what Keras puts around it to scale the loss."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)

@@ -1,0 +1,74 @@
+"""What a network costs where it is served: the time of one photo, and the size of its weights."""
+
+import logging
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.params.training import TrainParams
+
+log = logging.getLogger(__name__)
+
+NUM_WARM, NUM_TIMED = 5, 30
+BYTES_PER_WEIGHT: Final = 4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a network, whatever its weights are.
+
+    Attributes:
+        latency_ms: of one photo on this machine's CPU, the median.
+        size_mb: of its weights in float32.
+    """
+
+    latency_ms: float
+    size_mb: float
+
+
+class Scales:
+    """Weighs networks, each kind once: a search tries the same network with many rates."""
+
+    def __init__(self, info: DatasetInfo):
+        self._info = info
+        self._known: dict[str, Cost] = {}
+
+    def weigh(self, train: TrainParams) -> Cost:
+        """Builds the network and times it as it will be served.
+
+        Args:
+            train: resolved.
+
+        Raises:
+            ModelError: the network cannot be built.
+        """
+        key = f"{train.model.model_dump_json()} {train.image_size}"
+        if key not in self._known:
+            self._known[key] = _cost(train, self._info)
+        return self._known[key]
+
+
+def _cost(train: TrainParams, info: DatasetInfo) -> Cost:
+    import numpy as np
+
+    from components.contract.inference.graph import CPU_SETTINGS, openvino
+    from components.train.setup import open_network
+
+    model = open_network(train, info).network.model
+    import keras
+
+    from components.train.export.graph import to_openvino, trace
+
+    compiled = openvino().Core().compile_model(to_openvino(trace(model)), "CPU", CPU_SETTINGS)
+    photo = np.random.default_rng(0).integers(0, 256, (1, *model.input.shape[1:]), np.uint8)
+    times = []
+    for _ in range(NUM_WARM + NUM_TIMED):
+        started = time.perf_counter()
+        compiled({0: photo})
+        times.append(time.perf_counter() - started)
+    cost = Cost(round(1000 * statistics.median(times[NUM_WARM:]), 2), BYTES_PER_WEIGHT * model.count_params() / 1e6)
+    keras.utils.clear_session(free_memory=True)
+    log.info("%s takes %.1f ms a photo and has %.1f MB of weights.", model.name, cost.latency_ms, cost.size_mb)
+    return cost

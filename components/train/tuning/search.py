@@ -1,0 +1,213 @@
+"""The search for the best params: an Optuna study whose trials are trainings, pruned, resumed and shared."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.artifacts.study import StudyInfo, Trial
+from components.contract.errors import ModelError, ParamsError
+from components.contract.layers.backbones import BACKBONES
+from components.contract.params.resolve import resolve_train
+from components.contract.params.training import TrainParams
+from components.contract.params.tuning import Space, TuneParams, with_values
+from components.contract.system.program import asked_to_finish, finish_is_done, note_progress
+from components.contract.tracking.run import Run, child_run, end_run
+from components.train.tuning.cost import Cost
+from components.train.tuning.storage import WARM_UP_TRIALS, open_study, sampler, sweep
+from components.train.tuning.trials import (
+    REASON,
+    RUN_ID,
+    OutOfMemoryError,
+    accuracies,
+    begun,
+    choice_of,
+    described,
+    ended,
+    front_of,
+    report,
+    suggest,
+    values_of,
+    weigh,
+)
+
+if TYPE_CHECKING:
+    import optuna
+
+    from components.train.loop.fit import Fitted, Watch
+
+log = logging.getLogger(__name__)
+
+Objective = Callable[[TrainParams, Run, "Watch"], "Fitted"]
+"""Trains with these params, logs to this run, and calls the watch after each epoch."""
+Weigh = Callable[[TrainParams], Cost]
+"""Says what the network of these params costs."""
+
+
+class Search:
+    """A study of one data set and one space."""
+
+    def __init__(self, info: DatasetInfo, train: TrainParams, tune: TuneParams, space: Space):
+        """Names the study; nothing is opened yet.
+
+        Args:
+            info: the data set.
+            train: the section, resolved.
+            tune: budget, sampler and pruner.
+            space: what is searched.
+        """
+        self._info = info
+        self._train = train
+        self._tune = tune
+        self._space = space
+        facts: list[Any] = [info.fingerprint, train.model_dump(mode="json"),
+                 {key: searched.model_dump(mode="json") for key, searched in space.items()}]  # fmt: skip
+        if tune.weighs:
+            facts.append([tune.objectives, tune.max_latency_ms, tune.max_size_mb])
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        self.name = f"{info.name}-{digest[:12]}"
+
+    def run(self, objective: Objective, parent: Run, weigher: Weigh | None = None) -> StudyInfo:
+        """Tries what is left of the budget, and says what came of all trials.
+
+        Args:
+            objective: one training.
+            parent: each trial is a child of this run.
+            weigher: tells what a network costs; needed where tune wants to know.
+
+        Raises:
+            SearchError: the study cannot be opened, another search has it, or no trial came to an end.
+        """
+        with self._opened() as study:
+            sweep(study)
+            for known in self._described(study):
+                note_progress("trial", number=known.number, state=known.state, values=known.values,
+                              accuracy=known.accuracy)  # fmt: skip
+            done = ended(study)
+            if done:
+                log.info("The study %s has %d of %d trials already; the search goes on.", self.name, done,
+                         self._tune.trials)  # fmt: skip
+            deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
+            if done < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
+                log.info("With several objectives no trial is ended early: pruners go by one figure.")
+            while (number := begun(study)) < self._tune.trials and time.monotonic() < deadline:
+                study.sampler = sampler(self._tune, number)
+                study.optimize(lambda trial: self._try(trial, objective, weigher, parent), n_trials=1,
+                               catch=(OutOfMemoryError,))  # fmt: skip
+                if asked_to_finish() and accuracies(study, self._tune.objectives):
+                    log.info("Asked to finish: the search ends here, with the best trial so far.")
+                    finish_is_done()
+                    break
+            return self._info_of(study, parent)
+
+    def _opened(self) -> contextlib.AbstractContextManager["optuna.Study"]:
+        return open_study(self.name, self._info.fingerprint, self._tune, sum(p.epochs for p in self._train.all_phases))
+
+    def _try(
+        self, trial: "optuna.Trial", objective: Objective, weigher: Weigh | None, parent: Run
+    ) -> float | list[float]:
+        import optuna
+        import tensorflow as tf
+
+        objectives = self._tune.objectives
+        values = {key: suggest(trial, key, searched) for key, searched in self._space.items()}
+        shown = ", ".join(f"{key.rpartition('.')[2]} {_text(value)}" for key, value in values.items())
+        log.info("Trial %d, after %d of %d: %s.", trial.number + 1, ended(trial.study), self._tune.trials, shown)
+        run = child_run(parent, f"trial {trial.number}", {"darkroom.trial": str(trial.number)})
+        run.log_params(for_mlflow(values))
+        trial.set_user_attr(RUN_ID, run.run_id)
+        note_progress("trial", number=trial.number, state="running", values=values, trials=self._tune.trials)
+        state, status, accuracy = "failed", "FAILED", None
+        try:
+            train, cost = self._with(values), None
+            if self._tune.weighs:
+                assert weigher is not None, "the caller gives one where tune wants to know"
+                cost = weigher(train)
+                run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})
+                weigh(trial, cost, self._tune)
+            fitted = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
+            accuracy = fitted.at_best("val_accuracy")
+            state, status = "complete", "FINISHED"
+            log.info("Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.", trial.number + 1,
+                     accuracy, fitted.epochs_run, max([accuracy, *accuracies(trial.study, objectives)]))  # fmt: skip
+            return values_of(objectives, accuracy, cost) if len(objectives) > 1 else accuracy
+        except optuna.TrialPruned as pruned:
+            state, status = "pruned", "FINISHED"
+            log.info("Trial %d: %s.", trial.number + 1, pruned)
+            raise
+        except (ModelError, ParamsError) as error:
+            state, status = "pruned", "FINISHED"
+            trial.set_user_attr(REASON, str(error))
+            log.warning("Trial %d cannot be: %s", trial.number + 1, error)
+            raise optuna.TrialPruned(str(error)) from None
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            reason = (str(error) or "of this machine").splitlines()[0]
+            trial.set_user_attr(REASON, f"out of memory: {reason}")
+            log.warning("Trial %d ran out of memory; the search goes on.", trial.number + 1)
+            raise OutOfMemoryError(reason) from None
+        finally:
+            note_progress("trial", number=trial.number, state=state, values=values, accuracy=accuracy)
+            if run.run_id is not None:
+                run.set_tags({"darkroom.trial_state": state})
+            end_run(run, status)
+
+    def _with(self, values: dict[str, Any]) -> TrainParams:
+        """The params of a trial, resolved: where backbones are searched, each at its own size."""
+        chosen = with_values(self._train, values)
+        prepared = self._info.image_size
+        own = BACKBONES[chosen.model.name].size if "model.name" in values and chosen.model.name else None
+        if own is not None and chosen.image_size is None and own < min(prepared):
+            chosen = chosen.model_copy(update={"image_size": own})
+        return resolve_train(chosen, prepared)[0]
+
+    def _described(self, study: "optuna.Study") -> tuple[Trial, ...]:
+        """All trials that have ended, those of earlier searches too."""
+        return tuple(described(trial, self._tune.objectives) for trial in study.get_trials(deepcopy=False)
+                     if trial.state.is_finished())  # fmt: skip
+
+    def _info_of(self, study: "optuna.Study", parent: Run) -> StudyInfo:
+        import optuna
+
+        objectives = self._tune.objectives
+        trials = self._described(study)
+        front = front_of(study, trials)
+        importance: dict[str, float] = {}
+        known = accuracies(study, objectives)
+        if len(known) > WARM_UP_TRIALS and len(set(known)) > 1:
+            place = objectives.index("accuracy")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of trials that are all alike
+                found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
+            importance = {key: round(value, 4) for key, value in found.items()}
+        return StudyInfo(
+            name=self.name, dataset_fingerprint=self._info.fingerprint, trials=trials, best=front[0],
+            objectives=objectives, front=front, choice=choice_of(front, self._tune), importance=importance,
+            mlflow_run_id=parent.run_id,
+        )  # fmt: skip
+
+    def with_best(self, study: StudyInfo) -> TrainParams:
+        """The params of the best trial, resolved."""
+        best = next(trial for trial in study.trials if trial.number == study.best)
+        return self._with(best.values)
+
+    def draw(self, path: Path, found: StudyInfo) -> None:
+        """Writes the interactive page of the study."""
+        from components.train.tuning.page import write_page
+
+        with self._opened() as study:
+            write_page(study, found, path)
+
+
+def for_mlflow(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Values of a trial as MLflow params, whose names have no brackets."""
+    return {f"{prefix}{key}".replace("[", ".").replace("]", ""): str(value) for key, value in values.items()}
+
+
+def _text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

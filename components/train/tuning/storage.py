@@ -1,0 +1,216 @@
+"""Where studies are kept: a file of this machine, or a database that several searches share."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import numpy as np
+
+from components.contract.errors import DarkroomError, ParamsError, SearchError
+from components.contract.params.tuning import TuneParams
+from components.contract.system.address import driver_uri, redact
+from components.contract.system.cache import cache_dir
+from components.contract.tracking.run import Run, end_run
+from components.train.tuning.trials import DATASET, REASON, RUN_ID
+
+if TYPE_CHECKING:
+    import optuna
+
+log = logging.getLogger(__name__)
+
+STUDIES_VARIABLE: Final = "DARKROOM_STUDIES"
+HEARTBEAT_SECONDS: Final = 30
+RETRIES: Final = 2
+OPENING_TRIES: Final = 3
+SMALLEST_STUDY: Final = 2**18
+"""Bytes that a new file of studies takes."""
+WARM_UP_TRIALS: Final = 4
+"""Trials before any is pruned."""
+
+
+@contextlib.contextmanager
+def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> Iterator["optuna.Study"]:
+    """Makes the study, or finds it; in a file of this machine nobody else has it until the block ends.
+
+    Args:
+        name: of the study.
+        fingerprint: of the data set.
+        tune: objectives, sampler, pruner, and how many share it.
+        epochs: that a trial may have.
+
+    Raises:
+        ParamsError: several are to share a file.
+        SearchError: it is out of reach, somebody has it, or it is of other photos.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    address = os.environ.get(STUDIES_VARIABLE)
+    if tune.workers > 1 and (address is None or address.startswith("sqlite:")):
+        raise ParamsError(
+            f"tune.workers: {tune.workers} share a study in a database that several can write; set {STUDIES_VARIABLE} "
+            "to a PostgreSQL, such as postgresql://user:password@host/optuna, or tune.workers: 1."
+        )
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            folder = stack.enter_context(_studies_folder())
+            stack.enter_context(_alone(folder / f"{name}.lock"))
+            address = f"sqlite:///{quote(str((folder / 'studies.db').resolve()))}"
+        study = _study(driver_uri(address), name, fingerprint, tune, epochs, stack)
+        try:
+            yield study
+        except optuna.exceptions.StorageInternalError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise SearchError(
+                f"The studies must stay writable; they do not: {reason}. Make room, or name another folder with "
+                f"DARKROOM_CACHE or a database with {STUDIES_VARIABLE}, and run again."
+            ) from None
+
+
+@contextlib.contextmanager
+def _studies_folder() -> Iterator[Path]:
+    """In the cache; a temporary folder if the cache cannot be written."""
+    folder = cache_dir() / "studies"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-") as probe:
+            probe.write(bytes(SMALLEST_STUDY))
+            probe.flush()
+    except OSError as error:
+        log.warning("The studies cannot be kept in %s: %s. If this search is interrupted, it begins again.", folder,
+                    error)  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="darkroom-study-") as scratch:
+            yield Path(scratch)
+    else:
+        yield folder
+
+
+def sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
+    """What draws the values of a trial.
+
+    Each trial has a seed of its own, so that a search that goes on after a kill draws what it would have drawn, and
+    nothing twice. Where several share a study each draws otherwise.
+    """
+    import optuna
+
+    key = (number, *((os.getpid(), time.time_ns() % 2**32) if os.environ.get(STUDIES_VARIABLE) else ()))
+    seed = int(np.random.SeedSequence(tune.seed, spawn_key=key).generate_state(1)[0])
+    if tune.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(
+        seed=seed, multivariate=True, constant_liar=tune.workers > 1, n_startup_trials=WARM_UP_TRIALS
+    )
+
+
+def sweep(study: "optuna.Study") -> None:
+    """Ends what a kill has left, so that it is tried again; nobody else is at work in a file of this machine."""
+    import optuna
+
+    running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
+    if os.environ.get(STUDIES_VARIABLE):
+        optuna.storages.fail_stale_trials(study)
+        left = {trial.number for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING])}
+        running = [trial for trial in running if trial.number not in left]
+    else:
+        for trial in running:
+            _end_cut_off(study, trial)
+    for trial in running:
+        cut_off = Run(trial.user_attrs.get(RUN_ID))
+        cut_off.set_tags({"darkroom.trial_state": "failed"})
+        end_run(cut_off, "KILLED")
+
+
+def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
+    """Fails a trial, which is tried again; but not for ever, since it may be what ends the search each time."""
+    from optuna.trial import TrialState
+
+    failed = study.get_trials(deepcopy=False, states=[TrialState.FAIL])
+    attempts = 1 + sum(other.params == trial.params for other in failed)
+    if attempts > RETRIES:
+        study._storage.set_trial_user_attr(
+            trial._trial_id, REASON, f"cut off {attempts} times: is the memory too small?"
+        )
+        log.warning("Trial %d was cut off for the %d. time; it is left out.", trial.number + 1, attempts)
+    else:
+        log.info("Trial %d was cut off; it is tried again.", trial.number + 1)
+    study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    if attempts <= RETRIES:
+        study.enqueue_trial(trial.params, skip_if_exists=True)
+
+
+def _study(
+    address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
+) -> "optuna.Study":
+    for tries_left in reversed(range(OPENING_TRIES)):
+        try:
+            return _study_at(address, name, fingerprint, tune, epochs, stack)
+        except DarkroomError:
+            raise
+        except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
+            if tries_left:  # whoever else makes the tables of an empty database just now will soon have done so
+                time.sleep(1)
+                continue
+            reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
+            raise SearchError(
+                f"The studies must be in reach and writable; they are not: {reason}. Look at {STUDIES_VARIABLE}, or "
+                "unset it for a file of this machine."
+            ) from None
+    raise AssertionError("the last try returns or raises")
+
+
+def _study_at(
+    address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
+) -> "optuna.Study":
+    """Its connections end with the stack."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(
+        address, heartbeat_interval=HEARTBEAT_SECONDS,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+    )  # fmt: skip
+    stack.callback(storage.engine.dispose)
+    study = optuna.create_study(
+        study_name=name, storage=storage, load_if_exists=True, sampler=sampler(tune, 0), pruner=_pruner(tune, epochs),
+        directions=["maximize" if objective == "accuracy" else "minimize" for objective in tune.objectives],
+    )  # fmt: skip
+    other = study.user_attrs.get(DATASET, fingerprint)
+    if other != fingerprint:
+        raise SearchError(f"The study {name} must be of these photos ({fingerprint[:12]}); it is of others "
+                          f"({other[:12]}). Name another database with {STUDIES_VARIABLE}, or remove that study from "
+                          "it.")  # fmt: skip
+    study.set_user_attr(DATASET, fingerprint)
+    return study
+
+
+def _pruner(tune: TuneParams, epochs: int) -> "optuna.pruners.BasePruner":
+    import optuna
+
+    if len(tune.objectives) > 1:
+        return optuna.pruners.NopPruner()
+    if tune.pruner == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS, n_warmup_steps=max(1, epochs // 10))
+    if tune.pruner == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, epochs // 10))
+    if tune.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 10), max_resource=epochs)
+    return optuna.pruners.NopPruner()
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SearchError("A study in a file of this machine has one search at a time; another is at work on this "
+                              f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL.") from None  # fmt: skip
+        yield

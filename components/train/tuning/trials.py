@@ -1,0 +1,148 @@
+"""The trials of a study: what is asked of Optuna, counted, and told of each."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from components.contract.artifacts.study import Trial
+from components.contract.errors import ModelError, SearchError
+from components.contract.params.tuning import Choices, Objective, TuneParams
+from components.train.tuning.cost import Cost
+
+if TYPE_CHECKING:
+    import optuna
+
+REASON, EPOCHS, DATASET, LATENCY, SIZE, RUN_ID = "reason", "epochs", "dataset", "latency_ms", "size_mb", "mlflow_run_id"
+"""What is noted with a trial, or with the study."""
+
+
+class TooCostlyError(ModelError):
+    """A network takes more time or space than tune allows."""
+
+
+class OutOfMemoryError(Exception):
+    """The trial is failed with its reason, and the study goes on."""
+
+
+def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
+    """The value to try."""
+    if isinstance(searched, Choices):
+        return trial.suggest_categorical(key, searched.choices)
+    if searched.is_whole:
+        return trial.suggest_int(key, searched.low, searched.high, log=searched.log, step=searched.step or 1)
+    return trial.suggest_float(key, searched.low, searched.high, log=searched.log, step=searched.step)
+
+
+def report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None:
+    """Notes an epoch, and ends the trial where others were better by then.
+
+    Raises:
+        optuna.TrialPruned: they were.
+    """
+    import optuna
+
+    trial.set_user_attr(EPOCHS, epoch)
+    if len(trial.study.directions) > 1:
+        return  # Optuna prunes by one figure only
+    trial.report(figures["val_accuracy"], epoch)
+    if trial.should_prune():
+        raise optuna.TrialPruned(f"ended after epoch {epoch}: others were better by then")
+
+
+def weigh(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
+    """Notes what the trial's network costs.
+
+    Raises:
+        TooCostlyError: more than tune allows.
+    """
+    trial.set_user_attr(LATENCY, cost.latency_ms)
+    trial.set_user_attr(SIZE, cost.size_mb)
+    for key, found, largest, unit in (
+        ("max_latency_ms", cost.latency_ms, tune.max_latency_ms, "ms a photo"),
+        ("max_size_mb", cost.size_mb, tune.max_size_mb, "MB"),
+    ):
+        if largest is not None:
+            trial.set_constraint(key, found - largest)
+            if found > largest:
+                raise TooCostlyError(f"its network takes {found:.1f} {unit}, over tune.{key}, {largest:g}")
+
+
+def values_of(objectives: Sequence[Objective], accuracy: float, cost: Cost | None) -> list[float]:
+    """What the trial is judged by, in the order of the objectives."""
+    figures = {"accuracy": accuracy}
+    if cost is not None:
+        figures |= {"latency": cost.latency_ms, "size": cost.size_mb}
+    return [figures[objective] for objective in objectives]
+
+
+def ended(study: "optuna.Study") -> int:
+    """Trials that count towards the budget: those that came to an end, however, but for a kill."""
+    from optuna.trial import TrialState
+
+    return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _ran_out(trial)
+               for trial in study.get_trials(deepcopy=False))  # fmt: skip
+
+
+def begun(study: "optuna.Study") -> int:
+    """Trials that count, or will when the searches that share the study are done with them."""
+    from optuna.trial import TrialState
+
+    return ended(study) + len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
+
+
+def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[float]:
+    """Of the trials that came to their end."""
+    from optuna.trial import TrialState
+
+    place = objectives.index("accuracy")
+    return [float(trial.values[place]) for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+
+
+def described(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]) -> Trial:
+    """A trial that has ended, as study.json holds it."""
+    from optuna.trial import TrialState
+
+    states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
+    duration = trial.duration
+    return Trial(
+        number=trial.number, state=states.get(trial.state, "failed"), values=dict(trial.params),
+        accuracy=trial.values[objectives.index("accuracy")] if trial.state == TrialState.COMPLETE else None,
+        epochs=int(trial.user_attrs.get(EPOCHS, 0)), seconds=round(duration.total_seconds(), 3) if duration else 0.0,
+        latency_ms=trial.user_attrs.get(LATENCY), size_mb=trial.user_attrs.get(SIZE),
+        reason=trial.user_attrs.get(REASON),
+    )  # fmt: skip
+
+
+def front_of(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, ...]:
+    """The numbers of the trials that no other beats in everything, the most accurate first, the quicker among equals.
+
+    Raises:
+        SearchError: no trial came to its end.
+    """
+    if not any(trial.state == "complete" for trial in trials):
+        reasons = {trial.reason for trial in trials if trial.reason} or {"none was begun in tune.minutes"}
+        raise SearchError("At least one trial of a search must come to an end; none did: " + "; ".join(sorted(reasons)))
+    if len(study.directions) == 1:
+        return (study.best_trial.number,)
+    found = {trial.number for trial in study.best_trials}
+    kept = [trial for trial in trials if trial.number in found]
+    kept.sort(key=lambda trial: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.number))
+    return tuple(trial.number for trial in kept)
+
+
+def choice_of(front: Sequence[int], tune: TuneParams) -> str:
+    """Why train takes the first trial of the front."""
+    largest = ((tune.max_latency_ms, "ms a photo"), (tune.max_size_mb, "MB of weights"))
+    bounds = [f"{bound:g} {unit}" for bound, unit in largest if bound is not None]
+    within = f" within {' and '.join(bounds)}" if bounds else ""
+    if len(tune.objectives) == 1:
+        return f"Train takes the most accurate trial{within}, number {front[0] + 1}."
+    named = ", ".join(str(number + 1) for number in front)
+    return (f"The Pareto front of {' and '.join(tune.objectives)}{within} holds {len(front)} of the trials "
+            f"({named}); train takes the most accurate of them, number {front[0] + 1}.")  # fmt: skip
+
+
+def _ran_out(trial: "optuna.trial.FrozenTrial") -> bool:
+    """Whether it failed of itself: one that a kill cut off has no reason, and is tried again."""
+    from optuna.trial import TrialState
+
+    return bool(trial.state == TrialState.FAIL and trial.user_attrs.get(REASON))

@@ -1,0 +1,1 @@
+"""The `darkroom` command: one module per verb group. Import `main`."""

@@ -1,0 +1,119 @@
+"""The verb `darkroom data`: versions of data sets, kept with DVC."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+SHOWN = 8
+"""Of each kind of change; --json names all."""
+
+
+def add_data(verb: Verb) -> None:
+    """Adds `darkroom data add | list | diff | relabel`."""
+    data = verb("data", _list, "keep versions of data sets: add, list, diff, relabel")
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        added.set_defaults(verb=run)
+        added.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+        return added
+
+    add = action("add", _add, "put a folder or an archive under DVC, as new data or as their next version")
+    add.add_argument("path", type=Path, metavar="PATH", help="within this repository: in place; else it is copied")
+    add.add_argument("--name", help="what the data are called; default: as PATH")
+
+    action("list", _list, "list the versions of all data sets of this repository")
+
+    diff = action("diff", _diff, "show photos that were added, removed or relabelled, and the class counts")
+    diff.add_argument("before", metavar="REV1", help="a commit, branch or tag")
+    diff.add_argument("now", metavar="REV2", nargs="?", default="workspace", help="default: what stands in the folder")
+    diff.add_argument("--name", help="of the data, where there are several")
+
+    relabel = action("relabel", _relabel, "apply decisions about labels as a new version")
+    relabel.add_argument("decisions", type=Path, metavar="CSV", help="columns path and label; no label takes it out")
+    relabel.add_argument("--name", help="of the data, where there are several")
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    from pipelines.cli import show
+    from pipelines.data import versions
+
+    version = versions.add(arguments.path, arguments.name)
+    if arguments.json:
+        show.as_json(asdict(version))
+    else:
+        show.line(f"{version.path}: version {version.commit[:12]}, {version.num_files or 1:,} files. To keep it "
+                  "elsewhere too: dvc push")  # fmt: skip
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from pipelines.cli import show
+    from pipelines.data import versions
+
+    found = versions.versions()
+    if arguments.json:
+        show.as_json([asdict(version) for version in found])
+        return 0
+    if not found:
+        show.line("No data are under DVC here: darkroom data add PATH --name NAME")
+        return 0
+    rows = []
+    for version in found:
+        size = show.megabytes(version.num_bytes) if version.num_bytes is not None else ""
+        files = f"{version.num_files or 1:,}"
+        rows.append([version.commit[:12], version.path, version.date, files, size, version.subject])
+    show.listing(show.console(), ("version", "data", "date", "files", "size", "what"), rows, folded="what")
+    return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from components.contract.text import printable
+    from pipelines.cli import show
+    from pipelines.data import recovery, versions
+    from pipelines.data.diff import difference
+
+    root = versions.repository()
+    path = versions.find_data(root, arguments.name)
+    with recovery.only_change(root):
+        versions.recover(root)
+    found = difference(root, path, arguments.before, arguments.now)
+    if arguments.json:
+        show.as_json(asdict(found))
+        return 0
+    show.line(f"{path} from {arguments.before} to {arguments.now}:")
+    for title, lines in (
+        ("added", found.added),
+        ("removed", found.removed),
+        ("relabelled", [f"{name}: {before} → {now}" for name, before, now in found.relabelled]),
+        ("moved", [f"{before} → {now}" for before, now in found.moved]),
+    ):
+        show.line(f"  {len(lines):,} {title}")
+        for line in lines[:SHOWN]:
+            show.line(f"    {printable(line)}")
+        if len(lines) > SHOWN:
+            show.line(f"    … {len(lines) - SHOWN:,} more: --json")
+    for name, (before, now) in found.counts.items():
+        change = f"  ({now - before:+,})" if now != before else ""
+        show.line(f"  {printable(name):<24} {before:>8,} → {now:>8,}{change}")
+    return 0
+
+
+def _relabel(arguments: argparse.Namespace) -> int:
+    from pipelines.cli import show
+    from pipelines.data import versions
+    from pipelines.data.relabel import read_decisions, relabel
+
+    root = versions.repository()
+    path = versions.find_data(root, arguments.name)
+    version = relabel(root, path, read_decisions(arguments.decisions))
+    if arguments.json:
+        show.as_json(asdict(version))
+    else:
+        show.line(f"{version.path}: version {version.commit[:12]}. What changed: darkroom data diff "
+                  f"{version.commit[:12]}~ {version.commit[:12]} --name {version.name}")  # fmt: skip
+    return 0

@@ -1,0 +1,208 @@
+"""What the command line shows: lines of the steps as they come, tables of results, or JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.contract.artifacts.evaluation import Interval
+from components.contract.params.resolve import Resolution
+from components.contract.text import json_text, printable
+from components.evaluate.formatting import estimate
+
+if TYPE_CHECKING:
+    from pipelines.runners.runs import Removal, RunFolder
+
+SUMMARY_FRAME: Final = 17
+"""The width of the summary's frame and first column."""
+FOLDED_WIDTH: Final = 16
+"""The least width of the one column that a listing may fold."""
+
+
+class PlainConsole(Console):
+    """Shows every text as it is: no markup, no emoji codes, nothing harmful; styles are told apart from texts."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text of a line, a cell or a title."""
+        return super().render_str(printable(text, lines=True), **options | {"markup": False, "emoji": False})
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Where a person reads; standard error while standard output is kept for JSON."""
+    return PlainConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
+
+
+def line(text: str, *, to_stderr: bool = False, flush: bool = False) -> None:
+    """One line, or several, of plain text on standard output or standard error."""
+    print(printable(text, lines=True), file=sys.stderr if to_stderr else sys.stdout, flush=flush)
+
+
+def as_json(result: object) -> None:
+    """The result, and nothing else, on standard output."""
+    text = json_text(result, indent=2, default=str)
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        text = json.dumps(json.loads(text), indent=2)
+    print(text)
+
+
+def decisions(out: Console, resolution: Resolution) -> None:
+    """What `auto` became, and why."""
+    for decision in resolution.decisions:
+        out.print("auto       ", style="dim", end="")
+        out.print(decision)
+
+
+class Progress:
+    """Shows the lines of the steps with the time since the start."""
+
+    def __init__(self, out: Console):
+        self._out = out
+        self._started = time.monotonic()
+
+    def __call__(self, step: str, line: str) -> None:
+        seconds = int(time.monotonic() - self._started)
+        self._out.print(f"{seconds // 60:3d}:{seconds % 60:02d} ", style="dim", end="")
+        self._out.print(f"{step:<10} ", style="bold", end="")
+        self._out.print(printable(line))
+
+
+def summary(out: Console, results: dict[str, Any]) -> None:
+    """The results of a run and the commands that come next."""
+    dataset, model = results["dataset"], results["model"]
+    kept, rejected = dataset["kept"], sum(dataset["rejected"].values())
+    gate, seconds = results["gate"], results["seconds"]
+    steps = ", ".join(f"{step} {seconds[step]:.1f}" for step in seconds if step != "total")
+    rows = {
+        "data": f"{dataset['name']}: {sum(kept.values())} photos in {dataset['num_classes']} classes "
+        f"(train {kept['train']}, validation {kept['validation']}, test {kept['test']}; {rejected} rejected)",
+        "version": " · ".join(
+            [
+                dataset["fingerprint"][:12],
+                f"DVC {dataset['dvc'][:12]}" if dataset["dvc"] else "not under DVC",
+                f"git {dataset['git_revision'][:12]}" if dataset["git_revision"] else "not in git",
+            ]
+        ),
+        "model": f"{model['name']}: {model['num_parameters']:,} parameters, "
+        f"{model['num_trained_parameters']:,} trained; epoch {model['best_epoch']} of {model['epochs_run']} kept",
+        **({"search": _search(results["study"])} if "study" in results else {}),
+        "validation": _figures(results["validation"]),
+        "test": _figures(results["test"]),
+        "verdict": f"{gate['verdict']} ({'promoted' if results['promoted'] else 'not promoted'}): "
+        + " ".join(gate["reasons"]),
+        "bento": results["bento"]["tag"],
+        "report": results["report"],
+        "seconds": f"{seconds['total']:.1f} in all ({steps})",
+    }
+    title = f"Run {results['run_id']}"
+    out.print()
+    if cell_len(results["report"]) + SUMMARY_FRAME > out.width:
+        out.print(title, markup=False)
+        for name, text in rows.items():
+            out.print(f"{name:<10}  {text}", markup=False)
+    else:
+        table = Table(title=title, show_header=False, title_justify="left")
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, text in rows.items():
+            table.add_row(name, text)
+        out.print(table, soft_wrap=False, markup=False)
+    out.print("Next:")
+    for command, text in (
+        ("darkroom serve", "the service, on port 3000"),
+        ("curl -F files=@PHOTO http://127.0.0.1:3000/predict", "a prediction"),
+        ("darkroom predict FOLDER --output predictions.csv", "a table of predictions"),
+        ("darkroom ui", "the curves, and runs side by side, in MLflow"),
+    ):
+        out.print(f"  {command:<52} {text}", markup=False)
+
+
+def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> None:
+    """The runs of this folder, newest first."""
+    states = [(folder, folder.state, folder.summary) for folder in folders]
+    if as_json_text:
+        as_json([state.model_dump() | {"summary": results} for _, state, results in states])
+        return
+    if not states:
+        out.print("There are no runs in this folder: darkroom run --data PHOTOS")
+        return
+    rows = []
+    for folder, state, results in states:
+        cells = ["", "", ""]
+        if results is not None:
+            cells = [results["model"]["name"], _figure(results["test"]["accuracy"]), results["gate"]["verdict"]]
+        rows.append([state.run_id, state.started[:16], state.status, state.data, *cells, megabytes(folder.num_bytes)])
+    columns = ("run", "started", "status", "data", "model", "test accuracy", "verdict", "size")
+    listing(out, columns, rows, folded="data")
+    for _, state, _ in states:
+        if state.error:
+            out.print(f"{state.run_id} {state.status}: {state.error.splitlines()[0]}", markup=False)
+
+
+def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, folded: str) -> None:
+    """Prints a table, or a block of lines for each row if the terminal is too narrow: no id is ever folded or cut.
+
+    Args:
+        out: where.
+        columns: the headings; the first is of the ids.
+        rows: the cells, as many as there are headings.
+        folded: the one column that is folded to save width.
+    """
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    widths[columns.index(folded)] = min(widths[columns.index(folded)], FOLDED_WIDTH)
+    if sum(widths) + 3 * len(widths) + 1 > out.width:
+        for identifier, *cells in rows:
+            out.print(identifier, style="bold", markup=False)
+            for name, cell in zip(columns[1:], cells, strict=True):
+                if cell:
+                    out.print(f"  {name:<{max(map(len, columns[1:]))}}  {cell}", markup=False)
+        return
+    table = Table()
+    for name in columns:
+        table.add_column(name, no_wrap=name != folded, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table, soft_wrap=False, markup=False)
+
+
+def removals(out: Console, planned: "list[Removal]", *, dry_run: bool, as_json_text: bool) -> None:
+    """What `clean` removed, or would."""
+    if as_json_text:
+        as_json({"dry_run": dry_run, "removed": [removal.model_dump() for removal in planned]})
+        return
+    for removal in planned:
+        out.print(f"{removal.path} ({megabytes(removal.num_bytes)}, {removal.reason})", markup=False)
+    verb = "Would remove" if dry_run else "Removed"
+    total = megabytes(sum(removal.num_bytes for removal in planned))
+    out.print(f"{verb} {len(planned)} folders, {total}." if planned else "There is nothing to remove.")
+
+
+def megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB"
+
+
+def _figures(split: dict[str, Any]) -> str:
+    return (f"accuracy {_figure(split['accuracy'])} on {split['num_images']} photos\n"
+            f"macro F1 {_figure(split['macro_f1'])}")  # fmt: skip
+
+
+def _search(study: dict[str, Any]) -> str:
+    trials, best = study["trials"], study["best"]
+    values = ", ".join(f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+                       for key, value in best["values"].items())  # fmt: skip
+    chosen = (
+        f"{study['choice']} Its values: "
+        if len(study["objectives"]) > 1
+        else f"the best is number {best['number'] + 1}: "
+    )
+    return (f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed); "
+            f"{chosen}{values}")  # fmt: skip
+
+
+def _figure(given: dict[str, float]) -> str:
+    return estimate(Interval.model_validate(given))

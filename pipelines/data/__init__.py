@@ -1,0 +1,1 @@
+"""Versions of data sets with DVC and git. Import any module."""

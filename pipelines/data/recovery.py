@@ -1,0 +1,190 @@
+"""Changes of data sets that survive a kill: one at a time in a repository, with a journal that the next one reads.
+
+.dvc/tmp/darkroom.lock   held by the change at work, and by the git and dvc processes that it started
+.dvc/tmp/darkroom.json   Journal of the change at work, or of one that was killed
+"""
+
+import contextlib
+import fcntl
+import glob
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from components.contract.errors import DataError
+from components.contract.system.atomic_files import write_file, write_json
+
+log = logging.getLogger(__name__)
+
+STATE_DIR: Final = Path(".dvc", "tmp")
+"""DVC's own ignore file keeps it out of git."""
+LOCK_FILE, JOURNAL_FILE = "darkroom.lock", "darkroom.json"
+
+
+class Journal(BaseModel):
+    """What a change is about to do; paths are relative to the repository.
+
+    Attributes:
+        request: what the user asked for, to recognize it when it is repeated.
+        data: path of the data.
+        before: the text of their version file in the last commit.
+        here: that in the working tree; None if there is none.
+        moves: (from, to), in the order in which they are made.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: str
+    data: str
+    before: str
+    here: str | None
+    moves: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pointer(self) -> str:
+        """The version file."""
+        return f"{self.data}.dvc"
+
+
+@contextlib.contextmanager
+def only_change(root: Path) -> Iterator[None]:
+    """Waits until no other change of data is at work in the repository, nor a process that a killed one started.
+
+    Raises:
+        DataError: the repository cannot be written.
+    """
+    path = root / STATE_DIR / LOCK_FILE
+    try:
+        path.parent.mkdir(exist_ok=True)
+        lock = path.open("a")
+    except OSError as error:
+        raise DataError(f"The repository {root} must be writable; it is not: {error}.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("Waiting for another change of the data in %s.", root)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            log.debug("%s does not support locks.", path)
+        # git and dvc inherit the lock: after a kill of this process they finish before the next change starts.
+        os.set_inheritable(lock.fileno(), True)
+        yield
+
+
+def require_whole(path: Path) -> None:
+    """Refuses data of which a change was interrupted: some of their labels are the new ones, some the old ones.
+
+    Raises:
+        DataError: so it is.
+    """
+    for root in (path, *path.parents):
+        if (root / STATE_DIR / JOURNAL_FILE).is_file() and path.is_relative_to(root / _changed_data(root)):
+            raise DataError(
+                f"The data {path} must be whole; a change of them was interrupted, or is at work. To finish or undo "
+                f"it, in {root}: darkroom data diff HEAD"
+            )
+
+
+def _changed_data(root: Path) -> str:
+    journal = unfinished(root)
+    return journal.data if journal else "."
+
+
+def unfinished(root: Path) -> Journal | None:
+    """The journal of a change that was killed, if there is one.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    path = root / STATE_DIR / JOURNAL_FILE
+    try:
+        return Journal.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise DataError(
+            f"The journal of an interrupted change, {path}, must be readable; it is not: {error.errors()[0]['msg']}. "
+            "Compare the data with their version (dvc status), then remove the journal."
+        ) from None
+
+
+@contextlib.contextmanager
+def journaled(root: Path, journal: Journal) -> Iterator[None]:
+    """Makes the moves of a change; if the block fails, or is killed, they are undone.
+
+    Raises:
+        DataError: the journal or a move cannot be written.
+    """
+    path = root / STATE_DIR / JOURNAL_FILE
+    try:
+        write_json(path, json.loads(journal.model_dump_json()))
+        for source, target in journal.moves:
+            (root / source).rename(root / target)
+        yield
+    except BaseException as error:
+        undo(root, journal)
+        if isinstance(error, OSError):
+            raise DataError(f"The data in {root} must be writable; they are not: {error}. Nothing changed.") from None
+        raise
+    conclude(root, journal.data)
+
+
+@contextlib.contextmanager
+def scratch_folder(root: Path, data: str) -> Iterator[Path]:
+    """A folder beside the data for what a change takes out of them; it stays only while something is left to undo.
+
+    Use it within `only_change`, after an earlier change was finished or undone: it removes what that one left.
+    """
+    data_dir = root / data
+    remove_scratch(data_dir)
+    scratch = Path(tempfile.mkdtemp(prefix=_scratch_prefix(data_dir), dir=data_dir.parent))
+    try:
+        yield scratch
+    finally:
+        if not (root / STATE_DIR / JOURNAL_FILE).exists():
+            remove_scratch(data_dir)
+
+
+def remove_scratch(data_dir: Path) -> None:
+    """Removes what changes of the data took out of them. Nothing may be left to undo."""
+    for scratch in data_dir.parent.glob(f"{glob.escape(_scratch_prefix(data_dir))}*"):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch_prefix(data_dir: Path) -> str:
+    return f".{data_dir.name}.removed-"
+
+
+def undo(root: Path, journal: Journal) -> None:
+    """Puts everything back that a change moved or wrote, as far as it got; may be repeated after a kill.
+
+    Raises:
+        DataError: another file is where one must return to.
+    """
+    for source, target in reversed(journal.moves):
+        if not os.path.lexists(root / target):
+            continue
+        if not os.path.lexists(root / source):
+            (root / target).rename(root / source)
+        elif Path(target).parent.name.startswith(_scratch_prefix(Path(journal.data))):
+            raise DataError(
+                f"An interrupted change of {journal.data} must be undone; it cannot be: {root / source} is in the way "
+                f"of {root / target}. Move it away, and run the command again."
+            )
+    if journal.here is not None:
+        write_file(root / journal.pointer, journal.here.encode())
+    conclude(root, journal.data)
+
+
+def conclude(root: Path, data: str) -> None:
+    """Ends a change: nothing is left to undo. The journal goes first, since it is what makes the rest needed."""
+    (root / STATE_DIR / JOURNAL_FILE).unlink(missing_ok=True)
+    remove_scratch(root / data)

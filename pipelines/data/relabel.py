@@ -1,0 +1,160 @@
+"""Decisions about labels, carried out as a new version of a data set: in its folders, or in its table."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from components.contract.errors import DataError
+from components.contract.text import from_csv_cell
+from pipelines.data import recovery
+from pipelines.data.snapshot import LabelTable, beside, find_label_table
+from pipelines.data.versions import (
+    Version,
+    commit_version,
+    is_as_committed,
+    journal_of,
+    last_version,
+    recover,
+    take_into_dvc,
+)
+
+Decisions = Mapping[str, str | None]
+"""Photo, relative to the data, to its class; None takes it out."""
+
+
+def relabel(root: Path, path: str, decisions: Decisions) -> Version:
+    """Gives photos other labels, or takes them out, and commits that as a new version.
+
+    Where folders say what is what, photos move into other folders, or away; where a table does, its rows change or go,
+    and the photos stay where they are. The version before must be whole in DVC, so that nothing can be lost; all
+    decisions are checked before any is carried out, and none is if one cannot be.
+
+    Args:
+        root: of the repository.
+        path: of the data, relative to it.
+        decisions: what is to change.
+
+    Raises:
+        DataError: the data are not as DVC knows them, or a decision cannot be carried out.
+    """
+    folder = root / path
+    if not folder.is_dir():
+        raise DataError(f"Photos can be relabelled in a folder; {path} is none. Unpack it and add the folder.")
+    request = json.dumps(["relabel", path, dict(decisions)])
+    with recovery.only_change(root):
+        finished = recover(root)
+        if finished is not None and finished.request == request:
+            return last_version(root, finished.pointer)
+        if not is_as_committed(root, path):
+            raise DataError(f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
+                            f"what it is first: darkroom data add {path}")  # fmt: skip
+        with recovery.scratch_folder(root, path) as scratch:
+            moves, num_changed = _moves(folder, decisions, scratch)
+            in_root = [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves]
+            with recovery.journaled(root, journal_of(root, path, request, in_root)):
+                take_into_dvc(root, path)
+                return commit_version(root, folder, f"Relabel {num_changed} photos of {folder.name}")
+
+
+def _moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tuple[Path, Path]], int]:
+    """(from, to) of each file that is to be moved, and how many photos that changes; a new table waits in `scratch`."""
+    from components.preprocess.sources.listing import list_folder
+
+    decisions = {name.removeprefix("./"): label for name, label in decisions.items()}
+    names = ["/".join(file.parts) for file in list_folder(folder).files]
+    table = find_label_table(names, lambda name: (folder / name).read_bytes())
+    if table is None:
+        plan = _plan(folder, decisions)
+        return [(source, target or scratch / str(number)) for number, (source, target) in enumerate(plan)], len(plan)
+    write, num_changed = change_table(folder / table.name, table, decisions)
+    new, old = (scratch / f"{age}-{Path(table.name).name}" for age in ("new", "old"))
+    write(new)
+    return [(folder / table.name, old), (new, folder / table.name)], num_changed
+
+
+def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
+    """(photo, where it goes) for each decision that changes something."""
+    from components.preprocess.sources.layout import find_layout
+    from components.preprocess.sources.listing import list_folder
+
+    listing = list_folder(folder)
+    layout = find_layout(listing.folders)
+    known = {"/".join(file.parts): file for file in listing.files}
+    moves: list[tuple[Path, Path | None]] = []
+    taken: set[Path] = set()
+    for name, label in decisions.items():
+        file = known.get(name)
+        place = layout.place(file.parts) if file is not None else None
+        if file is None or place is None:
+            raise DataError(f"A decision must name a photo of {folder.name} by its path in it; {name!r} is none.")
+        if label == place[0]:
+            continue
+        if label is None:
+            moves.append((file.path, None))
+            continue
+        if label not in layout.class_names:
+            raise DataError(f"A label must be one of the classes {', '.join(layout.class_names)}; for {name!r} it is "
+                            f"{label!r}. For a new class make its folder first.")  # fmt: skip
+        depth = len(layout.prefix) + (1 if layout.splits else 0)
+        target = folder.joinpath(*file.parts[:depth], label, file.path.name)
+        if target.exists() or target in taken:
+            raise DataError(f"{name!r} cannot go to {label!r}: there is a file of its name. Rename it first.")
+        taken.add(target)
+        moves.append((file.path, target))
+    if not moves:
+        raise DataError("Decisions must change something; every photo stands under the label that is given.")
+    return moves
+
+
+def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[Callable[[Path], None], int]:
+    """What writes the table with the decisions carried out, and how many photos it changes."""
+    from components.preprocess.sources.table import find_columns, find_separator, read_frame, read_rows, write_frame
+
+    frame, rows, separator = read_frame(path), read_rows(path), find_separator(path)
+    column = find_columns([str(name) for name in frame.columns])["label"]
+    values = {row.label: value for row, value in zip(rows, frame[column], strict=True) if row.label is not None}
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        if row.path is not None:
+            places.setdefault(beside(table.name, row.path), []).append(place)
+    dropped: list[int] = []
+    relabelled: dict[int, Any] = {}
+    for name, label in decisions.items():
+        if name not in places:
+            raise DataError(f"A decision must name a photo by its path in the data; the table {path.name} has no row "
+                            f"of {name!r}.")  # fmt: skip
+        if label is None:
+            dropped += places[name]
+        elif label not in values:
+            raise DataError(f"A label must be one of the classes {', '.join(sorted(values))}; for {name!r} it is "
+                            f"{label!r}.")  # fmt: skip
+        else:
+            relabelled |= {place: values[label] for place in places[name] if rows[place].label != label}
+    if not dropped and not relabelled:
+        raise DataError("Decisions must change something; every photo stands under the label that is given.")
+    labels = [relabelled.get(place, value) for place, value in enumerate(frame[column])]
+    frame[column] = type(frame[column])(labels, index=frame.index, dtype=frame[column].dtype)
+    return lambda target: write_frame(frame.drop(frame.index[dropped]), target, separator), len(dropped) + len(
+        relabelled
+    )
+
+
+def read_decisions(path: Path) -> dict[str, str | None]:
+    """Photo to class from a CSV with the columns path and label; an empty label takes the photo out.
+
+    Raises:
+        DataError: it is no such table, or decides twice about one photo.
+    """
+    from components.preprocess.sources.table import find_columns, read_frame
+
+    frame = read_frame(path)
+    found = find_columns([str(name) for name in frame.columns])
+    if "path" not in found or "label" not in found:
+        raise DataError(f"{path} must have the columns path and label; it has {', '.join(map(str, frame.columns))}.")
+    decisions: dict[str, str | None] = {}
+    for path_cell, label_cell in zip(frame[found["path"]], frame[found["label"]], strict=True):
+        name, label = from_csv_cell(str(path_cell)), from_csv_cell(str(label_cell))
+        if decisions.setdefault(name, label.strip() or None) != (label.strip() or None):
+            raise DataError(f"Each photo must be decided once; {path} says two things of {name}.")
+    return decisions

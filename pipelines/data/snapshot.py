@@ -1,0 +1,155 @@
+"""What a version of a data set holds: its files with their hashes, and which of them are photos of which class."""
+
+import hashlib
+import posixpath
+import tempfile
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.contract.errors import DataError
+from components.contract.foreign import archive
+from components.contract.system.budget import Budget, read_regular
+
+MAX_BYTES = 2**29
+"""Of a file that is read whole: a table of labels."""
+
+WORKSPACE = "workspace"
+"""In place of a git revision: what stands in the folder."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of one version.
+
+    Attributes:
+        hashes: name, relative to the data, to MD5; of an archive, of its members.
+        read: the content of a file by its name.
+    """
+
+    hashes: dict[str, str]
+    read: Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """A table at the top of the data that says which photo is of which class.
+
+    Attributes:
+        name: of the table, relative to the data.
+        labels: photo, relative to the data, to class; photos that are not there are left out.
+    """
+
+    name: str
+    labels: dict[str, str]
+
+
+def contents_at(root: Path, path: str, revision: str, scratch: Path) -> Contents:
+    """The files of a data set at a revision.
+
+    Args:
+        root: of the repository.
+        path: of the data, relative to it.
+        revision: of git, or WORKSPACE.
+        scratch: an empty folder; it must stay as long as the contents are used.
+
+    Raises:
+        DataError: the revision has no such data, or they are not at hand.
+    """
+    if revision == WORKSPACE:
+        return contents_here(root / path)
+    try:
+        from dvc.api import DVCFileSystem
+
+        system = DVCFileSystem(str(root), rev=revision)
+        if archive.is_archive(Path(path)):
+            local = scratch / Path(path).name
+            system.get_file(f"/{path}", str(local))
+            return contents_here(local)
+        found = system.find(f"/{path}", detail=True).items()
+        hashes = {name.removeprefix(f"/{path}/"): str(info["md5"] if "md5" in info else system.checksum(name))
+                  for name, info in found}  # fmt: skip
+        return Contents(hashes, lambda name: bytes(system.cat_file(f"/{path}/{name}")))
+    except DataError:
+        raise
+    except Exception as error:  # DVC raises its own, dulwich's and fsspec's errors
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise DataError(f"{path} must be under DVC at {revision}, and its photos at hand (dvc fetch); they are not: "
+                        f"{reason}.") from None  # fmt: skip
+
+
+def contents_here(path: Path) -> Contents:
+    """The files of a folder or an archive on the disk."""
+    from components.preprocess.sources.listing import list_folder
+
+    if not path.is_dir():
+        return Contents(_hashes_in_archive(path), lambda name: _member(path, name))
+    hashes = {}
+    for file in list_folder(path).files:
+        with file.path.open("rb") as stream:
+            hashes["/".join(file.parts)] = hashlib.file_digest(stream, "md5").hexdigest()
+    return Contents(hashes, lambda name: read_regular(path / name, MAX_BYTES))
+
+
+def _hashes_in_archive(path: Path) -> dict[str, str]:
+    hashes = {}
+    for member in archive.members(path):
+        if member.chunks is not None:
+            digest = hashlib.md5(usedforsecurity=False)
+            for chunk in member.chunks():
+                digest.update(chunk)
+            hashes[member.name] = digest.hexdigest()
+    return hashes
+
+
+def _member(path: Path, name: str) -> bytes:
+    for member in archive.members(path):
+        if member.name == name and member.chunks is not None:
+            content = bytearray()
+            budget = Budget(f"The file {name} in {path}", "Take it out of the data.", max_bytes=MAX_BYTES)
+            for chunk in member.chunks():
+                budget.spend(len(chunk))
+                content += chunk
+            return bytes(content)
+    raise DataError(f"The archive {path} must stay as it is while it is read; {name} is gone.")
+
+
+def class_names(contents: Contents) -> dict[str, str]:
+    """Photo to class: by the table where there is one, else by the folders."""
+    from components.preprocess.sources.layout import find_layout
+    from components.preprocess.sources.listing import is_hidden
+
+    table = find_label_table(contents.hashes, contents.read)
+    if table is not None:
+        return table.labels
+    parts = {name: tuple(name.split("/")) for name in contents.hashes if not any(map(is_hidden, name.split("/")))}
+    layout = find_layout({one[:depth] for one in parts.values() for depth in range(1, len(one))}, unwrap=True)
+    places = {name: layout.place(one) for name, one in sorted(parts.items())}
+    return {name: place[0] for name, place in places.items() if place is not None}
+
+
+def find_label_table(names: Collection[str], read: Callable[[str], bytes]) -> LabelTable | None:
+    """The only table beside the folders, if it gives labels to photos that are there; None where the folders do."""
+    from components.preprocess.sources.listing import is_hidden
+    from components.preprocess.sources.table import is_table, read_rows
+
+    shown = [name for name in names if not any(map(is_hidden, name.split("/")))]
+    top = posixpath.commonpath([posixpath.dirname(name) for name in shown]) if shown else ""
+    tables = [name for name in shown if posixpath.dirname(name) == top and is_table(Path(name))]
+    if len(tables) != 1:
+        return None
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
+        local = Path(scratch) / posixpath.basename(tables[0])
+        local.write_bytes(read(tables[0]))
+        try:
+            rows = read_rows(local)
+        except DataError:  # a table of something else
+            return None
+    named = ((beside(tables[0], row.path), row.label) for row in rows if row.path and row.label)
+    labels = {name: label for name, label in named if name in names and label is not None}
+    return LabelTable(tables[0], labels) if labels else None
+
+
+def beside(table: str, path: str) -> str:
+    """What a table's row names, relative to the data."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(table), path))

@@ -1,0 +1,1 @@
+"""Container images: built, pinned, their licences and bills of materials. Import any module."""

@@ -1,0 +1,221 @@
+"""The container images: built from components/Dockerfile, and pushed to a registry that names them by digest."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import DarkroomError
+from components.contract.foreign.repository import git_revision
+from components.contract.system import launcher
+from components.contract.system.address import MASK, Address
+
+STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
+IMAGES: Final = (*STEPS, "serve", "mlflow")
+"""serve starts a bento; mlflow is the tracking server of a cluster."""
+SOURCE_DIR: Final = Path(__file__).resolve().parents[2]
+DOCKERFILE: Final = "components/Dockerfile"
+DIGESTS_PATH: Final = Path("build/images.json")
+"""Where `push` writes the digests, and where `darkroom submit` finds them."""
+SOURCE_LABEL: Final = "org.darkroom.source"
+"""Carries `source_digest`, so that an image that holds other code than the source tree is noticed."""
+_BASE_ARGUMENT: Final = re.compile(r"^ARG BASE_IMAGE=(\S+)", re.MULTILINE)
+
+
+def _public_base() -> str:
+    """The base image that the Dockerfile names, with its digest if it is pinned."""
+    try:
+        named = _BASE_ARGUMENT.search((SOURCE_DIR / DOCKERFILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:  # installed without the source tree, where nothing is built
+        named = None
+    return named[1] if named else "python:3.11-slim"
+
+
+PUBLIC_BASE: Final = _public_base()
+
+
+class EngineError(DarkroomError):
+    """The container engine, or an image, is missing or does not do what is asked."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How the images are built.
+
+    Attributes:
+        base_image: holds Python 3.11 with its venv module, and nothing else that matters.
+        gpu: whether train gets TensorFlow with CUDA; its tag then ends in -gpu.
+        network: what Docker calls the network of the build, such as `host`; None for its default.
+        index_url: a package index of your own.
+        offline: whether packages come from the folder wheels/ alone.
+    """
+
+    base_image: str = PUBLIC_BASE
+    gpu: bool = False
+    network: str | None = None
+    index_url: str | None = None
+    offline: bool = False
+
+
+def image_name(image: str, *, gpu: bool = False) -> str:
+    """The name and tag under which an image is built here; the word python is what KFP's local runner looks for."""
+    return f"darkroom-{image}-python:{version('darkroom')}{'-gpu' if gpu else ''}"
+
+
+def source_digest(image: str) -> str | None:
+    """Of all that goes into an image from the source tree; None where there is no source tree."""
+    if not (SOURCE_DIR / DOCKERFILE).is_file():
+        return None
+    folders = ["components/contract", f"components/{image}"] if image in STEPS else []
+    paths = [path for folder in folders for path in (SOURCE_DIR / folder).rglob("*") if path.suffix != ".pyc"]
+    paths += [SOURCE_DIR / name for name in (DOCKERFILE, f"requirements/{image}.txt", "requirements/kfp.txt")]
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        if path.is_file():
+            digest.update(f"{path.relative_to(SOURCE_DIR)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def build(image: str, options: BuildOptions) -> int:
+    """Builds one image; the engine's own progress goes to standard error.
+
+    Args:
+        image: one of IMAGES.
+        options: see there.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        EngineError: there is no engine, no source tree, or the build failed.
+    """
+    if not (SOURCE_DIR / DOCKERFILE).is_file():
+        raise EngineError(f"Images are built from Darkroom's own source tree; there is no {SOURCE_DIR / DOCKERFILE}. "
+                          "Install Darkroom from its repository: make run.")  # fmt: skip
+    gpu = options.gpu and image == "train"
+    name = image_name(image, gpu=gpu)
+    _docker(
+        "build", *build_arguments(image, options), "--tag", name, str(SOURCE_DIR), what=f"building {name}", show=True
+    )
+    return int(_docker("image", "inspect", "--format", "{{.Size}}", name, what=f"looking at {name}"))
+
+
+def write_sbom(image: str, *, gpu: bool = False) -> Path:
+    """Writes the bill of materials of an image that has been built: what is installed in it, as CycloneDX.
+
+    Raises:
+        EngineError: there is no engine or no such image.
+    """
+    from components.contract.system.atomic_files import write_json
+    from pipelines.images import inventory, sbom
+
+    name = image_name(image, gpu=gpu)
+    what = f"listing what is in {name}; build it with `make images`"
+    image_id, created = _docker("image", "inspect", "--format", "{{.Id}} {{.Created}}", name, what=what).split()
+    program = Path(inventory.__file__).read_text(encoding="utf-8")
+    command = ("run", "--rm", "--interactive", "--network", "none", "--entrypoint", "python3", name, "-")
+    contents = json.loads(_docker(*command, what=what, standard_input=program))
+    path = sbom.sbom_path(name)
+    lock = "train-gpu" if gpu and image == "train" else image
+    write_json(path, sbom.bill_of_materials(name, image_id, created, lock, contents))
+    return path
+
+
+def build_arguments(image: str, options: BuildOptions) -> list[str]:
+    """The options of `docker build`."""
+    arguments = {"BASE_IMAGE": options.base_image, "STEP": image}
+    if options.gpu and image == "train":
+        arguments["LOCK"] = "train-gpu"
+    if options.index_url:
+        if MASK in Address(options.index_url):
+            raise EngineError(
+                "The address of a package index must hold no user, password or query, because the "
+                "image's history shows it. Use an index without a password, or --offline."
+            )
+        arguments["PIP_INDEX_URL"] = options.index_url
+    if options.offline:
+        arguments["PIP_NO_INDEX"] = "1"
+    labels = {
+        "org.opencontainers.image.revision": revision(),
+        "org.opencontainers.image.version": version("darkroom"),
+        SOURCE_LABEL: source_digest(image) or "",
+    }
+    return [
+        "--file", str(SOURCE_DIR / DOCKERFILE),
+        "--target", "step" if image in STEPS else image,
+        *(word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")),
+        *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+        *(("--network", options.network) if options.network else ()),
+    ]  # fmt: skip
+
+
+def revision() -> str:
+    """The commit of the source tree, `-dirty` appended where tracked files differ from it; unknown outside of git."""
+    return git_revision(SOURCE_DIR) or "unknown"
+
+
+def push(image: str, registry: str, *, gpu: bool = False) -> str:
+    """Pushes one image.
+
+    Args:
+        image: one of IMAGES.
+        registry: such as `registry.example.org/team`.
+        gpu: whether the GPU variant is meant.
+
+    Returns:
+        The image by its digest, `registry/name@sha256:…`.
+
+    Raises:
+        EngineError: there is no engine or no such image, or the registry refuses.
+    """
+    local = image_name(image, gpu=gpu)
+    remote = f"{registry.rstrip('/')}/{local}"
+    _docker("tag", local, remote, what=f"finding {local}; build it with `make images`")
+    _docker("push", remote, what=f"pushing {remote}; is the registry right, and `docker login` done", show=True)
+    listed = _docker("image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', remote, what=f"reading {remote}")
+    prefix = f"{remote.rpartition(':')[0]}@"
+    return next(digest for digest in listed.split() if digest.startswith(prefix))
+
+
+def write_digests(digests: dict[str, str]) -> None:
+    """Keeps what `push` gave, for `darkroom submit`."""
+    from components.contract.system.atomic_files import write_json
+
+    write_json(DIGESTS_PATH, digests)
+
+
+def read_digests() -> dict[str, str]:
+    """What `write_digests` kept.
+
+    Raises:
+        EngineError: nothing was pushed from here.
+    """
+    try:
+        digests: dict[str, str] = json.loads(DIGESTS_PATH.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EngineError("A cluster pulls images by digest, so they must have been pushed from here: darkroom images "
+                          f"push REGISTRY writes {DIGESTS_PATH}; there is none. For kind and minikube: "
+                          "--local-images.") from None  # fmt: skip
+    return digests
+
+
+def _docker(*arguments: str, what: str, show: bool = False, standard_input: str = "") -> str:
+    try:
+        done = launcher.run(
+            launcher.program("docker", *arguments),
+            input_text=standard_input,
+            stdout=sys.stderr if show else subprocess.PIPE,
+            stderr=sys.stderr if show else subprocess.PIPE,
+        )
+    except FileNotFoundError:
+        raise EngineError("A container engine is needed; no `docker` was found on PATH. Install Docker Engine, "
+                          "or Podman with its docker command.") from None  # fmt: skip
+    if done.returncode != 0:
+        reason = "its words stand above" if show else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineError(f"Docker must succeed in {what}; it failed: {reason}.")
+    return (done.stdout or "").strip()

@@ -1,0 +1,66 @@
+"""Pins the images of others by digest: the base image, and the public images that k8s/ names.
+
+A tag can be moved to another image, a digest cannot. The engine asks the registry, with its own login, proxy and
+mirror; nothing is pulled.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from components.contract.system.atomic_files import write_file
+from pipelines.images.build import DOCKERFILE, SOURCE_DIR, EngineError
+from pipelines.runners.docker import connected
+
+REFERENCE: Final = re.compile(
+    r"^(?P<before>ARG BASE_IMAGE=|[ -]*image: +)"
+    r"(?P<image>(?!darkroom-)[^\s@{}\"']+)(?P<digest>@sha256:[0-9a-f]{64})?(?=\s|$)",
+    re.MULTILINE,
+)
+"""An image in a Dockerfile or a manifest; Darkroom's own are built here, and `darkroom images push` pins them."""
+
+
+def pinned_files(root: Path = SOURCE_DIR) -> list[Path]:
+    """The files that name images of others."""
+    return [root / DOCKERFILE, *sorted((root / "k8s").rglob("*.yaml"))]
+
+
+def pin(root: Path = SOURCE_DIR) -> dict[str, str]:
+    """Writes the digest behind each tag into the files that name it; nothing is written unless all can be resolved.
+
+    Returns:
+        The image as it is named, such as `postgres:17.5` → its digest.
+
+    Raises:
+        EngineError: there is no source tree or no engine, or a registry does not answer or does not have an image.
+    """
+    if not (root / DOCKERFILE).is_file():
+        raise EngineError(
+            f"Images are pinned in Darkroom's own source tree; there is no {root / DOCKERFILE}. Install Darkroom from "
+            "its repository: make run."
+        )
+    texts = {path: path.read_text(encoding="utf-8") for path in pinned_files(root)}
+    names = sorted({match["image"] for text in texts.values() for match in REFERENCE.finditer(text)})
+    digests = _resolve(names)
+    for path, text in texts.items():
+        pinned = REFERENCE.sub(lambda match: f"{match['before']}{match['image']}@{digests[match['image']]}", text)
+        if pinned != text:
+            write_file(path, pinned.encode())
+    return digests
+
+
+def _resolve(names: list[str]) -> dict[str, str]:
+    from docker.errors import APIError
+
+    digests = {}
+    with connected("darkroom images pin") as client:
+        for name in names:
+            try:
+                digests[name] = str(client.images.get_registry_data(name).id)
+            except APIError as error:
+                raise EngineError(
+                    f"A registry must answer for the image {name}, so that its digest is known; the engine reports: "
+                    f"{error.explanation or error}. Connect this machine to the registry's network (or log in: docker "
+                    "login), and run darkroom images pin again. No file has been changed."
+                ) from None
+    return digests

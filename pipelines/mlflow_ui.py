@@ -1,0 +1,47 @@
+"""The MLflow UI on this machine's runs."""
+
+import shlex
+import socket
+import sys
+from typing import NoReturn
+
+from components.contract.errors import ServiceError
+from components.contract.system import launcher
+from components.contract.system.address import redact
+from components.contract.tracking.run import tracking_uri
+
+
+def serve_ui(host: str, port: int) -> NoReturn:
+    """Serves the MLflow UI until it is stopped.
+
+    Args:
+        host: the address to listen on.
+        port: the port to listen on.
+
+    Raises:
+        ServiceError: the port is taken, or the store is a server, which has a UI of its own.
+    """
+    uri = tracking_uri()
+    if uri.startswith(("http://", "https://")):
+        raise ServiceError(f"The runs are kept by the MLflow server at {redact(uri)}: open that address instead.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServiceError(
+                f"The port {port} of {host} must be free; it is not: {error.strerror}. Take another: "
+                f"darkroom ui --port {port + 1}"
+            ) from None
+    # MLflow would open with its views for language models.
+    print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
+    # The store is not an argument: every user of this machine sees those, and it may hold a password.
+    environment = launcher.environment() | {
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    arguments = ["--host", host, "--port", str(port), "--workers", "1"]
+    # uvicorn would import from the working folder first.
+    arguments += ["--uvicorn-opts", f"--app-dir {shlex.quote(sys.prefix)}"]
+    launcher.become(launcher.python("mlflow", "server", *arguments), environment)

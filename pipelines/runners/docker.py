@@ -1,0 +1,300 @@
+"""Runs the tasks in containers, by KFP's own Docker runner: what is mounted, who runs, and what became of each.
+
+Everything is mounted at the very path that it has here, so that arguments, SQLite addresses and the run's log mean the
+same on both sides. Containers carry the label of their run: by it they are found, watched and removed.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from components.contract.params.pipeline import Params
+from components.contract.system.program import EVENTS_VARIABLE
+from components.contract.tracking.run import HOME
+from pipelines.images.build import SOURCE_LABEL, STEPS, EngineError, image_name, source_digest
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from kfp.local import DockerRunner
+
+RUN_LABEL: Final = "org.darkroom.run"
+PASSED_ON: Final = ("AWS_", "DARKROOM_", "MLFLOW_")
+"""Environment variables that begin so reach the containers."""
+KILLED: Final = 137
+"""128 + SIGKILL: how a process ends that the kernel killed for memory, or somebody by hand."""
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container may use.
+
+    Attributes:
+        memory: as Docker writes it, such as `4g`; None for all there is.
+        gpus: how many.
+    """
+
+    memory: str | None = None
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Containers:
+    """How the containers of one run are started.
+
+    Attributes:
+        run_id: the run that they belong to.
+        writable: folders that the tasks write to.
+        readable: files and folders that they only read.
+        environment: what they find in theirs.
+        limits: what each may use.
+    """
+
+    run_id: str
+    writable: tuple[str, ...]
+    readable: tuple[str, ...]
+    environment: dict[str, str]
+    limits: Limits
+
+    def to_json(self) -> dict[str, Any]:
+        """For `from_json` in another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> "Containers":
+        """What `to_json` gave."""
+        return cls(**given | {"limits": Limits(**given["limits"])})
+
+    def runner(self) -> "DockerRunner":
+        """KFP's runner with these settings."""
+        from kfp.local import DockerRunner
+
+        return DockerRunner(**self.run_arguments())
+
+    def run_arguments(self) -> dict[str, Any]:
+        """The arguments of docker-py's `containers.run`."""
+        from docker.types import DeviceRequest, Mount
+
+        gpus = self.limits.gpus
+        return {
+            "mounts": [
+                *(Mount(path, path, type="bind") for path in self.writable),
+                *(Mount(path, path, type="bind", read_only=True) for path in self.readable),
+            ],
+            "user": f"{os.getuid()}:{os.getgid()}",
+            "environment": self.environment,
+            "labels": {RUN_LABEL: self.run_id},
+            "working_dir": str(Path.cwd()),
+            "init": True,
+            "read_only": True,
+            "tmpfs": {"/tmp": "exec,mode=1777"},
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "mem_limit": self.limits.memory,
+            "memswap_limit": self.limits.memory,
+            "network_mode": "host" if _is_local(self.environment.get("MLFLOW_TRACKING_URI", "")) else None,
+            "device_requests": [DeviceRequest(count=gpus, capabilities=[["gpu"]])] if gpus else None,
+        }
+
+
+def containers_of(run_dir: Path, params: Params, environment: dict[str, str], limits: Limits) -> Containers:
+    """What the containers of a run need.
+
+    Args:
+        run_dir: the run's folder.
+        params: name the data and the weights.
+        environment: of the tasks, as they would have it without containers.
+        limits: what each container may use.
+    """
+    from components.preprocess.sources.provenance import ORIGIN_VARIABLE, find_origin
+    from components.preprocess.sources.remote import is_remote, repository_of
+
+    uri, model = params.data.uri, params.train.model
+    writable = [run_dir, HOME]
+    if cache := environment.get("DARKROOM_CACHE"):
+        writable.append(Path(cache))
+    store = environment.get("MLFLOW_TRACKING_URI", "")
+    if store.startswith("sqlite:///"):
+        writable.append(Path(store.removeprefix("sqlite:///")).parent)
+    for folder in writable:
+        folder.mkdir(parents=True, exist_ok=True)
+    data = repository_of(uri) if is_remote(uri) else uri
+    readable = [Path(name).expanduser() for name in (data, model.weights, model.path, model.from_)
+                if name and "://" not in str(name)]  # fmt: skip
+    passed = {key: value for key, value in environment.items() if key.startswith(PASSED_ON)}
+    origin = {} if is_remote(uri) else {ORIGIN_VARIABLE: find_origin(uri).model_dump_json()}
+    return Containers(
+        run_id=run_dir.name,
+        writable=tuple(dict.fromkeys(str(folder.resolve()) for folder in writable)),
+        readable=tuple(str(path.resolve()) for path in readable if path.exists()),
+        environment={**passed, **origin, EVENTS_VARIABLE: environment[EVENTS_VARIABLE], "HOME": "/tmp"},
+        limits=limits,
+    )
+
+
+def check_images() -> None:
+    """Sees that an engine answers and has the images of all steps, for its own kind of processor, of this source.
+
+    Raises:
+        EngineError: one is not so; says which, and what to do.
+    """
+    from docker.errors import ImageNotFound
+
+    with connected() as client:
+        machine = client.version()["Arch"]
+        for step in STEPS:
+            name = image_name(step)
+            try:
+                image = client.images.get(name)
+            except ImageNotFound:
+                raise EngineError(f"The image {name} must exist; Docker has none of that name. Build it: "
+                                  "make images") from None  # fmt: skip
+            built_for = image.attrs["Architecture"]
+            if built_for != machine:
+                raise EngineError(f"The image {name} must be built for {machine}, which this engine runs on; "
+                                  f"it is for {built_for}. Build it here: make images")  # fmt: skip
+            if source_digest(step) not in (None, image.labels.get(SOURCE_LABEL)):
+                raise EngineError(f"The image {name} must hold the code of this source tree; it was built from other "
+                                  "code. Build it again: make images")  # fmt: skip
+
+
+def check_mounts(containers: Containers) -> None:
+    """Sees, from inside a container, that the run's folders can be written and its inputs read.
+
+    Raises:
+        EngineError: one cannot; says which, and what to do.
+    """
+    from docker.errors import APIError, ContainerError
+
+    arguments = containers.run_arguments() | {"mem_limit": None, "memswap_limit": None}
+    tests = [
+        f"test -{flag} {shlex.quote(path)} || {{ echo {shlex.quote(path)} cannot be {word} >&2; exit 1; }}"
+        for flag, word, paths in (("w", "written", containers.writable), ("r", "read", containers.readable))
+        for path in paths
+    ]
+    with connected() as client:
+        try:
+            client.containers.run(image_name("preprocess"), ["sh", "-c", "; ".join(tests)], remove=True, **arguments)
+        except ContainerError as error:
+            raise EngineError(
+                f"Containers must reach the run's files with the user id {arguments['user']}: "
+                f"{_text(error.stderr) or error}. Give that user access, share the folder with the engine, or run the "
+                "engine without user remapping."
+            ) from None
+        except APIError as error:
+            raise EngineError(f"Docker must be able to start a container; it says: {error.explanation}.") from None
+
+
+@contextlib.contextmanager
+def connected(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
+    """A client of the engine.
+
+    Args:
+        purpose: what the engine is needed for.
+
+    Raises:
+        EngineError: there is none, or it refuses us.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        without = " Without containers: --runner subprocess." if purpose == "--runner docker" else ""
+        raise EngineError(f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
+                          f"join its group, or name it with DOCKER_HOST.{without}") from None  # fmt: skip
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def remove(run_id: str) -> int:
+    """Kills and removes the containers of a run; gives their number."""
+    from docker.errors import APIError
+
+    number = 0
+    with connected() as client:
+        for container in client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={run_id}"}):
+            with contextlib.suppress(APIError):  # it is just going by itself
+                container.remove(force=True)
+                number += 1
+    return number
+
+
+@contextlib.contextmanager
+def watching(run_id: str) -> Iterator[None]:
+    """Notes, beside the events of the steps, why a container ended that could not say so itself.
+
+    KFP's runner knows an exit code at best, and takes a container that vanished for one that succeeded.
+    """
+    with connected() as client:
+        stream = client.events(decode=True, filters={"label": f"{RUN_LABEL}={run_id}", "type": "container"})
+        watcher = threading.Thread(target=_note_deaths, args=(stream,), name="containers", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            time.sleep(0.2)  # an end that has just happened is still on its way to us
+            stream.close()
+            watcher.join(5)
+
+
+def _note_deaths(stream: Any) -> None:
+    out_of_memory: set[str] = set()
+    for event in stream:
+        container, attributes = event["Actor"]["ID"], event["Actor"]["Attributes"]
+        if event["Action"] == "oom":
+            out_of_memory.add(container)
+        if event["Action"] != "die":
+            continue
+        code = int(attributes["exitCode"])
+        if code > 128 or container in out_of_memory:
+            step = attributes["image"].removeprefix("darkroom-").partition("-python")[0]
+            _note(step, explain(code, out_of_memory=container in out_of_memory))
+
+
+def explain(code: int, *, out_of_memory: bool) -> str:
+    """Why a container ended by a signal, in words.
+
+    Args:
+        code: its exit code, 128 + the number of the signal.
+        out_of_memory: whether the kernel says so.
+    """
+    if out_of_memory:
+        return (
+            f"Its container was killed for want of memory (exit code {code}). Allow more with --memory, give Docker "
+            "more, or take a smaller train.batch_size or preprocess.image_size."
+        )
+    if code == KILLED:
+        return (
+            f"Its container was killed from outside (exit code {code}): removed by hand, the engine stopped, or the "
+            "machine ran out of memory. Look at `docker events` and the kernel's log, and run again."
+        )
+    return f"Its container was ended by signal {code - 128} (exit code {code}). Run again."
+
+
+def _note(step: str, error: str) -> None:
+    line = json.dumps(
+        {"time": time.time(), "step": step, "event": "failed", "error": error, "kind": EngineError.__name__}
+    )
+    with Path(os.environ[EVENTS_VARIABLE]).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def _is_local(uri: str) -> bool:
+    return urlsplit(uri).hostname in LOOPBACK
+
+
+def _text(output: bytes | str | None) -> str:
+    return (output.decode(errors="replace") if isinstance(output, bytes) else output or "").strip()

@@ -1,0 +1,16 @@
+"""The last task on a cluster: ends the MLflow run as the pipeline ended, with the reason of a failure."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="darkroom-preprocess-python:0.1.0", install_kfp_package=False)
+def close(model_name: str, status: dsl.PipelineTaskFinalStatus) -> None:
+    """Ends the run that the steps logged to; KFP runs this however the pipeline ended."""
+    from components.contract.system.program import running_step
+    from components.contract.tracking.run import end_run, pipeline_end, step_run
+
+    with running_step("close"), step_run(experiment=model_name) as run:
+        end, reason = pipeline_end(status.state, status.error_message)
+        if reason:
+            run.set_tags({"darkroom.error": reason})
+        end_run(run, end)

@@ -1,0 +1,374 @@
+"""Runs the pipeline here, by KFP's local runners: as subprocesses, or in containers.
+
+`run` is the parent: it settles the params, owns the MLflow run and the run's folder, and shows what the steps print.
+The child (`python -m pipelines.runners.local`) holds the KFP runner and all its tasks in one process group. A pipe ties the two
+together: when the parent is gone, whatever took it, the child removes its containers and kills its group.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from components.contract.errors import DarkroomError
+from components.contract.params.pipeline import Params, dump_section
+from components.contract.params.resolve import Resolution
+from components.contract.system import launcher
+from components.contract.system.address import redact
+from components.contract.system.atomic_files import require_room
+from components.contract.system.program import EVENTS_VARIABLE
+from components.contract.text import printable
+from components.contract.tracking.run import Run, create_run, end_run, find_stored_id, flatten, tracking_uri
+from components.contract.tracking.spool import move_unsent, send_unsent
+from pipelines.runners import docker, runs
+
+if TYPE_CHECKING:
+    from components.contract.artifacts.study import StudyInfo
+
+STOP_SECONDS = 10.0
+"""How long the tasks may take to end after they were asked to."""
+
+UNSENT_SECONDS = 20.0
+"""How long the end of a run waits for MLflow to take what the steps could not send."""
+
+REPEATING = "The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it."
+
+COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+"""With which KFP's runner marks its own lines."""
+
+Show = Callable[[str, str], None]
+"""Called with the step and one line that it printed."""
+
+
+class PipelineError(Exception):
+    """A task failed by a fault of ours; the text is what it printed last."""
+
+
+def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None) -> runs.RunFolder:
+    """Runs the whole pipeline and writes the summary.
+
+    Args:
+        resolution: params without `auto`.
+        show: is called with every line of the steps, as it comes.
+        limits: of the containers that the tasks run in; None for subprocesses.
+
+    Raises:
+        DarkroomError: something that the user can mend, from a step or from the start.
+        PipelineError: a bug in a step.
+        KeyboardInterrupt: SIGINT or SIGTERM; the tasks have ended.
+    """
+    params = resolution.params
+    if limits is not None:
+        docker.check_images()
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+    for killed in runs.mark_killed_runs():
+        if killed.state.mlflow_run_id:
+            end_run(Run(killed.state.mlflow_run_id), "KILLED")
+        if limits is not None:
+            docker.remove(killed.path.name)
+    with runs.start_run(params.data.uri) as folder, _ended_with_its_run(folder, params) as mlflow_run:
+        mlflow_run.log_params(flatten(params.model_dump(mode="json", exclude={"evaluate": {"leaderboard"}})))
+        if resolution.decisions:
+            mlflow_run.set_tags({"darkroom.decisions": "\n".join(resolution.decisions)})
+        write_params(folder.path / runs.PARAMS_FILE, params, REPEATING)
+        started = time.monotonic()
+        _run_tasks(folder, params, mlflow_run, show, limits)
+        _gather_outputs(folder)
+        summary = summarise(folder, mlflow_run, total_seconds=time.monotonic() - started)
+        folder.update(mlflow_run_id=summary["mlflow_run_id"])
+        runs.finish(folder, summary)
+        return folder
+
+
+def pipeline_arguments(params: Params) -> dict[str, str]:
+    """The arguments of `pipelines.training.training`."""
+    return {
+        "data": params.data.uri,
+        "model_name": params.deploy.model_name,
+        "preprocess_params": dump_section(params.preprocess),
+        "tune_params": dump_section(params.tune),
+        "train_params": dump_section(params.train),
+        "evaluate_params": dump_section(params.evaluate),
+        "deploy_params": dump_section(params.deploy),
+    }
+
+
+@contextlib.contextmanager
+def _ended_with_its_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
+    """The MLflow run of this pipeline run; both are marked with the way in which the block ends."""
+    run_id = folder.path.name
+    mlflow_run = Run(None)
+    try:
+        mlflow_run = create_run(
+            experiment=params.deploy.model_name, name=run_id, key=run_id, tags={"darkroom.data": params.data.uri}
+        )
+        folder.update(mlflow_run_id=mlflow_run.run_id)
+        yield mlflow_run
+    except BaseException as error:
+        killed = isinstance(error, KeyboardInterrupt)
+        folder.update(status="killed" if killed else "failed", error=redact(str(error)) or type(error).__name__)
+        end_run(mlflow_run, "KILLED" if killed else "FAILED")
+        raise
+    send_unsent(UNSENT_SECONDS)
+    end_run(mlflow_run, "FINISHED")
+
+
+def _run_tasks(
+    folder: runs.RunFolder, params: Params, mlflow_run: Run, show: Show, limits: docker.Limits | None
+) -> None:
+    events_path = folder.path / "events.jsonl"
+    order: dict[str, Any] = {
+        "arguments": pipeline_arguments(params),
+        "searchers": params.tune.searchers,
+        "pipeline_root": str((folder.path / "kfp").resolve()),
+    }
+    environment = launcher.environment() | {
+        "MLFLOW_RUN_ID": mlflow_run.run_id or "",
+        EVENTS_VARIABLE: str(events_path.resolve()),
+        "PYTHONUNBUFFERED": "1",
+        # KFP reads the steps' lines in the locale's encoding: no other may be set, and no character may be refused.
+        "PYTHONIOENCODING": ":backslashreplace",
+    }
+    if limits is not None:
+        containers = docker.containers_of(folder.path, params, environment, limits)
+        docker.check_mounts(containers)
+        order["containers"] = containers.to_json()
+    ours, theirs = os.pipe()
+    child = launcher.start(
+        launcher.python("pipelines.runners.local", str(ours)),
+        stdin=subprocess.PIPE, pass_fds=[ours], start_new_session=True, env=environment,
+    )  # fmt: skip
+    os.close(ours)
+    try:
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has ended is reported below
+            child.stdin.write(json.dumps(order))  # not as an argument, which every user of this machine sees
+        with _sigterm_as_interrupt():
+            _stream(child, folder.path / runs.LOG_FILE, show)
+            code = child.wait()
+    finally:
+        _stop(child)
+        os.close(theirs)
+        if limits is not None:
+            docker.remove(folder.path.name)
+    failure = next((event for event in read_events(events_path) if event["event"] == "failed"), None)
+    if failure is not None and failure["kind"] is not None:
+        raise DarkroomError(f"{failure['step']}: {failure['error']}")
+    if code != 0:
+        require_room(folder.path)
+        log_path = folder.path / runs.LOG_FILE
+        tail = "\n".join(log_path.read_text(encoding="utf-8").splitlines()[-40:])
+        step = failure["step"] if failure else "the pipeline"
+        raise PipelineError(f"{tail}\n{step} failed by a fault of Darkroom's own; the whole log is {log_path}.")
+
+
+def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
+    """Writes every line to the log and shows those of the steps; KFP's own stay in the log."""
+    assert child.stdout is not None
+    with log_path.open("w", encoding="utf-8", buffering=1) as log:
+        for raw in child.stdout:
+            line = printable(redact(COLOUR.sub("", raw.rstrip("\r\n"))), lines=True)
+            log.write(f"{line}\n")
+            step, bracket, text = line.strip().removeprefix("[").partition("] ")
+            if bracket and step in (*runs.ARTIFACTS.values(), "tune"):
+                show(step, text)
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(child: "subprocess.Popen[str]") -> None:
+    """Ends the child's whole process group: asks first, then kills."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if not _group_lives(child):
+            break
+        os.killpg(child.pid, signum)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _group_lives(child) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+def _group_lives(child: "subprocess.Popen[str]") -> bool:
+    child.poll()
+    try:
+        os.killpg(child.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _gather_outputs(folder: runs.RunFolder) -> None:
+    """Moves what the tasks wrote from KFP's folders to the run's own, and checks that all of it is there."""
+    for name, step in runs.ARTIFACTS.items():
+        found = list((folder.path / "kfp").glob(f"*/{step}/{name}"))
+        if len(found) != 1:
+            raise PipelineError(f"{step} ended well, yet left no {name}; the log is {folder.path / runs.LOG_FILE}.")
+        found[0].rename(folder.path / name)
+        move_unsent(found[0], folder.path / name)
+    studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # where several share a search, the last concludes it
+    if studies:
+        studies[-1].rename(folder.path / "study")
+    shutil.rmtree(folder.path / "kfp")
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """What the steps noted: started, finished with seconds, failed with the error."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def summarise(folder: runs.RunFolder, mlflow_run: Run, total_seconds: float) -> dict[str, Any]:
+    """The results of a run in one dictionary, which becomes summary.json."""
+    from components.contract.artifacts.bento import read_deployment
+    from components.contract.artifacts.bundle import read_bundle
+    from components.contract.artifacts.dataset import read_info
+    from components.contract.artifacts.evaluation import read_evaluation
+    from components.contract.artifacts.study import read_study
+
+    path = folder.path
+    info, bundle = read_info(path / "dataset"), read_bundle(path / "model")
+    study = read_study(path / "study") if (path / "study").exists() else None
+    evaluation, deployment = read_evaluation(path / "evaluation"), read_deployment(path / "bento")
+    seconds = {
+        event["step"]: event["seconds"] for event in read_events(path / "events.jsonl") if event["event"] == "finished"
+    }
+    return {
+        "run_id": path.name,
+        "mlflow_run_id": find_stored_id(mlflow_run),
+        "dataset": {
+            "name": info.name,
+            "uri": info.source.uri,
+            "fingerprint": info.fingerprint,
+            "dvc": info.source.dvc,
+            "git_revision": info.source.git_revision,
+            "num_classes": len(info.class_names),
+            "image_size": list(info.image_size),
+            "kept": {split: info.num_images(split) for split in info.counts},
+            "rejected": count_rejected(path / "dataset" / "manifest.parquet"),
+            "rejected_by_reason": info.rejected,
+        },
+        "model": {
+            "kind": bundle.model.kind,
+            "name": bundle.model.name,
+            "num_parameters": bundle.model.num_parameters,
+            "num_trained_parameters": bundle.model.num_trained_parameters,
+            "trained_layers": list(bundle.model.trained_layers),
+            "epochs_run": bundle.epochs_run,
+            "best_epoch": bundle.best_epoch,
+        },
+        **({"study": _study_facts(study)} if study else {}),
+        "validation": evaluation.validation.model_dump(mode="json"),
+        "test": evaluation.test.model_dump(mode="json"),
+        "gate": evaluation.gate.model_dump(mode="json"),
+        "promoted": deployment.promoted,
+        "report": str(path / "evaluation" / "report.html"),
+        "bento": {"tag": deployment.tag, "path": str(path / "bento")},
+        "seconds": {**seconds, "total": round(total_seconds, 3)},
+    }
+
+
+def _study_facts(study: "StudyInfo") -> dict[str, Any]:
+    best = next(trial for trial in study.trials if trial.number == study.best)
+    states = [trial.state for trial in study.trials]
+    return {
+        "name": study.name,
+        "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
+        "best": {"number": best.number, "accuracy": best.accuracy, "values": best.values},
+        "objectives": list(study.objectives),
+        "front": list(study.front),
+        "choice": study.choice,
+        "importance": study.importance,
+    }
+
+
+def count_rejected(manifest_path: Path) -> dict[str, int]:
+    """Files rejected per split; `none` counts those that stood in no split."""
+    from collections import Counter
+
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(manifest_path, columns=["split", "reason"])
+    splits, reasons = table["split"].to_pylist(), table["reason"].to_pylist()
+    return dict(Counter(split or "none" for split, reason in zip(splits, reasons, strict=True) if reason is not None))
+
+
+def write_params(path: Path, params: Params, comment: str) -> None:
+    """The params as a file that `--params` takes."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"# {comment}\n")
+        yaml.dump(params.model_dump(mode="json"), file)
+
+
+# --- the child -------------------------------------------------------------------------------------------------------
+
+
+def _die_with(pipe: int, run_id: str | None) -> None:
+    """Removes the containers of the run and kills this process group as soon as the other end of `pipe` is closed."""
+
+    def watch() -> None:
+        os.read(pipe, 1)
+        try:
+            if run_id is not None:
+                docker.remove(run_id)
+        finally:
+            os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _with_quoted_python(command: list[str], executable: str) -> list[str]:
+    """The task's command with this interpreter, in place of KFP 2.17's own replacement.
+
+    KFP puts the path unquoted into the script of `sh -c`, which fails in a folder with a blank in its name. It also
+    replaces python3 in the arguments, where it can be a part of the user's paths.
+    """
+    shell, options, script, *rest = command
+    return [shell, options, script.replace("python3", shlex.quote(executable)), *rest]
+
+
+def _main(pipe: str) -> None:
+    given = json.load(sys.stdin)
+    containers = docker.Containers.from_json(given["containers"]) if "containers" in given else None
+    _die_with(int(pipe), containers.run_id if containers else None)
+    from kfp import local
+    from kfp.local import subprocess_task_handler
+
+    from pipelines.training import training
+
+    subprocess_task_handler.replace_python_executable = _with_quoted_python
+    runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
+    local.init(runner=runner, pipeline_root=given["pipeline_root"])
+    with docker.watching(containers.run_id) if containers else contextlib.nullcontext():
+        training(given["searchers"])(**given["arguments"])
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

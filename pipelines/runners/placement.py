@@ -1,0 +1,172 @@
+"""How the pipeline sits on a cluster: images by digest, limits, GPUs, secrets, retries, and the end of its MLflow run.
+
+KFP keeps half of this in a second YAML document, platforms.kubernetes. None of it applies to local runs.
+"""
+
+import functools
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from components.contract.system.address import ADDRESSES_VARIABLE
+from pipelines.images.build import STEPS, image_name
+
+if TYPE_CHECKING:
+    from kfp.dsl import PipelineTask
+    from kfp.dsl.graph_component import GraphComponent
+
+USER_ID: Final = 10001
+"""Of the images; Kubernetes' runAsNonRoot reads numbers only."""
+SETTINGS: Final = "darkroom-settings"
+"""The config map of k8s/ that names the MLflow server."""
+SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
+    "preprocess": {
+        "darkroom-s3": {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"},
+        "darkroom-data": {"address": ADDRESSES_VARIABLE},
+    },
+    "tune": {"darkroom-studies": {"url": "DARKROOM_STUDIES"}},
+}
+"""step → secret → key → environment variable: each step sees what it needs, and no more."""
+SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
+MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
+CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
+"""The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry goes on from there."""
+DATA_DIR: Final = "/data"
+HOUR: Final = 3600
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one task asks of the cluster."""
+
+    cpu: str
+    cpu_limit: str
+    memory: str
+    timeout_seconds: int
+    retries: int
+
+
+DEMANDS: Final[Mapping[str, Demand]] = {
+    "preprocess": Demand(cpu="1", cpu_limit="4", memory="4Gi", timeout_seconds=6 * HOUR, retries=2),
+    "tune": Demand(cpu="2", cpu_limit="8", memory="8Gi", timeout_seconds=48 * HOUR, retries=3),
+    "train": Demand(cpu="2", cpu_limit="8", memory="8Gi", timeout_seconds=48 * HOUR, retries=3),
+    "evaluate": Demand(cpu="1", cpu_limit="4", memory="4Gi", timeout_seconds=2 * HOUR, retries=2),
+    "deploy": Demand(cpu="1", cpu_limit="2", memory="4Gi", timeout_seconds=HOUR, retries=1),
+}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the tasks run and what they get.
+
+    Attributes:
+        images: step → image by digest; a step that is missing has the name that it is built under.
+        gpus: how many train gets.
+        gpu_type: the resource by which the cluster counts them.
+        node_selector: labels that a node must carry to run train.
+        memory: train's limit, as Kubernetes writes it; None for the default.
+        cache: whether tasks whose inputs are unchanged are skipped; deploy never is.
+        rollout: `<namespace>/<deployment>` that a promoted model is rolled out to; None for nowhere.
+        data_claim: a volume with the photos, and with the weights and uploaded models, if any: mounted at DATA_DIR in
+            preprocess, tune and train; None if the photos come by URI.
+    """
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    gpus: int = 0
+    gpu_type: str = "nvidia.com/gpu"
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    memory: str | None = None
+    cache: bool = True
+    rollout: str | None = None
+    data_claim: str | None = None
+
+
+def placed(placement: Placement, searchers: int = 0) -> "GraphComponent":
+    """The DAG of pipelines/training.py with every task placed, ended by a task that ends its MLflow run.
+
+    Args:
+        placement: where the tasks run and what they get.
+        searchers: as for `training`.
+    """
+    from kfp import dsl
+    from kfp.dsl.pipeline_context import Pipeline
+
+    from pipelines.runners.exit_handler import close
+    from pipelines.training import training
+
+    bare = training(searchers)
+
+    @functools.wraps(bare.pipeline_func)
+    def pipeline(*channels: Any) -> None:
+        names = inspect.signature(bare.pipeline_func).parameters
+        closing = close(model_name=dict(zip(names, channels, strict=True))["model_name"])
+        closing.set_caching_options(enable_caching=False)
+        with dsl.ExitHandler(closing):
+            bare.pipeline_func(*channels)
+        for name, task in Pipeline.get_default_pipeline().tasks.items():
+            _place(name, task, placement)
+
+    made: GraphComponent = dsl.pipeline(name=bare.name, description=bare.description)(pipeline)
+    return made
+
+
+def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
+    from kfp import kubernetes
+
+    step = re.sub(r"-\d+$", "", name)
+    # Tuning is training, again and again; the closing task runs in the smallest image.
+    image = "train" if step == "tune" else step if step in STEPS else "preprocess"
+    if image in placement.images:
+        task.set_container_image(placement.images[image])
+    elif image == "train" and placement.gpus:
+        task.set_container_image(image_name("train", gpu=True))
+    kubernetes.set_security_context(task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True)
+    # By the run's own label, not by an argument: an argument would be part of the task's cache key.
+    kubernetes.use_field_path_as_env(task, "DARKROOM_RUN_KEY", "metadata.labels['pipeline/runid']")
+    kubernetes.use_config_map_as_env(task, SETTINGS, {name: name for name in SETTINGS_VARIABLES})
+    kubernetes.use_secret_as_env(task, "darkroom-mlflow", MLFLOW_SECRET, optional=True)
+    if step not in DEMANDS:
+        kubernetes.set_timeout(task, HOUR)
+        task.set_memory_limit("1Gi")
+        return
+    _meet(DEMANDS[step], task, placement.memory if image == "train" else None)
+    for secret, keys in SECRETS.get(step, {}).items():
+        kubernetes.use_secret_as_env(task, secret, dict(keys), optional=True)
+    # Weights and uploaded models are on the same volume as the photos.
+    if step in ("preprocess", "tune", "train") and placement.data_claim:
+        kubernetes.mount_pvc(task, pvc_name=placement.data_claim, mount_path=DATA_DIR)
+    if step == "deploy" and placement.rollout:
+        task.set_env_variable("DARKROOM_ROLLOUT", placement.rollout)
+    if image == "train":
+        _place_training(task, placement)
+    if not placement.cache:
+        task.set_caching_options(enable_caching=False)
+
+
+def _meet(demand: Demand, task: "PipelineTask", memory: str | None) -> None:
+    from kfp import kubernetes
+
+    task.set_cpu_request(demand.cpu)
+    task.set_cpu_limit(demand.cpu_limit)
+    # Equal request and limit: a task that fits is not evicted for memory.
+    task.set_memory_request(memory or demand.memory)
+    task.set_memory_limit(memory or demand.memory)
+    task.set_retry(demand.retries, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="600s")
+    kubernetes.set_timeout(task, demand.timeout_seconds)
+
+
+def _place_training(task: "PipelineTask", placement: Placement) -> None:
+    from kfp import kubernetes
+
+    kubernetes.mount_pvc(task, pvc_name=CACHE_CLAIM, mount_path=CACHE_DIR)
+    task.set_env_variable("DARKROOM_CACHE", CACHE_DIR)
+    # It counts against the memory limit.
+    kubernetes.empty_dir_mount(task, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit="1Gi")
+    for label, value in placement.node_selector.items():
+        kubernetes.add_node_selector(task, label, value)
+    if placement.gpus:
+        task.set_accelerator_type(placement.gpu_type)
+        task.set_accelerator_limit(placement.gpus)
+        kubernetes.add_toleration(task, key=placement.gpu_type, operator="Exists", effect="NoSchedule")

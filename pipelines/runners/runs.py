@@ -1,0 +1,222 @@
+"""The folders of runs: runs/<run id>/, their state, and runs/latest.
+
+run.json         RunState
+params.yaml      the params of this run, with every `auto` settled
+log.txt          all that the run printed
+dataset/ model/ evaluation/ bento/    what the steps wrote
+summary.json     the results in one file, written last
+"""
+
+import contextlib
+import datetime
+import fcntl
+import glob
+import json
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.errors import ArtifactError
+from components.contract.system.atomic_files import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+RUNS_DIR = Path("runs")
+STATE_FILE, SUMMARY_FILE, LOG_FILE, PARAMS_FILE = "run.json", "summary.json", "log.txt", "params.yaml"
+LOCK_FILE = ".lock"
+STARTING_SECONDS = 60.0
+"""How long a run may have no state, and another `clean` may be at work on what it removes."""
+ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate", "bento": "deploy"}
+"""What a run leaves, and the step that writes it."""
+
+
+class RunState(BaseModel):
+    """What run.json holds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    run_id: str
+    status: Literal["running", "finished", "failed", "killed"]
+    started: str
+    data: str
+    mlflow_run_id: str | None = None
+    error: str | None = None
+
+
+class RunFolder:
+    """One run's folder."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @property
+    def state(self) -> RunState:
+        return read_json(self.path / STATE_FILE, RunState, "run")
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """The results, None while there are none."""
+        path = self.path / SUMMARY_FILE
+        if not path.exists():
+            return None
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return summary
+
+    def update(self, **changes: Any) -> None:
+        write_json(self.path / STATE_FILE, self.state.model_copy(update=changes))
+
+    @property
+    def is_alive(self) -> bool:
+        return is_held(self.path / LOCK_FILE)
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(path.lstat().st_size for path in self.path.rglob("*"))
+
+
+def is_held(lock_path: Path) -> bool:
+    """Whether a process that lives holds the lock; the system takes it away from one that ended."""
+    try:
+        with lock_path.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def start_run(data: str) -> Iterator[RunFolder]:
+    """Makes the folder of a new run and marks it as alive; the system takes the mark away when this process ends.
+
+    Raises:
+        ArtifactError: the runs folder cannot be written.
+    """
+    now = datetime.datetime.now().astimezone()
+    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    folder = RunFolder(RUNS_DIR / run_id)
+    state = RunState(run_id=run_id, status="running", started=now.isoformat(timespec="seconds"), data=data)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.path.mkdir(parents=True)
+            lock = stack.enter_context((folder.path / LOCK_FILE).open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.write(str(os.getpid()))  # whoever started this process finds its run by it
+            lock.flush()
+            write_json(folder.path / STATE_FILE, state)
+        except OSError as error:
+            raise ArtifactError(
+                f"The folder {RUNS_DIR.resolve()} must be writable; it is not: {error}. Run Darkroom in a folder of "
+                "your own."
+            ) from None
+        yield folder
+
+
+def finish(folder: RunFolder, summary: dict[str, Any]) -> None:
+    """Writes the summary and points runs/latest at the run."""
+    write_json(folder.path / SUMMARY_FILE, summary)
+    folder.update(status="finished")
+    pointer = RUNS_DIR / f".latest-{secrets.token_hex(4)}"
+    pointer.symlink_to(folder.path.name)
+    pointer.replace(RUNS_DIR / "latest")
+
+
+def list_runs() -> list[RunFolder]:
+    """All runs, newest first."""
+    folders = [path for path in RUNS_DIR.glob("[!.]*") if (path / STATE_FILE).is_file() and not path.is_symlink()]
+    return [RunFolder(path) for path in sorted(folders, reverse=True)]
+
+
+def find_run(run_id: str = "latest") -> RunFolder:
+    """A finished run by its id, or the newest.
+
+    Raises:
+        ArtifactError: there is none such.
+    """
+    folder = RunFolder((RUNS_DIR / run_id).resolve())
+    if not (folder.path / SUMMARY_FILE).is_file():
+        finished = [run.path.name for run in list_runs() if run.summary is not None]
+        known = f"finished are {', '.join(finished[:5])}" if finished else "none has finished here: darkroom run"
+        raise ArtifactError(f"A finished run must stand at {RUNS_DIR / run_id}; there is none ({known}).")
+    return folder
+
+
+def mark_killed_runs() -> list[RunFolder]:
+    """Marks runs that were killed before they could say so; gives those it marked."""
+    killed = []
+    for folder in list_runs():
+        if folder.state.status == "running" and not folder.is_alive:
+            folder.update(status="killed", error="the process ended without a word")
+            killed.append(folder)
+    return killed
+
+
+class Removal(BaseModel):
+    """A folder that `clean` removes."""
+
+    path: str
+    num_bytes: int
+    reason: str
+
+
+def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
+    """What cleaning would remove: all but the newest `keep` finished runs, and the cache where one is given.
+
+    A run that is alive, and the one that runs/latest points at, are never among it.
+    """
+    latest = (RUNS_DIR / "latest").resolve()
+    removals = []
+    kept = 0
+    for folder in list_runs():
+        status = folder.state.status
+        if folder.is_alive:
+            continue
+        if status == "finished" and (kept < keep or folder.path.resolve() == latest):
+            kept += 1
+            continue
+        reason = f"older than the newest {keep}" if status == "finished" else status
+        removals.append(Removal(path=str(folder.path), num_bytes=folder.num_bytes, reason=reason))
+    removals += [
+        Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill") for path in _remains()
+    ]
+    if cache_dir is not None:
+        removals += [
+            Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill")
+            for path in sorted(cache_dir.parent.glob(f".{glob.escape(cache_dir.name)}.removed-*"))
+        ]
+    if cache_dir is not None and cache_dir.is_dir():
+        removals.append(Removal(path=str(cache_dir), num_bytes=RunFolder(cache_dir).num_bytes, reason="cache"))
+    return removals
+
+
+def _remains() -> list[Path]:
+    """What kills left among the runs: half-removed folders, links that never became `latest`, runs without a state."""
+    long_ago = time.time() - STARTING_SECONDS
+    started = (
+        path
+        for path in RUNS_DIR.glob("[0-9]*")
+        if path.is_dir() and not (path / STATE_FILE).exists() and not is_held(path / LOCK_FILE)
+    )
+    half_removed = (*RUNS_DIR.glob(".*.removed-*"), *RUNS_DIR.glob(".latest-*"))
+    return sorted(path for path in (*half_removed, *started) if path.lstat().st_mtime < long_ago)
+
+
+def remove(removals: list[Removal]) -> None:
+    """Removes what was planned. A folder is renamed first, so that none is ever left half removed under its name."""
+    for removal in removals:
+        path = Path(removal.path)
+        if path.is_symlink():
+            path.unlink(missing_ok=True)
+            continue
+        doomed = path.with_name(f".{path.name.removeprefix('.').partition('.removed-')[0]}.removed-{os.getpid()}")
+        with contextlib.suppress(FileNotFoundError):  # another `clean` was first
+            path.rename(doomed)
+            shutil.rmtree(doomed)

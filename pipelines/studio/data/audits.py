@@ -1,0 +1,101 @@
+"""The audit of the chosen data, as the page shows it: `darkroom audit` run as a job, and its findings."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+
+from components.contract.artifacts.audit import AuditInfo, read_audit
+from components.contract.errors import ArtifactError
+from components.contract.params.pipeline import AuditParams
+from pipelines.studio.draft import Draft, as_yaml
+from pipelines.studio.jobs.queue import PARAMS, JobFolder, Queue
+
+SHOWN_CASES: Final = 24
+"""Of each finding on the page; the report names more."""
+
+
+class AuditView(BaseModel):
+    """What the page shows.
+
+    Attributes:
+        state: none, or of the job.
+        job: its id.
+        told: the last line that it said.
+        report: whether there is a page of its own.
+    """
+
+    state: str
+    job: str | None = None
+    told: str | None = None
+    error: str | None = None
+    info: dict[str, Any] | None = None
+    policies: dict[str, tuple[str, ...]] = {}
+    command: str = ""
+
+
+class Audits:
+    """The audits of a studio."""
+
+    def __init__(self, folder: Path, queue: Queue):
+        self._folder = folder
+        self._queue = queue
+
+    def key(self, draft: Draft) -> str:
+        """Changes with all that an audit depends on."""
+        facts = [draft.data, draft.params.get("preprocess", {})]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def report_dir(self, key: str) -> Path:
+        """audit.json, audit.html and its pictures."""
+        return self._folder / key
+
+    def start(self, draft: Draft) -> JobFolder:
+        """Puts an audit of the data into the queue, unless one is there already."""
+        assert draft.data is not None, "the caller has looked"
+        key = self.key(draft)
+        running = self._job(key)
+        if running is not None and not running.is_over:
+            return running
+        command = ["audit", draft.data, "--output", str(self.report_dir(key)), "--params", PARAMS, "--json"]
+        return self._queue.add("audit", f"Look at {Path(draft.data).name}", command, params=as_yaml(draft.params),
+                               about={"audit": key, "data": draft.data})  # fmt: skip
+
+    def view(self, draft: Draft) -> AuditView:
+        """How far it is, and what it found."""
+        if draft.data is None:
+            return AuditView(state="none")
+        key = self.key(draft)
+        job = self._job(key)
+        info = None
+        try:
+            info = read_audit(self.report_dir(key))
+        except ArtifactError:
+            info = None
+        state = job.state if job is not None else "none"
+        told = job.log_tail(2000).strip().rsplit("\n", 1)[-1] if job is not None else None
+        return AuditView(
+            state="done" if info is not None and state in ("none", "lost", "stopped") else state,
+            job=job.path.name if job else None, told=told, error=job.error if job else None,
+            info=_shown(info) if info is not None else None, policies=POLICIES,
+        )  # fmt: skip
+
+    def _job(self, key: str) -> JobFolder | None:
+        return next((job for job in self._queue.all() if job.job.about.get("audit") == key), None)
+
+
+def _shown(info: AuditInfo) -> dict[str, Any]:
+    tree = info.model_dump(mode="json", exclude={"findings"})
+    tree["findings"] = [
+        finding.model_dump(mode="json", exclude={"cases"})
+        | {"num_photos": finding.num_photos, "num_cases": len(finding.cases),
+           "cases": [case.model_dump(mode="json") for case in finding.cases[:SHOWN_CASES]]}
+        for finding in info.findings
+    ]  # fmt: skip
+    return tree
+
+
+POLICIES: Final = {name: tuple(get_args(field.annotation)) for name, field in AuditParams.model_fields.items()}
+"""What may be chosen for each finding."""

@@ -1,0 +1,120 @@
+"""Data sets that are made on the page: class folders that photos are dropped into, and archives that are unpacked."""
+
+import json
+import shutil
+import unicodedata
+from pathlib import Path
+from typing import Final
+
+from components.contract.foreign import archive
+from components.contract.foreign.confinement import UnsafeNameError, is_tool_file, within
+from components.contract.system.atomic_files import write_file
+from components.contract.text import printable
+from components.preprocess.sources.source import SKIPPED_NOTE, name_of
+from pipelines.studio.settings import StudioError
+from pipelines.studio.workers import Workers, seconds_to_unpack
+
+MAX_NAME_BYTES: Final = 120
+
+
+def make_data_set(photos_dir: Path, name: str) -> Path:
+    """A new, empty folder for photos, called by the name or by one like it that is free."""
+    wanted = name_of(f"/{name.strip() or 'photos'}")
+    names = (wanted if number == 1 else f"{wanted}-{number}" for number in range(1, 10_000))
+    folder = next(photos_dir / each for each in names if not (photos_dir / each).exists())
+    folder.mkdir(parents=True)
+    return folder
+
+
+def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
+    """Takes an archive apart, in a worker, into a data set of its own; gives the folder of its classes.
+
+    Raises:
+        StudioError: it is damaged, a bomb, or leads outside.
+    """
+    folder = make_data_set(photos_dir, archive.stem(source.name))
+    skipped: set[str] = set()
+    try:
+        subject, seconds = f"The archive {source.name}", seconds_to_unpack(source)
+        answer = workers.ask(
+            "unpack", subject, seconds=seconds, archive=str(source.absolute()), folder=str(folder.absolute())
+        )
+        skipped = set(answer.value)
+    except BaseException:
+        for remains in (folder, *photos_dir.glob(f".{folder.name}.partial-*")):
+            shutil.rmtree(remains, ignore_errors=True)
+        raise
+    while len(inner := [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]) == 1:
+        if not inner[0].is_dir():
+            break
+        folder = inner[0]
+    if skipped:
+        write_file(folder / SKIPPED_NOTE, json.dumps(sorted(skipped)).encode())
+    return folder
+
+
+def make_class(folder: Path, name: str) -> Path:
+    """The folder of a new class.
+
+    Raises:
+        StudioError: the name cannot be, or is taken.
+    """
+    name = unicodedata.normalize("NFC", name.strip())
+    if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
+        raise StudioError("A class needs a name of letters, digits and spaces, without slashes and without a dot in "
+                          f"front; found {name[:80]!r}.")  # fmt: skip
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise StudioError(f"A class's name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
+    same = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
+    if same is not None:
+        raise StudioError(f"Each class must have a name of its own; there is {same!r} already. Drop the photos there, "
+                          "or name this one otherwise.", 409)  # fmt: skip
+    path = within(folder, name)
+    path.mkdir()
+    return path
+
+
+def rename_class(folder: Path, before: str, name: str) -> Path:
+    """Gives a class another name.
+
+    Raises:
+        StudioError: there is no such class, or the name cannot be.
+    """
+    old = class_folder(folder, before)
+    if before.casefold() == name.strip().casefold():
+        return old.rename(within(folder, name.strip()))
+    new = make_class(folder, name)
+    new.rmdir()
+    return old.rename(new)
+
+
+def remove_class(folder: Path, name: str) -> None:
+    """Takes a class away with its copies of photos."""
+    shutil.rmtree(class_folder(folder, name))
+
+
+def class_folder(folder: Path, name: str) -> Path:
+    """The folder of a class.
+
+    Raises:
+        StudioError: there is none such.
+    """
+    try:
+        path = within(folder, name)
+    except UnsafeNameError:
+        path = folder
+    if path.parent != folder or not path.is_dir():
+        raise StudioError(f"There is no class {name[:80]!r} in {folder.name}.", 404)
+    return path
+
+
+def file_name(name: str) -> str:
+    """What a photo that was sent is called on the disk: its own name, as far as that can be."""
+    plain = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    plain = "".join(char if char.isprintable() else "_" for char in plain).lstrip(".").strip()
+    plain = f"{plain}.photo" if is_tool_file(plain) else plain
+    stem, dot, suffix = plain.rpartition(".")
+    while len(plain.encode()) > MAX_NAME_BYTES and dot:
+        stem = stem[:-1]
+        plain = f"{stem}.{suffix}"
+    return plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "photo"

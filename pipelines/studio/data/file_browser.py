@@ -1,0 +1,131 @@
+"""Looking into the folders of this machine, within the roots that were given at the start."""
+
+import itertools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from components.contract.foreign import archive
+from components.preprocess.sources.listing import is_hidden
+from components.preprocess.sources.remote import is_remote, repository_of, require_harmless
+from components.preprocess.sources.table import is_table
+from pipelines.runners.runs import RUNS_DIR
+from pipelines.studio.settings import StudioError
+
+MOST_ENTRIES: Final = 500
+MOST_SEEN: Final = 100_000
+"""Of a folder with more, any so many are looked at, so that the page does not wait."""
+
+
+class Entry(BaseModel):
+    """What stands in a folder."""
+
+    name: str
+    path: str
+    kind: str
+    """folder, archive or table."""
+
+
+class Place(BaseModel):
+    """A folder that is looked into; without a path the list of the roots.
+
+    Attributes:
+        parent: one level up; None at the top.
+        num_photos: files directly in it that might be photos.
+        more: entries that are not listed.
+    """
+
+    path: str | None
+    parent: str | None
+    entries: tuple[Entry, ...]
+    num_photos: int = 0
+    more: int = 0
+
+
+PHOTO_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif"))
+
+
+def within(roots: tuple[Path, ...], text: str) -> Path:
+    """A path of this machine, links resolved, if it lies in one of the roots.
+
+    Raises:
+        StudioError: it does not, or it cannot be.
+    """
+    try:
+        path = Path(text).expanduser()
+        resolved = (path if path.is_absolute() else Path.cwd() / path).resolve()
+    except (OSError, ValueError, RuntimeError):
+        raise StudioError(f"A path of this machine is expected; found {text[:200]!r}.") from None
+    if not any(resolved.is_relative_to(root) for root in roots):
+        named = ", ".join(map(str, roots))
+        raise StudioError(f"The studio looks into {named} only; {resolved} lies elsewhere. Start it with "
+                          f"--root {resolved.parent} to allow that.", 403)  # fmt: skip
+    return resolved
+
+
+def data_within(roots: tuple[Path, ...], uri: str) -> str:
+    """Where data are, if they may be looked at: an address of a server, or what lies in one of the roots.
+
+    Raises:
+        StudioError: they lie elsewhere.
+        DataError: it is no address that data are fetched from.
+    """
+    if not is_remote(uri):
+        return str(within(roots, uri))
+    require_harmless(uri)
+    repository = repository_of(uri)
+    if repository is not None and repository.exists():
+        within(roots, str(repository))
+    return uri
+
+
+def model_within(roots: tuple[Path, ...], tree: Mapping[str, Any]) -> None:
+    """Checks that the files which `train.model` names lie in one of the roots.
+
+    Raises:
+        StudioError: one lies elsewhere.
+    """
+    train = tree.get("train")
+    model = train.get("model") if isinstance(train, Mapping) else None
+    named = [model.get(key) for key in ("path", "weights", "from")] if isinstance(model, Mapping) else []
+    for value in named:
+        if isinstance(value, str) and ("/" in value or Path(value).exists()) and "://" not in value:
+            within((*roots, RUNS_DIR.resolve()), value)
+
+
+def look(roots: tuple[Path, ...], text: str | None) -> Place:
+    """The folders, archives and tables in a folder.
+
+    Raises:
+        StudioError: it lies outside the roots, or cannot be read.
+    """
+    if not text:
+        return Place(path=None, parent=None, entries=tuple(
+            Entry(name=str(root), path=str(root), kind="folder") for root in roots
+        ))  # fmt: skip
+    folder = within(roots, text)
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(itertools.islice(found, MOST_SEEN), key=lambda entry: entry.name.casefold())
+            listed = [entry for entry in map(_entry, entries) if entry is not None]
+    except OSError as error:
+        raise StudioError(f"{folder} must be a folder that can be read; it is not: {error.strerror}.", 404) from None
+    photos = sum(Path(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
+    parent = str(folder.parent) if folder not in roots else ""
+    return Place(path=str(folder), parent=parent, entries=tuple(listed[:MOST_ENTRIES]), num_photos=photos,
+                 more=max(0, len(listed) - MOST_ENTRIES))  # fmt: skip
+
+
+def _entry(found: "os.DirEntry[str]") -> Entry | None:
+    if is_hidden(found.name):
+        return None
+    try:
+        is_folder = found.is_dir()
+    except OSError:
+        return None
+    path = Path(found.path)
+    kind = "folder" if is_folder else "archive" if archive.is_archive(path) else "table" if is_table(path) else None
+    return Entry(name=found.name, path=found.path, kind=kind) if kind else None

@@ -1,0 +1,155 @@
+"""Versions of the data that are made on the page, by relabelling photos and taking some out.
+
+The photos themselves stay as and where they are: a version is a table of paths and labels, which `darkroom run --data`
+takes as it takes a folder.
+
+versions/<name>/<number>/<name>.csv     path, label, split
+versions/<name>/<number>/version.json   Version
+"""
+
+import csv
+import datetime
+import io
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.errors import DarkroomError
+from components.contract.system.atomic_files import read_json, write_file, write_json
+from components.preprocess.sources.source import FoundFile, name_of
+from pipelines.studio.data.photos import Album
+from pipelines.studio.settings import StudioError
+
+Decisions = Mapping[str, str | None]
+"""Path of a photo to its class; None takes it out."""
+
+
+class Version(BaseModel):
+    """A version of the data.
+
+    Attributes:
+        uri: what `--data` takes.
+        origin: the folder or table that all versions of this name began with.
+        parent: the version that it was made of.
+        what: was done, in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    uri: str
+    origin: str
+    parent: str
+    created: str
+    what: str
+    num_photos: int
+
+
+class Changes(BaseModel):
+    """What differs between two versions; lists are cut, counts are not."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    relabelled: tuple[tuple[str, str, str], ...]
+    counts: dict[str, tuple[int, int]]
+    num_added: int
+    num_removed: int
+    num_relabelled: int
+
+
+SHOWN = 50
+
+
+class Versions:
+    """The versions of all data sets of a studio."""
+
+    def __init__(self, folder: Path, album: Album):
+        self._folder = folder.resolve()
+        self._album = album
+
+    def of(self, uri: str) -> list[Version]:
+        """All versions that belong with the data, the oldest first."""
+        found = [read_json(path, Version, "version") for path in self._folder.glob(f"{name_of(uri)}/*/version.json")]
+        origin = next((version.origin for version in found if version.uri == uri), uri)
+        return sorted((version for version in found if version.origin == origin), key=lambda version: version.number)
+
+    def make(self, uri: str, decisions: Decisions) -> Version:
+        """Carries out decisions as a new version.
+
+        Raises:
+            StudioError: there is nothing to decide, a photo is not there, or the disk is full.
+        """
+        files = self._album.files(uri)
+        unknown = [path for path in decisions if path not in files]
+        if not decisions or unknown:
+            found = f"{unknown[0][:200]!r} is none" if unknown else "there are no decisions"
+            raise StudioError(f"Decisions must name photos of the data; {found}.")
+        rows = []
+        for path, file in files.items():
+            label = decisions.get(path, file.record.class_name)
+            if label is not None:
+                rows.append((str(file.location.absolute()), label, file.record.split or ""))
+        classes = {label for _, label, _ in rows}
+        if len(classes) < 2:
+            raise StudioError("Two classes at least must keep photos; these decisions leave fewer.")
+        earlier = self.of(uri)
+        name = name_of(uri)
+        number = 1 + max((int(path.name) for path in (self._folder / name).glob("[0-9]*")), default=1)
+        place = self._folder / name / str(number)
+        version = Version(
+            number=number, uri=str(place / f"{name}.csv"), origin=earlier[0].origin if earlier else uri, parent=uri,
+            created=datetime.datetime.now().astimezone().isoformat(timespec="seconds"), what=_words(decisions, files),
+            num_photos=len(rows),
+        )  # fmt: skip
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(("path", "label", "split"))
+        table.writerows(rows)
+        try:
+            write_file(place / f"{name}.csv", text.getvalue().encode())
+            write_json(place / "version.json", version)
+        except (OSError, UnicodeEncodeError) as error:
+            raise StudioError(f"The version must be written to {place}; it cannot be: {error}.", 507) from None
+        return version
+
+    def changes(self, before: str, now: str) -> Changes:
+        """What differs from one version to another.
+
+        Raises:
+            StudioError: one of them cannot be read.
+        """
+        old, new = (self._labels(uri) for uri in (before, now))
+        added, removed = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
+        relabelled = [
+            (path, old[path], new[path]) for path in sorted(old.keys() & new.keys()) if old[path] != new[path]
+        ]
+        counts = [Counter(labels.values()) for labels in (old, new)]
+        return Changes(
+            added=tuple(added[:SHOWN]), removed=tuple(removed[:SHOWN]), relabelled=tuple(relabelled[:SHOWN]),
+            counts={name: (counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())},
+            num_added=len(added), num_removed=len(removed), num_relabelled=len(relabelled),
+        )  # fmt: skip
+
+    def _labels(self, uri: str) -> dict[str, str]:
+        return {str(file.location.absolute()): str(file.record.class_name) for file in self._album.files(uri).values()}
+
+
+def dvc_versions() -> list[dict[str, object]]:
+    """The versions that DVC keeps of data in this repository; none where there is no repository."""
+    from dataclasses import asdict
+
+    from pipelines.data import versions
+
+    try:
+        return [asdict(version) for version in versions.versions()]
+    except DarkroomError:
+        return []
+
+
+def _words(decisions: Decisions, files: Mapping[str, FoundFile]) -> str:
+    out = sum(label is None for label in decisions.values())
+    changed = sum(label is not None and label != files[path].record.class_name for path, label in decisions.items())
+    parts = [f"{changed} relabelled" if changed else "", f"{out} taken out" if out else ""]
+    return ", ".join(part for part in parts if part) or "unchanged"

@@ -1,0 +1,269 @@
+"""The jobs of a studio: each is a command, and a folder that tells what became of it.
+
+jobs/<id>/job.json      Job
+jobs/<id>/params.yaml   what it ran with, where it takes params
+jobs/<id>/cancelled     it was ended by hand
+and what keeper.py writes. All of a job's state is read from its folder, so that a studio that was restarted knows it.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.system import launcher
+from components.contract.system.atomic_files import read_json, write_file, write_json
+from components.contract.system.program import MENDABLE
+from pipelines.runners import runs
+from pipelines.studio.settings import StudioError
+
+Kind = Literal["audit", "run", "submit", "check", "package", "rate", "layers", "speed", "compare", "promote", "serve",
+               "ui"]  # fmt: skip
+State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
+ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote", "submit")
+"""These wait for nothing: they take little, or last until they are stopped."""
+START_SECONDS: Final = 15.0
+"""How long a keeper may take to hold its lock."""
+KEPT_JOBS: Final = 200
+TAIL_BYTES: Final = 64 * 1024
+
+
+class Job(BaseModel):
+    """What was asked for.
+
+    Attributes:
+        command: the words after `darkroom`, or of another program where the first one is a path.
+        about: facts for the page: the data, the file, the run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: Kind
+    title: str
+    command: tuple[str, ...]
+    created: str
+    about: dict[str, str] = {}
+
+
+class JobFolder:
+    """One job and its state."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.job = read_json(path / "job.json", Job, "job of the studio")
+        self._run: runs.RunFolder | None = None
+        self._final: State | None = None
+
+    @property
+    def state(self) -> State:
+        """What it is in now; once it is over it stays as it is."""
+        if self._final is None:
+            state = self._read_state()
+            if state in ("waiting", "running"):
+                return state
+            self._final = state
+        return self._final
+
+    def _read_state(self) -> State:
+        result = self._read("result.json")
+        if result is not None:
+            if (self.path / "cancelled").exists():
+                return "stopped"
+            return "done" if result["code"] == 0 else "failed"
+        if self._is_held:
+            return "running"
+        if (self.path / "cancelled").exists():
+            return "stopped"
+        if not (self.path / "started").exists():
+            return "waiting"
+        if time.time() - (self.path / "started").stat().st_mtime < START_SECONDS and not self._pid:
+            return "running"
+        return "lost"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+    @property
+    def started(self) -> float | None:
+        return (self.path / "started").stat().st_mtime if (self.path / "started").exists() else None
+
+    @property
+    def ended(self) -> float | None:
+        result = self._read("result.json")
+        return None if result is None else float(result["ended"])
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, as the command said it."""
+        state = self.state
+        if state == "lost":
+            return "The machine or its process ended without a word. Start it again: it goes on from what is kept."
+        if state != "failed":
+            return None
+        told = [line for line in self.log_tail().splitlines() if line.strip()]
+        result = self._read("result.json") or {}
+        if result.get("code") == MENDABLE:
+            start = next((n for n in reversed(range(len(told))) if told[n].startswith("darkroom: ")), len(told) - 1)
+            return "\n".join(told[start:]).removeprefix("darkroom: ")
+        return "\n".join(told[-12:]) or f"It ended with the code {result.get('code')}."
+
+    @property
+    def output(self) -> Any:
+        """The result that it printed; None where there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((self.path / "output.txt").read_text(encoding="utf-8"))
+        return None
+
+    @property
+    def run_folder(self) -> runs.RunFolder | None:
+        """The run that it began, found by the process that holds it."""
+        if self._run is not None or self.job.kind != "run":
+            return self._run
+        named = self.path / "run"
+        if named.exists():
+            self._run = runs.RunFolder(runs.RUNS_DIR / named.read_text())
+            return self._run
+        for folder in runs.list_runs() if self._pid else ():
+            held = folder.path / runs.LOCK_FILE
+            if held.exists() and held.read_text() == str(self._pid) and held.stat().st_mtime >= (self.started or 0):
+                write_file(named, folder.path.name.encode())
+                self._run = folder
+                break
+        return self._run
+
+    def log_tail(self, num_bytes: int = TAIL_BYTES) -> str:
+        """The end of what it said."""
+        path = self.path / "log.txt"
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - num_bytes))
+            return file.read().decode("utf-8", "replace")
+
+    def stop(self) -> None:
+        """Ends it, or takes it out of the queue."""
+        write_file(self.path / "cancelled", b"")
+        if self._pid and self._is_held:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Starts it as a process that outlives this one."""
+        command = self.job.command
+        words = list(command) if Path(command[0]).is_absolute() else launcher.python("pipelines.cli.main", *command)
+        write_file(self.path / "started", b"")
+        with (self.path / "log.txt").open("ab") as log:
+            launcher.run(
+                launcher.script(Path(__file__).with_name("keeper.py"), str(self.path.resolve()), *words),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=dict(environment) | {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"},
+            ).check_returncode()
+
+    @property
+    def _pid(self) -> int | None:
+        kept = self._read("keeper.json")
+        return None if kept is None else int(kept["pid"])
+
+    @property
+    def _is_held(self) -> bool:
+        return runs.is_held(self.path / "lock")
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
+
+
+class Queue:
+    """The jobs of a studio, one at a time; those that take little go alongside."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._over: dict[str, JobFolder] = {}
+
+    def add(self, kind: Kind, title: str, command: Sequence[str], *, params: str | None = None,
+            about: Mapping[str, str] | None = None) -> JobFolder:  # fmt: skip
+        """Puts a job at the end of the queue.
+
+        Args:
+            kind: of the job.
+            title: for people.
+            command: see `Job`; PARAMS in it becomes the path of the params.
+            params: the text of a params.yaml for it.
+            about: see `Job`.
+
+        Raises:
+            StudioError: the disk is full.
+        """
+        now = datetime.datetime.now().astimezone()
+        path = self._folder / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
+        words = tuple(str(path / "params.yaml") if word == PARAMS else word for word in command)
+        job = Job(id=path.name, kind=kind, title=title, command=words, created=now.isoformat(timespec="seconds"),
+                  about=dict(about or {}))  # fmt: skip
+        try:
+            if params is not None:
+                write_file(path / "params.yaml", params.encode())
+            write_json(path / "job.json", job)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            raise StudioError(f"The job must be noted in {self._folder}; it cannot be: {error.strerror}.",
+                              507) from None  # fmt: skip
+        self._forget_old()
+        return JobFolder(path)
+
+    def all(self) -> list[JobFolder]:
+        """Newest first."""
+        return [self.find(path.parent.name) for path in sorted(self._folder.glob("*/job.json"), reverse=True)]
+
+    def find(self, job_id: str) -> JobFolder:
+        """A job by its id.
+
+        Raises:
+            StudioError: there is none such.
+        """
+        if job_id in self._over:
+            return self._over[job_id]
+        path = self._folder / Path(job_id).name
+        if path.name != job_id or job_id.startswith(".") or "\0" in job_id or not (path / "job.json").is_file():
+            raise StudioError(f"There is no job {job_id[:80]!r}.", 404)
+        folder = JobFolder(path)
+        if folder.is_over:
+            self._over[job_id] = folder
+        return folder
+
+    def step(self) -> None:
+        """Starts what may start now."""
+        jobs = self.all()
+        is_busy = any(job.state == "running" and job.job.kind not in ALONGSIDE for job in jobs)
+        for job in reversed(jobs):
+            if job.state != "waiting":
+                continue
+            if job.job.kind in ALONGSIDE:
+                job.start(launcher.environment())
+            elif not is_busy:
+                is_busy = True
+                job.start(launcher.environment())
+
+    def _forget_old(self) -> None:
+        for job in [job for job in self.all() if job.is_over][KEPT_JOBS:]:
+            self._over.pop(job.path.name, None)
+            shutil.rmtree(job.path, ignore_errors=True)
+
+
+PARAMS: Final = "PARAMS"
+"""Stands in a command for the path of the job's own params.yaml."""

@@ -1,0 +1,126 @@
+"""A finished model at work on photos that are dropped on the page: the code that the service runs."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from components.contract.errors import ArtifactError
+from pipelines.studio.results import finished
+from pipelines.studio.settings import StudioError
+from pipelines.studio.workers import Workers
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from components.deploy.service.classifier import Classifier
+    from components.deploy.service.explain import Explainer
+
+PACKAGES_DIR: Final = Path("packages")
+PACKAGE: Final = "package-"
+"""Before the name of a pretrained network that was packaged without training."""
+
+
+class Trying:
+    """Holds the model that was asked last."""
+
+    def __init__(self, home: Path, workers: Workers):
+        self._home = home
+        self._workers = workers
+        self._held: tuple[Path, Classifier, Explainer] | None = None
+        self._lock = threading.Lock()
+
+    def predict(self, name: str, photo: bytes) -> dict[str, Any]:
+        """The answer to one photo.
+
+        Args:
+            name: a run's id, or that of a package.
+            photo: the file.
+
+        Raises:
+            StudioError: it is no usable photo, or there is no such model.
+        """
+        with self._lock:
+            classifier, _ = self._open(name)
+            pixels, _ = self._decode(classifier, photo)
+            finding = classifier.examine(pixels[None])[0]
+            ranked = classifier.ranked(finding.probabilities)
+            return {
+                "label": ranked[0][0], "probabilities": ranked[:5], "unfamiliar": finding.unfamiliar,
+                "abstained": classifier.abstains(finding.probabilities), "num_classes": len(ranked),
+            }  # fmt: skip
+
+    def explain(self, name: str, photo: bytes, class_name: str) -> tuple[bytes, str]:
+        """Where in a photo a class was found: a PNG, and the method.
+
+        Raises:
+            StudioError: it is no usable photo, or there is no such model or class.
+        """
+        from components.deploy.service.explain import overlay, shown_size
+
+        with self._lock:
+            classifier, explainer = self._open(name)
+            label = _label(classifier.facts.class_names, class_name)
+            pixels, native_size = self._decode(classifier, photo)
+            heat = explainer.explain(pixels, label)
+            size = shown_size(classifier.facts.image_size, native_size, classifier.facts.resize)
+            return overlay(pixels, heat.values, size), heat.method
+
+    def explain_pixels(self, name: str, pixels: "np.ndarray", class_name: str) -> tuple[bytes, str]:
+        """The same for a prepared photo.
+
+        Args:
+            name: a run's id.
+            pixels: uint8 (height, width, 3), RGB.
+            class_name: of the data.
+
+        Raises:
+            StudioError: there is no such model or class.
+        """
+        from components.deploy.service.explain import overlay, shown_size
+
+        with self._lock:
+            classifier, explainer = self._open(name)
+            heat = explainer.explain(pixels, _label(classifier.facts.class_names, class_name))
+            size = shown_size(classifier.facts.image_size, classifier.facts.image_size, "crop")
+            return overlay(pixels, heat.values, size), heat.method
+
+    def _decode(self, classifier: "Classifier", photo: bytes) -> "tuple[np.ndarray, tuple[int, int]]":
+        """Pixels as the graph takes them, and the photo's own size."""
+        return self._workers.decode(photo, classifier.facts.image_size, classifier.facts.resize)
+
+    def models(self) -> list[str]:
+        """The packages that are there; runs are listed elsewhere."""
+        found = PACKAGES_DIR.glob("*/bento/bento/src/service.json")
+        return sorted(PACKAGE + path.parents[3].name for path in found)
+
+    def _open(self, name: str) -> "tuple[Classifier, Explainer]":
+        from components.deploy.service.classifier import Classifier
+        from components.deploy.service.explain import Explainer
+
+        folder = bento_dir(name) / "bento" / "src"
+        if self._held is None or self._held[0] != folder:
+            self._held = None
+            classifier = Classifier(folder)
+            self._held = folder, classifier, Explainer(classifier.graph)
+        return self._held[1], self._held[2]
+
+
+def bento_dir(name: str) -> Path:
+    """The bento of a run, or of a package.
+
+    Raises:
+        ArtifactError: there is none such.
+    """
+    if not name.startswith(PACKAGE):
+        return finished(name) / "bento"
+    folder = PACKAGES_DIR / name.removeprefix(PACKAGE)
+    if "/" in name or ".." in name or not (folder / "bento").is_dir():
+        raise ArtifactError(f"There is no package {name[:80]!r}.")
+    return folder / "bento"
+
+
+def _label(class_names: Sequence[str], class_name: str) -> int:
+    if class_name not in class_names:
+        raise StudioError(f"{class_name[:80]!r} is none of the model's classes.", 404)
+    return class_names.index(class_name)

@@ -1,0 +1,249 @@
+"""The screen Data: choosing, uploading and looking at photos."""
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from components.contract.foreign import archive
+from components.contract.system import launcher
+from components.contract.text import is_utf8
+from components.preprocess.sources.remote import is_remote
+from pipelines.studio.app import asked, told
+from pipelines.studio.data import dataset_editor
+from pipelines.studio.data.audits import AuditView
+from pipelines.studio.data.file_browser import Place, data_within, look
+from pipelines.studio.data.uploads import receive
+from pipelines.studio.data.versions import dvc_versions
+from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
+from pipelines.studio.studio import Studio, number_of, text_of, whole
+
+CACHED = {"Cache-Control": "private, max-age=600"}
+REPORT_POLICY = {"Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; img-src data:; "
+                                            "style-src 'unsafe-inline'; script-src 'unsafe-inline'"}  # fmt: skip
+"""Of reports, which stand alone: they reach nothing, and are no part of the page's origin."""
+
+
+def browse(studio: Studio, given: Mapping[str, str]) -> Place:
+    """`GET /api/places`."""
+    return look(studio.settings.roots, given.get("path"))
+
+
+def show_data(studio: Studio, given: Mapping[str, str]) -> dict[str, Any]:
+    """`GET /api/data`: the chosen data, their versions, and the data sets that were made here."""
+    draft = studio.draft.read()
+    own = studio.settings.photos_dir
+    return {
+        "data": studio.album.view(draft.data).model_dump(mode="json") if draft.data else None,
+        "versions": [version.model_dump() for version in studio.versions.of(draft.data)] if draft.data else [],
+        "own": sorted(path.name for path in own.iterdir() if path.is_dir() and not path.name.startswith("."))
+        if own.is_dir() else [],
+        "max_upload_bytes": studio.settings.max_upload_bytes,
+        "max_photo_bytes": MAX_PHOTO_BYTES,
+    }  # fmt: skip
+
+
+def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set made here."""
+    text = data_within(studio.settings.allowed, text_of(body, "uri"))
+    if not is_remote(text):
+        path = Path(text)
+        if not path.exists():
+            raise StudioError(f"There is nothing at {path}.", 404)
+        if path.is_file() and archive.is_archive(path):
+            path = dataset_editor.unpack(path, studio.settings.photos_dir, studio.workers)
+        text = str(path.resolve())
+    return _take(studio, body, text)
+
+
+def _take(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    if not is_utf8(uri):
+        raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
+    draft = studio.draft.change(number_of(dict(body), "revision"), {"data.uri": uri})
+    studio.touch()
+    return {"uri": draft.data, "revision": draft.revision}
+
+
+def demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/demo`: the handwritten digits that come with scikit-learn."""
+    folder = studio.settings.photos_dir / "digits"
+    if not folder.exists():
+        done = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
+        if done.returncode:
+            raise StudioError((done.stderr.strip().splitlines() or ["The digits could not be written."])[-1])
+    return _take(studio, body, str(folder.resolve()))
+
+
+def make(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/make`: an empty data set, to make classes in."""
+    return _take(
+        studio, body, str(dataset_editor.make_data_set(studio.settings.photos_dir, text_of(body, "name")).resolve())
+    )
+
+
+def _own_folder(studio: Studio) -> Path:
+    data = studio.draft.read().data
+    if data is None or not Path(data).is_relative_to(studio.settings.photos_dir.resolve()) or not Path(data).is_dir():
+        raise StudioError("Photos can be added to data that were made here. Yours stay as they are; make new data, or "
+                          "upload a copy.", 409)  # fmt: skip
+    return Path(data)
+
+
+def add_class(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/classes`."""
+    path = dataset_editor.make_class(_own_folder(studio), text_of(body, "name"))
+    studio.touch()
+    return {"name": path.name}
+
+
+def change_class(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/classes/{name}`: another name, or away with it."""
+    folder, before = _own_folder(studio), text_of(body, "name")
+    if body.get("remove"):
+        dataset_editor.remove_class(folder, before)
+    else:
+        dataset_editor.rename_class(folder, before, text_of(body, "to"))
+    studio.touch()
+    return {}
+
+
+async def add_photo(request: Request) -> Response:
+    """`PUT /api/data/photos?class=…&name=…`: one photo, as the body."""
+    studio: Studio = request.app.state.studio
+    given = request.query_params
+    folder = dataset_editor.class_folder(_own_folder(studio), given.get("class", ""))
+    target = folder / dataset_editor.file_name(given.get("name", "photo"))
+    path = await receive(request.stream(), target, max_bytes=MAX_PHOTO_BYTES, announced=announced_bytes(request),
+                         what="A photo")  # fmt: skip
+    studio.album.forget()
+    return JSONResponse({"path": f"{folder.name}/{path.name}"})
+
+
+async def add_archive(request: Request) -> Response:
+    """`PUT /api/data/archive?name=…&revision=…`: an archive, as the body; it is unpacked and becomes the data."""
+    studio: Studio = request.app.state.studio
+    given = request.query_params
+    name = dataset_editor.file_name(given.get("name", ""))
+    if not archive.is_archive(Path(name)):
+        raise StudioError(f"An archive is expected, whose name ends in {', '.join(archive.SUFFIXES)}; found {name!r}.")
+    path = await receive(request.stream(), studio.settings.home / "uploads" / name, announced=announced_bytes(request),
+                         max_bytes=studio.settings.max_upload_bytes, what="An archive")  # fmt: skip
+    try:
+        folder = await to_thread.run_sync(dataset_editor.unpack, path, studio.settings.photos_dir, studio.workers)
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    revision = whole(given.get("revision"), studio.draft.read().revision)
+    return JSONResponse(_take(studio, {"revision": revision}, str(folder.resolve())))
+
+
+def announced_bytes(request: Request) -> int | None:
+    """How large the body is, as the browser says it."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() and len(text) < 20 else None
+
+
+def uploaded(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/uploaded`: all photos of a drop have come."""
+    studio.touch()
+    return {}
+
+
+def show_photo(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /api/data/photo?path=…&side=…`."""
+    data = studio.draft.read().data
+    if data is None:
+        raise StudioError("No data are chosen.", 404)
+    side = max(8, whole(given.get("side"), 160, most=1600))
+    photo = studio.album.bytes_of(data, given.get("path", ""))
+    answer = studio.workers.ask("make_thumbnail", "The photo", photo, side=side)
+    return Response(answer.content, media_type=answer.value, headers=CACHED)
+
+
+def show_augmentation(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /api/data/augmentation`: a photo eight times, as training would see it; 204 while there is none to show."""
+    from pipelines.studio.augmentation_preview import augmented
+
+    picture = augmented(studio.album, studio.draft, studio.workers, given)
+    return Response(status_code=204) if picture is None else Response(picture, media_type="image/jpeg")
+
+
+def start_audit(studio: Studio, body: dict[str, Any]) -> AuditView:
+    """`POST /api/audit`."""
+    draft = studio.draft.read()
+    if draft.data is None:
+        raise StudioError("Choose photos first.", 409)
+    view = studio.album.view(draft.data)
+    if view.fault:
+        raise StudioError(view.fault, 409)
+    studio.audits.start(draft)
+    return studio.audits.view(draft)
+
+
+def show_audit(studio: Studio, given: Mapping[str, str]) -> AuditView:
+    """`GET /api/audit`."""
+    return studio.audits.view(studio.draft.read())
+
+
+def show_audit_report(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /audit.html`: the audit's own page."""
+    draft = studio.draft.read()
+    path = studio.audits.report_dir(studio.audits.key(draft)) / "audit.html"
+    if draft.data is None or not path.is_file():
+        raise StudioError("These data have not been looked at yet.", 404)
+    return FileResponse(path, headers=REPORT_POLICY)
+
+
+def decide(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/decide`: photos get other classes, or are taken out, as a new version."""
+    data, decisions = studio.draft.read().data, body.get("decisions")
+    if data is None:
+        raise StudioError("Choose photos first.", 409)
+    if not isinstance(decisions, dict) or not all(label is None or isinstance(label, str)
+                                                  for label in decisions.values()):  # fmt: skip
+        raise StudioError("Decisions must name a class, or null, for each photo.")
+    version = studio.versions.make(data, decisions)
+    return _take(studio, body, version.uri) | {"version": version.model_dump()}
+
+
+def show_changes(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/data/changes?before=…&now=…`."""
+    data = studio.draft.read().data
+    known = {version.uri for version in studio.versions.of(data)} | {
+        version.origin for version in studio.versions.of(data)
+    } if data else set()  # fmt: skip
+    if given.get("before") not in known or given.get("now") not in known:
+        raise StudioError("Both must be versions of the data.", 404)
+    return studio.versions.changes(given["before"], given["now"])
+
+
+def show_dvc(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/data/dvc`."""
+    return dvc_versions()
+
+
+ROUTES = [
+    Route("/api/places", asked(browse)),
+    Route("/api/data", asked(show_data)),
+    Route("/api/data/choose", told(choose), methods=["POST"]),
+    Route("/api/data/demo", told(demo), methods=["POST"]),
+    Route("/api/data/make", told(make), methods=["POST"]),
+    Route("/api/data/classes", told(add_class), methods=["POST"]),
+    Route("/api/data/classes/{name}", told(change_class), methods=["POST"]),
+    Route("/api/data/photos", add_photo, methods=["PUT"]),
+    Route("/api/data/archive", add_archive, methods=["PUT"]),
+    Route("/api/data/uploaded", told(uploaded), methods=["POST"]),
+    Route("/api/data/photo", asked(show_photo)),
+    Route("/api/data/augmentation", asked(show_augmentation)),
+    Route("/api/data/decide", told(decide), methods=["POST"]),
+    Route("/api/data/changes", asked(show_changes)),
+    Route("/api/data/dvc", asked(show_dvc)),
+    Route("/api/audit", told(start_audit), methods=["POST"]),
+    Route("/api/audit", asked(show_audit)),
+    Route("/audit.html", asked(show_audit_report)),
+]

@@ -1,0 +1,154 @@
+"""The screen Model: four doors to a network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from components.contract.layers.backbones import BACKBONES
+from components.contract.params.base import MAX_SIZE, MIN_SIZE
+from components.contract.params.resolve import Resolution
+from pipelines.studio import gallery, networks
+from pipelines.studio.app import asked, told
+from pipelines.studio.data.dataset_editor import file_name
+from pipelines.studio.data.uploads import receive
+from pipelines.studio.draft import Draft, check
+from pipelines.studio.jobs.queue import JobFolder
+from pipelines.studio.routes.data import announced_bytes
+from pipelines.studio.settings import MAX_MODEL_BYTES, StudioError
+from pipelines.studio.studio import Studio, job_view, number_of, text_of
+
+PLAIN_SIZE = (128, 128)
+PLAIN_CLASSES = 10
+"""What a network is checked for while no data are chosen."""
+
+
+def show_catalogue(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/layers`."""
+    return {"layers": networks.catalogue(), "templates": networks.TEMPLATES}
+
+
+def look_at_network(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/network`: the list of layers as it stands, which may be wrong."""
+    layers = body.get("layers")
+    if not isinstance(layers, list) or len(layers) > 500:
+        raise StudioError("A network must be a list of at most 500 layers.")
+    size, num_classes = own_size(studio)
+    seen = networks.look(layers, size, num_classes, max(1, number_of(body, "batch_size", 32)))
+    return seen.model_dump() | {"image_size": size, "num_classes": num_classes}
+
+
+def own_size(studio: Studio) -> tuple[tuple[int, int], int]:
+    """(height, width) of photos for a network of one's own, and the number of classes."""
+    draft = studio.draft.read()
+    given = draft.params.get("preprocess", {}).get("image_size")
+    tree = {key: value for key, value in draft.params.items() if key in ("data", "preprocess")}
+    resolution = studio.draft.resolve(Draft(params=tree | {"train": {"model": {"layers": ["Flatten"]}}}))
+    num_classes = len(studio.album.view(draft.data).classes) if draft.data else 0
+    if isinstance(resolution, Resolution):
+        size = resolution.params.preprocess.size
+    else:
+        sides = given if isinstance(given, list) else [given, given]
+        known = len(sides) == 2 and all(isinstance(side, int) and MIN_SIZE <= side <= MAX_SIZE for side in sides)
+        size = (sides[0], sides[1]) if known else PLAIN_SIZE
+    return size, num_classes if num_classes > 1 else PLAIN_CLASSES
+
+
+def show_gallery(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/gallery`."""
+    return [card.model_dump() for card in gallery.cards(studio.settings.home)]
+
+
+def measure(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/gallery/measure`: how fast backbones are on this machine."""
+    names = body.get("names")
+    if not isinstance(names, list) or not names or not all(name in BACKBONES for name in names):
+        raise StudioError(f"Backbones must be named, of {', '.join(BACKBONES)}.")
+    command = ["model", "speed", *names, "--output", str(gallery.speeds_path(studio.settings.home))]
+    return job_view(studio.queue.add("speed", f"Measure {', '.join(names)}", command))
+
+
+def package(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/gallery/package`: ImageNet's own classes, without training."""
+    name = text_of(body, "name")
+    if name not in BACKBONES:
+        raise StudioError(f"A backbone is one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
+    return job_view(studio.queue.add("package", f"{name} with ImageNet's classes", ["package", "--pretrained", name],
+                                     about={"model": f"package-{name}"}))  # fmt: skip
+
+
+async def upload(request: Request) -> Response:
+    """`PUT /api/model/upload?name=…`: a model's file, as the body; it is looked at by the safe import."""
+    studio: Studio = request.app.state.studio
+    name = file_name(request.query_params.get("name", "model"))
+    if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
+        raise StudioError(f"A model's file ends in .keras, .h5 or .zip; found {name!r}.")
+    path = await receive(
+        request.stream(), studio.settings.home / "models" / name, max_bytes=MAX_MODEL_BYTES, what="A model",
+        announced=announced_bytes(request),
+    )  # fmt: skip
+    return JSONResponse(job_view(_check(studio, path, None)))
+
+
+def check_upload(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/model/check`: again, as weights of a known network."""
+    path = studio.settings.home.resolve() / "models" / file_name(text_of(body, "name"))
+    if not path.is_file():
+        raise StudioError(f"There is no uploaded model {path.name!r}.", 404)
+    architecture = body.get("architecture")
+    if architecture is not None and architecture not in BACKBONES:
+        raise StudioError(f"A network is one of {', '.join(BACKBONES)}; found {str(architecture)[:80]!r}.")
+    return job_view(_check(studio, path, architecture))
+
+
+def _check(studio: Studio, path: Path, architecture: str | None) -> JobFolder:
+    command = ["model", "check", str(path.resolve()), "--json"]
+    if architecture:
+        command += ["--architecture", architecture]
+    about = {"file": str(path.resolve()), "name": path.name, "architecture": architecture or ""}
+    return studio.queue.add("check", f"Look at {path.name}", command, about=about)
+
+
+def show_uploads(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/model/uploads`: the files and what is known of them, the newest first."""
+    seen: dict[str, Any] = {}
+    for job in studio.queue.all():
+        name = job.job.about.get("name", "")
+        if job.job.kind == "check" and name not in seen:
+            seen[name] = job_view(job) | {"report": job.output}
+    return list(seen.values())
+
+
+def show_layers(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/model/layers`: the names of the layers that can be trained, for the tree of check boxes."""
+    draft = studio.draft.read()
+    model = draft.params.get("train", {}).get("model", {})
+    key = model.get("name") if set(model) <= {"kind", "name", "weights", "head"} else None
+    if key is None or check(draft.params):
+        return {"state": "none", "layers": []}
+    path = studio.settings.home / "layers" / f"{key}.json"
+    if path.is_file():
+        import json
+
+        return {"state": "done", "layers": json.loads(path.read_text(encoding="utf-8"))}
+    job = next((job for job in studio.queue.all() if job.job.about.get("layers") == key), None)
+    if job is None or job.state in ("lost", "stopped"):
+        job = studio.queue.add("layers", f"Read the layers of {key}", ["model", "layers", key, "--output", str(path)],
+                               about={"layers": key})  # fmt: skip
+    return {"state": job.state, "layers": [], "error": job.error}
+
+
+ROUTES = [
+    Route("/api/layers", asked(show_catalogue)),
+    Route("/api/network", told(look_at_network), methods=["POST"]),
+    Route("/api/gallery", asked(show_gallery)),
+    Route("/api/gallery/measure", told(measure), methods=["POST"]),
+    Route("/api/gallery/package", told(package), methods=["POST"]),
+    Route("/api/model/upload", upload, methods=["PUT"]),
+    Route("/api/model/check", told(check_upload), methods=["POST"]),
+    Route("/api/model/uploads", asked(show_uploads)),
+    Route("/api/model/layers", asked(show_layers)),
+]

@@ -1,0 +1,186 @@
+"""The screens Results and Try: what runs came to, and a finished model at work."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from components.deploy.bento.server import answers, free_address
+from pipelines.compare import PAGE
+from pipelines.studio.app import asked, told
+from pipelines.studio.data.photos import encode
+from pipelines.studio.playground import PACKAGE, bento_dir
+from pipelines.studio.results import finished
+from pipelines.studio.routes.data import CACHED, REPORT_POLICY
+from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
+from pipelines.studio.studio import Studio, job_view, text_of, whole
+
+READY_SECONDS = 2.0
+FILES = {"report.html": "text/html", "report.pdf": "application/pdf", "model_card.md": "text/plain; charset=utf-8"}
+
+
+def show_runs(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/runs`."""
+    return {"runs": studio.results.all(), "boards": studio.results.leaderboard(), "packages": studio.trying.models()}
+
+
+def show_run(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/runs/{run}`."""
+    return studio.results.run(given["run"])
+
+
+def show_cell(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/runs/{run}/cell?label=…&predicted=…`."""
+    return studio.results.cell(given["run"], whole(given.get("label"), 0), whole(given.get("predicted"), 0))
+
+
+def show_image(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo; with `class_name` where that was seen."""
+    split = studio.results.split(given["run"], given["split"])
+    if given["image"] not in split.index_of:
+        raise StudioError(f"There is no photo {given['image'][:80]!r} in this split.", 404)
+    pixels = split.image(split.index_of[given["image"]])
+    if "class_name" in given:
+        content, _ = studio.trying.explain_pixels(given["run"], pixels, given["class_name"])
+        return Response(content, media_type="image/png", headers=CACHED)
+    content, kind = encode(pixels, 512)
+    return Response(content, media_type=kind, headers=CACHED)
+
+
+def show_comparison(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/compare?runs=a,b`."""
+    names = [name for name in given.get("runs", "").split(",") if name]
+    if not 2 <= len(names) <= 6:
+        raise StudioError("Two to six runs are compared; choose as many.")
+    return studio.results.compare(names)
+
+
+def compare(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/compare`: which of several runs to take, on the same photos, by `darkroom compare`."""
+    names = body.get("runs")
+    if not isinstance(names, list) or len(names) < 2:
+        raise StudioError("Two runs at least are compared; choose them.")
+    names = [finished(str(name)).name for name in names]
+    output = comparison_dir(studio, names)
+    command = ["compare", *names, "--output", str(output), "--json"]
+    return job_view(studio.queue.add("compare", f"Compare {len(names)} runs", command, about={"page": output.name}))
+
+
+def comparison_dir(studio: Studio, names: list[str]) -> Path:
+    """Where a comparison of these runs stands."""
+    digest = hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()
+    return studio.settings.home / "comparisons" / digest[:16]
+
+
+def show_comparison_page(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /comparisons/{name}`: the comparison's own page."""
+    path = studio.settings.home / "comparisons" / given["name"] / PAGE
+    if not given["name"].isalnum() or not path.is_file():
+        raise StudioError("There is no such comparison.", 404)
+    return FileResponse(path, headers=REPORT_POLICY)
+
+
+def show_file(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /runs/{run}/{file}`: the report and its relatives."""
+    if given["file"] not in FILES:
+        raise StudioError("There is no such file.", 404)
+    name = given["file"]
+    path = finished(given["run"]) / "evaluation" / name
+    if not path.is_file():
+        raise StudioError(f"The run has no {name}.", 404)
+    # Browsers show no PDF within a sandbox; it is saved instead.
+    saved = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return FileResponse(path, media_type=FILES[name], headers=saved if name.endswith(".pdf") else REPORT_POLICY)
+
+
+async def predict(request: Request) -> Response:
+    """`PUT /api/models/{model}/predict`: one photo, as the body."""
+    studio: Studio = request.app.state.studio
+    photo = await _photo(request)
+    return JSONResponse(await to_thread.run_sync(studio.trying.predict, request.path_params["model"], photo))
+
+
+async def explain(request: Request) -> Response:
+    """`PUT /api/models/{model}/explain?class_name=…`: one photo, as the body."""
+    studio: Studio = request.app.state.studio
+    photo = await _photo(request)
+    picture, method = await to_thread.run_sync(
+        studio.trying.explain, request.path_params["model"], photo, request.query_params.get("class_name", "")
+    )
+    return JSONResponse({"overlay": f"data:image/png;base64,{base64.b64encode(picture).decode()}", "method": method})
+
+
+async def _photo(request: Request) -> bytes:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_PHOTO_BYTES:
+            raise StudioError(f"A photo may have at most {MAX_PHOTO_BYTES / 1e6:,.0f} MB; this has more.", 413)
+    return bytes(content)
+
+
+def serve(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/models/{model}/serve`: starts its service."""
+    name = text_of(body, "model")
+    folder = bento_dir(name)
+    if not (folder / "bento" / "bento.yaml").is_file():
+        raise StudioError("Only a finished model has a service.", 404)
+    for job in studio.queue.all():
+        if job.job.kind == "serve" and not job.is_over:
+            raise StudioError(
+                f"One service at a time runs here; {job.job.about['model']} is served. Stop it first.", 409
+            )
+    served = str(folder.parent) if name.startswith(PACKAGE) else name
+    host, port = free_address("127.0.0.1", None)
+    about = {"model": name, "url": f"http://{host}:{port}"}
+    return job_view(studio.queue.add("serve", f"Serve {name}", ["serve", served, "--port", str(port)], about=about))
+
+
+def promote(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/models/{model}/promote`: makes it champion, if the verdict lets it."""
+    name = finished(text_of(body, "model")).name
+    return job_view(studio.queue.add("promote", f"Promote {name}", ["promote", name, "--json"], about={"model": name}))
+
+
+def open_mlflow(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/mlflow`: starts MLflow's own page, unless it runs."""
+    for job in studio.queue.all():
+        if job.job.kind == "ui" and not job.is_over:
+            return job_view(job)
+    host, port = free_address("127.0.0.1", None)
+    return job_view(
+        studio.queue.add("ui", "MLflow", ["ui", "--port", str(port)], about={"url": f"http://{host}:{port}"})
+    )
+
+
+def show_ready(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/jobs/{job}/ready`: whether the page that a job serves answers by now."""
+    job = studio.queue.find(given["job"])
+    if job.job.kind not in ("serve", "ui"):
+        raise StudioError("Only a service and MLflow's page answer.", 404)
+    path = "/readyz" if job.job.kind == "serve" else "/"
+    return {"ready": answers(job.job.about["url"], path, READY_SECONDS)}
+
+
+ROUTES = [
+    Route("/api/runs", asked(show_runs)),
+    Route("/api/runs/{run}", asked(show_run)),
+    Route("/api/runs/{run}/cell", asked(show_cell)),
+    Route("/api/runs/{run}/photos/{split}/{image}", asked(show_image)),
+    Route("/api/compare", asked(show_comparison)),
+    Route("/api/compare", told(compare), methods=["POST"]),
+    Route("/comparisons/{name}", asked(show_comparison_page)),
+    Route("/runs/{run}/{file}", asked(show_file)),
+    Route("/api/models/{model}/predict", predict, methods=["PUT"]),
+    Route("/api/models/{model}/explain", explain, methods=["PUT"]),
+    Route("/api/models/{model}/serve", told(serve), methods=["POST"]),
+    Route("/api/models/{model}/promote", told(promote), methods=["POST"]),
+    Route("/api/jobs/{job}/ready", asked(show_ready)),
+    Route("/api/mlflow", told(open_mlflow), methods=["POST"]),
+]

@@ -1,0 +1,197 @@
+"""The screens Training and Live: the draft, its commands, and the queue."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from components.contract.params.pipeline import json_schema
+from components.contract.params.resolve import Resolution
+from pipelines.studio.app import asked, told
+from pipelines.studio.data.file_browser import data_within, model_within
+from pipelines.studio.draft import Draft, as_yaml, check
+from pipelines.studio.jobs.estimate import estimate
+from pipelines.studio.jobs.queue import PARAMS
+from pipelines.studio.settings import StudioError
+from pipelines.studio.studio import Studio, job_view, number_of, text_of
+
+FILE = "studio.yaml"
+"""What the exported params are called in the commands that are shown."""
+LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
+"""How messages name a layer of a network of one's own; on the page layers are counted from 1."""
+
+
+def show_draft(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/draft`: what is set, what it comes to, what is wrong with it, and the commands that do the same."""
+    return draft_view(studio, studio.draft.read())
+
+
+def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
+    """The draft for the page."""
+    faults = check(draft.params)
+    resolution = studio.draft.resolve(draft)
+    data_fault = studio.album.view(draft.data).fault if draft.data else "Choose photos first."
+    resolved = isinstance(resolution, Resolution)
+    reasons = [f"{fault.where}: {fault.what}." for fault in faults]
+    if not reasons and data_fault:
+        reasons = [data_fault]
+    if not reasons and resolution is not None and not isinstance(resolution, Resolution):
+        reasons = [LAYER.sub(lambda found: f"Layer {int(found[1]) + 1}, ", resolution.what)]
+    return {
+        "revision": draft.revision,
+        "params": draft.params,
+        "faults": [fault.model_dump() for fault in faults],
+        "reasons": reasons,
+        "resolved": resolution.params.model_dump(mode="json") if isinstance(resolution, Resolution) else None,
+        "decisions": list(resolution.decisions) if isinstance(resolution, Resolution) else [],
+        "yaml": as_yaml(draft.params),
+        "commands": _commands(draft),
+        "ready": resolved and not reasons,
+    }
+
+
+def _commands(draft: Draft) -> dict[str, str]:
+    data = shlex.quote(draft.data) if draft.data else "PHOTOS"
+    return {
+        "data": f"darkroom audit {data} --params {FILE}",
+        "model": f"darkroom model summary --params {FILE}",
+        "training": f"darkroom run --params {FILE}",
+        "rate": f"darkroom lr-find --params {FILE}",
+    }
+
+
+def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/draft`: sets and removes values."""
+    given, removed = body.get("set", {}), body.get("unset", [])
+    if not isinstance(given, dict) or not isinstance(removed, list) or not all(isinstance(key, str) for key in removed):
+        raise StudioError("A change must hold set: {key: value} and unset: [key].")
+    if any(key.startswith("data.") for key in (*given, *removed)):
+        raise StudioError("The data are chosen on their own screen.")
+    draft = studio.draft.change(
+        number_of(body, "revision"), given, removed, lambda tree: model_within(studio.settings.allowed, tree)
+    )
+    return draft_view(studio, draft)
+
+
+def export_draft(studio: Studio, given: Mapping[str, str]) -> Response:
+    """`GET /api/draft/params.yaml`."""
+    return PlainTextResponse(as_yaml(studio.draft.read().params), media_type="application/yaml",
+                             headers={"Content-Disposition": f'attachment; filename="{FILE}"'})  # fmt: skip
+
+
+def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/draft/import`: the text of a params.yaml, or a command, in place of what is set."""
+    if not str(body.get("text", "")).strip():
+        raise StudioError("A params.yaml or a command is expected; there is nothing in this.")
+    text = text_of(body, "text")
+
+    allowed = studio.settings.allowed
+    is_command = body.get("kind") == "command" or text.startswith("darkroom ")
+    tree = studio.workers.ask("parse_params", "The text", text.encode("utf-8", "surrogatepass"), is_command=is_command,
+                              roots=list(map(str, allowed))).value  # fmt: skip
+    uri = tree.get("data", {}).get("uri")
+    if uri:
+        tree["data"]["uri"] = data_within(allowed, uri)
+    model_within(allowed, tree)
+    draft = studio.draft.replace(number_of(body, "revision"), tree)
+    studio.touch()
+    return draft_view(studio, draft)
+
+
+def show_schema(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/schema`: the words of help for every value."""
+    return json_schema()
+
+
+def show_estimate(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/estimate`."""
+    draft = studio.draft.read()
+    resolution = studio.draft.resolve(draft)
+    if draft.data is None or not isinstance(resolution, Resolution):
+        return {"low": None, "high": None, "why": ""}
+    share = 1 - resolution.params.preprocess.validation_fraction - resolution.params.preprocess.test_fraction
+    num_photos = studio.album.view(draft.data).num_photos or 1000
+    return estimate(resolution.params, max(1, round(num_photos * share)))
+
+
+def start(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/jobs`: a training here or on a cluster, or a range test."""
+    draft = studio.draft.read()
+    kind = text_of(body, "kind")
+    view = draft_view(studio, draft)
+    if kind != "submit" and not view["ready"]:
+        raise StudioError(" ".join(view["reasons"]) or "The data cannot be looked at.", 409)
+    name = Path(draft.data or "").name
+    text = as_yaml(draft.params)
+    if kind == "run":
+        job = studio.queue.add("run", f"Train on {name}", ["run", "--params", PARAMS, "--json"], params=text)
+    elif kind == "rate":
+        output = str(studio.settings.home / "rates" / "lr-find.html")
+        job = studio.queue.add("rate", f"Range test on {name}",
+                               ["lr-find", "--params", PARAMS, "--output", output, "--json"], params=text)  # fmt: skip
+    elif kind == "submit":
+        if check(draft.params) or draft.data is None:
+            raise StudioError(" ".join(view["reasons"]), 409)
+        host = text_of(body, "host")
+        if not host.startswith(("http://", "https://")):
+            raise StudioError(
+                f"The address of Kubeflow Pipelines begins with https:// or http://; found {host[:80]!r}."
+            )
+        job = studio.queue.add("submit", f"Train {name} on {host}",
+                               ["submit", "--params", PARAMS, "--host", host, "--json"], params=text,
+                               about={"host": host})  # fmt: skip
+    else:
+        raise StudioError(f"A job is one of run, rate, submit; found {kind[:40]!r}.")
+    return job_view(job)
+
+
+def show_jobs(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/jobs`."""
+    return [job_view(job) for job in studio.queue.all()]
+
+
+def show_job(studio: Studio, given: Mapping[str, str]) -> Any:
+    """`GET /api/jobs/{job}`: with what it printed as its result."""
+    job = studio.queue.find(given["job"])
+    return job_view(job) | {"output": job.output}
+
+
+def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/jobs/{job}`: stop, finish (a training ends with what it has), or again (goes on from there)."""
+    job = studio.queue.find(text_of(body, "job"))
+    action = text_of(body, "action")
+    if action == "stop":
+        job.stop()
+    elif action == "finish":
+        from pipelines.cli.finish import ask_to_finish
+
+        run = job.run_folder
+        if run is None or job.is_over:
+            raise StudioError("Only a training that is under way can end with what it has.", 409)
+        ask_to_finish(run.path.name)
+    elif action == "again":
+        params = job.path / "params.yaml"
+        command = [PARAMS if word == str(params) else word for word in job.job.command]
+        job = studio.queue.add(job.job.kind, job.job.title, command, about=job.job.about,
+                               params=params.read_text(encoding="utf-8") if params.exists() else None)  # fmt: skip
+    else:
+        raise StudioError(f"An action is one of stop, finish, again; found {action[:40]!r}.")
+    return job_view(job)
+
+
+ROUTES = [
+    Route("/api/draft", asked(show_draft)),
+    Route("/api/draft", told(change_draft), methods=["POST"]),
+    Route("/api/draft/params.yaml", asked(export_draft)),
+    Route("/api/draft/import", told(import_draft), methods=["POST"]),
+    Route("/api/schema", asked(show_schema)),
+    Route("/api/estimate", asked(show_estimate)),
+    Route("/api/jobs", asked(show_jobs)),
+    Route("/api/jobs", told(start), methods=["POST"]),
+    Route("/api/jobs/{job}", asked(show_job)),
+    Route("/api/jobs/{job}", told(act_on_job), methods=["POST"]),
+]

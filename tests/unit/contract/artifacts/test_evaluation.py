@@ -1,0 +1,60 @@
+"""What evaluation.json and figures.json promise to those who read them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.contract.artifacts.evaluation import (
+    EvaluationInfo,
+    Interval,
+    SplitFigures,
+    Verdict,
+    read_evaluation,
+    read_figures,
+)
+from components.contract.errors import ArtifactError
+from components.contract.system.atomic_files import write_json
+
+HEADLINE = SplitFigures(
+    num_images=10, accuracy=Interval(value=0.9, low=0.6, high=0.98), macro_f1=Interval(value=0.8, low=0.5, high=0.9)
+)
+INFO = EvaluationInfo(
+    model_name="pets", class_names=("cat", "dog"), dataset_fingerprint="a" * 64, export_sha256="b" * 64,
+    validation=HEADLINE, test=HEADLINE, gate=Verdict(verdict="cannot tell", reasons=("Too few photos.",)),
+)  # fmt: skip
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    write_json(tmp_path / "evaluation.json", INFO)
+    assert read_evaluation(tmp_path) == INFO
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"format_version": 2}, "format_version"),
+        ({"test": None}, "test"),
+        ({"gate": {"verdict": "splendid", "reasons": []}}, "gate.verdict"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_damaged_evaluation_is_named_with_its_fault(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
+    (tmp_path / "evaluation.json").write_text(json.dumps(INFO.model_dump(mode="json") | changes))
+    with pytest.raises(ArtifactError, match=f"evaluation.json: {where}"):
+        read_evaluation(tmp_path)
+
+
+@pytest.mark.parametrize("read", [read_evaluation, read_figures])
+def test_a_folder_without_an_evaluation_says_which_step_to_run(tmp_path: Path, read: Any) -> None:
+    with pytest.raises(ArtifactError, match="Run its step"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "promotes"),
+    [("first", True), ("better", True), ("worse", False), ("cannot tell", False), ("not comparable", False)],
+)
+def test_only_first_and_better_promote(verdict: Any, promotes: bool) -> None:
+    assert Verdict(verdict=verdict, reasons=()).promotes is promotes

@@ -1,0 +1,175 @@
+"""One decision about foreign names: what lies within a folder, and what does not."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.contract.foreign.confinement import (
+    UnsafeNameError,
+    checked_name,
+    is_tool_file,
+    lies_within,
+    open_within,
+    within,
+)
+
+OUTSIDE = [
+    "/abs",
+    "//abs",
+    "\\abs",
+    "a/../b",
+    "..",
+    "../a",
+    "a/..",
+    "a\\..\\b",
+    "..\\a",
+    "C:/a",
+    "c:\\a",
+    "a\0b",
+    " ../a",
+    "a/.. /b",
+    "\\\\host\\share",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_names_that_lead_outside_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsafeNameError, match="leads outside"):
+        within(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "names no file"),
+        (".", "names no file"),
+        ("./", "names no file"),
+        ("a\nb", "control character"),
+        ("a\x1b[2Jb", "control character"),
+        ("a\x85b", "control character"),
+        ("a/\ud800.png", "half of a character"),
+        ("n" * 256, "too long"),
+        ("é" * 128, "too long"),
+        ("/".join(["n" * 200] * 21), "too long"),
+    ],
+)
+def test_names_that_no_file_can_have_are_refused(name: str, reason: str) -> None:
+    with pytest.raises(UnsafeNameError, match=reason):
+        checked_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a//b.png", "a/b.png"),
+        ("./a/./b", "a/b"),
+        ("...", "..."),
+        ("..a/b..", "..a/b.."),
+        ("a b/ü.png", "a b/ü.png"),
+        ("n" * 255, "n" * 255),
+        ("caf\udce9.png", "caf\udce9.png"),
+        ("a:b/c", "a:b/c"),
+    ],
+)
+def test_names_within_are_kept(name: str, path: str, tmp_path: Path) -> None:
+    assert within(tmp_path, name) == tmp_path / path
+
+
+@given(st.text(st.sampled_from("ab./\\ \0\n:C~é"), max_size=12))
+def test_a_checked_name_never_leaves_its_folder(name: str) -> None:
+    try:
+        path = checked_name(name)
+    except UnsafeNameError:
+        return
+    assert os.path.normpath(f"/folder/{path}").startswith("/folder/")
+
+
+def test_a_linked_parent_leads_outside(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path)
+    with pytest.raises(UnsafeNameError, match="leads outside"):
+        within(tmp_path / "in", "link/x.png")
+    (tmp_path / "in" / "loop").symlink_to("loop")
+    assert not lies_within(tmp_path / "in" / "link", [tmp_path / "in"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".git",
+        ".GIT",
+        ".git.",
+        "git~1",
+        ".g\u200cit",
+        ".dvc",
+        "photos.dvc",
+        "dvc.yaml",
+        ".hg",
+        ".svn",
+        ".gitattributes",
+        "CVS",
+    ],
+)
+def test_files_of_tools_are_known_by_any_spelling(name: str) -> None:
+    assert is_tool_file(name)
+
+
+@pytest.mark.parametrize("name", ["git", "a.git", "dvc", ".gitkeep", "photo.png", "gitte"])
+def test_other_files_are_not_of_tools(name: str) -> None:
+    assert not is_tool_file(name)
+
+
+def test_only_a_regular_file_within_its_roots_is_opened(tmp_path: Path) -> None:
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    root.mkdir()
+    secret.write_bytes(b"secret")
+    (root / "own").write_bytes(b"own")
+    (root / "inner").symlink_to("own")
+    (root / "link").symlink_to(secret)
+    (root / "folder").symlink_to(tmp_path)
+    os.mkfifo(root / "pipe")
+    for name in ("own", "inner"):
+        with open_within((root,), root / name) as file:
+            assert file.read() == b"own"
+    for path in (secret, root / "link", root / "folder" / "secret", root / "pipe", Path("/dev/zero"), root):
+        with pytest.raises(OSError):
+            open_within((root,), path)
+    with open_within(None, root / "link") as file:
+        assert file.read() == b"secret", "without roots every file may be read"
+
+
+def test_a_link_that_is_swapped_while_it_is_opened_leads_nowhere(tmp_path: Path) -> None:
+    """The name alternates between an own file and a link to a secret one: the secret is never read."""
+    import threading
+
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    root.mkdir()
+    secret.write_bytes(b"secret")
+    (root / "own").write_bytes(b"own")
+    stopped = threading.Event()
+
+    def swap() -> None:
+        while not stopped.is_set():
+            for target in (secret, root / "own"):
+                (root / "new").unlink(missing_ok=True)
+                (root / "new").symlink_to(target)
+                (root / "new").replace(root / "photo")
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    seen = set()
+    try:
+        for _ in range(3000):
+            try:
+                with open_within((root,), root / "photo") as file:
+                    seen.add(file.read())
+            except OSError:
+                seen.add(b"refused")
+    finally:
+        stopped.set()
+        swapping.join()
+    assert b"secret" not in seen
+    assert b"own" in seen

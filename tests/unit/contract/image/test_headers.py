@@ -1,0 +1,91 @@
+"""Headers that keep their reader busy are refused, and the cost of decoding is known before."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import ImageError
+from components.contract.image.decode import decode, decode_cost
+from tests.decode_bombs import HEADER_BOMBS, chunk, encoded, jpeg_of_many_scans, png_with
+
+ROOT = Path(__file__).parents[4]
+SIZE = (32, 32)
+SIDE = 2_000
+OVERHEAD_BYTES = 12 * 2**20
+"""Of libraries that are loaded on the way, and of bands and rows."""
+
+MEASURE = """
+import sys
+from pathlib import Path
+from components.contract.image import decode
+from tests.decode_bombs import encoded
+def resident(name):
+    return 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name)))
+data, size = Path(sys.argv[1]).read_bytes(), (32, 32)
+for file_format in ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"):
+    decode(encoded("RGB", 64, file_format), size)
+Path("/proc/self/clear_refs").write_text("5")
+before = resident("VmRSS")
+decode(data, size)
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.parametrize("name", HEADER_BOMBS)
+def test_a_header_that_keeps_its_reader_busy_is_refused(name: str) -> None:
+    with pytest.raises(ImageError, match="header of a photo must hold at most") as caught:
+        decode(HEADER_BOMBS[name](), SIZE)
+    assert caught.value.code == "corrupt"
+
+
+def test_as_many_chunks_as_allowed_are_read() -> None:
+    assert decode(png_with(chunk(b"prVt", b"") * 9_990), SIZE).native_size == (64, 64)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="the peak memory of a process is Linux's to tell"
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: encoded("RGB", SIDE, "PNG"),
+        lambda: encoded("1", SIDE, "PNG"),
+        lambda: encoded("RGB", SIDE, "WEBP"),
+        lambda: encoded("RGB", SIDE, "JPEG"),
+        lambda: encoded("RGB", SIDE, "JPEG", progressive=True, subsampling=0),
+        lambda: encoded("CMYK", SIDE, "TIFF", compression="tiff_lzw"),
+        lambda: encoded("L", SIDE, "GIF"),
+        lambda: encoded("RGB", SIDE, "BMP"),
+        lambda: jpeg_of_many_scans(SIDE, 20),
+    ],
+    ids=["PNG", "PNG of one bit", "WebP", "JPEG", "progressive JPEG", "CMYK TIFF", "GIF", "BMP", "JPEG of 20 scans"],
+)
+def test_decoding_takes_no_more_memory_than_its_header_says(make: Callable[[], bytes], tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(make())
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, tmp_path / "photo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert int(done.stdout) <= decode_cost(make(), SIZE).num_bytes + OVERHEAD_BYTES
+
+
+def test_the_cost_grows_with_the_scans_of_a_progressive_jpeg() -> None:
+    few, many = (decode_cost(jpeg_of_many_scans(SIDE, number), SIZE) for number in (10, 180))
+    assert many.seconds > 5 * few.seconds
+    assert few.num_bytes == many.num_bytes
+    assert decode(jpeg_of_many_scans(64, 180), SIZE).native_size == (64, 64), "the scans are valid"
+
+
+def test_a_small_photo_costs_little() -> None:
+    cost = decode_cost(encoded("RGB", 500, "JPEG"), SIZE)
+    assert cost.num_bytes < 2 * 2**20
+    assert cost.seconds < 0.01
+    assert cost.text == "a JPEG of 500 × 500 pixels"

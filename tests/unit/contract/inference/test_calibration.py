@@ -1,0 +1,121 @@
+"""The calibration gives the same answers wherever it is applied, and a damaged one is named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.errors import ArtifactError
+from components.contract.inference.calibration import (
+    Abstention,
+    Calibration,
+    CalibrationFacts,
+    Familiarity,
+    neighbour_distance,
+    read_calibration,
+    unit_length,
+    write_calibration,
+)
+from components.contract.inference.graph import softmax
+
+
+def made(*, temperature: float = 2.0, threshold: float | None = 0.6) -> Calibration:
+    reference = unit_length(np.eye(4, dtype=np.float32)[:3])
+    abstention = Abstention(target_accuracy=0.95, threshold=threshold, coverage=0.8, accuracy=0.96)
+    familiarity = Familiarity(num_neighbours=1, threshold=0.5, familiar_share=0.95, num_reference=3)
+    return Calibration(
+        CalibrationFacts(
+            export_sha256="e" * 64, temperature=temperature, abstention=abstention, familiarity=familiarity
+        ),
+        reference,
+    )
+
+
+def test_what_is_written_is_read_again_and_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_calibration(tmp_path / name, made())
+    found = read_calibration(tmp_path / "a")
+    assert found.facts == made().facts
+    assert np.array_equal(found.reference, made().reference) and found.reference.dtype == np.float32
+    for name in ("calibration.json", "familiarity.npz"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_temperature_changes_how_sure_answers_are_and_never_which_they_are() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (50, 5)).astype(np.float32)
+    plain, cooled, same = softmax(logits), made(temperature=3.0).probabilities(logits), made(temperature=1.0)
+    assert np.array_equal(plain.argmax(axis=1), cooled.argmax(axis=1))
+    assert (cooled.max(axis=1) < plain.max(axis=1)).all()
+    assert np.array_equal(same.probabilities(logits), plain)
+    assert cooled.dtype == np.float32 and np.allclose(cooled.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(("threshold", "withheld"), [(0.6, [True, False]), (0.9, [True, True]), (None, [False, False])])
+def test_answers_below_the_threshold_are_withheld(threshold: float | None, withheld: list[bool]) -> None:
+    probabilities = np.array([[0.55, 0.45], [0.7, 0.3]], np.float32)
+    assert made(threshold=threshold).abstains(probabilities).tolist() == withheld
+
+
+@pytest.mark.parametrize("threshold", [0.6, 0.7, float(np.float32(0.7)), 1.0])
+def test_an_answer_at_exactly_the_threshold_is_not_withheld(threshold: float) -> None:
+    sureness = np.array([np.nextafter(threshold, 0), threshold, np.nextafter(threshold, 2)])
+    probabilities = np.stack([sureness, 1 - sureness], axis=1)
+    assert made(threshold=threshold).abstains(probabilities).tolist() == [True, False, False]
+
+
+def test_a_threshold_of_0_withholds_nothing() -> None:
+    assert made(threshold=0.0).abstains(np.array([[0.0, 0.0], [0.5, 0.5]])).tolist() == [False, False]
+
+
+def test_a_photo_at_exactly_the_familiarity_threshold_is_familiar() -> None:
+    embeddings = np.array([[1, 0, 0, 1]], np.float32)
+    distance = float(made().unfamiliarity(embeddings)[0])
+    for threshold, unfamiliar in ((np.nextafter(np.float32(distance), np.float32(0)), True), (distance, False)):
+        calibration = made()
+        familiarity = calibration.facts.familiarity.model_copy(update={"threshold": float(threshold)})
+        facts = calibration.facts.model_copy(update={"familiarity": familiarity})
+        assert Calibration(facts, calibration.reference).is_unfamiliar(embeddings).tolist() == [unfamiliar]
+
+
+def test_a_photo_is_as_unfamiliar_as_its_embedding_is_far_from_the_reference() -> None:
+    embeddings = np.array([[5, 0, 0, 0], [0, 0, 0, 2], [-1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0]], np.float32)
+    found = made().unfamiliarity(embeddings)
+    assert found == pytest.approx([0, 1, 1, 1, 1 - np.sqrt(0.5)], abs=1e-6)
+    assert made().is_unfamiliar(embeddings).tolist() == [False, True, True, True, False]
+
+
+def test_the_kth_neighbour_counts_and_a_small_reference_gives_its_farthest() -> None:
+    reference = unit_length(np.array([[1, 0], [1, 1], [0, 1], [-1, 0]], np.float32))
+    distances = [float(neighbour_distance(np.array([[2, 0]]), reference, k)[0]) for k in (1, 2, 3, 4, 9)]
+    assert distances == pytest.approx([0, 1 - np.sqrt(0.5), 1, 2, 2], abs=1e-6)
+
+
+def test_embeddings_with_space_are_taken_flat() -> None:
+    assert unit_length(np.ones((2, 2, 3, 4))).shape == (2, 24)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("calibration.json", None, "must hold calibration.json"),
+        ("calibration.json", b"{}", "damaged, or of another version"),
+        ("familiarity.npz", None, "must hold familiarity.npz"),
+        ("familiarity.npz", b"PK no archive", "cannot be read"),
+        ("familiarity.npz", b"", "cannot be read"),
+    ],
+)
+def test_a_damaged_calibration_is_named(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    write_calibration(tmp_path, made())
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=message):
+        read_calibration(tmp_path)
+
+
+def test_a_reference_of_another_size_than_its_facts_say_is_refused(tmp_path: Path) -> None:
+    write_calibration(tmp_path, made())
+    np.savez(tmp_path / "familiarity.npz", reference=np.ones((2, 4), np.float16))
+    with pytest.raises(ArtifactError, match="must hold the 3 embeddings"):
+        read_calibration(tmp_path)

@@ -1,0 +1,203 @@
+"""params.yaml, --set and JSON sections: what is taken, and how the rest is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import DarkroomError, ModelError, ParamsError
+from components.contract.params.base import MIN_SIZE
+from components.contract.params.pipeline import Params, dump_section, load_params, parse_section
+from components.contract.params.resolve import SMALL_CNN, Resolution, resolve, resolve_train
+from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
+
+ROOT = Path(__file__).parents[4]
+
+
+def resolved(*overrides: str, native_size: tuple[int, int] = (8, 8)) -> Resolution:
+    return resolve(load_params(ROOT / "params.yaml", overrides), native_size=native_size, data_name="digits")
+
+
+def test_the_committed_params_are_the_defaults() -> None:
+    assert load_params(ROOT / "params.yaml") == Params.model_validate({"data": {"uri": "data/digits"}})
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epoch=3", "train.epoch: unknown key (did you mean epochs?)."),
+        ("trian.epochs=3", "trian: unknown key (did you mean train?)."),
+        ("train.model.nmae=MobileNetV2", "train.model.nmae: unknown key (did you mean name?)."),
+        ("train.epochs=0", "train.epochs: expected greater than or equal to 1; found 0."),
+        ("train.epochs=many", 'train.epochs: expected a valid integer; found "many".'),
+        ("train.epochs=2.5", "train.epochs: expected a valid integer; found 2.5."),
+        ("train.batch_size=true", "train.batch_size: expected a valid integer; found true."),
+        ("train.learning_rate=.nan", "train.learning_rate: expected a finite number; found NaN."),
+        ("train.augmentation=heavy", "train.augmentation: expected 'auto', 'none', 'light', 'medium' or 'strong'"),
+        ("train.augmentation={rotaton: 3}", "train.augmentation.rotaton: unknown key (did you mean rotation_degrees?)"),
+        ("train.early_stopping.patience=0", "train.early_stopping.patience: expected greater than or equal to 1"),
+        ("preprocess.image_size=large", "preprocess.image_size: expected auto, a number of pixels from 4 to 2048"),
+        ("preprocess.image_size=[32]", "or [height, width]; found [32]."),
+        ("preprocess.image_size=3", "preprocess.image_size: expected auto, a number of pixels from 4 to 2048"),
+        ("data.uri=3", "data.uri: expected a valid string; found 3."),
+        ("train.model.kind=pretrained", "train.model: kind pretrained needs a name, one of ConvNeXtSmall, "),
+        ("train.model.kind=layers", "train.model: kind layers needs a list `layers`."),
+        ("train.model.weights=none", "train.model: weights needs a name"),
+        ("train.model.layers=[]", "train.model: layers must hold at least one layer"),
+        ("train.model.layers=[Conv3]", "train.model.layers[0]: unknown layer Conv3 (did you mean Conv2D?)."),
+        ("train.model.layers=[Dense]", "train.model.layers[0]: Dense: units: required, yet not given."),
+        ("train.model.layers=[{Dense: {units: ten}}]", 'Dense: units: expected a valid integer; found "ten".'),
+        ("train.model.layers=[{Dense: {unit: 10}}]", "unit: unknown key (did you mean units?)"),
+        ("train.model.layers=[{Dense: 10}]", "expected the arguments of Dense as key: value; found 10."),
+        ("train.model.layers=[3]", "train.model.layers[0]: expected one layer, such as Flatten"),
+        ("deploy.model_name=My Model", "deploy.model_name: expected"),
+        ("train.epochs", "--set takes section.key=value"),
+        ("epochs=3", "--set takes section.key=value"),
+        ("train.epochs.x=3", "--set train.epochs.x: train.epochs holds 40, which has no keys of its own"),
+        ("train.model={a: [}", "--set train.model: the value must be YAML"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(override: str, message: str) -> None:
+    with pytest.raises(ParamsError) as error:
+        load_params(ROOT / "params.yaml", (override,))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a list", "must hold the sections data, preprocess"),
+        ("train: {", "must be YAML"),
+        ("train: {}", "data: required, yet not given"),
+        ("data: {uri: x}\ntrain: {epochs: 1}\ntrain: {epochs: 2}", "must be YAML"),
+    ],
+)
+def test_a_file_that_is_no_params_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml") as error:
+        load_params(path)
+    assert message in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="there is none"):
+        load_params(tmp_path / "absent.yaml")
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(ParamsError) as error:
+        load_params(ROOT / "params.yaml", ("train.epochs=0", "train.batch_size=0"))
+    assert "train.epochs" in str(error.value)
+    assert "train.batch_size" in str(error.value)
+
+
+def test_a_section_survives_the_way_through_kfp() -> None:
+    train = resolved().params.train
+    text = dump_section(train)
+    assert parse_section(TrainParams, text) == train
+    assert dump_section(parse_section(TrainParams, text)) == text
+
+
+def test_numbers_may_be_written_as_yaml_allows() -> None:
+    assert load_params(ROOT / "params.yaml", ("train.learning_rate=1e-3",)).train.learning_rate == 0.001
+    assert load_params(ROOT / "params.yaml", ("train.learning_rate=1",)).train.learning_rate == 1.0
+
+
+def test_tiny_pictures_get_their_native_size_and_a_small_network() -> None:
+    found = resolved(native_size=(8, 8))
+    assert found.params.preprocess.size == (8, 8)
+    assert found.params.train.model.kind == "layers"
+    assert found.params.train.model.layers == SMALL_CNN
+    assert found.params.train.augmentation == "light"
+    assert found.params.deploy.model_name == "digits"
+    assert len(found.decisions) == 4
+
+
+def test_photos_get_a_pretrained_backbone_at_its_own_size() -> None:
+    found = resolved(native_size=(400, 533))
+    assert found.params.preprocess.size == (224, 224)
+    assert (found.params.train.model.kind, found.params.train.model.name) == ("pretrained", "MobileNetV2")
+    assert found.params.train.model.weights == "imagenet"
+    assert found.params.train.augmentation_params == AUGMENTATION_PRESETS["medium"]
+
+
+def test_an_explicit_model_brings_its_own_size() -> None:
+    assert resolved("train.model.name=MobileNetV2").params.preprocess.size == (224, 224)
+    own = ("train.model.layers=[Flatten]",)
+    assert resolved(*own, native_size=(400, 300)).params.preprocess.size == (128, 128)
+
+
+def test_what_is_given_is_not_settled() -> None:
+    found = resolved("preprocess.image_size=[32, 48]", "deploy.model_name=shoes", "train.augmentation=none")
+    assert found.params.preprocess.size == (32, 48)
+    assert found.params.deploy.model_name == "shoes"
+    assert len(found.decisions) == 1
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ("[{Dense: {units: 4}}]", "train.model.layers[0] Dense(units=4) cannot stand here: it takes a flat vector"),
+        ("[Flatten, MaxPooling2D]", "layers[1] MaxPooling2D() cannot stand here: it takes height × width × channels"),
+        ("[MaxPooling2D, MaxPooling2D, MaxPooling2D, MaxPooling2D]", "Its input is 1 × 1 × 3."),
+    ],
+)
+def test_an_order_that_cannot_build_is_refused_before_any_work(layers: str, message: str) -> None:
+    with pytest.raises(ModelError) as error:
+        resolved(f"train.model.layers={layers}")
+    assert message in str(error.value)
+
+
+def test_layers_and_a_backbone_exclude_each_other() -> None:
+    with pytest.raises(DarkroomError, match="keep one of the two"):
+        resolved("train.model.layers=[Flatten]", "train.model.name=MobileNetV2")
+
+
+@pytest.mark.parametrize(
+    ("native_size", "kind", "image_size", "augmentation"),
+    [
+        ((64, 64), "layers", 64, "light"),
+        ((64, 48), "layers", (64, 48), "light"),
+        ((48, 64), "layers", (48, 64), "light"),
+        ((65, 65), "pretrained", 224, "medium"),
+        ((65, 48), "pretrained", 224, "medium"),
+        ((48, 65), "pretrained", 224, "medium"),
+        ((64, 65), "pretrained", 224, "medium"),
+    ],
+)
+def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
+    native_size: tuple[int, int], kind: str, image_size: int | tuple[int, int], augmentation: str
+) -> None:
+    params = resolved(native_size=native_size).params
+    assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
+    assert params.train.augmentation == augmentation
+    assert params.train.model.layers == (SMALL_CNN if kind == "layers" else None)
+    assert params.train.model.name == (None if kind == "layers" else "MobileNetV2")
+
+
+@pytest.mark.parametrize(("image_size", "kind"), [(64, "layers"), (65, "pretrained")])
+def test_a_given_size_decides_the_model_and_not_the_native_size(image_size: int, kind: str) -> None:
+    for native_size in ((8, 8), (400, 533)):
+        params = resolved(f"preprocess.image_size={image_size}", native_size=native_size).params
+        assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
+
+
+@pytest.mark.parametrize(("side", "image_size"), [(64, 64), (65, 128)])
+def test_layers_of_your_own_see_the_native_size_up_to_64_pixels_and_128_above(side: int, image_size: int) -> None:
+    params = resolved("train.model.layers=[Flatten]", native_size=(side, side)).params
+    assert params.preprocess.image_size == image_size
+
+
+@pytest.mark.parametrize(
+    ("side", "image_size"), [(MIN_SIZE - 1, MIN_SIZE), (MIN_SIZE, MIN_SIZE), (MIN_SIZE + 1, MIN_SIZE + 1)]
+)
+def test_auto_never_goes_below_the_smallest_size(side: int, image_size: int) -> None:
+    assert resolved("train.model.layers=[Flatten]", native_size=(side, side)).params.preprocess.image_size == image_size
+
+
+def test_train_alone_settles_the_same_as_the_whole() -> None:
+    """`dvc repro` settles the train section by the prepared data set, `darkroom run` by a look at the photos."""
+    for native_size in ((8, 8), (64, 48), (65, 65), (400, 533)):
+        whole = resolved(native_size=native_size).params
+        alone, _ = resolve_train(load_params(ROOT / "params.yaml").train, whole.preprocess.size)
+        assert alone == whole.train

@@ -1,0 +1,225 @@
+"""Outputs appear whole or not at all."""
+
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from components.contract.errors import ArtifactError
+from components.contract.system.atomic_files import new_folder, read_json, write_file, write_json
+from tests.disks import remount, small_disk
+
+
+def test_a_new_folder_appears_when_it_is_done(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "output"
+    with new_folder(target) as folder:
+        (folder / "file").write_text("new")
+        assert not target.exists()
+    assert (target / "file").read_text() == "new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_error_leaves_the_earlier_folder_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "output"
+    with new_folder(target) as folder:
+        (folder / "file").write_text("old")
+    with pytest.raises(RuntimeError), new_folder(target) as folder:
+        (folder / "file").write_text("half")
+        raise RuntimeError
+    assert (target / "file").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_new_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
+    target = tmp_path / "output"
+    for name in ("old", "new"):
+        with new_folder(target) as folder:
+            (folder / name).touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_a_kill_leaves_no_target_and_the_next_writer_clears_the_remains(tmp_path: Path) -> None:
+    target = tmp_path / "output"
+    program = (
+        "import os, pathlib, signal, sys\n"
+        "from components.contract.system.atomic_files import new_folder\n"
+        "with new_folder(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'file').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(target)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not target.exists()
+    assert len(list(tmp_path.iterdir())) == 1
+    with new_folder(target):
+        pass
+    assert list(tmp_path.iterdir()) == [target]
+
+
+HELD = """
+import pathlib, sys
+from components.contract.outputs import new_folder
+with new_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / sys.argv[2]).touch()
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_writers_of_one_target_leave_each_other_in_peace(tmp_path: Path) -> None:
+    target = tmp_path / "output"
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", HELD, str(target), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in ("first", "second")
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "at work\n"
+    for writer, name in zip(writers, ("first", "second"), strict=True):
+        writer.communicate("")
+        assert writer.returncode == 0
+        assert [path.name for path in target.iterdir()] == [name]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_many_writers_of_one_target_at_once_all_succeed(tmp_path: Path) -> None:
+    target = tmp_path / "output"
+
+    def write(number: int) -> None:
+        for _ in range(40):
+            with new_folder(target) as folder:
+                (folder / f"{number}").touch()
+            write_file(tmp_path / "file", b"whole")
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(write, range(4)))
+    assert len(list(target.iterdir())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "output"]
+
+
+def test_an_earlier_folder_is_there_at_every_moment_of_its_replacement(tmp_path: Path) -> None:
+    target = tmp_path / "output"
+    with new_folder(target):
+        pass
+    program = (
+        HELD.replace("sys.stdin.read()", "").replace("with ", "while True:\n  with ").replace("\n    ", "\n      ")
+    )
+    for _ in range(6):
+        writer = subprocess.Popen([sys.executable, "-c", program, str(target), "file"], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        for _ in range(5):
+            writer.stdout.readline()
+        writer.kill()
+        writer.communicate()
+        assert target.is_dir()
+    with new_folder(target):
+        pass
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("name", ["[abc]", "a" * 255, "猫" * 85])
+def test_remains_are_those_of_the_same_target(tmp_path: Path, name: str) -> None:
+    other = tmp_path / ".a.partial-12345678"
+    other.mkdir()
+    own = tmp_path / f".{name[:60]}.partial-12345678"
+    if name == "[abc]":
+        own.mkdir()
+    with new_folder(tmp_path / name):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, name])
+
+
+def test_a_library_that_hides_the_full_disk_does_not_hide_it_from_the_user(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        with pytest.raises(ArtifactError, match=r"must be room for .*more than 0\.\d MB; 0\.0 MB are free in "):  # noqa: SIM117
+            with new_folder(disk / "output") as folder:
+                np.save(folder / "array.npy", np.zeros(100_000))  # an OSError without a number
+        assert list(disk.iterdir()) == []
+
+
+def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        with pytest.raises(ArtifactError, match=r"must be writable; it is not: .*Read-only"):  # noqa: SIM117
+            with new_folder(disk / "output") as folder:
+                remount(disk, "ro")
+                (folder / "file").touch()
+        remount(disk, "rw")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match="must be writable"), new_folder(tmp_path / "file" / "output"):
+        pass
+
+
+def test_a_place_that_is_not_to_be_written_to_is_named(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        remount(disk, "ro")
+        with (
+            pytest.raises(ArtifactError, match=r"must be writable; it is not: .*Read-only"),
+            new_folder(disk / "output"),
+        ):
+            pass
+
+
+def test_a_full_disk_is_named_and_leaves_the_earlier_folder(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        target = disk / "output"
+        with new_folder(target) as folder:
+            (folder / "file").write_text("old")
+        with (
+            pytest.raises(ArtifactError, match=r"must be room for .*output, .*No space left"),
+            new_folder(target) as folder,
+        ):
+            (folder / "file").write_bytes(bytes(100_000))
+        assert (target / "file").read_text() == "old"
+        assert list(disk.iterdir()) == [target]
+        remount(disk, "size=256k")
+        with new_folder(target) as folder:
+            (folder / "file").write_bytes(bytes(100_000))
+
+
+def test_a_file_is_replaced_in_one_move(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    write_file(target, b"old")
+    with target.open("rb") as before:
+        write_file(target, b"new")
+        assert before.read() == b"old"
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [target]
+
+
+class Content(BaseModel):
+    number: int
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "there is none"), ("{", "damaged"), ('{"number": "many"}', "number: expected a valid integer")],
+)
+def test_a_damaged_artifact_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "content.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ArtifactError, match=r"content\.json") as error:
+        read_json(path, Content, "content")
+    assert message in str(error.value)
+
+
+def test_json_survives_the_way_through_a_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "content.json", Content(number=3))
+    assert read_json(tmp_path / "content.json", Content, "content") == Content(number=3)
+
+
+def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "content.json", {"number": float("nan")})
+    assert not (tmp_path / "content.json").exists()

@@ -1,0 +1,156 @@
+"""What is told to MLflow comes there in the end, and a store that is slow, silent, faulty or gone holds nobody up."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from components.contract.tracking import spool
+from components.contract.tracking.run import Run, create_run, end_run, step_run
+from tests.mlflow_store import Behaviour, TrackingServer, hurry, tracking_server
+
+FAULTS: tuple[Behaviour, ...] = ("silent", "faulty", "gone")
+
+
+@pytest.fixture
+def run_id() -> str:
+    """Another for each test: MLflow's client remembers where a run's files go."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrackingServer]:
+    """A server, and a client that neither waits nor tries again for long."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(spool, "RETRY_SECONDS", 0.05)
+    with tracking_server(tmp_path / "artifacts") as server:
+        yield server
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch, 100)
+
+
+def wait_until(what: object, seconds: float = 5.0) -> None:
+    assert callable(what)
+    ends = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_the_store_does_not_take_is_sent_when_it_is_back(
+    server: TrackingServer, run_id: str, fault: Behaviour, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.behave(fault)
+    run = Run(run_id)
+    run.log_params({"epochs": "3"})
+    for epoch in range(3):
+        run.log_metrics({"loss": 1 / (epoch + 1)}, step=epoch)
+    wait_until(lambda: "did not take params" in caplog.text)
+    server.behave("good")
+    end_run(run, "FINISHED")
+    assert server.figures(run_id) == [("loss", 1.0, 0), ("loss", 0.5, 1), ("loss", pytest.approx(1 / 3), 2)]
+    batches = [body for path, body in server.taken if path == "runs/log-batch"]
+    assert batches[0]["params"] == [{"key": "epochs", "value": "3"}], "in the order in which they were told"
+    assert len(batches) == 2, "figures that wait go together"
+    assert server.taken[-1][0] == "runs/update", "and the run ends last"
+    assert len([message for message in caplog.messages if "did not take" in message]) == 1, "told once"
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
+    server: TrackingServer, run_id: str, fault: Behaviour, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (tmp_path / "report.html").write_text("report")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    server.behave(fault)
+    started = time.monotonic()
+    with step_run(experiment="digits") as run:
+        run.log_params({"epochs": "3"})
+        assert run.last_step("loss") == 0
+        for epoch in range(60):
+            run.log_metrics({"loss": 1.0}, step=epoch)
+        for _ in range(60):
+            run.log_artifacts(tmp_path / "report.html", "evaluation")
+    assert time.monotonic() - started < 5, "0.4 s for all that is waited for, 0.2 s at the end"
+    assert "did not take 121 messages" in caplog.text
+    server.behave("good")
+    with step_run(experiment="digits"):
+        pass
+    wait_until(lambda: not list((Path(spool._unsent_dir())).iterdir()))
+    assert [step for _, _, step in server.figures(run_id)] == list(range(60))
+    assert (tmp_path / "artifacts" / "evaluation" / "report.html").read_text() == "report"
+
+
+def test_a_slow_store_is_told_many_figures_at_once(server: TrackingServer, run_id: str) -> None:
+    server.behave("slow")
+    run = Run(run_id)
+    for epoch in range(500):
+        run.log_metrics({"loss": float(epoch), "accuracy": 0.5}, step=epoch)
+    started = time.monotonic()
+    run.close()
+    assert time.monotonic() - started < 3
+    assert [value for name, value, _ in server.figures(run_id) if name == "loss"] == list(range(500))
+
+
+def test_what_the_store_refuses_for_good_does_not_keep_back_the_rest(
+    mlflow_store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = create_run(experiment="digits", name="one")
+    run.log_params({"epochs": "3"})
+    run.log_params({"epochs": "4"})
+    run.log_metrics({"loss": 0.5})
+    end_run(run, "FINISHED")
+    stored = MlflowClient().get_run(run.run_id)
+    assert stored.data.params == {"epochs": "3"}
+    assert stored.data.metrics == {"loss": 0.5}
+    assert "MLflow refuses params of run" in caplog.text
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_what_was_meant_for_another_store_waits_for_that(
+    server: TrackingServer, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(run_id)
+    server.behave("gone")
+    run.log_metrics({"loss": 0.5})
+    run.close()
+    (path,) = spool._unsent_dir().iterdir()
+    with tracking_server(Path("/absent")) as other:
+        spool._resend([path])
+        assert not other.taken
+    assert path.exists()
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_place_that_cannot_keep_them_is_told(
+    server: TrackingServer,
+    run_id: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "file"))
+    server.behave("gone")
+    run = Run(run_id)
+    run.log_metrics({"loss": 0.5})
+    run.close()
+    assert "they could not be kept for later: " in caplog.text
+
+
+def test_no_thread_stays_when_all_is_sent(server: TrackingServer, run_id: str) -> None:
+    run = Run(run_id)
+    run.log_metrics({"loss": 0.5})
+    run.close()
+    wait_until(lambda: all(thread.name != "mlflow" for thread in threading.enumerate()))

@@ -1,0 +1,114 @@
+"""The built bento holds the service and nothing else."""
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from components.contract.artifacts.bento import ServiceFacts
+from components.contract.artifacts.bundle import BundleInfo, read_bundle
+from components.contract.errors import ArtifactError, ServiceError
+from components.contract.system.atomic_files import read_json
+from components.deploy.bento import build
+from components.deploy.bento.build import SERVICE, build_bento, code_of
+from tests.unit.deploy.conftest import Made
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def bento(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("built") / "bento"
+    build_bento(made.bundle_dir, read_bundle(made.bundle_dir), "colours", target)
+    return target
+
+
+def test_the_code_of_a_module_is_what_it_imports_and_what_that_imports(tmp_path: Path) -> None:
+    files = {
+        "__init__.py": "", "a/__init__.py": "from components.a.seen import x", "a/seen.py": "", "a/other.py": "",
+        "a/start.py": "import json\nfrom components.b import inner\ndef f():\n    import components.b.late",
+        "b/__init__.py": "", "b/inner.py": "from components.a.start import f", "b/late.py": "", "b/other.py": "",
+    }  # fmt: skip
+    for name, code in files.items():
+        path = tmp_path / "components" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    expected = {name for name in files if "other" not in name}
+    assert code_of("components.a.start", tmp_path) == {Path("components", name) for name in expected}
+
+
+def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
+    names = {path.as_posix() for path in code_of(SERVICE, ROOT)}
+    assert {
+        "components/deploy/service/app.py",
+        "components/contract/image/decode.py",
+        "components/contract/inference/graph.py",
+    } <= names
+    steps = {path.split("/")[1] for path in names if path.count("/") > 1}
+    assert steps == {"contract", "deploy"}
+    assert not any(f"deploy/{name}.py" in path for path in names for name in ("step", "build", "registry", "server"))
+
+
+def test_a_bento_holds_the_export_its_facts_and_the_code(made: Made, bento: Path) -> None:
+    packed = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
+    code = {path.as_posix() for path in code_of(SERVICE, ROOT)}
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
+    assert {Path(name).name for name in page} >= {"index.html", "page.css", "page.js", "docs.html", "docs.js"}
+    assert packed == {"service.json", "export/model.xml", "export/model.bin", "samples/samples.json", "bentofile.yaml",
+                      *code, *page}  # fmt: skip
+    for name in ("model.xml", "model.bin"):
+        assert (bento / "src" / "export" / name).read_bytes() == (made.bundle_dir / "export" / name).read_bytes()
+    facts, bundle = read_json(bento / "src" / "service.json", ServiceFacts, "bento"), read_bundle(made.bundle_dir)
+    assert facts.class_names == bundle.class_names
+    assert facts.image_size == bundle.image_size
+    assert facts.lineage.export_sha256 == bundle.export.sha256
+
+
+def test_a_bento_asks_for_the_versions_it_was_built_with_and_no_tensorflow(bento: Path) -> None:
+    manifest = YAML(typ="safe").load((bento / "bento.yaml").read_text())
+    assert f"{manifest['name']}:{manifest['version']}".startswith("colours:")
+    requirements = set((bento / "env" / "python" / "requirements.txt").read_text().split())
+    assert f"openvino=={version('openvino')}" in requirements
+    assert {line.partition("==")[0] for line in requirements} == set(build.REQUIREMENTS)
+
+
+def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colours") -> str:
+    """The tag without the build, which it does not depend on."""
+    return build.lay_out(folder, bundle_dir, bundle, name).tag
+
+
+def test_the_tag_follows_from_what_is_packed(made: Made, tmp_path: Path, bento: Path) -> None:
+    bundle = read_bundle(made.bundle_dir)
+    first = tag(made.bundle_dir, bundle, tmp_path / "first")
+    assert first == tag(made.bundle_dir, bundle, tmp_path / "again")
+    assert first == read_json(bento / "src" / "service.json", ServiceFacts, "bento").tag
+    others = [
+        bundle.model_copy(update={"class_names": ("a", "b", "c")}),
+        bundle.model_copy(update={"mlflow_run_id": "another"}),
+        bundle.model_copy(update={"resize": "crop"}),
+    ]
+    tags = [tag(made.bundle_dir, other, tmp_path / str(number)) for number, other in enumerate(others)]
+    assert len({first, *tags}) == 4
+    assert tag(made.bundle_dir, bundle, tmp_path / "named", "shades").startswith("shades:")
+
+
+@pytest.mark.parametrize("harm", ["changed", "missing"])
+def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(made: Made, tmp_path: Path, harm: str) -> None:
+    bundle_dir = tmp_path / "bundle"
+    shutil.copytree(made.bundle_dir, bundle_dir)
+    path = bundle_dir / "export" / "model.bin"
+    path.unlink() if harm == "missing" else path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ArtifactError, match="must"):
+        build_bento(bundle_dir, read_bundle(bundle_dir), "colours", tmp_path / "bento")
+    assert not (tmp_path / "bento").exists()
+
+
+def test_a_build_that_fails_tells_what_bentoml_said(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "SERVICE", "components.deploy.service.classifier")
+    with pytest.raises(ServiceError, match=r"(?s)BentoML must build the bento colours:.*PhotoClassifier"):
+        build_bento(made.bundle_dir, read_bundle(made.bundle_dir), "colours", tmp_path / "bento")
+    assert not (tmp_path / "bento").exists()

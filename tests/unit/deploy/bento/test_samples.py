@@ -1,0 +1,33 @@
+"""The photos on the page: of all classes, small, and without what a camera adds."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from components.deploy.bento.samples import choose, write_samples
+from tests.made import photo
+
+
+def test_classes_take_turns() -> None:
+    labels = {f"{label}{number}": label for label, count in ((0, 5), (1, 1), (2, 3)) for number in range(count)}
+    assert choose(labels, 6) == ["00", "10", "20", "01", "21", "02"]
+    assert choose(labels, 0) == []
+    assert len(choose(labels, 100)) == 9
+
+
+def test_a_sample_is_upright_small_and_tells_no_place(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x010F] = "Maker of cameras"
+    Image.fromarray(photo("red", rng, (900, 1200))).save(tmp_path / "a.jpg", exif=exif)
+    Image.fromarray(photo("blue", rng, (8, 8))).save(tmp_path / "b.png")
+    write_samples([tmp_path / "a.jpg", tmp_path / "b.png"], {"b": 1, "a": 0}, ("red", "blue"), tmp_path / "samples")
+    with Image.open(tmp_path / "samples" / "00.png") as tiny:
+        assert tiny.size == (8, 8)
+    content = (tmp_path / "samples" / "01.jpg").read_bytes()
+    assert b"Maker" not in content
+    with Image.open(tmp_path / "samples" / "01.jpg") as large:
+        assert large.size == (480, 640)
+        assert not large.getexif()

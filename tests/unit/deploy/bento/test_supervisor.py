@@ -1,0 +1,118 @@
+"""No program outlives whoever had it started."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from components.deploy.bento import supervisor
+
+# A program with a child in a session of its own, as BentoML's workers are; both say who they are, and wait.
+FAMILY = """
+import os, signal, subprocess, sys, time
+if len(sys.argv) > 2:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+open(sys.argv[1] + ".new", "w").write(f"{os.getpid()} {child.pid} {os.environ['BENTOML_HOME']}")
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(60)
+"""
+GUARD = str(Path(supervisor.__file__))
+
+
+@contextlib.contextmanager
+def started(*arguments: str, grace_seconds: float | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """A guard around FAMILY."""
+    program = [sys.executable, "-c", FAMILY, *arguments]
+    command = [sys.executable, "-I", GUARD, *program]
+    if grace_seconds is not None:
+        code = f"import sys; from components.deploy.bento import supervisor as guard; guard.GRACE_SECONDS = {grace_seconds}; " \
+               "sys.exit(guard.main(sys.argv[1:]))"  # fmt: skip
+        command = [sys.executable, "-c", code, *program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, text=True) as process:
+        yield process
+
+
+def family(path: Path) -> tuple[list[psutil.Process], Path]:
+    """The processes of FAMILY, and the folder they were given."""
+    while not path.exists():
+        time.sleep(0.02)
+    program, child, home = path.read_text().split(" ", 2)
+    return [psutil.Process(int(program)), psutil.Process(int(child))], Path(home)
+
+
+def assert_gone(processes: list[psutil.Process], home: Path) -> None:
+    deadline = time.monotonic() + 5
+    while (any(map(runs, processes)) or home.exists()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [process for process in processes if runs(process)]
+    assert not home.exists(), "its folder is removed"
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process still does something; one that init has not collected yet does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_the_family_ends_when_the_pipe_closes(tmp_path: Path) -> None:
+    with started(str(tmp_path / "pids")) as process:
+        processes, home = family(tmp_path / "pids")
+        assert home.is_dir()
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(5)
+        assert_gone(processes, home)
+
+
+def test_the_family_ends_when_the_starter_is_killed(tmp_path: Path) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, "
+         "start_new_session=True); time.sleep(60)", sys.executable, "-I", GUARD, sys.executable, "-c", FAMILY,
+         str(tmp_path / "pids")],
+    )  # fmt: skip
+    processes, home = family(tmp_path / "pids")
+    starter.kill()
+    starter.wait(5)
+    assert_gone(processes, home)
+
+
+def test_the_family_ends_with_a_guard_that_is_told_to_end(tmp_path: Path) -> None:
+    with started(str(tmp_path / "pids")) as process:
+        processes, home = family(tmp_path / "pids")
+        process.send_signal(signal.SIGTERM)
+        process.wait(5)
+        assert_gone(processes, home)
+
+
+def test_a_child_does_not_survive_its_program(tmp_path: Path) -> None:
+    with started(str(tmp_path / "pids")) as process:
+        processes, home = family(tmp_path / "pids")
+        time.sleep(1.5 * supervisor.FAMILY_SECONDS)
+        processes[0].kill()
+        process.wait(5)
+        assert_gone(processes, home)
+
+
+def test_a_program_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+    with started(str(tmp_path / "pids"), "deaf", grace_seconds=0.3) as process:
+        processes, home = family(tmp_path / "pids")
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(5)
+        assert_gone(processes, home)
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_the_exit_code_is_the_programs(code: int) -> None:
+    command = [sys.executable, "-I", GUARD, sys.executable, "-c", f"raise SystemExit({code})"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.wait(10) == code

@@ -1,0 +1,101 @@
+"""Drift is seen where there is some, and is not seen where there is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.deploy.monitoring.drift import MIN_PHOTOS, SIGNIFICANCE, Traits, compare, kolmogorov_smirnov, separation
+from components.deploy.monitoring.drift_report import write_report
+
+NAMES = ("cat", "dog")
+
+
+def traits(rng: np.random.Generator, number: int, *, light: float = 120, sure: float = 0.8, shift: float = 0) -> Traits:
+    return Traits(
+        rng.normal(light, 30, number).astype(np.float32),
+        np.clip(rng.normal(sure, 0.1, number), 0, 1).astype(np.float32),
+        (rng.normal(0, 1, (number, 40)) + shift).astype(np.float32),
+        rng.choice(NAMES, number).tolist(),
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_photos_of_the_same_kind_have_not_drifted(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = compare(traits(rng, 300), traits(rng, 200), NAMES, rng)
+    assert found.verdict == "no drift", found.reason
+    assert not any(signal.drifted for signal in found.signals)
+
+
+@pytest.mark.parametrize(
+    ("shifted", "signal", "told"),
+    [
+        ({"light": 70}, "brightness", "darker"),
+        ({"light": 170}, "brightness", "brighter"),
+        ({"sure": 0.6}, "confidence", "less sure"),
+        ({"shift": 0.4}, "embeddings", "something else"),
+    ],
+)
+def test_each_change_is_seen_by_its_own_signal(shifted: dict[str, float], signal: str, told: str) -> None:
+    rng = np.random.default_rng(0)
+    found = compare(traits(rng, 300), traits(rng, 200, **shifted), NAMES, rng)
+    assert found.verdict == "drift"
+    assert [one.name for one in found.signals if one.drifted] == [signal]
+    assert told in found.reason
+
+
+def test_a_certain_but_tiny_change_is_no_drift() -> None:
+    rng = np.random.default_rng(0)
+    found = compare(traits(rng, 2000), traits(rng, 2000, light=126), NAMES, rng)
+    brightness = found.signals[0]
+    assert brightness.p_value < SIGNIFICANCE / 3
+    assert not brightness.drifted
+    assert found.verdict == "no drift"
+
+
+@pytest.mark.parametrize(("reference", "served"), [(MIN_PHOTOS - 1, 500), (500, MIN_PHOTOS - 1)])
+def test_too_few_photos_tell_nothing(reference: int, served: int) -> None:
+    rng = np.random.default_rng(0)
+    found = compare(traits(rng, reference), traits(rng, served, light=10), NAMES, rng)
+    assert found.verdict == "cannot tell"
+    assert str(MIN_PHOTOS - 1) in found.reason
+    assert found.signals == ()
+
+
+def test_the_test_of_values_agrees_with_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(1)
+    for shift in (0, 0.1, 0.3, 1):
+        first, second = rng.normal(0, 1, 400), rng.normal(shift, 1, 250)
+        distance, p_value = kolmogorov_smirnov(first, second)
+        expected = stats.ks_2samp(first, second, method="asymp")
+        assert distance == pytest.approx(expected.statistic)
+        assert p_value == pytest.approx(expected.pvalue, rel=0.2, abs=0.02)
+
+
+def test_equal_photos_cannot_be_told_apart() -> None:
+    rng = np.random.default_rng(2)
+    share, p_value = separation(np.ones((60, 5)), np.ones((70, 5)), rng)
+    assert share == pytest.approx(0.5)
+    assert p_value == pytest.approx(0.5)
+
+
+def test_the_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    reference, served = traits(rng, 300), traits(rng, 200, light=60)
+    found = compare(reference, served, NAMES, rng)
+    write_report(tmp_path / "drift.html", found, reference, served, name="<b>pets</b>:1", source="the log in x")
+    page = (tmp_path / "drift.html").read_text()
+    assert "darker" in page
+    assert "<b>pets" not in page
+    assert "http://" not in page and "https://" not in page
+
+
+def test_a_report_of_too_few_photos_is_a_report(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    reference, served = traits(rng, 300), traits(rng, 3)
+    write_report(
+        tmp_path / "drift.html", compare(reference, served, NAMES, rng), reference, served, name="x", source="y"
+    )
+    assert "Cannot tell" in (tmp_path / "drift.html").read_text()

@@ -1,0 +1,131 @@
+"""Versions and the champion in a real MLflow registry."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.contract.artifacts.bento import Lineage, ServiceFacts
+from components.contract.artifacts.dataset import Source
+from components.contract.artifacts.evaluation import CHALLENGER, CHAMPION, Verdict
+from components.contract.tracking.run import create_run
+from components.deploy.bento.server import free_address
+from components.deploy.release.registry import BENTO_TAG, register
+
+FIRST = Verdict(verdict="first", reasons=("There is none yet.",))
+WORSE = Verdict(verdict="worse", reasons=("It is worse.",))
+
+
+def facts(run_id: str | None, tag: str = "colours:1") -> ServiceFacts:
+    source = Source(uri="photos", dvc="abc", git_revision="0123456")
+    lineage = Lineage(mlflow_run_id=run_id, dataset_fingerprint="f" * 64, source=source, export_sha256="e" * 64)
+    return ServiceFacts(tag=tag, class_names=("a", "b"), image_size=(8, 8), resize="stretch", lineage=lineage)
+
+
+@pytest.fixture
+def run_id(mlflow_store: str) -> str:
+    made = create_run(experiment="colours", name="test").run_id
+    assert made is not None
+    return made
+
+
+def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    registration = register("colours", facts(run_id), FIRST)
+    assert (registration.version, registration.promoted) == ("1", True)
+    found = MlflowClient().get_model_version_by_alias("colours", CHAMPION)
+    assert (str(found.version), found.run_id) == ("1", run_id)
+    assert found.source == f"runs:/{run_id}/bundle"
+    assert found.tags[BENTO_TAG] == "colours:1"
+    assert found.tags["darkroom.data_version"] == "abc"
+    assert found.tags["darkroom.git_revision"] == "0123456"
+    assert found.description == "Verdict: first. There is none yet."
+
+
+def test_a_model_that_is_not_better_is_registered_and_the_champion_stays(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    registration = register("colours", facts(run_id, "colours:2"), WORSE)
+    assert (registration.version, registration.promoted) == ("2", False)
+    assert "worse" in registration.reason
+    assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) == "1"
+
+
+@pytest.mark.parametrize(("word", "challenges"), [("cannot tell", True), ("not comparable", True), ("worse", False)])
+def test_a_model_that_may_be_as_good_becomes_challenger(run_id: str, word: Any, challenges: bool) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    registration = register(
+        "colours", facts(run_id, "colours:2"), Verdict(verdict=word, reasons=("So.",), champion="1")
+    )
+    aliases = MlflowClient().get_registered_model("colours").aliases
+    assert not registration.promoted and str(aliases[CHAMPION]) == "1"
+    assert (str(aliases.get(CHALLENGER)) == "2") is challenges
+    assert MlflowClient().get_model_version("colours", "2").tags["darkroom.verdict"] == word
+
+
+def test_a_challenger_that_is_promoted_is_champion_alone(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    register("colours", facts(run_id, "colours:2"), Verdict(verdict="cannot tell", reasons=(), champion="1"))
+    better = Verdict(verdict="better", reasons=("It is better.",), champion="1")
+    assert register("colours", facts(run_id, "colours:2"), better).promoted
+    aliases = MlflowClient().get_registered_model("colours").aliases
+    assert {name: str(version) for name, version in aliases.items()} == {CHAMPION: "2"}
+
+
+def test_a_verdict_against_an_earlier_champion_promotes_no_more(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    late = register("colours", facts(run_id, "colours:2"), FIRST)
+    assert not late.promoted
+    assert "it was judged when none was champion, and now version 1 is" in late.reason
+    assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) == "1"
+    assert register("colours", facts(run_id), WORSE).promoted, "the champion itself stays what it is"
+
+
+def test_the_same_bento_again_is_the_same_version(run_id: str) -> None:
+    register("colours", facts(run_id), WORSE)
+    register("colours", facts(run_id, "colours:2"), WORSE)
+    assert register("colours", facts(run_id), FIRST).version == "1"
+
+
+def test_without_a_run_nothing_is_registered_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "no store at all")
+    registration = register("colours", facts(None), FIRST)
+    assert (registration.version, registration.promoted) == (None, False)
+    assert "no MLflow run" in registration.reason
+
+
+def test_a_run_that_the_store_does_not_know_is_told(mlflow_store: str) -> None:
+    registration = register("colours", facts("0" * 32), FIRST)
+    assert (registration.version, registration.promoted) == (None, False)
+    assert "0" * 32 in registration.reason
+
+
+@pytest.mark.parametrize("kind", ["server", "file"])
+def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import mlflow
+
+    if kind == "server":
+        host, port = free_address("127.0.0.1", None)
+        uri = f"http://{host}:{port}"
+    else:
+        (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be seen as a file of another kind")
+        uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    started = time.monotonic()
+    registration = register("colours", facts("some run"), FIRST)
+    assert time.monotonic() - started < 30
+    assert (registration.version, registration.promoted) == (None, False)
+    assert "did not take it" in registration.reason
+    assert "not promoted" in caplog.text

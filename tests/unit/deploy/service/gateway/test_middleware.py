@@ -1,0 +1,213 @@
+"""What every request passes: key, limits, version, headers, and errors as JSON."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from components.deploy.service.gateway import middleware
+from components.deploy.service.gateway.middleware import Gate
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.settings import ServiceSettings
+
+KEY = "a key of 24 characters!!"
+
+
+@dataclass
+class Answer:
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def code(self) -> str:
+        return str(json.loads(self.body)["error"]["code"])
+
+
+class App:
+    """Answers with a status and text, after it has read the body; remembers the path that it was asked for."""
+
+    def __init__(self, status: int = 200, kind: str = "text/plain"):
+        self.status, self.kind = status, kind
+        self.paths: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.paths.append(scope["path"])
+        try:
+            while (await receive()).get("more_body"):
+                pass
+        except RefusedUpload as refused:
+            self.status = refused.status
+        headers = [(b"content-type", self.kind.encode()), (b"server", b"secret 1.0"), (b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"text"})
+
+
+def ask(
+    guarded: Gate, method: str = "GET", path: str = "/model", headers: dict[str, str] | None = None,
+    body: Iterable[bytes] = (b"",),
+) -> Answer:  # fmt: skip
+    chunks = [*body]
+    messages = iter([{"type": "http.request", "body": chunk, "more_body": number + 1 < len(chunks)}
+                     for number, chunk in enumerate(chunks)])  # fmt: skip
+    answer = Answer()
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            assert answer.status == 0, "an answer starts once"
+            answer.status = message["status"]
+            answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            answer.body += message.get("body", b"")
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": raw}
+    asyncio.run(guarded(scope, receive, send))
+    return answer
+
+
+def guard(app: App, **settings: Any) -> Gate:
+    return Gate(app, lambda: ServiceSettings(**settings))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401), ({"Authorization": f"Bearer {KEY}"}, 200), ({"authorization": f"bearer  {KEY}"}, 200),
+        ({"X-API-Key": KEY}, 200), ({"X-API-Key": KEY[:-1]}, 401), ({"X-API-Key": ""}, 401),
+        ({"Authorization": f"Basic {KEY}"}, 401), ({"Authorization": KEY}, 401), ({"X-API-Key": "ü" * 24}, 401),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("method", "path"), [("GET", "/model"), ("POST", "/predict"), ("GET", "/v1/metrics")])
+def test_a_key_is_asked_for_where_there_is_one(headers: dict[str, str], status: int, method: str, path: str) -> None:
+    app = App()
+    answer = ask(guard(app, api_key=KEY), method, path, headers)
+    assert answer.status == status
+    assert len(app.paths) == (status == 200), "nothing is looked at without the key"
+    if status == 401:
+        assert answer.code == "unauthorized"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/readyz", "/livez", "/page/page.js", "/v1/", "/v1"])
+def test_health_and_the_page_need_no_key(path: str) -> None:
+    assert ask(guard(App(), api_key=KEY), "GET", path).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"), [("/v1/predict", "/predict"), ("/v1", "/"), ("/v12", "/v12"), ("/predict", "/predict")]
+)
+def test_the_version_is_a_prefix(path: str, seen: str) -> None:
+    app = App()
+    ask(guard(app), "POST", path)
+    assert app.paths == [seen]
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (405, "method_not_allowed"), (500, "internal"),
+                                              (503, "not_ready"), (418, "bad_request")])  # fmt: skip
+def test_an_error_that_is_no_json_becomes_one(status: int, code: str) -> None:
+    answer = ask(guard(App(status)))
+    assert (answer.status, answer.code) == (status, code)
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_errors_of_our_own_pass_as_they_are() -> None:
+    assert ask(guard(App(400, "application/json"))).body == b"text"
+
+
+def test_every_answer_carries_what_keeps_browsers_from_harm_and_tells_no_server() -> None:
+    for answer in (ask(guard(App())), ask(guard(App(404))), ask(guard(App(), api_key=KEY))):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "server" not in answer.headers
+        assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [("https://a.example", True), ("https://b.example", False), (None, False)]
+)
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+def test_other_origins_may_ask_only_when_they_are_named(origin: str | None, allowed: bool, method: str) -> None:
+    headers = {"Origin": origin} if origin else {}
+    if method == "OPTIONS":
+        headers["Access-Control-Request-Method"] = "POST"
+    answer = ask(guard(App(), allowed_origins=("https://a.example",), api_key=KEY), method, "/predict", headers)
+    assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+    assert answer.status == (204 if method == "OPTIONS" else 401)
+
+
+def test_requests_beyond_the_limit_are_shed_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_REQUESTS", 0)
+    app = App()
+    answer = ask(guard(app), "POST", "/predict")
+    assert (answer.status, answer.code) == (503, "overloaded")
+    assert answer.headers["retry-after"] == "1"
+    assert app.paths == []
+    assert ask(guard(app), "GET", "/readyz").status == 200, "health is asked without a body"
+
+
+def test_bytes_of_all_requests_together_are_limited_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
+    app = App()
+    guarded = guard(app)
+    assert ask(guarded, "POST", "/predict", body=[b"x" * 60, b"x" * 60]).status == 503
+    for _ in range(3):
+        app.status = 200
+        assert ask(guarded, "POST", "/predict", body=[b"x" * 60]).status == 200
+
+
+def test_a_body_that_drips_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_REQUESTS", 2)
+    assert statuses_of(slow=[10, 10], then=10) == [503, 0, 200]
+
+
+def test_the_largest_body_that_drips_gives_way_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
+    assert statuses_of(slow=[20, 60], then=30) == [0, 503, 200]
+
+
+def test_the_last_quarter_is_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(middleware, "MAX_SMALL_BYTES", 30)
+    assert ask(guard(App()), "POST", "/predict", body=[b"x" * 74]).status == 200
+    assert ask(guard(App()), "POST", "/predict", body=[b"x" * 76]).status == 503
+
+
+def statuses_of(slow: list[int], then: int) -> list[int]:
+    """Of requests that send so many bytes and no more, and of one that comes whole after them; 0 is none yet."""
+
+    async def run() -> list[int]:
+        guarded, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]
+
+        async def ask_one(size: int, answer: Answer, *, is_whole: bool) -> None:
+            pieces = [{"type": "http.request", "body": b"x" * size, "more_body": not is_whole}]
+
+            async def receive() -> Message:
+                if not pieces:
+                    await asyncio.Event().wait()
+                return pieces.pop()
+
+            async def send(message: Message) -> None:
+                answer.status = message.get("status", answer.status)
+
+            guarded._app = App()  # each request has one of its own, which keeps the status
+            scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": []}
+            await guarded(scope, receive, send)
+
+        tasks = []
+        for size, answer in zip([*slow, then], answers, strict=True):
+            tasks.append(asyncio.ensure_future(ask_one(size, answer, is_whole=answer is answers[-1])))
+            await asyncio.sleep(0.05)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return [answer.status for answer in answers]
+
+    return asyncio.run(run())

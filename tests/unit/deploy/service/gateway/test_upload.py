@@ -1,0 +1,179 @@
+"""What is a request with photos, and what is said of one that is none."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from starlette.requests import Request
+
+from components.deploy.client import encode_form
+from components.deploy.service.gateway import upload
+from components.deploy.service.gateway.upload import RefusedUpload, read_options, read_photos
+from components.deploy.service.protocol import MAX_BODY_BYTES, MAX_FILES
+
+FORM = "multipart/form-data; boundary=cut"
+CHUNKED = (b"transfer-encoding", b"chunked")
+
+
+def part(name: str, content: bytes, filename: str | None = None) -> bytes:
+    file = f'; filename="{filename}"' if filename is not None else ""
+    return b'--cut\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % (
+        name.encode(), file.encode(), content,
+    )  # fmt: skip
+
+
+def read(content_type: str | None, chunks: Iterable[bytes], announced: str | None = None) -> list[bytes]:
+    """What is read from a request whose body comes in these chunks."""
+    headers = [(b"content-type", content_type.encode())] if content_type else []
+    headers += [(b"content-length", announced.encode()) if announced else CHUNKED]
+    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    waiting = iter([*messages, {"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> dict[str, object]:
+        return next(waiting)
+
+    return asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+
+
+def refused(*arguments: object, **options: object) -> RefusedUpload:
+    with pytest.raises(RefusedUpload) as caught:
+        read(*arguments, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_photos_come_in_their_order_whatever_else_the_form_holds() -> None:
+    body = part("files", b"one", "b.jpg") + part("note", b"hello") + part("files", b"two", "a.jpg") + b"--cut--\r\n"
+    assert read(FORM, [body]) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_body_in_pieces_of_any_size_is_read_whole(size: int) -> None:
+    photos = [bytes(range(256)) * 5, b"", b"\r\n--cut\r\n" * 50]
+    content_type, body = encode_form(photos)
+    assert read(content_type, [body[start : start + size] for start in range(0, len(body), size)]) == photos
+
+
+@pytest.mark.parametrize("content_type", [None, "", "application/octet-stream", "image/jpeg; q=1"])
+def test_a_body_that_is_no_form_is_a_photo_unless_its_type_says_otherwise(content_type: str | None) -> None:
+    assert read(content_type, [b"pho", b"to"]) == [b"photo"]
+
+
+@pytest.mark.parametrize("content_type", [None, FORM, "application/json", "image/png"])
+def test_a_request_without_a_body_is_told_what_was_expected(content_type: str | None) -> None:
+    fault = refused(content_type, [], announced="0")
+    assert (fault.status, fault.code) == (400, "no_files")
+    assert "'files'" in str(fault) and "image/…" in str(fault) and "no body" in str(fault)
+
+
+@pytest.mark.parametrize("filename", ["../../etc/passwd", "a\0b.jpg", "", "日本.png", "x" * 1000])
+def test_a_file_name_means_nothing(filename: str) -> None:
+    assert read(FORM, [part("files", b"photo", filename) + b"--cut--\r\n"]) == [b"photo"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "code", "found"),
+    [
+        ("text/plain", b"photo", 415, "not_a_photo", "text/plain"),
+        ("application/json", b"{}", 415, "not_a_photo", "application/json"),
+        ("application/x-www-form-urlencoded", b"files=x", 415, "not_a_photo", "urlencoded"),
+        (FORM, part("file", b"photo", "a.jpg") + b"--cut--\r\n", 400, "no_files", "'file'"),
+        (FORM, part("image", b"p", "a") + part("image", b"p", "b") + b"--cut--\r\n", 400, "no_files", "'image'"),
+        (FORM, b"--cut--\r\n", 400, "no_files", "an empty form"),
+        (FORM, b"", 400, "no_files", "an empty form"),
+        (FORM, part("files", b"https://example.org/cat.jpg") + b"--cut--\r\n", 400, "not_a_file", "text"),
+        (FORM, part("files", b"/etc/passwd") + b"--cut--\r\n", 400, "not_a_file", "text"),
+        (FORM, b"this is no form", 400, "bad_form", "Invalid multipart data"),
+        ("multipart/form-data", b"", 400, "bad_form", "boundary"),
+        (FORM, part("files", b"p", "a") * (MAX_FILES + 1) + b"--cut--\r\n", 400, "bad_form", "Too many files"),
+        (FORM, part("note", b"x" * 100_000) + b"--cut--\r\n", 400, "bad_form", "maximum size"),
+    ],
+)  # fmt: skip
+def test_a_request_without_photos_is_told_what_was_expected_and_what_was_found(
+    content_type: str | None, body: bytes, status: int, code: str, found: str
+) -> None:
+    error = refused(content_type, [body])
+    assert (error.status, error.code) == (status, code)
+    assert found in str(error)
+
+
+def test_the_expected_field_is_named() -> None:
+    assert "'files'" in str(refused(FORM, [part("file", b"photo", "a.jpg") + b"--cut--\r\n"]))
+
+
+def test_the_names_that_a_message_repeats_are_cut() -> None:
+    body = b"".join(part(f"{number}{'x' * 3000}", b"photo", "a.jpg") for number in range(MAX_FILES)) + b"--cut--\r\n"
+    assert len(str(refused(FORM, [body]))) < 3000
+
+
+def test_a_body_that_announces_too_much_is_refused_before_it_comes() -> None:
+    error = refused(FORM, [], announced=str(MAX_BODY_BYTES + 1))
+    assert (error.status, error.code) == (413, "too_large")
+
+
+def test_a_body_that_grows_too_large_is_refused_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MAX_BODY_BYTES", 1000)
+    body = [part("files", b"x" * 500, "a"), part("files", b"x" * 600, "b"), b"--cut--\r\n"]
+    for announced in (None, "10"):
+        assert refused(FORM, body, announced=announced).status == 413
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "IMAGE/PNG; q=1", "application/octet-stream", "image/anything"])
+def test_a_body_that_is_a_photo_is_taken_as_it_is(kind: str) -> None:
+    assert read(kind, [b"pho", b"to"]) == [b"photo"]
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", FORM])
+def test_a_packed_body_is_refused_unread(kind: str) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-encoding", b"gzip")]
+
+    async def receive() -> dict[str, object]:
+        raise AssertionError("it is not read")
+
+    with pytest.raises(RefusedUpload) as caught:
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+    assert (caught.value.status, caught.value.code) == (415, "encoded")
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", FORM])
+def test_a_body_that_comes_too_slowly_is_given_up(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "BODY_SECONDS", 0.05)
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"-", "more_body": True}
+
+    with pytest.raises(RefusedUpload) as caught:
+        headers = [(b"content-type", kind.encode()), CHUNKED]
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+    assert (caught.value.status, caught.value.code) == (408, "too_slow")
+
+
+def test_a_client_that_leaves_is_no_fault_of_ours() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(RefusedUpload) as caught:
+        headers = [(b"content-type", b"image/png"), CHUNKED]
+        asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+    assert caught.value.code == "disconnected"
+
+
+def test_options_come_from_the_query() -> None:
+    found = read_options({"top_k": "3", "threshold": "0.8"})
+    assert (found.top_k, found.threshold, found.class_name) == (3, 0.8, None)
+    assert read_options({}).top_k is None
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"top_k": "0"}, "top_k"), ({"top_k": "many"}, "top_k"), ({"threshold": "1.1"}, "threshold"),
+        ({"threshold": "nan"}, "threshold"), ({"topk": "3"}, "did you mean top_k"),
+        ({"class_name": "x" * 5000}, "class_name"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_told(query: dict[str, str], told: str) -> None:
+    with pytest.raises(RefusedUpload, match=told) as caught:
+        read_options(query)
+    assert caught.value.status == 400
+    assert len(str(caught.value)) < 1000

@@ -1,0 +1,66 @@
+"""What the service answers when something within it fails."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.image.decode import DecodeCost, Photo
+from components.deploy.bento.build import lay_out
+from components.deploy.parity import golden_photos
+from components.deploy.service.gateway.upload import Asked
+from components.deploy.service.protocol import Options
+from tests.made import CLASS_NAMES
+from tests.unit.deploy.conftest import Made
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own, when it is imported
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def answer(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Asks a service in this process, whose decoder fails on the bytes `crash`."""
+    from components.deploy.service import app
+
+    lay_out(tmp_path / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
+    monkeypatch.setattr(app, "PACKED_DIR", tmp_path / "src")
+    instance = app.PhotoClassifier.inner()
+    open_photo = instance.classifier.open
+
+    def crashing(data: bytes, admit: Callable[[DecodeCost], None]) -> Photo:
+        if data == b"crash":
+            raise MemoryError("at 0x7f00 in /opt/secret")
+        return open_photo(data, admit)
+
+    instance.classifier.open = crashing
+
+    def ask(*files: bytes) -> tuple[int, dict[str, Any]]:
+        predict = type(instance).__dict__["predict"].func
+        response = asyncio.run(predict(instance, (Asked(list(files), Options()), False)))
+        return response.status_code, json.loads(response.body)
+
+    return ask
+
+
+def test_a_fault_of_ours_spares_the_other_photos_and_tells_nothing_of_its_inside(made: Made, answer: Ask) -> None:
+    good = golden_photos(made.dataset_dir)[0].read_bytes()
+    status, found = answer(good, b"crash", good)
+    assert status == 200
+    first, failed, last = found["predictions"]
+    assert {**first, "id": None} == {**last, "id": None}
+    assert first["id"] != last["id"], "each prediction has an id of its own"
+    assert first["label"] in CLASS_NAMES
+    assert failed["error"]["code"] == "internal"
+    assert "0x7f00" not in json.dumps(found)
+    assert "secret" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(("files", "status"), [((b"crash",), 500), ((b"", b"crash"), 500), ((b"",), 400)])
+def test_the_status_says_whose_fault_it_is(answer: Ask, files: tuple[bytes, ...], status: int) -> None:
+    found, body = answer(*files)
+    assert found == status
+    assert len(body["predictions"]) == len(files)

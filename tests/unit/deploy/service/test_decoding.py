@@ -1,0 +1,143 @@
+"""Photos are decoded within the budget, in fair order."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from components.contract.errors import ImageError
+from components.contract.image.decode import DecodeCost, Photo, decode, decode_cost
+from components.deploy.service import decoding
+from components.deploy.service.decoding import Decoder
+from components.deploy.service.fair_queue import FairQueue, Share
+from tests.decode_bombs import encoded, jpeg_of_many_scans
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("pushed", "order"),
+    [
+        ("aaab", "aaba"), ("aaaabbb", "aababab"), ("abc", "abc"), ("aaaaaaaabc", "aabcaaaaaa"),
+    ],
+)  # fmt: skip
+def test_requests_take_turns_however_much_they_ask(pushed: str, order: str) -> None:
+    queue: FairQueue[str] = FairQueue()
+    shares = {name: Share() for name in pushed}
+    first = pushed[0]
+    queue.push(first, shares[first], 1)
+    popped = [queue.pop()]
+    for name in pushed[1:]:
+        queue.push(name, shares[name], 1)
+    popped += [queue.pop() for _ in range(len(queue))]
+    assert "".join(popped) == order
+
+
+def test_a_cheap_item_goes_before_dear_ones() -> None:
+    queue: FairQueue[str] = FairQueue()
+    dear, cheap = Share(), Share()
+    for _ in range(64):
+        queue.push("dear", dear, 1.0)
+    assert queue.cost_before(cheap, 0.1) == 0
+    queue.push("cheap", cheap, 0.1)
+    assert queue.pop() == "cheap"
+    assert queue.cost_before(dear, 1.0) == 64
+
+
+class Opened:
+    """Decodes for real; counts who is at it, and waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.num_running = self.most_running = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, data: bytes, admit: Callable[[DecodeCost], None]) -> Photo:
+        photo = decode(data, (32, 32), admit=admit)
+        if len(data) > 1000:
+            with self.lock:
+                self.num_running += 1
+                self.most_running = max(self.most_running, self.num_running)
+            assert self.go.wait(10)
+            with self.lock:
+                self.num_running -= 1
+        return photo
+
+
+LARGE, SMALL = encoded("RGB", 1500, "PNG"), encoded("RGB", 16, "PNG")
+
+
+@pytest.mark.parametrize(("max_mb", "num_cores", "most"), [(64, 2, 1), (64, 8, 4), (16, 8, 1), (33, 8, 2)])
+def test_large_photos_wait_for_memory_and_small_ones_do_not(max_mb: int, num_cores: int, most: int) -> None:
+    opened = Opened()
+
+    async def ask() -> None:
+        decoder, share = Decoder(opened, num_cores, max_mb * MIB), Share()
+        large = [asyncio.ensure_future(decoder(LARGE, share)) for _ in range(6)]
+        while opened.num_running < most:
+            await asyncio.sleep(0.005)
+        assert (await decoder(SMALL, Share())).native_size == (16, 16)
+        opened.go.set()
+        assert {photo.native_size for photo in await asyncio.gather(*large)} == {(1500, 1500)}
+
+    asyncio.run(ask())
+    assert opened.most_running == most
+
+
+def test_what_never_fits_is_refused_by_its_header() -> None:
+    def ask(data: bytes) -> None:
+        asyncio.run(Decoder(lambda *photo: decode(photo[0], (32, 32), admit=photo[1]), 2, 16 * MIB)(data, Share()))
+
+    for data, told in ((encoded("1", 9433, "PNG"), "16 MiB of memory; a PNG of 9,433"),
+                       (encoded("L", 2000, "JPEG", progressive=True), None),
+                       (jpeg_of_many_scans(2800, 880), "200 scans")):  # fmt: skip
+        if told is None:
+            ask(data)
+        else:
+            with pytest.raises(ImageError, match=told):
+                ask(data)
+
+
+def test_the_time_of_one_photo_of_one_request_and_of_all_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Opened()
+    seconds = 40e-9 * 1500**2
+
+    async def refusals(shares: list[Share]) -> list[int | str | None]:
+        decoder = Decoder(opened, 2, 64 * MIB)
+        tasks = [asyncio.ensure_future(decoder(LARGE, share)) for share in shares]
+        await asyncio.sleep(0.5)
+        opened.go.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        return [getattr(result, "status", getattr(result, "code", None)) for result in results]
+
+    monkeypatch.setattr(decoding, "MAX_REQUEST_SECONDS", 3.5 * seconds)
+    share = Share()
+    assert asyncio.run(refusals([share] * 5)).count(413) == 2
+    monkeypatch.setattr(decoding, "MAX_WAIT_SECONDS", 2.5 * seconds)
+    opened.go.clear()
+    assert asyncio.run(refusals([Share() for _ in range(6)])).count(503) == 2
+    monkeypatch.setattr(decoding, "MAX_PHOTO_SECONDS", seconds / 2)
+    assert asyncio.run(refusals([Share()])) == ["too_large"]
+
+
+def test_a_photo_that_nobody_waits_for_is_not_decoded() -> None:
+    opened = Opened()
+
+    async def ask() -> None:
+        decoder = Decoder(opened, 2, 64 * MIB)
+        tasks = [asyncio.ensure_future(decoder(LARGE, Share())) for _ in range(4)]
+        while not opened.num_running:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.3)
+        for task in tasks[1:3]:
+            task.cancel()
+        await asyncio.sleep(0)
+        assert decoder._large.seconds_before(Share(), 1e9) == pytest.approx(decode_cost(LARGE, (32, 32)).seconds)
+        opened.go.set()
+        first, *gone, last = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(one) for one in gone] == [asyncio.CancelledError] * 2
+        assert not isinstance(first, BaseException)
+        assert not isinstance(last, BaseException)
+
+    asyncio.run(ask())

@@ -1,0 +1,75 @@
+"""An explanation shows the place that decides, whatever the network."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.contract.inference.graph import InferenceGraph
+from components.deploy.service.explain import Explainer, overlay, shown_size
+from tests.made import COLOURS
+from tests.unit.deploy.conftest import Made
+
+
+def with_corner(size: int = 16) -> np.ndarray:
+    """Grey, with a red corner at the top left."""
+    pixels = np.full((size, size, 3), 128, np.uint8)
+    pixels[: size // 4, : size // 4] = COLOURS["red"]
+    return pixels
+
+
+@pytest.fixture
+def graph(made: Made) -> InferenceGraph:
+    return InferenceGraph(made.bundle_dir / "export")
+
+
+def test_a_network_that_pools_is_explained_by_its_own_map(graph: InferenceGraph) -> None:
+    heat = Explainer(graph).explain(with_corner(), 2)
+    assert heat.method == "class activation map"
+    assert heat.values.shape == (16, 16)
+    assert heat.values[:4, :4].min() > 0.99
+    assert heat.values[6:, 6:].max() < 0.2
+
+
+def test_any_other_network_is_explained_by_covering(graph: InferenceGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Explainer, "_pools_by_mean", lambda self: False)
+    heat = Explainer(graph).explain(with_corner(), 2)
+    assert heat.method == "occlusion"
+    assert heat.values.shape == (8, 8)
+    assert heat.values[:2, :2].min() > 0.8
+    assert heat.values[3:, 3:].max() < 0.1
+
+
+def test_the_map_of_a_class_that_is_not_there_is_empty_where_another_is(graph: InferenceGraph) -> None:
+    heat = Explainer(graph).explain(with_corner(), 0)
+    assert heat.values[:4, :4].max() < 0.01
+
+
+def test_a_graph_gives_the_weights_of_its_output_layer(graph: InferenceGraph) -> None:
+    weights = graph.class_weights()
+    assert weights is not None and weights.shape == (3, 3)
+    rng = np.random.default_rng(0)
+    outputs = graph.run(rng.integers(0, 256, (9, 16, 16, 3)).astype(np.uint8))
+    logits = outputs.embedding @ weights.T
+    assert np.allclose(logits - logits[0], outputs.logits - outputs.logits[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("native", [(10, 10), (3000, 4000), (1, 500)])
+def test_an_overlay_is_a_picture_of_the_shape_of_its_photo(native: tuple[int, int]) -> None:
+    size = shown_size((16, 16), native, "stretch")
+    assert max(size) == 320
+    with Image.open(io.BytesIO(overlay(with_corner(), np.eye(4, dtype=np.float32), size))) as picture:
+        assert picture.size == size[::-1]
+        assert picture.mode == "RGB"
+
+
+def test_what_does_not_matter_is_grey_and_what_does_is_not(tmp_path: Path) -> None:
+    heat = np.zeros((16, 16), np.float32)
+    heat[:4, :4] = 1
+    pixels = np.full((16, 16, 3), COLOURS["red"], np.uint8)
+    with Image.open(io.BytesIO(overlay(pixels, heat, (160, 160)))) as picture:
+        shown = np.asarray(picture).astype(int)
+    assert np.ptp(shown[120, 120]) == 0
+    assert np.ptp(shown[15, 15]) > 50

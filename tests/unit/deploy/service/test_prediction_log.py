@@ -1,0 +1,103 @@
+"""The log of predictions keeps what drift needs, loses no line to a kill, and never stands in the way."""
+
+import random
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.errors import DataError
+from components.deploy.service import prediction_log
+from components.deploy.service.prediction_id import new_id, parse_id
+from components.deploy.service.prediction_log import LoggedPrediction, PredictionLog, brightness, find, pack, read_log
+
+EMBEDDING = np.array([0.5, -2.0, 1e9, 0.001], np.float32)
+
+
+def entry(number: int, day: int = 1) -> LoggedPrediction:
+    return LoggedPrediction(
+        id=f"bento-{number}", time=datetime(2026, 1, day, 12, tzinfo=UTC), bento="pets:1", label="cat", confidence=0.75,
+        abstained=False, unfamiliar=None, brightness=100.5, embedding=pack(EMBEDDING),
+    )  # fmt: skip
+
+
+def write(folder: Path, *entries: LoggedPrediction) -> None:
+    log = PredictionLog(folder, 1.0)
+    for one in entries:
+        log.add(one)
+    log.close()
+
+
+def test_what_was_logged_is_read_again(tmp_path: Path) -> None:
+    write(tmp_path / "new" / "log", *(entry(number) for number in range(100)))
+    found = list(read_log(tmp_path / "new" / "log"))
+    assert [one.id for one in found] == [f"bento-{number}" for number in range(100)]
+    assert np.allclose(found[0].vector, np.minimum(EMBEDDING, 65504), rtol=1e-3)
+    assert find(tmp_path / "new" / "log", "bento-7") == entry(7)
+    assert find(tmp_path / "new" / "log", "bento-1000") is None
+
+
+def test_days_have_files_of_their_own_and_can_be_left_out(tmp_path: Path) -> None:
+    write(tmp_path, entry(1, day=1), entry(2, day=2), entry(3, day=3))
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3
+    assert [one.id for one in read_log(tmp_path, since=date(2026, 1, 2))] == ["bento-2", "bento-3"]
+
+
+def test_a_share_of_the_predictions_is_kept(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path, 0.2, random.Random(0))
+    assert 150 < sum(log.wants_next() for _ in range(1000)) < 250
+    log.close()
+
+
+def test_a_disk_that_fails_costs_lines_and_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = PredictionLog(tmp_path / "log", 1.0)
+    (tmp_path / "log").rmdir()
+    (tmp_path / "log").write_text("in the way")
+    for number in range(5):
+        log.add(entry(number))
+    log.close()
+    assert caplog.text.count("leaves predictions out") == 1
+
+
+def test_a_log_that_is_full_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "MAX_BYTES", 1000)
+    write(tmp_path, *(entry(number) for number in range(50)))
+    assert 0 < len(list(read_log(tmp_path))) < 50
+    assert "it has reached" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [(None, "there is none at"), ({}, "there is none in"), ({"a.jsonl": "{}\n"}, "line 1 of")],
+)
+def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, files: dict[str, str] | None, told: str) -> None:
+    folder = tmp_path / "log"
+    if files is not None:
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+    with pytest.raises(DataError, match=told):
+        list(read_log(folder))
+
+
+def test_the_brightness_of_a_photo_is_the_mean_of_its_pixels() -> None:
+    assert brightness(np.full((4, 4, 3), 200, np.uint8)) == 200
+
+
+def test_an_id_tells_its_bento_and_its_time() -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    found = parse_id(new_id("4c1f0a9b2d3e"))
+    assert found is not None
+    assert found.bento_version == "4c1f0a9b2d3e"
+    assert before <= found.made <= datetime.now(UTC)
+    assert len({new_id("v") for _ in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "colours:4c1f0a9b2d3e", "20261121-091520-47ff", "a-b-c", "v-ffffffffffff-5f6a7b8c9d0e"]
+)
+def test_what_is_no_id_is_none(text: str) -> None:
+    assert parse_id(text) is None

@@ -1,0 +1,49 @@
+"""How a service is run is checked before it starts."""
+
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import ServiceError
+from components.deploy.service.settings import read_settings
+
+KEY = "0123456789abcdef"
+
+
+def test_nothing_named_is_an_open_service_that_keeps_nothing() -> None:
+    found = read_settings({})
+    assert (found.api_key, found.allowed_origins, found.prediction_log) == (None, (), None)
+    assert found.decode_mb == 192
+
+
+def test_what_is_named_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    found = read_settings({
+        "DARKROOM_API_KEY_FILE": str(tmp_path / "key"), "DARKROOM_ALLOWED_ORIGINS": "https://a.example http://b:8",
+        "DARKROOM_PREDICTION_LOG": "log", "DARKROOM_PREDICTION_LOG_SHARE": "0.25",
+        "DARKROOM_DECODE_MB": "16",
+    })  # fmt: skip
+    assert (found.api_key, found.allowed_origins) == (KEY, ("https://a.example", "http://b:8"))
+    assert (found.prediction_log, found.log_share, found.decode_mb) == (Path("log"), 0.25, 16)
+    assert read_settings({"DARKROOM_API_KEY": KEY}).api_key == KEY
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"DARKROOM_API_KEY": "short"}, "at least 16"),
+        ({"DARKROOM_API_KEY": "ä" * 20}, "ASCII"),
+        ({"DARKROOM_API_KEY_FILE": "/absent"}, "DARKROOM_API_KEY_FILE"),
+        ({"DARKROOM_API_KEY_FILE": "/dev/null"}, "at least 16"),
+        ({"DARKROOM_ALLOWED_ORIGINS": "*"}, "DARKROOM_ALLOWED_ORIGINS"),
+        ({"DARKROOM_PREDICTION_LOG_SHARE": "2"}, "from 0 to 1"),
+        ({"DARKROOM_PREDICTION_LOG_SHARE": "nan"}, "from 0 to 1"),
+        ({"DARKROOM_PREDICTION_LOG_SHARE": "all"}, "from 0 to 1"),
+        ({"DARKROOM_DECODE_MB": "15"}, "at least 16"),
+        ({"DARKROOM_DECODE_MB": "much"}, "whole number of MiB"),
+        ({"DARKROOM_DECODE_MB": "-192"}, "whole number of MiB"),
+    ],
+)
+def test_what_cannot_be_is_told(environment: dict[str, str], told: str) -> None:
+    with pytest.raises(ServiceError, match=told):
+        read_settings(environment)

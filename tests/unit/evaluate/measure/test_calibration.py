@@ -1,0 +1,100 @@
+"""Temperature, abstention and familiarity: learnt where they can be, harmless where they cannot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.artifacts.dataset import open_split
+from components.contract.inference.calibration import unit_length
+from components.contract.inference.graph import softmax
+from components.evaluate.measure.calibration import (
+    MIN_ANSWERED,
+    answered,
+    draw_reference,
+    find_abstention,
+    fit_temperature,
+)
+from components.evaluate.measure.out_of_distribution import STRANGERS
+from tests.made import make_dataset
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_the_temperature_that_spoilt_the_logits_is_found(factor: float) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (4000, 5))
+    labels = np.array([rng.choice(5, p=row / row.sum()) for row in softmax(true).astype(np.float64)])
+    assert fit_temperature((factor * true).astype(np.float32), labels) == pytest.approx(factor, rel=0.08)
+
+
+@pytest.mark.parametrize("logits", [np.zeros((6, 3)), np.full((6, 3), 4.0), 50 * np.eye(3)[[0, 1, 2, 0, 1, 2]]])
+def test_constant_and_faultless_answers_keep_a_sane_temperature(logits: np.ndarray) -> None:
+    assert 0.1 <= fit_temperature(logits.astype(np.float32), np.array([0, 1, 2, 0, 1, 2])) <= 20
+
+
+def test_always_wrong_answers_become_unsure() -> None:
+    logits = 20 * np.eye(3, dtype=np.float32)[[0] * 30]
+    assert fit_temperature(logits, np.array([1] * 30)) > 10
+
+
+def test_the_lowest_threshold_that_reaches_the_target_is_taken() -> None:
+    sureness = np.linspace(0.5, 0.99, 50)
+    right = sureness > 0.6
+    probabilities = np.stack([sureness, 1 - sureness], axis=1).astype(np.float32)
+    found = find_abstention(probabilities, np.where(right, 0, 1), target=0.95)
+    assert found.threshold is not None
+    kept = sureness >= found.threshold - 1e-6
+    assert found.accuracy == pytest.approx(right[kept].mean()) and found.accuracy >= 0.95
+    assert found.coverage == pytest.approx(kept.mean())
+    one_more = sureness >= sureness[~kept].max() - 1e-6
+    assert right[one_more].mean() < 0.95
+
+
+def test_nothing_is_withheld_where_all_is_well_or_nothing_helps() -> None:
+    probabilities = np.tile(np.array([[0.7, 0.3]], np.float32), (40, 1))
+    fine = find_abstention(probabilities, np.zeros(40, int), 0.95)
+    assert (fine.threshold, fine.coverage, fine.accuracy) == (0.0, 1.0, 1.0)
+    hopeless = find_abstention(probabilities, np.ones(40, int), 0.95)
+    assert (hopeless.threshold, hopeless.coverage, hopeless.accuracy) == (None, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(("target", "threshold"), [(0.9, 0.7), (np.nextafter(0.9, 1), 0.8)])
+def test_a_target_that_is_just_reached_is_reached(target: float, threshold: float) -> None:
+    """Of 10 photos at 0.8 all are right; with 10 at 0.7 it is 18 of 20; with 10 at 0.6 fewer."""
+    sureness = np.repeat(np.array([0.8, 0.7, 0.6], np.float32), 10)
+    labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
+    abstention = find_abstention(np.stack([sureness, 1 - sureness], axis=1), labels, float(target))
+    assert abstention.threshold == np.float32(threshold)
+    assert not (sureness[:10] < abstention.threshold).any(), "the photos that set the threshold are answered"
+
+
+@pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])
+def test_a_threshold_answers_enough_photos(num_sure: int, threshold: float | None) -> None:
+    sureness = np.array([0.9] * num_sure + [0.6] * 30, np.float32)
+    labels = np.array([0] * num_sure + [1] * 30)
+    abstention = find_abstention(np.stack([sureness, 1 - sureness], axis=1), labels, 0.95)
+    assert abstention.threshold == (None if threshold is None else np.float32(threshold))
+
+
+def test_answers_of_equal_sureness_are_answered_together() -> None:
+    thresholds, accuracy, coverage = answered(np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False]))
+    assert thresholds.tolist() == [0.9, 0.8, 0.6]
+    assert accuracy.tolist() == pytest.approx([1, 2 / 3, 1 / 2]) and coverage.tolist() == [0.25, 0.75, 1]
+
+
+def test_the_reference_holds_the_classes_evenly(tmp_path: Path) -> None:
+    make_dataset(tmp_path / "dataset")
+    split = open_split(tmp_path / "dataset", "train")
+    chosen = draw_reference(split, 9, np.random.default_rng(0))
+    assert np.bincount(split.labels[chosen]).tolist() == [3, 3, 3]
+    assert len(draw_reference(split, 500, np.random.default_rng(0))) == 36
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path: Path) -> None:
+    make_dataset(tmp_path / "dataset")
+    split = open_split(tmp_path / "dataset", "test")
+    first, again = (STRANGERS[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
+    assert first.shape == (5, 16, 16, 3) and first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert len(np.unique(unit_length(first.reshape(5, -1)), axis=0)) == 5

@@ -1,0 +1,45 @@
+"""Which labels are doubtful, at each boundary of the rule."""
+
+import numpy as np
+import pytest
+
+from components.evaluate.measure.label_errors import Judged, find_label_errors
+
+
+def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[int, int, float]]:
+    """(photo, suggested class, its probability) of each label error, in their order."""
+    ids = [str(number) for number in range(len(labels))]
+    judged = Judged(["test"] * len(labels), ids, np.array(labels, np.int32), np.array(probabilities, np.float32))
+    return [(int(error.image_id), error.suggested, error.confidence) for error in find_label_errors(judged)]
+
+
+@pytest.mark.parametrize(
+    ("other", "is_doubtful"),
+    [(0.375, False), (0.5, False), (float(np.nextafter(np.float32(0.5), np.float32(1))), True), (0.625, True)],
+)
+def test_a_class_that_is_no_more_probable_than_the_label_makes_no_doubt(other: float, is_doubtful: bool) -> None:
+    """The label is less probable than usual for its class, the other class more; the margin between them decides."""
+    probabilities = [[0.5, other], [1.0, 0.0], [0.5, 0.25]]
+    assert doubtful([0, 0, 1], probabilities) == ([(0, 1, other)] if is_doubtful else [])
+
+
+@pytest.mark.parametrize(("own", "is_doubtful"), [(0.625, True), (0.875, False)])
+def test_a_class_counts_if_it_is_as_probable_as_usual(own: float, is_doubtful: bool) -> None:
+    """The mean probability of class 1 for its photos is `own`; the first photo has 0.625 of it."""
+    assert doubtful([0, 0, 1], [[0.375, 0.625], [1.0, 0.0], [1 - own, own]]) == (
+        [(0, 1, 0.625)] if is_doubtful else []
+    )  # fmt: skip
+
+
+def test_a_class_without_photos_is_never_suggested() -> None:
+    assert doubtful([0, 0], [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]) == []
+
+
+def test_the_widest_margin_comes_first() -> None:
+    probabilities = [[0.25, 0.75], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.5, 0.5]]
+    assert [photo for photo, _, _ in doubtful([0, 0, 0, 0, 1, 1], probabilities)] == [1, 0]
+
+
+def test_equal_margins_keep_the_order_of_the_photos() -> None:
+    probabilities = [[0.25, 0.75], [0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]
+    assert [photo for photo, _, _ in doubtful([0, 0, 0, 1], probabilities)] == [0, 1]

@@ -1,0 +1,140 @@
+"""The export is scored photo by photo, whatever the batches, and what it must not answer is refused."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from components.contract.artifacts.dataset import open_split, read_info
+from components.contract.errors import ArtifactError
+from components.contract.inference.graph import InferenceGraph
+from components.evaluate.measure import predictions
+from components.evaluate.measure.metrics import most_confused
+from components.evaluate.measure.mistakes import behind_pairs, right_answers, worst_mistakes
+from components.evaluate.measure.predictions import Predictions, score, write_predictions
+from tests.made import make_bundle, make_dataset
+from tests.unit.evaluate.datasets import rewrite_split
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> tuple[Path, InferenceGraph]:
+    info = make_dataset(tmp_path / "dataset")
+    make_bundle(tmp_path / "model", info)
+    return tmp_path / "dataset", InferenceGraph(tmp_path / "model" / "export")
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 36, 64])
+def test_every_photo_is_scored_whatever_the_size_of_the_batches(
+    inputs: tuple[Path, InferenceGraph], batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset_dir, graph = inputs
+    monkeypatch.setattr(predictions, "BATCH_SIZE", batch_size)
+    split = open_split(dataset_dir, "test")
+    found = score(graph, split, "test", 3)
+    one_by_one = np.concatenate([graph.run(split.image(index)[None]).logits for index in range(len(split))])
+    assert np.allclose(found.logits, one_by_one, atol=1e-4)
+    assert found.logits.dtype == np.float32 and found.probabilities.dtype == np.float32
+    assert np.array_equal(found.predicted, split.labels)
+    assert np.allclose(found.probabilities.sum(axis=1), 1)
+
+
+def test_progress_is_told_with_rate_and_time_left(
+    inputs: tuple[Path, InferenceGraph], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(predictions, "BATCH_SIZE", 10)
+    monkeypatch.setattr(predictions, "PROGRESS_SECONDS", 0.0)
+    with caplog.at_level(logging.INFO, "components"):
+        score(inputs[1], open_split(inputs[0], "test"), "test", 3)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("test: 10 of 36 photos, ") and lines[0].endswith(" s left")
+    assert lines[-1].startswith("Scored 36 test photos")
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, scale: float) -> None:
+    info = make_dataset(tmp_path / "dataset", per_class=4)
+    make_bundle(tmp_path / "model", info, scale=scale)
+    split = open_split(tmp_path / "dataset", "test")
+    with pytest.raises(ArtifactError, match=f"12 of 12 test photos got NaN or infinity.*{split.image_ids[0]}"):
+        score(InferenceGraph(tmp_path / "model" / "export"), split, "test", 3)
+
+
+def test_a_graph_of_other_classes_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
+    with pytest.raises(ArtifactError, match="must give 4 numbers per photo, one per class; it gives 3"):
+        score(inputs[1], open_split(inputs[0], "test"), "test", 4)
+
+
+def test_an_empty_split_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
+    dataset_dir, graph = inputs
+    rewrite_split(dataset_dir, "test", indices=[], labels=[])
+    with pytest.raises(ArtifactError, match="The test split must hold at least one photo"):
+        score(graph, open_split(dataset_dir, "test"), "test", 3)
+
+
+def test_predictions_are_written_for_others_to_compare_with(
+    inputs: tuple[Path, InferenceGraph], tmp_path: Path
+) -> None:
+    dataset_dir, graph = inputs
+    scored = [score(graph, open_split(dataset_dir, name), name, 3) for name in ("validation", "test")]
+    write_predictions(tmp_path / "predictions.parquet", scored)
+    table = pq.read_table(tmp_path / "predictions.parquet")
+    assert {field.name: str(field.type) for field in table.schema} == {
+        "split": "string", "image_id": "string", "label": "int32", "predicted": "int32",
+        "probabilities": "list<element: float>",
+    }  # fmt: skip
+    assert table["split"].to_pylist() == ["validation"] * 36 + ["test"] * 36
+    assert table["image_id"].to_pylist()[36:] == list(scored[1].image_ids)
+    assert np.array_equal(np.array(table["probabilities"].to_pylist(), np.float32)[36:], scored[1].probabilities)
+    assert read_info(dataset_dir).num_images("test") == 36
+
+
+def made(labels: list[int], probabilities: list[list[float]]) -> Predictions:
+    logits = np.log(np.array(probabilities, np.float32))
+    ids = list("abcdefgh"[: len(labels)])
+    return Predictions("test", ids, np.array(labels, np.int32), logits, np.zeros((len(labels), 1), np.float32))
+
+
+def test_the_worst_mistakes_are_the_surest_ones() -> None:
+    found = worst_mistakes(made([0, 0, 0, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]]), 2)
+    assert [(one.image_id, one.index, one.label, one.predicted) for one in found] == [("e", 4, 0, 1), ("b", 1, 0, 1)]
+    assert found[0].probability == pytest.approx(0.9)
+    assert found[0].true_probability == pytest.approx(0.1)
+
+
+def test_there_are_no_mistakes_to_show_where_none_was_made() -> None:
+    assert worst_mistakes(made([1], [[0.1, 0.9]]), 12) == []
+
+
+def test_right_answers_are_of_several_classes_and_of_usual_sureness() -> None:
+    one = made([0, 0, 0, 1, 1], [[0.99, 0.01], [0.8, 0.2], [0.6, 0.4], [0.2, 0.8], [0.9, 0.1]])
+    assert [(answer.image_id, answer.label) for answer in right_answers(one, 4)] == [("b", 0), ("d", 1)]
+    assert right_answers(made([0], [[0.1, 0.9]]), 4) == []
+
+
+def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
+    one = made([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
+    pairs = most_confused(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
+    found = behind_pairs(one, pairs, ("cat", "dog"), 4)
+    assert {pair.class_name: [answer.image_id for answer in cell] for pair, cell in zip(pairs, found, strict=True)} == {
+        "cat": ["b", "a"], "dog": ["d"],
+    }  # fmt: skip
+
+
+def test_temperature_changes_sureness_and_never_the_answer() -> None:
+    plain = made([0, 1], [[0.9, 0.1], [0.2, 0.8]])
+    cooled = replace(plain, temperature=2.0)
+    assert np.array_equal(plain.predicted, cooled.predicted)
+    assert (cooled.probabilities.max(axis=1) < plain.probabilities.max(axis=1)).all()
+
+
+def test_features_are_the_means_of_the_feature_map_where_they_are_asked_for(
+    inputs: tuple[Path, InferenceGraph],
+) -> None:
+    split = open_split(inputs[0], "test")
+    found = score(inputs[1], split, "test", 3, with_features=True)
+    assert found.features is not None
+    assert np.allclose(found.features, [split.image(at).mean(axis=(0, 1)) for at in range(len(split))], atol=1e-2)
+    assert score(inputs[1], split, "test", 3).features is None

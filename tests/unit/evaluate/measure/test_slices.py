@@ -1,0 +1,72 @@
+"""Slices find what photos have in common beside their class, and say whether chance may explain it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.artifacts.dataset import Split, open_split
+from components.evaluate.measure.predictions import Predictions
+from components.evaluate.measure.robustness import DISTURBANCES
+from components.evaluate.measure.slices import Original, find_slices, is_clear, source_folder
+from tests.made import make_dataset
+
+
+def predictions(wrong: np.ndarray) -> Predictions:
+    labels = np.zeros(len(wrong), np.int32)
+    logits = np.where(wrong[:, None], [[0.0, 3.0]], [[3.0, 0.0]]).astype(np.float32)
+    return Predictions("test", [f"id {at}" for at in range(len(wrong))], labels, logits, logits)
+
+
+def split(shades: np.ndarray) -> Split:
+    rng = np.random.default_rng(0)
+    pixels = np.clip(shades[:, None, None, None] + rng.integers(-9, 10, (len(shades), 8, 8, 3)), 0, 255)
+    return Split([pixels.astype(np.uint8)], np.zeros(len(shades), np.int32), [f"id {at}" for at in range(len(shades))])
+
+
+def test_dark_photos_that_fail_are_the_worst_slice_and_more_than_chance() -> None:
+    shades = np.repeat([30, 120, 220], 30)
+    found = find_slices(predictions(shades == 30), split(shades), {}, ("cat", "dog"))
+    assert (found[0].trait, found[0].part, found[0].num_images) == ("brightness", "dark", 30)
+    assert found[0].accuracy.value == 0.0 and is_clear(found[0], found)
+
+
+def test_a_difference_that_chance_explains_is_called_so() -> None:
+    wrong = np.random.default_rng(1).random(90) < 0.2
+    found = find_slices(predictions(wrong), split(np.repeat([30, 120, 220], 30)), {}, ("cat", "dog"))
+    assert found and not any(is_clear(one, found) for one in found)
+
+
+def test_size_shape_and_folder_come_from_the_manifest() -> None:
+    originals = {
+        f"id {at}": Original(f"{'phone' if at < 40 else 'studio'}/cat/{at}.jpg", 100 + at, 200 if at < 20 else 100 + at)
+        for at in range(60)
+    }
+    found = find_slices(predictions(np.arange(60) < 40), split(np.arange(60)), originals, ("cat", "dog"))
+    parts = {(one.trait, one.part): one for one in found}
+    assert parts[("folder", "phone")].accuracy.value == 0.0 and parts[("folder", "phone")].num_images == 40
+    assert parts[("shape", "wide")].num_images == 20
+    assert ("size", "small") in parts and parts[("folder", "studio")].accuracy.value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [("cat/1.jpg", ""), ("test/cat/1.jpg", ""), ("phone/cat/1.jpg", "phone"), ("cat/phone/x/1.jpg", "phone/x"),
+     ("1.jpg", "")],
+)  # fmt: skip
+def test_the_folders_of_class_and_split_are_no_source(path: str, folder: str) -> None:
+    assert source_folder(path, "cat") == folder
+
+
+def test_few_photos_make_no_slices() -> None:
+    assert find_slices(predictions(np.zeros(9, bool)), split(np.arange(9) * 20), {}, ("cat", "dog")) == ()
+
+
+@pytest.mark.parametrize("name", DISTURBANCES)
+def test_disturbances_change_a_photo_a_little(name: str, tmp_path: Path) -> None:
+    make_dataset(tmp_path / "dataset")
+    photo = open_split(tmp_path / "dataset", "test").image(0)
+    changed = DISTURBANCES[name](photo, np.random.default_rng(0))
+    difference = np.abs(changed.astype(int) - photo.astype(int)).mean()
+    assert changed.shape == photo.shape and changed.dtype == np.uint8
+    assert 0.5 < difference < 45

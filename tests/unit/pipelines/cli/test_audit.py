@@ -1,0 +1,86 @@
+"""The verb audit: a report, a table or JSON, and exit code 2 where the params say so."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.contract.image.preview import GAP, TILE
+from tests.made import make_photos
+from tests.unit.preprocess.test_step import tree
+
+ROOT = Path(__file__).parents[4]
+
+
+def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pipelines.cli.main as c; c.main()",
+    ]
+    return subprocess.run([*command, "audit", *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    made = make_photos(tmp_path / "photos", per_class=6)
+    (made / "red" / "half.png").write_bytes((made / "red" / "000.png").read_bytes()[:300])
+    return made
+
+
+def test_the_audit_tells_and_writes_a_report_that_stands_alone(photos: Path, tmp_path: Path) -> None:
+    before = tree(photos)
+    result = darkroom("photos", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Files that cannot be used" in result.stdout
+    assert "19 files, 18 photos kept" in result.stdout
+    assert "files a second" in result.stdout
+    page = (tmp_path / "audits" / "photos" / "audit.html").read_text()
+    assert "half.png" in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert tree(photos) == before
+
+
+def test_a_failure_exits_with_2_and_leaves_the_report(photos: Path, tmp_path: Path) -> None:
+    result = darkroom("photos", "--json", "--set", "preprocess.audit.broken=fail", "--output", "out", cwd=tmp_path)
+    assert result.returncode == 2
+    assert json.loads(result.stdout)["findings"][0]["policy"] == "fail"
+    assert "The audit of photos must pass; 1 of its findings stop the run" in result.stderr
+    assert "This stops a run" in (tmp_path / "out" / "audit.html").read_text()
+
+
+def test_the_page_shows_the_augmentation_that_the_params_ask_for(photos: Path, tmp_path: Path) -> None:
+    result = darkroom("photos", "--output", "out", "--set", "train.augmentation=none", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    grey = np.asarray(Image.open(tmp_path / "out" / "augmentation.jpg").convert("L")).astype(int)
+    lines = [grey[top : top + TILE] for top in range(GAP, grey.shape[0], TILE + GAP)]
+    assert len(lines) == 4, "the params' own, and three presets"
+    assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), "none changes nothing but what JPEG does"
+
+
+def _most_change(line: np.ndarray) -> float:
+    """The largest mean difference between the tiles of a line."""
+    step = TILE + GAP
+    tiles = [line[:, -start : -start + TILE] for start in range(step, 9 * step, step)]
+    return max(float(np.abs(tile - tiles[0]).mean()) for tile in tiles)
+
+
+def test_data_that_cannot_be_divided_are_a_finding(photos: Path, tmp_path: Path) -> None:
+    for path in sorted((photos / "blue").iterdir())[1:]:
+        path.unlink()
+    result = darkroom("photos", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "'blue' must have at least 3 usable photos" in result.stderr
+    assert (tmp_path / "audits" / "photos" / "audit.json").is_file()
+
+
+def test_the_report_never_replaces_what_the_user_has(photos: Path, tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    for output in ("photos", "photos/red/report", "."):
+        result = darkroom("photos", "--output", output, cwd=tmp_path)
+        assert (result.returncode, "--output FOLDER" in result.stderr) == (2, True)
+    assert tree(tmp_path) == before

@@ -1,0 +1,58 @@
+"""`darkroom model check` tells whether a model can be uploaded, and why not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli.main import build_parser
+from tests.hostile import HOSTILE, Attack
+
+
+def check(*arguments: str) -> int:
+    parsed = build_parser().parse_args(["model", "check", *arguments])
+    code: int = parsed.verb(parsed)
+    return code
+
+
+@pytest.fixture
+def attack(tmp_path: Path) -> Attack:
+    return Attack(tmp_path, tmp_path / "marker.txt", 9, tmp_path)
+
+
+def test_a_refused_model_is_told_with_its_reason(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
+    path = HOSTILE["lambda_in_the_loss"][0](attack)
+    assert check(str(path)) == 2
+    assert "__lambda__: it holds code of its author's" in capsys.readouterr().out
+
+
+def test_json_is_complete(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
+    path = HOSTILE["weights_of_nan"][0](attack)
+    assert check(str(path), "--json") == 2
+    report = json.loads(capsys.readouterr().out)
+    assert report["accepted"] is False
+    assert report["model"] is None
+    assert "NaN" in report["reason"]
+
+
+@pytest.mark.parametrize("size", ["224", "0x10", "axb", "10x"])
+def test_an_image_size_that_is_none_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["model", "check", "model.h5", "--image-size", size])
+    assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+def test_summary_prints_the_network_and_draws_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(
+        "data: {uri: absent}\ntrain: {model: {layers: [{Conv2D: {filters: 4, kernel_size: 3}}, GlobalMaxPooling2D]}}"
+    )
+    parsed = build_parser().parse_args(["model", "summary", "--classes", "5", "--output", "drawn/network.svg"])
+    assert parsed.verb(parsed) == 0
+    shown = capsys.readouterr().out
+    assert "conv2d_1 (Conv2D)" in shown
+    assert "126 × 126 × 4" in shown
+    assert "137 parameters, 0.0 MiB; about 1.7 million multiply-adds for a photo." in shown
+    assert (tmp_path / "drawn" / "network.svg").read_text().startswith("<svg")

@@ -1,0 +1,33 @@
+"""The last task on a cluster, run by KFP's own executor on what a real backend passed to it."""
+
+from pathlib import Path
+
+import pytest
+from kfp.dsl.executor import Executor
+from mlflow import MlflowClient
+
+from components.contract.tracking.run import KEY_VARIABLE, create_run
+from pipelines.runners.exit_handler import close
+from tests.kfp_server import FINAL_STATUSES, final_status
+
+ENDS = {"COMPLETE": ("FINISHED", None), "FAILED": ("FAILED", "a task failed"), "RUNNING": ("KILLED", "terminated")}
+
+
+@pytest.mark.parametrize("scenario", FINAL_STATUSES)
+def test_the_mlflow_run_ends_as_the_pipeline_ended(
+    scenario: str, mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run was made in another experiment than the one that the closing task is told."""
+    monkeypatch.setenv(KEY_VARIABLE, "0d99a528-6f38-4b60-871d-7a6964dc4a53")
+    run = create_run(experiment="photos-folder", name="run", key="0d99a528-6f38-4b60-871d-7a6964dc4a53")
+    given = {
+        "inputs": {"parameterValues": {"model_name": "digits", "status": final_status(scenario)}},
+        "outputs": {"outputFile": str(tmp_path / "output_metadata.json")},
+    }
+    Executor(executor_input=given, function_to_execute=close.python_func).execute()
+    ended = MlflowClient().get_run(run.run_id)
+    status, reason = ENDS[FINAL_STATUSES[scenario]]
+    assert ended.info.status == status
+    found = ended.data.tags.get("darkroom.error")
+    assert found is None if reason is None else str(found).startswith(reason)
+    assert MlflowClient().get_experiment_by_name("digits") is None, "no second run was made"

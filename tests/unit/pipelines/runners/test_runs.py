@@ -1,0 +1,153 @@
+"""The folders of runs: their state, which is the latest, and what cleaning takes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import ArtifactError
+from pipelines.runners import runs
+from tests.killing import killed
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def make_run(*, status: str = "finished", number: int = 1) -> runs.RunFolder:
+    """A run that has ended, of a name of its own."""
+    with runs.start_run(f"photos{number}") as made:
+        name = made.path.with_name(f"20260101-00000{number}-aaaa")
+        made.path.rename(name)
+    folder = runs.RunFolder(name)
+    folder.update(run_id=name.name, status=status)
+    if status == "finished":
+        runs.finish(folder, {"run_id": name.name})
+    return folder
+
+
+def test_a_run_is_alive_while_its_process_is() -> None:
+    with runs.start_run("photos") as folder:
+        assert folder.is_alive
+        assert folder.state.status == "running"
+        assert runs.mark_killed_runs() == []
+    assert not folder.is_alive
+    assert [killed.path for killed in runs.mark_killed_runs()] == [folder.path]
+    assert folder.state.status == "killed"
+
+
+def test_a_killed_process_leaves_a_run_that_is_known_as_killed() -> None:
+    program = (
+        "import os, signal\nfrom pipelines.runners import runs\n"
+        "with runs.start_run('photos'):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    root = str(Path(runs.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": root}, check=False)
+    assert [folder.state.status for folder in runs.list_runs()] == ["running"]
+    runs.mark_killed_runs()
+    assert [folder.state.status for folder in runs.list_runs()] == ["killed"]
+    assert signal.SIGKILL
+
+
+def test_latest_is_the_run_that_finished_last() -> None:
+    make_run(number=1)
+    second = make_run(number=2)
+    make_run(number=3, status="failed")
+    assert runs.find_run().path == second.path.resolve()
+    assert runs.find_run("20260101-000001-aaaa").path.name == "20260101-000001-aaaa"
+
+
+def test_an_unknown_run_is_refused_with_those_that_are_known() -> None:
+    make_run(number=1)
+    with pytest.raises(ArtifactError, match="finished are 20260101-000001-aaaa"):
+        runs.find_run("absent")
+
+
+def test_cleaning_takes_what_kills_left() -> None:
+    kept = make_run(number=1)
+    long_ago = time.time() - 3600
+    half_removed = runs.RUNS_DIR / ".20250101-000000-aaaa.removed-99"
+    shutil.copytree(kept.path, half_removed)
+    never_latest = runs.RUNS_DIR / ".latest-0123"
+    never_latest.symlink_to("absent")
+    without_state = runs.RUNS_DIR / "20250101-000000-bbbb"
+    without_state.mkdir()
+    starting = runs.RUNS_DIR / "20250101-000000-cccc"
+    starting.mkdir()
+    cache = Path("cache")
+    (Path(".cache.removed-99") / "pixels").mkdir(parents=True)
+    for path in (half_removed, never_latest, without_state):
+        os.utime(path, (long_ago, long_ago), follow_symlinks=False)
+    assert [folder.path for folder in runs.list_runs()] == [kept.path]
+    runs.remove(runs.plan_cleaning(keep=1, cache_dir=cache))
+    assert sorted(path.name for path in runs.RUNS_DIR.iterdir()) == sorted([kept.path.name, "latest", starting.name])
+    assert sorted(path.name for path in Path().iterdir()) == ["runs"]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_clean_that_is_killed_is_finished_by_the_next(number: int, tmp_path: Path) -> None:
+    for each in (1, 2, 3):
+        make_run(number=each)
+    program = "from pipelines.runners import runs; runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))"
+    assert killed(program, at=("os.rename", "os.remove"), number=number)
+    for path in runs.RUNS_DIR.glob(".*"):
+        os.utime(path, (0, 0))
+    assert len(runs.list_runs()) >= 1
+    runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))
+    assert sorted(path.name for path in runs.RUNS_DIR.iterdir()) == ["20260101-000003-aaaa", "latest"]
+    assert runs.find_run().path.name == "20260101-000003-aaaa"
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_latest_is_whole_wherever_the_end_of_a_run_is_killed(number: int) -> None:
+    make_run(number=1)
+    second = make_run(number=2, status="running")
+    program = (
+        "import pathlib\nfrom pipelines.runners import runs\n"
+        f"runs.finish(runs.RunFolder(pathlib.Path('{second.path}')), {{'run_id': 'x'}})\n"
+    )
+    killed(program, at=("os.rename", "os.symlink", "os.chmod"), number=number)
+    assert runs.find_run().path.name in ("20260101-000001-aaaa", second.path.name)
+    runs.mark_killed_runs()
+    for path in runs.RUNS_DIR.glob(".*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    runs.remove(runs.plan_cleaning(keep=3, cache_dir=None))
+    assert {path.name for path in runs.RUNS_DIR.iterdir()} <= {"20260101-000001-aaaa", second.path.name, "latest"}
+
+
+def test_cleaning_keeps_the_newest_the_latest_and_the_living() -> None:
+    for number in range(1, 5):
+        make_run(number=number)
+    failed = make_run(number=5, status="failed")
+    latest = runs.RUNS_DIR / "latest"
+    latest.unlink()
+    latest.symlink_to("20260101-000001-aaaa")
+    with runs.start_run("photos") as alive:
+        removals = runs.plan_cleaning(keep=2, cache_dir=None)
+        assert {Path(removal.path).name for removal in removals} == {failed.path.name, "20260101-000002-aaaa"}
+        assert all(removal.num_bytes > 0 for removal in removals)
+        runs.remove(removals)
+        assert alive.path.is_dir()
+    assert {path.name for path in runs.RUNS_DIR.iterdir()} == {
+        "latest", "20260101-000001-aaaa", "20260101-000003-aaaa", "20260101-000004-aaaa", alive.path.name
+    }  # fmt: skip
+
+
+def test_a_folder_that_is_no_run_is_never_touched() -> None:
+    (runs.RUNS_DIR / "notes").mkdir(parents=True)
+    make_run(number=1)
+    runs.remove(runs.plan_cleaning(keep=0, cache_dir=None))
+    assert (runs.RUNS_DIR / "notes").is_dir()
+    assert runs.find_run().path.name == "20260101-000001-aaaa"
+
+
+def test_runs_cannot_start_where_nothing_can_be_written() -> None:
+    Path("runs").touch()
+    with pytest.raises(ArtifactError, match="must be writable"), runs.start_run("photos"):
+        pass

@@ -1,0 +1,153 @@
+"""How a run stands, and how every tab is told."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.contract.system.program import EVENTS_VARIABLE, asked_to_finish, note_progress, running_step
+from pipelines.cli.finish import ask_to_finish
+from pipelines.runners import runs
+from pipelines.studio.jobs.live import watch
+from tests.unit.pipelines.studio.conftest import HOST, Client
+
+EPOCH = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "phase": 1, "images_per_second": 900.0}
+
+
+@pytest.fixture
+def running(client: Client) -> Any:
+    """A job and the run that its process holds, which is this one."""
+    job = client.studio.queue.add("run", "Train", [sys.executable, "-c", "pass"])
+    (job.path / "started").touch()
+    (job.path / "log.txt").write_text("one\ntwo\n")
+    with runs.start_run("photos") as run:
+        (job.path / "keeper.json").write_text(json.dumps({"pid": os.getpid()}))
+        with (job.path / "lock").open("w") as lock:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield job, run
+
+
+def note(run: runs.RunFolder, *events: dict[str, Any]) -> None:
+    with (run.path / "events.jsonl").open("a") as file:
+        for number, event in enumerate(events):
+            file.write(json.dumps({"time": 100.0 + number, **event}) + "\n")
+
+
+def test_a_run_is_found_by_its_process_and_tells_its_steps(running: Any) -> None:
+    job, run = running
+    note(run, {"step": "preprocess", "event": "started"}, {"step": "preprocess", "event": "finished", "seconds": 3.5},
+         {"step": "train", "event": "started"}, {"step": "train", "event": "epoch", "epoch": 1, "planned": 9, **EPOCH},
+         {"step": "train", "event": "part", "epoch": 2, "planned": 9, "done": 0.4, "seconds_left": 2})  # fmt: skip
+    seen = watch(job)
+    assert seen.run_id == run.path.name
+    assert {step.name: step.state for step in seen.steps} == {
+        "preprocess": "done", "train": "running", "evaluate": "waiting", "deploy": "waiting",
+    }  # fmt: skip
+    assert [(epoch["epoch"], epoch["val_accuracy"]) for epoch in seen.epochs] == [(1, 0.7)]
+    assert seen.part is not None
+    assert seen.part["done"] == 0.4
+
+
+def test_an_epoch_that_a_resumed_training_tells_again_counts_once(running: Any) -> None:
+    job, run = running
+    note(run, *({"step": "train", "event": "epoch", "epoch": number, "planned": 3, **EPOCH} for number in (1, 2, 2, 3)))
+    assert [epoch["epoch"] for epoch in watch(job).epochs] == [1, 2, 3]
+
+
+def test_trials_are_told_as_they_stand(running: Any) -> None:
+    job, run = running
+    trial = {"step": "tune", "event": "trial", "values": {"learning_rate": 0.01}}
+    note(run, {"step": "tune", "event": "started"}, {**trial, "number": 0, "state": "running"})
+    note(run, {"step": "tune", "event": "epoch", "epoch": 1, "planned": 3, **EPOCH})
+    note(run, {**trial, "number": 0, "state": "complete", "accuracy": 0.9}, {**trial, "number": 1, "state": "running"})
+    seen = watch(job)
+    assert [(row["number"], row["state"], row.get("accuracy")) for row in seen.trials] == [
+        (0, "complete", 0.9), (1, "running", None),
+    ]  # fmt: skip
+    assert "tune" in [step.name for step in seen.steps]
+
+
+def test_only_what_is_new_of_the_log_is_told(running: Any) -> None:
+    job, _ = running
+    first = watch(job)
+    assert (first.log, first.log_to) == ("one\ntwo\n", 8)
+    assert watch(job, first.log_to).log == ""
+    assert watch(job, 10**9).log == "", "a tab that knows more than there is"
+
+
+def test_a_training_is_asked_to_finish(
+    client: Client, running: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job, run = running
+    monkeypatch.setenv(EVENTS_VARIABLE, str(run.path / "events.jsonl"))
+    with running_step("train"):
+        assert not asked_to_finish()
+        assert client.post(f"/api/jobs/{job.path.name}", {"action": "finish"}).status_code == 200
+        assert asked_to_finish()
+        note_progress("epoch", epoch=1, planned=2, **EPOCH)
+    assert watch(job).finishing
+    assert watch(job).epochs[0]["epoch"] == 1
+    assert ask_to_finish(None) == run.path.name
+
+
+class Socket:
+    """A websocket to the application, by ASGI's own words."""
+
+    def __init__(self, client: Client, headers: dict[str, str]):
+        self._client = client
+        self._scope = {
+            "type": "websocket", "path": "/follow", "raw_path": b"/follow", "query_string": b"", "scheme": "ws",
+            "root_path": "", "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),
+            "headers": [(name.encode(), text.encode()) for name, text in {"host": HOST, **headers}.items()],
+        }  # fmt: skip
+
+    def talk(self, said: list[dict[str, Any]], wanted: int) -> list[dict[str, Any]]:
+        """What is answered until `wanted` messages have come or the socket is closed."""
+
+        async def talking() -> list[dict[str, Any]]:
+            to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+            from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+            to_app.put_nowait({"type": "websocket.connect"})
+            for message in said:
+                to_app.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
+            running = asyncio.create_task(self._client.app(self._scope, to_app.get, from_app.put))
+            got: list[dict[str, Any]] = []
+            while len(got) < wanted and not (got and got[-1]["type"] == "websocket.close"):
+                got.append(await asyncio.wait_for(from_app.get(), 5))
+            to_app.put_nowait({"type": "websocket.disconnect", "code": 1001})
+            await asyncio.wait_for(running, 5)
+            return got
+
+        return asyncio.run(talking())
+
+
+def test_every_tab_is_told_what_happens(client: Client, running: Any) -> None:
+    job, _ = running
+    got = Socket(client, {"origin": f"http://{HOST}"}).talk([{"job": job.path.name, "log": 4}], 3)
+    told = [json.loads(message["text"]) for message in got if message["type"] == "websocket.send"]
+    assert told[0]["jobs"][0]["title"] == "Train"
+    assert told[1]["live"]["log"] in ("one\ntwo\n", "two\n")
+
+
+@pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}])
+def test_a_page_of_another_origin_hears_nothing(client: Client, headers: dict[str, str]) -> None:
+    assert [message["type"] for message in Socket(client, headers).talk([], 1)] == ["websocket.close"]
+
+
+def test_a_tab_that_talks_nonsense_is_still_told(client: Client) -> None:
+    got = Socket(client, {}).talk([{"job": 3, "log": "x"}, {"nothing": 1}, {"job": "../../etc", "log": 0}], 3)
+    live = json.loads(got[-1]["text"])["live"]
+    assert "no job" in live["error"]
+
+
+def test_a_run_whose_folder_was_removed_is_told_by_its_job(running: Any, tmp_path: Path) -> None:
+    job, run = running
+    watch(job)
+    (run.path / "run.json").unlink()
+    assert watch(job).mlflow_run_id is None

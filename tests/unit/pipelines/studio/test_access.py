@@ -1,0 +1,84 @@
+"""Who may ask the studio."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.studio.app import create_app
+from pipelines.studio.server import prepare
+from pipelines.studio.settings import StudioError
+from tests.unit.pipelines.studio.conftest import HOST, Client, settings_of
+
+TOKEN = "a-token-of-more-than-sixteen"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": f"http://{HOST}"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"host": "evil.example:8000"}, 421),
+        ({"host": "evil.example:8000", "origin": "http://evil.example:8000"}, 421),
+    ],
+)
+def test_only_the_page_itself_changes_anything(client: Client, headers: dict[str, str], status: int) -> None:
+    answer = client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 3}}, headers=headers)
+    assert answer.status_code == status
+    assert client.revision == (status == 200)
+
+
+def test_another_name_for_the_address_reads_nothing_either(client: Client) -> None:
+    assert client.get("/api/draft", headers={"host": "rebound.example"}).status_code == 421
+
+
+def test_nothing_of_other_hosts_is_loaded_and_the_page_stands_in_no_frame(client: Client) -> None:
+    policy = client.get("/").headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "status"),
+    [
+        ({}, "", 401),
+        ({"authorization": f"Bearer {TOKEN}"}, "", 200),
+        ({"authorization": "Bearer wrong"}, "", 401),
+        ({"cookie": f"darkroom_studio={TOKEN}"}, "", 200),
+        ({"cookie": "darkroom_studio=wrong"}, "", 401),
+        ({}, f"?token={TOKEN}", 303),
+        ({}, "?token=wrong", 401),
+    ],
+)
+def test_bound_elsewhere_it_asks_for_a_token(tmp_path: Path, headers: dict[str, str], query: str, status: int) -> None:
+    app = create_app(settings_of(tmp_path, token=TOKEN, hosts=frozenset()))
+    client = Client(app)
+    answer = client.get(f"/api/draft{query}", headers=headers)
+    client.studio.close()
+    assert answer.status_code == status
+    if status == 303:
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert "SameSite=strict" in answer.headers["set-cookie"]
+        assert TOKEN not in answer.headers["location"]
+
+
+def test_an_address_beyond_this_machine_gets_a_token_by_itself() -> None:
+    settings, url = prepare("0.0.0.0", 8000, (), None)
+    assert settings.token
+    assert settings.token in url
+    assert prepare("127.0.0.1", 8000, (), None)[0].token is None
+
+
+@pytest.mark.parametrize("token", ["short", "ünicode-and-long-enough"])
+def test_a_token_that_can_be_guessed_is_refused(token: str) -> None:
+    with pytest.raises(StudioError, match="at least 16"):
+        prepare("127.0.0.1", 8000, (), token)
+
+
+def test_a_folder_has_one_studio_at_a_time(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match="One studio at a time"):
+        create_app(settings_of(tmp_path))

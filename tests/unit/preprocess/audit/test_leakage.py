@@ -1,0 +1,46 @@
+"""Planted leakage in real photos is found, all of it and nothing else."""
+
+import io
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.contract.artifacts.audit import read_audit
+from components.contract.artifacts.dataset import SPLITS
+from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.step import preprocess
+
+
+@pytest.mark.proof
+def test_planted_leakage_of_5_percent_is_found_completely(shared_dir: Path, tmp_path: Path) -> None:
+    """Every twentieth test photo goes into train: as it is, recompressed, at half the size, mirrored."""
+    data = tmp_path / "clothing"
+    shutil.copytree(shared_dir / "data" / "clothing-dataset-small", data)
+    tested = sorted((data / "test").rglob("*.jpg"))
+    chosen = random.Random(0).sample(tested, len(tested) // 20)
+    planted = set()
+    for number, path in enumerate(chosen):
+        target = data / "train" / path.parent.name / f"planted-{number}.jpg"
+        target.write_bytes(_changed(path, number % 4))
+        planted.add(target.relative_to(data).as_posix())
+    info = preprocess(str(data), PreprocessParams(image_size=224), tmp_path / "dataset")
+    (finding,) = [one for one in read_audit(tmp_path / "dataset").findings if one.kind == "leakage"]
+    assert {photo.path for case in finding.cases for photo in case.photos if not photo.kept} == planted
+    assert info.rejected["leakage"] == len(planted) == 18
+    assert [info.num_images(split) for split in SPLITS] == [3066, 341, 372]
+
+
+def _changed(path: Path, how: int) -> bytes:
+    if how == 0:
+        return path.read_bytes()
+    image = Image.open(path).convert("RGB")
+    if how == 2:
+        image = image.resize((image.width // 2, image.height // 2))
+    if how == 3:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=60)
+    return file.getvalue()

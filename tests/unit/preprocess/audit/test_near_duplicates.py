@@ -1,0 +1,183 @@
+"""The same picture twice: hashes, the search among them, and what is left of look-alikes."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.preprocess.audit import near_duplicates
+from components.preprocess.audit.near_duplicates import candidates, candidates_between, find_near, perceptual_hashes
+from components.preprocess.image_statistics import SKETCH_SIDE
+
+
+def picture(seed: int, side: int = 224) -> np.ndarray:
+    """Blobs, shapes and texture that differ with the seed: uint8 (side, side, 3)."""
+    rng = np.random.default_rng(seed)
+    pixels = cv2.resize(rng.uniform(0, 255, (7, 7, 3)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
+    for _ in range(40):
+        corner = rng.integers(0, side, 2)
+        size = rng.integers(5, 40, 2)
+        colour = [float(value) for value in rng.uniform(0, 255, 3)]
+        cv2.rectangle(pixels, corner.tolist(), (corner + size).tolist(), colour, thickness=-1)
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def sketch(pixels: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA)
+
+
+def near(pictures: list[np.ndarray]) -> list[list[int]]:
+    sketches = np.stack([sketch(pixels) for pixels in pictures])
+    return find_near(
+        sketches, np.ones(len(pictures), bool), lambda rows: np.stack([pictures[row] for row in rows])
+    ).tolist()
+
+
+def recompressed(pixels: np.ndarray) -> np.ndarray:
+    return cv2.imdecode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR)
+
+
+def smaller(pixels: np.ndarray) -> np.ndarray:
+    return cv2.resize(cv2.resize(pixels, (90, 90), interpolation=cv2.INTER_AREA), pixels.shape[1::-1])
+
+
+def brighter(pixels: np.ndarray) -> np.ndarray:
+    return np.clip(pixels.astype(int) + 25, 0, 255).astype(np.uint8)
+
+
+def cropped(pixels: np.ndarray) -> np.ndarray:
+    return cv2.resize(pixels[2:-2, 2:-2], pixels.shape[1::-1])
+
+
+def mirrored(pixels: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(pixels[:, ::-1])
+
+
+@pytest.mark.parametrize("change", [recompressed, smaller, brighter, cropped, mirrored])
+def test_a_changed_copy_is_found_among_others(change) -> None:
+    pictures = [picture(seed) for seed in range(30)]
+    pictures += [change(picture(seed)) for seed in (3, 11, 27)]
+    assert near(pictures) == [[3, 30], [11, 31], [27, 32]]
+
+
+def test_other_objects_before_the_same_background_are_not_the_same() -> None:
+    background = picture(99)
+    pictures = []
+    for seed in range(6):
+        pixels = background.copy()
+        pixels[40:190, 40:190] = picture(seed)[40:190, 40:190]
+        pictures.append(pixels)
+    assert near(pictures) == []
+
+
+def detailed(seed: int, side: int = 224) -> np.ndarray:
+    """Details that differ with the seed before one background: their sketches are alike, the pictures are not."""
+    background = np.random.default_rng(1).uniform(0, 255, (5, 5, 3)).astype(np.float32)
+    details = np.random.default_rng(seed).uniform(-40, 40, (side // 4, side // 4, 3)).astype(np.float32)
+    pixels = cv2.resize(background, (side, side), interpolation=cv2.INTER_CUBIC)
+    pixels += cv2.resize(details, (side, side), interpolation=cv2.INTER_NEAREST)
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def shifted(pixels: np.ndarray) -> np.ndarray:
+    return np.roll(pixels, 4, axis=1)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    sketches = np.stack([sketch(one), sketch(other)])
+    return float(near_duplicates.correlations(sketches, sketches, np.array([[0, 1]]))[0])
+
+
+def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
+    one, other = detailed(1), detailed(2)
+    for changed in (other, shifted(one)):
+        hashes, _ = perceptual_hashes(np.stack([sketch(one), sketch(changed)]))
+        assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "a candidate"
+        assert near_duplicates.ALIKE <= correlation(one, changed) < near_duplicates.SAME, "a pair that features decide"
+    assert near([one, other]) == []
+    assert near([one, shifted(one)]) == [[0, 1]]
+    assert near([one, mirrored(shifted(one))]) == [[0, 1]]
+    assert near([one, mirrored(other)]) == []
+
+
+@pytest.mark.parametrize(("side", "expected"), [(92, []), (96, [[0, 1]])])
+def test_features_decide_nothing_in_small_pictures(side: int, expected: list[list[int]]) -> None:
+    one = detailed(1, side)
+    moved = np.roll(one, 2, axis=1)
+    assert near_duplicates.ALIKE <= correlation(one, moved) < near_duplicates.SAME
+    assert near([one, moved]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "above", "expected"),
+    [
+        ("ALIKE", False, [[0, 1]]), ("ALIKE", True, []),
+        ("MIN_AGREEING", False, [[0, 1]]), ("MIN_AGREEING", True, []),
+    ],
+)  # fmt: skip
+def test_each_sieve_keeps_what_just_reaches_it(
+    name: str, above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = detailed(1), shifted(detailed(1))
+    num_agreeing = near_duplicates.num_agreeing(
+        *(near_duplicates._features(pixels, mirrored=False) for pixels in (one, other))
+    )
+    just = {"ALIKE": np.float32(correlation(one, other)), "MIN_AGREEING": num_agreeing}[name]
+    more = {"ALIKE": np.nextafter(np.float32(just), np.float32(2)), "MIN_AGREEING": num_agreeing + 1}[name]
+    monkeypatch.setattr(near_duplicates, name, more if above else just)
+    assert near([one, other]) == expected
+
+
+@pytest.mark.parametrize(("above", "expected"), [(False, [[0, 1]]), (True, [])])
+def test_sketches_that_are_just_the_same_need_no_features(
+    above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = detailed(1), detailed(2)
+    just = np.float32(correlation(one, other))
+    monkeypatch.setattr(near_duplicates, "SAME", np.nextafter(just, np.float32(2)) if above else just)
+    assert near([one, other]) == expected
+
+
+@pytest.mark.parametrize(("difference", "expected"), [(8, [[0, 1]]), (7, [])])
+def test_a_picture_of_nearly_one_colour_has_no_near_duplicates(difference: int, expected: list[list[int]]) -> None:
+    """A sketch of two shades has half of their difference as its standard deviation."""
+    pixels = np.full((224, 224, 3), 100, np.uint8)
+    pixels[:112] += np.uint8(difference)
+    assert sketch(pixels).std() == difference / 2
+    assert near([pixels, pixels.copy()]) == expected
+
+
+def test_plain_pictures_are_no_near_duplicates() -> None:
+    assert near([np.full((224, 224, 3), value, np.uint8) for value in (100, 101, 200)]) == []
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 11))
+@settings(max_examples=30, deadline=None)
+def test_the_search_finds_what_comparing_all_pairs_finds(seed: int, radius: int) -> None:
+    rng = np.random.default_rng(seed)
+    hashes = rng.integers(0, 2**63, 40, dtype=np.uint64)
+    flips = [int(np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, 9, dtype=np.uint64))) for _ in range(40)]
+    hashes = np.concatenate([hashes, hashes ^ np.array(flips, np.uint64), hashes[:5]])
+    distances = np.bitwise_count(hashes[:, None] ^ hashes[None])
+    expected = np.argwhere(np.triu(distances <= radius, 1))
+    assert candidates(hashes, radius).tolist() == expected.tolist()
+    other = hashes[::-1].copy()
+    between = np.bitwise_count(hashes[:, None] ^ other[None]) <= radius
+    np.fill_diagonal(between, False)
+    assert candidates_between(hashes, other, radius).tolist() == np.argwhere(np.triu(between | between.T, 1)).tolist()
+
+
+def test_mirrored_hashes_are_those_of_mirrored_pictures() -> None:
+    sketches = np.stack([sketch(picture(seed)) for seed in range(20)])
+    assert np.array_equal(perceptual_hashes(sketches)[1], perceptual_hashes(sketches[:, :, ::-1])[0])
+
+
+def test_very_many_equal_hashes_are_no_quadratic_work() -> None:
+    started = time.monotonic()
+    pairs = candidates(np.zeros(200_000, np.uint64), 11)
+    assert len(pairs) == 199_999
+    assert time.monotonic() - started < 20

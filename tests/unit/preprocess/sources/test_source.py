@@ -1,0 +1,163 @@
+"""The quick look at the data, and what is found in them."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.contract.errors import ArchiveError, DataError
+from components.preprocess.sources.source import Opened, find_photos, name_of, opened, probe
+from tests.made import make_photos
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("/photos/clothing", "clothing"),
+        ("/photos/My Clothes.tar.gz", "my-clothes"),
+        ("/photos/Émile's  Ärger!.ZIP", "emile-s-arger"),
+        ("/photos/a.b/", "a-b"),
+        ("/photos/labels.csv", "labels"),
+        ("https://github.com/someone/clothing-dataset-small/archive/refs/heads/master.zip", "clothing-dataset-small"),
+        ("https://example.org/files/Pets.zip?download=1", "pets"),
+        ("s3://bucket/photos/pets/", "pets"),
+        ("dvc+https://example.org/repo.git@v1:data/pets", "pets"),
+        ("/photos/照片", "photos"),
+        ("/photos/__x--", "x"),
+        ("/photos/" + "long" * 40, "long" * 15 + "lon"),
+        ("/", "photos"),
+    ],
+)
+def test_the_name_is_one_that_models_may_have(data: str, name: str) -> None:
+    assert name_of(data) == name
+
+
+def test_a_relative_path_is_named_for_the_folder_it_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pets").mkdir()
+    monkeypatch.chdir(tmp_path / "Pets")
+    assert name_of(".") == "pets"
+
+
+def test_the_probe_takes_the_median_of_the_native_sizes(tmp_path: Path) -> None:
+    data = make_photos(tmp_path / "photos", per_class=4, size=(30, 50))
+    for number in range(3):
+        Image.new("RGB", (900, 700)).save(data / "red" / f"large-{number}.png")
+    (data / "red" / "broken.jpg").write_bytes(b"no picture")
+    assert probe(str(data)).native_size == (30, 50)
+    assert probe(str(data)).name == "photos"
+
+
+def test_the_probe_sees_a_turned_photo_as_a_viewer_does(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (60, 40)).save(tmp_path / name / "photo.jpg", exif=exif)
+    assert probe(str(tmp_path)).native_size == (60, 40)
+
+
+def test_the_probe_looks_into_archives(tmp_path: Path) -> None:
+    data = make_photos(tmp_path / "photos", per_class=2, size=(30, 50))
+    with zipfile.ZipFile(tmp_path / "Some Photos.zip", "w") as file:
+        file.writestr("__MACOSX/photos/red/._000.png", b"no picture")
+        for path in sorted(data.rglob("*.png")):
+            file.write(path, path.relative_to(tmp_path))
+    with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as file:
+        file.add(data, "photos")
+    assert probe(str(tmp_path / "Some Photos.zip")).native_size == (30, 50)
+    assert probe(str(tmp_path / "Some Photos.zip")).name == "some-photos"
+    assert probe(str(tmp_path / "photos.tar.gz")).native_size == (30, 50)
+
+
+def test_the_probe_reads_no_more_than_some_photos_of_many(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
+        content = io.BytesIO()
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(content, "PNG")
+        for number in range(201):
+            file.writestr(f"a/{number:03d}.png", content.getvalue())
+    damaged = bytearray((tmp_path / "photos.zip").read_bytes())
+    last = damaged.index(b"a/200.png")
+    damaged[last + 20] ^= 1  # the 201st would be refused
+    (tmp_path / "photos.zip").write_bytes(damaged)
+    assert probe(str(tmp_path / "photos.zip")).native_size == (8, 8)
+
+
+def test_an_archive_is_a_folder_for_a_while(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
+        file.writestr("photos/cats/a.jpg", b"1")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with opened(str(tmp_path / "photos.zip"), scratch) as source:
+        assert source.unwrap
+        assert (source.folder / "photos" / "cats" / "a.jpg").read_bytes() == b"1"
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_folder_is_itself(tmp_path: Path) -> None:
+    with opened(str(tmp_path), tmp_path) as source:
+        assert source == Opened(tmp_path)
+    assert tmp_path.is_dir()
+
+
+def test_files_outside_class_folders_are_named(tmp_path: Path) -> None:
+    for name in ("train/cats/a.jpg", "train/dogs/b.jpg", "test/cats/c.jpg", "test/dogs/d.jpg", "README.md",
+                 "train/notes.txt", "spare/e.jpg", "test/.DS_Store"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    found = find_photos(Opened(tmp_path))
+    assert {(file.record.class_name, file.record.split) for file in found.files} == {
+        ("cats", "train"), ("dogs", "train"), ("cats", "test"), ("dogs", "test"),
+    }  # fmt: skip
+    assert {record.path: record.reason for record in found.rejected} == {
+        "README.md": "outside_class_folder", "train/notes.txt": "outside_class_folder",
+        "spare/e.jpg": "outside_class_folder", "test/.DS_Store": "hidden",
+    }  # fmt: skip
+    assert found.given_splits == {"train", "test"}
+
+
+def write_files(folder: Path, *names: str) -> Path:
+    folder.mkdir()
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"1")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "must be folders of photos, one per class; .* has nothing in it"),
+        (["a.jpg", "b.jpg"], "has 2 files and no such folder"),
+        (["cats/a.jpg"], "at least two classes; .* one class folder only, 'cats'"),
+        (["train/cats/a.jpg", "test/cats/b.jpg"], "at least two classes"),
+        (["train/a/1", "val/a/1", "validation/a/1"], "validation split has val and validation"),
+    ],
+)
+def test_folders_that_are_no_data_set_are_refused(names: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        probe(str(write_files(tmp_path / "data", *names)))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("missing", "there is nothing at"), ("notes.txt", "a file of another kind"), ("x" * 300, "cannot be read")],
+)
+def test_what_is_neither_folder_nor_archive_is_refused(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not photos")
+    with pytest.raises(DataError, match=message):
+        probe(str(tmp_path / name))
+
+
+def test_an_archive_without_readable_photos_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
+        file.writestr("cats/a.jpg", b"no picture")
+    with pytest.raises(DataError, match="none of those looked at"):
+        probe(str(tmp_path / "photos.zip"))
+    (tmp_path / "photos.zip").write_bytes(b"no archive")
+    with pytest.raises(ArchiveError, match="intact zip or tar"):
+        probe(str(tmp_path / "photos.zip"))

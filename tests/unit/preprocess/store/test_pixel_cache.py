@@ -1,0 +1,166 @@
+"""The cache: nothing is read or decoded twice, and nothing that it does can change a result."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.contract.artifacts.dataset import open_split
+from components.contract.params.pipeline import PreprocessParams
+from components.contract.system.cache import cache_dir
+from components.preprocess import scan as scanning
+from components.preprocess.scan import NOTED_FILES
+from components.preprocess.step import preprocess
+from tests.made import make_photos
+from tests.unit.preprocess.test_step import add_photo, tree
+
+PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
+SETTLED = 0.06
+"""A file that changed just now is read again next time."""
+
+
+@pytest.fixture
+def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of files that were read, in order of reading."""
+    names: list[str] = []
+    real = scanning._read
+
+    def note(found):
+        names.append(found.location.name)
+        return real(found)
+
+    monkeypatch.setattr(scanning, "_read", note)
+    return names
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    made = make_photos(tmp_path / "photos", per_class=30)
+    (made / "red" / "broken.png").write_bytes(b"no picture")
+    time.sleep(SETTLED)
+    return made
+
+
+def test_unchanged_files_are_not_read_again(tmp_path: Path, data: Path, read_files: list[str]) -> None:
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    assert len(read_files) == 91
+    preprocess(str(data), PARAMS, tmp_path / "two")
+    assert len(read_files) == 91
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+@pytest.mark.parametrize("change", ["content", "same size and mtime", "replaced"])
+def test_a_changed_file_is_read_again(change: str, tmp_path: Path, data: Path, read_files: list[str]) -> None:
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    path = data / "red" / "007.png"
+    times = path.stat()
+    if change == "replaced":
+        add_photo(tmp_path / "other.png", seed=5)
+        os.utime(tmp_path / "other.png", ns=(times.st_atime_ns, times.st_mtime_ns))
+        (tmp_path / "other.png").replace(path)
+    else:
+        Image.fromarray(np.full((40, 32, 3), 9, np.uint8)).save(path)
+        if change == "same size and mtime":
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    read_files.clear()
+    preprocess(str(data), PARAMS, tmp_path / "two")
+    assert read_files == ["007.png"]
+
+
+def test_one_more_photo_is_the_only_one_read_and_rewrites_one_shard(
+    tmp_path: Path, data: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    add_photo(data / "red" / "added.png")
+    read_files.clear()
+    preprocess(str(data), PARAMS, tmp_path / "two")
+    assert read_files == ["added.png"]
+    inodes = [{path.stat().st_ino for path in (tmp_path / name).glob("*.arrow")} for name in ("one", "two")]
+    assert len(inodes[1] - inodes[0]) == 1
+
+
+def test_copied_and_renamed_photos_are_known_by_their_content(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    data.rename(tmp_path / "elsewhere")
+    monkeypatch.setattr(scanning, "decode", lambda *_: pytest.fail("it was decoded before"))
+    preprocess(str(tmp_path / "elsewhere"), PARAMS, tmp_path / "two")
+    assert [path.read_bytes() for path in sorted((tmp_path / "one").glob("*.arrow"))] == [
+        path.read_bytes() for path in sorted((tmp_path / "two").glob("*.arrow"))
+    ]
+
+
+def test_another_size_is_another_recipe(tmp_path: Path, data: Path) -> None:
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    preprocess(str(data), PreprocessParams(image_size=20), tmp_path / "two")
+    preprocess(str(data), PARAMS, tmp_path / "three")
+    assert open_split(tmp_path / "two", "train").image_shape == (20, 20, 3)
+    assert tree(tmp_path / "one") == tree(tmp_path / "three")
+
+
+@pytest.mark.parametrize("damage", ["shards", "packs", "index", "all"])
+def test_what_is_lost_or_damaged_is_made_anew(damage: str, tmp_path: Path, data: Path) -> None:
+    add_photo(data / "red" / "copy.png", seed=3)
+    add_photo(data / "blue" / "copy.png", seed=3)
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    for path in (cache_dir() / "pixels").rglob("*"):
+        if path.is_file() and (damage in (path.parent.name, "all") or (damage == "index" and "index" in path.name)):
+            path.unlink()
+            if damage == "index":
+                path.write_bytes(b"this is no database, and it is long enough to be looked at" * 99)
+    preprocess(str(data), PARAMS, tmp_path / "two")
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "file"))
+    assert preprocess(str(data), PARAMS, tmp_path / "one").num_kept == 90
+    assert any("cannot be used, so this run goes without" in text for text in caplog.messages)
+
+
+def test_the_oldest_goes_where_it_is_too_much(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    first = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
+    monkeypatch.setenv("DARKROOM_CACHE_GB", "0.0000001")
+    preprocess(str(data), PreprocessParams(image_size=20), tmp_path / "two")
+    left = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
+    assert len(left) == 3
+    assert not left & first
+    assert len(open_split(tmp_path / "one", "train")) > 0, "data sets keep what they link to"
+
+
+def test_data_sets_hold_what_the_cache_holds_once_on_the_disk(tmp_path: Path, data: Path) -> None:
+    preprocess(str(data), PARAMS, tmp_path / "one")
+    assert all(path.stat().st_nlink == 2 for path in (tmp_path / "one").glob("*.arrow"))
+    assert all(not path.stat().st_mode & 0o222 for path in (tmp_path / "one").glob("*.arrow"))
+
+
+def test_after_a_kill_nothing_is_half_written_and_the_rest_is_read(tmp_path: Path, read_files: list[str]) -> None:
+    data = make_photos(tmp_path / "photos", per_class=150)
+    time.sleep(SETTLED)
+    program = (
+        "import itertools, os, sys\nfrom pathlib import Path\nfrom components.contract.params.pipeline import PreprocessParams\n"
+        "from components.preprocess.step import preprocess\nfrom components.preprocess.store.pixel_cache import PixelStore\n"
+        "remember, calls = PixelStore.remember, itertools.count(1)\n"
+        "PixelStore.remember = lambda *given: remember(*given) if next(calls) == 1 else os.kill(os.getpid(), 9)\n"
+        "preprocess(sys.argv[1], PreprocessParams(image_size=(16, 12), golden_photos=7), Path(sys.argv[2]))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(data), str(tmp_path / "killed")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+    preprocess(str(data), PARAMS, tmp_path / "killed")
+    assert len(read_files) == 450 - NOTED_FILES
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "killed"}
+    preprocess(str(data), PARAMS, tmp_path / "again")
+    assert tree(tmp_path / "killed") == tree(tmp_path / "again")

@@ -1,0 +1,60 @@
+"""Which names a description may hold: each word at its boundary, without a file around it."""
+
+from typing import Any
+
+import pytest
+
+from components.contract.errors import UploadError
+from components.train.keras_import.layers.allow_list import sweep
+from tests.hostile import layer, network
+
+
+def description(**words: Any) -> dict[str, Any]:
+    """A network with one layer more, in which these words replace its own."""
+    return network({**layer("Dense", "extra", "input", units=3), **words}, last="extra")
+
+
+@pytest.mark.parametrize("registered_name", [None, "Dense"])
+@pytest.mark.parametrize("module", [None, "keras", "keras.layers", "keras.src.layers.core.dense", "tf_keras.layers"])
+def test_keras_own_names_pass(registered_name: str | None, module: str | None) -> None:
+    sweep(description(registered_name=registered_name, module=module), "config.json")
+
+
+@pytest.mark.parametrize("class_name", ["LayerScale", "StochasticDepth"])
+@pytest.mark.parametrize("package", ["", "keras>", "Custom>", "keras.applications.convnext>"])
+def test_layers_of_keras_applications_may_be_registered(class_name: str, package: str) -> None:
+    sweep(description(class_name=class_name, registered_name=f"{package}{class_name}"), "config.json")
+
+
+@pytest.mark.parametrize(
+    "registered_name",
+    [
+        "Custom>Dense", "keras>Dense", "evil>Dense", ">Dense", "Dense>", "Dense2", "dense", "Dens", "Flatten", "",
+        " Dense", "Dense\n", "LayerScale", "evil>LayerScale", ["Dense"], {"class_name": "Dense"}, True, 0, 1.5,
+    ],
+)  # fmt: skip
+def test_a_foreign_registered_name_is_refused(registered_name: Any) -> None:
+    with pytest.raises(UploadError, match=r"registered as|is evil|Darkroom does not know"):
+        sweep(description(registered_name=registered_name), "config.json")
+
+
+@pytest.mark.parametrize("registered_name", ["LayerScale2", "evil>LayerScale2", "evilLayerScale", "LayerScale>evil"])
+def test_a_foreign_name_of_a_layer_that_may_be_registered_is_refused(registered_name: str) -> None:
+    with pytest.raises(UploadError, match="registered as"):
+        sweep(description(class_name="LayerScale", registered_name=registered_name), "config.json")
+
+
+@pytest.mark.parametrize("module", ["os", "kerass", "keras_evil.layers", "evil.keras", "", " keras", ["keras"], 0, {}])
+def test_a_foreign_module_is_refused(module: Any) -> None:
+    with pytest.raises(UploadError, match="from the module"):
+        sweep(description(module=module), "config.json")
+
+
+@pytest.mark.parametrize("place", ["config", "build_config", "compile_config", "anything"])
+@pytest.mark.parametrize("words", [{"registered_name": "evil>Dense"}, {"module": "os"}, {"class_name": "Evil"}])
+def test_a_foreign_name_is_found_wherever_it_is(place: str, words: dict[str, str]) -> None:
+    tree = description()
+    hidden = {"class_name": "Dense", "module": "keras.layers", "registered_name": None, "config": {}} | words
+    tree["config"]["layers"][1].setdefault(place, {})["deep"] = [[{"deeper": hidden}]]
+    with pytest.raises(UploadError, match=r"runs no code of others|whose code Darkroom does not run"):
+        sweep(tree, "config.json")

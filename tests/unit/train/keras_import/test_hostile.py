@@ -1,0 +1,154 @@
+"""Hostile uploads are refused: in time, with the reason, without a trace."""
+
+import resource
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from components.contract.errors import UploadError
+from components.train.keras_import.importing import Expectation, import_model
+from components.train.keras_import.limits import GIB, Limits
+from tests.hostile import HOSTILE, Attack, honest, keras_file, layer, network, weights_file
+
+SECONDS = 30
+SAMPLE = (
+    "lambda_at_top", "lambda_in_a_submodel", "lambda_in_the_loss", "lambda_in_a_legacy_file", "foreign_module",
+    "saved_model_layer", "vocabulary_address", "zip_slip_up", "zip_slip_absolute", "zip_with_a_link", "zip_bomb",
+    "h5_external_link", "h5_virtual_array", "h5_shape_bomb", "h5_object_references", "dense_of_a_billion",
+    "json_of_5000_levels", "weights_of_nan", "truncated_keras", "random_bytes", "registered_name_of_another",
+)  # fmt: skip
+
+_heard: list[str] | None = None
+
+
+def _listen(event: str, arguments: tuple[Any, ...]) -> None:
+    if _heard is not None and event.startswith(("socket.", "pickle.", "os.system", "os.exec", "os.fork", "ctypes.")):
+        _heard.append(event)
+
+
+sys.addaudithook(_listen)  # for good: Python has no way to take one back
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """What this process did that reading a model needs not: sockets, unpickling, other programs."""
+    global _heard
+    _heard = []
+    yield _heard
+    _heard = None
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    """Where hostile code would connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.fixture
+def attack(tmp_path: Path, server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Attack:
+    for name in ("upload", "outside", "scratch"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "outside" / "secret.txt").write_bytes(b"secret" * 1000)
+    with h5py.File(tmp_path / "outside" / "secret.h5", "w") as file:
+        file["secret"] = np.ones((192, 3), np.float32)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    return Attack(tmp_path / "upload", tmp_path / "marker.txt", server.getsockname()[1], tmp_path / "outside")
+
+
+def _state(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+
+
+def check_refused(name: str, attack: Attack, server: socket.socket, heard: list[str]) -> None:
+    maker, reason = HOSTILE[name]
+    path = maker(attack)
+    before, memory = _state(attack.folder.parent), _peaks()
+    heard.clear()
+    started = time.monotonic()
+    with pytest.raises(UploadError) as refusal:
+        import_model(path, attack.folder.parent / "output" / "model")
+    seconds = time.monotonic() - started
+    text = str(refusal.value)
+    assert reason in text, text
+    assert text.startswith(f"{path}: ")
+    assert len(text) < 1000
+    assert text.rstrip().endswith((".", "…"))
+    assert seconds < SECONDS
+    assert heard == []
+    assert _state(attack.folder.parent) == before, "something was written, or changed"
+    assert not attack.marker.exists()
+    with pytest.raises(BlockingIOError):
+        server.accept()
+    ours, children = _peaks()
+    assert ours - memory[0] < GIB / 2
+    # The peak of a child begins with what the process held that it came from.
+    assert children <= max(memory[1], ours, Limits().reader_memory_bytes)
+
+
+def _peaks() -> tuple[int, int]:
+    """The most memory that this process, and any that it waited for, has held, in bytes."""
+    return tuple(resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_sample_of_hostile_uploads_is_refused(
+    name: str, attack: Attack, server: socket.socket, heard: list[str]
+) -> None:
+    check_refused(name, attack, server, heard)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", sorted(set(HOSTILE) - set(SAMPLE)))
+def test_every_hostile_upload_is_refused(name: str, attack: Attack, server: socket.socket, heard: list[str]) -> None:
+    check_refused(name, attack, server, heard)
+
+
+def test_the_attacks_would_work_elsewhere(attack: Attack, server: socket.socket) -> None:
+    """Else the absence of their traces would prove nothing."""
+    connection = eval(attack.source)
+    assert attack.marker.read_text() == "ran" or connection
+
+
+@pytest.mark.parametrize(("num_classes", "reason"), [(10, "each of the 10 classes"), (2, "gives 3 values")])
+def test_a_model_for_other_classes_is_refused(num_classes: int, reason: str, attack: Attack) -> None:
+    with pytest.raises(UploadError, match=reason):
+        import_model(honest(attack), attack.folder / "output", expected=Expectation(num_classes=num_classes))
+
+
+@pytest.mark.parametrize(("architecture", "reason"), [(None, "none is named"), ("os.system", "one of ConvNeXt")])
+def test_weights_alone_need_a_known_architecture(architecture: str | None, reason: str, attack: Attack) -> None:
+    path = attack.folder / "model.weights.h5"
+    path.write_bytes(weights_file())
+    with pytest.raises(UploadError, match=reason):
+        import_model(path, attack.folder / "output", expected=Expectation(architecture=architecture))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UploadError, match="there is none"):
+        import_model(tmp_path / "none.keras", tmp_path / "output")
+
+
+def test_a_file_larger_than_it_may_be_is_refused(attack: Attack) -> None:
+    with pytest.raises(UploadError, match="at most 1,000 bytes"):
+        import_model(honest(attack), attack.folder / "output", limits=Limits(max_bytes=1000))
+
+
+@pytest.mark.proof
+def test_a_model_that_answers_nan_is_refused(attack: Attack) -> None:
+    def change(file: h5py.File) -> None:
+        for number, value in enumerate((1.0, 0.0, 0.0, -1.0)):  # a variance below zero
+            file[f"layers/batch_normalization/vars/{number}"] = np.full(3, value, np.float32)
+
+    path = keras_file(attack, network(layer("BatchNormalization", "bn", "input"), last="bn"), weights_file(change))
+    with pytest.raises(UploadError, match="finite"):
+        import_model(path, attack.folder / "output")
+    assert not (attack.folder / "output").exists()

@@ -1,0 +1,165 @@
+"""Checkpoints: whole or not there, checked when read, of one training alone."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.train.loop.checkpoint import Belongings, State, open_checkpoints
+from tests.disks import small_disk
+
+BELONGINGS = Belongings("f" * 64, {"epochs": 4, "model": {"name": None}}, "n" * 64)
+
+
+def state(epoch: int, step: int = 0) -> State:
+    arrays = {"network": [np.arange(3, dtype=np.float32), np.ones((2, 2), np.int64)], "best": []}
+    facts = {"history": {"val_accuracy": [0.5, 0.75][:epoch]}, "best_epoch": epoch}
+    return State(1, epoch, step, False, facts, arrays)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    return tmp_path / "checkpoints" / BELONGINGS.folder_name
+
+
+def save(*states: State, belongings: Belongings = BELONGINGS) -> None:
+    with open_checkpoints(belongings) as checkpoints:
+        assert checkpoints is not None
+        for one in states:
+            checkpoints.save(one)
+
+
+def newest(belongings: Belongings = BELONGINGS) -> State | None:
+    with open_checkpoints(belongings) as checkpoints:
+        assert checkpoints is not None
+        return checkpoints.newest()
+
+
+def test_what_is_read_is_what_was_written(folder: Path) -> None:
+    save(state(1, 30))
+    found = newest()
+    assert found is not None
+    assert (found.phase, found.epoch, found.step, found.ended) == (1, 1, 30, False)
+    assert found.facts == state(1).facts
+    assert found.arrays.keys() == {"network", "best"}
+    assert found.arrays["best"] == []
+    for one, other in zip(found.arrays["network"], state(1).arrays["network"], strict=True):
+        assert one.dtype == other.dtype
+        assert np.array_equal(one, other)
+
+
+def test_the_newest_two_are_kept_and_named_by_their_place(folder: Path) -> None:
+    save(state(0, 9), state(1), state(1, 12), state(2))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "phase-01-epoch-00001-step-0000012-accuracy-0.5000", "phase-01-epoch-00002-step-0000000-accuracy-0.7500",
+    ]  # fmt: skip
+    result = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=next(folder.iterdir()), check=True,
+                            capture_output=True, text=True)  # fmt: skip
+    assert result.stdout.splitlines() == ["arrays.npz: OK", "state.json: OK"]
+
+
+def damaged(path: Path) -> Iterator[bytes]:
+    content = path.read_bytes()
+    yield content[: len(content) // 2]
+    yield b""
+    for place in (3, len(content) // 2, len(content) - 4):
+        yield content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("name", ["arrays.npz", "state.json", "SHA256SUMS"])
+def test_in_the_place_of_a_damaged_one_comes_the_one_before(
+    folder: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(state(1), state(2))
+    for content in damaged(sorted(folder.iterdir())[-1] / name):
+        (sorted(folder.iterdir())[-1] / name).write_bytes(content)
+        found = newest()
+        assert found is not None
+        assert found.epoch == 1
+        assert "is damaged" in caplog.text
+        save(state(2))
+
+
+def test_where_all_are_damaged_training_begins_anew(folder: Path) -> None:
+    save(state(1), state(2))
+    for path in folder.glob("*/arrays.npz"):
+        path.unlink()
+    assert newest() is None
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (replace(BELONGINGS, params={"epochs": 5, "model": {"name": None}}), "train.epochs"),
+        (replace(BELONGINGS, network="m" * 64), "network"),
+    ],
+)
+def test_another_training_of_the_same_photos_is_not_gone_on_with_and_that_is_told(
+    folder: Path, changed: Belongings, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(state(1))
+    with caplog.at_level("INFO", logger="components"):
+        assert newest(changed) is None
+    assert f"is not gone on with, for it has another {told}; training begins anew." in caplog.text
+    assert newest() is not None, "it may be gone on with yet"
+
+
+def test_a_checkpoint_in_the_wrong_folder_is_refused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save(state(1))
+    other = replace(BELONGINGS, fingerprint="e" * 64)
+    folder.rename(folder.parent / other.folder_name)
+    assert newest(other) is None
+    assert "belongs to another training (data set); training begins anew." in caplog.text
+
+
+def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_checkpoints(BELONGINGS) as first, open_checkpoints(BELONGINGS) as second:
+        assert first is not None
+        assert second is None
+    assert "another process is at the same training" in caplog.text
+
+
+def test_what_a_kill_left_half_written_is_removed(folder: Path) -> None:
+    save(state(1))
+    (folder / ".phase-01-epoch-00002.partial-x").mkdir()
+    found = newest()
+    assert found is not None
+    assert found.epoch == 1
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_checkpoints_that_nobody_went_on_with_are_removed(folder: Path) -> None:
+    save(state(1))
+    os.utime(folder, (0, 0))
+    save(state(1), belongings=replace(BELONGINGS, fingerprint="e" * 64))
+    assert not folder.exists()
+
+
+def test_without_a_place_for_checkpoints_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(tmp_path / "file" / "checkpoints"))
+    with open_checkpoints(BELONGINGS) as checkpoints:
+        assert checkpoints is None
+    assert "must be writable; it is not" in caplog.text
+
+
+def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "small", "64k") as folder:
+        monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(folder))
+        large = replace(state(2), arrays={"network": [np.zeros(100_000, np.float32)]})
+        save(state(1), large)
+        assert "could not be written: " in caplog.text
+        assert "No space left on device" in caplog.text
+        found = newest()
+        assert found is not None
+        assert found.epoch == 1

@@ -1,0 +1,173 @@
+"""The whole step under faults: disks that are full or not to be written to, kills, an MLflow that is not well."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.errors import ArtifactError
+from components.contract.tracking import spool
+from tests.disks import remount, small_disk
+from tests.made import make_dataset
+from tests.mlflow_store import Behaviour, TrackingServer, hurry, tracking_server
+from tests.unit.train.interrupted import Point, interrupt_in_subprocess, train_whole
+
+RUN_ID = "b" * 32
+STEP = "components.train.step"
+WRITING = (
+    Point("components.train.export.graph:save_graph", 2, whole=True),
+    Point(f"{STEP}:write_json", 1, whole=True),
+    Point(f"{STEP}:write_train_image_ids", 1, whole=True),
+    Point(f"{STEP}:write_json", 2, whole=True),
+    Point("components.train.loop.checkpoint:Checkpoints.remove", 1, whole=True),
+    Point("components.contract.tracking.run:Run.log_artifacts", 1, whole=True),
+)
+"""From the end of training to that of the step; at the last two the bundle is there already."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Path:
+    """Of the data set, the MLflow store, and what the trainings leave."""
+    folder = tmp_path_factory.mktemp("faults")
+    make_dataset(folder / "dataset", per_class=11)
+    shutil.copy(_empty_store, folder / "mlflow.db")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As before when the test has ended."""
+    for name in ("DARKROOM_CHECKPOINTS", "MLFLOW_TRACKING_URI"):
+        monkeypatch.setenv(name, "")
+    yield
+    import mlflow
+
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path) -> Callable[[], bytes]:
+    """The exported weights of a training that nothing happens to."""
+
+    def weights() -> bytes:
+        path = folder / "whole" / "model" / "export" / "model.bin"
+        if not path.exists():
+            train_whole(folder / "whole")
+        return path.read_bytes()
+
+    return weights
+
+
+def weights_of(bundle_dir: Path) -> bytes:
+    read_bundle(bundle_dir)
+    return (bundle_dir / "export" / "model.bin").read_bytes()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrackingServer]:
+    with tracking_server(tmp_path / "artifacts") as server:
+        monkeypatch.setenv("MLFLOW_RUN_ID", RUN_ID)
+        yield server
+
+
+def train_with(server: TrackingServer, folder: Path, behaviour: Behaviour) -> float:
+    """Seconds that the step takes with a store that behaves so; what training needs is in the cache."""
+    from components.train.step import train
+    from tests.unit.train.interrupted import small_params
+
+    os.environ["DARKROOM_CACHE"] = str(folder / "cache")
+    os.environ["MLFLOW_TRACKING_URI"] = server.uri
+    server.behave(behaviour)
+    started = time.monotonic()
+    train(folder / "dataset", small_params("ema"), folder / behaviour)
+    return time.monotonic() - started
+
+
+@pytest.mark.proof
+def test_training_goes_on_without_mlflow_and_all_is_told_later(
+    folder: Path, server: TrackingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hurry(monkeypatch, 50)
+    train_with(server, folder, "faulty")
+    assert read_bundle(folder / "faulty").mlflow_run_id == RUN_ID
+    assert "It is told again; the step goes on." in caplog.text
+    server.behave("good")
+    spool._resend(sorted(spool._unsent_dir().iterdir()))
+    steps = [step for name, _, step in server.figures(RUN_ID) if name == "val_loss"]
+    assert steps == [1, 2, 3, 4]
+    assert (server.artifacts_dir / "bundle" / "bundle.json").exists()
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("behaviour", ["slow", "silent", "faulty", "gone"])
+def test_a_store_costs_training_a_minute_at_most(folder: Path, server: TrackingServer, behaviour: Behaviour) -> None:
+    good = train_with(server, folder, "good")
+    assert train_with(server, folder, behaviour) - good < 62
+    assert weights_of(folder / behaviour) == weights_of(folder / "good")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("time", range(5))
+def test_a_kill_while_the_bundle_is_written_costs_neither_the_training_nor_an_earlier_bundle(
+    folder: Path, expected: Callable[[], bytes], time: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for point in WRITING:
+        earlier = folder / point.folder_name / "model" / "bundle.json"
+        earlier.parent.mkdir(parents=True)
+        earlier.write_text("the earlier one")
+    assert interrupt_in_subprocess(folder, WRITING) == [-signal.SIGKILL] * len(WRITING)
+    for number, point in enumerate(WRITING):
+        bundle_dir = folder / point.folder_name / "model"
+        if number < len(WRITING) - 2:
+            assert (bundle_dir / "bundle.json").read_text() == "the earlier one"
+            caplog.clear()
+            with caplog.at_level("INFO", logger="components"):
+                train_whole(folder / point.folder_name)
+            assert any(message.startswith("Goes on from a checkpoint") for message in caplog.messages)
+            assert not any(message.startswith("Epoch ") for message in caplog.messages), "nothing is trained again"
+        assert weights_of(bundle_dir) == expected(), point
+        shutil.rmtree(folder / point.folder_name)
+        shutil.rmtree(folder / f"{point.folder_name}-cache", ignore_errors=True)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("size", ["8k", "24k", "40k", "64k"])
+def test_a_full_disk_costs_the_bundle_and_not_the_training(
+    folder: Path, expected: Callable[[], bytes], size: str, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from components.train.step import train
+    from tests.unit.train.interrupted import small_params
+
+    monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    with small_disk(tmp_path / "disk", size) as disk:
+        with pytest.raises(ArtifactError, match=r"(?i)make room"):
+            train(folder / "dataset", small_params("ema"), disk / "model")
+        assert not list(disk.iterdir())
+        remount(disk, "size=16m")
+        caplog.clear()
+        with caplog.at_level("INFO", logger="components"):
+            train(folder / "dataset", small_params("ema"), disk / "model")
+        assert not any(message.startswith("Epoch ") for message in caplog.messages), "nothing is trained again"
+        assert weights_of(disk / "model") == expected()
+
+
+@pytest.mark.proof
+def test_an_output_that_is_not_to_be_written_to_is_told_before_training(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from components.train.step import train
+    from tests.unit.train.interrupted import small_params
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    with small_disk(tmp_path / "disk", "1m") as disk, caplog.at_level("INFO", logger="components"):
+        remount(disk, "ro")
+        with pytest.raises(ArtifactError, match=r"The output folder .*disk/model must be writable; it is not"):
+            train(folder / "dataset", small_params("ema"), disk / "model")
+    assert not any(message.startswith("Epoch ") for message in caplog.messages)

@@ -1,0 +1,240 @@
+"""The freeze boundary: a cached way to the logits is the same way."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from components.contract.artifacts.dataset import Split, open_split
+from components.contract.errors import ModelError
+from components.contract.image.augment import augment, image_keys, photo_seeds
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
+from components.contract.params.training import AUGMENTATION_PRESETS, CachePrecision, Phase, TrainParams
+from components.contract.system.cache import cache_dir
+from components.train.loop import features
+from components.train.loop.batches import Features, Photos
+from components.train.loop.features import FeatureCache, Wanted, network_digest
+from components.train.loop.phases import examples_of
+from components.train.network.architecture import Network, build_network
+from components.train.network.freezing import frozen_part, learning_part, select
+from components.train.setup import Photographs
+from tests.disks import remount, small_disk
+from tests.made import make_dataset
+
+MEDIUM = AUGMENTATION_PRESETS["medium"]
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
+    folder = tmp_path_factory.mktemp("made") / "dataset"
+    make_dataset(folder, per_class=13, side=32)
+    return open_split(folder, "train"), open_split(folder, "validation")
+
+
+@pytest.fixture(scope="module")
+def mobilenet(splits: tuple[Split, Split]) -> Network:
+    """Random weights whose normalisation has seen photos: features that neither vanish nor are all alike."""
+    keras.utils.set_random_seed(3)
+    head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
+    params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
+    network = build_network(params, image_size=(32, 32), num_classes=3, batch_size=8)
+    for layer in network.model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    network.model(splits[0].gather(np.arange(len(splits[0]))), training=True)
+    return network
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """One convolution, a head."""
+    pixels = keras.Input((32, 32, 3), dtype="uint8", name="pixels")
+    features = keras.layers.Conv2D(4, 3, activation="relu", name="eye")(keras.layers.Rescaling(1 / 255)(pixels))
+    base = keras.Model(pixels, features)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    model = keras.Model(pixels, keras.layers.Dense(3, name="logits")(pooled))
+    return Network(model=model, embedding=pooled, feature_map=features, backbone=base)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
+    return tmp_path / "features"
+
+
+def cache(network: Network, precision: CachePrecision = "float32", trainable: str = "head") -> FeatureCache:
+    boundary = select(network, Phase(trainable=trainable)).boundary
+    assert boundary is not None
+    return FeatureCache(frozen_part(network, boundary), precision)
+
+
+def wanted(split: Split, views: int = 1, **facts: Any) -> Wanted:
+    return Wanted(split, **{"fingerprint": "f", "views": views, "augmentation": MEDIUM, "seed": 5} | facts)
+
+
+@pytest.mark.parametrize("trainable", ["head", "from block_13_expand"])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("float16", 5e-3)])
+def test_logits_through_the_cache_are_those_of_the_whole_network(
+    splits: tuple[Split, Split], mobilenet: Network, precision: CachePrecision, tolerance: float, trainable: str
+) -> None:
+    network = mobilenet
+    train, validation = splits
+    made = cache(network, precision, trainable)
+    learnt, checked = made.get(wanted(train, 3)), made.get(wanted(validation, fingerprint="g"))
+    photos = train.gather(np.arange(len(train)))
+    keys = image_keys(train.image_ids)
+    views = [photos] + [augment(photos, MEDIUM, photo_seeds(keys, seed=5, variant=view)) for view in (1, 2)]
+    learning = learning_part(network, select(network, Phase(trainable=trainable)).boundary)
+    rows = np.arange(len(train))
+    # In epoch 0 the photos have the views 0, 1, 2, 0, 1, …
+    mixed = np.array([views[row % 3][row] for row in rows])
+    for given, pixels in ((learnt, mixed), (checked, validation.gather(np.arange(len(validation))))):
+        expected = network.model.predict(pixels, verbose=0)
+        found = learning.predict(given.gather(np.arange(len(pixels)), 0), verbose=0)
+        assert np.ptp(expected, axis=0).min() > 0.1, "photos differ"
+        assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+        lost = expected.max(axis=1) - expected[np.arange(len(expected)), found.argmax(axis=1)]
+        assert lost.max() < 2 * tolerance, "the same top-1, but where two classes are all but equal"
+    assert np.array_equal(learnt.labels, train.labels)
+    seen = np.array([[learnt.gather(rows[:1], epoch)[0].sum() for epoch in range(6)]])
+    assert len(np.unique(seen)) == 3, "every third epoch a photo comes back"
+
+
+def test_what_is_in_the_cache_is_not_computed_again(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    first = cache(network).get(wanted(splits[0], 2)).gather(np.arange(20), 0)
+    assert len(list(folder.iterdir())) == 2
+    monkeypatch.setattr(features, "fastest_inference", lambda _: pytest.fail("it has been computed before"))
+    with caplog.at_level(logging.INFO, logger="components"):
+        assert cache(network).can_hold(wanted(splits[0], 2))
+    assert caplog.messages[-1].endswith("all in the cache.")
+    assert np.array_equal(cache(network).get(wanted(splits[0], 2)).gather(np.arange(20), 0), first)
+
+
+@pytest.mark.parametrize(
+    ("views", "facts", "computed"),
+    [
+        (3, {}, 1),
+        (2, {"fingerprint": "other"}, 2),
+        (2, {"seed": 6}, 1),
+        (2, {"augmentation": AUGMENTATION_PRESETS["light"]}, 1),
+    ],
+    ids=["another view", "other photos", "another seed", "another augmentation"],
+)
+def test_only_what_depends_on_a_change_is_computed_anew(
+    splits: tuple[Split, Split], network: Network, folder: Path, views: int, facts: dict[str, Any], computed: int
+) -> None:
+    cache(network).get(wanted(splits[0], 2))
+    cache(network).get(wanted(splits[0], views, **facts))
+    assert len(list(folder.iterdir())) == 2 + computed
+
+
+def test_other_weights_have_other_features(network: Network) -> None:
+    layer = network.model.get_layer("eye")
+    before = network_digest(network.model)
+    weights = layer.get_weights()
+    layer.set_weights([weights[0] + 1e-6, weights[1]])
+    assert network_digest(network.model) != before
+    layer.set_weights(weights)
+    layer.trainable = not layer.trainable
+    assert network_digest(network.model) == before, "whether it learns does not change what it gives"
+
+
+def test_a_damaged_file_is_computed_anew(splits: tuple[Split, Split], network: Network, folder: Path) -> None:
+    expected = cache(network).get(wanted(splits[0])).gather(np.arange(20), 0)
+    (path,) = folder.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert np.array_equal(cache(network).get(wanted(splits[0])).gather(np.arange(20), 0), expected)
+
+
+def test_features_too_large_for_memory_stay_in_their_files(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.random.default_rng(0).permutation(len(splits[0]))
+    in_memory = cache(network, "float16").get(wanted(splits[0], 2)).gather(rows, 0)
+    monkeypatch.setattr(features, "LARGEST_IN_MEMORY", 1000)
+    mapped = cache(network, "float16").get(wanted(splits[0], 2)).gather(rows, 0)
+    assert mapped.dtype == np.float32
+    assert np.array_equal(mapped, in_memory)
+
+
+def test_a_limit_is_kept_and_told(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    one_view = len(splits[0]) * 4 * 4
+    monkeypatch.setenv("DARKROOM_CACHE_GB", str(2.5 * one_view / 1e9))
+    assert cache(network).can_hold(wanted(splits[0], 2))
+    assert not cache(network).can_hold(wanted(splits[0], 3))
+    assert "every epoch goes through the frozen layers instead" in caplog.text
+    for seed in (1, 2, 3):
+        cache(network).get(wanted(splits[0], 2, seed=seed))
+    assert len(list(folder.iterdir())) == 2, "what was used longest ago has gone"
+
+
+def examples(network: Network, splits: tuple[Split, Split]) -> object:
+    """What a phase that trains the head learns from."""
+    params = TrainParams(trainable="head", augmentation="medium", views=3)
+    selection = select(network, params)
+    photos = Photographs(*splits, fingerprint="f")
+    learnt, _, boundary = examples_of(network, selection, photos, params, params)
+    assert (boundary is None) == isinstance(learnt, Photos)
+    return learnt
+
+
+def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(features, "FREE_PART", 1000)  # there seemed to be room
+    with small_disk(tmp_path / "disk", "8k") as disk:
+        monkeypatch.setenv("DARKROOM_CACHE", str(disk))
+        assert isinstance(examples(network, splits), Photos)
+        assert "they cannot: [Errno 28] No space left on device" in caplog.text
+        assert len(list((disk / "features").iterdir())) == 2, "no half of a file stays"
+        remount(disk, "size=64k")
+        assert isinstance(examples(network, splits), Features)
+        remount(disk, "ro")
+        assert isinstance(examples(network, splits), Features), "what is there is read"
+        monkeypatch.setenv("DARKROOM_CACHE", str(disk / "another"))
+        assert isinstance(examples(network, splits), Photos)
+        assert "Read-only file system" in caplog.messages[-1]
+
+
+def test_progress_names_rate_and_time_left(
+    splits: tuple[Split, Split], network: Network, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "REPORT_SECONDS", 0)
+    with caplog.at_level(logging.INFO, logger="components"):
+        cache(network).get(wanted(splits[0]))
+    assert caplog.messages[0].startswith("32 of 39 photos have passed the frozen layers (view 1 of 1), ")
+    assert caplog.messages[-1].endswith("a second, 0 s left.")
+
+
+def test_a_fault_on_the_way_to_the_features_is_not_lost(
+    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    def broken(pixels: np.ndarray) -> np.ndarray:
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr(features, "fastest_inference", lambda _: broken)
+    with pytest.raises(RuntimeError, match="no such instruction"):
+        cache(network).get(wanted(splits[0]))
+    assert not list(folder.iterdir()), "no half of a file stays"
+
+
+def test_features_that_are_no_numbers_are_refused_and_not_kept(splits: tuple[Split, Split]) -> None:
+    pixels = keras.Input((32, 32, 3), dtype="uint8")
+    frozen = keras.Model(pixels, keras.layers.Rescaling(1e38)(keras.layers.Rescaling(1e38)(pixels)))
+    cache = FeatureCache(frozen, "float32")
+    wanted = Wanted(splits[0], "photos", 1, MEDIUM, 0)
+    with pytest.raises(ModelError, match=r"^Frozen layers must output numbers; for one of the first \d+ photos"):
+        cache.get(wanted)
+    assert not [*(cache_dir() / "features").iterdir()]

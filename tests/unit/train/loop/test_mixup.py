@@ -1,0 +1,61 @@
+"""mixup and CutMix: what is mixed, and that labels are mixed alike."""
+
+import numpy as np
+import pytest
+
+from components.contract.errors import ModelError
+from components.train.loop.batches import Batches, Features
+from components.train.loop.mixup import Mixing
+
+LABELS = np.arange(8, dtype=np.int32) % 4
+
+
+def photos_of(labels: np.ndarray) -> np.ndarray:
+    """Each photo has the value of its class all over: uint8 (n, 10, 12, 3)."""
+    return np.broadcast_to(np.array([0, 50, 100, 200], np.uint8)[labels, None, None, None], (len(labels), 10, 12, 3))
+
+
+def test_mixup_mixes_photos_and_labels_alike() -> None:
+    photos = photos_of(LABELS)
+    mixed, targets = Mixing(0.4, 0, 4)(photos, LABELS, np.random.default_rng(0))
+    assert mixed.dtype == np.uint8 and targets.dtype == np.float32
+    assert np.allclose(targets.sum(axis=1), 1)
+    assert ((targets > 0) & (targets < 1)).any()
+    assert np.abs(mixed[:, 0, 0, 0] - targets @ np.array([0, 50, 100, 200])).max() <= 0.5
+    assert np.array_equal(photos, photos_of(LABELS)), "what was given is never changed"
+
+
+def test_cutmix_counts_the_pixels_of_each() -> None:
+    cut, targets = Mixing(0, 1, 4)(photos_of(LABELS), LABELS, np.random.default_rng(3))
+    for photo, parts in zip(cut, targets, strict=True):
+        found = [(photo[..., 0] == value).mean() for value in (0, 50, 100, 200)]
+        assert np.allclose(found, parts, atol=1e-6)
+    assert ((targets > 0) & (targets < 1)).any()
+
+
+def test_both_share_the_batches() -> None:
+    mixing = Mixing(0.4, 1, 4)
+    kinds = [
+        len(np.unique(mixing(photos_of(LABELS), LABELS, np.random.default_rng(seed))[0])) > 4 for seed in range(60)
+    ]
+    assert 15 < sum(kinds) < 45
+
+
+def test_features_are_mixed_as_well_but_vectors_cannot_be_cut() -> None:
+    features = np.eye(8, dtype=np.float32)
+    mixed, targets = Mixing(1, 0, 4)(features, LABELS, np.random.default_rng(0))
+    assert mixed.dtype == np.float32
+    assert np.allclose(mixed.sum(axis=1), 1)
+    assert targets.shape == (8, 4)
+    with pytest.raises(ModelError, match=r"train\.cutmix needs photos"):
+        Mixing(0, 1, 4)(features, LABELS, np.random.default_rng(0))
+
+
+def test_an_epoch_is_mixed_alike_whenever_it_is_drawn_and_others_otherwise() -> None:
+    batches = Batches(Features([np.eye(8, dtype=np.float32)], LABELS), 4, shuffle_seed=1, mixing=Mixing(1, 0, 4))
+    drawn = []
+    for epoch in (0, 1, 0):
+        batches.begin(epoch)
+        drawn.append(np.concatenate([batches[index][1] for index in range(len(batches))]))
+    assert np.array_equal(drawn[0], drawn[2])
+    assert not np.array_equal(drawn[0], drawn[1])

@@ -1,0 +1,103 @@
+"""The range test of the learning rate."""
+
+import html
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.errors import DataError, ModelError
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
+from components.contract.params.training import Phase, TrainParams
+from components.train.lr_finder.finder import HIGHEST, LOWEST, RangeTest, find_rate, smooth, steepest
+from components.train.lr_finder.page import page, sentences
+from pipelines.cli.main import build_parser
+from tests.made import make_dataset
+
+RATES = [float(rate) for rate in np.geomspace(1e-6, 1, 100)]
+OWN = ModelParams(
+    kind="layers",
+    layers=tuple(map(parse_layer, ["Flatten", {"Dense": {"units": 8}}])),
+)
+
+
+def falling_at(rate: float) -> list[float]:
+    """A loss that goes from 2 to 1 around a rate, and bursts near 1."""
+    return [1 + 1 / (1 + (passed / rate) ** 2) + passed**2 for passed in RATES]
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-3, 1e-2])
+def test_the_rate_of_the_steepest_fall_is_proposed(rate: float) -> None:
+    proposed = steepest(RATES, falling_at(rate))
+    assert proposed == pytest.approx(rate, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "losses", [[2.0] * 100, [2.0 + 0.1 * number for number in range(100)], [2.0, 1.0], falling_at(1e3)]
+)
+def test_without_a_fall_no_rate_is_proposed(losses: list[float]) -> None:
+    assert steepest(RATES[: len(losses)], losses) is None
+
+
+def test_the_smoothed_loss_lags_behind_neither_way() -> None:
+    step = [3.0] * 40 + [1.0] * 40
+    smoothed = smooth(step)
+    assert smoothed == pytest.approx([4.0 - loss for loss in reversed(smoothed)], abs=0.01)
+    assert smooth([2.0] * 50) == pytest.approx([2.0] * 50)
+    assert np.ptp(smooth([2.0, 3.0] * 40)[10:-10]) < 0.1
+
+
+def test_a_range_test_rises_from_batch_to_batch_the_same_way_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_dataset(tmp_path / "dataset")
+    params = TrainParams(model=OWN, batch_size=8, augmentation="none", trainable="all", optimizer="sgd", seed=3)
+    test = find_rate(tmp_path / "dataset", params, 20)  # an epoch has 5 batches
+    assert test.rates[0] == pytest.approx(LOWEST)
+    assert 5 < len(test.rates) == len(test.losses) == len(test.smoothed) <= 20
+    assert all(before < after <= HIGHEST * 1.001 for before, after in itertools.pairwise(test.rates))
+    assert all(map(math.isfinite, test.losses))
+    assert (test.trained_layers, test.optimizer, test.batch_size) == (("dense_1", "logits"), "sgd", 8)
+    shown = page(test)
+    assert shown.count("<circle") == len(test.losses)
+    assert "Leslie Smith" in shown
+    assert all(html.escape(sentence) in shown for sentence in sentences(test))
+
+    (tmp_path / "params.yaml").write_text(json.dumps({"train": params.model_dump(mode="json")}))
+    parsed = build_parser().parse_args(["lr-find", "--dataset", "dataset", "--batches", "20", "--json"])
+    assert parsed.verb(parsed) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (tmp_path / told.pop("page")).read_text() == shown
+    assert RangeTest(**told) == test
+
+
+def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
+    make_dataset(tmp_path / "dataset")
+    frozen = TrainParams(model=OWN, phases=(Phase(trainable="none"), Phase()), augmentation="none")
+    with pytest.raises(ModelError, match="the first phase trains none"):
+        find_rate(tmp_path / "dataset", frozen)
+    info = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
+    info["counts"]["train"] = dict.fromkeys(info["counts"]["train"], 0)
+    (tmp_path / "dataset" / "dataset.json").write_text(json.dumps(info))
+    with pytest.raises(DataError, match="Training needs photos in the train split"):
+        find_rate(tmp_path / "dataset", frozen)
+
+
+def test_photos_are_named_once(tmp_path: Path) -> None:
+    from components.contract.errors import ParamsError
+
+    parsed = build_parser().parse_args(["lr-find", "--dataset", "a", "--data", "b"])
+    with pytest.raises(ParamsError, match="both are given"):
+        parsed.verb(parsed)
+
+
+@pytest.mark.parametrize("number", ["0", "19", "x", "1000000"])
+def test_a_number_of_batches_that_is_none_is_refused(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["lr-find", "--batches", number])
+    assert "a number from 20 to 10,000 is expected" in capsys.readouterr().err

@@ -1,0 +1,196 @@
+"""Pretrained weights: found, fetched or refused with what to do."""
+
+import importlib
+import socket
+import time
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from components.contract.errors import ModelError, WeightsError
+from components.contract.layers.backbones import BACKBONES as FACTS
+from components.contract.layers.backbones import feature_shape, warn_of_small_photos
+from components.train.network.backbone import BACKBONES, build_backbone, find_weights, load_weights, weights_file
+
+FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+
+
+@pytest.fixture
+def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder of Keras, and no way to the network."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{unused.getsockname()[1]}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    return tmp_path / "keras"
+
+
+def mobilenet(width: int = 32) -> keras.Model:
+    return build_backbone("MobileNetV2", keras.Input((width, width, 3), dtype="uint8", name="pixels"))
+
+
+def test_without_a_network_the_message_names_file_place_and_the_other_way(keras_home: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(WeightsError) as error:
+        find_weights("MobileNetV2", "imagenet", (224, 224))
+    assert time.monotonic() - started < 5
+    assert f"{FILE} is not in {keras_home / 'models'} and cannot be fetched: " in str(error.value)
+    assert f"Fetch https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{FILE}" in str(error.value)
+    assert f"put it at {keras_home / 'models' / FILE}, or name a copy of it with train.model.weights=PATH" in str(
+        error.value
+    )
+    assert not list(keras_home.rglob("*.h5"))
+
+
+def test_a_file_in_keras_cache_needs_no_network(keras_home: Path) -> None:
+    path = keras_home / "models" / FILE
+    path.parent.mkdir(parents=True)
+    with h5py.File(path, "w"):
+        pass
+    assert find_weights("MobileNetV2", "imagenet", (224, 224)) == path
+
+
+@pytest.mark.parametrize(
+    ("image_size", "trained_at"),
+    [((224, 224), 224), ((96, 96), 96), ((160, 160), 160), ((100, 100), 224), ((96, 128), 224)],
+)
+def test_the_weights_fit_the_size_of_the_photos(image_size: tuple[int, int], trained_at: int) -> None:
+    assert weights_file("MobileNetV2", image_size).name.endswith(f"_1.0_{trained_at}_no_top.h5")
+
+
+QUICK = ("MobileNetV2", "VGG16")
+EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.proof) for name in FACTS]
+
+
+def test_every_backbone_of_the_contract_can_be_built_and_fetched() -> None:
+    assert BACKBONES.keys() == FACTS.keys()
+    assert len({weights_file(name, (224, 224)).name for name in FACTS}) == len(FACTS)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_the_table_names_what_keras_would_fetch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def note(file_name: str, origin: str, **_: object) -> str:
+        asked.append((file_name, origin))
+        raise FileNotFoundError
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", note)
+    size = FACTS[name].size
+    for with_top in (False, True):
+        with pytest.raises(FileNotFoundError):
+            getattr(keras.applications, name)(include_top=with_top, input_shape=(size, size, 3))
+        wanted = weights_file(name, (size, size), with_top=with_top)
+        assert asked[-1] == (wanted.name, wanted.url)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None:
+    smallest = FACTS[name].smallest
+    sizes = [(smallest, smallest + 33), (smallest + 1, smallest + 62), (smallest + 30, FACTS[name].size)]
+    for size in sizes[: 1 if name in QUICK else 3]:
+        built = build_backbone(name, keras.Input((*size, 3), dtype="uint8", name="pixels"))
+        assert built.output.shape == (None, *feature_shape(name, size))
+    with pytest.raises(ModelError, match=f"{name} takes photos of at least {smallest} px a side"):
+        feature_shape(name, (smallest - 1, 300))
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_backbone_sees_photos_as_keras_own_does(name: str) -> None:
+    """Same weights, same photos: ours takes bytes, Keras' what its own preprocess_input makes of them."""
+    side = FACTS[name].smallest
+    ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
+    theirs = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(side, side, 3))
+    theirs.set_weights(ours.get_weights())
+    photos = np.random.default_rng(1).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    module = importlib.import_module(getattr(keras.applications, name).__module__)
+    expected = np.asarray(theirs(module.preprocess_input(photos.astype(np.float32))))
+    assert np.ptp(expected) > 0
+    assert np.allclose(np.asarray(ours(photos)), expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
+def test_photos_far_smaller_than_a_backbone_expects_are_warned_of() -> None:
+    assert "learnt from photos of 299 px, and these are 32 × 32 px" in str(warn_of_small_photos("Xception", (32, 32)))
+    assert warn_of_small_photos("Xception", (150, 100)) is None
+    assert warn_of_small_photos("MobileNetV2", (400, 300)) is None
+
+
+def test_no_weights_need_no_file() -> None:
+    assert find_weights("MobileNetV2", "none", (224, 224)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.h5", None, "there is no file at"),
+        ("weights.h5", b"", "must be an HDF5 file named"),
+        ("weights.h5", b"<html>404</html>", "must be an HDF5 file named"),
+        ("weights.bin", b"\x89HDF\r\n\x1a\n", "must be an HDF5 file named"),
+    ],
+)
+def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(WeightsError, match=message) as error:
+        find_weights("MobileNetV2", str(path), (224, 224))
+    assert str(path) in str(error.value)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    path = tmp_path / "other.weights.h5"
+    other.save_weights(path)
+    with pytest.raises(WeightsError, match="must hold the weights of MobileNetV2 without its top; it does not: "):
+        load_weights(mobilenet(), path, "MobileNetV2")
+
+
+def test_weights_with_the_top_are_refused_with_the_count_of_layers(tmp_path: Path) -> None:
+    path = tmp_path / "with_top.h5"
+    keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=5).save(path)
+    with pytest.raises(WeightsError, match="expected 104 layers, found 105"):
+        load_weights(mobilenet(), path, "MobileNetV2")
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
+def test_weights_of_both_generations_of_keras_are_taken(tmp_path: Path, suffix: str) -> None:
+    saved = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
+    path = tmp_path / f"mine{suffix}"
+    saved.save_weights(path) if suffix == ".weights.h5" else saved.save(path)
+    loaded = mobilenet()
+    digest = load_weights(loaded, path, "MobileNetV2")
+    assert len(digest) == 64
+    assert all(np.array_equal(one, other) for one, other in zip(loaded.get_weights(), saved.get_weights(), strict=True))
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    saved = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
+    saved.get_layer("Conv1").set_weights([np.full((3, 3, 3, 32), np.nan)])
+    path = tmp_path / "nan.weights.h5"
+    saved.save_weights(path)
+    with pytest.raises(WeightsError, match="must be finite numbers"):
+        load_weights(mobilenet(), path, "MobileNetV2")
+
+
+def test_the_head_of_imagenet_gives_its_thousand_logits(tmp_path: Path) -> None:
+    model = build_backbone("MobileNetV2", keras.Input((32, 32, 3), dtype="uint8", name="pixels"), with_top=True)
+    assert model.output.shape == (None, 1000)
+    saved = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3))
+    saved.save(tmp_path / "with_top.h5")
+    load_weights(model, tmp_path / "with_top.h5", "MobileNetV2", with_top=True)
+    photos = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    expected = np.asarray(saved(photos / 127.5 - 1))
+    assert np.allclose(np.asarray(keras.ops.softmax(model(photos))), expected, atol=1e-5)
+
+
+def test_the_imagenet_weights_load(shared_dir: Path) -> None:
+    path = find_weights("MobileNetV2", str(next((shared_dir / "weights").glob("*.h5"))), (224, 224))
+    assert path is not None
+    backbone = mobilenet()
+    assert len(load_weights(backbone, path, "MobileNetV2")) == 64
+    assert backbone.get_layer("Conv1").get_weights()[0].std() > 0.1

@@ -1,0 +1,259 @@
+"""Models that somebody brings: found at the edge, taken by the safe import, put under training."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from components.contract.artifacts.bundle import BundleInfo
+from components.contract.errors import ArtifactError, ModelError, TrackingError, UploadError
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams, PixelScale
+from components.contract.params.resolve import resolve_train
+from components.contract.params.training import TrainParams
+from components.contract.system.atomic_files import write_json
+from components.train.keras_import.facts import file_sha256
+from components.train.keras_import.importing import look_at as look_at_file
+from components.train.network.architecture import Network, build_network
+from components.train.network.initial_model import Brought, bring, find_bundle, look_at
+from components.train.network.pixels import grey, scaled
+from tests.made import make_bundle, make_dataset
+
+SIDE = 24
+
+
+def photos(num: int = 4) -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 256, (num, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last: str = "softmax") -> keras.Model:
+    """A network as people save it: a backbone as a submodel, called in inference mode."""
+    keras.utils.set_random_seed(4)
+    start = keras.Input((SIDE, SIDE, channels))
+    eye = keras.Sequential(
+        [keras.Input((SIDE, SIDE, channels)), keras.layers.Conv2D(6, 3, name="conv", activation="relu"),
+         keras.layers.BatchNormalization(name="norm")], name="eye"
+    )  # fmt: skip
+    x = keras.layers.Rescaling(1 / 255)(start) if scaled else start
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(eye(x, training=False))
+    if last == "softmax layer":
+        return keras.Model(start, keras.layers.Softmax()(keras.layers.Dense(classes)(x)))
+    return keras.Model(start, keras.layers.Dense(classes, activation=last, name="classes")(x))
+
+
+def brought(model: keras.Model, folder: Path, pixels: PixelScale = "0 to 255", layer: str | None = None) -> Brought:
+    """What `bring` gives, without the confined building, which test_importing and the proofs do."""
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    facts = look_at_file(folder / "model.keras").model_copy(
+        update={"model_sha256": file_sha256(folder / "model.keras")}
+    )
+    write_json(folder / "import.json", facts)
+    return Brought(folder, facts, "mine", pixels, layer, None, frozenset())
+
+
+def built(given: Brought, head: Any = None) -> Network:
+    params = ModelParams(kind="upload", path="mine.keras", head=head)
+    return build_network(params, image_size=(SIDE, SIDE), num_classes=3, batch_size=4, brought=given)
+
+
+@pytest.mark.parametrize("last", ["softmax", "softmax layer", "linear"])
+def test_a_model_that_is_used_as_it_is_gives_its_own_logits(last: str, tmp_path: Path) -> None:
+    model = classifier(last=last)
+    network = built(brought(model, tmp_path / "import"))
+    assert network.model.input.dtype == "uint8"
+    expected = np.asarray(model(photos().astype(np.float32)))
+    logits = np.asarray(network.model(photos()))
+    found = logits if last == "linear" else np.asarray(keras.ops.softmax(logits))
+    assert np.allclose(found, expected, atol=1e-5)
+    assert network.embedding.shape == (None, 6)
+    assert network.feature_map is not None
+    assert network.feature_map.shape == (None, 22, 22, 6)
+    assert network.backbone is not None
+    assert "conv" in {layer.name for layer in network.backbone.layers}, "submodels dissolve"
+
+
+def test_what_ends_neither_in_logits_nor_in_a_softmax_needs_a_new_head(tmp_path: Path) -> None:
+    with pytest.raises(UploadError, match=r"classes is Dense with the activation sigmoid, .*head=linear"):
+        built(brought(classifier(last="sigmoid"), tmp_path / "import"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "head", "features"),
+    [("eye", None, (22, 22, 6)), ("conv", "vgg", (22, 22, 6)), ("pool", "dense", (6,)), ("pool", None, (6,))],
+)
+def test_a_new_head_stands_on_any_layer(layer: str, head: Any, features: tuple[int, ...], tmp_path: Path) -> None:
+    model = classifier(classes=7)
+    network = built(brought(model, tmp_path / "import", layer=layer), head)
+    assert network.backbone is not None
+    assert network.backbone.output.shape == (None, *features)
+    assert network.model.output.shape == (None, 3)
+    eye = model.get_layer("eye")
+    inside = eye.get_layer("conv") if layer == "conv" else eye
+    expected = np.asarray(inside(photos().astype(np.float32) / 255))
+    expected = expected.mean(axis=(1, 2)) if layer == "pool" else expected
+    assert np.allclose(np.asarray(network.backbone(photos())), expected, atol=1e-5)
+
+
+def test_a_layer_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(UploadError, match=r"train\.model\.layer must name a layer .* 'pol' \(did you mean pool\?\)"):
+        built(brought(classifier(), tmp_path / "import", layer="pol"))
+
+
+def test_a_network_that_takes_grey_gets_grey(tmp_path: Path) -> None:
+    model = classifier(channels=1)
+    network = built(brought(model, tmp_path / "import"))
+    luma = (photos() @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.float32)
+    assert np.allclose(keras.ops.softmax(network.model(photos())), model(luma), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("scale", "module"),
+    [("-1 to 1", "mobilenet_v2"), ("ImageNet mean and deviation", "densenet"), ("BGR less ImageNet mean", "vgg16")],
+)
+def test_pixels_are_scaled_as_keras_does(scale: PixelScale, module: str) -> None:
+    pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
+    ours = keras.Model(pixels, scaled(pixels, scale))(photos())
+    theirs = getattr(keras.applications, module).preprocess_input(photos().astype(np.float32))
+    assert np.allclose(np.asarray(ours), theirs, atol=1e-4)
+
+
+def test_other_scales_of_pixels() -> None:
+    pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
+    assert np.allclose(keras.Model(pixels, scaled(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
+    assert np.allclose(keras.Model(pixels, scaled(pixels, "0 to 255"))(photos()), photos())
+    with pytest.raises(ModelError, match="ImageNet mean and deviation is of colours"):
+        scaled(grey(pixels), "ImageNet mean and deviation")
+
+
+# --- at the edge ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that says nothing of its pixels."""
+    path = tmp_path_factory.mktemp("upload") / "my shoes.h5"
+    classifier(classes=5, scaled=False).save(path)
+    return path
+
+
+def given(**model: Any) -> ModelParams:
+    return ModelParams.model_validate(model)
+
+
+def test_the_scale_of_pixels_is_asked_for_where_the_network_does_not_say(upload: Path) -> None:
+    with pytest.raises(ModelError, match=r"train\.model\.pixels must say what my shoes\.h5 was trained on"):
+        look_at(given(path=str(upload)))
+
+
+def test_a_look_tells_size_features_and_what_was_found(upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(upload.parent)
+    model, found = look_at(given(path=upload.name, pixels="0 to 1", head="dense"))
+    assert found is not None
+    assert model.path == str(upload)
+    assert (found.image_size, found.features) == ((SIDE, SIDE), (22, 22, 6))
+    assert "the new head stands on eye of my shoes.h5" in found.decisions[1]
+    train, decisions = resolve_train(TrainParams(model=model), (SIDE, SIDE), found)
+    assert train.model.kind == "upload"
+    assert isinstance(train.model.head, tuple)
+    assert "it takes pixels 0 to 1. So say the params." in decisions[0]
+    with pytest.raises(ModelError, match=r"my shoes\.h5 takes photos of 24 × 24 px; they are 32 × 32 px"):
+        resolve_train(TrainParams(model=model), (32, 32), found)
+    flat = model.model_copy(update={"head": (parse_layer({"Dense": {"units": 4}}),)})
+    with pytest.raises(ModelError, match=r"train\.model\.head\[0\] .* Its input is 22 × 22 × 6\."):
+        resolve_train(TrainParams(model=flat), (SIDE, SIDE), found)
+
+
+def test_wrong_classes_are_refused_by_the_step(upload: Path, tmp_path: Path) -> None:
+    with pytest.raises(UploadError, match="one value for each of the 3 classes; this one gives 5 values"):
+        bring(
+            given(kind="upload", path=str(upload), pixels="0 to 1"), (SIDE, SIDE), ("a", "b", "c"), tmp_path / "model"
+        )
+    with pytest.raises(UploadError, match="there is none at"):
+        bring(given(kind="upload", path=str(tmp_path / "absent.h5")), (SIDE, SIDE), None, tmp_path / "model")
+
+
+def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    info = make_dataset(tmp_path / "dataset", per_class=2)
+    make_bundle(tmp_path / "runs" / "today" / "model", info)
+    folder = tmp_path / "runs" / "today" / "model"
+    for name in ("today", "runs/today", "runs/today/model", str(folder)):
+        assert find_bundle(name) == folder
+    with pytest.raises(ArtifactError, match=r"'yesterday' is none of these \(runs here are today\)"):
+        find_bundle("yesterday")
+    model, found = look_at(given(**{"from": "today"}))
+    assert model.from_ == str(folder)
+    assert found is not None
+    assert found.image_size == info.image_size
+    assert json.loads(model.model_dump_json())["from"] == str(folder)
+
+
+def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store: str) -> None:
+    from mlflow import MlflowClient
+
+    info = make_dataset(tmp_path / "dataset", per_class=2)
+    make_bundle(tmp_path / "bundle", info)
+    (tmp_path / "bundle" / "model.keras").write_bytes(b"the network")
+    (tmp_path / "bundle" / "train_image_ids.txt").write_text("a\n")
+    client = MlflowClient()
+    run_id = client.create_run(client.create_experiment("colours", f"file://{tmp_path}/artifacts")).info.run_id
+    client.log_artifacts(run_id, str(tmp_path / "bundle"), "bundle")
+    client.create_registered_model("colours")
+    version = client.create_model_version("colours", f"runs:/{run_id}/bundle", run_id).version
+    client.set_registered_model_alias("colours", "champion", version)
+    found = [find_bundle(name) for name in ("colours@champion", f"colours@{version}", run_id)]
+    assert len(set(found)) == 1
+    assert (found[0] / "model.keras").read_bytes() == b"the network"
+    assert BundleInfo.model_validate_json((found[0] / "bundle.json").read_text()).class_names == info.class_names
+    with pytest.raises(TrackingError, match="MLflow must give the bundle of colours@best; it does not: "):
+        find_bundle("colours@best")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"kind": "upload"}, "kind upload needs `path`"),
+        ({"kind": "bundle"}, "kind bundle needs `from`"),
+        ({"kind": "bundle", "path": "x"}, "kind bundle needs `from`, not path"),
+        ({"path": "x", "from": "y"}, "path makes it a model of kind upload, which takes no from"),
+        ({"path": "x", "weights": "none"}, "which takes no weights"),
+        ({"from": "x", "pixels": "0 to 1"}, "which takes no pixels"),
+        ({"layers": ("Flatten",), "layer": "conv"}, "which takes no layer"),
+        ({"path": "x", "pixels": "0-255"}, "Input should be '0 to 255'"),
+        ({"path": "x", "head": "wide"}, "Input should be 'linear', 'dense', 'vgg'"),
+        ({"path": "x", "head": "imagenet"}, "head imagenet is that of a backbone"),
+        ({"path": "x", "head": ()}, "head must hold at least one layer"),
+    ],
+)
+def test_params_that_do_not_belong_together_are_refused(model: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        given(**model)
+
+
+@pytest.mark.proof
+def test_an_upload_is_trained_and_gone_on_from(tmp_path: Path, mlflow_store: str) -> None:
+    from components.train.step import train
+
+    make_dataset(tmp_path / "dataset", per_class=8, side=SIDE)
+    classifier(classes=5).save(tmp_path / "inner.h5")
+    with zipfile.ZipFile(tmp_path / "upload.zip", "w") as archive:
+        archive.write(tmp_path / "inner.h5", "inner.h5")
+    model = given(kind="upload", path=str(tmp_path / "upload.zip"), head="linear")
+    asked = TrainParams(model=model, epochs=2, batch_size=8, augmentation="none", learning_rate=0.01)
+    params, _ = resolve_train(asked, (SIDE, SIDE))
+    first = train(tmp_path / "dataset", params, tmp_path / "first")
+    assert (first.model.kind, first.model.trained_layers) == ("upload", ("logits",))
+    assert first.model.uploaded_sha256 == file_sha256(tmp_path / "upload.zip")
+    assert first.model.imported_sha256 not in (None, first.model.uploaded_sha256)
+    onward = params.model_copy(update={"model": given(**{"kind": "bundle", "from": str(tmp_path / "first")})})
+    second = train(tmp_path / "dataset", onward, tmp_path / "second")
+    assert second.model.uploaded_sha256 == file_sha256(tmp_path / "first" / "model.keras")
+    assert second.model.from_mlflow_run_id == first.mlflow_run_id
+    before, after = (keras.saving.load_model(tmp_path / name / "model.keras") for name in ("first", "second"))
+    assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers]
+    assert np.array_equal(after.get_layer("conv").get_weights()[0], before.get_layer("conv").get_weights()[0])

@@ -1,0 +1,65 @@
+"""Trials share a backbone, and each comes out as if it had had its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
+from components.contract.params.resolve import resolve_train
+from components.contract.params.training import TrainParams
+from components.contract.tracking.run import Run
+from components.train.loop.phases import train_phases
+from components.train.network.shared_backbone import SharedBackbone
+from components.train.setup import Photographs, open_network, open_photographs
+from tests.made import make_dataset
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Photographs]:
+    folder = tmp_path_factory.mktemp("made") / "dataset"
+    info = make_dataset(folder, per_class=8, side=SIDE)
+    return info, open_photographs(folder, info)
+
+
+def params_of(rate: float, seed: int = 0) -> TrainParams:
+    layers = ({"GlobalAveragePooling2D": {}}, {"Dense": {"units": 8}}, {"Dropout": {"rate": rate}})
+    model = ModelParams(kind="pretrained", name="MobileNetV2", weights="none", head=tuple(map(parse_layer, layers)))
+    given = TrainParams(model=model, augmentation="none", epochs=1, trainable="from block_16_expand",
+                        learning_rate=0.01, seed=seed)  # fmt: skip
+    return resolve_train(given, (SIDE, SIDE))[0]
+
+
+def trained(
+    made: tuple[DatasetInfo, Photographs], params: TrainParams, in_common: SharedBackbone | None
+) -> list[np.ndarray]:
+    info, photographs = made
+    network = open_network(params, info, in_common=in_common).network
+    train_phases(network, photographs, params, Run(None))
+    weights: list[np.ndarray] = network.model.get_weights()
+    return weights
+
+
+def test_each_trial_learns_as_with_a_backbone_of_its_own(
+    made: tuple[DatasetInfo, Photographs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
+    in_common = SharedBackbone()
+    for params in (params_of(0.1), params_of(0.5)):
+        shared, alone = trained(made, params, in_common), trained(made, params, None)
+        assert all(np.array_equal(one, other) for one, other in zip(shared, alone, strict=True))
+
+
+def test_it_is_built_once_for_all_that_fit(made: tuple[DatasetInfo, Photographs]) -> None:
+    info, _ = made
+    in_common = SharedBackbone()
+    first, again, other = (
+        open_network(params, info, in_common=in_common).network.backbone
+        for params in (params_of(0.1), params_of(0.5), params_of(0.5, seed=1))
+    )
+    assert first is again
+    assert other is not first

@@ -1,0 +1,57 @@
+"""Pointwise convolutions give the same as products of matrices, and so do their gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.train.tensorflow.pointwise import pointwise_as_products
+
+PHOTOS = np.random.default_rng(0).normal(size=(4, 9, 7, 5)).astype(np.float32)
+
+
+def network(**options: object) -> keras.Model:
+    """With a part in a part, as a backbone stands in a network."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((9, 7, 5))
+    backbone = keras.Model(inputs, keras.layers.Conv2D(6, 1, **options)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(backbone(inputs))))
+
+
+def outcome(model: keras.Model) -> tuple[np.ndarray, list[np.ndarray], list[str]]:
+    """Logits, gradients, and the kinds of operations that it takes."""
+
+    @tf.function
+    def passed(photos: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            tape.watch(photos)
+            logits = model(photos)
+            loss = tf.reduce_sum(logits**2)
+        return logits, tape.gradient(loss, [photos, *(weight.value for weight in model.trainable_weights)])
+
+    photos = tf.constant(PHOTOS)
+    logits, gradients = passed(photos)
+    kinds = [operation.type for operation in passed.get_concrete_function(photos).graph.get_operations()]
+    return logits.numpy(), [gradient.numpy() for gradient in gradients], kinds
+
+
+@pytest.mark.parametrize("options", [{}, {"use_bias": False, "activation": "relu"}, {"strides": 2, "padding": "same"},
+                                     {"strides": (2, 3)}])  # fmt: skip
+def test_logits_and_gradients_are_those_of_the_convolution(options: dict[str, object]) -> None:
+    model = network(**options)
+    logits, gradients, kinds = outcome(model)
+    with pointwise_as_products(model):
+        products, of_products, their_kinds = outcome(model)
+    assert np.allclose(products, logits, atol=1e-5)
+    assert all(np.allclose(one, other, atol=1e-4) for one, other in zip(of_products, gradients, strict=True))
+    assert "Conv2DBackpropInput" in kinds
+    assert not any(kind.startswith("Conv2D") for kind in their_kinds)
+    assert "Conv2D" in outcome(model)[2], "afterwards it is a convolution again"
+
+
+@pytest.mark.parametrize("options", [{"kernel_size": 3}, {"kernel_size": (1, 2)}, {"kernel_size": 1, "groups": 2}])
+def test_other_convolutions_stay(options: dict[str, int]) -> None:
+    inputs = keras.Input((9, 7, 4))
+    model = keras.Model(inputs, keras.layers.Conv2D(6, **options)(inputs))
+    with pointwise_as_products(model):
+        assert "convolution_op" not in vars(model.layers[1])
