@@ -37,8 +37,8 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     Args:
         data: what components/preprocess/sources/source.py takes. It is only read.
         params: the preprocess section, without `auto`.
-        dataset_dir: becomes the data set that components/contract/artifacts/dataset.py describes; one that is there is replaced
-            as a whole when the new one is complete.
+        dataset_dir: becomes the data set that components/contract/artifacts/dataset.py describes; one that is there is
+            replaced as a whole when the new one is complete.
 
     Raises:
         DataError: the photos as a whole cannot be used.

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from components.contract.artifacts.dataset import read_info
-from components.contract.artifacts.study import read_best
 from components.contract.params.pipeline import load_params
 from components.contract.params.resolve import resolve_train
+from components.contract.params.training import read_best
 from components.contract.system.program import exit_code, running_step
 from components.train.network.initial_model import look_at_given
 from components.train.step import train

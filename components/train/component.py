@@ -10,9 +10,8 @@ def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[
     import shutil
     from pathlib import Path
 
-    from components.contract.artifacts.study import read_best
     from components.contract.params.pipeline import dump_section, parse_section
-    from components.contract.params.training import TrainParams
+    from components.contract.params.training import TrainParams, read_best
     from components.contract.params.tuning import TuneParams
     from components.contract.system.program import running_step
     from components.train.tune import tune as run

@@ -34,7 +34,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     from components.preprocess.sources.source import find_photos, name_of, opened
     from components.preprocess.store.pixel_cache import open_store
     from pipelines.cli import show
-    from pipelines.cli.main import resolve_data
+    from pipelines.run_options import resolve_data
 
     console = show.console(to_stderr=arguments.json)
     started = time.monotonic()

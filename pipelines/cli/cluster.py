@@ -158,7 +158,7 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
     """Params without `auto`. Data that only the cluster sees cannot be looked at: then the values must be given."""
     from components.contract.errors import ParamsError
     from components.contract.params.resolve import resolve
-    from pipelines.cli.main import params_of
+    from pipelines.run_options import params_of
     from pipelines.runners.cluster import resolve_revision
 
     params = params_of(arguments)

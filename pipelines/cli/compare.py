@@ -74,8 +74,8 @@ def _models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Mode
 def _planned(name: str, arguments: argparse.Namespace, console: "Console", **changes: Any) -> "Model":
     """A model that is to be trained: its params without `auto`."""
     from pipelines.cli import show
-    from pipelines.cli.main import resolve_data
     from pipelines.compare import Model
+    from pipelines.run_options import resolve_data
 
     resolution = resolve_data(argparse.Namespace(**vars(arguments) | changes))
     console.print(f"{name}:", markup=False)

@@ -51,7 +51,7 @@ def _prepared(arguments: argparse.Namespace) -> "Iterator[tuple[Path, TrainParam
     """The folder of a prepared data set, and the params without `auto`."""
     from components.contract.errors import ParamsError
     from pipelines.cli import show
-    from pipelines.cli.main import resolve_data
+    from pipelines.run_options import resolve_data
 
     console = show.console(to_stderr=True)
     if arguments.dataset is None:

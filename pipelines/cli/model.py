@@ -110,7 +110,7 @@ def _resolved(arguments: argparse.Namespace) -> "Resolution":
     from components.contract.errors import DataError
     from components.contract.params.resolve import resolve
     from components.train.network.initial_model import look_at_given
-    from pipelines.cli.main import params_of, resolve_data
+    from pipelines.run_options import params_of, resolve_data
 
     if arguments.data is None and arguments.params is None and not Path("params.yaml").exists():
         arguments.data = "photos"

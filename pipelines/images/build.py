@@ -1,19 +1,24 @@
 """The container images: built from components/Dockerfile, and pushed to a registry that names them by digest."""
 
+import contextlib
 import hashlib
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from components.contract.errors import DarkroomError
 from components.contract.foreign.repository import git_revision
 from components.contract.system import launcher
 from components.contract.system.address import MASK, Address
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
 IMAGES: Final = (*STEPS, "serve", "mlflow")
@@ -219,3 +224,29 @@ def _docker(*arguments: str, what: str, show: bool = False, standard_input: str 
         reason = "its words stand above" if show else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise EngineError(f"Docker must succeed in {what}; it failed: {reason}.")
     return (done.stdout or "").strip()
+
+
+@contextlib.contextmanager
+def connected(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
+    """A client of the engine.
+
+    Args:
+        purpose: what the engine is needed for.
+
+    Raises:
+        EngineError: there is none, or it refuses us.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        without = " Without containers: --runner subprocess." if purpose == "--runner docker" else ""
+        raise EngineError(f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
+                          f"join its group, or name it with DOCKER_HOST.{without}") from None  # fmt: skip
+    try:
+        yield client
+    finally:
+        client.close()

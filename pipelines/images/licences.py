@@ -1,4 +1,4 @@
-"""The licences of the locked packages: `python -m pipelines.images.licences` checks them offline, as they are installed.
+"""The licences of the locked packages: `python -m pipelines.images.licences` checks them offline.
 
 An image contains no package under a licence that would apply to the whole image (GPL, AGPL), whether the metadata name
 the licence or a library inside the wheel has it.
@@ -107,7 +107,7 @@ def problems_of(lock: Path) -> Iterator[str]:
         if expression is None:
             yield (
                 f"requirements/{lock.name}: the licence of {name} {version} must be known; its metadata name none, or "
-                "it is not installed. Read its licence file and add the package to REVIEWED in pipelines/images/licences.py."
+                "it is not installed. Read its licence file and add the package to REVIEWED in licences.py."
             )
         elif not is_allowed(expression, allowed):
             yield (

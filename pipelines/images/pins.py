@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract.system.atomic_files import write_file
-from pipelines.images.build import DOCKERFILE, SOURCE_DIR, EngineError
-from pipelines.runners.docker import connected
+from pipelines.images.build import DOCKERFILE, SOURCE_DIR, EngineError, connected
 
 REFERENCE: Final = re.compile(
     r"^(?P<before>ARG BASE_IMAGE=|[ -]*image: +)"

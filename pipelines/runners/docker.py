@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from components.contract.params.pipeline import Params
+from components.contract.system.cache import HOME
 from components.contract.system.program import EVENTS_VARIABLE
-from components.contract.tracking.run import HOME
-from pipelines.images.build import SOURCE_LABEL, STEPS, EngineError, image_name, source_digest
+from pipelines.images.build import SOURCE_LABEL, STEPS, EngineError, connected, image_name, source_digest
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from kfp.local import DockerRunner
 
 RUN_LABEL: Final = "org.darkroom.run"
@@ -191,32 +190,6 @@ def check_mounts(containers: Containers) -> None:
             ) from None
         except APIError as error:
             raise EngineError(f"Docker must be able to start a container; it says: {error.explanation}.") from None
-
-
-@contextlib.contextmanager
-def connected(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
-    """A client of the engine.
-
-    Args:
-        purpose: what the engine is needed for.
-
-    Raises:
-        EngineError: there is none, or it refuses us.
-    """
-    import docker
-    from docker.errors import DockerException
-
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException as error:
-        without = " Without containers: --runner subprocess." if purpose == "--runner docker" else ""
-        raise EngineError(f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
-                          f"join its group, or name it with DOCKER_HOST.{without}") from None  # fmt: skip
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 def remove(run_id: str) -> int:

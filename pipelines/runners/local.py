@@ -1,8 +1,8 @@
 """Runs the pipeline here, by KFP's local runners: as subprocesses, or in containers.
 
 `run` is the parent: it settles the params, owns the MLflow run and the run's folder, and shows what the steps print.
-The child (`python -m pipelines.runners.local`) holds the KFP runner and all its tasks in one process group. A pipe ties the two
-together: when the parent is gone, whatever took it, the child removes its containers and kills its group.
+The child (`python -m pipelines.runners.local`) holds the KFP runner and all its tasks in one process group. A pipe ties
+the two together: when the parent is gone, whatever took it, the child removes its containers and kills its group.
 """
 
 import contextlib

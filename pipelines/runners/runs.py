@@ -24,7 +24,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import ArtifactError
-from components.contract.system.atomic_files import read_json, write_json
+from components.contract.system.atomic_files import read_json, write_file, write_json
+from components.contract.system.program import FINISH_FILE
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +148,27 @@ def find_run(run_id: str = "latest") -> RunFolder:
         known = f"finished are {', '.join(finished[:5])}" if finished else "none has finished here: darkroom run"
         raise ArtifactError(f"A finished run must stand at {RUNS_DIR / run_id}; there is none ({known}).")
     return folder
+
+
+def ask_to_finish(run_id: str | None) -> str:
+    """Asks the training of a run to end after its current epoch.
+
+    Args:
+        run_id: None for the only run in progress.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        ArtifactError: no such run is in progress, or several are and none is named.
+    """
+    running = {folder.path.name: folder for folder in list_runs() if folder.is_alive}
+    run_ids = [run_id] if run_id is not None else list(running)
+    if len(run_ids) != 1 or run_ids[0] not in running:
+        state = f"in progress are {', '.join(running)}" if running else "no run is in progress here"
+        raise ArtifactError(f"The run to finish must be in progress; {state}.")
+    write_file(running[run_ids[0]].path / FINISH_FILE, b"")
+    return run_ids[0]
 
 
 def mark_killed_runs() -> list[RunFolder]:

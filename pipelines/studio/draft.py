@@ -4,6 +4,7 @@ It holds only what differs from the defaults. Each change names the revision tha
 one is refused, and the page shows what stands now.
 """
 
+import argparse
 import contextlib
 import copy
 import io
@@ -26,6 +27,8 @@ from components.contract.system.atomic_files import read_json, write_json
 from components.contract.validation_messages import faults
 from components.preprocess.sources.remote import is_remote
 from components.preprocess.sources.source import Probe
+from pipelines.run_options import add_run_options, resolve_params
+from pipelines.run_options import params_of as params_of_command
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, held
 
@@ -120,8 +123,6 @@ class DraftStore:
 
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
         """The draft with every `auto` settled by a look at the data, or why it cannot be; None without data."""
-        from pipelines.cli.main import resolve_params
-
         if draft.data is None or check(draft.params):
             return None
         key = json.dumps(draft.params, sort_keys=True)
@@ -247,22 +248,29 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
         ParamsError: it is no such command, or a value cannot be.
         StudioError: the params file may not be read.
     """
-    from pipelines.cli.main import build_parser, params_of
-
-    told = io.StringIO()
+    output = io.StringIO()
+    words: list[str] = []
     try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
-            words = shlex.split(text)[1:]
-            arguments = build_parser().parse_args(words)
+        words = shlex.split(text)[1:]
+        if words[:1] == ["run"]:
+            with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
+                arguments = _parser().parse_args(words)
     except (ValueError, SystemExit):
-        said = (told.getvalue().strip().splitlines() or ["it cannot be read"])[-1]
-        raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected; {said}") from None
-    if not words or words[0] != "run":
+        reason = (output.getvalue().strip().splitlines() or ["it cannot be read"])[-1]
+        raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected; {reason}") from None
+    if words[:1] != ["run"]:
         raise ParamsError(f"Only darkroom run can be taken over; found darkroom {' '.join(words[:1])}.")
     if arguments.params is not None:
         arguments.params = within(str(arguments.params))
     arguments.data = arguments.data or UNNAMED if arguments.params is None else arguments.data
-    return different(params_of(arguments))
+    return different(params_of_command(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Parses `run` with its options; every other verb is left to the check of its name."""
+    parser = argparse.ArgumentParser(prog="darkroom")
+    add_run_options(parser.add_subparsers(required=True).add_parser("run"))
+    return parser
 
 
 def different(given: Params) -> dict[str, Any]:

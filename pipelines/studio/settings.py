@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract.errors import DarkroomError
-from components.contract.tracking.run import HOME
+from components.contract.system.cache import HOME
 
 MAX_UPLOAD_BYTES: Final = 20 * 10**9
 MAX_PHOTO_BYTES: Final = 256 * 2**20

@@ -7,8 +7,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for top in ("components", "pipelines") for path in (ROOT / top).rglob("*.py"))
-LAUNCHER = ROOT / "components" / "contract" / "launcher.py"
-KEEPERS = (ROOT / "components" / "deploy" / "guard.py", ROOT / "pipelines" / "studio" / "keeper.py")
+LAUNCHER = ROOT / "components" / "contract" / "system" / "launcher.py"
+KEEPERS = (
+    ROOT / "components" / "deploy" / "bento" / "supervisor.py",
+    ROOT / "pipelines" / "studio" / "jobs" / "job_process.py",
+)
 """They import nothing of the project, and start only the command that the launcher built for them."""
 STARTING = {
     "subprocess": ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput"),

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1
@@ -68,12 +67,3 @@ def read_study(study_dir: Path) -> StudyInfo:
         ArtifactError: it is missing, damaged, or of another format version.
     """
     return read_json(study_dir / "study.json", StudyInfo, "study")
-
-
-def read_best(study_dir: Path) -> TrainParams:
-    """The params that the search found best.
-
-    Raises:
-        ArtifactError: best.json is missing or damaged.
-    """
-    return read_json(study_dir / "best.json", TrainParams, "study")

@@ -5,9 +5,9 @@ anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, w
 large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
 
 What becomes what: transparency is laid on white; 16-bit values are divided by 257; CMYK is multiplied out without its
-colour profile; floats by their range, see components/contract/image/color_modes.py. Animations and files of several pages are
-refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a JPEG are
-ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
+colour profile; floats by their range, see components/contract/image/color_modes.py. Animations and files of several
+pages are refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a
+JPEG are ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
 
 Damage is found as far as a format lets it be found. Every file that ends early is refused, and every PNG with a wrong
 bit; other formats hold no checksum, and a flipped bit that leaves a valid code stream is part of the photo.

@@ -1,4 +1,4 @@
-"""Writes the JSON Schema of params.yaml for editors: `python -m components.contract.params.schema params.schema.json`."""
+"""Writes the JSON Schema of params.yaml: `python -m components.contract.params.schema params.schema.json`."""
 
 import sys
 from pathlib import Path

@@ -1,11 +1,13 @@
 """How the network is trained: the section `train` of params.yaml."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
 from components.contract.params.base import MAX_SIZE, MIN_SIZE, Fraction, Section, Seed, Side, height_width
 from components.contract.params.model import ModelParams
+from components.contract.system.atomic_files import read_json
 from components.contract.validation_messages import expects, fault
 
 
@@ -192,3 +194,15 @@ class TrainParams(Phase):
         return tuple(
             Phase(**shared | {name: getattr(phase, name) for name in phase.model_fields_set}) for phase in self.phases
         )
+
+
+def read_best(study_dir: Path) -> TrainParams:
+    """Reads the params that a search found best.
+
+    Args:
+        study_dir: the study folder; its best.json holds the section `train`.
+
+    Raises:
+        ArtifactError: best.json is missing or damaged.
+    """
+    return read_json(study_dir / "best.json", TrainParams, "study")

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from components.contract.errors import ParamsError
-from components.contract.tracking.run import HOME
+
+HOME: Final = Path(".darkroom")
+"""Holds all that Darkroom keeps between runs, below the working folder."""
 
 CACHE_VARIABLE: Final = "DARKROOM_CACHE"
 LIMIT_VARIABLE: Final = "DARKROOM_CACHE_GB"

@@ -227,7 +227,7 @@ def git(
     timeout_seconds: float = GIT_SECONDS,
     close_fds: bool = True,
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs git in a folder of the user's own; a foreign repository is read by components/contract/foreign/repository.py.
+    """Runs git in a folder of the user's own; a foreign repository is read by foreign/repository.py.
 
     Raises:
         MissingProgramError: there is no git.

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 from components.contract.errors import TrackingError
 from components.contract.system.address import driver_uri, redact
+from components.contract.system.cache import HOME
 from components.contract.tracking.spool import (
     PENDING,
     Kind,
@@ -35,9 +36,6 @@ from components.contract.tracking.spool import (
 log = logging.getLogger(__name__)
 
 KEY_VARIABLE = "DARKROOM_RUN_KEY"
-HOME = Path(".darkroom")
-"""Where the local store stands, below the working folder."""
-
 MOST_PARAMS = 100
 """That MLflow takes at once."""
 PATIENCE = {

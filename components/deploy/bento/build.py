@@ -24,7 +24,7 @@ from components.contract.system.atomic_files import write_json
 from components.deploy.bento.samples import write_samples
 
 SERVICE = "components.deploy.service.app"
-PAGE = Path("components", "deploy", "page")
+PAGE = Path("components", "deploy", "service", "page")
 """The files of the service's page, which no module imports."""
 REQUIREMENTS = ("bentoml", "numpy", "opencv-python-headless", "openvino", "pillow", "pydantic", "python-multipart",
                 "simplejpeg")  # fmt: skip

@@ -148,7 +148,7 @@ def _url(address: str, port: int) -> str:
 
 
 def _start(bento: Path, address: str, port: int, settings: Mapping[str, str]) -> subprocess.Popen[str]:
-    guard = Path(__file__).with_name("guard.py")
+    guard = Path(__file__).with_name("supervisor.py")
     service = launcher.python("bentoml", "serve", str(bento), "--host", address, "--port", str(port))
     environment = {name: value for name, value in bento_environment(bento).items() if name not in VARIABLES}
     # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.

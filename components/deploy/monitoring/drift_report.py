@@ -27,8 +27,8 @@ def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *,
     from jinja2 import Environment, FileSystemLoader
 
     folder = Path(__file__).parent
-    environment = Environment(loader=FileSystemLoader([folder / "templates", folder / "page"]), autoescape=True,
-                              finalize=for_page, trim_blocks=True)  # fmt: skip
+    loader = FileSystemLoader([folder / "templates", folder.parent / "service" / "page"])
+    environment = Environment(loader=loader, autoescape=True, finalize=for_page, trim_blocks=True)
     bars = {"brightness": _bars(reference.brightness, served.brightness, (0, 255)),
             "confidence": _bars(reference.confidence, served.confidence, (0, 1))}  # fmt: skip
     page = environment.get_template("drift.html.j2").render(

@@ -1,4 +1,4 @@
-"""The init container of the service: `python -m components.deploy.release.download /bento` leaves the bento in /bento/bento."""
+"""The init container: `python -m components.deploy.release.download /bento` leaves the bento in /bento/bento."""
 
 import argparse
 import sys

@@ -31,6 +31,7 @@ Kind = Literal["audit", "run", "submit", "check", "package", "rate", "layers", "
 State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
 ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote", "submit")
 """These wait for nothing: they take little, or last until they are stopped."""
+JOB_PROCESS: Final = Path(__file__).with_name("job_process.py")
 START_SECONDS: Final = 15.0
 """How long a keeper may take to hold its lock."""
 KEPT_JOBS: Final = 200
@@ -165,7 +166,7 @@ class JobFolder:
         write_file(self.path / "started", b"")
         with (self.path / "log.txt").open("ab") as log:
             launcher.run(
-                launcher.script(Path(__file__).with_name("keeper.py"), str(self.path.resolve()), *words),
+                launcher.script(JOB_PROCESS, str(self.path.resolve()), *words),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

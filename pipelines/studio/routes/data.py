@@ -14,12 +14,12 @@ from components.contract.foreign import archive
 from components.contract.system import launcher
 from components.contract.text import is_utf8
 from components.preprocess.sources.remote import is_remote
-from pipelines.studio.app import asked, told
 from pipelines.studio.data import dataset_editor
 from pipelines.studio.data.audits import AuditView
 from pipelines.studio.data.file_browser import Place, data_within, look
 from pipelines.studio.data.uploads import receive
 from pipelines.studio.data.versions import dvc_versions
+from pipelines.studio.endpoints import asked, told
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
 from pipelines.studio.studio import Studio, number_of, text_of, whole
 

@@ -12,10 +12,10 @@ from components.contract.layers.backbones import BACKBONES
 from components.contract.params.base import MAX_SIZE, MIN_SIZE
 from components.contract.params.resolve import Resolution
 from pipelines.studio import gallery, networks
-from pipelines.studio.app import asked, told
 from pipelines.studio.data.dataset_editor import file_name
 from pipelines.studio.data.uploads import receive
 from pipelines.studio.draft import Draft, check
+from pipelines.studio.endpoints import asked, told
 from pipelines.studio.jobs.queue import JobFolder
 from pipelines.studio.routes.data import announced_bytes
 from pipelines.studio.settings import MAX_MODEL_BYTES, StudioError

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from components.deploy.bento.server import answers, free_address
 from pipelines.compare import PAGE
-from pipelines.studio.app import asked, told
 from pipelines.studio.data.photos import encode
+from pipelines.studio.endpoints import asked, told
 from pipelines.studio.playground import PACKAGE, bento_dir
 from pipelines.studio.results import finished
 from pipelines.studio.routes.data import CACHED, REPORT_POLICY

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
-from pipelines.studio.app import asked, told
 from pipelines.studio.data.file_browser import data_within, model_within
 from pipelines.studio.draft import Draft, as_yaml, check
+from pipelines.studio.endpoints import asked, told
 from pipelines.studio.jobs.estimate import estimate
 from pipelines.studio.jobs.queue import PARAMS
 from pipelines.studio.settings import StudioError
@@ -167,7 +167,7 @@ def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
     if action == "stop":
         job.stop()
     elif action == "finish":
-        from pipelines.cli.finish import ask_to_finish
+        from pipelines.runners.runs import ask_to_finish
 
         run = job.run_folder
         if run is None or job.is_over:

@@ -48,7 +48,8 @@ def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
     } <= names
     steps = {path.split("/")[1] for path in names if path.count("/") > 1}
     assert steps == {"contract", "deploy"}
-    assert not any(f"deploy/{name}.py" in path for path in names for name in ("step", "build", "registry", "server"))
+    others = ("step", "bento/build", "bento/server", "release/registry")
+    assert not names & {f"components/deploy/{name}.py" for name in others}
 
 
 def test_a_bento_holds_the_export_its_facts_and_the_code(made: Made, bento: Path) -> None:

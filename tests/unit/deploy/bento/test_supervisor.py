@@ -32,8 +32,10 @@ def started(*arguments: str, grace_seconds: float | None = None) -> Iterator["su
     program = [sys.executable, "-c", FAMILY, *arguments]
     command = [sys.executable, "-I", GUARD, *program]
     if grace_seconds is not None:
-        code = f"import sys; from components.deploy.bento import supervisor as guard; guard.GRACE_SECONDS = {grace_seconds}; " \
-               "sys.exit(guard.main(sys.argv[1:]))"  # fmt: skip
+        code = (
+            "import sys; from components.deploy.bento import supervisor; "
+            f"supervisor.GRACE_SECONDS = {grace_seconds}; sys.exit(supervisor.main(sys.argv[1:]))"
+        )
         command = [sys.executable, "-c", code, *program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, text=True) as process:
         yield process

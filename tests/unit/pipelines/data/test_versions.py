@@ -310,7 +310,7 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
 
     def darkroom(*arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "pipelines.cli.main", "data", *arguments]
-        environment = os.environ | {"PYTHONPATH": str(Path(versions.__file__).parents[1])}
+        environment = os.environ | {"PYTHONPATH": str(Path(versions.__file__).parents[2])}
         return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
 
     assert "No data are under DVC here" in darkroom("list").stdout

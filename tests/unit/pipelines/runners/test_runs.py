@@ -47,7 +47,7 @@ def test_a_killed_process_leaves_a_run_that_is_known_as_killed() -> None:
         "import os, signal\nfrom pipelines.runners import runs\n"
         "with runs.start_run('photos'):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    root = str(Path(runs.__file__).parents[1])
+    root = str(Path(runs.__file__).parents[2])
     subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": root}, check=False)
     assert [folder.state.status for folder in runs.list_runs()] == ["running"]
     runs.mark_killed_runs()

@@ -150,8 +150,10 @@ def test_after_a_kill_nothing_is_half_written_and_the_rest_is_read(tmp_path: Pat
     data = make_photos(tmp_path / "photos", per_class=150)
     time.sleep(SETTLED)
     program = (
-        "import itertools, os, sys\nfrom pathlib import Path\nfrom components.contract.params.pipeline import PreprocessParams\n"
-        "from components.preprocess.step import preprocess\nfrom components.preprocess.store.pixel_cache import PixelStore\n"
+        "import itertools, os, sys\nfrom pathlib import Path\n"
+        "from components.contract.params.pipeline import PreprocessParams\n"
+        "from components.preprocess.step import preprocess\n"
+        "from components.preprocess.store.pixel_cache import PixelStore\n"
         "remember, calls = PixelStore.remember, itertools.count(1)\n"
         "PixelStore.remember = lambda *given: remember(*given) if next(calls) == 1 else os.kill(os.getpid(), 9)\n"
         "preprocess(sys.argv[1], PreprocessParams(image_size=(16, 12), golden_photos=7), Path(sys.argv[2]))\n"

@@ -13,13 +13,13 @@ import optuna
 import pytest
 
 from components.contract.artifacts.dataset import DatasetInfo
-from components.contract.artifacts.study import StudyInfo, read_best, read_study
+from components.contract.artifacts.study import StudyInfo, read_study
 from components.contract.errors import ModelError, ParamsError, SearchError
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.pipeline import load_params
 from components.contract.params.resolve import resolve
-from components.contract.params.training import Phase, TrainParams
+from components.contract.params.training import Phase, TrainParams, read_best
 from components.contract.params.tuning import Choices, Range, Space, TuneParams, auto_space, check_space, with_values
 from components.contract.system.program import EVENTS_VARIABLE, FINISH_FILE, running_step
 from components.contract.tracking.run import Run, create_run

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from components.contract.system.program import EVENTS_VARIABLE, asked_to_finish, note_progress, running_step
-from pipelines.cli.finish import ask_to_finish
 from pipelines.runners import runs
+from pipelines.runners.runs import ask_to_finish
 from pipelines.studio.jobs.live import watch
 from tests.unit.pipelines.studio.conftest import HOST, Client
 

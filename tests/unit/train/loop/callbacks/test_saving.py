@@ -34,7 +34,11 @@ PLACES = (
     *(("components.contract.system.atomic_files:_replace", call) for call in (1, 4)),
     *(("components.train.loop.fit:Fitting.keep", call) for call in (1, 2)),
     *(("components.train.loop.phases:select", call) for call in (1, 2)),
-    *((f"components.train.loop.features:{name}", call) for name in ("_computed", "_Progress.report") for call in (1, 3)),
+    *(
+        (f"components.train.loop.features:{name}", call)
+        for name in ("_computed", "_Progress.report")
+        for call in (1, 3)
+    ),
 )  # fmt: skip
 """Mid epoch; between the files of a checkpoint and before its rename; at the best epoch; where a phase begins; while
 frozen features are computed and before their file is renamed."""

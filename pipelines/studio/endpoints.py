@@ -1,0 +1,71 @@
+"""Endpoints of the page's server from plain functions: what a request holds goes in, JSON comes out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from components.contract.foreign.documents import DocumentError, parse_json
+from components.contract.text import json_text
+from pipelines.studio.settings import MAX_JSON_BYTES, StudioError
+from pipelines.studio.studio import Studio
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class AnyTextResponse(JSONResponse):
+    """JSON that can hold names of files that are not UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json_text(content, allow_nan=False, separators=(",", ":")).encode()
+
+
+def asked(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
+    """A GET that answers with JSON, or with the response that `work` gives."""
+
+    async def endpoint(request: Request) -> Response:
+        given = {**request.query_params, **request.path_params}
+        return answer(await to_thread.run_sync(work, request.app.state.studio, given))
+
+    return endpoint
+
+
+def told(work: Callable[[Studio, dict[str, Any]], Any]) -> Endpoint:
+    """A changing request with a JSON object as its body; names in the path are added to it."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await read_json(request)
+        return answer(await to_thread.run_sync(work, request.app.state.studio, body | dict(request.path_params)))
+
+    return endpoint
+
+
+def answer(found: Any) -> Response:
+    """What `work` gave, as a response."""
+    if isinstance(found, Response):
+        return found
+    dumped = found.model_dump(mode="json") if hasattr(found, "model_dump") else found
+    return AnyTextResponse(dumped)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The body of a request.
+
+    Raises:
+        StudioError: it is too large, or no JSON object.
+    """
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_JSON_BYTES:
+            raise StudioError(f"A request may have at most {MAX_JSON_BYTES:,} bytes.", 413)
+    try:
+        body = parse_json(bytes(content) or b"{}")
+    except DocumentError as error:
+        raise StudioError(f"A request must hold a JSON object; {error}.") from None
+    if not isinstance(body, dict):
+        raise StudioError("A request must hold a JSON object.")
+    return body
