@@ -34,7 +34,8 @@ test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
 	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile
 
 # TensorFlow turns oneDNN on by itself on some processors only; both kinds of machine are tested on one.
-TRAINING_TESTS := $(addprefix tests/unit/train/test_,$(addsuffix .py,export features fit lr_find pointwise resume))
+TRAINING_TESTS := $(addprefix tests/unit/train/,export/test_graph.py loop/test_features.py loop/test_fit.py \
+	loop/callbacks/test_saving.py lr_finder/test_finder.py tensorflow/test_pointwise.py)
 
 test-onednn: $(READY) ## the training tests with oneDNN off on one thread, and on with two
 	@for setting in "0 1" "1 2"; do set -- $$setting; echo "oneDNN $$1, threads $$2:"; \
@@ -61,7 +62,7 @@ lint: $(READY) ## format, lint, types, licences, pages
 lint-pages: $(NODE_READY)
 	@biome check --error-on-warnings .
 	@tsc
-	@! LC_ALL=C.UTF-8 grep -rnE --include=*.js --include=*.css '.{121}' components/deploy/page pipelines/studio/static tests \
+	@! LC_ALL=C.UTF-8 grep -rnE --include=*.js --include=*.css '.{121}' components/deploy/service/page pipelines/studio/static tests \
 		|| { echo "A line of a script or style must have at most 120 characters; break those above."; exit 1; }
 
 format: $(READY) $(NODE_READY) ## format Python, JavaScript and CSS

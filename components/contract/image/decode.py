@@ -246,7 +246,7 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
 
 
 def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
-    """Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/test_headers.py."""
+    """Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/image/test_headers.py."""
     num_pixels, file_format = image.width * image.height, _format(image)
     if file_format == "JPEG":
         num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)

@@ -79,7 +79,7 @@ class Upload(bentoml.IODescriptor):
     name="darkroom",
     traffic={"timeout": TIMEOUT_SECONDS},
     logging={"access": {"enabled": False}},  # note_request says more
-    metrics={"enabled": False},  # see instruments.py
+    metrics={"enabled": False},  # see metrics.py
     tracing={"excluded_urls": "."},  # any: spans that nobody collects would cost a millisecond a request
 )
 @bentoml.asgi_app(pages, path="/")

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { KeyNeededError, refusal, request, waitMilliseconds } from "../../../../components/deploy/page/client.js";
-import * as facts from "../../../../components/deploy/page/facts.js";
-import * as predictions from "../../../../components/deploy/page/predictions.js";
+import { KeyNeededError, refusal, request, waitMilliseconds } from "../../../../components/deploy/service/page/client.js";
+import * as facts from "../../../../components/deploy/service/page/facts.js";
+import * as predictions from "../../../../components/deploy/service/page/predictions.js";
 
-/** @import { ModelCard } from "../../../../components/deploy/page/types.js" */
+/** @import { ModelCard } from "../../../../components/deploy/service/page/types.js" */
 
 const MIB = 2 ** 20;
 
