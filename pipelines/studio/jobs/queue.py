@@ -3,7 +3,7 @@
 jobs/<id>/job.json      Job
 jobs/<id>/params.yaml   what it ran with, where it takes params
 jobs/<id>/cancelled     it was ended by hand
-and what job_process.py writes. All of a job's state is read from its folder, so that a studio that was restarted knows it.
+and what job_process.py writes. All of a job's state is in its folder, so that a restarted studio knows it.
 """
 
 import contextlib
