@@ -1,5 +1,6 @@
 """The MLflow UI on this machine's runs."""
 
+import os
 import shlex
 import socket
 import sys
@@ -8,7 +9,8 @@ from typing import NoReturn
 from components.contract.errors import ServiceError
 from components.contract.system import launcher
 from components.contract.system.address import redact
-from components.contract.tracking.run import tracking_uri
+from components.contract.tracking.run import require_store, tracking_uri
+from components.contract.tracking.spool import sqlite_file
 
 
 def serve_ui(host: str, port: int) -> NoReturn:
@@ -33,6 +35,10 @@ def serve_ui(host: str, port: int) -> NoReturn:
                 f"The port {port} of {host} must be free; it is not: {error.strerror}. Take another: "
                 f"darkroom ui --port {port + 1}"
             ) from None
+    store = sqlite_file(uri)
+    if store is not None and not store.is_file():
+        os.environ["MLFLOW_TRACKING_URI"] = uri
+        require_store()
     # MLflow would open with its views for language models.
     print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
     # The store is not an argument: every user of this machine sees those, and it may hold a password.

@@ -5,6 +5,14 @@ set -eu
 venv=$1
 python=${2:-}
 
+case "$PWD" in
+  *%*)
+    echo "The path of the project must not hold a percent sign, because MLflow cannot be installed in such a folder;" \
+      "it is $PWD. Rename the folder." >&2
+    exit 2
+    ;;
+esac
+
 fits() {
   "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' > /dev/null 2>&1
 }

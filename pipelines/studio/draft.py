@@ -249,9 +249,10 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
         StudioError: the params file may not be read.
     """
     output = io.StringIO()
-    words: list[str] = []
     try:
-        words = shlex.split(text)[1:]
+        program, *words = shlex.split(text) or [""]
+        if Path(program).name != "darkroom":
+            raise ValueError
         if words[:1] == ["run"]:
             with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
                 arguments = _parser().parse_args(words)

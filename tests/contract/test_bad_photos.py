@@ -143,7 +143,8 @@ def lay_traps(data: Path) -> dict[str, str | None]:
         "red/loop": "folder_seen", "red/itself.jpg": "unreadable", "red/nowhere.jpg": "unreadable",
         "red/pipe.jpg": "not_a_file", "red/hidden-pipe.jpg.part": "not_a_file", "blue/line\nbreak.png": "duplicate",
         f"blue/{'b' * 251}.png": "duplicate", "green/under two labels.png": "contradictory_label",
-        "blue/001.png": "contradictory_label", "red/vanishing.png": "unreadable", "red/becomes a pipe.png": "empty",
+        "blue/001.png": "contradictory_label", "red/vanishing.png": "unreadable",
+        "red/becomes a pipe.png": "unreadable",
         "green/not utf-8 \\xff.png": "empty",
     }  # fmt: skip
 

@@ -30,7 +30,7 @@ SMALL = (
 )  # fmt: skip
 
 
-FOLDER = "Mein Büro/[1] 'one' \"two\" $HOME & python3; #100%41?"
+FOLDER = "Mein Büro/[1] 'one' \"two\" $HOME & python3; #10041?"
 
 
 def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":

@@ -390,7 +390,7 @@ from pathlib import Path
 src, root = sys.argv[1:]
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__ + str(finder)]
 sys.path[:] = [src, *(path for path in sys.path if Path(path).resolve() != Path(root))]
-from components.deploy.service import PhotoClassifier
+from components.deploy.service.app import PhotoClassifier
 import components
 assert Path(components.__file__).is_relative_to(src), components.__file__
 PhotoClassifier.to_asgi()

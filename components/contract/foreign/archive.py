@@ -151,10 +151,10 @@ def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | No
     folders: set[str] = set()
     for member in _walk(archive, budget):
         budget.spend(num_members=1, memory_bytes=200)
+        _check_length(member.name, budget)
         name = _checked(member.name, archive)
         if not name:
             continue  # the folder itself, as in `./`
-        _check_length(name, budget)
         num_before = len(folders)
         folders.update(itertools.accumulate(name.split("/")[:-1], "{}/{}".format))
         new_folders = len(folders) - num_before

@@ -83,8 +83,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 def remove_all_remains(folder: Path) -> None:
     """Removes what killed writers left in a folder of our own, whatever their targets."""
     for remains in folder.glob(".*.partial-*"):
-        if _is_abandoned(remains):
-            _remove(remains)
+        _remove_abandoned(remains)
 
 
 def remove_remains(target: Path) -> None:
@@ -94,8 +93,7 @@ def remove_remains(target: Path) -> None:
         OSError: the folder of the target cannot be read.
     """
     for remains in target.parent.glob(f"{glob.escape(_prefix(target))}*"):
-        if _is_abandoned(remains):
-            _remove(remains)
+        _remove_abandoned(remains)
 
 
 def full_disk_error(error: OSError) -> ArtifactError | None:
@@ -187,19 +185,22 @@ def _locked_file(target: Path) -> Iterator[IO[bytes]]:
                 return
 
 
-def _is_abandoned(path: Path) -> bool:
-    """Whether the writer is gone. True only if the file system has locks: without, nobody knows."""
+def _remove_abandoned(path: Path) -> None:
+    """Removes a partial output if its writer is gone; a file system without locks cannot tell, and keeps it.
+
+    The lock is held until it is removed: a writer that has just made it finds the lock taken, or its place empty.
+    """
     try:
         lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return False
+        return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(path)
     except OSError:
-        return False
+        return
     finally:
         os.close(lock)
-    return True
 
 
 def _lock(descriptor: int) -> bool:

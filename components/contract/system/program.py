@@ -2,7 +2,6 @@
 
 import codecs
 import contextlib
-import importlib.util
 import io
 import json
 import logging
@@ -145,17 +144,6 @@ def exit_code(main: Callable[[], int | None]) -> int:
     return code
 
 
-def require_posix() -> None:
-    """Ends the program with exit code 2 on Windows, before an import fails."""
-    if importlib.util.find_spec("fcntl") is None:
-        print(
-            "darkroom: Darkroom needs Linux, macOS, or Windows with WSL2; this is Windows without WSL2. Install WSL2 "
-            "(wsl --install), open its Linux, and install and run Darkroom there.",
-            file=sys.stderr,
-        )
-        sys.exit(MENDABLE)
-
-
 def _require_home() -> None:
     """Libraries look for their settings at home; a user id without a name may have none, as in a container."""
     try:
@@ -244,6 +232,3 @@ def _note(**event: object) -> None:
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": time.time(), **event}) + "\n")
-
-
-require_posix()  # every program imports this module first: the next import may need fcntl

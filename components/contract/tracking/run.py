@@ -307,7 +307,33 @@ def _store_lock() -> Iterator[None]:
         return
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            _make_store(path)
         yield
+
+
+def _make_store(path: Path) -> None:
+    """Makes the tables of a SQLite store.
+
+    MLflow would put the path of the working folder into SQL without escaping a quote in it; a URI has none.
+    """
+    from mlflow import get_tracking_uri
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(get_tracking_uri(), (path.parent / "artifacts").resolve().as_uri())
+
+
+def require_store() -> None:
+    """Makes the tables of a SQLite store that is not there yet; a server has its own.
+
+    Raises:
+        TrackingError: the store cannot be written.
+    """
+    try:
+        with _store_lock():
+            pass
+    except Exception as error:  # SQLAlchemy's errors and the system's
+        raise _unreachable(error) from None
 
 
 def find_stored_id(run: "Run") -> str | None:

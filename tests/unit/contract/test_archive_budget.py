@@ -203,7 +203,7 @@ def test_folders_that_names_imply_are_counted(tmp_path: Path, monkeypatch: pytes
     with zipfile.ZipFile(content, "w") as file:
         for number in range(5):
             file.writestr(f"{number}/" * 40 + "1.png", b"")
-    refuse(tmp_path, "photos.zip", content.getvalue(), "at most 100 files and folders")
+    refuse(tmp_path, "photos.zip", content.getvalue(), "at most 100 folders")
 
 
 def test_what_does_not_fit_on_the_disk_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

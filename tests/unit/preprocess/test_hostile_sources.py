@@ -248,8 +248,9 @@ def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypa
         "red/link.png": "outside_data",
     }
     files = {file.record.path: file for file in find_photos(Opened(root, table=root / "table.csv")).files}
-    for name in (str(first), "/dev/zero"):
-        with pytest.raises(PermissionError):
-            files[name].open()
+    with pytest.raises(PermissionError, match="outside the folders that may be read"):
+        files[str(first)].open()
+    with pytest.raises(OSError, match="instead of a regular file"):
+        files["/dev/zero"].open()
     info = preprocess(str(photos), PreprocessParams(image_size=16), tmp_path / "dataset")
     assert (info.num_kept, info.rejected) == (9, {"outside_data": 2})

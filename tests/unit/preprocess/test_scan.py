@@ -70,7 +70,7 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, store: PixelSto
     names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
     records = scan([found(tmp_path / name) for name in names], (6, 5), "stretch", store).records
     assert {record.path: record.reason for record in records} == {
-        "empty.jpg": "empty", "page.jpg": "not_an_image", "half.jpg": "truncated", "pipe.jpg": "empty",
+        "empty.jpg": "empty", "page.jpg": "not_an_image", "half.jpg": "truncated", "pipe.jpg": "unreadable",
         "folder.jpg": "unreadable", "vanished.jpg": "unreadable",
     }  # fmt: skip
     assert all(record.message for record in records)

@@ -21,7 +21,7 @@ OVERHEAD_BYTES = 12 * 2**20
 MEASURE = """
 import sys
 from pathlib import Path
-from components.contract.image import decode
+from components.contract.image.decode import decode
 from tests.decode_bombs import encoded
 def resident(name):
     return 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name)))

@@ -63,7 +63,7 @@ def test_a_kill_leaves_no_target_and_the_next_writer_clears_the_remains(tmp_path
 
 HELD = """
 import pathlib, sys
-from components.contract.outputs import new_folder
+from components.contract.system.atomic_files import new_folder
 with new_folder(pathlib.Path(sys.argv[1])) as folder:
     (folder / sys.argv[2]).touch()
     print("at work", flush=True)

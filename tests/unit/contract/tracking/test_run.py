@@ -235,7 +235,7 @@ def test_runs_of_a_key_that_are_made_at_the_same_moment_become_one(
 
 FIRST_RUN = """
 import os, sys
-from components.contract.tracking import create_run, end_run, tracking_uri
+from components.contract.tracking.run import create_run, end_run, tracking_uri
 os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
 import mlflow.store.tracking.sqlalchemy_store
 print("ready", flush=True)
@@ -366,7 +366,7 @@ def logged_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 AFTER_THE_MOVE = """
 import os
 from pathlib import Path
-from components.contract.tracking import create_run, end_run, tracking_uri
+from components.contract.tracking.run import create_run, end_run, tracking_uri
 os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
 import mlflow
 client = mlflow.MlflowClient()

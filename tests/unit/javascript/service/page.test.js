@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { KeyNeededError, refusal, request, waitMilliseconds } from "../../../../components/deploy/service/page/client.js";
+import {
+  KeyNeededError,
+  refusal,
+  request,
+  waitMilliseconds,
+} from "../../../../components/deploy/service/page/client.js";
 import * as facts from "../../../../components/deploy/service/page/facts.js";
 import * as predictions from "../../../../components/deploy/service/page/predictions.js";
 

@@ -21,7 +21,7 @@ __all__ = ["_empty_repository", "repository"]
 
 MOVING = """
 import pathlib, sys
-from pipelines import recovery
+from pipelines.data import recovery
 root = pathlib.Path(sys.argv[1])
 with recovery.only_change(root), recovery.scratch_folder(root, "data") as scratch:
     (scratch / "new.csv").write_text("new")
@@ -90,7 +90,7 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
 
 RELABEL = """
 import json, pathlib, sys
-from pipelines.relabel import relabel
+from pipelines.data.relabel import relabel
 relabel(pathlib.Path.cwd(), "photos", json.loads(sys.argv[1]))
 """
 
@@ -123,7 +123,7 @@ def test_a_killed_relabelling_does_not_slip_into_the_next_version(repository: Pa
 
 ADD = """
 import pathlib, sys
-from pipelines import versions
+from pipelines.data import versions
 versions.add(pathlib.Path(sys.argv[1]), "copy")
 """
 

@@ -130,7 +130,7 @@ WITHOUT_TENSORFLOW = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from components.contract.runtime import InferenceGraph
+from components.contract.inference.graph import InferenceGraph
 graph = InferenceGraph(Path(sys.argv[1]))
 logits = graph.run(np.zeros((8, *graph.image_size, 3), np.uint8)).logits
 assert "tensorflow" not in sys.modules and np.isfinite(logits).all()

@@ -15,15 +15,15 @@ ROOT = Path(__file__).parents[4]
 PROGRAM = """
 import logging
 logging.basicConfig(level=logging.INFO, format="%(message)s")
-from components.train.tensorflow_start import start_tensorflow
+from components.train.tensorflow.start import start_tensorflow
 start_tensorflow(0)
 import keras
 import numpy as np
 import tensorflow as tf
-from components.train.architecture import build_network
-from components.train.export import check_exportable
-from components.contract.layers import parse_layer
-from components.contract.model_params import ModelParams
+from components.train.network.architecture import build_network
+from components.train.export.graph import check_exportable
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
 
 assert tf.keras.__version__ == keras.__version__
 assert keras.config.backend() == "tensorflow"

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and se
 PROGRAM = """
 import pathlib, sys
 from components.contract.errors import UploadError
-from components.train.imported import confinement
+from components.train.keras_import.confined import confinement
 before, statement = confinement.enter(sys.argv[1:])
 exec(before)
 def attempt():
