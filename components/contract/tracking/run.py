@@ -320,7 +320,7 @@ def _make_store(path: Path) -> None:
     from mlflow import get_tracking_uri
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(get_tracking_uri(), (path.parent / "artifacts").resolve().as_uri())
+    SqlAlchemyStore(get_tracking_uri(), (path.parent / "artifacts").resolve().as_uri())  # type: ignore[no-untyped-call]  # mlflow
 
 
 def require_store() -> None:
