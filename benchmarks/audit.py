@@ -33,10 +33,13 @@ def measure() -> list[Row]:
     middle = [jpeg(1200, 1600, seed) for seed in range(8)]
     large = [jpeg(3000, 4000, seed) for seed in range(3)]
     return [
-        _overhead(small), _hash_rate(small), _against_imagededup(small, "500 × 375", ">= 0.9"),
-        _against_imagededup(middle, "1600 × 1200", ">= 2.5"), _against_imagededup(large, "4000 × 3000", ">= 4"),
+        _overhead(small),
+        _hash_rate(small),
+        _against_imagededup(small, "500 × 375", ">= 0.9"),
+        _against_imagededup(middle, "1600 × 1200", ">= 2.5"),
+        _against_imagededup(large, "4000 × 3000", ">= 4"),
         _search(),
-    ]  # fmt: skip
+    ]
 
 
 def _overhead(photos: Sequence[bytes]) -> Row:
@@ -52,9 +55,14 @@ def _overhead(photos: Sequence[bytes]) -> Row:
         perceptual_hashes(np.stack([measure_photo(photo, "stretch").sketch for photo in decoded]))
 
     base, added = by_turns(decoding, adding, clock=time.process_time)
-    return Row("hashing and measuring 500 × 375 for the audit, beyond decoding, per core",
-               f"{1e3 * added / len(photos):.2f} ms a photo", f"{1e3 * base / len(photos):.2f} ms a photo, decoding",
-               added / base, "<= 0.15", peak_memory_mb())  # fmt: skip
+    return Row(
+        "hashing and measuring 500 × 375 for the audit, beyond decoding, per core",
+        f"{1e3 * added / len(photos):.2f} ms a photo",
+        f"{1e3 * base / len(photos):.2f} ms a photo, decoding",
+        added / base,
+        "<= 0.15",
+        peak_memory_mb(),
+    )
 
 
 def _hash_rate(photos: Sequence[bytes]) -> Row:
@@ -69,10 +77,14 @@ def _hash_rate(photos: Sequence[bytes]) -> Row:
             _difference_hash(data)
 
     our_seconds, their_seconds = by_turns(ours, theirs, clock=time.process_time)
-    return Row("hashing JPEG of 500 × 375 against near copies, beside their preparation, per core",
-               f"{len(photos) / our_seconds:,.0f} photos/s",
-               f"{len(photos) / their_seconds:,.0f} photos/s, imagededup's dHash, its steps by Pillow",
-               their_seconds / our_seconds, ">= 4", peak_memory_mb())  # fmt: skip
+    return Row(
+        "hashing JPEG of 500 × 375 against near copies, beside their preparation, per core",
+        f"{len(photos) / our_seconds:,.0f} photos/s",
+        f"{len(photos) / their_seconds:,.0f} photos/s, imagededup's dHash, its steps by Pillow",
+        their_seconds / our_seconds,
+        ">= 4",
+        peak_memory_mb(),
+    )
 
 
 def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
@@ -86,10 +98,14 @@ def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
             _difference_hash(data)
 
     our_seconds, their_seconds = by_turns(ours, theirs, clock=time.process_time)
-    return Row(f"decoding, preparing and auditing JPEG of {name}, per core",
-               f"{len(photos) / our_seconds:,.0f} photos/s",
-               f"{len(photos) / their_seconds:,.0f} photos/s, imagededup's dHash alone, its steps by Pillow",
-               their_seconds / our_seconds, target, peak_memory_mb())  # fmt: skip
+    return Row(
+        f"decoding, preparing and auditing JPEG of {name}, per core",
+        f"{len(photos) / our_seconds:,.0f} photos/s",
+        f"{len(photos) / their_seconds:,.0f} photos/s, imagededup's dHash alone, its steps by Pillow",
+        their_seconds / our_seconds,
+        target,
+        peak_memory_mb(),
+    )
 
 
 def _difference_hash(data: bytes) -> str:
@@ -108,5 +124,11 @@ def _search() -> Row:
     candidates_between(hashes, mirrored, MIRRORED_RADIUS)
     seconds = time.process_time() - started
     assert len(pairs) >= 1000, "the planted pairs are found"
-    return Row(f"near-duplicates among {NUM_HASHES:,} hashes and their mirror images", f"{seconds:.1f} s",
-               f"{SEARCH_SECONDS:.0f} s allowed", seconds / SEARCH_SECONDS, "<= 1", peak_memory_mb())  # fmt: skip
+    return Row(
+        f"near-duplicates among {NUM_HASHES:,} hashes and their mirror images",
+        f"{seconds:.1f} s",
+        f"{SEARCH_SECONDS:.0f} s allowed",
+        seconds / SEARCH_SECONDS,
+        "<= 1",
+        peak_memory_mb(),
+    )

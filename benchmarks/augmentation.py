@@ -39,10 +39,16 @@ def measure() -> list[Row]:
     what = f"augmentation medium, {NUM_PHOTOS} × {SIDE}², {NUM_CORES} cores"
     memory = peak_memory_mb()
     return [
-        Row(what, shown, f"{1000 * theirs:.0f} ms, Keras RandomFlip + RandomRotation + RandomZoom", theirs / ours,
-            ">= 8", memory),
+        Row(
+            what,
+            shown,
+            f"{1000 * theirs:.0f} ms, Keras RandomFlip + RandomRotation + RandomZoom",
+            theirs / ours,
+            ">= 8",
+            memory,
+        ),
         Row(what, shown, f"{LIMIT_MS} ms, the limit", 1000 * ours / LIMIT_MS, "<= 1", memory),
-    ]  # fmt: skip
+    ]
 
 
 def smooth_photos() -> np.ndarray:

@@ -43,9 +43,15 @@ def measure() -> list[Row]:
         seconds = time.perf_counter() - started
     num = NUM_PHOTOS["test"]
     return [
-        Row(f"evaluation of MobileNetV2 on {num} test photos at {SIDE} px, report and PDF included", f"{seconds:.1f} s",
-            f"{ALLOWED_SECONDS:.0f} s allowed", seconds / ALLOWED_SECONDS, "<= 1", peak_memory_mb()),
-    ]  # fmt: skip
+        Row(
+            f"evaluation of MobileNetV2 on {num} test photos at {SIDE} px, report and PDF included",
+            f"{seconds:.1f} s",
+            f"{ALLOWED_SECONDS:.0f} s allowed",
+            seconds / ALLOWED_SECONDS,
+            "<= 1",
+            peak_memory_mb(),
+        ),
+    ]
 
 
 def _write_dataset(dataset_dir: Path) -> DatasetInfo:
@@ -62,9 +68,16 @@ def _write_dataset(dataset_dir: Path) -> DatasetInfo:
         write_shard(dataset_dir / f"{split}-00000.arrow", photos, labels, [f"{split} {at}" for at in range(num)])
         counts[split] = dict(zip(names, np.bincount(labels, minlength=NUM_CLASSES).tolist(), strict=True))
     info = DatasetInfo(
-        name="random", class_names=names, image_size=(SIDE, SIDE), resize="stretch", native_size=(SIDE, SIDE),
-        counts=counts, rejected={}, fingerprint="0" * 64, source=Source(uri="random"),
-    )  # fmt: skip
+        name="random",
+        class_names=names,
+        image_size=(SIDE, SIDE),
+        resize="stretch",
+        native_size=(SIDE, SIDE),
+        counts=counts,
+        rejected={},
+        fingerprint="0" * 64,
+        source=Source(uri="random"),
+    )
     write_json(dataset_dir / "dataset.json", info)
     return info
 
@@ -86,9 +99,20 @@ def _write_bundle(bundle_dir: Path, info: DatasetInfo) -> None:
     facts = model_facts(network, params, None, trained=("logits",), num_trained=NUM_CLASSES * (FEATURES + 1))
     export = export_network(network, bundle_dir / "export", photos)
     write_json(bundle_dir / "history.json", {})
-    write_json(bundle_dir / "bundle.json", BundleInfo(
-        dataset_name=info.name, dataset_fingerprint=info.fingerprint, source=info.source, class_names=info.class_names,
-        image_size=info.image_size, resize=info.resize, model=facts,
-        params={"model": params.model_dump(mode="json")}, export=export, library_versions={}, epochs_run=1,
-        best_epoch=1,
-    ))  # fmt: skip
+    write_json(
+        bundle_dir / "bundle.json",
+        BundleInfo(
+            dataset_name=info.name,
+            dataset_fingerprint=info.fingerprint,
+            source=info.source,
+            class_names=info.class_names,
+            image_size=info.image_size,
+            resize=info.resize,
+            model=facts,
+            params={"model": params.model_dump(mode="json")},
+            export=export,
+            library_versions={},
+            epochs_run=1,
+            best_epoch=1,
+        ),
+    )

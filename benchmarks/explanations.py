@@ -32,7 +32,13 @@ def measure() -> list[Row]:
         lambda: maps_of(outputs, labels, None),
     )
     return [
-        Row(f"{name} of {NUM_PHOTOS} photos", f"{1000 * ours:.1f} ms", f"{1000 * forward:.1f} ms, a forward pass",
-            ours / forward, f"<= {LIMIT}", peak_memory_mb())
+        Row(
+            f"{name} of {NUM_PHOTOS} photos",
+            f"{1000 * ours:.1f} ms",
+            f"{1000 * forward:.1f} ms, a forward pass",
+            ours / forward,
+            f"<= {LIMIT}",
+            peak_memory_mb(),
+        )
         for name, ours in (("class activation maps", exact), ("Eigen-CAM maps", eigen))
-    ]  # fmt: skip
+    ]

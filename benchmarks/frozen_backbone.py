@@ -59,9 +59,7 @@ def build_mobilenet() -> "Network":
     return build_network(params, image_size=(SIDE, SIDE), num_classes=NUM_CLASSES, batch_size=BATCH_SIZE)
 
 
-def _against_plain(
-    dataset_dir: Path, *, trainable: str, epochs: int, what: str, reach: str
-) -> Row:  # fmt: skip
+def _against_plain(dataset_dir: Path, *, trainable: str, epochs: int, what: str, reach: str) -> Row:
     ours, theirs = [], []
     for _ in range(ROUNDS):
         ours += _our_epochs(dataset_dir, trainable, epochs)
@@ -81,8 +79,9 @@ def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
     """The seconds of each but the first, its few validation photos left out."""
     from components.contract.params.training import TrainParams
 
-    params = TrainParams(trainable=trainable, epochs=epochs, augmentation="none", batch_size=BATCH_SIZE,
-                         early_stopping=None)  # fmt: skip
+    params = TrainParams(
+        trainable=trainable, epochs=epochs, augmentation="none", batch_size=BATCH_SIZE, early_stopping=None
+    )
     history = train(build_mobilenet(), dataset_dir, params)
     return [NUM_PHOTOS / rate for rate in history["images_per_second"][1:]]
 
@@ -118,8 +117,15 @@ def write_dataset(dataset_dir: Path, num_photos: int = NUM_PHOTOS) -> tuple[np.n
     class_names = tuple(f"class {number}" for number in range(NUM_CLASSES))
     counts = dict(zip(class_names, np.bincount(labels, minlength=NUM_CLASSES).tolist(), strict=True))
     info = DatasetInfo(
-        name="random", class_names=class_names, image_size=(SIDE, SIDE), resize="stretch", native_size=(SIDE, SIDE),
-        counts={"train": counts}, rejected={}, fingerprint="0" * 64, source=Source(uri="random"),
-    )  # fmt: skip
+        name="random",
+        class_names=class_names,
+        image_size=(SIDE, SIDE),
+        resize="stretch",
+        native_size=(SIDE, SIDE),
+        counts={"train": counts},
+        rejected={},
+        fingerprint="0" * 64,
+        source=Source(uri="random"),
+    )
     write_json(dataset_dir / "dataset.json", info)
     return photos, labels

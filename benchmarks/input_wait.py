@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 ALLOWED = 0.05
 """Of the time of a step, that it may wait for its batch."""
-WAYS = (("all", "of a whole MobileNetV2", 128, 2), ("from block_13_expand", "of MobileNetV2 from block 13 on", 256, 4),
-        ("head", "of its head", 1024, 40))  # fmt: skip
+WAYS = (
+    ("all", "of a whole MobileNetV2", 128, 2),
+    ("from block_13_expand", "of MobileNetV2 from block 13 on", 256, 4),
+    ("head", "of its head", 1024, 40),
+)
 """What is trained, on how many photos, and for how many epochs."""
 
 
@@ -37,11 +40,23 @@ def measure() -> list[Row]:
 def _waiting(network: "Network", dataset_dir: Path, trainable: str, what: str, epochs: int) -> Row:
     from components.contract.params.training import TrainParams
 
-    params = TrainParams(trainable=trainable, epochs=epochs + 1, augmentation="medium", batch_size=BATCH_SIZE, views=1,
-                         early_stopping=None)  # fmt: skip
+    params = TrainParams(
+        trainable=trainable,
+        epochs=epochs + 1,
+        augmentation="medium",
+        batch_size=BATCH_SIZE,
+        views=1,
+        early_stopping=None,
+    )
     history = train(network, dataset_dir, params)
     rows = range(1, epochs + 1)
     waited = float(np.mean([history["input_wait"][row] for row in rows]))
     rate = float(np.median([history["images_per_second"][row] for row in rows]))
-    return Row(f"waiting for input in training {what} at 224 px", f"{waited:.1%}, {rate:,.0f} images/s",
-               f"{ALLOWED:.0%} of the time, the limit", waited / ALLOWED, "<= 1", peak_memory_mb())  # fmt: skip
+    return Row(
+        f"waiting for input in training {what} at 224 px",
+        f"{waited:.1%}, {rate:,.0f} images/s",
+        f"{ALLOWED:.0%} of the time, the limit",
+        waited / ALLOWED,
+        "<= 1",
+        peak_memory_mb(),
+    )

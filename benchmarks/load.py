@@ -38,13 +38,28 @@ def measure() -> list[Row]:
     shed = sum(status in (429, 503) for status in overload["statuses"]) / len(overload["statuses"])
     rate = f"{capacity * PHOTOS_PER_REQUEST:.0f} photos a second"
     return [
-        Row(claim=f"errors at 80 % of {rate}", ours=f"{failed} of {len(steady['statuses'])}", baseline="none allowed",
-            ratio=float(failed), target="<= 0"),
-        Row(claim=f"errors other than 503 at 120 %, {shed:.0%} shed", ours=f"{odd} of {len(overload['statuses'])}",
-            baseline="none allowed", ratio=float(odd), target="<= 0"),
-        Row(claim="back to twice the steady time after it", ours=f"{recovered:.1f} s",
-            baseline=f"{RECOVERY_SECONDS:.0f} s allowed", ratio=recovered / RECOVERY_SECONDS, target="<= 1"),
-    ]  # fmt: skip
+        Row(
+            claim=f"errors at 80 % of {rate}",
+            ours=f"{failed} of {len(steady['statuses'])}",
+            baseline="none allowed",
+            ratio=float(failed),
+            target="<= 0",
+        ),
+        Row(
+            claim=f"errors other than 503 at 120 %, {shed:.0%} shed",
+            ours=f"{odd} of {len(overload['statuses'])}",
+            baseline="none allowed",
+            ratio=float(odd),
+            target="<= 0",
+        ),
+        Row(
+            claim="back to twice the steady time after it",
+            ours=f"{recovered:.1f} s",
+            baseline=f"{RECOVERY_SECONDS:.0f} s allowed",
+            ratio=recovered / RECOVERY_SECONDS,
+            target="<= 1",
+        ),
+    ]
 
 
 class Load:

@@ -37,10 +37,15 @@ def measure() -> list[Row]:
     assert info.num_kept + info.num_rejected == NUM_PHOTOS
     peak = peak_memory_mb()
     return [
-        Row(f"memory to prepare and audit {NUM_PHOTOS:,} photos of {WIDTH} × {HEIGHT} to 224 px, {num_cores()} cores",
-            f"{peak:,.0f} MB, {NUM_PHOTOS / seconds:,.0f} photos/s", f"{ALLOWED_MB:,.0f} MB allowed",
-            peak / ALLOWED_MB, "<= 1", peak),
-    ]  # fmt: skip
+        Row(
+            f"memory to prepare and audit {NUM_PHOTOS:,} photos of {WIDTH} × {HEIGHT} to 224 px, {num_cores()} cores",
+            f"{peak:,.0f} MB, {NUM_PHOTOS / seconds:,.0f} photos/s",
+            f"{ALLOWED_MB:,.0f} MB allowed",
+            peak / ALLOWED_MB,
+            "<= 1",
+            peak,
+        ),
+    ]
 
 
 def _write_photos(folder: Path) -> None:

@@ -30,10 +30,15 @@ def measure() -> list[Row]:
         memory_mb = peak_memory_mb()
         dvc_seconds = _dvc_status(root)
     return [
-        Row(f"looking again at {NUM_PHOTOS:,} unchanged photos, whole audit", f"{seconds:.2f} s",
+        Row(
+            f"looking again at {NUM_PHOTOS:,} unchanged photos, whole audit",
+            f"{seconds:.2f} s",
             f"{ALLOWED_SECONDS} s allowed; dvc status, which compares times only, {dvc_seconds:.2f} s",
-            seconds / ALLOWED_SECONDS, "<= 1", memory_mb),
-    ]  # fmt: skip
+            seconds / ALLOWED_SECONDS,
+            "<= 1",
+            memory_mb,
+        ),
+    ]
 
 
 def _write_photos(folder: Path) -> None:

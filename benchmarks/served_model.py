@@ -54,14 +54,31 @@ def pack(bento_dir: Path) -> None:
     """Builds the bento of a graph that stands in bundle/export."""
     export_dir = bento_dir / "bundle" / "export"
     bundle = BundleInfo(
-        dataset_name="made", dataset_fingerprint="0" * 64, source=Source(uri="made"), resize="stretch",
-        class_names=tuple(f"class {number}" for number in range(NUM_CLASSES)), image_size=(SIZE, SIZE), params={},
-        model=ModelFacts(kind="pretrained", name="MobileNetV2", num_parameters=0, num_trained_parameters=0,
-                         trained_layers=(), num_layers=0),
-        export=ExportFacts(outputs=("logits", "embedding", "feature_map"), max_probability_difference=0.0,
-                           num_compared=0, sha256=export_sha256(export_dir)),
-        library_versions={}, epochs_run=1, best_epoch=1,
-    )  # fmt: skip
+        dataset_name="made",
+        dataset_fingerprint="0" * 64,
+        source=Source(uri="made"),
+        resize="stretch",
+        class_names=tuple(f"class {number}" for number in range(NUM_CLASSES)),
+        image_size=(SIZE, SIZE),
+        params={},
+        model=ModelFacts(
+            kind="pretrained",
+            name="MobileNetV2",
+            num_parameters=0,
+            num_trained_parameters=0,
+            trained_layers=(),
+            num_layers=0,
+        ),
+        export=ExportFacts(
+            outputs=("logits", "embedding", "feature_map"),
+            max_probability_difference=0.0,
+            num_compared=0,
+            sha256=export_sha256(export_dir),
+        ),
+        library_versions={},
+        epochs_run=1,
+        best_epoch=1,
+    )
     build_bento(bento_dir / "bundle", bundle, "made", bento_dir / "bento")
 
 

@@ -56,8 +56,9 @@ def _export(export_dir: Path, model: Path) -> None:
     from components.train.network.architecture import build_network
 
     size = (served_model.SIZE, served_model.SIZE)
-    params = ModelParams(kind="pretrained", name="MobileNetV2", weights="none",
-                         head=(parse_layer("GlobalAveragePooling2D"),))  # fmt: skip
+    params = ModelParams(
+        kind="pretrained", name="MobileNetV2", weights="none", head=(parse_layer("GlobalAveragePooling2D"),)
+    )
     network = build_network(params, image_size=size, num_classes=served_model.NUM_CLASSES, batch_size=1)
     export_network(network, export_dir, np.empty((0, *size, 3), np.uint8))
     network.model.save(model)

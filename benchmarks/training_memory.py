@@ -39,9 +39,11 @@ def measure() -> list[Row]:
     eye = {"Conv2D": {"filters": 96, "kernel_size": 16, "strides": 16}}
     layers = tuple(map(parse_layer, [eye, {"Conv2D": {"filters": 16, "kernel_size": 3}}, "GlobalAveragePooling2D"]))
     params = TrainParams(
-        model=ModelParams(kind="layers", layers=layers), augmentation="medium", views=1,
+        model=ModelParams(kind="layers", layers=layers),
+        augmentation="medium",
+        views=1,
         phases=(Phase(epochs=1, trainable="all"), Phase(epochs=2, trainable="last 2")),
-    )  # fmt: skip
+    )
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
         write_dataset(Path(folder))
@@ -55,10 +57,15 @@ def measure() -> list[Row]:
     assert fitted.epochs_run == 3
     peak = peak_memory_mb()
     return [
-        Row(f"memory to train on {NUM_PHOTOS:,} photos of {SIDE} px, streamed, then from cached features",
-            f"{peak:,.0f} MB ({before:,.0f} MB before), {seconds:.0f} s", f"{ALLOWED_MB:,.0f} MB allowed",
-            peak / ALLOWED_MB, "<= 1", peak),
-    ]  # fmt: skip
+        Row(
+            f"memory to train on {NUM_PHOTOS:,} photos of {SIDE} px, streamed, then from cached features",
+            f"{peak:,.0f} MB ({before:,.0f} MB before), {seconds:.0f} s",
+            f"{ALLOWED_MB:,.0f} MB allowed",
+            peak / ALLOWED_MB,
+            "<= 1",
+            peak,
+        ),
+    ]
 
 
 def write_dataset(dataset_dir: Path) -> None:
@@ -79,7 +86,14 @@ def write_dataset(dataset_dir: Path) -> None:
             write_shard(dataset_dir / f"{split}-{shard:05d}.arrow", pixels, labels, image_ids)
         counts[split] = dict.fromkeys(CLASS_NAMES, num_photos // 2)
     info = DatasetInfo(
-        name="noise", class_names=CLASS_NAMES, image_size=(SIDE, SIDE), resize="stretch", native_size=(SIDE, SIDE),
-        counts=counts, rejected={}, fingerprint="0" * 64, source=Source(uri="noise"),
-    )  # fmt: skip
+        name="noise",
+        class_names=CLASS_NAMES,
+        image_size=(SIDE, SIDE),
+        resize="stretch",
+        native_size=(SIDE, SIDE),
+        counts=counts,
+        rejected={},
+        fingerprint="0" * 64,
+        source=Source(uri="noise"),
+    )
     write_json(dataset_dir / "dataset.json", info)

@@ -69,18 +69,36 @@ def measure() -> list[Row]:
     what = f"{TRIALS} trials of up to {EPOCHS} epochs, head of MobileNetV2 at {SIDE} px, {NUM_PHOTOS} photos"
     found = f"{ours.accuracy:.1%} validation accuracy"
     return [
-        Row(f"a study of {what}; {found}", f"{ours.seconds:.0f} s",
+        Row(
+            f"a study of {what}; {found}",
+            f"{ours.seconds:.0f} s",
             f"{plain:,.0f} s without cache and pruning ({plain_epoch:.0f} s an epoch, multiplied)",
-            plain / ours.seconds, ">= 20", peak_memory_mb()),
-        Row(f"epochs of the same study; {found}", f"{ours.epochs}", f"{unpruned.epochs} without pruning "
-            f"({unpruned.accuracy:.1%})", unpruned.epochs / ours.epochs, ">= 2.5"),
-        Row("validation accuracy of that study's best trial", f"{ours.accuracy:.1%}",
+            plain / ours.seconds,
+            ">= 20",
+            peak_memory_mb(),
+        ),
+        Row(
+            f"epochs of the same study; {found}",
+            f"{ours.epochs}",
+            f"{unpruned.epochs} without pruning ({unpruned.accuracy:.1%})",
+            unpruned.epochs / ours.epochs,
+            ">= 2.5",
+        ),
+        Row(
+            "validation accuracy of that study's best trial",
+            f"{ours.accuracy:.1%}",
             f"{interval.low:.1%}, where the interval of {unpruned.accuracy:.1%} without pruning begins",
-            ours.accuracy / interval.low, ">= 1"),
-        Row(f"memory after trial {LATE} of that study", f"{ours.memory_mb[LATE - 1]:,.0f} MB",
+            ours.accuracy / interval.low,
+            ">= 1",
+        ),
+        Row(
+            f"memory after trial {LATE} of that study",
+            f"{ours.memory_mb[LATE - 1]:,.0f} MB",
             f"{ours.memory_mb[EARLY - 1]:,.0f} MB after trial {EARLY}",
-            ours.memory_mb[LATE - 1] / ours.memory_mb[EARLY - 1], "<= 1.1"),
-    ]  # fmt: skip
+            ours.memory_mb[LATE - 1] / ours.memory_mb[EARLY - 1],
+            "<= 1.1",
+        ),
+    ]
 
 
 def real_things() -> tuple[Path, Path]:

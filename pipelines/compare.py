@@ -101,8 +101,10 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
         TrackingError: the MLflow store cannot be written.
     """
     if len(models) < 2:
-        raise ParamsError(f"A comparison needs at least two models; there {'is one' if models else 'are none'}. Name "
-                          "runs or params files, or give --try KEY=VALUE several times.")  # fmt: skip
+        raise ParamsError(
+            f"A comparison needs at least two models; there {'is one' if models else 'are none'}. Name "
+            "runs or params files, or give --try KEY=VALUE several times."
+        )
     _require_place(output_dir)
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     left_out: list[str] = []
@@ -122,19 +124,23 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
 
 
 def _require_place(output_dir: Path) -> None:
-    ours = not output_dir.exists() or (output_dir.is_dir() and (
-        not any(output_dir.iterdir()) or (output_dir / LEADERBOARD).exists() or (output_dir / "models").is_dir()
-    ))  # fmt: skip
+    ours = not output_dir.exists() or (
+        output_dir.is_dir()
+        and (not any(output_dir.iterdir()) or (output_dir / LEADERBOARD).exists() or (output_dir / "models").is_dir())
+    )
     if not ours:
-        raise ArtifactError(f"A comparison must be written into a new folder, or that of an earlier one; {output_dir} "
-                            "holds something else. Name another with --output.")  # fmt: skip
+        raise ArtifactError(
+            f"A comparison must be written into a new folder, or that of an earlier one; {output_dir} "
+            "holds something else. Name another with --output."
+        )
 
 
 @contextlib.contextmanager
 def _parent_run(experiment: str) -> Iterator[Run]:
     """The MLflow run of the comparison; each training is a child of it."""
-    parent = create_run(experiment=experiment, name=f"compare {time.strftime('%Y-%m-%d %H:%M')}",
-                        tags={"darkroom.comparison": "yes"})  # fmt: skip
+    parent = create_run(
+        experiment=experiment, name=f"compare {time.strftime('%Y-%m-%d %H:%M')}", tags={"darkroom.comparison": "yes"}
+    )
     try:
         yield parent
     except BaseException as error:
@@ -148,8 +154,9 @@ def _of_run(model: Model) -> Trained:
     summary = model.run.summary
     assert summary is not None, "it was looked at when it became a model"
     path = model.run.path
-    return Trained(model, path / "dataset", (path / "model",), (model.params.train.seed,),
-                   summary["seconds"]["train"] / 60)  # fmt: skip
+    return Trained(
+        model, path / "dataset", (path / "model",), (model.params.train.seed,), summary["seconds"]["train"] / 60
+    )
 
 
 def _train(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> Trained:
@@ -214,15 +221,19 @@ def _rank(found: Sequence[Trained], left_out: list[str]) -> "Leaderboard":
         own = dict(zip(split.image_ids, split.labels.tolist(), strict=True))
         photos = photos or own
         if own != photos:
-            left_out.append(f"{one.model.name}: its validation photos are not those of {kept[0].model.name}, of which "
-                            f"it has {len(own.items() & photos.items()):,} of {len(photos):,}.")  # fmt: skip
+            left_out.append(
+                f"{one.model.name}: its validation photos are not those of {kept[0].model.name}, of which "
+                f"it has {len(own.items() & photos.items()):,} of {len(photos):,}."
+            )
             log.warning("%s", left_out[-1])
             continue
         kept.append(one)
         models.append((InferenceGraph(one.bundle_dirs[0] / "export"), split))
     if len(kept) < 2:
-        raise ArtifactError("At least two models must be there to be compared on the same photos; "
-                            f"{'one is' if kept else 'none is'}. {' '.join(left_out)}")  # fmt: skip
+        raise ArtifactError(
+            "At least two models must be there to be compared on the same photos; "
+            f"{'one is' if kept else 'none is'}. {' '.join(left_out)}"
+        )
     log.info("Timing %d models by turns.", len(kept))
     latencies = latencies_ms(models, 1, ROUNDS), latencies_ms(models, 8, ROUNDS_OF_8)
     order = sorted(photos)
@@ -245,16 +256,25 @@ def _entrant(
 
     split, num_classes = open_split(trained.dataset_dir, "validation"), len(read_info(trained.dataset_dir).class_names)
     rows = np.array([split.index_of[image_id] for image_id in order])
-    predicted = np.stack([
-        score(InferenceGraph(bundle_dir / "export"), split, "validation", num_classes).predicted[rows]
-        for bundle_dir in trained.bundle_dirs
-    ])  # fmt: skip
+    predicted = np.stack(
+        [
+            score(InferenceGraph(bundle_dir / "export"), split, "validation", num_classes).predicted[rows]
+            for bundle_dir in trained.bundle_dirs
+        ]
+    )
     first = trained.bundle_dirs[0]
     num_bytes = sum(path.stat().st_size for path in first.rglob("*") if path.is_file())
     return Entrant(
-        trained.model.name, trained.seeds, predicted == labels, predicted, read_bundle(first).model.num_parameters,
-        round(num_bytes / 1e6, 3), latency_ms, latency_of_8_ms, round(trained.minutes, 3),
-    )  # fmt: skip
+        trained.model.name,
+        trained.seeds,
+        predicted == labels,
+        predicted,
+        read_bundle(first).model.num_parameters,
+        round(num_bytes / 1e6, 3),
+        latency_ms,
+        latency_of_8_ms,
+        round(trained.minutes, 3),
+    )
 
 
 def _write(output_dir: Path, board: "Leaderboard", params: Params) -> None:
@@ -263,18 +283,23 @@ def _write(output_dir: Path, board: "Leaderboard", params: Params) -> None:
 
     write_json(output_dir / LEADERBOARD, board)
     write_file(output_dir / PAGE, render_leaderboard(board).encode())
-    picked = params.model_copy(update={
-        "tune": params.tune.model_copy(update={"trials": 0}),
-        "evaluate": params.evaluate.model_copy(update={"leaderboard": board}),
-    })  # fmt: skip
+    picked = params.model_copy(
+        update={
+            "tune": params.tune.model_copy(update={"trials": 0}),
+            "evaluate": params.evaluate.model_copy(update={"leaderboard": board}),
+        }
+    )
     write_params(output_dir / PICK, picked, f"What darkroom compare picked: darkroom run --params {output_dir / PICK}")
 
 
 def _log(run: Run, board: "Leaderboard", output_dir: Path) -> None:
     run.set_tags({"darkroom.pick": board.pick, "mlflow.note.content": board.reason})
-    run.log_metrics({"models": len(board.rows), "pick_accuracy": next(
-        row.accuracy.value for row in board.rows if row.name == board.pick
-    )})  # fmt: skip
+    run.log_metrics(
+        {
+            "models": len(board.rows),
+            "pick_accuracy": next(row.accuracy.value for row in board.rows if row.name == board.pick),
+        }
+    )
     for name in (PAGE, LEADERBOARD, PICK):
         run.log_artifacts(output_dir / name, "leaderboard")
 

@@ -84,8 +84,9 @@ def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> 
 
         logged = find(log_dir, name)
         if logged is not None:
-            prediction = TracedPrediction(id=name, made=logged.time, label=logged.label,
-                                          confidence=logged.confidence, abstained=logged.abstained)  # fmt: skip
+            prediction = TracedPrediction(
+                id=name, made=logged.time, label=logged.label, confidence=logged.confidence, abstained=logged.abstained
+            )
     folder = _find_run(wanted)
     if folder is None:
         return _from_registry(wanted, prediction)
@@ -108,11 +109,17 @@ def _find_run(name: str) -> RunFolder | None:
 def _from_deployment(folder: RunFolder, info: DeploymentInfo, prediction: TracedPrediction | None) -> Trace:
     source = info.lineage.source
     return Trace(
-        prediction=prediction, bento=info.tag, bento_path=str(folder.path / "bento"), run_id=folder.path.name,
-        mlflow_run_id=info.lineage.mlflow_run_id, model_version=info.registered_version, data=source.uri,
-        data_version=source.dvc, dataset_fingerprint=info.lineage.dataset_fingerprint,
+        prediction=prediction,
+        bento=info.tag,
+        bento_path=str(folder.path / "bento"),
+        run_id=folder.path.name,
+        mlflow_run_id=info.lineage.mlflow_run_id,
+        model_version=info.registered_version,
+        data=source.uri,
+        data_version=source.dvc,
+        dataset_fingerprint=info.lineage.dataset_fingerprint,
         git_revision=source.git_revision,
-    )  # fmt: skip
+    )
 
 
 def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
@@ -132,11 +139,17 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
         tag = tags.get("darkroom.bento", "")
         if tag and name in (tag, tag.partition(":")[2], version.run_id):
             return Trace(
-                prediction=prediction, bento=tag, bento_path=None, run_id=None, mlflow_run_id=version.run_id,
-                model_version=str(version.version), data=tags.get("darkroom.data"),
-                data_version=tags.get("darkroom.data_version"), git_revision=tags.get("darkroom.git_revision"),
+                prediction=prediction,
+                bento=tag,
+                bento_path=None,
+                run_id=None,
+                mlflow_run_id=version.run_id,
+                model_version=str(version.version),
+                data=tags.get("darkroom.data"),
+                data_version=tags.get("darkroom.data_version"),
+                git_revision=tags.get("darkroom.git_revision"),
                 dataset_fingerprint=tags.get("darkroom.dataset_fingerprint"),
-            )  # fmt: skip
+            )
     raise ArtifactError(
         f"{_unknown(name)} MLflow's registry at {shown} does not know it either. Set "
         "MLFLOW_TRACKING_URI to that of the model's training."
@@ -145,8 +158,10 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
 
 def _unknown(name: str) -> str:
     known = ", ".join(folder.path.name for folder in list_runs()[:3]) or "none"
-    return (f"A prediction id, a bento, a run of this folder or an MLflow run must be named; {name!r} is none that is "
-            f"known here (runs: {known}).")  # fmt: skip
+    return (
+        f"A prediction id, a bento, a run of this folder or an MLflow run must be named; {name!r} is none that is "
+        f"known here (runs: {known})."
+    )
 
 
 def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[NearPhoto, ...]:
@@ -168,8 +183,12 @@ def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[Nea
     dataset_dir = folder.path / "dataset"
     found = nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBOURS)
     paths, names = paths_of(dataset_dir), classifier.facts.class_names
-    return tuple(NearPhoto(image_id=one.image_id, path=paths.get(one.image_id), class_name=names[one.label],
-                           similarity=one.similarity) for one in found)  # fmt: skip
+    return tuple(
+        NearPhoto(
+            image_id=one.image_id, path=paths.get(one.image_id), class_name=names[one.label], similarity=one.similarity
+        )
+        for one in found
+    )
 
 
 def as_lines(found: Trace) -> list[tuple[str, str]]:
@@ -184,12 +203,15 @@ def as_lines(found: Trace) -> list[tuple[str, str]]:
     lines += [
         ("bento", f"{found.bento}{f' in {found.bento_path}' if found.bento_path else ', no longer here'}"),
         ("run", found.run_id or "not in this folder"),
-        ("MLflow run", f"{found.mlflow_run_id or 'none'}"
-         + (f", registered as version {found.model_version}" if found.model_version else "")),
+        (
+            "MLflow run",
+            f"{found.mlflow_run_id or 'none'}"
+            + (f", registered as version {found.model_version}" if found.model_version else ""),
+        ),
         ("data", f"{found.data or 'unknown'}, fingerprint {(found.dataset_fingerprint or 'unknown')[:16]}"),
         ("data version", f"DVC {found.data_version}" if found.data_version else "not under DVC"),
         ("git revision", found.git_revision or "not in git"),
-    ]  # fmt: skip
+    ]
     return lines + [
         ("nearest" if number == 0 else "", f"{one.path or one.image_id} ({one.class_name}, {one.similarity:.3f})")
         for number, one in enumerate(found.nearest)

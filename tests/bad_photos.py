@@ -142,8 +142,12 @@ _add("noise", ".jpg", "not_an_image", np.random.default_rng(3).bytes(5000))
 _add("a web page", ".jpg", "not_an_image", b"<!DOCTYPE html><html><body>404</body></html>")
 _add("a web page after blanks", ".jpg", "not_an_image", b"\n\n  <html><head></head></html>")
 _add("an error message in JSON", ".jpg", "not_an_image", b'{"error": "rate limit"}')
-_add("a pointer of Git LFS", ".jpg", "not_an_image",
-     b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n")  # fmt: skip
+_add(
+    "a pointer of Git LFS",
+    ".jpg",
+    "not_an_image",
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n",
+)
 _add("a photo in base64", ".jpg", "not_an_image", lambda: base64.b64encode(_photo("JPEG")))
 _add("a photo packed by gzip", ".jpg", "not_an_image", lambda: gzip.compress(_photo("JPEG")))
 _add("a zip", ".jpg", "not_an_image", lambda: _in_zip(_photo("JPEG")))
@@ -162,38 +166,67 @@ _add("an icon of Apple", ".icns", "format_not_allowed", lambda: _photo("ICNS", s
 _add("JPEG 2000", ".jp2", "format_not_allowed", lambda: _photo("JPEG2000"))
 _add("a bare code stream of JPEG 2000", ".j2k", "format_not_allowed", lambda: _photo("JPEG2000", no_jp2=True))
 _add("a PPM", ".ppm", "format_not_allowed", lambda: _photo("PPM"))
-_add("a Photoshop file", ".psd", "format_not_allowed",
-     b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 8, 8, 8, 3) + bytes(14) + bytes(192))  # fmt: skip
+_add(
+    "a Photoshop file",
+    ".psd",
+    "format_not_allowed",
+    b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 8, 8, 8, 3) + bytes(14) + bytes(192),
+)
 _add("an EPS", ".eps", "format_not_allowed", lambda: _photo("EPS"))
 _add("a DDS texture", ".dds", "format_not_allowed", lambda: _photo("DDS"))
 _add("a picture of OpenEXR", ".exr", "format_not_allowed", b"v/1\x01\x02\0\0\0" + bytes(300))
-_add("a colour TIFF of floats", ".tif", "format_not_allowed",
-     lambda: _by_opencv(".tif", np.asarray(scene(60, 80)).astype(np.float32) / 255))  # fmt: skip
-_add("a camera's raw file in a TIFF's clothes", ".nef", "format_not_allowed",
-     lambda: _photo("TIFF", tiffinfo={ExifTags.Base.NewSubfileType: 1}))  # fmt: skip
-_add("a DNG", ".dng", "format_not_allowed",
-     lambda: _photo("TIFF", tiffinfo={ExifTags.Base.DNGVersion: b"\1\4\0\0"}))  # fmt: skip
+_add(
+    "a colour TIFF of floats",
+    ".tif",
+    "format_not_allowed",
+    lambda: _by_opencv(".tif", np.asarray(scene(60, 80)).astype(np.float32) / 255),
+)
+_add(
+    "a camera's raw file in a TIFF's clothes",
+    ".nef",
+    "format_not_allowed",
+    lambda: _photo("TIFF", tiffinfo={ExifTags.Base.NewSubfileType: 1}),
+)
+_add("a DNG", ".dng", "format_not_allowed", lambda: _photo("TIFF", tiffinfo={ExifTags.Base.DNGVersion: b"\1\4\0\0"}))
 _add("a raw file of Canon", ".cr2", "format_not_allowed", b"II*\0\x10\0\0\0CR\2\0" + bytes(500))
 _add("a film", ".jpg", "not_an_image", b"\0\0\0\x18ftypmp42" + bytes(300))
 _add("a JPEG XL", ".jxl", "format_not_allowed", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100))
 
 # --- files that end early -------------------------------------------------------------------------------------------
 
-for _format, _suffix in {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif",
-                         "GIF": ".gif"}.items():  # fmt: skip
+for _format, _suffix in {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "GIF": ".gif",
+}.items():
     _add(f"half a {_format}", _suffix, "truncated", functools.partial(_part, 0.5, _format))
 _add("the head of a JPEG", ".jpg", "truncated", lambda: _part(0.02, "JPEG"))
 _add("nine tenths of a JPEG", ".jpg", "truncated", lambda: _part(0.9, "JPEG"))
 _add("a JPEG without its last two bytes", ".jpg", "truncated", lambda: _photo("JPEG")[:-2])
 _add("a progressive JPEG cut short", ".jpg", "truncated", lambda: _part(0.9, "JPEG", progressive=True))
 _add("half a CMYK JPEG", ".jpg", "truncated", lambda: _part(0.5, "JPEG", mode="CMYK"))
-_add("a JPEG cut behind its thumbnail", ".jpg", "truncated",
-     lambda: _photo("JPEG", exif=b"Exif\0\0" + _exif(1)[6:] + _photo("JPEG", size=(8, 8)))[:-300])  # fmt: skip
-_add("a JPEG whose second half is zeros", ".jpg", "truncated",
-     lambda: (data := _photo("JPEG"))[: len(data) // 2] + bytes(len(data) // 2))  # fmt: skip
+_add(
+    "a JPEG cut behind its thumbnail",
+    ".jpg",
+    "truncated",
+    lambda: _photo("JPEG", exif=b"Exif\0\0" + _exif(1)[6:] + _photo("JPEG", size=(8, 8)))[:-300],
+)
+_add(
+    "a JPEG whose second half is zeros",
+    ".jpg",
+    "truncated",
+    lambda: (data := _photo("JPEG"))[: len(data) // 2] + bytes(len(data) // 2),
+)
 _add("a PNG without its end", ".png", "truncated", lambda: _photo("PNG")[:-12])
-_add("an interlaced PNG cut short", ".png", "truncated",
-     lambda: (data := _by_opencv(".png", np.asarray(scene(60, 80))))[: len(data) // 3])  # fmt: skip
+_add(
+    "an interlaced PNG cut short",
+    ".png",
+    "truncated",
+    lambda: (data := _by_opencv(".png", np.asarray(scene(60, 80))))[: len(data) // 3],
+)
 _add("half a TIFF by LZW", ".tif", "truncated", lambda: _part(0.5, "TIFF", compression="tiff_lzw"))
 _add("half a HEIC", ".heic", "truncated", lambda: (data := _heic())[: len(data) // 2])
 
@@ -202,18 +235,38 @@ _add("half a HEIC", ".heic", "truncated", lambda: (data := _heic())[: len(data) 
 _add("a PNG with one bit turned in its pixels", ".png", "corrupt", lambda: _flipped(_photo("PNG"), 0.5))
 _add("a PNG with one bit turned in its header", ".png", "corrupt", lambda: _flipped(_photo("PNG"), 0.0012))
 _add("a PNG of too few pixels", ".png", "truncated", lambda: png(80, 60, pixels=bytes(99)))
-_add("a PNG whose pixels do not unpack", ".png", "corrupt",
-     lambda: _photo("PNG")[:33] + _chunk(b"IDAT", b"no deflate stream") + _chunk(b"IEND", b""))  # fmt: skip
-_add("a JPEG with bits turned all over", ".jpg", "corrupt",
-     lambda: _flipped(_photo("JPEG", quality=95), *np.linspace(0.4, 0.95, 40).tolist()))  # fmt: skip
-_add("a JPEG with bytes too many in its scan", ".jpg", "corrupt",
-     lambda: _photo("JPEG")[:-2] + b"\x12\x34\x56" * 20 + b"\xff\xd9")  # fmt: skip
-_add("a JPEG with another's scan", ".jpg", "corrupt",
-     lambda: _photo("JPEG", quality=95)[:700] + _photo("JPEG", quality=5)[600:])  # fmt: skip
+_add(
+    "a PNG whose pixels do not unpack",
+    ".png",
+    "corrupt",
+    lambda: _photo("PNG")[:33] + _chunk(b"IDAT", b"no deflate stream") + _chunk(b"IEND", b""),
+)
+_add(
+    "a JPEG with bits turned all over",
+    ".jpg",
+    "corrupt",
+    lambda: _flipped(_photo("JPEG", quality=95), *np.linspace(0.4, 0.95, 40).tolist()),
+)
+_add(
+    "a JPEG with bytes too many in its scan",
+    ".jpg",
+    "corrupt",
+    lambda: _photo("JPEG")[:-2] + b"\x12\x34\x56" * 20 + b"\xff\xd9",
+)
+_add(
+    "a JPEG with another's scan",
+    ".jpg",
+    "corrupt",
+    lambda: _photo("JPEG", quality=95)[:700] + _photo("JPEG", quality=5)[600:],
+)
 _add("a JPEG sent as text", ".jpg", "corrupt", lambda: _photo("JPEG", size=(300, 400)).replace(b"\n", b"\r\n"))
 _add("a JPEG of 500 scans", ".jpg", "corrupt", lambda: _photo("JPEG")[:-2] + b"\xff\xda" * 500 + b"\xff\xd9")
-_add("a WebP with bits turned", ".webp", "corrupt",
-     lambda: _flipped(_photo("WEBP", lossless=True), *np.linspace(0.1, 0.9, 30).tolist()))  # fmt: skip
+_add(
+    "a WebP with bits turned",
+    ".webp",
+    "corrupt",
+    lambda: _flipped(_photo("WEBP", lossless=True), *np.linspace(0.1, 0.9, 30).tolist()),
+)
 _add("a TIFF of NaN", ".tif", "corrupt", lambda: encoded(Image.fromarray(np.full((8, 8), np.nan, np.float32)), "TIFF"))
 # --- sizes ----------------------------------------------------------------------------------------------------------
 
@@ -222,15 +275,30 @@ _add("a line of 20,000 pixels", ".png", "too_small", lambda: encoded(Image.new("
 _add("a column of 20,000 pixels", ".jpg", "too_small", lambda: encoded(Image.new("RGB", (1, 20_000)), "JPEG"))
 _add("a bomb: a PNG of 30,000 × 30,000", ".png", "too_large", lambda: png(30_000, 30_000))
 _add("a PNG just over the limit", ".png", "too_large", lambda: png(MAX_PIXELS // 10_000 + 1, 10_000))
-_add("a JPEG that says 65,000 × 65,000", ".jpg", "too_large",
-     lambda: _with_size(_photo("JPEG"), struct.pack(">HH", 60, 80), struct.pack(">HH", 65_000, 65_000)))  # fmt: skip
-_add("a GIF that says 65,000 × 65,000", ".gif", "too_large",
-     lambda: _with_size(_photo("GIF"), struct.pack("<HH", 80, 60), struct.pack("<HH", 65_000, 65_000)))  # fmt: skip
-_add("a BMP that says 2,000,000,000 × 60", ".bmp", "too_large",
-     lambda: _with_size(_photo("BMP"), struct.pack("<ii", 80, 60), struct.pack("<ii", 2_000_000_000, 60)))  # fmt: skip
-_add("a TIFF that says 4,000,000 × 60", ".tif", "too_large",
-     lambda: _with_size(_photo("TIFF"), struct.pack("<HHII", 256, 4, 1, 80), struct.pack("<HHII", 256, 4, 1, 4_000_000))
-     )  # fmt: skip
+_add(
+    "a JPEG that says 65,000 × 65,000",
+    ".jpg",
+    "too_large",
+    lambda: _with_size(_photo("JPEG"), struct.pack(">HH", 60, 80), struct.pack(">HH", 65_000, 65_000)),
+)
+_add(
+    "a GIF that says 65,000 × 65,000",
+    ".gif",
+    "too_large",
+    lambda: _with_size(_photo("GIF"), struct.pack("<HH", 80, 60), struct.pack("<HH", 65_000, 65_000)),
+)
+_add(
+    "a BMP that says 2,000,000,000 × 60",
+    ".bmp",
+    "too_large",
+    lambda: _with_size(_photo("BMP"), struct.pack("<ii", 80, 60), struct.pack("<ii", 2_000_000_000, 60)),
+)
+_add(
+    "a TIFF that says 4,000,000 × 60",
+    ".tif",
+    "too_large",
+    lambda: _with_size(_photo("TIFF"), struct.pack("<HHII", 256, 4, 1, 80), struct.pack("<HHII", 256, 4, 1, 4_000_000)),
+)
 _add(
     "a PNG with a bomb in its comment",
     ".png",
@@ -248,14 +316,26 @@ _add("a TIFF of two pages", ".tif", "animated", lambda: _animation("TIFF"))
 # --- odd, and photos all the same -----------------------------------------------------------------------------------
 
 _add("a JPEG with a zip behind it", ".jpg", None, lambda: _photo("JPEG") + _in_zip(b"another"))
-_add("a PNG with a web page in its comment", ".png", None,
-     lambda: _photo("PNG", pnginfo=_comment("<script>alert(1)</script>")))  # fmt: skip
-_add("a JPEG with a depth map behind it", ".jpg", None,
-     lambda: encoded(scene(40, 60), "MPO", save_all=True, append_images=[scene(10, 15, seed=1)]))  # fmt: skip
+_add(
+    "a PNG with a web page in its comment",
+    ".png",
+    None,
+    lambda: _photo("PNG", pnginfo=_comment("<script>alert(1)</script>")),
+)
+_add(
+    "a JPEG with a depth map behind it",
+    ".jpg",
+    None,
+    lambda: encoded(scene(40, 60), "MPO", save_all=True, append_images=[scene(10, 15, seed=1)]),
+)
 _add("a PNG named as a JPEG", ".jpg", None, lambda: _photo("PNG"))
 _add("a JPEG named as a text", ".txt", None, lambda: _photo("JPEG", quality=60))
-_add("a PNG of 16 bits", ".png", None,
-     lambda: encoded(Image.fromarray(np.linspace(0, 65535, 4800, dtype=np.uint16).reshape(60, 80)), "PNG"))  # fmt: skip
+_add(
+    "a PNG of 16 bits",
+    ".png",
+    None,
+    lambda: encoded(Image.fromarray(np.linspace(0, 65535, 4800, dtype=np.uint16).reshape(60, 80)), "PNG"),
+)
 _add(
     "a colour PNG of 16 bits",
     ".png",
@@ -268,22 +348,38 @@ _add(
     None,
     lambda: _by_opencv(".tif", np.asarray(scene(60, 80)).astype(np.uint16) * 257),
 )
-_add("a TIFF of floats", ".tif", None,
-     lambda: encoded(Image.fromarray(np.asarray(scene(60, 80).convert("L"), np.float32) / 255), "TIFF"))  # fmt: skip
-_add("a TIFF of 32 bits", ".tif", None,
-     lambda: encoded(Image.fromarray(np.asarray(scene(60, 80, 4).convert("L"), np.int32) * 99), "TIFF"))  # fmt: skip
+_add(
+    "a TIFF of floats",
+    ".tif",
+    None,
+    lambda: encoded(Image.fromarray(np.asarray(scene(60, 80).convert("L"), np.float32) / 255), "TIFF"),
+)
+_add(
+    "a TIFF of 32 bits",
+    ".tif",
+    None,
+    lambda: encoded(Image.fromarray(np.asarray(scene(60, 80, 4).convert("L"), np.int32) * 99), "TIFF"),
+)
 _add("a big TIFF", ".tif", None, lambda: _photo("TIFF", big_tiff=True))
 _add("a TIFF whose list of pages never ends", ".tif", None, lambda: _looped(_photo("TIFF", compression="tiff_deflate")))
 _add("a fax", ".tif", None, lambda: _photo("TIFF", mode="1", compression="group4"))
 _add("a JPEG in a TIFF", ".tif", None, lambda: _photo("TIFF", compression="jpeg"))
 _add("a CMYK JPEG", ".jpg", None, lambda: _photo("JPEG", mode="CMYK"))
 _add("a CMYK TIFF", ".tif", None, lambda: _photo("TIFF", mode="CMYK"))
-_add("a palette with transparency", ".png", None,
-     lambda: encoded(scene(60, 80).quantize(16), "PNG", transparency=bytes(range(0, 256, 16))))  # fmt: skip
+_add(
+    "a palette with transparency",
+    ".png",
+    None,
+    lambda: encoded(scene(60, 80).quantize(16), "PNG", transparency=bytes(range(0, 256, 16))),
+)
 _add("a still GIF", ".gif", None, lambda: _photo("GIF"))
 _add("a wide strip of 800 × 8", ".png", None, lambda: _photo("PNG", size=(8, 800)))
-_add("a JPEG whose EXIF points nowhere", ".jpg", None,
-     lambda: _photo("JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff", quality=70))  # fmt: skip
+_add(
+    "a JPEG whose EXIF points nowhere",
+    ".jpg",
+    None,
+    lambda: _photo("JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff", quality=70),
+)
 _add("a JPEG whose EXIF is cut short", ".jpg", None, lambda: _photo("JPEG", exif=_exif(6)[:20], quality=71))
 _add("a JPEG turned by 77", ".jpg", None, lambda: _photo("JPEG", exif=_exif(77), quality=72))
 _add(
@@ -293,8 +389,12 @@ _add(
     lambda: _photo("JPEG", icc_profile=b"no profile" * 9, quality=73),
 )
 _add("a HEIC", ".heic", None, _heic)
-_add("25 megapixels of 16 bits in 50 KB", ".png", None,
-     lambda: encoded(Image.fromarray(np.full((5_000, 5_000), 9_000, np.uint16)), "PNG"))  # fmt: skip
+_add(
+    "25 megapixels of 16 bits in 50 KB",
+    ".png",
+    None,
+    lambda: encoded(Image.fromarray(np.full((5_000, 5_000), 9_000, np.uint16)), "PNG"),
+)
 
 
 def _comment(text: str) -> PngImagePlugin.PngInfo:

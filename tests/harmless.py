@@ -17,28 +17,54 @@ from typing import Any
 import numpy as np
 
 BACKBONES = {
-    "ConvNeXtSmall": 64, "ConvNeXtTiny": 64, "DenseNet121": 64, "EfficientNetV2B0": 64, "EfficientNetV2B1": 64,
-    "EfficientNetV2B2": 64, "EfficientNetV2B3": 64, "EfficientNetV2S": 64, "InceptionV3": 96, "MobileNetV2": 96,
-    "NASNetMobile": 64, "ResNet50": 64, "VGG16": 64, "Xception": 96,
-}  # fmt: skip
+    "ConvNeXtSmall": 64,
+    "ConvNeXtTiny": 64,
+    "DenseNet121": 64,
+    "EfficientNetV2B0": 64,
+    "EfficientNetV2B1": 64,
+    "EfficientNetV2B2": 64,
+    "EfficientNetV2B3": 64,
+    "EfficientNetV2S": 64,
+    "InceptionV3": 96,
+    "MobileNetV2": 96,
+    "NASNetMobile": 64,
+    "ResNet50": 64,
+    "VGG16": 64,
+    "Xception": 96,
+}
 """Photos' sides in pixels; small, to be quick."""
 
 
 def _plain() -> Any:
     from keras import Input, Sequential, layers
 
-    return Sequential([
-        Input((24, 24, 3)), layers.Rescaling(1 / 255), layers.Conv2D(6, 3, activation="relu", kernel_regularizer="l2"),
-        layers.MaxPooling2D(), layers.BatchNormalization(), layers.Flatten(), layers.Dropout(0.3),
-        layers.Dense(4, activation="softmax"),
-    ])  # fmt: skip
+    return Sequential(
+        [
+            Input((24, 24, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(6, 3, activation="relu", kernel_regularizer="l2"),
+            layers.MaxPooling2D(),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dropout(0.3),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
 
 
 def _grey() -> Any:
     from keras import Input, Sequential, layers
 
-    return Sequential([Input((20, 20, 1)), layers.Conv2D(5, 5, strides=2), layers.LeakyReLU(), layers.Flatten(),
-                       layers.Dense(8, activation="gelu"), layers.Dense(3)])  # fmt: skip
+    return Sequential(
+        [
+            Input((20, 20, 1)),
+            layers.Conv2D(5, 5, strides=2),
+            layers.LeakyReLU(),
+            layers.Flatten(),
+            layers.Dense(8, activation="gelu"),
+            layers.Dense(3),
+        ]
+    )
 
 
 def _residual() -> Any:
@@ -99,8 +125,15 @@ def _sequential_of_models() -> Any:
             [layers.Conv2D(filters, 3, use_bias=False), layers.BatchNormalization(), layers.ReLU(6.0)]
         )
 
-    return keras.Sequential([keras.Input((24, 24, 3)), block(4), keras.Sequential([block(6), block(8)]),
-                             layers.GlobalMaxPooling2D(), layers.Dense(3, activation="softmax")])  # fmt: skip
+    return keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            block(4),
+            keras.Sequential([block(6), block(8)]),
+            layers.GlobalMaxPooling2D(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
 
 
 def _shared() -> Any:
@@ -153,14 +186,26 @@ def _adapted() -> Any:
 
     normalization = layers.Normalization()
     normalization.adapt(np.random.default_rng(1).uniform(0, 255, (8, 20, 20, 3)).astype(np.float32))
-    return keras.Sequential([
-        keras.Input((30, 30, 3)), layers.Resizing(24, 24), layers.CenterCrop(20, 20), normalization,
-        layers.ZeroPadding2D(((1, 2), (3, 4))), layers.Cropping2D(((1, 2), (2, 2))),
-        layers.Conv2D(4, 3, dilation_rate=2),
-        layers.ELU(), layers.UpSampling2D(2, interpolation="bilinear"), layers.GaussianNoise(0.1),
-        layers.SpatialDropout2D(0.2), layers.Conv2DTranspose(4, 3, strides=2), layers.UnitNormalization(),
-        layers.GlobalAveragePooling2D(), layers.AlphaDropout(0.1), layers.Dense(3, activation="softmax"),
-    ])  # fmt: skip
+    return keras.Sequential(
+        [
+            keras.Input((30, 30, 3)),
+            layers.Resizing(24, 24),
+            layers.CenterCrop(20, 20),
+            normalization,
+            layers.ZeroPadding2D(((1, 2), (3, 4))),
+            layers.Cropping2D(((1, 2), (2, 2))),
+            layers.Conv2D(4, 3, dilation_rate=2),
+            layers.ELU(),
+            layers.UpSampling2D(2, interpolation="bilinear"),
+            layers.GaussianNoise(0.1),
+            layers.SpatialDropout2D(0.2),
+            layers.Conv2DTranspose(4, 3, strides=2),
+            layers.UnitNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.AlphaDropout(0.1),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
 
 
 def _features() -> Any:
@@ -178,8 +223,11 @@ def _pixels() -> Any:
     x = layers.Rescaling([1 / 255, 1 / 127, 1 / 100], offset=[0.0, -1.0, 0.5])(start)
     x = layers.Conv2D(4, 3, groups=1, activation="silu", kernel_initializer="he_normal")(x)
     model = keras.Model(start, layers.Dense(3, activation="softmax")(layers.Flatten()(x)))
-    model.compile(keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(1e-3, 10)),
-                  keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy", keras.metrics.AUC()])  # fmt: skip
+    model.compile(
+        keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(1e-3, 10)),
+        keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy", keras.metrics.AUC()],
+    )
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -195,11 +243,21 @@ def _backbone(name: str) -> Callable[[], Any]:
 
 
 MODELS: dict[str, Callable[[], Any]] = {
-    "adapted": _adapted, "ends_in_a_chain": _ends_in_a_chain, "ends_in_a_model": _ends_in_a_model,
-    "features": _features, "grey": _grey, "open_size": _open_size, "partly_frozen": _partly_frozen, "pixels": _pixels,
-    "plain": _plain, "residual": _residual, "sequential_of_models": _sequential_of_models, "shared": _shared,
-    "transfer": _transfer, **{name: _backbone(name) for name in BACKBONES},
-}  # fmt: skip
+    "adapted": _adapted,
+    "ends_in_a_chain": _ends_in_a_chain,
+    "ends_in_a_model": _ends_in_a_model,
+    "features": _features,
+    "grey": _grey,
+    "open_size": _open_size,
+    "partly_frozen": _partly_frozen,
+    "pixels": _pixels,
+    "plain": _plain,
+    "residual": _residual,
+    "sequential_of_models": _sequential_of_models,
+    "shared": _shared,
+    "transfer": _transfer,
+    **{name: _backbone(name) for name in BACKBONES},
+}
 
 FORMS = {"keras": "{}.keras", "h5": "{}.h5", "zip": "{}.zip", "weights": "{}.weights.h5", "weights2": "{}-weights.h5"}
 

@@ -43,8 +43,10 @@ class Attack:
     @property
     def source(self) -> str:
         """A program that leaves traces."""
-        return (f"__import__('pathlib').Path({str(self.marker)!r}).write_text('ran') or "
-                f"__import__('socket').create_connection(('127.0.0.1', {self.port}))")  # fmt: skip
+        return (
+            f"__import__('pathlib').Path({str(self.marker)!r}).write_text('ran') or "
+            f"__import__('socket').create_connection(('127.0.0.1', {self.port}))"
+        )
 
     @property
     def code(self) -> str:
@@ -77,24 +79,38 @@ def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any)
     """A layer as Keras 3 writes it, called on the layer (or layers) `on`."""
 
     def tensor(source: str) -> Config:
-        return {"class_name": "__keras_tensor__", "config": {"shape": [None, 8, 8, 3], "dtype": "float32",
-                                                             "keras_history": [source, 0, 0]}}  # fmt: skip
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {"shape": [None, 8, 8, 3], "dtype": "float32", "keras_history": [source, 0, 0]},
+        }
 
     argument = [tensor(source) for source in on] if isinstance(on, list) else tensor(on) if on else None
     nodes = [] if on is None else [{"args": [argument], "kwargs": {}}]
-    return {"module": "keras.layers", "class_name": class_name, "config": {"name": name, **config}, "name": name,
-            "registered_name": None, "inbound_nodes": nodes}  # fmt: skip
+    return {
+        "module": "keras.layers",
+        "class_name": class_name,
+        "config": {"name": name, **config},
+        "name": name,
+        "registered_name": None,
+        "inbound_nodes": nodes,
+    }
 
 
 def network(*inner: Config, last: str = "input", compile_config: Config | None = None, **dense: Any) -> Config:
     """A Functional model: input, the inner layers, Flatten, Dense; the weights of `write_weights` belong to it."""
     layers = [
-        layer("InputLayer", "input", None, batch_shape=[None, 8, 8, 3], dtype="float32"), *inner,
+        layer("InputLayer", "input", None, batch_shape=[None, 8, 8, 3], dtype="float32"),
+        *inner,
         layer("Flatten", "flatten", last),
         layer("Dense", "dense", "flatten", **{"units": 3, "activation": "softmax", **dense}),
-    ]  # fmt: skip
-    config = {"name": "net", "trainable": True, "layers": layers, "input_layers": [["input", 0, 0]],
-              "output_layers": [["dense", 0, 0]]}  # fmt: skip
+    ]
+    config = {
+        "name": "net",
+        "trainable": True,
+        "layers": layers,
+        "input_layers": [["input", 0, 0]],
+        "output_layers": [["dense", 0, 0]],
+    }
     tree = {"module": "keras", "class_name": "Functional", "config": config, "registered_name": "Functional"}
     return tree | ({"compile_config": compile_config} if compile_config else {})
 
@@ -252,8 +268,12 @@ def subclassed_model(attack: Attack) -> Path:
 @hostile("download")
 def keras_function_of_utils(attack: Attack) -> Path:
     """The deny-list of Keras' loader once let any name under keras through, such as its downloader."""
-    evil = {"module": "keras.utils", "class_name": "download", "registered_name": None,
-            "config": {"origin": f"http://127.0.0.1:{attack.port}/", "fname": str(attack.marker)}}  # fmt: skip
+    evil = {
+        "module": "keras.utils",
+        "class_name": "download",
+        "registered_name": None,
+        "config": {"origin": f"http://127.0.0.1:{attack.port}/", "fname": str(attack.marker)},
+    }
     return keras_file(attack, network(bias_constraint=evil))
 
 
@@ -722,18 +742,24 @@ def picture_of_a_terapixel(attack: Attack) -> Path:
 @hostile("multiplications")
 def work_without_end(attack: Attack) -> Path:
     inner = [layer("UpSampling2D", "up", "input", size=[64, 64])]
-    inner += [layer("Conv2D", f"c{n}", f"c{n - 1}" if n else "up", filters=256, kernel_size=[31, 31], padding="same")
-              for n in range(4)]  # fmt: skip
+    inner += [
+        layer("Conv2D", f"c{n}", f"c{n - 1}" if n else "up", filters=256, kernel_size=[31, 31], padding="same")
+        for n in range(4)
+    ]
     return keras_file(attack, network(*inner, last="c3"))
 
 
 @hostile("5,000 layers")
 def hundred_thousand_layers(attack: Attack) -> Path:
     nodes = [
-        {"class_name": "Identity", "config": {}, "name": f"i{n}",
-         "inbound_nodes": [[[f"i{n - 1}" if n else "input", 0, 0, {}]]]}
+        {
+            "class_name": "Identity",
+            "config": {},
+            "name": f"i{n}",
+            "inbound_nodes": [[[f"i{n - 1}" if n else "input", 0, 0, {}]]],
+        }
         for n in range(100_000)
-    ]  # fmt: skip
+    ]
     return keras_file(attack, json.dumps(network(*nodes, last="i99999"), separators=(",", ":")))
 
 

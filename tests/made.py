@@ -61,10 +61,16 @@ def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed
                     Image.fromarray(image).save(dataset_dir / "golden" / f"{image_id}.png")
         write_shard(dataset_dir / f"{split}-00000.arrow", np.stack(pixels), np.array(labels, np.int32), image_ids)
     info = DatasetInfo(
-        name="colours", class_names=CLASS_NAMES, image_size=(side, side), resize="stretch", native_size=(side, side),
-        counts={split: dict.fromkeys(CLASS_NAMES, per_class) for split in SPLITS}, rejected={},
-        fingerprint=hashlib.sha256(f"{per_class}/{side}/{seed}".encode()).hexdigest(), source=Source(uri="made"),
-    )  # fmt: skip
+        name="colours",
+        class_names=CLASS_NAMES,
+        image_size=(side, side),
+        resize="stretch",
+        native_size=(side, side),
+        counts={split: dict.fromkeys(CLASS_NAMES, per_class) for split in SPLITS},
+        rejected={},
+        fingerprint=hashlib.sha256(f"{per_class}/{side}/{seed}".encode()).hexdigest(),
+        source=Source(uri="made"),
+    )
     write_json(dataset_dir / "dataset.json", info)
     return info
 
@@ -91,17 +97,40 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
         results.append(ops.result(node))
     (bundle_dir / "export").mkdir(parents=True)
     ov.save_model(ov.Model(results, [pixels]), bundle_dir / "export" / "model.xml", compress_to_fp16=False)
-    write_json(bundle_dir / "history.json", {"loss": [1.0, 0.5], "accuracy": [0.5, 0.9], "val_loss": [0.9, 0.4],
-                                             "val_accuracy": [0.6, 0.95]})  # fmt: skip
-    write_json(bundle_dir / "bundle.json", BundleInfo(
-        dataset_name=info.name, dataset_fingerprint=info.fingerprint, source=info.source,
-        class_names=info.class_names, image_size=info.image_size, resize=info.resize,
-        model=ModelFacts(kind="layers", name="mean colour", num_parameters=9, num_trained_parameters=9,
-                         trained_layers=("logits",), num_layers=2),
-        params={}, epochs_run=2, best_epoch=2, mlflow_run_id=mlflow_run_id, library_versions={},
-        export=ExportFacts(outputs=("logits", "embedding", "feature_map"), max_probability_difference=0.0,
-                           num_compared=1, sha256=export_sha256(bundle_dir / "export")),
-    ))  # fmt: skip
+    write_json(
+        bundle_dir / "history.json",
+        {"loss": [1.0, 0.5], "accuracy": [0.5, 0.9], "val_loss": [0.9, 0.4], "val_accuracy": [0.6, 0.95]},
+    )
+    write_json(
+        bundle_dir / "bundle.json",
+        BundleInfo(
+            dataset_name=info.name,
+            dataset_fingerprint=info.fingerprint,
+            source=info.source,
+            class_names=info.class_names,
+            image_size=info.image_size,
+            resize=info.resize,
+            model=ModelFacts(
+                kind="layers",
+                name="mean colour",
+                num_parameters=9,
+                num_trained_parameters=9,
+                trained_layers=("logits",),
+                num_layers=2,
+            ),
+            params={},
+            epochs_run=2,
+            best_epoch=2,
+            mlflow_run_id=mlflow_run_id,
+            library_versions={},
+            export=ExportFacts(
+                outputs=("logits", "embedding", "feature_map"),
+                max_probability_difference=0.0,
+                num_compared=1,
+                sha256=export_sha256(bundle_dir / "export"),
+            ),
+        ),
+    )
 
 
 def make_evaluation(
@@ -128,20 +157,36 @@ def make_evaluation(
         split = open_split(dataset_dir, name)
         logits = graph.run(split.gather(np.arange(len(split)))).logits
         probabilities = softmax(logits) if calibration is None else calibration.probabilities(logits)
-        tables.append(pa.table({
-            "split": [name] * len(split), "image_id": list(split.image_ids),
-            "label": pa.array(split.labels, pa.int32()),
-            "predicted": pa.array(probabilities.argmax(axis=1), pa.int32()),
-            "probabilities": pa.array(list(probabilities), pa.list_(pa.float32())),
-        }))  # fmt: skip
+        tables.append(
+            pa.table(
+                {
+                    "split": [name] * len(split),
+                    "image_id": list(split.image_ids),
+                    "label": pa.array(split.labels, pa.int32()),
+                    "predicted": pa.array(probabilities.argmax(axis=1), pa.int32()),
+                    "probabilities": pa.array(list(probabilities), pa.list_(pa.float32())),
+                }
+            )
+        )
     pq.write_table(pa.concat_tables(tables), evaluation_dir / "predictions.parquet")
-    figures = SplitFigures(num_images=info.num_images("test"), accuracy=Interval(value=1.0, low=0.9, high=1.0),
-                           macro_f1=Interval(value=1.0, low=0.9, high=1.0))  # fmt: skip
-    write_json(evaluation_dir / "evaluation.json", EvaluationInfo(
-        model_name=model_name, class_names=info.class_names, dataset_fingerprint=info.fingerprint,
-        export_sha256=bundle.export.sha256, validation=figures, test=figures, gate=verdict,
-        mlflow_run_id=bundle.mlflow_run_id,
-    ))  # fmt: skip
+    figures = SplitFigures(
+        num_images=info.num_images("test"),
+        accuracy=Interval(value=1.0, low=0.9, high=1.0),
+        macro_f1=Interval(value=1.0, low=0.9, high=1.0),
+    )
+    write_json(
+        evaluation_dir / "evaluation.json",
+        EvaluationInfo(
+            model_name=model_name,
+            class_names=info.class_names,
+            dataset_fingerprint=info.fingerprint,
+            export_sha256=bundle.export.sha256,
+            validation=figures,
+            test=figures,
+            gate=verdict,
+            mlflow_run_id=bundle.mlflow_run_id,
+        ),
+    )
 
 
 def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: str) -> Calibration:
@@ -151,8 +196,9 @@ def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: st
     embeddings = graph.run(validation.gather(np.arange(len(validation)))).embedding
     farthest = float(neighbour_distance(embeddings, reference, 3).max()) * 1.5
     facts = CalibrationFacts(
-        export_sha256=export_sha256, temperature=2.0,
+        export_sha256=export_sha256,
+        temperature=2.0,
         abstention=Abstention(target_accuracy=0.95, threshold=0.6, coverage=0.9, accuracy=1.0),
         familiarity=Familiarity(num_neighbours=3, threshold=farthest, familiar_share=1.0, num_reference=len(reference)),
-    )  # fmt: skip
+    )
     return Calibration(facts, reference)

@@ -79,8 +79,14 @@ class TrackingServer:
             return 403, {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}
         self.taken.append((path, body))
         run_id = str(body.get("run_id", self.run_id))
-        info = {"run_id": run_id, "run_uuid": run_id, "experiment_id": "0", "status": "RUNNING",
-                "artifact_uri": self.artifacts_dir.as_uri(), "lifecycle_stage": "active"}  # fmt: skip
+        info = {
+            "run_id": run_id,
+            "run_uuid": run_id,
+            "experiment_id": "0",
+            "status": "RUNNING",
+            "artifact_uri": self.artifacts_dir.as_uri(),
+            "lifecycle_stage": "active",
+        }
         runs = {"runs": [{"info": info, "data": {}}] if self._is_made else []}
         experiments = {"experiments": [{"experiment_id": "0", "name": "photos", "lifecycle_stage": "active"}]}
         self._is_made |= path == "runs/create"

@@ -33,10 +33,26 @@ def running_postgres(database: str) -> Iterator[str]:
     (folder / "password").chmod(0o644)
     data = str(folder / "data")
     try:
-        subprocess.run([*as_user, bin_dir / "initdb", "-D", data, "-U", "darkroom", "--auth=scram-sha-256",
-                        f"--pwfile={folder / 'password'}"], check=True, capture_output=True, cwd="/")  # fmt: skip
-        server = subprocess.Popen([*as_user, bin_dir / "postgres", "-D", data, "-p", str(port), "-k", str(folder)],
-                                  stderr=subprocess.DEVNULL, cwd="/")  # fmt: skip
+        subprocess.run(
+            [
+                *as_user,
+                bin_dir / "initdb",
+                "-D",
+                data,
+                "-U",
+                "darkroom",
+                "--auth=scram-sha-256",
+                f"--pwfile={folder / 'password'}",
+            ],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+        server = subprocess.Popen(
+            [*as_user, bin_dir / "postgres", "-D", data, "-p", str(port), "-k", str(folder)],
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
         try:
             environment = os.environ | {"PGPASSWORD": PASSWORD}
             create = [bin_dir / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "darkroom", database]

@@ -62,8 +62,10 @@ class ServiceClient:
                 return list(Answer.model_validate_json(content).predictions)
             refusal = Refusal.model_validate_json(content)
         except ValidationError:
-            raise ServiceError(f"{self.url}/predict must answer as a Darkroom service does; it answered {status}: "
-                               f"{content[:200].decode(errors='replace')}") from None  # fmt: skip
+            raise ServiceError(
+                f"{self.url}/predict must answer as a Darkroom service does; it answered {status}: "
+                f"{content[:200].decode(errors='replace')}"
+            ) from None
         if refusal.predictions:
             return list(refusal.predictions)
         raise ServiceError(f"{self.url}/predict refused the request ({status}): {refusal.error.message}")
@@ -118,6 +120,10 @@ def encode_form(photos: Sequence[bytes]) -> tuple[str, bytes]:
     boundary = secrets.token_hex(16)
     parts = []
     for number, photo in enumerate(photos):
-        parts += [f'--{boundary}\r\nContent-Disposition: form-data; name="{FIELD}"; filename="{number}"\r\n'
-                  "Content-Type: application/octet-stream\r\n\r\n".encode(), photo, b"\r\n"]  # fmt: skip
+        parts += [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{FIELD}"; filename="{number}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n".encode(),
+            photo,
+            b"\r\n",
+        ]
     return f"multipart/form-data; boundary={boundary}", b"".join([*parts, f"--{boundary}--\r\n".encode()])

@@ -57,8 +57,10 @@ def read_expected(evaluation_dir: Path) -> dict[str, Expected]:
         table = pq.read_table(path, filters=[("split", "=", "test")])
         columns = (table[name].to_pylist() for name in ("image_id", "predicted", "probabilities", "label"))
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise ArtifactError(f"An evaluation must hold {path.name} with the predictions for the test photos; {path} "
-                            f"cannot be read: {error}. Run evaluate again.") from None  # fmt: skip
+        raise ArtifactError(
+            f"An evaluation must hold {path.name} with the predictions for the test photos; {path} "
+            f"cannot be read: {error}. Run evaluate again."
+        ) from None
     return {
         image_id: Expected(label, np.asarray(probabilities, np.float32), true_label)
         for image_id, label, probabilities, true_label in zip(*columns, strict=True)
@@ -81,8 +83,10 @@ def golden_photos(dataset_dir: Path) -> list[Path]:
             DEFAULT_DECODE_MB,
         )
     if not fitting:
-        raise ArtifactError(f"A data set must hold golden photos to check the service with; there are none in "
-                            f"{dataset_dir / 'golden'}. Run preprocess again.")  # fmt: skip
+        raise ArtifactError(
+            f"A data set must hold golden photos to check the service with; there are none in "
+            f"{dataset_dir / 'golden'}. Run preprocess again."
+        )
     return fitting
 
 
@@ -116,8 +120,10 @@ def check_parity(
     for group in requests(photos):
         for path, answer in zip(group, client.predict([path.read_bytes() for path in group]), strict=True):
             if path.stem not in expected:
-                raise ArtifactError(f"The evaluation must hold a prediction for each golden photo; there is none for "
-                                    f"{path}. Run evaluate on this data set.")  # fmt: skip
+                raise ArtifactError(
+                    f"The evaluation must hold a prediction for each golden photo; there is none for "
+                    f"{path}. Run evaluate on this data set."
+                )
             largest = max(largest, compare(path, answer, expected[path.stem], class_names))
     return largest
 
@@ -148,8 +154,10 @@ def compare(path: Path, answer: Prediction | Failure, expected: Expected, class_
     label = class_names[expected.label]
     if answer.label != label:
         share = expected.probabilities[expected.label]
-        raise ServiceError(f"The service must say of {path} what evaluation said, {label} ({share:.6f}); it said "
-                           f"{answer.label} ({answer.confidence:.6f}).")  # fmt: skip
+        raise ServiceError(
+            f"The service must say of {path} what evaluation said, {label} ({share:.6f}); it said "
+            f"{answer.label} ({answer.confidence:.6f})."
+        )
     served = {entry.label: entry.probability for entry in answer.probabilities}
     differences = {
         name: abs(served[name] - float(share)) for name, share in zip(class_names, expected.probabilities, strict=True)
@@ -157,8 +165,10 @@ def compare(path: Path, answer: Prediction | Failure, expected: Expected, class_
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= TOLERANCE:
         share = expected.probabilities[class_names.index(worst)]
-        raise ServiceError(f"The service's probabilities must lie within {TOLERANCE} of evaluation's; for {path} it "
-                           f"gave {worst} {served[worst]:.6f}, evaluation {share:.6f}.")  # fmt: skip
+        raise ServiceError(
+            f"The service's probabilities must lie within {TOLERANCE} of evaluation's; for {path} it "
+            f"gave {worst} {served[worst]:.6f}, evaluation {share:.6f}."
+        )
     return differences[worst]
 
 

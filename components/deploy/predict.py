@@ -170,8 +170,13 @@ def _rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
             if time.monotonic() - told > PROGRESS_SECONDS:
                 told = time.monotonic()
                 rate = num_done / (told - started)
-                log.info("%d of %d files, %.0f a second, %.0f s left.", num_done, len(files), rate,
-                         (len(files) - num_done) / rate)  # fmt: skip
+                log.info(
+                    "%d of %d files, %.0f a second, %.0f s left.",
+                    num_done,
+                    len(files),
+                    rate,
+                    (len(files) - num_done) / rate,
+                )
 
 
 def _submit(
@@ -233,13 +238,26 @@ def _classify(
             ranked = classifier.ranked(finding.probabilities)
         except ImageError as error:
             fault: FaultRow = {"code": error.code, "message": str(error)}
-            yield Row(path=_text(file), label=None, confidence=None, abstained=None, unfamiliar=None, error=fault,
-                      probabilities=None)  # fmt: skip
+            yield Row(
+                path=_text(file),
+                label=None,
+                confidence=None,
+                abstained=None,
+                unfamiliar=None,
+                error=fault,
+                probabilities=None,
+            )
         else:
             label, confidence = ranked[0]
-            yield Row(path=_text(file), label=label, confidence=confidence,
-                      abstained=classifier.abstains(finding.probabilities), unfamiliar=finding.unfamiliar, error=None,
-                      probabilities=dict(ranked))  # fmt: skip
+            yield Row(
+                path=_text(file),
+                label=label,
+                confidence=confidence,
+                abstained=classifier.abstains(finding.probabilities),
+                unfamiliar=finding.unfamiliar,
+                error=None,
+                probabilities=dict(ranked),
+            )
 
 
 def _text(path: Path) -> str:

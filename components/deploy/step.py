@@ -86,12 +86,16 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
         ("evaluation was made on", evaluation.dataset_fingerprint, dataset.fingerprint),
     ):
         if found != expected:
-            raise ArtifactError(f"The three folders must belong together; the {what} the data set {found[:12]}, not on "
-                                f"{expected[:12]}. Run the steps between again.")  # fmt: skip
+            raise ArtifactError(
+                f"The three folders must belong together; the {what} the data set {found[:12]}, not on "
+                f"{expected[:12]}. Run the steps between again."
+            )
     if evaluation.export_sha256 != bundle.export.sha256:
-        raise ArtifactError("The evaluation must be that of the model to be served; it scored the graph "
-                            f"{evaluation.export_sha256[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
-                            "evaluate again.")  # fmt: skip
+        raise ArtifactError(
+            "The evaluation must be that of the model to be served; it scored the graph "
+            f"{evaluation.export_sha256[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
+            "evaluate again."
+        )
 
 
 def check_service(
@@ -113,8 +117,9 @@ def check_service(
         log.info("The service was ready after %.1f s; it is asked for %d golden photos.", ready_seconds, len(photos))
         difference = check_parity(client, photos, expected, class_names)
         latency = measure_latency(client, photos)
-    log.info("It answered them all as evaluation did: probabilities within %.1e, %.1f ms a photo (p50).",
-             difference, latency)  # fmt: skip
+    log.info(
+        "It answered them all as evaluation did: probabilities within %.1e, %.1f ms a photo (p50).", difference, latency
+    )
     return ServiceCheck(
         num_photos=len(photos),
         max_probability_difference=difference,
@@ -126,8 +131,10 @@ def check_service(
 def log_deployment(run: Run, info: DeploymentInfo) -> None:
     """Names the bento in the MLflow run, with the figures of its check."""
     run.set_tags({BENTO_TAG: info.tag, "darkroom.promoted": str(info.promoted).lower()})
-    run.log_metrics({
-        "deploy/max_probability_difference": info.check.max_probability_difference,
-        "deploy/latency_p50_ms": info.check.latency_p50_ms,
-        "deploy/ready_seconds": info.check.ready_seconds,
-    })  # fmt: skip
+    run.log_metrics(
+        {
+            "deploy/max_probability_difference": info.check.max_probability_difference,
+            "deploy/latency_p50_ms": info.check.latency_p50_ms,
+            "deploy/ready_seconds": info.check.ready_seconds,
+        }
+    )

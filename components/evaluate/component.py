@@ -28,8 +28,14 @@ def evaluate(
 
     with running_step("evaluate"):
         folder = Path(evaluation.path)
-        info = run(Path(dataset.path), Path(model.path), parse_section(EvaluateParams, params), model_name, folder,
-                   Path(study.path) if study else None)  # fmt: skip
+        info = run(
+            Path(dataset.path),
+            Path(model.path),
+            parse_section(EvaluateParams, params),
+            model_name,
+            folder,
+            Path(study.path) if study else None,
+        )
     evaluation.metadata["verdict"] = info.gate.verdict
     figures = read_figures(folder)
     for name, value in kfp_metrics(info, figures).items():

@@ -41,9 +41,13 @@ VERDICT_TAG = "darkroom.verdict"
 
 
 def evaluate(
-    dataset_dir: Path, bundle_dir: Path, params: EvaluateParams, model_name: str, evaluation_dir: Path,
+    dataset_dir: Path,
+    bundle_dir: Path,
+    params: EvaluateParams,
+    model_name: str,
+    evaluation_dir: Path,
     study_dir: Path | None = None,
-) -> EvaluationInfo:  # fmt: skip
+) -> EvaluationInfo:
     """Scores the exported graph on the validation and test splits, and tells what it is worth.
 
     Args:
@@ -71,13 +75,22 @@ def evaluate(
             examined = examine(graph, splits, bundle, params, originals, digest)
             found, test = examined.figures, examined.scored["test"]
             candidate = Candidate(
-                found.test, test, splits["test"], measure_latency_ms(graph, splits["test"]),
+                found.test,
+                test,
+                splits["test"],
+                measure_latency_ms(graph, splits["test"]),
                 size_bytes(bundle_dir / "export"),
-            )  # fmt: skip
+            )
             verdict = judge(
-                candidate, model_name, params.gate, dataset_dir=dataset_dir, dataset=dataset, run_id=run.run_id,
-                resamples=params.bootstrap_resamples, rng=generator(params, "gate"),
-            )  # fmt: skip
+                candidate,
+                model_name,
+                params.gate,
+                dataset_dir=dataset_dir,
+                dataset=dataset,
+                run_id=run.run_id,
+                resamples=params.bootstrap_resamples,
+                rng=generator(params, "gate"),
+            )
             run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: digest_of_test_set(splits["test"])})
             info = EvaluationInfo(
                 model_name=model_name,
@@ -98,11 +111,23 @@ def evaluate(
             for name, picture in pictures.items():
                 write_file(folder / f"{name}.png", picture)
             shown = showcase(graph, splits, test, found, examined.label_errors, originals, params.report_photos)
-            write_reports(folder, Content(
-                info, found, dataset, bundle, params, history, charts, pictures, shown,
-                samples=_bytes_of(dataset_dir / "samples.jpg"), variants=_bytes_of(bundle_dir / "augmentation.jpg"),
-                study=study if study and study.trials else None,
-            ))  # fmt: skip
+            write_reports(
+                folder,
+                Content(
+                    info,
+                    found,
+                    dataset,
+                    bundle,
+                    params,
+                    history,
+                    charts,
+                    pictures,
+                    shown,
+                    samples=_bytes_of(dataset_dir / "samples.jpg"),
+                    variants=_bytes_of(bundle_dir / "augmentation.jpg"),
+                    study=study if study and study.trials else None,
+                ),
+            )
         run.log_metrics(metrics_of(info, found))
         run.log_artifacts(evaluation_dir, "evaluation")
     log.info("Test accuracy %s, macro F1 %s", estimate(info.test.accuracy), estimate(info.test.macro_f1))
@@ -133,9 +158,12 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
             "a file was changed or is damaged. Train again."
         )
     if bundle.dataset_fingerprint != dataset.fingerprint:
-        log.warning("The model was trained on another version of the data (%s) than this one (%s); photos that it "
-                    "learnt from may be among the test photos.",
-                    bundle.dataset_fingerprint[:12], dataset.fingerprint[:12])  # fmt: skip
+        log.warning(
+            "The model was trained on another version of the data (%s) than this one (%s); photos that it "
+            "learnt from may be among the test photos.",
+            bundle.dataset_fingerprint[:12],
+            dataset.fingerprint[:12],
+        )
 
 
 def write_figures(folder: Path, info: EvaluationInfo, examined: Examination, originals: Mapping[str, Original]) -> None:

@@ -29,8 +29,10 @@ def write_digits(digits_dir: Path) -> int:
     """
     present = list(digits_dir.iterdir()) if digits_dir.is_dir() else [digits_dir] if digits_dir.exists() else []
     if not {path.name for path in present} <= set("0123456789"):
-        raise ArtifactError(f"The digits must become a new folder, or replace themselves; {digits_dir} holds something "
-                            "else. Name another output folder.")  # fmt: skip
+        raise ArtifactError(
+            f"The digits must become a new folder, or replace themselves; {digits_dir} holds something "
+            "else. Name another output folder."
+        )
     from sklearn.datasets import load_digits
 
     digits = load_digits()

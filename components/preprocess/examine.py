@@ -72,15 +72,23 @@ def examine(
     log.info("Found %s files in %d classes.", f"{len(found.files):,}", len(found.class_names))
     scanned = scan(found.files, params.size, params.resize, store)
     seconds = time.monotonic() - started
-    log.info("Read %s of them in %.1f s, %.0f a second; the others were known.",
-             f"{scanned.num_read:,}", seconds, scanned.num_read / max(seconds, 1e-9))  # fmt: skip
+    log.info(
+        "Read %s of them in %.1f s, %.0f a second; the others were known.",
+        f"{scanned.num_read:,}",
+        seconds,
+        scanned.num_read / max(seconds, 1e-9),
+    )
     records, oddities = _judge_alone(scanned.records, params)
     near = _find_near(records, scanned, params)
     links = find_links(records, near)
     settled = settle(records, links, params.audit)
-    records, fault = _divide(settled.records, found, params, split_keys(
-        settled.records, links, near_together=params.audit.near_duplicates != "ignore"
-    ), divisible=divisible)  # fmt: skip
+    records, fault = _divide(
+        settled.records,
+        found,
+        params,
+        split_keys(settled.records, links, near_together=params.audit.near_duplicates != "ignore"),
+        divisible=divisible,
+    )
     settled.records = records
     everything = [*records, *found.rejected]
     reporter = Reporter(everything, params.audit)
@@ -101,8 +109,9 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
     """
     if info.failures:
         told = " ".join(f"{finding.title}: {finding.message}" for finding in info.failures)
-        raise AuditError(f"The audit of {info.name} must pass; {len(info.failures)} of its findings stop the run. "
-                         f"{told} {where}")  # fmt: skip
+        raise AuditError(
+            f"The audit of {info.name} must pass; {len(info.failures)} of its findings stop the run. {told} {where}"
+        )
 
 
 def _judge_alone(records: Sequence[Record], params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
@@ -152,7 +161,10 @@ def _summarise(
 ) -> AuditInfo:
     kept = Counter((record.split, record.class_name) for record in records if record.kept)
     return AuditInfo(
-        name=name, num_files=len(records), num_kept=sum(kept.values()), rejected=count_reasons(records),
+        name=name,
+        num_files=len(records),
+        num_kept=sum(kept.values()),
+        rejected=count_reasons(records),
         counts={split: {class_name: kept[split, class_name] for class_name in class_names} for split in SPLITS},
         findings=tuple(findings),
-    )  # fmt: skip
+    )

@@ -57,8 +57,13 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"num_bytes": pa.int64(), "native_height": pa.int32(), "native_width": pa.int32(),
-             "brightness": pa.float32(), "sharpness": pa.float32()}  # fmt: skip
+    kinds = {
+        "num_bytes": pa.int64(),
+        "native_height": pa.int32(),
+        "native_width": pa.int32(),
+        "brightness": pa.float32(),
+        "sharpness": pa.float32(),
+    }
     schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Record)])
     rows = sorted(records, key=lambda record: record.path)
     columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]

@@ -27,5 +27,11 @@ def logged(items: Iterable[T], total: int, what: str) -> Iterator[T]:
         if now - noted >= EVERY_SECONDS:
             noted = now
             rate = count / (now - started)
-            log.info("%s of %s %s, %.0f a second, about %.0f s left.",
-                     f"{count:,}", f"{total:,}", what, rate, (total - count) / rate)  # fmt: skip
+            log.info(
+                "%s of %s %s, %.0f a second, about %.0f s left.",
+                f"{count:,}",
+                f"{total:,}",
+                what,
+                rate,
+                (total - count) / rate,
+            )

@@ -59,8 +59,14 @@ class Scan:
         num_read: how many files had to be read.
     """
 
-    def __init__(self, records: list[Record], sketches: np.ndarray, places: Sequence[Place | None], num_read: int,
-                 store: PixelStore):  # fmt: skip
+    def __init__(
+        self,
+        records: list[Record],
+        sketches: np.ndarray,
+        places: Sequence[Place | None],
+        num_read: int,
+        store: PixelStore,
+    ):
         self.records = records
         self.sketches = sketches
         self.num_read = num_read
@@ -132,10 +138,16 @@ class _Notes:
             self._write()
 
     def _write(self) -> None:
-        verdicts = {reading.verdict.sha256: reading.verdict for _, reading in self._waiting
-                    if reading.verdict is not None and reading.is_new}  # fmt: skip
-        files = [(path, reading.identity, reading.verdict.sha256) for path, reading in self._waiting
-                 if reading.identity is not None and reading.verdict is not None]  # fmt: skip
+        verdicts = {
+            reading.verdict.sha256: reading.verdict
+            for _, reading in self._waiting
+            if reading.verdict is not None and reading.is_new
+        }
+        files = [
+            (path, reading.identity, reading.verdict.sha256)
+            for path, reading in self._waiting
+            if reading.identity is not None and reading.verdict is not None
+        ]
         self._store.remember(list(verdicts.values()), files)
         self._waiting.clear()
 
@@ -158,8 +170,18 @@ def read_photo(found: FoundFile, image_size: tuple[int, int], resize: Resize, st
     except ImageError as error:
         return Reading(seen, Verdict(sha256, (error.code, str(error), len(data), *nothing), None))
     measures = measure(photo, resize)
-    values = (None, None, len(data), *photo.native_size, photo.mode, photo.format, measures.brightness,
-              measures.sharpness, measures.pixel_hash, measures.sketch.tobytes())  # fmt: skip
+    values = (
+        None,
+        None,
+        len(data),
+        *photo.native_size,
+        photo.mode,
+        photo.format,
+        measures.brightness,
+        measures.sharpness,
+        measures.pixel_hash,
+        measures.sketch.tobytes(),
+    )
     return Reading(seen, Verdict(sha256, values, store.add(photo.pixels)))
 
 
@@ -184,12 +206,23 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
         reading.verdict.values
     )
     return Record(  # `replace` takes three times as long, which shows where nothing has to be read
-        path=record.path, class_name=record.class_name, split=record.split, group=record.group,
-        sha256=reading.verdict.sha256, reason=reason, message=message, num_bytes=num_bytes,
-        native_height=height, native_width=width, mode=mode, format=file_format, brightness=brightness,
-        sharpness=sharpness, pixel_hash=pixel_hash,
+        path=record.path,
+        class_name=record.class_name,
+        split=record.split,
+        group=record.group,
+        sha256=reading.verdict.sha256,
+        reason=reason,
+        message=message,
+        num_bytes=num_bytes,
+        native_height=height,
+        native_width=width,
+        mode=mode,
+        format=file_format,
+        brightness=brightness,
+        sharpness=sharpness,
+        pixel_hash=pixel_hash,
         perceptual_hash=f"{perceptual_hash:016x}" if reason is None else None,
-    )  # fmt: skip
+    )
 
 
 def _read(found: FoundFile) -> tuple[bytes, str | None]:

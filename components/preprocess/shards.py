@@ -117,8 +117,10 @@ def copy_golden(golden_dir: Path, files: Sequence[FoundFile], records: Sequence[
             with files[row].open() as original, target.open("wb") as copy:
                 shutil.copyfileobj(original, copy)
         except OSError as error:
-            raise DataError(f"The data must stay as they are while they are read; {source} cannot be read any more: "
-                            f"{error.strerror}. Run again.") from None  # fmt: skip
+            raise DataError(
+                f"The data must stay as they are while they are read; {source} cannot be read any more: "
+                f"{error.strerror}. Run again."
+            ) from None
         if hashlib.sha256(target.read_bytes()).hexdigest() != record.sha256:
             raise DataError(f"The data must stay as they are while they are read; {source} changed. Run again.")
 

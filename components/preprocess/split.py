@@ -95,9 +95,11 @@ def divide(members: Mapping[str, Collection[str]], cuts: Mapping[SplitName, floa
                 continue
             spare = [key for key in members[name] if all(left[other][splits[key]] > 1 for other in classes_of[key])]
             if not spare:
-                raise DataError(f"The class '{printable(name)}' must be in every split; its photos belong to groups "
-                                f"with other classes that leave none for {split}. Divide the data yourself, or give "
-                                "smaller groups.")  # fmt: skip
+                raise DataError(
+                    f"The class '{printable(name)}' must be in every split; its photos belong to groups "
+                    f"with other classes that leave none for {split}. Divide the data yourself, or give "
+                    "smaller groups."
+                )
             nearest = min(spare, key=lambda key: (max(low - draws[key], draws[key] - high), key))
             for other in classes_of[nearest]:
                 left[other][splits[nearest]] -= 1
@@ -114,10 +116,12 @@ def draw(image_id: str, seed: int) -> float:
 
 def _require_groups(name: str, keys: Collection[str], least: int) -> None:
     if len(keys) < least:
-        raise DataError(f"The class '{printable(name)}' must have at least {least} photos that are independent of one "
-                        f"another, to be divided; its photos are {len(keys)} groups, or nearly the same. Add others, "
-                        "divide the data yourself into train, validation and test, or let near-duplicates be "
-                        "separated: --set preprocess.audit.near_duplicates=ignore")  # fmt: skip
+        raise DataError(
+            f"The class '{printable(name)}' must have at least {least} photos that are independent of one "
+            f"another, to be divided; its photos are {len(keys)} groups, or nearly the same. Add others, "
+            "divide the data yourself into train, validation and test, or let near-duplicates be "
+            "separated: --set preprocess.audit.near_duplicates=ignore"
+        )
 
 
 def _require_photos(

@@ -68,12 +68,16 @@ def _require_place(dataset_dir: Path, data: str) -> None:
     """What the user gave is never replaced, nor mixed with what we write."""
     target, source = dataset_dir.resolve(), Path(data).resolve()
     if not is_remote(data) and (target.is_relative_to(source) or source.is_relative_to(target)):
-        raise ArtifactError(f"The data set must be written apart from the photos; {dataset_dir} and {data} lie within "
-                            "one another. Name another output folder.")  # fmt: skip
+        raise ArtifactError(
+            f"The data set must be written apart from the photos; {dataset_dir} and {data} lie within "
+            "one another. Name another output folder."
+        )
     ours = not target.exists() or (target / "dataset.json").is_file() or (target.is_dir() and not any(target.iterdir()))
     if not ours:
-        raise ArtifactError(f"The data set must become a new folder, or replace an earlier data set; {dataset_dir} "
-                            "holds something else. Name another output folder.")  # fmt: skip
+        raise ArtifactError(
+            f"The data set must become a new folder, or replace an earlier data set; {dataset_dir} "
+            "holds something else. Name another output folder."
+        )
 
 
 def _write(folder: Path, found: Found, examined: Examined, params: PreprocessParams, store: PixelStore) -> None:
@@ -96,13 +100,20 @@ def _describe(
     kept = [record for record in records if record.kept]
     counts = Counter((record.split, record.class_name) for record in kept)
     return DatasetInfo(
-        name=name, class_names=tuple(class_names), image_size=params.size, resize=params.resize,
-        native_size=(round(statistics.median(record.native_height or 0 for record in kept)),
-                     round(statistics.median(record.native_width or 0 for record in kept))),
+        name=name,
+        class_names=tuple(class_names),
+        image_size=params.size,
+        resize=params.resize,
+        native_size=(
+            round(statistics.median(record.native_height or 0 for record in kept)),
+            round(statistics.median(record.native_width or 0 for record in kept)),
+        ),
         counts={split: {name: counts[split, name] for name in class_names} for split in SPLITS},
-        rejected=count_reasons(records), fingerprint=fingerprint(kept, params), source=source,
+        rejected=count_reasons(records),
+        fingerprint=fingerprint(kept, params),
+        source=source,
         mlflow_run_id=run.run_id,
-    )  # fmt: skip
+    )
 
 
 def fingerprint(kept: Sequence[Record], params: PreprocessParams) -> str:
@@ -120,11 +131,16 @@ def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
     run.log_dataset(
         name=info.name, digest=info.fingerprint, source=info.source.uri, context="training", profile=profile
     )
-    run.log_params({
-        "dataset.name": info.name, "dataset.fingerprint": info.fingerprint, "dataset.dvc": str(info.source.dvc),
-        "dataset.git_revision": str(info.source.git_revision), "dataset.num_classes": str(len(info.class_names)),
-        **{f"dataset.{name}": str(count) for name, count in counts.items()},
-    })  # fmt: skip
+    run.log_params(
+        {
+            "dataset.name": info.name,
+            "dataset.fingerprint": info.fingerprint,
+            "dataset.dvc": str(info.source.dvc),
+            "dataset.git_revision": str(info.source.git_revision),
+            "dataset.num_classes": str(len(info.class_names)),
+            **{f"dataset.{name}": str(count) for name, count in counts.items()},
+        }
+    )
     for file_name in (*PICTURES, "audit.html", "audit.json", "dataset.json"):
         run.log_artifacts(folder / file_name, "dataset")
 
@@ -135,14 +151,24 @@ def _report(info: DatasetInfo, examined: Examined, records: Sequence[Record], da
         for record in rejected:
             log.warning("Rejected %s (%s): %s", printable(record.path), record.reason, record.message)
     else:
-        log.warning("Rejected %s of %s files; each is named in %s:",
-                    f"{len(rejected):,}", f"{len(records):,}", dataset_dir / "manifest.parquet")  # fmt: skip
+        log.warning(
+            "Rejected %s of %s files; each is named in %s:",
+            f"{len(rejected):,}",
+            f"{len(records):,}",
+            dataset_dir / "manifest.parquet",
+        )
         for line in summarise_rejected(rejected):
             log.warning("  %s", line)
     if info.source.dvc is None:
-        log.info("The data are not under DVC, so the fingerprint %s alone tells this version; to keep versions: "
-                 "darkroom data add", info.fingerprint[:12])  # fmt: skip
+        log.info(
+            "The data are not under DVC, so the fingerprint %s alone tells this version; to keep versions: "
+            "darkroom data add",
+            info.fingerprint[:12],
+        )
     for finding in examined.info.findings:
         log.info("Audit: %s. %s", finding.title, finding.message)
-    log.info("Kept %s photos: %s.", f"{info.num_kept:,}",
-             ", ".join(f"{info.num_images(split):,} {split}" for split in SPLITS))  # fmt: skip
+    log.info(
+        "Kept %s photos: %s.",
+        f"{info.num_kept:,}",
+        ", ".join(f"{info.num_images(split):,} {split}" for split in SPLITS),
+    )

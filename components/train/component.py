@@ -17,8 +17,12 @@ def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[
     from components.train.tune import tune as run
 
     with running_step("tune"):
-        run(Path(dataset.path), parse_section(TuneParams, params), parse_section(TrainParams, train_params),
-            Path(study.path))  # fmt: skip
+        run(
+            Path(dataset.path),
+            parse_section(TuneParams, params),
+            parse_section(TrainParams, train_params),
+            Path(study.path),
+        )
     if (Path(study.path) / "study.html").exists():
         shutil.copyfile(Path(study.path) / "study.html", page.path)
     return dump_section(read_best(Path(study.path)))

@@ -54,19 +54,28 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     weights_sha256 = load_weights(network.model, path, name, with_top=True)
     with new_folder(bundle_dir) as folder:
         export = export_network(network, folder / "export", np.empty((0, side, side, 3), np.uint8))
-        log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
-                 export.max_probability_difference)  # fmt: skip
+        log.info(
+            "The exported graph agrees with Keras on %d photos, to %.1e.",
+            export.num_compared,
+            export.max_probability_difference,
+        )
         network.model.save(folder / "model.keras")
         write_json(folder / "history.json", {})
         versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
         info = BundleInfo(
-            dataset_name="imagenet", dataset_fingerprint=weights_sha256,
-            source=Source(uri=weights_file(name, (side, side), with_top=True).url), class_names=class_names,
-            image_size=(side, side), resize="crop",
+            dataset_name="imagenet",
+            dataset_fingerprint=weights_sha256,
+            source=Source(uri=weights_file(name, (side, side), with_top=True).url),
+            class_names=class_names,
+            image_size=(side, side),
+            resize="crop",
             model=model_facts(network, params, weights_sha256, trained=(), num_trained=0),
-            params={"model": params.model_dump(mode="json")}, export=export,
-            library_versions={"python": platform.python_version(), **versions}, epochs_run=0, best_epoch=0,
-        )  # fmt: skip
+            params={"model": params.model_dump(mode="json")},
+            export=export,
+            library_versions={"python": platform.python_version(), **versions},
+            epochs_run=0,
+            best_epoch=0,
+        )
         write_json(folder / "bundle.json", info)
     return info
 
@@ -86,9 +95,10 @@ def imagenet_class_names() -> tuple[str, ...]:
         if len(entries) != NUM_CLASSES:
             raise ValueError(f"{len(entries)} entries")
     except (ValueError, KeyError, TypeError):
-        raise WeightsError(f"{path} must list ImageNet's classes as Keras does: a WordNet id and a name for each "
-                           f"number from 0 to {NUM_CLASSES - 1}; it does not. Remove it, and fetch {CLASS_INDEX_URL}."
-                           ) from None  # fmt: skip
+        raise WeightsError(
+            f"{path} must list ImageNet's classes as Keras does: a WordNet id and a name for each "
+            f"number from 0 to {NUM_CLASSES - 1}; it does not. Remove it, and fetch {CLASS_INDEX_URL}."
+        ) from None
     counts = Counter(names)
     return tuple(
         name if counts[name] == 1 else f"{name} ({wordnet_id})"

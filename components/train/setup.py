@@ -96,9 +96,14 @@ def open_network(
             backbone, weights_sha256 = in_common.get(model.name, weights_path, info.image_size, seen, params.seed)
         with on_all_devices() if shared else contextlib.nullcontext():
             network = build_network(
-                model, image_size=info.image_size, num_classes=len(info.class_names), batch_size=params.batch_size,
-                brought=brought, seen_size=seen, backbone=backbone,
-            )  # fmt: skip
+                model,
+                image_size=info.image_size,
+                num_classes=len(info.class_names),
+                batch_size=params.batch_size,
+                brought=brought,
+                seen_size=seen,
+                backbone=backbone,
+            )
     if weights_path is not None and backbone is None:
         with_top = model.head == "imagenet"
         loaded = network.model if with_top else network.backbone

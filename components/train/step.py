@@ -59,9 +59,13 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
 
     planned = plan(network, params.all_phases)
     facts = model_facts(
-        network, params.model, opened.weights_sha256, opened.brought,
-        trained=planned.layers, num_trained=planned.num_parameters,
-    )  # fmt: skip
+        network,
+        params.model,
+        opened.weights_sha256,
+        opened.brought,
+        trained=planned.layers,
+        num_trained=planned.num_parameters,
+    )
     learnt_ids = opened.brought.learnt_ids if opened.brought else frozenset[str]()
     warn_of_learnt_photos(learnt_ids, dataset_dir)
     for line in summary(network):
@@ -76,8 +80,11 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
                 fitted = train_phases(network, photographs, params, run, checkpoints=checkpoints)
             photos = photographs.validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(photographs.validation))))
             export = export_network(network, folder / "export", photos)
-            log.info("The exported graph agrees with Keras on %d photos, to %.1e.", export.num_compared,
-                     export.max_probability_difference)  # fmt: skip
+            log.info(
+                "The exported graph agrees with Keras on %d photos, to %.1e.",
+                export.num_compared,
+                export.max_probability_difference,
+            )
             if params.export_precision == "int8":
                 rng = np.random.default_rng(params.seed)
                 export = quantize_export(folder / "export", export, photographs.training, photographs.validation, rng)
@@ -98,8 +105,10 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
 def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
     """One training photo eight times, as this training saw it: a line for each augmentation of its phases."""
     phases = params.all_phases
-    named = {"training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params
-             for number, phase in enumerate(phases, start=1)}  # fmt: skip
+    named = {
+        "training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params
+        for number, phase in enumerate(phases, start=1)
+    }
     augmentation_sheet(training.image(0), training.image_ids[0], named, params.seed).save(path, quality=88)
 
 
@@ -107,9 +116,12 @@ def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFa
     run.log_params(flatten(params.model_dump(mode="json"), "train."))
     run.log_params(flatten(facts.model_dump(mode="json"), "model."))
     run.log_dataset(
-        name=info.name, digest=info.fingerprint, source=info.source.uri, context="training",
+        name=info.name,
+        digest=info.fingerprint,
+        source=info.source.uri,
+        context="training",
         profile=json.dumps({split: info.num_images(split) for split in ("train", "validation")}),
-    )  # fmt: skip
+    )
 
 
 def _bundle_info(

@@ -73,8 +73,13 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
         study = search.run(trainer(info, photographs), run, Scales(info).weigh)
         best = next(trial for trial in study.trials if trial.number == study.best)
         values = ", ".join(f"{key} = {value}" for key, value in best.values.items())
-        log.info("The best of %d trials is number %d: validation accuracy %.4f with %s.", len(study.trials),
-                 best.number + 1, best.accuracy or 0, values)  # fmt: skip
+        log.info(
+            "The best of %d trials is number %d: validation accuracy %.4f with %s.",
+            len(study.trials),
+            best.number + 1,
+            best.accuracy or 0,
+            values,
+        )
         log.info("%s", study.choice)
         write_json(folder / "best.json", search.with_best(study))
         write_json(folder / "study.json", study)

@@ -22,8 +22,13 @@ def add_audit(verb: Verb) -> None:
     audit.add_argument("data", metavar="DATA", help="a folder, an archive, a table or an address, as for run")
     audit.add_argument("--output", type=Path, metavar="FOLDER", help="for the report; default: audits/NAME")
     audit.add_argument("--params", type=Path, metavar="FILE", help="default: params.yaml where it exists")
-    audit.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
-                       help="change one value, such as preprocess.audit.leakage=fail; may be repeated")  # fmt: skip
+    audit.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="change one value, such as preprocess.audit.leakage=fail; may be repeated",
+    )
     audit.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
 
@@ -79,8 +84,11 @@ def _show(console: "Console", info: "AuditInfo", seconds: float) -> None:
         console.print(table, soft_wrap=False, markup=False)
     else:
         console.print("Nothing to mend was found.")
-    console.print(f"{info.num_files:,} files, {info.num_kept:,} photos kept ({counts_line(info)}), in {seconds:.1f} s: "
-                  f"{info.num_files / seconds:,.0f} files a second.", markup=False)  # fmt: skip
+    console.print(
+        f"{info.num_files:,} files, {info.num_kept:,} photos kept ({counts_line(info)}), in {seconds:.1f} s: "
+        f"{info.num_files / seconds:,.0f} files a second.",
+        markup=False,
+    )
 
 
 def _show_log(to_stderr: bool) -> None:
@@ -97,10 +105,12 @@ def _require_place(folder: Path, uri: str) -> None:
     from components.preprocess.sources.remote import is_remote
 
     target = folder.resolve()
-    within = not is_remote(uri) and (Path(uri).is_relative_to(target) or (
-        Path(uri).is_dir() and target.is_relative_to(Path(uri))
-    ))  # fmt: skip
+    within = not is_remote(uri) and (
+        Path(uri).is_relative_to(target) or (Path(uri).is_dir() and target.is_relative_to(Path(uri)))
+    )
     ours = not target.exists() or (target / "audit.json").is_file() or (target.is_dir() and not any(target.iterdir()))
     if within or not ours:
-        raise ArtifactError(f"The report must become a new folder apart from the photos, or replace an earlier report; "
-                            f"{folder} does not. Name another: --output FOLDER")  # fmt: skip
+        raise ArtifactError(
+            f"The report must become a new folder apart from the photos, or replace an earlier report; "
+            f"{folder} does not. Name another: --output FOLDER"
+        )

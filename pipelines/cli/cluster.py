@@ -58,9 +58,12 @@ def _build_images(arguments: argparse.Namespace) -> int:
     from pipelines.images import build as images
 
     options = images.BuildOptions(
-        base_image=arguments.base_image, gpu=arguments.gpu, network=arguments.network,
-        index_url=arguments.index_url, offline=arguments.offline,
-    )  # fmt: skip
+        base_image=arguments.base_image,
+        gpu=arguments.gpu,
+        network=arguments.network,
+        index_url=arguments.index_url,
+        offline=arguments.offline,
+    )
     sizes = {}
     for image in arguments.image or images.IMAGES:
         gpu = arguments.gpu and image == "train"
@@ -106,8 +109,12 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
     submit = verb("submit", _submit, "run the pipeline on a cluster with Kubeflow Pipelines")
     add_params_options(submit)
     server = submit.add_argument_group("the server")
-    server.add_argument("--host", default=os.environ.get(ENDPOINT_VARIABLE), metavar="URL",
-                        help=f"of Kubeflow Pipelines; default: {ENDPOINT_VARIABLE}")  # fmt: skip
+    server.add_argument(
+        "--host",
+        default=os.environ.get(ENDPOINT_VARIABLE),
+        metavar="URL",
+        help=f"of Kubeflow Pipelines; default: {ENDPOINT_VARIABLE}",
+    )
     server.add_argument("--token-file", type=Path, metavar="FILE", help=f"holds the token; default: {TOKEN_VARIABLE}")
     server.add_argument("--namespace", help="of a multi-user installation")
     server.add_argument("--ca-cert", type=Path, metavar="FILE", help="the certificates to check the server's against")
@@ -116,16 +123,32 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
     place = submit.add_argument_group("what the tasks get")
     place.add_argument("--gpus", type=int, default=0, metavar="N", help="for train; default: %(default)s")
     place.add_argument("--gpu-type", default="nvidia.com/gpu", metavar="RESOURCE", help="default: %(default)s")
-    place.add_argument("--node-selector", action="append", default=[], type=_label, metavar="LABEL=VALUE",
-                       help="nodes that train may run on; may be repeated")  # fmt: skip
+    place.add_argument(
+        "--node-selector",
+        action="append",
+        default=[],
+        type=_label,
+        metavar="LABEL=VALUE",
+        help="nodes that train may run on; may be repeated",
+    )
     place.add_argument("--memory", metavar="SIZE", help="for train, such as 16Gi")
     place.add_argument("--data-claim", metavar="NAME", help="a volume claim with the photos, which is mounted to /data")
-    place.add_argument("--rollout", metavar="NAMESPACE/DEPLOYMENT",
-                       help="where a promoted model is rolled out, such as darkroom/darkroom-serve")  # fmt: skip
-    place.add_argument("--cache", action=argparse.BooleanOptionalAction, default=True,
-                       help="skip tasks whose inputs are unchanged; deploy never is")  # fmt: skip
-    place.add_argument("--local-images", action="store_true",
-                       help="as built here, for kind and minikube; default: those that were pushed")  # fmt: skip
+    place.add_argument(
+        "--rollout",
+        metavar="NAMESPACE/DEPLOYMENT",
+        help="where a promoted model is rolled out, such as darkroom/darkroom-serve",
+    )
+    place.add_argument(
+        "--cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="skip tasks whose inputs are unchanged; deploy never is",
+    )
+    place.add_argument(
+        "--local-images",
+        action="store_true",
+        help="as built here, for kind and minikube; default: those that were pushed",
+    )
 
     submit.add_argument("--cron", metavar="FIELDS", help="run again and again: six fields, such as '0 0 3 * * 1'")
     submit.add_argument("--no-wait", action="store_true", help="return as soon as the server has the run")
@@ -164,9 +187,11 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
     params = params_of(arguments)
     uri = resolve_revision(params.data.uri)
     if "://" not in uri and not (arguments.data_claim and uri.startswith("/data/")):
-        raise ParamsError(f"On a cluster the photos must be named by an address that it reaches (s3://…, "
-                          f"dvc+<repository>@<revision>:<path>), or lie on a volume: --data-claim NAME and "
-                          f"--data /data/…; found {uri}.")  # fmt: skip
+        raise ParamsError(
+            f"On a cluster the photos must be named by an address that it reaches (s3://…, "
+            f"dvc+<repository>@<revision>:<path>), or lie on a volume: --data-claim NAME and "
+            f"--data /data/…; found {uri}."
+        )
     missing = [
         key
         for key, value in (
@@ -176,8 +201,10 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
         if value == "auto"
     ]
     if missing:
-        raise ParamsError(f"{' and '.join(missing)} must be given, because {uri} cannot be looked at from here: "
-                          f"{' '.join(f'--set {key}=…' for key in missing)}")  # fmt: skip
+        raise ParamsError(
+            f"{' and '.join(missing)} must be given, because {uri} cannot be looked at from here: "
+            f"{' '.join(f'--set {key}=…' for key in missing)}"
+        )
     if MASK in uri:
         log.warning(
             "The address of the data holds a secret, and everybody who sees a run in Kubeflow Pipelines sees its "
@@ -200,9 +227,11 @@ def _check_model_is_reachable(model: "ModelParams", *, on_volume: bool) -> None:
         files["from"] = model.from_
     for key, path in files.items():
         if path is not None and not (on_volume and path.startswith("/data/")):
-            raise ParamsError(f"On a cluster train.model.{key} must lie on a volume: --data-claim NAME and a path that "
-                              f"begins with /data/; found {path}. An earlier model can also be named in MLflow's "
-                              "registry: train.model.from=name@champion.")  # fmt: skip
+            raise ParamsError(
+                f"On a cluster train.model.{key} must lie on a volume: --data-claim NAME and a path that "
+                f"begins with /data/; found {path}. An earlier model can also be named in MLflow's "
+                "registry: train.model.from=name@champion."
+            )
 
 
 def _placement(arguments: argparse.Namespace) -> "Placement":
@@ -211,9 +240,14 @@ def _placement(arguments: argparse.Namespace) -> "Placement":
 
     return Placement(
         images={} if arguments.local_images else read_digests(),
-        gpus=arguments.gpus, gpu_type=arguments.gpu_type, node_selector=dict(arguments.node_selector),
-        memory=arguments.memory, cache=arguments.cache, rollout=arguments.rollout, data_claim=arguments.data_claim,
-    )  # fmt: skip
+        gpus=arguments.gpus,
+        gpu_type=arguments.gpu_type,
+        node_selector=dict(arguments.node_selector),
+        memory=arguments.memory,
+        cache=arguments.cache,
+        rollout=arguments.rollout,
+        data_claim=arguments.data_claim,
+    )
 
 
 def _server(arguments: argparse.Namespace) -> "Server":

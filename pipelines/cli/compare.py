@@ -28,9 +28,14 @@ def add_compare(verb: Verb, add_params_options: Callable[[argparse.ArgumentParse
         help="a run id, or a params file; default: all finished runs of this folder",
     )
     compare.add_argument(
-        "--try", action="append", nargs="+", default=[], metavar="SECTION.KEY=VALUE", dest="tries",
+        "--try",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        dest="tries",
         help="a model: the params with these values; may be repeated",
-    )  # fmt: skip
+    )
     add_params_options(compare)
     compare.add_argument("--seeds", type=_seeds, default=1, metavar="N", help="trainings of each; default: %(default)s")
     compare.add_argument("--output", type=Path, default=Path("comparison"), help="default: %(default)s")
@@ -51,8 +56,9 @@ def _compare(arguments: argparse.Namespace) -> int:
         show.as_json(board.model_dump(mode="json") | {"page": str(arguments.output / PAGE)})
         return 0
     _show(board)
-    show.line(f"\n{arguments.output / PAGE} shows it all; to take the pick: "
-              f"darkroom run --params {arguments.output / PICK}")  # fmt: skip
+    show.line(
+        f"\n{arguments.output / PAGE} shows it all; to take the pick: darkroom run --params {arguments.output / PICK}"
+    )
     return 0
 
 
@@ -118,10 +124,13 @@ def _show(board: "Leaderboard") -> None:
     out = show.console()
     several = any(len(row.seeds) > 1 for row in board.rows)
     table = Table(
-        box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
-        title=f"{board.dataset_name}: {board.num_images:,} validation photos", title_justify="left",
-        caption="● on the Pareto front of accuracy, time of one photo and size", caption_justify="left",
-    )  # fmt: skip
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        title=f"{board.dataset_name}: {board.num_images:,} validation photos",
+        title_justify="left",
+        caption="● on the Pareto front of accuracy, time of one photo and size",
+        caption_justify="left",
+    )
     table.add_column("model", overflow="fold")
     for heading in ("accuracy", "macro F1", "param.", "bundle", "1 photo", "8 photos", "training"):
         table.add_column(heading, justify="right")
@@ -129,11 +138,15 @@ def _show(board: "Leaderboard") -> None:
         name = f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}{f', {len(row.seeds)} seeds' if several else ''}"
         table.add_row(
             name if row.p_value is None else f"{name}\n  {'tie' if row.tied else 'worse'}, p {p_text(row.p_value)}",
-            f"{percent(row.accuracy.value)}\n{interval(row.accuracy)}", percent(row.macro_f1),
-            _count(row.num_parameters), f"{row.bundle_mb:,.1f} MB", f"{row.latency_ms:.1f} ms",
-            f"{row.latency_of_8_ms:.1f} ms", f"{row.train_minutes:.1f} min",
+            f"{percent(row.accuracy.value)}\n{interval(row.accuracy)}",
+            percent(row.macro_f1),
+            _count(row.num_parameters),
+            f"{row.bundle_mb:,.1f} MB",
+            f"{row.latency_ms:.1f} ms",
+            f"{row.latency_of_8_ms:.1f} ms",
+            f"{row.train_minutes:.1f} min",
             style="bold" if row.name == board.pick else None,
-        )  # fmt: skip
+        )
     out.print()
     out.print(table, soft_wrap=False, markup=False)
     for sentence in sentences(board):

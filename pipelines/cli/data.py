@@ -46,8 +46,10 @@ def _add(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(asdict(version))
     else:
-        show.line(f"{version.path}: version {version.commit[:12]}, {version.num_files or 1:,} files. To keep it "
-                  "elsewhere too: dvc push")  # fmt: skip
+        show.line(
+            f"{version.path}: version {version.commit[:12]}, {version.num_files or 1:,} files. To keep it "
+            "elsewhere too: dvc push"
+        )
     return 0
 
 
@@ -114,6 +116,8 @@ def _relabel(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(asdict(version))
     else:
-        show.line(f"{version.path}: version {version.commit[:12]}. What changed: darkroom data diff "
-                  f"{version.commit[:12]}~ {version.commit[:12]} --name {version.name}")  # fmt: skip
+        show.line(
+            f"{version.path}: version {version.commit[:12]}. What changed: darkroom data diff "
+            f"{version.commit[:12]}~ {version.commit[:12]} --name {version.name}"
+        )
     return 0

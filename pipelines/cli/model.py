@@ -78,9 +78,12 @@ def _check(arguments: argparse.Namespace) -> int:
     from components.train.keras_import.importing import Expectation, check_model
     from pipelines.cli import show
 
-    report = check_model(arguments.file, expected=Expectation(
-        num_classes=arguments.classes, architecture=arguments.architecture, image_size=arguments.image_size
-    ))  # fmt: skip
+    report = check_model(
+        arguments.file,
+        expected=Expectation(
+            num_classes=arguments.classes, architecture=arguments.architecture, image_size=arguments.image_size
+        ),
+    )
     if arguments.json:
         show.as_json(report.model_dump(mode="json"))
     else:
@@ -161,12 +164,13 @@ def _table(costs: "Account") -> list[str]:
             f"{f'{row.name} ({row.kind})':<{width}} {shape_text(row.gives):<18} {weights:>14} {work:>16}".rstrip()
         )
     return [
-        head, *rows,
+        head,
+        *rows,
         f"{costs.num_parameters:,} parameters, {costs.weights_bytes / 2**20:.1f} MiB; about "
         f"{costs.multiply_adds / 1e6:,.1f} million multiply-adds for a photo.",
         f"Training every layer takes about {costs.training_bytes / 2**30:.2f} GiB with batches of {costs.batch_size}; "
         "frozen layers take less.",
-    ]  # fmt: skip
+    ]
 
 
 def _package(arguments: argparse.Namespace) -> int:
@@ -213,9 +217,11 @@ def _lines(path: Path, report: "Report") -> list[str]:
 def _facts(model: "ImportedModel") -> list[tuple[str, str]]:
     size = " × ".join("open" if side is None else str(side) for side in model.input_shape)
     gives = {
-        "softmax": "probabilities that sum to 1", "sigmoid": "a probability for each",
-        "values": "values without an activation, such as logits", "features": "a map of features, without a head",
-    }[model.output]  # fmt: skip
+        "softmax": "probabilities that sum to 1",
+        "sigmoid": "a probability for each",
+        "values": "values without an activation, such as logits",
+        "features": "a map of features, without a head",
+    }[model.output]
     outputs = " × ".join(map(str, model.output_shape))
     said = model.preprocessing
     pixels = "not told: say what it was trained on" if said is None else f"{said.pixels}. {said.why}"

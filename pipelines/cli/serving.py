@@ -15,22 +15,46 @@ DRIFTED, UNTOLD = 3, 4
 
 
 def add_serving(
-    verb: Verb, add_address: Callable[[argparse.ArgumentParser, int], None],
+    verb: Verb,
+    add_address: Callable[[argparse.ArgumentParser, int], None],
     add_json: Callable[[argparse.ArgumentParser], None],
-) -> None:  # fmt: skip
+) -> None:
     """Adds the verbs."""
     serve = verb("serve", _serve, "serve the newest model, or that of a run")
-    serve.add_argument("run", nargs="?", default="latest", metavar="RUN",
-                       help="a run id, or the folder of a package; default: %(default)s")  # fmt: skip
+    serve.add_argument(
+        "run",
+        nargs="?",
+        default="latest",
+        metavar="RUN",
+        help="a run id, or the folder of a package; default: %(default)s",
+    )
     add_address(serve, 3000)
-    serve.add_argument("--api-key-file", type=Path, metavar="FILE",
-                       help="holds a key that requests must carry; default: none, or DARKROOM_API_KEY")  # fmt: skip
-    serve.add_argument("--allow-origin", action="append", default=[], metavar="URL",
-                       help="a web page of another origin that may ask; may be repeated")  # fmt: skip
-    serve.add_argument("--prediction-log", type=Path, metavar="FOLDER",
-                       help="keep a summary of each answer, never the photo, for drift and trace")  # fmt: skip
-    serve.add_argument("--log-share", type=_share, default=1.0, metavar="SHARE",
-                       help="the share of the answers that are kept; default: %(default)s")  # fmt: skip
+    serve.add_argument(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="holds a key that requests must carry; default: none, or DARKROOM_API_KEY",
+    )
+    serve.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a web page of another origin that may ask; may be repeated",
+    )
+    serve.add_argument(
+        "--prediction-log",
+        type=Path,
+        metavar="FOLDER",
+        help="keep a summary of each answer, never the photo, for drift and trace",
+    )
+    serve.add_argument(
+        "--log-share",
+        type=_share,
+        default=1.0,
+        metavar="SHARE",
+        help="the share of the answers that are kept; default: %(default)s",
+    )
 
     predict = verb("predict", _predict, "classify photos and write a table")
     predict.add_argument("paths", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER")

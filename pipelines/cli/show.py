@@ -187,21 +187,25 @@ def megabytes(num_bytes: int) -> str:
 
 
 def _figures(split: dict[str, Any]) -> str:
-    return (f"accuracy {_figure(split['accuracy'])} on {split['num_images']} photos\n"
-            f"macro F1 {_figure(split['macro_f1'])}")  # fmt: skip
+    return (
+        f"accuracy {_figure(split['accuracy'])} on {split['num_images']} photos\nmacro F1 {_figure(split['macro_f1'])}"
+    )
 
 
 def _search(study: dict[str, Any]) -> str:
     trials, best = study["trials"], study["best"]
-    values = ", ".join(f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
-                       for key, value in best["values"].items())  # fmt: skip
+    values = ", ".join(
+        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in best["values"].items()
+    )
     chosen = (
         f"{study['choice']} Its values: "
         if len(study["objectives"]) > 1
         else f"the best is number {best['number'] + 1}: "
     )
-    return (f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed); "
-            f"{chosen}{values}")  # fmt: skip
+    return (
+        f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed); {chosen}{values}"
+    )
 
 
 def _figure(given: dict[str, float]) -> str:

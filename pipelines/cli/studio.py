@@ -14,12 +14,22 @@ def add_studio(verb: Verb, add_address: Callable[[argparse.ArgumentParser, int],
     """Adds the verb."""
     studio = verb("studio", _studio, "open all of Darkroom in a browser, without code")
     add_address(studio, 8000)
-    studio.add_argument("--root", action="append", default=[], type=Path, metavar="FOLDER",
-                        help="photos are looked for below it; may be repeated; default: the home folder and this "
-                        "one")  # fmt: skip
+    studio.add_argument(
+        "--root",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FOLDER",
+        help="photos are looked for below it; may be repeated; default: the home folder and this one",
+    )
     studio.add_argument("--no-browser", action="store_true", help="only print the address")
-    studio.add_argument("--max-upload-gb", type=_gigabytes, default=20.0, metavar="GB",
-                        help="of an archive of photos; default: %(default)s")  # fmt: skip
+    studio.add_argument(
+        "--max-upload-gb",
+        type=_gigabytes,
+        default=20.0,
+        metavar="GB",
+        help="of an archive of photos; default: %(default)s",
+    )
     studio.epilog = f"Elsewhere than on this machine a token is asked for: {TOKEN_VARIABLE}, or one made anew."
 
 
@@ -27,9 +37,13 @@ def _studio(arguments: argparse.Namespace) -> int:
     from pipelines.studio.server import serve_studio
 
     return serve_studio(
-        arguments.host, arguments.port, roots=tuple(arguments.root), token=os.environ.get(TOKEN_VARIABLE) or None,
-        opens=not arguments.no_browser, max_upload_bytes=int(arguments.max_upload_gb * 1e9),
-    )  # fmt: skip
+        arguments.host,
+        arguments.port,
+        roots=tuple(arguments.root),
+        token=os.environ.get(TOKEN_VARIABLE) or None,
+        opens=not arguments.no_browser,
+        max_upload_bytes=int(arguments.max_upload_gb * 1e9),
+    )
 
 
 def _gigabytes(text: str) -> float:

@@ -79,6 +79,7 @@ def photos_at(root: Path, path: str, revision: str) -> dict[str, list[Placed]]:
         for name, class_name in class_names(contents).items():
             found.setdefault(contents.hashes[name], []).append(Placed(name, class_name))
     if not found:
-        raise DataError(f"{path} must hold class folders, or a table of paths and labels; at {revision} it holds "
-                        "neither.")  # fmt: skip
+        raise DataError(
+            f"{path} must hold class folders, or a table of paths and labels; at {revision} it holds neither."
+        )
     return found

@@ -47,8 +47,10 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
         if finished is not None and finished.request == request:
             return last_version(root, finished.pointer)
         if not is_as_committed(root, path):
-            raise DataError(f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
-                            f"what it is first: darkroom data add {path}")  # fmt: skip
+            raise DataError(
+                f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
+                f"what it is first: darkroom data add {path}"
+            )
         with recovery.scratch_folder(root, path) as scratch:
             moves, num_changed = _moves(folder, decisions, scratch)
             in_root = [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves]
@@ -94,8 +96,10 @@ def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
             moves.append((file.path, None))
             continue
         if label not in layout.class_names:
-            raise DataError(f"A label must be one of the classes {', '.join(layout.class_names)}; for {name!r} it is "
-                            f"{label!r}. For a new class make its folder first.")  # fmt: skip
+            raise DataError(
+                f"A label must be one of the classes {', '.join(layout.class_names)}; for {name!r} it is "
+                f"{label!r}. For a new class make its folder first."
+            )
         depth = len(layout.prefix) + (1 if layout.splits else 0)
         target = folder.joinpath(*file.parts[:depth], label, file.path.name)
         if target.exists() or target in taken:
@@ -122,13 +126,15 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     relabelled: dict[int, Any] = {}
     for name, label in decisions.items():
         if name not in places:
-            raise DataError(f"A decision must name a photo by its path in the data; the table {path.name} has no row "
-                            f"of {name!r}.")  # fmt: skip
+            raise DataError(
+                f"A decision must name a photo by its path in the data; the table {path.name} has no row of {name!r}."
+            )
         if label is None:
             dropped += places[name]
         elif label not in values:
-            raise DataError(f"A label must be one of the classes {', '.join(sorted(values))}; for {name!r} it is "
-                            f"{label!r}.")  # fmt: skip
+            raise DataError(
+                f"A label must be one of the classes {', '.join(sorted(values))}; for {name!r} it is {label!r}."
+            )
         else:
             relabelled |= {place: values[label] for place in places[name] if rows[place].label != label}
     if not dropped and not relabelled:

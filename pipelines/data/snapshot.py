@@ -67,15 +67,18 @@ def contents_at(root: Path, path: str, revision: str, scratch: Path) -> Contents
             system.get_file(f"/{path}", str(local))
             return contents_here(local)
         found = system.find(f"/{path}", detail=True).items()
-        hashes = {name.removeprefix(f"/{path}/"): str(info["md5"] if "md5" in info else system.checksum(name))
-                  for name, info in found}  # fmt: skip
+        hashes = {
+            name.removeprefix(f"/{path}/"): str(info["md5"] if "md5" in info else system.checksum(name))
+            for name, info in found
+        }
         return Contents(hashes, lambda name: bytes(system.cat_file(f"/{path}/{name}")))
     except DataError:
         raise
     except Exception as error:  # DVC raises its own, dulwich's and fsspec's errors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(f"{path} must be under DVC at {revision}, and its photos at hand (dvc fetch); they are not: "
-                        f"{reason}.") from None  # fmt: skip
+        raise DataError(
+            f"{path} must be under DVC at {revision}, and its photos at hand (dvc fetch); they are not: {reason}."
+        ) from None
 
 
 def contents_here(path: Path) -> Contents:

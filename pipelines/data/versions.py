@@ -58,8 +58,10 @@ def add(path: Path, name: str | None) -> Version:
         raise DataError(f"Data must be a folder within the repository, or outside it; {path} holds the repository.")
     within = source.is_relative_to(root)
     if within and name is not None and name != archive.stem(source.name):
-        raise DataError(f"Data within the repository keep their name; {path} cannot become {name}. Rename it first, or "
-                        "leave out --name.")  # fmt: skip
+        raise DataError(
+            f"Data within the repository keep their name; {path} cannot become {name}. Rename it first, or "
+            "leave out --name."
+        )
     request = json.dumps(["add", str(source), name])
     with recovery.only_change(root):
         finished = recover(root)
@@ -138,8 +140,10 @@ def _copied(root: Path, source: Path, folder: Path, name: str | None) -> Path:
     if not is_version and target.exists() and _is_copy(source, target):
         return target  # of an earlier call that was interrupted
     if target.exists() or target.with_name(f"{target.name}.dvc").exists():
-        raise DataError(f"{target} must be free; it is not. Give another --name. For a new version of it change the "
-                        f"photos in it, then: darkroom data add {os.path.relpath(target)}")  # fmt: skip
+        raise DataError(
+            f"{target} must be free; it is not. Give another --name. For a new version of it change the "
+            f"photos in it, then: darkroom data add {os.path.relpath(target)}"
+        )
     try:
         with scratch_folder(target) as scratch:
             partial = scratch / target.name
@@ -204,9 +208,11 @@ def find_data(root: Path, name: str | None) -> str:
     paths = [pointer.removesuffix(".dvc") for pointer in _git(root, "ls-files", "*.dvc").splitlines()]
     if not paths:
         raise DataError("No data are under DVC here: darkroom data add PATH --name NAME")
-    chosen = paths if name is None else [
-        path for path in paths if name.rstrip("/") in (path, Path(path).name, archive.stem(Path(path).name))
-    ]  # fmt: skip
+    chosen = (
+        paths
+        if name is None
+        else [path for path in paths if name.rstrip("/") in (path, Path(path).name, archive.stem(Path(path).name))]
+    )
     if len(chosen) != 1:
         raise DataError(f"One data set must be named with --name; there are {', '.join(paths)}.")
     return chosen[0]
@@ -221,8 +227,9 @@ def repository() -> Path:
     root = _git(Path.cwd(), "rev-parse", "--show-toplevel", check=False)
     if not root or not (Path(root) / ".dvc").is_dir():
         missing = "dvc init" if root else "git init && dvc init"
-        raise DataError(f"Versions of data are kept in a repository of git and DVC; {Path.cwd()} is in none. Make one: "
-                        f"{missing}")  # fmt: skip
+        raise DataError(
+            f"Versions of data are kept in a repository of git and DVC; {Path.cwd()} is in none. Make one: {missing}"
+        )
     return Path(root)
 
 
@@ -237,8 +244,16 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
     if not isinstance(outs, list) or not outs or not isinstance(outs[0], dict):
         return None
     path = pointer.removesuffix(".dvc")
-    return Version(Path(path).name, path, commit, date, subject, str(outs[0].get("md5", "")), outs[0].get("nfiles", 1),
-                   outs[0].get("size"))  # fmt: skip
+    return Version(
+        Path(path).name,
+        path,
+        commit,
+        date,
+        subject,
+        str(outs[0].get("md5", "")),
+        outs[0].get("nfiles", 1),
+        outs[0].get("size"),
+    )
 
 
 def take_into_dvc(root: Path, path: str) -> None:

@@ -100,8 +100,10 @@ def build(image: str, options: BuildOptions) -> int:
         EngineError: there is no engine, no source tree, or the build failed.
     """
     if not (SOURCE_DIR / DOCKERFILE).is_file():
-        raise EngineError(f"Images are built from Darkroom's own source tree; there is no {SOURCE_DIR / DOCKERFILE}. "
-                          "Install Darkroom from its repository: make run.")  # fmt: skip
+        raise EngineError(
+            f"Images are built from Darkroom's own source tree; there is no {SOURCE_DIR / DOCKERFILE}. "
+            "Install Darkroom from its repository: make run."
+        )
     gpu = options.gpu and image == "train"
     name = image_name(image, gpu=gpu)
     _docker(
@@ -151,12 +153,14 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
         SOURCE_LABEL: source_digest(image) or "",
     }
     return [
-        "--file", str(SOURCE_DIR / DOCKERFILE),
-        "--target", "step" if image in STEPS else image,
+        "--file",
+        str(SOURCE_DIR / DOCKERFILE),
+        "--target",
+        "step" if image in STEPS else image,
         *(word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")),
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
         *(("--network", options.network) if options.network else ()),
-    ]  # fmt: skip
+    ]
 
 
 def revision() -> str:
@@ -203,9 +207,11 @@ def read_digests() -> dict[str, str]:
     try:
         digests: dict[str, str] = json.loads(DIGESTS_PATH.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise EngineError("A cluster pulls images by digest, so they must have been pushed from here: darkroom images "
-                          f"push REGISTRY writes {DIGESTS_PATH}; there is none. For kind and minikube: "
-                          "--local-images.") from None  # fmt: skip
+        raise EngineError(
+            "A cluster pulls images by digest, so they must have been pushed from here: darkroom images "
+            f"push REGISTRY writes {DIGESTS_PATH}; there is none. For kind and minikube: "
+            "--local-images."
+        ) from None
     return digests
 
 
@@ -218,8 +224,10 @@ def _docker(*arguments: str, what: str, show: bool = False, standard_input: str 
             stderr=sys.stderr if show else subprocess.PIPE,
         )
     except FileNotFoundError:
-        raise EngineError("A container engine is needed; no `docker` was found on PATH. Install Docker Engine, "
-                          "or Podman with its docker command.") from None  # fmt: skip
+        raise EngineError(
+            "A container engine is needed; no `docker` was found on PATH. Install Docker Engine, "
+            "or Podman with its docker command."
+        ) from None
     if done.returncode != 0:
         reason = "its words stand above" if show else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise EngineError(f"Docker must succeed in {what}; it failed: {reason}.")
@@ -244,8 +252,10 @@ def connected(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
         client.ping()
     except DockerException as error:
         without = " Without containers: --runner subprocess." if purpose == "--runner docker" else ""
-        raise EngineError(f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
-                          f"join its group, or name it with DOCKER_HOST.{without}") from None  # fmt: skip
+        raise EngineError(
+            f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
+            f"join its group, or name it with DOCKER_HOST.{without}"
+        ) from None
     try:
         yield client
     finally:

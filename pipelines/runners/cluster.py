@@ -151,8 +151,10 @@ def resolve_revision(uri: str) -> str:
     lines = sorted(listed.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
     commit = lines[-1].partition("\t")[0] if lines else None
     if commit is None:
-        raise DataError(f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
-                        "there is none of that name.")  # fmt: skip
+        raise DataError(
+            f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
+            "there is none of that name."
+        )
     return Address(f"dvc+{found['repository']}@{commit}:{found['path']}")
 
 
@@ -289,13 +291,18 @@ def _talking_to(server: Server) -> Iterator["Client"]:
         client = None
         try:
             client = Client(
-                host=server.host, existing_token=server.token, namespace=server.namespace or "kubeflow",
-                ssl_ca_cert=str(server.ca_path) if server.ca_path else None, verify_ssl=server.verify,
-            )  # fmt: skip
+                host=server.host,
+                existing_token=server.token,
+                namespace=server.namespace or "kubeflow",
+                ssl_ca_cert=str(server.ca_path) if server.ca_path else None,
+                verify_ssl=server.verify,
+            )
             yield client
         except ApiException as error:
-            raise ClusterError(f"The KFP server at {server.host} must take what is asked; it refuses: "
-                               f"{error.status} {_message(error.body) or error.reason}.") from None  # fmt: skip
+            raise ClusterError(
+                f"The KFP server at {server.host} must take what is asked; it refuses: "
+                f"{error.status} {_message(error.body) or error.reason}."
+            ) from None
         except HTTPError as error:
             raise ClusterError(f"The KFP server at {server.host} must stay in reach; it is gone: {error}.") from None
         finally:
@@ -306,8 +313,9 @@ def _talking_to(server: Server) -> Iterator["Client"]:
 def _check(server: Server) -> None:
     """Asks for the server's health with little patience: KFP's client would try for half a minute."""
     if not server.host.startswith(("http://", "https://")):
-        raise ClusterError(f"A KFP server is named by its address, such as https://kfp.example.org; "
-                           f"found {server.host!r}.")  # fmt: skip
+        raise ClusterError(
+            f"A KFP server is named by its address, such as https://kfp.example.org; found {server.host!r}."
+        )
     if MASK in Address(server.host):
         raise ClusterError(
             "The address of a KFP server must hold no user, password or query; found "
@@ -329,13 +337,16 @@ def _check(server: Server) -> None:
             403: "it refuses this token or namespace",
             404: "it does not know the v2beta1 API: KFP 2.0 or later is needed",
         }
-        raise ClusterError(f"The KFP server at {server.host} must answer; it says {error.code}: "
-                           f"{advice.get(error.code, error.reason)}.") from None  # fmt: skip
+        raise ClusterError(
+            f"The KFP server at {server.host} must answer; it says {error.code}: "
+            f"{advice.get(error.code, error.reason)}."
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise ClusterError(f"A KFP server must answer at {server.host}; it does not: {reason}. Is the address right, "
-                           "and the port forwarded (kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)?"
-                           ) from None  # fmt: skip
+        raise ClusterError(
+            f"A KFP server must answer at {server.host}; it does not: {reason}. Is the address right, "
+            "and the port forwarded (kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)?"
+        ) from None
 
 
 def _message(body: str | bytes | None) -> str:

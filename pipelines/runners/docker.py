@@ -126,8 +126,11 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
     for folder in writable:
         folder.mkdir(parents=True, exist_ok=True)
     data = repository_of(uri) if is_remote(uri) else uri
-    readable = [Path(name).expanduser() for name in (data, model.weights, model.path, model.from_)
-                if name and "://" not in str(name)]  # fmt: skip
+    readable = [
+        Path(name).expanduser()
+        for name in (data, model.weights, model.path, model.from_)
+        if name and "://" not in str(name)
+    ]
     passed = {key: value for key, value in environment.items() if key.startswith(PASSED_ON)}
     origin = {} if is_remote(uri) else {ORIGIN_VARIABLE: find_origin(uri).model_dump_json()}
     return Containers(
@@ -154,15 +157,20 @@ def check_images() -> None:
             try:
                 image = client.images.get(name)
             except ImageNotFound:
-                raise EngineError(f"The image {name} must exist; Docker has none of that name. Build it: "
-                                  "make images") from None  # fmt: skip
+                raise EngineError(
+                    f"The image {name} must exist; Docker has none of that name. Build it: make images"
+                ) from None
             built_for = image.attrs["Architecture"]
             if built_for != machine:
-                raise EngineError(f"The image {name} must be built for {machine}, which this engine runs on; "
-                                  f"it is for {built_for}. Build it here: make images")  # fmt: skip
+                raise EngineError(
+                    f"The image {name} must be built for {machine}, which this engine runs on; "
+                    f"it is for {built_for}. Build it here: make images"
+                )
             if source_digest(step) not in (None, image.labels.get(SOURCE_LABEL)):
-                raise EngineError(f"The image {name} must hold the code of this source tree; it was built from other "
-                                  "code. Build it again: make images")  # fmt: skip
+                raise EngineError(
+                    f"The image {name} must hold the code of this source tree; it was built from other "
+                    "code. Build it again: make images"
+                )
 
 
 def check_mounts(containers: Containers) -> None:

@@ -146,8 +146,11 @@ def _run_tasks(
     ours, theirs = os.pipe()
     child = launcher.start(
         launcher.python("pipelines.runners.local", str(ours)),
-        stdin=subprocess.PIPE, pass_fds=[ours], start_new_session=True, env=environment,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        pass_fds=[ours],
+        start_new_session=True,
+        env=environment,
+    )
     os.close(ours)
     try:
         assert child.stdin is not None

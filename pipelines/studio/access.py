@@ -20,9 +20,11 @@ POLICY: Final = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
-}  # fmt: skip
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 
 
 class Guard:
@@ -58,8 +60,9 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "").lower()
         if self._hosts and host not in self._hosts:
-            return PlainTextResponse(f"The studio must be opened at {sorted(self._hosts)[0]}; asked for was {host!r}.",
-                                     421)  # fmt: skip
+            return PlainTextResponse(
+                f"The studio must be opened at {sorted(self._hosts)[0]}; asked for was {host!r}.", 421
+            )
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         if changes and not _same_origin(headers, host):
             return PlainTextResponse("Only the studio's own page may change anything; this came from another.", 403)
@@ -74,8 +77,9 @@ class Guard:
             answer = RedirectResponse("/", 303)  # so that the token stays in no history
             answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
             return answer
-        return PlainTextResponse("This studio asks for its token: open the address that it printed when it started.",
-                                 401)  # fmt: skip
+        return PlainTextResponse(
+            "This studio asks for its token: open the address that it printed when it started.", 401
+        )
 
 
 def _same_origin(headers: Headers, host: str) -> bool:
@@ -103,10 +107,14 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             told = {name.lower() for name, _ in message["headers"]}
             extra = {**HEADERS, "Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
-            message["headers"] = [*message["headers"], *(
-                (name.lower().encode(), text.encode()) for name, text in extra.items()
-                if name.lower().encode() not in told
-            )]  # fmt: skip
+            message["headers"] = [
+                *message["headers"],
+                *(
+                    (name.lower().encode(), text.encode())
+                    for name, text in extra.items()
+                    if name.lower().encode() not in told
+                ),
+            ]
         await send(message)
 
     return sending

@@ -47,8 +47,9 @@ async def gone(request: Request, error: Exception) -> Response:
 
 async def bug(request: Request, error: Exception) -> Response:
     """A fault of ours; the traceback is in the server's log."""
-    return JSONResponse({"error": f"A fault of Darkroom's own: {type(error).__name__}. The studio's log tells more."},
-                        500)  # fmt: skip
+    return JSONResponse(
+        {"error": f"A fault of Darkroom's own: {type(error).__name__}. The studio's log tells more."}, 500
+    )
 
 
 async def start_page(request: Request) -> Response:
@@ -78,13 +79,17 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", start_page),
-            *data.ROUTES, *model.ROUTES, *runs.ROUTES, *results.ROUTES, *follow.ROUTES,
+            *data.ROUTES,
+            *model.ROUTES,
+            *runs.ROUTES,
+            *results.ROUTES,
+            *follow.ROUTES,
             Mount("/static", StaticFiles(directory=STATIC_DIR)),
         ],
         middleware=[Middleware(Guard, hosts=settings.hosts, token=settings.token)],
         exception_handlers={DarkroomError: explain, HTTPException: explain_http, ClientDisconnect: gone, 500: bug},
         lifespan=lifespan,
-    )  # fmt: skip
+    )
     app.state.studio = studio
     return app
 

@@ -55,5 +55,7 @@ def _strength(text: str | None, standing: str | AugmentationParams) -> tuple[str
     try:
         return "own", AugmentationParams.model_validate_json(json.dumps(parse_json(given)))
     except (ValueError, ValidationError):
-        raise StudioError(f"Augmentation must be one of {', '.join(AUGMENTATION_PRESETS)}, or settings of its own; "
-                          f"found {given[:80]!r}.") from None  # fmt: skip
+        raise StudioError(
+            f"Augmentation must be one of {', '.join(AUGMENTATION_PRESETS)}, or settings of its own; "
+            f"found {given[:80]!r}."
+        ) from None

@@ -158,8 +158,11 @@ class DraftStore:
     def _current(self, revision: int) -> Draft:
         draft = self.read()
         if draft.revision != revision:
-            raise StudioError("This was changed in another tab meanwhile. What you see now is how it stands; make your "
-                              "change again if it is still wanted.", 409)  # fmt: skip
+            raise StudioError(
+                "This was changed in another tab meanwhile. What you see now is how it stands; make your "
+                "change again if it is still wanted.",
+                409,
+            )
         return draft
 
     def _write(self, tree: dict[str, Any], revision: int) -> Draft:
@@ -174,8 +177,10 @@ class DraftStore:
         try:
             write_json(self._path, draft)
         except OSError as error:
-            raise StudioError(f"The draft must be written to {self._path}; it cannot be: {error.strerror}. Make room "
-                              "on the disk.", 507) from None  # fmt: skip
+            raise StudioError(
+                f"The draft must be written to {self._path}; it cannot be: {error.strerror}. Make room on the disk.",
+                507,
+            ) from None
         return draft
 
 
@@ -232,8 +237,9 @@ def parse(text: str) -> dict[str, Any]:
         try:
             given = load_params(path, () if _names_data(text) else (f"data.uri={UNNAMED}",))
         except ParamsError as error:
-            raise ParamsError(str(error).replace(f"{path} with --set", "params.yaml").replace(str(path), "params.yaml")
-                              ) from None  # fmt: skip
+            raise ParamsError(
+                str(error).replace(f"{path} with --set", "params.yaml").replace(str(path), "params.yaml")
+            ) from None
     return different(given)
 
 

@@ -56,11 +56,17 @@ def cards(home: Path) -> list[Card]:
     measured = read_speeds(home)
     return [
         Card(
-            name=name, image_size=BACKBONES[name].size, num_parameters=weights, megabytes=round(weights * 4 / 1e6, 1),
-            giga_multiply_adds=work, advice=advice, milliseconds=measured.get(name), is_here=has_weights(name),
+            name=name,
+            image_size=BACKBONES[name].size,
+            num_parameters=weights,
+            megabytes=round(weights * 4 / 1e6, 1),
+            giga_multiply_adds=work,
+            advice=advice,
+            milliseconds=measured.get(name),
+            is_here=has_weights(name),
         )
         for name, (weights, work, advice) in sorted(FACTS.items(), key=lambda item: item[1][1])
-    ]  # fmt: skip
+    ]
 
 
 def has_weights(name: str) -> bool:
@@ -73,12 +79,21 @@ def has_weights(name: str) -> bool:
 
 
 WEIGHT_FILES: Final = {
-    "ConvNeXtSmall": "convnext_small", "ConvNeXtTiny": "convnext_tiny", "DenseNet121": "densenet121",
-    "EfficientNetV2B0": "efficientnetv2-b0", "EfficientNetV2B1": "efficientnetv2-b1",
-    "EfficientNetV2B2": "efficientnetv2-b2", "EfficientNetV2B3": "efficientnetv2-b3",
-    "EfficientNetV2S": "efficientnetv2-s", "InceptionV3": "inception_v3", "MobileNetV2": "mobilenet_v2",
-    "NASNetMobile": "nasnet", "ResNet50": "resnet50", "VGG16": "vgg16", "Xception": "xception",
-}  # fmt: skip
+    "ConvNeXtSmall": "convnext_small",
+    "ConvNeXtTiny": "convnext_tiny",
+    "DenseNet121": "densenet121",
+    "EfficientNetV2B0": "efficientnetv2-b0",
+    "EfficientNetV2B1": "efficientnetv2-b1",
+    "EfficientNetV2B2": "efficientnetv2-b2",
+    "EfficientNetV2B3": "efficientnetv2-b3",
+    "EfficientNetV2S": "efficientnetv2-s",
+    "InceptionV3": "inception_v3",
+    "MobileNetV2": "mobilenet_v2",
+    "NASNetMobile": "nasnet",
+    "ResNet50": "resnet50",
+    "VGG16": "vgg16",
+    "Xception": "xception",
+}
 """How Keras' files of each begin."""
 
 

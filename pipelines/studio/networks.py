@@ -117,17 +117,30 @@ def _drawing(traced: list[Traced], image_size: tuple[int, int], num_classes: int
         layer = each.layer
         name = layer.name or f"{number}. {layer.kind}"
         first = names[layer.after] if layer.after is not None else before
-        rows.append(Row(
-            name=name, kind=layer.kind, gives=each.output_shape, num_parameters=each.num_parameters,
-            multiply_adds=each.multiply_adds, takes=(first, *(names[joined] for joined in layer.joined)),
-        ))  # fmt: skip
+        rows.append(
+            Row(
+                name=name,
+                kind=layer.kind,
+                gives=each.output_shape,
+                num_parameters=each.num_parameters,
+                multiply_adds=each.multiply_adds,
+                takes=(first, *(names[joined] for joined in layer.joined)),
+            )
+        )
         if layer.name is not None:
             names[layer.name] = name
         before = name
     if num_classes is not None:
-        rows.append(Row(name="output", kind="Dense, one value per class", gives=(num_classes,), takes=(before,),
-                        num_parameters=Dense(units=num_classes).num_parameters(traced[-1].output_shape),
-                        multiply_adds=0))  # fmt: skip
+        rows.append(
+            Row(
+                name="output",
+                kind="Dense, one value per class",
+                gives=(num_classes,),
+                takes=(before,),
+                num_parameters=Dense(units=num_classes).num_parameters(traced[-1].output_shape),
+                multiply_adds=0,
+            )
+        )
     return draw(rows, "The network")
 
 
@@ -149,24 +162,34 @@ def _arguments(layer: type[Layer]) -> list[dict[str, Any]]:
         kind = "choice" if "enum" in first else str(first.get("type", "regularizer"))
         if any(option.get("type") == "array" for option in options):
             kind = "names" if name == "with" else "pair"
-        shown.append({
-            "name": name, "kind": kind, "required": name in needed, "default": about.get("default"),
-            "choices": first.get("enum"), "low": first.get("minimum", first.get("exclusiveMinimum")),
-            "high": first.get("maximum", first.get("exclusiveMaximum")), "help": about.get("description", ""),
-        })  # fmt: skip
+        shown.append(
+            {
+                "name": name,
+                "kind": kind,
+                "required": name in needed,
+                "default": about.get("default"),
+                "choices": first.get("enum"),
+                "low": first.get("minimum", first.get("exclusiveMinimum")),
+                "high": first.get("maximum", first.get("exclusiveMaximum")),
+                "help": about.get("description", ""),
+            }
+        )
     order = {"name": 2, "after": 2}
     return sorted(shown, key=lambda one: (order.get(one["name"], 0), not one["required"]))
 
 
 GROUPS: Final = {
     **dict.fromkeys(("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose"), "Look for patterns"),
-    **dict.fromkeys(("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D"),
-                    "Make smaller"),
+    **dict.fromkeys(
+        ("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D"), "Make smaller"
+    ),
     **dict.fromkeys(("Flatten", "Dense"), "Decide"),
-    **dict.fromkeys(("Dropout", "SpatialDropout2D", "BatchNormalization", "LayerNormalization", "GroupNormalization"),
-                    "Steady the training"),
+    **dict.fromkeys(
+        ("Dropout", "SpatialDropout2D", "BatchNormalization", "LayerNormalization", "GroupNormalization"),
+        "Steady the training",
+    ),
     **dict.fromkeys(("Add", "Multiply", "Concatenate"), "Join paths"),
-}  # fmt: skip
+}
 HELP: Final = {
     "Activation": "Bends the values, so that more than straight lines can be learnt.",
     "Add": "Adds what an earlier layer gave: a shortcut.",
@@ -193,8 +216,10 @@ HELP: Final = {
 
 
 def _specs(layers: tuple[Layer, ...]) -> list[Any]:
-    return [{layer.kind: given} if (given := layer.model_dump(mode="json", exclude_unset=True)) else layer.kind
-            for layer in layers]  # fmt: skip
+    return [
+        {layer.kind: given} if (given := layer.model_dump(mode="json", exclude_unset=True)) else layer.kind
+        for layer in layers
+    ]
 
 
 def _conv(filters: int, **more: Any) -> dict[str, Any]:
@@ -202,21 +227,59 @@ def _conv(filters: int, **more: Any) -> dict[str, Any]:
 
 
 TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
-    {"name": "Small", "help": "Good for tiny pictures, such as digits. What Darkroom takes by itself for them.",
-     "layers": _specs(SMALL_CNN)},
-    {"name": "Classic", "help": "Blocks of convolutions and pooling, for photos of about 64 to 128 pixels.",
-     "layers": [_conv(32), "MaxPooling2D", _conv(64), "MaxPooling2D", _conv(128), "MaxPooling2D",
-                "GlobalAveragePooling2D", {"Dense": {"units": 128, "activation": "relu"}},
-                {"Dropout": {"rate": 0.4}}]},
-    {"name": "Shortcuts", "help": "Residual blocks: layers that only learn what is to be added. Deeper, still steady.",
-     "layers": [_conv(32, name="start"), _conv(32), _conv(32, name="first"), {"Add": {"with": "start", "name": "one"}},
-                "MaxPooling2D", _conv(64, name="wide"), _conv(64), _conv(64), {"Add": {"with": "wide"}},
-                "GlobalAveragePooling2D", {"Dropout": {"rate": 0.3}}]},
-    {"name": "Light", "help": "Separable convolutions: a fraction of the weights and of the work.",
-     "layers": [_conv(24, strides=2),
-                *({"SeparableConv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}}
-                  for filters in (48, 96)),
-                "GlobalAveragePooling2D", {"Dropout": {"rate": 0.2}}]},
-    {"name": "Plain", "help": "No convolutions at all: a network of the first days, to compare with.",
-     "layers": ["Flatten", {"Dense": {"units": 128, "activation": "relu"}}, {"Dropout": {"rate": 0.3}}]},
-)  # fmt: skip
+    {
+        "name": "Small",
+        "help": "Good for tiny pictures, such as digits. What Darkroom takes by itself for them.",
+        "layers": _specs(SMALL_CNN),
+    },
+    {
+        "name": "Classic",
+        "help": "Blocks of convolutions and pooling, for photos of about 64 to 128 pixels.",
+        "layers": [
+            _conv(32),
+            "MaxPooling2D",
+            _conv(64),
+            "MaxPooling2D",
+            _conv(128),
+            "MaxPooling2D",
+            "GlobalAveragePooling2D",
+            {"Dense": {"units": 128, "activation": "relu"}},
+            {"Dropout": {"rate": 0.4}},
+        ],
+    },
+    {
+        "name": "Shortcuts",
+        "help": "Residual blocks: layers that only learn what is to be added. Deeper, still steady.",
+        "layers": [
+            _conv(32, name="start"),
+            _conv(32),
+            _conv(32, name="first"),
+            {"Add": {"with": "start", "name": "one"}},
+            "MaxPooling2D",
+            _conv(64, name="wide"),
+            _conv(64),
+            _conv(64),
+            {"Add": {"with": "wide"}},
+            "GlobalAveragePooling2D",
+            {"Dropout": {"rate": 0.3}},
+        ],
+    },
+    {
+        "name": "Light",
+        "help": "Separable convolutions: a fraction of the weights and of the work.",
+        "layers": [
+            _conv(24, strides=2),
+            *(
+                {"SeparableConv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}}
+                for filters in (48, 96)
+            ),
+            "GlobalAveragePooling2D",
+            {"Dropout": {"rate": 0.2}},
+        ],
+    },
+    {
+        "name": "Plain",
+        "help": "No convolutions at all: a network of the first days, to compare with.",
+        "layers": ["Flatten", {"Dense": {"units": 128, "activation": "relu"}}, {"Dropout": {"rate": 0.3}}],
+    },
+)

@@ -46,9 +46,12 @@ class Trying:
             finding = classifier.examine(pixels[None])[0]
             ranked = classifier.ranked(finding.probabilities)
             return {
-                "label": ranked[0][0], "probabilities": ranked[:5], "unfamiliar": finding.unfamiliar,
-                "abstained": classifier.abstains(finding.probabilities), "num_classes": len(ranked),
-            }  # fmt: skip
+                "label": ranked[0][0],
+                "probabilities": ranked[:5],
+                "unfamiliar": finding.unfamiliar,
+                "abstained": classifier.abstains(finding.probabilities),
+                "num_classes": len(ranked),
+            }
 
     def explain(self, name: str, photo: bytes, class_name: str) -> tuple[bytes, str]:
         """Where in a photo a class was found: a PNG, and the method.

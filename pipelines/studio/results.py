@@ -74,9 +74,11 @@ class Results:
         folder = finished(run_id)
         table = pq.read_table(folder / "evaluation" / "predictions.parquet")
         chosen = table.filter(
-            pc.and_(pc.equal(table["split"], "test"),
-                    pc.and_(pc.equal(table["label"], label), pc.equal(table["predicted"], predicted)))
-        )  # fmt: skip
+            pc.and_(
+                pc.equal(table["split"], "test"),
+                pc.and_(pc.equal(table["label"], label), pc.equal(table["predicted"], predicted)),
+            )
+        )
         rows = [{"image_id": row["image_id"], "sureness": max(row["probabilities"])} for row in chosen.to_pylist()]
         return sorted(rows, key=lambda row: -row["sureness"])[:SHOWN_PHOTOS]
 
@@ -134,20 +136,30 @@ def finished(run_id: str) -> Path:
 def _line(folder: runs.RunFolder) -> dict[str, Any]:
     state, summary = folder.state, folder.summary
     line: dict[str, Any] = {
-        "run_id": state.run_id, "status": state.status, "started": state.started, "uri": state.data,
-        "error": state.error, "mlflow_run_id": state.mlflow_run_id,
-    }  # fmt: skip
+        "run_id": state.run_id,
+        "status": state.status,
+        "started": state.started,
+        "uri": state.data,
+        "error": state.error,
+        "mlflow_run_id": state.mlflow_run_id,
+    }
     if state.status == "running" and not folder.is_alive:
         line["status"] = "killed"
     if summary is not None:
         line |= {
-            "data": summary["dataset"]["name"], "fingerprint": summary["dataset"]["fingerprint"],
-            "model": summary["model"]["name"].replace("_", " "), "kind": summary["model"]["kind"],
-            "num_parameters": summary["model"]["num_parameters"], "validation": summary["validation"],
-            "test": summary["test"], "verdict": summary["gate"]["verdict"],
-            "reasons": summary["gate"]["reasons"], "promoted": summary["promoted"],
-            "seconds": summary["seconds"]["total"], "classes": summary["dataset"]["num_classes"],
-        }  # fmt: skip
+            "data": summary["dataset"]["name"],
+            "fingerprint": summary["dataset"]["fingerprint"],
+            "model": summary["model"]["name"].replace("_", " "),
+            "kind": summary["model"]["kind"],
+            "num_parameters": summary["model"]["num_parameters"],
+            "validation": summary["validation"],
+            "test": summary["test"],
+            "verdict": summary["gate"]["verdict"],
+            "reasons": summary["gate"]["reasons"],
+            "promoted": summary["promoted"],
+            "seconds": summary["seconds"]["total"],
+            "classes": summary["dataset"]["num_classes"],
+        }
     return line
 
 

@@ -13,9 +13,14 @@ MIN_TOKEN: Final = 16
 
 
 def serve_studio(
-    host: str, port: int, *, roots: tuple[Path, ...] = (), token: str | None = None, opens: bool = True,
+    host: str,
+    port: int,
+    *,
+    roots: tuple[Path, ...] = (),
+    token: str | None = None,
+    opens: bool = True,
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
-) -> int:  # fmt: skip
+) -> int:
     """Serves the studio of this folder until it is stopped; jobs go on.
 
     Args:
@@ -40,8 +45,9 @@ def serve_studio(
     print(f"Darkroom studio: {url} (Ctrl-C ends it; what runs goes on)", flush=True)
     if opens and sys.stdout.isatty():
         webbrowser.open(url)
-    uvicorn.run(app, host=address, port=port, log_level="warning", ws="wsproto", ws_max_size=2**16,
-                timeout_graceful_shutdown=2)  # fmt: skip
+    uvicorn.run(
+        app, host=address, port=port, log_level="warning", ws="wsproto", ws_max_size=2**16, timeout_graceful_shutdown=2
+    )
     return 0
 
 
@@ -57,8 +63,10 @@ def prepare(
         if not root.is_dir():
             raise StudioError(f"--root must name a folder; there is none at {root}.")
     if token is not None and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable()):
-        raise StudioError(f"A token must have at least {MIN_TOKEN} printable ASCII characters; this one has "
-                          f"{len(token)}. Make one: openssl rand -hex 24")  # fmt: skip
+        raise StudioError(
+            f"A token must have at least {MIN_TOKEN} printable ASCII characters; this one has "
+            f"{len(token)}. Make one: openssl rand -hex 24"
+        )
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -66,7 +74,9 @@ def prepare(
     names = {"localhost", "127.0.0.1", "[::1]", shown.lower()}
     hosts = frozenset(f"{name}:{port}" for name in names) if is_loopback(host) else frozenset[str]()
     settings = Settings(
-        roots=tuple(root.resolve() for root in roots) or default_roots(), token=token, hosts=hosts,
+        roots=tuple(root.resolve() for root in roots) or default_roots(),
+        token=token,
+        hosts=hosts,
         max_upload_bytes=max_upload_bytes,
-    )  # fmt: skip
+    )
     return settings, f"http://{shown}:{port}/" + (f"?token={token}" if token else "")

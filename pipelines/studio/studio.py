@@ -68,14 +68,18 @@ def _alone(settings: Settings) -> TextIO:
         settings.home.mkdir(parents=True, exist_ok=True)
         lock = (settings.home / "lock").open("w")
     except OSError as error:
-        raise StudioError(f"The studio keeps its state in {settings.home.absolute()}, which must be writable; it is "
-                          f"not: {error.strerror}. Start it in a folder of your own.") from None  # fmt: skip
+        raise StudioError(
+            f"The studio keeps its state in {settings.home.absolute()}, which must be writable; it is "
+            f"not: {error.strerror}. Start it in a folder of your own."
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise StudioError(f"One studio at a time works in a folder; another one has {settings.home.absolute()}. Use "
-                          "that one, or start this one in another folder.") from None  # fmt: skip
+        raise StudioError(
+            f"One studio at a time works in a folder; another one has {settings.home.absolute()}. Use "
+            "that one, or start this one in another folder."
+        ) from None
     _remove_partial_uploads(settings.home)
     return lock
 
@@ -92,9 +96,12 @@ def job_view(job: JobFolder) -> dict[str, Any]:
     """A job in the list."""
     run = job.run_folder
     return job.job.model_dump() | {
-        "state": job.state, "error": job.error, "started": job.started, "ended": job.ended,
+        "state": job.state,
+        "error": job.error,
+        "started": job.started,
+        "ended": job.ended,
         "run_id": run.path.name if run else None,
-    }  # fmt: skip
+    }
 
 
 def text_of(body: Mapping[str, Any], key: str) -> str:

@@ -30,7 +30,7 @@ def list_data(_: bytes, uri: str, photos_dir: str) -> Result:
     return {
         "view": view.model_dump(mode="json"),
         "files": [[str(file.location), asdict(file.record)] for file in files.values()],
-    }, b""  # fmt: skip
+    }, b""
 
 
 def make_thumbnail(content: bytes, side: int) -> Result:

@@ -86,11 +86,17 @@ class Workers:
             except BaseException as error:
                 worker.kill()
                 if isinstance(error, TimeoutError):
-                    raise StudioError(f"{subject} must be read within {seconds:,.0f} s; it takes longer. Give less, or "
-                                      "look at it with darkroom audit.", 422) from None  # fmt: skip
+                    raise StudioError(
+                        f"{subject} must be read within {seconds:,.0f} s; it takes longer. Give less, or "
+                        "look at it with darkroom audit.",
+                        422,
+                    ) from None
                 if isinstance(error, EOFError | OSError):
-                    raise StudioError(f"{subject} must be readable; it made the process that read it end. It is "
-                                      "damaged, or too large for the memory.", 422) from None  # fmt: skip
+                    raise StudioError(
+                        f"{subject} must be readable; it made the process that read it end. It is "
+                        "damaged, or too large for the memory.",
+                        422,
+                    ) from None
                 raise
             self._give_back(worker)
         finally:
@@ -99,8 +105,9 @@ class Workers:
         if "error" in head:
             raise StudioError(head["error"], head["status"])
         if "limit" in head:
-            raise StudioError(f"{subject} must be read in {MEMORY_BYTES / 1e9:.1f} GB of memory; it needs more. Give "
-                              "less.", 422)  # fmt: skip
+            raise StudioError(
+                f"{subject} must be read in {MEMORY_BYTES / 1e9:.1f} GB of memory; it needs more. Give less.", 422
+            )
         if "bug" in head:
             raise RuntimeError(f"A worker of the studio failed:\n{head['bug']}")
         return Answer(head["value"], answer)
@@ -190,8 +197,9 @@ def held(lock: threading.Lock, subject: str) -> Iterator[None]:
         StudioError: another request is still at it.
     """
     if not lock.acquire(timeout=WAIT_SECONDS):
-        raise StudioError(f"{subject} must be looked at before more can be shown; that is still going on. Try again in "
-                          "a moment.", 503)  # fmt: skip
+        raise StudioError(
+            f"{subject} must be looked at before more can be shown; that is still going on. Try again in a moment.", 503
+        )
     try:
         yield
     finally:

@@ -140,13 +140,19 @@ def lay_traps(data: Path) -> dict[str, str | None]:
     with open(os.fsencode(data / "green") + b"/not utf-8 \xff.png", "wb") as file:  # noqa: PTH123 pathlib has no bytes
         file.write(b"")
     return {
-        "red/loop": "folder_seen", "red/itself.jpg": "unreadable", "red/nowhere.jpg": "unreadable",
-        "red/pipe.jpg": "not_a_file", "red/hidden-pipe.jpg.part": "not_a_file", "blue/line\nbreak.png": "duplicate",
-        f"blue/{'b' * 251}.png": "duplicate", "green/under two labels.png": "contradictory_label",
-        "blue/001.png": "contradictory_label", "red/vanishing.png": "unreadable",
+        "red/loop": "folder_seen",
+        "red/itself.jpg": "unreadable",
+        "red/nowhere.jpg": "unreadable",
+        "red/pipe.jpg": "not_a_file",
+        "red/hidden-pipe.jpg.part": "not_a_file",
+        "blue/line\nbreak.png": "duplicate",
+        f"blue/{'b' * 251}.png": "duplicate",
+        "green/under two labels.png": "contradictory_label",
+        "blue/001.png": "contradictory_label",
+        "red/vanishing.png": "unreadable",
         "red/becomes a pipe.png": "unreadable",
         "green/not utf-8 \\xff.png": "empty",
-    }  # fmt: skip
+    }
 
 
 def test_odd_entries_of_a_folder_are_named_and_nothing_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,8 +185,9 @@ def test_the_same_bytes_in_two_splits_stay_in_the_tested_one(tmp_path: Path) -> 
     info = preprocess(str(tmp_path / "photos"), PARAMS, tmp_path / "dataset")
     rows = pq.read_table(tmp_path / "dataset" / "manifest.parquet").to_pylist()
     assert {row["path"]: row["reason"] for row in rows if row["reason"]} == {
-        "train/red/copy.png": "leakage", "validation/red/copy.png": "leakage",
-    }  # fmt: skip
+        "train/red/copy.png": "leakage",
+        "validation/red/copy.png": "leakage",
+    }
     assert info.num_kept + info.num_rejected == len(rows) == 38
 
 

@@ -47,10 +47,16 @@ def test_kfp_and_dvc_have_the_same_steps_and_edges(compiled: dict[str, Any], sta
     assert set(tasks) == STEPS == set(stages) - {"digits"}
     assert kfp_edges == {edge for edge in dvc_edges if edge[0] in STEPS}
     assert kfp_edges == {
-        ("preprocess", "tune"), ("preprocess", "train"), ("tune", "train"), ("preprocess", "evaluate"),
-        ("tune", "evaluate"), ("preprocess", "deploy"), ("train", "evaluate"), ("train", "deploy"),
+        ("preprocess", "tune"),
+        ("preprocess", "train"),
+        ("tune", "train"),
+        ("preprocess", "evaluate"),
+        ("tune", "evaluate"),
+        ("preprocess", "deploy"),
+        ("train", "evaluate"),
+        ("train", "deploy"),
         ("evaluate", "deploy"),
-    }  # fmt: skip
+    }
 
 
 def test_the_demo_stage_stands_before_the_pipeline(stages: dict[str, Any]) -> None:

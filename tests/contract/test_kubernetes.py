@@ -120,10 +120,11 @@ def test_every_service_selects_pods_that_listen_there(overlay: list[dict[str, An
         selector = service["spec"]["selector"].items()
         ports = {
             port["name"]
-            for _, labels, pod in found if selector <= labels.items()
+            for _, labels, pod in found
+            if selector <= labels.items()
             for container in pod["containers"]
             for port in container.get("ports", [])
-        }  # fmt: skip
+        }
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, service["metadata"]["name"]
 
 

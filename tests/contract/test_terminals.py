@@ -25,8 +25,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("work")
     make_photos(path / "photos", per_class=4)
     (path / "runs" / RUN_ID).mkdir(parents=True)
-    state = {"run_id": RUN_ID, "status": "failed", "started": "2026-01-01T00:00:00", "data": "/home/me/photos of cats",
-             "error": "2 × 2 …"}  # fmt: skip
+    state = {
+        "run_id": RUN_ID,
+        "status": "failed",
+        "started": "2026-01-01T00:00:00",
+        "data": "/home/me/photos of cats",
+        "error": "2 × 2 …",
+    }
     (path / "runs" / RUN_ID / "run.json").write_text(json.dumps(state))
     return path
 

@@ -87,6 +87,13 @@ def test_a_folder_is_small_and_says_what_lives_there(folder: Path) -> None:
     assert len(docstring.splitlines()) == 1
 
 
+def test_the_formatter_decides() -> None:
+    marks = ("fmt: " + "skip", "fmt: " + "off")
+    for top in ("benchmarks", "components", "darkroom", "pipelines", "tests"):
+        for path in (ROOT / top).rglob("*.py"):
+            assert not any(mark in path.read_text() for mark in marks), path
+
+
 def private_imports(path: Path) -> Iterator[str]:
     """What a file imports of ours whose name, or whose module's name, starts with an underscore."""
     for name in imports(path):
@@ -100,8 +107,7 @@ def test_no_file_imports_what_is_private_to_another(path: Path) -> None:
     assert not list(private_imports(path))
 
 
-INNER = ("components.train.keras_import.confined", "components.train.keras_import.layers",
-         "pipelines.studio.routes")  # fmt: skip
+INNER = ("components.train.keras_import.confined", "components.train.keras_import.layers", "pipelines.studio.routes")
 """Folders that only their parent folder imports."""
 
 

@@ -91,8 +91,13 @@ class Page:
         await self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     async def _resize(self, height: int) -> None:
-        await self.call("Emulation.setDeviceMetricsOverride", width=self.width, height=height, deviceScaleFactor=1,
-                        mobile=self.width < 600)  # fmt: skip
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=self.width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=self.width < 600,
+        )
 
     async def _send(self, method: str, **options: Any) -> int:
         self._number += 1
@@ -127,8 +132,13 @@ class Page:
         code = {"Tab": 9, "Enter": 13}[key]
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
-            await self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code,
-                            **(text if kind == "keyDown" else {}))  # fmt: skip
+            await self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                windowsVirtualKeyCode=code,
+                **(text if kind == "keyDown" else {}),
+            )
 
     async def click(self, selector: str) -> None:
         """Clicks in the middle of an element, as a mouse does; it must be there and be what is met."""
@@ -210,9 +220,14 @@ class Page:
 
 
 def browse(
-    url: str, folder: Path, work: Callable[[Page], Awaitable[None]], *, width: int = 1280,
-    ready: str = "document.querySelectorAll('#samples button').length > 0", expected: str | None = None,
-) -> None:  # fmt: skip
+    url: str,
+    folder: Path,
+    work: Callable[[Page], Awaitable[None]],
+    *,
+    width: int = 1280,
+    ready: str = "document.querySelectorAll('#samples button').length > 0",
+    expected: str | None = None,
+) -> None:
     """Opens the page, does the work, and sees that nothing failed and nothing was loaded from elsewhere.
 
     Args:
@@ -247,9 +262,17 @@ def browse(
                 entry = event["params"]["entry"]
                 assert entry["level"] != "error" or (expected and expected in str(entry)), event
 
-    command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream",
-               "--use-fake-ui-for-media-stream", f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0",
-               "about:blank"]  # fmt: skip
+    command = [
+        str(CHROMIUM),
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--user-data-dir={folder / 'profile'}",
+        "--remote-debugging-port=0",
+        "about:blank",
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
         try:
             told = folder / "profile" / "DevToolsActivePort"

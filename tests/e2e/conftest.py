@@ -32,8 +32,11 @@ class Deployed:
     mlflow_uri: str
 
     def redeploy(self, folder: Path, **replaced: Path) -> DeploymentInfo:
-        folders = {"dataset_dir": self.dataset_dir, "bundle_dir": self.bundle_dir,
-                   "evaluation_dir": self.evaluation_dir} | replaced  # fmt: skip
+        folders = {
+            "dataset_dir": self.dataset_dir,
+            "bundle_dir": self.bundle_dir,
+            "evaluation_dir": self.evaluation_dir,
+        } | replaced
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLFLOW_TRACKING_URI", self.mlflow_uri)
             return deploy(**folders, params=PARAMS, bento_dir=folder / "bento")

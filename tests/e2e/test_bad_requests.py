@@ -194,8 +194,10 @@ def test_all_harm_at_once_leaves_the_service_as_it_was(tmp_path: Path) -> None:
         while statistics.median(load.ask()[1] for _ in range(10)) > 1.5 * usual:
             assert time.monotonic() - ended < RECOVERY_SECONDS
         grown = own_memory_mb(tmp_path) - memory
-        print(f"{usual * 1000:.1f} ms usually, back after {time.monotonic() - ended:.1f} s; {memory:.0f} MB and "
-              f"{grown:+.0f}; {statuses.count(200)} of {NUM_AT_ONCE} answered")  # fmt: skip
+        print(
+            f"{usual * 1000:.1f} ms usually, back after {time.monotonic() - ended:.1f} s; {memory:.0f} MB and "
+            f"{grown:+.0f}; {statuses.count(200)} of {NUM_AT_ONCE} answered"
+        )
         assert set(statuses) <= {200, 503}
         assert 200 in statuses
         assert grown < MAX_GROWTH_MB
@@ -225,8 +227,11 @@ def watched(pids: set[int]) -> Iterator[list[object]]:
         while not over.wait(0.05):
             for pid in pids:
                 with contextlib.suppress(psutil.Error):
-                    strangers.extend(one.raddr for one in psutil.Process(pid).net_connections("inet")
-                                     if one.raddr and one.raddr.ip not in ("127.0.0.1", "::1"))  # fmt: skip
+                    strangers.extend(
+                        one.raddr
+                        for one in psutil.Process(pid).net_connections("inet")
+                        if one.raddr and one.raddr.ip not in ("127.0.0.1", "::1")
+                    )
 
     watcher = threading.Thread(target=look)
     watcher.start()

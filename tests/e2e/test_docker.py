@@ -282,9 +282,20 @@ def served(bento: Path) -> Iterator[tuple[str, str, float]]:
     """Container and address of a service on a read-only root, and the seconds until it was ready."""
     started = time.monotonic()
     container = docker(
-        "run", "--detach", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--publish",
-        "127.0.0.1::3000", "--volume", f"{bento}:/bento:ro", image_name("serve"),
-    )  # fmt: skip
+        "run",
+        "--detach",
+        "--rm",
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--cap-drop",
+        "ALL",
+        "--publish",
+        "127.0.0.1::3000",
+        "--volume",
+        f"{bento}:/bento:ro",
+        image_name("serve"),
+    )
     try:
         url = f"http://{docker('port', container, '3000/tcp').splitlines()[0]}"
         while not answers(url, "/readyz"):

@@ -99,7 +99,7 @@ END = b"--cut--\r\n"
         ("image/png", b"", 400, "no_files"),
     ],
     ids=range(20),
-)  # fmt: skip
+)
 def test_what_is_no_request_for_a_prediction_is_refused_with_a_reason(
     url: str, content_type: str, body: bytes, status: int, reason: str
 ) -> None:
@@ -156,9 +156,11 @@ def test_no_connection_leads_out_of_the_service(url: str, bento_dir: Path, photo
     post(url, FORM, part('name="files"; filename="a"', b"http://127.0.0.1:9/cat.jpg") + END)
     for process in processes(bento_dir):
         for connection in process.net_connections("inet"):
-            assert not connection.raddr or connection.laddr.port == address(url)[1] or (
-                connection.raddr.ip == connection.laddr.ip == "127.0.0.1"
-            ), connection  # fmt: skip
+            assert (
+                not connection.raddr
+                or connection.laddr.port == address(url)[1]
+                or (connection.raddr.ip == connection.laddr.ip == "127.0.0.1")
+            ), connection
 
 
 def test_a_service_with_a_key_answers_those_who_have_it(bento_dir: Path, photo: bytes) -> None:

@@ -65,18 +65,34 @@ def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
     pod, settings = manifest()
     port = free_port()
     hosts = f"{settings['MLFLOW_SERVER_ALLOWED_HOSTS']},127.0.0.1:{port}"
-    variables = settings | {"MLFLOW_S3_ENDPOINT_URL": s3, "MLFLOW_SERVER_ALLOWED_HOSTS": hosts,
-                            "MLFLOW_BACKEND_STORE_URI": driver_uri(postgres), "AWS_ACCESS_KEY_ID": "key",
-                            "AWS_SECRET_ACCESS_KEY": "secret"}  # fmt: skip
+    variables = settings | {
+        "MLFLOW_S3_ENDPOINT_URL": s3,
+        "MLFLOW_SERVER_ALLOWED_HOSTS": hosts,
+        "MLFLOW_BACKEND_STORE_URI": driver_uri(postgres),
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
     make_bucket(variables, s3)
-    common = ["docker", "run", "--rm", "--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
-              *(word for name, value in variables.items() for word in ("--env", f"{name}={value}"))]  # fmt: skip
+    common = [
+        "docker",
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--cap-drop",
+        "ALL",
+        *(word for name, value in variables.items() for word in ("--env", f"{name}={value}")),
+    ]
     (migrate,), (serve,) = pod["initContainers"], pod["containers"]
     migration = [*common, image_name("mlflow"), *migrate["command"]]
     succeed(migration)  # on an empty database
     arguments = [str(port) if word == "5000" else word for word in serve["args"]]
-    container = subprocess.run([*common, "--detach", image_name("mlflow"), *arguments], check=True,
-                               capture_output=True, text=True).stdout.strip()  # fmt: skip
+    container = subprocess.run(
+        [*common, "--detach", image_name("mlflow"), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
     try:
         for _ in range(600):
             if status(f"http://127.0.0.1:{port}{serve['readinessProbe']['httpGet']['path']}") == 200:

@@ -14,9 +14,26 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 @pytest.mark.skipif(find_spec("schemathesis") is None, reason="no schemathesis in this environment, which is locked")
 def test_schemathesis_finds_nothing(url: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG, "run", f"{url}/docs.json", "--url", url,
-         "--max-examples", "100", "--seed", "1", "--no-color"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            CONFIG,
+            "run",
+            f"{url}/docs.json",
+            "--url",
+            url,
+            "--max-examples",
+            "100",
+            "--seed",
+            "1",
+            "--no-color",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     assert "Tested: 8" in done.stdout, "every address was asked"

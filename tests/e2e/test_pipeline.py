@@ -25,9 +25,15 @@ from tests.e2e.processes import marked, wait_for
 from tests.made import CLASS_NAMES, make_photos
 
 SMALL = (
-    "--set", "preprocess.image_size=16", "--set", "train.epochs=4", "--set", "train.learning_rate=0.01",
-    "--set", "train.model.layers=[{Conv2D: {filters: 8, kernel_size: 3}}, GlobalAveragePooling2D]",
-)  # fmt: skip
+    "--set",
+    "preprocess.image_size=16",
+    "--set",
+    "train.epochs=4",
+    "--set",
+    "train.learning_rate=0.01",
+    "--set",
+    "train.model.layers=[{Conv2D: {filters: 8, kernel_size: 3}}, GlobalAveragePooling2D]",
+)
 
 
 FOLDER = "Mein Büro/[1] 'one' \"two\" $HOME & python3; #10041?"
@@ -36,9 +42,14 @@ FOLDER = "Mein Büro/[1] 'one' \"two\" $HOME & python3; #10041?"
 def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
     python = str(cwd / "my environment" / "bin" / "python")
     return subprocess.Popen(
-        [python, "-m", "pipelines.cli.main", *arguments], cwd=cwd, text=True, env=os.environ | environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        [python, "-m", "pipelines.cli.main", *arguments],
+        cwd=cwd,
+        text=True,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +169,17 @@ def test_a_step_that_the_user_can_mend_ends_the_run_with_exit_code_2(
 ) -> None:
     """Weights that are no weights end a run in its train step: exit 2, the step and the reason in one message."""
     process = darkroom(
-        "run", "--data", "my photos", "--set", "train.model.name=MobileNetV2", "--set", "preprocess.image_size=32",
-        "--set", "train.model.weights=my photos/notes.txt", cwd=workspace,
-    )  # fmt: skip
+        "run",
+        "--data",
+        "my photos",
+        "--set",
+        "train.model.name=MobileNetV2",
+        "--set",
+        "preprocess.image_size=32",
+        "--set",
+        "train.model.weights=my photos/notes.txt",
+        cwd=workspace,
+    )
     _, err = process.communicate(timeout=300)
     assert process.returncode == 2, err
     assert err.startswith("darkroom: train: ")

@@ -111,11 +111,27 @@ def test_folders_of_different_runs_are_refused(deployed: Deployed, tmp_path: Pat
 def test_the_program_deploys_the_same_again_as_the_same_bento_and_version(deployed: Deployed, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\n")
     done = subprocess.run(
-        [sys.executable, "-m", "components.deploy", "--params", "params.yaml", "--dataset", deployed.dataset_dir,
-         "--model", deployed.bundle_dir, "--evaluation", deployed.evaluation_dir, "--output", "artifacts/bento"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+        [
+            sys.executable,
+            "-m",
+            "components.deploy",
+            "--params",
+            "params.yaml",
+            "--dataset",
+            deployed.dataset_dir,
+            "--model",
+            deployed.bundle_dir,
+            "--evaluation",
+            deployed.evaluation_dir,
+            "--output",
+            "artifacts/bento",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"MLFLOW_TRACKING_URI": deployed.mlflow_uri},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     info = read_deployment(tmp_path / "artifacts" / "bento")
     assert info.model_name == "colours", "auto is the name of the data"
@@ -204,8 +220,10 @@ def test_a_request_without_files_is_told_what_was_expected(
 def test_a_body_that_is_too_large_is_refused_without_being_sent(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=cut\r\n"
-                           b"Content-Length: 1000000000\r\n\r\n")  # fmt: skip
+        connection.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=cut\r\n"
+            b"Content-Length: 1000000000\r\n\r\n"
+        )
         assert connection.recv(1000).startswith(b"HTTP/1.1 413")
 
 
@@ -272,9 +290,11 @@ def test_an_explanation_is_a_picture_with_its_method(deployed: Deployed, url: st
     assert (status, found["label"], found["method"]) == (200, "red", "class activation map")
     assert found["overlay"].startswith("data:image/png;base64,")
     for files, path, code in (
-        ([photo] * 2, "/explain", "one_photo"), ([photo], "/explain?class_name=cat", "bad_option"),
-        ([b"no photo"], "/explain", "not_an_image"), ([], "/explain", "no_files"),
-    ):  # fmt: skip
+        ([photo] * 2, "/explain", "one_photo"),
+        ([photo], "/explain?class_name=cat", "bad_option"),
+        ([b"no photo"], "/explain", "not_an_image"),
+        ([], "/explain", "no_files"),
+    ):
         status, refused = post(url, files, path)
         assert (status, refused["error"]["code"]) == (400, code)
 
@@ -293,9 +313,14 @@ def test_metrics_count_what_was_answered_and_grow_with_no_address(deployed: Depl
         lines = request(url, "GET", "/metrics")[1].splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
-    names = ("darkroom_predictions_total{", "darkroom_confidence_count", "darkroom_broken_photos_total{",
-             'darkroom_requests_total{path="other"', "darkroom_batch_size_count",
-             "darkroom_abstentions_total")  # fmt: skip
+    names = (
+        "darkroom_predictions_total{",
+        "darkroom_confidence_count",
+        "darkroom_broken_photos_total{",
+        'darkroom_requests_total{path="other"',
+        "darkroom_batch_size_count",
+        "darkroom_abstentions_total",
+    )
     before = {name: count(name) for name in names}
     post(url, [*photos(deployed, 3), b"broken"], "/predict?threshold=1")
     for number in range(20):
@@ -398,8 +423,9 @@ PhotoClassifier.inner()
 print(*sys.modules)
 """
     src = deployed.bento_dir / "bento" / "src"
-    done = subprocess.run([sys.executable, "-c", program, src, ROOT], cwd=tmp_path, capture_output=True, text=True,
-                          check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", program, src, ROOT], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "openvino" in loaded
@@ -477,8 +503,10 @@ def test_a_service_that_is_too_slow_is_told_and_gone(own_bento: Path) -> None:
     await_gone(own_bento)
 
 
-SERVE = "import sys; from pathlib import Path; from components.deploy.bento.server import serve; " \
-        "sys.exit(serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2])))"  # fmt: skip
+SERVE = (
+    "import sys; from pathlib import Path; from components.deploy.bento.server import serve; "
+    "sys.exit(serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2])))"
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)

@@ -48,8 +48,12 @@ def mishaps(url: str) -> None:
         client.predict([photo[:-2000], b"no photo", b"", photo])
     content_type, body = encode_form([photo])
     address = url.removeprefix("http://")
-    for method, path, announced in (("POST", "/explain", len(body)), ("GET", f"/{time.monotonic()}", 0),
-                                    ("GET", "/metrics", 0), ("POST", "/predict", 2 * len(body))):  # fmt: skip
+    for method, path, announced in (
+        ("POST", "/explain", len(body)),
+        ("GET", f"/{time.monotonic()}", 0),
+        ("GET", "/metrics", 0),
+        ("POST", "/predict", 2 * len(body)),
+    ):
         with contextlib.closing(http.client.HTTPConnection(address, timeout=30)) as connection:
             headers = {"Content-Type": content_type, "Content-Length": str(announced)}
             connection.request(method, path, body if announced else None, headers)

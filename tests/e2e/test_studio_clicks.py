@@ -36,8 +36,12 @@ def url(folder: Path) -> Iterator[str]:
     """A studio whose folder holds two finished runs of the same photos, the first one slower than was allowed."""
     photos = make_photos(folder / "colours", per_class=40, size=(SIDE, SIDE))
     network = [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
-    given = {"train.model": {"layers": network}, "train.batch_size": 8, "train.learning_rate": 0.03,
-             "evaluate.robustness_photos": 0}  # fmt: skip
+    given = {
+        "train.model": {"layers": network},
+        "train.batch_size": 8,
+        "train.learning_rate": 0.03,
+        "evaluate.robustness_photos": 0,
+    }
     with studio(folder) as url:
         revision = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
         for epochs, milliseconds in ((2, 0.0001), (4, None)):

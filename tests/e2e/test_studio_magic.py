@@ -61,9 +61,13 @@ def test_every_screen_shows_its_command_and_params_and_both_are_taken_away_and_b
         assert await page.run("document.querySelector(\"[data-key='train.label_smoothing'] input\").value") == "0.1"
         await keep(page, "imported")
         for content, why in (
-            ("train: {epoch: 3}", "train.epoch"), ("train: [", "YAML"), ("train: {epochs: many}", "train.epochs"),
-            ("data: {uri: /etc}", "--root"), ("", "there is nothing in this"), ("\x89PNG\0", "YAML"),
-        ):  # fmt: skip
+            ("train: {epoch: 3}", "train.epoch"),
+            ("train: [", "YAML"),
+            ("train: {epochs: many}", "train.epochs"),
+            ("data: {uri: /etc}", "--root"),
+            ("", "there is nothing in this"),
+            ("\x89PNG\0", "YAML"),
+        ):
             (tmp_path / "bad.yaml").write_text(content)
             await page.choose([tmp_path / "bad.yaml"], "#import-file")
             await says(page, "#problem:not([hidden])", why)
@@ -77,8 +81,11 @@ def test_every_screen_shows_its_command_and_params_and_both_are_taken_away_and_b
         await page.click_on("Take over")
         await page.until(f"{READY} && document.querySelector({EPOCHS!r}).value === '5'")
         assert await page.run("document.querySelector(\"[data-key='train.optimizer'] select\").value") == "sgd"
-        for line, why in (("darkroom run --dta x", "unrecognized"), ("rm -rf /", "darkroom run"),
-                          ("darkroom run --set train.epochs=0", "train.epochs")):  # fmt: skip
+        for line, why in (
+            ("darkroom run --dta x", "unrecognized"),
+            ("rm -rf /", "darkroom run"),
+            ("darkroom run --set train.epochs=0", "train.epochs"),
+        ):
             await pick(page, TAKE_OVER, line)
             await page.click_on("Take over")
             await says(page, "#problem:not([hidden])", why)

@@ -93,7 +93,13 @@ def test_a_network_is_put_together_and_a_layer_that_cannot_stand_there_is_marked
         assert params(url, "preprocess") == {"image_size": [24, 20]}
         layers = params(url, "train")["model"]["layers"]
         assert [next(iter(layer)) if isinstance(layer, dict) else layer for layer in layers] == [
-            "Conv2D", "SeparableConv2D", "SeparableConv2D", "GlobalAveragePooling2D", "Dense", "Dense"]  # fmt: skip
+            "Conv2D",
+            "SeparableConv2D",
+            "SeparableConv2D",
+            "GlobalAveragePooling2D",
+            "Dense",
+            "Dense",
+        ]
         assert layers[0]["Conv2D"]["filters"] == 40
         assert layers[0]["Conv2D"]["activation"] == "gelu"
         assert [layer["Dense"]["units"] for layer in layers[4:]] == [20, 20]
@@ -182,8 +188,10 @@ def test_layers_of_a_tree_and_phases_arrive_as_shown_and_are_what_learns(tmp_pat
         await page.until("document.querySelectorAll('.phase').length === 2")
 
     async def phase(page: Page, number: int, label: str, text: str) -> None:
-        found = (f"[...document.querySelectorAll('.phase:nth-child({number}) .field')]"
-                 f".find(one => one.textContent === {label!r})")  # fmt: skip
+        found = (
+            f"[...document.querySelectorAll('.phase:nth-child({number}) .field')]"
+            f".find(one => one.textContent === {label!r})"
+        )
         await page.run(f"{found}.querySelector('input').dataset.met = {label!r}")
         await pick(page, f".phase:nth-child({number}) [data-met='{label}']", text)
         await page.until(f"{found}.querySelector('input').value === {text!r} && !{found}.querySelector('[data-met]')")
@@ -193,8 +201,10 @@ def test_layers_of_a_tree_and_phases_arrive_as_shown_and_are_what_learns(tmp_pat
         await choose_layers(page)
         await choose_phases(page)
         await page.until(STARTS)
-        shown = await page.run("document.querySelector('#magic h3 + .code pre').textContent && "
-                               "[...document.querySelectorAll('#magic pre')].at(-1).textContent")  # fmt: skip
+        shown = await page.run(
+            "document.querySelector('#magic h3 + .code pre').textContent && "
+            "[...document.querySelectorAll('#magic pre')].at(-1).textContent"
+        )
         assert shown == ask(url, "api/draft")["yaml"]
         assert "block_16_project" in shown
         await says(page, ".estimate", "About")
@@ -212,7 +222,11 @@ def test_layers_of_a_tree_and_phases_arrive_as_shown_and_are_what_learns(tmp_pat
         given = params(url, "train")
     assert given["phases"][0] == {"trainable": "head", "epochs": 1}
     assert given["phases"][1] | {"optimizer": ""} == {
-        "epochs": 2, "learning_rate": 0.0002, "warmup_epochs": 1, "optimizer": ""}  # fmt: skip
+        "epochs": 2,
+        "learning_rate": 0.0002,
+        "warmup_epochs": 1,
+        "optimizer": "",
+    }
     chosen = set(given["trainable"])
     assert {name[:8] for name in chosen} == {"block_15", "block_16"}
     bundle = json.loads((tmp_path / "runs" / ran[0] / "model" / "bundle.json").read_text())

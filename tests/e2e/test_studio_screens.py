@@ -9,8 +9,24 @@ from tests.e2e.browser import Page, browse
 from tests.e2e.walk import READY, SCREENS, ask, go, keep, needs_browser, studio
 
 pytestmark = [needs_browser, pytest.mark.proof]
-CONTROLS = {"button", "link", "textbox", "searchbox", "combobox", "listbox", "checkbox", "radio", "slider",
-            "spinbutton", "tab", "progressbar", "meter", "image", "DisclosureTriangle", "dialog"}  # fmt: skip
+CONTROLS = {
+    "button",
+    "link",
+    "textbox",
+    "searchbox",
+    "combobox",
+    "listbox",
+    "checkbox",
+    "radio",
+    "slider",
+    "spinbutton",
+    "tab",
+    "progressbar",
+    "meter",
+    "image",
+    "DisclosureTriangle",
+    "dialog",
+}
 """Roles that say nothing by themselves: each needs a name to be read out."""
 EYES = Path(__file__).with_name("eyes.js").read_text(encoding="utf-8")
 
@@ -98,9 +114,12 @@ def test_by_keyboard_alone_from_the_photos_to_a_training_and_its_end(tmp_path: P
     async def work(page: Page) -> None:
         await page.run(EYES)
         for selector, then in (
-            ("#demo", ".bars"), (".data #next", ".screen.model"), (".model #next", "#start:not(:disabled)"),
-            ("#start", ".live #stop"), ("#stop", "#again"),
-        ):  # fmt: skip
+            ("#demo", ".bars"),
+            (".data #next", ".screen.model"),
+            (".model #next", "#start:not(:disabled)"),
+            ("#start", ".live #stop"),
+            ("#stop", "#again"),
+        ):
             await tab_to(page, selector)
             await page.press("Enter")
             await page.until(f"document.querySelector({then!r})", 60)

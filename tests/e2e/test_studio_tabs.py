@@ -77,8 +77,11 @@ def test_a_page_that_is_loaded_again_and_a_second_tab_show_what_runs(tmp_path: P
         await page.call("Page.reload")
         async with page.tab(url + "#live") as other:
             for one in (page, other):
-                await one.until(f"{READY} && document.querySelector('.stepper .done') && document.querySelector('.log')"
-                                ".textContent.includes('photos')", 90)  # fmt: skip
+                await one.until(
+                    f"{READY} && document.querySelector('.stepper .done') && document.querySelector('.log')"
+                    ".textContent.includes('photos')",
+                    90,
+                )
             await other.click("#stop")
             await page.until("document.getElementById('again')", 90)
 
@@ -95,8 +98,13 @@ def test_a_tab_that_is_closed_amid_an_upload_leaves_nothing_and_the_next_one_goe
     async def work(page: Page) -> None:
         async with page.tab(url) as other:
             await other.until(READY)
-            await other.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1,
-                             uploadThroughput=SLOW)  # fmt: skip
+            await other.call(
+                "Network.emulateNetworkConditions",
+                offline=False,
+                latency=0,
+                downloadThroughput=-1,
+                uploadThroughput=SLOW,
+            )
             await other.choose([tmp_path / "large.zip"], "#archive")
             await other.until("document.querySelector('.door progress').value > 0")
             assert list((home / "uploads").glob(".*.partial")), "it is under way"

@@ -29,16 +29,21 @@ def test_the_ui_answers_and_ends_whole(tmp_path: Path, signum: signal.Signals, m
     MlflowClient().create_experiment("digits")
     port, mark = free_port(), f"mark-{uuid.uuid4()}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", str(port)], cwd=tmp_path, text=True,
-        env=os.environ | {"DARKROOM_TEST_MARK": mark}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", str(port)],
+        cwd=tmp_path,
+        text=True,
+        env=os.environ | {"DARKROOM_TEST_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )  # fmt: skip
+    )
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), "the UI to answer")
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search", json.dumps({"max_results": 10}).encode(),
+            f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search",
+            json.dumps({"max_results": 10}).encode(),
             {"Content-Type": "application/json"},
-        )  # fmt: skip
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             names = {experiment["name"] for experiment in json.load(answer)["experiments"]}
         assert "digits" in names

@@ -28,8 +28,18 @@ from tests.made import CLASS_NAMES, photo
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 READY = "document.body?.dataset.ready === 'yes' && !document.querySelector('main[aria-busy]')"
-SCREENS = ("data", "model", "model/layers", "model/pretrained", "model/upload", "model/bundle", "training", "live",
-           "results", "try")  # fmt: skip
+SCREENS = (
+    "data",
+    "model",
+    "model/layers",
+    "model/pretrained",
+    "model/upload",
+    "model/bundle",
+    "training",
+    "live",
+    "results",
+    "try",
+)
 TRAIN_SECONDS = 240.0
 SIDE = 12
 
@@ -116,8 +126,11 @@ async def trained(page: Page) -> str:
     """Waits for the training that was started; gives its run."""
     await page.until("document.querySelector('.live h1')")
     await page.until("document.querySelector('.now')?.textContent")
-    await page.until("document.querySelectorAll('.line.train').length >= 1 && "
-                     "document.querySelector('.line.train').points.length >= 2", TRAIN_SECONDS)  # fmt: skip
+    await page.until(
+        "document.querySelectorAll('.line.train').length >= 1 && "
+        "document.querySelector('.line.train').points.length >= 2",
+        TRAIN_SECONDS,
+    )
     await keep(page, "live")
     await finished(page)
     run_id = await page.run("document.getElementById('to-results').hash.split('/')[1]")
@@ -160,8 +173,11 @@ def server_pid(url: str) -> int:
     import psutil
 
     port = int(url.rsplit(":", 1)[1].strip("/"))
-    return next(connection.pid for connection in psutil.net_connections("tcp")
-                if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN")  # fmt: skip
+    return next(
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN"
+    )
 
 
 async def try_photos(page: Page, folder: Path, rng: np.random.Generator) -> list[str]:

@@ -166,14 +166,17 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
             pixels = np.frombuffer(batch.column("pixels").buffers()[1], np.uint8)[: batch.num_rows * np.prod(shape)]
             shards.append(pixels.reshape(batch.num_rows, *shape))
         except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
-            raise ArtifactError(f"The shard {path} must be an Arrow file of {shape} pixels; it is not: {error}. "
-                                "Run preprocess again.") from None  # fmt: skip
+            raise ArtifactError(
+                f"The shard {path} must be an Arrow file of {shape} pixels; it is not: {error}. Run preprocess again."
+            ) from None
         labels.append(batch.column("label").to_numpy())
         image_ids += batch.column("image_id").to_pylist()
     found = sum(map(len, shards))
     if found != info.num_images(split):
-        raise ArtifactError(f"The {split} split in {dataset_dir} must hold {info.num_images(split)} photos, "
-                            f"as dataset.json says; found {found}. Run preprocess again.")  # fmt: skip
+        raise ArtifactError(
+            f"The {split} split in {dataset_dir} must hold {info.num_images(split)} photos, "
+            f"as dataset.json says; found {found}. Run preprocess again."
+        )
     return Split(shards, np.concatenate(labels) if labels else np.empty(0, np.int32), image_ids, maps)
 
 

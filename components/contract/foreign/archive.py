@@ -108,8 +108,9 @@ def extract(archive: Path, target: Path, skipped: set[str] | None = None) -> int
         try:
             return _unpack(archive, folder, skipped)
         except OSError as error:
-            raise ArchiveError(f"The archive {archive} must unpack into {target.parent}; it cannot: "
-                               f"{error.strerror or error}.") from None  # fmt: skip
+            raise ArchiveError(
+                f"The archive {archive} must unpack into {target.parent}; it cannot: {error.strerror or error}."
+            ) from None
 
 
 def _unpack(archive: Path, folder: Path, skipped: set[str] | None) -> int:
@@ -168,8 +169,9 @@ def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | No
             continue
         if member.chunks is not None:
             if name in seen:
-                raise ArchiveError(f"The archive {archive} must hold each file once; it holds {name!r} twice. "
-                                   "Make it again.")  # fmt: skip
+                raise ArchiveError(
+                    f"The archive {archive} must hold each file once; it holds {name!r} twice. Make it again."
+                )
             seen.add(name)
         yield Member(name, member.chunks)
 
@@ -183,14 +185,16 @@ def _budget(archive: Path, num_bytes: int, room_bytes: int | None) -> Budget:
     if room_bytes is not None and room_bytes < max_bytes:
         max_bytes, basis = max(0, room_bytes), " when unpacked, for which the disk has room"
         advice = "Make room on the disk."
-    return Budget(f"The archive {archive}", advice, max_bytes=max_bytes, max_members=MAX_MEMBERS, basis=basis,
-                  error=ArchiveError)  # fmt: skip
+    return Budget(
+        f"The archive {archive}", advice, max_bytes=max_bytes, max_members=MAX_MEMBERS, basis=basis, error=ArchiveError
+    )
 
 
 def _check_length(name: str, budget: Budget) -> None:
     if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES or name.count("/") >= MAX_NAME_DEPTH:
-        raise budget.exceeded(f"have names of at most {MAX_NAME_BYTES:,} bytes and {MAX_NAME_DEPTH} folders",
-                              f"{name[:60]!r}… is longer")  # fmt: skip
+        raise budget.exceeded(
+            f"have names of at most {MAX_NAME_BYTES:,} bytes and {MAX_NAME_DEPTH} folders", f"{name[:60]!r}… is longer"
+        )
 
 
 def _walk(archive: Path, budget: Budget) -> Iterator[Member]:
@@ -205,9 +209,17 @@ def _walk(archive: Path, budget: Budget) -> Iterator[Member]:
 
 
 _BROKEN: Final = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError,
-    struct.error, IndexError, OverflowError,
-)  # fmt: skip
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    struct.error,
+    IndexError,
+    OverflowError,
+)
 """What the standard library's readers raise on damaged or unsupported archives."""
 
 
@@ -217,8 +229,10 @@ def _explaining(archive: Path) -> Iterator[None]:
         yield
     except (*_BROKEN, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).rstrip(".")
-        raise ArchiveError(f"The archive {archive} must be an intact zip or tar; it cannot be read: {reason}. "
-                           "Make or copy it again, or unpack it yourself and give the folder.") from None  # fmt: skip
+        raise ArchiveError(
+            f"The archive {archive} must be an intact zip or tar; it cannot be read: {reason}. "
+            "Make or copy it again, or unpack it yourself and give the folder."
+        ) from None
 
 
 def _checked(name: str, archive: Path) -> str:
@@ -233,8 +247,10 @@ def _checked(name: str, archive: Path) -> str:
 
 
 def _refuse(archive: Path, name: str, what: str) -> ArchiveError:
-    return ArchiveError(f"The archive {archive} must hold plain files and folders only; {name!r} is {what}. "
-                        "Unpack it yourself and give the folder.")  # fmt: skip
+    return ArchiveError(
+        f"The archive {archive} must hold plain files and folders only; {name!r} is {what}. "
+        "Unpack it yourself and give the folder."
+    )
 
 
 def _read(archive: Path, open_file: Callable[[], IO[bytes]], spend: Callable[[int], None]) -> Iterator[bytes]:
@@ -269,8 +285,9 @@ class _DirectoryFile(PacedFile):
 
     def read(self, size: int = -1) -> bytes:
         if size > MAX_DIRECTORY_BYTES:
-            raise self._budget.exceeded(f"list its files in at most {MAX_DIRECTORY_BYTES:,} bytes",
-                                        f"its list has {size:,}")  # fmt: skip
+            raise self._budget.exceeded(
+                f"list its files in at most {MAX_DIRECTORY_BYTES:,} bytes", f"its list has {size:,}"
+            )
         content = super().read(size)
         num_entries = content.count(b"PK\1\2") if content.startswith(b"PK\1\2") else 0
         if num_entries > MAX_MEMBERS:
@@ -283,8 +300,10 @@ def _refuse_overlaps(infos: Sequence[zipfile.ZipInfo], archive: Path) -> None:
     ordered = sorted(infos, key=lambda info: info.header_offset)
     for info, following in itertools.pairwise(ordered):
         if info.header_offset + ZIP_HEADER_BYTES + info.compress_size > following.header_offset:
-            raise ArchiveError(f"The archive {archive} must hold each file by itself; {info.filename!r} and "
-                               f"{following.filename!r} overlap. It may be an attack; make it again.")  # fmt: skip
+            raise ArchiveError(
+                f"The archive {archive} must hold each file by itself; {info.filename!r} and "
+                f"{following.filename!r} overlap. It may be an attack; make it again."
+            )
 
 
 def _walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Iterator[Member]:
@@ -293,8 +312,10 @@ def _walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Iter
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictHeader) as archive:  # type: ignore[call-overload]
         while (header := archive.next()) is not None:
             if not 0 <= header.size <= budget.max_bytes:  # tarfile steps over it block by block, past the end too
-                raise budget.exceeded(f"hold at most {budget.max_bytes:,} bytes{budget.basis}",
-                                      f"{header.name!r} announces {header.size:,}")  # fmt: skip
+                raise budget.exceeded(
+                    f"hold at most {budget.max_bytes:,} bytes{budget.basis}",
+                    f"{header.name!r} announces {header.size:,}",
+                )
             stream.allow(header.size + MAX_HEADER_BYTES)
             if header.isdir():
                 yield Member(header.name, None)
@@ -339,8 +360,9 @@ class _XzFile:
                 content = self._decompressor.decompress(rest, size)
             except lzma.LZMAError as error:
                 if "Memory usage limit" in str(error):
-                    raise self._budget.exceeded(f"unpack in {MAX_XZ_MEMORY / 2**20:.0f} MiB of memory",
-                                                "its dictionary is larger") from None  # fmt: skip
+                    raise self._budget.exceeded(
+                        f"unpack in {MAX_XZ_MEMORY / 2**20:.0f} MiB of memory", "its dictionary is larger"
+                    ) from None
                 raise
             if content:
                 return content
@@ -371,16 +393,20 @@ class _TarStream:
     def count_header(self) -> None:
         self._num_headers += 1
         if self._num_headers > MAX_HEADERS:
-            raise ArchiveError(f"The archive {self._archive} must have at most {MAX_HEADERS} headers before a file; it "
-                               "has more. Make it again.")  # fmt: skip
+            raise ArchiveError(
+                f"The archive {self._archive} must have at most {MAX_HEADERS} headers before a file; it "
+                "has more. Make it again."
+            )
 
     def read(self, size: int) -> bytes:
         chunk: bytes = self._inner.read(size)
         self._budget.spend(num_bytes=len(chunk))
         self._allowance -= len(chunk)
         if self._allowance < 0:
-            raise ArchiveError(f"The archive {self._archive} must have headers of at most {MAX_HEADER_BYTES:,} bytes; "
-                               "one is larger. Make it again.")  # fmt: skip
+            raise ArchiveError(
+                f"The archive {self._archive} must have headers of at most {MAX_HEADER_BYTES:,} bytes; "
+                "one is larger. Make it again."
+            )
         return chunk
 
 

@@ -46,5 +46,6 @@ def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: f
     if result.returncode == MENDABLE:
         raise budget.error(result.stdout.strip())
     if result.returncode:
-        raise budget.exceeded(f"be read in {budget.max_memory_bytes / 1e6:,.0f} MB of memory, without a crash",
-                              "it was not")  # fmt: skip
+        raise budget.exceeded(
+            f"be read in {budget.max_memory_bytes / 1e6:,.0f} MB of memory, without a crash", "it was not"
+        )

@@ -48,8 +48,14 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
             if matrices is None:
                 np.copyto(target, photo)
             else:
-                cv2.warpAffine(photo, matrices[index], (width, height), dst=target, borderMode=cv2.BORDER_REFLECT_101,
-                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # fmt: skip
+                cv2.warpAffine(
+                    photo,
+                    matrices[index],
+                    (width, height),
+                    dst=target,
+                    borderMode=cv2.BORDER_REFLECT_101,
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                )
             if recolour is not None:
                 recolour(index, target)
             if disturb is not None:
@@ -61,8 +67,15 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
 
 
 def _moves(params: AugmentationParams) -> bool:
-    return bool(params.horizontal_flip or params.vertical_flip or params.rotation_degrees or params.zoom
-                or params.shear_degrees or params.shift or params.crop)  # fmt: skip
+    return bool(
+        params.horizontal_flip
+        or params.vertical_flip
+        or params.rotation_degrees
+        or params.zoom
+        or params.shear_degrees
+        or params.shift
+        or params.crop
+    )
 
 
 def image_keys(image_ids: Sequence[str]) -> np.ndarray:

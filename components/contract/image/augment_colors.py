@@ -43,8 +43,9 @@ def recolouring(params: AugmentationParams, draws: np.ndarray, pixels: np.ndarra
         tables = np.rint(np.arange(256) * factors[:, None] + added[:, None]).clip(0, 255).astype(np.uint8)
         return lambda index, photo: cv2.LUT(photo, tables[index], dst=photo)
     mixed = colour_matrices(params, draws)
-    linear = np.concatenate([mixed * factors[:, None, None], mixed.sum(axis=2, keepdims=True) * added[:, None, None]],
-                            axis=2)  # fmt: skip
+    linear = np.concatenate(
+        [mixed * factors[:, None, None], mixed.sum(axis=2, keepdims=True) * added[:, None, None]], axis=2
+    )
     return lambda index, photo: cv2.transform(photo, linear[index], dst=photo)
 
 

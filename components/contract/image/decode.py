@@ -176,18 +176,25 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
     _check_size(image.width, image.height)
     if frames_follow:
         found = "pages" if image.format == "TIFF" else "frames"
-        raise ImageError("animated", f"A photo must be one still picture; this {image.format} holds several {found}. "
-                                     "Save the one that is meant as a file of its own.")  # fmt: skip
+        raise ImageError(
+            "animated",
+            f"A photo must be one still picture; this {image.format} holds several {found}. "
+            "Save the one that is meant as a file of its own.",
+        )
     return image
 
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise ImageError("too_large", f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
-                                      f"header says {width} × {height}. Save it smaller.")  # fmt: skip
+        raise ImageError(
+            "too_large",
+            f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
+            f"header says {width} × {height}. Save it smaller.",
+        )
     if min(width, height) < MIN_SIDE:
-        raise ImageError("too_small", f"Each side of a photo must have at least {MIN_SIDE} pixels; this one has "
-                                      f"{width} × {height}.")  # fmt: skip
+        raise ImageError(
+            "too_small", f"Each side of a photo must have at least {MIN_SIDE} pixels; this one has {width} × {height}."
+        )
 
 
 def _format(image: Image.Image) -> str:

@@ -19,22 +19,46 @@ MAX_PNG_CHUNKS: Final = 200_000
 """Real files hold far fewer; more are made to keep a decoder busy."""
 
 _MAGIC: Final = {
-    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"RIFF": "WEBP", b"BM": "BMP",
-    b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF",
-}  # fmt: skip
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF8": "GIF",
+    b"RIFF": "WEBP",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+}
 """How files of the allowed formats begin."""
 
 _FOREIGN_BRANDS: Final = {
-    b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF",
-    b"avis": "AVIF", b"crx ": "a camera's raw file",
-}  # fmt: skip
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"hevc": "HEIC",
+    b"mif1": "HEIF",
+    b"msf1": "HEIF",
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+    b"crx ": "a camera's raw file",
+}
 _FOREIGN_PICTURES: Final = {
-    b"8BPS": "a Photoshop file", b"\0\0\1\0": "an icon", b"icns": "an icon", b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000", b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL", b"P6": "a PPM picture",
-    b"P5": "a PGM picture", b"%!PS": "a PostScript file", b"DDS ": "a DDS texture", b"v/1\x01": "an OpenEXR picture",
-    b"FUJIFILMCCD-RAW": "a camera's raw file", b"IIRO": "a camera's raw file", b"IIU\0": "a camera's raw file",
+    b"8BPS": "a Photoshop file",
+    b"\0\0\1\0": "an icon",
+    b"icns": "an icon",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
+    b"P6": "a PPM picture",
+    b"P5": "a PGM picture",
+    b"%!PS": "a PostScript file",
+    b"DDS ": "a DDS texture",
+    b"v/1\x01": "an OpenEXR picture",
+    b"FUJIFILMCCD-RAW": "a camera's raw file",
+    b"IIRO": "a camera's raw file",
+    b"IIU\0": "a camera's raw file",
     b"II*\0\x10\0\0\0CR": "a camera's raw file",
-}  # fmt: skip
+}
 _REDUCED_PICTURE: Final = 1
 """The bit of a TIFF's NewSubfileType that says: this is a smaller version of another picture in the file."""
 
@@ -103,8 +127,14 @@ def unreadable(data: bytes, error: Exception) -> ImageError:
 
 
 def _allowed_format(data: bytes) -> str | None:
-    return next((name for magic, name in _MAGIC.items()
-                 if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP")), None)  # fmt: skip
+    return next(
+        (
+            name
+            for magic, name in _MAGIC.items()
+            if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP")
+        ),
+        None,
+    )
 
 
 def _foreign_picture(data: bytes) -> str | None:
@@ -171,8 +201,11 @@ def damage(what: str, error: Exception, *, ends_early: bool = False) -> ImageErr
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         pixels = re.search(r"\((\d+) pixels\)", reason)
         found = f"{int(pixels[1]) / 1e6:,.0f}" if pixels else "more"
-        return ImageError("too_large", f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
-                                       f"header says {found}. Save it smaller.")  # fmt: skip
+        return ImageError(
+            "too_large",
+            f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
+            f"header says {found}. Save it smaller.",
+        )
     if ends_early or isinstance(error, EOFError) or "premature end" in reason.lower() or "truncated" in reason.lower():
         return ImageError("truncated", f"{what} must be whole; it ends early: {reason}. Copy it again from its origin.")
     return ImageError("corrupt", f"{what} must be intact; it is damaged: {reason}. Copy it again from its origin.")
@@ -185,11 +218,17 @@ def check_png(data: bytes) -> None:
     for _ in range(MAX_PNG_CHUNKS):
         end = start + 8 + int.from_bytes(view[start : start + 4], "big")
         if end + 4 > len(data):
-            raise ImageError("truncated", f"A PNG must end with its IEND chunk; this one ends early, at byte "
-                                          f"{len(data):,}. Copy it again from its origin.")  # fmt: skip
+            raise ImageError(
+                "truncated",
+                f"A PNG must end with its IEND chunk; this one ends early, at byte "
+                f"{len(data):,}. Copy it again from its origin.",
+            )
         if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise ImageError("corrupt", "Each chunk of a PNG must match its checksum; the one at byte "
-                                        f"{start:,} does not. Copy the file again from its origin.")  # fmt: skip
+            raise ImageError(
+                "corrupt",
+                "Each chunk of a PNG must match its checksum; the one at byte "
+                f"{start:,} does not. Copy the file again from its origin.",
+            )
         if data[start + 4 : start + 8] == b"IEND":
             return
         start = end + 4

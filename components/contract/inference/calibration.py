@@ -156,9 +156,12 @@ def read_calibration(folder: Path) -> Calibration:
         with np.load(path, allow_pickle=False) as arrays:
             reference = arrays["reference"].astype(np.float32)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactError(f"A calibration must hold {path.name}; {path} cannot be read: {error}. "
-                            "Run evaluate again.") from None  # fmt: skip
+        raise ArtifactError(
+            f"A calibration must hold {path.name}; {path} cannot be read: {error}. Run evaluate again."
+        ) from None
     if reference.ndim != 2 or len(reference) != facts.familiarity.num_reference:
-        raise ArtifactError(f"{path} must hold the {facts.familiarity.num_reference} embeddings that calibration.json "
-                            f"names; found an array of shape {reference.shape}. Run evaluate again.")  # fmt: skip
+        raise ArtifactError(
+            f"{path} must hold the {facts.familiarity.num_reference} embeddings that calibration.json "
+            f"names; found an array of shape {reference.shape}. Run evaluate again."
+        )
     return Calibration(facts, reference)

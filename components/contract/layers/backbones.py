@@ -6,10 +6,21 @@ from typing import Final, Literal, get_args
 from components.contract.errors import ModelError
 
 BackboneName = Literal[
-    "ConvNeXtSmall", "ConvNeXtTiny", "DenseNet121", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
-    "EfficientNetV2B3", "EfficientNetV2S", "InceptionV3", "MobileNetV2", "NASNetMobile", "ResNet50", "VGG16",
+    "ConvNeXtSmall",
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetV2B0",
+    "EfficientNetV2B1",
+    "EfficientNetV2B2",
+    "EfficientNetV2B3",
+    "EfficientNetV2S",
+    "InceptionV3",
+    "MobileNetV2",
+    "NASNetMobile",
+    "ResNet50",
+    "VGG16",
     "Xception",
-]  # fmt: skip
+]
 """As in keras.applications."""
 
 Step = tuple[int, int]
@@ -69,8 +80,10 @@ def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int
     """
     facts = BACKBONES[name]
     if min(image_size) < facts.smallest:
-        raise ModelError(f"{name} takes photos of at least {facts.smallest} px a side; they are {image_size[0]} × "
-                         f"{image_size[1]} px. Set a larger preprocess.image_size.")  # fmt: skip
+        raise ModelError(
+            f"{name} takes photos of at least {facts.smallest} px a side; they are {image_size[0]} × "
+            f"{image_size[1]} px. Set a larger preprocess.image_size."
+        )
     sides = []
     for side in image_size:
         for window, stride in facts.steps:

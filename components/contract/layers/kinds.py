@@ -15,9 +15,24 @@ Shape = tuple[int, ...]
 """The shape of one example, without the batch axis: (height, width, channels) or (features,)."""
 
 ActivationName = Literal[
-    "elu", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear", "mish", "relu", "relu6",
-    "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
-]  # fmt: skip
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_swish",
+    "leaky_relu",
+    "linear",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "swish",
+    "tanh",
+]
 Padding = Literal["valid", "same"]
 LayerName = Annotated[
     str,
@@ -55,9 +70,10 @@ class Layer(BaseModel):
 
     name: LayerName | None = None
     after: LayerName | None = Field(
-        None, description="The name of an earlier layer that it takes in place of the one before; input: what the list "
-        "stands on."
-    )  # fmt: skip
+        None,
+        description="The name of an earlier layer that it takes in place of the one before; input: what the list "
+        "stands on.",
+    )
 
     rank: ClassVar[int | None] = None
     """How many axes an input must have, None for any."""
@@ -114,8 +130,10 @@ class _Windowed(Layer):
             step = _along(strides, axis)
             reach = (_along(window, axis) - 1) * _along(dilation, axis) + 1
             if padding == "valid" and reach > size:
-                raise ValueError(f"its window of {reach} is larger than its input; remove a pooling layer before it, "
-                                 "use padding: same, or a larger image_size")  # fmt: skip
+                raise ValueError(
+                    f"its window of {reach} is larger than its input; remove a pooling layer before it, "
+                    "use padding: same, or a larger image_size"
+                )
             sizes.append(-(-size // step) if padding == "same" else (size - reach) // step + 1)
         return (*sizes, *shape[2:])
 
@@ -133,8 +151,9 @@ class _Convolution(_Windowed):
     @model_validator(mode="after")
     def _steps_or_dilates(self) -> Self:
         if self.strides not in (1, (1, 1)) and self.dilation_rate not in (1, (1, 1)):
-            raise fault(f"strides and dilation_rate cannot both differ from 1; found {self.strides} and "
-                        f"{self.dilation_rate}")  # fmt: skip
+            raise fault(
+                f"strides and dilation_rate cannot both differ from 1; found {self.strides} and {self.dilation_rate}"
+            )
         return self
 
     def _output_shape(self, shape: Shape) -> Shape:
@@ -366,19 +385,38 @@ class Concatenate(Merging):
 
     def merged_shape(self, shapes: list[Shape]) -> Shape:
         if len({(len(shape), shape[:-1]) for shape in shapes}) != 1:
-            raise ValueError("its inputs must have the same height and width; they are "
-                             f"{' and '.join(map(shape_text, shapes))}")  # fmt: skip
+            raise ValueError(
+                f"its inputs must have the same height and width; they are {' and '.join(map(shape_text, shapes))}"
+            )
         return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
-        Activation, Add, AveragePooling2D, BatchNormalization, Concatenate, Conv2D, Conv2DTranspose, Dense,
-        DepthwiseConv2D, Dropout, Flatten, GlobalAveragePooling2D, GlobalMaxPooling2D, GroupNormalization,
-        LayerNormalization, MaxPooling2D, Multiply, Rescaling, SeparableConv2D, SpatialDropout2D, ZeroPadding2D,
+        Activation,
+        Add,
+        AveragePooling2D,
+        BatchNormalization,
+        Concatenate,
+        Conv2D,
+        Conv2DTranspose,
+        Dense,
+        DepthwiseConv2D,
+        Dropout,
+        Flatten,
+        GlobalAveragePooling2D,
+        GlobalMaxPooling2D,
+        GroupNormalization,
+        LayerNormalization,
+        MaxPooling2D,
+        Multiply,
+        Rescaling,
+        SeparableConv2D,
+        SpatialDropout2D,
+        ZeroPadding2D,
     )
-}  # fmt: skip
+}
 
 
 def shape_text(shape: Shape) -> str:

@@ -112,27 +112,37 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
     for position, layer in enumerate(layers):
         place = f"{where}[{position}] {layer}"
         if layer.name is not None and layer.name in named:
-            raise LayerError(f"Each layer must have a name of its own; {place} has that of an earlier one. Change it, "
-                             "or leave it out.", position)  # fmt: skip
+            raise LayerError(
+                f"Each layer must have a name of its own; {place} has that of an earlier one. Change it, "
+                "or leave it out.",
+                position,
+            )
         for name in (layer.after, *layer.joined):
             if name is not None and name not in named:
-                raise LayerError(f"{place} names {name}, which must be the `name` of a layer before it in the list"
-                                 f"{nearest(name, named)}.", position)  # fmt: skip
+                raise LayerError(
+                    f"{place} names {name}, which must be the `name` of a layer before it in the list"
+                    f"{nearest(name, named)}.",
+                    position,
+                )
         taken = named[layer.after] if layer.after is not None else shape
         try:
             shape = layer.output_shape(taken)
             if isinstance(layer, Merging):
                 shape = layer.merged_shape([taken, *(named[name] for name in layer.joined)])
         except ValueError as error:
-            raise LayerError(f"{place} cannot stand here: {error}. Its input is {shape_text(taken)}.",
-                             position) from None  # fmt: skip
+            raise LayerError(
+                f"{place} cannot stand here: {error}. Its input is {shape_text(taken)}.", position
+            ) from None
         if layer.name is not None:
             named[layer.name] = shape
         traced.append(Traced(layer, taken, shape))
     _check_all_used(layers, where)
     if len(shape) != 1:
-        raise LayerError(f"{where} must end in a flat vector, which the output layer takes; {layers[-1]} gives "
-                         f"{shape_text(shape)}. Add Flatten or GlobalAveragePooling2D.", len(layers) - 1)  # fmt: skip
+        raise LayerError(
+            f"{where} must end in a flat vector, which the output layer takes; {layers[-1]} gives "
+            f"{shape_text(shape)}. Add Flatten or GlobalAveragePooling2D.",
+            len(layers) - 1,
+        )
     return traced
 
 
@@ -146,5 +156,8 @@ def _check_all_used(layers: tuple[Layer, ...], where: str) -> None:
     used = {name for layer in layers for name in (layer.after, *layer.joined)}
     for position, (layer, following) in enumerate(itertools.pairwise(layers)):
         if following.after is not None and layer.name not in used - {None}:
-            raise LayerError(f"{where}[{position}] {layer} leads nowhere: the next layer stands after "
-                             f"{following.after}. Remove it, or name it and join it with Add.", position)  # fmt: skip
+            raise LayerError(
+                f"{where}[{position}] {layer} leads nowhere: the next layer stands after "
+                f"{following.after}. Remove it, or name it and join it with Add.",
+                position,
+            )

@@ -66,9 +66,10 @@ class ModelParams(Section):
     model_config = ConfigDict(serialize_by_alias=True)
 
     kind: Literal["auto", "layers", "pretrained", "upload", "bundle"] = Field(
-        "auto", description="layers: the list below. pretrained: a backbone with a head. upload: a file of yours. "
-        "bundle: an earlier model of Darkroom's. auto: whichever of them is given; else by the size of the pictures."
-    )  # fmt: skip
+        "auto",
+        description="layers: the list below. pretrained: a backbone with a head. upload: a file of yours. "
+        "bundle: an earlier model of Darkroom's. auto: whichever of them is given; else by the size of the pictures.",
+    )
     layers: tuple[LayerSpec, ...] | None = Field(
         None, description="For kind layers: the network, layer by layer, named and set as in Keras."
     )
@@ -76,14 +77,16 @@ class ModelParams(Section):
         None, description="For kind pretrained: the backbone. For kind upload: what a file of weights only belongs to."
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="For kind pretrained: imagenet (the default), none, or the path of a weights file, without "
-        "top unless the head is imagenet."
-    )  # fmt: skip
+        None,
+        description="For kind pretrained: imagenet (the default), none, or the path of a weights file, without "
+        "top unless the head is imagenet.",
+    )
     head: Head | None = Field(
-        None, description="The layers between features and output: linear, dense, vgg, or a list as in `layers`; of a "
+        None,
+        description="The layers between features and output: linear, dense, vgg, or a list as in `layers`; of a "
         "backbone also imagenet, its own top of 1,000 classes. null: linear for a backbone; an upload or a bundle "
-        "keeps its own where its classes are those of the data."
-    )  # fmt: skip
+        "keeps its own where its classes are those of the data.",
+    )
     path: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="For kind upload: a .keras or .h5 file, whole or of weights only, or a zip of one."
     )
@@ -94,9 +97,10 @@ class ModelParams(Section):
         None, description="For kind upload: what the network takes for pixels, where it does not say so itself."
     )
     from_: Annotated[str, Field(min_length=1)] | None = Field(
-        None, alias="from", description="For kind bundle: a run id, a bundle's folder, an MLflow run id, or a "
-        "registered name@alias."
-    )  # fmt: skip
+        None,
+        alias="from",
+        description="For kind bundle: a run id, a bundle's folder, an MLflow run id, or a registered name@alias.",
+    )
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -108,8 +112,10 @@ class ModelParams(Section):
             return self
         needed, others = _KEYS[kind][0], [key for key in self._given if key not in _KEYS[kind]]
         if needed not in self._given and kind == "pretrained":
-            raise fault(f"{self._given[0] if self.kind == 'auto' else 'kind pretrained'} needs a name, one of "
-                        f"{', '.join(get_args(BackboneName))}")  # fmt: skip
+            raise fault(
+                f"{self._given[0] if self.kind == 'auto' else 'kind pretrained'} needs a name, one of "
+                f"{', '.join(get_args(BackboneName))}"
+            )
         if needed not in self._given:
             what = "a list `layers`" if needed == "layers" else f"`{needed}`"
             raise fault(f"kind {kind} needs {what}" + (f", not {self._given[0]}" if self._given else ""))

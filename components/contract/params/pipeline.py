@@ -55,13 +55,14 @@ class AuditParams(Section):
     blur_outliers: Policy = Field("report", description="Photos far less sharp than all others.")
     duplicates: Policy = Field("quarantine", description="Copies within a split, in bytes or in pixels; one is kept.")
     near_duplicates: Policy = Field(
-        "report", description="Copies within a split that were resized, recompressed, cropped or mirrored. Unless "
-        "ignored, they are never divided among splits."
-    )  # fmt: skip
+        "report",
+        description="Copies within a split that were resized, recompressed, cropped or mirrored. Unless "
+        "ignored, they are never divided among splits.",
+    )
     leakage: Policy = Field(
-        "quarantine", description="Copies, near ones too, and groups across given splits; removed from the training "
-        "side."
-    )  # fmt: skip
+        "quarantine",
+        description="Copies, near ones too, and groups across given splits; removed from the training side.",
+    )
     contradictory_labels: Policy = Field("quarantine", description="The same photo, or nearly, under two labels.")
     imbalance: Literal["ignore", "report", "fail"] = Field(
         "report", description="The largest class has over five times as many training photos as the smallest."
@@ -73,9 +74,9 @@ class AuditParams(Section):
         "report", description="Classes with fewer than 10 validation or test photos, whose figures mean little."
     )
     split_drift: Literal["ignore", "report", "fail"] = Field(
-        "report", description="A split whose photos differ from the training photos in classes, light, sharpness or "
-        "size."
-    )  # fmt: skip
+        "report",
+        description="A split whose photos differ from the training photos in classes, light, sharpness or size.",
+    )
 
 
 class PreprocessParams(Section):
@@ -85,9 +86,10 @@ class PreprocessParams(Section):
         Literal["auto"] | Side | Annotated[tuple[Side, Side], Strict(False)],
         expects(f"auto, a number of pixels from {MIN_SIZE} to {MAX_SIZE}, or [height, width]"),
     ] = Field(
-        "auto", description="Pixels: one number, or [height, width]. auto: the model's own size, or the native size of "
-        f"pictures of at most {TINY_PIXELS} px."
-    )  # fmt: skip
+        "auto",
+        description="Pixels: one number, or [height, width]. auto: the model's own size, or the native size of "
+        f"pictures of at most {TINY_PIXELS} px.",
+    )
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch", description="How a photo of another shape is fitted: stretched, cut to the middle, or padded."
     )
@@ -168,9 +170,10 @@ class DeployParams(Section):
         120.0, description="How long the built service may take to become ready."
     )
     page_photos: Annotated[int, Field(ge=0, le=60)] = Field(
-        12, description="How many golden photos the service's page offers to try. Whoever reaches the service sees "
-        "them; 0: none."
-    )  # fmt: skip
+        12,
+        description="How many golden photos the service's page offers to try. Whoever reaches the service sees "
+        "them; 0: none.",
+    )
 
 
 class Params(Section):

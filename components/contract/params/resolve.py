@@ -116,14 +116,17 @@ def resolve_train(
     if seen == image_size:
         train = train.model_copy(update={"image_size": None})
     elif seen[0] > image_size[0] or seen[1] > image_size[1]:
-        raise ParamsError(f"train.image_size must not be larger than the photos are prepared, {_size_text(image_size)} "
-                          f"px; it is {_size_text(seen)} px. Set a larger preprocess.image_size, or auto.")  # fmt: skip
+        raise ParamsError(
+            f"train.image_size must not be larger than the photos are prepared, {_size_text(image_size)} "
+            f"px; it is {_size_text(seen)} px. Set a larger preprocess.image_size, or auto."
+        )
     check_model(model, seen, given)
     settled = {"augmentation": "light" if tiny else "medium", "trainable": _trainable(model)}
     phases = train.phases if train.phases == "auto" else tuple(_settle(phase, settled) for phase in train.all_phases)
     if any(phase.augmentation == "auto" for phase in train.all_phases):
-        decisions.append(f"train.augmentation: auto became {settled['augmentation']}, for "
-                         f"{'tiny pictures' if tiny else 'photos'}.")  # fmt: skip
+        decisions.append(
+            f"train.augmentation: auto became {settled['augmentation']}, for {'tiny pictures' if tiny else 'photos'}."
+        )
     return _settle(train, settled).model_copy(update={"model": model, "phases": phases}), decisions
 
 
@@ -183,12 +186,16 @@ def check_model(model: ModelParams, image_size: tuple[int, int], given: GivenMod
             trace_shapes(head_layers(model.head), features, "train.model.head")
         elif min(image_size) != max(image_size) or image_size[0] != BACKBONES[model.name].size:
             size = BACKBONES[model.name].size
-            raise ModelError(f"{model.name} with the head imagenet takes photos of {size} × {size} px; they are "
-                             f"{_size_text(image_size)} px. Leave preprocess.image_size: auto.")  # fmt: skip
+            raise ModelError(
+                f"{model.name} with the head imagenet takes photos of {size} × {size} px; they are "
+                f"{_size_text(image_size)} px. Leave preprocess.image_size: auto."
+            )
     if given is not None:
         if given.image_size not in (None, image_size):
-            raise ModelError(f"{given.called} takes photos of {_size_text(given.image_size)} px; they are "
-                             f"{_size_text(image_size)} px. Leave preprocess.image_size: auto.")  # fmt: skip
+            raise ModelError(
+                f"{given.called} takes photos of {_size_text(given.image_size)} px; they are "
+                f"{_size_text(image_size)} px. Leave preprocess.image_size: auto."
+            )
         if given.features is not None and isinstance(model.head, tuple):
             trace_shapes(model.head, given.features, "train.model.head")
 
@@ -206,8 +213,10 @@ def _resolve_image_size(
     kind = model.described_kind
     if kind in ("upload", "bundle"):
         if found is None:
-            raise ParamsError(f"preprocess.image_size must be given where the model of kind {kind} cannot be looked "
-                              "at: --set preprocess.image_size=… (darkroom run looks at it itself)")  # fmt: skip
+            raise ParamsError(
+                f"preprocess.image_size must be given where the model of kind {kind} cannot be looked "
+                "at: --set preprocess.image_size=… (darkroom run looks at it itself)"
+            )
         if found.image_size is None:
             return found.usual_size, f"because {found.called} takes photos of any size"
         height, width = found.image_size

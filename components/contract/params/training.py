@@ -39,10 +39,18 @@ AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
         horizontal_flip=True, rotation_degrees=15, zoom=0.15, shift=0.08, brightness=0.15, contrast=0.15
     ),
     "strong": AugmentationParams(
-        horizontal_flip=True, rotation_degrees=25, zoom=0.3, shear_degrees=10, shift=0.15, brightness=0.25,
-        contrast=0.3, saturation=0.3, hue_degrees=8, erasing=0.25,
+        horizontal_flip=True,
+        rotation_degrees=25,
+        zoom=0.3,
+        shear_degrees=10,
+        shift=0.15,
+        brightness=0.25,
+        contrast=0.3,
+        saturation=0.3,
+        hue_degrees=8,
+        erasing=0.25,
     ),
-}  # fmt: skip
+}
 
 
 class EarlyStopping(Section):
@@ -74,24 +82,27 @@ class Phase(Section):
     """A stretch of training. What a phase does not say is as in the section `train`."""
 
     trainable: Trainable = Field(
-        "auto", description="The layers to train: none | head | all | last N (of those with weights) | from LAYER (and "
+        "auto",
+        description="The layers to train: none | head | all | last N (of those with weights) | from LAYER (and "
         "all after it) | [names and globs]. The head trains with each but none. auto: all of a network of your own, "
-        "the head of a pretrained one."
-    )  # fmt: skip
+        "the head of a pretrained one.",
+    )
     train_batch_norm: bool = Field(
-        False, description="Whether the batch normalisation of a pretrained part learns where its layers do; else it "
-        "stays as it is, which few photos cannot spoil."
-    )  # fmt: skip
+        False,
+        description="Whether the batch normalisation of a pretrained part learns where its layers do; else it "
+        "stays as it is, which few photos cannot spoil.",
+    )
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd, in Nesterov's form.")
     weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="null: the optimizer's own.")
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     schedule: Literal["constant", "cosine", "one_cycle", "step", "plateau"] = Field(
-        "cosine", description="How the learning rate goes on: constant; down to 0 by half a cosine; one_cycle: up for "
+        "cosine",
+        description="How the learning rate goes on: constant; down to 0 by half a cosine; one_cycle: up for "
         "30 % of the epochs, then down; step: times decay_factor every decay_epochs; plateau: times decay_factor after "
-        "decay_epochs without a better validation loss."
-    )  # fmt: skip
+        "decay_epochs without a better validation loss.",
+    )
     warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(0.0, description="The rate rises to its value first.")
     decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Of the schedules step and plateau.")
     decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Of the schedules step and plateau.")
@@ -99,9 +110,10 @@ class Phase(Section):
         1.0, description="Discriminative rates: the rate of each layer with weights is that of the next one times this."
     )
     augmentation: Augmentation = Field(
-        "auto", description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
-        "digits and are not flipped; else medium."
-    )  # fmt: skip
+        "auto",
+        description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
+        "digits and are not flipped; else medium.",
+    )
     mixup: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0, description="Each photo is mixed with another, and so are their labels: the α of their parts, such as 0.2."
     )
@@ -130,9 +142,10 @@ class TrainParams(Phase):
         ]
         | None
     ) = Field(
-        None, description="What the network sees, where that is smaller than the photos are prepared: it scales them "
-        "down itself, so that the service does the same. null: as they are prepared."
-    )  # fmt: skip
+        None,
+        description="What the network sees, where that is smaller than the photos are prepared: it scales them "
+        "down itself, so that the service does the same. null: as they are prepared.",
+    )
     phases: Annotated[tuple[Phase, ...], Strict(False), Field(min_length=1)] | Literal["auto"] = Field(
         "auto", description="Stretches of training one after another; each says only what differs. auto: one."
     )
@@ -147,32 +160,37 @@ class TrainParams(Phase):
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     imbalance: Literal["none", "class_weights", "oversample"] = Field(
-        "none", description="class_weights: rare classes count more in the loss; oversample: their photos come more "
-        "often."
-    )  # fmt: skip
+        "none",
+        description="class_weights: rare classes count more in the loss; oversample: their photos come more often.",
+    )
     ema: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
-        None, description="The weights that are validated and kept are a running mean of those of all steps, with this "
-        "momentum, such as 0.99."
-    )  # fmt: skip
+        None,
+        description="The weights that are validated and kept are a running mean of those of all steps, with this "
+        "momentum, such as 0.99.",
+    )
     swa: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        None, description="The last part of each phase, such as 0.3, in which the mean of the weights at the ends of "
-        "its epochs is validated and kept (Izmailov et al. 2018). Either this or ema."
-    )  # fmt: skip
+        None,
+        description="The last part of each phase, such as 0.3, in which the mean of the weights at the ends of "
+        "its epochs is validated and kept (Izmailov et al. 2018). Either this or ema.",
+    )
     views: Annotated[int, Field(ge=1, le=32)] = Field(
-        3, description="For frozen layers: how many variants of each training photo pass through them, once; each "
-        "epoch sees one of them. The first is the photo itself, the others are augmented."
-    )  # fmt: skip
+        3,
+        description="For frozen layers: how many variants of each training photo pass through them, once; each "
+        "epoch sees one of them. The first is the photo itself, the others are augmented.",
+    )
     precision: Precision = Field(
-        "auto", description="What layers compute in while they are trained; weights and the export are float32. auto: "
-        " bfloat16 on GPUs that have it, float16 with a scaled loss on older ones, float32 on CPUs."
-    )  # fmt: skip
+        "auto",
+        description="What layers compute in while they are trained; weights and the export are float32. auto: "
+        " bfloat16 on GPUs that have it, float16 with a scaled loss on older ones, float32 on CPUs.",
+    )
     cache_precision: CachePrecision = Field(
         "float16", description="Of what frozen layers make of photos, in the cache."
     )
     export_precision: Literal["float32", "int8"] = Field(
-        "float32", description="Of the exported graph, which is evaluated and served. int8 is a quarter of the size "
-        "and faster on most CPUs; it is taken only where it loses at most half a point of validation accuracy."
-    )  # fmt: skip
+        "float32",
+        description="Of the exported graph, which is evaluated and served. int8 is a quarter of the size "
+        "and faster on most CPUs; it is taken only where it loses at most half a point of validation accuracy.",
+    )
     seed: Seed = 42
 
     @model_validator(mode="after")

@@ -54,9 +54,10 @@ class Choices(Section):
 
 Searched = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")],
-    Discriminator(lambda value: "choices" if "choices" in (value if isinstance(value, dict) else vars(value)) else
-                  "range"),
-]  # fmt: skip
+    Discriminator(
+        lambda value: "choices" if "choices" in (value if isinstance(value, dict) else vars(value)) else "range"
+    ),
+]
 Space = dict[str, Searched]
 
 Objective = Literal["accuracy", "latency", "size"]
@@ -68,15 +69,17 @@ class TuneParams(Section):
     trials: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="How many are tried; 0: no search.")
     minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial begins after so many.")
     space: Space | Literal["auto"] = Field(
-        "auto", description="key of train: {low, high, log, step} or {choices: […]}, such as learning_rate, "
-        "model.head[1].Dropout.rate or phases[1].epochs. auto: what matters most for the kind of model."
-    )  # fmt: skip
+        "auto",
+        description="key of train: {low, high, log, step} or {choices: […]}, such as learning_rate, "
+        "model.head[1].Dropout.rate or phases[1].epochs. auto: what matters most for the kind of model.",
+    )
     sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from the trials so far.")
     objectives: Annotated[tuple[Objective, ...], Strict(False)] = Field(
-        ("accuracy",), description="What a trial is judged by. With latency (of one photo through the network, on this "
+        ("accuracy",),
+        description="What a trial is judged by. With latency (of one photo through the network, on this "
         "machine's CPU) or size (of its weights) the study finds the Pareto front, and train takes the most accurate "
-        "on it. Several cannot be pruned by."
-    )  # fmt: skip
+        "on it. Several cannot be pruned by.",
+    )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
         None, description="A trial whose network takes longer for one photo is ended before it is trained."
     )
@@ -94,8 +97,10 @@ class TuneParams(Section):
     @model_validator(mode="after")
     def _judges_by_accuracy(self) -> Self:
         if "accuracy" not in self.objectives or len(set(self.objectives)) < len(self.objectives):
-            raise fault("objectives must hold accuracy, and each of accuracy, latency and size at most once; found "
-                        f"{', '.join(self.objectives) or 'none'}")  # fmt: skip
+            raise fault(
+                "objectives must hold accuracy, and each of accuracy, latency and size at most once; found "
+                f"{', '.join(self.objectives) or 'none'}"
+            )
         return self
 
     @property
@@ -125,8 +130,10 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
     tree = copy.deepcopy(train.model_dump(mode="json"))
     for key, value in values.items():
         if key in Phase.model_fields and train.phases != "auto":
-            raise ParamsError(f"tune.space: {key} belongs to a phase, and train.phases has several; name it, such as "
-                              f"phases[{len(train.phases) - 1}].{key}.")  # fmt: skip
+            raise ParamsError(
+                f"tune.space: {key} belongs to a phase, and train.phases has several; name it, such as "
+                f"phases[{len(train.phases) - 1}].{key}."
+            )
         _set(tree, key, value)
     try:
         return TrainParams.model_validate_json(json.dumps(tree))
@@ -152,8 +159,10 @@ def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -
         for value in searched.ends():
             height, width = with_values(train, {key: value}).seen_size(image_size)
             if height > image_size[0] or width > image_size[1]:
-                raise ParamsError(f"tune.space: {key} must not be larger than the photos are prepared, {image_size[0]} "
-                                  f"× {image_size[1]} px; found {value}. Set preprocess.image_size: auto.")  # fmt: skip
+                raise ParamsError(
+                    f"tune.space: {key} must not be larger than the photos are prepared, {image_size[0]} "
+                    f"× {image_size[1]} px; found {value}. Set preprocess.image_size: auto."
+                )
 
 
 def auto_space(train: TrainParams) -> Space:
@@ -198,5 +207,7 @@ def _is_layer(node: dict[str, Any], parts: list[Any]) -> bool:
 
 
 def _shown(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value:g}" if isinstance(value, float) and math.isfinite(value) else f"{key}={value}"
-                     for key, value in values.items())  # fmt: skip
+    return ", ".join(
+        f"{key}={value:g}" if isinstance(value, float) and math.isfinite(value) else f"{key}={value}"
+        for key, value in values.items()
+    )

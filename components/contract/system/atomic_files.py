@@ -270,8 +270,9 @@ def read_json(path: Path, model: type[ModelT], what: str) -> ModelT:
     except OSError as error:
         raise ArtifactError(f"{path} must be readable; it is not: {error}.") from None
     except ValidationError as error:
-        raise ArtifactError(f"The {what} is damaged, or of another version; write it anew.\n"
-                            f"{explain(error, model, str(path))}") from None  # fmt: skip
+        raise ArtifactError(
+            f"The {what} is damaged, or of another version; write it anew.\n{explain(error, model, str(path))}"
+        ) from None
 
 
 def _replace(partial: Path, target: Path) -> None:

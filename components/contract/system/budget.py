@@ -81,8 +81,10 @@ class Budget:
         if self.num_members > self.max_members:
             raise self.exceeded(f"hold at most {self.max_members:,} {self.members}", "it holds more")
         if self.memory_bytes > self.max_memory_bytes:
-            raise self.exceeded(f"need at most {self.max_memory_bytes / 1e6:,.0f} MB of memory to be listed",
-                                f"after {self.num_members:,} {self.members} it needs more")  # fmt: skip
+            raise self.exceeded(
+                f"need at most {self.max_memory_bytes / 1e6:,.0f} MB of memory to be listed",
+                f"after {self.num_members:,} {self.members} it needs more",
+            )
         self.check_pace()
 
     def check_pace(self) -> None:
@@ -91,12 +93,15 @@ class Budget:
         Raises:
             DarkroomError: of the kind `error`.
         """
-        allowed = (self.start_seconds + self.num_bytes / self.bytes_per_second
-                   + self.num_members / self.members_per_second)  # fmt: skip
+        allowed = (
+            self.start_seconds + self.num_bytes / self.bytes_per_second + self.num_members / self.members_per_second
+        )
         elapsed = time.monotonic() - self._started
         if elapsed > allowed:
-            raise self.exceeded(f"yield its content within {allowed:,.0f} s",
-                                f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes were read")  # fmt: skip
+            raise self.exceeded(
+                f"yield its content within {allowed:,.0f} s",
+                f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes were read",
+            )
 
     def exceeded(self, limit: str, state: str) -> DarkroomError:
         """The error for input that breaks a limit: what must hold, and how it is instead."""
@@ -127,8 +132,9 @@ class Budget:
             if thread.is_alive() and time.monotonic() > deadline:
                 raise self.exceeded(f"answer within {seconds:,.0f} s", "it does not")
             if _peak_memory() - peak > 4 * self.max_memory_bytes:
-                raise self.exceeded(f"be listed in at most {4 * self.max_memory_bytes / 1e6:,.0f} MB of memory",
-                                    "it needs more")  # fmt: skip
+                raise self.exceeded(
+                    f"be listed in at most {4 * self.max_memory_bytes / 1e6:,.0f} MB of memory", "it needs more"
+                )
         if failure:
             raise failure[0]
         return outcome[0]
@@ -184,8 +190,9 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     with open_regular(path) as file:
         num_bytes = os.fstat(file.fileno()).st_size
         if num_bytes > max_bytes:
-            raise OSError(errno.EFBIG, f"it has {num_bytes:,} bytes, more than the {max_bytes:,} that are read",
-                          str(path))  # fmt: skip
+            raise OSError(
+                errno.EFBIG, f"it has {num_bytes:,} bytes, more than the {max_bytes:,} that are read", str(path)
+            )
         return file.read(num_bytes)
 
 

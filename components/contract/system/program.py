@@ -161,8 +161,11 @@ def _code_of(main: Callable[[], int | None]) -> int:
         return MENDABLE
     except MemoryError:
         sys.stdout.flush()
-        print("darkroom: The memory of this machine must suffice for the data; it does not. Give fewer or smaller "
-              "files, or more memory.", file=sys.stderr)  # fmt: skip
+        print(
+            "darkroom: The memory of this machine must suffice for the data; it does not. Give fewer or smaller "
+            "files, or more memory.",
+            file=sys.stderr,
+        )
         return MENDABLE
     except KeyboardInterrupt:
         print("darkroom: stopped.", file=sys.stderr)

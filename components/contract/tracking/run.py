@@ -39,9 +39,10 @@ KEY_VARIABLE = "DARKROOM_RUN_KEY"
 MOST_PARAMS = 100
 """That MLflow takes at once."""
 PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}  # fmt: skip
+}
 """With a server that is gone; MLflow's own patience is four minutes a call. And no bars of its own in a step's log.
 What the environment says wins."""
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
@@ -206,9 +207,16 @@ class Run:
             context: "training", "evaluation".
             profile: JSON of counts.
         """
-        self._tell("dataset", {
-            "name": name, "digest": digest, "source": source, "context": context, "profile": profile,
-        })  # fmt: skip
+        self._tell(
+            "dataset",
+            {
+                "name": name,
+                "digest": digest,
+                "source": source,
+                "context": context,
+                "profile": profile,
+            },
+        )
 
     def log_artifacts(self, path: Path, folder: str) -> None:
         """A file, or a folder with all it holds; what the store takes later must be there then."""

@@ -37,8 +37,13 @@ UPLOAD_RATE: Final = 5e6
 """Bytes a second; a store that takes files more slowly is not waited for."""
 MOST_VALUES: Final = 1000
 """That MLflow takes at once."""
-REFUSALS: Final = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS",
-                   "RESOURCE_DOES_NOT_EXIST")  # fmt: skip
+REFUSALS: Final = (
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+)
 """Answers that will not change: a param that has another value already, a run that was deleted."""
 
 PENDING: Final = "key:"
@@ -121,8 +126,13 @@ class Outbox:
                 return
             unsent = list(self._waiting)
             self._waiting.clear()
-        log.warning("MLflow did not take %d messages of run %s in %.0f s. The step's own files hold all figures; %s.",
-                    len(unsent), unsent[0].run_id, seconds, _kept(unsent))  # fmt: skip
+        log.warning(
+            "MLflow did not take %d messages of run %s in %.0f s. The step's own files hold all figures; %s.",
+            len(unsent),
+            unsent[0].run_id,
+            seconds,
+            _kept(unsent),
+        )
 
     def _has_come(self, condition: Callable[[], bool], more_seconds: float = 0.0) -> bool:
         started = time.monotonic()
@@ -148,8 +158,12 @@ class Outbox:
                 settle(messages)
             except Exception as error:  # as above
                 fails = True
-                self._warn_once("MLflow did not take %s of run %s: %s. It is told again; the step goes on.",
-                                messages[0].kind, messages[0].run_id, _first_line(error))  # fmt: skip
+                self._warn_once(
+                    "MLflow did not take %s of run %s: %s. It is told again; the step goes on.",
+                    messages[0].kind,
+                    messages[0].run_id,
+                    _first_line(error),
+                )
             with self._changed:
                 self._fails = fails
                 for message in () if fails else messages:
@@ -200,8 +214,10 @@ def _resend(paths: Sequence[Path]) -> None:
 
 def _kept(messages: Sequence[Message]) -> str:
     """Writes messages to the cache; says what comes of them."""
-    rows = [{"store": _store_digest()}, *({"run_id": message.run_id, "kind": message.kind, "content": message.content}
-                                          for message in messages)]  # fmt: skip
+    rows = [
+        {"store": _store_digest()},
+        *({"run_id": message.run_id, "kind": message.kind, "content": message.content} for message in messages),
+    ]
     path = _unsent_dir() / f"{time.time_ns()}.jsonl"
     try:
         write_file(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
@@ -275,10 +291,14 @@ def _send(messages: Sequence[Message]) -> None:
     elif kind == "tags":
         client.log_batch(run_id, tags=[RunTag(key, value) for key, value in content.items()])
     elif kind == "metrics":
-        client.log_batch(run_id, metrics=[
-            Metric(key, value, message.content["timestamp"], message.content["step"])
-            for message in messages for key, value in message.content["values"].items()
-        ])  # fmt: skip
+        client.log_batch(
+            run_id,
+            metrics=[
+                Metric(key, value, message.content["timestamp"], message.content["step"])
+                for message in messages
+                for key, value in message.content["values"].items()
+            ],
+        )
     elif kind == "dataset":
         _send_dataset(run_id, content)
     elif kind == "artifacts":

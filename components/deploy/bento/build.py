@@ -26,8 +26,16 @@ from components.deploy.bento.samples import write_samples
 SERVICE = "components.deploy.service.app"
 PAGE = Path("components", "deploy", "service", "page")
 """The files of the service's page, which no module imports."""
-REQUIREMENTS = ("bentoml", "numpy", "opencv-python-headless", "openvino", "pillow", "pydantic", "python-multipart",
-                "simplejpeg")  # fmt: skip
+REQUIREMENTS = (
+    "bentoml",
+    "numpy",
+    "opencv-python-headless",
+    "openvino",
+    "pillow",
+    "pydantic",
+    "python-multipart",
+    "simplejpeg",
+)
 """What the service needs installed; the bento names the versions that it was built and checked with."""
 
 BUILD_SECONDS = 300.0
@@ -72,8 +80,10 @@ def build_bento(
     """
     found = export_sha256(bundle_dir / "export")
     if found != bundle.export.sha256:
-        raise ArtifactError(f"The exported graph in {bundle_dir / 'export'} must be the one that train wrote "
-                            f"({bundle.export.sha256[:12]}); it has changed ({found[:12]}). Train again.")  # fmt: skip
+        raise ArtifactError(
+            f"The exported graph in {bundle_dir / 'export'} must be the one that train wrote "
+            f"({bundle.export.sha256[:12]}); it has changed ({found[:12]}). Train again."
+        )
     with tempfile.TemporaryDirectory(prefix="darkroom-build-") as temporary:
         # bentoml build packs whatever lies in its working directory, its own store included: two clean folders.
         context, home = Path(temporary, "context"), Path(temporary, "home")
@@ -140,9 +150,11 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
         return False
     calibrated_graph = read_calibration(evaluation_dir).facts.export_sha256
     if calibrated_graph != bundle.export.sha256:
-        raise ArtifactError(f"The calibration in {evaluation_dir} must be that of the model to be served; it is of the "
-                            f"graph {calibrated_graph[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
-                            "evaluate again.")  # fmt: skip
+        raise ArtifactError(
+            f"The calibration in {evaluation_dir} must be that of the model to be served; it is of the "
+            f"graph {calibrated_graph[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
+            "evaluate again."
+        )
     for name in CALIBRATION_FILES:
         shutil.copyfile(evaluation_dir / name, context / name)
     return True

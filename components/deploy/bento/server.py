@@ -129,17 +129,21 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError):
-        raise ServiceError(f"The service must listen on an address or a name of this machine; {host!r} is none. "
-                           "Name another with --host, such as 127.0.0.1.") from None  # fmt: skip
+        raise ServiceError(
+            f"The service must listen on an address or a name of this machine; {host!r} is none. "
+            "Name another with --host, such as 127.0.0.1."
+        ) from None
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except (OSError, OverflowError) as error:
             taken = getattr(error, "errno", None) == errno.EADDRINUSE
-            raise ServiceError(f"Port {port} on {host} must be free to serve on; "
-                               f"{'another program listens there' if taken else error}. "
-                               "Stop that program, or choose another port with --port.") from None  # fmt: skip
+            raise ServiceError(
+                f"Port {port} on {host} must be free to serve on; "
+                f"{'another program listens there' if taken else error}. "
+                "Stop that program, or choose another port with --port."
+            ) from None
         return str(address[0]), int(probe.getsockname()[1])
 
 
@@ -153,9 +157,11 @@ def _start(bento: Path, address: str, port: int, settings: Mapping[str, str]) ->
     environment = {name: value for name, value in bento_environment(bento).items() if name not in VARIABLES}
     # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.
     return launcher.start(
-        launcher.script(guard, *service), stdin=subprocess.PIPE, start_new_session=True,
+        launcher.script(guard, *service),
+        stdin=subprocess.PIPE,
+        start_new_session=True,
         env=LEAN | environment | dict(settings),
-    )  # fmt: skip
+    )
 
 
 def _read(process: "subprocess.Popen[str]", lines: deque[str], echo: bool) -> None:
@@ -178,8 +184,10 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
         if process.poll() is not None or any(FAILED_START in line for line in tuple(lines)):
             raise ServiceError(f"The service must start; it failed. Its last lines:\n{_tail(lines)}")
         if time.monotonic() > deadline:
-            raise ServiceError(f"The service must be ready within {timeout_seconds:g} s; it was not. Allow more with "
-                               f"deploy.start_timeout_seconds. Its last lines:\n{_tail(lines)}")  # fmt: skip
+            raise ServiceError(
+                f"The service must be ready within {timeout_seconds:g} s; it was not. Allow more with "
+                f"deploy.start_timeout_seconds. Its last lines:\n{_tail(lines)}"
+            )
         time.sleep(0.05)
 
 

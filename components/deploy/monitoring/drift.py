@@ -51,8 +51,12 @@ class Traits:
         if len(self) <= number:
             return self
         chosen = np.sort(rng.choice(len(self), number, replace=False))
-        return Traits(self.brightness[chosen], self.confidence[chosen], self.embeddings[chosen],
-                      [self.labels[index] for index in chosen])  # fmt: skip
+        return Traits(
+            self.brightness[chosen],
+            self.confidence[chosen],
+            self.embeddings[chosen],
+            [self.labels[index] for index in chosen],
+        )
 
 
 class Signal(BaseModel):
@@ -104,11 +108,15 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
     """
     numbers = {"num_reference": len(reference), "num_served": len(served)}
     reference, served = reference.draw(MAX_PHOTOS, rng), served.draw(MAX_PHOTOS, rng)
-    classes = tuple(ClassShare(class_name=name, reference=share_of(reference.labels, name),
-                               served=share_of(served.labels, name)) for name in class_names)  # fmt: skip
+    classes = tuple(
+        ClassShare(class_name=name, reference=share_of(reference.labels, name), served=share_of(served.labels, name))
+        for name in class_names
+    )
     if min(len(reference), len(served)) < MIN_PHOTOS:
-        reason = (f"At least {MIN_PHOTOS} photos of either side are needed; there are {numbers['num_served']} served "
-                  f"ones and {numbers['num_reference']} of the data set.")  # fmt: skip
+        reason = (
+            f"At least {MIN_PHOTOS} photos of either side are needed; there are {numbers['num_served']} served "
+            f"ones and {numbers['num_reference']} of the data set."
+        )
         return Drift(verdict="cannot tell", reason=reason, signals=(), classes=classes, **numbers)
     signals = (
         _compare_values("brightness", reference.brightness, served.brightness, ("darker", "brighter")),
@@ -140,8 +148,15 @@ def _compare_values(
         if drifted
         else f"{name.capitalize()} is that of the data set: the medians are {after:.3g} and {before:.3g}."
     )
-    return Signal(name=name, method="Kolmogorov–Smirnov test", size=distance, matters_from=MIN_DISTANCE,
-                  p_value=p_value, drifted=drifted, text=text)  # fmt: skip
+    return Signal(
+        name=name,
+        method="Kolmogorov–Smirnov test",
+        size=distance,
+        matters_from=MIN_DISTANCE,
+        p_value=p_value,
+        drifted=drifted,
+        text=text,
+    )
 
 
 def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> Signal:
@@ -152,8 +167,15 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
     )
     text = f"The photos show something else: {told}" if drifted else f"The photos show the like: {told}"
     # Lopez-Paz and Oquab, 2017, with a linear classifier.
-    return Signal(name="embeddings", method="classifier two-sample test, linear discriminant", size=share,
-                  matters_from=MIN_SEPARATION, p_value=p_value, drifted=drifted, text=text)  # fmt: skip
+    return Signal(
+        name="embeddings",
+        method="classifier two-sample test, linear discriminant",
+        size=share,
+        matters_from=MIN_SEPARATION,
+        p_value=p_value,
+        drifted=drifted,
+        text=text,
+    )
 
 
 def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:

@@ -29,8 +29,10 @@ def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *,
     folder = Path(__file__).parent
     loader = FileSystemLoader([folder / "templates", folder.parent / "service" / "page"])
     environment = Environment(loader=loader, autoescape=True, finalize=for_page, trim_blocks=True)
-    bars = {"brightness": _bars(reference.brightness, served.brightness, (0, 255)),
-            "confidence": _bars(reference.confidence, served.confidence, (0, 1))}  # fmt: skip
+    bars = {
+        "brightness": _bars(reference.brightness, served.brightness, (0, 255)),
+        "confidence": _bars(reference.confidence, served.confidence, (0, 1)),
+    }
     page = environment.get_template("drift.html.j2").render(
         drift=drift, bars=bars, name=name, source=source, height=HEIGHT, width=WIDTH
     )
@@ -43,7 +45,11 @@ def _bars(reference: np.ndarray, served: np.ndarray, limits: tuple[float, float]
     highest = max(float(np.max(shares)), 1e-9)
     step = WIDTH / NUM_BARS
     return [
-        {"x": number * step, "width": step, "reference": float(one / highest) * HEIGHT,
-         "served": float(other / highest) * HEIGHT}
+        {
+            "x": number * step,
+            "width": step,
+            "reference": float(one / highest) * HEIGHT,
+            "served": float(other / highest) * HEIGHT,
+        }
         for number, (one, other) in enumerate(zip(*shares, strict=True))
-    ]  # fmt: skip
+    ]

@@ -53,12 +53,15 @@ def nearest(
     split = open_split(dataset_dir, "train")
     embeddings = _embeddings(classifier, split, cache_dir)
     if embeddings.shape[1] != len(embedding):
-        raise ArtifactError(f"The embedding must be of this bento's network, {embeddings.shape[1]} numbers; it has "
-                            f"{len(embedding)}.")  # fmt: skip
+        raise ArtifactError(
+            f"The embedding must be of this bento's network, {embeddings.shape[1]} numbers; it has {len(embedding)}."
+        )
     similarity = embeddings.astype(np.float32) @ unit_length(embedding[np.newaxis])[0]
     order = np.argsort(-similarity, kind="stable")[:number]
-    return [Neighbour(split.image_ids[index], int(split.labels[index]), round(float(similarity[index]), 4))
-            for index in order]  # fmt: skip
+    return [
+        Neighbour(split.image_ids[index], int(split.labels[index]), round(float(similarity[index]), 4))
+        for index in order
+    ]
 
 
 def paths_of(dataset_dir: Path) -> dict[str, str]:
@@ -102,8 +105,13 @@ def _compute(classifier: Classifier, split: Split) -> np.ndarray:
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             rate = (start + len(pixels)) / (told - started)
-            log.info("%d of %d photos, %.0f a second, %.0f s left.", start + len(pixels), len(split), rate,
-                     (len(split) - start - len(pixels)) / rate)  # fmt: skip
+            log.info(
+                "%d of %d photos, %.0f a second, %.0f s left.",
+                start + len(pixels),
+                len(split),
+                rate,
+                (len(split) - start - len(pixels)) / rate,
+            )
     return np.concatenate(parts)
 
 

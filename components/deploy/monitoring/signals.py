@@ -62,8 +62,9 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
     Raises:
         DataError: there are none.
     """
-    budget = Budget("The prediction log", "Name fewer days with --since.", members="predictions",
-                    max_memory_bytes=2**30)  # fmt: skip
+    budget = Budget(
+        "The prediction log", "Name fewer days with --since.", members="predictions", max_memory_bytes=2**30
+    )
     others_by_tag: Counter[str] = Counter()
     kept: list[tuple[float, float, np.ndarray, str]] = []
     for one in predictions:
@@ -72,13 +73,17 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
             continue
         budget.spend(len(one.embedding), num_members=1, memory_bytes=len(one.embedding) * 3 // 2 + 200)
         if kept and len(one.vector) != len(kept[0][2]):
-            raise DataError(f"All embeddings of {tag} must be of one length; the prediction {one.id} has another. "
-                            "Remove its line from the log.")  # fmt: skip
+            raise DataError(
+                f"All embeddings of {tag} must be of one length; the prediction {one.id} has another. "
+                "Remove its line from the log."
+            )
         kept.append((one.brightness, one.confidence, one.vector, one.label))
     if not kept:
         others = ", ".join(sorted(others_by_tag)) or "none at all"
-        raise DataError(f"The prediction log must hold predictions of {tag}; it holds those of {others}. Name the run "
-                        "that is served with --run, or other days with --since.")  # fmt: skip
+        raise DataError(
+            f"The prediction log must hold predictions of {tag}; it holds those of {others}. Name the run "
+            "that is served with --run, or other days with --since."
+        )
     if others_by_tag:
         log.info("%d predictions of other bentos are left out.", others_by_tag.total())
     light, confidence, embeddings, labels = zip(*kept, strict=True)
@@ -107,8 +112,9 @@ def _examine(classifier: Classifier, photos: Iterable[np.ndarray], number: int) 
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             rate = len(labels) / (told - started)
-            log.info("%d of %d photos, %.0f a second, %.0f s left.", len(labels), number, rate,
-                     (number - len(labels)) / rate)  # fmt: skip
+            log.info(
+                "%d of %d photos, %.0f a second, %.0f s left.", len(labels), number, rate, (number - len(labels)) / rate
+            )
     return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), labels)
 
 

@@ -46,8 +46,10 @@ class Reference:
         """
         found = REFERENCE.fullmatch(text)
         if found is None:
-            raise ArtifactError(f"A bento must be named <run id>@sha256:<digest>; found {text or 'nothing'!r}. The "
-                                "deploy task names one as soon as a model is promoted.")  # fmt: skip
+            raise ArtifactError(
+                f"A bento must be named <run id>@sha256:<digest>; found {text or 'nothing'!r}. The "
+                "deploy task names one as soon as a model is promoted."
+            )
         return cls(found["run_id"], found["sha256"])
 
 
@@ -70,8 +72,9 @@ def publish(run_id: str, bento_dir: Path) -> Reference:
         try:
             MlflowClient().log_artifact(run_id, str(path), FOLDER)
         except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
-            raise TrackingError(f"MLflow must keep the bento for the cluster; run {run_id} did not take it: "
-                                f"{_first_line(error)}.") from None  # fmt: skip
+            raise TrackingError(
+                f"MLflow must keep the bento for the cluster; run {run_id} did not take it: {_first_line(error)}."
+            ) from None
     log.info("Published the bento as %s.", reference)
     return reference
 
@@ -96,8 +99,10 @@ def fetch(reference: Reference, target: Path) -> None:
             raise TrackingError(f"MLflow must give the bento {reference}; it does not: {_first_line(error)}.") from None
         found = sha256_of(path)
         if found != reference.sha256:
-            raise ArtifactError(f"The bento of run {reference.run_id} must have the digest {reference.sha256}; it has "
-                                f"{found}: it was changed after its rollout. Deploy again.")  # fmt: skip
+            raise ArtifactError(
+                f"The bento of run {reference.run_id} must have the digest {reference.sha256}; it has "
+                f"{found}: it was changed after its rollout. Deploy again."
+            )
         num_files = extract(path, target)
     log.info("Fetched %d files of the bento %s.", num_files, reference)
 

@@ -70,8 +70,12 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
         # Another run has promoted since this one was judged; with that champion it has not been compared.
         client.set_registered_model_alias(model_name, CHALLENGER, version)
         then, now = (f"version {one}" if one else "none" for one in (verdict.champion, standing))
-        return Registration(version, False, f"Version {version} is {CHALLENGER}: it was judged when {then} was "
-                            f"{CHAMPION}, and now {now} is. Evaluate it again.")  # fmt: skip
+        return Registration(
+            version,
+            False,
+            f"Version {version} is {CHALLENGER}: it was judged when {then} was "
+            f"{CHAMPION}, and now {now} is. Evaluate it again.",
+        )
     if verdict.promotes:
         client.set_registered_model_alias(model_name, CHAMPION, version)
         if str(aliases.get(CHALLENGER)) == version:

@@ -153,8 +153,9 @@ def roll_out(
         check()
     except ServiceError as error:
         if before is None:
-            raise RolloutError(f"{error} {namespace}/{name} served no bento before, so there is none to go back to."
-                               ) from None  # fmt: skip
+            raise RolloutError(
+                f"{error} {namespace}/{name} served no bento before, so there is none to go back to."
+            ) from None
         log.warning("Going back to %s: %s", before, error)
         cluster.deployment(namespace, name, naming(before))
         _await_rollout(cluster, namespace, name, timeout_seconds)
@@ -194,9 +195,13 @@ def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds:
                 return
             for condition in status.get("conditions", []):
                 if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-                    raise RolloutError(f"The new pods of {namespace}/{name} must become ready; Kubernetes gave up: "
-                                       f"{condition.get('message', 'no reason given')}")  # fmt: skip
+                    raise RolloutError(
+                        f"The new pods of {namespace}/{name} must become ready; Kubernetes gave up: "
+                        f"{condition.get('message', 'no reason given')}"
+                    )
         if time.monotonic() > deadline:
-            raise RolloutError(f"The new pods of {namespace}/{name} must become ready within {timeout_seconds:g} s; "
-                               f"{status.get('availableReplicas', 0)} of {wanted} are.")  # fmt: skip
+            raise RolloutError(
+                f"The new pods of {namespace}/{name} must become ready within {timeout_seconds:g} s; "
+                f"{status.get('availableReplicas', 0)} of {wanted} are."
+            )
         time.sleep(POLL_SECONDS)

@@ -159,8 +159,11 @@ class PhotoClassifier:
         number = len(asked.photos)
         num_waiting = number + sum(min(other.num_waiting, number) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:
-            raise RefusedUpload(503, "overloaded", "The service has as many photos to look at as it can answer in "
-                                "time; try again in a moment.")  # fmt: skip
+            raise RefusedUpload(
+                503,
+                "overloaded",
+                "The service has as many photos to look at as it can answer in time; try again in a moment.",
+            )
         share = Share(num_waiting=number)
         self.shares.add(share)
         try:
@@ -225,8 +228,11 @@ class PhotoClassifier:
             raise RefusedUpload(400, "one_photo", f"An explanation is of one photo; found {len(asked.photos)}.")
         names, wanted = self.classifier.facts.class_names, asked.options.class_name
         if wanted is not None and wanted not in names:
-            raise RefusedUpload(400, "bad_option", f"class_name must be one of the classes that GET /model tells; "
-                                f"found {wanted[:100]!r}.")  # fmt: skip
+            raise RefusedUpload(
+                400,
+                "bad_option",
+                f"class_name must be one of the classes that GET /model tells; found {wanted[:100]!r}.",
+            )
         facts = self.classifier.facts
         photo = await self._decode(asked.photos[0], share)
         probabilities = (await self.findings(photo.pixels, share)).probabilities
@@ -237,13 +243,15 @@ class PhotoClassifier:
         picture = await asyncio.to_thread(overlay, photo.pixels, heat.values, size)
         if wants_picture:
             return Response(picture, media_type="image/png", headers={"Darkroom-Method": heat.method})
-        return JSONResponse({
-            "model": self.classifier.facts.tag,
-            "label": names[label],
-            "probability": round(float(probabilities[label]), 7),
-            "method": heat.method,
-            "overlay": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
-        })  # fmt: skip
+        return JSONResponse(
+            {
+                "model": self.classifier.facts.tag,
+                "label": names[label],
+                "probability": round(float(probabilities[label]), 7),
+                "method": heat.method,
+                "overlay": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+            }
+        )
 
     def _note(self, prediction: dict[str, Any], finding: Finding, pixels: np.ndarray) -> None:
         count = instruments()
@@ -256,9 +264,14 @@ class PhotoClassifier:
         if self.prediction_log is not None and self.prediction_log.wants_next():
             told = {name: value for name, value in prediction.items() if name != "probabilities"}
             self.prediction_log.add(
-                LoggedPrediction(time=datetime.now(UTC), bento=self.classifier.facts.tag, brightness=brightness(pixels),
-                                 embedding=pack(finding.embedding), **told)
-            )  # fmt: skip
+                LoggedPrediction(
+                    time=datetime.now(UTC),
+                    bento=self.classifier.facts.tag,
+                    brightness=brightness(pixels),
+                    embedding=pack(finding.embedding),
+                    **told,
+                )
+            )
 
 
 PhotoClassifier.add_asgi_middleware(Gate, settings=read_settings)
@@ -288,8 +301,10 @@ def open_log(settings: ServiceSettings) -> PredictionLog | None:
     try:
         return PredictionLog(settings.prediction_log, settings.log_share)
     except OSError as error:
-        raise ServiceError(f"The prediction log must go into a folder that can be written; {settings.prediction_log} "
-                           f"cannot be: {error}.") from None  # fmt: skip
+        raise ServiceError(
+            f"The prediction log must go into a folder that can be written; {settings.prediction_log} "
+            f"cannot be: {error}."
+        ) from None
 
 
 def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) -> None:

@@ -91,8 +91,10 @@ class Classifier:
             farthest = max(self.calibration.facts.familiarity.threshold, 1 / NEVER_FAMILIAR)
             distances = self.calibration.unfamiliarity(outputs.embedding)
             unfamiliar = np.round(np.minimum(distances / farthest, NEVER_FAMILIAR).astype(np.float64), 4).tolist()
-        return [Finding(*found) for found in zip(self._probabilities(outputs.logits), outputs.embedding, unfamiliar,
-                                                 strict=True)]  # fmt: skip
+        return [
+            Finding(*found)
+            for found in zip(self._probabilities(outputs.logits), outputs.embedding, unfamiliar, strict=True)
+        ]
 
     def abstains(self, probabilities: np.ndarray, threshold: float | None = None) -> bool:
         """Whether the answer to one photo is withheld.

@@ -54,13 +54,36 @@ def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
         "info": {"title": card.tag.partition(":")[0], "version": API_VERSION, "description": DESCRIPTION},
         "servers": document.get("servers", [{"url": "."}]),
         "paths": {
-            "/predict": {"post": _post("predict", "Classifies one photo or several.", _parameters("top_k", "threshold"),
-                                       _json("An entry per file, in order: a prediction, or what is wrong with the "
-                                             "file.", "Answer", _answer(card)), MAX_FILES)},
-            "/explain": {"post": _post("explain", "Shows where in one photo the model found a class.",
-                                       _parameters("class_name", class_name=card.class_names), _explanation(card), 1)},
-            "/model": {"get": _get("model", "The model: its classes, how good it is, where it came from.", "ModelCard",
-                                   card.model_dump(mode="json"))},
+            "/predict": {
+                "post": _post(
+                    "predict",
+                    "Classifies one photo or several.",
+                    _parameters("top_k", "threshold"),
+                    _json(
+                        "An entry per file, in order: a prediction, or what is wrong with the file.",
+                        "Answer",
+                        _answer(card),
+                    ),
+                    MAX_FILES,
+                )
+            },
+            "/explain": {
+                "post": _post(
+                    "explain",
+                    "Shows where in one photo the model found a class.",
+                    _parameters("class_name", class_name=card.class_names),
+                    _explanation(card),
+                    1,
+                )
+            },
+            "/model": {
+                "get": _get(
+                    "model",
+                    "The model: its classes, how good it is, where it came from.",
+                    "ModelCard",
+                    card.model_dump(mode="json"),
+                )
+            },
             "/samples.json": {"get": _get_samples()},
             **{path: {"get": _plain(path[1:], text)} for path, text in HEALTH.items()},
             "/metrics": {"get": _plain("metrics", "Counts and durations for Prometheus.")},
@@ -73,7 +96,7 @@ def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
             },
         },
         "security": [{}, {"bearer": []}, {"key": []}],
-    }  # fmt: skip
+    }
 
 
 def _post(
@@ -119,22 +142,30 @@ def _get_samples() -> dict[str, Any]:
     text = "Photos that the page offers to try."
     found = _get("samples", text, "Sample", [{"url": "samples/00.jpg", "class_name": "…"}])
     found["responses"]["200"]["content"]["application/json"]["schema"] = {
-        "type": "array", "items": {"$ref": REFERENCE.format(model="Sample")},
-    }  # fmt: skip
+        "type": "array",
+        "items": {"$ref": REFERENCE.format(model="Sample")},
+    }
     return found
 
 
 def _plain(name: str, text: str) -> dict[str, Any]:
     answer = {"description": text, "content": {"text/plain": {"schema": {"type": "string"}}}}
-    refusals = {"401": _json(CODES["401"], "Refusal", _refusal("401"))} if name == "metrics" else {
-        "503": _json("It does not.", "Refusal", _refusal("503"))
-    }  # fmt: skip
+    refusals = (
+        {"401": _json(CODES["401"], "Refusal", _refusal("401"))}
+        if name == "metrics"
+        else {"503": _json("It does not.", "Refusal", _refusal("503"))}
+    )
     return {"operationId": name, "summary": text, "responses": {"200": answer, **refusals}}
 
 
 def _explanation(card: ModelCard) -> dict[str, Any]:
-    example = {"model": card.tag, "label": card.class_names[0], "probability": 0.93, "method": card.explanation,
-               "overlay": "data:image/png;base64,iVBORw0KGgo…"}  # fmt: skip
+    example = {
+        "model": card.tag,
+        "label": card.class_names[0],
+        "probability": 0.93,
+        "method": card.explanation,
+        "overlay": "data:image/png;base64,iVBORw0KGgo…",
+    }
     found = _json("The place, as JSON or as the picture alone.", "Explanation", example)
     found["content"]["image/png"] = {"schema": BINARY}
     return found
@@ -148,10 +179,13 @@ def _json(description: str, model: str, example: Any) -> dict[str, Any]:
 def _answer(card: ModelCard) -> dict[str, Any]:
     first, second = card.class_names[:2]
     prediction = {
-        "id": f"{card.tag.partition(':')[2]}-0199f0c2d3e4-5f6a7b8c9d0e", "label": first, "confidence": 0.93,
-        "abstained": False, "unfamiliar": 0.41 if card.calibrated else None,
+        "id": f"{card.tag.partition(':')[2]}-0199f0c2d3e4-5f6a7b8c9d0e",
+        "label": first,
+        "confidence": 0.93,
+        "abstained": False,
+        "unfamiliar": 0.41 if card.calibrated else None,
         "probabilities": [{"label": first, "probability": 0.93}, {"label": second, "probability": 0.07}],
-    }  # fmt: skip
+    }
     broken = {"error": {"code": "truncated", "message": "The JPEG must be whole; it ends early."}}
     return {"model": card.tag, "predictions": [prediction, broken]}
 

@@ -141,12 +141,16 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
         DataError: there is no such folder, it holds no log, or a line is damaged other than by a kill at its end.
     """
     if not folder.is_dir():
-        raise DataError(f"A prediction log must be a folder; there is none at {folder}. A service writes one where "
-                        "`darkroom serve --prediction-log FOLDER` asks for it.")  # fmt: skip
+        raise DataError(
+            f"A prediction log must be a folder; there is none at {folder}. A service writes one where "
+            "`darkroom serve --prediction-log FOLDER` asks for it."
+        )
     paths = sorted(folder.glob("*.jsonl"))
     if not paths:
-        raise DataError(f"A prediction log must hold .jsonl files; there is none in {folder}. Has the service been "
-                        "asked since it was started with --prediction-log?")  # fmt: skip
+        raise DataError(
+            f"A prediction log must hold .jsonl files; there is none in {folder}. Has the service been "
+            "asked since it was started with --prediction-log?"
+        )
     for path in paths:
         yield from (one for one in _read(path) if since is None or one.time.astimezone(UTC).date() >= since)
 
@@ -179,6 +183,8 @@ def _parsed(line: bytes, number: int, path: Path) -> LoggedPrediction:
         prediction = LoggedPrediction.model_validate_json(line)
         prediction.vector  # noqa: B018 what is no base64 of float16 is found here
     except ValueError:  # pydantic's and base64's errors are ValueErrors
-        raise DataError(f"Each line of a prediction log must be one prediction as JSON; line {number} of {path} is "
-                            "not. Remove the line, or the file.") from None  # fmt: skip
+        raise DataError(
+            f"Each line of a prediction log must be one prediction as JSON; line {number} of {path} is "
+            "not. Remove the line, or the file."
+        ) from None
     return prediction

@@ -53,8 +53,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
     origins = tuple(origin for origin in environment.get(ALLOWED_ORIGINS, "").split() if origin)
     for origin in origins:
         if not origin.startswith(("http://", "https://")):
-            raise ServiceError(f"{ALLOWED_ORIGINS} must hold addresses such as https://example.org, apart by spaces; "
-                               f"found {origin!r}.")  # fmt: skip
+            raise ServiceError(
+                f"{ALLOWED_ORIGINS} must hold addresses such as https://example.org, apart by spaces; found {origin!r}."
+            )
     return ServiceSettings(
         api_key=_api_key(environment),
         allowed_origins=origins,
@@ -70,13 +71,16 @@ def _api_key(environment: Mapping[str, str]) -> str | None:
         try:
             key = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ServiceError(f"{API_KEY_FILE} must name a readable file that holds the key; {path} is none: "
-                               f"{error}.") from None  # fmt: skip
+            raise ServiceError(
+                f"{API_KEY_FILE} must name a readable file that holds the key; {path} is none: {error}."
+            ) from None
     if key is None or (key == "" and not path):
         return None
     if len(key) < MIN_KEY_LENGTH or not (key.isascii() and key.isprintable()):
-        raise ServiceError(f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; the one given "
-                           f"has {len(key)}. Make one: openssl rand -hex 24")  # fmt: skip
+        raise ServiceError(
+            f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; the one given "
+            f"has {len(key)}. Make one: openssl rand -hex 24"
+        )
     return key
 
 

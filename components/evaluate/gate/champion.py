@@ -91,8 +91,9 @@ def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, 
         order = class_order(bundle, dataset)
         if (bundle.image_size, bundle.resize) == (dataset.image_size, dataset.resize):
             chosen = np.arange(len(split))
-            batches = ((start, split.gather(chosen[start : start + BATCH_SIZE]))
-                       for start in range(0, len(split), BATCH_SIZE))  # fmt: skip
+            batches = (
+                (start, split.gather(chosen[start : start + BATCH_SIZE])) for start in range(0, len(split), BATCH_SIZE)
+            )
         else:
             chosen, pixels = _golden(dataset_dir, bundle, split)
             batches = ((start, pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE))
@@ -130,12 +131,16 @@ def require_fresh(bundle: BundleInfo, learnt: frozenset[str] | None, dataset: Da
     if learnt is None:
         if bundle.dataset_fingerprint == dataset.fingerprint:
             return  # the same split: what was a training photo then is one now
-        raise NotComparableError("It does not say which photos it learnt from, and it was trained on other data; test "
-                                 "photos may be among them.")  # fmt: skip
+        raise NotComparableError(
+            "It does not say which photos it learnt from, and it was trained on other data; test "
+            "photos may be among them."
+        )
     seen = learnt.intersection(split.image_ids)
     if seen:
-        raise NotComparableError(f"It was trained on {len(seen):,} of the {len(split):,} test photos, so its figures "
-                                 "there would say nothing of new photos.")  # fmt: skip
+        raise NotComparableError(
+            f"It was trained on {len(seen):,} of the {len(split):,} test photos, so its figures "
+            "there would say nothing of new photos."
+        )
 
 
 def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
@@ -144,11 +149,14 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
     Raises:
         NotComparableError: they do not have the same classes.
     """
-    new, gone = (sorted(set(ours) - set(theirs)) for ours, theirs in
-                 ((dataset.class_names, bundle.class_names), (bundle.class_names, dataset.class_names)))  # fmt: skip
+    new, gone = (
+        sorted(set(ours) - set(theirs))
+        for ours, theirs in ((dataset.class_names, bundle.class_names), (bundle.class_names, dataset.class_names))
+    )
     if new or gone:
-        differences = [f"{word} {', '.join(names[:5])}" for word, names in (("it lacks", new), ("it alone has", gone))
-                       if names]  # fmt: skip
+        differences = [
+            f"{word} {', '.join(names[:5])}" for word, names in (("it lacks", new), ("it alone has", gone)) if names
+        ]
         raise NotComparableError(f"Its classes differ: {'; '.join(differences)}.")
     return np.array([dataset.class_names.index(name) for name in bundle.class_names])
 
@@ -172,6 +180,8 @@ def _golden(dataset_dir: Path, bundle: BundleInfo, split: Split) -> tuple[np.nda
         chosen.append(at)
     if not chosen:
         height, width = bundle.image_size
-        raise NotComparableError(f"It takes photos of {height} × {width} px ({bundle.resize}), and no test photo is "
-                                 "kept as a file to make them from.")  # fmt: skip
+        raise NotComparableError(
+            f"It takes photos of {height} × {width} px ({bundle.resize}), and no test photo is "
+            "kept as a file to make them from."
+        )
     return np.array(chosen), np.stack(pixels)

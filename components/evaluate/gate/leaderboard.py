@@ -89,9 +89,13 @@ def rank(
     )
     pick = pick_of(rows)
     return Leaderboard(
-        dataset_name=dataset_name, num_images=len(labels), rows=rows, pick=pick.name,
-        reason=reason(rows, pick, len(labels)), left_out=tuple(left_out),
-    )  # fmt: skip
+        dataset_name=dataset_name,
+        num_images=len(labels),
+        rows=rows,
+        pick=pick.name,
+        reason=reason(rows, pick, len(labels)),
+        left_out=tuple(left_out),
+    )
 
 
 def pick_of(rows: Sequence[Row]) -> Row:
@@ -120,9 +124,11 @@ def reason(rows: Sequence[Row], pick: Row, num_images: int) -> str:
             f"Take {pick.name}: it names {figure} rightly, in {pick.latency_ms:.1f} ms each, and {names}, a tie with "
             f"it (p {p_text(ties[0].p_value)}), {are} not faster by more than a tenth."
         )
-    return (f"Take {pick.name}: it names {figure} rightly, which is a tie with the most accurate, {best.name} "
-            f"({percent(best.accuracy.value)}, p {p_text(pick.p_value)}), and takes {pick.latency_ms:.1f} ms a photo "
-            f"where that takes {best.latency_ms:.1f}.")  # fmt: skip
+    return (
+        f"Take {pick.name}: it names {figure} rightly, which is a tie with the most accurate, {best.name} "
+        f"({percent(best.accuracy.value)}, p {p_text(pick.p_value)}), and takes {pick.latency_ms:.1f} ms a photo "
+        f"where that takes {best.latency_ms:.1f}."
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

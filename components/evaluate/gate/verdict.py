@@ -88,9 +88,10 @@ def judge(
     try:
         champion = find_champion(model_name)
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-        finding = Finding("not comparable", (
-            f"The model registry could not be asked whether {model_name} has a champion: {first_line(error)}.",
-        ))  # fmt: skip
+        finding = Finding(
+            "not comparable",
+            (f"The model registry could not be asked whether {model_name} has a champion: {first_line(error)}.",),
+        )
     else:
         if champion is None:
             finding = Finding("first", (f"No version of {model_name} is the champion yet.",))
@@ -99,10 +100,13 @@ def judge(
     broken = broken_floors(candidate, params)
     word = "worse" if broken and finding.word != "not comparable" else finding.word
     return Verdict(
-        verdict=word, reasons=(*finding.reasons, *broken), promoting=params.promote,
-        champion=champion.version if champion else None, comparison=finding.comparison,
+        verdict=word,
+        reasons=(*finding.reasons, *broken),
+        promoting=params.promote,
+        champion=champion.version if champion else None,
+        comparison=finding.comparison,
         looks=_looks(candidate.split, run_id),
-    )  # fmt: skip
+    )
 
 
 def broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
@@ -113,18 +117,28 @@ def broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
     one_name = float(counts.max() / counts.sum())
     is_chance = accuracy <= one_name and candidate.figures.balanced_accuracy.value <= 1 / len(counts) + ROUNDING
     checks = (
-        (len(counts) > 1 and is_chance,
-         f"It names {percent(accuracy)} of the test photos rightly, and one name for all of them would be right on "
-         f"{percent(one_name)}: it has learnt nothing that tells the classes apart."),
-        (accuracy < params.min_accuracy,
-         f"Its accuracy of {percent(accuracy)} is below evaluate.gate.min_accuracy, {percent(params.min_accuracy)}."),
-        (macro < params.min_macro_f1,
-         f"Its macro F1 of {percent(macro)} is below evaluate.gate.min_macro_f1, {percent(params.min_macro_f1)}."),
-        (params.max_latency_ms is not None and latency_ms > params.max_latency_ms,
-         f"It takes {latency_ms:.1f} ms a photo, over evaluate.gate.max_latency_ms, {params.max_latency_ms}."),
-        (params.max_size_mb is not None and size_mb > params.max_size_mb,
-         f"Its graph has {size_mb:.1f} MB, over evaluate.gate.max_size_mb, {params.max_size_mb}."),
-    )  # fmt: skip
+        (
+            len(counts) > 1 and is_chance,
+            f"It names {percent(accuracy)} of the test photos rightly, and one name for all of them would be right on "
+            f"{percent(one_name)}: it has learnt nothing that tells the classes apart.",
+        ),
+        (
+            accuracy < params.min_accuracy,
+            f"Its accuracy of {percent(accuracy)} is below evaluate.gate.min_accuracy, {percent(params.min_accuracy)}.",
+        ),
+        (
+            macro < params.min_macro_f1,
+            f"Its macro F1 of {percent(macro)} is below evaluate.gate.min_macro_f1, {percent(params.min_macro_f1)}.",
+        ),
+        (
+            params.max_latency_ms is not None and latency_ms > params.max_latency_ms,
+            f"It takes {latency_ms:.1f} ms a photo, over evaluate.gate.max_latency_ms, {params.max_latency_ms}.",
+        ),
+        (
+            params.max_size_mb is not None and size_mb > params.max_size_mb,
+            f"Its graph has {size_mb:.1f} MB, over evaluate.gate.max_size_mb, {params.max_size_mb}.",
+        ),
+    )
     return tuple(reason for broken, reason in checks if broken)
 
 
@@ -223,9 +237,11 @@ def lost_recall(
         won, lost = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(~ours & theirs))
         surely = mcnemar(won, lost) / 2 < SURE  # one-sided: the question is whether it fell
         sure |= surely
-        found.append(f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} on "
-                     f"{np.count_nonzero(inside)} photos, by more than evaluate.gate.max_recall_drop, {percent(floor)}"
-                     f"{'' if surely else '; with so few photos it may be chance'}.")  # fmt: skip
+        found.append(
+            f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} on "
+            f"{np.count_nonzero(inside)} photos, by more than evaluate.gate.max_recall_drop, {percent(floor)}"
+            f"{'' if surely else '; with so few photos it may be chance'}."
+        )
     return found, sure
 
 
@@ -241,9 +257,10 @@ def _against(
     try:
         rival = score_champion(champion, dataset_dir, dataset, candidate.split)
     except NotComparableError as error:
-        return Finding("not comparable", (
-            f"The champion, version {champion.version}, cannot be compared with this model. {error}",
-        ))  # fmt: skip
+        return Finding(
+            "not comparable",
+            (f"The champion, version {champion.version}, cannot be compared with this model. {error}",),
+        )
     return decide(
         candidate.predictions, rival, dataset.class_names, params, champion.version, resamples=resamples, rng=rng
     )
@@ -276,18 +293,24 @@ def decide(
         word = "worse"
     elif any(gains) and not dropped:
         word = "better"
-    part = "" if found.num_images == len(predictions.labels) else (
-        " The champion takes photos of another size, so only the test photos kept as files are compared."
-    )  # fmt: skip
-    return Finding(word, (
-        f"On the same {found.num_images:,} test photos, scored now, this model names "
-        f"{percent(found.candidate_accuracy)} rightly and the champion, version {version}, "
-        f"{percent(found.champion_accuracy)}.{part}",
-        f"This model alone is right on {found.num_won}, the champion alone on {found.num_lost}; McNemar's exact test "
-        f"gives p = {found.p_value:.3f}: {'more than chance' if sure else 'chance may explain it'}.",
-        f"By paired bootstrap accuracy differs by {_points(accuracy)} and macro F1 by {_points(macro)} points.",
-        *dropped,
-    ), found)  # fmt: skip
+    part = (
+        ""
+        if found.num_images == len(predictions.labels)
+        else (" The champion takes photos of another size, so only the test photos kept as files are compared.")
+    )
+    return Finding(
+        word,
+        (
+            f"On the same {found.num_images:,} test photos, scored now, this model names "
+            f"{percent(found.candidate_accuracy)} rightly and the champion, version {version}, "
+            f"{percent(found.champion_accuracy)}.{part}",
+            f"This model alone is right on {found.num_won}, the champion alone on {found.num_lost}; McNemar's exact "
+            f"test gives p = {found.p_value:.3f}: {'more than chance' if sure else 'chance may explain it'}.",
+            f"By paired bootstrap accuracy differs by {_points(accuracy)} and macro F1 by {_points(macro)} points.",
+            *dropped,
+        ),
+        found,
+    )
 
 
 def _points(figure: Interval) -> str:

@@ -26,9 +26,7 @@ CURVE_POINTS = 40
 NUM_STRANGERS = 48
 
 
-def learn(
-    validation: Predictions, reference: np.ndarray, params: EvaluateParams, export_sha256: str
-) -> Calibration:  # fmt: skip
+def learn(validation: Predictions, reference: np.ndarray, params: EvaluateParams, export_sha256: str) -> Calibration:
     """Temperature and thresholds.
 
     Args:
@@ -71,8 +69,9 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         losses = logsumexp(exact / np.exp(log_temperature), axis=1)
         return float(losses.sum() + log_temperature**2 / 2)
 
-    found = minimize_scalar(cost, bounds=np.log([MIN_TEMPERATURE, MAX_TEMPERATURE]), method="bounded",
-                            options={"xatol": 1e-6})  # fmt: skip
+    found = minimize_scalar(
+        cost, bounds=np.log([MIN_TEMPERATURE, MAX_TEMPERATURE]), method="bounded", options={"xatol": 1e-6}
+    )
     return float(np.exp(found.x))
 
 

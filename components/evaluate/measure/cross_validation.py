@@ -102,13 +102,16 @@ def cross_validate(
     pooled = wilson_interval(num_right, len(labels))
     accuracy = corrected_interval(accuracies)
     figures = FoldFigures(
-        num_folds=num_folds, num_images=len(labels), what=FROZEN if frozen else TRAINED,
+        num_folds=num_folds,
+        num_images=len(labels),
+        what=FROZEN if frozen else TRAINED,
         # Folds that happen to agree are no more certain than their photos are many.
         accuracy=accuracy.model_copy(
             update={"low": min(accuracy.low, pooled.low), "high": max(accuracy.high, pooled.high)}
         ),
-        macro_f1=corrected_interval(macro_f1s), accuracies=tuple(accuracies),
-    )  # fmt: skip
+        macro_f1=corrected_interval(macro_f1s),
+        accuracies=tuple(accuracies),
+    )
     judged = Judged([splits[at] for at in usable], [image_ids[at] for at in usable], labels, probabilities)
     return CrossValidation(figures, judged)
 

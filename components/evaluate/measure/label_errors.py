@@ -96,8 +96,12 @@ def write_label_errors(
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     rows.writerows(
-        (*map(csv_cell, (paths.get(one.image_id, one.image_id), class_names[one.label], class_names[one.suggested])),
-         f"{one.confidence:.4f}", one.split, one.image_id)
+        (
+            *map(csv_cell, (paths.get(one.image_id, one.image_id), class_names[one.label], class_names[one.suggested])),
+            f"{one.confidence:.4f}",
+            one.split,
+            one.image_id,
+        )
         for one in errors
-    )  # fmt: skip
+    )
     write_file(target, text.getvalue().encode())

@@ -57,13 +57,11 @@ def figures(
         calibration_error=calibration_error(labels, probabilities),
         top_2_accuracy=_top_k_accuracy(labels, probabilities, 2),
         top_5_accuracy=_top_k_accuracy(labels, probabilities, 5),
-        absent_classes=tuple(
-            name for name, row in zip(class_names, matrix.sum(axis=1), strict=True) if row == 0
-        ),
+        absent_classes=tuple(name for name, row in zip(class_names, matrix.sum(axis=1), strict=True) if row == 0),
         per_class=_per_class(labels, predicted, matrix, class_names, ranked),
         confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
         most_confused=most_confused(matrix, class_names),
-    )  # fmt: skip
+    )
 
 
 def wilson_interval(num_correct: int, num_images: int) -> Interval:
@@ -120,9 +118,11 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
     counts = drawn @ (one_hot[true] * (true == predicted)[:, None]), drawn @ one_hot[true], drawn @ one_hot[predicted]
     observed = num_right, num_true, num_predicted
     return MatrixIntervals(
-        *(percentile_interval(float(figure(*observed)), figure(*counts))
-          for figure in (macro_f1, balanced_accuracy, cohen_kappa))
-    )  # fmt: skip
+        *(
+            percentile_interval(float(figure(*observed)), figure(*counts))
+            for figure in (macro_f1, balanced_accuracy, cohen_kappa)
+        )
+    )
 
 
 def percentile_interval(value: float, resampled: np.ndarray) -> Interval:
@@ -181,11 +181,14 @@ def most_confused(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[Confu
     num_true = matrix.sum(axis=1)
     pairs = [
         ConfusedPair(
-            class_name=class_names[true], predicted_as=class_names[predicted],
-            num_images=int(matrix[true, predicted]), share=float(matrix[true, predicted] / num_true[true]),
+            class_name=class_names[true],
+            predicted_as=class_names[predicted],
+            num_images=int(matrix[true, predicted]),
+            share=float(matrix[true, predicted] / num_true[true]),
         )
-        for true, predicted in zip(*np.nonzero(matrix), strict=True) if true != predicted
-    ]  # fmt: skip
+        for true, predicted in zip(*np.nonzero(matrix), strict=True)
+        if true != predicted
+    ]
     return tuple(sorted(pairs, key=lambda pair: (-pair.num_images, -pair.share))[:MOST_CONFUSED])
 
 

@@ -75,15 +75,21 @@ def score(
         ArtifactError: the split holds no photo, or the graph does not give one finite number per class.
     """
     if len(split) == 0:
-        raise ArtifactError(f"The {name} split must hold at least one photo to be scored; it holds none. Give "
-                            "preprocess more photos, or a larger fraction for this split.")  # fmt: skip
+        raise ArtifactError(
+            f"The {name} split must hold at least one photo to be scored; it holds none. Give "
+            "preprocess more photos, or a larger fraction for this split."
+        )
     started = time.monotonic()
-    batches = ((start, split.gather(np.arange(start, min(start + BATCH_SIZE, len(split)))))
-               for start in range(0, len(split), BATCH_SIZE))  # fmt: skip
+    batches = (
+        (start, split.gather(np.arange(start, min(start + BATCH_SIZE, len(split)))))
+        for start in range(0, len(split), BATCH_SIZE)
+    )
     logits, embeddings, features = run_batches(graph, batches, len(split), name, with_features=with_features)
     if logits.shape[1] != num_classes:
-        raise ArtifactError(f"The exported graph must give {num_classes} numbers per photo, one per class; it gives "
-                            f"{logits.shape[1]}. Train again on this data set.")  # fmt: skip
+        raise ArtifactError(
+            f"The exported graph must give {num_classes} numbers per photo, one per class; it gives "
+            f"{logits.shape[1]}. Train again on this data set."
+        )
     _require_finite(logits, split, name)
     log.info("Scored %d %s photos in %.1f s", len(split), name, time.monotonic() - started)
     return Predictions(name, split.image_ids, split.labels, logits, embeddings, features)
@@ -117,8 +123,14 @@ def run_batches(
         now, done = time.monotonic(), start + len(pixels)
         if now - told >= PROGRESS_SECONDS:
             rate = done / (now - started)
-            log.info("%s: %d of %d photos, %.0f a second, %.0f s left", what, done, num_images, rate,
-                     (num_images - done) / rate)  # fmt: skip
+            log.info(
+                "%s: %d of %d photos, %.0f a second, %.0f s left",
+                what,
+                done,
+                num_images,
+                rate,
+                (num_images - done) / rate,
+            )
             told = now
     return np.concatenate(logits), np.concatenate(embeddings), np.concatenate(features) if features else None
 
@@ -129,15 +141,17 @@ def write_predictions(path: Path, all_predictions: Sequence[Predictions]) -> Non
     import pyarrow.parquet as pq
 
     tables = [
-        pa.table({
-            "split": pa.array([one.split] * len(one.labels), pa.string()),
-            "image_id": pa.array(one.image_ids, pa.string()),
-            "label": pa.array(one.labels, pa.int32()),
-            "predicted": pa.array(one.predicted, pa.int32()),
-            "probabilities": pa.array(list(one.probabilities), pa.list_(pa.float32())),
-        })
+        pa.table(
+            {
+                "split": pa.array([one.split] * len(one.labels), pa.string()),
+                "image_id": pa.array(one.image_ids, pa.string()),
+                "label": pa.array(one.labels, pa.int32()),
+                "predicted": pa.array(one.predicted, pa.int32()),
+                "probabilities": pa.array(list(one.probabilities), pa.list_(pa.float32())),
+            }
+        )
         for one in all_predictions
-    ]  # fmt: skip
+    ]
     pq.write_table(pa.concat_tables(tables), path)
 
 

@@ -53,9 +53,12 @@ def brighter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 DISTURBANCES: Final[Mapping[str, Disturbance]] = {
-    "blurred": blurred, "noisy": noisy, f"JPEG of quality {JPEG_QUALITY}": compressed,
-    f"{100 * LIGHT:.0f} % darker": darker, f"{100 * LIGHT:.0f} % brighter": brighter,
-}  # fmt: skip
+    "blurred": blurred,
+    "noisy": noisy,
+    f"JPEG of quality {JPEG_QUALITY}": compressed,
+    f"{100 * LIGHT:.0f} % darker": darker,
+    f"{100 * LIGHT:.0f} % brighter": brighter,
+}
 
 
 def disturb(

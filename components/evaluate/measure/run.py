@@ -92,12 +92,18 @@ def measure(
     measured: dict[SplitName, Figures] = {}
     for name, predictions in scored.items():
         measured[name] = figures(
-            predictions.labels, predictions.probabilities, class_names,
-            resamples=params.bootstrap_resamples, rng=generator(params, name),
-        )  # fmt: skip
+            predictions.labels,
+            predictions.probabilities,
+            class_names,
+            resamples=params.bootstrap_resamples,
+            rng=generator(params, name),
+        )
         if measured[name].absent_classes:
-            log.warning("The %s split holds no photo of %s; its macro figures leave these classes out.",
-                        name, ", ".join(measured[name].absent_classes))  # fmt: skip
+            log.warning(
+                "The %s split holds no photo of %s; its macro figures leave these classes out.",
+                name,
+                ", ".join(measured[name].absent_classes),
+            )
     return measured
 
 
@@ -129,8 +135,9 @@ def _fold(
         taking_part.append(score(graph, splits["train"], "train", num_classes, with_features=True))
     found = cross_validate(taking_part, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed)
     if found is None:
-        log.warning("A cross-validation needs %d photos of each of two classes, one a fold; there are fewer.",
-                    params.folds)  # fmt: skip
+        log.warning(
+            "A cross-validation needs %d photos of each of two classes, one a fold; there are fewer.", params.folds
+        )
     return found
 
 

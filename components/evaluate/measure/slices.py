@@ -50,9 +50,12 @@ def _figures(trait: str, part: str, right: np.ndarray, inside: np.ndarray) -> Sl
     counts = [[np.count_nonzero(right & where), np.count_nonzero(~right & where)] for where in (inside, ~inside)]
     num = int(np.count_nonzero(inside))
     return SliceFigures(
-        trait=trait, part=part, num_images=num, accuracy=wilson_interval(int(counts[0][0]), num),
+        trait=trait,
+        part=part,
+        num_images=num,
+        accuracy=wilson_interval(int(counts[0][0]), num),
         p_value=float(fisher_exact(counts).pvalue),
-    )  # fmt: skip
+    )
 
 
 def _slices(
@@ -62,10 +65,15 @@ def _slices(
     yield from _thirds("brightness", ("dark", "medium", "bright"), brightness)
     yield from _thirds("sharpness", ("blurred", "medium", "sharp"), sharpness)
     known = [originals.get(image_id) for image_id in image_ids]
-    sizes = np.array([
-        (one.native_height, one.native_width)
-        if one and one.native_height and one.native_width else (np.nan, np.nan) for one in known
-    ], np.float64)  # fmt: skip
+    sizes = np.array(
+        [
+            (one.native_height, one.native_width)
+            if one and one.native_height and one.native_width
+            else (np.nan, np.nan)
+            for one in known
+        ],
+        np.float64,
+    )
     if not np.isnan(sizes).any():
         yield from _thirds("size", ("small", "medium", "large"), np.sqrt(sizes.prod(axis=1)))
         ratio = sizes[:, 1] / sizes[:, 0]

@@ -7,8 +7,14 @@ import numpy as np
 from components.contract.artifacts.evaluation import AllFigures, EvaluationInfo
 
 HEADLINES = (
-    "accuracy", "macro_f1", "balanced_accuracy", "cohen_kappa", "roc_auc", "average_precision", "log_loss",
-)  # fmt: skip
+    "accuracy",
+    "macro_f1",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+)
 ROC_POINTS = 100
 
 
@@ -20,8 +26,10 @@ def metrics_of(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
             figure = getattr(split, key)
             if figure is not None:
                 metrics |= {
-                    f"{name}/{key}": figure.value, f"{name}/{key}_low": figure.low, f"{name}/{key}_high": figure.high,
-                }  # fmt: skip
+                    f"{name}/{key}": figure.value,
+                    f"{name}/{key}_low": figure.low,
+                    f"{name}/{key}_high": figure.high,
+                }
         metrics |= {
             f"{name}/macro_precision": split.macro.precision,
             f"{name}/macro_recall": split.macro.recall,

@@ -19,31 +19,41 @@ def caveats(
     test, validation = figures.test, figures.validation
     found = []
     if bundle.dataset_fingerprint != dataset.fingerprint:
-        found.append("The model was trained on another version of the data: photos that it learnt from may be among "
-                     "the test photos, which would flatter every figure.")  # fmt: skip
+        found.append(
+            "The model was trained on another version of the data: photos that it learnt from may be among "
+            "the test photos, which would flatter every figure."
+        )
     if test.num_images < FEW_PHOTOS:
         there = "is only 1 test photo" if test.num_images == 1 else f"are only {test.num_images} test photos"
         found.append(f"There {there}, so the intervals are wide. More photos would tell more than another model.")
     if test.num_correct == test.num_images:
-        found.append("No mistake on these test photos does not mean none on others: "
-                     f"up to {percent(1 - test.accuracy.low)} of mistakes would be no surprise.")  # fmt: skip
+        found.append(
+            "No mistake on these test photos does not mean none on others: "
+            f"up to {percent(1 - test.accuracy.low)} of mistakes would be no surprise."
+        )
     for split, found_in in (("test", test), ("validation", validation)):
         if found_in.absent_classes:
-            found.append(f"The {split} split holds no photo of {listed(found_in.absent_classes)}, so nothing is known "
-                         "of how well it is recognised there.")  # fmt: skip
+            found.append(
+                f"The {split} split holds no photo of {listed(found_in.absent_classes)}, so nothing is known "
+                "of how well it is recognised there."
+            )
     found += _one_sided(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):
-        found.append("The data stood in a repository with uncommitted changes, so the git revision does not pin "
-                     "them.")  # fmt: skip
+        found.append("The data stood in a repository with uncommitted changes, so the git revision does not pin them.")
     if mlflow_run_id is None:
-        found.append("This evaluation belongs to no MLflow run, so later ones will not count it as a look at these "
-                     "test photos.")  # fmt: skip
+        found.append(
+            "This evaluation belongs to no MLflow run, so later ones will not count it as a look at these test photos."
+        )
     if gate.looks is not None and gate.looks >= MANY_LOOKS:
-        found.append(f"{gate.looks} models have been scored on these test photos. The best of so many owes something "
-                     "to luck; fresh test photos would show how much.")  # fmt: skip
+        found.append(
+            f"{gate.looks} models have been scored on these test photos. The best of so many owes something "
+            "to luck; fresh test photos would show how much."
+        )
     if dataset.num_kept < FEW_FOR_ONE_SPLIT and figures.folds is None and test.num_images >= FEW_PHOTOS:
-        found.append(f"With {dataset.num_kept:,} photos one test split says little; evaluate.folds: 5 adds "
-                     "cross-validated figures.")  # fmt: skip
+        found.append(
+            f"With {dataset.num_kept:,} photos one test split says little; evaluate.folds: 5 adds "
+            "cross-validated figures."
+        )
     return found
 
 
@@ -61,5 +71,7 @@ def _no_better_than_guessing(test: Figures) -> list[str]:
     share = commonest.num_images / test.num_images
     if share < test.accuracy.low or share == 1:
         return []
-    return [f"Naming every test photo {commonest.class_name} would be right for {percent(share)} of them; the model is "
-            "not surely better than that."]  # fmt: skip
+    return [
+        f"Naming every test photo {commonest.class_name} would be right for {percent(share)} of them; the model is "
+        "not surely better than that."
+    ]

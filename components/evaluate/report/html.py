@@ -41,11 +41,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONTENTS = (
-    ("data", "Data"), ("model", "Model"), ("training", "Training"), ("figures", "Results"),
-    ("confusion", "Confusion matrix"), ("classes", "Classes"), ("mistakes", "Mistakes"), ("slices", "Kinds of photos"),
-    ("labels", "Doubtful labels"), ("calibration", "Sureness"), ("insights", "Insights"),
-    ("reproduce", "Make it again"), ("use", "Use it"),
-)  # fmt: skip
+    ("data", "Data"),
+    ("model", "Model"),
+    ("training", "Training"),
+    ("figures", "Results"),
+    ("confusion", "Confusion matrix"),
+    ("classes", "Classes"),
+    ("mistakes", "Mistakes"),
+    ("slices", "Kinds of photos"),
+    ("labels", "Doubtful labels"),
+    ("calibration", "Sureness"),
+    ("insights", "Insights"),
+    ("reproduce", "Make it again"),
+    ("use", "Use it"),
+)
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MANY_CLASSES = 25
 """A table of more classes is folded."""
@@ -191,8 +200,10 @@ def _robustness_words(figures: AllFigures) -> str:
 def _confusion(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
     from markupsafe import Markup
 
-    description = (f"Confusion matrix of {len(test.per_class)} classes: {test.num_correct} of {test.num_images} test "
-                   "photos stand on the diagonal.")  # fmt: skip
+    description = (
+        f"Confusion matrix of {len(test.per_class)} classes: {test.num_correct} of {test.num_images} test "
+        "photos stand on the diagonal."
+    )
     if test.most_confused:
         pair = test.most_confused[0]
         description += f" The commonest mistake: {pair.class_name} taken for {pair.predicted_as}, {pair.num_images} ×."

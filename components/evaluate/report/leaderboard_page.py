@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEADINGS = (
-    "model", "accuracy", "interval", "macro F1", "parameters", "bundle", "1 photo", "8 photos", "training", "seeds",
-)  # fmt: skip
+    "model",
+    "accuracy",
+    "interval",
+    "macro F1",
+    "parameters",
+    "bundle",
+    "1 photo",
+    "8 photos",
+    "training",
+    "seeds",
+)
 ON_FRONT, OFF_FRONT = "●", "○"
 
 
@@ -63,8 +72,10 @@ def sentences(board: Leaderboard) -> list[str]:
     ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]
     told = [board.reason]
     for row in ties:
-        told.append(f"{row.name} and {best.name} are a tie: chance alone makes such a difference with a probability of "
-                    f"{percent(row.p_value)}.")  # fmt: skip
+        told.append(
+            f"{row.name} and {best.name} are a tie: chance alone makes such a difference with a probability of "
+            f"{percent(row.p_value)}."
+        )
     return [*told, *(f"Left out: {reason}" for reason in board.left_out)]
 
 
@@ -78,11 +89,24 @@ def front_chart(board: Leaderboard) -> "Figure":
         for row in board.rows:
             figures = row.accuracy
             colour = BAD if row.name == board.pick else GOOD if row.on_front else SOFT
-            axes.errorbar([row.latency_ms], [figures.value], fmt="o", color=colour, markersize=8, elinewidth=1.2,
-                          yerr=[[figures.value - figures.low], [figures.high - figures.value]],
-                          markerfacecolor=colour if row.on_front else "none")  # fmt: skip
-            axes.annotate(shorten(row.name), (row.latency_ms, figures.value), xytext=(8, 5), fontsize=11,
-                          textcoords="offset points", color=INK)  # fmt: skip
+            axes.errorbar(
+                [row.latency_ms],
+                [figures.value],
+                fmt="o",
+                color=colour,
+                markersize=8,
+                elinewidth=1.2,
+                yerr=[[figures.value - figures.low], [figures.high - figures.value]],
+                markerfacecolor=colour if row.on_front else "none",
+            )
+            axes.annotate(
+                shorten(row.name),
+                (row.latency_ms, figures.value),
+                xytext=(8, 5),
+                fontsize=11,
+                textcoords="offset points",
+                color=INK,
+            )
         axes.set_xscale("log")
         slowest, fastest = (end(row.latency_ms for row in board.rows) for end in (max, min))
         axes.set_xlim(fastest / 1.3, slowest * max(1.3, (slowest / fastest) ** 0.35))  # room for the names

@@ -171,11 +171,13 @@ def reproduce_params(content: Content) -> str:
 
 def use_commands() -> str:
     """The commands that ask the model."""
-    return "\n".join((
-        "darkroom serve",
-        "curl -F files=@PHOTO.jpg http://127.0.0.1:3000/predict",
-        "darkroom predict FOLDER --output predictions.csv",
-    ))  # fmt: skip
+    return "\n".join(
+        (
+            "darkroom serve",
+            "curl -F files=@PHOTO.jpg http://127.0.0.1:3000/predict",
+            "darkroom predict FOLDER --output predictions.csv",
+        )
+    )
 
 
 def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, bytes]:

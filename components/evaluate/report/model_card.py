@@ -12,9 +12,14 @@ def render_card(content: Content) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR), autoescape=False, finalize=for_page, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        autoescape=False,
+        finalize=for_page,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters |= {"percent": percent, "interval": interval, "file_size": file_size, "md": escape}
     return environment.get_template("model_card.md.j2").render(
         evaluation=content.evaluation,

@@ -52,9 +52,17 @@ def write_pdf(target: Path, content: Content) -> None:
     file = io.BytesIO()
     name = content.evaluation.model_name
     document = SimpleDocTemplate(
-        file, pagesize=PAGE, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=MARGIN,
-        title=f"{name}: evaluation", author="Darkroom", lang="en", invariant=1,
-    )  # fmt: skip
+        file,
+        pagesize=PAGE,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
+        topMargin=MARGIN,
+        bottomMargin=MARGIN,
+        title=f"{name}: evaluation",
+        author="Darkroom",
+        lang="en",
+        invariant=1,
+    )
 
     def number_page(canvas: Any, _: object) -> None:
         canvas.setFont("Sans", 8)
@@ -98,20 +106,28 @@ class Story:
     def _verdict(self, content: Content) -> None:
         info, test, gate = content.evaluation, content.figures.test, content.evaluation.gate
         self._text(info.model_name, "title")
-        self._text(f"{content.bundle.model.name} on {photos(content.dataset.num_kept)} of {len(info.class_names)} "
-                   f"classes, scored on {photos(test.num_images, 'test photo')} that took no part in any choice.", "soft")  # fmt: skip  # noqa: E501
+        self._text(
+            f"{content.bundle.model.name} on {photos(content.dataset.num_kept)} of {len(info.class_names)} "
+            f"classes, scored on {photos(test.num_images, 'test photo')} that took no part in any choice.",
+            "soft",
+        )
         self._text(f"Verdict: {VERDICT_WORDS[gate.verdict]}", "verdict")
         self._list(gate.reasons)
-        self._text("It becomes the champion as soon as its service has given the same answers." if gate.promotes
-                   else "It can be served, but it is not promoted.")  # fmt: skip
+        self._text(
+            "It becomes the champion as soon as its service has given the same answers."
+            if gate.promotes
+            else "It can be served, but it is not promoted."
+        )
         if gate.looks is not None:
             self._text(f"Models scored on these test photos, this one included: {gate.looks}.", "soft")
         self._table(
             [["", "test", "95 % interval"]]
-            + [[name, percent(figure.value), interval(figure)]
-               for name, figure in (("Accuracy", test.accuracy), ("Macro F1", test.macro_f1))],
+            + [
+                [name, percent(figure.value), interval(figure)]
+                for name, figure in (("Accuracy", test.accuracy), ("Macro F1", test.macro_f1))
+            ],
             (0.34, 0.2, 0.3),
-        )  # fmt: skip
+        )
         if content.caveats:
             self._text("Know before you trust it", "h3")
             self._list(content.caveats)
@@ -120,25 +136,34 @@ class Story:
         dataset = content.dataset
         self._heading("Data")
         counts = ", ".join(f"{dataset.num_images(split)} for {split}" for split in dataset.counts)
-        self._text(f"{photos(dataset.num_kept)} were kept, {counts}; {dataset.num_rejected} files were rejected."
-                   f"{balance(dataset)}")  # fmt: skip
+        self._text(
+            f"{photos(dataset.num_kept)} were kept, {counts}; {dataset.num_rejected} files were rejected."
+            f"{balance(dataset)}"
+        )
         self._table(
             [["class", "train", "validation", "test"]]
-            + [[name, *(str(dataset.counts[split].get(name, 0)) for split in dataset.counts)]
-               for name in dataset.class_names],
+            + [
+                [name, *(str(dataset.counts[split].get(name, 0)) for split in dataset.counts)]
+                for name in dataset.class_names
+            ],
             (0.4, 0.15, 0.15, 0.15),
-        )  # fmt: skip
+        )
         source = dataset.source
-        self._text(f"Source: {source.uri}. Fingerprint {dataset.fingerprint[:16]}; "
-                   f"DVC {source.dvc or 'none'}; git {source.git_revision or 'none'}.", "soft")  # fmt: skip
+        self._text(
+            f"Source: {source.uri}. Fingerprint {dataset.fingerprint[:16]}; "
+            f"DVC {source.dvc or 'none'}; git {source.git_revision or 'none'}.",
+            "soft",
+        )
         if content.samples is not None:
             self._text("Samples, as they were prepared", "h3")
             self._parts.append(fitted(io.BytesIO(sheet(content.samples)), 0.6 * WIDTH, 0.4 * PAGE[1]))
         self._text("Preprocessing", "h3")
         height, width = dataset.image_size
-        self._text(f"Every photo was decoded once, turned as its EXIF says, made RGB and brought to {height} × {width} "
-                   f"px ({dataset.resize}); the median photo had {dataset.native_size[0]} × {dataset.native_size[1]}. "
-                   "The service does exactly the same.")  # fmt: skip
+        self._text(
+            f"Every photo was decoded once, turned as its EXIF says, made RGB and brought to {height} × {width} "
+            f"px ({dataset.resize}); the median photo had {dataset.native_size[0]} × {dataset.native_size[1]}. "
+            "The service does exactly the same."
+        )
         varied = augmentations(content.bundle.params)
         if varied:
             self._text("Augmentation", "h3")
@@ -152,40 +177,53 @@ class Story:
         speed = ""
         if info.latency_p50_ms is not None and info.size_bytes is not None:
             speed = f" One photo takes {info.latency_p50_ms:.1f} ms here; the graph has {file_size(info.size_bytes)}."
-        self._text(f"{facts.name} ({facts.kind}): {facts.num_parameters:,} parameters, "
-                   f"{facts.num_trained_parameters:,} of them trained; {bundle.epochs_run} epochs run, epoch "
-                   f"{bundle.best_epoch} kept.{speed}")  # fmt: skip
+        self._text(
+            f"{facts.name} ({facts.kind}): {facts.num_parameters:,} parameters, "
+            f"{facts.num_trained_parameters:,} of them trained; {bundle.epochs_run} epochs run, epoch "
+            f"{bundle.best_epoch} kept.{speed}"
+        )
         self._chart(content, "architecture", 0.74)
         self._beside(content, "loss_curve", "accuracy_curve")
         if content.history.phases:
-            self._table([["phase", "epochs", "settings"]] + [
-                [phase.name, epochs(phase.epochs), phase.settings] for phase in content.history.phases
-            ], (0.18, 0.14, 0.66))  # fmt: skip
+            self._table(
+                [["phase", "epochs", "settings"]]
+                + [[phase.name, epochs(phase.epochs), phase.settings] for phase in content.history.phases],
+                (0.18, 0.14, 0.66),
+            )
         if content.study is not None:
             self._text("The search for its params", "h3")
             self._text(" ".join(search_sentences(content.study)))
-            self._table([["trial", "accuracy", "epochs", "values"], *map(trial_row, best_trials(content.study))],
-                        (0.1, 0.13, 0.11, 0.64))  # fmt: skip
+            self._table(
+                [["trial", "accuracy", "epochs", "values"], *map(trial_row, best_trials(content.study))],
+                (0.1, 0.13, 0.11, 0.64),
+            )
         board = content.params.leaderboard
         if board is not None:
             self._text("What it was preferred to", "h3")
             self._text(" ".join(sentences(board)))
-            self._table([HEADINGS, *map(cells, board.rows)],
-                        (0.17, 0.09, 0.12, 0.08, 0.12, 0.1, 0.09, 0.09, 0.09, 0.05))  # fmt: skip
+            self._table(
+                [HEADINGS, *map(cells, board.rows)], (0.17, 0.09, 0.12, 0.08, 0.12, 0.1, 0.09, 0.09, 0.09, 0.05)
+            )
         if content.study is not None or board is not None:
             self._text("Hyperparameters", "h3")
-        self._table([["parameter", "value"], *([key, value] for key, value in train_params(bundle)
-                     if len(value) < 200)], (0.42, 0.56))  # fmt: skip
+        self._table(
+            [["parameter", "value"], *([key, value] for key, value in train_params(bundle) if len(value) < 200)],
+            (0.42, 0.56),
+        )
 
     def _results(self, content: Content) -> None:
         test, validation = content.figures.test, content.figures.validation
         self._heading("Results")
         rows = [["figure", "test", "95 % interval", "validation"]]
         for name, key, is_share in (
-            ("accuracy", "accuracy", True), ("balanced accuracy", "balanced_accuracy", True),
-            ("macro F1", "macro_f1", True), ("Cohen’s kappa", "cohen_kappa", False), ("ROC AUC", "roc_auc", False),
-            ("average precision", "average_precision", False), ("log loss", "log_loss", False),
-        ):  # fmt: skip
+            ("accuracy", "accuracy", True),
+            ("balanced accuracy", "balanced_accuracy", True),
+            ("macro F1", "macro_f1", True),
+            ("Cohen’s kappa", "cohen_kappa", False),
+            ("ROC AUC", "roc_auc", False),
+            ("average precision", "average_precision", False),
+            ("log loss", "log_loss", False),
+        ):
             rows.append([name, *_cells(getattr(test, key), is_share), _cells(getattr(validation, key), is_share)[0]])
         rows.append(["calibration error", percent(test.calibration_error), "", percent(validation.calibration_error)])
         for average in ("macro", "weighted"):
@@ -195,23 +233,34 @@ class Story:
                     rows.append([f"{average} {key.replace('f1', 'F1')}", percent(here), "", percent(there)])
         for words, key in (("the first 2", "top_2_accuracy"), ("the first 5", "top_5_accuracy")):
             if getattr(test, key) is not None:
-                rows.append([f"right class among {words}", percent(getattr(test, key)), "",
-                             percent(getattr(validation, key))])  # fmt: skip
+                rows.append(
+                    [f"right class among {words}", percent(getattr(test, key)), "", percent(getattr(validation, key))]
+                )
         self._table(rows, (0.36, 0.16, 0.26, 0.16))
         folds = content.figures.folds
         if folds is not None:
-            self._text(f"{folds.num_folds} folds: accuracy {percent(folds.accuracy.value)} "
-                       f"({interval(folds.accuracy)}), macro F1 {percent(folds.macro_f1.value)}. "
-                       f"{folds.what}")  # fmt: skip
+            self._text(
+                f"{folds.num_folds} folds: accuracy {percent(folds.accuracy.value)} "
+                f"({interval(folds.accuracy)}), macro F1 {percent(folds.macro_f1.value)}. "
+                f"{folds.what}"
+            )
         self._chart(content, "confusion_matrix", 0.8)
         self._table(
             [["class", "photos", "precision", "recall", "interval", "F1", "ROC AUC"]]
-            + [[one.class_name, str(one.num_images), percent(one.precision),
-                percent(one.recall.value if one.recall else None), interval(one.recall) if one.recall else "–",
-                percent(one.f1), "–" if one.roc_auc is None else f"{one.roc_auc:.3f}"]
-               for one in sorted(test.per_class, key=lambda one: 2.0 if one.f1 is None else one.f1)],
+            + [
+                [
+                    one.class_name,
+                    str(one.num_images),
+                    percent(one.precision),
+                    percent(one.recall.value if one.recall else None),
+                    interval(one.recall) if one.recall else "–",
+                    percent(one.f1),
+                    "–" if one.roc_auc is None else f"{one.roc_auc:.3f}",
+                ]
+                for one in sorted(test.per_class, key=lambda one: 2.0 if one.f1 is None else one.f1)
+            ],
             (0.27, 0.1, 0.13, 0.12, 0.18, 0.1, 0.1),
-        )  # fmt: skip
+        )
 
     def _failures(self, content: Content) -> None:
         figures, shown, names = content.figures, content.shown, content.figures.class_names
@@ -219,8 +268,11 @@ class Story:
         behind = {(pair.class_name, pair.predicted_as): cell for pair, cell in shown.pairs}
         for pair in figures.test.most_confused[:5]:
             cell = behind.get((pair.class_name, pair.predicted_as), ())
-            self._text(f"{pair.class_name} taken for {pair.predicted_as}: {photos(pair.num_images)}, "
-                       f"{percent(pair.share)} of the class.", "h3" if cell else "body")  # fmt: skip
+            self._text(
+                f"{pair.class_name} taken for {pair.predicted_as}: {photos(pair.num_images)}, "
+                f"{percent(pair.share)} of the class.",
+                "h3" if cell else "body",
+            )
             self._small([(photo.pixels, percent(photo.answer.probability)) for photo in cell])
         if shown.mistakes:
             self._text("Wrong answers, the surest first", "h3")
@@ -233,40 +285,68 @@ class Story:
             self._text("Kinds of photos, the worst first", "h3")
             self._table(
                 [["photos", "by", "number", "accuracy", "interval", ""]]
-                + [[one.part, one.trait, str(one.num_images), percent(one.accuracy.value), interval(one.accuracy),
-                    "clear" if is_clear(one, figures.slices) else "may be chance"] for one in figures.slices[:8]],
+                + [
+                    [
+                        one.part,
+                        one.trait,
+                        str(one.num_images),
+                        percent(one.accuracy.value),
+                        interval(one.accuracy),
+                        "clear" if is_clear(one, figures.slices) else "may be chance",
+                    ]
+                    for one in figures.slices[:8]
+                ],
                 (0.3, 0.14, 0.1, 0.13, 0.18, 0.15),
-            )  # fmt: skip
+            )
         self._chart(content, "robustness", 0.8)
         if figures.num_label_errors:
             self._text("Doubtful labels", "h3")
-            self._text(f"{photos(figures.num_label_errors)} in label_errors.csv, with the names of their files; "
-                       "correct it and give it to darkroom data relabel. The first of them:")  # fmt: skip
-            self._small([
-                (one.pixels, f"labelled {names[one.error.label]}, looks like {names[one.error.suggested]} "
-                             f"({percent(one.error.confidence)})") for one in shown.doubts
-            ])  # fmt: skip
+            self._text(
+                f"{photos(figures.num_label_errors)} in label_errors.csv, with the names of their files; "
+                "correct it and give it to darkroom data relabel. The first of them:"
+            )
+            self._small(
+                [
+                    (
+                        one.pixels,
+                        f"labelled {names[one.error.label]}, looks like {names[one.error.suggested]} "
+                        f"({percent(one.error.confidence)})",
+                    )
+                    for one in shown.doubts
+                ]
+            )
 
     def _sureness(self, content: Content) -> None:
         found = content.figures.calibration
         if found is None:
             return
         self._heading("How sure is it, and how right?")
-        self._text(f"A temperature of {found.temperature:.2f}, learnt from the validation photos, brings sureness and "
-                   f"accuracy of the test photos from {percent(found.error_before)} apart to "
-                   f"{percent(found.error_after)}.")  # fmt: skip
+        self._text(
+            f"A temperature of {found.temperature:.2f}, learnt from the validation photos, brings sureness and "
+            f"accuracy of the test photos from {percent(found.error_before)} apart to "
+            f"{percent(found.error_after)}."
+        )
         self._beside(content, "reliability", "coverage")
         if found.threshold and found.answered_accuracy is not None:
-            self._text(f"Answers below {percent(found.threshold)} are withheld. Of the test photos "
-                       f"{percent(found.coverage.value)} are answered, {percent(found.answered_accuracy.value)} "
-                       f"({interval(found.answered_accuracy)}) of them rightly; the target was "
-                       f"{percent(found.target_accuracy)}.")  # fmt: skip
+            self._text(
+                f"Answers below {percent(found.threshold)} are withheld. Of the test photos "
+                f"{percent(found.coverage.value)} are answered, {percent(found.answered_accuracy.value)} "
+                f"({interval(found.answered_accuracy)}) of them rightly; the target was "
+                f"{percent(found.target_accuracy)}."
+            )
         self._table(
             [["pictures", "number", "called unfamiliar", "ROC AUC against test photos"]]
-            + [[one.kind, str(one.num_images), percent(one.flagged.value),
-                "–" if one.roc_auc is None else f"{one.roc_auc:.3f}"] for one in found.familiarity],
+            + [
+                [
+                    one.kind,
+                    str(one.num_images),
+                    percent(one.flagged.value),
+                    "–" if one.roc_auc is None else f"{one.roc_auc:.3f}",
+                ]
+                for one in found.familiarity
+            ],
             (0.36, 0.12, 0.22, 0.28),
-        )  # fmt: skip
+        )
 
     def _heading(self, text: str) -> None:
         self._text(text, "h2")
@@ -297,12 +377,22 @@ class Story:
             [Paragraph(escape(plain(text)), self._styles["head" if place == 0 else "cell"]) for text in row]
             for place, row in enumerate(kept)
         ]
-        self._parts.append(Table(
-            cells, [share * WIDTH for share in shares], repeatRows=1, hAlign="LEFT", spaceBefore=6,
-            style=[("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE), ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
-                   ("TOPPADDING", (0, 0), (-1, -1), 2), ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
-                   ("LEFTPADDING", (0, 0), (-1, -1), 0)],
-        ))  # fmt: skip
+        self._parts.append(
+            Table(
+                cells,
+                [share * WIDTH for share in shares],
+                repeatRows=1,
+                hAlign="LEFT",
+                spaceBefore=6,
+                style=[
+                    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+                    ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+                    ("TOPPADDING", (0, 0), (-1, -1), 2),
+                    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+                    ("LEFTPADDING", (0, 0), (-1, -1), 0),
+                ],
+            )
+        )
         if len(rows) > len(kept):
             self._text(f"… and {len(rows) - len(kept)} more, in report.html.", "soft")
         self._parts.append(Spacer(1, 6))
@@ -316,8 +406,14 @@ class Story:
 
         pictures = [_picture(content, name, 0.49 * WIDTH) for name in names if name in content.charts]
         if pictures:
-            self._parts.append(Table([pictures], [WIDTH / len(names)] * len(pictures), hAlign="LEFT",
-                                     style=[("LEFTPADDING", (0, 0), (-1, -1), 0)]))  # fmt: skip
+            self._parts.append(
+                Table(
+                    [pictures],
+                    [WIDTH / len(names)] * len(pictures),
+                    hAlign="LEFT",
+                    style=[("LEFTPADDING", (0, 0), (-1, -1), 0)],
+                )
+            )
 
     def _explained(self, shown: Sequence[Photo], names: Sequence[str]) -> None:
         self._parts.append(explained_photos(shown, names, WIDTH, self._styles["caption"]))

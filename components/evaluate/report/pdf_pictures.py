@@ -58,10 +58,14 @@ def _captioned(
     scale = side / max(height, width)
     images = [Image(io.BytesIO(thumbnail(one, num_pixels)[1]), width * scale, height * scale) for one in pictures]
     return [
-        Table([images], [side + GAP] * len(images), hAlign="LEFT",
-              style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)]),
+        Table(
+            [images],
+            [side + GAP] * len(images),
+            hAlign="LEFT",
+            style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)],
+        ),
         Paragraph(escape(plain(caption)), style),
-    ]  # fmt: skip
+    ]
 
 
 def _rows(cells: Sequence[Any], per_row: int, width: float) -> "Flowable":
@@ -69,6 +73,12 @@ def _rows(cells: Sequence[Any], per_row: int, width: float) -> "Flowable":
 
     rows: list[list[Any]] = [list(cells[start : start + per_row]) for start in range(0, len(cells), per_row)]
     rows[-1] += [""] * (per_row - len(rows[-1]))
-    return Table(rows, [width / per_row] * per_row, hAlign="LEFT", style=[
-        ("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0),
-    ])  # fmt: skip
+    return Table(
+        rows,
+        [width / per_row] * per_row,
+        hAlign="LEFT",
+        style=[
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+        ],
+    )

@@ -35,10 +35,12 @@ def text_styles() -> dict[str, Any]:
     return {
         "body": body,
         "title": ParagraphStyle("title", body, fontName="Sans-Bold", fontSize=22, leading=28),
-        "verdict": ParagraphStyle("verdict", body, fontName="Sans-Bold", fontSize=15, leading=20, spaceBefore=12,
-                                  textColor=GOOD),
-        "h2": ParagraphStyle("h2", body, fontName="Sans-Bold", fontSize=14, leading=18, spaceBefore=18, spaceAfter=6,
-                             keepWithNext=1),
+        "verdict": ParagraphStyle(
+            "verdict", body, fontName="Sans-Bold", fontSize=15, leading=20, spaceBefore=12, textColor=GOOD
+        ),
+        "h2": ParagraphStyle(
+            "h2", body, fontName="Sans-Bold", fontSize=14, leading=18, spaceBefore=18, spaceAfter=6, keepWithNext=1
+        ),
         "h3": ParagraphStyle("h3", body, fontName="Sans-Bold", fontSize=10, spaceBefore=10, keepWithNext=1),
         "soft": ParagraphStyle("soft", body, textColor=SOFT, fontSize=8.5, leading=12.5),
         "item": ParagraphStyle("item", body, leftIndent=16, bulletIndent=2),
@@ -46,4 +48,4 @@ def text_styles() -> dict[str, Any]:
         "cell": ParagraphStyle("cell", body, fontSize=8.5, leading=11, spaceAfter=0),
         "head": ParagraphStyle("head", body, fontSize=8, leading=10, spaceAfter=0, textColor=SOFT),
         "caption": ParagraphStyle("caption", body, fontSize=7.5, leading=10),
-    }  # fmt: skip
+    }

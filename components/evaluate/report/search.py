@@ -15,16 +15,26 @@ MOST_KEYS: Final = 4
 def search_sentences(study: StudyInfo) -> list[str]:
     """What was tried, what came of it, and what mattered."""
     states = Counter[str](trial.state for trial in study.trials)
-    ended = [f"{states[state]} {words}" for state, words in (
-        ("complete", "to the end"), ("pruned", "ended early as hopeless"), ("failed", "failed"),
-    ) if states[state]]  # fmt: skip
-    sentences = [f"{photos(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} tried and "
-                 f"compared on the validation photos: {', '.join(ended)}."]  # fmt: skip
+    ended = [
+        f"{states[state]} {words}"
+        for state, words in (
+            ("complete", "to the end"),
+            ("pruned", "ended early as hopeless"),
+            ("failed", "failed"),
+        )
+        if states[state]
+    ]
+    sentences = [
+        f"{photos(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} tried and "
+        f"compared on the validation photos: {', '.join(ended)}."
+    ]
     ranked = best_trials(study)
     if ranked:
         best, usual = ranked[0], median(accuracy for trial in study.trials if (accuracy := trial.accuracy) is not None)
-        sentences.append(f"Trial {best.number + 1} was the best with {percent(best.accuracy)}, where {percent(usual)} "
-                         "was usual; this model was trained with its params.")  # fmt: skip
+        sentences.append(
+            f"Trial {best.number + 1} was the best with {percent(best.accuracy)}, where {percent(usual)} "
+            "was usual; this model was trained with its params."
+        )
     if len(study.objectives) > 1:
         sentences.append(study.choice)
     weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MOST_KEYS]

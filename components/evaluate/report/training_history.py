@@ -57,8 +57,11 @@ def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
     """
     columns = read_json(bundle_dir / "history.json", _File, "model bundle").root
     marks = columns.pop(PHASE, [])
-    curves = {name: [float(value) for value in values] for name, values in columns.items()
-              if not any(isinstance(value, str) for value in values)}  # fmt: skip
+    curves = {
+        name: [float(value) for value in values]
+        for name, values in columns.items()
+        if not any(isinstance(value, str) for value in values)
+    }
     return History(curves, phases_of(marks, phase_settings(params)))
 
 

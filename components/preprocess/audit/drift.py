@@ -46,8 +46,10 @@ def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
         "height over width": lambda record: record.native_height / record.native_width,
         "megapixels": lambda record: record.native_height * record.native_width / 1e6,
     }
-    return {what: [_rounded(np.array([measure(record) for record in side], float)) for side in sides]
-            for what, measure in measures.items()}  # fmt: skip
+    return {
+        what: [_rounded(np.array([measure(record) for record in side], float)) for side in sides]
+        for what, measure in measures.items()
+    }
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -81,6 +83,7 @@ def class_distance(train: Sequence[Record], other: Sequence[Record], significanc
     counts = [Counter(record.class_name for record in side) for side in (train, other)]
     names = counts[0].keys() | counts[1].keys()
     distance = sum(abs(counts[0][name] / len(train) - counts[1][name] / len(other)) for name in names) / 2
-    per_side = [math.sqrt((len(names) * math.log(2) - math.log(significance / 2)) / (2 * len(side)))
-                for side in (train, other)]  # fmt: skip
+    per_side = [
+        math.sqrt((len(names) * math.log(2) - math.log(significance / 2)) / (2 * len(side))) for side in (train, other)
+    ]
     return distance, sum(per_side)

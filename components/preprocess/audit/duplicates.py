@@ -14,12 +14,17 @@ from components.preprocess.manifest import Record
 Relation = Literal["bytes", "pixels", "near", "group"]
 KINDS: Final = ("contradictory_labels", "leakage", "duplicates", "near_duplicates")
 REASONS: Final = {
-    "contradictory_labels": "contradictory_label", "leakage": "leakage", "duplicates": "duplicate",
+    "contradictory_labels": "contradictory_label",
+    "leakage": "leakage",
+    "duplicates": "duplicate",
     "near_duplicates": "near_duplicate",
-}  # fmt: skip
+}
 WORDS: Final[dict[Relation, str]] = {
-    "bytes": "The same file", "pixels": "The same pixels", "near": "Nearly the same photo", "group": "The same group",
-}  # fmt: skip
+    "bytes": "The same file",
+    "pixels": "The same pixels",
+    "near": "Nearly the same photo",
+    "group": "The same group",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
     """
     links: dict[tuple[int, int], Link] = {}
     for relation, keys in (
-        ("bytes", [record.sha256 for record in records]), ("pixels", [record.pixel_hash for record in records]),
-    ):  # fmt: skip
+        ("bytes", [record.sha256 for record in records]),
+        ("pixels", [record.pixel_hash for record in records]),
+    ):
         for first, other in _equal(records, keys):
             links.setdefault((first, other), Link(first, other, "bytes" if relation == "bytes" else "pixels"))
     same = Groups(len(records))
@@ -87,8 +93,9 @@ def settle(records: Sequence[Record], links: Sequence[Link], params: AuditParams
     _settle_leakage(settled, links, params.leakage)
     _settle_groups(settled, params.leakage)
     _settle_copies(settled, [link for link in links if link.relation != "near"], "duplicates", params.duplicates)
-    _settle_copies(settled, [link for link in links if link.relation == "near"], "near_duplicates",
-                   params.near_duplicates)  # fmt: skip
+    _settle_copies(
+        settled, [link for link in links if link.relation == "near"], "near_duplicates", params.near_duplicates
+    )
     return settled
 
 
@@ -106,8 +113,9 @@ def _leave_out_contradictory(settled: Settled, rows: Sequence[int], relation: Re
     records = [settled.records[row] for row in rows]
     for row, record in zip(rows, records, strict=True):
         other = next(mate for mate in records if mate.class_name != record.class_name)
-        _leave_out(settled, row, "contradictory_labels",
-                   f"{WORDS[relation]} stands under another class, as {other.path}.")  # fmt: skip
+        _leave_out(
+            settled, row, "contradictory_labels", f"{WORDS[relation]} stands under another class, as {other.path}."
+        )
 
 
 def _settle_leakage(settled: Settled, links: Sequence[Link], policy: Policy) -> None:
@@ -149,15 +157,21 @@ def _settle_groups(settled: Settled, policy: Policy) -> None:
             _note(settled, "leakage", policy, (best, *leaked), f"The group {name}")
             if policy in ("quarantine", "fail"):
                 for row in leaked:
-                    _leave_out(settled, row, "leakage", f"The group {name} stands in {settled.records[best].split} too,"
-                                                        f" as {settled.records[best].path}.")  # fmt: skip
+                    _leave_out(
+                        settled,
+                        row,
+                        "leakage",
+                        f"The group {name} stands in {settled.records[best].split} too,"
+                        f" as {settled.records[best].path}.",
+                    )
 
 
 def _settle_copies(settled: Settled, links: Sequence[Link], kind: str, policy: Policy) -> None:
     for rows in clusters(list(_live(settled, links)), len(settled.records)):
         for split in {settled.records[row].split for row in rows}:
-            within = sorted((row for row in rows if settled.records[row].split == split),
-                            key=lambda row: settled.records[row].path)  # fmt: skip
+            within = sorted(
+                (row for row in rows if settled.records[row].split == split), key=lambda row: settled.records[row].path
+            )
             if len(within) < 2:
                 continue
             word = WORDS["near"] if kind == "near_duplicates" else WORDS["pixels"]

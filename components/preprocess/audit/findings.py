@@ -15,16 +15,35 @@ from components.preprocess.audit.drift import drifts
 from components.preprocess.audit.duplicates import Settled
 from components.preprocess.manifest import Record
 
-BROKEN: Final = frozenset((
-    "unreadable", "truncated", "corrupt", "empty", "not_an_image", "format_not_allowed", "too_small", "too_large",
-    "animated",
-))  # fmt: skip
+BROKEN: Final = frozenset(
+    (
+        "unreadable",
+        "truncated",
+        "corrupt",
+        "empty",
+        "not_an_image",
+        "format_not_allowed",
+        "too_small",
+        "too_large",
+        "animated",
+    )
+)
 """Reason codes of files that cannot be used, whatever the params say."""
 
 SUFFIXES: Final = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP",
-    ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".heic": "HEIF", ".heif": "HEIF",
-}  # fmt: skip
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
+}
 
 MAX_ASPECT: Final = 4.0
 OUTLIER_SCORE: Final = 5.0
@@ -53,9 +72,9 @@ TITLES: Final = {
 }
 ADVICE: Final = {
     "broken": "Copy them again from their origin, or save them as one of the allowed formats; the note says what is "
-              "wrong with each.",
+    "wrong with each.",
     "contradictory_labels": "Decide which label is right and remove the other copy, or write the decisions into a "
-                            "table: darkroom data relabel.",
+    "table: darkroom data relabel.",
     "leakage": "Nothing, if the training copies may go. A model that has seen its test photos looks better than it is.",
     "duplicates": "Nothing: one copy counts. Many copies point to an error in collecting.",
     "near_duplicates": "Look whether they are meant. They are kept in one split, so they cannot flatter the figures.",
@@ -65,13 +84,13 @@ ADVICE: Final = {
     "brightness_outliers": "Look whether they show anything; if not, remove them.",
     "blur_outliers": "Look whether they are blurred or merely plain; remove those that show nothing.",
     "imbalance": "Add photos of the rare classes; until then look at macro F1 and at each class's recall, not at "
-                 "accuracy alone.",
+    "accuracy alone.",
     "few_photos": "Add photos: 50 are a beginning, some hundred are good. Until then take a pretrained model and "
-                  "strong augmentation.",
+    "strong augmentation.",
     "tiny_classes": "Add photos, or raise preprocess.validation_fraction and test_fraction: one photo more or less "
-                    "moves such a class's recall by ten points.",
+    "moves such a class's recall by ten points.",
     "split_drift": "Find out why the splits differ: the figures tell about photos like those of the test split only.",
-}  # fmt: skip
+}
 
 
 class Reporter:
@@ -93,10 +112,18 @@ class Reporter:
         policy = getattr(self._params, kind)
         if policy == "ignore":
             return
-        self.findings.append(Finding(
-            kind=kind, policy=policy, title=TITLES[kind], message=message, advice=ADVICE[kind],
-            cases=tuple(Case(photos=tuple(self._photo(path) for path in paths), note=note) for paths, note in cases),
-        ))  # fmt: skip
+        self.findings.append(
+            Finding(
+                kind=kind,
+                policy=policy,
+                title=TITLES[kind],
+                message=message,
+                advice=ADVICE[kind],
+                cases=tuple(
+                    Case(photos=tuple(self._photo(path) for path in paths), note=note) for paths, note in cases
+                ),
+            )
+        )
 
     def _photo(self, path: str) -> AuditedPhoto:
         record = self._records[path]
@@ -116,10 +143,12 @@ def judge_photos(
         kind: {row: note for row, record in enumerate(records) if record.kept and (note := check(record))}
         for kind, check in checks.items()
     }
-    found["brightness_outliers"] = _outliers(records, lambda record: float(record.brightness or 0), "brightness",
-                                             both_sides=True)  # fmt: skip
-    found["blur_outliers"] = _outliers(records, lambda record: float(np.log1p(record.sharpness or 0)),
-                                       "log sharpness", both_sides=False)  # fmt: skip
+    found["brightness_outliers"] = _outliers(
+        records, lambda record: float(record.brightness or 0), "brightness", both_sides=True
+    )
+    found["blur_outliers"] = _outliers(
+        records, lambda record: float(np.log1p(record.sharpness or 0)), "log sharpness", both_sides=False
+    )
     return {kind: rows for kind, rows in found.items() if rows and getattr(params, kind) != "ignore"}
 
 
@@ -159,8 +188,11 @@ def report_files(reporter: Reporter, records: Sequence[Record], params: AuditPar
     """Files that cannot be used."""
     broken = [record for record in records if record.reason in BROKEN]
     if broken:
-        reporter.add("broken", f"{_count(broken, 'file')} of {len(records):,} cannot be used.",
-                     [([record.path], f"{record.reason}: {record.message}") for record in broken])  # fmt: skip
+        reporter.add(
+            "broken",
+            f"{_count(broken, 'file')} of {len(records):,} cannot be used.",
+            [([record.path], f"{record.reason}: {record.message}") for record in broken],
+        )
 
 
 def report_copies(reporter: Reporter, settled: Settled) -> None:
@@ -185,8 +217,11 @@ def report_copies(reporter: Reporter, settled: Settled) -> None:
 def report_photos(reporter: Reporter, records: Sequence[Record], found: Mapping[str, Mapping[int, str]]) -> None:
     """What is wrong with single photos that can be used."""
     for kind, rows in found.items():
-        reporter.add(kind, f"{_count(rows, 'photo')} of {len(records):,}.",
-                     [([records[row].path], note) for row, note in rows.items()])  # fmt: skip
+        reporter.add(
+            kind,
+            f"{_count(rows, 'photo')} of {len(records):,}.",
+            [([records[row].path], note) for row, note in rows.items()],
+        )
 
 
 def report_set(reporter: Reporter, records: Sequence[Record], class_names: Sequence[str]) -> None:
@@ -208,8 +243,12 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
     if tiny:
         reporter.add("tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {_listed(tiny)}.", [])
     whole = {split: [record for name in class_names for record in members[split, name]] for split in SPLITS}
-    differing = [f"{split}: {sentence}" for split in SPLITS[1:] if whole["train"] and whole[split]
-                 for sentence in drifts(whole["train"], whole[split], num_tests=10)]  # fmt: skip
+    differing = [
+        f"{split}: {sentence}"
+        for split in SPLITS[1:]
+        if whole["train"] and whole[split]
+        for sentence in drifts(whole["train"], whole[split], num_tests=10)
+    ]
     if differing:
         reporter.add("split_drift", f"The splits differ from train. {'; '.join(differing)}.", [])
 
@@ -217,8 +256,13 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
 def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     most, least = max(train, key=lambda name: train[name]), min(train, key=lambda name: train[name])
     if train[most] > MAX_IMBALANCE * max(1, train[least]):
-        yield "imbalance", (f"{printable(most)} has {train[most]:,} training photos, {printable(least)} has "
-                            f"{train[least]:,}: {train[most] / max(1, train[least]):.1f} times as many.")  # fmt: skip
+        yield (
+            "imbalance",
+            (
+                f"{printable(most)} has {train[most]:,} training photos, {printable(least)} has "
+                f"{train[least]:,}: {train[most] / max(1, train[least]):.1f} times as many."
+            ),
+        )
     few = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]
     if few:
         yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {_listed(few)}."

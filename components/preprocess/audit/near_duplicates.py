@@ -75,8 +75,11 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
         same, unsure = one[alike >= SAME], one[(alike >= ALIKE) & (alike < SAME)]
         unsure = unsure[np.argsort(-alike[(alike >= ALIKE) & (alike < SAME)], kind="stable")]
         if len(unsure) > MAX_COMPARED:
-            log.warning("Of %s pairs of photos that look alike, the %s most alike are compared.",
-                        f"{len(unsure):,}", f"{MAX_COMPARED:,}")  # fmt: skip
+            log.warning(
+                "Of %s pairs of photos that look alike, the %s most alike are compared.",
+                f"{len(unsure):,}",
+                f"{MAX_COMPARED:,}",
+            )
         found += [rows[same], _agreeing(rows[unsure[:MAX_COMPARED]], pixels, mirror=mirror)]
     return np.unique(np.concatenate(found), axis=0)
 
@@ -262,7 +265,8 @@ def num_agreeing(one: Any, other: Any) -> int:
     if len(matches) < MIN_AGREEING:
         return 0
     _, agreeing = cv2.estimateAffinePartial2D(
-        places[[match.queryIdx for match in matches]], other_places[[match.trainIdx for match in matches]],
+        places[[match.queryIdx for match in matches]],
+        other_places[[match.trainIdx for match in matches]],
         ransacReprojThreshold=RANSAC_PIXELS,
-    )  # fmt: skip
+    )
     return 0 if agreeing is None else int(agreeing.sum())

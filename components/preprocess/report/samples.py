@@ -62,12 +62,16 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:
         'font-family="system-ui, sans-serif">'
     ]
     for number, split in enumerate(SPLITS):
-        parts.append(f'<rect x="{left + 110 * number}" y="4" width="12" height="12" fill="{SPLIT_COLOURS[split]}"/>'
-                     f'<text x="{left + 110 * number + 18}" y="14" fill="currentColor">{split}</text>')  # fmt: skip
+        parts.append(
+            f'<rect x="{left + 110 * number}" y="4" width="12" height="12" fill="{SPLIT_COLOURS[split]}"/>'
+            f'<text x="{left + 110 * number + 18}" y="14" fill="currentColor">{split}</text>'
+        )
     for number, name in enumerate(names):
         top, start = 28 + line * number, float(left)
-        parts.append(f'<text x="{left - 10}" y="{top + 14}" text-anchor="end" fill="currentColor">'
-                     f"{html.escape(_shortened(printable(name)))}</text>")  # fmt: skip
+        parts.append(
+            f'<text x="{left - 10}" y="{top + 14}" text-anchor="end" fill="currentColor">'
+            f"{html.escape(_shortened(printable(name)))}</text>"
+        )
         for split in SPLITS:
             share = width * counts[split][name] / most
             parts.append(

@@ -67,8 +67,10 @@ def is_binary(names: Sequence[str]) -> bool:
 def refuse_pickles(names: Sequence[str]) -> None:
     """CIFAR's Python version consists of pickles, which can run code when they are read."""
     if {"data_batch_1", "batches.meta"} <= {name.rsplit("/", 1)[-1] for name in names}:
-        raise DataError("The data must be pictures; these are pickles of CIFAR's Python version, which could run code. "
-                        "Take its binary version: cifar-10-binary.tar.gz.")  # fmt: skip
+        raise DataError(
+            "The data must be pictures; these are pickles of CIFAR's Python version, which could run code. "
+            "Take its binary version: cifar-10-binary.tar.gz."
+        )
 
 
 def native_size(name: str, content: bytes) -> tuple[int, int] | None:
@@ -143,8 +145,10 @@ def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
         content = np.frombuffer(_read_all(file, os.fstat(file.fileno()).st_size, budget), np.uint8)
     budget.spend(num_members=len(content) // row_bytes)
     if len(content) == 0 or len(content) % row_bytes:
-        raise DataError(f"A CIFAR batch must hold rows of {row_bytes:,} bytes; {path.name} has {len(content):,} bytes. "
-                        "Fetch it again.")  # fmt: skip
+        raise DataError(
+            f"A CIFAR batch must hold rows of {row_bytes:,} bytes; {path.name} has {len(content):,} bytes. "
+            "Fetch it again."
+        )
     rows = content.reshape(-1, row_bytes)
     planes = rows[:, num_labels:].reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE)
     return Batch(path.stem, _split_of(path.name), planes.transpose(0, 2, 3, 1), rows[:, num_labels - 1])
@@ -153,14 +157,17 @@ def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
 def _read_idx(path: Path, paths: Sequence[Path]) -> Batch:
     wanted = re.sub("idx3", "idx1", re.sub("images", "labels", path.name, flags=re.IGNORECASE), flags=re.IGNORECASE)
     plain = wanted.removesuffix(".gz")
-    labels_path = next((other for other in paths if other.parent == path.parent
-                        and other.name in (plain, f"{plain}.gz")), None)  # fmt: skip
+    labels_path = next(
+        (other for other in paths if other.parent == path.parent and other.name in (plain, f"{plain}.gz")), None
+    )
     if labels_path is None:
         raise DataError(f"Beside {path.name} its labels must stand, as {wanted}; there are none. Fetch them too.")
     pixels, labels = _idx_values(path, IDX_IMAGES), _idx_values(labels_path, IDX_LABELS)
     if len(pixels) != len(labels):
-        raise DataError(f"Each picture must have a label; {path.name} holds {len(pixels):,} pictures and "
-                        f"{labels_path.name} {len(labels):,} labels. Fetch both again.")  # fmt: skip
+        raise DataError(
+            f"Each picture must have a label; {path.name} holds {len(pixels):,} pictures and "
+            f"{labels_path.name} {len(labels):,} labels. Fetch both again."
+        )
     return Batch(path.name.split(".")[0], _split_of(path.name), pixels, labels)
 
 
@@ -171,29 +178,36 @@ def _idx_values(path: Path, magic: int) -> np.ndarray:
         num_dimensions = magic & 0xFF
         header = np.frombuffer(file.read(4 + 4 * num_dimensions), ">u4").astype(np.int64)
         if len(header) != num_dimensions + 1 or header[0] != magic:
-            raise DataError(f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. "
-                            "Fetch it again.")  # fmt: skip
+            raise DataError(
+                f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. Fetch it again."
+            )
         shape = tuple(header[1:].tolist())
         num_bytes = math.prod(shape)
         if num_bytes > budget.max_bytes:
             raise budget.exceeded(f"hold at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}")
         if 0 in shape[1:]:
-            raise DataError(f"Pictures of an IDX file must have pixels; those of {path.name} have "
-                            f"{' × '.join(map(str, shape[1:]))}. Fetch it again.")  # fmt: skip
+            raise DataError(
+                f"Pictures of an IDX file must have pixels; those of {path.name} have "
+                f"{' × '.join(map(str, shape[1:]))}. Fetch it again."
+            )
         budget.spend(num_members=shape[0])
         content = _read_all(file, num_bytes + 1, budget)
     if len(content) != num_bytes:
-        raise DataError(f"{path.name} must hold {num_bytes:,} values, as its header says; it holds "
-                        f"{'more' if len(content) > num_bytes else f'{len(content):,}'}. Fetch it again.")  # fmt: skip
+        raise DataError(
+            f"{path.name} must hold {num_bytes:,} values, as its header says; it holds "
+            f"{'more' if len(content) > num_bytes else f'{len(content):,}'}. Fetch it again."
+        )
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _budget(path: Path) -> Budget:
     num_bytes = path.stat().st_size
     return Budget(
-        f"The file {path.name}", "Give its pictures as folders of photos.", members="pictures",
+        f"The file {path.name}",
+        "Give its pictures as folders of photos.",
+        members="pictures",
         max_bytes=min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * num_bytes)) if path.name.endswith(".gz") else MAX_BYTES,
-    )  # fmt: skip
+    )
 
 
 def _read_all(file: IO[bytes], num_bytes: int, budget: Budget) -> bytearray:
@@ -210,8 +224,7 @@ def _explaining(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} must be an intact {kind}; it cannot be read: {error}. "
-                        "Fetch it again.") from None  # fmt: skip
+        raise DataError(f"{path.name} must be an intact {kind}; it cannot be read: {error}. Fetch it again.") from None
 
 
 @contextlib.contextmanager

@@ -9,9 +9,14 @@ from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 
 SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
-    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
 """What the folders of a given split may be called, in upper or lower case."""
 
 Parts = tuple[str, ...]
@@ -79,8 +84,10 @@ def _find_splits(folders: Collection[Parts], prefix: Parts) -> dict[str, SplitNa
     for split in splits.values():
         doubled = [name for name in splits if splits[name] == split]
         if len(doubled) > 1:
-            raise DataError(f"Each split must have one folder; the {split} split has {' and '.join(doubled)}. "
-                            "Join them, or rename one.")  # fmt: skip
+            raise DataError(
+                f"Each split must have one folder; the {split} split has {' and '.join(doubled)}. "
+                "Join them, or rename one."
+            )
     if "train" in splits.values():
         return splits if len(splits) > 1 or len(names) == 1 else {}
     if splits and len(splits) == len(names):

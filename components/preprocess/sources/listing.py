@@ -51,8 +51,12 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
         OSError: the folder itself cannot be read.
     """
     listing = Listing()
-    budget = Budget(f"The folder {root}", "Divide it, or give a table of the photos that are meant.",
-                    max_members=MAX_ENTRIES, start_seconds=START_SECONDS)  # fmt: skip
+    budget = Budget(
+        f"The folder {root}",
+        "Divide it, or give a table of the photos that are meant.",
+        max_members=MAX_ENTRIES,
+        start_seconds=START_SECONDS,
+    )
     entered = {_identity(root.stat())}
     waiting: list[tuple[tuple[str, ...], Path]] = [((), root)]
     while waiting:

@@ -25,8 +25,14 @@ SECONDS: Final = 120.0
 
 def table_budget(path: Path) -> Budget:
     """What a table may cost."""
-    return Budget(f"The table {path}", "Give one with fewer rows or shorter texts.", max_bytes=MAX_BYTES,
-                  max_members=MAX_ROWS, max_memory_bytes=MEMORY_BYTES, members="rows")  # fmt: skip
+    return Budget(
+        f"The table {path}",
+        "Give one with fewer rows or shorter texts.",
+        max_bytes=MAX_BYTES,
+        max_members=MAX_ROWS,
+        max_memory_bytes=MEMORY_BYTES,
+        members="rows",
+    )
 
 
 def check_parquet(path: Path) -> None:

@@ -41,8 +41,9 @@ def dvc_hash(path: Path) -> str | None:
         for folder in tracked.parents:
             lock = folder / "dvc.lock"
             stages = _read_yaml(lock).get("stages") if lock.is_file() else None
-            for output in (output for stage in (stages.values() if isinstance(stages, dict) else ())
-                           for output in _outputs(stage)):  # fmt: skip
+            for output in (
+                output for stage in (stages.values() if isinstance(stages, dict) else ()) for output in _outputs(stage)
+            ):
                 if folder / str(output.get("path")) == tracked:
                     return _hash_of(output)
         if (tracked / ".dvc").is_dir() or (tracked / ".git").exists():

@@ -34,8 +34,14 @@ from components.preprocess.sources.dvc_repository import opened_repository
 log = logging.getLogger(__name__)
 
 DVC_URI: Final = re.compile(r"dvc\+(?P<repository>.+)@(?P<revision>[^@:]+):(?P<path>.+)")
-EXTRAS: Final = {"gs": "gs", "gcs": "gs", "s3": "preprocess", "s3a": "preprocess", "http": "preprocess",
-                 "https": "preprocess"}  # fmt: skip
+EXTRAS: Final = {
+    "gs": "gs",
+    "gcs": "gs",
+    "s3": "preprocess",
+    "s3a": "preprocess",
+    "http": "preprocess",
+    "https": "preprocess",
+}
 SCHEMES: Final = ("https", "http", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf")
 """fsspec knows many more, of which some read this machine (file, local, memory), chain others (simplecache, zip) or run
 what an address holds (reference)."""
@@ -170,8 +176,13 @@ def _options(uri: str) -> dict[str, Any]:
 def _budget(uri: str) -> Budget:
     """What data at an address may cost while they are fetched."""
     advice = "Fetch them yourself and give the folder, or name another address."
-    return Budget(f"The data at {uri}", advice, start_seconds=ANSWER_SECONDS / 2, bytes_per_second=BYTES_PER_SECOND,
-                  members_per_second=1)  # fmt: skip
+    return Budget(
+        f"The data at {uri}",
+        advice,
+        start_seconds=ANSWER_SECONDS / 2,
+        bytes_per_second=BYTES_PER_SECOND,
+        members_per_second=1,
+    )
 
 
 def origin_of(uri: str) -> Source:
@@ -243,8 +254,10 @@ def _explaining(uri: Address) -> Iterator[None]:
                 f"{error.strerror}{free_text(cache_dir())}. Make room, or name another folder with DARKROOM_CACHE."
             ) from None
         reason = uri.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
-        raise DataError(f"The data must be within reach at {uri}; they are not: {type(error).__name__}: {reason}. "
-                        "Check the address, the network and the credentials.") from None  # fmt: skip
+        raise DataError(
+            f"The data must be within reach at {uri}; they are not: {type(error).__name__}: {reason}. "
+            "Check the address, the network and the credentials."
+        ) from None
 
 
 def _place_and_credentials(uri: str) -> tuple[str, dict[str, str]]:
@@ -276,8 +289,10 @@ def _single_file(system: Any, path: str, uri: str) -> RemoteFile | None:
     name = Path(_name(uri))
     if not (archive.is_archive(name) or is_table(name)):
         if uri.startswith(("http://", "https://")):
-            raise DataError(f"An address must lead to an archive or a table, with a name that ends in "
-                            f"{', '.join(archive.SUFFIXES)}, .csv or .parquet; {uri} does not.")  # fmt: skip
+            raise DataError(
+                f"An address must lead to an archive or a table, with a name that ends in "
+                f"{', '.join(archive.SUFFIXES)}, .csv or .parquet; {uri} does not."
+            )
         return None
     return _remote_file(path, system.info(path))
 
@@ -376,9 +391,11 @@ def _cancelling(pool: ThreadPoolExecutor) -> Iterator[None]:
 def _require_room(target: Path, files: Iterable[RemoteFile], uri: str) -> None:
     num_bytes, free = sum(file.size or 0 for file in files), shutil.disk_usage(target).free
     if num_bytes > free - SPARE_BYTES:
-        raise DataError(f"The data at {uri} need room on the disk: {num_bytes / 1e6:,.0f} MB; at {target} there are "
-                        f"{max(0, free - SPARE_BYTES) / 1e6:,.0f} MB. Make room, or set DARKROOM_CACHE to another "
-                        "disk.")  # fmt: skip
+        raise DataError(
+            f"The data at {uri} need room on the disk: {num_bytes / 1e6:,.0f} MB; at {target} there are "
+            f"{max(0, free - SPARE_BYTES) / 1e6:,.0f} MB. Make room, or set DARKROOM_CACHE to another "
+            "disk."
+        )
 
 
 def _fetch_one(system: Any, file: RemoteFile, target: Path, uri: str) -> None:
@@ -398,8 +415,13 @@ def _fetch_one(system: Any, file: RemoteFile, target: Path, uri: str) -> None:
                 if now - noted > PROGRESS_SECONDS:
                     noted = now
                     of = f" of {file.size / 1e6:,.0f}" if file.size else ""
-                    log.info("%s: %.0f%s MB, %.1f MB a second.", target.name, budget.num_bytes / 1e6, of,
-                             budget.num_bytes / 1e6 / (now - started))  # fmt: skip
+                    log.info(
+                        "%s: %.0f%s MB, %.1f MB a second.",
+                        target.name,
+                        budget.num_bytes / 1e6,
+                        of,
+                        budget.num_bytes / 1e6 / (now - started),
+                    )
         if file.size is not None and budget.num_bytes != file.size:
             raise OSError(f"{file.name} ended after {budget.num_bytes:,} of {file.size:,} bytes")
         partial_path.replace(target)

@@ -131,8 +131,10 @@ def probe(data: str) -> Probe:
         _sizes_in_archive(path) if path.is_file() and archive.is_archive(path) else _sizes_in_folder(path, data)
     )
     if not sizes:
-        raise DataError(f"The data must hold photos; none of those looked at in {path} can be read. "
-                        "See what they are, for instance with the program `file`.")  # fmt: skip
+        raise DataError(
+            f"The data must hold photos; none of those looked at in {path} can be read. "
+            "See what they are, for instance with the program `file`."
+        )
     height, width = (round(statistics.median(sides)) for sides in zip(*sizes, strict=True))
     return Probe(name_of(data), (height, width))
 
@@ -227,8 +229,11 @@ def find_photos(source: Opened) -> Found:
         if class_name is not None:
             files.append(FoundFile(file.path, record, source.roots))
         else:
-            rejected.append(replace(record, reason="outside_class_folder", message="It lies in no class folder, so it "
-                                                                                   "has no label."))  # fmt: skip
+            rejected.append(
+                replace(
+                    record, reason="outside_class_folder", message="It lies in no class folder, so it has no label."
+                )
+            )
     return Found(tuple(files), tuple(rejected), layout.class_names, frozenset(layout.splits.values()))
 
 
@@ -247,8 +252,12 @@ def _find_by_table(table: Path, source: Opened) -> Found:
     if len(class_names) < 2:
         found = f"one, '{printable(class_names[0])}'" if class_names else "none"
         raise DataError(f"There must be at least two classes; the table {table} names {found}.")
-    return Found(tuple(files), tuple(rejected), tuple(class_names),
-                 frozenset(file.record.split for file in files if file.record.split is not None))  # fmt: skip
+    return Found(
+        tuple(files),
+        tuple(rejected),
+        tuple(class_names),
+        frozenset(file.record.split for file in files if file.record.split is not None),
+    )
 
 
 def _fault(row: Row, source: Opened) -> tuple[str, str] | None:
@@ -285,13 +294,17 @@ def _require_classes(layout: Layout, listing: Listing, data_dir: Path) -> None:
     where = "/".join([str(data_dir), *layout.prefix])
     if not layout.class_names:
         found = f"{len(listing.files):,} files and no such folder" if listing.files else "nothing in it"
-        raise DataError(f"The data must be folders of photos, one per class; {where} has {found}. "
-                        "Put the photos of each class into a folder named for it, or give a table of paths and "
-                        "labels.")  # fmt: skip
+        raise DataError(
+            f"The data must be folders of photos, one per class; {where} has {found}. "
+            "Put the photos of each class into a folder named for it, or give a table of paths and "
+            "labels."
+        )
     if len(layout.class_names) == 1:
         name = layout.class_names[0]
-        raise DataError(f"There must be at least two classes; {where} has one class folder only, "
-                        f"'{printable(name)}'. If the classes stand inside it, give that folder.")  # fmt: skip
+        raise DataError(
+            f"There must be at least two classes; {where} has one class folder only, "
+            f"'{printable(name)}'. If the classes stand inside it, give that folder."
+        )
 
 
 def _located(data: str) -> Path:

@@ -54,8 +54,10 @@ def read_rows(path: Path) -> list[Row]:
     found = find_columns([str(name) for name in frame.columns])
     for column in ("path", "label"):
         if column not in found:
-            raise DataError(f"The table {path} must have a column of {column}s, called {' or '.join(COLUMNS[column])}; "
-                            f"it has {', '.join(map(str, frame.columns)) or 'no columns'}.")  # fmt: skip
+            raise DataError(
+                f"The table {path} must have a column of {column}s, called {' or '.join(COLUMNS[column])}; "
+                f"it has {', '.join(map(str, frame.columns)) or 'no columns'}."
+            )
     cells = {column: _texts(frame[name].tolist()) for column, name in found.items()}
     splits = [_split(text, path, line) for line, text in enumerate(cells.get("split", [None] * len(frame)), start=2)]
     groups = cells.get("group", [None] * len(frame))

@@ -19,9 +19,18 @@ VERSION: Final = 2
 """Goes up when decoding or measuring changes; then everything is read anew."""
 
 COLUMNS: Final = (
-    "reason", "message", "num_bytes", "native_height", "native_width", "mode", "format", "brightness", "sharpness",
-    "pixel_hash", "sketch",
-)  # fmt: skip
+    "reason",
+    "message",
+    "num_bytes",
+    "native_height",
+    "native_width",
+    "mode",
+    "format",
+    "brightness",
+    "sharpness",
+    "pixel_hash",
+    "sketch",
+)
 """Of a verdict: what Record and Measures hold of a file's content."""
 
 SETTLED_NANOSECONDS: Final = 50_000_000

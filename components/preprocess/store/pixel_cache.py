@@ -64,10 +64,12 @@ class PixelStore:
         low, high = root.rstrip(b"/") + b"/", root.rstrip(b"/") + b"0"  # "0" comes after "/"
         rows = self._index.execute(
             f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "
-            "on v.sha256 = f.sha256 and v.recipe = ? where path > ? and path < ?", (self.recipe, low, high),
-        )  # fmt: skip
-        return {path: (identity, verdict) for path, identity, *rest in rows
-                if (verdict := self._usable(*rest)) is not None}  # fmt: skip
+            "on v.sha256 = f.sha256 and v.recipe = ? where path > ? and path < ?",
+            (self.recipe, low, high),
+        )
+        return {
+            path: (identity, verdict) for path, identity, *rest in rows if (verdict := self._usable(*rest)) is not None
+        }
 
     def known_content(self, sha256: str) -> Verdict | None:
         """What is known of a content; may be called from several threads."""
@@ -98,9 +100,16 @@ class PixelStore:
             self._index.executemany(
                 f"insert or replace into verdicts (sha256, recipe, container, place, {', '.join(COLUMNS)}) "
                 f"values ({marks})",
-                [(one.sha256, self.recipe, *((one.place.container, one.place.start) if one.place else (None, None)),
-                  *one.values) for one in verdicts],
-            )  # fmt: skip
+                [
+                    (
+                        one.sha256,
+                        self.recipe,
+                        *((one.place.container, one.place.start) if one.place else (None, None)),
+                        *one.values,
+                    )
+                    for one in verdicts
+                ],
+            )
             self._index.executemany("insert or replace into files values (?, ?, ?)", files)
 
     # --- pixels ---------------------------------------------------------------------------------------------------
@@ -161,8 +170,12 @@ class PixelStore:
             raise error
         if not self._warned:
             self._warned = True
-            log.warning("The cache %s cannot be written: %s. This run goes on without it; make room, or name another "
-                        "folder with DARKROOM_CACHE.", self.folder, error)  # fmt: skip
+            log.warning(
+                "The cache %s cannot be written: %s. This run goes on without it; make room, or name another "
+                "folder with DARKROOM_CACHE.",
+                self.folder,
+                error,
+            )
 
     @contextlib.contextmanager
     def _noting(self) -> Iterator[None]:
@@ -182,8 +195,10 @@ class PixelStore:
         pixels = np.empty((len(places), *self.image_shape), np.uint8)
         for target, place in zip(pixels, places, strict=True):
             if os.preadv(self._opened(place.container), [target.data], place.start) != self.row_bytes:
-                raise DataError(f"The cache must stay while it is read; {self.folder / place.container} has become "
-                                "shorter. Remove it and run again.")  # fmt: skip
+                raise DataError(
+                    f"The cache must stay while it is read; {self.folder / place.container} has become "
+                    "shorter. Remove it and run again."
+                )
         return pixels
 
     def _opened(self, container: str) -> int:
@@ -197,8 +212,10 @@ class PixelStore:
                 try:
                     file = os.open(self.folder / container, os.O_RDONLY)
                 except OSError as error:
-                    raise DataError(f"The cache must stay while it is read; {self.folder / container} cannot be read "
-                                    f"any more: {error.strerror}. Run again.") from None  # fmt: skip
+                    raise DataError(
+                        f"The cache must stay while it is read; {self.folder / container} cannot be read "
+                        f"any more: {error.strerror}. Run again."
+                    ) from None
                 self._files[container] = file
         return file
 
@@ -268,8 +285,11 @@ class PixelStore:
                 [(name, now) for name in self._used if name != self._overflow],
             )
         used = dict(self._index.execute("select container, at from used"))
-        sizes = {str(path.relative_to(self.folder)): path.stat().st_size
-                 for pattern in ("packs/*.pack", "shards/*.arrow") for path in self.folder.glob(pattern)}  # fmt: skip
+        sizes = {
+            str(path.relative_to(self.folder)): path.stat().st_size
+            for pattern in ("packs/*.pack", "shards/*.arrow")
+            for path in self.folder.glob(pattern)
+        }
         gone = [(name,) for name in used if name not in sizes]
         total = sum(sizes.values())
         for name in sorted(sizes, key=lambda name: used.get(name, 0.0)):

@@ -69,8 +69,10 @@ def save_graph(graph: "ov.Model", export_dir: Path) -> None:
     try:
         openvino().save_model(graph, export_dir / "model.xml", compress_to_fp16=False)
     except RuntimeError as error:  # of a stream in C++, which does not say why
-        raise ArtifactError(f"The exported graph must be written to {export_dir}; it cannot: {error}. Make room there, "
-                            "and run the step again.") from None  # fmt: skip
+        raise ArtifactError(
+            f"The exported graph must be written to {export_dir}; it cannot: {error}. Make room there, "
+            "and run the step again."
+        ) from None
 
 
 def check_exportable(network: Network) -> None:
@@ -126,9 +128,11 @@ def largest_difference(expected: Outputs, found: Outputs) -> float:
 
 
 def _disagreement(what: str) -> ModelError:
-    return ModelError(f"The exported graph, which is what is served, must give what Keras gives; {what}. No bundle is "
-                      "written. OpenVINO cannot take a layer of this network, or a sequence of layers (padding twice "
-                      "is one): write it in another way.")  # fmt: skip
+    return ModelError(
+        f"The exported graph, which is what is served, must give what Keras gives; {what}. No bundle is "
+        "written. OpenVINO cannot take a layer of this network, or a sequence of layers (padding twice "
+        "is one): write it in another way."
+    )
 
 
 def _keras_outputs(traced: Callable[[np.ndarray], Any], pixels: np.ndarray) -> Outputs:

@@ -52,20 +52,30 @@ def quantize_export(
             (before.argmax(axis=1) == validation.labels).mean() - (after.argmax(axis=1) == validation.labels).mean()
         )
         if lost > MAX_LOST:
-            log.warning("int8 would lose %.1f points of validation accuracy, more than the %.1f allowed: the exported "
-                        "graph stays in float32.", 100 * lost, 100 * MAX_LOST)  # fmt: skip
+            log.warning(
+                "int8 would lose %.1f points of validation accuracy, more than the %.1f allowed: the exported "
+                "graph stays in float32.",
+                100 * lost,
+                100 * MAX_LOST,
+            )
             return facts
         sizes = [sum((place / name).stat().st_size for name in FILES) / 1e6 for place in (export_dir, Path(folder))]
         for name in FILES:
             Path(folder, name).replace(export_dir / name)
-    log.info("The exported graph is in int8: %.1f MB instead of %.1f; validation accuracy %+.1f points.", sizes[1],
-             sizes[0], -100 * lost)  # fmt: skip
-    return facts.model_copy(update={
-        "precision": "int8",
-        "sha256": export_sha256(export_dir),
-        "max_probability_difference": float(np.abs(before - after).max()),
-        "num_compared": len(validation),
-    })  # fmt: skip
+    log.info(
+        "The exported graph is in int8: %.1f MB instead of %.1f; validation accuracy %+.1f points.",
+        sizes[1],
+        sizes[0],
+        -100 * lost,
+    )
+    return facts.model_copy(
+        update={
+            "precision": "int8",
+            "sha256": export_sha256(export_dir),
+            "max_probability_difference": float(np.abs(before - after).max()),
+            "num_compared": len(validation),
+        }
+    )
 
 
 def _quantize(export_dir: Path, training: Split, chosen: np.ndarray) -> "ov.Model":
@@ -77,9 +87,12 @@ def _quantize(export_dir: Path, training: Split, chosen: np.ndarray) -> "ov.Mode
     output_layer = _output_layer(model)
     with contextlib.redirect_stdout(io.StringIO()):  # its bars of progress
         return nncf.quantize(
-            model, photos, preset=nncf.QuantizationPreset.PERFORMANCE, subset_size=len(chosen),
+            model,
+            photos,
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            subset_size=len(chosen),
             ignored_scope=nncf.IgnoredScope(names=[output_layer]) if output_layer else None,
-        )  # fmt: skip
+        )
 
 
 def _output_layer(model: "ov.Model") -> str | None:

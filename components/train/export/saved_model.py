@@ -50,8 +50,10 @@ def export_saved_model(dataset_dir: Path, bundle_dir: Path, evaluation_dir: Path
         raise ArtifactError(f"The SavedModel must go into a new folder; {target} exists. Name another with --output.")
     bundle = read_bundle(bundle_dir)
     if bundle.export.precision != "float32":
-        raise ModelError(f"A SavedModel is in float32, and the model in {bundle_dir} is served in int8: they would "
-                         "differ. Train with train.export_precision=float32.")  # fmt: skip
+        raise ModelError(
+            f"A SavedModel is in float32, and the model in {bundle_dir} is served in int8: they would "
+            "differ. Train with train.export_precision=float32."
+        )
     split = open_split(dataset_dir, "validation")
     photos = split.gather(np.arange(min(NUM_COMPARED, len(split))))
     has_calibration = (evaluation_dir / CALIBRATION_FILES[0]).exists()
@@ -61,8 +63,10 @@ def export_saved_model(dataset_dir: Path, bundle_dir: Path, evaluation_dir: Path
         _write(bundle_dir, bundle, temperature, folder / VERSION)
         difference = float(np.abs(_ask(folder / VERSION, photos) - expected).max())
         if not difference <= TOLERANCE:  # NaN is neither
-            raise ModelError(f"A SavedModel's probabilities must lie within {TOLERANCE:g} of the service's; one "
-                             f"differs by {difference:.1e}. Nothing is written. Train the model again.")  # fmt: skip
+            raise ModelError(
+                f"A SavedModel's probabilities must lie within {TOLERANCE:g} of the service's; one "
+                f"differs by {difference:.1e}. Nothing is written. Train the model again."
+            )
     log.info("The SavedModel in %s agrees with the service on %d photos, to %.1e.", target, len(photos), difference)
     return difference
 
@@ -75,8 +79,9 @@ def _write(bundle_dir: Path, bundle: BundleInfo, temperature: float, folder: Pat
     try:
         model = keras.saving.load_model(bundle_dir / "model.keras", compile=False)
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"A model bundle must hold model.keras; the one in {bundle_dir} cannot be loaded: "
-                            f"{error}. Train again.") from None  # fmt: skip
+        raise ArtifactError(
+            f"A model bundle must hold model.keras; the one in {bundle_dir} cannot be loaded: {error}. Train again."
+        ) from None
 
     def answer(pixels: Any) -> dict[str, Any]:
         logits = model(pixels, training=False)

@@ -26,9 +26,11 @@ def complete(
         UploadError: none is named, or one that is not known.
     """
     if name is None:
-        raise UploadError("A file of weights only must be given with the architecture that they belong to; none is "
-                          f"named. Name one of {', '.join(NAMES)}, or save the whole model: "
-                          "model.save('model.keras').")  # fmt: skip
+        raise UploadError(
+            "A file of weights only must be given with the architecture that they belong to; none is "
+            f"named. Name one of {', '.join(NAMES)}, or save the whole model: "
+            "model.save('model.keras')."
+        )
     if name not in NAMES:
         raise UploadError(f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}.")
     confinement = Confinement(
@@ -36,8 +38,9 @@ def complete(
     )
     run_confined(MODULE, [name, json.dumps(image_size), json.dumps(_num_classes(contents))], confinement)
     config = (folder / "architecture.json").read_text(encoding="utf-8")
-    return contents.model_copy(update={"config": config, "by_order": True,
-                                       "form": f"{contents.form} of weights only, for {name}"})  # fmt: skip
+    return contents.model_copy(
+        update={"config": config, "by_order": True, "form": f"{contents.form} of weights only, for {name}"}
+    )
 
 
 def _num_classes(contents: Contents) -> int | None:
@@ -74,13 +77,16 @@ def describe(name: str, image_size: list[int] | None, num_classes: int | None, f
 
     try:
         model = getattr(keras.applications, name)(
-            weights=None, include_top=num_classes is not None,
+            weights=None,
+            include_top=num_classes is not None,
             **({} if image_size is None else {"input_shape": (*image_size, 3)}),
             **({} if num_classes is None else {"classes": num_classes}),
-        )  # fmt: skip
+        )
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
-        raise UploadError(f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "
-                          f"{' '.join(str(error).split())[:300]}. Name another image size.") from None  # fmt: skip
+        raise UploadError(
+            f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "
+            f"{' '.join(str(error).split())[:300]}. Name another image size."
+        ) from None
     description = json.dumps(keras.saving.serialize_keras_object(model))
     (folder / "architecture.json").write_text(description, encoding="utf-8")
 

@@ -55,8 +55,10 @@ def make_copy(plan: "Plan", folder: Path) -> None:
     except MemoryError:
         raise UploadError(_TOO_LARGE) from None
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
-        raise UploadError("An uploaded model must build and answer; Keras says: "
-                          f"{' '.join(str(error).split())[:400]}. Save it again with Keras.") from None  # fmt: skip
+        raise UploadError(
+            "An uploaded model must build and answer; Keras says: "
+            f"{' '.join(str(error).split())[:400]}. Save it again with Keras."
+        ) from None
 
 
 _TOO_LARGE: Final = (
@@ -127,10 +129,20 @@ def has_modes(layer: Layer) -> bool:
 
 
 _WITH_MODES: Final = {
-    "AlphaDropout", "BatchNormalization", "Dropout", "GaussianDropout", "GaussianNoise", "RandomBrightness",
-    "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "SpatialDropout2D",
+    "AlphaDropout",
+    "BatchNormalization",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "SpatialDropout2D",
     "StochasticDepth",
-}  # fmt: skip
+}
 """Layers that do one thing in training and another after it."""
 
 
@@ -161,9 +173,11 @@ def _value(value: Any) -> Any:
         return keras.regularizers.L1L2(value.l1, value.l2)
     if isinstance(value, Constraint):
         constructors = {
-            "MaxNorm": keras.constraints.MaxNorm, "MinMaxNorm": keras.constraints.MinMaxNorm,
-            "NonNeg": keras.constraints.NonNeg, "UnitNorm": keras.constraints.UnitNorm,
-        }  # fmt: skip
+            "MaxNorm": keras.constraints.MaxNorm,
+            "MinMaxNorm": keras.constraints.MinMaxNorm,
+            "NonNeg": keras.constraints.NonNeg,
+            "UnitNorm": keras.constraints.UnitNorm,
+        }
         return constructors[value.name](**dict(value.arguments))
     return value
 
@@ -194,9 +208,11 @@ def assign(layers: Mapping[tuple[str, ...], Any], matches: Matches, values: np.n
         layer = layers[path]
         variables = layer.weights
         if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
-            raise UploadError(f"The weights in an upload must fit its network; Keras gives {'.'.join(path)} weights of "
-                              f"the shapes {[tuple(v.shape) for v in variables]}, and the file holds "
-                              f"{[array.shape for array in arrays]}. Save the model again with Keras.")  # fmt: skip
+            raise UploadError(
+                f"The weights in an upload must fit its network; Keras gives {'.'.join(path)} weights of "
+                f"the shapes {[tuple(v.shape) for v in variables]}, and the file holds "
+                f"{[array.shape for array in arrays]}. Save the model again with Keras."
+            )
         for variable, array in zip(variables, arrays, strict=True):
             size = int(np.prod(array.shape, dtype=np.int64))
             variable.assign(values[array.offset : array.offset + size].reshape(array.shape))
@@ -218,14 +234,20 @@ def try_out(model: "keras.Model", plan: "Plan") -> None:
     ):
         answers = np.asarray(model(photos.astype(plan.graph.input_dtype), training=False), np.float32)
         if answers.shape != (2, *plan.sizes.output_shape):
-            raise UploadError(f"An uploaded model must answer with {plan.sizes.output_shape} values; for {what} it "
-                              f"gave {answers.shape[1:]}. Save it again with Keras.")  # fmt: skip
+            raise UploadError(
+                f"An uploaded model must answer with {plan.sizes.output_shape} values; for {what} it "
+                f"gave {answers.shape[1:]}. Save it again with Keras."
+            )
         if not np.isfinite(answers).all():
-            raise UploadError(f"An uploaded model must answer with finite numbers; for {what} it gave NaN or infinity, "
-                              "as after a training that failed. Train it anew.")  # fmt: skip
+            raise UploadError(
+                f"An uploaded model must answer with finite numbers; for {what} it gave NaN or infinity, "
+                "as after a training that failed. Train it anew."
+            )
         if plan.output == "softmax" and np.abs(answers.sum(axis=-1) - 1).max() > SUM_TOLERANCE:
-            raise UploadError(f"The probabilities of an uploaded model must sum to 1; for {what} they sum to "
-                              f"{answers.sum(axis=-1).max():.4f}. Save it again with Keras.")  # fmt: skip
+            raise UploadError(
+                f"The probabilities of an uploaded model must sum to 1; for {what} they sum to "
+                f"{answers.sum(axis=-1).max():.4f}. Save it again with Keras."
+            )
 
 
 if __name__ == "__main__":

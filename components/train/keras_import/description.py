@@ -50,8 +50,10 @@ class _Reader:
     def model(self, tree: dict[str, Any], where: str, depth: int) -> Graph:
         class_name, config = tree.get("class_name"), tree.get("config")
         if class_name not in MODELS:
-            raise UploadError(f"An uploaded model must be a Functional or Sequential Keras model; {where} is "
-                              f"{str(class_name)[:80]!r}. Rebuild it as one and save it again.")  # fmt: skip
+            raise UploadError(
+                f"An uploaded model must be a Functional or Sequential Keras model; {where} is "
+                f"{str(class_name)[:80]!r}. Rebuild it as one and save it again."
+            )
         if depth > MAX_NESTING:
             raise refused(where, f"models are nested deeper than {MAX_NESTING}")
         if not isinstance(config, dict) or not isinstance(config.get("layers"), list) or not config["layers"]:
@@ -59,8 +61,10 @@ class _Reader:
         where = f"{where}.config.layers"
         self._layers_left -= len(config["layers"])
         if self._layers_left < 0:
-            raise UploadError(f"An uploaded model must have at most {self._limits.max_layers:,} layers; {where} brings "
-                              "it to more. Use a smaller one.")  # fmt: skip
+            raise UploadError(
+                f"An uploaded model must have at most {self._limits.max_layers:,} layers; {where} brings "
+                "it to more. Use a smaller one."
+            )
         if class_name == "Sequential":
             return self._chain(config, where, depth)
         return self._functional(config, where, depth)
@@ -76,8 +80,10 @@ class _Reader:
         inputs = _ends(config.get("input_layers"), f"{where}: input_layers")
         outputs = _ends(config.get("output_layers"), f"{where}: output_layers")
         if len(inputs) != 1 or len(outputs) != 1:
-            raise UploadError(f"An uploaded model must take one photo and give one answer; {where} has {len(inputs)} "
-                              f"inputs and {len(outputs)} outputs. Save one with one of each.")  # fmt: skip
+            raise UploadError(
+                f"An uploaded model must take one photo and give one answer; {where} has {len(inputs)} "
+                f"inputs and {len(outputs)} outputs. Save one with one of each."
+            )
         (input_name, _), (output_name, output_call) = inputs[0], outputs[0]
         if input_name not in layers or layers[input_name].kind != "InputLayer" or output_name not in layers:
             raise refused(where, f"{input_name!r} or {output_name!r} is none of its layers")
@@ -87,8 +93,15 @@ class _Reader:
             output_call = max(0, output_call - 1)
         _check_references(layers, input_name, (output_name, output_call), where)
         start = layers[input_name]
-        return Graph(_name(config, where), tuple(layers.values()), input_name, start.arguments["shape"],
-                     start.arguments["dtype"], (output_name, output_call), _trainable(config, where))  # fmt: skip
+        return Graph(
+            _name(config, where),
+            tuple(layers.values()),
+            input_name,
+            start.arguments["shape"],
+            start.arguments["dtype"],
+            (output_name, output_call),
+            _trainable(config, where),
+        )
 
     def _chain(self, config: dict[str, Any], where: str, depth: int) -> Graph:
         nodes = config["layers"]
@@ -98,18 +111,25 @@ class _Reader:
         else:
             first = nodes[0].get("config") if isinstance(nodes[0].get("config"), dict) else {}
             shape = first.get("batch_shape") or first.get("batch_input_shape") or config.get("build_input_shape")
-            arguments = {"shape": _input_shape(shape, f"{where}[0]") if shape is not None else None,
-                         "dtype": "float32"}  # fmt: skip
-            start = Layer("input_of_the_chain", "input_of_the_chain", "InputLayer", arguments, True, None, (),
-                          "InputLayer")  # fmt: skip
+            arguments = {"shape": _input_shape(shape, f"{where}[0]") if shape is not None else None, "dtype": "float32"}
+            start = Layer(
+                "input_of_the_chain", "input_of_the_chain", "InputLayer", arguments, True, None, (), "InputLayer"
+            )
         chain, before = [start], start.name
         for place, layer in enumerate(layers):
             if layer.name in {other.name for other in chain} or _stands_alone(layer):
                 raise refused(f"{where}[{place}]", f"{layer.name!r} cannot stand here in a Sequential model")
             chain.append(replace(layer, calls=(Call(((before, 0),)),)))
             before = layer.name
-        return Graph(_name(config, where), tuple(chain), start.name, start.arguments["shape"],
-                     start.arguments["dtype"], (before, 0), _trainable(config, where))  # fmt: skip
+        return Graph(
+            _name(config, where),
+            tuple(chain),
+            start.name,
+            start.arguments["shape"],
+            start.arguments["dtype"],
+            (before, 0),
+            _trainable(config, where),
+        )
 
     def _layer(self, node: Any, where: str, depth: int) -> Layer:
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
@@ -118,17 +138,25 @@ class _Reader:
         name = _name({"name": node.get("name") or config.get("name")}, where)
         where = f"{where} ({kind} {name!r})"
         common: dict[str, Any] = {
-            "name": name.replace("/", "_"), "stored_name": name, "trainable": _trainable(config, where),
+            "name": name.replace("/", "_"),
+            "stored_name": name,
+            "trainable": _trainable(config, where),
             "class_name": str(kind),
-        }  # fmt: skip
+        }
         inbound = node.get("inbound_nodes") or []
         if not isinstance(inbound, list):
             raise refused(where, "its inbound_nodes are no list")
         if kind in MODELS:
             calls = tuple(self._call(call, where) for call in inbound)
             graph = self.model(node, where, depth + 1)
-            return Layer(**common | {"trainable": graph.trainable}, kind="Model", arguments={}, policy=None,
-                         calls=calls, model=graph)  # fmt: skip
+            return Layer(
+                **common | {"trainable": graph.trainable},
+                kind="Model",
+                arguments={},
+                policy=None,
+                calls=calls,
+                model=graph,
+            )
         if operation := as_layer(kind, config, inbound):
             own_kind, arguments, operands = operation
             calls = (Call(tuple(_reference(operand, where) for operand in operands)),)
@@ -165,8 +193,9 @@ class _Reader:
             if own not in checks:
                 if value is None:  # newer versions add arguments, whose None changes nothing
                     continue
-                raise refused(where, f"it has an argument {key[:60]!r} = {str(value)[:60]!r}, which Darkroom does not "
-                                      "know")  # fmt: skip
+                raise refused(
+                    where, f"it has an argument {key[:60]!r} = {str(value)[:60]!r}, which Darkroom does not know"
+                )
             try:
                 clean = checks[own](value)
             except ValueError as error:
@@ -292,8 +321,9 @@ def _check_references(layers: dict[str, Layer], start: str, output: Reference, w
     for layer in layers.values():
         for reference in [reference for call in layer.calls for reference in call.inputs]:
             if not is_given(reference):
-                raise refused(where, f"{layer.name!r} is called on call {reference[1]} of {reference[0]!r}, which "
-                                     "there is not")  # fmt: skip
+                raise refused(
+                    where, f"{layer.name!r} is called on call {reference[1]} of {reference[0]!r}, which there is not"
+                )
     if not is_given(output):
         raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which there is not")
     order(tuple(layers.values()), where)

@@ -76,12 +76,21 @@ def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str | None) -> Impo
     shape = plan.sizes.output_shape
     layers = tuple(_layer_facts(plan))
     return ImportedModel(
-        form=plan.contents.form, keras_version=plan.contents.keras_version, input_shape=(height, width, channels),
-        input_dtype=plan.graph.input_dtype, output_shape=shape, num_outputs=shape[0] if len(shape) == 1 else None,
-        output=plan.output, num_layers=plan.graph.num_layers,
-        layers=layers, feature_layer=_feature_layer(layers), num_parameters=plan.sizes.num_parameters,
-        preprocessing=infer_preprocessing(plan.graph), uploaded_sha256=uploaded_sha256, model_sha256=model_sha256,
-    )  # fmt: skip
+        form=plan.contents.form,
+        keras_version=plan.contents.keras_version,
+        input_shape=(height, width, channels),
+        input_dtype=plan.graph.input_dtype,
+        output_shape=shape,
+        num_outputs=shape[0] if len(shape) == 1 else None,
+        output=plan.output,
+        num_layers=plan.graph.num_layers,
+        layers=layers,
+        feature_layer=_feature_layer(layers),
+        num_parameters=plan.sizes.num_parameters,
+        preprocessing=infer_preprocessing(plan.graph),
+        uploaded_sha256=uploaded_sha256,
+        model_sha256=model_sha256,
+    )
 
 
 def _layer_facts(plan: Plan) -> Iterator[LayerFacts]:

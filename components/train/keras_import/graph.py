@@ -109,5 +109,7 @@ def order(layers: tuple[Layer, ...], where: str) -> list[tuple[Layer, int]]:
 
 def refused(where: str, why: object) -> UploadError:
     """What is said of a description that is not as Keras writes it."""
-    return UploadError(f"An uploaded model must be described as Keras writes it; {where}: {why}. "
-                       "Save the model again with Keras, or replace that layer.")  # fmt: skip
+    return UploadError(
+        f"An uploaded model must be described as Keras writes it; {where}: {why}. "
+        "Save the model again with Keras, or replace that layer."
+    )

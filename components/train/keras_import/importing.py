@@ -66,8 +66,12 @@ class Expectation:
 
 
 def import_model(
-    path: Path, output_dir: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()  # noqa: B008 frozen
-) -> ImportedModel:  # fmt: skip
+    path: Path,
+    output_dir: Path,
+    *,
+    expected: Expectation = Expectation(),
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> ImportedModel:
     """Takes a model that a user brings.
 
     Args:
@@ -114,8 +118,11 @@ def look_at(path: Path, *, expected: Expectation = Expectation(), limits: Limits
 
 
 def check_model(
-    path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()  # noqa: B008 frozen
-) -> Report:  # fmt: skip
+    path: Path,
+    *,
+    expected: Expectation = Expectation(),
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Report:
     """Whether `import_model` would take a file, and why not; nothing stays."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="darkroom-check-") as scratch:
@@ -137,8 +144,10 @@ def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
             while chunk := source.read(_CHUNK_BYTES):
                 left -= len(chunk)
                 if left < 0:
-                    raise UploadError(f"An uploaded model must have at most {limits.max_bytes:,} bytes; {path} has "
-                                      "more. Save it without its optimizer.")  # fmt: skip
+                    raise UploadError(
+                        f"An uploaded model must have at most {limits.max_bytes:,} bytes; {path} has "
+                        "more. Save it without its optimizer."
+                    )
                 digest.update(chunk)
                 target.write(chunk)
     except OSError as error:
@@ -148,9 +157,13 @@ def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
 
 def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
     """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
-    run_confined(inspection.MODULE, [str(folder / "upload"), json.dumps(asdict(limits))], Confinement(
-        folder, limits.reader_memory_bytes, limits.reader_cpu_seconds, limits.max_bytes, limits.timeout_seconds
-    ))  # fmt: skip
+    run_confined(
+        inspection.MODULE,
+        [str(folder / "upload"), json.dumps(asdict(limits))],
+        Confinement(
+            folder, limits.reader_memory_bytes, limits.reader_cpu_seconds, limits.max_bytes, limits.timeout_seconds
+        ),
+    )
     contents = read_contents(folder, limits)
     if contents.config is None:
         contents = architecture.complete(contents, expected.architecture, expected.image_size, folder, limits)
@@ -163,14 +176,27 @@ def _check_classes(plan: Plan, expected: Expectation) -> None:
     found = plan.sizes.output_shape
     if expected.num_classes is not None and found != (expected.num_classes,):
         gives = f"{found[0]} values" if len(found) == 1 else f"a map of {found}"
-        raise UploadError(f"A model that is used as it is must give one value for each of the {expected.num_classes} "
-                          f"classes; this one gives {gives}. Let its head be replaced, or bring one for these "
-                          "classes.")  # fmt: skip
+        raise UploadError(
+            f"A model that is used as it is must give one value for each of the {expected.num_classes} "
+            f"classes; this one gives {gives}. Let its head be replaced, or bring one for these "
+            "classes."
+        )
 
 
 def _build(folder: Path, plan: Plan, limits: Limits) -> None:
-    log.info("Building %s layers with %s parameters, confined.", f"{len(plan.graph.layers):,}",
-             f"{plan.sizes.num_parameters:,}")  # fmt: skip
-    run_confined(builder.MODULE, [], Confinement(
-        folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, 2 * limits.max_bytes, limits.timeout_seconds
-    ))  # fmt: skip
+    log.info(
+        "Building %s layers with %s parameters, confined.",
+        f"{len(plan.graph.layers):,}",
+        f"{plan.sizes.num_parameters:,}",
+    )
+    run_confined(
+        builder.MODULE,
+        [],
+        Confinement(
+            folder,
+            limits.builder_memory_bytes,
+            limits.builder_cpu_seconds,
+            2 * limits.max_bytes,
+            limits.timeout_seconds,
+        ),
+    )

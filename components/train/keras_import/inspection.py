@@ -39,8 +39,9 @@ def inspect(folder: Path, upload: Path, limits: Limits) -> None:
         contents = Reader(folder, limits.max_bytes, limits.max_config_bytes).read(upload)
     except ArchiveError as error:
         what_is_wrong = str(error).replace(f"The archive {upload}", "The uploaded archive").split(". ")[0]
-        raise UploadError(f"{what_is_wrong}. Pack the model again, or save it with Keras: "
-                          "model.save('model.keras').") from None  # fmt: skip
+        raise UploadError(
+            f"{what_is_wrong}. Pack the model again, or save it with Keras: model.save('model.keras')."
+        ) from None
     if contents.config is not None:
         make_plan(contents, limits)
     (folder / "description.json").write_text(contents.model_dump_json(), encoding="utf-8")

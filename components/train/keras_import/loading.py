@@ -64,11 +64,14 @@ def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
     if layer_name not in layers:
         near = difflib.get_close_matches(layer_name, layers, 1)
         hint = f"did you mean {near[0]}?" if near else f"its last are {', '.join(list(layers)[-5:])}."
-        raise UploadError("Features must be those of a layer of the uploaded model; it has no "
-                          f"{layer_name[:60]!r}: {hint}")  # fmt: skip
+        raise UploadError(
+            f"Features must be those of a layer of the uploaded model; it has no {layer_name[:60]!r}: {hint}"
+        )
     # Not `layer.output`: a submodel's is that of its own graph, not of its use in this one.
     nodes = layers[layer_name]._inbound_nodes
     if len(nodes) > 1 and not isinstance(layers[layer_name], keras.Model):
-        raise UploadError(f"Features must be those of a layer that is used once; {layer_name} is used {len(nodes)} "
-                          "times. Name another.")  # fmt: skip
+        raise UploadError(
+            f"Features must be those of a layer that is used once; {layer_name} is used {len(nodes)} "
+            "times. Name another."
+        )
     return keras.Model(model.input, nodes[-1].output_tensors[0], name="features")

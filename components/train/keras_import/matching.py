@@ -54,16 +54,20 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
     matches: Matches = {}
     for weight, array in found.items():
         if array.shape != weight.shape:
-            raise UploadError(f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a "
-                              f"{weight.name} of the shape {weight.shape}, and the file holds {array.path} of "
-                              f"{array.shape}. Save network and weights together.")  # fmt: skip
+            raise UploadError(
+                f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a "
+                f"{weight.name} of the shape {weight.shape}, and the file holds {array.path} of "
+                f"{array.shape}. Save network and weights together."
+            )
         matches.setdefault(weight.path, []).append(array)
     return matches
 
 
 def _missing(weight: Weight, why: str) -> UploadError:
-    return UploadError(f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a {weight.name} "
-                       f"of the shape {weight.shape}: {why}. Save network and weights together.")  # fmt: skip
+    return UploadError(
+        f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a {weight.name} "
+        f"of the shape {weight.shape}: {why}. Save network and weights together."
+    )
 
 
 def _weights(graph: Graph, sizes: Sizes, within: Path = (), *, trained: bool = True) -> Iterator[list[Weight]]:
@@ -76,10 +80,9 @@ def _weights(graph: Graph, sizes: Sizes, within: Path = (), *, trained: bool = T
             yield sorted(inner, key=lambda weight: not weight.is_trained)
         else:
             yield [
-                Weight(path, layer.stored_name, name, shape,
-                       trained and layer.trainable and name not in NOT_TRAINED)
+                Weight(path, layer.stored_name, name, shape, trained and layer.trainable and name not in NOT_TRAINED)
                 for name, shape in sizes.weights.get(path, {}).items()
-            ]  # fmt: skip
+            ]
 
 
 # --- Keras 2's layout: a group for each layer of the outermost model, with its weights in order -----------------------
@@ -121,8 +124,10 @@ def _sorted_for(layer: Layer, weights: list[Weight], arrays: list[StoredArray]) 
 def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[Weight, StoredArray]]:
     arrays = {array.path: array for array in contents.arrays}
     if any(path.startswith("_layer_checkpoint_dependencies") for path in arrays):
-        raise UploadError("An uploaded .keras file must be Keras 3's, or of Keras 2.13 and later; this one has an "
-                          "older layout. Save it as .h5 with the Keras that made it.")  # fmt: skip
+        raise UploadError(
+            "An uploaded .keras file must be Keras 3's, or of Keras 2.13 and later; this one has an "
+            "older layout. Save it as .h5 with the Keras that made it."
+        )
     places = dict(_stored_paths(graph))
     for weights in _weights(graph, sizes):
         position: dict[Path, int] = {}

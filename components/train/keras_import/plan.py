@@ -38,18 +38,18 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
     """
     assert contents.config is not None, "a file of weights only has been given its architecture by now"
     where = "config.json" if ".keras" in contents.form else "model_config"
-    tree = strict_json.parse(
-        contents.config, where, max_bytes=limits.max_config_bytes, max_depth=limits.max_depth
-    )  # fmt: skip
+    tree = strict_json.parse(contents.config, where, max_bytes=limits.max_config_bytes, max_depth=limits.max_depth)
     sweep(tree, where)
     if contents.training_config is not None:
-        training = strict_json.parse(contents.training_config, "training_config",
-                                     max_bytes=limits.max_config_bytes, max_depth=limits.max_depth)  # fmt: skip
+        training = strict_json.parse(
+            contents.training_config, "training_config", max_bytes=limits.max_config_bytes, max_depth=limits.max_depth
+        )
         sweep(training, "training_config")
     graph = read_graph(tree, where, limits, keras_version=contents.keras_version)
     sizes = measure(graph, limits)
-    return Plan(contents, graph, sizes, match(graph, sizes, contents, by_order=contents.by_order),
-                _output(graph, sizes))  # fmt: skip
+    return Plan(
+        contents, graph, sizes, match(graph, sizes, contents, by_order=contents.by_order), _output(graph, sizes)
+    )
 
 
 def write_plan(folder: Path, contents: Contents, limits: Limits) -> None:
@@ -67,13 +67,15 @@ def read_contents(folder: Path, limits: Limits) -> Contents:
     path = folder / "description.json"
     try:
         if path.stat().st_size > 8 * limits.max_config_bytes:
-            raise UploadError(f"The description in an upload must have at most {limits.max_config_bytes:,} bytes; it "
-                              "has more.")  # fmt: skip
+            raise UploadError(
+                f"The description in an upload must have at most {limits.max_config_bytes:,} bytes; it has more."
+            )
         return Contents.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
-        raise UploadError("An uploaded model must be readable; the process that read it left no description of it. "
-                          "It is damaged, or an attack; nothing of it was kept. Save it again with Keras."
-                          ) from None  # fmt: skip
+        raise UploadError(
+            "An uploaded model must be readable; the process that read it left no description of it. "
+            "It is damaged, or an attack; nothing of it was kept. Save it again with Keras."
+        ) from None
 
 
 def read_plan(folder: Path) -> Plan:

@@ -39,9 +39,17 @@ _FAMILIES: Final[dict[str, tuple[PixelScale, tuple[str, ...]]]] = {
 """Layers by which the networks of keras.applications are told, and what their ImageNet weights were trained on."""
 
 _BEFORE: Final = {
-    "CenterCrop", "Identity", "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation",
-    "RandomTranslation", "RandomZoom", "Resizing", "ZeroPadding2D",
-}  # fmt: skip
+    "CenterCrop",
+    "Identity",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "Resizing",
+    "ZeroPadding2D",
+}
 """Layers that may stand between the photo and its rescaling."""
 
 
@@ -49,16 +57,23 @@ def infer_preprocessing(graph: Graph) -> Preprocessing | None:
     """What the network's own layers say of its input; None where they say nothing."""
     for layer in _from_input(graph):
         if layer.kind in ("Rescaling", "Normalization"):
-            return Preprocessing(pixels="0 to 255", is_certain=True, why=f"The network scales its photos itself: its "
-                                 f"layer {layer.name} is {layer.kind}.")  # fmt: skip
+            return Preprocessing(
+                pixels="0 to 255",
+                is_certain=True,
+                why=f"The network scales its photos itself: its layer {layer.name} is {layer.kind}.",
+            )
         if layer.kind not in _BEFORE:
             break
     names = {layer.name for layer in _all_layers(graph)}
     for family, (pixels, signs) in _FAMILIES.items():
         if names.issuperset(signs):
-            return Preprocessing(pixels=pixels, is_certain=False, why=f"It has the layers of {family} "
-                                 f"({', '.join(signs[:3])} …), whose ImageNet weights were trained on such pixels. "
-                                 "Say otherwise if this one was not.")  # fmt: skip
+            return Preprocessing(
+                pixels=pixels,
+                is_certain=False,
+                why=f"It has the layers of {family} "
+                f"({', '.join(signs[:3])} …), whose ImageNet weights were trained on such pixels. "
+                "Say otherwise if this one was not.",
+            )
     return None
 
 

@@ -48,11 +48,15 @@ def measure(graph: Graph, limits: Limits) -> Sizes:
     """
     declared = graph.input_shape
     if declared is None:
-        raise UploadError("An uploaded model must say what it takes; its Sequential model has no input shape. "
-                          "Call it on a photo, or begin it with keras.Input, and save it again.")  # fmt: skip
+        raise UploadError(
+            "An uploaded model must say what it takes; its Sequential model has no input shape. "
+            "Call it on a photo, or begin it with keras.Input, and save it again."
+        )
     if len(declared) != 3 or declared[2] not in (1, 3):
-        raise UploadError(f"An uploaded model must take photos: height × width × 3 channels, or 1; it takes "
-                          f"{declared}. Save a model whose input is a photo.")  # fmt: skip
+        raise UploadError(
+            f"An uploaded model must take photos: height × width × 3 channels, or 1; it takes "
+            f"{declared}. Save a model whose input is a photo."
+        )
     sizes = Sizes(tuple(side or OPEN_SIDE for side in declared))
     _Measure(sizes, limits).graph(graph, sizes.input_shape, ())
     return sizes
@@ -110,10 +114,14 @@ class _Measure:
             (sizes.num_multiply_adds, limits.max_multiply_adds, "multiplications for one photo"),
         ):
             if value > limit:
-                raise UploadError(f"An uploaded model must have at most {limit:,} {what}; with {'.'.join(path)} "
-                                  f"({layer.kind}) it has {value:,}. Use a smaller one.")  # fmt: skip
+                raise UploadError(
+                    f"An uploaded model must have at most {limit:,} {what}; with {'.'.join(path)} "
+                    f"({layer.kind}) it has {value:,}. Use a smaller one."
+                )
 
 
 def _refused(path: Path, why: str) -> UploadError:
-    return UploadError(f"The layers of an uploaded model must fit together; {'.'.join(path) or 'the model'}: {why}. "
-                       "Save the model again with Keras.")  # fmt: skip
+    return UploadError(
+        f"The layers of an uploaded model must fit together; {'.'.join(path) or 'the model'}: {why}. "
+        "Save the model again with Keras."
+    )

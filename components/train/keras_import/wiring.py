@@ -44,8 +44,10 @@ class Wired:
             UploadError: there is no such layer.
         """
         if layer_name not in self.tensors:
-            raise UploadError(f"train.model.layer must name a layer of the model that is brought; it has no "
-                              f"{layer_name[:60]!r}{nearest(layer_name, list(self.tensors)[-8:])}.")  # fmt: skip
+            raise UploadError(
+                f"train.model.layer must name a layer of the model that is brought; it has no "
+                f"{layer_name[:60]!r}{nearest(layer_name, list(self.tensors)[-8:])}."
+            )
         return self.tensors[layer_name]
 
 
@@ -86,9 +88,11 @@ def logits_of(graph: Graph) -> Graph:
     elif activation in LINEAR and "ReLU" not in last.kind and last.kind != "ELU":
         changed = last
     else:
-        raise UploadError(f"A model that is used as it is must end in logits or in a softmax over them; {last.name} is "
-                          f"{last.kind} with the activation {activation}, whose values are neither. Let its head be "
-                          "replaced: train.model.head=linear.")  # fmt: skip
+        raise UploadError(
+            f"A model that is used as it is must end in logits or in a softmax over them; {last.name} is "
+            f"{last.kind} with the activation {activation}, whose values are neither. Let its head be "
+            "replaced: train.model.head=linear."
+        )
     return replace(graph, layers=tuple(changed if layer is last else layer for layer in graph.layers))
 
 

@@ -86,9 +86,15 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
     """
 
     def __init__(
-        self, examples: Examples, batch_size: int, *, shuffle_seed: int | None = None, oversample: bool = False,
-        mixing: Mixing | None = None, multiple_of: int = 1,
-    ):  # fmt: skip
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        shuffle_seed: int | None = None,
+        oversample: bool = False,
+        mixing: Mixing | None = None,
+        multiple_of: int = 1,
+    ):
         """Makes batches.
 
         Args:

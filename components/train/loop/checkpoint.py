@@ -120,8 +120,12 @@ class Checkpoints:
             for old in [folder for folder in _stored(self._folder) if folder != target][: -KEPT + 1]:
                 shutil.rmtree(old)
         except (OSError, ArtifactError) as error:
-            log.warning("The checkpoint %s could not be written: %s. Training goes on; make room or name another "
-                        "folder with DARKROOM_CHECKPOINTS.", target, error)  # fmt: skip
+            log.warning(
+                "The checkpoint %s could not be written: %s. Training goes on; make room or name another "
+                "folder with DARKROOM_CHECKPOINTS.",
+                target,
+                error,
+            )
 
     def remove(self) -> None:
         """Removes all of them: the training has come to its end."""
@@ -235,8 +239,12 @@ def _tell_others(folder: Path, belongings: Belongings) -> None:
             continue
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
             found = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
-            log.info("An unfinished training of these photos in %s is not gone on with, for it has another %s; "
-                     "training begins anew.", other, ", ".join(_differences(found, asdict(belongings))))  # fmt: skip
+            log.info(
+                "An unfinished training of these photos in %s is not gone on with, for it has another %s; "
+                "training begins anew.",
+                other,
+                ", ".join(_differences(found, asdict(belongings))),
+            )
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:

@@ -96,19 +96,29 @@ class FeatureCache:
             self.tell_unkept(error)
             return False
         free = int(shutil.disk_usage(self._folder).free * FREE_PART) if missing else limit
-        log.info("Features at the freeze boundary: %s numbers a photo, %s in all; %s.",
-                 f"{math.prod(self._shape):,}", _size_text(num_bytes),
-                 f"{missing} of {len(paths)} views are to be computed" if missing else "all in the cache")  # fmt: skip
+        log.info(
+            "Features at the freeze boundary: %s numbers a photo, %s in all; %s.",
+            f"{math.prod(self._shape):,}",
+            _size_text(num_bytes),
+            f"{missing} of {len(paths)} views are to be computed" if missing else "all in the cache",
+        )
         if num_bytes <= min(limit, free):
             return True
-        log.warning("They may take %s (DARKROOM_CACHE_GB, and the free space of %s): every epoch goes through the "
-                    "frozen layers instead.", _size_text(min(limit, free)), self._folder)  # fmt: skip
+        log.warning(
+            "They may take %s (DARKROOM_CACHE_GB, and the free space of %s): every epoch goes through the "
+            "frozen layers instead.",
+            _size_text(min(limit, free)),
+            self._folder,
+        )
         return False
 
     def tell_unkept(self, error: OSError) -> None:
         """Says why features are not kept."""
-        log.warning("Features must be kept in %s; they cannot: %s. Every epoch goes through the frozen layers instead.",
-                    self._folder, error)  # fmt: skip
+        log.warning(
+            "Features must be kept in %s; they cannot: %s. Every epoch goes through the frozen layers instead.",
+            self._folder,
+            error,
+        )
 
     def get(self, wanted: Wanted) -> Features:
         """The features of all views.
@@ -226,8 +236,10 @@ def _computed(infer: Infer, wanted: Wanted, view: int, dtype: np.dtype) -> Itera
     for num_done, pixels in _ahead(_variants(wanted, view)):
         values = np.clip(infer(pixels), -largest, largest).astype(dtype)
         if not np.isfinite(values).all():
-            raise ModelError(f"Frozen layers must output numbers; for one of the first {num_done} photos they output "
-                             "NaN or infinity. Set train.trainable: all, or start from other weights.")  # fmt: skip
+            raise ModelError(
+                f"Frozen layers must output numbers; for one of the first {num_done} photos they output "
+                "NaN or infinity. Set train.trainable: all, or start from other weights."
+            )
         yield values
         progress.report(num_done)
 
@@ -272,5 +284,11 @@ class _Progress:
             return
         self._reported = now
         rate = done / max(now - self._started, 1e-9)
-        log.info("%d of %d photos have passed the frozen layers (%s), %.0f a second, %.0f s left.",
-                 done, self._total, self._what, rate, (self._total - done) / rate)  # fmt: skip
+        log.info(
+            "%d of %d photos have passed the frozen layers (%s), %.0f a second, %.0f s left.",
+            done,
+            self._total,
+            self._what,
+            rate,
+            (self._total - done) / rate,
+        )

@@ -66,9 +66,13 @@ class Fitting:
     """
 
     def __init__(
-        self, network: keras.Model, params: TrainParams, run: Run, watch: Watch | None = None,
+        self,
+        network: keras.Model,
+        params: TrainParams,
+        run: Run,
+        watch: Watch | None = None,
         checkpoints: Checkpoints | None = None,
-    ):  # fmt: skip
+    ):
         """Begins, or goes on where an interrupted training was saved; nothing is trained yet.
 
         Args:
@@ -94,9 +98,13 @@ class Fitting:
             self._go_on_from(self._found)
 
     def fit_in_memory(
-        self, phase: Phase, model: keras.Model, make_training: Callable[[int], Batches],
-        make_validation: Callable[[int], Batches], scales: Mapping[str, float] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        phase: Phase,
+        model: keras.Model,
+        make_training: Callable[[int], Batches],
+        make_validation: Callable[[int], Batches],
+        scales: Mapping[str, float] | None = None,
+    ) -> None:
         """Trains the next phase as `fit` does, with smaller batches where the memory is too small.
 
         A step of the optimizer still sees as many photos, of more batches, where one device trains.
@@ -121,11 +129,16 @@ class Fitting:
                 self.fit(phase, model, make_training(self.batch_size), make_validation(self.batch_size), scales)
             except errors.ResourceExhaustedError as error:
                 if self.batch_size == 1:
-                    raise ModelError("The memory must hold the training of at least one photo at a time; it does not: "
-                                     f"{error.message.splitlines()[0]}. Set a smaller preprocess.image_size, a smaller "
-                                     "network, or train fewer layers.") from None  # fmt: skip
-                log.warning("The memory is too small for train.batch_size %d; the phase begins anew with %d.",
-                            self.batch_size, self.batch_size // 2)  # fmt: skip
+                    raise ModelError(
+                        "The memory must hold the training of at least one photo at a time; it does not: "
+                        f"{error.message.splitlines()[0]}. Set a smaller preprocess.image_size, a smaller "
+                        "network, or train fewer layers."
+                    ) from None
+                log.warning(
+                    "The memory is too small for train.batch_size %d; the phase begins anew with %d.",
+                    self.batch_size,
+                    self.batch_size // 2,
+                )
                 self.batch_size //= 2
                 self._network.set_weights(weights)
                 self._best, self._lowest, self.fitted.best_epoch = best
@@ -135,9 +148,13 @@ class Fitting:
                 return
 
     def fit(
-        self, phase: Phase, model: keras.Model, training: Batches, validation: Batches,
+        self,
+        phase: Phase,
+        model: keras.Model,
+        training: Batches,
+        validation: Batches,
         scales: Mapping[str, float] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Trains the next phase in place, and leaves the best weights of all phases so far.
 
         Where the loss is no longer a number, the phase ends, and the best weights so far are kept.
@@ -158,14 +175,22 @@ class Fitting:
         assert self._best is not None, "the first epoch is the best so far"
         self._network.set_weights(self._best)
         self.next_phase += 1
-        log.info("Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.", self.fitted.best_epoch,
-                 self.fitted.epochs_run, self.fitted.at_best("val_loss"),
-                 self.fitted.at_best("val_accuracy"))  # fmt: skip
+        log.info(
+            "Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.",
+            self.fitted.best_epoch,
+            self.fitted.epochs_run,
+            self.fitted.at_best("val_loss"),
+            self.fitted.at_best("val_accuracy"),
+        )
 
     def _fit(
-        self, phase: Phase, model: keras.Model, training: Batches, validation: Batches,
+        self,
+        phase: Phase,
+        model: keras.Model,
+        training: Batches,
+        validation: Batches,
         scales: Mapping[str, float] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._compile(phase, model, training, scales)
         callbacks: list[Any] = [Keeper(self.keep, phase, self._params.swa), self._epoch_log(phase, training)]
         if phase.schedule == "plateau":
@@ -173,9 +198,11 @@ class Fitting:
         epoch = self._restore_phase(model, callbacks, training)
         try:
             with asked_to_end(self._checkpoints is not None) as asked:
-                others: list[Any] = [keras.callbacks.LambdaCallback(
-                    on_epoch_begin=lambda epoch, logs: training.begin(epoch, training.first_batch)
-                )]  # fmt: skip
+                others: list[Any] = [
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_begin=lambda epoch, logs: training.begin(epoch, training.first_batch)
+                    )
+                ]
                 if self._checkpoints is not None:
                     make_state = functools.partial(self._state, model, tuple(callbacks))
                     others.append(Saver(self._checkpoints, make_state, training, phase.epochs, asked))
@@ -229,9 +256,13 @@ class Fitting:
         before = sum(number == self.next_phase for number in self.fitted.history.get("phase", ()))
         first = self.fitted.epochs_run + 1 - before
         return EpochLog(
-            self._note, self._run.log_metrics, phase=self.next_phase, first=first,
-            planned=first - 1 + phase.epochs + to_come, training=training,
-        )  # fmt: skip
+            self._note,
+            self._run.log_metrics,
+            phase=self.next_phase,
+            first=first,
+            planned=first - 1 + phase.epochs + to_come,
+            training=training,
+        )
 
     def _note(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():
@@ -241,9 +272,7 @@ class Fitting:
         if self._watch is not None:
             self._watch(self.fitted.epochs_run, figures)
 
-    def _state(
-        self, model: keras.Model, callbacks: tuple[Any, ...], epoch: int, step: int, ended: bool
-    ) -> State:  # fmt: skip
+    def _state(self, model: keras.Model, callbacks: tuple[Any, ...], epoch: int, step: int, ended: bool) -> State:
         """All of the training as it is now; the weights of all layers, whichever learn in this phase."""
         facts = {
             "history": self.fitted.history,
@@ -270,8 +299,12 @@ class Fitting:
             self._best, self._lowest = found.arrays["best"], facts["lowest"]
         self.next_phase = found.phase
         self.batch_size = facts["batch_size"]
-        log.info("Goes on from a checkpoint: phase %d, %d of its epochs and %d batches of the next are done.",
-                 found.phase, found.epoch, found.step)  # fmt: skip
+        log.info(
+            "Goes on from a checkpoint: phase %d, %d of its epochs and %d batches of the next are done.",
+            found.phase,
+            found.epoch,
+            found.step,
+        )
         if found.ended and self._best is not None:
             self._network.set_weights(self._best)
             self.next_phase += 1

@@ -54,8 +54,10 @@ class Mixing:
 def _cut(inputs: np.ndarray, others: np.ndarray, part: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """Puts a rectangle of the others into the inputs; says which part is left of these."""
     if inputs.ndim != 4:
-        raise ModelError("train.cutmix needs photos, or maps of features; the layers that train here get vectors. Use "
-                         "train.mixup, or let earlier layers train.")  # fmt: skip
+        raise ModelError(
+            "train.cutmix needs photos, or maps of features; the layers that train here get vectors. Use "
+            "train.mixup, or let earlier layers train."
+        )
     height, width = inputs.shape[1:3]
     rows, columns = np.rint(np.sqrt(1 - part) * np.array([height, width])).astype(int)
     top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)

@@ -25,9 +25,13 @@ OPTIMIZERS: Final[dict[str, Callable[..., keras.Optimizer]]] = {
 
 
 def make_optimizer(
-    phase: Phase, steps_per_epoch: int, *, ema: float | None = None, scales: Sequence[float] | None = None,
+    phase: Phase,
+    steps_per_epoch: int,
+    *,
+    ema: float | None = None,
+    scales: Sequence[float] | None = None,
     accumulate: int = 1,
-) -> keras.Optimizer:  # fmt: skip
+) -> keras.Optimizer:
     """The optimizer of a phase.
 
     Args:

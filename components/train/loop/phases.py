@@ -29,9 +29,13 @@ SHOWN_NAMES: Final = 3
 
 
 def train_phases(
-    network: Network, photos: Photographs, params: TrainParams, run: Run, watch: Watch | None = None,
+    network: Network,
+    photos: Photographs,
+    params: TrainParams,
+    run: Run,
+    watch: Watch | None = None,
     checkpoints: Checkpoints | None = None,
-) -> Fitted:  # fmt: skip
+) -> Fitted:
     """Trains a network in place, phase by phase, and leaves the weights of the best epoch of all.
 
     Args:
@@ -47,9 +51,10 @@ def train_phases(
             to gather gradients.
     """
     if params.accumulate > 1 and num_devices() > 1:
-        raise ModelError(f"train.accumulate must be 1 where several devices train, here {num_devices()}; it is "
-                         f"{params.accumulate}. Raise train.batch_size, or name one GPU in CUDA_VISIBLE_DEVICES."
-                         )  # fmt: skip
+        raise ModelError(
+            f"train.accumulate must be 1 where several devices train, here {num_devices()}; it is "
+            f"{params.accumulate}. Raise train.batch_size, or name one GPU in CUDA_VISIBLE_DEVICES."
+        )
     with on_all_devices():
         fitting = Fitting(network.model, params, run, watch, checkpoints)
         for number, phase in enumerate(params.all_phases, start=1):
@@ -69,10 +74,16 @@ def _train_phase(
         mixes = phase.mixup or phase.cutmix
         mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
         make_batches = partial(Batches, multiple_of=num_devices())
-        make_training = partial(make_batches, learnt, shuffle_seed=params.seed, mixing=mixing,
-                                oversample=params.imbalance == "oversample")  # fmt: skip
-        fitting.fit_in_memory(phase, learning_part(network, boundary), make_training, partial(make_batches, checked),
-                              rate_scales(network, selection, phase.layer_decay))  # fmt: skip
+        make_training = partial(
+            make_batches, learnt, shuffle_seed=params.seed, mixing=mixing, oversample=params.imbalance == "oversample"
+        )
+        fitting.fit_in_memory(
+            phase,
+            learning_part(network, boundary),
+            make_training,
+            partial(make_batches, checked),
+            rate_scales(network, selection, phase.layer_decay),
+        )
     fitting.next_phase = number + 1
 
 
@@ -80,8 +91,10 @@ def describe(network: Network, selection: Selection) -> Iterator[str]:
     """What a phase trains, line by line."""
     model = network.model
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    yield (f"trains {len(selection.trained)} of {len(selection.trained) + len(selection.frozen)} layers with weights, "
-           f"{trained:,} of {model.count_params():,} parameters.")  # fmt: skip
+    yield (
+        f"trains {len(selection.trained)} of {len(selection.trained) + len(selection.frozen)} layers with weights, "
+        f"{trained:,} of {model.count_params():,} parameters."
+    )
     for word, names in (("trained", selection.trained), ("frozen", selection.frozen)):
         if names:
             yield f"{word}: {_shortened(names)}."

@@ -94,8 +94,9 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     for line in describe(network, selection):
         log.info("The first phase %s", line)
     examples, _, boundary = examples_of(network, selection, photos, phase, params)
-    batches = Batches(examples, params.batch_size, shuffle_seed=params.seed,
-                      oversample=params.imbalance == "oversample")  # fmt: skip
+    batches = Batches(
+        examples, params.batch_size, shuffle_seed=params.seed, oversample=params.imbalance == "oversample"
+    )
     model = learning_part(network, boundary)
     scales = rate_scales(network, selection, phase.layer_decay)
     optimizer = make_optimizer(phase, len(batches), scales=[scales[weight.path] for weight in model.trainable_weights])
@@ -104,20 +105,29 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     with pointwise_as_products(model):
         losses = raise_rate(model, batches, rates, _bursts)
     if len(losses) <= SETTLING:
-        raise ModelError(f"The loss must be a number for a while; it was one for {len(losses)} batches only, although "
-                         f"the rate starts at {LOWEST:g}. Look at the network: does it scale its pixels?")  # fmt: skip
+        raise ModelError(
+            f"The loss must be a number for a while; it was one for {len(losses)} batches only, although "
+            f"the rate starts at {LOWEST:g}. Look at the network: does it scale its pixels?"
+        )
     smoothed, passed = smooth(losses), [float(rate) for rate in rates[: len(losses)]]
     return RangeTest(
-        rates=tuple(passed), losses=tuple(losses), smoothed=tuple(smoothed), proposed=steepest(passed, smoothed),
-        lowest_at=passed[int(np.argmin(smoothed))], learning_rate=phase.learning_rate, optimizer=phase.optimizer,
-        batch_size=params.batch_size, trained_layers=selection.trained,
-    )  # fmt: skip
+        rates=tuple(passed),
+        losses=tuple(losses),
+        smoothed=tuple(smoothed),
+        proposed=steepest(passed, smoothed),
+        lowest_at=passed[int(np.argmin(smoothed))],
+        learning_rate=phase.learning_rate,
+        optimizer=phase.optimizer,
+        batch_size=params.batch_size,
+        trained_layers=selection.trained,
+    )
 
 
 def smooth(losses: Sequence[float]) -> list[float]:
     """The mean of their running means from both sides."""
-    return [(before + after) / 2
-            for before, after in zip(_running(losses), reversed(_running(losses[::-1])), strict=True)]  # fmt: skip
+    return [
+        (before + after) / 2 for before, after in zip(_running(losses), reversed(_running(losses[::-1])), strict=True)
+    ]
 
 
 def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:

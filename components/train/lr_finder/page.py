@@ -48,8 +48,10 @@ def page(test: RangeTest) -> str:
 def sentences(test: RangeTest) -> list[str]:
     """What the test says, for people."""
     layers = "1 layer" if len(test.trained_layers) == 1 else f"{len(test.trained_layers)} layers"
-    done = (f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, rates from "
-            f"{test.rates[0]:.1e} to {test.rates[-1]:.1e}.")  # fmt: skip
+    done = (
+        f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, rates from "
+        f"{test.rates[0]:.1e} to {test.rates[-1]:.1e}."
+    )
     if test.proposed is None:
         said = f"No rate is proposed: the loss hardly fell at any. train.learning_rate is {test.learning_rate:g}."
         return [said, done]
@@ -90,10 +92,13 @@ def _curve(test: RangeTest) -> Iterator[str]:
     if test.proposed is not None:
         x = across(test.proposed)
         side, anchor = (8, "start") if x < WIDTH * 0.75 else (-8, "end")
-        yield (f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="var(--mark)" stroke-width="2" '
-               'stroke-dasharray="5 4"/>')  # fmt: skip
-        yield (f'<text x="{x + side:.1f}" y="{TOP + 16}" text-anchor="{anchor}" fill="var(--mark)">'
-               f"{test.proposed:.1e}</text>")  # fmt: skip
+        yield (
+            f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="var(--mark)" stroke-width="2" stroke-dasharray="5 4"/>'
+        )
+        yield (
+            f'<text x="{x + side:.1f}" y="{TOP + 16}" text-anchor="{anchor}" fill="var(--mark)">'
+            f"{test.proposed:.1e}</text>"
+        )
     yield "</svg>"
 
 

@@ -69,9 +69,15 @@ class Network:
 
 
 def build_network(
-    params: ModelParams, *, image_size: tuple[int, int], num_classes: int, batch_size: int,
-    brought: Brought | None = None, seen_size: tuple[int, int] | None = None, backbone: keras.Model | None = None,
-) -> Network:  # fmt: skip
+    params: ModelParams,
+    *,
+    image_size: tuple[int, int],
+    num_classes: int,
+    batch_size: int,
+    brought: Brought | None = None,
+    seen_size: tuple[int, int] | None = None,
+    backbone: keras.Model | None = None,
+) -> Network:
     """The network that `train.model` describes; a model that is brought has its weights, any other random ones.
 
     Args:
@@ -103,15 +109,21 @@ def build_network(
 
 def _with_its_top(name: str, pixels: keras.KerasTensor, seen: tuple[int, int], num_classes: int) -> Network:
     if num_classes != NUM_IMAGENET_CLASSES:
-        raise ModelError(f"The head imagenet names {NUM_IMAGENET_CLASSES} classes; the data have {num_classes}. Take "
-                         "another: train.model.head=linear.")  # fmt: skip
+        raise ModelError(
+            f"The head imagenet names {NUM_IMAGENET_CLASSES} classes; the data have {num_classes}. Take "
+            "another: train.model.head=linear."
+        )
     return _as_it_is(name, pixels, build_backbone(name, pixels, image_size=seen, with_top=True).output)
 
 
 def _on_a_model(
-    brought: Brought, pixels: keras.KerasTensor, seen: tuple[int, int], params: ModelParams, num_classes: int,
+    brought: Brought,
+    pixels: keras.KerasTensor,
+    seen: tuple[int, int],
+    params: ModelParams,
+    num_classes: int,
     batch_size: int,
-) -> Network:  # fmt: skip
+) -> Network:
     """A model that is brought, with its own output layer or a new head."""
     if brought.pixels == "0 to 255" and brought.facts.input_dtype == "uint8" and seen == tuple(pixels.shape[1:3]):
         start = pixels
@@ -145,9 +157,15 @@ def _as_it_is(name: str, pixels: keras.KerasTensor, output: keras.KerasTensor) -
 
 
 def _on(
-    pixels: keras.KerasTensor, start: keras.KerasTensor, backbone: keras.Model | None, layers: tuple[Layer, ...],
-    where: str, name: str, num_classes: int, batch_size: int,
-) -> Network:  # fmt: skip
+    pixels: keras.KerasTensor,
+    start: keras.KerasTensor,
+    backbone: keras.Model | None,
+    layers: tuple[Layer, ...],
+    where: str,
+    name: str,
+    num_classes: int,
+    batch_size: int,
+) -> Network:
     """Layers, and the output layer, on the features of a backbone, or on pixels."""
     hidden, output = split_output(layers, num_classes, where)
     traced = trace(hidden, tuple(start.shape[1:]), where)
@@ -182,15 +200,22 @@ def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tup
         if last.units == num_classes:
             return tuple(before), last.model_copy(update={"activation": None, "name": last.name or "logits"})
         if softmax or last.activation == "softmax":
-            raise ModelError(f"{where} ends in a softmax over {last.units} classes, yet the data have {num_classes}. "
-                             f"Set units: {num_classes}, or leave that layer out: it is added.")  # fmt: skip
+            raise ModelError(
+                f"{where} ends in a softmax over {last.units} classes, yet the data have {num_classes}. "
+                f"Set units: {num_classes}, or leave that layer out: it is added."
+            )
     return layers, Dense(units=num_classes, name="logits")
 
 
 def model_facts(
-    network: Network, params: ModelParams, weights_sha256: str | None, brought: Brought | None = None, *,
-    trained: tuple[str, ...], num_trained: int,
-) -> ModelFacts:  # fmt: skip
+    network: Network,
+    params: ModelParams,
+    weights_sha256: str | None,
+    brought: Brought | None = None,
+    *,
+    trained: tuple[str, ...],
+    num_trained: int,
+) -> ModelFacts:
     """The network in numbers.
 
     Args:
@@ -237,8 +262,10 @@ def _stack(
     named = {START: tensor}
     for position, layer in enumerate(layers):
         if layer.name in taken:
-            raise ModelError(f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
-                             "earlier one. Change it, or leave it out.")  # fmt: skip
+            raise ModelError(
+                f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
+                "earlier one. Change it, or leave it out."
+            )
         name = layer.name or next(name for name in _names(layer) if name not in taken | given)
         taken.add(name)
         first = named[layer.after] if layer.after is not None else tensor
@@ -246,8 +273,10 @@ def _stack(
         try:
             tensor = _keras_layer(layer, name)(inputs if layer.joined else first)
         except (ValueError, TypeError, ArithmeticError) as error:
-            raise ModelError(f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
-                             f"{' '.join(str(error).split())}") from None  # fmt: skip
+            raise ModelError(
+                f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
+                f"{' '.join(str(error).split())}"
+            ) from None
         named[name] = tensor
         yield tensor
 
@@ -279,9 +308,11 @@ def _check_memory(traced: list[Traced], batch_size: int, where: str) -> None:
     needed = weights * BYTES_PER_TRAINED_WEIGHT + activations * BYTES_PER_ACTIVATION
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
-        raise ModelError(f"{where} must fit into this machine's {memory / 2**30:.0f} GiB of memory; with {weights:,} "
-                         f"parameters and a batch of {batch_size} photos it takes about {needed / 2**30:.0f} GiB. "
-                         "Use fewer filters or units, pool earlier, or lower train.batch_size.")  # fmt: skip
+        raise ModelError(
+            f"{where} must fit into this machine's {memory / 2**30:.0f} GiB of memory; with {weights:,} "
+            f"parameters and a batch of {batch_size} photos it takes about {needed / 2**30:.0f} GiB. "
+            "Use fewer filters or units, pool earlier, or lower train.batch_size."
+        )
 
 
 def _row(name: str, tensor: keras.KerasTensor, layer: keras.Layer) -> str:

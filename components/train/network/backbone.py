@@ -62,17 +62,24 @@ BACKBONES: Final[dict[str, Backbone]] = {
     "ConvNeXtSmall": _by_name("convnext", "convnext_small", _DEVIATION),
     "ConvNeXtTiny": _by_name("convnext", "convnext_tiny", _DEVIATION),
     "DenseNet121": _tf_kernels("densenet", "densenet121", _DEVIATION),
-    **{f"EfficientNetV2B{size}": _by_name("efficientnet_v2", f"efficientnetv2-b{size}", _DEVIATION)
-       for size in range(4)},
+    **{
+        f"EfficientNetV2B{size}": _by_name("efficientnet_v2", f"efficientnetv2-b{size}", _DEVIATION)
+        for size in range(4)
+    },
     "EfficientNetV2S": _by_name("efficientnet_v2", "efficientnetv2-s", None),
     "InceptionV3": _tf_kernels("inception_v3", "inception_v3", "-1 to 1"),
     "MobileNetV2": Backbone("mobilenet_v2", _MOBILENET + "_{side}.h5", _MOBILENET + "_{side}_no_top.h5", "-1 to 1"),
-    "NASNetMobile": Backbone("nasnet", "NASNet-mobile.h5", "NASNet-mobile-no-top.h5", "-1 to 1",
-                             ("nasnet_mobile.h5", "nasnet_mobile_no_top.h5")),
+    "NASNetMobile": Backbone(
+        "nasnet",
+        "NASNet-mobile.h5",
+        "NASNet-mobile-no-top.h5",
+        "-1 to 1",
+        ("nasnet_mobile.h5", "nasnet_mobile_no_top.h5"),
+    ),
     "ResNet50": _tf_kernels("resnet", "resnet50", "BGR less ImageNet mean"),
     "VGG16": _tf_kernels("vgg16", "vgg16", "BGR less ImageNet mean"),
     "Xception": _tf_kernels("xception", "xception", "-1 to 1"),
-}  # fmt: skip
+}
 _MOBILENET_SIDES: Final = (96, 128, 160, 192, 224)
 _OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2")
 """Networks that Keras builds with layers for the pixels unless told otherwise."""
@@ -115,18 +122,26 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
         return None
     wanted = weights_file(name, image_size, with_top=with_top)
     if weights == "imagenet":
-        path = fetched(wanted.url, wanted.name, f"The ImageNet weights of {name}",
-                       ", or name a copy of it with train.model.weights=PATH")  # fmt: skip
+        path = fetched(
+            wanted.url,
+            wanted.name,
+            f"The ImageNet weights of {name}",
+            ", or name a copy of it with train.model.weights=PATH",
+        )
     else:
         path = Path(weights).expanduser()
     if not path.is_file():
-        raise WeightsError(f"train.model.weights must be imagenet, none or the path of a weights file; "
-                           f"there is no file at {path.absolute()}.")  # fmt: skip
+        raise WeightsError(
+            f"train.model.weights must be imagenet, none or the path of a weights file; "
+            f"there is no file at {path.absolute()}."
+        )
     import h5py
 
     if path.suffix not in (".h5", ".hdf5") or not h5py.is_hdf5(path):
-        raise WeightsError(f"Pretrained weights must be an HDF5 file named *.h5; {path} is not. Fetch it again from "
-                           f"{wanted.url}, or name another.")  # fmt: skip
+        raise WeightsError(
+            f"Pretrained weights must be an HDF5 file named *.h5; {path} is not. Fetch it again from "
+            f"{wanted.url}, or name another."
+        )
     return path
 
 

@@ -61,20 +61,27 @@ def _line(number: int) -> str:
 def _detour(start: int, end: int, lane: int) -> str:
     right, over = MARGIN + WIDTH, MARGIN + WIDTH + LANE * (lane + 1)
     leave, arrive = _top(start) + BOX_HEIGHT * 2 // 3, _top(end) + BOX_HEIGHT // 3
-    return (f'<path d="M{right} {leave}H{over}V{arrive}H{right}" stroke="#2563eb" stroke-width="1.5" fill="none" '
-            'stroke-linejoin="round"/>')  # fmt: skip
+    return (
+        f'<path d="M{right} {leave}H{over}V{arrive}H{right}" stroke="#2563eb" stroke-width="1.5" fill="none" '
+        'stroke-linejoin="round"/>'
+    )
 
 
 def _box(number: int, row: Row) -> Iterator[str]:
     top = _top(number)
     colour = "#dbeafe" if row.num_parameters else "#f1f5f9"
-    yield (f'<rect x="{MARGIN}" y="{top}" width="{WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{colour}" '
-           'stroke="#64748b"/>')  # fmt: skip
+    yield (
+        f'<rect x="{MARGIN}" y="{top}" width="{WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{colour}" stroke="#64748b"/>'
+    )
     yield (f'<text x="{MARGIN + 12}" y="{top + 17}" font-size="13" fill="#0f172a">{escape(row.name[:40])}</text>')
     yield (f'<text x="{MARGIN + 12}" y="{top + 32}" font-size="11" fill="#475569">{escape(row.kind[:44])}</text>')
     right = MARGIN + WIDTH - 12
-    yield (f'<text x="{right}" y="{top + 17}" font-size="13" fill="#0f172a" text-anchor="end">{shape_text(row.gives)}'
-           "</text>")  # fmt: skip
+    yield (
+        f'<text x="{right}" y="{top + 17}" font-size="13" fill="#0f172a" text-anchor="end">{shape_text(row.gives)}'
+        "</text>"
+    )
     if row.num_parameters:
-        yield (f'<text x="{right}" y="{top + 32}" font-size="11" fill="#475569" text-anchor="end">'
-               f"{row.num_parameters:,} parameters</text>")  # fmt: skip
+        yield (
+            f'<text x="{right}" y="{top + 32}" font-size="11" fill="#475569" text-anchor="end">'
+            f"{row.num_parameters:,} parameters</text>"
+        )

@@ -18,17 +18,31 @@ from components.contract.params.training import Phase
 from components.train.network.architecture import Network
 
 FIXED: Final = (
-    keras.layers.Activation, keras.layers.Add, keras.layers.AveragePooling2D, keras.layers.Concatenate,
-    keras.layers.Flatten, keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D,
-    keras.layers.InputLayer, keras.layers.MaxPooling2D, keras.layers.Multiply, keras.layers.Rescaling,
-    keras.layers.Resizing, keras.layers.ZeroPadding2D,
-)  # fmt: skip
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.AveragePooling2D,
+    keras.layers.Concatenate,
+    keras.layers.Flatten,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.InputLayer,
+    keras.layers.MaxPooling2D,
+    keras.layers.Multiply,
+    keras.layers.Rescaling,
+    keras.layers.Resizing,
+    keras.layers.ZeroPadding2D,
+)
 """Layers that neither learn nor differ between training and inference."""
 FIXED_WHEN_FROZEN: Final = (
-    keras.layers.BatchNormalization, keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense,
-    keras.layers.DepthwiseConv2D, keras.layers.GroupNormalization, keras.layers.LayerNormalization,
+    keras.layers.BatchNormalization,
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Dense,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
     keras.layers.SeparableConv2D,
-)  # fmt: skip
+)
 """Layers of which the same is true once they are frozen."""
 
 
@@ -161,8 +175,9 @@ def _chosen(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], in
         return head | set(paths[paths.index(min(_matching(value, layers), key=paths.index)) :])
     weighted = [path for path, layer in layers.items() if layer.weights]
     if int(value) > len(weighted):
-        raise ModelError(f"train.trainable: last {value} asks for more layers than have weights; there are "
-                         f"{len(weighted)}.")  # fmt: skip
+        raise ModelError(
+            f"train.trainable: last {value} asks for more layers than have weights; there are {len(weighted)}."
+        )
     return head | set(weighted[-int(value) :])
 
 

@@ -76,10 +76,14 @@ def look_at(model: ModelParams) -> tuple[ModelParams, GivenModel | None]:
         folder = find_bundle(str(model.from_))
         bundle = read_bundle(folder)
         given = GivenModel(
-            called=f"the model {model.from_}", image_size=bundle.image_size, features=None,
-            decisions=(f"train.model.from: {model.from_} is {bundle.model.name} at {folder}, trained on "
-                       f"{bundle.dataset_name}.",),
-        )  # fmt: skip
+            called=f"the model {model.from_}",
+            image_size=bundle.image_size,
+            features=None,
+            decisions=(
+                f"train.model.from: {model.from_} is {bundle.model.name} at {folder}, trained on "
+                f"{bundle.dataset_name}.",
+            ),
+        )
         return model.model_copy(update={"from_": str(folder)}), given
     if model.weights not in (None, "imagenet", "none"):
         return model.model_copy(update={"weights": str(Path(str(model.weights)).expanduser().absolute())}), None
@@ -131,9 +135,10 @@ def bring(
     else:
         return None
     expected = Expectation(
-        num_classes=len(class_names) if as_it_is and class_names else None, architecture=model.name,
+        num_classes=len(class_names) if as_it_is and class_names else None,
+        architecture=model.name,
         image_size=image_size if model.name else None,
-    )  # fmt: skip
+    )
     facts = import_model(path, folder, expected=expected)
     _check_size(facts, image_size, path)
     pixels: PixelScale = "0 to 255"  # every bundle scales them itself
@@ -149,8 +154,12 @@ def warn_of_learnt_photos(learnt_ids: frozenset[str], dataset_dir: Path) -> None
     for name in ("validation", "test") if learnt_ids else ():
         seen = learnt_ids.intersection(open_split(dataset_dir, name).image_ids)
         if seen:
-            log.warning("The earlier model has learnt from %d of the %s photos, so that figures on them will flatter. "
-                        "Divide the data as they were then.", len(seen), name)  # fmt: skip
+            log.warning(
+                "The earlier model has learnt from %d of the %s photos, so that figures on them will flatter. "
+                "Divide the data as they were then.",
+                len(seen),
+                name,
+            )
 
 
 def pixel_scale(facts: ImportedModel, asked: PixelScale | None, called: str) -> tuple[PixelScale, str]:
@@ -170,9 +179,11 @@ def pixel_scale(facts: ImportedModel, asked: PixelScale | None, called: str) -> 
     if known is not None and known.is_certain:
         return known.pixels, known.why
     likely = f' Probably it is --set train.model.pixels="{known.pixels}": {known.why}' if known else ""
-    raise ModelError(f"train.model.pixels must say what {called} was trained on, because the network does not scale "
-                     "its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and deviation, or BGR less ImageNet "
-                     f"mean.{likely}")  # fmt: skip
+    raise ModelError(
+        f"train.model.pixels must say what {called} was trained on, because the network does not scale "
+        "its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and deviation, or BGR less ImageNet "
+        f"mean.{likely}"
+    )
 
 
 def find_bundle(name: str) -> Path:
@@ -190,11 +201,14 @@ def find_bundle(name: str) -> Path:
             return folder.resolve()
     if "@" in name or re.fullmatch(r"[0-9a-f]{32}", name):
         return _fetched(name)
-    finished = sorted(path.parent.parent.name for path in RUNS_DIR.glob("*/model/bundle.json")
-                      if not path.parent.parent.is_symlink())  # fmt: skip
+    finished = sorted(
+        path.parent.parent.name for path in RUNS_DIR.glob("*/model/bundle.json") if not path.parent.parent.is_symlink()
+    )
     known = f"runs here are {', '.join(finished[-5:])}" if finished else "this folder has no runs"
-    raise ArtifactError(f"train.model.from must be a run id, a bundle's folder, an MLflow run id or name@alias of a "
-                        f"registered model; {name!r} is none of these ({known}).")  # fmt: skip
+    raise ArtifactError(
+        f"train.model.from must be a run id, a bundle's folder, an MLflow run id or name@alias of a "
+        f"registered model; {name!r} is none of these ({known})."
+    )
 
 
 def _fetched(name: str) -> Path:
@@ -206,8 +220,11 @@ def _fetched(name: str) -> Path:
             client, run_id = MlflowClient(), name
             if "@" in name:
                 registered, _, alias = name.rpartition("@")
-                version = (client.get_model_version(registered, alias) if alias.isdecimal()
-                           else client.get_model_version_by_alias(registered, alias))  # fmt: skip
+                version = (
+                    client.get_model_version(registered, alias)
+                    if alias.isdecimal()
+                    else client.get_model_version_by_alias(registered, alias)
+                )
                 run_id = str(version.run_id)
             folder = cache_dir() / "bundles" / run_id
             if not (folder / "bundle.json").is_file():
@@ -220,8 +237,10 @@ def _fetched(name: str) -> Path:
         raise
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
-        raise TrackingError(f"train.model.from: MLflow must give the bundle of {name}; it does not: {reason}. Look at "
-                            "darkroom ui, or name a run id or a folder.") from None  # fmt: skip
+        raise TrackingError(
+            f"train.model.from: MLflow must give the bundle of {name}; it does not: {reason}. Look at "
+            "darkroom ui, or name a run id or a folder."
+        ) from None
 
 
 def _file(model: ModelParams) -> Path:
@@ -242,13 +261,16 @@ def _given(facts: ImportedModel, model: ModelParams, called: str, usual_size: in
     else:
         decisions.append(f"train.model.layer: the new head stands on {layer} of {called}.")
     features = shapes.get(layer) if size is not None else None
-    return GivenModel(called=called, image_size=size, usual_size=usual_size, features=features,
-                      decisions=tuple(decisions))  # fmt: skip
+    return GivenModel(
+        called=called, image_size=size, usual_size=usual_size, features=features, decisions=tuple(decisions)
+    )
 
 
 def _check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) -> None:
     for side, own in zip(image_size, facts.input_shape[:2], strict=True):
         if own not in (None, side):
             wanted = " × ".join("any" if side is None else str(side) for side in facts.input_shape[:2])
-            raise ModelError(f"{path.name} takes photos of {wanted} px; the data set's are {image_size[0]} × "
-                             f"{image_size[1]} px. Leave preprocess.image_size: auto.")  # fmt: skip
+            raise ModelError(
+                f"{path.name} takes photos of {wanted} px; the data set's are {image_size[0]} × "
+                f"{image_size[1]} px. Leave preprocess.image_size: auto."
+            )

@@ -49,8 +49,10 @@ def scaled(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.KerasTensor
 
     factor, offset = _SCALES[scale]
     if isinstance(offset, list) and pixels.shape[-1] == 1:
-        raise ModelError(f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of grey photos; "
-                         f"{scale} is of colours.")  # fmt: skip
+        raise ModelError(
+            f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of grey photos; "
+            f"{scale} is of colours."
+        )
     rescaled = keras.layers.Rescaling(factor, offset=offset, name="rescaling")(pixels)
     return _channels_turned(rescaled) if scale.startswith("BGR") else rescaled
 

@@ -20,7 +20,7 @@ class SharedBackbone:
 
     def get(
         self, name: str, weights_path: Path | None, image_size: tuple[int, int], seen_size: tuple[int, int], seed: int
-    ) -> tuple["keras.Model", str | None]:  # fmt: skip
+    ) -> tuple["keras.Model", str | None]:
         """The network from pixels to its feature map, and the SHA-256 of the file of its weights.
 
         What is drawn at random afterwards is what it would be after the backbone was built.

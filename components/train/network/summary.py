@@ -57,15 +57,22 @@ def _rows(network: Network) -> Iterator[Row]:
             continue
         takes = dict.fromkeys(part if name in inside else name for name in _takes(layer))
         yield Row(
-            name=layer.name, kind=type(layer).__name__, gives=_gives(layer), num_parameters=layer.count_params(),
-            multiply_adds=_multiply_adds(layer), takes=tuple(takes),
-        )  # fmt: skip
+            name=layer.name,
+            kind=type(layer).__name__,
+            gives=_gives(layer),
+            num_parameters=layer.count_params(),
+            multiply_adds=_multiply_adds(layer),
+            takes=tuple(takes),
+        )
         if backbone is not None and layer.name == "pixels":
             yield Row(
-                name=part, kind=f"{len(inside)} layers", gives=tuple(backbone.output.shape[1:]),
-                num_parameters=backbone.count_params(), multiply_adds=sum(map(_multiply_adds, backbone.layers)),
+                name=part,
+                kind=f"{len(inside)} layers",
+                gives=tuple(backbone.output.shape[1:]),
+                num_parameters=backbone.count_params(),
+                multiply_adds=sum(map(_multiply_adds, backbone.layers)),
                 takes=("pixels",),
-            )  # fmt: skip
+            )
 
 
 def _takes(layer: keras.Layer) -> list[str]:

@@ -35,8 +35,12 @@ def start_tensorflow(seed: int) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:  # some layers have no deterministic gradient on a GPU
         tf.config.experimental.enable_op_determinism()
-    log.info("TensorFlow %s and Keras %s on %s.", tf.__version__, keras.__version__,
-             f"{len(gpus)} GPU" if gpus else "the CPU")  # fmt: skip
+    log.info(
+        "TensorFlow %s and Keras %s on %s.",
+        tf.__version__,
+        keras.__version__,
+        f"{len(gpus)} GPU" if gpus else "the CPU",
+    )
 
 
 def _import_keras() -> None:

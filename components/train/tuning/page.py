@@ -81,11 +81,15 @@ def _rows(front: list[Trial], best: int | None) -> Iterator[str]:
     yield "<table><tr><th>trial<th>accuracy<th>ms a photo<th>MB<th>values"
     for trial in front:
         mark = "<strong>taken for training</strong>: " if trial.number == best else ""
-        yield (f"<tr><td>{trial.number + 1}<td>{trial.accuracy or 0:.4f}<td>{trial.latency_ms or 0:.1f}"
-               f"<td>{trial.size_mb or 0:.1f}<td>{mark}{escape(_values_text(trial))}")  # fmt: skip
+        yield (
+            f"<tr><td>{trial.number + 1}<td>{trial.accuracy or 0:.4f}<td>{trial.latency_ms or 0:.1f}"
+            f"<td>{trial.size_mb or 0:.1f}<td>{mark}{escape(_values_text(trial))}"
+        )
     yield "</table>"
 
 
 def _values_text(trial: Trial) -> str:
-    return ", ".join(f"{key} = {value:.3g}" if isinstance(value, float) else f"{key} = {value}"
-                     for key, value in trial.values.items())  # fmt: skip
+    return ", ".join(
+        f"{key} = {value:.3g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in trial.values.items()
+    )

@@ -66,8 +66,11 @@ class Search:
         self._train = train
         self._tune = tune
         self._space = space
-        facts: list[Any] = [info.fingerprint, train.model_dump(mode="json"),
-                 {key: searched.model_dump(mode="json") for key, searched in space.items()}]  # fmt: skip
+        facts: list[Any] = [
+            info.fingerprint,
+            train.model_dump(mode="json"),
+            {key: searched.model_dump(mode="json") for key, searched in space.items()},
+        ]
         if tune.weighs:
             facts.append([tune.objectives, tune.max_latency_ms, tune.max_size_mb])
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -87,19 +90,22 @@ class Search:
         with self._opened() as study:
             sweep(study)
             for known in self._described(study):
-                note_progress("trial", number=known.number, state=known.state, values=known.values,
-                              accuracy=known.accuracy)  # fmt: skip
+                note_progress(
+                    "trial", number=known.number, state=known.state, values=known.values, accuracy=known.accuracy
+                )
             done = ended(study)
             if done:
-                log.info("The study %s has %d of %d trials already; the search goes on.", self.name, done,
-                         self._tune.trials)  # fmt: skip
+                log.info(
+                    "The study %s has %d of %d trials already; the search goes on.", self.name, done, self._tune.trials
+                )
             deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
             if done < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
                 log.info("With several objectives no trial is ended early: pruners go by one figure.")
             while (number := begun(study)) < self._tune.trials and time.monotonic() < deadline:
                 study.sampler = sampler(self._tune, number)
-                study.optimize(lambda trial: self._try(trial, objective, weigher, parent), n_trials=1,
-                               catch=(OutOfMemoryError,))  # fmt: skip
+                study.optimize(
+                    lambda trial: self._try(trial, objective, weigher, parent), n_trials=1, catch=(OutOfMemoryError,)
+                )
                 if asked_to_finish() and accuracies(study, self._tune.objectives):
                     log.info("Asked to finish: the search ends here, with the best trial so far.")
                     finish_is_done()
@@ -134,8 +140,13 @@ class Search:
             fitted = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
             accuracy = fitted.at_best("val_accuracy")
             state, status = "complete", "FINISHED"
-            log.info("Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.", trial.number + 1,
-                     accuracy, fitted.epochs_run, max([accuracy, *accuracies(trial.study, objectives)]))  # fmt: skip
+            log.info(
+                "Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.",
+                trial.number + 1,
+                accuracy,
+                fitted.epochs_run,
+                max([accuracy, *accuracies(trial.study, objectives)]),
+            )
             return values_of(objectives, accuracy, cost) if len(objectives) > 1 else accuracy
         except optuna.TrialPruned as pruned:
             state, status = "pruned", "FINISHED"
@@ -168,8 +179,11 @@ class Search:
 
     def _described(self, study: "optuna.Study") -> tuple[Trial, ...]:
         """All trials that have ended, those of earlier searches too."""
-        return tuple(described(trial, self._tune.objectives) for trial in study.get_trials(deepcopy=False)
-                     if trial.state.is_finished())  # fmt: skip
+        return tuple(
+            described(trial, self._tune.objectives)
+            for trial in study.get_trials(deepcopy=False)
+            if trial.state.is_finished()
+        )
 
     def _info_of(self, study: "optuna.Study", parent: Run) -> StudyInfo:
         import optuna
@@ -186,10 +200,16 @@ class Search:
                 found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
             importance = {key: round(value, 4) for key, value in found.items()}
         return StudyInfo(
-            name=self.name, dataset_fingerprint=self._info.fingerprint, trials=trials, best=front[0],
-            objectives=objectives, front=front, choice=choice_of(front, self._tune), importance=importance,
+            name=self.name,
+            dataset_fingerprint=self._info.fingerprint,
+            trials=trials,
+            best=front[0],
+            objectives=objectives,
+            front=front,
+            choice=choice_of(front, self._tune),
+            importance=importance,
             mlflow_run_id=parent.run_id,
-        )  # fmt: skip
+        )
 
     def with_best(self, study: StudyInfo) -> TrainParams:
         """The params of the best trial, resolved."""

@@ -86,8 +86,9 @@ def _studies_folder() -> Iterator[Path]:
             probe.write(bytes(SMALLEST_STUDY))
             probe.flush()
     except OSError as error:
-        log.warning("The studies cannot be kept in %s: %s. If this search is interrupted, it begins again.", folder,
-                    error)  # fmt: skip
+        log.warning(
+            "The studies cannot be kept in %s: %s. If this search is interrupted, it begins again.", folder, error
+        )
         with tempfile.TemporaryDirectory(prefix="darkroom-study-") as scratch:
             yield Path(scratch)
     else:
@@ -174,19 +175,26 @@ def _study_at(
     import optuna
 
     storage = optuna.storages.RDBStorage(
-        address, heartbeat_interval=HEARTBEAT_SECONDS,
+        address,
+        heartbeat_interval=HEARTBEAT_SECONDS,
         heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-    )  # fmt: skip
+    )
     stack.callback(storage.engine.dispose)
     study = optuna.create_study(
-        study_name=name, storage=storage, load_if_exists=True, sampler=sampler(tune, 0), pruner=_pruner(tune, epochs),
+        study_name=name,
+        storage=storage,
+        load_if_exists=True,
+        sampler=sampler(tune, 0),
+        pruner=_pruner(tune, epochs),
         directions=["maximize" if objective == "accuracy" else "minimize" for objective in tune.objectives],
-    )  # fmt: skip
+    )
     other = study.user_attrs.get(DATASET, fingerprint)
     if other != fingerprint:
-        raise SearchError(f"The study {name} must be of these photos ({fingerprint[:12]}); it is of others "
-                          f"({other[:12]}). Name another database with {STUDIES_VARIABLE}, or remove that study from "
-                          "it.")  # fmt: skip
+        raise SearchError(
+            f"The study {name} must be of these photos ({fingerprint[:12]}); it is of others "
+            f"({other[:12]}). Name another database with {STUDIES_VARIABLE}, or remove that study from "
+            "it."
+        )
     study.set_user_attr(DATASET, fingerprint)
     return study
 
@@ -211,6 +219,8 @@ def _alone(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SearchError("A study in a file of this machine has one search at a time; another is at work on this "
-                              f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL.") from None  # fmt: skip
+            raise SearchError(
+                "A study in a file of this machine has one search at a time; another is at work on this "
+                f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL."
+            ) from None
         yield

@@ -78,8 +78,10 @@ def ended(study: "optuna.Study") -> int:
     """Trials that count towards the budget: those that came to an end, however, but for a kill."""
     from optuna.trial import TrialState
 
-    return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _ran_out(trial)
-               for trial in study.get_trials(deepcopy=False))  # fmt: skip
+    return sum(
+        trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _ran_out(trial)
+        for trial in study.get_trials(deepcopy=False)
+    )
 
 
 def begun(study: "optuna.Study") -> int:
@@ -104,12 +106,16 @@ def described(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]
     states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
     duration = trial.duration
     return Trial(
-        number=trial.number, state=states.get(trial.state, "failed"), values=dict(trial.params),
+        number=trial.number,
+        state=states.get(trial.state, "failed"),
+        values=dict(trial.params),
         accuracy=trial.values[objectives.index("accuracy")] if trial.state == TrialState.COMPLETE else None,
-        epochs=int(trial.user_attrs.get(EPOCHS, 0)), seconds=round(duration.total_seconds(), 3) if duration else 0.0,
-        latency_ms=trial.user_attrs.get(LATENCY), size_mb=trial.user_attrs.get(SIZE),
+        epochs=int(trial.user_attrs.get(EPOCHS, 0)),
+        seconds=round(duration.total_seconds(), 3) if duration else 0.0,
+        latency_ms=trial.user_attrs.get(LATENCY),
+        size_mb=trial.user_attrs.get(SIZE),
         reason=trial.user_attrs.get(REASON),
-    )  # fmt: skip
+    )
 
 
 def front_of(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, ...]:
@@ -137,8 +143,10 @@ def choice_of(front: Sequence[int], tune: TuneParams) -> str:
     if len(tune.objectives) == 1:
         return f"Train takes the most accurate trial{within}, number {front[0] + 1}."
     named = ", ".join(str(number + 1) for number in front)
-    return (f"The Pareto front of {' and '.join(tune.objectives)}{within} holds {len(front)} of the trials "
-            f"({named}); train takes the most accurate of them, number {front[0] + 1}.")  # fmt: skip
+    return (
+        f"The Pareto front of {' and '.join(tune.objectives)}{within} holds {len(front)} of the trials "
+        f"({named}); train takes the most accurate of them, number {front[0] + 1}."
+    )
 
 
 def _ran_out(trial: "optuna.trial.FrozenTrial") -> bool:

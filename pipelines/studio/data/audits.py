@@ -60,8 +60,13 @@ class Audits:
         if running is not None and not running.is_over:
             return running
         command = ["audit", draft.data, "--output", str(self.report_dir(key)), "--params", PARAMS, "--json"]
-        return self._queue.add("audit", f"Look at {Path(draft.data).name}", command, params=as_yaml(draft.params),
-                               about={"audit": key, "data": draft.data})  # fmt: skip
+        return self._queue.add(
+            "audit",
+            f"Look at {Path(draft.data).name}",
+            command,
+            params=as_yaml(draft.params),
+            about={"audit": key, "data": draft.data},
+        )
 
     def view(self, draft: Draft) -> AuditView:
         """How far it is, and what it found."""
@@ -78,9 +83,12 @@ class Audits:
         told = job.log_tail(2000).strip().rsplit("\n", 1)[-1] if job is not None else None
         return AuditView(
             state="done" if info is not None and state in ("none", "lost", "stopped") else state,
-            job=job.path.name if job else None, told=told, error=job.error if job else None,
-            info=_shown(info) if info is not None else None, policies=POLICIES,
-        )  # fmt: skip
+            job=job.path.name if job else None,
+            told=told,
+            error=job.error if job else None,
+            info=_shown(info) if info is not None else None,
+            policies=POLICIES,
+        )
 
     def _job(self, key: str) -> JobFolder | None:
         return next((job for job in self._queue.all() if job.job.about.get("audit") == key), None)
@@ -90,10 +98,13 @@ def _shown(info: AuditInfo) -> dict[str, Any]:
     tree = info.model_dump(mode="json", exclude={"findings"})
     tree["findings"] = [
         finding.model_dump(mode="json", exclude={"cases"})
-        | {"num_photos": finding.num_photos, "num_cases": len(finding.cases),
-           "cases": [case.model_dump(mode="json") for case in finding.cases[:SHOWN_CASES]]}
+        | {
+            "num_photos": finding.num_photos,
+            "num_cases": len(finding.cases),
+            "cases": [case.model_dump(mode="json") for case in finding.cases[:SHOWN_CASES]],
+        }
         for finding in info.findings
-    ]  # fmt: skip
+    ]
     return tree
 
 

@@ -61,14 +61,19 @@ def make_class(folder: Path, name: str) -> Path:
     """
     name = unicodedata.normalize("NFC", name.strip())
     if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
-        raise StudioError("A class needs a name of letters, digits and spaces, without slashes and without a dot in "
-                          f"front; found {name[:80]!r}.")  # fmt: skip
+        raise StudioError(
+            "A class needs a name of letters, digits and spaces, without slashes and without a dot in "
+            f"front; found {name[:80]!r}."
+        )
     if len(name.encode()) > MAX_NAME_BYTES:
         raise StudioError(f"A class's name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
     same = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
     if same is not None:
-        raise StudioError(f"Each class must have a name of its own; there is {same!r} already. Drop the photos there, "
-                          "or name this one otherwise.", 409)  # fmt: skip
+        raise StudioError(
+            f"Each class must have a name of its own; there is {same!r} already. Drop the photos there, "
+            "or name this one otherwise.",
+            409,
+        )
     path = within(folder, name)
     path.mkdir()
     return path

@@ -61,8 +61,11 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
         raise StudioError(f"A path of this machine is expected; found {text[:200]!r}.") from None
     if not any(resolved.is_relative_to(root) for root in roots):
         named = ", ".join(map(str, roots))
-        raise StudioError(f"The studio looks into {named} only; {resolved} lies elsewhere. Start it with "
-                          f"--root {resolved.parent} to allow that.", 403)  # fmt: skip
+        raise StudioError(
+            f"The studio looks into {named} only; {resolved} lies elsewhere. Start it with "
+            f"--root {resolved.parent} to allow that.",
+            403,
+        )
     return resolved
 
 
@@ -103,9 +106,11 @@ def look(roots: tuple[Path, ...], text: str | None) -> Place:
         StudioError: it lies outside the roots, or cannot be read.
     """
     if not text:
-        return Place(path=None, parent=None, entries=tuple(
-            Entry(name=str(root), path=str(root), kind="folder") for root in roots
-        ))  # fmt: skip
+        return Place(
+            path=None,
+            parent=None,
+            entries=tuple(Entry(name=str(root), path=str(root), kind="folder") for root in roots),
+        )
     folder = within(roots, text)
     try:
         with os.scandir(folder) as found:
@@ -115,8 +120,13 @@ def look(roots: tuple[Path, ...], text: str | None) -> Place:
         raise StudioError(f"{folder} must be a folder that can be read; it is not: {error.strerror}.", 404) from None
     photos = sum(Path(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
     parent = str(folder.parent) if folder not in roots else ""
-    return Place(path=str(folder), parent=parent, entries=tuple(listed[:MOST_ENTRIES]), num_photos=photos,
-                 more=max(0, len(listed) - MOST_ENTRIES))  # fmt: skip
+    return Place(
+        path=str(folder),
+        parent=parent,
+        entries=tuple(listed[:MOST_ENTRIES]),
+        num_photos=photos,
+        more=max(0, len(listed) - MOST_ENTRIES),
+    )
 
 
 def _entry(found: "os.DirEntry[str]") -> Entry | None:

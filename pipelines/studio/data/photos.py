@@ -127,8 +127,9 @@ class Album:
     def _read(self, uri: str) -> _Listed:
         started = time.monotonic()
         try:
-            answer = self._workers.ask("list_data", "The data", seconds=LOOK_SECONDS, uri=uri,
-                                       photos_dir=str(self._photos_dir)).value  # fmt: skip
+            answer = self._workers.ask(
+                "list_data", "The data", seconds=LOOK_SECONDS, uri=uri, photos_dir=str(self._photos_dir)
+            ).value
             view = DataView.model_validate(answer["view"])
             found = (
                 FoundFile(Path(location), Record(**record), allowed_roots()) for location, record in answer["files"]
@@ -165,11 +166,16 @@ def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, FoundFile
         ClassView(name=name, num_photos=len(by_class[name]), samples=_spread(by_class[name]))
         for name in found.class_names
     )
-    view = view.model_copy(update={
-        "classes": classes, "num_photos": len(files), "num_rejected": len(found.rejected),
-        "rejected": tuple((record.path, record.message or str(record.reason)) for record in found.rejected[:20]),
-        "splits": tuple(sorted(found.given_splits)), "fault": _why(classes, None),
-    })  # fmt: skip
+    view = view.model_copy(
+        update={
+            "classes": classes,
+            "num_photos": len(files),
+            "num_rejected": len(found.rejected),
+            "rejected": tuple((record.path, record.message or str(record.reason)) for record in found.rejected[:20]),
+            "splits": tuple(sorted(found.given_splits)),
+            "fault": _why(classes, None),
+        }
+    )
     return view, files
 
 
@@ -183,8 +189,10 @@ def _why(classes: tuple[ClassView, ...], error: str | None) -> str | None:
         return "There must be at least two classes to tell apart; there is one so far."
     empty = [each.name for each in classes if not each.num_photos]
     if empty:
-        return (f"Each class needs photos; {', '.join(empty)} {'has' if len(empty) == 1 else 'have'} none. Drop some "
-                "there, or remove it.")  # fmt: skip
+        return (
+            f"Each class needs photos; {', '.join(empty)} {'has' if len(empty) == 1 else 'have'} none. Drop some "
+            "there, or remove it."
+        )
     return error
 
 

@@ -13,7 +13,7 @@ from pipelines.studio.settings import SPARE_BYTES, StudioError
 
 async def receive(
     chunks: AsyncIterator[bytes], target: Path, *, max_bytes: int, announced: int | None, what: str
-) -> Path:  # fmt: skip
+) -> Path:
     """Writes what comes to a file; after an error, or when the browser goes away, nothing is left of it.
 
     Args:
@@ -47,8 +47,11 @@ async def receive(
         place = free_name(target)
         partial.replace(place)
     except OSError as error:
-        raise StudioError(f"{what} must be written to {target.parent}; it cannot be: {error.strerror or error}. Make "
-                          "room on the disk, and send it again.", 507) from None  # fmt: skip
+        raise StudioError(
+            f"{what} must be written to {target.parent}; it cannot be: {error.strerror or error}. Make "
+            "room on the disk, and send it again.",
+            507,
+        ) from None
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -67,11 +70,15 @@ def _require_room(target: Path, num_bytes: int, what: str) -> None:
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free
     if free < num_bytes + SPARE_BYTES:
-        raise StudioError(f"{what} needs room on the disk: {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB with what is kept "
-                          f"free for the work; {folder} has {free / 1e6:,.0f} MB. Remove old runs: darkroom clean",
-                          507)  # fmt: skip
+        raise StudioError(
+            f"{what} needs room on the disk: {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB with what is kept "
+            f"free for the work; {folder} has {free / 1e6:,.0f} MB. Remove old runs: darkroom clean",
+            507,
+        )
 
 
 def _too_large(what: str, max_bytes: int) -> StudioError:
-    return StudioError(f"{what} may have at most {max_bytes / 1e6:,.0f} MB; this has more. Give its folder on this "
-                       "machine instead.", 413)  # fmt: skip
+    return StudioError(
+        f"{what} may have at most {max_bytes / 1e6:,.0f} MB; this has more. Give its folder on this machine instead.",
+        413,
+    )

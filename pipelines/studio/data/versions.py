@@ -99,10 +99,14 @@ class Versions:
         number = 1 + max((int(path.name) for path in (self._folder / name).glob("[0-9]*")), default=1)
         place = self._folder / name / str(number)
         version = Version(
-            number=number, uri=str(place / f"{name}.csv"), origin=earlier[0].origin if earlier else uri, parent=uri,
-            created=datetime.datetime.now().astimezone().isoformat(timespec="seconds"), what=_words(decisions, files),
+            number=number,
+            uri=str(place / f"{name}.csv"),
+            origin=earlier[0].origin if earlier else uri,
+            parent=uri,
+            created=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            what=_words(decisions, files),
             num_photos=len(rows),
-        )  # fmt: skip
+        )
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(("path", "label", "split"))
@@ -127,10 +131,14 @@ class Versions:
         ]
         counts = [Counter(labels.values()) for labels in (old, new)]
         return Changes(
-            added=tuple(added[:SHOWN]), removed=tuple(removed[:SHOWN]), relabelled=tuple(relabelled[:SHOWN]),
+            added=tuple(added[:SHOWN]),
+            removed=tuple(removed[:SHOWN]),
+            relabelled=tuple(relabelled[:SHOWN]),
             counts={name: (counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())},
-            num_added=len(added), num_removed=len(removed), num_relabelled=len(relabelled),
-        )  # fmt: skip
+            num_added=len(added),
+            num_removed=len(removed),
+            num_relabelled=len(relabelled),
+        )
 
     def _labels(self, uri: str) -> dict[str, str]:
         return {str(file.location.absolute()): str(file.record.class_name) for file in self._album.files(uri).values()}

@@ -68,11 +68,13 @@ def _training(params: Params, num_photos: int) -> tuple[float, str]:
         once = whole * num_photos * train.views
         learning = sum(phase.epochs * (0.0 if phase.trainable == "head" else 0.6) for phase in train.all_phases)
         return (once + learning * num_photos * whole * BACKWARD) / rate + epochs * num_photos / 20_000, (
-            "By the work of the network and the speed of this machine; frozen layers are computed once.")  # fmt: skip
+            "By the work of the network and the speed of this machine; frozen layers are computed once."
+        )
     if model.kind == "layers" and model.layers is not None:
         whole = sum(each.multiply_adds for each in trace(model.layers, (height, width, 3)))
         return epochs * num_photos * (whole * BACKWARD / rate + 2e-5), (
-            "By the work of the network and the speed of this machine.")  # fmt: skip
+            "By the work of the network and the speed of this machine."
+        )
     return epochs * num_photos * 1e9 * BACKWARD / rate, "Roughly: what your model takes is not known beforehand."
 
 

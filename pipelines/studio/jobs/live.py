@@ -67,12 +67,24 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
     events = read_events(run.path / "events.jsonl") if run is not None and (run.path / "events.jsonl").exists() else []
     log, log_to = _log(job.path / "log.txt", log_from)
     return LiveView(
-        id=job.path.name, kind=job.job.kind, title=job.job.title, state=state, error=job.error, started=job.started,
-        ended=job.ended, run_id=run.path.name if run else None, mlflow_run_id=_mlflow_run(run),
-        steps=_steps(events, state) if job.job.kind == "run" else (), epochs=_epochs(events), trials=_trials(events),
-        part=_part(events), log=log, log_to=log_to, finishing=run is not None and (run.path / FINISH_FILE).exists(),
+        id=job.path.name,
+        kind=job.job.kind,
+        title=job.job.title,
+        state=state,
+        error=job.error,
+        started=job.started,
+        ended=job.ended,
+        run_id=run.path.name if run else None,
+        mlflow_run_id=_mlflow_run(run),
+        steps=_steps(events, state) if job.job.kind == "run" else (),
+        epochs=_epochs(events),
+        trials=_trials(events),
+        part=_part(events),
+        log=log,
+        log_to=log_to,
+        finishing=run is not None and (run.path / FINISH_FILE).exists(),
         command=job.job.command,
-    )  # fmt: skip
+    )
 
 
 def _mlflow_run(run: runs.RunFolder | None) -> str | None:

@@ -26,8 +26,9 @@ from components.contract.system.program import MENDABLE
 from pipelines.runners import runs
 from pipelines.studio.settings import StudioError
 
-Kind = Literal["audit", "run", "submit", "check", "package", "rate", "layers", "speed", "compare", "promote", "serve",
-               "ui"]  # fmt: skip
+Kind = Literal[
+    "audit", "run", "submit", "check", "package", "rate", "layers", "speed", "compare", "promote", "serve", "ui"
+]
 State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
 ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote", "submit")
 """These wait for nothing: they take little, or last until they are stopped."""
@@ -197,8 +198,15 @@ class Queue:
         self._folder = folder
         self._over: dict[str, JobFolder] = {}
 
-    def add(self, kind: Kind, title: str, command: Sequence[str], *, params: str | None = None,
-            about: Mapping[str, str] | None = None) -> JobFolder:  # fmt: skip
+    def add(
+        self,
+        kind: Kind,
+        title: str,
+        command: Sequence[str],
+        *,
+        params: str | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> JobFolder:
         """Puts a job at the end of the queue.
 
         Args:
@@ -214,16 +222,23 @@ class Queue:
         now = datetime.datetime.now().astimezone()
         path = self._folder / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
         words = tuple(str(path / "params.yaml") if word == PARAMS else word for word in command)
-        job = Job(id=path.name, kind=kind, title=title, command=words, created=now.isoformat(timespec="seconds"),
-                  about=dict(about or {}))  # fmt: skip
+        job = Job(
+            id=path.name,
+            kind=kind,
+            title=title,
+            command=words,
+            created=now.isoformat(timespec="seconds"),
+            about=dict(about or {}),
+        )
         try:
             if params is not None:
                 write_file(path / "params.yaml", params.encode())
             write_json(path / "job.json", job)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
-            raise StudioError(f"The job must be noted in {self._folder}; it cannot be: {error.strerror}.",
-                              507) from None  # fmt: skip
+            raise StudioError(
+                f"The job must be noted in {self._folder}; it cannot be: {error.strerror}.", 507
+            ) from None
         self._forget_old()
         return JobFolder(path)
 

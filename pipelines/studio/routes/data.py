@@ -24,8 +24,10 @@ from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
 from pipelines.studio.studio import Studio, number_of, text_of, whole
 
 CACHED = {"Cache-Control": "private, max-age=600"}
-REPORT_POLICY = {"Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; img-src data:; "
-                                            "style-src 'unsafe-inline'; script-src 'unsafe-inline'"}  # fmt: skip
+REPORT_POLICY = {
+    "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; img-src data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+}
 """Of reports, which stand alone: they reach nothing, and are no part of the page's origin."""
 
 
@@ -42,10 +44,11 @@ def show_data(studio: Studio, given: Mapping[str, str]) -> dict[str, Any]:
         "data": studio.album.view(draft.data).model_dump(mode="json") if draft.data else None,
         "versions": [version.model_dump() for version in studio.versions.of(draft.data)] if draft.data else [],
         "own": sorted(path.name for path in own.iterdir() if path.is_dir() and not path.name.startswith("."))
-        if own.is_dir() else [],
+        if own.is_dir()
+        else [],
         "max_upload_bytes": studio.settings.max_upload_bytes,
         "max_photo_bytes": MAX_PHOTO_BYTES,
-    }  # fmt: skip
+    }
 
 
 def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
@@ -89,8 +92,10 @@ def make(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
 def _own_folder(studio: Studio) -> Path:
     data = studio.draft.read().data
     if data is None or not Path(data).is_relative_to(studio.settings.photos_dir.resolve()) or not Path(data).is_dir():
-        raise StudioError("Photos can be added to data that were made here. Yours stay as they are; make new data, or "
-                          "upload a copy.", 409)  # fmt: skip
+        raise StudioError(
+            "Photos can be added to data that were made here. Yours stay as they are; make new data, or upload a copy.",
+            409,
+        )
     return Path(data)
 
 
@@ -118,8 +123,9 @@ async def add_photo(request: Request) -> Response:
     given = request.query_params
     folder = dataset_editor.class_folder(_own_folder(studio), given.get("class", ""))
     target = folder / dataset_editor.file_name(given.get("name", "photo"))
-    path = await receive(request.stream(), target, max_bytes=MAX_PHOTO_BYTES, announced=announced_bytes(request),
-                         what="A photo")  # fmt: skip
+    path = await receive(
+        request.stream(), target, max_bytes=MAX_PHOTO_BYTES, announced=announced_bytes(request), what="A photo"
+    )
     studio.album.forget()
     return JSONResponse({"path": f"{folder.name}/{path.name}"})
 
@@ -131,8 +137,13 @@ async def add_archive(request: Request) -> Response:
     name = dataset_editor.file_name(given.get("name", ""))
     if not archive.is_archive(Path(name)):
         raise StudioError(f"An archive is expected, whose name ends in {', '.join(archive.SUFFIXES)}; found {name!r}.")
-    path = await receive(request.stream(), studio.settings.home / "uploads" / name, announced=announced_bytes(request),
-                         max_bytes=studio.settings.max_upload_bytes, what="An archive")  # fmt: skip
+    path = await receive(
+        request.stream(),
+        studio.settings.home / "uploads" / name,
+        announced=announced_bytes(request),
+        max_bytes=studio.settings.max_upload_bytes,
+        what="An archive",
+    )
     try:
         folder = await to_thread.run_sync(dataset_editor.unpack, path, studio.settings.photos_dir, studio.workers)
     finally:
@@ -204,8 +215,9 @@ def decide(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     data, decisions = studio.draft.read().data, body.get("decisions")
     if data is None:
         raise StudioError("Choose photos first.", 409)
-    if not isinstance(decisions, dict) or not all(label is None or isinstance(label, str)
-                                                  for label in decisions.values()):  # fmt: skip
+    if not isinstance(decisions, dict) or not all(
+        label is None or isinstance(label, str) for label in decisions.values()
+    ):
         raise StudioError("Decisions must name a class, or null, for each photo.")
     version = studio.versions.make(data, decisions)
     return _take(studio, body, version.uri) | {"version": version.model_dump()}
@@ -214,9 +226,11 @@ def decide(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
 def show_changes(studio: Studio, given: Mapping[str, str]) -> Any:
     """`GET /api/data/changes?before=…&now=…`."""
     data = studio.draft.read().data
-    known = {version.uri for version in studio.versions.of(data)} | {
-        version.origin for version in studio.versions.of(data)
-    } if data else set()  # fmt: skip
+    known = (
+        {version.uri for version in studio.versions.of(data)} | {version.origin for version in studio.versions.of(data)}
+        if data
+        else set()
+    )
     if given.get("before") not in known or given.get("now") not in known:
         raise StudioError("Both must be versions of the data.", 404)
     return studio.versions.changes(given["before"], given["now"])

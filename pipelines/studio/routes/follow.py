@@ -40,8 +40,9 @@ async def _listen(socket: WebSocket, watched: dict[str, Any]) -> None:
         while True:
             try:
                 asked = parse_json(await socket.receive_text())
-                watched.update(job=str(asked["job"]) if asked.get("job") else None, log=int(asked.get("log", 0)),
-                               told=None)  # fmt: skip
+                watched.update(
+                    job=str(asked["job"]) if asked.get("job") else None, log=int(asked.get("log", 0)), told=None
+                )
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue
 
@@ -65,8 +66,11 @@ async def _tell(socket: WebSocket, watched: dict[str, Any], listening: "asyncio.
 
 
 def _state(studio: Studio) -> dict[str, Any]:
-    return {"jobs": [job_view(job) for job in studio.queue.all()[:60]], "revision": studio.draft.read().revision,
-            "changed": studio.changed}  # fmt: skip
+    return {
+        "jobs": [job_view(job) for job in studio.queue.all()[:60]],
+        "revision": studio.draft.read().revision,
+        "changed": studio.changed,
+    }
 
 
 def _live(studio: Studio, job_id: str, log_from: int) -> dict[str, Any]:

@@ -76,8 +76,14 @@ def package(studio: Studio, body: dict[str, Any]) -> Any:
     name = text_of(body, "name")
     if name not in BACKBONES:
         raise StudioError(f"A backbone is one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
-    return job_view(studio.queue.add("package", f"{name} with ImageNet's classes", ["package", "--pretrained", name],
-                                     about={"model": f"package-{name}"}))  # fmt: skip
+    return job_view(
+        studio.queue.add(
+            "package",
+            f"{name} with ImageNet's classes",
+            ["package", "--pretrained", name],
+            about={"model": f"package-{name}"},
+        )
+    )
 
 
 async def upload(request: Request) -> Response:
@@ -87,9 +93,12 @@ async def upload(request: Request) -> Response:
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
         raise StudioError(f"A model's file ends in .keras, .h5 or .zip; found {name!r}.")
     path = await receive(
-        request.stream(), studio.settings.home / "models" / name, max_bytes=MAX_MODEL_BYTES, what="A model",
+        request.stream(),
+        studio.settings.home / "models" / name,
+        max_bytes=MAX_MODEL_BYTES,
+        what="A model",
         announced=announced_bytes(request),
-    )  # fmt: skip
+    )
     return JSONResponse(job_view(_check(studio, path, None)))
 
 
@@ -136,8 +145,12 @@ def show_layers(studio: Studio, given: Mapping[str, str]) -> Any:
         return {"state": "done", "layers": json.loads(path.read_text(encoding="utf-8"))}
     job = next((job for job in studio.queue.all() if job.job.about.get("layers") == key), None)
     if job is None or job.state in ("lost", "stopped"):
-        job = studio.queue.add("layers", f"Read the layers of {key}", ["model", "layers", key, "--output", str(path)],
-                               about={"layers": key})  # fmt: skip
+        job = studio.queue.add(
+            "layers",
+            f"Read the layers of {key}",
+            ["model", "layers", key, "--output", str(path)],
+            about={"layers": key},
+        )
     return {"state": job.state, "layers": [], "error": job.error}
 
 

@@ -79,8 +79,11 @@ def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
 
 def export_draft(studio: Studio, given: Mapping[str, str]) -> Response:
     """`GET /api/draft/params.yaml`."""
-    return PlainTextResponse(as_yaml(studio.draft.read().params), media_type="application/yaml",
-                             headers={"Content-Disposition": f'attachment; filename="{FILE}"'})  # fmt: skip
+    return PlainTextResponse(
+        as_yaml(studio.draft.read().params),
+        media_type="application/yaml",
+        headers={"Content-Disposition": f'attachment; filename="{FILE}"'},
+    )
 
 
 def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
@@ -91,8 +94,13 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
 
     allowed = studio.settings.allowed
     is_command = body.get("kind") == "command" or text.startswith("darkroom ")
-    tree = studio.workers.ask("parse_params", "The text", text.encode("utf-8", "surrogatepass"), is_command=is_command,
-                              roots=list(map(str, allowed))).value  # fmt: skip
+    tree = studio.workers.ask(
+        "parse_params",
+        "The text",
+        text.encode("utf-8", "surrogatepass"),
+        is_command=is_command,
+        roots=list(map(str, allowed)),
+    ).value
     uri = tree.get("data", {}).get("uri")
     if uri:
         tree["data"]["uri"] = data_within(allowed, uri)
@@ -131,8 +139,9 @@ def start(studio: Studio, body: dict[str, Any]) -> Any:
         job = studio.queue.add("run", f"Train on {name}", ["run", "--params", PARAMS, "--json"], params=text)
     elif kind == "rate":
         output = str(studio.settings.home / "rates" / "lr-find.html")
-        job = studio.queue.add("rate", f"Range test on {name}",
-                               ["lr-find", "--params", PARAMS, "--output", output, "--json"], params=text)  # fmt: skip
+        job = studio.queue.add(
+            "rate", f"Range test on {name}", ["lr-find", "--params", PARAMS, "--output", output, "--json"], params=text
+        )
     elif kind == "submit":
         if check(draft.params) or draft.data is None:
             raise StudioError(" ".join(view["reasons"]), 409)
@@ -141,9 +150,13 @@ def start(studio: Studio, body: dict[str, Any]) -> Any:
             raise StudioError(
                 f"The address of Kubeflow Pipelines begins with https:// or http://; found {host[:80]!r}."
             )
-        job = studio.queue.add("submit", f"Train {name} on {host}",
-                               ["submit", "--params", PARAMS, "--host", host, "--json"], params=text,
-                               about={"host": host})  # fmt: skip
+        job = studio.queue.add(
+            "submit",
+            f"Train {name} on {host}",
+            ["submit", "--params", PARAMS, "--host", host, "--json"],
+            params=text,
+            about={"host": host},
+        )
     else:
         raise StudioError(f"A job is one of run, rate, submit; found {kind[:40]!r}.")
     return job_view(job)
@@ -176,8 +189,13 @@ def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
     elif action == "again":
         params = job.path / "params.yaml"
         command = [PARAMS if word == str(params) else word for word in job.job.command]
-        job = studio.queue.add(job.job.kind, job.job.title, command, about=job.job.about,
-                               params=params.read_text(encoding="utf-8") if params.exists() else None)  # fmt: skip
+        job = studio.queue.add(
+            job.job.kind,
+            job.job.title,
+            command,
+            about=job.job.about,
+            params=params.read_text(encoding="utf-8") if params.exists() else None,
+        )
     else:
         raise StudioError(f"An action is one of stop, finish, again; found {action[:40]!r}.")
     return job_view(job)

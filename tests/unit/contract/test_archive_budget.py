@@ -153,17 +153,31 @@ def zip_of(names: list[bytes], *, directory_bytes: int | None = None, distance: 
     size = directory_bytes or len(entries)
     end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, len(names), len(names), size, len(files))
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(files) + len(entries), 1)
-    return files + entries + end + locator + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1,
-                                                         2**32 - 1, 0)  # fmt: skip
+    return (
+        files
+        + entries
+        + end
+        + locator
+        + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1, 2**32 - 1, 0)
+    )
 
 
 def test_names_are_counted_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_MEMBERS", 1000)
-    refuse(tmp_path, "photos.zip", zip_of([b"a/%03d" % number for number in range(1001)], distance=35),
-           "at most 1,000 files; it lists 1,001")  # fmt: skip
+    refuse(
+        tmp_path,
+        "photos.zip",
+        zip_of([b"a/%03d" % number for number in range(1001)], distance=35),
+        "at most 1,000 files; it lists 1,001",
+    )
     (tmp_path / "photos.zip").write_bytes(zip_of([b"a/%03d" % number for number in range(1000)], distance=35))
-    assert sum(member.chunks is not None for member in archive._walk(tmp_path / "photos.zip", archive._budget(
-        tmp_path / "photos.zip", 10**6, None))) == 1000  # fmt: skip
+    assert (
+        sum(
+            member.chunks is not None
+            for member in archive._walk(tmp_path / "photos.zip", archive._budget(tmp_path / "photos.zip", 10**6, None))
+        )
+        == 1000
+    )
 
 
 @pytest.mark.proof

@@ -19,10 +19,13 @@ EXPECTED = Expected(1, np.array([0.25, 0.5, 0.25], np.float32), 1)
 def answer(cat: float, dog: float, hat: float) -> Prediction:
     shares = sorted(zip((cat, dog, hat), NAMES, strict=True), reverse=True)
     return Prediction(
-        id="b-0199f0c2d3e4-5f6a7b8c9d0e", abstained=False, unfamiliar=None,
-        label=shares[0][1], confidence=shares[0][0],
+        id="b-0199f0c2d3e4-5f6a7b8c9d0e",
+        abstained=False,
+        unfamiliar=None,
+        label=shares[0][1],
+        confidence=shares[0][0],
         probabilities=tuple(Probability(label=name, probability=share) for share, name in shares),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("shift", [0.0, 9e-5, -9e-5])

@@ -64,8 +64,12 @@ def test_every_file_gets_a_row_in_order_broken_ones_with_their_reason(bento_dir:
     write_csv(predict_files(bento_dir, [folder, single]), output)
     rows = read_table(output)
     assert [Path(row["path"]).name for row in rows] == [
-        "empty.jpg", "grün 日本.png", "b.png", "notes.txt", "single.png",
-    ]  # fmt: skip
+        "empty.jpg",
+        "grün 日本.png",
+        "b.png",
+        "notes.txt",
+        "single.png",
+    ]
     assert [row["label"] for row in rows] == ["", "green", "red", "", "blue"]
     assert [row["error"].partition(":")[0] for row in rows] == ["empty", "", "", "not_an_image", ""]
     for row in rows:

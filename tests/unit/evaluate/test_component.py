@@ -24,14 +24,20 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
     made: dict[str, Any] = {
         name: kind(name=name, uri=str(tmp_path / "out" / name))
         for name, kind in {
-            "evaluation": Artifact, "metrics": Metrics, "confusion": ClassificationMetrics, "report": HTML,
+            "evaluation": Artifact,
+            "metrics": Metrics,
+            "confusion": ClassificationMetrics,
+            "report": HTML,
         }.items()
-    }  # fmt: skip
+    }
     (tmp_path / "out").mkdir()
     evaluate.python_func(
-        dataset=Dataset(uri=str(tmp_path / "dataset")), model=Model(uri=str(tmp_path / "model")),
-        params=dump_section(EvaluateParams(bootstrap_resamples=100)), model_name="colours", **made,
-    )  # fmt: skip
+        dataset=Dataset(uri=str(tmp_path / "dataset")),
+        model=Model(uri=str(tmp_path / "model")),
+        params=dump_section(EvaluateParams(bootstrap_resamples=100)),
+        model_name="colours",
+        **made,
+    )
     return made
 
 

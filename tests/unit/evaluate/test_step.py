@@ -56,11 +56,24 @@ def change_bundle(folder: Path, **changes: Any) -> None:
 def test_the_evaluation_folder_holds_all_that_is_promised(folder: Path) -> None:
     written = run(folder)
     assert {path.name for path in written.iterdir()} == {
-        "evaluation.json", "figures.json", "predictions.parquet", "report.html", "confusion_matrix.csv",
-        "confusion_matrix.png", "loss_curve.png", "accuracy_curve.png", "architecture.png", "reliability.png",
-        "coverage.png", "robustness.png", "calibration.json", "familiarity.npz", "label_errors.csv", "report.pdf",
+        "evaluation.json",
+        "figures.json",
+        "predictions.parquet",
+        "report.html",
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+        "loss_curve.png",
+        "accuracy_curve.png",
+        "architecture.png",
+        "reliability.png",
+        "coverage.png",
+        "robustness.png",
+        "calibration.json",
+        "familiarity.npz",
+        "label_errors.csv",
+        "report.pdf",
         "model_card.md",
-    }  # fmt: skip
+    }
     info, all_figures = read_evaluation(written), read_figures(written)
     assert info.test.num_images == 36 and info.test.accuracy.value == info.test.macro_f1.value == 1.0
     assert info.test.model_dump() == all_figures.test.model_dump(include=set(info.test.model_dump()))
@@ -68,8 +81,12 @@ def test_the_evaluation_folder_holds_all_that_is_promised(folder: Path) -> None:
     assert info.export_sha256 == export_sha256(folder / "model" / "export")
     assert info.dataset_fingerprint == read_info(folder / "dataset").fingerprint
     rows = list(csv.reader(io.StringIO((written / "confusion_matrix.csv").read_text())))
-    assert rows == [["true class", *CLASS_NAMES], ["blue", "12", "0", "0"], ["green", "0", "12", "0"],
-                    ["red", "0", "0", "12"]]  # fmt: skip
+    assert rows == [
+        ["true class", *CLASS_NAMES],
+        ["blue", "12", "0", "0"],
+        ["green", "0", "12", "0"],
+        ["red", "0", "0", "12"],
+    ]
     for name in ("confusion_matrix", "loss_curve", "accuracy_curve"):
         with Image.open(written / f"{name}.png") as image:
             assert min(image.size) > 300
@@ -251,10 +268,15 @@ def test_file_names_come_from_the_manifest(folder: Path) -> None:
     split = open_split(folder / "dataset", "test")
     rewrite_split(folder / "dataset", "test", indices=[0, 12], labels=[1, 1])
     pq.write_table(
-        pa.table({"path": ["blue/a <b>.png", "lost.png"], "split": ["test", None],
-                  "sha256": [split.image_ids[0] + "0" * 32, None]}),
+        pa.table(
+            {
+                "path": ["blue/a <b>.png", "lost.png"],
+                "split": ["test", None],
+                "sha256": [split.image_ids[0] + "0" * 32, None],
+            }
+        ),
         folder / "dataset" / "manifest.parquet",
-    )  # fmt: skip
+    )
     assert "blue/a &lt;b&gt;.png" in (run(folder) / "report.html").read_text()
 
 
@@ -262,9 +284,19 @@ def test_the_module_resolves_the_name_and_ends_with_a_code(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\nevaluate: {bootstrap_resamples: 100}\n")
-    command = [sys.executable, "-m", "components.evaluate", "--params", str(tmp_path / "params.yaml"),
-               "--dataset", str(folder / "dataset"), "--model", str(folder / "model"),
-               "--output", str(tmp_path / "out")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "components.evaluate",
+        "--params",
+        str(tmp_path / "params.yaml"),
+        "--dataset",
+        str(folder / "dataset"),
+        "--model",
+        str(folder / "model"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["model_name"] == "colours"

@@ -59,8 +59,9 @@ def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflo
     board = compare(models, 1, tmp_path / "comparison")
     assert len(board.rows) == 2
     (reason,) = board.left_out
-    assert reason == ("mean colour of other: its validation photos are not those of mean colour of a, of which it has "
-                      "0 of 36.")  # fmt: skip
+    assert reason == (
+        "mean colour of other: its validation photos are not those of mean colour of a, of which it has 0 of 36."
+    )
     with pytest.raises(ArtifactError, match=r"At least two models .* one is\. mean colour of other: its validation"):
         compare([models[0], models[2]], 1, tmp_path / "another")
 
@@ -93,9 +94,13 @@ def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_le
     planned = {
         "small": (*settings, f"train.model.layers={layers}"),
         "flat": (*settings, "train.model.layers=[Flatten]"),
-        "without weights": (*settings, "train.model.name=MobileNetV2", "train.model.weights=absent.h5",
-                            "preprocess.image_size=32"),
-    }  # fmt: skip
+        "without weights": (
+            *settings,
+            "train.model.name=MobileNetV2",
+            "train.model.weights=absent.h5",
+            "preprocess.image_size=32",
+        ),
+    }
     models = [
         Model(name, resolve(load_params(None, values), native_size=(16, 16), data_name="photos").params)
         for name, values in planned.items()

@@ -53,10 +53,19 @@ def test_a_record_says_what_the_file_is(tmp_path: Path, store: PixelStore) -> No
     Image.new("L", (30, 20)).save(path, "JPEG")
     (record,) = scan([found(path)], (6, 5), "stretch", store).records
     assert record == Record(
-        "a.dat", "cats", sha256=hashlib.sha256(path.read_bytes()).hexdigest(), num_bytes=path.stat().st_size,
-        native_height=20, native_width=30, mode="L", format="JPEG", brightness=0.0, sharpness=0.0,
-        pixel_hash=record.pixel_hash, perceptual_hash="0" * 16,
-    )  # fmt: skip
+        "a.dat",
+        "cats",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        num_bytes=path.stat().st_size,
+        native_height=20,
+        native_width=30,
+        mode="L",
+        format="JPEG",
+        brightness=0.0,
+        sharpness=0.0,
+        pixel_hash=record.pixel_hash,
+        perceptual_hash="0" * 16,
+    )
 
 
 def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, store: PixelStore) -> None:
@@ -70,9 +79,13 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, store: PixelSto
     names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
     records = scan([found(tmp_path / name) for name in names], (6, 5), "stretch", store).records
     assert {record.path: record.reason for record in records} == {
-        "empty.jpg": "empty", "page.jpg": "not_an_image", "half.jpg": "truncated", "pipe.jpg": "unreadable",
-        "folder.jpg": "unreadable", "vanished.jpg": "unreadable",
-    }  # fmt: skip
+        "empty.jpg": "empty",
+        "page.jpg": "not_an_image",
+        "half.jpg": "truncated",
+        "pipe.jpg": "unreadable",
+        "folder.jpg": "unreadable",
+        "vanished.jpg": "unreadable",
+    }
     assert all(record.message for record in records)
 
 

@@ -30,9 +30,12 @@ def ids(count: int, start: int = 0) -> list[str]:
 
 
 @given(
-    count=st.integers(3, 60), start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1),
-    test=st.floats(0.01, 0.49), validation=st.floats(0.01, 0.49),
-)  # fmt: skip
+    count=st.integers(3, 60),
+    start=st.integers(0, 10**6),
+    seed=st.integers(0, 2**32 - 1),
+    test=st.floats(0.01, 0.49),
+    validation=st.floats(0.01, 0.49),
+)
 @settings(max_examples=200, deadline=None)
 def test_split_keeps_every_class_in_every_split(
     count: int, start: int, seed: int, test: float, validation: float
@@ -48,8 +51,10 @@ def test_adding_photos_moves_no_other(start: int, seed: int, more: int) -> None:
     cuts = {"test": 0.15, "validation": 0.15}
     before = divide({"cats": ids(100, start)}, cuts, seed)
     after = divide({"cats": ids(100 + more, start)}, cuts, seed)
-    filled = {"test" if value < 0.15 else "validation" if value < 0.3 else "train"
-              for value in (draw(image_id, seed) for image_id in before)}  # fmt: skip
+    filled = {
+        "test" if value < 0.15 else "validation" if value < 0.3 else "train"
+        for value in (draw(image_id, seed) for image_id in before)
+    }
     if filled == set(SPLITS):  # else a photo stood in for a split that the draw had left empty
         assert {image_id: after[image_id] for image_id in before} == before
 
@@ -99,11 +104,14 @@ def test_rejected_files_take_no_part() -> None:
         ([record("1.jpg"), record("2.jpg")], {}, "it has 2"),
         ([record("1.jpg"), record("2.jpg", reason="empty")], {}, r"it has 1\. Rejected were 1 × empty: cats/2\.jpg"),
         ([record("1.jpg", split="train")], {"given": ("train", "test")}, "no usable one in test"),
-        ([record("1.jpg", split="train"), record("2.jpg", split="test")], {"given": ("train", "test")},
-         "at least 2 usable photos, to be divided into train and validation; it has 1"),
+        (
+            [record("1.jpg", split="train"), record("2.jpg", split="test")],
+            {"given": ("train", "test")},
+            "at least 2 usable photos, to be divided into train and validation; it has 1",
+        ),
         ([record("1.jpg", split="test"), record("2.jpg", split="validation")], {"given": SPLITS}, "in train"),
     ],
-)  # fmt: skip
+)
 def test_a_class_that_cannot_be_in_every_split_is_named(
     records: list[Record], options: dict[str, object], message: str
 ) -> None:

@@ -57,9 +57,18 @@ def test_a_folder_of_classes_becomes_a_data_set(tmp_path: Path) -> None:
     assert info.num_rejected == 0
     assert all(info.counts[split][name] >= 1 for split in SPLITS for name in CLASS_NAMES)
     assert {path.name for path in (tmp_path / "dataset").iterdir()} == {
-        "dataset.json", "manifest.parquet", "golden", "samples.jpg", "train-00000.arrow", "validation-00000.arrow",
-        "test-00000.arrow", "audit.json", "audit.html", "augmentation.jpg", "classes.svg",
-    }  # fmt: skip
+        "dataset.json",
+        "manifest.parquet",
+        "golden",
+        "samples.jpg",
+        "train-00000.arrow",
+        "validation-00000.arrow",
+        "test-00000.arrow",
+        "audit.json",
+        "audit.html",
+        "augmentation.jpg",
+        "classes.svg",
+    }
     assert tree(data) == before
 
 
@@ -193,12 +202,19 @@ def test_whatever_lies_there_is_kept_or_named(tmp_path: Path, caplog: pytest.Log
         info = preprocess(str(data), PARAMS, tmp_path / "dataset")
     rows = manifest(tmp_path / "dataset")
     assert {row["path"]: row["reason"] for row in rows if row["reason"]} == {
-        "README.md": "outside_class_folder", "red/.DS_Store": "hidden", "red/empty.jpg": "empty",
-        "red/page.jpg": "not_an_image", "red/half.png": "truncated", "red/copy.png": "duplicate",
-        "blue/000.png": "contradictory_label", "green/doubtful.png": "contradictory_label",
-        "green/gone.jpg": "unreadable", "green/loop": "folder_seen", "green/pipe.jpg": "not_a_file",
+        "README.md": "outside_class_folder",
+        "red/.DS_Store": "hidden",
+        "red/empty.jpg": "empty",
+        "red/page.jpg": "not_an_image",
+        "red/half.png": "truncated",
+        "red/copy.png": "duplicate",
+        "blue/000.png": "contradictory_label",
+        "green/doubtful.png": "contradictory_label",
+        "green/gone.jpg": "unreadable",
+        "green/loop": "folder_seen",
+        "green/pipe.jpg": "not_a_file",
         "blue/line\nbreak.png": "empty",
-    }  # fmt: skip
+    }
     assert all(row["message"] for row in rows if row["reason"])
     assert (info.num_kept, info.num_rejected, len(rows)) == (18, 12, 30)
     assert any(row["path"] == "green/folder.jpg/inside.png" and not row["reason"] for row in rows)
@@ -345,9 +361,13 @@ def test_the_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: 
     assert run.data.params["dataset.rejected"] == "1"
     assert sum(int(run.data.params[f"dataset.{split}"]) for split in SPLITS) == 60
     assert {file.path for file in MlflowClient().list_artifacts(run.info.run_id, "dataset")} == {
-        "dataset/samples.jpg", "dataset/dataset.json", "dataset/audit.json", "dataset/audit.html",
-        "dataset/augmentation.jpg", "dataset/classes.svg",
-    }  # fmt: skip
+        "dataset/samples.jpg",
+        "dataset/dataset.json",
+        "dataset/audit.json",
+        "dataset/audit.html",
+        "dataset/augmentation.jpg",
+        "dataset/classes.svg",
+    }
 
 
 def test_without_a_run_nothing_is_tracked(tmp_path: Path, mlflow_store: str) -> None:

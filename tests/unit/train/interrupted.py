@@ -110,19 +110,28 @@ def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -
     from components.contract.params.model import ModelParams
     from components.contract.params.training import Phase, TrainParams
 
-    layers = [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "BatchNormalization", "GlobalAveragePooling2D",
-              {"Dense": {"units": 8}}, {"Dropout": {"rate": 0.2}}]  # fmt: skip
+    layers = [
+        {"Conv2D": {"filters": 4, "kernel_size": 3}},
+        "BatchNormalization",
+        "GlobalAveragePooling2D",
+        {"Dense": {"units": 8}},
+        {"Dropout": {"rate": 0.2}},
+    ]
     if plain:
         layers = [layers[0], *layers[2:4]]
     return TrainParams(
-        model=ModelParams(kind="layers", layers=tuple(map(parse_layer, layers))), batch_size=4, seed=SEED,
-        learning_rate=0.01, augmentation="light", early_stopping=None,
+        model=ModelParams(kind="layers", layers=tuple(map(parse_layer, layers))),
+        batch_size=4,
+        seed=SEED,
+        learning_rate=0.01,
+        augmentation="light",
+        early_stopping=None,
         phases=(
             Phase(epochs=epochs, trainable="all", schedule="plateau", decay_epochs=1),
             Phase(epochs=epochs, trainable="last 2", optimizer="adamw", layer_decay=0.5),
         ),
         **{averaging: 0.9},
-    )  # fmt: skip
+    )
 
 
 def _keep_in(folder: Path) -> None:

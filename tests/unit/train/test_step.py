@@ -128,8 +128,13 @@ def test_the_bundle_says_what_it_is(trained: Trained) -> None:
     assert bundle.export.num_compared == 68
     assert bundle.export.sha256 == export_sha256(trained.bundle_dir / "export")
     assert sorted(path.name for path in trained.bundle_dir.iterdir()) == [
-        "augmentation.jpg", "bundle.json", "export", "history.json", "model.keras", "train_image_ids.txt",
-    ]  # fmt: skip
+        "augmentation.jpg",
+        "bundle.json",
+        "export",
+        "history.json",
+        "model.keras",
+        "train_image_ids.txt",
+    ]
 
 
 def test_history_and_the_kept_epoch_agree(trained: Trained) -> None:

@@ -111,8 +111,13 @@ class Gate:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await refuse(send, 204, "", "")
         elif not self._may_enter(scope["path"], headers):
-            await refuse(send, 401, "unauthorized", "The request must carry the API key, as `Authorization: Bearer "
-                         "KEY` or `X-API-Key: KEY`; it carries none, or another.")  # fmt: skip
+            await refuse(
+                send,
+                401,
+                "unauthorized",
+                "The request must carry the API key, as `Authorization: Bearer "
+                "KEY` or `X-API-Key: KEY`; it carries none, or another.",
+            )
         elif headers.get("content-type", "").startswith(PICKLED):
             await refuse(send, 415, "not_a_photo", "The body must hold photos; code that is sent is never run.")
         elif scope["method"] == "POST":
@@ -221,8 +226,10 @@ class _Answering:
                 headers = [(name, value) for name, value in headers if name.lower() == b"allow"]
                 message = message | {"headers": headers}
                 body = error_body(code, text)
-                message["headers"] += [(b"content-type", b"application/json"),
-                                       (b"content-length", str(len(body)).encode())]  # fmt: skip
+                message["headers"] += [
+                    (b"content-type", b"application/json"),
+                    (b"content-length", str(len(body)).encode()),
+                ]
                 await self._send(self._complete(message))
                 await self._send({"type": "http.response.body", "body": body})
                 return

@@ -21,8 +21,10 @@ MAX_SHOWN = 40
 BODY_SECONDS = 30.0
 """How long a body may take to arrive; who sends more slowly only holds a place."""
 RAW_TYPE: Final = "application/octet-stream"
-EXPECTED: Final = (f"multipart/form-data with one file or more in the field {FIELD!r}, or one photo with Content-Type "
-                   f"image/… or {RAW_TYPE}")  # fmt: skip
+EXPECTED: Final = (
+    f"multipart/form-data with one file or more in the field {FIELD!r}, or one photo with Content-Type "
+    f"image/… or {RAW_TYPE}"
+)
 
 
 class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ours
@@ -74,8 +76,9 @@ def read_options(query: Mapping[str, str]) -> Options:
         return Options.model_validate(dict(query))
     except ValidationError as error:
         what = "; ".join(f"{where}: {text}" for where, text in faults(error, Options))
-        raise RefusedUpload(400, "bad_option", f"The options of a request must be such as ?top_k=3&threshold=0.8; "
-                            f"found {what[:500]}.") from None  # fmt: skip
+        raise RefusedUpload(
+            400, "bad_option", f"The options of a request must be such as ?top_k=3&threshold=0.8; found {what[:500]}."
+        ) from None
 
 
 async def read_photos(request: Request) -> list[bytes]:
@@ -88,8 +91,12 @@ async def read_photos(request: Request) -> list[bytes]:
     kind = request.headers.get("content-type", RAW_TYPE).partition(";")[0].strip().lower() or RAW_TYPE
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise RefusedUpload(415, "encoded", f"The body must come as it is, without Content-Encoding; this one "
-                            f"is packed ({encoding[:MAX_SHOWN]}). Send the photos themselves.")  # fmt: skip
+        raise RefusedUpload(
+            415,
+            "encoded",
+            f"The body must come as it is, without Content-Encoding; this one "
+            f"is packed ({encoding[:MAX_SHOWN]}). Send the photos themselves.",
+        )
     if "transfer-encoding" not in request.headers and request.headers.get("content-length", "0") == "0":
         raise RefusedUpload(400, "no_files", f"The body must be {EXPECTED}; found no body at all.")
     try:
@@ -99,8 +106,11 @@ async def read_photos(request: Request) -> list[bytes]:
             if kind == RAW_TYPE or kind.startswith("image/"):
                 return [await _read_raw(request)]
     except TimeoutError:
-        raise RefusedUpload(408, "too_slow", f"The body must arrive within {BODY_SECONDS:.0f} s; this one did not. "
-                            "Send fewer photos in one request.") from None  # fmt: skip
+        raise RefusedUpload(
+            408,
+            "too_slow",
+            f"The body must arrive within {BODY_SECONDS:.0f} s; this one did not. Send fewer photos in one request.",
+        ) from None
     except ClientDisconnect:
         raise RefusedUpload(
             400, "disconnected", "The body must arrive whole; the client left before its end."
@@ -114,13 +124,15 @@ class _Parser(MultiPartParser):
 
 
 async def _read_form(request: Request) -> list[bytes]:
-    parser = _Parser(request.headers, _limited(request), max_files=MAX_FILES, max_fields=MAX_FILES,
-                     max_part_size=MAX_TEXT_BYTES)  # fmt: skip
+    parser = _Parser(
+        request.headers, _limited(request), max_files=MAX_FILES, max_fields=MAX_FILES, max_part_size=MAX_TEXT_BYTES
+    )
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise RefusedUpload(400, "bad_form", f"The form must hold at most {MAX_FILES} files and be well formed; "
-                            f"found: {error.message}") from None  # fmt: skip
+        raise RefusedUpload(
+            400, "bad_form", f"The form must hold at most {MAX_FILES} files and be well formed; found: {error.message}"
+        ) from None
     try:
         return await _files(form.multi_items())
     finally:
@@ -145,21 +157,30 @@ async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
                 break
             yield chunk
     if received > MAX_BODY_BYTES:
-        raise RefusedUpload(413, "too_large", f"The body must measure at most {MAX_BODY_BYTES // 2**20} MiB; this one "
-                            "is larger. Send the photos in several requests.")  # fmt: skip
+        raise RefusedUpload(
+            413,
+            "too_large",
+            f"The body must measure at most {MAX_BODY_BYTES // 2**20} MiB; this one "
+            "is larger. Send the photos in several requests.",
+        )
 
 
 async def _files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
     wanted = [value for name, value in items if name == FIELD]
     if not wanted:
         found = ", ".join(sorted({repr(name[:MAX_SHOWN]) for name, _ in items})[:MAX_SHOWN]) or "an empty form"
-        raise RefusedUpload(400, "no_files", f"The form must hold one file or more in the field {FIELD!r}; "
-                            f"found {found}.")  # fmt: skip
+        raise RefusedUpload(
+            400, "no_files", f"The form must hold one file or more in the field {FIELD!r}; found {found}."
+        )
     photos = []
     for value in wanted:
         if isinstance(value, str):
-            raise RefusedUpload(400, "not_a_file", f"The field {FIELD!r} must hold files; found text. Addresses and "
-                                "paths are not fetched: send the photo itself.")  # fmt: skip
+            raise RefusedUpload(
+                400,
+                "not_a_file",
+                f"The field {FIELD!r} must hold files; found text. Addresses and "
+                "paths are not fetched: send the photo itself.",
+            )
         photos.append(await value.read())
         await value.close()  # else all photos would be in memory twice
     return photos

@@ -42,8 +42,14 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
         target = calibration.target_accuracy
         axes.axhline(target, color=SOFT, linestyle="--", linewidth=1.2, label=f"target: {100 * target:.0f} %")
         if calibration.threshold is not None and calibration.answered_accuracy is not None:
-            axes.plot([calibration.coverage.value], [calibration.answered_accuracy.value], "o", color=BAD, markersize=8,
-                      label=f"threshold {calibration.threshold:.2f}")  # fmt: skip
+            axes.plot(
+                [calibration.coverage.value],
+                [calibration.answered_accuracy.value],
+                "o",
+                color=BAD,
+                markersize=8,
+                label=f"threshold {calibration.threshold:.2f}",
+            )
         _share_axis(axes, "x", "share of test photos answered")
         axes.set_xlim(0, 1.02)
         low = min(one.accuracy for one in points)
@@ -63,8 +69,14 @@ def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
     with style():
         figure = new_figure(CHART_WIDTH, 40 + 28 * len(names))
         axes = figure.add_axes((0.34, 0.13, 0.53, 0.85))
-        axes.barh(places, values, height=0.56, color=[GOOD if at == 0 else LINE for at in range(len(names))],
-                  edgecolor=[GOOD if at == 0 else SOFT for at in range(len(names))], linewidth=0.8)  # fmt: skip
+        axes.barh(
+            places,
+            values,
+            height=0.56,
+            color=[GOOD if at == 0 else LINE for at in range(len(names))],
+            edgecolor=[GOOD if at == 0 else SOFT for at in range(len(names))],
+            linewidth=0.8,
+        )
         axes.errorbar(values, places, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.2, capsize=3)
         for place, value in zip(places, values, strict=True):
             axes.text(1.03, place, f"{100 * value:.0f} %", va="center", ha="left", fontsize=11)

@@ -50,8 +50,11 @@ def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> d
     reliability, coverage and robustness, as far as there are such figures."""
     charts = {"confusion_matrix": confusion_chart(np.array(all_figures.test.confusion_matrix), all_figures.class_names)}
     for what in ("loss", "accuracy"):
-        curves = {name: history.curves[key] for name, key in (("training", what), ("validation", f"val_{what}"))
-                  if history.curves.get(key)}  # fmt: skip
+        curves = {
+            name: history.curves[key]
+            for name, key in (("training", what), ("validation", f"val_{what}"))
+            if history.curves.get(key)
+        }
         if curves:
             charts[f"{what}_curve"] = curve_chart(curves, best_epoch, what, history.phases)
     if all_figures.calibration is not None:
@@ -139,8 +142,15 @@ def curve_chart(
         axes.tick_params(length=0)
         axes.set_axisbelow(True)
         figure.text(0.01, 0.985, what, va="top", ha="left", fontsize=12, color=INK)
-        figure.legend(loc="upper left", bbox_to_anchor=(-0.01, 0.935), ncols=3, frameon=False, fontsize=11,
-                      handlelength=1.4, columnspacing=1.0)  # fmt: skip
+        figure.legend(
+            loc="upper left",
+            bbox_to_anchor=(-0.01, 0.935),
+            ncols=3,
+            frameon=False,
+            fontsize=11,
+            handlelength=1.4,
+            columnspacing=1.0,
+        )
     return figure
 
 
@@ -161,9 +171,11 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
     _adopt(root, name)
     smallest = width if width > MAX_SHRUNK else SMALLEST * width
     root.attrib = {
-        "role": "img", "aria-label": description, "viewBox": f"0 0 {width:g} {height:g}",
+        "role": "img",
+        "aria-label": description,
+        "viewBox": f"0 0 {width:g} {height:g}",
         "style": f"width:100%;min-width:{smallest:.0f}px;max-width:{1.25 * width:.0f}px",
-    }  # fmt: skip
+    }
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -195,8 +207,16 @@ def _mark_phase(axes: "Axes", phase: Phase) -> None:
     first = phase.epochs[0]
     if first > 1:
         axes.axvline(first - 0.5, color=SOFT, linewidth=0.8)
-    axes.text(first - 0.4 if first > 1 else first, 0.985, shorten(phase.name), transform=axes.get_xaxis_transform(),
-              va="top", ha="left", fontsize=10.5, color=SOFT)  # fmt: skip
+    axes.text(
+        first - 0.4 if first > 1 else first,
+        0.985,
+        shorten(phase.name),
+        transform=axes.get_xaxis_transform(),
+        va="top",
+        ha="left",
+        fontsize=10.5,
+        color=SOFT,
+    )
 
 
 def _adopt(root: ElementTree.Element, name: str) -> None:
@@ -216,8 +236,11 @@ def _adopt(root: ElementTree.Element, name: str) -> None:
             elif key == "clip-path":
                 element.attrib[key] = value.replace("url(#", f"url(#{name}-")
             elif key == "style":
-                element.attrib[key] = re.sub(r"#[0-9a-f]{6}", lambda found: VARIABLES.get(found[0], found[0]),
-                                             re.sub(r"font-family: [^;]*;?", "", value))  # fmt: skip
+                element.attrib[key] = re.sub(
+                    r"#[0-9a-f]{6}",
+                    lambda found: VARIABLES.get(found[0], found[0]),
+                    re.sub(r"font-family: [^;]*;?", "", value),
+                )
 
 
 def _shades(matrix: np.ndarray, opacity: float) -> np.ndarray:

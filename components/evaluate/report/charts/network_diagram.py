@@ -78,11 +78,18 @@ def architecture_chart(boxes: Sequence[Box]) -> "Figure":
             bottom = height - (number + 1) * (BOX_HEIGHT + GAP)
             if number:
                 axes.plot([WIDTH / 2] * 2, [bottom + BOX_HEIGHT, bottom + BOX_HEIGHT + GAP], color=SOFT, linewidth=1)
-            axes.add_patch(FancyBboxPatch(
-                (10, bottom), WIDTH - 20, BOX_HEIGHT, boxstyle="round,pad=0,rounding_size=4", facecolor="none",
-                edgecolor=GOOD if box.state == "trained" else SOFT if box.state else LINE,
-                linestyle="--" if box.state == "frozen" else "-", linewidth=1.6 if box.state == "trained" else 1,
-            ))  # fmt: skip
+            axes.add_patch(
+                FancyBboxPatch(
+                    (10, bottom),
+                    WIDTH - 20,
+                    BOX_HEIGHT,
+                    boxstyle="round,pad=0,rounding_size=4",
+                    facecolor="none",
+                    edgecolor=GOOD if box.state == "trained" else SOFT if box.state else LINE,
+                    linestyle="--" if box.state == "frozen" else "-",
+                    linewidth=1.6 if box.state == "trained" else 1,
+                )
+            )
             middle = bottom + BOX_HEIGHT / 2
             weights = f"{box.num_parameters:,} {box.state}" if box.num_parameters else box.state
             facts = " · ".join(filter(None, (weights, box.gives)))

@@ -119,8 +119,10 @@ def handle(folder: Path, work: Callable[[], None]) -> int:
     except UploadError as error:
         return refuse(str(error))
     except MemoryError:
-        return refuse("An uploaded model must be readable within the memory that reading takes; this one asks for "
-                      "more. It is damaged, or an attack. Save it again with Keras.")  # fmt: skip
+        return refuse(
+            "An uploaded model must be readable within the memory that reading takes; this one asks for "
+            "more. It is damaged, or an attack. Save it again with Keras."
+        )
     except Exception as error:  # an upload can make a library raise anything
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
             return refuse(_exceeded("the size that a file may have"))
@@ -141,20 +143,31 @@ def _printable(text: str) -> str:
 
 def _as_arguments(confinement: Confinement) -> list[str]:
     return [
-        str(confinement.folder), str(confinement.memory_bytes), str(confinement.cpu_seconds),
-        str(confinement.max_file_bytes), str(confinement.timeout_seconds),
-    ]  # fmt: skip
+        str(confinement.folder),
+        str(confinement.memory_bytes),
+        str(confinement.cpu_seconds),
+        str(confinement.max_file_bytes),
+        str(confinement.timeout_seconds),
+    ]
 
 
 def _environment(folder: Path) -> dict[str, str]:
     """Nothing of the caller's: no token, no proxy, no plug-in path."""
     return {
-        "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder), "TMPDIR": str(folder),
-        "LANG": "C.UTF-8", "HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE",
-        "OPENBLAS_NUM_THREADS": "1", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(folder),
-        "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LANG": "C.UTF-8",
+        "HDF5_PLUGIN_PRELOAD": "::",
+        "HDF5_USE_FILE_LOCKING": "FALSE",
+        "OPENBLAS_NUM_THREADS": "1",
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": str(folder),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
         "TF_ENABLE_ONEDNN_OPTS": "0",  # its ReLU turns NaN into 0: an upload would be refused on some processors only
-    }  # fmt: skip
+    }
 
 
 def _explain(code: int, output_path: Path, confinement: Confinement, *, started: bool) -> Exception:
@@ -174,13 +187,17 @@ def _explain(code: int, output_path: Path, confinement: Confinement, *, started:
 
 
 def _unreadable(what: str) -> str:
-    return (f"An uploaded model must be readable; {what}. It is damaged, or an attack; nothing of it was kept. "
-            "Save it again with Keras.")  # fmt: skip
+    return (
+        f"An uploaded model must be readable; {what}. It is damaged, or an attack; nothing of it was kept. "
+        "Save it again with Keras."
+    )
 
 
 def _exceeded(what: str) -> str:
-    return (f"An uploaded model must be checked within limits; this one needed more than {what}. "
-            "Save a smaller one, or without its optimizer.")  # fmt: skip
+    return (
+        f"An uploaded model must be checked within limits; this one needed more than {what}. "
+        "Save a smaller one, or without its optimizer."
+    )
 
 
 def lock_down(confinement: Confinement) -> list[str]:
@@ -261,27 +278,122 @@ class _Machine:
 
 
 _MACHINES: Final = {
-    "x86_64": _Machine(0xC000003E, 56, 435, (
-        41, 42, 43, 44, 46, 49, 50, 53,  # socket connect accept sendto sendmsg bind listen socketpair
-        57, 58, 59, 322,  # fork vfork execve execveat
-        62, 200, 424, 101, 310, 311,  # kill tkill pidfd_send_signal ptrace process_vm_readv process_vm_writev
-        90, 91, 268, 452, 92, 93, 94, 260,  # chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
-        188, 189, 190, 197, 198, 199,  # setxattr removexattr and their kin
-        425, 426, 427, 321, 323, 298, 319,  # io_uring bpf userfaultfd perf_event_open memfd_create
-        165, 166, 155, 161, 272, 308, 304,  # mount umount2 pivot_root chroot unshare setns open_by_handle_at
-        248, 249, 250, 175, 313, 246, 320,  # add_key request_key keyctl init_module finit_module kexec
-    )),
-    "aarch64": _Machine(0xC00000B7, 220, 435, (
-        198, 203, 202, 206, 211, 200, 201, 199,
-        221, 281,
-        129, 130, 424, 117, 270, 271,
-        52, 53, 452, 54, 55,
-        5, 6, 7, 14, 15, 16,
-        425, 426, 427, 280, 282, 241, 279,
-        40, 39, 41, 51, 97, 268, 265,
-        217, 218, 219, 105, 273, 104, 294,
-    )),
-}  # fmt: skip
+    "x86_64": _Machine(
+        0xC000003E,
+        56,
+        435,
+        (
+            41,
+            42,
+            43,
+            44,
+            46,
+            49,
+            50,
+            53,  # socket connect accept sendto sendmsg bind listen socketpair
+            57,
+            58,
+            59,
+            322,  # fork vfork execve execveat
+            62,
+            200,
+            424,
+            101,
+            310,
+            311,  # kill tkill pidfd_send_signal ptrace process_vm_readv process_vm_writev
+            90,
+            91,
+            268,
+            452,
+            92,
+            93,
+            94,
+            260,  # chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
+            188,
+            189,
+            190,
+            197,
+            198,
+            199,  # setxattr removexattr and their kin
+            425,
+            426,
+            427,
+            321,
+            323,
+            298,
+            319,  # io_uring bpf userfaultfd perf_event_open memfd_create
+            165,
+            166,
+            155,
+            161,
+            272,
+            308,
+            304,  # mount umount2 pivot_root chroot unshare setns open_by_handle_at
+            248,
+            249,
+            250,
+            175,
+            313,
+            246,
+            320,  # add_key request_key keyctl init_module finit_module kexec
+        ),
+    ),
+    "aarch64": _Machine(
+        0xC00000B7,
+        220,
+        435,
+        (
+            198,
+            203,
+            202,
+            206,
+            211,
+            200,
+            201,
+            199,
+            221,
+            281,
+            129,
+            130,
+            424,
+            117,
+            270,
+            271,
+            52,
+            53,
+            452,
+            54,
+            55,
+            5,
+            6,
+            7,
+            14,
+            15,
+            16,
+            425,
+            426,
+            427,
+            280,
+            282,
+            241,
+            279,
+            40,
+            39,
+            41,
+            51,
+            97,
+            268,
+            265,
+            217,
+            218,
+            219,
+            105,
+            273,
+            104,
+            294,
+        ),
+    ),
+}
 _CLONE_THREAD: Final = 0x10000
 _X32: Final = 0x40000000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -296,17 +408,25 @@ def _filter_calls(libc: ctypes.CDLL) -> bool:
         return False
     deny, absent = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     program = [
-        (_LOAD, 0, 0, _AUDIT_AT), (_EQUAL, 1, 0, machine.audit), (_RETURN, 0, 0, _KILL),
-        (_LOAD, 0, 0, _NUMBER_AT), (_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, deny),
+        (_LOAD, 0, 0, _AUDIT_AT),
+        (_EQUAL, 1, 0, machine.audit),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER_AT),
+        (_AT_LEAST, 0, 1, _X32),
+        (_RETURN, 0, 0, deny),
         # glibc falls back from clone3, whose flags lie in memory that a filter cannot see, to clone.
-        (_EQUAL, 0, 1, machine.clone3), (_RETURN, 0, 0, absent),
-    ]  # fmt: skip
+        (_EQUAL, 0, 1, machine.clone3),
+        (_RETURN, 0, 0, absent),
+    ]
     for number in machine.forbidden:
         program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, deny)]
     program += [
-        (_EQUAL, 0, 3, machine.clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_ANY_BIT, 1, 0, _CLONE_THREAD),
-        (_RETURN, 0, 0, deny), (_RETURN, 0, 0, _ALLOW),
-    ]  # fmt: skip
+        (_EQUAL, 0, 3, machine.clone),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
+        (_ANY_BIT, 1, 0, _CLONE_THREAD),
+        (_RETURN, 0, 0, deny),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
     header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
     return bool(libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0) == 0)

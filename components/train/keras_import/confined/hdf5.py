@@ -35,8 +35,10 @@ _NOT_WEIGHTS: Final = ("optimizer_weights", "optimizer", "_optimizer")
 
 
 def _refused(where: str, why: str) -> UploadError:
-    return UploadError(f"The HDF5 part of an uploaded model must hold plain arrays of numbers; /{where[:200]} {why}. "
-                       "Save the model again with Keras.")  # fmt: skip
+    return UploadError(
+        f"The HDF5 part of an uploaded model must hold plain arrays of numbers; /{where[:200]} {why}. "
+        "Save the model again with Keras."
+    )
 
 
 class Hdf5Model:
@@ -53,8 +55,10 @@ class Hdf5Model:
         try:
             self._file = h5py.File(self._path, "r", locking=False)
         except (OSError, RuntimeError, ValueError) as error:
-            raise UploadError("An uploaded HDF5 file must be whole; it cannot be opened: "
-                              f"{' '.join(str(error).split())[:200]}. Copy or save it again.") from None  # fmt: skip
+            raise UploadError(
+                "An uploaded HDF5 file must be whole; it cannot be opened: "
+                f"{' '.join(str(error).split())[:200]}. Copy or save it again."
+            ) from None
         try:
             self._walk(h5g.open(self._file.id, b"/"), "", 0)
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
@@ -122,8 +126,9 @@ class Hdf5Model:
         num_bytes = math.prod(dataset.shape) * kind.get_size()
         stored = dataset.get_storage_size()
         if num_bytes > max(SMALL_BYTES, MAX_RATIO * stored) or stored > self._path.stat().st_size:
-            raise _refused(where, f"says that it has the shape {dataset.shape}, {num_bytes:,} bytes, of which "
-                                  f"{stored:,} are there")  # fmt: skip
+            raise _refused(
+                where, f"says that it has the shape {dataset.shape}, {num_bytes:,} bytes, of which {stored:,} are there"
+            )
         self._left -= 4 * math.prod(dataset.shape)
         if self._left < 0:
             raise _refused(where, "brings the weights to more bytes than an upload may have")

@@ -112,18 +112,22 @@ class Reader:
                 for chunk in member.chunks():
                     left, left_here = left - len(chunk), left_here - len(chunk)
                     if min(left, left_here) < 0:
-                        raise UploadError(f"An uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
-                                          f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is "
-                                          "more. Save the model again with Keras.")  # fmt: skip
+                        raise UploadError(
+                            f"An uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
+                            f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is "
+                            "more. Save the model again with Keras."
+                        )
                     file.write(chunk)
             unpacked[member.name] = path
         return unpacked
 
     def _keras(self, names: dict[str, Path], form: str) -> Contents:
         if extra := sorted(set(names) - KERAS_MEMBERS):
-            raise UploadError(f"A .keras file must hold {', '.join(sorted(KERAS_MEMBERS))} only; this one holds "
-                              f"{extra[0][:80]!r} as well. Files beside the network, such as vocabularies, are not "
-                              "taken.")  # fmt: skip
+            raise UploadError(
+                f"A .keras file must hold {', '.join(sorted(KERAS_MEMBERS))} only; this one holds "
+                f"{extra[0][:80]!r} as well. Files beside the network, such as vocabularies, are not "
+                "taken."
+            )
         if missing := sorted(KERAS_MEMBERS - set(names) - {"metadata.json"}):
             raise UploadError(
                 f"A .keras file must hold {missing[0]}; this one does not. Save the model again with Keras."
@@ -137,8 +141,9 @@ class Reader:
             try:
                 version = str(json.loads(_text(names["metadata.json"]))["keras_version"])[:40]
             except (ValueError, KeyError, TypeError, RecursionError):
-                raise UploadError("metadata.json in a .keras file must name the version of Keras; it does not. "
-                                  "Save the model again.") from None  # fmt: skip
+                raise UploadError(
+                    "metadata.json in a .keras file must name the version of Keras; it does not. Save the model again."
+                ) from None
         config = _text(names["config.json"])
         return contents.model_copy(update={"config": config, "keras_version": version, "training_config": None})
 
@@ -153,8 +158,9 @@ class Reader:
         wanted = [name for name in models if name.lower().endswith(tuple(readable))]
         if len(wanted) != 1:
             found = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
-            raise UploadError(f"A zip must hold one model, a .keras or .h5 file; this one holds {found}. "
-                              "Pack the model file alone.")  # fmt: skip
+            raise UploadError(
+                f"A zip must hold one model, a .keras or .h5 file; this one holds {found}. Pack the model file alone."
+            )
         path = models[wanted[0]]
         magic = _magic(path)
         if magic.startswith(HDF5_MAGIC):
@@ -173,20 +179,25 @@ class Reader:
             )
             layers = model.layers()
             return Contents(
-                form=form, config=model.text("model_config"), training_config=model.text("training_config"),
-                keras_version=(model.text("keras_version") or "1")[:40], arrays=arrays,
-                layers=None if layers is None else tuple(
-                    StoredLayer(name=name, weight_names=tuple(weights)) for name, weights in layers
-                ),
-            )  # fmt: skip
+                form=form,
+                config=model.text("model_config"),
+                training_config=model.text("training_config"),
+                keras_version=(model.text("keras_version") or "1")[:40],
+                arrays=arrays,
+                layers=None
+                if layers is None
+                else tuple(StoredLayer(name=name, weight_names=tuple(weights)) for name, weights in layers),
+            )
 
 
 def _magic(path: Path) -> bytes:
     with path.open("rb") as file:
         magic = file.read(8)
     if not magic.startswith((ZIP_MAGIC, HDF5_MAGIC)):
-        raise UploadError("An uploaded model must be a .keras file, an HDF5 file (.h5), or a zip of one; this file "
-                          f"begins with {magic[:8]!r}. Save it with Keras: model.save('model.keras').")  # fmt: skip
+        raise UploadError(
+            "An uploaded model must be a .keras file, an HDF5 file (.h5), or a zip of one; this file "
+            f"begins with {magic[:8]!r}. Save it with Keras: model.save('model.keras')."
+        )
     return magic
 
 
@@ -197,13 +208,17 @@ def _check_directory(path: Path) -> None:
         tail = file.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) < place + 22:
-        raise UploadError("An uploaded zip must be whole; the list of its members is missing, as of a file that was "
-                          "cut off. Copy it again.")  # fmt: skip
+        raise UploadError(
+            "An uploaded zip must be whole; the list of its members is missing, as of a file that was "
+            "cut off. Copy it again."
+        )
     num_members = int.from_bytes(tail[place + 10 : place + 12], "little")
     directory_bytes = int.from_bytes(tail[place + 12 : place + 16], "little")
     if num_members > MAX_MEMBERS or directory_bytes > MAX_SMALL_BYTES:
-        raise UploadError(f"An uploaded zip must hold at most {MAX_MEMBERS} files; this one holds {num_members:,}. "
-                          "Pack the model file alone.")  # fmt: skip
+        raise UploadError(
+            f"An uploaded zip must hold at most {MAX_MEMBERS} files; this one holds {num_members:,}. "
+            "Pack the model file alone."
+        )
 
 
 def _text(path: Path) -> str:

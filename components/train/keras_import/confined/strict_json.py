@@ -25,8 +25,10 @@ def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, 
             network's.
     """
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
-        raise UploadError(f"{what} must describe the network in at most {max_bytes:,} bytes; it has more. "
-                          "Save the model again with Keras.")  # fmt: skip
+        raise UploadError(
+            f"{what} must describe the network in at most {max_bytes:,} bytes; it has more. "
+            "Save the model again with Keras."
+        )
     try:
         tree = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_number)
         _check(tree, max_depth)

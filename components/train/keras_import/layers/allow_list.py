@@ -32,27 +32,84 @@ _PLUMBING: Final = {
 
 _TRAINING: Final = {
     # optimizers and schedules
-    "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
-    "Muon", "Nadam", "RMSprop", "SGD", "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay",
-    "PiecewiseConstantDecay", "PolynomialDecay",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "LossScaleOptimizer",
+    "Muon",
+    "Nadam",
+    "RMSprop",
+    "SGD",
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
     # losses
-    "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
-    "CategoricalHinge", "CosineSimilarity", "Hinge", "Huber", "KLDivergence", "LogCosh", "LossFunctionWrapper",
-    "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
-    "SparseCategoricalCrossentropy", "SquaredHinge",
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "LossFunctionWrapper",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
     # metrics
-    "AUC", "Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "CompileMetrics", "F1Score", "FBetaScore",
-    "FalseNegatives", "FalsePositives", "Mean", "MeanMetricWrapper", "Precision", "PrecisionAtRecall", "Recall",
-    "RecallAtPrecision", "RootMeanSquaredError", "SensitivityAtSpecificity", "SparseCategoricalAccuracy",
-    "SparseTopKCategoricalAccuracy", "SpecificityAtSensitivity", "Sum", "TopKCategoricalAccuracy", "TrueNegatives",
+    "AUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "CompileMetrics",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Mean",
+    "MeanMetricWrapper",
+    "Precision",
+    "PrecisionAtRecall",
+    "Recall",
+    "RecallAtPrecision",
+    "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
+    "Sum",
+    "TopKCategoricalAccuracy",
+    "TrueNegatives",
     "TruePositives",
-}  # fmt: skip
+}
 """What a compiled model names. None of it is used."""
 
 _KNOWN: Final = {
-    *KINDS, *MODELS, *OPERATIONS, *LEGACY_OPERATIONS, *INITIALIZERS, *REGULARIZERS, *CONSTRAINTS, *_PLUMBING,
+    *KINDS,
+    *MODELS,
+    *OPERATIONS,
+    *LEGACY_OPERATIONS,
+    *INITIALIZERS,
+    *REGULARIZERS,
+    *CONSTRAINTS,
+    *_PLUMBING,
     *_TRAINING,
-}  # fmt: skip
+}
 
 _MODULES: Final = ("keras", "tf_keras", "builtins")
 """Where Keras 2 and 3 say that their classes are. Nothing is imported by these words."""
@@ -95,8 +152,10 @@ def sweep(tree: dict[str, Any], root: str) -> None:
             _check_class(name, node, where)
         for key in _FILES:
             if node.get(key) not in (None, [], "", {}):
-                raise UploadError(f"An uploaded model must be whole in itself; {where}.{key} names something outside: "
-                                  f"{str(node[key])[:80]!r}. Remove that layer and save the model again.")  # fmt: skip
+                raise UploadError(
+                    f"An uploaded model must be whole in itself; {where}.{key} names something outside: "
+                    f"{str(node[key])[:80]!r}. Remove that layer and save the model again."
+                )
 
 
 def _dicts(tree: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -125,13 +184,17 @@ def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
         raise refusal(name, where)
     module, registered = node.get("module"), node.get("registered_name")
     if module is not None and (not isinstance(module, str) or module.split(".")[0] not in _MODULES):
-        raise UploadError(f"A layer of an uploaded model must be Keras' own; {where} is {name} from the module "
-                          f"{str(module)[:80]!r}, whose code Darkroom does not run. "
-                          "Rebuild it from Keras' layers and save it again.")  # fmt: skip
+        raise UploadError(
+            f"A layer of an uploaded model must be Keras' own; {where} is {name} from the module "
+            f"{str(module)[:80]!r}, whose code Darkroom does not run. "
+            "Rebuild it from Keras' layers and save it again."
+        )
     if registered not in (None, name) and not (name in FOREIGN_BUT_KNOWN and str(registered).endswith(f">{name}")):
-        raise UploadError(f"A layer of an uploaded model must be Keras' own; {where} is {name}, registered as "
-                          f"{str(registered)[:80]!r}, whose code Darkroom does not run. "
-                          "Rebuild it from Keras' layers and save it again.")  # fmt: skip
+        raise UploadError(
+            f"A layer of an uploaded model must be Keras' own; {where} is {name}, registered as "
+            f"{str(registered)[:80]!r}, whose code Darkroom does not run. "
+            "Rebuild it from Keras' layers and save it again."
+        )
 
 
 def refusal(name: Any, where: str) -> UploadError:
@@ -140,5 +203,7 @@ def refusal(name: Any, where: str) -> UploadError:
     why = _WHY.get(text, "Darkroom does not know it, and runs no code of others")
     near = difflib.get_close_matches(text, KINDS, 1, 0.75)
     hint = f" (near: {near[0]})" if near and text not in _WHY else ""
-    return UploadError(f"An uploaded model must consist of Keras' own layers for pictures; {where} is {text}{hint}: "
-                       f"{why}. Replace it by Keras' layers, or save the model without it.")  # fmt: skip
+    return UploadError(
+        f"An uploaded model must consist of Keras' own layers for pictures; {where} is {text}{hint}: "
+        f"{why}. Replace it by Keras' layers, or save the model without it."
+    )

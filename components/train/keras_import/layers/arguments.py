@@ -9,18 +9,48 @@ Check = Callable[[Any], Any]
 """Raises ValueError, whose text says what was expected and what was found."""
 
 ACTIVATIONS: Final = {
-    "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "linear",
-    "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish",
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "swish",
     "tanh",
-}  # fmt: skip
+}
 
 _INITIALIZER_CLASSES: Final = {
-    "Constant": "constant", "GlorotNormal": "glorot_normal", "GlorotUniform": "glorot_uniform",
-    "HeNormal": "he_normal", "HeUniform": "he_uniform", "Identity": "identity", "IdentityInitializer": "identity",
-    "LecunNormal": "lecun_normal", "LecunUniform": "lecun_uniform", "Ones": "ones", "Orthogonal": "orthogonal",
-    "OrthogonalInitializer": "orthogonal", "RandomNormal": "random_normal", "RandomUniform": "random_uniform",
-    "TruncatedNormal": "truncated_normal", "VarianceScaling": "variance_scaling", "Zeros": "zeros",
-}  # fmt: skip
+    "Constant": "constant",
+    "GlorotNormal": "glorot_normal",
+    "GlorotUniform": "glorot_uniform",
+    "HeNormal": "he_normal",
+    "HeUniform": "he_uniform",
+    "Identity": "identity",
+    "IdentityInitializer": "identity",
+    "LecunNormal": "lecun_normal",
+    "LecunUniform": "lecun_uniform",
+    "Ones": "ones",
+    "Orthogonal": "orthogonal",
+    "OrthogonalInitializer": "orthogonal",
+    "RandomNormal": "random_normal",
+    "RandomUniform": "random_uniform",
+    "TruncatedNormal": "truncated_normal",
+    "VarianceScaling": "variance_scaling",
+    "Zeros": "zeros",
+}
 INITIALIZERS: Final = set(_INITIALIZER_CLASSES)
 REGULARIZERS: Final = {"L1", "L1L2", "L2"}
 CONSTRAINTS: Final = {"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}
@@ -153,8 +183,10 @@ def activation(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ValueError(f"expected the name of one of Keras' activations, found {str(value)[:80]!r}; a layer or a "
-                         "function of one's own cannot stand here")  # fmt: skip
+        raise ValueError(
+            f"expected the name of one of Keras' activations, found {str(value)[:80]!r}; a layer or a "
+            "function of one's own cannot stand here"
+        )
     return value
 
 

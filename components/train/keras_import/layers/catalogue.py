@@ -118,8 +118,12 @@ _WINDOW = {"kernel_size": pair(1, 1024), "strides": pair(1, 1024), "padding": _P
 _CONVOLUTION = {**_WINDOW, **_FORMAT, **_PENALTY, "activation": activation, "use_bias": flag}
 _SCALED = {"center": flag, "scale": flag, **_owned("beta", "gamma"), "epsilon": number(0, 1)}
 _DRAWN = {"seed": seed, "rng_type": ignored("stateful", "legacy_stateful", "stateless")}
-_INHERITED = {"kernel_initializer": initializer, "kernel_regularizer": ignored(), "kernel_constraint": ignored(),
-              "groups": ignored(1)}  # fmt: skip
+_INHERITED = {
+    "kernel_initializer": initializer,
+    "kernel_regularizer": ignored(),
+    "kernel_constraint": ignored(),
+    "groups": ignored(1),
+}
 """What Keras 2 writes of convolutions whose kernel has another name, and never uses."""
 _AXIS = either(integer(-8, 8), numbers(integer(-8, 8), 1, 8))
 
@@ -127,43 +131,103 @@ _AXIS = either(integer(-8, 8), numbers(integer(-8, 8), 1, 8))
 # --- the list ---------------------------------------------------------------------------------------------------------
 
 _MOVED = {
-    "fill_mode": choice("constant", "nearest", "reflect", "wrap"), "fill_value": number(),
-    "interpolation": choice("bilinear", "nearest"), **_DRAWN, **_FORMAT,
-}  # fmt: skip
+    "fill_mode": choice("constant", "nearest", "reflect", "wrap"),
+    "fill_value": number(),
+    "interpolation": choice("bilinear", "nearest"),
+    **_DRAWN,
+    **_FORMAT,
+}
 _FACTOR = either(number(-10, 10), numbers(number(-10, 10), 2, 2))
 _RANGE = numbers(number(), 2, 2)
 
 KINDS: dict[str, Kind] = {
     "InputLayer": Kind({}, same),
-    "Dense": Kind({"units": _UNITS, "activation": activation, "use_bias": flag, **_owned("kernel", "bias"), **_PENALTY},
-                  lambda arguments, shape: (*shape[:-1], arguments["units"]), dense_weights, ("units",)),
-    "Conv2D": Kind({"filters": _UNITS, "groups": integer(1, MAX_UNITS), **_CONVOLUTION, **_owned("kernel", "bias")},
-                   convolved, convolution_weights, ("filters", "kernel_size")),
-    "Conv2DTranspose": Kind({"filters": _UNITS, "output_padding": optional(pair(0, 64)), "groups": ignored(1),
-                             **_CONVOLUTION, **_owned("kernel", "bias")},
-                            transposed, transposed_weights, ("filters", "kernel_size")),
-    "DepthwiseConv2D": Kind({"depth_multiplier": integer(1, 1024), **_CONVOLUTION, **_owned("depthwise", "bias"),
-                             **_INHERITED, "filters": ignored()},
-                            depthwise, depthwise_weights, ("kernel_size",)),
-    "SeparableConv2D": Kind({"filters": _UNITS, "depth_multiplier": integer(1, 1024), **_CONVOLUTION,
-                             **_owned("depthwise", "pointwise", "bias"), **_INHERITED},
-                            convolved, separable_weights, ("filters", "kernel_size")),
-    **dict.fromkeys(("MaxPooling2D", "AveragePooling2D"), Kind(
-        {"pool_size": pair(1, 1024), "strides": optional(pair(1, 1024)), "padding": _PADDING, **_FORMAT}, pooled)),
-    **dict.fromkeys(("GlobalAveragePooling2D", "GlobalMaxPooling2D"), Kind(
-        {"keepdims": flag, **_FORMAT}, globally_pooled)),
-    "BatchNormalization": Kind({"axis": _AXIS, "momentum": _SMALL, **_SCALED,
-                                **_owned("moving_mean", "moving_variance"), "renorm": ignored(False),
-                                "renorm_clipping": ignored(), "renorm_momentum": ignored(0.99),
-                                "synchronized": ignored(False), "fused": ignored(True, False),
-                                "virtual_batch_size": ignored()},
-                               along_channels, batch_weights),
+    "Dense": Kind(
+        {"units": _UNITS, "activation": activation, "use_bias": flag, **_owned("kernel", "bias"), **_PENALTY},
+        lambda arguments, shape: (*shape[:-1], arguments["units"]),
+        dense_weights,
+        ("units",),
+    ),
+    "Conv2D": Kind(
+        {"filters": _UNITS, "groups": integer(1, MAX_UNITS), **_CONVOLUTION, **_owned("kernel", "bias")},
+        convolved,
+        convolution_weights,
+        ("filters", "kernel_size"),
+    ),
+    "Conv2DTranspose": Kind(
+        {
+            "filters": _UNITS,
+            "output_padding": optional(pair(0, 64)),
+            "groups": ignored(1),
+            **_CONVOLUTION,
+            **_owned("kernel", "bias"),
+        },
+        transposed,
+        transposed_weights,
+        ("filters", "kernel_size"),
+    ),
+    "DepthwiseConv2D": Kind(
+        {
+            "depth_multiplier": integer(1, 1024),
+            **_CONVOLUTION,
+            **_owned("depthwise", "bias"),
+            **_INHERITED,
+            "filters": ignored(),
+        },
+        depthwise,
+        depthwise_weights,
+        ("kernel_size",),
+    ),
+    "SeparableConv2D": Kind(
+        {
+            "filters": _UNITS,
+            "depth_multiplier": integer(1, 1024),
+            **_CONVOLUTION,
+            **_owned("depthwise", "pointwise", "bias"),
+            **_INHERITED,
+        },
+        convolved,
+        separable_weights,
+        ("filters", "kernel_size"),
+    ),
+    **dict.fromkeys(
+        ("MaxPooling2D", "AveragePooling2D"),
+        Kind({"pool_size": pair(1, 1024), "strides": optional(pair(1, 1024)), "padding": _PADDING, **_FORMAT}, pooled),
+    ),
+    **dict.fromkeys(
+        ("GlobalAveragePooling2D", "GlobalMaxPooling2D"), Kind({"keepdims": flag, **_FORMAT}, globally_pooled)
+    ),
+    "BatchNormalization": Kind(
+        {
+            "axis": _AXIS,
+            "momentum": _SMALL,
+            **_SCALED,
+            **_owned("moving_mean", "moving_variance"),
+            "renorm": ignored(False),
+            "renorm_clipping": ignored(),
+            "renorm_momentum": ignored(0.99),
+            "synchronized": ignored(False),
+            "fused": ignored(True, False),
+            "virtual_batch_size": ignored(),
+        },
+        along_channels,
+        batch_weights,
+    ),
     "LayerNormalization": Kind({"axis": _AXIS, **_SCALED, "rms_scaling": ignored(False)}, same, gamma_beta),
-    "GroupNormalization": Kind({"groups": integer(-1, MAX_UNITS), "axis": _AXIS, **_SCALED}, along_channels,
-                               gamma_beta),
+    "GroupNormalization": Kind(
+        {"groups": integer(-1, MAX_UNITS), "axis": _AXIS, **_SCALED}, along_channels, gamma_beta
+    ),
     "UnitNormalization": Kind({"axis": _AXIS}, same),
-    "Normalization": Kind({"axis": optional(_AXIS), "mean": optional(finite_numbers), "invert": flag,
-                           "variance": optional(finite_numbers)}, same, normalization_weights),
+    "Normalization": Kind(
+        {
+            "axis": optional(_AXIS),
+            "mean": optional(finite_numbers),
+            "invert": flag,
+            "variance": optional(finite_numbers),
+        },
+        same,
+        normalization_weights,
+    ),
     "Rescaling": Kind({"scale": finite_numbers, "offset": finite_numbers}, same, required=("scale",)),
     "Activation": Kind({"activation": activation}, same, required=("activation",)),
     "ReLU": Kind({"max_value": optional(number(0)), "negative_slope": number(), "threshold": number()}, same),
@@ -171,10 +235,12 @@ KINDS: dict[str, Kind] = {
     "PReLU": Kind({"shared_axes": optional(numbers(integer(1, 3), 0, 3)), **_owned("alpha")}, same, alpha),
     "ELU": Kind({"alpha": number()}, same),
     "Softmax": Kind({"axis": _AXIS}, same),
-    "Dropout": Kind({"rate": _RATE, "noise_shape": optional(numbers(optional(integer(1, MAX_UNITS)), 1, 5)), **_DRAWN},
-                    same, required=("rate",)),
-    "SpatialDropout2D": Kind({"rate": _RATE, "noise_shape": ignored(), **_DRAWN, **_FORMAT}, same,
-                             required=("rate",)),
+    "Dropout": Kind(
+        {"rate": _RATE, "noise_shape": optional(numbers(optional(integer(1, MAX_UNITS)), 1, 5)), **_DRAWN},
+        same,
+        required=("rate",),
+    ),
+    "SpatialDropout2D": Kind({"rate": _RATE, "noise_shape": ignored(), **_DRAWN, **_FORMAT}, same, required=("rate",)),
     "GaussianDropout": Kind({"rate": _RATE, **_DRAWN}, same, required=("rate",)),
     "AlphaDropout": Kind({"rate": _RATE, "noise_shape": ignored(), **_DRAWN}, same, required=("rate",)),
     "GaussianNoise": Kind({"stddev": number(0), **_DRAWN}, same, required=("stddev",)),
@@ -185,30 +251,49 @@ KINDS: dict[str, Kind] = {
     "Permute": Kind({"dims": numbers(integer(1, 4), 1, 4)}, permuted, required=("dims",)),
     "ZeroPadding2D": Kind({"padding": edges, **_FORMAT}, bordered("padding", 1)),
     "Cropping2D": Kind({"cropping": edges, **_FORMAT}, bordered("cropping", -1)),
-    "UpSampling2D": Kind({"size": pair(1, 64), "interpolation": choice("nearest", "bilinear", "bicubic"), **_FORMAT},
-                         enlarged),
-    "Resizing": Kind({"height": _SIDE, "width": _SIDE, "antialias": flag, "crop_to_aspect_ratio": flag,
-                      "interpolation": choice("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"),
-                      "pad_to_aspect_ratio": flag, "fill_mode": ignored("constant"), "fill_value": number(), **_FORMAT},
-                     sized, required=("height", "width")),
+    "UpSampling2D": Kind(
+        {"size": pair(1, 64), "interpolation": choice("nearest", "bilinear", "bicubic"), **_FORMAT}, enlarged
+    ),
+    "Resizing": Kind(
+        {
+            "height": _SIDE,
+            "width": _SIDE,
+            "antialias": flag,
+            "crop_to_aspect_ratio": flag,
+            "interpolation": choice("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"),
+            "pad_to_aspect_ratio": flag,
+            "fill_mode": ignored("constant"),
+            "fill_value": number(),
+            **_FORMAT,
+        },
+        sized,
+        required=("height", "width"),
+    ),
     "CenterCrop": Kind({"height": _SIDE, "width": _SIDE, **_FORMAT}, sized, required=("height", "width")),
     **dict.fromkeys(("Add", "Multiply", "Average", "Maximum", "Minimum"), Merge({}, broadcast)),
     "Subtract": Merge({}, two),
     "Concatenate": Merge({"axis": integer(-8, 8)}, joined),
-    "RandomFlip": Kind({"mode": choice("horizontal", "vertical", "horizontal_and_vertical"), **_DRAWN, **_FORMAT},
-                       same),
-    "RandomRotation": Kind({"factor": _FACTOR, "value_range": optional(_RANGE), **_MOVED}, same,
-                           required=("factor",)),
-    "RandomZoom": Kind({"height_factor": _FACTOR, "width_factor": optional(_FACTOR), **_MOVED}, same,
-                       required=("height_factor",)),
-    "RandomTranslation": Kind({"height_factor": _FACTOR, "width_factor": _FACTOR, **_MOVED}, same,
-                              required=("height_factor", "width_factor")),
-    "RandomContrast": Kind({"factor": _FACTOR, "value_range": optional(_RANGE), **_DRAWN, **_FORMAT}, same,
-                           required=("factor",)),
-    "RandomBrightness": Kind({"factor": _FACTOR, "value_range": optional(_RANGE), **_DRAWN, **_FORMAT}, same,
-                             required=("factor",)),
-    "LayerScale": Kind({"init_values": number(), "projection_dim": _UNITS}, same,
-                       lambda arguments, shape: {"gamma": (arguments["projection_dim"],)},
-                       ("init_values", "projection_dim")),
+    "RandomFlip": Kind(
+        {"mode": choice("horizontal", "vertical", "horizontal_and_vertical"), **_DRAWN, **_FORMAT}, same
+    ),
+    "RandomRotation": Kind({"factor": _FACTOR, "value_range": optional(_RANGE), **_MOVED}, same, required=("factor",)),
+    "RandomZoom": Kind(
+        {"height_factor": _FACTOR, "width_factor": optional(_FACTOR), **_MOVED}, same, required=("height_factor",)
+    ),
+    "RandomTranslation": Kind(
+        {"height_factor": _FACTOR, "width_factor": _FACTOR, **_MOVED}, same, required=("height_factor", "width_factor")
+    ),
+    "RandomContrast": Kind(
+        {"factor": _FACTOR, "value_range": optional(_RANGE), **_DRAWN, **_FORMAT}, same, required=("factor",)
+    ),
+    "RandomBrightness": Kind(
+        {"factor": _FACTOR, "value_range": optional(_RANGE), **_DRAWN, **_FORMAT}, same, required=("factor",)
+    ),
+    "LayerScale": Kind(
+        {"init_values": number(), "projection_dim": _UNITS},
+        same,
+        lambda arguments, shape: {"gamma": (arguments["projection_dim"],)},
+        ("init_values", "projection_dim"),
+    ),
     "StochasticDepth": Kind({"drop_path_rate": _RATE}, same, required=("drop_path_rate",)),
-}  # fmt: skip
+}

@@ -6,9 +6,13 @@ from components.train.keras_import.layers.allow_list import LEGACY_OPERATIONS, O
 from components.train.keras_import.layers.catalogue import KINDS
 
 _LEGACY_ARITHMETIC: Final = {
-    "math.truediv": "Divide", "math.divide": "Divide", "math.subtract": "Subtract", "math.add": "Add",
-    "math.multiply": "Multiply", "__operators__.add": "Add",
-}  # fmt: skip
+    "math.truediv": "Divide",
+    "math.divide": "Divide",
+    "math.subtract": "Subtract",
+    "math.add": "Add",
+    "math.multiply": "Multiply",
+    "__operators__.add": "Add",
+}
 
 
 def as_layer(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[str, dict[str, Any], list[Any]] | None:

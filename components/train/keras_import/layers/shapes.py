@@ -46,9 +46,7 @@ def convolved(arguments: Arguments, shape: Shape) -> Shape:
     groups = arguments.get("groups", 1)
     if shape[-1] % groups or arguments["filters"] % groups:
         raise ValueError(f"its {groups} groups divide neither {shape[-1]} channels nor {arguments['filters']} filters")
-    return _slide(
-        arguments, shape, arguments["kernel_size"], arguments.get("strides", (1, 1)), arguments["filters"]
-    )  # fmt: skip
+    return _slide(arguments, shape, arguments["kernel_size"], arguments.get("strides", (1, 1)), arguments["filters"])
 
 
 def depthwise(arguments: Arguments, shape: Shape) -> Shape:
@@ -94,9 +92,12 @@ def reshaped(arguments: Arguments, shape: Shape) -> Shape:
     """Of Reshape; one side may be -1."""
     target: Shape = arguments["target_shape"]
     known = math.prod(side for side in target if side != -1)
-    if target.count(-1) > 1 or known <= 0 or math.prod(shape) % known or (
-        -1 not in target and known != math.prod(shape)
-    ):  # fmt: skip
+    if (
+        target.count(-1) > 1
+        or known <= 0
+        or math.prod(shape) % known
+        or (-1 not in target and known != math.prod(shape))
+    ):
         raise ValueError(f"it cannot bring {shape} into the shape {target}")
     return tuple(math.prod(shape) // known if side == -1 else side for side in target)
 

@@ -53,8 +53,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
             self._num_averaged += 1
             weights = self.model.get_weights()
             means = self.mean or weights
-            self.mean = [mean + (weight - mean) / self._num_averaged
-                         for mean, weight in zip(means, weights, strict=True)]  # fmt: skip
+            self.mean = [
+                mean + (weight - mean) / self._num_averaged for mean, weight in zip(means, weights, strict=True)
+            ]
         self._swap()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:

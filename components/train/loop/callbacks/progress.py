@@ -29,9 +29,15 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     """Shows and hands on the figures of each epoch and within it, and stops when they or weights are no numbers."""
 
     def __init__(
-        self, note: Callable[[dict[str, float]], None], note_step: Callable[[dict[str, float], int], None], *,
-        phase: int, first: int, planned: int, training: Batches,
-    ):  # fmt: skip
+        self,
+        note: Callable[[dict[str, float]], None],
+        note_step: Callable[[dict[str, float], int], None],
+        *,
+        phase: int,
+        first: int,
+        planned: int,
+        training: Batches,
+    ):
         """Makes the callback of one phase.
 
         Args:
@@ -82,18 +88,34 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         left = (num_examples - num_seen) / rate
         if now - self._noted >= PART_SECONDS:
             self._noted = now
-            note_progress("part", epoch=self._epoch, planned=self._planned, done=num_seen / num_examples,
-                          seconds_left=left, **self._means)  # fmt: skip
+            note_progress(
+                "part",
+                epoch=self._epoch,
+                planned=self._planned,
+                done=num_seen / num_examples,
+                seconds_left=left,
+                **self._means,
+            )
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
-            log.info("Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.", self._epoch,
-                     100 * num_seen / num_examples, self._means["loss"], rate, left)  # fmt: skip
+            log.info(
+                "Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.",
+                self._epoch,
+                100 * num_seen / num_examples,
+                self._means["loss"],
+                rate,
+                left,
+            )
             self._check_weights()
             self._tell_steps(rate, self._waited / (now - self._epoch_started))
 
     def _tell_steps(self, rate: float, input_wait: float) -> None:
-        figures = {"loss": self._means["loss"], "images_per_second": rate, "input_wait": input_wait,
-                   "learning_rate": float(own_optimizer(self.model).learning_rate)}  # fmt: skip
+        figures = {
+            "loss": self._means["loss"],
+            "images_per_second": rate,
+            "input_wait": input_wait,
+            "learning_rate": float(own_optimizer(self.model).learning_rate),
+        }
         num_batches = self._training.first_batch + self._num_done
         num_steps = (self._epoch - 1) * self._training.num_batches_of_epoch + num_batches
         self._note_step({f"step/{name}": value for name, value in figures.items()}, num_steps)
@@ -119,10 +141,18 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         left = (now - self._training_started) / self._num_ended * (self._planned - self._epoch)
         log.info(
             "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, waited for "
-            "%.0f %% of the time; at most %.0f s left.", len(str(self._planned)), self._epoch, self._planned,
-            figures["loss"], figures["accuracy"], figures["val_loss"], figures["val_accuracy"],
-            figures["images_per_second"], 100 * figures["input_wait"], left,
-        )  # fmt: skip
+            "%.0f %% of the time; at most %.0f s left.",
+            len(str(self._planned)),
+            self._epoch,
+            self._planned,
+            figures["loss"],
+            figures["accuracy"],
+            figures["val_loss"],
+            figures["val_accuracy"],
+            figures["images_per_second"],
+            100 * figures["input_wait"],
+            left,
+        )
         note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=left, **figures)
         self._note(figures)
         if asked_to_finish() and not self.model.stop_training:
@@ -150,8 +180,10 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def _diverged(self, what: str, value: float) -> "DivergedError":
         rate = float(own_optimizer(self.model).learning_rate)
         where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
-        return DivergedError(f"{what} must stay a number; {where} it became {value}. Set a smaller "
-                             f"train.learning_rate (it is {rate:g}), or add BatchNormalization.")  # fmt: skip
+        return DivergedError(
+            f"{what} must stay a number; {where} it became {value}. Set a smaller "
+            f"train.learning_rate (it is {rate:g}), or add BatchNormalization."
+        )
 
 
 def broken_weight(model: keras.Model) -> tuple[str, float] | None:

@@ -80,8 +80,10 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
     def _leave_if_asked(self) -> None:
         if self._asked.is_set():
-            log.warning("Asked to end (SIGTERM): the next training of the same photos and params goes on from the "
-                        "last checkpoint.")  # fmt: skip
+            log.warning(
+                "Asked to end (SIGTERM): the next training of the same photos and params goes on from the "
+                "last checkpoint."
+            )
             sys.exit(128 + signal.SIGTERM)
 
 

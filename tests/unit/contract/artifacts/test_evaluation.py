@@ -21,9 +21,14 @@ HEADLINE = SplitFigures(
     num_images=10, accuracy=Interval(value=0.9, low=0.6, high=0.98), macro_f1=Interval(value=0.8, low=0.5, high=0.9)
 )
 INFO = EvaluationInfo(
-    model_name="pets", class_names=("cat", "dog"), dataset_fingerprint="a" * 64, export_sha256="b" * 64,
-    validation=HEADLINE, test=HEADLINE, gate=Verdict(verdict="cannot tell", reasons=("Too few photos.",)),
-)  # fmt: skip
+    model_name="pets",
+    class_names=("cat", "dog"),
+    dataset_fingerprint="a" * 64,
+    export_sha256="b" * 64,
+    validation=HEADLINE,
+    test=HEADLINE,
+    gate=Verdict(verdict="cannot tell", reasons=("Too few photos.",)),
+)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

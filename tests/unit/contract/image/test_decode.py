@@ -39,13 +39,28 @@ def colour_of(data: bytes) -> np.ndarray:
 @pytest.mark.parametrize(
     ("mode", "file_format", "expected"),
     [
-        ("RGB", "JPEG", COLOUR), ("RGB", "PNG", COLOUR), ("RGB", "WEBP", COLOUR), ("RGB", "BMP", COLOUR),
-        ("RGB", "GIF", COLOUR), ("RGB", "TIFF", COLOUR), ("L", "JPEG", (GREY,) * 3), ("L", "PNG", (GREY,) * 3),
-        ("LA", "PNG", (GREY,) * 3), ("P", "PNG", COLOUR), ("P", "BMP", COLOUR), ("PA", "TIFF", COLOUR),
-        ("RGBA", "PNG", COLOUR), ("RGBA", "WEBP", COLOUR), ("RGBX", "TIFF", COLOUR), ("CMYK", "JPEG", COLOUR),
-        ("CMYK", "TIFF", COLOUR), ("YCbCr", "JPEG", COLOUR), ("YCbCr", "TIFF", COLOUR), ("LAB", "TIFF", COLOUR),
+        ("RGB", "JPEG", COLOUR),
+        ("RGB", "PNG", COLOUR),
+        ("RGB", "WEBP", COLOUR),
+        ("RGB", "BMP", COLOUR),
+        ("RGB", "GIF", COLOUR),
+        ("RGB", "TIFF", COLOUR),
+        ("L", "JPEG", (GREY,) * 3),
+        ("L", "PNG", (GREY,) * 3),
+        ("LA", "PNG", (GREY,) * 3),
+        ("P", "PNG", COLOUR),
+        ("P", "BMP", COLOUR),
+        ("PA", "TIFF", COLOUR),
+        ("RGBA", "PNG", COLOUR),
+        ("RGBA", "WEBP", COLOUR),
+        ("RGBX", "TIFF", COLOUR),
+        ("CMYK", "JPEG", COLOUR),
+        ("CMYK", "TIFF", COLOUR),
+        ("YCbCr", "JPEG", COLOUR),
+        ("YCbCr", "TIFF", COLOUR),
+        ("LAB", "TIFF", COLOUR),
     ],
-)  # fmt: skip
+)
 def test_every_mode_becomes_the_same_colour(mode: str, file_format: str, expected: tuple[int, ...]) -> None:
     assert colour_of(encoded(plain(mode), file_format)) == pytest.approx(expected, abs=4)
 
@@ -189,18 +204,26 @@ def jpeg_of_grey_blocks(sampling: tuple[int, int, int]) -> bytes:
 
     components = b"".join(bytes([number, factors, 0]) for number, factors in enumerate(sampling, 1))
     one_code = bytes([1, *[0] * 15, 0])
-    return b"".join([
-        b"\xff\xd8", segment(0xDB, b"\x00" + b"\x01" * 64),
-        segment(0xC0, b"\x08\x00\x08\x00\x18\x03" + components),
-        segment(0xC4, b"\x00" + one_code), segment(0xC4, b"\x10" + one_code),
-        segment(0xDA, b"\x03\x01\x00\x02\x00\x03\x00\x00\x3f\x00"), b"\x00\x3f", b"\xff\xd9",
-    ])  # fmt: skip
+    return b"".join(
+        [
+            b"\xff\xd8",
+            segment(0xDB, b"\x00" + b"\x01" * 64),
+            segment(0xC0, b"\x08\x00\x08\x00\x18\x03" + components),
+            segment(0xC4, b"\x00" + one_code),
+            segment(0xC4, b"\x10" + one_code),
+            segment(0xDA, b"\x03\x01\x00\x02\x00\x03\x00\x00\x3f\x00"),
+            b"\x00\x3f",
+            b"\xff\xd9",
+        ]
+    )
 
 
 @given(
-    st.tuples(st.integers(1, 90), st.integers(1, 90)), st.tuples(st.integers(4, 90), st.integers(4, 90)),
-    st.sampled_from(["stretch", "crop", "pad"]), st.sampled_from(["JPEG", "PNG"]),
-)  # fmt: skip
+    st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    st.tuples(st.integers(4, 90), st.integers(4, 90)),
+    st.sampled_from(["stretch", "crop", "pad"]),
+    st.sampled_from(["JPEG", "PNG"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_any_photo_takes_any_size(
     size: tuple[int, int], native: tuple[int, int], resize: Resize, file_format: str

@@ -68,9 +68,13 @@ def test_what_the_store_does_not_take_is_sent_when_it_is_back(
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
-    server: TrackingServer, run_id: str, fault: Behaviour, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    server: TrackingServer,
+    run_id: str,
+    fault: Behaviour,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     (tmp_path / "report.html").write_text("report")
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
     server.behave(fault)

@@ -27,10 +27,16 @@ def bento(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_code_of_a_module_is_what_it_imports_and_what_that_imports(tmp_path: Path) -> None:
     files = {
-        "__init__.py": "", "a/__init__.py": "from components.a.seen import x", "a/seen.py": "", "a/other.py": "",
+        "__init__.py": "",
+        "a/__init__.py": "from components.a.seen import x",
+        "a/seen.py": "",
+        "a/other.py": "",
         "a/start.py": "import json\nfrom components.b import inner\ndef f():\n    import components.b.late",
-        "b/__init__.py": "", "b/inner.py": "from components.a.start import f", "b/late.py": "", "b/other.py": "",
-    }  # fmt: skip
+        "b/__init__.py": "",
+        "b/inner.py": "from components.a.start import f",
+        "b/late.py": "",
+        "b/other.py": "",
+    }
     for name, code in files.items():
         path = tmp_path / "components" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,8 +63,15 @@ def test_a_bento_holds_the_export_its_facts_and_the_code(made: Made, bento: Path
     code = {path.as_posix() for path in code_of(SERVICE, ROOT)}
     page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
     assert {Path(name).name for name in page} >= {"index.html", "page.css", "page.js", "docs.html", "docs.js"}
-    assert packed == {"service.json", "export/model.xml", "export/model.bin", "samples/samples.json", "bentofile.yaml",
-                      *code, *page}  # fmt: skip
+    assert packed == {
+        "service.json",
+        "export/model.xml",
+        "export/model.bin",
+        "samples/samples.json",
+        "bentofile.yaml",
+        *code,
+        *page,
+    }
     for name in ("model.xml", "model.bin"):
         assert (bento / "src" / "export" / name).read_bytes() == (made.bundle_dir / "export" / name).read_bytes()
     facts, bundle = read_json(bento / "src" / "service.json", ServiceFacts, "bento"), read_bundle(made.bundle_dir)

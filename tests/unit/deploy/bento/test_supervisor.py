@@ -77,10 +77,20 @@ def test_the_family_ends_when_the_pipe_closes(tmp_path: Path) -> None:
 
 def test_the_family_ends_when_the_starter_is_killed(tmp_path: Path) -> None:
     starter = subprocess.Popen(
-        [sys.executable, "-c", "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, "
-         "start_new_session=True); time.sleep(60)", sys.executable, "-I", GUARD, sys.executable, "-c", FAMILY,
-         str(tmp_path / "pids")],
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, "
+            "start_new_session=True); time.sleep(60)",
+            sys.executable,
+            "-I",
+            GUARD,
+            sys.executable,
+            "-c",
+            FAMILY,
+            str(tmp_path / "pids"),
+        ],
+    )
     processes, home = family(tmp_path / "pids")
     starter.kill()
     starter.wait(5)

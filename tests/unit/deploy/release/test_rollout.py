@@ -53,10 +53,13 @@ class StandIn:
                 "template": {"spec": {"initContainers": [{"name": "fetch", "env": env}], "containers": []}},
             },
             "status": {
-                "observedGeneration": self.generation, "replicas": 2 if not failure else 3, "updatedReplicas": 2,
-                "availableReplicas": 2, "conditions": conditions if failure and failure != "slow" else [],
+                "observedGeneration": self.generation,
+                "replicas": 2 if not failure else 3,
+                "updatedReplicas": 2,
+                "availableReplicas": 2,
+                "conditions": conditions if failure and failure != "slow" else [],
             },
-        }  # fmt: skip
+        }
 
 
 @pytest.fixture

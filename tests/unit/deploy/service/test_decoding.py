@@ -19,9 +19,12 @@ MIB = 2**20
 @pytest.mark.parametrize(
     ("pushed", "order"),
     [
-        ("aaab", "aaba"), ("aaaabbb", "aababab"), ("abc", "abc"), ("aaaaaaaabc", "aabcaaaaaa"),
+        ("aaab", "aaba"),
+        ("aaaabbb", "aababab"),
+        ("abc", "abc"),
+        ("aaaaaaaabc", "aabcaaaaaa"),
     ],
-)  # fmt: skip
+)
 def test_requests_take_turns_however_much_they_ask(pushed: str, order: str) -> None:
     queue: FairQueue[str] = FairQueue()
     shares = {name: Share() for name in pushed}
@@ -89,9 +92,11 @@ def test_what_never_fits_is_refused_by_its_header() -> None:
     def ask(data: bytes) -> None:
         asyncio.run(Decoder(lambda *photo: decode(photo[0], (32, 32), admit=photo[1]), 2, 16 * MIB)(data, Share()))
 
-    for data, told in ((encoded("1", 9433, "PNG"), "16 MiB of memory; a PNG of 9,433"),
-                       (encoded("L", 2000, "JPEG", progressive=True), None),
-                       (jpeg_of_many_scans(2800, 880), "200 scans")):  # fmt: skip
+    for data, told in (
+        (encoded("1", 9433, "PNG"), "16 MiB of memory; a PNG of 9,433"),
+        (encoded("L", 2000, "JPEG", progressive=True), None),
+        (jpeg_of_many_scans(2800, 880), "200 scans"),
+    ):
         if told is None:
             ask(data)
         else:

@@ -17,9 +17,16 @@ EMBEDDING = np.array([0.5, -2.0, 1e9, 0.001], np.float32)
 
 def entry(number: int, day: int = 1) -> LoggedPrediction:
     return LoggedPrediction(
-        id=f"bento-{number}", time=datetime(2026, 1, day, 12, tzinfo=UTC), bento="pets:1", label="cat", confidence=0.75,
-        abstained=False, unfamiliar=None, brightness=100.5, embedding=pack(EMBEDDING),
-    )  # fmt: skip
+        id=f"bento-{number}",
+        time=datetime(2026, 1, day, 12, tzinfo=UTC),
+        bento="pets:1",
+        label="cat",
+        confidence=0.75,
+        abstained=False,
+        unfamiliar=None,
+        brightness=100.5,
+        embedding=pack(EMBEDDING),
+    )
 
 
 def write(folder: Path, *entries: LoggedPrediction) -> None:

@@ -18,11 +18,15 @@ def test_nothing_named_is_an_open_service_that_keeps_nothing() -> None:
 
 def test_what_is_named_is_taken(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
-    found = read_settings({
-        "DARKROOM_API_KEY_FILE": str(tmp_path / "key"), "DARKROOM_ALLOWED_ORIGINS": "https://a.example http://b:8",
-        "DARKROOM_PREDICTION_LOG": "log", "DARKROOM_PREDICTION_LOG_SHARE": "0.25",
-        "DARKROOM_DECODE_MB": "16",
-    })  # fmt: skip
+    found = read_settings(
+        {
+            "DARKROOM_API_KEY_FILE": str(tmp_path / "key"),
+            "DARKROOM_ALLOWED_ORIGINS": "https://a.example http://b:8",
+            "DARKROOM_PREDICTION_LOG": "log",
+            "DARKROOM_PREDICTION_LOG_SHARE": "0.25",
+            "DARKROOM_DECODE_MB": "16",
+        }
+    )
     assert (found.api_key, found.allowed_origins) == (KEY, ("https://a.example", "http://b:8"))
     assert (found.prediction_log, found.log_share, found.decode_mb) == (Path("log"), 0.25, 16)
     assert read_settings({"DARKROOM_API_KEY": KEY}).api_key == KEY

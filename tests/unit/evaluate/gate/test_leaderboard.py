@@ -37,8 +37,10 @@ def test_a_model_that_is_surely_better_is_picked_however_slow_it_is() -> None:
     assert board.rows[1].p_value is not None
     assert board.rows[1].p_value < 0.001
     assert not board.rows[1].tied
-    assert board.reason == ("Take slow: it names 95.0 % of the 200 validation photos rightly, in 100.0 ms each, and "
-                            "surely more than any other (quick is next with 70.0 %, p < 0.001).")  # fmt: skip
+    assert board.reason == (
+        "Take slow: it names 95.0 % of the 200 validation photos rightly, in 100.0 ms each, and "
+        "surely more than any other (quick is next with 70.0 %, p < 0.001)."
+    )
 
 
 def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_a_tie() -> None:
@@ -46,9 +48,11 @@ def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_
         entrant("slow", first(10), ms=100), entrant("quick", first(12, 100), ms=9), entrant("bad", first(80))
     )
     assert board.pick == "quick"
-    assert board.reason == ("Take quick: it names 94.0 % of the 200 validation photos rightly, which is a tie with the "
-                            "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms a photo where that takes "
-                            "100.0.")  # fmt: skip
+    assert board.reason == (
+        "Take quick: it names 94.0 % of the 200 validation photos rightly, which is a tie with the "
+        "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms a photo where that takes "
+        "100.0."
+    )
     assert sentences(board) == [board.reason]
     assert [row.tied for row in board.rows] == [True, True, False]
 
@@ -56,13 +60,19 @@ def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_
 def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
     board = ranked(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
     assert board.pick == "accurate"
-    assert board.reason == ("Take accurate: it names 95.0 % of the 200 validation photos rightly, in 10.0 ms each, and "
-                            "other, a tie with it (p = 0.832), is not faster by more than a tenth.")  # fmt: skip
+    assert board.reason == (
+        "Take accurate: it names 95.0 % of the 200 validation photos rightly, in 10.0 ms each, and "
+        "other, a tie with it (p = 0.832), is not faster by more than a tenth."
+    )
 
 
 def test_every_tie_is_told() -> None:
-    board = ranked(entrant("slow", first(10), ms=100), entrant("quick", first(11, 100), ms=9),
-                   entrant("third", first(12, 50), ms=50), left_out=("bad: it cannot be.",))  # fmt: skip
+    board = ranked(
+        entrant("slow", first(10), ms=100),
+        entrant("quick", first(11, 100), ms=9),
+        entrant("third", first(12, 50), ms=50),
+        left_out=("bad: it cannot be.",),
+    )
     assert sentences(board)[1:] == [
         "third and slow are a tie: chance alone makes such a difference with a probability of 100 %.",
         "Left out: bad: it cannot be.",
@@ -133,8 +143,12 @@ def test_macro_f1_is_the_mean_over_the_trainings() -> None:
 
 def test_the_page_stands_alone_and_shows_names_as_text() -> None:
     names: dict[str, Any] = {"<script>alert(1)</script>": 100.0, "MobileNetV2, image_size 150": 10.0}
-    page = render_leaderboard(ranked(*(entrant(name, first(10), ms=ms) for name, ms in names.items()),
-                                     left_out=("VGG16: its weights are <missing>.",)))  # fmt: skip
+    page = render_leaderboard(
+        ranked(
+            *(entrant(name, first(10), ms=ms) for name, ms in names.items()),
+            left_out=("VGG16: its weights are <missing>.",),
+        )
+    )
     assert "<script>alert" not in page
     assert "MobileNetV2, image_size 150" in page
     assert "its weights are &lt;missing&gt;." in page

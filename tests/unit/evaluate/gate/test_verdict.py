@@ -70,9 +70,15 @@ def verdict(folder: Path, wrong: int = 0, params: GateParams | None = None, name
     predictions = Predictions("test", split.image_ids, split.labels, logits, logits)
     found = measure({"test": predictions}, info.class_names, EvaluateParams(bootstrap_resamples=100))["test"]
     return judge(
-        Candidate(found, predictions, split, latency_ms=5.0, size_bytes=2_000_000), name, params or GateParams(),
-        dataset_dir=folder / "dataset", dataset=info, run_id=None, resamples=500, rng=np.random.default_rng(0),
-    )  # fmt: skip
+        Candidate(found, predictions, split, latency_ms=5.0, size_bytes=2_000_000),
+        name,
+        params or GateParams(),
+        dataset_dir=folder / "dataset",
+        dataset=info,
+        run_id=None,
+        resamples=500,
+        rng=np.random.default_rng(0),
+    )
 
 
 def test_the_first_model_of_a_name_is_first(folder: Path) -> None:
@@ -309,8 +315,15 @@ def decided(ours: list[int], theirs: list[int], labels: list[int], floor: float 
         "test", [str(at) for at in range(len(labels))], np.array(labels, np.int32), logits, logits
     )
     rival = Rival(np.array(theirs), np.arange(len(labels)))
-    return decide(predictions, rival, ("a", "b", "c"), GateParams(max_recall_drop=floor), "1", resamples=500,
-                  rng=np.random.default_rng(0))  # fmt: skip
+    return decide(
+        predictions,
+        rival,
+        ("a", "b", "c"),
+        GateParams(max_recall_drop=floor),
+        "1",
+        resamples=500,
+        rng=np.random.default_rng(0),
+    )
 
 
 def test_a_better_model_that_loses_a_class_cannot_be_told_and_surely_losing_one_is_worse() -> None:

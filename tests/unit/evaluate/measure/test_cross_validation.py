@@ -58,9 +58,18 @@ def test_features_are_frozen_where_nothing_before_the_head_was_trained(
 
 def fold(folder: Path) -> tuple[int, str, set[str]]:
     """How many photos took part, what the report says of them, and the splits that doubtful labels were found in."""
-    evaluate(folder / "dataset", folder / "model", EvaluateParams(
-        bootstrap_resamples=100, folds=3, robustness_photos=0, report_photos=0,
-    ), "colours", folder / "evaluation")  # fmt: skip
+    evaluate(
+        folder / "dataset",
+        folder / "model",
+        EvaluateParams(
+            bootstrap_resamples=100,
+            folds=3,
+            robustness_photos=0,
+            report_photos=0,
+        ),
+        "colours",
+        folder / "evaluation",
+    )
     found = read_figures(folder / "evaluation").folds
     assert found is not None
     lines = (folder / "evaluation" / "label_errors.csv").read_text().splitlines()[1:]
@@ -99,8 +108,9 @@ def test_no_fold_is_tried_on_what_it_learnt() -> None:
     assert 0.35 < found.figures.accuracy.value < 0.65
     assert found.figures.accuracy.low < 0.5 < found.figures.accuracy.high
     assert sorted(found.judged.image_ids) == sorted([*splits[0].image_ids, *splits[1].image_ids])
-    told = cross_validate([predictions("test", features + 3 * labels[:, None], labels)], 5, frozen=False,
-                          num_classes=2, seed=0)  # fmt: skip
+    told = cross_validate(
+        [predictions("test", features + 3 * labels[:, None], labels)], 5, frozen=False, num_classes=2, seed=0
+    )
     assert told is not None and told.figures.accuracy.value > 0.95
 
 

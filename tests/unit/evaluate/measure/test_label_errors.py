@@ -26,9 +26,7 @@ def test_a_class_that_is_no_more_probable_than_the_label_makes_no_doubt(other: f
 @pytest.mark.parametrize(("own", "is_doubtful"), [(0.625, True), (0.875, False)])
 def test_a_class_counts_if_it_is_as_probable_as_usual(own: float, is_doubtful: bool) -> None:
     """The mean probability of class 1 for its photos is `own`; the first photo has 0.625 of it."""
-    assert doubtful([0, 0, 1], [[0.375, 0.625], [1.0, 0.0], [1 - own, own]]) == (
-        [(0, 1, 0.625)] if is_doubtful else []
-    )  # fmt: skip
+    assert doubtful([0, 0, 1], [[0.375, 0.625], [1.0, 0.0], [1 - own, own]]) == ([(0, 1, 0.625)] if is_doubtful else [])
 
 
 def test_a_class_without_photos_is_never_suggested() -> None:

@@ -44,8 +44,9 @@ def test_figures_of_a_small_case_are_those_counted_by_hand() -> None:
     assert found.weighted.f1 == pytest.approx((3 * 0.8 + 2 * 0.5 + 2 / 3) / 6)
     assert found.log_loss.value == pytest.approx(-(4 * np.log(0.8) + 2 * np.log(0.1)) / 6)
     assert [(pair.class_name, pair.predicted_as, pair.num_images) for pair in found.most_confused] == [
-        ("dog", "owl", 1), ("cat", "dog", 1),
-    ]  # fmt: skip
+        ("dog", "owl", 1),
+        ("cat", "dog", 1),
+    ]
     assert found.most_confused[0].share == 0.5
 
 
@@ -160,9 +161,7 @@ def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
     predicted = np.where(rng.random(150) < 0.8, labels, rng.integers(0, 4, 150))
     matrix = sklearn_metrics.confusion_matrix(labels, predicted)
     drawn = rng.integers(0, 150, (600, 150))
-    scores = [
-        sklearn_metrics.f1_score(labels[photos], predicted[photos], average="macro") for photos in drawn
-    ]  # fmt: skip
+    scores = [sklearn_metrics.f1_score(labels[photos], predicted[photos], average="macro") for photos in drawn]
     found = bootstrap_matrix(matrix, resamples=4000, rng=rng).macro_f1
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.015)
     assert found.value == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
@@ -212,10 +211,15 @@ def test_weighted_ranking_is_scikit_learns_with_ties_and_without(decimals: int) 
     ours = resample(labels, probabilities, np.zeros(120), resamples=5, rng=np.random.default_rng(1))
     weights = draw_weights(120, 5, np.random.default_rng(1))
     for number in range(5):
-        expected = np.array([
-            [score(labels == label, probabilities[:, label], sample_weight=weights[:, number]) for label in range(3)]
-            for score in (sklearn_metrics.roc_auc_score, sklearn_metrics.average_precision_score)
-        ]).mean(axis=1)  # fmt: skip
+        expected = np.array(
+            [
+                [
+                    score(labels == label, probabilities[:, label], sample_weight=weights[:, number])
+                    for label in range(3)
+                ]
+                for score in (sklearn_metrics.roc_auc_score, sklearn_metrics.average_precision_score)
+            ]
+        ).mean(axis=1)
         assert (ours.roc_auc[number], ours.average_precision[number]) == pytest.approx(expected, abs=1e-5)
 
 

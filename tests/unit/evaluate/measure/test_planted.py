@@ -21,8 +21,10 @@ from components.evaluate.step import evaluate
 
 NAMES = tuple(f"digit {number}" for number in range(10))
 STARTS: dict[SplitName, slice] = {
-    "train": slice(0, 1000), "validation": slice(1000, 1300), "test": slice(1300, 1797),
-}  # fmt: skip
+    "train": slice(0, 1000),
+    "validation": slice(1000, 1300),
+    "test": slice(1300, 1797),
+}
 PARAMS = EvaluateParams(bootstrap_resamples=300, robustness_photos=0, report_photos=0)
 
 
@@ -49,11 +51,19 @@ def dataset(tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], mlflow_store:
         ]
         write_shard(folder / f"{name}-00000.arrow", pixels, labels, ids)
     info = DatasetInfo(
-        name="digits", class_names=NAMES, image_size=(8, 8), resize="stretch", native_size=(8, 8),
-        counts={name: {digit: int(np.sum(digits[1][part] == label)) for label, digit in enumerate(NAMES)}
-                for name, part in STARTS.items()},
-        rejected={}, fingerprint="d" * 64, source=Source(uri="made"),
-    )  # fmt: skip
+        name="digits",
+        class_names=NAMES,
+        image_size=(8, 8),
+        resize="stretch",
+        native_size=(8, 8),
+        counts={
+            name: {digit: int(np.sum(digits[1][part] == label)) for label, digit in enumerate(NAMES)}
+            for name, part in STARTS.items()
+        },
+        rejected={},
+        fingerprint="d" * 64,
+        source=Source(uri="made"),
+    )
     write_json(folder / "dataset.json", info)
     return info
 
@@ -90,15 +100,36 @@ class Workshop:
         run = create_run(experiment="digits", name=name)
         write_json(bundle_dir / "history.json", {})
         write_train_image_ids(bundle_dir, [*(self.training.image_ids[at] for at in chosen), *also_learnt])
-        write_json(bundle_dir / "bundle.json", BundleInfo(
-            dataset_name="digits", dataset_fingerprint=self.info.fingerprint, source=self.info.source,
-            class_names=NAMES, image_size=(8, 8), resize="stretch", params={}, library_versions={},
-            model=ModelFacts(kind="layers", name="logistic regression", num_parameters=650,
-                             num_trained_parameters=650, trained_layers=("logits",), num_layers=2),
-            export=ExportFacts(outputs=("logits", "embedding", "feature_map"), max_probability_difference=0.0,
-                               num_compared=1, sha256=export_sha256(bundle_dir / "export")),
-            epochs_run=1, best_epoch=1, mlflow_run_id=run.run_id,
-        ))  # fmt: skip
+        write_json(
+            bundle_dir / "bundle.json",
+            BundleInfo(
+                dataset_name="digits",
+                dataset_fingerprint=self.info.fingerprint,
+                source=self.info.source,
+                class_names=NAMES,
+                image_size=(8, 8),
+                resize="stretch",
+                params={},
+                library_versions={},
+                model=ModelFacts(
+                    kind="layers",
+                    name="logistic regression",
+                    num_parameters=650,
+                    num_trained_parameters=650,
+                    trained_layers=("logits",),
+                    num_layers=2,
+                ),
+                export=ExportFacts(
+                    outputs=("logits", "embedding", "feature_map"),
+                    max_probability_difference=0.0,
+                    num_compared=1,
+                    sha256=export_sha256(bundle_dir / "export"),
+                ),
+                epochs_run=1,
+                best_epoch=1,
+                mlflow_run_id=run.run_id,
+            ),
+        )
         run.log_artifacts(bundle_dir, "bundle")
         assert run.run_id is not None
         return run.run_id
@@ -160,8 +191,12 @@ def test_shuffled_labels_are_found_at_the_top(workshop: Workshop, digits: tuple[
     planted = rng.permutation(len(labels))[: round(0.05 * len(labels))]
     labels[planted] = (labels[planted] + rng.integers(1, 10, len(planted))) % 10
     scaled = np.exp(logits / fit_temperature(logits, labels))
-    judged = Judged(["test"] * len(labels), [str(at) for at in range(len(labels))], labels,
-                    scaled / scaled.sum(axis=1, keepdims=True))  # fmt: skip
+    judged = Judged(
+        ["test"] * len(labels),
+        [str(at) for at in range(len(labels))],
+        labels,
+        scaled / scaled.sum(axis=1, keepdims=True),
+    )
     found = {int(one.image_id) for one in find_label_errors(judged)[: len(planted)]}
     right = len(found & set(planted.tolist())) / len(found)
     assert right >= 0.5, f"precision of the first {len(found)} is {right:.2f}"

@@ -82,9 +82,12 @@ def test_predictions_are_written_for_others_to_compare_with(
     write_predictions(tmp_path / "predictions.parquet", scored)
     table = pq.read_table(tmp_path / "predictions.parquet")
     assert {field.name: str(field.type) for field in table.schema} == {
-        "split": "string", "image_id": "string", "label": "int32", "predicted": "int32",
+        "split": "string",
+        "image_id": "string",
+        "label": "int32",
+        "predicted": "int32",
         "probabilities": "list<element: float>",
-    }  # fmt: skip
+    }
     assert table["split"].to_pylist() == ["validation"] * 36 + ["test"] * 36
     assert table["image_id"].to_pylist()[36:] == list(scored[1].image_ids)
     assert np.array_equal(np.array(table["probabilities"].to_pylist(), np.float32)[36:], scored[1].probabilities)
@@ -119,8 +122,9 @@ def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
     pairs = most_confused(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
     found = behind_pairs(one, pairs, ("cat", "dog"), 4)
     assert {pair.class_name: [answer.image_id for answer in cell] for pair, cell in zip(pairs, found, strict=True)} == {
-        "cat": ["b", "a"], "dog": ["d"],
-    }  # fmt: skip
+        "cat": ["b", "a"],
+        "dog": ["d"],
+    }
 
 
 def test_temperature_changes_sureness_and_never_the_answer() -> None:

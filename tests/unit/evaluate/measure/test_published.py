@@ -8,11 +8,19 @@ from components.evaluate.gate.verdict import mcnemar
 from components.evaluate.measure.metrics import calibration_error, figures, wilson_interval
 
 LAND = ("forest", "oak", "mesquite", "grassland", "desertscrub", "riparian", "agriculture", "urban", "barren")
-MAP = np.array([
-    [19, 1, 0, 0, 0, 0, 0, 0, 0], [3, 35, 0, 1, 0, 0, 0, 0, 0], [0, 0, 17, 3, 19, 0, 1, 0, 2],
-    [0, 0, 12, 77, 12, 0, 1, 0, 2], [0, 0, 8, 13, 74, 0, 0, 0, 0], [0, 0, 0, 1, 1, 19, 2, 0, 0],
-    [0, 0, 1, 4, 3, 2, 9, 1, 0], [0, 0, 0, 5, 3, 0, 0, 13, 0], [0, 0, 3, 10, 7, 0, 0, 0, 0],
-])  # fmt: skip
+MAP = np.array(
+    [
+        [19, 1, 0, 0, 0, 0, 0, 0, 0],
+        [3, 35, 0, 1, 0, 0, 0, 0, 0],
+        [0, 0, 17, 3, 19, 0, 1, 0, 2],
+        [0, 0, 12, 77, 12, 0, 1, 0, 2],
+        [0, 0, 8, 13, 74, 0, 0, 0, 0],
+        [0, 0, 0, 1, 1, 19, 2, 0, 0],
+        [0, 0, 1, 4, 3, 2, 9, 1, 0],
+        [0, 0, 0, 5, 3, 0, 0, 13, 0],
+        [0, 0, 3, 10, 7, 0, 0, 0, 0],
+    ]
+)
 """Skirvin et al., 2004, in Lunetta and Lyon, Remote Sensing and GIS Accuracy Assessment, table 9.4: 384 places,
 [class on the 1986 map][class on the aerial photo, which is the truth]."""
 
@@ -79,11 +87,15 @@ def test_the_report_of_scikit_learns_documentation_is_ours_too() -> None:
     assert printed == [(0.50, 1.00, 0.67), (0.00, 0.00, 0.00), (1.00, 0.67, 0.80)]
     assert round(found.accuracy.value, 2) == 0.60
     assert tuple(round(one, 2) for one in (found.macro.precision, found.macro.recall, found.macro.f1)) == (
-        0.50, 0.56, 0.49,
-    )  # fmt: skip
+        0.50,
+        0.56,
+        0.49,
+    )
     assert tuple(round(one, 2) for one in (found.weighted.precision, found.weighted.recall, found.weighted.f1)) == (
-        0.70, 0.60, 0.61,
-    )  # fmt: skip
+        0.70,
+        0.60,
+        0.61,
+    )
 
 
 def test_probabilities_score_as_in_scikit_learns_documentation() -> None:
@@ -93,7 +105,8 @@ def test_probabilities_score_as_in_scikit_learns_documentation() -> None:
     found = figures(np.array([1, 0, 0, 1], np.int32), spam, names, resamples=100, rng=rng)
     assert found.log_loss.value == pytest.approx(0.21616, abs=5e-6)
     scores = np.array([0.1, 0.4, 0.35, 0.8], np.float32)
-    ranked = figures(np.array([0, 0, 1, 1], np.int32), np.stack([1 - scores, scores], axis=1), names,
-                     resamples=100, rng=rng).per_class[1]  # fmt: skip
+    ranked = figures(
+        np.array([0, 0, 1, 1], np.int32), np.stack([1 - scores, scores], axis=1), names, resamples=100, rng=rng
+    ).per_class[1]
     assert ranked.roc_auc == 0.75
     assert ranked.average_precision == pytest.approx(0.83, abs=5e-3)

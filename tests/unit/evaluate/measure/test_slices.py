@@ -51,9 +51,14 @@ def test_size_shape_and_folder_come_from_the_manifest() -> None:
 
 @pytest.mark.parametrize(
     ("path", "folder"),
-    [("cat/1.jpg", ""), ("test/cat/1.jpg", ""), ("phone/cat/1.jpg", "phone"), ("cat/phone/x/1.jpg", "phone/x"),
-     ("1.jpg", "")],
-)  # fmt: skip
+    [
+        ("cat/1.jpg", ""),
+        ("test/cat/1.jpg", ""),
+        ("phone/cat/1.jpg", "phone"),
+        ("cat/phone/x/1.jpg", "phone/x"),
+        ("1.jpg", ""),
+    ],
+)
 def test_the_folders_of_class_and_split_are_no_source(path: str, folder: str) -> None:
     assert source_folder(path, "cat") == folder
 

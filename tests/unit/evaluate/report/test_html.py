@@ -48,9 +48,12 @@ from components.evaluate.report.pdf import write_pdf
 from components.evaluate.report.training_history import History, Phase, phase_settings, phases_of
 
 HOSTILE = (
-    "<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "$\\frac{a}{b}$ & {{ 7 * 7 }}",
-    "bell\x07, 猫 and 🐱", "a name that is much too long to stand beside any chart",
-)  # fmt: skip
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(1)'>",
+    "$\\frac{a}{b}$ & {{ 7 * 7 }}",
+    "bell\x07, 猫 and 🐱",
+    "a name that is much too long to stand beside any chart",
+)
 
 
 def content(
@@ -74,47 +77,92 @@ def content(
     probabilities = (np.eye(num)[predicted] * 0.8 + 0.2 / num).astype(np.float32)
     split = figures(labels, probabilities, names, resamples=100, rng=rng)
     all_figures = AllFigures(class_names=names, validation=split, test=split, **measured(split.accuracy))
-    curves = {"loss": [1.0, 0.6, 0.3], "val_loss": [0.9, 0.5, 0.55], "accuracy": [0.4, 0.7, 0.9],
-              "val_accuracy": [0.5, 0.8, 0.79]}  # fmt: skip
+    curves = {
+        "loss": [1.0, 0.6, 0.3],
+        "val_loss": [0.9, 0.5, 0.55],
+        "accuracy": [0.4, 0.7, 0.9],
+        "val_accuracy": [0.5, 0.8, 0.79],
+    }
     history = History(curves, phases_of(*phases))
     source = Source(uri="data/my photos; rm -rf $HOME", dvc="0123456789abcdef.dir", git_revision="f" * 40)
     bundle = BundleInfo(
-        dataset_name="pets", dataset_fingerprint="a" * 64, source=source, class_names=names, image_size=(side, side),
-        resize="stretch", params={"model": {"kind": "layers"}, "epochs": 3}, library_versions={"keras": "3.15.1"},
-        epochs_run=3, best_epoch=2, model=ModelFacts(
-            kind="layers", name="CNN", num_parameters=1234567, num_trained_parameters=1234, num_layers=9,
-            trained_layers=tuple(f"layer_{number}" for number in range(9))),
+        dataset_name="pets",
+        dataset_fingerprint="a" * 64,
+        source=source,
+        class_names=names,
+        image_size=(side, side),
+        resize="stretch",
+        params={"model": {"kind": "layers"}, "epochs": 3},
+        library_versions={"keras": "3.15.1"},
+        epochs_run=3,
+        best_epoch=2,
+        model=ModelFacts(
+            kind="layers",
+            name="CNN",
+            num_parameters=1234567,
+            num_trained_parameters=1234,
+            num_layers=9,
+            trained_layers=tuple(f"layer_{number}" for number in range(9)),
+        ),
         export=ExportFacts(outputs=("logits",), max_probability_difference=2e-7, num_compared=8, sha256="e" * 64),
-    ).model_copy(update=bundle_changes)  # fmt: skip
+    ).model_copy(update=bundle_changes)
     counts = dict.fromkeys(names, per_class)
     dataset = DatasetInfo(
-        name="pets", class_names=names, image_size=(side, side), resize="stretch", native_size=(side, side),
+        name="pets",
+        class_names=names,
+        image_size=(side, side),
+        resize="stretch",
+        native_size=(side, side),
         counts={"train": {**counts, names[0]: 3 * per_class}, "validation": counts, "test": counts},
-        rejected={"truncated": 2}, fingerprint="a" * 64, source=source,
-    )  # fmt: skip
+        rejected={"truncated": 2},
+        fingerprint="a" * 64,
+        source=source,
+    )
     headline = SplitFigures(num_images=split.num_images, accuracy=split.accuracy, macro_f1=split.macro_f1)
     verdict_found = Verdict(
-        verdict=verdict, reasons=("Because <b>it</b> is so.", "And so."), looks=12,
+        verdict=verdict,
+        reasons=("Because <b>it</b> is so.", "And so."),
+        looks=12,
         comparison=Comparison(
-            num_images=120, candidate_accuracy=0.8, champion_accuracy=0.7, num_won=13, num_lost=2, p_value=0.01,
-            accuracy_difference=split.accuracy, macro_f1_difference=split.accuracy,
+            num_images=120,
+            candidate_accuracy=0.8,
+            champion_accuracy=0.7,
+            num_won=13,
+            num_lost=2,
+            p_value=0.01,
+            accuracy_difference=split.accuracy,
+            macro_f1_difference=split.accuracy,
         ),
-    )  # fmt: skip
+    )
     info = EvaluationInfo(
-        model_name="pets", class_names=names, dataset_fingerprint="a" * 64, export_sha256="e" * 64,
-        validation=headline, test=headline, gate=verdict_found, latency_p50_ms=9.5, size_bytes=14_000_000,
+        model_name="pets",
+        class_names=names,
+        dataset_fingerprint="a" * 64,
+        export_sha256="e" * 64,
+        validation=headline,
+        test=headline,
+        gate=verdict_found,
+        latency_p50_ms=9.5,
+        size_bytes=14_000_000,
         mlflow_run_id="0123456789abcdef",
-    )  # fmt: skip
+    )
     heat = rng.random((4, 4)).astype(np.float32)
     photos = [
-        Photo(Answer(number, "id", 0, 1, 0.9, 0.05), rng.integers(0, 256, (side, side, 3)).astype(np.uint8),
-              f"{names[0]}/{number}.jpg", heat) for number in range(num_photos)
-    ]  # fmt: skip
+        Photo(
+            Answer(number, "id", 0, 1, 0.9, 0.05),
+            rng.integers(0, 256, (side, side, 3)).astype(np.uint8),
+            f"{names[0]}/{number}.jpg",
+            heat,
+        )
+        for number in range(num_photos)
+    ]
     shown = Showcase(
-        mistakes=photos, right=photos[:1], method="Eigen-CAM",
+        mistakes=photos,
+        right=photos[:1],
+        method="Eigen-CAM",
         pairs=[(pair, photos[:2]) for pair in split.most_confused[:2]],
         doubts=[Doubt(LabelError("test", "id", 0, 1, 0.8), one.pixels, one.path) for one in photos[:1]],
-    )  # fmt: skip
+    )
     charts = draw_charts(all_figures, history, 2) | {"architecture": architecture_chart(boxes_of(bundle))}
     pictures = {name: png(chart) for name, chart in charts.items()} if with_pictures else {}
     return Content(info, all_figures, dataset, bundle, EvaluateParams(), history, charts, pictures, shown, samples)
@@ -124,26 +172,54 @@ def measured(accuracy: Interval) -> dict[str, Any]:
     """What stands in figures.json beside the figures of the two splits."""
     return {
         "calibration": CalibrationFigures(
-            temperature=1.7, error_before=0.12, error_after=0.03, log_loss_before=0.9, log_loss_after=0.6,
+            temperature=1.7,
+            error_before=0.12,
+            error_after=0.03,
+            log_loss_before=0.9,
+            log_loss_after=0.6,
             bins=({"num_images": 50, "sureness": 0.8, "accuracy": accuracy},),
-            curve=({"threshold": 0.1, "coverage": 1.0, "accuracy": 0.8}, {"threshold": 0.9, "coverage": 0.4,
-                                                                          "accuracy": 0.97}),
-            target_accuracy=0.95, threshold=0.71, coverage=accuracy, answered_accuracy=accuracy,
-            familiarity=(FamiliarityCheck(kind="the test photos", num_images=9, flagged=accuracy, roc_auc=None),
-                         FamiliarityCheck(kind="noise", num_images=9, flagged=accuracy, roc_auc=0.61)),
+            curve=(
+                {"threshold": 0.1, "coverage": 1.0, "accuracy": 0.8},
+                {"threshold": 0.9, "coverage": 0.4, "accuracy": 0.97},
+            ),
+            target_accuracy=0.95,
+            threshold=0.71,
+            coverage=accuracy,
+            answered_accuracy=accuracy,
+            familiarity=(
+                FamiliarityCheck(kind="the test photos", num_images=9, flagged=accuracy, roc_auc=None),
+                FamiliarityCheck(kind="noise", num_images=9, flagged=accuracy, roc_auc=0.61),
+            ),
         ),
-        "slices": (SliceFigures(trait="brightness", part="dark", num_images=40, accuracy=Interval(
-            value=0.3, low=0.2, high=0.4), p_value=0.0001),),
-        "robustness": tuple(RobustnessFigures(disturbance=name, num_images=40, accuracy=accuracy, num_lost=lost,
-                                              num_won=0) for name, lost in (("as they are", 0), ("blurred", 9))),
-        "folds": FoldFigures(num_folds=5, num_images=90, what="Heads on frozen features.", accuracy=accuracy,
-                             macro_f1=accuracy, accuracies=(0.7, 0.8, 0.9)),
+        "slices": (
+            SliceFigures(
+                trait="brightness",
+                part="dark",
+                num_images=40,
+                accuracy=Interval(value=0.3, low=0.2, high=0.4),
+                p_value=0.0001,
+            ),
+        ),
+        "robustness": tuple(
+            RobustnessFigures(disturbance=name, num_images=40, accuracy=accuracy, num_lost=lost, num_won=0)
+            for name, lost in (("as they are", 0), ("blurred", 9))
+        ),
+        "folds": FoldFigures(
+            num_folds=5,
+            num_images=90,
+            what="Heads on frozen features.",
+            accuracy=accuracy,
+            macro_f1=accuracy,
+            accuracies=(0.7, 0.8, 0.9),
+        ),
         "num_label_errors": 3,
-    }  # fmt: skip
+    }
 
 
-LOOKS = ("12 models have been scored on these test photos. The best of so many owes something to luck; fresh test "
-         "photos would show how much.")  # fmt: skip
+LOOKS = (
+    "12 models have been scored on these test photos. The best of so many owes something to luck; fresh test "
+    "photos would show how much."
+)
 
 
 class Page(HTMLParser):
@@ -182,9 +258,11 @@ def text() -> str:
 def test_the_report_loads_nothing_from_anywhere(text: str) -> None:
     page = Page(text)
     addresses = [
-        attributes[key] for _, attributes in page.elements for key in ("src", "href", "xlink:href", "action", "data",
-        "srcset", "poster") if key in attributes
-    ]  # fmt: skip
+        attributes[key]
+        for _, attributes in page.elements
+        for key in ("src", "href", "xlink:href", "action", "data", "srcset", "poster")
+        if key in attributes
+    ]
     assert len([address for address in addresses if address.startswith("data:image/")]) >= 3
     assert [address for address in addresses if not address.startswith(("data:", "#"))] == []
     assert not list(page.all("link", "iframe", "object", "embed", "base", "form")) or [
@@ -218,12 +296,24 @@ def test_the_report_says_what_it_must(text: str) -> None:
     said = " ".join(Page(text).text.split())
     num_correct = content().figures.test.num_correct
     for phrase in (
-        "First of its name", "Because <b>it</b> is so.", f"{num_correct} of 120 test photos were named rightly",
-        "2 rejected", "truncated", "0123456789abcdef.dir", "f" * 40, "1,234,567", "layer_8", "model.kind",
-        "keras 3.15.1", "epoch 2 kept", "3.0 times as many training photos", "Most confused pairs", "cat/0.jpg",
+        "First of its name",
+        "Because <b>it</b> is so.",
+        f"{num_correct} of 120 test photos were named rightly",
+        "2 rejected",
+        "truncated",
+        "0123456789abcdef.dir",
+        "f" * 40,
+        "1,234,567",
+        "layer_8",
+        "model.kind",
+        "keras 3.15.1",
+        "epoch 2 kept",
+        "3.0 times as many training photos",
+        "Most confused pairs",
+        "cat/0.jpg",
         "darkroom run --params params.yaml --data 'data/my photos; rm -rf $HOME'",
         "curl -F files=@PHOTO.jpg http://127.0.0.1:3000/predict",
-    ):  # fmt: skip
+    ):
         assert phrase in said, phrase
 
 
@@ -334,7 +424,7 @@ def test_tiny_pictures_are_kept_to_the_pixel(side: int, start: str) -> None:
     assert data_uri(np.zeros((side, side, 3), np.uint8)).startswith(start)
 
 
-@pytest.mark.parametrize(("name", "shown"), [("a" * 22, "a" * 22), ("a" * 23, "a" * 21 + "…"), ("a\x00b", r"a\x00b")])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(("name", "shown"), [("a" * 22, "a" * 22), ("a" * 23, "a" * 21 + "…"), ("a\x00b", r"a\x00b")])
 def test_names_beside_a_chart_are_short_and_printable(name: str, shown: str) -> None:
     assert shorten(name) == shown
 
@@ -342,12 +432,21 @@ def test_names_beside_a_chart_are_short_and_printable(name: str, shown: str) -> 
 def test_the_page_tells_of_calibration_slices_folds_and_labels(text: str) -> None:
     said = " ".join(Page(text).text.split())
     for phrase in (
-        "a temperature of 1.70", "Answers below 71.0 % are withheld", "clearly worse", "dark",
-        "5 folds", "Heads on frozen features.", "3 photos look as if the label were wrong", "label_errors.csv",
-        "Eigen-CAM", "With this one, 12 models have been scored", "blurred: 9 answers lost",
+        "a temperature of 1.70",
+        "Answers below 71.0 % are withheld",
+        "clearly worse",
+        "dark",
+        "5 folds",
+        "Heads on frozen features.",
+        "3 photos look as if the label were wrong",
+        "label_errors.csv",
+        "Eigen-CAM",
+        "With this one, 12 models have been scored",
+        "blurred: 9 answers lost",
         "right on 13 and the champion",
-        "min_accuracy", "One photo takes",
-    ):  # fmt: skip
+        "min_accuracy",
+        "One photo takes",
+    ):
         assert phrase in said, phrase
 
 
@@ -376,8 +475,13 @@ def test_the_model_card_is_markdown_that_no_name_can_break() -> None:
         assert phrase in card, phrase
 
 
-TWO_PHASES = (["head", "head", "all"], [{"name": "head", "epochs": 2, "learning_rate": 0.001, "schedule": None},
-                                        {"name": "all", "epochs": 5, "optimizer": {"kind": "sgd"}}])  # fmt: skip
+TWO_PHASES = (
+    ["head", "head", "all"],
+    [
+        {"name": "head", "epochs": 2, "learning_rate": 0.001, "schedule": None},
+        {"name": "all", "epochs": 5, "optimizer": {"kind": "sgd"}},
+    ],
+)
 
 
 @pytest.mark.parametrize(
@@ -386,11 +490,16 @@ TWO_PHASES = (["head", "head", "all"], [{"name": "head", "epochs": 2, "learning_
         ([], [], ()),
         ([1, 1, 1], [{"epochs": 3}], ()),
         ([1, 1, 2], [], (Phase("1", (1, 2)), Phase("2", (3, 3)))),
-        (*TWO_PHASES, (Phase("head", (1, 2), "epochs 2, learning_rate 0.001"),
-                       Phase("all", (3, 3), "epochs 5, optimizer.kind sgd"))),
+        (
+            *TWO_PHASES,
+            (
+                Phase("head", (1, 2), "epochs 2, learning_rate 0.001"),
+                Phase("all", (3, 3), "epochs 5, optimizer.kind sgd"),
+            ),
+        ),
         ([1, 1], [{"epochs": 2}, {"epochs": 5}], (Phase("1", (1, 2), "epochs 2"), Phase("2", None, "epochs 5"))),
     ],
-)  # fmt: skip
+)
 def test_phases_come_from_the_epochs_and_from_the_params(
     marks: list[float | str], settings: list[dict[str, Any]], expected: tuple[Phase, ...]
 ) -> None:
@@ -401,10 +510,12 @@ def test_phases_come_from_the_epochs_and_from_the_params(
     ("phases", "expected"),
     [
         ("auto", []),
-        (({"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}),
-         [{"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}]),
+        (
+            ({"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}),
+            [{"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_phase_tells_what_it_sets_otherwise_than_the_section(phases: Any, expected: list[dict[str, Any]]) -> None:
     params = TrainParams(phases=phases)
     settled = params if phases == "auto" else params.model_copy(update={"phases": params.all_phases})
@@ -415,8 +526,12 @@ def test_phases_of_the_training_are_told_and_marked_in_the_curves() -> None:
     made = content(phases=TWO_PHASES, params={"model": {"kind": "layers"}, "phases": TWO_PHASES[1]})
     page = Page(render(made))
     said = " ".join(page.text.split())
-    for phrase in ("Phases", "head1–2epochs 2, learning_rate 0.001", "all3epochs 5, optimizer.kind sgd",
-                   "phases.2.optimizer.kind"):  # fmt: skip
+    for phrase in (
+        "Phases",
+        "head1–2epochs 2, learning_rate 0.001",
+        "all3epochs 5, optimizer.kind sgd",
+        "phases.2.optimizer.kind",
+    ):
         assert phrase in said, phrase
     svg = inline_svg(made.charts["loss_curve"], "described", "loss")
     assert ">head</text>" in svg and ">all</text>" in svg
@@ -467,14 +582,24 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
     [
         ({}, []),
         ({"augmentation": "none"}, ["In training the photos were taken as they are, without augmentation."]),
-        ({"augmentation": {"blur": 1.5, "erasing": 0.25}, "mixup": 0.2},
-         ["In training the photos were varied at random: blurred by up to 1.5 px, erased in a rectangle, 25 % of them, "
-          "mixed with others (mixup, α 0.2).", NEVER_VARIED]),
-        ({"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
-         ["In phase 1 of training the photos were taken as they are, without augmentation.",
-          "In phase 2 of training the photos were varied at random: made noisy by up to 5 %.", NEVER_VARIED]),
+        (
+            {"augmentation": {"blur": 1.5, "erasing": 0.25}, "mixup": 0.2},
+            [
+                "In training the photos were varied at random: blurred by up to 1.5 px, erased in a rectangle, 25 % of "
+                "them, mixed with others (mixup, α 0.2).",
+                NEVER_VARIED,
+            ],
+        ),
+        (
+            {"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
+            [
+                "In phase 1 of training the photos were taken as they are, without augmentation.",
+                "In phase 2 of training the photos were varied at random: made noisy by up to 5 %.",
+                NEVER_VARIED,
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_phase_says_how_its_photos_varied(params: dict[str, Any], sentences: list[str]) -> None:
     assert augmentations(params) == sentences
 
@@ -484,13 +609,17 @@ def test_every_setting_of_augmentation_has_its_words() -> None:
 
 
 STUDY = StudyInfo(
-    name="pets", dataset_fingerprint="a" * 64, best=2, importance={"epochs": 0.2, "learning_rate": 0.8}, trials=(
+    name="pets",
+    dataset_fingerprint="a" * 64,
+    best=2,
+    importance={"epochs": 0.2, "learning_rate": 0.8},
+    trials=(
         Trial(number=0, state="complete", values={"learning_rate": 0.00123456}, accuracy=0.7, epochs=9, seconds=1.0),
         Trial(number=1, state="pruned", values={"learning_rate": 0.1}, accuracy=0.5, epochs=2, seconds=1.0),
         Trial(number=2, state="complete", values={"model": {"name": "<b>"}}, accuracy=0.8, epochs=8, seconds=1.0),
         Trial(number=3, state="failed", values={}, accuracy=None, epochs=0, seconds=1.0, reason="memory"),
     ),
-)  # fmt: skip
+)
 
 
 def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
@@ -498,9 +627,11 @@ def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
     said = " ".join(Page(render(made)).text.split())
     for phrase in (
         "4 trainings were tried and compared on the validation photos: 2 to the end, 1 ended early as hopeless",
-        "Trial 3 was the best with 80.0 %, where 70.0 % was usual", "came from: learning_rate 80.0 %, epochs 20.0 %.",
-        "Trial 3: 80.0 %, 8 epochs. model.name <b>", "Trial 1: 70.0 %, 9 epochs. learning_rate 0.00123",
-    ):  # fmt: skip
+        "Trial 3 was the best with 80.0 %, where 70.0 % was usual",
+        "came from: learning_rate 80.0 %, epochs 20.0 %.",
+        "Trial 3: 80.0 %, 8 epochs. model.name <b>",
+        "Trial 1: 70.0 %, 9 epochs. learning_rate 0.00123",
+    ):
         assert phrase in said, phrase
     for name, one in (("with", made), ("without", replace(made, study=None))):
         write_pdf(tmp_path / name, one)
@@ -511,21 +642,43 @@ def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
 def leaderboard_row(name: str, value: float, p_value: float | None) -> Row:
     figure = Interval(value=value, low=value - 0.05, high=value + 0.05)
     return Row(
-        name=name, seeds=(42,), accuracies=(value,), accuracy=figure, macro_f1=value, num_parameters=1234567,
-        bundle_mb=30.5, latency_ms=9.5, latency_of_8_ms=61.0, train_minutes=2.5, on_front=p_value is None,
-        p_value=p_value, tied=p_value is None,
-    )  # fmt: skip
+        name=name,
+        seeds=(42,),
+        accuracies=(value,),
+        accuracy=figure,
+        macro_f1=value,
+        num_parameters=1234567,
+        bundle_mb=30.5,
+        latency_ms=9.5,
+        latency_of_8_ms=61.0,
+        train_minutes=2.5,
+        on_front=p_value is None,
+        p_value=p_value,
+        tied=p_value is None,
+    )
 
 
 def test_what_the_model_was_preferred_to_is_shown_where_it_was_compared(tmp_path: Path) -> None:
-    board = Leaderboard(dataset_name="pets", num_images=120, pick="CNN", reason="Take CNN: it is best.", rows=(
-        leaderboard_row("CNN", 0.9, None), leaderboard_row("<b>VGG16</b>", 0.8, 0.01),
-    ))  # fmt: skip
+    board = Leaderboard(
+        dataset_name="pets",
+        num_images=120,
+        pick="CNN",
+        reason="Take CNN: it is best.",
+        rows=(
+            leaderboard_row("CNN", 0.9, None),
+            leaderboard_row("<b>VGG16</b>", 0.8, 0.01),
+        ),
+    )
     without = content(num_photos=0, with_pictures=True)
     made = replace(without, params=EvaluateParams(leaderboard=board))
     said = " ".join(Page(render(made)).text.split())
-    for phrase in ("Take CNN: it is best.", "● CNN pick 90.0 % 85.0–95.0 %", "○ <b>VGG16</b> 80.0 %", "30.5 MB",
-                   "9.5 ms 61.0 ms 2.5 min"):  # fmt: skip
+    for phrase in (
+        "Take CNN: it is best.",
+        "● CNN pick 90.0 % 85.0–95.0 %",
+        "○ <b>VGG16</b> 80.0 %",
+        "30.5 MB",
+        "9.5 ms 61.0 ms 2.5 min",
+    ):
         assert phrase in said, phrase
     assert "What it was preferred to" not in render(without)
     for name, one in (("with", made), ("without", without)):
@@ -534,29 +687,50 @@ def test_what_the_model_was_preferred_to_is_shown_where_it_was_compared(tmp_path
 
 
 def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:
-    facts = ModelFacts(kind="pretrained", name="MobileNetV2", num_parameters=2_270_794, num_trained_parameters=12_810,
-                       trained_layers=("logits",), num_layers=158)  # fmt: skip
+    facts = ModelFacts(
+        kind="pretrained",
+        name="MobileNetV2",
+        num_parameters=2_270_794,
+        num_trained_parameters=12_810,
+        trained_layers=("logits",),
+        num_layers=158,
+    )
     head = ["GlobalAveragePooling2D", {"Dropout": {"rate": 0.5}}]
     params = {"model": {"name": "MobileNetV2", "weights": "imagenet", "head": head}}
     names = tuple(f"class {number}" for number in range(10))
     boxes = boxes_of(content(names, side=224, num_photos=0, model=facts, params=params).bundle)
     assert [(box.name, box.gives, box.num_parameters, box.state) for box in boxes[1:]] == [
-        ("MobileNetV2", "7 × 7 × 1280", 2_257_984, "frozen"), ("GlobalAveragePooling2D", "1280", 0, ""),
-        ("Dropout 0.5", "1280", 0, ""), ("Dense, one number per class", "10", 12_810, "trained"),
-    ]  # fmt: skip
+        ("MobileNetV2", "7 × 7 × 1280", 2_257_984, "frozen"),
+        ("GlobalAveragePooling2D", "1280", 0, ""),
+        ("Dropout 0.5", "1280", 0, ""),
+        ("Dense, one number per class", "10", 12_810, "trained"),
+    ]
 
 
-@pytest.mark.parametrize(("model", "shown"), [
-    ({"kind": "upload", "name": "MobileNetV2", "head": "vgg"},
-     ["MobileNetV2", "Flatten", "Dense 256, relu", "Dropout 0.5", "Dense, one number per class"]),
-    ({"kind": "upload", "name": "MobileNetV2", "head": "linear", "layer": "block_3_add"},
-     ["MobileNetV2", "GlobalAveragePooling2D", "Dropout 0.5", "Dense, one number per class"]),
-    ({"kind": "upload", "head": None}, ["MobileNetV2"]),
-    ({"kind": "pretrained", "name": "MobileNetV2", "head": "imagenet"}, ["MobileNetV2"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        (
+            {"kind": "upload", "name": "MobileNetV2", "head": "vgg"},
+            ["MobileNetV2", "Flatten", "Dense 256, relu", "Dropout 0.5", "Dense, one number per class"],
+        ),
+        (
+            {"kind": "upload", "name": "MobileNetV2", "head": "linear", "layer": "block_3_add"},
+            ["MobileNetV2", "GlobalAveragePooling2D", "Dropout 0.5", "Dense, one number per class"],
+        ),
+        ({"kind": "upload", "head": None}, ["MobileNetV2"]),
+        ({"kind": "pretrained", "name": "MobileNetV2", "head": "imagenet"}, ["MobileNetV2"]),
+    ],
+)
 def test_every_way_to_a_model_has_a_picture(model: dict[str, Any], shown: list[str]) -> None:
-    facts = ModelFacts(kind=model["kind"], name="MobileNetV2", num_parameters=5_270_794, num_trained_parameters=12_810,
-                       trained_layers=("logits",), num_layers=157)  # fmt: skip
+    facts = ModelFacts(
+        kind=model["kind"],
+        name="MobileNetV2",
+        num_parameters=5_270_794,
+        num_trained_parameters=12_810,
+        trained_layers=("logits",),
+        num_layers=157,
+    )
     names = tuple(f"class {number}" for number in range(10))
     boxes = boxes_of(content(names, side=224, num_photos=0, model=facts, params={"model": model}).bundle)
     assert [box.name for box in boxes[1:]] == shown

@@ -73,8 +73,9 @@ def test_data_within_the_repository_stay_in_place(repository: Path) -> None:
     first = versions.add(photos, None)
     assert tree(photos) == before
     assert run("git", "show", "--name-only", "--format=", cwd=repository).split() == [
-        "mine/.gitignore", "mine/photos.dvc",
-    ]  # fmt: skip
+        "mine/.gitignore",
+        "mine/photos.dvc",
+    ]
     assert versions.add(photos, None) == first, "nothing has changed, so there is no new version"
     (photos / "red" / "000.png").unlink()
     second = versions.add(photos, None)
@@ -166,8 +167,11 @@ def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> No
     assert (found.added, found.removed, found.moved) == ([], ["images/001-red.png"], [])
     assert found.relabelled == [("images/000-red.png", "red", "blue")]
     assert found.counts == {"blue": (3, 4), "green": (3, 3), "red": (3, 1)}
-    info = preprocess(f"dvc+{repository}@{first.commit}:photos/labels.csv", PreprocessParams(image_size=16),
-                      repository.parent / "dataset")  # fmt: skip
+    info = preprocess(
+        f"dvc+{repository}@{first.commit}:photos/labels.csv",
+        PreprocessParams(image_size=16),
+        repository.parent / "dataset",
+    )
     assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), "the table brings its photos"
 
 
@@ -188,8 +192,9 @@ def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_pa
     assert (changed, path.read_bytes()) == (2, before)
     write(path)
     assert [(row.path, row.label) for row in read_rows(path) if "red" in str(row.path)] == [
-        ("images/000-red.png", "blue"), ("images/002-red.png", "red"),
-    ]  # fmt: skip
+        ("images/000-red.png", "blue"),
+        ("images/002-red.png", "red"),
+    ]
     assert list(read_frame(path)["by"]) == ["me"] * 8
     assert find_separator(path) == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
 
@@ -252,9 +257,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
     for name, value in {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():  # fmt: skip
+    }.items():
         monkeypatch.setenv(name, value)
     import boto3
 
@@ -319,8 +326,9 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
     (repository / "decisions.csv").write_text("path,label\nred/000.png,\n")
     assert "data diff" in darkroom("relabel", "decisions.csv").stdout
     assert [one["subject"] for one in json.loads(darkroom("list", "--json").stdout)] == [
-        "Relabel 1 photos of photos", "Add the data photos",
-    ]  # fmt: skip
+        "Relabel 1 photos of photos",
+        "Add the data photos",
+    ]
     shown = darkroom("diff", added["commit"]).stdout
     assert "1 removed" in shown
     assert "red                             2 →        1  (-1)" in shown

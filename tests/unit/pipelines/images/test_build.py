@@ -207,9 +207,12 @@ def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     environment = {
-        EVENTS_VARIABLE: str(tmp_path / "runs" / "r1" / "events.jsonl"), "MLFLOW_RUN_ID": "abc",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/store/mlflow.db", "DARKROOM_CACHE": "cache", "SECRET": "no",
-    }  # fmt: skip
+        EVENTS_VARIABLE: str(tmp_path / "runs" / "r1" / "events.jsonl"),
+        "MLFLOW_RUN_ID": "abc",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/store/mlflow.db",
+        "DARKROOM_CACHE": "cache",
+        "SECRET": "no",
+    }
     containers = containers_of(Path("runs/r1"), params, environment, Limits(memory="2g", gpus=1))
     assert containers.readable == (str(tmp_path / "photos"),)
     assert set(containers.writable) == {str(tmp_path / name) for name in ("runs/r1", ".darkroom", "store", "cache")}

@@ -186,15 +186,21 @@ def tasks(**states: str) -> dict[str, Any]:
 def test_following_shows_each_change_once_and_outlasts_a_hiccup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "POLL_SECONDS", 0.01)
     running = {"state": "RUNNING", "run_details": tasks(preprocess="RUNNING")}
-    answers = [running, running, {"status": 503, "error": "restarting"},
-               {"state": "SUCCEEDED", "run_details": tasks(preprocess="SUCCEEDED", train="SUCCEEDED")}]  # fmt: skip
+    answers = [
+        running,
+        running,
+        {"status": 503, "error": "restarting"},
+        {"state": "SUCCEEDED", "run_details": tasks(preprocess="SUCCEEDED", train="SUCCEEDED")},
+    ]
     shown: list[tuple[str, str]] = []
     with serving(StandIn(states=answers)) as server:
         cluster.follow("run-1", Server(server.url), lambda task, state: shown.append((task, state)))
     assert shown == [
-        ("preprocess", "running"), ("server", "out of reach, trying again"), ("preprocess", "succeeded"),
+        ("preprocess", "running"),
+        ("server", "out of reach, trying again"),
+        ("preprocess", "succeeded"),
         ("train", "succeeded"),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("scenario", RECORDED_RUNS)

@@ -135,8 +135,12 @@ def test_cleaning_keeps_the_newest_the_latest_and_the_living() -> None:
         runs.remove(removals)
         assert alive.path.is_dir()
     assert {path.name for path in runs.RUNS_DIR.iterdir()} == {
-        "latest", "20260101-000001-aaaa", "20260101-000003-aaaa", "20260101-000004-aaaa", alive.path.name
-    }  # fmt: skip
+        "latest",
+        "20260101-000001-aaaa",
+        "20260101-000003-aaaa",
+        "20260101-000004-aaaa",
+        alive.path.name,
+    }
 
 
 def test_a_folder_that_is_no_run_is_never_touched() -> None:

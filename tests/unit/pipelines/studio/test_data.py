@@ -202,9 +202,13 @@ def test_an_upload_larger_than_allowed_is_cut_off(client: Client, monkeypatch: p
 def test_photos_get_other_classes_as_a_version_and_stay_where_they_are(client: Client, photos: Path) -> None:
     client.choose(photos)
     before = sorted(path.read_bytes() for path in photos.rglob("*.png"))
-    answer = client.post("/api/data/decide", {
-        "revision": client.revision, "decisions": {"blue/000.png": "red", "green/001.png": None},
-    })  # fmt: skip
+    answer = client.post(
+        "/api/data/decide",
+        {
+            "revision": client.revision,
+            "decisions": {"blue/000.png": "red", "green/001.png": None},
+        },
+    )
     assert answer.status_code == 200
     view = data(client)
     assert [(each["name"], each["num_photos"]) for each in view["classes"]] == [("blue", 3), ("green", 3), ("red", 5)]
@@ -228,14 +232,25 @@ def test_decisions_that_cannot_be_change_nothing(client: Client, photos: Path, d
 def test_a_browser_that_is_closed_in_the_middle_leaves_nothing_behind(client: Client) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
-    for path, query in (("/api/data/photos", b"class=oak&name=1.png"), ("/api/data/archive", b"name=a.zip"),
-                        ("/api/model/upload", b"name=a.keras")):  # fmt: skip
+    for path, query in (
+        ("/api/data/photos", b"class=oak&name=1.png"),
+        ("/api/data/archive", b"name=a.zip"),
+        ("/api/model/upload", b"name=a.keras"),
+    ):
         messages = [{"type": "http.request", "body": png(1), "more_body": True}, {"type": "http.disconnect"}]
         scope = {
-            "type": "http", "method": "PUT", "path": path, "raw_path": path.encode(), "query_string": query,
-            "root_path": "", "scheme": "http", "headers": [(b"host", HOST.encode()), (b"content-length", b"999999")],
-            "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 1), "http_version": "1.1",
-        }  # fmt: skip
+            "type": "http",
+            "method": "PUT",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query,
+            "root_path": "",
+            "scheme": "http",
+            "headers": [(b"host", HOST.encode()), (b"content-length", b"999999")],
+            "server": ("127.0.0.1", 8000),
+            "client": ("127.0.0.1", 1),
+            "http_version": "1.1",
+        }
 
         async def receive(messages: list[dict[str, Any]] = messages) -> dict[str, Any]:
             return messages.pop(0)

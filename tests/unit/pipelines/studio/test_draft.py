@@ -124,8 +124,9 @@ def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, ph
     text = f"darkroom run --data {photos} --params mine.yaml --set train.epochs=9 --set 'train.model.layers=[Flatten]'"
     draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
     assert draft["params"] == {
-        "data": {"uri": str(photos)}, "train": {"epochs": 9, "optimizer": "sgd", "model": {"layers": ["Flatten"]}},
-    }  # fmt: skip
+        "data": {"uri": str(photos)},
+        "train": {"epochs": 9, "optimizer": "sgd", "model": {"layers": ["Flatten"]}},
+    }
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,20 @@ def test_a_larger_training_is_thought_to_take_longer(client: Client, photos: Pat
 @pytest.mark.proof
 def test_the_layers_and_the_speed_of_a_backbone_are_found_here(tmp_path: Path) -> None:
     for action in ("layers", "speed"):
-        subprocess.run([sys.executable, "-m", "pipelines.cli.main", "model", action, "MobileNetV2", "--output",
-                        str(tmp_path / f"{action}.json")], check=True, timeout=200)  # fmt: skip
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pipelines.cli.main",
+                "model",
+                action,
+                "MobileNetV2",
+                "--output",
+                str(tmp_path / f"{action}.json"),
+            ],
+            check=True,
+            timeout=200,
+        )
     layers = json.loads((tmp_path / "layers.json").read_text())
     assert ["block_13_expand", "block_13"] in layers
     assert layers[0] == ["Conv1", "Conv1"]

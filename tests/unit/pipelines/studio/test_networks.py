@@ -53,5 +53,13 @@ def test_every_layer_has_a_form_with_all_that_it_needs() -> None:
     for layer in catalogue():
         assert layer["help"], layer["kind"]
         for argument in layer["arguments"]:
-            assert argument["kind"] in ("integer", "number", "boolean", "choice", "pair", "names", "string",
-                                        "regularizer"), (layer["kind"], argument)  # fmt: skip
+            assert argument["kind"] in (
+                "integer",
+                "number",
+                "boolean",
+                "choice",
+                "pair",
+                "names",
+                "string",
+                "regularizer",
+            ), (layer["kind"], argument)

@@ -30,11 +30,21 @@ def make_run(folder: Path, mlflow_run_id: str | None = None) -> None:
     make_evaluation(folder / "evaluation", folder / "dataset", folder / "model")
     source = folder / "bento" / "bento" / "src"
     shutil.copytree(folder / "model" / "export", source / "export")
-    write_json(source / "service.json", ServiceFacts(
-        tag="colours:1", class_names=info.class_names, image_size=info.image_size, resize=info.resize,
-        lineage=Lineage(mlflow_run_id=mlflow_run_id, dataset_fingerprint=info.fingerprint, source=info.source,
-                        export_sha256=export_sha256(source / "export")),
-    ))  # fmt: skip
+    write_json(
+        source / "service.json",
+        ServiceFacts(
+            tag="colours:1",
+            class_names=info.class_names,
+            image_size=info.image_size,
+            resize=info.resize,
+            lineage=Lineage(
+                mlflow_run_id=mlflow_run_id,
+                dataset_fingerprint=info.fingerprint,
+                source=info.source,
+                export_sha256=export_sha256(source / "export"),
+            ),
+        ),
+    )
     (folder / "summary.json").write_text("{}")
 
 
@@ -108,10 +118,13 @@ def test_only_the_report_and_its_relatives_are_served(finished: Client, name: st
 )
 def test_the_leaderboard_says_what_its_order_is_worth(others: list[tuple[float, float, float]], words: str) -> None:
     lines = [
-        {"run_id": f"run-{number}", "model": "net",
-         "validation": {"accuracy": dict(zip(("value", "low", "high"), figures, strict=True))}}
+        {
+            "run_id": f"run-{number}",
+            "model": "net",
+            "validation": {"accuracy": dict(zip(("value", "low", "high"), figures, strict=True))},
+        }
         for number, figures in enumerate([(0.9, 0.85, 0.94), *others])
-    ]  # fmt: skip
+    ]
     assert words in _sentence(lines)
 
 

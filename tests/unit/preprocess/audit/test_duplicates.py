@@ -12,10 +12,18 @@ from components.preprocess.manifest import Record
 NO_PAIRS = np.empty((0, 2), np.int64)
 
 
-def record(path: str, content: str, split: str | None = None, *, pixels: str = "", reason: str | None = None,
-           group: str | None = None) -> Record:  # fmt: skip
-    return Record(path, path.split("/")[0], split, reason, sha256=content * 64, pixel_hash=pixels or content,
-                  group=group)  # type: ignore[arg-type]  # fmt: skip
+def record(
+    path: str,
+    content: str,
+    split: str | None = None,
+    *,
+    pixels: str = "",
+    reason: str | None = None,
+    group: str | None = None,
+) -> Record:
+    return Record(
+        path, path.split("/")[0], split, reason, sha256=content * 64, pixel_hash=pixels or content, group=group
+    )  # type: ignore[arg-type]
 
 
 def settled(*records: Record, near: list[tuple[int, int]] | None = None, **policies: str) -> Settled:
@@ -43,21 +51,28 @@ def test_of_copies_under_one_label_the_first_is_kept() -> None:
 
 def test_of_copies_in_several_splits_the_tested_one_is_kept() -> None:
     found = settled(
-        record("cats/train/1", "a", "train"), record("cats/train/2", "a", "train"),
-        record("cats/val/1", "a", "validation"), record("cats/test/1", "a", "test"),
-    )  # fmt: skip
+        record("cats/train/1", "a", "train"),
+        record("cats/train/2", "a", "train"),
+        record("cats/val/1", "a", "validation"),
+        record("cats/test/1", "a", "test"),
+    )
     assert reasons(found) == {
-        "cats/train/1": "leakage", "cats/train/2": "leakage", "cats/val/1": "leakage", "cats/test/1": None,
-    }  # fmt: skip
+        "cats/train/1": "leakage",
+        "cats/train/2": "leakage",
+        "cats/val/1": "leakage",
+        "cats/test/1": None,
+    }
     assert found.cases["leakage"] == [((3, 2, 0, 1), "The same file")]
 
 
 def test_the_same_file_under_two_labels_is_kept_under_none() -> None:
     found = settled(record("cats/1", "a"), record("dogs/1", "a"), record("dogs/2", "a"), record("dogs/3", "b"))
     assert reasons(found) == {
-        "cats/1": "contradictory_label", "dogs/1": "contradictory_label", "dogs/2": "contradictory_label",
+        "cats/1": "contradictory_label",
+        "dogs/1": "contradictory_label",
+        "dogs/2": "contradictory_label",
         "dogs/3": None,
-    }  # fmt: skip
+    }
     assert "dogs/1" in str(found.records[0].message)
 
 
@@ -75,8 +90,9 @@ def test_copies_of_the_same_bytes_never_stay_together(policy: str) -> None:
     everything = dict.fromkeys(("duplicates", "leakage", "contradictory_labels"), policy)
     assert reasons(settled(record("cats/1", "a"), record("cats/2", "a"), **everything))["cats/2"] == "duplicate"
     assert reasons(settled(record("cats/1", "a", "train"), record("cats/2", "a", "test"), **everything)) == {
-        "cats/1": "leakage", "cats/2": None,
-    }  # fmt: skip
+        "cats/1": "leakage",
+        "cats/2": None,
+    }
     assert set(reasons(settled(record("cats/1", "a"), record("dogs/1", "a"), **everything)).values()) == {
         "contradictory_label"
     }
@@ -93,25 +109,30 @@ def test_copies_in_pixels_stay_where_they_are_only_to_be_told() -> None:
 def test_a_chain_of_copies_leaks_through_none_of_its_members() -> None:
     """Of the training files one has the bytes of the other, which has the pixels of the test photo."""
     found = settled(
-        record("cats/train/1", "a", "train", pixels="p"), record("cats/train/2", "a", "train", pixels="p"),
+        record("cats/train/1", "a", "train", pixels="p"),
+        record("cats/train/2", "a", "train", pixels="p"),
         record("cats/test/1", "b", "test", pixels="p"),
-    )  # fmt: skip
+    )
     assert reasons(found) == {"cats/train/1": "leakage", "cats/train/2": "leakage", "cats/test/1": None}
 
 
 def test_near_duplicates_across_splits_leave_the_training_side() -> None:
     records = record("cats/1", "a", "train"), record("cats/2", "b", "validation"), record("cats/3", "c", "test")
     assert reasons(settled(*records, near=[(0, 1), (1, 2)])) == {
-        "cats/1": "leakage", "cats/2": "leakage", "cats/3": None,
-    }  # fmt: skip
+        "cats/1": "leakage",
+        "cats/2": "leakage",
+        "cats/3": None,
+    }
     assert reasons(settled(*records, near=[(0, 1), (1, 2)], leakage="report")) == dict.fromkeys(
         ("cats/1", "cats/2", "cats/3")
     )
 
 
 def test_a_group_that_given_splits_separate_stays_in_the_tested_one() -> None:
-    records = [record(f"cats/{number}", str(number), split, group="anna")
-               for number, split in enumerate(("train", "test", "train"))]  # fmt: skip
+    records = [
+        record(f"cats/{number}", str(number), split, group="anna")
+        for number, split in enumerate(("train", "test", "train"))
+    ]
     found = settled(*records, record("cats/9", "9", "train", group="bert"))
     assert reasons(found) == {"cats/0": "leakage", "cats/1": None, "cats/2": "leakage", "cats/9": None}
     assert "The group anna" in str(found.records[0].message)

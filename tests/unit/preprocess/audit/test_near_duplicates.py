@@ -115,10 +115,12 @@ def test_features_decide_nothing_in_small_pictures(side: int, expected: list[lis
 @pytest.mark.parametrize(
     ("name", "above", "expected"),
     [
-        ("ALIKE", False, [[0, 1]]), ("ALIKE", True, []),
-        ("MIN_AGREEING", False, [[0, 1]]), ("MIN_AGREEING", True, []),
+        ("ALIKE", False, [[0, 1]]),
+        ("ALIKE", True, []),
+        ("MIN_AGREEING", False, [[0, 1]]),
+        ("MIN_AGREEING", True, []),
     ],
-)  # fmt: skip
+)
 def test_each_sieve_keeps_what_just_reaches_it(
     name: str, above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,9 +54,11 @@ def test_links_are_followed_but_never_in_circles(tmp_path: Path) -> None:
     listing = list_folder(photos)
     assert ["/".join(file.parts) for file in listing.files] == ["cats/a.jpg", "dogs/real.jpg"]
     assert reasons(photos) == {
-        "cats/again": "folder_seen", "cats/self": "folder_seen", "cats/b.jpg": "unreadable",
+        "cats/again": "folder_seen",
+        "cats/self": "folder_seen",
+        "cats/b.jpg": "unreadable",
         "cats/c.jpg": "unreadable",
-    }  # fmt: skip
+    }
 
 
 def test_links_that_multiply_are_followed_once(tmp_path: Path) -> None:

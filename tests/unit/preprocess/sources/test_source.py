@@ -104,18 +104,31 @@ def test_a_folder_is_itself(tmp_path: Path) -> None:
 
 
 def test_files_outside_class_folders_are_named(tmp_path: Path) -> None:
-    for name in ("train/cats/a.jpg", "train/dogs/b.jpg", "test/cats/c.jpg", "test/dogs/d.jpg", "README.md",
-                 "train/notes.txt", "spare/e.jpg", "test/.DS_Store"):  # fmt: skip
+    for name in (
+        "train/cats/a.jpg",
+        "train/dogs/b.jpg",
+        "test/cats/c.jpg",
+        "test/dogs/d.jpg",
+        "README.md",
+        "train/notes.txt",
+        "spare/e.jpg",
+        "test/.DS_Store",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
     found = find_photos(Opened(tmp_path))
     assert {(file.record.class_name, file.record.split) for file in found.files} == {
-        ("cats", "train"), ("dogs", "train"), ("cats", "test"), ("dogs", "test"),
-    }  # fmt: skip
+        ("cats", "train"),
+        ("dogs", "train"),
+        ("cats", "test"),
+        ("dogs", "test"),
+    }
     assert {record.path: record.reason for record in found.rejected} == {
-        "README.md": "outside_class_folder", "train/notes.txt": "outside_class_folder",
-        "spare/e.jpg": "outside_class_folder", "test/.DS_Store": "hidden",
-    }  # fmt: skip
+        "README.md": "outside_class_folder",
+        "train/notes.txt": "outside_class_folder",
+        "spare/e.jpg": "outside_class_folder",
+        "test/.DS_Store": "hidden",
+    }
     assert found.given_splits == {"train", "test"}
 
 

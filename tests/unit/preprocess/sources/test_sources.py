@@ -177,9 +177,14 @@ def test_binary_files_that_are_damaged_are_refused(tmp_path: Path) -> None:
     for name in ("data_batch_1", "batches.meta"):
         (tmp_path / "pickles" / name).write_bytes(b"cos\nsystem\n.")
     for name, message in {
-        "cifar": "rows of 3,073 bytes", "counts": "12 pictures and .* 11 labels", "short": "it holds 863",
-        "bomb": "must hold at most", "alone": "its labels must stand", "gzip": "intact IDX file", "pickles": "pickles",
-    }.items():  # fmt: skip
+        "cifar": "rows of 3,073 bytes",
+        "counts": "12 pictures and .* 11 labels",
+        "short": "it holds 863",
+        "bomb": "must hold at most",
+        "alone": "its labels must stand",
+        "gzip": "intact IDX file",
+        "pickles": "pickles",
+    }.items():
         with pytest.raises(DataError, match=message):
             preprocess(str(tmp_path / name), PARAMS, tmp_path / "dataset")
 
@@ -249,9 +254,15 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     def told(bucket: str, path: Path) -> dict[str, str]:
         name = path.relative_to(root / bucket).as_posix()
-        return {"kind": "storage#object", "bucket": bucket, "name": name, "size": str(path.stat().st_size),
-                "md5Hash": base64.b64encode(hashlib.md5(path.read_bytes()).digest()).decode(),
-                "updated": "2026-01-01T00:00:00.000Z", "timeCreated": "2026-01-01T00:00:00.000Z"}  # fmt: skip
+        return {
+            "kind": "storage#object",
+            "bucket": bucket,
+            "name": name,
+            "size": str(path.stat().st_size),
+            "md5Hash": base64.b64encode(hashlib.md5(path.read_bytes()).digest()).decode(),
+            "updated": "2026-01-01T00:00:00.000Z",
+            "timeCreated": "2026-01-01T00:00:00.000Z",
+        }
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:

@@ -161,8 +161,10 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])}
     done = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
     record_property("peak_memory_mb", int(done.stdout))
-    print(f"{name}: {network.model.count_params():,} parameters, {facts.max_probability_difference:.1e}, "
-          f"{done.stdout.strip()} MB")  # fmt: skip
+    print(
+        f"{name}: {network.model.count_params():,} parameters, {facts.max_probability_difference:.1e}, "
+        f"{done.stdout.strip()} MB"
+    )
 
 
 def settle(model: keras.Model, photos: np.ndarray) -> None:

@@ -44,8 +44,12 @@ def export(tmp_path: Path) -> tuple[Path, ExportFacts]:
     export_dir = tmp_path / "export"
     export_dir.mkdir()
     ov.save_model(ov.Model(results, [pixels]), export_dir / "model.xml", compress_to_fp16=False)
-    facts = ExportFacts(outputs=("logits", "embedding", "feature_map"), max_probability_difference=0.0, num_compared=1,
-                        sha256=export_sha256(export_dir))  # fmt: skip
+    facts = ExportFacts(
+        outputs=("logits", "embedding", "feature_map"),
+        max_probability_difference=0.0,
+        num_compared=1,
+        sha256=export_sha256(export_dir),
+    )
     return export_dir, facts
 
 
@@ -70,9 +74,11 @@ def test_the_int8_graph_answers_alike_and_keeps_its_output_layer(
 
 
 def test_a_graph_that_would_lose_too_much_stays_as_it_is(
-    export: tuple[Path, ExportFacts], splits: tuple[Split, Split], monkeypatch: pytest.MonkeyPatch,
+    export: tuple[Path, ExportFacts],
+    splits: tuple[Split, Split],
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(quantize, "MAX_LOST", -1.0)
     with caplog.at_level(logging.WARNING):
         assert quantize.quantize_export(*export, *splits, np.random.default_rng(0)) == export[1]

@@ -39,12 +39,25 @@ def make_untrained_bundle(bundle_dir: Path, info: DatasetInfo) -> None:
     network = build_network(params, image_size=info.image_size, num_classes=len(CLASS_NAMES), batch_size=8)
     facts = export_network(network, bundle_dir / "export", np.empty((0, *info.image_size, 3), np.uint8))
     network.model.save(bundle_dir / "model.keras")
-    write_json(bundle_dir / "bundle.json", BundleInfo(
-        dataset_name=info.name, dataset_fingerprint=info.fingerprint, source=info.source, class_names=info.class_names,
-        image_size=info.image_size, resize=info.resize, params={}, export=facts, library_versions={}, epochs_run=1,
-        best_epoch=1, model=ModelFacts(kind="layers", name="small", num_parameters=0, num_trained_parameters=0,
-                                       trained_layers=(), num_layers=2),
-    ))  # fmt: skip
+    write_json(
+        bundle_dir / "bundle.json",
+        BundleInfo(
+            dataset_name=info.name,
+            dataset_fingerprint=info.fingerprint,
+            source=info.source,
+            class_names=info.class_names,
+            image_size=info.image_size,
+            resize=info.resize,
+            params={},
+            export=facts,
+            library_versions={},
+            epochs_run=1,
+            best_epoch=1,
+            model=ModelFacts(
+                kind="layers", name="small", num_parameters=0, num_trained_parameters=0, trained_layers=(), num_layers=2
+            ),
+        ),
+    )
 
 
 def test_a_saved_model_loads_and_gives_the_calibrated_probabilities(

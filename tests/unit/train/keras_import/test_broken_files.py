@@ -207,8 +207,18 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "description_is_a_number": (attribute("/", "model_config", 7), "not text"),
     "description_of_100_mib": (attribute("/", "model_config", np.void(bytes(60_000))), "not text"),
 }
-FAST = ("integer_of_3_bytes", "damaged_chunk", "long_path", "layer_name_too_long", "description_is_no_utf_8",
-        "config_with_a_surrogate", "config_of_a_million_keys", "folder", "fifo", "name_too_long")  # fmt: skip
+FAST = (
+    "integer_of_3_bytes",
+    "damaged_chunk",
+    "long_path",
+    "layer_name_too_long",
+    "description_is_no_utf_8",
+    "config_with_a_surrogate",
+    "config_of_a_million_keys",
+    "folder",
+    "fifo",
+    "name_too_long",
+)
 
 
 def marked(name: str) -> Any:

@@ -21,26 +21,61 @@ from components.train.keras_import.plan import Plan, make_plan
 from tests.hostile import Attack, keras_file, layer, legacy_file, network, weights_file
 
 VALUES: tuple[Any, ...] = (
-    None, True, -1, 0, 7, 10**18, 1e300, 0.5, "", "dense", "x" * 300, "\n", [], [None], [[]], [-1, 3], ["input", 0, 0],
-    [["input", 0, 0]], {}, {"class_name": "Dense"}, {"class_name": ["Dense"]}, {"class_name": "Dense", "config": {}},
-    {"class_name": "__tuple__", "items": 3}, {"class_name": "L2", "config": {"l2": "x"}},
+    None,
+    True,
+    -1,
+    0,
+    7,
+    10**18,
+    1e300,
+    0.5,
+    "",
+    "dense",
+    "x" * 300,
+    "\n",
+    [],
+    [None],
+    [[]],
+    [-1, 3],
+    ["input", 0, 0],
+    [["input", 0, 0]],
+    {},
+    {"class_name": "Dense"},
+    {"class_name": ["Dense"]},
+    {"class_name": "Dense", "config": {}},
+    {"class_name": "__tuple__", "items": 3},
+    {"class_name": "L2", "config": {"l2": "x"}},
     {"type": "ndarray", "value": []},
-)  # fmt: skip
+)
 
 
 def rich_network() -> dict[str, Any]:
     """Every form that a description can take: submodels, both ways of writing calls, objects, arithmetic."""
-    chain = {"class_name": "Sequential", "config": {"name": "chain", "layers": [
-        {"class_name": "Conv2D", "config": {
-            "name": "conv", "filters": 3, "kernel_size": [3, 3], "padding": "same",
-            "batch_input_shape": [None, 8, 8, 3],
-            "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}},
-            "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
-            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
-            "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}},
-        }},
-        {"class_name": "BatchNormalization", "config": {"name": "bn", "axis": [3], "epsilon": 1e-3}},
-    ]}, "name": "chain", "inbound_nodes": [[["scaled", 0, 0, {"training": False}]]]}  # fmt: skip
+    chain = {
+        "class_name": "Sequential",
+        "config": {
+            "name": "chain",
+            "layers": [
+                {
+                    "class_name": "Conv2D",
+                    "config": {
+                        "name": "conv",
+                        "filters": 3,
+                        "kernel_size": [3, 3],
+                        "padding": "same",
+                        "batch_input_shape": [None, 8, 8, 3],
+                        "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}},
+                        "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
+                        "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+                        "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}},
+                    },
+                },
+                {"class_name": "BatchNormalization", "config": {"name": "bn", "axis": [3], "epsilon": 1e-3}},
+            ],
+        },
+        "name": "chain",
+        "inbound_nodes": [[["scaled", 0, 0, {"training": False}]]],
+    }
     scaled = {
         **layer("TrueDivide", "scaled", "input"),
         "module": "keras.src.ops.numpy",
@@ -48,16 +83,23 @@ def rich_network() -> dict[str, Any]:
     }
     scaled["inbound_nodes"][0]["args"].append(255.0)
     return network(
-        scaled, chain, layer("Add", "sum", ["scaled", "chain"]),
+        scaled,
+        chain,
+        layer("Add", "sum", ["scaled", "chain"]),
         layer("ZeroPadding2D", "pad", "sum", padding=[[0, 1], 2]),
-        layer("Cropping2D", "crop", "pad", cropping=[[0, 1], [2, 2]]), last="crop",
-    )  # fmt: skip
+        layer("Cropping2D", "crop", "pad", cropping=[[0, 1], [2, 2]]),
+        last="crop",
+    )
 
 
 def contents(config: str, keras_version: str = "3.15.1") -> Contents:
-    shapes = {"dense/vars/0": (192, 3), "dense/vars/1": (3,), "sequential/layers/conv2d/vars/0": (3, 3, 3, 3),
-              "sequential/layers/conv2d/vars/1": (3,),
-              **{f"sequential/layers/batch_normalization/vars/{n}": (3,) for n in range(4)}}  # fmt: skip
+    shapes = {
+        "dense/vars/0": (192, 3),
+        "dense/vars/1": (3,),
+        "sequential/layers/conv2d/vars/0": (3, 3, 3, 3),
+        "sequential/layers/conv2d/vars/1": (3,),
+        **{f"sequential/layers/batch_normalization/vars/{n}": (3,) for n in range(4)},
+    }
     arrays = tuple(StoredArray(path=f"layers/{path}", shape=shape, offset=0) for path, shape in shapes.items())
     return Contents(
         form=".keras", config=config, training_config=None, keras_version=keras_version, layers=None, arrays=arrays

@@ -51,8 +51,9 @@ def sizes_of(*inner: dict[str, Any], last: str) -> Sizes:
         ("Resizing", {"height": 5, "width": 7}, (5, 7, 3), 0),
     ],
 )
-def test_shapes_and_parameters_are_keras(kind: str, arguments: dict[str, Any], shape: tuple[int, ...],
-                                         num_parameters: int) -> None:  # fmt: skip
+def test_shapes_and_parameters_are_keras(
+    kind: str, arguments: dict[str, Any], shape: tuple[int, ...], num_parameters: int
+) -> None:
     sizes = sizes_of(layer(kind, "a", "input", **arguments), layer("Identity", "b", "a"), last="b")
     dense = sizes.weights[("dense",)]["kernel"][0]
     size = 1
@@ -87,24 +88,62 @@ def test_a_layer_that_cannot_be_is_named(kind: str, arguments: dict[str, Any], r
 
 
 def test_the_chain_and_the_graph_of_keras_2_are_read() -> None:
-    inner = {"class_name": "Sequential", "name": "base", "config": {"name": "base", "layers": [
-        {"class_name": "Conv2D", "config": {"name": "a/b", "filters": 2, "kernel_size": [3, 3], "dtype": "float32",
-                                            "batch_input_shape": [None, 8, 8, 3]}},
-        {"class_name": "GlobalAveragePooling2D", "config": {"name": "pool"}},
-    ]}, "inbound_nodes": [[["tf.math.subtract", 0, 0, {"training": False}]]]}  # fmt: skip
-    tree = {"class_name": "Functional", "config": {"name": "net", "layers": [
-        {"class_name": "InputLayer", "name": "in", "inbound_nodes": [],
-         "config": {"batch_input_shape": [None, 8, 8, 3], "dtype": "float32", "sparse": False, "name": "in"}},
-        {"class_name": "TFOpLambda", "name": "tf.math.truediv",
-         "inbound_nodes": [["in", 0, 0, {"y": 127.5, "name": None}]],
-         "config": {"name": "tf.math.truediv", "function": "math.truediv"}},
-        {"class_name": "TFOpLambda", "name": "tf.math.subtract",
-         "inbound_nodes": [["tf.math.truediv", 0, 0, {"y": 1.0, "name": None}]],
-         "config": {"name": "tf.math.subtract", "function": "math.subtract"}},
-        inner,
-        {"class_name": "Dense", "name": "out", "config": {"name": "out", "units": 3, "activation": "softmax"},
-         "inbound_nodes": [[["base", 1, 0, {}]]]},
-    ], "input_layers": [["in", 0, 0]], "output_layers": [["out", 0, 0]]}}  # fmt: skip
+    inner = {
+        "class_name": "Sequential",
+        "name": "base",
+        "config": {
+            "name": "base",
+            "layers": [
+                {
+                    "class_name": "Conv2D",
+                    "config": {
+                        "name": "a/b",
+                        "filters": 2,
+                        "kernel_size": [3, 3],
+                        "dtype": "float32",
+                        "batch_input_shape": [None, 8, 8, 3],
+                    },
+                },
+                {"class_name": "GlobalAveragePooling2D", "config": {"name": "pool"}},
+            ],
+        },
+        "inbound_nodes": [[["tf.math.subtract", 0, 0, {"training": False}]]],
+    }
+    tree = {
+        "class_name": "Functional",
+        "config": {
+            "name": "net",
+            "layers": [
+                {
+                    "class_name": "InputLayer",
+                    "name": "in",
+                    "inbound_nodes": [],
+                    "config": {"batch_input_shape": [None, 8, 8, 3], "dtype": "float32", "sparse": False, "name": "in"},
+                },
+                {
+                    "class_name": "TFOpLambda",
+                    "name": "tf.math.truediv",
+                    "inbound_nodes": [["in", 0, 0, {"y": 127.5, "name": None}]],
+                    "config": {"name": "tf.math.truediv", "function": "math.truediv"},
+                },
+                {
+                    "class_name": "TFOpLambda",
+                    "name": "tf.math.subtract",
+                    "inbound_nodes": [["tf.math.truediv", 0, 0, {"y": 1.0, "name": None}]],
+                    "config": {"name": "tf.math.subtract", "function": "math.subtract"},
+                },
+                inner,
+                {
+                    "class_name": "Dense",
+                    "name": "out",
+                    "config": {"name": "out", "units": 3, "activation": "softmax"},
+                    "inbound_nodes": [[["base", 1, 0, {}]]],
+                },
+            ],
+            "input_layers": [["in", 0, 0]],
+            "output_layers": [["out", 0, 0]],
+        },
+    }
     graph = read(tree, "2.15.0")
     assert [layer.kind for layer in graph.layers] == ["InputLayer", "Rescaling", "Rescaling", "Model", "Dense"]
     assert graph.layer("tf.math.truediv").arguments == {"scale": 1 / 127.5, "offset": 0.0}
@@ -175,11 +214,20 @@ def test_what_keras_2_writes_of_old_is_read() -> None:
     inner = [
         layer("RandomFlip", "flip", "input", mode="horizontal", rng_type="stateful", seed=None),
         layer("Rescaling", "scaled", "flip", scale=[0.1, 0.2, 0.3], offset=0),
-        layer("SeparableConv2D", "conv", "scaled", filters=4, kernel_size=[3, 3], groups=1,
-              kernel_initializer={"class_name": "GlorotUniform", "config": {"seed": None}}, kernel_regularizer=None),
-        layer("BatchNormalization", "bn", "conv", axis=[3],
-              moving_mean_initializer={"class_name": "Zeros", "config": {}}),
-    ]  # fmt: skip
+        layer(
+            "SeparableConv2D",
+            "conv",
+            "scaled",
+            filters=4,
+            kernel_size=[3, 3],
+            groups=1,
+            kernel_initializer={"class_name": "GlorotUniform", "config": {"seed": None}},
+            kernel_regularizer=None,
+        ),
+        layer(
+            "BatchNormalization", "bn", "conv", axis=[3], moving_mean_initializer={"class_name": "Zeros", "config": {}}
+        ),
+    ]
     compiled = {"optimizer": {"class_name": "Custom>Adam", "module": "tf_keras.optimizers", "config": {"name": "Adam"}}}
     graph = read(network(*inner, last="bn", compile_config=compiled), "2.21.0")
     assert graph.layer("bn").arguments["axis"] == (3,)

@@ -19,8 +19,13 @@ LARGEST_DIFFERENCE = 1e-5
 SAMPLE = ("residual.keras", "partly_frozen.h5", "plain.zip")
 ALL = (
     *(f"{name}.{form}" for name in MODELS for form in ("keras", "h5")),
-    "plain.zip", "transfer.zip", "MobileNetV2.weights", "MobileNetV2.weights2", "ResNet50.weights2", "VGG16.weights",
-)  # fmt: skip
+    "plain.zip",
+    "transfer.zip",
+    "MobileNetV2.weights",
+    "MobileNetV2.weights2",
+    "ResNet50.weights2",
+    "VGG16.weights",
+)
 
 
 def run_harmless(*arguments: str) -> str:

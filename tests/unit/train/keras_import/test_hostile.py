@@ -19,11 +19,28 @@ from tests.hostile import HOSTILE, Attack, honest, keras_file, layer, network, w
 
 SECONDS = 30
 SAMPLE = (
-    "lambda_at_top", "lambda_in_a_submodel", "lambda_in_the_loss", "lambda_in_a_legacy_file", "foreign_module",
-    "saved_model_layer", "vocabulary_address", "zip_slip_up", "zip_slip_absolute", "zip_with_a_link", "zip_bomb",
-    "h5_external_link", "h5_virtual_array", "h5_shape_bomb", "h5_object_references", "dense_of_a_billion",
-    "json_of_5000_levels", "weights_of_nan", "truncated_keras", "random_bytes", "registered_name_of_another",
-)  # fmt: skip
+    "lambda_at_top",
+    "lambda_in_a_submodel",
+    "lambda_in_the_loss",
+    "lambda_in_a_legacy_file",
+    "foreign_module",
+    "saved_model_layer",
+    "vocabulary_address",
+    "zip_slip_up",
+    "zip_slip_absolute",
+    "zip_with_a_link",
+    "zip_bomb",
+    "h5_external_link",
+    "h5_virtual_array",
+    "h5_shape_bomb",
+    "h5_object_references",
+    "dense_of_a_billion",
+    "json_of_5000_levels",
+    "weights_of_nan",
+    "truncated_keras",
+    "random_bytes",
+    "registered_name_of_another",
+)
 
 _heard: list[str] | None = None
 

@@ -56,10 +56,16 @@ def test_what_is_read_is_what_was_written(folder: Path) -> None:
 def test_the_newest_two_are_kept_and_named_by_their_place(folder: Path) -> None:
     save(state(0, 9), state(1), state(1, 12), state(2))
     assert sorted(path.name for path in folder.iterdir()) == [
-        "phase-01-epoch-00001-step-0000012-accuracy-0.5000", "phase-01-epoch-00002-step-0000000-accuracy-0.7500",
-    ]  # fmt: skip
-    result = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=next(folder.iterdir()), check=True,
-                            capture_output=True, text=True)  # fmt: skip
+        "phase-01-epoch-00001-step-0000012-accuracy-0.5000",
+        "phase-01-epoch-00002-step-0000000-accuracy-0.7500",
+    ]
+    result = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
+        cwd=next(folder.iterdir()),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert result.stdout.splitlines() == ["arrays.npz: OK", "state.json: OK"]
 
 

@@ -138,9 +138,13 @@ def test_a_kill_while_the_bundle_is_written_costs_neither_the_training_nor_an_ea
 @pytest.mark.proof
 @pytest.mark.parametrize("size", ["8k", "24k", "40k", "64k"])
 def test_a_full_disk_costs_the_bundle_and_not_the_training(
-    folder: Path, expected: Callable[[], bytes], size: str, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    folder: Path,
+    expected: Callable[[], bytes],
+    size: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     from components.train.step import train
     from tests.unit.train.interrupted import small_params
 

@@ -106,9 +106,12 @@ def test_logits_through_the_cache_are_those_of_the_whole_network(
 
 
 def test_what_is_in_the_cache_is_not_computed_again(
-    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path,
+    splits: tuple[Split, Split],
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     first = cache(network).get(wanted(splits[0], 2)).gather(np.arange(20), 0)
     assert len(list(folder.iterdir())) == 2
     monkeypatch.setattr(features, "fastest_inference", lambda _: pytest.fail("it has been computed before"))
@@ -166,9 +169,12 @@ def test_features_too_large_for_memory_stay_in_their_files(
 
 
 def test_a_limit_is_kept_and_told(
-    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path,
+    splits: tuple[Split, Split],
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     one_view = len(splits[0]) * 4 * 4
     monkeypatch.setenv("DARKROOM_CACHE_GB", str(2.5 * one_view / 1e9))
     assert cache(network).can_hold(wanted(splits[0], 2))
@@ -190,9 +196,12 @@ def examples(network: Network, splits: tuple[Split, Split]) -> object:
 
 
 def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
-    splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    splits: tuple[Split, Split],
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(features, "FREE_PART", 1000)  # there seemed to be room
     with small_disk(tmp_path / "disk", "8k") as disk:
         monkeypatch.setenv("DARKROOM_CACHE", str(disk))

@@ -67,9 +67,16 @@ def test_training_learns_and_keeps_a_full_history() -> None:
     fitted = run_fit(model, epochs=6)
     assert fitted.epochs_run == 6
     assert fitted.history.keys() == {
-        "phase", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second", "input_wait",
+        "phase",
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "learning_rate",
+        "images_per_second",
+        "input_wait",
         "seconds",
-    }  # fmt: skip
+    }
     assert all(len(values) == 6 and all(map(math.isfinite, values)) for values in fitted.history.values())
     assert fitted.at_best("val_accuracy") > 0.85
     assert fitted.history["loss"][-1] < fitted.history["loss"][0]
@@ -210,8 +217,14 @@ def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_
 def test_two_batches_of_half_the_size_make_the_same_step() -> None:
     trained = []
     for batch_size, accumulate in ((32, 1), (16, 2)):
-        params = TrainParams(epochs=2, optimizer="sgd", schedule="constant", early_stopping=None,
-                             batch_size=batch_size, accumulate=accumulate)  # fmt: skip
+        params = TrainParams(
+            epochs=2,
+            optimizer="sgd",
+            schedule="constant",
+            early_stopping=None,
+            batch_size=batch_size,
+            accumulate=accumulate,
+        )
         keras.utils.set_random_seed(0)
         inputs = keras.Input((2,))
         model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
@@ -260,8 +273,9 @@ def test_a_value_that_is_no_number_stops_training_in_its_epoch(
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", range(8))
 def test_every_weight_that_is_no_number_is_named(value: float, place: int) -> None:
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), keras.layers.BatchNormalization(),
-                              keras.layers.Dense(3)])  # fmt: skip
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
+    )
     assert progress.broken_weight(model) is None
     weights = model.get_weights()
     weights[place].flat[-1] = value

@@ -37,11 +37,15 @@ def own() -> Network:
         ("last 3", ("Conv_1", "logits"), (1, 1, 320), "block_16_project_BN"),
         ("from Conv_1", ("Conv_1", "logits"), (1, 1, 320), "block_16_project_BN"),
         (("Conv_1*",), ("Conv_1", "logits"), (1, 1, 320), "block_16_project_BN"),
-        (("block_16_project", "Conv_1"), ("block_16_project", "Conv_1", "logits"), (1, 1, 960),
-         "block_16_depthwise_relu"),
+        (
+            ("block_16_project", "Conv_1"),
+            ("block_16_project", "Conv_1", "logits"),
+            (1, 1, 960),
+            "block_16_depthwise_relu",
+        ),
         ("none", (), (1280,), "global_average_pooling2d_1"),
     ],
-)  # fmt: skip
+)
 def test_a_selection_trains_what_it_names_and_all_before_is_frozen(
     network: Network, trainable: str | tuple[str, ...], trained: tuple[str, ...], boundary: tuple[int, ...], after: str
 ) -> None:

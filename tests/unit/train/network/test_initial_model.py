@@ -35,9 +35,13 @@ def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last
     keras.utils.set_random_seed(4)
     start = keras.Input((SIDE, SIDE, channels))
     eye = keras.Sequential(
-        [keras.Input((SIDE, SIDE, channels)), keras.layers.Conv2D(6, 3, name="conv", activation="relu"),
-         keras.layers.BatchNormalization(name="norm")], name="eye"
-    )  # fmt: skip
+        [
+            keras.Input((SIDE, SIDE, channels)),
+            keras.layers.Conv2D(6, 3, name="conv", activation="relu"),
+            keras.layers.BatchNormalization(name="norm"),
+        ],
+        name="eye",
+    )
     x = keras.layers.Rescaling(1 / 255)(start) if scaled else start
     x = keras.layers.GlobalAveragePooling2D(name="pool")(eye(x, training=False))
     if last == "softmax layer":

@@ -29,8 +29,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Photogr
 def params_of(rate: float, seed: int = 0) -> TrainParams:
     layers = ({"GlobalAveragePooling2D": {}}, {"Dense": {"units": 8}}, {"Dropout": {"rate": rate}})
     model = ModelParams(kind="pretrained", name="MobileNetV2", weights="none", head=tuple(map(parse_layer, layers)))
-    given = TrainParams(model=model, augmentation="none", epochs=1, trainable="from block_16_expand",
-                        learning_rate=0.01, seed=seed)  # fmt: skip
+    given = TrainParams(
+        model=model, augmentation="none", epochs=1, trainable="from block_16_expand", learning_rate=0.01, seed=seed
+    )
     return resolve_train(given, (SIDE, SIDE))[0]
 
 

@@ -28,8 +28,16 @@ def residual() -> Account:
 
 def test_parameters_work_and_memory_are_counted(residual: Account) -> None:
     rows = {row.name: row for row in residual.rows}
-    assert list(rows) == ["pixels", "rescaling", "start", "conv2d_1", "add_1", "conv2dtranspose_1",
-                          "global_average_pooling2d_1", "logits"]  # fmt: skip
+    assert list(rows) == [
+        "pixels",
+        "rescaling",
+        "start",
+        "conv2d_1",
+        "add_1",
+        "conv2dtranspose_1",
+        "global_average_pooling2d_1",
+        "logits",
+    ]
     assert (rows["start"].num_parameters, rows["start"].multiply_adds) == (224, 120 * 216)
     assert rows["conv2dtranspose_1"].gives == (20, 24, 4)
     assert rows["conv2dtranspose_1"].multiply_adds == 120 * 2 * 2 * 8 * 4

@@ -35,8 +35,9 @@ def outcome(model: keras.Model) -> tuple[np.ndarray, list[np.ndarray], list[str]
     return logits.numpy(), [gradient.numpy() for gradient in gradients], kinds
 
 
-@pytest.mark.parametrize("options", [{}, {"use_bias": False, "activation": "relu"}, {"strides": 2, "padding": "same"},
-                                     {"strides": (2, 3)}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options", [{}, {"use_bias": False, "activation": "relu"}, {"strides": 2, "padding": "same"}, {"strides": (2, 3)}]
+)
 def test_logits_and_gradients_are_those_of_the_convolution(options: dict[str, object]) -> None:
     model = network(**options)
     logits, gradients, kinds = outcome(model)

@@ -44,14 +44,27 @@ assert int(network.model.optimizer.iterations) == 12
 """
 
 SETTINGS = {
-    "DNNL_DEFAULT_FPMATH_MODE": "BF16", "KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1",
-    "KERAS_MAX_STEPS_PER_EPOCH": "2", "KERAS_NNX_ENABLED": "true", "NVIDIA_TF32_OVERRIDE": "1",
-    "ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "TF_FUNCTION_JIT_COMPILE_DEFAULT": "1", "TF_JIT_COMPILE_REWRITE": "1",
-    "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1", "TF_SET_ONEDNN_FPMATH_MODE": "BF16", "TF_USE_LEGACY_KERAS": "1",
+    "DNNL_DEFAULT_FPMATH_MODE": "BF16",
+    "KERAS_BACKEND": "jax",
+    "KERAS_MAX_EPOCHS": "1",
+    "KERAS_MAX_STEPS_PER_EPOCH": "2",
+    "KERAS_NNX_ENABLED": "true",
+    "NVIDIA_TF32_OVERRIDE": "1",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+    "TF_FUNCTION_JIT_COMPILE_DEFAULT": "1",
+    "TF_JIT_COMPILE_REWRITE": "1",
+    "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1",
+    "TF_SET_ONEDNN_FPMATH_MODE": "BF16",
+    "TF_USE_LEGACY_KERAS": "1",
     "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --of_another_version=1",
-}  # fmt: skip
-KERAS_JSON = {"floatx": "float16", "epsilon": 1e-3, "backend": "torch", "image_data_format": "channels_first",
-              "nnx_enabled": True}  # fmt: skip
+}
+KERAS_JSON = {
+    "floatx": "float16",
+    "epsilon": 1e-3,
+    "backend": "torch",
+    "image_data_format": "channels_first",
+    "nnx_enabled": True,
+}
 
 
 def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> str:
@@ -61,8 +74,9 @@ def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> 
         (home / ".keras" / "keras.json").write_text(keras_json)
     inherited = {name: value for name, value in os.environ.items() if name not in {*SETTINGS, "KERAS_HOME"}}
     environment = inherited | {"TF_ENABLE_ONEDNN_OPTS": "1", "HOME": str(home)} | settings
-    finished = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, cwd=ROOT, capture_output=True,
-                              text=True)  # fmt: skip
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
     assert finished.returncode == 0, finished.stderr[-4000:]
     written = [path.name for path in (home / ".keras").iterdir()]
     assert written == ([] if keras_json is None else ["keras.json"])

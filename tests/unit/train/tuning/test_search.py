@@ -33,9 +33,13 @@ from tests.postgres import running_postgres
 
 LAYERS = tuple(map(parse_layer, [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten", {"Dropout": {"rate": 0.1}}]))
 TRAIN = TrainParams(
-    model=ModelParams(kind="layers", layers=LAYERS), trainable="all", augmentation="none", epochs=5, batch_size=8,
+    model=ModelParams(kind="layers", layers=LAYERS),
+    trainable="all",
+    augmentation="none",
+    epochs=5,
+    batch_size=8,
     early_stopping=None,
-)  # fmt: skip
+)
 RATES: Space = {"learning_rate": Range(low=1e-4, high=1.0, log=True)}
 
 
@@ -183,9 +187,12 @@ def storage() -> str:
 
 
 def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
-    dataset: tuple[Path, DatasetInfo], mlflow_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    dataset: tuple[Path, DatasetInfo],
+    mlflow_store: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     empty_studies: Path,
-) -> None:  # fmt: skip
+) -> None:
     from mlflow import MlflowClient
 
     context = multiprocessing.get_context("fork")
@@ -198,9 +205,10 @@ def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
     process.join()
     made = Search(dataset[1], TRAIN, TuneParams(trials=5), RATES)
     (cut_off,) = (
-        trial for trial in optuna.load_study(study_name=made.name, storage=storage()).trials
+        trial
+        for trial in optuna.load_study(study_name=made.name, storage=storage()).trials
         if trial.state == optuna.trial.TrialState.RUNNING
-    )  # fmt: skip
+    )
     study = made.run(pretend, Run(None))
     states = [trial.state for trial in study.trials]
     assert states.count("complete") + states.count("pruned") == 5
@@ -293,8 +301,10 @@ def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
 
     study = Search(dataset[1], TRAIN, TuneParams(trials=4, pruner="none"), RATES).run(hungry, Run(None))
     assert [trial.state for trial in study.trials] == ["failed", "failed", "complete", "complete"]
-    assert [trial.reason for trial in study.trials[:2]] == ["out of memory: OOM when allocating",
-                                                            "out of memory: of this machine"]  # fmt: skip
+    assert [trial.reason for trial in study.trials[:2]] == [
+        "out of memory: OOM when allocating",
+        "out of memory: of this machine",
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
@@ -334,12 +344,15 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
     study = made.run(pretend, Run(None), weighed)
     assert all(trial.state == "complete" for trial in study.trials), "none can be pruned"
     trials = {trial.number: trial for trial in study.trials}
-    figures = {number: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.size_mb or 0)
-               for number, trial in trials.items()}  # fmt: skip
+    figures = {
+        number: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.size_mb or 0) for number, trial in trials.items()
+    }
 
     def beaten(number: int) -> bool:
-        return any(other != figures[number] and all(a <= b for a, b in zip(other, figures[number], strict=True))
-                   for other in figures.values())  # fmt: skip
+        return any(
+            other != figures[number] and all(a <= b for a, b in zip(other, figures[number], strict=True))
+            for other in figures.values()
+        )
 
     assert set(study.front) == {number for number in figures if not beaten(number)}
     assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
@@ -381,8 +394,14 @@ def test_a_size_that_is_searched_is_trained_exported_and_evaluated(
     bundle = train(tmp_path / "dataset", best, tmp_path / "model")
     assert (bundle.image_size, bundle.params["image_size"]) == ((16, 16), best.image_size)
     assert InferenceGraph(tmp_path / "model" / "export").image_size == (16, 16)
-    evaluate(tmp_path / "dataset", tmp_path / "model", EvaluateParams(bootstrap_resamples=100), "colours",
-             tmp_path / "evaluation", tmp_path / "study")  # fmt: skip
+    evaluate(
+        tmp_path / "dataset",
+        tmp_path / "model",
+        EvaluateParams(bootstrap_resamples=100),
+        "colours",
+        tmp_path / "evaluation",
+        tmp_path / "study",
+    )
     report = (tmp_path / "evaluation" / "report.html").read_text()
     assert "The Pareto front of accuracy and size holds" in report
 
@@ -408,8 +427,12 @@ def test_each_backbone_sees_photos_of_its_own_size_and_a_size_that_is_searched_w
     dataset: tuple[Path, DatasetInfo],
 ) -> None:
     info = dataset[1].model_copy(update={"image_size": (299, 299)})
-    base = TrainParams(model=ModelParams(kind="pretrained", name="Xception", weights="none", head=LAYERS[1:]),
-                       trainable="all", augmentation="none", epochs=2)  # fmt: skip
+    base = TrainParams(
+        model=ModelParams(kind="pretrained", name="Xception", weights="none", head=LAYERS[1:]),
+        trainable="all",
+        augmentation="none",
+        epochs=2,
+    )
     seen: list[tuple[str | None, Any]] = []
 
     def look(train: TrainParams, run: Run, watch: Watch) -> Fitted:
@@ -517,11 +540,17 @@ def test_objectives_that_cannot_be_are_refused(objectives: str) -> None:
         (("tune.space={image_size: {choices: [160, 192]}}",), 192),
         (("tune.space={image_size: {low: 96, high: 256, step: 32}}", "train.image_size=160"), 256),
         (("tune.space={model.name: {choices: [MobileNetV2, Xception]}}", "train.model.name=MobileNetV2"), 299),
-        (("tune.space={model.name: {choices: [MobileNetV2, Xception]}}", "train.model.name=Xception",
-          "preprocess.image_size=240"), 240),
+        (
+            (
+                "tune.space={model.name: {choices: [MobileNetV2, Xception]}}",
+                "train.model.name=Xception",
+                "preprocess.image_size=240",
+            ),
+            240,
+        ),
         (("train.image_size=160", "tune.trials=0"), 160),
     ],
-)  # fmt: skip
+)
 def test_photos_are_prepared_at_the_largest_size_that_is_needed(settings: tuple[str, ...], size: int) -> None:
     params = load_params(None, ("data.uri=x", "tune.trials=3", *settings))
     resolved = resolve(params, native_size=(533, 400), data_name="x").params

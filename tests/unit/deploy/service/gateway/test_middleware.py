@@ -48,12 +48,19 @@ class App:
 
 
 def ask(
-    guarded: Gate, method: str = "GET", path: str = "/model", headers: dict[str, str] | None = None,
+    guarded: Gate,
+    method: str = "GET",
+    path: str = "/model",
+    headers: dict[str, str] | None = None,
     body: Iterable[bytes] = (b"",),
-) -> Answer:  # fmt: skip
+) -> Answer:
     chunks = [*body]
-    messages = iter([{"type": "http.request", "body": chunk, "more_body": number + 1 < len(chunks)}
-                     for number, chunk in enumerate(chunks)])  # fmt: skip
+    messages = iter(
+        [
+            {"type": "http.request", "body": chunk, "more_body": number + 1 < len(chunks)}
+            for number, chunk in enumerate(chunks)
+        ]
+    )
     answer = Answer()
 
     async def receive() -> Message:
@@ -80,11 +87,17 @@ def guard(app: App, **settings: Any) -> Gate:
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({}, 401), ({"Authorization": f"Bearer {KEY}"}, 200), ({"authorization": f"bearer  {KEY}"}, 200),
-        ({"X-API-Key": KEY}, 200), ({"X-API-Key": KEY[:-1]}, 401), ({"X-API-Key": ""}, 401),
-        ({"Authorization": f"Basic {KEY}"}, 401), ({"Authorization": KEY}, 401), ({"X-API-Key": "ü" * 24}, 401),
+        ({}, 401),
+        ({"Authorization": f"Bearer {KEY}"}, 200),
+        ({"authorization": f"bearer  {KEY}"}, 200),
+        ({"X-API-Key": KEY}, 200),
+        ({"X-API-Key": KEY[:-1]}, 401),
+        ({"X-API-Key": ""}, 401),
+        ({"Authorization": f"Basic {KEY}"}, 401),
+        ({"Authorization": KEY}, 401),
+        ({"X-API-Key": "ü" * 24}, 401),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize(("method", "path"), [("GET", "/model"), ("POST", "/predict"), ("GET", "/v1/metrics")])
 def test_a_key_is_asked_for_where_there_is_one(headers: dict[str, str], status: int, method: str, path: str) -> None:
     app = App()
@@ -109,8 +122,10 @@ def test_the_version_is_a_prefix(path: str, seen: str) -> None:
     assert app.paths == [seen]
 
 
-@pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (405, "method_not_allowed"), (500, "internal"),
-                                              (503, "not_ready"), (418, "bad_request")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, "not_found"), (405, "method_not_allowed"), (500, "internal"), (503, "not_ready"), (418, "bad_request")],
+)
 def test_an_error_that_is_no_json_becomes_one(status: int, code: str) -> None:
     answer = ask(guard(App(status)))
     assert (answer.status, answer.code) == (status, code)

@@ -18,8 +18,10 @@ CHUNKED = (b"transfer-encoding", b"chunked")
 def part(name: str, content: bytes, filename: str | None = None) -> bytes:
     file = f'; filename="{filename}"' if filename is not None else ""
     return b'--cut\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % (
-        name.encode(), file.encode(), content,
-    )  # fmt: skip
+        name.encode(),
+        file.encode(),
+        content,
+    )
 
 
 def read(content_type: str | None, chunks: Iterable[bytes], announced: str | None = None) -> list[bytes]:
@@ -87,7 +89,7 @@ def test_a_file_name_means_nothing(filename: str) -> None:
         (FORM, part("files", b"p", "a") * (MAX_FILES + 1) + b"--cut--\r\n", 400, "bad_form", "Too many files"),
         (FORM, part("note", b"x" * 100_000) + b"--cut--\r\n", 400, "bad_form", "maximum size"),
     ],
-)  # fmt: skip
+)
 def test_a_request_without_photos_is_told_what_was_expected_and_what_was_found(
     content_type: str | None, body: bytes, status: int, code: str, found: str
 ) -> None:
@@ -167,11 +169,14 @@ def test_options_come_from_the_query() -> None:
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ({"top_k": "0"}, "top_k"), ({"top_k": "many"}, "top_k"), ({"threshold": "1.1"}, "threshold"),
-        ({"threshold": "nan"}, "threshold"), ({"topk": "3"}, "did you mean top_k"),
+        ({"top_k": "0"}, "top_k"),
+        ({"top_k": "many"}, "top_k"),
+        ({"threshold": "1.1"}, "threshold"),
+        ({"threshold": "nan"}, "threshold"),
+        ({"topk": "3"}, "did you mean top_k"),
         ({"class_name": "x" * 5000}, "class_name"),
     ],
-)  # fmt: skip
+)
 def test_options_that_cannot_be_are_told(query: dict[str, str], told: str) -> None:
     with pytest.raises(RefusedUpload, match=told) as caught:
         read_options(query)

@@ -41,14 +41,22 @@ def note(run: runs.RunFolder, *events: dict[str, Any]) -> None:
 
 def test_a_run_is_found_by_its_process_and_tells_its_steps(running: Any) -> None:
     job, run = running
-    note(run, {"step": "preprocess", "event": "started"}, {"step": "preprocess", "event": "finished", "seconds": 3.5},
-         {"step": "train", "event": "started"}, {"step": "train", "event": "epoch", "epoch": 1, "planned": 9, **EPOCH},
-         {"step": "train", "event": "part", "epoch": 2, "planned": 9, "done": 0.4, "seconds_left": 2})  # fmt: skip
+    note(
+        run,
+        {"step": "preprocess", "event": "started"},
+        {"step": "preprocess", "event": "finished", "seconds": 3.5},
+        {"step": "train", "event": "started"},
+        {"step": "train", "event": "epoch", "epoch": 1, "planned": 9, **EPOCH},
+        {"step": "train", "event": "part", "epoch": 2, "planned": 9, "done": 0.4, "seconds_left": 2},
+    )
     seen = watch(job)
     assert seen.run_id == run.path.name
     assert {step.name: step.state for step in seen.steps} == {
-        "preprocess": "done", "train": "running", "evaluate": "waiting", "deploy": "waiting",
-    }  # fmt: skip
+        "preprocess": "done",
+        "train": "running",
+        "evaluate": "waiting",
+        "deploy": "waiting",
+    }
     assert [(epoch["epoch"], epoch["val_accuracy"]) for epoch in seen.epochs] == [(1, 0.7)]
     assert seen.part is not None
     assert seen.part["done"] == 0.4
@@ -68,8 +76,9 @@ def test_trials_are_told_as_they_stand(running: Any) -> None:
     note(run, {**trial, "number": 0, "state": "complete", "accuracy": 0.9}, {**trial, "number": 1, "state": "running"})
     seen = watch(job)
     assert [(row["number"], row["state"], row.get("accuracy")) for row in seen.trials] == [
-        (0, "complete", 0.9), (1, "running", None),
-    ]  # fmt: skip
+        (0, "complete", 0.9),
+        (1, "running", None),
+    ]
     assert "tune" in [step.name for step in seen.steps]
 
 
@@ -102,10 +111,17 @@ class Socket:
     def __init__(self, client: Client, headers: dict[str, str]):
         self._client = client
         self._scope = {
-            "type": "websocket", "path": "/follow", "raw_path": b"/follow", "query_string": b"", "scheme": "ws",
-            "root_path": "", "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),
+            "type": "websocket",
+            "path": "/follow",
+            "raw_path": b"/follow",
+            "query_string": b"",
+            "scheme": "ws",
+            "root_path": "",
+            "subprotocols": [],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 8000),
             "headers": [(name.encode(), text.encode()) for name, text in {"host": HOST, **headers}.items()],
-        }  # fmt: skip
+        }
 
     def talk(self, said: list[dict[str, Any]], wanted: int) -> list[dict[str, Any]]:
         """What is answered until `wanted` messages have come or the socket is closed."""

@@ -29,10 +29,27 @@ def test_layers_of_keras_applications_may_be_registered(class_name: str, package
 @pytest.mark.parametrize(
     "registered_name",
     [
-        "Custom>Dense", "keras>Dense", "evil>Dense", ">Dense", "Dense>", "Dense2", "dense", "Dens", "Flatten", "",
-        " Dense", "Dense\n", "LayerScale", "evil>LayerScale", ["Dense"], {"class_name": "Dense"}, True, 0, 1.5,
+        "Custom>Dense",
+        "keras>Dense",
+        "evil>Dense",
+        ">Dense",
+        "Dense>",
+        "Dense2",
+        "dense",
+        "Dens",
+        "Flatten",
+        "",
+        " Dense",
+        "Dense\n",
+        "LayerScale",
+        "evil>LayerScale",
+        ["Dense"],
+        {"class_name": "Dense"},
+        True,
+        0,
+        1.5,
     ],
-)  # fmt: skip
+)
 def test_a_foreign_registered_name_is_refused(registered_name: Any) -> None:
     with pytest.raises(UploadError, match=r"registered as|is evil|Darkroom does not know"):
         sweep(description(registered_name=registered_name), "config.json")

@@ -39,15 +39,18 @@ PLACES = (
         for name in ("_computed", "_Progress.report")
         for call in (1, 3)
     ),
-)  # fmt: skip
+)
 """Mid epoch; between the files of a checkpoint and before its rename; at the best epoch; where a phase begins; while
 frozen features are computed and before their file is renamed."""
 ALL = (
     *(Point(*place, signum) for place in PLACES for signum in (signal.SIGKILL, signal.SIGTERM)),
-    *(Point(f"components.train.loop.callbacks.saving:Saver.{name}", call, signal.SIGTERM)
-      for name in ("on_train_batch_end", "on_test_batch_end", "on_epoch_end") for call in (1, 4)),
+    *(
+        Point(f"components.train.loop.callbacks.saving:Saver.{name}", call, signal.SIGTERM)
+        for name in ("on_train_batch_end", "on_test_batch_end", "on_epoch_end")
+        for call in (1, 4)
+    ),
     *(Point("components.train.loop.batches:Batches.__getitem__", call, averaging="swa") for call in (25, 55)),
-)  # fmt: skip
+)
 AT_ONCE = 12
 """Points that one process is forked for, which imports TensorFlow once."""
 
