@@ -54,7 +54,7 @@ bench: $(READY) ## speed and memory, as ratios against named baselines
 lint: $(READY) ## format, lint, types, licences, pages
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
-	@$(PY) -m mypy components/contract pipelines components/*/component.py
+	@$(PY) -m mypy
 	@$(PY) -m pipelines.images.licences
 	@$(MAKE) --no-print-directory lint-pages
 

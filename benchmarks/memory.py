@@ -16,7 +16,7 @@ import simplejpeg
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, peak_memory_mb
 from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.scan import num_cores
+from components.contract.system.cores import num_cores
 from components.preprocess.step import preprocess
 
 ON_REQUEST = "it takes minutes and 20 GB of disk; by its name it runs"

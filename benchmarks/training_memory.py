@@ -70,11 +70,12 @@ def measure() -> list[Row]:
 
 def write_dataset(dataset_dir: Path) -> None:
     """A prepared data set of noise, written shard by shard."""
-    from components.contract.artifacts.dataset import DatasetInfo, Source, write_shard
+    from components.contract.artifacts.dataset import DatasetInfo, Source, SplitName, write_shard
     from components.contract.system.atomic_files import write_json
 
-    counts = {}
-    for split, num_photos in (("train", NUM_PHOTOS), ("validation", NUM_VALIDATED)):
+    num_photos_of: dict[SplitName, int] = {"train": NUM_PHOTOS, "validation": NUM_VALIDATED}
+    counts: dict[SplitName, dict[str, int]] = {}
+    for split, num_photos in num_photos_of.items():
         for shard, start in enumerate(range(0, num_photos, PHOTOS_A_SHARD)):
             rng = np.random.default_rng([num_photos, shard])
             labels = (np.arange(PHOTOS_A_SHARD) % 2).astype(np.int32)

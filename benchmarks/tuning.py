@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.table import Row, SkipError, peak_memory_mb
 
@@ -127,7 +127,7 @@ def params_of(weights: Path) -> Any:
     )[0]
 
 
-def study(dataset_dir: Path, weights: Path, pruner: str) -> Measured:
+def study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none"]) -> Measured:
     """One study, its features computed where no study before it has."""
     from components.contract.artifacts.dataset import read_info
     from components.contract.params.tuning import TuneParams, auto_space
@@ -199,6 +199,7 @@ def seconds_of_a_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     network = open_network(params_of(weights), info).network
     import keras
 
+    assert network.backbone is not None, "the params name one"
     for layer in network.backbone.layers:
         layer.trainable = False
     training = open_split(dataset_dir, "train")

@@ -123,7 +123,7 @@ def _remove_dead_lock(root: Path) -> None:
 
 def _git_is_at_work(root: Path) -> bool:
     """Whether a git process of this machine works in the repository. Those of earlier changes have ended."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     processes = psutil.process_iter(["name", "cwd"])
     folders = [process.info["cwd"] for process in processes if str(process.info["name"]).startswith("git")]

@@ -274,18 +274,20 @@ class PhotoClassifier:
             )
 
 
-PhotoClassifier.add_asgi_middleware(Gate, settings=read_settings)
+PhotoClassifier.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator makes it a bentoml.Service
+    Gate, settings=read_settings
+)
 install()  # before BentoML starts uvicorn
 
 
 def model_card(classifier: Classifier, explainer: Explainer, *, logged: bool) -> ModelCard:
     """What `GET /model` tells."""
-    calibration = classifier.calibration and classifier.calibration.facts
+    calibration = classifier.calibration.facts if classifier.calibration else None
     return ModelCard(
         **dict(classifier.facts),
         explanation=explainer.method,
-        temperature=calibration and calibration.temperature,
-        abstention=calibration and calibration.abstention,
+        temperature=calibration.temperature if calibration else None,
+        abstention=calibration.abstention if calibration else None,
         predictions_logged=logged,
     )
 

@@ -193,7 +193,7 @@ class _Answering:
     def __init__(self, scope: Scope, send: Send, extra: Mapping[str, str]):
         self._send = send
         policy = DOCS_POLICY if scope["path"] == "/docs" else PAGE_POLICY
-        self._headers = SECURITY_HEADERS | {"Content-Security-Policy": policy} | extra
+        self._headers = SECURITY_HEADERS | {"Content-Security-Policy": policy} | dict(extra)
         self._replaced = False
         self._unread = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         self._path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
@@ -224,7 +224,7 @@ class _Answering:
                 self._replaced = True
                 code, text = REASONS.get(status, OURS if status >= 500 else REASONS[400])
                 headers = [(name, value) for name, value in headers if name.lower() == b"allow"]
-                message = message | {"headers": headers}
+                message = {**message, "headers": headers}
                 body = error_body(code, text)
                 message["headers"] += [
                     (b"content-type", b"application/json"),
@@ -233,7 +233,7 @@ class _Answering:
                 await self._send(self._complete(message))
                 await self._send({"type": "http.response.body", "body": body})
                 return
-            message = self._complete(message | {"headers": headers})
+            message = self._complete({**message, "headers": headers})
         elif self._replaced:
             return
         await self._send(message)
@@ -245,7 +245,7 @@ class _Answering:
         if self._unread:
             # Else the server would go on taking what nobody wants, to keep the connection.
             added.append((b"connection", b"close"))
-        return message | {"headers": [*message["headers"], *added]}
+        return {**message, "headers": [*message["headers"], *added]}
 
 
 def without_version(scope: Scope) -> Scope:
