@@ -69,7 +69,7 @@ def finished(workspace: Path) -> Iterator[tuple[dict[str, Any], str]]:
     process = darkroom("run", "--data", "my photos", *SMALL, "--json", cwd=workspace)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err[-4000:]
-    yield json.loads(out), err
+    return json.loads(out), err
 
 
 def test_a_run_ends_with_a_summary_of_everything(workspace: Path, finished: tuple[dict[str, Any], str]) -> None:

@@ -63,7 +63,9 @@ def test_the_roc_curve_is_finite_and_rises_from_nothing_to_everything(outputs: d
     points = outputs["confusion"].metadata["confidenceMetrics"]
     json.dumps(points, allow_nan=False)
     rates = [(point["falsePositiveRate"], point["recall"]) for point in points]
-    assert rates[0] == (0.0, 0.0) and rates[-1] == (1.0, 1.0) and rates == sorted(rates)
+    assert rates[0] == (0.0, 0.0)
+    assert rates[-1] == (1.0, 1.0)
+    assert rates == sorted(rates)
     assert 2 <= len(points) <= 100
 
 
@@ -76,5 +78,6 @@ def test_report_and_verdict_are_handed_on(outputs: dict[str, Any]) -> None:
 def test_the_component_asks_for_the_step_image_and_installs_nothing() -> None:
     assert isinstance(evaluate, dsl.base_component.BaseComponent)
     container = evaluate.component_spec.implementation.container
-    assert container is not None and container.image == "darkroom-evaluate-python:0.1.0"
+    assert container is not None
+    assert container.image == "darkroom-evaluate-python:0.1.0"
     assert "pip install" not in " ".join(map(str, container.command or []))

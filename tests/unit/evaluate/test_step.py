@@ -75,7 +75,8 @@ def test_the_evaluation_folder_holds_all_that_is_promised(folder: Path) -> None:
         "model_card.md",
     }
     info, all_figures = read_evaluation(written), read_figures(written)
-    assert info.test.num_images == 36 and info.test.accuracy.value == info.test.macro_f1.value == 1.0
+    assert info.test.num_images == 36
+    assert info.test.accuracy.value == info.test.macro_f1.value == 1.0
     assert info.test.model_dump() == all_figures.test.model_dump(include=set(info.test.model_dump()))
     assert info.gate.verdict == "first"
     assert info.export_sha256 == export_sha256(folder / "model" / "export")
@@ -96,7 +97,8 @@ def test_the_same_inputs_give_the_same_files(folder: Path) -> None:
     rewrite_split(folder / "dataset", "test", indices=list(range(36)), labels=[0] * 20 + [1] * 8 + [2] * 8)
     first, again = ({path.name: path.read_bytes() for path in run(folder).iterdir()} for _ in range(2))
     timed = {"evaluation.json", "report.html", "report.pdf", "model_card.md"}  # these tell how long a photo takes
-    assert first.keys() == again.keys() and timed < first.keys()
+    assert first.keys() == again.keys()
+    assert timed < first.keys()
     assert {name for name in first if first[name] != again[name]} <= timed
     untimed = [re.sub(rb'"latency_p50_ms": [0-9.]+', b"", one["evaluation.json"]) for one in (first, again)]
     assert untimed[0] == untimed[1]
@@ -348,7 +350,8 @@ def test_a_single_validation_photo_calibrates_as_far_as_it_can(folder: Path) -> 
 def test_folds_are_told_in_figures_and_report(folder: Path) -> None:
     written = run(folder, folds=3)
     folds = read_figures(written).folds
-    assert folds is not None and (folds.num_folds, folds.num_images) == (3, 72)
+    assert folds is not None
+    assert (folds.num_folds, folds.num_images) == (3, 72)
     assert "so that only validation and test photos are divided" in folds.what, "a network that learnt its features"
     assert "3 folds" in (written / "report.html").read_text()
 
@@ -383,7 +386,8 @@ def test_doubtful_labels_are_written_for_relabelling(folder: Path) -> None:
 
 def test_the_gates_floors_come_from_the_params(folder: Path) -> None:
     info = read_evaluation(run(folder, gate=GateParams(max_latency_ms=1e-6, max_size_mb=1e-6, min_accuracy=0.5)))
-    assert info.gate.verdict == "worse" and not info.gate.promotes
+    assert info.gate.verdict == "worse"
+    assert not info.gate.promotes
     assert sum("evaluate.gate.max_" in reason for reason in info.gate.reasons) == 2
 
 

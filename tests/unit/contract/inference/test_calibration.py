@@ -37,7 +37,8 @@ def test_what_is_written_is_read_again_and_equal_content_gives_equal_bytes(tmp_p
         write_calibration(tmp_path / name, made())
     found = read_calibration(tmp_path / "a")
     assert found.facts == made().facts
-    assert np.array_equal(found.reference, made().reference) and found.reference.dtype == np.float32
+    assert np.array_equal(found.reference, made().reference)
+    assert found.reference.dtype == np.float32
     for name in ("calibration.json", "familiarity.npz"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -48,7 +49,8 @@ def test_temperature_changes_how_sure_answers_are_and_never_which_they_are() -> 
     assert np.array_equal(plain.argmax(axis=1), cooled.argmax(axis=1))
     assert (cooled.max(axis=1) < plain.max(axis=1)).all()
     assert np.array_equal(same.probabilities(logits), plain)
-    assert cooled.dtype == np.float32 and np.allclose(cooled.sum(axis=1), 1)
+    assert cooled.dtype == np.float32
+    assert np.allclose(cooled.sum(axis=1), 1)
 
 
 @pytest.mark.parametrize(("threshold", "withheld"), [(0.6, [True, False]), (0.9, [True, True]), (None, [False, False])])

@@ -27,8 +27,10 @@ def test_a_graph_gives_logits_embedding_and_feature_map(export_dir: Path) -> Non
     pixels = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3)).astype(np.uint8)
     found = graph.run(pixels)
     assert graph.image_size == (12, 12)
-    assert found.logits.shape == (5, 3) and found.logits.dtype == np.float32
-    assert found.feature_map is not None and np.array_equal(found.feature_map, pixels.astype(np.float32))
+    assert found.logits.shape == (5, 3)
+    assert found.logits.dtype == np.float32
+    assert found.feature_map is not None
+    assert np.array_equal(found.feature_map, pixels.astype(np.float32))
     assert np.allclose(found.embedding, pixels.mean(axis=(1, 2)), atol=1e-3)
 
 

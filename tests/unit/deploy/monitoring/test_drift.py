@@ -89,7 +89,8 @@ def test_the_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
     page = (tmp_path / "drift.html").read_text()
     assert "darker" in page
     assert "<b>pets" not in page
-    assert "http://" not in page and "https://" not in page
+    assert "http://" not in page
+    assert "https://" not in page
 
 
 def test_a_report_of_too_few_photos_is_a_report(tmp_path: Path) -> None:

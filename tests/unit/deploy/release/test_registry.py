@@ -63,7 +63,8 @@ def test_a_model_that_may_be_as_good_becomes_challenger(run_id: str, word: Any, 
         "colours", facts(run_id, "colours:2"), Verdict(verdict=word, reasons=("So.",), champion="1")
     )
     aliases = MlflowClient().get_registered_model("colours").aliases
-    assert not registration.promoted and str(aliases[CHAMPION]) == "1"
+    assert not registration.promoted
+    assert str(aliases[CHAMPION]) == "1"
     assert (str(aliases.get(CHALLENGER)) == "2") is challenges
     assert MlflowClient().get_model_version("colours", "2").tags["darkroom.verdict"] == word
 

@@ -49,7 +49,8 @@ def test_the_map_of_a_class_that_is_not_there_is_empty_where_another_is(graph: I
 
 def test_a_graph_gives_the_weights_of_its_output_layer(graph: InferenceGraph) -> None:
     weights = graph.class_weights()
-    assert weights is not None and weights.shape == (3, 3)
+    assert weights is not None
+    assert weights.shape == (3, 3)
     rng = np.random.default_rng(0)
     outputs = graph.run(rng.integers(0, 256, (9, 16, 16, 3)).astype(np.uint8))
     logits = outputs.embedding @ weights.T

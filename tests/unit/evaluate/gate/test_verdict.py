@@ -141,7 +141,8 @@ def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_
     make_champion_say(folder, dataset_fingerprint="f" * 64)
     run_id = register("others", folder / "champion")
     found = verdict(folder, name="others")
-    assert found.verdict == "not comparable" and run_id
+    assert found.verdict == "not comparable"
+    assert run_id
     assert "It does not say which photos it learnt from" in found.reasons[0]
 
 
@@ -156,7 +157,8 @@ def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tupl
     make_champion_say(folder, class_names=names)
     register("colours", folder / "champion")
     found = verdict(folder)
-    assert found.verdict == "not comparable" and reason in found.reasons[0]
+    assert found.verdict == "not comparable"
+    assert reason in found.reasons[0]
 
 
 def test_a_champion_with_its_classes_in_another_order_is_compared_by_their_names(folder: Path, tmp_path: Path) -> None:
@@ -166,7 +168,8 @@ def test_a_champion_with_its_classes_in_another_order_is_compared_by_their_names
     register("colours", tmp_path / "other")
     found = verdict(folder)
     assert found.verdict == "cannot tell"
-    assert found.comparison is not None and found.comparison.champion_accuracy == 1.0
+    assert found.comparison is not None
+    assert found.comparison.champion_accuracy == 1.0
 
 
 def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(folder: Path, tmp_path: Path) -> None:
@@ -178,12 +181,14 @@ def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(fold
         path.unlink()
     found = verdict(folder)
     assert found.verdict == "cannot tell"
-    assert found.comparison is not None and found.comparison.num_images == 30
+    assert found.comparison is not None
+    assert found.comparison.num_images == 30
     assert "only the test photos kept as files are compared" in found.reasons[0]
     for path in golden[6:]:
         path.unlink()
     found = verdict(folder)
-    assert found.verdict == "not comparable" and "It takes photos of 8 × 8 px" in found.reasons[0]
+    assert found.verdict == "not comparable"
+    assert "It takes photos of 8 × 8 px" in found.reasons[0]
 
 
 @pytest.mark.parametrize("what", ["all", "export", "bundle.json"])
@@ -204,7 +209,8 @@ def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> N
         file.write("<!-- -->")
     register("colours", folder / "champion")
     found = verdict(folder)
-    assert found.verdict == "not comparable" and "not the one that train checked" in found.reasons[0]
+    assert found.verdict == "not comparable"
+    assert "not the one that train checked" in found.reasons[0]
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:///{folder}/file/mlflow.db"])
@@ -251,14 +257,16 @@ def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Pa
     (folder / "champion" / "train_image_ids.txt").write_bytes(b"\xff\xfe\x00")
     register("colours", folder / "champion")
     found = verdict(folder)
-    assert found.verdict == "not comparable" and "Its artifact is damaged" in found.reasons[0]
+    assert found.verdict == "not comparable"
+    assert "Its artifact is damaged" in found.reasons[0]
 
 
 def test_a_champion_that_says_another_size_than_its_graph_takes_is_not_comparable(folder: Path) -> None:
     make_champion_say(folder, image_size=(8, 8))
     register("colours", folder / "champion")
     found = verdict(folder)
-    assert found.verdict == "not comparable" and "another size than its bundle says" in found.reasons[0]
+    assert found.verdict == "not comparable"
+    assert "another size than its bundle says" in found.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -389,4 +397,5 @@ def test_a_champion_is_scored_as_the_candidate_would_be(folder: Path) -> None:
     split = open_split(folder / "dataset", "test")
     own = score(InferenceGraph(folder / "champion" / "export"), split, "test", 3)
     found = verdict(folder).comparison
-    assert found is not None and found.champion_accuracy == float(np.mean(own.right))
+    assert found is not None
+    assert found.champion_accuracy == float(np.mean(own.right))

@@ -44,7 +44,8 @@ def test_the_lowest_threshold_that_reaches_the_target_is_taken() -> None:
     found = find_abstention(probabilities, np.where(right, 0, 1), target=0.95)
     assert found.threshold is not None
     kept = sureness >= found.threshold - 1e-6
-    assert found.accuracy == pytest.approx(right[kept].mean()) and found.accuracy >= 0.95
+    assert found.accuracy == pytest.approx(right[kept].mean())
+    assert found.accuracy >= 0.95
     assert found.coverage == pytest.approx(kept.mean())
     one_more = sureness >= sureness[~kept].max() - 1e-6
     assert right[one_more].mean() < 0.95
@@ -79,7 +80,8 @@ def test_a_threshold_answers_enough_photos(num_sure: int, threshold: float | Non
 def test_answers_of_equal_sureness_are_answered_together() -> None:
     thresholds, accuracy, coverage = answered(np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False]))
     assert thresholds.tolist() == [0.9, 0.8, 0.6]
-    assert accuracy.tolist() == pytest.approx([1, 2 / 3, 1 / 2]) and coverage.tolist() == [0.25, 0.75, 1]
+    assert accuracy.tolist() == pytest.approx([1, 2 / 3, 1 / 2])
+    assert coverage.tolist() == [0.25, 0.75, 1]
 
 
 def test_the_reference_holds_the_classes_evenly(tmp_path: Path) -> None:
@@ -95,6 +97,7 @@ def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "test")
     first, again = (STRANGERS[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
-    assert first.shape == (5, 16, 16, 3) and first.dtype == np.uint8
+    assert first.shape == (5, 16, 16, 3)
+    assert first.dtype == np.uint8
     assert np.array_equal(first, again)
     assert len(np.unique(unit_length(first.reshape(5, -1)), axis=0)) == 5

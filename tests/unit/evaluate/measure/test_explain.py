@@ -25,7 +25,8 @@ def test_the_place_that_spoke_for_the_class_is_the_brightest(weights: np.ndarray
     found = maps_of(outputs(planted()), np.array([0, 0]), weights)
     assert found.method == ("Eigen-CAM" if weights is None else "class activation map")
     assert [np.unravel_index(one.argmax(), one.shape) for one in found.maps] == [(0, 1), (3, 2)]
-    assert found.maps.min() >= 0 and found.maps.max() == pytest.approx(1)
+    assert found.maps.min() >= 0
+    assert found.maps.max() == pytest.approx(1)
 
 
 def test_the_mean_of_the_class_activation_map_is_the_logit_before_it_is_scaled() -> None:
@@ -45,11 +46,14 @@ def test_a_map_without_space_explains_nothing() -> None:
 
 def test_a_map_that_nothing_stands_out_in_is_no_error() -> None:
     found = maps_of(outputs(np.zeros((1, 4, 4, 3), np.float32)), np.array([0]), None)
-    assert np.isfinite(found.maps).all() and found.maps.max() == 0
+    assert np.isfinite(found.maps).all()
+    assert found.maps.max() == 0
 
 
 def test_the_spotlight_darkens_what_did_not_matter() -> None:
     photo = np.full((8, 8, 3), 200, np.uint8)
     shown = spotlight(photo, np.array([[1.0, 0.0], [0.0, 0.0]], np.float32))
-    assert shown[0, 0].max() > 180 and shown[-1, -1].max() < 80
-    assert shown.shape == photo.shape and shown.dtype == np.uint8
+    assert shown[0, 0].max() > 180
+    assert shown[-1, -1].max() < 80
+    assert shown.shape == photo.shape
+    assert shown.dtype == np.uint8

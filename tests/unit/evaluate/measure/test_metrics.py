@@ -65,14 +65,16 @@ def test_figures_agree_with_scikit_learn() -> None:
     assert found.macro_f1.value == pytest.approx(found.macro.f1)
     assert found.top_2_accuracy == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=2))
     assert found.top_5_accuracy == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=5))
-    assert found.top_2_accuracy is not None and found.top_5_accuracy is not None
+    assert found.top_2_accuracy is not None
+    assert found.top_5_accuracy is not None
     assert found.accuracy.value < found.top_2_accuracy < found.top_5_accuracy < 1
     assert np.array_equal(found.confusion_matrix, sklearn_metrics.confusion_matrix(labels, predicted))
     assert found.balanced_accuracy.value == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
     assert found.cohen_kappa.value == pytest.approx(sklearn_metrics.cohen_kappa_score(labels, predicted))
     exact = probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
     assert found.log_loss.value == pytest.approx(sklearn_metrics.log_loss(labels, exact))
-    assert found.roc_auc is not None and found.average_precision is not None
+    assert found.roc_auc is not None
+    assert found.average_precision is not None
     assert found.roc_auc.value == pytest.approx(sklearn_metrics.roc_auc_score(labels, exact, multi_class="ovr"))
     one_hot = np.eye(8)[labels]
     assert found.average_precision.value == pytest.approx(sklearn_metrics.average_precision_score(one_hot, exact))
@@ -225,13 +227,15 @@ def test_weighted_ranking_is_scikit_learns_with_ties_and_without(decimals: int) 
 
 def test_each_resample_draws_as_many_photos_as_there_are() -> None:
     weights = draw_weights(50, 200, np.random.default_rng(0))
-    assert weights.shape == (50, 200) and (weights.sum(axis=0) == 50).all()
+    assert weights.shape == (50, 200)
+    assert (weights.sum(axis=0) == 50).all()
     assert weights.mean(axis=1) == pytest.approx(np.ones(50), abs=0.4)
 
 
 def test_photos_of_one_class_only_cannot_be_ranked() -> None:
     found = measure([1, 1, 1], certain([1, 0, 1]))
-    assert found.roc_auc is None and found.average_precision is None
+    assert found.roc_auc is None
+    assert found.average_precision is None
     assert np.isnan(rank(np.array([1, 1], np.int32), certain([1, 0])).roc_auc).all()
     assert found.cohen_kappa.value == 0.0, "always answering the only class there is would be as good"
 
@@ -240,7 +244,8 @@ def test_a_model_that_always_answers_one_class_is_as_good_as_chance() -> None:
     found = measure([0] * 6 + [1] * 3 + [2] * 3, certain([0] * 12))
     assert found.cohen_kappa.value == pytest.approx(0.0)
     assert found.balanced_accuracy.value == pytest.approx(1 / 3)
-    assert found.roc_auc is not None and found.roc_auc.value == pytest.approx(0.5)
+    assert found.roc_auc is not None
+    assert found.roc_auc.value == pytest.approx(0.5)
 
 
 def test_calibration_error_of_a_small_case_is_that_counted_by_hand() -> None:

@@ -170,7 +170,8 @@ def test_a_better_model_is_called_so(workshop: Workshop) -> None:
     workshop.make("better", drawn(700, seed=1))
     found = workshop.evaluate("better").gate
     assert (found.verdict, found.promotes, found.champion) == ("better", True, "1"), found.reasons
-    assert found.comparison is not None and found.comparison.p_value < 1e-6
+    assert found.comparison is not None
+    assert found.comparison.p_value < 1e-6
 
 
 def test_a_champion_that_saw_test_photos_is_not_comparable(workshop: Workshop) -> None:

@@ -36,7 +36,8 @@ def test_every_photo_is_scored_whatever_the_size_of_the_batches(
     found = score(graph, split, "test", 3)
     one_by_one = np.concatenate([graph.run(split.image(index)[None]).logits for index in range(len(split))])
     assert np.allclose(found.logits, one_by_one, atol=1e-4)
-    assert found.logits.dtype == np.float32 and found.probabilities.dtype == np.float32
+    assert found.logits.dtype == np.float32
+    assert found.probabilities.dtype == np.float32
     assert np.array_equal(found.predicted, split.labels)
     assert np.allclose(found.probabilities.sum(axis=1), 1)
 
@@ -49,7 +50,8 @@ def test_progress_is_told_with_rate_and_time_left(
     with caplog.at_level(logging.INFO, "components"):
         score(inputs[1], open_split(inputs[0], "test"), "test", 3)
     lines = [record.getMessage() for record in caplog.records]
-    assert lines[0].startswith("test: 10 of 36 photos, ") and lines[0].endswith(" s left")
+    assert lines[0].startswith("test: 10 of 36 photos, ")
+    assert lines[0].endswith(" s left")
     assert lines[-1].startswith("Scored 36 test photos")
 
 

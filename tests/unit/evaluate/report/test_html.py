@@ -269,7 +269,9 @@ def test_the_report_loads_nothing_from_anywhere(text: str) -> None:
         attributes["href"] for attributes in page.all("link")
     ] == ["data:,"]
     assert re.findall(r"url\((?!#)", text) == []
-    assert "@import" not in text and "fetch(" not in text and "http://" not in text.replace("http://127.0.0.1:3000", "")
+    assert "@import" not in text
+    assert "fetch(" not in text
+    assert "http://" not in text.replace("http://127.0.0.1:3000", "")
 
 
 def test_every_picture_is_described_and_every_table_has_headings(text: str) -> None:
@@ -279,7 +281,8 @@ def test_every_picture_is_described_and_every_table_has_headings(text: str) -> N
     assert len(list(page.all("svg"))) == 7
     assert all(attributes.get("scope") for attributes in page.all("th"))
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
-    assert headings[0] == 1 and headings.count(1) == 1
+    assert headings[0] == 1
+    assert headings.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
 
 
@@ -344,8 +347,11 @@ def test_the_confusion_matrix_holds_its_numbers_as_far_as_they_can_be_read(num_c
 def test_charts_follow_the_page_into_the_dark() -> None:
     for name, chart in content().charts.items():
         svg = inline_svg(chart, "described", name)
-        assert INK not in svg and "var(--ink)" in svg and "var(--soft)" in svg
-        assert "<style" not in svg and "<metadata" not in svg
+        assert INK not in svg
+        assert "var(--ink)" in svg
+        assert "var(--soft)" in svg
+        assert "<style" not in svg
+        assert "<metadata" not in svg
 
 
 def test_a_large_report_stays_under_5_mb() -> None:
@@ -399,7 +405,8 @@ def test_the_params_of_the_report_are_params_that_darkroom_takes(tmp_path: Path)
     made = content(num_photos=0, params=train.model_dump(mode="json"))
     (tmp_path / "params.yaml").write_text(reproduce_params(made))
     loaded = load_params(tmp_path / "params.yaml", ("data.uri=photos",))
-    assert loaded.train == train and loaded.evaluate == made.params
+    assert loaded.train == train
+    assert loaded.evaluate == made.params
     assert (loaded.deploy.model_name, loaded.preprocess.image_size) == ("pets", (32, 32))
 
 
@@ -456,7 +463,8 @@ def test_the_pdf_is_made_without_a_browser_and_alike_each_time(tmp_path: Path) -
         write_pdf(tmp_path / f"{name}.pdf", made)
     data = (tmp_path / "a.pdf").read_bytes()
     assert data == (tmp_path / "b.pdf").read_bytes()
-    assert data.startswith(b"%PDF-") and len(data) < 5_000_000
+    assert data.startswith(b"%PDF-")
+    assert len(data) < 5_000_000
     assert data.count(b"/Type /Page\n") >= 4
 
 
@@ -470,7 +478,9 @@ def test_a_pdf_of_many_classes_and_photos_stays_small(tmp_path: Path) -> None:
 def test_the_model_card_is_markdown_that_no_name_can_break() -> None:
     card = render_card(content(("a|b", "[x](http://evil)", "*c*")))
     assert card.startswith("# pets\n")
-    assert "a\\|b" in card and "\\[x\\](http://evil)" in card and "\\*c\\*" in card
+    assert "a\\|b" in card
+    assert "\\[x\\](http://evil)" in card
+    assert "\\*c\\*" in card
     for phrase in ("**Verdict: first.**", "accuracy | ", "darkroom serve", "## Intended use", "git `" + "f" * 40):
         assert phrase in card, phrase
 
@@ -534,7 +544,8 @@ def test_phases_of_the_training_are_told_and_marked_in_the_curves() -> None:
     ):
         assert phrase in said, phrase
     svg = inline_svg(made.charts["loss_curve"], "described", "loss")
-    assert ">head</text>" in svg and ">all</text>" in svg
+    assert ">head</text>" in svg
+    assert ">all</text>" in svg
     assert ">head</text>" not in inline_svg(content().charts["loss_curve"], "described", "loss")
 
 

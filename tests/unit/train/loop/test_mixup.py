@@ -18,7 +18,8 @@ def photos_of(labels: np.ndarray) -> np.ndarray:
 def test_mixup_mixes_photos_and_labels_alike() -> None:
     photos = photos_of(LABELS)
     mixed, targets = Mixing(0.4, 0, 4)(photos, LABELS, np.random.default_rng(0))
-    assert mixed.dtype == np.uint8 and targets.dtype == np.float32
+    assert mixed.dtype == np.uint8
+    assert targets.dtype == np.float32
     assert np.allclose(targets.sum(axis=1), 1)
     assert ((targets > 0) & (targets < 1)).any()
     assert np.abs(mixed[:, 0, 0, 0] - targets @ np.array([0, 50, 100, 200])).max() <= 0.5
