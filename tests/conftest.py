@@ -40,7 +40,7 @@ def _forget_runs() -> None:
 
 
 @pytest.fixture(scope="session")
-def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite store with MLflow's tables; making them takes seconds, so it is done once."""
     from mlflow import MlflowClient
 
@@ -50,13 +50,13 @@ def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def mlflow_store(_empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def mlflow_store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URI of an empty SQLite store of this test's own, which MLFLOW_TRACKING_URI names."""
     import mlflow
 
     path = tmp_path / "mlflow" / "mlflow.db"
     path.parent.mkdir()
-    shutil.copy(_empty_store, path)
+    shutil.copy(empty_store, path)
     uri = f"sqlite:///{path}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)

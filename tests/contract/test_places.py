@@ -35,10 +35,10 @@ def test_a_task_of_kfp_runs_by_an_interpreter_in_a_folder_of_any_name(name: str,
 
 
 @pytest.mark.parametrize("name", ["100%41", "what?", "it's [1] $HOME #1"])
-def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, _empty_store: Path, tmp_path: Path) -> None:
+def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, empty_store: Path, tmp_path: Path) -> None:
     store = tmp_path / name / ".darkroom" / "mlflow" / "mlflow.db"
     store.parent.mkdir(parents=True)
-    shutil.copy(_empty_store, store)
+    shutil.copy(empty_store, store)
     program = (
         "import os; from components.contract.tracking.run import create_run, tracking_uri; "
         "os.environ['MLFLOW_TRACKING_URI'] = tracking_uri(); print(create_run(experiment='photos', name='one').run_id)"

@@ -43,9 +43,9 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Deployed:
+def deployed(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Deployed:
     folder = tmp_path_factory.mktemp("deployed")
-    shutil.copy(_empty_store, folder / "mlflow.db")
+    shutil.copy(empty_store, folder / "mlflow.db")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)

@@ -181,7 +181,8 @@ def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(built: N
     again = start(tmp_path, "--runner", "docker", *epochs)
     container = await_container("train")
     while "Goes on from a checkpoint" not in (log := docker_log(container)):
-        assert again.poll() is None and time.monotonic() < deadline + 120, log
+        assert again.poll() is None, log
+        assert time.monotonic() < deadline + 120, log
         time.sleep(0.2)
     again.send_signal(signal.SIGTERM)
     finish(again)

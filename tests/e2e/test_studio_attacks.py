@@ -69,7 +69,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
             opened.ask("GET", "/api/draft")
             break
         except OSError:
-            assert studio.poll() is None and time.monotonic() < deadline, (folder / "studio.log").read_text()
+            assert studio.poll() is None, (folder / "studio.log").read_text()
+            assert time.monotonic() < deadline, (folder / "studio.log").read_text()
             time.sleep(0.1)
     yield opened
     studio.send_signal(signal.SIGINT)

@@ -116,7 +116,7 @@ def test_log_records_cannot_forge_lines_or_colours() -> None:
         logger.warning("Rejected %(name)s", {"name": name})
         logger.warning("100 %s without arguments \x07")
         try:
-            raise ValueError(name)
+            raise ValueError(name)  # noqa: TRY301 - the traceback that is logged is the point
         except ValueError:
             logger.exception("Failed")
     finally:

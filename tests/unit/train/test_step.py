@@ -62,7 +62,7 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Iterator[Trained]:
+def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Trained]:
     """One training, watched through MLflow as it goes on."""
     import shutil
 
@@ -70,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Ite
 
     folder = tmp_path_factory.mktemp("trained")
     (folder / "mlflow").mkdir()
-    shutil.copy(_empty_store, folder / "mlflow" / "mlflow.db")
+    shutil.copy(empty_store, folder / "mlflow" / "mlflow.db")
     store = f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}"
     info = make_dataset(folder / "dataset", per_class=40)
     seen: list[tuple[str, int]] = []

@@ -135,7 +135,7 @@ def test_only_a_regular_file_within_its_roots_is_opened(tmp_path: Path) -> None:
         with open_within((root,), root / name) as file:
             assert file.read() == b"own"
     for path in (secret, root / "link", root / "folder" / "secret", root / "pipe", Path("/dev/zero"), root):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=r"regular file|outside"):
             open_within((root,), path)
     with open_within(None, root / "link") as file:
         assert file.read() == b"secret", "without roots every file may be read"

@@ -152,7 +152,8 @@ def test_a_crop_enlarges_what_it_leaves_and_takes_nothing_from_outside() -> None
     spans = (columns[:, -1] - columns[:, 0]) / 245
     assert 0.6 <= spans.min() < 0.63
     assert 0.97 < spans.max() <= 1
-    assert columns[:, 0].max() > 60 and columns[:, -1].min() < 185, "now from the top, now from the bottom"
+    assert columns[:, 0].max() > 60, "now from the top"
+    assert columns[:, -1].min() < 185, "now from the bottom"
 
 
 def test_saturation_and_hue_leave_greys_and_change_colours() -> None:

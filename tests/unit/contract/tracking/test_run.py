@@ -384,12 +384,12 @@ print(later.run_id)
     ("how", "names"), [("renamed", ("old", "new [1] of Zoë's")), ("copied", ("Fotos größer", "new"))]
 )
 def test_a_project_that_was_moved_keeps_its_runs_artifacts_and_champion(
-    how: str, names: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _empty_store: Path
+    how: str, names: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
 ) -> None:
 
     old, new = (tmp_path / name for name in names)
     (old / ".darkroom" / "mlflow").mkdir(parents=True)
-    shutil.copy(_empty_store, old / ".darkroom" / "mlflow" / "mlflow.db")
+    shutil.copy(empty_store, old / ".darkroom" / "mlflow" / "mlflow.db")
     run = logged_run(old, monkeypatch)
     (tmp_path / "cache").mkdir()
     old.rename(new) if how == "renamed" else shutil.copytree(old, new)

@@ -562,7 +562,8 @@ def test_words_in_charts_can_be_read_on_a_phone() -> None:
         assert found is not None
         scale = max(354, 0.86 * float(found[1])) / float(found[1])
         sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:\d+ )?([\d.]+)px", svg)]
-        assert sizes and min(sizes) * scale >= 9.4, (name, min(sizes), scale)
+        assert sizes, name
+        assert min(sizes) * scale >= 9.4, (name, min(sizes), scale)
 
 
 def test_samples_are_shown_where_preprocess_has_left_them(tmp_path: Path) -> None:

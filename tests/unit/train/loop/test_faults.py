@@ -31,11 +31,11 @@ WRITING = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """Of the data set, the MLflow store, and what the trainings leave."""
     folder = tmp_path_factory.mktemp("faults")
     make_dataset(folder / "dataset", per_class=11)
-    shutil.copy(_empty_store, folder / "mlflow.db")
+    shutil.copy(empty_store, folder / "mlflow.db")
     return folder
 
 
