@@ -97,7 +97,7 @@ def escape_log_records() -> None:
 
 
 def _show_traceback(*error: Any) -> None:
-    print(printable("".join(traceback.format_exception(*error)), lines=True), end="", file=sys.stderr)
+    print(printable("".join(traceback.format_exception(*error)), lines=True), end="", file=sys.stderr)  # noqa: T201 - as Python's own hook does
 
 
 def _argument(value: object) -> object:

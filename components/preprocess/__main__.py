@@ -10,6 +10,7 @@ from components.contract.system.program import exit_code, running_step
 
 
 def main() -> None:
+    """Reads the command line and prepares the data set."""
     from components.preprocess.sources.source import probe  # not on Windows, where `exit_code` says what is needed
     from components.preprocess.step import preprocess
 

@@ -55,10 +55,11 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def main() -> None:
+    """Reads the command line and writes the digits."""
     parser = argparse.ArgumentParser(prog="python -m components.preprocess.demo", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="the folder that becomes the data")
     arguments = parser.parse_args()
-    print(f"Wrote {write_digits(arguments.output):,} digits to {arguments.output}.")
+    print(f"Wrote {write_digits(arguments.output):,} digits to {arguments.output}.")  # noqa: T201 - the result of the command
 
 
 if __name__ == "__main__":

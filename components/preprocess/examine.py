@@ -92,7 +92,7 @@ def examine(
     settled.records = records
     everything = [*records, *found.rejected]
     reporter = Reporter(everything, params.audit)
-    report_files(reporter, everything, params.audit)
+    report_files(reporter, everything)
     report_copies(reporter, settled)
     report_photos(reporter, records, oddities)
     report_set(reporter, records, found.class_names)

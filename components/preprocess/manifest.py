@@ -43,6 +43,7 @@ class Record:
 
     @property
     def kept(self) -> bool:
+        """Whether the file is part of the data set: it has no `reason`."""
         return self.reason is None
 
     @property

@@ -46,6 +46,7 @@ class Finding(_Model):
 
     @property
     def num_photos(self) -> int:
+        """How many different photos the cases show."""
         return len({photo.path for case in self.cases for photo in case.photos})
 
 
@@ -64,6 +65,7 @@ class AuditInfo(_Model):
 
     @property
     def failures(self) -> tuple[Finding, ...]:
+        """The findings whose policy stops the run."""
         return tuple(finding for finding in self.findings if finding.policy == "fail")
 
 

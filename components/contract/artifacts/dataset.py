@@ -74,13 +74,16 @@ class DatasetInfo(BaseModel):
 
     @property
     def num_kept(self) -> int:
+        """How many photos all splits contain together."""
         return sum(sum(classes.values()) for classes in self.counts.values())
 
     @property
     def num_rejected(self) -> int:
+        """How many files were rejected."""
         return sum(self.rejected.values())
 
     def num_images(self, split: SplitName) -> int:
+        """How many photos a split contains."""
         return sum(self.counts[split].values())
 
 

@@ -275,6 +275,7 @@ class Verdict(BaseModel):
 
     @property
     def promotes(self) -> bool:
+        """Whether the verdict makes the model champion."""
         return self.verdict in self.promoting
 
 

@@ -1,5 +1,8 @@
-"""The leaderboard: what a comparison of several models found. It is written as a file, and goes with the params of the
-model that was picked, so that the report on it can show what it was preferred to."""
+"""The leaderboard: what a comparison of several models found.
+
+It is written as a file, and goes with the params of the model that was picked, so that the report on it can show what
+it was preferred to.
+"""
 
 from typing import Annotated
 

@@ -115,12 +115,18 @@ def open_within(roots: Roots, path: Path) -> BinaryIO:
     """
     file = open_regular(path)
     try:
-        if roots is not None and not lies_within(_place(file.fileno(), path), roots):
-            raise PermissionError("it lies outside the folders that may be read")
+        if roots is not None:
+            _check_place(_place(file.fileno(), path), roots)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _check_place(place: Path, roots: Iterable[Path]) -> None:
+    """Refuses a place outside the folders."""
+    if not lies_within(place, roots):
+        raise PermissionError("it lies outside the folders that may be read")
 
 
 def _place(descriptor: int, path: Path) -> Path:

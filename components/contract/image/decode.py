@@ -237,8 +237,7 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
     min_height, min_width = _least_size(image, size, resize)
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if (width, height) != image.size:
-            raise ValueError(f"it has two sizes, {image.size} and {(width, height)}")
+        _check_equal_sizes(image.size, (width, height))
         wanted = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
         pixels: np.ndarray = simplejpeg.decode_jpeg(data, wanted, min_height=min_height, min_width=min_width)
     except ValueError as error:
@@ -250,6 +249,12 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
         inks = pixels.astype(np.uint16)
         pixels = ((inks[..., :3] * inks[..., 3:] + 127) // 255).astype(np.uint8)
     return pixels
+
+
+def _check_equal_sizes(size: tuple[int, int], decoder_size: tuple[int, int]) -> None:
+    """Refuses a photo that Pillow and libjpeg-turbo read as of different (width, height)."""
+    if decoder_size != size:
+        raise ValueError(f"it has two sizes, {size} and {decoder_size}")
 
 
 def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:

@@ -80,6 +80,7 @@ class Layer(BaseModel):
 
     @property
     def kind(self) -> str:
+        """The name of the class, in params.yaml and in Keras."""
         return type(self).__name__
 
     def arguments(self) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class Layer(BaseModel):
     def _output_shape(self, shape: Shape) -> Shape:
         return shape
 
-    def num_parameters(self, shape: Shape) -> int:
+    def num_parameters(self, shape: Shape) -> int:  # noqa: ARG002 - layers with weights use it
         """How many weights the layer has for an input of `shape`."""
         return 0
 
@@ -166,10 +167,14 @@ class _Convolution(_Windowed):
 
 
 class Conv2D(_Convolution):
+    """Convolves its input with `filters` kernels."""
+
     kernel_regularizer: Regularizer | None = None
 
 
 class Conv2DTranspose(_Windowed):
+    """Enlarges height and width by a transposed convolution."""
+
     filters: Count
     kernel_size: Pair
     strides: Pair = 1
@@ -188,14 +193,18 @@ class Conv2DTranspose(_Windowed):
         return (*sides, self.filters)
 
     def num_parameters(self, shape: Shape) -> int:
+        """The weights of the kernels, and one bias per filter."""
         window = _along(self.kernel_size, 0) * _along(self.kernel_size, 1)
         return window * shape[2] * self.filters + self.use_bias * self.filters
 
     def multiply_adds(self, shape: Shape) -> int:
+        """Roughly how many multiplications one photo takes: each weight once per position of the input."""
         return math.prod(shape[:2]) * self.num_parameters(shape)
 
 
 class SeparableConv2D(_Convolution):
+    """Convolves each channel with its own kernel, then mixes the channels by a 1 × 1 convolution."""
+
     depthwise_regularizer: Regularizer | None = None
     pointwise_regularizer: Regularizer | None = None
 
@@ -205,11 +214,14 @@ class SeparableConv2D(_Convolution):
         return self
 
     def num_parameters(self, shape: Shape) -> int:
+        """One kernel per channel, one weight per channel and filter, and one bias per filter."""
         window = _along(self.kernel_size, 0) * _along(self.kernel_size, 1)
         return window * shape[2] + shape[2] * self.filters + self.use_bias * self.filters
 
 
 class DepthwiseConv2D(_Windowed):
+    """Convolves each channel with its own kernel."""
+
     kernel_size: Pair
     strides: Pair = 1
     padding: Padding = "valid"
@@ -227,6 +239,7 @@ class DepthwiseConv2D(_Windowed):
         return self._slide(shape, self.kernel_size, self.strides, self.padding)
 
     def num_parameters(self, shape: Shape) -> int:
+        """One kernel and one bias per channel."""
         window = _along(self.kernel_size, 0) * _along(self.kernel_size, 1)
         return window * shape[2] + self.use_bias * shape[2]
 
@@ -241,11 +254,11 @@ class _Pooling(_Windowed):
 
 
 class MaxPooling2D(_Pooling):
-    pass
+    """Keeps the maximum of each window."""
 
 
 class AveragePooling2D(_Pooling):
-    pass
+    """Averages each window."""
 
 
 class _GlobalPooling(Layer):
@@ -258,14 +271,16 @@ class _GlobalPooling(Layer):
 
 
 class GlobalAveragePooling2D(_GlobalPooling):
-    pass
+    """Averages each channel over height and width."""
 
 
 class GlobalMaxPooling2D(_GlobalPooling):
-    pass
+    """Keeps the maximum of each channel over height and width."""
 
 
 class Flatten(Layer):
+    """Reshapes its input to a flat vector."""
+
     def _output_shape(self, shape: Shape) -> Shape:
         size = 1
         for axis in shape:
@@ -274,6 +289,8 @@ class Flatten(Layer):
 
 
 class Dense(Layer):
+    """Connects every input with every unit: a fully connected layer."""
+
     rank: ClassVar[int | None] = 1
 
     units: Count
@@ -282,39 +299,52 @@ class Dense(Layer):
     kernel_regularizer: Regularizer | None = None
     bias_regularizer: Regularizer | None = None
 
-    def _output_shape(self, shape: Shape) -> Shape:
+    def _output_shape(self, _shape: Shape) -> Shape:
         return (self.units,)
 
     def num_parameters(self, shape: Shape) -> int:
+        """One weight per input and unit, and one bias per unit."""
         return shape[0] * self.units + self.use_bias * self.units
 
 
 class Dropout(Layer):
+    """Sets a fraction of its inputs to 0 during training."""
+
     rate: Rate
 
 
 class SpatialDropout2D(Layer):
+    """Sets a fraction of its channels to 0 during training."""
+
     rank: ClassVar[int | None] = 3
 
     rate: Rate
 
 
 class BatchNormalization(Layer):
+    """Normalizes each channel by its mean and variance over the batch."""
+
     momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-3
 
     def num_parameters(self, shape: Shape) -> int:
+        """Scale, offset, moving mean and moving variance per channel."""
         return 4 * shape[-1]
 
 
 class LayerNormalization(Layer):
+    """Normalizes each example along its last axis."""
+
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-3
 
     def num_parameters(self, shape: Shape) -> int:
+        """Scale and offset per channel."""
         return 2 * shape[-1]
 
 
 class GroupNormalization(Layer):
+    """Normalizes each example over groups of channels."""
+
     rank: ClassVar[int | None] = 3
 
     groups: Count = 32
@@ -326,19 +356,26 @@ class GroupNormalization(Layer):
         return shape
 
     def num_parameters(self, shape: Shape) -> int:
+        """Scale and offset per channel."""
         return 2 * shape[-1]
 
 
 class Rescaling(Layer):
+    """Multiplies its input by `scale` and adds `offset`."""
+
     scale: Annotated[float, Field(ge=-1e6, le=1e6)]
     offset: Annotated[float, Field(ge=-1e6, le=1e6)] = 0.0
 
 
 class Activation(Layer):
+    """Applies an activation function to each value."""
+
     activation: ActivationName
 
 
 class ZeroPadding2D(Layer):
+    """Adds rows and columns of zeros around its input."""
+
     rank: ClassVar[int | None] = 3
 
     padding: Borders = 1
@@ -357,6 +394,7 @@ class Merging(Layer):
 
     @property
     def joined(self) -> tuple[str, ...]:
+        """The names of the layers in `with`."""
         return (self.with_,) if isinstance(self.with_, str) else self.with_
 
     def merged_shape(self, shapes: list[Shape]) -> Shape:
@@ -373,17 +411,22 @@ class Merging(Layer):
 
 
 class Add(Merging):
-    pass
+    """Adds its inputs element by element."""
 
 
 class Multiply(Merging):
-    pass
+    """Multiplies its inputs element by element."""
 
 
 class Concatenate(Merging):
     """Puts channels behind channels."""
 
     def merged_shape(self, shapes: list[Shape]) -> Shape:
+        """The shape of all its inputs' channels together.
+
+        Raises:
+            ValueError: the inputs differ in height or width.
+        """
         if len({(len(shape), shape[:-1]) for shape in shapes}) != 1:
             raise ValueError(
                 f"its inputs must have the same height and width; they are {' and '.join(map(shape_text, shapes))}"

@@ -83,10 +83,12 @@ class Traced:
 
     @property
     def num_parameters(self) -> int:
+        """How many weights the layer has."""
         return self.layer.num_parameters(self.input_shape)
 
     @property
     def multiply_adds(self) -> int:
+        """Roughly how many multiplications one photo takes."""
         return self.layer.multiply_adds(self.input_shape)
 
 

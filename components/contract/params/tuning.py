@@ -37,9 +37,11 @@ class Range(Section):
 
     @property
     def is_whole(self) -> bool:
+        """Whether all values are whole numbers."""
         return isinstance(self.low, int) and isinstance(self.high, int) and not isinstance(self.step, float)
 
     def ends(self) -> tuple[Number, ...]:
+        """The lowest and the highest value."""
         return self.low, self.high
 
 
@@ -49,6 +51,7 @@ class Choices(Section):
     choices: Annotated[tuple[Choice, ...], Strict(False), Field(min_length=2)]
 
     def ends(self) -> tuple[Choice, ...]:
+        """All choices, which have no order."""
         return self.choices
 
 
@@ -193,15 +196,20 @@ def _set(tree: Any, key: str, value: Any) -> None:
     try:
         for part in parts[:-1]:
             node = node[part]
-        if not parts or (isinstance(node, dict) and parts[-1] not in node and not _is_layer(node, parts)):
-            raise KeyError(key)
+        _check_entry(node, parts)
         node[parts[-1]] = value
     except (KeyError, IndexError, TypeError):
         known = ", ".join(node) if isinstance(node, dict) else f"{len(node)} entries" if isinstance(node, list) else ""
         raise ParamsError(f"tune.space: train has no {key}" + (f"; there are {known}." if known else ".")) from None
 
 
-def _is_layer(node: dict[str, Any], parts: list[Any]) -> bool:
+def _check_entry(node: Any, parts: list[Any]) -> None:
+    """Raises KeyError if the last part cannot be set in the node that holds it."""
+    if not parts or (isinstance(node, dict) and parts[-1] not in node and not _is_layer(parts)):
+        raise KeyError
+
+
+def _is_layer(parts: list[Any]) -> bool:
     """Arguments of a layer that were not given have their defaults, and are not written out."""
     return len(parts) > 1 and isinstance(parts[-2], str) and parts[-2][:1].isupper()
 

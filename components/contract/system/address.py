@@ -67,6 +67,7 @@ class Address(str):
 
     @property
     def has_secret(self) -> bool:
+        """Whether the redacted text hides a secret of the whole address."""
         return self.full != str(self)
 
     @property

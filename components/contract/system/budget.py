@@ -148,16 +148,24 @@ class PacedFile:
         self._budget = budget
 
     def read(self, size: int = -1) -> bytes:
+        """Reads at most `size` bytes, all that are left if it is negative.
+
+        Raises:
+            DarkroomError: the work takes longer than the budget allows.
+        """
         self._budget.check_pace()
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to a position, and returns it in bytes."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
+        """The current position, in bytes."""
         return self._file.tell()
 
     def seekable(self) -> bool:
+        """Whether `seek` can be called: always."""
         return True
 
 

@@ -135,10 +135,9 @@ def exit_code(main: Callable[[], int | None]) -> int:
         code = _code_of(main)
     failure = output and output.failure
     if code == 0 and failure and not isinstance(failure, BrokenPipeError | ConnectionResetError):
-        print(
+        _show(
             f"darkroom: Standard output must be writable; it is not: {failure.strerror}. The work is done, but its "
-            "output is incomplete. Redirect it to another file and run the command again.",
-            file=sys.stderr,
+            "output is incomplete. Redirect it to another file and run the command again."
         )
         return MENDABLE
     return code
@@ -157,18 +156,17 @@ def _code_of(main: Callable[[], int | None]) -> int:
         return main() or 0
     except DarkroomError as error:
         sys.stdout.flush()
-        print(f"darkroom: {redact(str(error))}", file=sys.stderr)
+        _show(f"darkroom: {redact(str(error))}")
         return MENDABLE
     except MemoryError:
         sys.stdout.flush()
-        print(
+        _show(
             "darkroom: The memory of this machine must suffice for the data; it does not. Give fewer or smaller "
-            "files, or more memory.",
-            file=sys.stderr,
+            "files, or more memory."
         )
         return MENDABLE
     except KeyboardInterrupt:
-        print("darkroom: stopped.", file=sys.stderr)
+        _show("darkroom: stopped.")
         return 130
     except SystemExit as leaving:  # argparse, after --help
         if leaving.code not in (None, 0):
@@ -180,7 +178,7 @@ def _code_of(main: Callable[[], int | None]) -> int:
         refusal = full_disk_error(error)
         if refusal is None:
             return _bug()
-        print(f"darkroom: {redact(str(refusal))}", file=sys.stderr)
+        _show(f"darkroom: {redact(str(refusal))}")
         return MENDABLE
     except Exception:
         return _bug()
@@ -188,8 +186,13 @@ def _code_of(main: Callable[[], int | None]) -> int:
 
 def _bug() -> int:
     """Prints the traceback of the current exception, without the secrets of addresses."""
-    print(printable(redact(traceback.format_exc()), lines=True), end="", file=sys.stderr)
+    _show(printable(redact(traceback.format_exc()), lines=True), end="")
     return BUG
+
+
+def _show(message: str, end: str = "\n") -> None:
+    """Prints a message on standard error."""
+    print(message, end=end, file=sys.stderr)  # noqa: T201 - the program's own message to its user
 
 
 @contextlib.contextmanager

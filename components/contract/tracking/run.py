@@ -126,7 +126,7 @@ def follow_moved_store(path: Path) -> None:
                 for table, column in MOVED_COLUMNS:
                     if table in tables:
                         store.execute(
-                            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - names of MOVED_COLUMNS
                             f"WHERE {column} = ? OR {column} LIKE ? || '/%'",
                             (now.as_uri(), len(root) + 1, root, root),
                         )
@@ -176,6 +176,7 @@ class Run:
         self._tell("start", start)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Tags; an earlier value of the same tag is replaced."""
         self._tell("tags", tags)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:

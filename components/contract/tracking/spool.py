@@ -373,11 +373,12 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     if experiment is None:
         try:
             made: str = client.create_experiment(name, _artifact_folder())
-            return made
         except MlflowException as error:
             experiment = client.get_experiment_by_name(name)  # another process may have been faster
             if experiment is None:
                 raise error from None
+        else:
+            return made
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
         log.warning(

@@ -247,6 +247,7 @@ class Groups:
         return root
 
     def join(self, one: int, other: int) -> None:
+        """Unites the groups of two rows."""
         low, high = sorted((self.find(one), self.find(other)))
         self._parents[high] = low
 

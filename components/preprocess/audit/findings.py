@@ -184,7 +184,7 @@ def _outliers(
     return {rows[place]: f"{what} {values[place]:.1f}; the median is {median:.1f}." for place in order.tolist()}
 
 
-def report_files(reporter: Reporter, records: Sequence[Record], params: AuditParams) -> None:
+def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
     """Files that cannot be used."""
     broken = [record for record in records if record.reason in BROKEN]
     if broken:

@@ -92,7 +92,7 @@ def _deviations(sketches: np.ndarray) -> np.ndarray:
 
 
 def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """pHash of each photo, and of its mirror image: uint64 (n,) twice.
+    """The pHash of each photo, and of its mirror image: uint64 (n,) twice.
 
     Args:
         sketches: uint8 (n, 32, 32), grey.

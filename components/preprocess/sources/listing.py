@@ -106,7 +106,7 @@ def _enlist(listing: Listing, parts: tuple[str, ...], path: Path, entered: set[t
 
 
 def as_text(name: str) -> str:
-    """A file name as text that any format can hold: bytes that are no UTF-8 become `\\\\xff`."""
+    r"""A file name as text that any format can hold: bytes that are no UTF-8 become `\xff`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

@@ -95,12 +95,15 @@ def main(path: Path) -> int:
     try:
         measure_parquet(path)
     except DataError as error:
-        print(error)
-        return MENDABLE
+        refusal = str(error)
     except MemoryError:
-        print(table_budget(path).exceeded(f"be read in {MEMORY_BYTES / 1e6:,.0f} MB of memory", "it needs more"))
-        return MENDABLE
-    return 0
+        refusal = str(
+            table_budget(path).exceeded(f"be read in {MEMORY_BYTES / 1e6:,.0f} MB of memory", "it needs more")
+        )
+    else:
+        return 0
+    print(refusal)  # noqa: T201 - the process that started this one reads it
+    return MENDABLE
 
 
 if __name__ == "__main__":

@@ -330,19 +330,29 @@ def _list(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
     if not found:
         raise FileNotFoundError(f"there is no file below {path}")
     root = path.rstrip("/") + "/"
-    files = {}
+    files: dict[str, RemoteFile] = {}
     for name, info in found.items():
         below = ("/" + name.lstrip("/")).split("/" + root.strip("/") + "/", 1)[-1]
         try:
-            place = checked_name(below)
-            if place in files:
-                raise UnsafeNameError("is there twice, but for the slashes")
+            place = _unique_place(below, files)
             files[place] = _remote_file(name, info)
         except UnsafeNameError as reason:
             raise DataError(
                 f"Names of files must stay within their folder, and be such as a file can have; {name!r} {reason}."
             ) from None
     return files
+
+
+def _unique_place(below: str, files: Mapping[str, RemoteFile]) -> str:
+    """The checked name of a file, which no other file has.
+
+    Raises:
+        UnsafeNameError: the name is unsafe, or another file has it.
+    """
+    place = checked_name(below)
+    if place in files:
+        raise UnsafeNameError("is there twice, but for the slashes")
+    return place
 
 
 def _remote_file(name: str, info: Mapping[str, Any]) -> RemoteFile:

@@ -63,7 +63,7 @@ class PixelStore:
         """Path to (identity, verdict) of the files below a folder."""
         low, high = root.rstrip(b"/") + b"/", root.rstrip(b"/") + b"0"  # "0" comes after "/"
         rows = self._index.execute(
-            f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "
+            f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "  # noqa: S608 - COLUMNS is a constant
             "on v.sha256 = f.sha256 and v.recipe = ? where path > ? and path < ?",
             (self.recipe, low, high),
         )
@@ -75,7 +75,7 @@ class PixelStore:
         """What is known of a content; may be called from several threads."""
         with self._lock:
             row = self._index.execute(
-                f"select sha256, container, place, {', '.join(COLUMNS)} from verdicts where sha256 = ? and recipe = ?",
+                f"select sha256, container, place, {', '.join(COLUMNS)} from verdicts where sha256 = ? and recipe = ?",  # noqa: S608 - COLUMNS is a constant
                 (sha256, self.recipe),
             ).fetchone()
         return None if row is None else self._usable(*row)
@@ -98,7 +98,7 @@ class PixelStore:
         verdicts = [one for one in verdicts if one.place is None or one.place.container != self._overflow]
         with self._lock, self._noting():
             self._index.executemany(
-                f"insert or replace into verdicts (sha256, recipe, container, place, {', '.join(COLUMNS)}) "
+                f"insert or replace into verdicts (sha256, recipe, container, place, {', '.join(COLUMNS)}) "  # noqa: S608 - COLUMNS is a constant
                 f"values ({marks})",
                 [
                     (
@@ -235,6 +235,7 @@ class PixelStore:
             self._index.executemany(MOVE, places)
 
     def mark_used(self, key: str) -> None:
+        """Notes that this run uses a shard, so that `close` keeps it."""
         self._used.add(f"shards/{key}.arrow")
 
     # --- order ----------------------------------------------------------------------------------------------------
