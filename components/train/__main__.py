@@ -1,4 +1,7 @@
-"""python -m components.train [tune] --params params.yaml --dataset artifacts/dataset --output artifacts/model"""
+"""Trains or tunes a model from the command line.
+
+python -m components.train [tune] --params params.yaml --dataset artifacts/dataset --output artifacts/model
+"""
 
 import argparse
 import logging

@@ -88,19 +88,26 @@ def imagenet_class_names() -> tuple[str, ...]:
     """
     path = fetched(CLASS_INDEX_URL, CLASS_INDEX, "The names of ImageNet's classes")
     try:
-        index = json.loads(path.read_bytes())
-        entries = [index[str(number)] for number in range(len(index))]
-        names = [str(name) for _, name in entries]
-        wordnet_ids = [str(wordnet_id) for wordnet_id, _ in entries]
-        if len(entries) != NUM_CLASSES:
-            raise ValueError(f"{len(entries)} entries")
+        entries = _class_entries(path)
     except (ValueError, KeyError, TypeError):
         raise WeightsError(
             f"{path} must list ImageNet's classes as Keras does: a WordNet id and a name for each "
             f"number from 0 to {NUM_CLASSES - 1}; it does not. Remove it, and fetch {CLASS_INDEX_URL}."
         ) from None
-    counts = Counter(names)
-    return tuple(
-        name if counts[name] == 1 else f"{name} ({wordnet_id})"
-        for name, wordnet_id in zip(names, wordnet_ids, strict=True)
-    )
+    counts = Counter(name for _, name in entries)
+    return tuple(name if counts[name] == 1 else f"{name} ({wordnet_id})" for wordnet_id, name in entries)
+
+
+def _class_entries(path: Path) -> list[tuple[str, str]]:
+    """Reads the WordNet id and the name of each class from Keras' file of them.
+
+    Raises:
+        ValueError: the file is no JSON, or lists another number of classes.
+        KeyError: a number has no class.
+        TypeError: the classes are not in the form of Keras' file.
+    """
+    index = json.loads(path.read_bytes())
+    entries = [(str(wordnet_id), str(name)) for wordnet_id, name in (index[str(place)] for place in range(len(index)))]
+    if len(entries) != NUM_CLASSES:
+        raise ValueError(f"{len(entries)} entries")
+    return entries

@@ -76,7 +76,7 @@ class _Reader:
             if layer.name in layers:
                 raise refused(f"{where}[{place}]", f"the name {layer.name!r} stands twice")
             layers[layer.name] = layer
-        layers = _counted_from_zero(layers, is_legacy=self._is_legacy)
+        layers = _counted_from_zero(layers)
         inputs = _ends(config.get("input_layers"), f"{where}: input_layers")
         outputs = _ends(config.get("output_layers"), f"{where}: output_layers")
         if len(inputs) != 1 or len(outputs) != 1:
@@ -296,7 +296,7 @@ def _ends(value: Any, where: str) -> list[Reference]:
     return [_reference(value, where)] if isinstance(value[0], str) else [_reference(item, where) for item in value]
 
 
-def _counted_from_zero(layers: dict[str, Layer], *, is_legacy: bool) -> dict[str, Layer]:
+def _counted_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
     """Keras 2 counts a submodel's own making as its call 0; its uses start at 1 there, and at 0 here."""
     first: dict[str, int] = {}
     for layer in layers.values():

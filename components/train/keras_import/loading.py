@@ -68,7 +68,7 @@ def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
             f"Features must be those of a layer of the uploaded model; it has no {layer_name[:60]!r}: {hint}"
         )
     # Not `layer.output`: a submodel's is that of its own graph, not of its use in this one.
-    nodes = layers[layer_name]._inbound_nodes
+    nodes = layers[layer_name]._inbound_nodes  # noqa: SLF001 - Keras has no public name for it
     if len(nodes) > 1 and not isinstance(layers[layer_name], keras.Model):
         raise UploadError(
             f"Features must be those of a layer that is used once; {layer_name} is used {len(nodes)} "

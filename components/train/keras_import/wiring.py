@@ -137,7 +137,7 @@ class _Wiring:
 
 
 def _names(path: LayerPath) -> Iterator[str]:
-    """conv, model_conv, outer_model_conv, then conv_1 …"""
+    """Names for a layer, the shortest first: conv, model_conv, outer_model_conv, then conv_1 and so on."""
     for start in range(len(path) - 1, -1, -1):
         yield "_".join(path[start:])
     number = 1

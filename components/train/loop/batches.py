@@ -61,7 +61,7 @@ class Features:
         """
         self.labels = labels
         self._views = [np.array(view, np.float32) for view in views] if in_memory else list(views)
-        maps = [view._mmap for view in self._views if isinstance(view, np.memmap)]  # type: ignore[attr-defined]
+        maps = [view._mmap for view in self._views if isinstance(view, np.memmap)]  # type: ignore[attr-defined]  # noqa: SLF001 - NumPy has no public name for it
         self._mapped = Mapped(maps)
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
@@ -167,12 +167,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         self._group_size = size
         first = self[0]
         types, shapes = [part.dtype for part in first], [(None, *part.shape[1:]) for part in first]
-        batches = weakref.ref(self)  # TensorFlow keeps what it calls as long as the process lives
+        group_method = weakref.WeakMethod(self._group)  # TensorFlow keeps what it calls as long as the process lives
 
         def group(number: np.int64) -> list[np.ndarray]:
-            mine = batches()
-            assert mine is not None, "whoever trains has the batches"
-            return mine._group(int(number))
+            make_group = group_method()
+            assert make_group is not None, "whoever trains has the batches"
+            return make_group(int(number))
 
         def shaped(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return tuple(map(tf.ensure_shape, columns, shapes))

@@ -55,6 +55,7 @@ class Belongings:
 
     @property
     def folder_name(self) -> str:
+        """The name of the folder of these checkpoints: digests of the data and of all else."""
         rest = json.dumps([self.params, self.network], sort_keys=True)
         return f"{self.fingerprint[:16]}-{hashlib.sha256(rest.encode()).hexdigest()[:16]}"
 

@@ -50,6 +50,7 @@ class Fitted:
 
     @property
     def epochs_run(self) -> int:
+        """The number of epochs in the history."""
         return len(self.history.get("loss", ()))
 
     def at_best(self, name: str) -> float:
@@ -200,7 +201,7 @@ class Fitting:
             with asked_to_end(self._checkpoints is not None) as asked:
                 others: list[Any] = [
                     keras.callbacks.LambdaCallback(
-                        on_epoch_begin=lambda epoch, logs: training.begin(epoch, training.first_batch)
+                        on_epoch_begin=lambda epoch, _logs: training.begin(epoch, training.first_batch)
                     )
                 ]
                 if self._checkpoints is not None:
@@ -339,4 +340,4 @@ def _fed(model: keras.Model, batches: Batches) -> Any:
 
 def _optimizer_variables(model: keras.Model) -> list[Any]:
     """Those of the optimizer, and what the schedule has made of the rate."""
-    return [*model.optimizer.variables, own_optimizer(model)._learning_rate.scale]
+    return [*model.optimizer.variables, own_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public one is a number

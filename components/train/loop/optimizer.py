@@ -55,6 +55,7 @@ def make_optimizer(
 
     class Ours(optimizer_class):  # type: ignore[misc, valid-type]
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            """Updates a variable, at its own part of the learning rate if the phase scales it."""
             scale = scales[self._get_variable_index(variable)] if scaled and scales is not None else 1.0
             super().update_step(gradient, variable, learning_rate * scale if scaled else learning_rate)
 
@@ -80,6 +81,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         self.scale = keras.Variable(1.0, trainable=False, name="rate_scale")
 
     def __call__(self, step: Any) -> Any:
+        """The learning rate of a step, counted from 0 in the phase."""
         step = keras.ops.cast(step, "float32")
         warmup = self._warmup_steps
         part = keras.ops.clip((step - warmup) / (self._num_steps - warmup), 0.0, 1.0)

@@ -25,6 +25,7 @@ class Rising(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
         self._rates = keras.ops.convert_to_tensor(rates.astype(np.float32))
 
     def __call__(self, step: Any) -> Any:
+        """The rate of a step, counted from 0; the last one for all steps beyond."""
         return keras.ops.take(self._rates, keras.ops.minimum(step, len(self._rates) - 1))
 
     def get_config(self) -> dict[str, Any]:
@@ -42,10 +43,12 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._burst = burst
         self._reported = time.monotonic()
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
+        """Resets the metrics, so that the loss is that of the batch alone."""
         self.model.reset_metrics()  # Keras tells the mean of the epoch so far
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the loss of the batch, and stops the training when the range test is over."""
         loss = float((logs or {})["loss"])
         if math.isfinite(loss):
             self.values.append(loss)
@@ -74,7 +77,7 @@ def raise_rate(
     """
     model.optimizer.learning_rate = Rising(rates)
     losses = Losses(len(rates), burst)
-    next_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin(epoch))
+    next_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: batches.begin(epoch))
     epochs = math.ceil(len(rates) / len(batches))
     model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[next_epoch, losses])
     return losses.values

@@ -290,7 +290,7 @@ def _keras_layer(layer: Layer, name: str) -> keras.Layer:
 
 
 def _names(layer: Layer) -> Iterator[str]:
-    """conv2d_1, conv2d_2 …"""
+    """Numbered names for layers of a kind: conv2d_1, conv2d_2 and so on."""
     stem = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", layer.kind).lower()
     return (f"{stem}_{number}" for number in itertools.count(1))
 

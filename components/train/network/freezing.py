@@ -192,7 +192,8 @@ def _matching(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
 
 def _boundary(network: Network) -> Any:
     """The node of the last tensor that alone leads on from layers which neither learn nor vary; None for the pixels."""
-    nodes = [node for _, level in sorted(network.model._nodes_by_depth.items(), reverse=True) for node in level]
+    levels = network.model._nodes_by_depth  # noqa: SLF001 - Keras has no public name for it
+    nodes = [node for _, level in sorted(levels.items(), reverse=True) for node in level]
     last_use: dict[int, int] = {id(network.model.output): len(nodes)}
     for position, node in enumerate(nodes):
         for tensor in node.arguments.keras_tensors:

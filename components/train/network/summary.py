@@ -76,14 +76,17 @@ def _rows(network: Network) -> Iterator[Row]:
 
 
 def _takes(layer: keras.Layer) -> list[str]:
-    node: Any = layer._inbound_nodes[-1]
-    return [tensor._keras_history.operation.name for tensor in node.input_tensors]
+    return [tensor._keras_history.operation.name for tensor in _last_call(layer).input_tensors]  # noqa: SLF001 - Keras has no public name for it
 
 
 def _gives(layer: keras.Layer) -> tuple[int, ...]:
     """At its last call."""
-    node: Any = layer._inbound_nodes[-1]
-    return tuple(node.outputs[0].shape[1:])
+    return tuple(_last_call(layer).outputs[0].shape[1:])
+
+
+def _last_call(layer: keras.Layer) -> Any:
+    """The node of a layer's last call."""
+    return layer._inbound_nodes[-1]  # noqa: SLF001 - Keras has no public name for it
 
 
 def _multiply_adds(layer: keras.Layer) -> int:
@@ -93,7 +96,7 @@ def _multiply_adds(layer: keras.Layer) -> int:
     kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))
     if not kernels:
         return 0
-    node: Any = layer._inbound_nodes[-1]
+    node = _last_call(layer)
     places = node.input_tensors[0] if isinstance(layer, keras.layers.Conv2DTranspose) else node.outputs[0]
     num_places: int = math.prod(places.shape[1:-1])
     return num_places * kernels

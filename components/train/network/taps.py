@@ -8,23 +8,28 @@ import keras
 def embedding_of(output: keras.KerasTensor) -> keras.KerasTensor:
     """What the output layer takes; the output itself, where that is no dense layer's."""
     tensor = output
-    while isinstance(tensor._keras_history.operation, keras.layers.Activation | keras.layers.Identity):
+    while isinstance(_history(tensor).operation, keras.layers.Activation | keras.layers.Identity):
         (tensor,) = _inputs(tensor)
-    if isinstance(tensor._keras_history.operation, keras.layers.Dense):
+    if isinstance(_history(tensor).operation, keras.layers.Dense):
         (taken,) = _inputs(tensor)
         return taken if len(taken.shape) == 2 else output
     return output
 
 
 def _inputs(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
-    operation, place, _ = tensor._keras_history
-    inputs: list[keras.KerasTensor] = operation._inbound_nodes[place].input_tensors
+    operation, place, _ = _history(tensor)
+    inputs: list[keras.KerasTensor] = operation._inbound_nodes[place].input_tensors  # noqa: SLF001 - Keras has no public name for it
     return inputs
+
+
+def _history(tensor: keras.KerasTensor) -> Any:
+    """The operation that made a tensor, the index of its call and that of its output."""
+    return tensor._keras_history  # noqa: SLF001 - Keras has no public name for it
 
 
 def last_map(model: keras.Model) -> keras.KerasTensor | None:
     """The tensor with height and width that is nearest to the output; None where there is none but the photo."""
-    for _, nodes in sorted(model._nodes_by_depth.items()):
+    for _, nodes in sorted(model._nodes_by_depth.items()):  # noqa: SLF001 - Keras has no public name for it
         for node in nodes:
             if len(node.outputs[0].shape) == 4 and max(node.outputs[0].shape[1:3]) > 1 and not _is_photo(node):
                 found: keras.KerasTensor = node.outputs[0]

@@ -15,7 +15,8 @@ import tensorflow as tf
 @contextlib.contextmanager
 def pointwise_as_products(model: keras.Model) -> Iterator[None]:
     """Within the block, on a CPU; what is compiled within is of no use after it."""
-    layers = [] if tf.config.list_physical_devices("GPU") else [*filter(_is_pointwise, model._flatten_layers())]
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    layers = [] if has_gpu else [*filter(_is_pointwise, model._flatten_layers())]  # noqa: SLF001 - Keras has no public name for it
     for layer in layers:
         layer.convolution_op = _product(*layer.strides)
     try:

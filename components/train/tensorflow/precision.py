@@ -43,7 +43,8 @@ def computing_in(precision: Precision, model: keras.Model) -> Iterator[None]:
         yield
         return
     log.info("Layers compute in %s; weights stay float32.", precision)
-    layers = [layer for layer in model._flatten_layers() if not isinstance(layer, keras.layers.InputLayer)]
+    all_layers = model._flatten_layers()  # noqa: SLF001 - Keras has no public name for it
+    layers = [layer for layer in all_layers if not isinstance(layer, keras.layers.InputLayer)]
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
         layer.dtype_policy = f"mixed_{precision}"

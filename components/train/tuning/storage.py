@@ -136,14 +136,13 @@ def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> No
 
     failed = study.get_trials(deepcopy=False, states=[TrialState.FAIL])
     attempts = 1 + sum(other.params == trial.params for other in failed)
+    storage, trial_id = study._storage, trial._trial_id  # noqa: SLF001 - Optuna has no public names
     if attempts > RETRIES:
-        study._storage.set_trial_user_attr(
-            trial._trial_id, REASON, f"cut off {attempts} times: is the memory too small?"
-        )
+        storage.set_trial_user_attr(trial_id, REASON, f"cut off {attempts} times: is the memory too small?")
         log.warning("Trial %d was cut off for the %d. time; it is left out.", trial.number + 1, attempts)
     else:
         log.info("Trial %d was cut off; it is tried again.", trial.number + 1)
-    study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    storage.set_trial_state_values(trial_id, TrialState.FAIL)
     if attempts <= RETRIES:
         study.enqueue_trial(trial.params, skip_if_exists=True)
 

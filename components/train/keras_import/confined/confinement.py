@@ -132,7 +132,8 @@ def handle(folder: Path, work: Callable[[], None]) -> int:
 
 def refuse(reason: str) -> int:
     """Says on one printable line why the upload is refused; gives the exit code that says so."""
-    print(_printable(" ".join(reason.split())), flush=True)
+    sys.stdout.write(_printable(" ".join(reason.split())) + "\n")
+    sys.stdout.flush()
     return REFUSED
 
 

@@ -186,7 +186,7 @@ class Hdf5Model:
         return layers
 
     def _list(self, where: str, name: str) -> list[str] | None:
-        """A list of names; a long one is cut into name0, name1 …"""
+        """A list of names; HDF5 files store a long one in parts: name0, name1 and so on."""
         group = self._groups[where]
         if h5a.exists(group, name.encode()):
             return self._strings(where, name)
@@ -212,9 +212,10 @@ class Hdf5Model:
             texts = [item.decode() if isinstance(item, bytes) else str(item) for item in np.ravel(values)]
             for text in texts:
                 text.encode()  # h5py keeps bytes that are no UTF-8 as lone surrogates
-            return texts
         except (UnicodeError, OSError, RuntimeError, TypeError) as error:
             raise _refused(where, f"has an attribute {name} that cannot be read: {error}") from None
+        else:
+            return texts
 
 
 def _slabs(array: h5py.Dataset) -> Iterator[np.ndarray]:

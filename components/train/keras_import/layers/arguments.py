@@ -80,16 +80,20 @@ DROPPED: Final = Dropped()
 
 
 def wrong(expected: str, found: Any) -> ValueError:
+    """The error for a value that is not the expected one."""
     return ValueError(f"expected {expected}, found {str(found)[:80]!r}")
 
 
 def flag(value: Any) -> bool:
+    """Checks that a value is true or false."""
     if not isinstance(value, bool):
         raise wrong("true or false", value)
     return value
 
 
 def integer(low: int, high: int) -> Check:
+    """A check for whole numbers from `low` to `high`."""
+
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise wrong(f"a whole number from {low:,} to {high:,}", value)
@@ -99,6 +103,8 @@ def integer(low: int, high: int) -> Check:
 
 
 def number(low: float = -1e30, high: float = 1e30) -> Check:
+    """A check for numbers from `low` to `high`, which become floats."""
+
     def check(value: Any) -> float:
         # Keras 2 wrote some numbers as one-element arrays: {"type": "ndarray", "value": 6.0}
         if isinstance(value, dict) and set(value) == {"type", "value"} and value["type"] == "ndarray":
@@ -111,6 +117,8 @@ def number(low: float = -1e30, high: float = 1e30) -> Check:
 
 
 def choice(*names: Any) -> Check:
+    """A check for one of the listed values."""
+
     def check(value: Any) -> Any:
         if isinstance(value, dict | list) or value not in names:
             raise wrong("one of " + ", ".join(map(str, names)), value)
@@ -120,10 +128,13 @@ def choice(*names: Any) -> Check:
 
 
 def optional(inner: Check) -> Check:
+    """A check that accepts None as well as what `inner` accepts."""
     return lambda value: None if value is None else inner(value)
 
 
 def either(*checks: Check) -> Check:
+    """A check that returns the value of the first of `checks` that passes."""
+
     def check(value: Any) -> Any:
         reasons = []
         for inner in checks:
@@ -180,6 +191,7 @@ def plain_list(value: Any) -> Any:
 
 
 def activation(value: Any) -> str | None:
+    """Checks the name of one of Keras' activations; None stays None."""
     if value is None:
         return None
     if not isinstance(value, str) or value not in ACTIVATIONS:
@@ -215,6 +227,7 @@ def initializer(value: Any) -> Dropped:
 
 
 def regularizer(value: Any) -> Regularizer | None:
+    """Reads a regularizer, by its short name or as Keras writes it; None stays None."""
     if value is None:
         return None
     strengths = number(0, 1e6)
@@ -227,6 +240,7 @@ def regularizer(value: Any) -> Regularizer | None:
 
 
 def constraint(value: Any) -> Constraint | None:
+    """Reads a constraint as Keras writes it; None stays None."""
     if value is None:
         return None
     name, config = _named(value, "constraint", CONSTRAINTS)
@@ -250,6 +264,7 @@ def ignored(*allowed: Any) -> Check:
 
 
 def seed(value: Any) -> Dropped:
+    """Checks a seed: a whole number, None or Keras' seed generator."""
     if isinstance(value, dict) and value.get("class_name") == "SeedGenerator":
         return DROPPED
     optional(integer(-(2**63), 2**63))(value)

@@ -82,7 +82,7 @@ class Kind:
 
     arguments: dict[str, Check]
     shape: Callable[[Arguments, Any], Shape]
-    weights: Callable[[Arguments, Shape], dict[str, Shape]] = lambda arguments, shape: {}
+    weights: Callable[[Arguments, Shape], dict[str, Shape]] = lambda _arguments, _shape: {}
     required: tuple[str, ...] = ()
     merges: bool = False
 
@@ -292,7 +292,7 @@ KINDS: dict[str, Kind] = {
     "LayerScale": Kind(
         {"init_values": number(), "projection_dim": _UNITS},
         same,
-        lambda arguments, shape: {"gamma": (arguments["projection_dim"],)},
+        lambda arguments, _shape: {"gamma": (arguments["projection_dim"],)},
         ("init_values", "projection_dim"),
     ),
     "StochasticDepth": Kind({"drop_path_rate": _RATE}, same, required=("drop_path_rate",)),

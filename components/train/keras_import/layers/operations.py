@@ -16,8 +16,11 @@ _LEGACY_ARITHMETIC: Final = {
 
 
 def as_layer(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[str, dict[str, Any], list[Any]] | None:
-    """(kind, arguments, tensors) of the layer that does what `+ - * /` between a tensor and a number, or between two
-    tensors, did; None where this is no such operation."""
+    """Finds the layer that does the same as `+ - * /` between a tensor and a number, or between two tensors.
+
+    Returns:
+        (kind, arguments, tensors) of the layer; None if this is no such operation.
+    """
     operands = _operands(kind, inbound)
     if operands is None:
         return None

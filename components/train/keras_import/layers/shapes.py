@@ -15,7 +15,7 @@ Arguments = Mapping[str, Any]
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
-def same(arguments: Arguments, shape: Shape) -> Shape:
+def same(_arguments: Arguments, shape: Shape) -> Shape:
     """An output like the input."""
     return shape
 
@@ -83,7 +83,7 @@ def globally_pooled(arguments: Arguments, shape: Shape) -> Shape:
     return (1, 1, channels) if arguments.get("keepdims") else (channels,)
 
 
-def flattened(arguments: Arguments, shape: Shape) -> Shape:
+def flattened(_arguments: Arguments, shape: Shape) -> Shape:
     """All values in a row."""
     return (math.prod(shape),)
 
@@ -134,7 +134,7 @@ def sized(arguments: Arguments, shape: Shape) -> Shape:
     return (arguments["height"], arguments["width"], _spatial(shape)[2])
 
 
-def broadcast(arguments: Arguments, shapes: list[Shape]) -> Shape:
+def broadcast(_arguments: Arguments, shapes: list[Shape]) -> Shape:
     """Of several inputs, value by value."""
     if len({len(shape) for shape in shapes}) != 1:
         raise ValueError(f"its inputs {shapes} have different numbers of axes")

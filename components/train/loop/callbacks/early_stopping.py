@@ -45,10 +45,12 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
         self.mean, self._num_averaged = list(mean), state["averaged"]
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
+        """Notes the epoch."""
         self._epoch = epoch
 
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
+        """Updates the mean of the weights and puts it in their place for the validation."""
         if self._epoch >= self._first_averaged:
             self._num_averaged += 1
             weights = self.model.get_weights()
@@ -59,6 +61,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._swap()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Keeps the weights if their validation loss is the lowest, and restores those in training."""
         loss = float((logs or {})["loss"])
         if loss < self._lowest - (self._stopping.min_delta if self._stopping else 0.0):
             self._lowest, self._waited = loss, 0
@@ -67,7 +70,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
             self._waited += 1
         self._swap()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, _epoch: int, _logs: dict[str, Any] | None = None) -> None:
+        """Stops the training if the validation loss has not fallen for `patience` epochs."""
         if self._stopping and self._waited >= self._stopping.patience:
             self.model.stop_training = True
 
@@ -80,7 +84,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         optimizer = own_optimizer(self.model)
         if not optimizer.use_ema:
             return
-        for weight, mean in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
+        variables, means = optimizer._trainable_variables, optimizer._model_variables_moving_average  # noqa: SLF001 - Keras has no public names
+        for weight, mean in zip(variables, means, strict=True):
             value = weight.numpy()
             weight.assign(mean)
             mean.assign(value)
@@ -103,12 +108,13 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         """Puts it where it was."""
         self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Lowers the learning rate if the validation loss has not fallen for `decay_epochs` epochs."""
         loss = float((logs or {})["val_loss"])
         self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
         if self._waited >= self._phase.decay_epochs:
             self._waited = 0
-            scale = own_optimizer(self.model)._learning_rate.scale
+            scale = own_optimizer(self.model)._learning_rate.scale  # noqa: SLF001 - Keras' public one is a number
             scale.assign(scale * self._phase.decay_factor)
 
 

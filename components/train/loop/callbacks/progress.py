@@ -68,15 +68,18 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         """The first epoch to come is the rest of one that was interrupted."""
         self._earlier = state
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
+        """Starts the clocks and counts of the epoch."""
         self._epoch = self._first + epoch
         self._epoch_started = self._reported = self._noted = time.monotonic()
         self._waited, self._num_done = 0.0, 0
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
+        """Notes when the step starts."""
         self._step_started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Updates the means of the epoch and reports them every few seconds; fails on NaN and infinity."""
         now = time.monotonic()
         num_done = min(batch + 1, len(self._training))  # with several steps an execution Keras counts beyond the last
         self._waited += waited_for(self._training.made_at[self._num_done : num_done], self._step_started, now)
@@ -120,11 +123,13 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         num_steps = (self._epoch - 1) * self._training.num_batches_of_epoch + num_batches
         self._note_step({f"step/{name}": value for name, value in figures.items()}, num_steps)
 
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
+        """Checks the weights and notes when the validation starts."""
         self._check_weights()
         self._validation_started = time.monotonic()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Logs the figures of the epoch, and stops the training if the user has asked it to finish."""
         now = time.monotonic()
         figures = {name: float(value) for name, value in (logs or {}).items()}
         figures |= self._over_epoch(figures, self._training.num_examples)

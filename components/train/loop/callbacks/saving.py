@@ -50,10 +50,12 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         self._cost = 0.0
         self._saved = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
+        """Notes the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves within the epoch if a checkpoint is due, and exits if SIGTERM has arrived."""
         # With several steps an execution Keras counts beyond the last batch.
         step = min(self._training.first_batch + batch + 1, self._training.num_batches_of_epoch)
         if step == self._training.num_batches_of_epoch or not math.isfinite(float((logs or {})["loss"])):
@@ -62,10 +64,12 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
             self._save(self._epoch, step, ended=False)
         self._leave_if_asked()
 
-    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_test_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
+        """Exits if SIGTERM has arrived."""
         self._leave_if_asked()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
+        """Saves between epochs if a checkpoint is due, and exits if SIGTERM has arrived."""
         ended = self.model.stop_training or epoch + 1 == self._epochs
         due = time.monotonic() - self._saved >= self._cost / LARGEST_SHARE
         if due or ended or self._asked.is_set():
