@@ -18,6 +18,7 @@ from benchmarks.table import Row, SkipError, show
 
 
 def main() -> int:
+    """Runs the benchmarks that the command line names and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(find_benchmarks())}; all by default")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")

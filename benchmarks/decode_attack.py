@@ -17,7 +17,6 @@ from benchmarks.load import Load
 from benchmarks.serving import memory_mb
 from benchmarks.table import Row
 from components.deploy.bento.server import serving
-from components.deploy.client import encode_form
 from components.deploy.service.protocol import MAX_FILES
 
 NUM_HONEST = 100
@@ -55,6 +54,7 @@ def png(mode: str, side: int) -> bytes:
 def under_attack(
     name: str, photo: bytes, load: Load, idle: list[tuple[int, float]], folder: str, url: str
 ) -> list[Row]:
+    """Compares the service under attack with the idle one: p99 and failures of honest photos, and peak memory."""
     with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
         attacked = ask_often(load)
     ours, baseline = (1000 * float(np.quantile([seconds for _, seconds in asked], 0.99)) for asked in (attacked, idle))
@@ -80,8 +80,7 @@ def ask_often(load: Load) -> list[tuple[int, float]]:
 def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[list[int]]:
     """Clients that send a form full of `photo` again as soon as it is answered; yields the statuses so far."""
     over, statuses = threading.Event(), []
-    load = Load(url)
-    load._content_type, load._body = encode_form([photo] * MAX_FILES)
+    load = Load(url, photos_per_request=MAX_FILES, photo=photo)
 
     def client() -> None:
         while not over.is_set():

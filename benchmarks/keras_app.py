@@ -19,10 +19,16 @@ height, width = model.input.shape[1:3]
 
 @tf.function(input_signature=[tf.TensorSpec(model.input.shape, tf.uint8)])
 def call(pixels: tf.Tensor) -> tf.Tensor:
+    """Runs the model as one compiled function."""
     return model(pixels, training=False)
 
 
 def logits_of(pixels: np.ndarray) -> np.ndarray:
+    """The logits of photos, float32 (batch, classes), by the call that KERAS_CALL names.
+
+    Args:
+        pixels: uint8 (batch, height, width, 3), RGB.
+    """
     if os.environ["KERAS_CALL"] == "predict":
         return np.asarray(model.predict(pixels, verbose=0))
     return np.asarray(call(tf.constant(pixels)))
@@ -33,7 +39,8 @@ app = FastAPI()
 
 
 @app.get("/")
-def ready() -> None: ...
+def ready() -> None:
+    """Answers as soon as the app is ready."""
 
 
 @app.post("/predict")

@@ -65,9 +65,10 @@ def measure() -> list[Row]:
 class Load:
     """Clients of one service."""
 
-    def __init__(self, url: str, photos_per_request: int = PHOTOS_PER_REQUEST):
+    def __init__(self, url: str, photos_per_request: int = PHOTOS_PER_REQUEST, photo: bytes | None = None):
         self._address = url.removeprefix("http://")
-        self._content_type, self._body = encode_form([served_model.photo()] * photos_per_request)
+        sent_photo = served_model.photo() if photo is None else photo
+        self._content_type, self._body = encode_form([sent_photo] * photos_per_request)
         self._local = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
 

@@ -26,14 +26,17 @@ class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         super().__init__()
         self.times: list[float] = []
 
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+    def on_epoch_begin(self, _epoch: int, _logs: object = None) -> None:
+        """Notes the time at which an epoch begins."""
         self.times.append(time.perf_counter())
 
-    def on_train_end(self, logs: object = None) -> None:
+    def on_train_end(self, _logs: object = None) -> None:
+        """Notes the time at which the training ends."""
         self.times.append(time.perf_counter())
 
 
 def main(first_trained: str, folder: Path) -> None:
+    """Trains for a few epochs and prints the median seconds of an epoch, without the first."""
     photos, labels = np.load(folder / "photos.npy"), np.load(folder / "labels.npy")
     backbone = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=photos.shape[1:])
     learns = False

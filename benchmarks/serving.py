@@ -87,10 +87,11 @@ def _await(host: str, port: int, process: "subprocess.Popen[bytes]") -> None:
         try:
             connection.request("GET", "/")
             connection.getresponse().read()
-            return
         except OSError:
             connection.close()
             time.sleep(0.05)
+        else:
+            return
     raise RuntimeError(f"the app ended with {process.returncode}")
 
 

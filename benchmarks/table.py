@@ -38,6 +38,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
+        """Whether the ratio reaches the target."""
         sign, bound = self.target.split()
         return bool(COMPARISONS[sign](self.ratio, float(bound)))
 

@@ -208,7 +208,7 @@ def seconds_of_a_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.model.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
     starts: list[float] = []
-    clock = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: starts.append(time.perf_counter()))
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=lambda _epoch, _logs: starts.append(time.perf_counter()))
     network.model.fit(photos, labels, epochs=2, batch_size=32, verbose=0, callbacks=[clock])
     starts.append(time.perf_counter())
     seen = NUM_PHOTOS + info.num_images("validation")

@@ -93,8 +93,10 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = False) -> None:
-    """Writes a table: path, label, confidence, abstained, unfamiliar, error, and `probability_<class>`
-    for each class in alphabetical order.
+    """Writes the predictions as a table in CSV.
+
+    Its columns: path, label, confidence, abstained, unfamiliar, error, and `probability_<class>` for each class in
+    alphabetical order.
 
     Args:
         rows: from `predict_files`.
@@ -261,7 +263,7 @@ def _classify(
 
 
 def _text(path: Path) -> str:
-    """The path as text that can be written; bytes of its name that are no UTF-8 are shown as \\xNN."""
+    r"""The path as text that can be written; bytes of its name that are no UTF-8 are shown as \xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -77,7 +77,8 @@ def serving(
     reader = threading.Thread(target=_read, args=(process, lines, echo), name="service-log", daemon=True)
     reader.start()
     try:
-        url = _url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port)
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced here, not bound
+        url = _url(loopback.get(address, address), port)
         _await_ready(url, process, lines, timeout_seconds)
         yield url
     finally:

@@ -62,6 +62,7 @@ def end(program: psutil.Popen, family: list[psutil.Process]) -> None:
 
 
 def children(program: psutil.Popen) -> list[psutil.Process]:
+    """All processes below the program; none if it has ended."""
     try:
         family: list[psutil.Process] = program.children(recursive=True)
     except psutil.NoSuchProcess:

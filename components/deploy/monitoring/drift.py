@@ -131,6 +131,7 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
 
 
 def share_of(labels: Sequence[str], class_name: str) -> float:
+    """The share of a class among the labels, from 0 to 1; 0 if there are no labels."""
     return sum(label == class_name for label in labels) / max(1, len(labels))
 
 

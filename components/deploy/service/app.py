@@ -66,7 +66,7 @@ class Upload(bentoml.IODescriptor):
     files: list[Path]
 
     @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> Self:
+    async def from_http_request(cls, request: Request, _serde: Any) -> Self:
         """Reads the form ourselves: BentoML's reader fetches addresses, and answers a wrong field name with 500."""
         wants_picture = "image/png" in request.headers.get("accept", "")
         try:
@@ -326,9 +326,11 @@ def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) 
 
 
 def refusal(refused: RefusedUpload) -> JSONResponse:
+    """Counts a refused request and returns the response to it."""
     instruments().refused.labels(refused.code).inc()
     return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)
 
 
 def fault(code: str, message: str) -> dict[str, str]:
+    """An error as the answers of the service hold it."""
     return {"code": code, "message": message}

@@ -49,6 +49,7 @@ class Explainer:
 
     @property
     def method(self) -> Method:
+        """The method that explains the answers of this graph."""
         return "occlusion" if self._weights is None else "class activation map"
 
     def explain(self, pixels: np.ndarray, label: int) -> Heat:
@@ -63,7 +64,8 @@ class Explainer:
 
     def _activate(self, pixels: np.ndarray, label: int) -> np.ndarray:
         feature_map = self._graph.run(pixels[np.newaxis]).feature_map
-        assert feature_map is not None and self._weights is not None, "the constructor has looked"
+        assert feature_map is not None, "the constructor has looked"
+        assert self._weights is not None, "the constructor has looked"
         values: np.ndarray = class_activation(feature_map, np.array([label]), self._weights)[0]
         return values
 

@@ -22,12 +22,12 @@ PAGE_DIR = Path(__file__).parent / "page"
 INDEX = "samples.json"
 
 
-async def show_start(request: Request) -> Response:
+async def show_start(_request: Request) -> Response:
     """`GET /`."""
     return FileResponse(PAGE_DIR / "index.html", headers={"Cache-Control": "no-cache"})
 
 
-async def show_docs(request: Request) -> Response:
+async def show_docs(_request: Request) -> Response:
     """`GET /docs`. BentoML's own page loads a tracker from the network; this one shows the same, from here alone."""
     return FileResponse(PAGE_DIR / "docs.html")
 
@@ -58,7 +58,7 @@ async def show_sample(request: Request) -> Response:
     return FileResponse(path)
 
 
-def show_metrics(request: Request) -> Response:
+def show_metrics(_request: Request) -> Response:
     """`GET /metrics`; in a thread, because workers' files are read."""
     content, kind = exposition()
     return Response(content, headers={"Content-Type": kind})

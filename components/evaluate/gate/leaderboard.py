@@ -44,6 +44,7 @@ class Entrant:
 
     @property
     def accuracy(self) -> float:
+        """The share of photos that are classified correctly, over all trainings."""
         return float(self.right.mean())
 
 
@@ -99,8 +100,10 @@ def rank(
 
 
 def pick_of(rows: Sequence[Row]) -> Row:
-    """The model to take: of those that are as good as the most accurate one, and as fast as the fastest of them, the
-    most accurate."""
+    """The model to use.
+
+    Of those that are as good as the most accurate one, and as fast as the fastest of them, it is the most accurate.
+    """
     as_good = [row for row in rows if row.tied]
     fastest = min(row.latency_ms for row in as_good)
     return next(row for row in as_good if row.latency_ms <= AS_FAST * fastest)

@@ -48,8 +48,11 @@ class CrossValidation:
 
 
 def has_frozen_features(bundle: BundleInfo) -> bool:
-    """Whether the feature map is a pretrained backbone's own: nothing before the head was trained, and the head, which
-    has no convolutions, does not make a feature map of its own."""
+    """Whether the feature map is a pretrained backbone's own.
+
+    It is if nothing before the head was trained, and the head, which has no convolutions, does not make a feature map
+    of its own.
+    """
     model = bundle.params.get("model", {})
     if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):
         return False

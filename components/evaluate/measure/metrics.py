@@ -131,7 +131,7 @@ def percentile_interval(value: float, resampled: np.ndarray) -> Interval:
     return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
 
 
-def balanced_accuracy(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
+def balanced_accuracy(num_right: np.ndarray, num_true: np.ndarray, _num_predicted: np.ndarray) -> np.ndarray:
     """The mean recall of the classes that have photos: (…,), from three arrays (…, classes) of counts."""
     mean: np.ndarray = (num_right / np.maximum(num_true, 1)).sum(axis=-1) / (num_true > 0).sum(axis=-1)
     return mean

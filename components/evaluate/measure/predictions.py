@@ -54,7 +54,7 @@ class Predictions:
 
     @cached_property
     def right(self) -> np.ndarray:
-        """bool (n,)."""
+        """Whether each photo is classified correctly: bool (n,)."""
         right: np.ndarray = self.predicted == self.labels
         return right
 

@@ -21,7 +21,8 @@ JPEG_QUALITY = 30
 LIGHT = 0.3
 
 
-def blurred(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def blurred(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+    """Blurs a photo."""
     import cv2
 
     sigma = max(0.5, BLUR_SHARE * min(pixels.shape[:2]))
@@ -30,11 +31,13 @@ def blurred(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def noisy(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Adds Gaussian noise to a photo."""
     noise = rng.normal(0, NOISE, pixels.shape).astype(np.float32)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)
 
 
-def compressed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def compressed(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+    """Compresses a photo as JPEG and decodes it again."""
     import cv2
 
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
@@ -44,11 +47,13 @@ def compressed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return found
 
 
-def darker(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def darker(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+    """Darkens a photo."""
     return (pixels * (1 - LIGHT)).astype(np.uint8)
 
 
-def brighter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def brighter(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+    """Brightens a photo."""
     return np.clip(pixels * (1 + LIGHT), 0, 255).astype(np.uint8)
 
 

@@ -120,11 +120,13 @@ class Content:
 
     @property
     def caveats(self) -> list[str]:
+        """What to know before using the model, one sentence each."""
         info = self.evaluation
         return caveats(self.figures, self.dataset, self.bundle, info.gate, info.mlflow_run_id)
 
     @property
     def insights(self) -> list[str]:
+        """What the results show, one sentence each."""
         return insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history.curves)
 
 
@@ -209,4 +211,5 @@ def sheet(jpeg: bytes) -> bytes:
 
 
 def is_tiny(pixels: np.ndarray) -> bool:
+    """Whether a photo is so small that it is shown with visible pixels."""
     return bool(max(pixels.shape[:2]) <= TINY_PIXELS)

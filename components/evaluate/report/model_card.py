@@ -13,7 +13,7 @@ def render_card(content: Content) -> str:
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES_DIR),
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - Markdown, escaped by the filter `md`
         finalize=for_page,
         undefined=StrictUndefined,
         trim_blocks=True,

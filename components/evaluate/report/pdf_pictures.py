@@ -41,7 +41,7 @@ def fitted(file: io.BytesIO, width: float, height: float) -> "Flowable":
     from reportlab.platypus import Image
 
     picture = Image(file, hAlign="LEFT")
-    picture._restrictSize(width, height)
+    picture._restrictSize(width, height)  # noqa: SLF001 - ReportLab has no public name for it
     return picture
 
 

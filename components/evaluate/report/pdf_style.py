@@ -13,7 +13,7 @@ def plain(text: str) -> str:
 
 
 def register_fonts() -> None:
-    """matplotlib's own DejaVu: Latin, Greek and Cyrillic, whatever the machine has installed."""
+    """Registers matplotlib's own DejaVu: Latin, Greek and Cyrillic, whatever the machine has installed."""
     from matplotlib import get_data_path
     from reportlab.lib.fonts import addMapping
     from reportlab.pdfbase.pdfmetrics import registerFont

@@ -64,60 +64,69 @@ class GuardedProtocol(H11Protocol):
         self.conn = _StrictConnection(h11.SERVER, MAX_HEADER_BYTES)
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
-        self._idle_since = self.loop.time()
+        self.idle_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Starts the time limit of the header; closes the longest idle connection if there are too many."""
         super().connection_made(transport)
         listeners(self._port())
         self._await_header()
         if len(self.connections) > MAX_CONNECTIONS:
-            idle = [other for other in self.connections if isinstance(other, GuardedProtocol) and other._is_idle()]
-            min(idle, key=lambda other: other._idle_since).transport.abort()
+            idle = [other for other in self.connections if isinstance(other, GuardedProtocol) and other.is_idle()]
+            min(idle, key=lambda other: other.idle_since).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the time limits when the connection is lost."""
         self._stop_timers()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
+        """Accepts no new connections, and closes this one after its answer."""
         for listener in listeners(self._port()):
             with contextlib.suppress(OSError):  # another connection has done so
                 listener.shutdown(socket.SHUT_RDWR)
         super().shutdown()
 
     def data_received(self, data: bytes) -> None:
-        if self._header_timer is None and self._is_idle():
+        """Starts the time limit of the header when a new request begins to arrive."""
+        if self._header_timer is None and self.is_idle():
             self._await_header()
         super().data_received(data)
 
     def handle_events(self) -> None:
+        """Handles what has arrived, and stops the time limit once the header is complete."""
         super().handle_events()
-        if self._header_timer is not None and not self._is_idle():
+        if self._header_timer is not None and not self.is_idle():
             self._header_timer.cancel()
             self._header_timer = None
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, _msg: str) -> None:
+        """Refuses a request that is not well formed."""
         self._refuse(400, "bad_request", "The request must be well formed, with one meaning; it is not.")
 
     def pause_writing(self) -> None:
+        """Starts the time limit of a client that does not read its answer."""
         super().pause_writing()
         self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
+        """Stops the time limit of a client that reads again."""
         super().resume_writing()
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
 
     def on_response_complete(self) -> None:
-        self._idle_since = self.loop.time()
+        """Notes when the connection becomes idle, and continues with the next request."""
+        self.idle_since = self.loop.time()
         super().on_response_complete()
+
+    def is_idle(self) -> bool:
+        """Whether no whole header has arrived since the last answer."""
+        return self.conn.their_state is h11.IDLE
 
     def _port(self) -> int | None:
         return self.server[1] if self.server else None
-
-    def _is_idle(self) -> bool:
-        """Whether no whole header has arrived since the last answer."""
-        return self.conn.their_state is h11.IDLE
 
     def _await_header(self) -> None:
         self._header_timer = self.loop.call_later(HEADER_SECONDS, self._refuse_slow_header)

@@ -96,6 +96,7 @@ class Gate:
         self._arriving: dict[_Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request within the limits, or refuses it; anything but HTTP is passed on unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

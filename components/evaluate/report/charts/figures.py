@@ -46,8 +46,11 @@ MAX_NAME = 22
 
 
 def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> dict[str, "Figure"]:
-    """Every chart by its name: confusion_matrix; loss_curve and accuracy_curve, as far as the history holds them;
-    reliability, coverage and robustness, as far as there are such figures."""
+    """Every chart by its name.
+
+    The names are confusion_matrix; loss_curve and accuracy_curve, as far as the history holds them; reliability,
+    coverage and robustness, as far as there are such figures.
+    """
     charts = {"confusion_matrix": confusion_chart(np.array(all_figures.test.confusion_matrix), all_figures.class_names)}
     for what in ("loss", "accuracy"):
         curves = {
@@ -166,7 +169,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
         file = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=nothing)
-    root = ElementTree.fromstring(file.getvalue())
+    root = ElementTree.fromstring(file.getvalue())  # noqa: S314 - matplotlib has written it above
     width, height = (POINTS_PER_INCH * side for side in figure.get_size_inches())
     _adopt(root, name)
     smallest = width if width > MAX_SHRUNK else SMALLEST * width
@@ -244,7 +247,7 @@ def _adopt(root: ElementTree.Element, name: str) -> None:
 
 
 def _shades(matrix: np.ndarray, opacity: float) -> np.ndarray:
-    """float (classes, classes, 4), RGBA: the more of its row a cell holds, the more opaque, at most `opacity`."""
+    """RGBA, float (classes, classes, 4): the more of its row a cell holds, the more opaque, at most `opacity`."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     right = np.eye(len(matrix), dtype=bool)
     shades = np.empty((*matrix.shape, 4))
