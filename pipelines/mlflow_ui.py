@@ -40,7 +40,8 @@ def serve_ui(host: str, port: int) -> NoReturn:
         os.environ["MLFLOW_TRACKING_URI"] = uri
         require_store()
     # MLflow would open with its views for language models.
-    print(f"MLflow UI: http://{host}:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
+    address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
+    print(f"MLflow UI: {address} (Ctrl-C ends it)", flush=True)  # noqa: T201 - the output of the command
     # The store is not an argument: every user of this machine sees those, and it may hold a password.
     environment = launcher.environment() | {
         "MLFLOW_TRACKING_URI": uri,

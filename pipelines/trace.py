@@ -219,4 +219,5 @@ def as_lines(found: Trace) -> list[tuple[str, str]]:
 
 
 def as_json(found: Trace) -> dict[str, Any]:
+    """The chain as a dict of JSON values."""
     return dict(json.loads(found.model_dump_json()))

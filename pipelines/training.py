@@ -13,7 +13,7 @@ from components.train.component import train, tune
 
 @functools.cache
 def training(searchers: int = 0) -> GraphComponent:
-    """photos → dataset → best params → model → evaluation → bento.
+    """Builds the pipeline: photos → dataset → best params → model → evaluation → bento.
 
     Args:
         searchers: how many tasks share the search for the best params; 0: there is none, and train takes them as given.

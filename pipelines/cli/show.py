@@ -66,6 +66,7 @@ class Progress:
         self._started = time.monotonic()
 
     def __call__(self, step: str, line: str) -> None:
+        """Prints one line of a step, after the time since the start."""
         seconds = int(time.monotonic() - self._started)
         self._out.print(f"{seconds // 60:3d}:{seconds % 60:02d} ", style="dim", end="")
         self._out.print(f"{step:<10} ", style="bold", end="")
@@ -183,6 +184,7 @@ def removals(out: Console, planned: "list[Removal]", *, dry_run: bool, as_json_t
 
 
 def megabytes(num_bytes: int) -> str:
+    """Formats a number of bytes in MB, such as `12.3 MB`."""
     return f"{num_bytes / 1e6:,.1f} MB"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
-TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"
+TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variable, not a token
 
 
 def add_studio(verb: Verb, add_address: Callable[[argparse.ArgumentParser, int], None]) -> None:

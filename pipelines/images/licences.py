@@ -88,7 +88,7 @@ _PIN: Final = re.compile(r"^([a-z0-9._-]+)==([^ ]+)(?: ; (.+?))? \\$", re.MULTIL
 def main() -> int:
     """Prints what is not allowed; returns 1 if there is any."""
     problems = [problem for lock in sorted(LOCK_DIR.glob("*.txt")) for problem in problems_of(lock)]
-    print(*problems, sep="\n", end="\n" if problems else "")
+    print(*problems, sep="\n", end="\n" if problems else "")  # noqa: T201 - the output of the command
     return 1 if problems else 0
 
 

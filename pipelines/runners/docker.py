@@ -30,6 +30,7 @@ PASSED_ON: Final = ("AWS_", "DARKROOM_", "MLFLOW_")
 KILLED: Final = 137
 """128 + SIGKILL: how a process ends that the kernel killed for memory, or somebody by hand."""
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+CONTAINER_TMP: Final = "/tmp"  # noqa: S108 - a tmpfs that only one container sees
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Containers:
             "working_dir": str(Path.cwd()),
             "init": True,
             "read_only": True,
-            "tmpfs": {"/tmp": "exec,mode=1777"},
+            "tmpfs": {CONTAINER_TMP: "exec,mode=1777"},
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "mem_limit": self.limits.memory,
@@ -137,7 +138,7 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
         run_id=run_dir.name,
         writable=tuple(dict.fromkeys(str(folder.resolve()) for folder in writable)),
         readable=tuple(str(path.resolve()) for path in readable if path.exists()),
-        environment={**passed, **origin, EVENTS_VARIABLE: environment[EVENTS_VARIABLE], "HOME": "/tmp"},
+        environment={**passed, **origin, EVENTS_VARIABLE: environment[EVENTS_VARIABLE], "HOME": CONTAINER_TMP},
         limits=limits,
     )
 

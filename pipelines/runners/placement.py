@@ -34,6 +34,7 @@ MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLF
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
 """The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry goes on from there."""
 DATA_DIR: Final = "/data"
+SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that only one pod sees
 HOUR: Final = 3600
 
 
@@ -163,7 +164,7 @@ def _place_training(task: "PipelineTask", placement: Placement) -> None:
     kubernetes.mount_pvc(task, pvc_name=CACHE_CLAIM, mount_path=CACHE_DIR)
     task.set_env_variable("DARKROOM_CACHE", CACHE_DIR)
     # It counts against the memory limit.
-    kubernetes.empty_dir_mount(task, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit="1Gi")
+    kubernetes.empty_dir_mount(task, volume_name="shm", mount_path=SHARED_MEMORY_DIR, medium="Memory", size_limit="1Gi")
     for label, value in placement.node_selector.items():
         kubernetes.add_node_selector(task, label, value)
     if placement.gpus:

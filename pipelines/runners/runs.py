@@ -59,6 +59,11 @@ class RunFolder:
 
     @property
     def state(self) -> RunState:
+        """The content of run.json.
+
+        Raises:
+            ArtifactError: the file is missing or invalid.
+        """
         return read_json(self.path / STATE_FILE, RunState, "run")
 
     @property
@@ -71,14 +76,17 @@ class RunFolder:
         return summary
 
     def update(self, **changes: Any) -> None:
+        """Writes new values of some fields of the state to run.json."""
         write_json(self.path / STATE_FILE, self.state.model_copy(update=changes))
 
     @property
     def is_alive(self) -> bool:
+        """Whether the process of the run still holds its lock."""
         return is_held(self.path / LOCK_FILE)
 
     @property
     def num_bytes(self) -> int:
+        """The total size of its contents in bytes; links are not followed."""
         return sum(path.lstat().st_size for path in self.path.rglob("*"))
 
 

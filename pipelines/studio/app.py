@@ -28,31 +28,31 @@ STATIC_DIR: Final = Path(__file__).parent / "static"
 STEP_SECONDS: Final = 0.5
 
 
-async def explain(request: Request, error: Exception) -> Response:
+async def explain(_request: Request, error: Exception) -> Response:
     """What a person can mend, in a sentence."""
     status = error.status if isinstance(error, StudioError) else 400
     return JSONResponse({"error": str(error)}, status)
 
 
-async def explain_http(request: Request, error: Exception) -> Response:
+async def explain_http(_request: Request, error: Exception) -> Response:
     """What there is not."""
     assert isinstance(error, HTTPException), "it is registered for these"
     return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
 
 
-async def gone(request: Request, error: Exception) -> Response:
+async def gone(_request: Request, _error: Exception) -> Response:
     """The browser has left in the middle; nobody reads this."""
     return Response(status_code=499)
 
 
-async def bug(request: Request, error: Exception) -> Response:
+async def bug(_request: Request, error: Exception) -> Response:
     """A fault of ours; the traceback is in the server's log."""
     return JSONResponse(
         {"error": f"A fault of Darkroom's own: {type(error).__name__}. The studio's log tells more."}, 500
     )
 
 
-async def start_page(request: Request) -> Response:
+async def start_page(_request: Request) -> Response:
     """`GET /`."""
     return FileResponse(STATIC_DIR / "index.html")
 
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> Starlette:
     studio = Studio(settings)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         stepping = asyncio.create_task(_keep_stepping(studio))
         try:
             yield

@@ -256,9 +256,7 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
     """
     output = io.StringIO()
     try:
-        program, *words = shlex.split(text) or [""]
-        if Path(program).name != "darkroom":
-            raise ValueError
+        words = _words_of(text)
         if words[:1] == ["run"]:
             with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
                 arguments = _parser().parse_args(words)
@@ -271,6 +269,18 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
         arguments.params = within(str(arguments.params))
     arguments.data = arguments.data or UNNAMED if arguments.params is None else arguments.data
     return different(params_of_command(arguments))
+
+
+def _words_of(text: str) -> list[str]:
+    """The words of a command after `darkroom`.
+
+    Raises:
+        ValueError: it is another program, or a quotation mark is not closed.
+    """
+    program, *words = shlex.split(text) or [""]
+    if Path(program).name != "darkroom":
+        raise ValueError
+    return words
 
 
 def _parser() -> argparse.ArgumentParser:

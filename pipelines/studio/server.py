@@ -42,7 +42,7 @@ def serve_studio(
 
     app = create_app(settings)
     address, port = free_address(host, port)
-    print(f"Darkroom studio: {url} (Ctrl-C ends it; what runs goes on)", flush=True)
+    print(f"Darkroom studio: {url} (Ctrl-C ends it; what runs goes on)", flush=True)  # noqa: T201 - its output
     if opens and sys.stdout.isatty():
         webbrowser.open(url)
     uvicorn.run(
@@ -69,7 +69,7 @@ def prepare(
         )
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared with `host`
     shown = f"[{shown}]" if ":" in shown else shown
     names = {"localhost", "127.0.0.1", "[::1]", shown.lower()}
     hosts = frozenset(f"{name}:{port}" for name in names) if is_loopback(host) else frozenset[str]()

@@ -158,7 +158,8 @@ class _Worker:
             TimeoutError: the deadline has passed.
             EOFError: the process has ended.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None, "both are pipes"
+        assert self._process.stdin is not None, "both are pipes"
+        assert self._process.stdout is not None, "both are pipes"
         write_frame(self._process.stdin, head, content)
         sizes = SIZES.unpack(self._read(SIZES.size, deadline))
         if sum(sizes) > MAX_ANSWER_BYTES:

@@ -94,14 +94,17 @@ class JobFolder:
 
     @property
     def is_over(self) -> bool:
+        """Whether it has ended, in whatever state."""
         return self.state not in ("waiting", "running")
 
     @property
     def started(self) -> float | None:
+        """When it started, in seconds since 1970; None if it has not."""
         return (self.path / "started").stat().st_mtime if (self.path / "started").exists() else None
 
     @property
     def ended(self) -> float | None:
+        """When its command ended, in seconds since 1970; None if there is no result."""
         result = self._read("result.json")
         return None if result is None else float(result["ended"])
 

@@ -36,7 +36,7 @@ def browse(studio: Studio, given: Mapping[str, str]) -> Place:
     return look(studio.settings.roots, given.get("path"))
 
 
-def show_data(studio: Studio, given: Mapping[str, str]) -> dict[str, Any]:
+def show_data(studio: Studio, _given: Mapping[str, str]) -> dict[str, Any]:
     """`GET /api/data`: the chosen data, their versions, and the data sets that were made here."""
     draft = studio.draft.read()
     own = studio.settings.photos_dir
@@ -159,7 +159,7 @@ def announced_bytes(request: Request) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
-def uploaded(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def uploaded(studio: Studio, _body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/uploaded`: all photos of a drop have come."""
     studio.touch()
     return {}
@@ -184,7 +184,7 @@ def show_augmentation(studio: Studio, given: Mapping[str, str]) -> Response:
     return Response(status_code=204) if picture is None else Response(picture, media_type="image/jpeg")
 
 
-def start_audit(studio: Studio, body: dict[str, Any]) -> AuditView:
+def start_audit(studio: Studio, _body: dict[str, Any]) -> AuditView:
     """`POST /api/audit`."""
     draft = studio.draft.read()
     if draft.data is None:
@@ -196,12 +196,12 @@ def start_audit(studio: Studio, body: dict[str, Any]) -> AuditView:
     return studio.audits.view(draft)
 
 
-def show_audit(studio: Studio, given: Mapping[str, str]) -> AuditView:
+def show_audit(studio: Studio, _given: Mapping[str, str]) -> AuditView:
     """`GET /api/audit`."""
     return studio.audits.view(studio.draft.read())
 
 
-def show_audit_report(studio: Studio, given: Mapping[str, str]) -> Response:
+def show_audit_report(studio: Studio, _given: Mapping[str, str]) -> Response:
     """`GET /audit.html`: the audit's own page."""
     draft = studio.draft.read()
     path = studio.audits.report_dir(studio.audits.key(draft)) / "audit.html"
@@ -236,7 +236,7 @@ def show_changes(studio: Studio, given: Mapping[str, str]) -> Any:
     return studio.versions.changes(given["before"], given["now"])
 
 
-def show_dvc(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_dvc(_studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/data/dvc`."""
     return dvc_versions()
 

@@ -26,7 +26,7 @@ PLAIN_CLASSES = 10
 """What a network is checked for while no data are chosen."""
 
 
-def show_catalogue(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_catalogue(_studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/layers`."""
     return {"layers": networks.catalogue(), "templates": networks.TEMPLATES}
 
@@ -57,7 +57,7 @@ def own_size(studio: Studio) -> tuple[tuple[int, int], int]:
     return size, num_classes if num_classes > 1 else PLAIN_CLASSES
 
 
-def show_gallery(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_gallery(studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/gallery`."""
     return [card.model_dump() for card in gallery.cards(studio.settings.home)]
 
@@ -121,7 +121,7 @@ def _check(studio: Studio, path: Path, architecture: str | None) -> JobFolder:
     return studio.queue.add("check", f"Look at {path.name}", command, about=about)
 
 
-def show_uploads(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_uploads(studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/model/uploads`: the files and what is known of them, the newest first."""
     seen: dict[str, Any] = {}
     for job in studio.queue.all():
@@ -131,7 +131,7 @@ def show_uploads(studio: Studio, given: Mapping[str, str]) -> Any:
     return list(seen.values())
 
 
-def show_layers(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_layers(studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/model/layers`: the names of the layers that can be trained, for the tree of check boxes."""
     draft = studio.draft.read()
     model = draft.params.get("train", {}).get("model", {})

@@ -25,7 +25,7 @@ READY_SECONDS = 2.0
 FILES = {"report.html": "text/html", "report.pdf": "application/pdf", "model_card.md": "text/plain; charset=utf-8"}
 
 
-def show_runs(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_runs(studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/runs`."""
     return {"runs": studio.results.all(), "boards": studio.results.leaderboard(), "packages": studio.trying.models()}
 
@@ -86,7 +86,7 @@ def show_comparison_page(studio: Studio, given: Mapping[str, str]) -> Response:
     return FileResponse(path, headers=REPORT_POLICY)
 
 
-def show_file(studio: Studio, given: Mapping[str, str]) -> Response:
+def show_file(_studio: Studio, given: Mapping[str, str]) -> Response:
     """`GET /runs/{run}/{file}`: the report and its relatives."""
     if given["file"] not in FILES:
         raise StudioError("There is no such file.", 404)
@@ -148,7 +148,7 @@ def promote(studio: Studio, body: dict[str, Any]) -> Any:
     return job_view(studio.queue.add("promote", f"Promote {name}", ["promote", name, "--json"], about={"model": name}))
 
 
-def open_mlflow(studio: Studio, body: dict[str, Any]) -> Any:
+def open_mlflow(studio: Studio, _body: dict[str, Any]) -> Any:
     """`POST /api/mlflow`: starts MLflow's own page, unless it runs."""
     for job in studio.queue.all():
         if job.job.kind == "ui" and not job.is_over:

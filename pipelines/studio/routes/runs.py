@@ -25,7 +25,7 @@ LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
 """How messages name a layer of a network of one's own; on the page layers are counted from 1."""
 
 
-def show_draft(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_draft(studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/draft`: what is set, what it comes to, what is wrong with it, and the commands that do the same."""
     return draft_view(studio, studio.draft.read())
 
@@ -77,7 +77,7 @@ def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
     return draft_view(studio, draft)
 
 
-def export_draft(studio: Studio, given: Mapping[str, str]) -> Response:
+def export_draft(studio: Studio, _given: Mapping[str, str]) -> Response:
     """`GET /api/draft/params.yaml`."""
     return PlainTextResponse(
         as_yaml(studio.draft.read().params),
@@ -110,12 +110,12 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
     return draft_view(studio, draft)
 
 
-def show_schema(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_schema(_studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/schema`: the words of help for every value."""
     return json_schema()
 
 
-def show_estimate(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_estimate(studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/estimate`."""
     draft = studio.draft.read()
     resolution = studio.draft.resolve(draft)
@@ -162,7 +162,7 @@ def start(studio: Studio, body: dict[str, Any]) -> Any:
     return job_view(job)
 
 
-def show_jobs(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_jobs(studio: Studio, _given: Mapping[str, str]) -> Any:
     """`GET /api/jobs`."""
     return [job_view(job) for job in studio.queue.all()]
 
