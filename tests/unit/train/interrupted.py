@@ -217,7 +217,7 @@ def _newest(folder: Path) -> str:
 
 def main(folder: Path, order: str) -> None:
     """TensorFlow is imported once."""
-    import components.train.phases  # noqa: F401
+    import components.train.loop.phases  # noqa: F401
 
     if order.isdecimal():
         kill_at_random(folder, np.random.default_rng(int(order)))
