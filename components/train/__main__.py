@@ -1,7 +1,4 @@
-"""Trains or tunes a model from the command line.
-
-python -m components.train [tune] --params params.yaml --dataset artifacts/dataset --output artifacts/model
-"""
+"""`python -m components.train [tune]`: trains or tunes a model, by hand and as a DVC stage."""
 
 import argparse
 import logging

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def test_a_full_disk_behind_the_output_is_one_line(arguments: list[str], folder:
 
 
 def test_a_closed_output_is_no_error(folder: Path) -> None:
-    command = " ".join([*COMMAND, "runs"])
+    command = shlex.join([*COMMAND, "runs"])
     done = subprocess.run(["sh", "-c", f"{command} >&-"], cwd=folder, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
