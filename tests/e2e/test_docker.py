@@ -313,7 +313,7 @@ def test_the_bill_of_materials_of_an_image_lists_its_packages(
     monkeypatch.chdir(tmp_path)
     bill = json.loads(images.write_sbom("serve").read_text())
     purls = {component["purl"].partition("?")[0] for component in bill["components"]}
-    lock = (images.SOURCE_DIR / "requirements" / "serve.txt").read_text()
+    lock = "\n" + (images.SOURCE_DIR / "requirements" / "serve.txt").read_text()
     python = {purl.removeprefix("pkg:pypi/") for purl in purls if purl.startswith("pkg:pypi/")}
     assert "numpy" in {name.partition("@")[0] for name in python}
     assert all(f"\n{name.replace('@', '==')} " in lock for name in python)
