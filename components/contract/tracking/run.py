@@ -173,6 +173,7 @@ class Run:
 
     def start(self, start: Mapping[str, Any]) -> None:
         """Has the store make the run, unless it has a run of this key."""
+        _import_client()
         self._tell("start", start)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -461,7 +462,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
 def _import_client() -> None:
     """Imports what sends, before threads use it: two that import MLflow at once find it half imported."""
     importlib.import_module("mlflow.tracking.client")
-    at_server = os.environ["MLFLOW_TRACKING_URI"].startswith("http")
+    at_server = importlib.import_module("mlflow").get_tracking_uri().startswith("http")
     importlib.import_module(f"mlflow.store.tracking.{'rest_store' if at_server else 'sqlalchemy_store'}")
 
 

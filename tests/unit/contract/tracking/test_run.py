@@ -445,3 +445,15 @@ def test_the_final_state_of_a_pipeline_says_how_its_mlflow_run_ends(
     state: str, error: str | None, end: str, reason: str
 ) -> None:
     assert pipeline_end(state, error) == (end, reason)
+
+
+def test_what_sends_is_imported_before_a_thread_could_import_it_too() -> None:
+    program = (
+        "import sys\n"
+        "from components.contract.tracking.run import Run\n"
+        "Run._tell = lambda self, kind, content: print('mlflow.store.tracking.rest_store' in sys.modules)\n"
+        "Run('pending-key').start({'key': 'key'})\n"
+    )
+    environment = os.environ | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
