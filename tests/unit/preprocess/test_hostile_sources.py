@@ -62,7 +62,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     for name, value in {**settings, "DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     import boto3
+    import s3fs
 
+    s3fs.S3FileSystem.clear_instance_cache()  # it would speak to the server of an earlier test
     client = boto3.client("s3")
     client.create_bucket(Bucket="photos")
     yield client

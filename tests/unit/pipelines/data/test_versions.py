@@ -264,7 +264,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }.items():
         monkeypatch.setenv(name, value)
     import boto3
+    import s3fs
 
+    s3fs.S3FileSystem.clear_instance_cache()  # it would speak to the server of an earlier test
     boto3.client("s3").create_bucket(Bucket="photos")
     yield endpoint
     server.stop()
