@@ -87,6 +87,9 @@ lock: ## resolve the dependencies anew and write the lock
 	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt
 	$(COMPILE) requirements/mlflow.in -c $(LOCK) -o requirements/mlflow.txt
 	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
+	$(PY) -c 'import json, pathlib; lock = pathlib.Path("package-lock.json"); tree = json.loads(lock.read_text()); \
+		[package.pop("funding", None) for package in tree["packages"].values()]; \
+		lock.write_text(json.dumps(tree, indent=2) + "\n")' # the one address that npm notes all the same
 
 # The environment is made once, and again when the lock changes.
 $(READY): $(LOCK) pyproject.toml

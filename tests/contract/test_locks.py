@@ -1,0 +1,17 @@
+"""What the locks hold: versions and hashes, and no address to download from."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_imports import ROOT, relative
+
+LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "package-lock.json"]
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=relative)
+def test_a_lock_holds_hashes_and_no_address(path: Path) -> None:
+    text = path.read_text()
+    assert "sha256:" in text or "sha512-" in text
+    for address in ("://", "--index-url", "--extra-index-url", "--find-links", '"resolved"'):
+        assert address not in text
