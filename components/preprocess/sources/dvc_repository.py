@@ -29,6 +29,7 @@ from components.contract.foreign.confinement import (
     lies_within,
     within,
 )
+from components.contract.foreign.documents import DocumentError, parse_yaml
 from components.contract.foreign.repository import find_git_dir
 from components.contract.system.address import Address
 
@@ -200,12 +201,10 @@ def _entry(output: Any) -> dict[str, Any] | None:
 
 
 def _read_yaml(content: bytes) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+    """A file of DVC's, within the limits of foreign documents; one that cannot be read says nothing."""
     try:
-        tree = YAML(typ="safe", pure=True).load(content.decode("utf-8"))
-    except (UnicodeDecodeError, YAMLError):
+        tree = parse_yaml(content.decode("utf-8"))
+    except (UnicodeDecodeError, DocumentError):
         return {}
     return tree if isinstance(tree, dict) else {}
 

@@ -13,6 +13,7 @@ from components.contract.errors import DataError
 from components.contract.foreign.confinement import ROOTS_VARIABLE
 from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.sources import remote
+from components.preprocess.sources.dvc_repository import opened_repository
 from components.preprocess.sources.provenance import find_origin
 from components.preprocess.sources.source import Opened, find_photos, opened, probe
 from components.preprocess.step import preprocess
@@ -256,3 +257,14 @@ def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypa
         files["/dev/zero"].open()
     info = preprocess(str(photos), PreprocessParams(image_size=16), tmp_path / "dataset")
     assert (info.num_kept, info.rejected) == (9, {"outside_data": 2})
+
+
+def test_a_pointer_of_a_foreign_repository_that_is_nested_without_end_says_nothing(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    make_photos(repository / "photos", per_class=1)
+    (repository / "data.dvc").write_text(f"outs: {'[' * 5000}{']' * 5000}\n")
+    git(repository, "init", "--quiet")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "x")
+    with opened_repository(str(repository), "HEAD", "photos") as view:
+        assert view.system.ls("/", detail=False) == ["/photos"]
