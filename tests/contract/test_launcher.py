@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-MODULES = sorted(path for top in ("components", "pipelines") for path in (ROOT / top).rglob("*.py"))
+from tests.contract.test_imports import MODULES, ROOT
+
 LAUNCHER = ROOT / "components" / "contract" / "system" / "launcher.py"
 KEEPERS = (
     ROOT / "components" / "deploy" / "bento" / "supervisor.py",

@@ -13,6 +13,18 @@ from PIL import Image
 
 PROJECT = Path(__file__).parents[2]
 JOINERS = "\u200c\u200d"
+UNCHANGED = (
+    "=cmd|calc",
+    "[red]x[/red]",
+    "[link=x]y[/link]",
+    "[/]",
+    ":cat:",
+    "%s{x}",
+    "Äpfel",
+    "猫",
+    "👩\u200d🚀",
+    "می\u200cخواهم",
+)
 NAMES = (
     "\x1b[31mred\x1b[0m",
     "\x1b]0;title\x07",
@@ -28,28 +40,7 @@ NAMES = (
     "\ufeffbom",
     "tab\tx",
     "latin\udce9",
-    "=cmd|calc",
-    "[red]x[/red]",
-    "[link=x]y[/link]",
-    "[/]",
-    ":cat:",
-    "%s{x}",
-    "Äpfel",
-    "猫",
-    "👩\u200d🚀",
-    "می\u200cخواهم",
-)
-UNCHANGED = (
-    "=cmd|calc",
-    "[red]x[/red]",
-    "[link=x]y[/link]",
-    "[/]",
-    ":cat:",
-    "%s{x}",
-    "Äpfel",
-    "猫",
-    "👩\u200d🚀",
-    "می\u200cخواهم",
+    *UNCHANGED,
 )
 
 
