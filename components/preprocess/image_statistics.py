@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.image.decode import Photo, Resize
+from components.contract.image.decode import Photo
+from components.contract.image.resize import Resize
 
 SKETCH_SIDE: Final = 32
 

@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 
 from components.contract.errors import ImageError
-from components.contract.image.decode import MAX_BYTES, Resize, decode
+from components.contract.image.decode import MAX_BYTES, decode
+from components.contract.image.resize import Resize
 from components.contract.system.cores import num_cores
 from components.preprocess.audit.near_duplicates import perceptual_hashes
 from components.preprocess.image_statistics import SKETCH_SIDE, measure

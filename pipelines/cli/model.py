@@ -152,7 +152,7 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
 
 
 def _table(costs: "Account") -> list[str]:
-    from components.contract.layers.kinds import shape_text
+    from components.contract.layers.layer import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
     head = f"{'layer':<{width}} {'gives':<18} {'parameters':>14} {'multiply-adds':>16}"

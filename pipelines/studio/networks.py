@@ -6,7 +6,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from components.contract.errors import LayerError
-from components.contract.layers.kinds import LAYERS, Dense, Layer, Shape, shape_text
+from components.contract.layers.kinds import LAYERS, Dense
+from components.contract.layers.layer import Layer, Shape, shape_text
 from components.contract.layers.stack import START, Traced, parse_layer, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
 from components.contract.params.resolve import SMALL_CNN

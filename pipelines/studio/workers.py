@@ -24,7 +24,7 @@ from pipelines.studio.settings import StudioError
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.contract.image.decode import Resize
+    from components.contract.image.resize import Resize
 
 MEMORY_BYTES: Final = 4 * 2**30
 """Address space of one worker: the largest photo, or a million names."""

@@ -14,11 +14,10 @@ bit; other formats hold no checksum, and a flipped bit that leaves a valid code 
 """
 
 import io
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
 
 import numpy as np
 import simplejpeg
@@ -39,6 +38,8 @@ from components.contract.image.formats import (
     unreadable,
 )
 from components.contract.image.headers import check_header, jpeg_frame
+from components.contract.image.orientation import read_orientation, turn_upright, upright_size
+from components.contract.image.resize import Resize, fit, least_size
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
@@ -51,8 +52,6 @@ _EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
 """For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
 _TURNING_BYTES: Final = 6
 """For each pixel, while a photo is turned upright."""
-
-Resize = Literal["stretch", "crop", "pad"]
 
 # Pillow also checks its limit where we cannot, as for the tiles of a TIFF. Where it only warns, `_open` refuses.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -123,10 +122,10 @@ def decode(
     mode, file_format = image.mode, _format(image)
     admit(_cost(data, image, size, resize))
     stored = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
-    orientation, native_size = _orientation(image), _upright_size(image)
+    orientation, native_size = read_orientation(image), upright_size(image)
     image.close()  # its own copy of the pixels is no longer needed
-    whole = _orient(stored, orientation)
-    return Photo(_fit(whole, size, resize), whole, native_size, mode, file_format)
+    whole = turn_upright(stored, orientation)
+    return Photo(fit(whole, size, resize), whole, native_size, mode, file_format)
 
 
 def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
@@ -148,7 +147,7 @@ def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
     Raises:
         ImageError: the header is that of no usable photo.
     """
-    return _upright_size(_open(source))
+    return upright_size(_open(source))
 
 
 def _open_bytes(data: bytes) -> Image.Image:
@@ -202,39 +201,11 @@ def _format(image: Image.Image) -> str:
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read: so do viewers."""
-    if image.format == "TIFF":
-        return 1  # Pillow applies a TIFF's own while loading
-    try:
-        # The base class's method: that of PNG would decode the pixels to look for EXIF behind them.
-        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
-    except Exception:  # Pillow's EXIF reader raises whatever damaged tags lead it to
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    width, height = image.size
-    return (width, height) if _orientation(image) >= 5 else (height, width)
-
-
-def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turns and mirrors as EXIF says: uint8 (height, width, 3) in, the same photo upright out."""
-    if orientation in (3, 4, 6, 7):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 7, 8):
-        pixels = pixels[:, ::-1]
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    return np.ascontiguousarray(pixels)
-
-
 def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
-    """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `_fit` can shrink."""
+    """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `fit` can shrink."""
     if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise ImageError("corrupt", f"A JPEG may hold at most {MAX_JPEG_SCANS} scans; this one holds more.")
-    min_height, min_width = _least_size(image, size, resize)
+    min_height, min_width = least_size(image, size, resize)
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         _check_equal_sizes(image.size, (width, height))
@@ -285,23 +256,13 @@ def _strip_pixels(image: Image.Image) -> int:
 
 def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
     """Bytes and nanoseconds."""
-    frame, (height, width) = jpeg_frame(data), _least_size(image, size, resize)
+    frame, (height, width) = jpeg_frame(data), least_size(image, size, resize)
     num_pixels = image.width * image.height
     reserve = min(image.height // max(1, height), image.width // max(1, width))
     num_decoded = num_pixels / max(scale for scale in (1, 2, 4, 8) if scale <= max(1, reserve)) ** 2
     num_coefficients = num_pixels * frame.coefficients_per_pixel * frame.is_buffered
     num_bytes = num_decoded * (24 if image.mode == "CMYK" else 7) + 2 * num_coefficients
     return num_bytes, 15.0 * (num_decoded + len(data)) + num_pixels + num_coefficients * (1 + 0.5 * frame.num_scans)
-
-
-def _least_size(image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[int, int]:
-    """(height, width) as stored that still has every pixel that fitting to `size` needs."""
-    height, width = size if _orientation(image) < 5 else size[::-1]
-    scales = height / image.height, width / image.width
-    if resize == "stretch":
-        return height, width
-    scale = max(scales) if resize == "crop" else min(scales)
-    return math.ceil(image.height * scale), math.ceil(image.width * scale)
 
 
 def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
@@ -314,31 +275,3 @@ def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
         raise
     except Exception as error:  # as above
         raise damage(f"The {image.format}", error) from None
-
-
-def _fit(pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:
-    """Brings uint8 (height, width, 3) to `size`."""
-    height, width = pixels.shape[:2]
-    scales = size[0] / height, size[1] / width
-    if resize == "crop":
-        inner = [max(1, round(side / max(scales))) for side in size]
-        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-        return _scale(pixels[top : top + inner[0], left : left + inner[1]], size)
-    if resize == "pad":
-        inner = [max(1, round(side * min(scales))) for side in (height, width)]
-        top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-        padded = np.zeros((*size, 3), np.uint8)
-        padded[top : top + inner[0], left : left + inner[1]] = _scale(pixels, (inner[0], inner[1]))
-        return padded
-    return _scale(pixels, size)
-
-
-def _scale(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Shrinks by averaging areas, then enlarges by linear interpolation, each side as it needs."""
-    import cv2
-
-    shrunk = min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1])
-    for (height, width), how in ((shrunk, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
-        if pixels.shape[:2] != (height, width):
-            pixels = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=how)
-    return np.ascontiguousarray(pixels)

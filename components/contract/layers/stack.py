@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
 
 from components.contract.errors import LayerError
-from components.contract.layers.kinds import LAYERS, Layer, Merging, Shape, shape_text
+from components.contract.layers.kinds import LAYERS, Merging
+from components.contract.layers.layer import Layer, Shape, shape_text
 from components.contract.validation_messages import fault, faults, nearest
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from components.contract.layers.backbones import BackboneName
-from components.contract.layers.kinds import Layer
+from components.contract.layers.layer import Layer
 from components.contract.layers.stack import LayerSpec, parse_layer
 from components.contract.params.base import Section
 from components.contract.validation_messages import fault

@@ -12,7 +12,8 @@ import keras
 
 from components.contract.artifacts.bundle import ModelFacts
 from components.contract.errors import ModelError
-from components.contract.layers.kinds import Activation, Dense, Layer, shape_text
+from components.contract.layers.kinds import Activation, Dense
+from components.contract.layers.layer import Layer, shape_text
 from components.contract.layers.stack import START, Traced, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
 from components.contract.params.model import ModelParams, head_layers

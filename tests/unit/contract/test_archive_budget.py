@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import ArchiveError, DataError
-from components.contract.foreign import archive
+from components.contract.foreign import archive, zip_reader
 from components.contract.foreign.archive import extract, members
 from components.preprocess.sources.source import probe
 
@@ -163,7 +163,7 @@ def zip_of(names: list[bytes], *, directory_bytes: int | None = None, distance: 
 
 
 def test_names_are_counted_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 1000)
+    monkeypatch.setattr(zip_reader, "MAX_MEMBERS", 1000)
     refuse(
         tmp_path,
         "photos.zip",
@@ -193,7 +193,7 @@ def test_a_list_that_lies_about_its_size_is_refused(directory_bytes: int, tmp_pa
 
 
 def test_a_list_of_files_may_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_DIRECTORY_BYTES", 90)
+    monkeypatch.setattr(zip_reader, "MAX_DIRECTORY_BYTES", 90)
     refuse(
         tmp_path, "photos.zip", zip_of([b"a/1", b"a/2"], distance=33), "list its files in at most 90 bytes; .* has 98"
     )

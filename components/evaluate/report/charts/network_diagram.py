@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.errors import ModelError
 from components.contract.layers.backbones import BACKBONES, feature_shape
-from components.contract.layers.kinds import Layer, Shape, shape_text
+from components.contract.layers.layer import Layer, Shape, shape_text
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.base import height_width
 from components.contract.params.model import head_layers

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from components.contract.errors import ModelError
-from components.contract.layers.kinds import LAYERS, Layer, shape_text
+from components.contract.layers.kinds import LAYERS
+from components.contract.layers.layer import Layer, shape_text
 from components.contract.layers.stack import parse_layer, trace_shapes
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import resolve_train

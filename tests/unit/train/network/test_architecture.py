@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.contract.errors import ModelError
-from components.contract.layers.kinds import LAYERS, ActivationName, Layer
+from components.contract.layers.kinds import LAYERS
+from components.contract.layers.layer import ActivationName, Layer
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import SMALL_CNN
