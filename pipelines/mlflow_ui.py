@@ -9,8 +9,8 @@ from typing import NoReturn
 from components.contract.errors import ServiceError
 from components.contract.system import launcher
 from components.contract.system.address import redact
-from components.contract.tracking.run import require_store, tracking_uri
-from components.contract.tracking.spool import sqlite_file
+from components.contract.tracking.store import require_store
+from components.contract.tracking.store_address import sqlite_file, tracking_uri
 
 
 def serve_ui(host: str, port: int) -> NoReturn:

@@ -11,7 +11,7 @@ from components.contract.artifacts.bento import DeploymentInfo, read_deployment
 from components.contract.errors import ArtifactError, DataError
 from components.contract.system.address import redact
 from components.contract.system.cache import cache_dir
-from components.contract.tracking.run import tracking_uri
+from components.contract.tracking.store_address import tracking_uri
 from components.evaluate.formatting import percent
 from pipelines.runners.runs import RunFolder, list_runs
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from components.contract.artifacts.bundle import BundleInfo, ExportFacts, ModelFacts, read_bundle
 from components.contract.artifacts.dataset import SPLITS, DatasetInfo, Source, open_split, read_info, write_shard
-from components.contract.artifacts.evaluation import EvaluationInfo, Interval, SplitFigures, Verdict
+from components.contract.artifacts.evaluation import EvaluationInfo, Verdict
+from components.contract.artifacts.figures import Interval, SplitFigures
 from components.contract.inference.calibration import (
     Abstention,
     Calibration,

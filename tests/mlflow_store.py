@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from mlflow import MlflowClient
 
 from components.contract.tracking import spool
+from components.contract.tracking.run import Run
 from tests.answers import send_json
 
 Behaviour = Literal["good", "slow", "silent", "faulty", "refusing", "gone"]
@@ -129,6 +131,13 @@ class TrackingServer:
             self._server.shutdown()
             self._server.socket.close()
             self._server = None
+
+
+def run_status(run: Run) -> str:
+    """What the store says of a run: RUNNING, FINISHED, FAILED or KILLED."""
+    assert run.run_id is not None
+    status: str = MlflowClient().get_run(run.run_id).info.status
+    return status
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:

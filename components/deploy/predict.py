@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, TextIO, TypedDict
 
 from components.contract.errors import ArtifactError, DataError, ImageError
 from components.contract.image.decode import MAX_BYTES
-from components.contract.system.atomic_files import free_text, write_file
+from components.contract.system.atomic_files import write_file
 from components.contract.system.budget import read_regular
+from components.contract.system.disk_space import free_text
 from components.contract.text import csv_cell, printable
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from components.contract.artifacts.evaluation import EvaluationInfo, read_evalua
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import DeployParams
 from components.contract.system.atomic_files import new_folder, write_json
-from components.contract.tracking.run import Run, step_run
+from components.contract.tracking.run import Run
+from components.contract.tracking.step_run import step_run
 from components.deploy.bento.build import Extras, build_bento
 from components.deploy.bento.samples import choose
 from components.deploy.bento.server import serving

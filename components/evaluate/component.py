@@ -20,7 +20,7 @@ def evaluate(
     import shutil
     from pathlib import Path
 
-    from components.contract.artifacts.evaluation import read_figures
+    from components.contract.artifacts.figures import read_figures
     from components.contract.params.pipeline import EvaluateParams, parse_section
     from components.contract.system.program import running_step
     from components.evaluate.measure.tracked_metrics import kfp_metrics, roc_curve_points

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.contract.artifacts.evaluation import Interval
+from components.contract.artifacts.figures import Interval
 
 
 def percent(share: float | None) -> str:

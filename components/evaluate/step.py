@@ -9,7 +9,8 @@ from pathlib import Path
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle
 from components.contract.artifacts.dataset import SPLITS, DatasetInfo, open_split, read_info
-from components.contract.artifacts.evaluation import AllFigures, EvaluationInfo, Figures, SplitFigures
+from components.contract.artifacts.evaluation import EvaluationInfo
+from components.contract.artifacts.figures import AllFigures, Figures, SplitFigures
 from components.contract.artifacts.study import read_study
 from components.contract.errors import ArtifactError, TrackingError
 from components.contract.inference.calibration import write_calibration
@@ -17,7 +18,8 @@ from components.contract.inference.graph import InferenceGraph, export_sha256
 from components.contract.params.pipeline import EvaluateParams
 from components.contract.system.atomic_files import new_folder, write_file, write_json
 from components.contract.text import csv_cell
-from components.contract.tracking.run import Run, step_run
+from components.contract.tracking.run import Run
+from components.contract.tracking.step_run import step_run
 from components.evaluate.formatting import estimate
 from components.evaluate.gate.verdict import TEST_SET_TAG, Candidate, digest_of_test_set, judge
 from components.evaluate.measure.label_errors import write_label_errors

@@ -15,7 +15,8 @@ from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import PreprocessParams, dump_section
 from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.text import printable
-from components.contract.tracking.run import Run, step_run
+from components.contract.tracking.run import Run
+from components.contract.tracking.step_run import step_run
 from components.preprocess.examine import Examined, examine, refuse_failures
 from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
 from components.preprocess.report.pages import PICTURES, write_report

@@ -14,7 +14,8 @@ from components.contract.artifacts.dataset import DatasetInfo, Split, read_info
 from components.contract.image.preview import augmentation_sheet
 from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import new_folder, write_json
-from components.contract.tracking.run import Run, flatten, step_run
+from components.contract.tracking.run import Run, flatten
+from components.contract.tracking.step_run import step_run
 from components.train.network.initial_model import warn_of_learnt_photos
 from components.train.setup import open_network, open_photographs
 

@@ -9,7 +9,8 @@ from components.contract.artifacts.study import StudyInfo
 from components.contract.params.training import TrainParams
 from components.contract.params.tuning import TuneParams, auto_space, check_space
 from components.contract.system.atomic_files import new_folder, write_json
-from components.contract.tracking.run import Run, step_run
+from components.contract.tracking.run import Run
+from components.contract.tracking.step_run import step_run
 from components.train.setup import Photographs, open_network, open_photographs
 
 if TYPE_CHECKING:

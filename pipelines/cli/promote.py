@@ -20,7 +20,7 @@ def _promote(arguments: argparse.Namespace) -> int:
     from components.contract.artifacts.bento import ServiceFacts
     from components.contract.artifacts.evaluation import read_evaluation
     from components.contract.system.atomic_files import read_json
-    from components.contract.tracking.run import tracking_uri
+    from components.contract.tracking.store_address import tracking_uri
     from components.deploy.release.registry import register
     from pipelines.cli import show
     from pipelines.runners.runs import find_run

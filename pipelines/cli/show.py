@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.contract.artifacts.evaluation import Interval
+from components.contract.artifacts.figures import Interval
 from components.contract.params.resolve import Resolution
 from components.contract.text import json_text, printable
 from components.evaluate.formatting import estimate

@@ -21,7 +21,8 @@ from components.contract.errors import ArtifactError, DarkroomError, DataError
 from components.contract.params.pipeline import Params
 from components.contract.system import launcher
 from components.contract.system.address import MASK, Address, split_credentials
-from components.contract.system.atomic_files import free_text, write_file
+from components.contract.system.atomic_files import write_file
+from components.contract.system.disk_space import free_text
 from components.preprocess.sources import remote
 from pipelines.runners.local import pipeline_arguments
 

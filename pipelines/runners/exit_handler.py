@@ -7,7 +7,8 @@ from kfp import dsl
 def close(model_name: str, status: dsl.PipelineTaskFinalStatus) -> None:
     """Ends the run that the steps logged to; KFP runs this however the pipeline ended."""
     from components.contract.system.program import running_step
-    from components.contract.tracking.run import end_run, pipeline_end, step_run
+    from components.contract.tracking.run import end_run
+    from components.contract.tracking.step_run import pipeline_end, step_run
 
     with running_step("close"), step_run(experiment=model_name) as run:
         end, reason = pipeline_end(status.state, status.error_message)

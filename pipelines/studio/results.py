@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.contract.artifacts.dataset import SPLITS, Split, SplitName, open_split
-from components.contract.artifacts.evaluation import read_evaluation, read_figures
+from components.contract.artifacts.evaluation import read_evaluation
+from components.contract.artifacts.figures import read_figures
 from components.contract.errors import ArtifactError
 from components.contract.tracking.run import flatten
 from components.evaluate.formatting import percent

@@ -40,7 +40,8 @@ def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, empty_s
     store.parent.mkdir(parents=True)
     shutil.copy(empty_store, store)
     program = (
-        "import os; from components.contract.tracking.run import create_run, tracking_uri; "
+        "import os; from components.contract.tracking.run import create_run; "
+        "from components.contract.tracking.store_address import tracking_uri; "
         "os.environ['MLFLOW_TRACKING_URI'] = tracking_uri(); print(create_run(experiment='photos', name='one').run_id)"
     )
     command = [sys.executable, "-P", "-c", program]

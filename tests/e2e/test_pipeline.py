@@ -20,7 +20,7 @@ from components.contract.artifacts.bundle import read_bundle
 from components.contract.artifacts.dataset import read_info
 from components.contract.artifacts.evaluation import read_evaluation
 from components.contract.params.pipeline import dump_section, load_params
-from components.contract.tracking.run import tracking_uri
+from components.contract.tracking.store_address import tracking_uri
 from tests.e2e.processes import marked, wait_for
 from tests.made import CLASS_NAMES, make_photos
 

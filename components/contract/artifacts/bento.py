@@ -15,7 +15,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.artifacts.dataset import Source
-from components.contract.artifacts.evaluation import SplitFigures
+from components.contract.artifacts.figures import SplitFigures
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1

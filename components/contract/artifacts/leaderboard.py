@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from components.contract.artifacts.evaluation import Interval
+from components.contract.artifacts.figures import Interval
 
 
 class Row(BaseModel):

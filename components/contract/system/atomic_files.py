@@ -16,18 +16,14 @@ from pydantic import BaseModel, ValidationError
 
 from components.contract.errors import ArtifactError, DarkroomError
 from components.contract.system.budget import read_regular
+from components.contract.system.disk_space import FULL, SMALL_SPACE, free_bytes, free_text
 from components.contract.text import json_text
 from components.contract.validation_messages import explain
 
 MAX_JSON_BYTES: Final = 2**28
 """Of what a step writes as JSON; a thousand classes take some megabytes."""
-
-FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says where a disk, or a user's share of it, is full."""
 NOT_WRITABLE: Final = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says if an output cannot be written, for a reason that the user can remove."""
-SMALL_SPACE: Final = 2**20
-"""Bytes; with less free space, a failed write means a full disk, whatever the library that wrote reports."""
 MAX_NAME_BYTES: Final = 200
 """Of a name that is to get a suffix; file systems allow 255."""
 RENAME_EXCHANGE: Final = 2
@@ -96,37 +92,12 @@ def remove_remains(target: Path) -> None:
         _remove_abandoned(remains)
 
 
-def full_disk_error(error: OSError) -> ArtifactError | None:
-    """The error to report if the system could not write for want of space, wherever that was; else None."""
-    if error.errno not in FULL:
-        return None
-    named = isinstance(error.filename, str | bytes)
-    folders = [Path(os.fsdecode(error.filename)).parent] if named else [Path.cwd(), Path(tempfile.gettempdir())]
-    return ArtifactError(
-        f"There must be room on the disk; there is not: {error}{''.join(map(free_text, folders))}. Make room and run "
-        "again."
-    )
-
-
-def require_room(folder: Path) -> None:
-    """Refuses a folder on a disk that is full: whatever failed there, failed for that reason.
-
-    Raises:
-        ArtifactError: so it is.
-    """
-    free = _free_bytes(folder)
-    if free is not None and free < SMALL_SPACE:
-        raise ArtifactError(
-            f"There must be room in {folder}; there is not{free_text(folder)}. Make room and run again."
-        )
-
-
 def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactError | None:
     """The error to report if the target could not be written for a reason that the user can remove; else None."""
     if isinstance(error, DarkroomError) or not isinstance(error, Exception):
         return None
     number = error.errno if isinstance(error, OSError) else None
-    free = _free_bytes(target.parent)
+    free = free_bytes(target.parent)
     if number in FULL or (free is not None and free < SMALL_SPACE):
         needed = sum(path.lstat().st_size for path in partial.rglob("*"))
         return ArtifactError(
@@ -137,19 +108,6 @@ def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactEr
     if number in NOT_WRITABLE and str(partial) in str(getattr(error, "filename", "")):
         return ArtifactError(f"The output folder {target} must be writable; it is not: {error}.")
     return None
-
-
-def free_text(folder: Path) -> str:
-    """For messages: how much of the disk is free; empty if nobody knows."""
-    free = _free_bytes(folder)
-    return "" if free is None else f"; {free / 1e6:,.1f} MB are free in {folder}"
-
-
-def _free_bytes(folder: Path) -> int | None:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None
 
 
 def _prefix(target: Path) -> str:

@@ -56,7 +56,7 @@ def running_step(name: str) -> Iterator[None]:
         _note(step=name, event="failed", error=redact(str(error)), kind=type(error).__name__)
         raise
     except OSError as error:
-        from components.contract.system.atomic_files import full_disk_error  # imports fcntl, which Windows lacks
+        from components.contract.system.disk_space import full_disk_error  # imports fcntl, which Windows lacks
 
         refusal = full_disk_error(error)
         _note(
@@ -173,7 +173,7 @@ def _code_of(main: Callable[[], int | None]) -> int:
             raise
         return 0
     except OSError as error:
-        from components.contract.system.atomic_files import full_disk_error  # imports fcntl, which Windows lacks
+        from components.contract.system.disk_space import full_disk_error  # imports fcntl, which Windows lacks
 
         refusal = full_disk_error(error)
         if refusal is None:

@@ -1,50 +1,36 @@
 """The MLflow run that a step logs to: one run per pipeline run, shared by all steps, ended by one owner.
 
-A step finds its run in this order: `MLFLOW_RUN_ID`; the run tagged with the pipeline run's key, `DARKROOM_RUN_KEY`,
-made by the first step that asks; the run that the step's input names; a run of its own, where the step asks for one.
 MLflow being slow or gone never stops a step: what it does not take waits and is sent when it is back.
 """
 
-import contextlib
-import fcntl
-import importlib
 import logging
-import os
 import re
-import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
-from components.contract.errors import TrackingError
-from components.contract.system.address import driver_uri, redact
-from components.contract.system.cache import HOME
-from components.contract.tracking.spool import (
+from components.contract.system.address import redact
+from components.contract.tracking.messages import Kind, Message
+from components.contract.tracking.spool import Outbox
+from components.contract.tracking.store import (
+    PATIENCE,
     PENDING,
-    Kind,
-    Message,
-    Outbox,
     find_or_create_run,
-    send_unsent,
-    sqlite_file,
+    first_line,
+    import_client,
+    patience,
+    store_lock,
     stored_id,
+    unreachable_error,
 )
+from components.contract.tracking.store_address import sqlite_file
 
 log = logging.getLogger(__name__)
 
-KEY_VARIABLE = "DARKROOM_RUN_KEY"
 MOST_PARAMS = 100
 """That MLflow takes at once."""
-PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
-"""With a server that is gone; MLflow's own patience is four minutes a call. And no bars of its own in a step's log.
-What the environment says wins."""
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 """For one try of many, at the start of a run."""
 START_SECONDS = 15.0
@@ -52,87 +38,6 @@ START_SECONDS = 15.0
 START_RETRY_SECONDS = 2.0
 PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
 """Answers of a server that waiting does not change."""
-
-
-def tracking_uri(home: Path = HOME) -> str:
-    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made.
-
-    Raises:
-        TrackingError: the folder cannot be made, or the address is invalid.
-    """
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-    if not uri:
-        folder = home / "mlflow"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrackingError(
-                f"The folder {home.resolve()} must be writable; it is not: {error.strerror}. Run Darkroom in a folder "
-                "of your own: cd there, and name params and data by their full paths."
-            ) from None
-        path = (folder / "mlflow.db").resolve()
-        if "%" in str(path) or "?" in str(path):
-            # SQLAlchemy reads both as parts of an address, and MLflow makes folders of the escaped name.
-            path = folder / "mlflow.db"
-        uri = f"sqlite:///{path}"
-    if not re.match(r"[a-z][a-z0-9+.-]*://|arn:", uri) or uri.startswith(("file:", "databricks")):
-        raise TrackingError(
-            "MLFLOW_TRACKING_URI must be the address of an MLflow server, such as http://localhost:5000, or of a "
-            f"database, such as sqlite:///mlflow.db; found {redact(uri)!r}{_hint(uri)}. Unset it to keep the runs in "
-            f"{home / 'mlflow'}."
-        )
-    store = sqlite_file(uri)
-    if store is not None and store.is_file():
-        follow_moved_store(store)
-    return driver_uri(uri)
-
-
-def _hint(uri: str) -> str:
-    if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
-        return f": write http://{uri}"
-    if uri.startswith("databricks"):
-        return ", and Databricks is not supported"
-    return ", a folder of MLflow's old file store, which MLflow 3 no longer uses"
-
-
-MOVED_COLUMNS: Final = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-    ("logged_models", "artifact_location"),
-)
-
-
-def follow_moved_store(path: Path) -> None:
-    """Makes a SQLite store name its artifacts where they are now, if its folder was renamed, moved or copied.
-
-    MLflow notes absolute places. Those of experiments that are not beside the file, or whose files have not moved with
-    it, stay as they are.
-    """
-    now = (path.parent / "artifacts").resolve()
-    try:
-        with contextlib.closing(sqlite3.connect(path, timeout=10)) as store, store:
-            tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not {"experiments", "runs"} <= tables:
-                return
-            for (root,) in store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall():
-                before = Path(unquote(str(root).removeprefix("file://")))
-                if before == now or before.name != "artifacts" or not before.is_absolute():
-                    continue
-                uris = store.execute("SELECT artifact_uri FROM runs WHERE artifact_uri LIKE ? || '/%'", (root,))
-                if not any((now / unquote(uri[len(root) + 1 :])).exists() for (uri,) in uris):
-                    continue
-                for table, column in MOVED_COLUMNS:
-                    if table in tables:
-                        store.execute(
-                            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - names of MOVED_COLUMNS
-                            f"WHERE {column} = ? OR {column} LIKE ? || '/%'",
-                            (now.as_uri(), len(root) + 1, root, root),
-                        )
-                log.info("The MLflow store names %s for its artifacts now; it was moved from %s.", now, before)
-    except sqlite3.Error as error:
-        log.warning("The MLflow store %s may name an old place of its artifacts: %s.", path, error)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -173,7 +78,7 @@ class Run:
 
     def start(self, start: Mapping[str, Any]) -> None:
         """Has the store make the run, unless it has a run of this key."""
-        _import_client()
+        import_client()
         self._tell("start", start)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -183,7 +88,7 @@ class Run:
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Figures, of this moment."""
         values = {key: float(value) for key, value in metrics.items()}
-        self._tell("metrics", {"values": values, "timestamp": _now_ms(), "step": step})
+        self._tell("metrics", {"values": values, "timestamp": now_ms(), "step": step})
 
     def last_step(self, metric: str) -> int:
         """The last step that the store has this figure of; 0 where it has none, or does not answer."""
@@ -229,7 +134,7 @@ class Run:
 
     def end(self, status: str) -> None:
         """Ends the run as FINISHED, FAILED or KILLED, after all that was told of it."""
-        self._tell("status", {"status": status, "end_time": _now_ms()})
+        self._tell("status", {"status": status, "end_time": now_ms()})
 
     def close(self, *, hurried: bool = False) -> None:
         """Waits for what is not sent yet, hurried or not; what is left is kept for later, and that is told."""
@@ -240,7 +145,8 @@ class Run:
         return None if self.run_id is None else self.outbox.put(self.run_id, kind, content)
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """This moment, in milliseconds since 1970, as MLflow notes times."""
     return int(time.time() * 1000)
 
 
@@ -254,7 +160,7 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
         TrackingError: the store refuses, or is a file that cannot be written.
     """
     key = key or uuid.uuid4().hex
-    start = {"experiment": experiment, "name": name, "key": key, "tags": dict(tags or {}), "start_time": _now_ms()}
+    start = {"experiment": experiment, "name": name, "key": key, "tags": dict(tags or {}), "start_time": now_ms()}
     run_id = _started(start)
     if run_id is not None:
         return Run(run_id)
@@ -274,12 +180,12 @@ def _started(start: Mapping[str, Any]) -> str | None:
     is_told = False
     while True:
         try:
-            with patience(START_PATIENCE), _store_lock():
+            with patience(START_PATIENCE), store_lock():
                 return find_or_create_run(MlflowClient(), **start)
         except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
             if is_file or _is_permanent(error):
-                raise _unreachable(error) from None
-            reason = redact(_first_line(error))
+                raise unreachable_error(error) from None
+            reason = first_line(error)
         seconds = deadline - time.monotonic()
         if not is_told:
             log.warning(
@@ -304,46 +210,6 @@ def _pending_run(start: Mapping[str, Any]) -> "Run":
 
 def _is_permanent(error: Exception) -> bool:
     return getattr(error, "error_code", None) in PERMANENT or re.search(r"error code 4\d\d", str(error)) is not None
-
-
-@contextlib.contextmanager
-def _store_lock() -> Iterator[None]:
-    """Within the block no other process makes the tables of a SQLite store, or an experiment in it."""
-    from mlflow import get_tracking_uri
-
-    path = sqlite_file(get_tracking_uri())
-    if path is None:
-        yield
-        return
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.is_file():
-            _make_store(path)
-        yield
-
-
-def _make_store(path: Path) -> None:
-    """Makes the tables of a SQLite store.
-
-    MLflow would put the path of the working folder into SQL without escaping a quote in it; a URI has none.
-    """
-    from mlflow import get_tracking_uri
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    SqlAlchemyStore(get_tracking_uri(), (path.parent / "artifacts").resolve().as_uri())  # type: ignore[no-untyped-call]  # mlflow
-
-
-def require_store() -> None:
-    """Makes the tables of a SQLite store that is not there yet; a server has its own.
-
-    Raises:
-        TrackingError: the store cannot be written.
-    """
-    try:
-        with _store_lock():
-            pass
-    except Exception as error:  # SQLAlchemy's errors and the system's
-        raise _unreachable(error) from None
 
 
 def find_stored_id(run: "Run") -> str | None:
@@ -375,128 +241,7 @@ def child_run(parent: Run, name: str, tags: Mapping[str, str]) -> Run:
     return Run(parent.outbox.ask(started, None), parent.outbox)
 
 
-@contextlib.contextmanager
-def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
-    """Within the block a server that is gone is given up soon; what the environment says wins."""
-    missing = [name for name in settings if name not in os.environ]
-    os.environ.update({name: settings[name] for name in missing})
-    try:
-        yield
-    finally:
-        for name in missing:
-            os.environ.pop(name, None)
-
-
 def end_run(run: Run, status: str) -> None:
     """Ends a run as FINISHED, FAILED or KILLED, and waits for what is not sent yet."""
     run.end(status)
     run.close()
-
-
-def pipeline_end(state: str, error: str | None) -> tuple[str, str]:
-    """How the MLflow run of a KFP pipeline ends, by the final state that KFP passes to the exit handler.
-
-    Args:
-        state: COMPLETE or CACHED after a success, FAILED after a failure, and RUNNING after a termination: then it is
-            the state of an execution that nobody has ended. SUCCEEDED and CANCELED are KFP's documented names.
-        error: KFP's message, which it leaves empty today, however the pipeline failed.
-
-    Returns:
-        (status of the MLflow run, reason); a success has no reason.
-    """
-    if state in ("COMPLETE", "CACHED", "SUCCEEDED") and not error:
-        return "FINISHED", ""
-    if state in ("FAILED", "COMPLETE", "CACHED", "SUCCEEDED"):
-        return "FAILED", redact(error or "a task failed: its log in Kubeflow Pipelines names the reason")[:5000]
-    return "KILLED", "terminated"
-
-
-@contextlib.contextmanager
-def step_run(*, experiment: str, upstream: str | None = None, own: str | None = None) -> Iterator[Run]:
-    """The run for a step to log to.
-
-    Args:
-        experiment: for a run that has to be made.
-        upstream: the run that the step's input was made in, joined where the environment names none and the store has
-            it.
-        own: the name of a run that the step makes for itself where there is no other; it is ended with the step.
-
-    Raises:
-        TrackingError: a run has to be made and the store cannot be written.
-    """
-    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
-    run_id = os.environ.get("MLFLOW_RUN_ID")
-    key = os.environ.get(KEY_VARIABLE)
-    owned = False
-    if run_id:
-        run = Run(run_id)
-        if run_id.startswith(PENDING):
-            name = run_id.removeprefix(PENDING)
-            run.start({"experiment": experiment, "name": name, "key": name, "tags": {}, "start_time": _now_ms()})
-    elif key:
-        run = create_run(experiment=experiment, name=key, key=key)
-    elif upstream and not _is_missing(upstream):
-        run = Run(upstream)
-    elif own:
-        run, owned = create_run(experiment=experiment, name=own), True
-    else:
-        run = Run(None)
-    if run.run_id is not None:
-        _import_client()
-        send_unsent()
-    status = "FAILED"
-    try:
-        yield run
-        status = "FINISHED"
-    except (SystemExit, KeyboardInterrupt):  # asked to end
-        status = "KILLED"
-        raise
-    finally:
-        if owned:
-            run.end(status)
-        run.close(hurried=status == "KILLED")
-
-
-def _import_client() -> None:
-    """Imports what sends, before threads use it: two that import MLflow at once find it half imported."""
-    importlib.import_module("mlflow.tracking.client")
-    at_server = importlib.import_module("mlflow").get_tracking_uri().startswith("http")
-    importlib.import_module(f"mlflow.store.tracking.{'rest_store' if at_server else 'sqlalchemy_store'}")
-
-
-def _is_missing(run_id: str) -> bool:
-    """Whether the store answers and has no such run: the input was made beside another store."""
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    try:
-        MlflowClient().get_run(stored_id(run_id))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            return False
-        log.warning(
-            "The MLflow store %s has no run %s, in which the input was made.",
-            redact(os.environ["MLFLOW_TRACKING_URI"]),
-            run_id,
-        )
-        return True
-    except Exception:  # requests' and SQLAlchemy's errors: a store that does not answer may have it
-        log.debug("The store did not answer.", exc_info=True)
-    return False
-
-
-def _unreachable(error: Exception) -> TrackingError:
-    from mlflow import get_tracking_uri
-
-    reason = _first_line(error)
-    return TrackingError(
-        f"The MLflow store must be reachable and writable; {redact(get_tracking_uri())} is not: "
-        f"{redact(reason)}. "
-        "Mend it, or name another with MLFLOW_TRACKING_URI."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

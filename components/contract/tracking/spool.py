@@ -12,15 +12,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from components.contract.system.address import redact
 from components.contract.system.atomic_files import write_file
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    pass
+from components.contract.tracking.messages import Kind, Message, settle
+from components.contract.tracking.store import PENDING, first_line
 
 log = logging.getLogger(__name__)
 
@@ -37,39 +37,7 @@ UPLOAD_RATE: Final = 5e6
 """Bytes a second; a store that takes files more slowly is not waited for."""
 MOST_VALUES: Final = 1000
 """That MLflow takes at once."""
-REFUSALS: Final = (
-    "BAD_REQUEST",
-    "INVALID_PARAMETER_VALUE",
-    "INVALID_STATE",
-    "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
-)
-"""Answers that will not change: a param that has another value already, a run that was deleted."""
-
-PENDING: Final = "key:"
-"""Begins the id of a run that the store could not be asked for yet; the run's key follows. The first message of such a
-run makes the run, and all messages find it by the tag that holds the key."""
-KEY_TAG: Final = "darkroom.run_key"
-
-Kind = Literal["start", "params", "tags", "metrics", "dataset", "artifacts", "status"]
 AnswerT = TypeVar("AnswerT")
-
-
-@dataclass(eq=False)
-class Message:
-    """One thing to tell.
-
-    Attributes:
-        run_id: the MLflow run that it is of.
-        kind: what it is.
-        content: what JSON can hold.
-        settled: whether the store has taken it, or has refused it for good.
-    """
-
-    run_id: str
-    kind: Kind
-    content: dict[str, Any]
-    settled: bool = False
 
 
 class Outbox:
@@ -107,7 +75,7 @@ class Outbox:
             try:
                 answer = question()
             except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-                self._warn_once("MLflow did not answer: %s. The step goes on.", _first_line(error))
+                self._warn_once("MLflow did not answer: %s. The step goes on.", first_line(error))
             with self._changed:
                 answers.append(answer)
                 self._changed.notify_all()
@@ -162,7 +130,7 @@ class Outbox:
                     "MLflow did not take %s of run %s: %s. It is told again; the step goes on.",
                     messages[0].kind,
                     messages[0].run_id,
-                    _first_line(error),
+                    first_line(error),
                 )
             with self._changed:
                 self._fails = fails
@@ -207,7 +175,7 @@ def _resend(paths: Sequence[Path]) -> None:
                     waiting.popleft()
             path.unlink()
         except Exception as error:  # as above; what is told twice MLflow keeps once
-            log.warning("MLflow does not take yet what %s holds: %s.", path, _first_line(error))
+            log.warning("MLflow does not take yet what %s holds: %s.", path, first_line(error))
             return
         log.info("Sent to MLflow what an earlier step could not: %d messages.", len(lines))
 
@@ -251,168 +219,3 @@ def _sent_together(waiting: Sequence[Message]) -> Iterator[Message]:
         if num_values > MOST_VALUES:
             return
         yield message
-
-
-def settle(messages: Sequence[Message]) -> None:
-    """Tells the store, which takes it, or refuses it for good.
-
-    Raises:
-        Exception: MLflow's, requests' or SQLAlchemy's: the store does not take it now.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        _send(messages)
-    except MlflowException as error:
-        if error.error_code not in REFUSALS:
-            raise
-        _tell_refused(messages[0], error)
-    except OSError as error:
-        if type(error).__module__ != "builtins" or isinstance(error, ConnectionError | TimeoutError):
-            raise  # requests' errors, and those of sockets
-        _tell_refused(messages[0], error)
-
-
-def _tell_refused(message: Message, error: Exception) -> None:
-    log.warning("MLflow refuses %s of run %s: %s. The step goes on.", message.kind, message.run_id, _first_line(error))
-
-
-def _send(messages: Sequence[Message]) -> None:
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param, RunTag
-
-    client, kind, content = MlflowClient(), messages[0].kind, messages[0].content
-    if kind == "start":
-        find_or_create_run(client, **content)
-        return
-    run_id = stored_id(messages[0].run_id)
-    if kind == "params":
-        client.log_batch(run_id, params=[Param(key, value[:6000]) for key, value in content.items()])
-    elif kind == "tags":
-        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in content.items()])
-    elif kind == "metrics":
-        client.log_batch(
-            run_id,
-            metrics=[
-                Metric(key, value, message.content["timestamp"], message.content["step"])
-                for message in messages
-                for key, value in message.content["values"].items()
-            ],
-        )
-    elif kind == "dataset":
-        _send_dataset(run_id, content)
-    elif kind == "artifacts":
-        path = Path(content["path"])
-        (client.log_artifacts if path.is_dir() else client.log_artifact)(run_id, str(path), content["folder"])
-    else:
-        client.set_terminated(run_id, content["status"], content["end_time"])
-
-
-def stored_id(run_id: str) -> str:
-    """The id that the store knows a run by.
-
-    Raises:
-        MlflowException: the store does not answer, or has no run of that key.
-    """
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
-
-    if not run_id.startswith(PENDING):
-        return run_id
-    key = run_id.removeprefix(PENDING)
-    known = find_run(MlflowClient(), key)
-    if known is None:
-        raise MlflowException(f"the store has no run of the key {key}", RESOURCE_DOES_NOT_EXIST)
-    return known
-
-
-def find_run(client: "MlflowClient", key: str) -> str | None:
-    """The run of a key, in whatever experiment it is; of several the first."""
-    experiments, token = [], None
-    while True:
-        page = client.search_experiments(page_token=token)
-        experiments += [experiment.experiment_id for experiment in page]
-        token = page.token
-        if not token:
-            break
-    runs = client.search_runs(experiments, f"tags.`{KEY_TAG}` = '{key}'", max_results=10) if experiments else ()
-    ids = sorted((run.info.start_time, str(run.info.run_id)) for run in runs)
-    return ids[0][1] if ids else None
-
-
-def find_or_create_run(
-    client: "MlflowClient", experiment: str, name: str, key: str, tags: Mapping[str, str], start_time: int
-) -> str:
-    """The run of a key, made if there is none; steps that make it at the same moment agree on one.
-
-    Raises:
-        MlflowException: the store does not answer, or refuses.
-    """
-    known = find_run(client, key)
-    if known is not None:
-        return known
-    created: str = client.create_run(
-        experiment_id(client, experiment), start_time=start_time, run_name=name, tags={**tags, KEY_TAG: key}
-    ).info.run_id
-    first = find_run(client, key) or created
-    if first != created:
-        client.delete_run(created)
-    return first
-
-
-def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The experiment of a name: made, or restored if somebody has deleted it.
-
-    Raises:
-        MlflowException: the store does not answer, or refuses.
-    """
-    from mlflow.exceptions import MlflowException
-
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        try:
-            made: str = client.create_experiment(name, _artifact_folder())
-        except MlflowException as error:
-            experiment = client.get_experiment_by_name(name)  # another process may have been faster
-            if experiment is None:
-                raise error from None
-        else:
-            return made
-    if experiment.lifecycle_stage == "deleted":
-        client.restore_experiment(experiment.experiment_id)
-        log.warning(
-            "The MLflow experiment %s had been deleted. It is restored, with its earlier runs, because this "
-            "run belongs to it; deploy.model_name chooses another.",
-            name,
-        )
-    known: str = experiment.experiment_id
-    return known
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite store; None for other stores."""
-    kind, _, path = uri.partition(":///")
-    return Path(path.partition("?")[0]) if kind.startswith("sqlite") and path else None
-
-
-def _artifact_folder() -> str | None:
-    """Beside the SQLite file; None leaves it to the server."""
-    from mlflow import get_tracking_uri
-
-    path = sqlite_file(get_tracking_uri())
-    return (path.parent / "artifacts").resolve().as_uri() if path else None
-
-
-def _send_dataset(run_id: str, content: Mapping[str, str]) -> None:
-    from mlflow import MlflowClient
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    dataset = Dataset(content["name"], content["digest"][:36], "local", content["source"], profile=content["profile"])
-    tags = [InputTag("mlflow.data.context", content["context"])]
-    MlflowClient().log_inputs(run_id, datasets=[DatasetInput(dataset, tags)])
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return redact(text.splitlines()[0]) if text else type(error).__name__

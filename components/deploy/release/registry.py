@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from components.contract.artifacts.bento import ServiceFacts
 from components.contract.artifacts.evaluation import CHALLENGER, CHAMPION, Verdict
 from components.contract.system.address import redact
-from components.contract.tracking.run import patience
-from components.contract.tracking.spool import stored_id
+from components.contract.tracking.store import patience, stored_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

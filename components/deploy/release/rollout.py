@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from components.contract.artifacts.bento import DeploymentInfo
 from components.contract.errors import ServiceError
-from components.contract.tracking.spool import stored_id
+from components.contract.tracking.store import stored_id
 from components.deploy.client import ServiceClient
 from components.deploy.parity import check_parity, golden_photos, read_expected
 from components.deploy.release.package import BENTO_VARIABLE, Reference, publish

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import Interval
+from components.contract.artifacts.figures import Interval
 from components.contract.artifacts.leaderboard import Leaderboard, Row
 from components.evaluate.formatting import listed, percent
 from components.evaluate.gate.verdict import SURE, mcnemar

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.artifacts.dataset import DatasetInfo, Split
-from components.contract.artifacts.evaluation import Comparison, Figures, Interval, Verdict, VerdictWord
+from components.contract.artifacts.evaluation import Comparison, Verdict, VerdictWord
+from components.contract.artifacts.figures import Figures, Interval
 from components.contract.params.pipeline import GateParams
 from components.evaluate.formatting import percent
 from components.evaluate.gate.champion import (

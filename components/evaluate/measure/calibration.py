@@ -3,7 +3,7 @@
 import numpy as np
 
 from components.contract.artifacts.dataset import Split
-from components.contract.artifacts.evaluation import CalibrationFigures, CoveragePoint, FamiliarityCheck, ReliabilityBin
+from components.contract.artifacts.figures import CalibrationFigures, CoveragePoint, FamiliarityCheck, ReliabilityBin
 from components.contract.inference.calibration import (
     Abstention,
     Calibration,

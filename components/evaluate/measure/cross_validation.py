@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo
-from components.contract.artifacts.evaluation import FoldFigures, Interval
+from components.contract.artifacts.figures import FoldFigures, Interval
 from components.contract.layers.stack import parse_layer
 from components.evaluate.measure.label_errors import Judged
 from components.evaluate.measure.metrics import CONFIDENCE, wilson_interval

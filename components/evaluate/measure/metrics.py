@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import Averages, ClassFigures, ConfusedPair, Figures, Interval
+from components.contract.artifacts.figures import Averages, ClassFigures, ConfusedPair, Figures, Interval
 from components.evaluate.measure.ranking import Ranking, rank, resample
 
 CONFIDENCE = 0.95

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import ConfusedPair
+from components.contract.artifacts.figures import ConfusedPair
 from components.evaluate.measure.predictions import Predictions
 
 

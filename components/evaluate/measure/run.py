@@ -8,7 +8,7 @@ import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import Split, SplitName
-from components.contract.artifacts.evaluation import AllFigures, Figures
+from components.contract.artifacts.figures import AllFigures, Figures
 from components.contract.inference.calibration import Calibration
 from components.contract.inference.graph import InferenceGraph
 from components.contract.params.pipeline import EvaluateParams

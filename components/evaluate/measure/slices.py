@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.contract.artifacts.dataset import Split
-from components.contract.artifacts.evaluation import SliceFigures
+from components.contract.artifacts.figures import SliceFigures
 from components.evaluate.measure.metrics import wilson_interval
 from components.evaluate.measure.predictions import Predictions
 

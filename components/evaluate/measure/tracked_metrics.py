@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import AllFigures, EvaluationInfo
+from components.contract.artifacts.evaluation import EvaluationInfo
+from components.contract.artifacts.figures import AllFigures
 
 HEADLINES = (
     "accuracy",

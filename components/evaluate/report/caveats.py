@@ -2,7 +2,8 @@
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
-from components.contract.artifacts.evaluation import AllFigures, Figures, Verdict
+from components.contract.artifacts.evaluation import Verdict
+from components.contract.artifacts.figures import AllFigures, Figures
 from components.evaluate.formatting import listed, percent
 from components.evaluate.measure.cross_validation import FEW_PHOTOS as FEW_FOR_ONE_SPLIT
 

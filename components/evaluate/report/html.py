@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import AllFigures, Figures
+from components.contract.artifacts.figures import AllFigures, Figures
 from components.contract.text import for_page, printable
 from components.evaluate.formatting import epochs, file_size, interval, per_hundred, percent
 from components.evaluate.measure.explain import spotlight

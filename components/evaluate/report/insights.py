@@ -5,7 +5,8 @@ from statistics import median
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
-from components.contract.artifacts.evaluation import AllFigures, ClassFigures, EvaluationInfo, Figures
+from components.contract.artifacts.evaluation import EvaluationInfo
+from components.contract.artifacts.figures import AllFigures, ClassFigures, Figures
 from components.evaluate.formatting import estimate, interval, listed, percent, photos
 from components.evaluate.measure.slices import is_clear
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
-from components.contract.artifacts.evaluation import AllFigures, ConfusedPair, EvaluationInfo
+from components.contract.artifacts.evaluation import EvaluationInfo
+from components.contract.artifacts.figures import AllFigures, ConfusedPair
 from components.contract.artifacts.study import StudyInfo
 from components.contract.params.pipeline import EvaluateParams
 from components.contract.tracking.run import flatten

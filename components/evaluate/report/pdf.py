@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import Interval
+from components.contract.artifacts.figures import Interval
 from components.contract.system.atomic_files import write_file
 from components.evaluate.formatting import epochs, file_size, interval, percent, photos
 from components.evaluate.measure.slices import is_clear

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.artifacts.dataset import SPLITS, Split, SplitName
-from components.contract.artifacts.evaluation import AllFigures
+from components.contract.artifacts.figures import AllFigures
 from components.contract.inference.graph import InferenceGraph
 from components.evaluate.measure.explain import explain
 from components.evaluate.measure.label_errors import LabelError

@@ -25,9 +25,10 @@ from components.contract.artifacts.dataset import Source
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import UnsafeNameError, checked_name, within
 from components.contract.system.address import ADDRESSES_VARIABLE, Address, split_credentials
-from components.contract.system.atomic_files import FULL, free_text, write_json
+from components.contract.system.atomic_files import write_json
 from components.contract.system.budget import Budget
 from components.contract.system.cache import cache_dir
+from components.contract.system.disk_space import FULL, free_text
 from components.preprocess.progress import logged
 from components.preprocess.sources.dvc_repository import opened_repository
 

@@ -23,7 +23,8 @@ from components.contract.params.resolve import GivenModel
 from components.contract.system.address import redact
 from components.contract.system.atomic_files import new_folder
 from components.contract.system.cache import cache_dir
-from components.contract.tracking.run import patience, tracking_uri
+from components.contract.tracking.store import patience
+from components.contract.tracking.store_address import tracking_uri
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.importing import Expectation, import_model
 from components.train.keras_import.importing import look_at as look_at_file

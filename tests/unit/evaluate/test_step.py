@@ -19,7 +19,8 @@ from PIL import Image
 
 from components.contract.artifacts.bundle import read_bundle
 from components.contract.artifacts.dataset import open_split, read_info
-from components.contract.artifacts.evaluation import read_evaluation, read_figures
+from components.contract.artifacts.evaluation import read_evaluation
+from components.contract.artifacts.figures import read_figures
 from components.contract.artifacts.study import StudyInfo, Trial
 from components.contract.errors import ArtifactError
 from components.contract.inference.calibration import read_calibration

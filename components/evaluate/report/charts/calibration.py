@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import CalibrationFigures, RobustnessFigures
+from components.contract.artifacts.figures import CalibrationFigures, RobustnessFigures
 from components.evaluate.report.charts.style import BAD, CHART_WIDTH, GOOD, INK, LINE, SOFT, new_figure, style
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from components.contract.artifacts.evaluation import AllFigures
+from components.contract.artifacts.figures import AllFigures
 from components.contract.text import printable
 from components.evaluate.report.charts.calibration import coverage_chart, reliability_chart, robustness_chart
 from components.evaluate.report.charts.style import (

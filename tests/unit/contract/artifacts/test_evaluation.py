@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.contract.artifacts.evaluation import (
-    EvaluationInfo,
-    Interval,
-    SplitFigures,
-    Verdict,
-    read_evaluation,
-    read_figures,
-)
+from components.contract.artifacts.evaluation import EvaluationInfo, Verdict, read_evaluation
+from components.contract.artifacts.figures import Interval, SplitFigures, read_figures
 from components.contract.errors import ArtifactError
 from components.contract.system.atomic_files import write_json
 

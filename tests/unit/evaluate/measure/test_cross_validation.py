@@ -8,7 +8,7 @@ import pytest
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle
 from components.contract.artifacts.dataset import SplitName, open_split, read_info
-from components.contract.artifacts.evaluation import read_figures
+from components.contract.artifacts.figures import read_figures
 from components.contract.params.pipeline import EvaluateParams
 from components.contract.system.atomic_files import write_json
 from components.evaluate.measure.cross_validation import corrected_interval, cross_validate, has_frozen_features

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from components.contract.artifacts.evaluation import Figures
+from components.contract.artifacts.figures import Figures
 from components.evaluate.measure.metrics import (
     bootstrap_matrix,
     calibration_error,

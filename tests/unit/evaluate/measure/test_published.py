@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.contract.artifacts.evaluation import Figures
+from components.contract.artifacts.figures import Figures
 from components.evaluate.gate.verdict import mcnemar
 from components.evaluate.measure.metrics import calibration_error, figures, wilson_interval
 

@@ -16,18 +16,16 @@ from PIL import Image
 
 from components.contract.artifacts.bundle import BundleInfo, ExportFacts, ModelFacts
 from components.contract.artifacts.dataset import DatasetInfo, Source
-from components.contract.artifacts.evaluation import (
+from components.contract.artifacts.evaluation import Comparison, EvaluationInfo, Verdict
+from components.contract.artifacts.figures import (
     AllFigures,
     CalibrationFigures,
-    Comparison,
-    EvaluationInfo,
     FamiliarityCheck,
     FoldFigures,
     Interval,
     RobustnessFigures,
     SliceFigures,
     SplitFigures,
-    Verdict,
 )
 from components.contract.artifacts.leaderboard import Leaderboard, Row
 from components.contract.artifacts.study import StudyInfo, Trial

@@ -1,0 +1,226 @@
+"""The figures of an evaluation: figures.json, and the headline figures of evaluation.json."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.contract.system.atomic_files import read_json
+
+FORMAT_VERSION: Final = 1
+
+
+class Interval(BaseModel):
+    """A figure with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class SplitFigures(BaseModel):
+    """The headline figures of one split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_images: int
+    accuracy: Interval
+    macro_f1: Interval
+
+
+class ClassFigures(BaseModel):
+    """One class on one split. Without a photo there is no recall and no F1; never predicted, there is no precision."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    class_name: str
+    num_images: int
+    num_predicted: int
+    precision: float | None
+    recall: Interval | None
+    f1: float | None
+    roc_auc: float | None = None
+    """Of this class against all others, and so the next; None where the split holds only the one or the others."""
+    average_precision: float | None = None
+
+
+class Averages(BaseModel):
+    """Means over the classes; a class that was never predicted counts with precision 0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    precision: float
+    recall: float
+    f1: float
+
+
+class ConfusedPair(BaseModel):
+    """Photos of one class that were taken for another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    class_name: str
+    predicted_as: str
+    num_images: int
+    share: float
+    """Of the class's photos."""
+
+
+class Figures(SplitFigures):
+    """Every figure of one split."""
+
+    num_correct: int
+    macro: Averages
+    """Each class that the split holds weighs alike."""
+    weighted: Averages
+    """Each photo weighs alike."""
+    balanced_accuracy: Interval
+    """The mean recall of the classes that the split holds."""
+    cohen_kappa: Interval
+    """0: as good as chance with the same shares of answers; 1: always right."""
+    roc_auc: Interval | None
+    """One against the rest, the mean over the classes that the split holds; None where it holds one class only."""
+    average_precision: Interval | None
+    log_loss: Interval
+    calibration_error: float
+    """How far sureness and accuracy lie apart: the expected calibration error over 15 bins of equal width."""
+    top_2_accuracy: float | None
+    """None where there are two classes only."""
+    top_5_accuracy: float | None
+    """None where there are five classes or fewer."""
+    absent_classes: tuple[str, ...]
+    """Classes without a photo in this split; the macro figures leave them out."""
+    per_class: tuple[ClassFigures, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+    """Photos, [true class][predicted class]."""
+    most_confused: tuple[ConfusedPair, ...]
+    """At most ten, the commonest first."""
+
+
+class ReliabilityBin(BaseModel):
+    """Answers of about the same sureness."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_images: int
+    sureness: float
+    """Their mean probability."""
+    accuracy: Interval
+
+
+class CoveragePoint(BaseModel):
+    """What is left, and how right it is, where answers below a threshold are withheld."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    threshold: float
+    coverage: float
+    accuracy: float
+
+
+class FamiliarityCheck(BaseModel):
+    """How often photos of one kind are called unfamiliar."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    kind: str
+    num_images: int
+    flagged: Interval
+    roc_auc: float | None
+    """How well the distance tells them from the test photos; None for the test photos themselves."""
+
+
+class CalibrationFigures(BaseModel):
+    """What calibration.json is worth on the test photos, which had no part in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    temperature: float
+    error_before: float
+    error_after: float
+    log_loss_before: float
+    log_loss_after: float
+    bins: tuple[ReliabilityBin, ...]
+    """After calibration, the least sure first."""
+    curve: tuple[CoveragePoint, ...]
+    """From all photos answered to few."""
+    target_accuracy: float
+    threshold: float | None
+    coverage: Interval
+    """The share of test photos that are answered at the threshold."""
+    answered_accuracy: Interval | None
+    """Of these; None where none is answered."""
+    familiarity: tuple[FamiliarityCheck, ...]
+
+
+class SliceFigures(BaseModel):
+    """The test photos that have something in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    trait: str
+    """brightness, sharpness, size, shape, folder."""
+    part: str
+    num_images: int
+    accuracy: Interval
+    p_value: float
+    """Of Fisher's exact test against the other photos: how often chance alone makes such a difference."""
+
+
+class RobustnessFigures(BaseModel):
+    """The same test photos under one disturbance."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    disturbance: str
+    num_images: int
+    accuracy: Interval
+    num_lost: int
+    """Right before, wrong now."""
+    num_won: int
+    """Wrong before, right now."""
+
+
+class FoldFigures(BaseModel):
+    """A cross-validation on the network's features, for data so small that one test split says little."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_folds: int
+    num_images: int
+    what: str
+    """Which photos and which features, and why, in a sentence."""
+    accuracy: Interval
+    """The mean over the folds; its interval is that of Nadeau and Bengio (2003): folds share their training photos."""
+    macro_f1: Interval
+    accuracies: tuple[float, ...]
+
+
+class AllFigures(BaseModel):
+    """What figures.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    class_names: tuple[str, ...]
+    validation: Figures
+    test: Figures
+    calibration: CalibrationFigures | None = None
+    slices: tuple[SliceFigures, ...] = ()
+    """The worst first."""
+    robustness: tuple[RobustnessFigures, ...] = ()
+    """The first is of the photos as they are."""
+    folds: FoldFigures | None = None
+    num_label_errors: int = 0
+    """Photos in label_errors.csv."""
+
+
+def read_figures(evaluation_dir: Path) -> AllFigures:
+    """What figures.json says.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or of another format version.
+    """
+    return read_json(evaluation_dir / "figures.json", AllFigures, "evaluation")

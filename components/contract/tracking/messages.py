@@ -1,0 +1,104 @@
+"""One thing to tell the MLflow store, and how it is sent."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from components.contract.tracking.store import find_or_create_run, first_line, stored_id
+
+log = logging.getLogger(__name__)
+
+
+REFUSALS: Final = (
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+)
+"""Answers that will not change: a param that has another value already, a run that was deleted."""
+
+Kind = Literal["start", "params", "tags", "metrics", "dataset", "artifacts", "status"]
+
+
+@dataclass(eq=False)
+class Message:
+    """One thing to tell.
+
+    Attributes:
+        run_id: the MLflow run that it is of.
+        kind: what it is.
+        content: what JSON can hold.
+        settled: whether the store has taken it, or has refused it for good.
+    """
+
+    run_id: str
+    kind: Kind
+    content: dict[str, Any]
+    settled: bool = False
+
+
+def settle(messages: Sequence[Message]) -> None:
+    """Tells the store, which takes it, or refuses it for good.
+
+    Raises:
+        Exception: MLflow's, requests' or SQLAlchemy's: the store does not take it now.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        _send(messages)
+    except MlflowException as error:
+        if error.error_code not in REFUSALS:
+            raise
+        _tell_refused(messages[0], error)
+    except OSError as error:
+        if type(error).__module__ != "builtins" or isinstance(error, ConnectionError | TimeoutError):
+            raise  # requests' errors, and those of sockets
+        _tell_refused(messages[0], error)
+
+
+def _tell_refused(message: Message, error: Exception) -> None:
+    log.warning("MLflow refuses %s of run %s: %s. The step goes on.", message.kind, message.run_id, first_line(error))
+
+
+def _send(messages: Sequence[Message]) -> None:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
+
+    client, kind, content = MlflowClient(), messages[0].kind, messages[0].content
+    if kind == "start":
+        find_or_create_run(client, **content)
+        return
+    run_id = stored_id(messages[0].run_id)
+    if kind == "params":
+        client.log_batch(run_id, params=[Param(key, value[:6000]) for key, value in content.items()])
+    elif kind == "tags":
+        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in content.items()])
+    elif kind == "metrics":
+        client.log_batch(
+            run_id,
+            metrics=[
+                Metric(key, value, message.content["timestamp"], message.content["step"])
+                for message in messages
+                for key, value in message.content["values"].items()
+            ],
+        )
+    elif kind == "dataset":
+        _send_dataset(run_id, content)
+    elif kind == "artifacts":
+        path = Path(content["path"])
+        (client.log_artifacts if path.is_dir() else client.log_artifact)(run_id, str(path), content["folder"])
+    else:
+        client.set_terminated(run_id, content["status"], content["end_time"])
+
+
+def _send_dataset(run_id: str, content: Mapping[str, str]) -> None:
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(content["name"], content["digest"][:36], "local", content["source"], profile=content["profile"])
+    tags = [InputTag("mlflow.data.context", content["context"])]
+    MlflowClient().log_inputs(run_id, datasets=[DatasetInput(dataset, tags)])

@@ -1,0 +1,107 @@
+"""The MLflow run of a step.
+
+It is looked for in this order: `MLFLOW_RUN_ID`; the run tagged with the pipeline run's key, `DARKROOM_RUN_KEY`, made by
+the first step that asks; the run that the step's input names; a run of its own, where the step asks for one.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+
+from components.contract.system.address import redact
+from components.contract.tracking.run import Run, create_run, now_ms
+from components.contract.tracking.spool import send_unsent
+from components.contract.tracking.store import PATIENCE, PENDING, import_client, stored_id
+from components.contract.tracking.store_address import tracking_uri
+
+log = logging.getLogger(__name__)
+
+KEY_VARIABLE = "DARKROOM_RUN_KEY"
+
+
+def pipeline_end(state: str, error: str | None) -> tuple[str, str]:
+    """How the MLflow run of a KFP pipeline ends, by the final state that KFP passes to the exit handler.
+
+    Args:
+        state: COMPLETE or CACHED after a success, FAILED after a failure, and RUNNING after a termination: then it is
+            the state of an execution that nobody has ended. SUCCEEDED and CANCELED are KFP's documented names.
+        error: KFP's message, which it leaves empty today, however the pipeline failed.
+
+    Returns:
+        (status of the MLflow run, reason); a success has no reason.
+    """
+    if state in ("COMPLETE", "CACHED", "SUCCEEDED") and not error:
+        return "FINISHED", ""
+    if state in ("FAILED", "COMPLETE", "CACHED", "SUCCEEDED"):
+        return "FAILED", redact(error or "a task failed: its log in Kubeflow Pipelines names the reason")[:5000]
+    return "KILLED", "terminated"
+
+
+@contextlib.contextmanager
+def step_run(*, experiment: str, upstream: str | None = None, own: str | None = None) -> Iterator[Run]:
+    """The run for a step to log to.
+
+    Args:
+        experiment: for a run that has to be made.
+        upstream: the run that the step's input was made in, joined where the environment names none and the store has
+            it.
+        own: the name of a run that the step makes for itself where there is no other; it is ended with the step.
+
+    Raises:
+        TrackingError: a run has to be made and the store cannot be written.
+    """
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    key = os.environ.get(KEY_VARIABLE)
+    owned = False
+    if run_id:
+        run = Run(run_id)
+        if run_id.startswith(PENDING):
+            name = run_id.removeprefix(PENDING)
+            run.start({"experiment": experiment, "name": name, "key": name, "tags": {}, "start_time": now_ms()})
+    elif key:
+        run = create_run(experiment=experiment, name=key, key=key)
+    elif upstream and not _is_missing(upstream):
+        run = Run(upstream)
+    elif own:
+        run, owned = create_run(experiment=experiment, name=own), True
+    else:
+        run = Run(None)
+    if run.run_id is not None:
+        import_client()
+        send_unsent()
+    status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    except (SystemExit, KeyboardInterrupt):  # asked to end
+        status = "KILLED"
+        raise
+    finally:
+        if owned:
+            run.end(status)
+        run.close(hurried=status == "KILLED")
+
+
+def _is_missing(run_id: str) -> bool:
+    """Whether the store answers and has no such run: the input was made beside another store."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        MlflowClient().get_run(stored_id(run_id))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            return False
+        log.warning(
+            "The MLflow store %s has no run %s, in which the input was made.",
+            redact(os.environ["MLFLOW_TRACKING_URI"]),
+            run_id,
+        )
+        return True
+    except Exception:  # requests' and SQLAlchemy's errors: a store that does not answer may have it
+        log.debug("The store did not answer.", exc_info=True)
+    return False

@@ -1,0 +1,103 @@
+"""The address of the MLflow store; of a SQLite store also its file, which follows a folder that was moved."""
+
+import contextlib
+import logging
+import os
+import re
+import sqlite3
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from components.contract.errors import TrackingError
+from components.contract.system.address import driver_uri, redact
+from components.contract.system.cache import HOME
+
+log = logging.getLogger(__name__)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite store; None for other stores."""
+    kind, _, path = uri.partition(":///")
+    return Path(path.partition("?")[0]) if kind.startswith("sqlite") and path else None
+
+
+def tracking_uri(home: Path = HOME) -> str:
+    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made.
+
+    Raises:
+        TrackingError: the folder cannot be made, or the address is invalid.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    if not uri:
+        folder = home / "mlflow"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrackingError(
+                f"The folder {home.resolve()} must be writable; it is not: {error.strerror}. Run Darkroom in a folder "
+                "of your own: cd there, and name params and data by their full paths."
+            ) from None
+        path = (folder / "mlflow.db").resolve()
+        if "%" in str(path) or "?" in str(path):
+            # SQLAlchemy reads both as parts of an address, and MLflow makes folders of the escaped name.
+            path = folder / "mlflow.db"
+        uri = f"sqlite:///{path}"
+    if not re.match(r"[a-z][a-z0-9+.-]*://|arn:", uri) or uri.startswith(("file:", "databricks")):
+        raise TrackingError(
+            "MLFLOW_TRACKING_URI must be the address of an MLflow server, such as http://localhost:5000, or of a "
+            f"database, such as sqlite:///mlflow.db; found {redact(uri)!r}{_hint(uri)}. Unset it to keep the runs in "
+            f"{home / 'mlflow'}."
+        )
+    store = sqlite_file(uri)
+    if store is not None and store.is_file():
+        follow_moved_store(store)
+    return driver_uri(uri)
+
+
+def _hint(uri: str) -> str:
+    if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
+        return f": write http://{uri}"
+    if uri.startswith("databricks"):
+        return ", and Databricks is not supported"
+    return ", a folder of MLflow's old file store, which MLflow 3 no longer uses"
+
+
+MOVED_COLUMNS: Final = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("logged_models", "artifact_location"),
+)
+
+
+def follow_moved_store(path: Path) -> None:
+    """Makes a SQLite store name its artifacts where they are now, if its folder was renamed, moved or copied.
+
+    MLflow notes absolute places. Those of experiments that are not beside the file, or whose files have not moved with
+    it, stay as they are.
+    """
+    now = (path.parent / "artifacts").resolve()
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=10)) as store, store:
+            tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not {"experiments", "runs"} <= tables:
+                return
+            for (root,) in store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall():
+                before = Path(unquote(str(root).removeprefix("file://")))
+                if before == now or before.name != "artifacts" or not before.is_absolute():
+                    continue
+                uris = store.execute("SELECT artifact_uri FROM runs WHERE artifact_uri LIKE ? || '/%'", (root,))
+                if not any((now / unquote(uri[len(root) + 1 :])).exists() for (uri,) in uris):
+                    continue
+                for table, column in MOVED_COLUMNS:
+                    if table in tables:
+                        store.execute(
+                            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - names of MOVED_COLUMNS
+                            f"WHERE {column} = ? OR {column} LIKE ? || '/%'",
+                            (now.as_uri(), len(root) + 1, root, root),
+                        )
+                log.info("The MLflow store names %s for its artifacts now; it was moved from %s.", now, before)
+    except sqlite3.Error as error:
+        log.warning("The MLflow store %s may name an old place of its artifacts: %s.", path, error)

@@ -1,0 +1,78 @@
+"""Steps find their MLflow run, or do without one."""
+
+import pytest
+
+from components.contract.tracking.run import create_run
+from components.contract.tracking.step_run import KEY_VARIABLE, pipeline_end, step_run
+from tests.mlflow_store import run_status
+
+
+def test_a_step_joins_the_run_of_the_environment_and_leaves_it_open(
+    mlflow_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = create_run(experiment="digits", name="pipeline")
+    monkeypatch.setenv("MLFLOW_RUN_ID", str(owner.run_id))
+    with step_run(experiment="digits", upstream="another", own="train") as run:
+        assert run.run_id == owner.run_id
+    assert run_status(owner) == "RUNNING"
+
+
+def test_steps_of_one_key_share_one_run(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "pipeline-7")
+    with step_run(experiment="digits") as first:
+        pass
+    with step_run(experiment="digits", own="train") as second:
+        pass
+    assert first.run_id is not None
+    assert first.run_id == second.run_id
+    assert run_status(first) == "RUNNING"
+
+
+def test_a_step_alone_joins_the_run_of_its_input(mlflow_store: str) -> None:
+    trained = create_run(experiment="digits", name="train")
+    with step_run(experiment="digits", upstream=trained.run_id) as run:
+        assert run.run_id == trained.run_id
+
+
+def test_an_input_made_beside_another_store_joins_no_run(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
+    with step_run(experiment="digits", upstream="0123456789abcdef0123456789abcdef") as run:
+        assert run.run_id is None
+    assert "has no run 0123456789abcdef0123456789abcdef" in caplog.text
+
+
+def test_a_step_alone_ends_the_run_that_it_made(mlflow_store: str) -> None:
+    with step_run(experiment="digits", own="train") as run:
+        assert run_status(run) == "RUNNING"
+    assert run_status(run) == "FINISHED"
+    with pytest.raises(RuntimeError), step_run(experiment="digits", own="train") as failed:
+        raise RuntimeError
+    assert run_status(failed) == "FAILED"
+    with pytest.raises(SystemExit), step_run(experiment="digits", own="train") as asked_to_end:
+        raise SystemExit(143)
+    assert run_status(asked_to_end) == "KILLED"
+
+
+def test_a_step_without_any_run_logs_nothing() -> None:
+    with step_run(experiment="digits") as run:
+        run.log_metrics({"loss": 1.0})
+        run.log_params({"epochs": "1"})
+        assert run.run_id is None
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "end", "reason"),
+    [
+        ("COMPLETE", None, "FINISHED", ""),
+        ("CACHED", "", "FINISHED", ""),
+        ("SUCCEEDED", None, "FINISHED", ""),
+        ("FAILED", None, "FAILED", "a task failed: its log in Kubeflow Pipelines names the reason"),
+        ("FAILED", "OOMKilled", "FAILED", "OOMKilled"),
+        ("RUNNING", None, "KILLED", "terminated"),
+        ("CANCELED", None, "KILLED", "terminated"),
+        ("CANCELING", "", "KILLED", "terminated"),
+    ],
+)
+def test_the_final_state_of_a_pipeline_says_how_its_mlflow_run_ends(
+    state: str, error: str | None, end: str, reason: str
+) -> None:
+    assert pipeline_end(state, error) == (end, reason)

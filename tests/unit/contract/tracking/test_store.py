@@ -1,0 +1,125 @@
+"""Runs by their keys, experiments, and the first use of a store."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from components.contract.tracking import store
+from components.contract.tracking.run import create_run, end_run
+from components.contract.tracking.step_run import KEY_VARIABLE, step_run
+
+ROOT = Path(__file__).parents[4]
+
+
+def test_the_client_is_imported_before_threads_use_it(mlflow_store: str) -> None:
+    run_id = create_run(experiment="digits", name="one").run_id
+    script = (
+        "import os, sys\n"
+        "from components.contract.tracking.step_run import step_run\n"
+        f"os.environ |= {{'MLFLOW_RUN_ID': '{run_id}', 'MLFLOW_TRACKING_URI': '{mlflow_store}'}}\n"
+        "with step_run(experiment='digits'):\n"
+        "    sys.exit(not {'mlflow.tracking.client', 'mlflow.store.tracking.sqlalchemy_store'} <= sys.modules.keys())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_deleted_experiment_is_restored_and_that_is_said(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
+    first = create_run(experiment="photos", name="one")
+    client = MlflowClient()
+    client.delete_experiment(client.get_experiment_by_name("photos").experiment_id)
+    second = create_run(experiment="photos", name="two")
+    assert "experiment photos had been deleted. It is restored" in caplog.text
+    second.log_metrics({"loss": 1.0})
+    end_run(second, "FINISHED")
+    assert client.get_run(second.run_id).data.metrics == {"loss": 1.0}
+    assert client.get_run(first.run_id).info.lifecycle_stage == "active"
+
+
+def test_a_run_is_found_by_its_key_in_whatever_experiment_it_is(
+    mlflow_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Preprocess names the experiment after the data, the other tasks after deploy.model_name."""
+    monkeypatch.setenv(KEY_VARIABLE, "5b4d3c2e-run-of-kfp")
+    for number in range(3):
+        MlflowClient().create_experiment(f"another {number}")
+    with step_run(experiment="photos-folder") as first, step_run(experiment="clothes") as second:
+        assert first.run_id == second.run_id
+    assert MlflowClient().get_experiment_by_name("clothes") is None
+
+
+def test_runs_of_a_key_that_are_made_at_the_same_moment_become_one(
+    mlflow_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient()
+    made = []
+
+    def slow(experiment: str, *_: object) -> str:
+        """Between the look and the creation another task makes the run."""
+        if not made:
+            made.append("being made")
+            made.append(store.find_or_create_run(client, "photos", "b", "k", {}, 1))
+        return experiment_id(client, experiment)
+
+    experiment_id = store.experiment_id
+    monkeypatch.setattr(store, "experiment_id", lambda _, name: slow(name))
+    assert create_run(experiment="photos", name="a", key="k").run_id == made[1]
+    assert len(client.search_runs([client.get_experiment_by_name("photos").experiment_id])) == 1
+
+
+FIRST_RUN = """
+import os, sys
+from components.contract.tracking.run import create_run, end_run
+from components.contract.tracking.store_address import tracking_uri
+os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+import mlflow.store.tracking.sqlalchemy_store
+print("ready", flush=True)
+sys.stdin.readline()
+end_run(create_run(experiment="photos", name=sys.argv[1]), "FINISHED")
+"""
+
+
+def test_two_first_runs_at_once_make_one_store(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DARKROOM_CACHE": str(tmp_path / "cache")}
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", FIRST_RUN, str(number)],
+            cwd=tmp_path,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for number in range(2)
+    ]
+    for program in programs:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+    for program in programs:
+        assert program.stdin is not None
+        program.stdin.write("\n")
+        program.stdin.flush()
+    for program in programs:
+        assert program.wait(120) == 0, program.communicate()[1]
+        program.communicate()
+    client = MlflowClient(f"sqlite:///{tmp_path}/.darkroom/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("photos")
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted((run.info.run_name, run.info.status) for run in runs) == [("0", "FINISHED"), ("1", "FINISHED")]
+
+
+def test_what_sends_is_imported_before_a_thread_could_import_it_too() -> None:
+    program = (
+        "import sys\n"
+        "from components.contract.tracking.run import Run\n"
+        "Run._tell = lambda self, kind, content: print('mlflow.store.tracking.rest_store' in sys.modules)\n"
+        "Run('pending-key').start({'key': 'key'})\n"
+    )
+    environment = os.environ | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
