@@ -80,7 +80,7 @@ def open_network(
         UploadError: the uploaded model is refused.
         ArtifactError: the earlier model is missing.
     """
-    model, seen = params.model, params.seen_size(info.image_size)
+    model, seen = params.model, params.input_size(info.image_size)
     weights_path = _weights_path(model, seen)
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
         brought = bring(model, seen, info.class_names, Path(scratch) / "model")
@@ -101,7 +101,7 @@ def open_network(
                 num_classes=len(info.class_names),
                 batch_size=params.batch_size,
                 brought=brought,
-                seen_size=seen,
+                input_size=seen,
                 backbone=backbone,
             )
     if weights_path is not None and backbone is None:

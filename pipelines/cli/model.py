@@ -133,7 +133,7 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
 
     train, size = params.train, params.preprocess.size
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        brought = bring(train.model, train.seen_size(size), class_names=None, folder=Path(scratch) / "model")
+        brought = bring(train.model, train.input_size(size), class_names=None, folder=Path(scratch) / "model")
         start_tensorflow(train.seed)
         from components.train.network.architecture import build_network
         from components.train.network.summary import account
@@ -146,7 +146,7 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
             num_classes=num_classes,
             batch_size=train.batch_size,
             brought=brought,
-            seen_size=train.seen_size(size),
+            input_size=train.input_size(size),
         )
     return network.model.name, account(network, train.batch_size)
 

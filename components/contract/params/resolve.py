@@ -14,24 +14,24 @@ from components.contract.params.pipeline import Params
 from components.contract.params.training import Phase, TrainParams
 from components.contract.params.tuning import auto_space, check_space
 
-NORMALIZED = {"BatchNormalization": {"momentum": 0.9}}
+BATCH_NORMALIZATION = {"BatchNormalization": {"momentum": 0.9}}
 """Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
 
 SMALL_CNN: tuple[Layer, ...] = tuple(
     parse_layer(layer)
     for layer in (
         {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        NORMALIZED,
+        BATCH_NORMALIZATION,
         {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        NORMALIZED,
+        BATCH_NORMALIZATION,
         "MaxPooling2D",
         {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        NORMALIZED,
+        BATCH_NORMALIZATION,
         {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        NORMALIZED,
+        BATCH_NORMALIZATION,
         "MaxPooling2D",
         {"Conv2D": {"filters": 128, "kernel_size": 3, "padding": "same", "activation": "relu"}},
-        NORMALIZED,
+        BATCH_NORMALIZATION,
         "GlobalAveragePooling2D",
         {"Dropout": {"rate": 0.3}},
     )
@@ -39,7 +39,7 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
 """What `kind: auto` becomes for tiny pictures."""
 
 
-class GivenModel(BaseModel):
+class InitialModelFacts(BaseModel):
     """What a look at an uploaded file or an earlier bundle tells, before anything runs.
 
     Attributes:
@@ -69,7 +69,7 @@ class Resolution(BaseModel):
 
 
 def resolve(
-    params: Params, *, native_size: tuple[int, int], data_name: str, given: GivenModel | None = None
+    params: Params, *, native_size: tuple[int, int], data_name: str, initial_model: InitialModelFacts | None = None
 ) -> Resolution:
     """Settles every `auto`, and checks what only the data can tell.
 
@@ -77,19 +77,19 @@ def resolve(
         params: as read.
         native_size: (height, width), the median of the photos' own sizes in pixels.
         data_name: what the data are called, for `deploy.model_name: auto`.
-        given: the model that `train.model` brings, where it could be looked at from here.
+        initial_model: the model that `train.model` brings, where it could be looked at from here.
 
     Raises:
         ParamsError: a value cannot stand with the resolved size.
         ModelError: the layers cannot be built at the resolved size.
     """
     decisions: list[str] = []
-    image_size, why = _resolve_image_size(params, native_size, given)
+    image_size, why = _resolve_image_size(params, native_size, initial_model)
     if params.preprocess.image_size == "auto":
         decisions.append(f"preprocess.image_size: auto became {image_size}, {why}.")
     preprocess = params.preprocess.model_copy(update={"image_size": image_size})
 
-    train, train_decisions = resolve_train(params.train, preprocess.size, given)
+    train, train_decisions = resolve_train(params.train, preprocess.size, initial_model)
     decisions += train_decisions
     if train.model.name is not None and (warning := warn_of_small_photos(train.model.name, native_size)):
         decisions.append(warning)
@@ -107,34 +107,34 @@ def resolve(
 
 
 def resolve_train(
-    train: TrainParams, image_size: tuple[int, int], given: GivenModel | None = None
+    train: TrainParams, image_size: tuple[int, int], initial_model: InitialModelFacts | None = None
 ) -> tuple[TrainParams, list[str]]:
     """Settles the `auto` values of the train section for photos of `image_size` (height, width)."""
-    tiny = max(image_size) <= TINY_PIXELS
-    model, decisions = _resolve_model(train.model, image_size, given)
-    seen = train.seen_size(image_size)
-    if seen == image_size:
+    is_tiny = max(image_size) <= TINY_PIXELS
+    model, decisions = _resolve_model(train.model, image_size, initial_model)
+    input_size = train.input_size(image_size)
+    if input_size == image_size:
         train = train.model_copy(update={"image_size": None})
-    elif seen[0] > image_size[0] or seen[1] > image_size[1]:
+    elif input_size[0] > image_size[0] or input_size[1] > image_size[1]:
         raise ParamsError(
             f"train.image_size must not be larger than the photos are prepared, {_size_text(image_size)} "
-            f"px; it is {_size_text(seen)} px. Set a larger preprocess.image_size, or auto."
+            f"px; it is {_size_text(input_size)} px. Set a larger preprocess.image_size, or auto."
         )
-    check_model(model, seen, given)
-    settled = {"augmentation": "light" if tiny else "medium", "trainable": _trainable(model)}
-    phases = train.phases if train.phases == "auto" else tuple(_settle(phase, settled) for phase in train.all_phases)
+    check_model(model, input_size, initial_model)
+    auto_values = {"augmentation": "light" if is_tiny else "medium", "trainable": _trainable(model)}
+    phases = train.phases if train.phases == "auto" else tuple(_replace_auto(phase, auto_values) for phase in train.all_phases)
     if any(phase.augmentation == "auto" for phase in train.all_phases):
         decisions.append(
-            f"train.augmentation: auto became {settled['augmentation']}, for {'tiny pictures' if tiny else 'photos'}."
+            f"train.augmentation: auto became {auto_values['augmentation']}, for {'tiny pictures' if is_tiny else 'photos'}."
         )
-    return _settle(train, settled).model_copy(update={"model": model, "phases": phases}), decisions
+    return _replace_auto(train, auto_values).model_copy(update={"model": model, "phases": phases}), decisions
 
 
 P = TypeVar("P", bound=Phase)
 
 
-def _settle(phase: P, settled: dict[str, str]) -> P:
-    return phase.model_copy(update={key: value for key, value in settled.items() if getattr(phase, key) == "auto"})
+def _replace_auto(phase: P, auto_values: dict[str, str]) -> P:
+    return phase.model_copy(update={key: value for key, value in auto_values.items() if getattr(phase, key) == "auto"})
 
 
 def _trainable(model: ModelParams) -> Literal["all", "head"]:
@@ -143,9 +143,9 @@ def _trainable(model: ModelParams) -> Literal["all", "head"]:
 
 
 def _resolve_model(
-    model: ModelParams, image_size: tuple[int, int], given: GivenModel | None
+    model: ModelParams, image_size: tuple[int, int], initial_model: InitialModelFacts | None
 ) -> tuple[ModelParams, list[str]]:
-    decisions = list(given.decisions) if given else []
+    decisions = list(initial_model.decisions) if initial_model else []
     if model.kind == "auto" and model.described_kind is not None:
         model = model.model_copy(update={"kind": model.described_kind})
     elif model.kind == "auto" and max(image_size) <= TINY_PIXELS:
@@ -162,8 +162,8 @@ def _resolve_model(
         )
     if model.kind == "pretrained":
         model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _head(model)})
-    elif isinstance(model.head, str) and given is not None and given.features is not None:
-        head = head_layers(model.head, on_a_map=len(given.features) == 3)
+    elif isinstance(model.head, str) and initial_model is not None and initial_model.features is not None:
+        head = head_layers(model.head, on_a_map=len(initial_model.features) == 3)
         model = model.model_copy(update={"head": head})
     return model, decisions
 
@@ -172,7 +172,7 @@ def _head(model: ModelParams) -> str | tuple[Layer, ...]:
     return model.head if model.head == "imagenet" else head_layers(model.head)
 
 
-def check_model(model: ModelParams, image_size: tuple[int, int], given: GivenModel | None = None) -> None:
+def check_model(model: ModelParams, image_size: tuple[int, int], initial_model: InitialModelFacts | None = None) -> None:
     """Checks that the layers can be built for photos of `image_size` (height, width).
 
     Raises:
@@ -190,37 +190,37 @@ def check_model(model: ModelParams, image_size: tuple[int, int], given: GivenMod
                 f"{model.name} with the head imagenet takes photos of {size} × {size} px; they are "
                 f"{_size_text(image_size)} px. Leave preprocess.image_size: auto."
             )
-    if given is not None:
-        if given.image_size not in (None, image_size):
+    if initial_model is not None:
+        if initial_model.image_size not in (None, image_size):
             raise ModelError(
-                f"{given.called} takes photos of {_size_text(given.image_size)} px; they are "
+                f"{initial_model.called} takes photos of {_size_text(initial_model.image_size)} px; they are "
                 f"{_size_text(image_size)} px. Leave preprocess.image_size: auto."
             )
-        if given.features is not None and isinstance(model.head, tuple):
-            trace_shapes(model.head, given.features, "train.model.head")
+        if initial_model.features is not None and isinstance(model.head, tuple):
+            trace_shapes(model.head, initial_model.features, "train.model.head")
 
 
 def _resolve_image_size(
-    params: Params, native_size: tuple[int, int], found: GivenModel | None
+    params: Params, native_size: tuple[int, int], initial_model: InitialModelFacts | None
 ) -> tuple[int | tuple[int, int], str]:
-    given = params.preprocess.image_size
-    if given != "auto":
-        return given, "as given"
+    image_size = params.preprocess.image_size
+    if image_size != "auto":
+        return image_size, "as given"
     largest = _largest_size(params)
     if largest is not None:
         return largest
     model = params.train.model
     kind = model.described_kind
     if kind in ("upload", "bundle"):
-        if found is None:
+        if initial_model is None:
             raise ParamsError(
                 f"preprocess.image_size must be given where the model of kind {kind} cannot be looked "
                 "at: --set preprocess.image_size=… (darkroom run looks at it itself)"
             )
-        if found.image_size is None:
-            return found.usual_size, f"because {found.called} takes photos of any size"
-        height, width = found.image_size
-        return (height if height == width else (height, width)), f"what {found.called} takes"
+        if initial_model.image_size is None:
+            return initial_model.usual_size, f"because {initial_model.called} takes photos of any size"
+        height, width = initial_model.image_size
+        return (height if height == width else (height, width)), f"what {initial_model.called} takes"
     if kind == "pretrained" and model.name is not None:
         size = BACKBONES[model.name].size
         return size, f"what {model.name} was made for"

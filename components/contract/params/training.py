@@ -199,7 +199,7 @@ class TrainParams(Phase):
             raise fault("either ema or swa averages the weights; found both")
         return self
 
-    def seen_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+    def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of what the network sees of photos that are prepared at `image_size`."""
         return height_width(self.image_size or image_size)
 

@@ -55,13 +55,13 @@ class Choices(Section):
         return self.choices
 
 
-Searched = Annotated[
+Dimension = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")],
     Discriminator(
         lambda value: "choices" if "choices" in (value if isinstance(value, dict) else vars(value)) else "range"
     ),
 ]
-Space = dict[str, Searched]
+Space = dict[str, Dimension]
 
 Objective = Literal["accuracy", "latency", "size"]
 
@@ -137,12 +137,12 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
                 f"tune.space: {key} belongs to a phase, and train.phases has several; name it, such as "
                 f"phases[{len(train.phases) - 1}].{key}."
             )
-        _set(tree, key, value)
+        _set_value(tree, key, value)
     try:
         return TrainParams.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        found = "; ".join(f"{where}: {what}" for where, what in faults(error, TrainParams))
-        raise ParamsError(f"tune.space: train cannot have {_shown(values)}: {found}.") from None
+        reasons = "; ".join(f"{where}: {what}" for where, what in faults(error, TrainParams))
+        raise ParamsError(f"tune.space: train cannot have {_format_values(values)}: {reasons}.") from None
 
 
 def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -> None:
@@ -158,9 +158,9 @@ def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -
     """
     if not space:
         raise ParamsError("tune.space must name at least one key of train; it is empty. Leave it out for auto.")
-    for key, searched in space.items():
-        for value in searched.ends():
-            height, width = with_values(train, {key: value}).seen_size(image_size)
+    for key, dimension in space.items():
+        for value in dimension.ends():
+            height, width = with_values(train, {key: value}).input_size(image_size)
             if height > image_size[0] or width > image_size[1]:
                 raise ParamsError(
                     f"tune.space: {key} must not be larger than the photos are prepared, {image_size[0]} "
@@ -190,7 +190,7 @@ def auto_space(train: TrainParams) -> Space:
     return space
 
 
-def _set(tree: Any, key: str, value: Any) -> None:
+def _set_value(tree: Any, key: str, value: Any) -> None:
     parts = [name or int(number) for name, number in _PART.findall(key)]
     node = tree
     try:
@@ -199,8 +199,8 @@ def _set(tree: Any, key: str, value: Any) -> None:
         _check_entry(node, parts)
         node[parts[-1]] = value
     except (KeyError, IndexError, TypeError):
-        known = ", ".join(node) if isinstance(node, dict) else f"{len(node)} entries" if isinstance(node, list) else ""
-        raise ParamsError(f"tune.space: train has no {key}" + (f"; there are {known}." if known else ".")) from None
+        existing_keys = ", ".join(node) if isinstance(node, dict) else f"{len(node)} entries" if isinstance(node, list) else ""
+        raise ParamsError(f"tune.space: train has no {key}" + (f"; there are {existing_keys}." if existing_keys else ".")) from None
 
 
 def _check_entry(node: Any, parts: list[Any]) -> None:
@@ -214,7 +214,7 @@ def _is_layer(parts: list[Any]) -> bool:
     return len(parts) > 1 and isinstance(parts[-2], str) and parts[-2][:1].isupper()
 
 
-def _shown(values: dict[str, Any]) -> str:
+def _format_values(values: dict[str, Any]) -> str:
     return ", ".join(
         f"{key}={value:g}" if isinstance(value, float) and math.isfinite(value) else f"{key}={value}"
         for key, value in values.items()

@@ -31,13 +31,13 @@ class Message:
         run_id: the MLflow run that it is of.
         kind: what it is.
         content: what JSON can hold.
-        settled: whether the store has taken it, or has refused it for good.
+        is_settled: whether the store has taken it, or has refused it for good.
     """
 
     run_id: str
     kind: Kind
     content: dict[str, Any]
-    settled: bool = False
+    is_settled: bool = False
 
 
 def settle(messages: Sequence[Message]) -> None:
@@ -53,14 +53,14 @@ def settle(messages: Sequence[Message]) -> None:
     except MlflowException as error:
         if error.error_code not in REFUSALS:
             raise
-        _tell_refused(messages[0], error)
+        _warn_refused(messages[0], error)
     except OSError as error:
         if type(error).__module__ != "builtins" or isinstance(error, ConnectionError | TimeoutError):
             raise  # requests' errors, and those of sockets
-        _tell_refused(messages[0], error)
+        _warn_refused(messages[0], error)
 
 
-def _tell_refused(message: Message, error: Exception) -> None:
+def _warn_refused(message: Message, error: Exception) -> None:
     log.warning("MLflow refuses %s of run %s: %s. The step goes on.", message.kind, message.run_id, first_line(error))
 
 

@@ -74,21 +74,21 @@ class Run:
         """Parameters, which MLflow never changes once they are written."""
         entries = list(params.items())
         for start in range(0, len(entries), MOST_PARAMS):
-            self._tell("params", dict(entries[start : start + MOST_PARAMS]))
+            self._enqueue("params", dict(entries[start : start + MOST_PARAMS]))
 
     def start(self, start: Mapping[str, Any]) -> None:
         """Has the store make the run, unless it has a run of this key."""
         import_client()
-        self._tell("start", start)
+        self._enqueue("start", start)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Tags; an earlier value of the same tag is replaced."""
-        self._tell("tags", tags)
+        self._enqueue("tags", tags)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Figures, of this moment."""
         values = {key: float(value) for key, value in metrics.items()}
-        self._tell("metrics", {"values": values, "timestamp": now_ms(), "step": step})
+        self._enqueue("metrics", {"values": values, "timestamp": now_ms(), "step": step})
 
     def last_step(self, metric: str) -> int:
         """The last step that the store has this figure of; 0 where it has none, or does not answer."""
@@ -114,7 +114,7 @@ class Run:
             context: "training", "evaluation".
             profile: JSON of counts.
         """
-        self._tell(
+        self._enqueue(
             "dataset",
             {
                 "name": name,
@@ -127,21 +127,21 @@ class Run:
 
     def log_artifacts(self, path: Path, folder: str) -> None:
         """A file, or a folder with all it holds; what the store takes later must be there then."""
-        message = self._tell("artifacts", {"path": str(path.resolve()), "folder": folder})
+        message = self._enqueue("artifacts", {"path": str(path.resolve()), "folder": folder})
         if message is not None:
             files = [file for file in (path, *path.rglob("*")) if file.is_file()]
             self.outbox.wait_for(message, sum(file.stat().st_size for file in files))
 
     def end(self, status: str) -> None:
         """Ends the run as FINISHED, FAILED or KILLED, after all that was told of it."""
-        self._tell("status", {"status": status, "end_time": now_ms()})
+        self._enqueue("status", {"status": status, "end_time": now_ms()})
 
     def close(self, *, hurried: bool = False) -> None:
         """Waits for what is not sent yet, hurried or not; what is left is kept for later, and that is told."""
         if self._owns_outbox:
             self.outbox.close(hurried=hurried)
 
-    def _tell(self, kind: Kind, content: Mapping[str, Any]) -> Message | None:
+    def _enqueue(self, kind: Kind, content: Mapping[str, Any]) -> Message | None:
         return None if self.run_id is None else self.outbox.put(self.run_id, kind, content)
 
 
@@ -161,13 +161,13 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
     """
     key = key or uuid.uuid4().hex
     start = {"experiment": experiment, "name": name, "key": key, "tags": dict(tags or {}), "start_time": now_ms()}
-    run_id = _started(start)
+    run_id = _find_or_create(start)
     if run_id is not None:
         return Run(run_id)
     return _pending_run(start)
 
 
-def _started(start: Mapping[str, Any]) -> str | None:
+def _find_or_create(start: Mapping[str, Any]) -> str | None:
     """The id of a run that the store has made or found; None if a server does not answer.
 
     Raises:
@@ -177,7 +177,7 @@ def _started(start: Mapping[str, Any]) -> str | None:
 
     is_file = sqlite_file(get_tracking_uri()) is not None
     deadline = time.monotonic() + START_SECONDS
-    is_told = False
+    has_warned = False
     while True:
         try:
             with patience(START_PATIENCE), store_lock():
@@ -187,14 +187,14 @@ def _started(start: Mapping[str, Any]) -> str | None:
                 raise unreachable_error(error) from None
             reason = first_line(error)
         seconds = deadline - time.monotonic()
-        if not is_told:
+        if not has_warned:
             log.warning(
                 "MLflow does not answer at %s: %s. Trying again for %.0f s.",
                 redact(get_tracking_uri()),
                 reason,
                 max(0.0, seconds),
             )
-            is_told = True
+            has_warned = True
         if seconds <= 0:
             log.warning("MLflow still does not answer. The run goes on without it; it is told when it answers.")
             return None
@@ -230,15 +230,15 @@ def child_run(parent: Run, name: str, tags: Mapping[str, str]) -> Run:
         return Run(None)
     from mlflow import MlflowClient
 
-    def started() -> str | None:
+    def create_child() -> str | None:
         client = MlflowClient()
         stored_parent = stored_id(parent_id)
-        of_parent = client.get_run(stored_parent).info.experiment_id
+        experiment_id = client.get_run(stored_parent).info.experiment_id
         all_tags = {**tags, "mlflow.parentRunId": stored_parent}
-        run_id: str = client.create_run(of_parent, run_name=name, tags=all_tags).info.run_id
+        run_id: str = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
         return run_id
 
-    return Run(parent.outbox.ask(started, None), parent.outbox)
+    return Run(parent.outbox.ask(create_child, None), parent.outbox)
 
 
 def end_run(run: Run, status: str) -> None:

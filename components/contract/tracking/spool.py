@@ -44,18 +44,18 @@ class Outbox:
     """What waits to be sent to the store that MLflow's tracking address names at that time."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Message] = deque()
-        self._changed = threading.Condition()
+        self._queue: deque[Message] = deque()
+        self._condition = threading.Condition()
         self._sender: threading.Thread | None = None
-        self._fails = False
-        self._left = WAIT_SECONDS
-        self._told: set[str] = set()
+        self._is_failing = False
+        self._seconds_left = WAIT_SECONDS
+        self._past_warnings: set[str] = set()
 
     def put(self, run_id: str, kind: Kind, content: Mapping[str, Any]) -> Message:
         """Queues a message; nobody waits."""
         message = Message(run_id, kind, dict(content))
-        with self._changed:
-            self._waiting.append(message)
+        with self._condition:
+            self._queue.append(message)
             if self._sender is None:
                 self._sender = threading.Thread(target=self._work, name="mlflow", daemon=True)
                 self._sender.start()
@@ -63,7 +63,7 @@ class Outbox:
 
     def wait_for(self, message: Message, num_bytes: int = 0) -> None:
         """Waits a little until a message is settled, longer for files of so many bytes; not while all fails."""
-        if not self._has_come(lambda: message.settled or self._fails, num_bytes / UPLOAD_RATE):
+        if not self._wait_until(lambda: message.is_settled or self._is_failing, num_bytes / UPLOAD_RATE):
             self._warn_once("MLflow is slow to take %s of run %s. The step goes on.", message.kind, message.run_id)
 
     def ask(self, question: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
@@ -76,51 +76,51 @@ class Outbox:
                 answer = question()
             except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
                 self._warn_once("MLflow did not answer: %s. The step goes on.", first_line(error))
-            with self._changed:
+            with self._condition:
                 answers.append(answer)
-                self._changed.notify_all()
+                self._condition.notify_all()
 
         threading.Thread(target=work, name="mlflow-question", daemon=True).start()
-        if not self._has_come(lambda: bool(answers)):
+        if not self._wait_until(lambda: bool(answers)):
             self._warn_once("MLflow is slow to answer. The step goes on.")
         return answers[0] if answers else otherwise
 
     def close(self, *, hurried: bool = False) -> None:
         """Waits until all is sent; what is not in time is written to the cache, for the next step to send."""
-        with self._changed:
-            is_away = bool(self._waiting) and self._waiting[0].run_id.startswith(PENDING)  # since the start of the run
-            seconds = STOP_SECONDS if hurried or is_away else CLOSE_SECONDS
-            if self._changed.wait_for(lambda: not self._waiting, seconds):
+        with self._condition:
+            is_store_away = bool(self._queue) and self._queue[0].run_id.startswith(PENDING)  # since the start of the run
+            seconds = STOP_SECONDS if hurried or is_store_away else CLOSE_SECONDS
+            if self._condition.wait_for(lambda: not self._queue, seconds):
                 return
-            unsent = list(self._waiting)
-            self._waiting.clear()
+            unsent = list(self._queue)
+            self._queue.clear()
         log.warning(
             "MLflow did not take %d messages of run %s in %.0f s. The step's own files hold all figures; %s.",
             len(unsent),
             unsent[0].run_id,
             seconds,
-            _kept(unsent),
+            _store_for_later(unsent),
         )
 
-    def _has_come(self, condition: Callable[[], bool], more_seconds: float = 0.0) -> bool:
-        started = time.monotonic()
-        with self._changed:
-            has_come = self._changed.wait_for(condition, min(CALL_SECONDS, self._left) + more_seconds)
-        self._left -= min(max(0.0, time.monotonic() - started - more_seconds), self._left)
+    def _wait_until(self, condition: Callable[[], bool], more_seconds: float = 0.0) -> bool:
+        start_time = time.monotonic()
+        with self._condition:
+            has_come = self._condition.wait_for(condition, min(CALL_SECONDS, self._seconds_left) + more_seconds)
+        self._seconds_left -= min(max(0.0, time.monotonic() - start_time - more_seconds), self._seconds_left)
         return has_come
 
     def _warn_once(self, text: str, *values: object) -> None:
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._past_warnings:
+            self._past_warnings.add(text)
             log.warning(text, *values)
 
     def _work(self) -> None:
         while True:
-            with self._changed:
-                if not self._waiting:
+            with self._condition:
+                if not self._queue:
                     self._sender = None
                     return
-                messages = list(_sent_together(self._waiting))
+                messages = list(_take_batch(self._queue))
             fails = False
             try:
                 settle(messages)
@@ -132,13 +132,13 @@ class Outbox:
                     messages[0].run_id,
                     first_line(error),
                 )
-            with self._changed:
-                self._fails = fails
+            with self._condition:
+                self._is_failing = fails
                 for message in () if fails else messages:
-                    if self._waiting and self._waiting[0] is message:
-                        self._waiting.popleft()
-                    message.settled = True
-                self._changed.notify_all()
+                    if self._queue and self._queue[0] is message:
+                        self._queue.popleft()
+                    message.is_settled = True
+                self._condition.notify_all()
             if fails:
                 time.sleep(RETRY_SECONDS)
 
@@ -154,11 +154,11 @@ def send_unsent(wait_seconds: float = 0.0) -> None:
 
 def move_unsent(before: Path, now: Path) -> None:
     """Notes that a folder, of which files wait to be sent, is in another place now."""
-    old, new = (json.dumps(str(path.absolute()))[:-1] for path in (before, now))
+    old_text, new_text = (json.dumps(str(path.absolute()))[:-1] for path in (before, now))
     for path in _unsent_dir().glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")
-        if old in text:
-            write_file(path, text.replace(f'{old}"', f'{new}"').replace(f"{old}/", f"{new}/").encode())
+        if old_text in text:
+            write_file(path, text.replace(f'{old_text}"', f'{new_text}"').replace(f"{old_text}/", f"{new_text}/").encode())
 
 
 def _resend(paths: Sequence[Path]) -> None:
@@ -169,7 +169,7 @@ def _resend(paths: Sequence[Path]) -> None:
                 continue
             waiting = deque(Message(**json.loads(line)) for line in lines)
             while waiting:
-                messages = list(_sent_together(waiting))
+                messages = list(_take_batch(waiting))
                 settle(messages)
                 for _ in messages:
                     waiting.popleft()
@@ -180,7 +180,7 @@ def _resend(paths: Sequence[Path]) -> None:
         log.info("Sent to MLflow what an earlier step could not: %d messages.", len(lines))
 
 
-def _kept(messages: Sequence[Message]) -> str:
+def _store_for_later(messages: Sequence[Message]) -> str:
     """Writes messages to the cache; says what comes of them."""
     rows = [
         {"store": _store_digest()},
@@ -207,7 +207,7 @@ def _store_digest() -> str:
     return hashlib.sha256(get_tracking_uri().encode()).hexdigest()
 
 
-def _sent_together(waiting: Sequence[Message]) -> Iterator[Message]:
+def _take_batch(waiting: Sequence[Message]) -> Iterator[Message]:
     """The first message, and the metrics of the same run that follow it where it is of metrics too."""
     first = waiting[0]
     yield first

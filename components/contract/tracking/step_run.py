@@ -39,14 +39,14 @@ def pipeline_end(state: str, error: str | None) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def step_run(*, experiment: str, upstream: str | None = None, own: str | None = None) -> Iterator[Run]:
+def step_run(*, experiment: str, upstream: str | None = None, own_name: str | None = None) -> Iterator[Run]:
     """The run for a step to log to.
 
     Args:
         experiment: for a run that has to be made.
         upstream: the run that the step's input was made in, joined where the environment names none and the store has
             it.
-        own: the name of a run that the step makes for itself where there is no other; it is ended with the step.
+        own_name: the name of a run that the step makes for itself where there is no other; it is ended with the step.
 
     Raises:
         TrackingError: a run has to be made and the store cannot be written.
@@ -56,7 +56,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
         os.environ.setdefault(name, value)
     run_id = os.environ.get("MLFLOW_RUN_ID")
     key = os.environ.get(KEY_VARIABLE)
-    owned = False
+    owns_run = False
     if run_id:
         run = Run(run_id)
         if run_id.startswith(PENDING):
@@ -66,8 +66,8 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
         run = create_run(experiment=experiment, name=key, key=key)
     elif upstream and not _is_missing(upstream):
         run = Run(upstream)
-    elif own:
-        run, owned = create_run(experiment=experiment, name=own), True
+    elif own_name:
+        run, owns_run = create_run(experiment=experiment, name=own_name), True
     else:
         run = Run(None)
     if run.run_id is not None:
@@ -81,7 +81,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own: str | None = 
         status = "KILLED"
         raise
     finally:
-        if owned:
+        if owns_run:
             run.end(status)
         run.close(hurried=status == "KILLED")
 

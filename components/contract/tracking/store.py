@@ -45,10 +45,10 @@ def stored_id(run_id: str) -> str:
     if not run_id.startswith(PENDING):
         return run_id
     key = run_id.removeprefix(PENDING)
-    known = find_run(MlflowClient(), key)
-    if known is None:
+    run_id_of_key = find_run(MlflowClient(), key)
+    if run_id_of_key is None:
         raise MlflowException(f"the store has no run of the key {key}", RESOURCE_DOES_NOT_EXIST)
-    return known
+    return run_id_of_key
 
 
 def find_run(client: "MlflowClient", key: str) -> str | None:
@@ -73,16 +73,16 @@ def find_or_create_run(
     Raises:
         MlflowException: the store does not answer, or refuses.
     """
-    known = find_run(client, key)
-    if known is not None:
-        return known
-    created: str = client.create_run(
+    existing_id = find_run(client, key)
+    if existing_id is not None:
+        return existing_id
+    created_id: str = client.create_run(
         experiment_id(client, experiment), start_time=start_time, run_name=name, tags={**tags, KEY_TAG: key}
     ).info.run_id
-    first = find_run(client, key) or created
-    if first != created:
-        client.delete_run(created)
-    return first
+    first_id = find_run(client, key) or created_id
+    if first_id != created_id:
+        client.delete_run(created_id)
+    return first_id
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
@@ -96,13 +96,13 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            made: str = client.create_experiment(name, _artifact_folder())
+            created_id: str = client.create_experiment(name, _artifact_folder())
         except MlflowException as error:
             experiment = client.get_experiment_by_name(name)  # another process may have been faster
             if experiment is None:
                 raise error from None
         else:
-            return made
+            return created_id
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
         log.warning(
@@ -110,8 +110,8 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
             "run belongs to it; deploy.model_name chooses another.",
             name,
         )
-    known: str = experiment.experiment_id
-    return known
+    existing_id: str = experiment.experiment_id
+    return existing_id
 
 
 def _artifact_folder() -> str | None:

@@ -76,7 +76,7 @@ def build_network(
     num_classes: int,
     batch_size: int,
     brought: Brought | None = None,
-    seen_size: tuple[int, int] | None = None,
+    input_size: tuple[int, int] | None = None,
     backbone: keras.Model | None = None,
 ) -> Network:
     """The network that `train.model` describes; a model that is brought has its weights, any other random ones.
@@ -87,13 +87,13 @@ def build_network(
         num_classes: how many logits it gives.
         batch_size: for the check that training fits into memory.
         brought: for kinds upload and bundle: what `bring` gave.
-        seen_size: (height, width) that the photos are scaled down to within the network; None for `image_size`.
+        input_size: (height, width) that the photos are scaled down to within the network; None for `image_size`.
         backbone: that of `params`, built for these sizes before; gets another head.
 
     Raises:
         ModelError: it cannot be built; names the layer and its input.
     """
-    seen = seen_size or image_size
+    seen = input_size or image_size
     pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
     if brought is not None:
         return _on_a_model(brought, pixels, seen, params, num_classes, batch_size)

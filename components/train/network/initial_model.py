@@ -19,7 +19,7 @@ from components.contract.errors import ArtifactError, ModelError, TrackingError
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.model import ModelParams, PixelScale
 from components.contract.params.pipeline import Params
-from components.contract.params.resolve import GivenModel
+from components.contract.params.resolve import InitialModelFacts
 from components.contract.system.address import redact
 from components.contract.system.atomic_files import new_folder
 from components.contract.system.cache import cache_dir
@@ -59,7 +59,7 @@ class Brought:
     learnt_ids: frozenset[str]
 
 
-def look_at(model: ModelParams) -> tuple[ModelParams, GivenModel | None]:
+def look_at(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
     """Finds the model that the params bring, and makes its place an absolute path.
 
     Raises:
@@ -76,7 +76,7 @@ def look_at(model: ModelParams) -> tuple[ModelParams, GivenModel | None]:
     if model.described_kind == "bundle":
         folder = find_bundle(str(model.from_))
         bundle = read_bundle(folder)
-        given = GivenModel(
+        given = InitialModelFacts(
             called=f"the model {model.from_}",
             image_size=bundle.image_size,
             features=None,
@@ -91,7 +91,7 @@ def look_at(model: ModelParams) -> tuple[ModelParams, GivenModel | None]:
     return model, None
 
 
-def look_at_given(params: Params) -> tuple[Params, GivenModel | None]:
+def look_at_given(params: Params) -> tuple[Params, InitialModelFacts | None]:
     """Finds the model that the section train brings, as `look_at` does."""
     model, given = look_at(params.train.model)
     return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given
@@ -248,7 +248,7 @@ def _file(model: ModelParams) -> Path:
     return Path(str(model.path)).expanduser().absolute()
 
 
-def _given(facts: ImportedModel, model: ModelParams, called: str, usual_size: int) -> GivenModel:
+def _given(facts: ImportedModel, model: ModelParams, called: str, usual_size: int) -> InitialModelFacts:
     pixels, why = pixel_scale(facts, model.pixels, called)
     height, width, _ = facts.input_shape
     size = None if height is None or width is None else (height, width)
@@ -262,7 +262,7 @@ def _given(facts: ImportedModel, model: ModelParams, called: str, usual_size: in
     else:
         decisions.append(f"train.model.layer: the new head stands on {layer} of {called}.")
     features = shapes.get(layer) if size is not None else None
-    return GivenModel(
+    return InitialModelFacts(
         called=called, image_size=size, usual_size=usual_size, features=features, decisions=tuple(decisions)
     )
 

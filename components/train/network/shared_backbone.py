@@ -19,7 +19,7 @@ class SharedBackbone:
         self._key: object = None
 
     def get(
-        self, name: str, weights_path: Path | None, image_size: tuple[int, int], seen_size: tuple[int, int], seed: int
+        self, name: str, weights_path: Path | None, image_size: tuple[int, int], input_size: tuple[int, int], seed: int
     ) -> tuple["keras.Model", str | None]:
         """The network from pixels to its feature map, and the SHA-256 of the file of its weights.
 
@@ -29,7 +29,7 @@ class SharedBackbone:
             name: a key of BACKBONES.
             weights_path: as `find_weights` gave it; None for random weights.
             image_size: (height, width) of the photos.
-            seen_size: (height, width) that it scales them down to.
+            input_size: (height, width) that it scales them down to.
             seed: that TensorFlow was started with.
 
         Raises:
@@ -38,11 +38,11 @@ class SharedBackbone:
         """
         import keras
 
-        key = (name, weights_path, image_size, seen_size, seed)
+        key = (name, weights_path, image_size, input_size, seed)
         if key != self._key:
             self._key = None
             pixels = keras.Input((*image_size, 3), dtype="uint8", name="pixels")
-            self._backbone = build_backbone(name, pixels, image_size=seen_size)
+            self._backbone = build_backbone(name, pixels, image_size=input_size)
             self._sha256 = load_weights(self._backbone, weights_path, name) if weights_path else None
             self._weights = self._backbone.get_weights()
             self._random: tuple[Any, Any] = random.getstate(), np.random.get_state()

@@ -23,7 +23,7 @@ OWN = tuple(map(parse_layer, [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "Glo
 def own(prepared: tuple[int, int], seen: tuple[int, int]) -> Network:
     keras.utils.set_random_seed(3)
     params = ModelParams(kind="layers", layers=OWN)
-    return build_network(params, image_size=prepared, seen_size=seen, num_classes=3, batch_size=4)
+    return build_network(params, image_size=prepared, input_size=seen, num_classes=3, batch_size=4)
 
 
 def photos(side: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_the_export_shrinks_as_keras_does(tmp_path: Path) -> None:
 
 def test_a_backbone_sees_the_smaller_size_and_its_freeze_boundary_stays() -> None:
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="none", head=(parse_layer("Flatten"),))
-    network = build_network(params, image_size=(80, 80), seen_size=(64, 64), num_classes=3, batch_size=4)
+    network = build_network(params, image_size=(80, 80), input_size=(64, 64), num_classes=3, batch_size=4)
     assert network.model.input.shape[1:] == (80, 80, 3)
     assert network.feature_map is not None
     assert network.feature_map.shape[1:] == (2, 2, 1280)
@@ -78,5 +78,5 @@ def test_a_network_that_shrinks_can_be_brought_again(tmp_path: Path) -> None:
     again = build_network(params, image_size=(32, 32), num_classes=3, batch_size=4, brought=given)
     assert np.allclose(again.model(photos(32)), network.model(photos(32)), atol=1e-5)
     large = photos(32).repeat(2, axis=1).repeat(2, axis=2)
-    twice = build_network(params, image_size=(64, 64), seen_size=(32, 32), num_classes=3, batch_size=4, brought=given)
+    twice = build_network(params, image_size=(64, 64), input_size=(32, 32), num_classes=3, batch_size=4, brought=given)
     assert np.allclose(twice.model(large), network.model(photos(32)), atol=1e-4)

@@ -436,7 +436,7 @@ def test_each_backbone_sees_photos_of_its_own_size_and_a_size_that_is_searched_w
     seen: list[tuple[str | None, Any]] = []
 
     def look(train: TrainParams, run: Run, watch: Watch) -> Fitted:
-        seen.append((train.model.name, train.seen_size((299, 299))))
+        seen.append((train.model.name, train.input_size((299, 299))))
         return pretend(train, run, watch)
 
     names = Choices(choices=("MobileNetV2", "Xception"))
@@ -555,7 +555,7 @@ def test_photos_are_prepared_at_the_largest_size_that_is_needed(settings: tuple[
     params = load_params(None, ("data.uri=x", "tune.trials=3", *settings))
     resolved = resolve(params, native_size=(533, 400), data_name="x").params
     assert resolved.preprocess.image_size == size
-    assert resolved.train.seen_size((size, size)) == (
+    assert resolved.train.input_size((size, size)) == (
         (160, 160) if "train.image_size=160" in settings else (size, size)
     )
 
