@@ -84,7 +84,7 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         require_whole(Path(uri))
     found = (look or probe)(uri)
     params, given = look_at_given(params)
-    return resolve(params, native_size=found.native_size, data_name=found.name, given=given)
+    return resolve(params, native_size=found.native_size, data_name=found.name, initial_model=given)
 
 
 def params_of(arguments: argparse.Namespace) -> "Params":

@@ -15,7 +15,7 @@ from components.contract.inference.calibration import (
     Calibration,
     CalibrationFacts,
     Familiarity,
-    neighbour_distance,
+    neighbor_distance,
     unit_length,
     write_calibration,
 )
@@ -195,7 +195,7 @@ def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: st
     train, validation = open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
     reference = unit_length(graph.run(train.gather(np.arange(len(train)))).embedding)
     embeddings = graph.run(validation.gather(np.arange(len(validation)))).embedding
-    farthest = float(neighbour_distance(embeddings, reference, 3).max()) * 1.5
+    farthest = float(neighbor_distance(embeddings, reference, 3).max()) * 1.5
     facts = CalibrationFacts(
         export_sha256=export_sha256,
         temperature=2.0,

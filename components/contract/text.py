@@ -34,9 +34,10 @@ def printable(text: str, *, lines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    kept = "\n\t" if lines else ""
+    kept_characters = "\n\t" if lines else ""
     return "".join(
-        char if char in kept or not _is_harmful(text, place) else ascii(char)[1:-1] for place, char in enumerate(text)
+        char if char in kept_characters or not _is_harmful(text, place) else ascii(char)[1:-1]
+        for place, char in enumerate(text)
     )
 
 

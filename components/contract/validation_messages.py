@@ -41,28 +41,28 @@ def explain(error: ValidationError, model: type[BaseModel], origin: str) -> str:
 def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
     """(dotted path, what is wrong there) for each fault."""
     result = []
-    for found in error.errors(include_url=False):
-        unknown = found["type"] == "extra_forbidden"
-        owners, keys = _walk(model, found["loc"], ends_unknown=unknown)
-        what = found["msg"]
-        if unknown:
+    for details in error.errors(include_url=False):
+        is_unknown = details["type"] == "extra_forbidden"
+        owners, keys = _walk(model, details["loc"], ends_unknown=is_unknown)
+        what = details["msg"]
+        if is_unknown:
             what = f"unknown key{nearest(str(keys[-1]), _fields(owners[-1]) if owners else ())}"
-        elif found["type"] == "missing":
+        elif details["type"] == "missing":
             what = "required, yet not given"
-        elif found["type"] != CUSTOM:
+        elif details["type"] != CUSTOM:
             for prefix in ("Input should be ", "Value should be "):
                 what = what.removeprefix(prefix)
-            what = f"expected {what}; found {json.dumps(found['input'], default=str)}"
+            what = f"expected {what}; found {json.dumps(details['input'], default=str)}"
         result.append((_dotted(keys), what))
     return result
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known_words: Iterable[str]) -> str:
     """` (did you mean …?)`, or the list of what is known where nothing comes near."""
-    folded = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
-    if near:
-        return f" (did you mean {folded[near[0]]}?)"
+    folded = {name.casefold(): name for name in known_words}
+    matches = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    if matches:
+        return f" (did you mean {folded[matches[0]]}?)"
     return f"; known are {', '.join(folded.values())}" if folded else ""
 
 

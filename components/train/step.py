@@ -74,7 +74,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     check_exportable(network)
 
     belongings = Belongings(info.fingerprint, params.model_dump(mode="json"), network_digest(network.model))
-    with step_run(experiment=info.name, own="train") as run, open_checkpoints(belongings) as checkpoints:
+    with step_run(experiment=info.name, own_name="train") as run, open_checkpoints(belongings) as checkpoints:
         _log_inputs(run, info, params, facts)
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):

@@ -70,7 +70,7 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
     from components.train.tuning.search import Search, for_mlflow
 
     search = Search(info, train, params, space)
-    with step_run(experiment=info.name, own="tune") as run, new_folder(study_dir) as folder:
+    with step_run(experiment=info.name, own_name="tune") as run, new_folder(study_dir) as folder:
         study = search.run(trainer(info, photographs), run, Scales(info).weigh)
         best = next(trial for trial in study.trials if trial.number == study.best)
         values = ", ".join(f"{key} = {value}" for key, value in best.values.items())

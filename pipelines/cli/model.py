@@ -122,7 +122,7 @@ def _resolved(arguments: argparse.Namespace) -> "Resolution":
     except DataError:
         params = params_of(arguments)
     params, given = look_at_given(params)
-    return resolve(params, native_size=PHOTO, data_name="photos", given=given)
+    return resolve(params, native_size=PHOTO, data_name="photos", initial_model=given)
 
 
 def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":

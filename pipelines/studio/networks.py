@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from components.contract.errors import LayerError
 from components.contract.layers.kinds import LAYERS, Dense
 from components.contract.layers.layer import Layer, Shape, shape_text
-from components.contract.layers.stack import START, Traced, parse_layer, trace
+from components.contract.layers.stack import START, TracedLayer, parse_layer, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
 from components.contract.params.resolve import SMALL_CNN
 
@@ -75,8 +75,8 @@ def _follow(layers: tuple[Layer, ...], image_size: tuple[int, int]) -> list[Laye
     for layer in layers:
         taken = named.get(layer.after or "", shape)
         shape = layer.output_shape(taken)
-        if layer.joined:
-            shape = layer.merged_shape([taken, *(named[name] for name in layer.joined)])  # type: ignore[attr-defined]
+        if layer.other_inputs:
+            shape = layer.merged_shape([taken, *(named[name] for name in layer.other_inputs)])  # type: ignore[attr-defined]
         if layer.name is not None:
             named[layer.name] = shape
         views.append(LayerView(gives=shape_text(shape), num_parameters=layer.num_parameters(taken)))
@@ -89,7 +89,7 @@ def _faulty(known: list[LayerView], count: int, position: int, text: str) -> Net
     return NetworkView(layers=tuple(views), fault=text, position=position)
 
 
-def _whole(traced: list[Traced], image_size: tuple[int, int], num_classes: int, batch_size: int) -> NetworkView:
+def _whole(traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int, batch_size: int) -> NetworkView:
     views = [LayerView(gives=shape_text(each.output_shape), num_parameters=each.num_parameters) for each in traced]
     output = Dense(units=num_classes)
     last = traced[-1]
@@ -108,7 +108,7 @@ def _whole(traced: list[Traced], image_size: tuple[int, int], num_classes: int, 
     )
 
 
-def _drawing(traced: list[Traced], image_size: tuple[int, int], num_classes: int | None) -> str:
+def _drawing(traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int | None) -> str:
     from components.train.network.drawing import draw
 
     rows = [Row(name="photo", kind="pixels, RGB", gives=(*image_size, 3), num_parameters=0, multiply_adds=0, takes=())]
@@ -125,7 +125,7 @@ def _drawing(traced: list[Traced], image_size: tuple[int, int], num_classes: int
                 gives=each.output_shape,
                 num_parameters=each.num_parameters,
                 multiply_adds=each.multiply_adds,
-                takes=(first, *(names[joined] for joined in layer.joined)),
+                takes=(first, *(names[joined] for joined in layer.other_inputs)),
             )
         )
         if layer.name is not None:

@@ -28,7 +28,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from components.contract.errors import ArtifactError
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json
-from components.contract.system.memory_map import Mapped
+from components.contract.system.memory_map import FileMaps
 
 FORMAT_VERSION: Final = 1
 SplitName = Literal["train", "validation", "test"]
@@ -116,7 +116,7 @@ class Split:
             maps: that the shards are views of.
         """
         self._shards = shards
-        self._mapped = Mapped(maps)
+        self._file_maps = FileMaps(maps)
         self._starts = np.cumsum([0, *(len(shard) for shard in shards)]).tolist()
         self.labels = labels
         self.image_ids = image_ids
@@ -141,7 +141,7 @@ class Split:
         batch = np.empty((len(indices), *self.image_shape), np.uint8)
         for row, index in enumerate(indices):
             batch[row] = self.image(int(index))
-        self._mapped.note(batch.nbytes)
+        self._file_maps.note(batch.nbytes)
         return batch
 
     @cached_property
@@ -174,11 +174,11 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
             ) from None
         labels.append(batch.column("label").to_numpy())
         image_ids += batch.column("image_id").to_pylist()
-    found = sum(map(len, shards))
-    if found != info.num_images(split):
+    num_images = sum(map(len, shards))
+    if num_images != info.num_images(split):
         raise ArtifactError(
             f"The {split} split in {dataset_dir} must hold {info.num_images(split)} photos, "
-            f"as dataset.json says; found {found}. Run preprocess again."
+            f"as dataset.json says; found {num_images}. Run preprocess again."
         )
     return Split(shards, np.concatenate(labels) if labels else np.empty(0, np.int32), image_ids, maps)
 
@@ -207,8 +207,8 @@ def write_shard(path: Path, pixels: np.ndarray, labels: np.ndarray, image_ids: S
 
 def num_shards(num_images: int, image_size: tuple[int, int]) -> int:
     """How many shards a split has: a power of two, so that it seldom changes as a data set grows."""
-    wanted = num_images * image_size[0] * image_size[1] * 3 / SHARD_BYTES
-    return int(1 << max(0, int(np.ceil(np.log2(max(wanted, 1))))))
+    num_full_shards = num_images * image_size[0] * image_size[1] * 3 / SHARD_BYTES
+    return int(1 << max(0, int(np.ceil(np.log2(max(num_full_shards, 1))))))
 
 
 def shard_of(image_id: str, shards: int) -> int:

@@ -110,7 +110,7 @@ def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | No
     """
     with explain_damage(archive):
         budget = _budget(archive, archive.stat().st_size, room_bytes)
-    seen: set[str] = set()
+    file_names: set[str] = set()
     folders: set[str] = set()
     for member in _walk(archive, budget):
         budget.spend(num_members=1, memory_bytes=200)
@@ -130,11 +130,11 @@ def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | No
                 skipped.add("/".join(name.split("/")[: tool + 1]))
             continue
         if member.chunks is not None:
-            if name in seen:
+            if name in file_names:
                 raise ArchiveError(
                     f"The archive {archive} must hold each file once; it holds {name!r} twice. Make it again."
                 )
-            seen.add(name)
+            file_names.add(name)
         yield Member(name, member.chunks)
 
 

@@ -100,8 +100,8 @@ def lies_within(path: Path, roots: Iterable[Path]) -> bool:
 
 def allowed_roots() -> Roots:
     """The folders that data of this machine may be read from, for this process."""
-    named = os.environ.get(ROOTS_VARIABLE)
-    return None if named is None else tuple(Path(root) for root in json.loads(named))
+    roots_json = os.environ.get(ROOTS_VARIABLE)
+    return None if roots_json is None else tuple(Path(root) for root in json.loads(roots_json))
 
 
 def open_within(roots: Roots, path: Path) -> BinaryIO:

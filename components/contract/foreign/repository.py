@@ -62,10 +62,10 @@ def find_git_dir(root: Path) -> Path | None:
         return None
     if stat.S_ISDIR(mode):
         return entry
-    named = _text(entry, MAX_REFERENCE_BYTES).removeprefix("gitdir:").strip()
-    if not stat.S_ISREG(mode) or not named or "\0" in named:
+    target = _text(entry, MAX_REFERENCE_BYTES).removeprefix("gitdir:").strip()
+    if not stat.S_ISREG(mode) or not target or "\0" in target:
         return None
-    git_dir = (root / named).resolve()
+    git_dir = (root / target).resolve()
     back = _text(git_dir / "gitdir", MAX_REFERENCE_BYTES).strip()  # of a linked working tree
     if back:
         return git_dir if (git_dir / back).resolve() == entry.resolve() else None
@@ -75,9 +75,9 @@ def find_git_dir(root: Path) -> Path | None:
 
 def _common_dir(git_dir: Path) -> Path:
     """Where the objects and references are: of a linked working tree those of the main one, two folders up."""
-    named = _text(git_dir / "commondir", MAX_REFERENCE_BYTES).strip()
+    target = _text(git_dir / "commondir", MAX_REFERENCE_BYTES).strip()
     main = git_dir.parent.parent
-    return main if named and git_dir.parent.name == "worktrees" and (git_dir / named).resolve() == main else git_dir
+    return main if target and git_dir.parent.name == "worktrees" and (git_dir / target).resolve() == main else git_dir
 
 
 def _head(git_dir: Path, common_dir: Path) -> str | None:

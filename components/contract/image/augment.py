@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.image.augment_colors import disturbing, recolouring
+from components.contract.image.augment_colors import make_color_change, make_disturbance
 from components.contract.params.training import AugmentationParams
 from components.contract.system.cores import num_cores
 
@@ -38,13 +38,13 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
     draws = uniform_draws(seeds)
     height, width = pixels.shape[1:3]
     matrices = affine_matrices(params, draws, height, width) if _moves(params) else None
-    recolour = recolouring(params, draws, pixels)
-    disturb = disturbing(params, draws, seeds)
-    varied = np.empty_like(pixels)
+    change_colors = make_color_change(params, draws, pixels)
+    disturb = make_disturbance(params, draws, seeds)
+    variants = np.empty_like(pixels)
 
     def vary(indices: range) -> None:
         for index in indices:
-            photo, target = pixels[index], varied[index]
+            photo, target = pixels[index], variants[index]
             if matrices is None:
                 np.copyto(target, photo)
             else:
@@ -56,14 +56,14 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
                     borderMode=cv2.BORDER_REFLECT_101,
                     flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 )
-            if recolour is not None:
-                recolour(index, target)
+            if change_colors is not None:
+                change_colors(index, target)
             if disturb is not None:
                 disturb(index, target)
 
     num_parts = 4 * num_cores()
     list(_workers().map(vary, (range(part, len(pixels), num_parts) for part in range(num_parts))))
-    return varied
+    return variants
 
 
 def _moves(params: AugmentationParams) -> bool:
@@ -95,14 +95,14 @@ def photo_seeds(keys: np.ndarray, *, seed: int, variant: int) -> np.ndarray:
     Returns:
         uint64 (n,).
     """
-    return _mixed(keys ^ _mixed(np.array([seed << 32 | variant], np.uint64)))
+    return _mix_bits(keys ^ _mix_bits(np.array([seed << 32 | variant], np.uint64)))
 
 
 def uniform_draws(seeds: np.ndarray) -> np.ndarray:
     """Uniform numbers from 0 to 1 by SplitMix64 (Steele, Lea and Flood 2014): float64 (n, NUM_DRAWS)."""
     steps = np.arange(1, NUM_DRAWS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = _mixed(np.asarray(seeds, np.uint64)[:, None] + steps)
-    return np.asarray((mixed >> np.uint64(11)) * 2.0**-53)
+    random_bits = _mix_bits(np.asarray(seeds, np.uint64)[:, None] + steps)
+    return np.asarray((random_bits >> np.uint64(11)) * 2.0**-53)
 
 
 def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -118,20 +118,20 @@ def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, 
     flip_x = np.where(params.horizontal_flip & (draws[:, 0] < 0.5), -1.0, 1.0)
     flip_y = np.where(params.vertical_flip & (draws[:, 1] < 0.5), -1.0, 1.0)
     angle = np.deg2rad(params.rotation_degrees * signed[:, 2])
-    cropped = params.crop * draws[:, 9]
-    scale = (1 - cropped) / (1 + params.zoom * signed[:, 3])
+    crop = params.crop * draws[:, 9]
+    scale = (1 - crop) / (1 + params.zoom * signed[:, 3])
     shear = np.tan(np.deg2rad(params.shear_degrees * signed[:, 4]))
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     # rotation · scale · [[1, shear], [0, 1]] · flip
     linear = np.array([[cos * flip_x, (cos * shear - sin) * flip_y], [sin * flip_x, (sin * shear + cos) * flip_y]])
     linear = linear.transpose(2, 0, 1)
-    centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    shift = params.shift * signed[:, [6, 5]] + cropped[:, None] / 2 * signed[:, [11, 10]]
-    offset = centre + shift * np.array([width, height]) - linear @ centre
+    center = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = params.shift * signed[:, [6, 5]] + crop[:, None] / 2 * signed[:, [11, 10]]
+    offset = center + shift * np.array([width, height]) - linear @ center
     return np.concatenate([linear, offset[:, :, None]], axis=2)
 
 
-def _mixed(numbers: np.ndarray) -> np.ndarray:
+def _mix_bits(numbers: np.ndarray) -> np.ndarray:
     """SplitMix64's finaliser; uint64 wraps around, as it must."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)

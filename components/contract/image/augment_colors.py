@@ -20,7 +20,7 @@ Change = Callable[[int, np.ndarray], None]
 """Changes the variant of the photo with this number in place: uint8 (height, width, 3), RGB."""
 
 
-def recolouring(params: AugmentationParams, draws: np.ndarray, pixels: np.ndarray) -> Change | None:
+def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.ndarray) -> Change | None:
     """Brightness, contrast, saturation and hue, in one pass.
 
     Args:
@@ -38,30 +38,30 @@ def recolouring(params: AugmentationParams, draws: np.ndarray, pixels: np.ndarra
     signed = 2 * draws - 1
     means = np.array([np.mean(cv2.mean(photo)[:3]) for photo in pixels])
     factors = 1 + params.contrast * signed[:, 8]
-    added = 255 * params.brightness * signed[:, 7] + means * (1 - factors)
+    offsets = 255 * params.brightness * signed[:, 7] + means * (1 - factors)
     if not (params.saturation or params.hue_degrees):
-        tables = np.rint(np.arange(256) * factors[:, None] + added[:, None]).clip(0, 255).astype(np.uint8)
+        tables = np.rint(np.arange(256) * factors[:, None] + offsets[:, None]).clip(0, 255).astype(np.uint8)
         return lambda index, photo: cv2.LUT(photo, tables[index], dst=photo)
-    mixed = colour_matrices(params, draws)
+    matrices = color_matrices(params, draws)
     linear = np.concatenate(
-        [mixed * factors[:, None, None], mixed.sum(axis=2, keepdims=True) * added[:, None, None]], axis=2
+        [matrices * factors[:, None, None], matrices.sum(axis=2, keepdims=True) * offsets[:, None, None]], axis=2
     )
     return lambda index, photo: cv2.transform(photo, linear[index], dst=photo)
 
 
-def colour_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
+def color_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
     """For each photo the new red, green and blue by the old ones: float64 (n, 3, 3). Greys stay as they are."""
     signed = 2 * draws - 1
     angle = np.deg2rad(params.hue_degrees * signed[:, 13])[:, None, None]
     # Rodrigues' rotation around the axis of the greys.
-    around = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
-    turned = np.cos(angle) * np.eye(3) + np.sin(angle) * around + (1 - np.cos(angle)) / 3
-    kept = (1 + params.saturation * signed[:, 12])[:, None, None]
-    saturated = kept * np.eye(3) + (1 - kept) * LUMA
-    return np.asarray(saturated @ turned)
+    axis_product = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    rotation = np.cos(angle) * np.eye(3) + np.sin(angle) * axis_product + (1 - np.cos(angle)) / 3
+    amount = (1 + params.saturation * signed[:, 12])[:, None, None]
+    saturation = amount * np.eye(3) + (1 - amount) * LUMA
+    return np.asarray(saturation @ rotation)
 
 
-def disturbing(params: AugmentationParams, draws: np.ndarray, seeds: np.ndarray) -> Change | None:
+def make_disturbance(params: AugmentationParams, draws: np.ndarray, seeds: np.ndarray) -> Change | None:
     """Blur, noise and erasing, in this order.
 
     Args:
@@ -85,13 +85,13 @@ def disturbing(params: AugmentationParams, draws: np.ndarray, seeds: np.ndarray)
             noise = np.random.Generator(np.random.SFC64(int(seeds[index]))).standard_normal(photo.shape, np.float32)
             cv2.add(photo, np.rint(deviation * noise).astype(np.int16), dst=photo, dtype=cv2.CV_8U)
         if draws[index, 16] < params.erasing:
-            rows, columns = erased(draws[index], *photo.shape[:2])
+            rows, columns = draw_erased_area(draws[index], *photo.shape[:2])
             photo[rows, columns] = np.rint(cv2.mean(photo)[:3])
 
     return disturb
 
 
-def erased(draws: np.ndarray, height: int, width: int) -> tuple[slice, slice]:
+def draw_erased_area(draws: np.ndarray, height: int, width: int) -> tuple[slice, slice]:
     """The rows and columns of the part that is erased, at least a pixel each way.
 
     Args:

@@ -29,13 +29,13 @@ from components.contract.image.formats import (
     FORMATS,
     MAX_PIXELS,
     check_png,
-    damage,
+    damage_error,
     ends_early,
     is_heif,
     is_raw,
-    not_allowed,
+    not_allowed_error,
     reads_heif,
-    unreadable,
+    unreadable_error,
 )
 from components.contract.image.headers import check_header, jpeg_frame
 from components.contract.image.orientation import read_orientation, turn_upright, upright_size
@@ -169,15 +169,15 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
         file.seek(0)
-        raise unreadable(file.read(MAX_BYTES), error) from None
+        raise unreadable_error(file.read(MAX_BYTES), error) from None
     if is_raw(image):
-        raise not_allowed("a camera's raw file")
+        raise not_allowed_error("a camera's raw file")
     _check_size(image.width, image.height)
     if frames_follow:
-        found = "pages" if image.format == "TIFF" else "frames"
+        frame_kind = "pages" if image.format == "TIFF" else "frames"
         raise ImageError(
             "animated",
-            f"A photo must be one still picture; this {image.format} holds several {found}. "
+            f"A photo must be one still picture; this {image.format} holds several {frame_kind}. "
             "Save the one that is meant as a file of its own.",
         )
     return image
@@ -207,15 +207,15 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
         raise ImageError("corrupt", f"A JPEG may hold at most {MAX_JPEG_SCANS} scans; this one holds more.")
     min_height, min_width = least_size(image, size, resize)
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        height, width, stored_colors, _ = simplejpeg.decode_jpeg_header(data)
         _check_equal_sizes(image.size, (width, height))
-        wanted = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
-        pixels: np.ndarray = simplejpeg.decode_jpeg(data, wanted, min_height=min_height, min_width=min_width)
+        color_space = "CMYK" if stored_colors in ("CMYK", "YCCK") else "RGB"
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, color_space, min_height=min_height, min_width=min_width)
     except ValueError as error:
         if "subsampling" in str(error):  # rare sampling factors, which TurboJPEG does not know and libjpeg does
             return _decode_by_pillow(data, image)
-        raise damage("The JPEG", error, ends_early=ends_early("JPEG", data)) from None
-    if wanted == "CMYK":
+        raise damage_error("The JPEG", error, ends_early=ends_early("JPEG", data)) from None
+    if color_space == "CMYK":
         # Stored inverted, as Adobe does and everyone after it: 255 is no ink.
         inks = pixels.astype(np.uint16)
         pixels = ((inks[..., :3] * inks[..., 3:] + 127) // 255).astype(np.uint8)
@@ -274,4 +274,4 @@ def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # as above
-        raise damage(f"The {image.format}", error) from None
+        raise damage_error(f"The {image.format}", error) from None

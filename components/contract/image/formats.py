@@ -89,15 +89,15 @@ def is_raw(image: Image.Image) -> bool:
     return ExifTags.Base.DNGVersion in tags or (isinstance(kind, int) and bool(kind & _REDUCED_PICTURE))
 
 
-def not_allowed(found: str) -> ImageError:
+def not_allowed_error(kind: str) -> ImageError:
     """Says that a file is a picture, of a kind that is not taken."""
     return ImageError(
         "format_not_allowed",
-        f"A photo must be one of {', '.join(FORMATS)}; this is {found}. Save it as one of them.",
+        f"A photo must be one of {', '.join(FORMATS)}; this is {kind}. Save it as one of them.",
     )
 
 
-def unreadable(data: bytes, error: Exception) -> ImageError:
+def unreadable_error(data: bytes, error: Exception) -> ImageError:
     """Says what a file that no allowed reader opens is, as far as its first bytes tell.
 
     Args:
@@ -115,15 +115,15 @@ def unreadable(data: bytes, error: Exception) -> ImageError:
         )
     foreign = _foreign_picture(data)
     if foreign is not None:
-        return not_allowed(foreign)
+        return not_allowed_error(foreign)
     name = "HEIC" if is_heif(data) else _allowed_format(data)
     if name is None:
         return ImageError("not_an_image", f"A photo must be one of {', '.join(FORMATS)}; this is {_other_kind(data)}.")
     if name == "TIFF" and _has_unknown_pixels(data):
-        return not_allowed("a TIFF whose kind of pixels is not read, such as colours of 32-bit floats")
+        return not_allowed_error("a TIFF whose kind of pixels is not read, such as colours of 32-bit floats")
     if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
         error = ValueError("its header cannot be read")
-    return damage(f"The {name}", error, ends_early=ends_early(name, data))
+    return damage_error(f"The {name}", error, ends_early=ends_early(name, data))
 
 
 def _allowed_format(data: bytes) -> str | None:
@@ -195,16 +195,16 @@ def _boxes_end(data: bytes) -> int:
     return end
 
 
-def damage(what: str, error: Exception, *, ends_early: bool = False) -> ImageError:
+def damage_error(what: str, error: Exception, *, ends_early: bool = False) -> ImageError:
     """What a decoder's own complaint means to the user."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         pixels = re.search(r"\((\d+) pixels\)", reason)
-        found = f"{int(pixels[1]) / 1e6:,.0f}" if pixels else "more"
+        num_megapixels = f"{int(pixels[1]) / 1e6:,.0f}" if pixels else "more"
         return ImageError(
             "too_large",
             f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
-            f"header says {found}. Save it smaller.",
+            f"header says {num_megapixels}. Save it smaller.",
         )
     if ends_early or isinstance(error, EOFError) or "premature end" in reason.lower() or "truncated" in reason.lower():
         return ImageError("truncated", f"{what} must be whole; it ends early: {reason}. Copy it again from its origin.")

@@ -44,5 +44,5 @@ def augmentation_sheet(
 def tile(pixels: np.ndarray) -> Image.Image:
     """A photo fitted into a tile, on light grey; tiny pictures are enlarged without being blurred."""
     photo = Image.fromarray(pixels)
-    how = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS
-    return ImageOps.pad(photo, (TILE, TILE), how, color="#eeeeee")
+    resampling = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS
+    return ImageOps.pad(photo, (TILE, TILE), resampling, color="#eeeeee")

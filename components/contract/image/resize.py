@@ -42,8 +42,8 @@ def _scale(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Shrinks by averaging areas, then enlarges by linear interpolation, each side as it needs."""
     import cv2
 
-    shrunk = min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1])
-    for (height, width), how in ((shrunk, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+    reduced_size = min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1])
+    for (height, width), interpolation in ((reduced_size, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
         if pixels.shape[:2] != (height, width):
-            pixels = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=how)
+            pixels = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=interpolation)
     return np.ascontiguousarray(pixels)

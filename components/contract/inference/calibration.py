@@ -97,8 +97,8 @@ class Calibration:
             probabilities: float32 (n, classes), calibrated.
         """
         threshold = self.facts.abstention.threshold
-        sureness = np.asarray(probabilities, np.float64).max(axis=-1)
-        withheld: np.ndarray = sureness < (0.0 if threshold is None else threshold)
+        confidence = np.asarray(probabilities, np.float64).max(axis=-1)
+        withheld: np.ndarray = confidence < (0.0 if threshold is None else threshold)
         return withheld
 
     def unfamiliarity(self, embeddings: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ class Calibration:
         Args:
             embeddings: float32 (n, features), as the graph gives them.
         """
-        return neighbour_distance(embeddings, self.reference, self.facts.familiarity.num_neighbours)
+        return neighbor_distance(embeddings, self.reference, self.facts.familiarity.num_neighbours)
 
     def is_unfamiliar(self, embeddings: np.ndarray) -> np.ndarray:
         """Which photos lie beyond the threshold: bool (n,)."""
@@ -124,16 +124,16 @@ def unit_length(embeddings: np.ndarray) -> np.ndarray:
     return unit
 
 
-def neighbour_distance(embeddings: np.ndarray, reference: np.ndarray, num_neighbours: int) -> np.ndarray:
+def neighbor_distance(embeddings: np.ndarray, reference: np.ndarray, num_neighbors: int) -> np.ndarray:
     """The cosine distance to the k-th nearest row of the reference: float32 (n,), from 0 to 2.
 
     Args:
         embeddings: float32 (n, features).
         reference: float32 (m, features), unit length.
-        num_neighbours: k; where the reference is smaller, its farthest row counts.
+        num_neighbors: k; where the reference is smaller, its farthest row counts.
     """
     similarity = unit_length(embeddings) @ reference.T
-    place = len(reference) - min(num_neighbours, len(reference))
+    place = len(reference) - min(num_neighbors, len(reference))
     distances: np.ndarray = np.clip(1 - np.partition(similarity, place, axis=1)[:, place], 0, 2)
     return distances
 

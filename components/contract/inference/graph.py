@@ -93,11 +93,11 @@ class InferenceGraph:
             pixels: uint8 (n, height, width, 3), RGB, of this graph's image_size.
             with_feature_map: whether the feature map is copied out, which is by far the largest output.
         """
-        wanted = self.outputs if with_feature_map else ("logits", "embedding")
+        output_names = self.outputs if with_feature_map else ("logits", "embedding")
         request = self._idle.get()
         try:
             result = request.infer({0: np.ascontiguousarray(pixels)})
-            values = {name: np.array(result[name]) for name in wanted}
+            values = {name: np.array(result[name]) for name in output_names}
         finally:
             self._idle.put(request)
         return Outputs(values["logits"], values["embedding"], values.get("feature_map"))

@@ -163,7 +163,7 @@ class Merging(Layer):
     ] = Field(alias="with")
 
     @property
-    def joined(self) -> tuple[str, ...]:
+    def other_inputs(self) -> tuple[str, ...]:
         """The names of the layers in `with`."""
         return (self.with_,) if isinstance(self.with_, str) else self.with_
 

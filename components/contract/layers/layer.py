@@ -84,7 +84,7 @@ class Layer(BaseModel):
         return self.model_dump(exclude_none=True, exclude={"after", "with_"})
 
     @property
-    def joined(self) -> tuple[str, ...]:
+    def other_inputs(self) -> tuple[str, ...]:
         """The names of the earlier layers that it takes beside its input."""
         return ()
 
@@ -95,9 +95,9 @@ class Layer(BaseModel):
             ValueError: the layer cannot take `shape`; the text says why.
         """
         if self.rank is not None and len(shape) != self.rank:
-            wanted = {3: "height × width × channels", 1: "a flat vector"}[self.rank]
+            expected_shape = {3: "height × width × channels", 1: "a flat vector"}[self.rank]
             hint = " (put Flatten or GlobalAveragePooling2D before it)" if self.rank == 1 else ""
-            raise ValueError(f"it takes {wanted}{hint}")
+            raise ValueError(f"it takes {expected_shape}{hint}")
         return self._output_shape(shape)
 
     def _output_shape(self, shape: Shape) -> Shape:
@@ -112,8 +112,8 @@ class Layer(BaseModel):
         return math.prod(self.output_shape(shape)[:-1]) * self.num_parameters(shape)
 
     def __str__(self) -> str:
-        given = self.model_dump(exclude_unset=True)
-        return f"{self.kind}({', '.join(f'{key}={value}' for key, value in given.items())})"
+        arguments = self.model_dump(exclude_unset=True)
+        return f"{self.kind}({', '.join(f'{key}={value}' for key, value in arguments.items())})"
 
 
 def shape_text(shape: Shape) -> str:

@@ -32,45 +32,46 @@ def parse_layer(value: Any) -> Layer:
     try:
         return layer_class.model_validate_json(json.dumps(arguments))
     except ValidationError as error:
-        found = "; ".join(f"{where}: {what}" for where, what in faults(error, layer_class))
-        raise fault(f"{kind}: {found}") from None
+        reasons = "; ".join(f"{where}: {what}" for where, what in faults(error, layer_class))
+        raise fault(f"{kind}: {reasons}") from None
 
 
 def _dump_layer(layer: Layer) -> str | dict[str, Any]:
-    given = layer.model_dump(mode="json", exclude_unset=True)
-    return {layer.kind: given} if given else layer.kind
+    arguments = layer.model_dump(mode="json", exclude_unset=True)
+    return {layer.kind: arguments} if arguments else layer.kind
 
 
 def _layer_schema() -> dict[str, Any]:
     def arguments(layer: type[Layer]) -> dict[str, Any]:
         schema = layer.model_json_schema()
-        whole = _inlined(schema, schema.get("$defs", {}))
-        return {key: whole[key] for key in ("type", "properties", "required", "additionalProperties") if key in whole}
+        inlined = _inline_references(schema, schema.get("$defs", {}))
+        keys = ("type", "properties", "required", "additionalProperties")
+        return {key: inlined[key] for key in keys if key in inlined}
 
-    bare = [name for name, layer in LAYERS.items() if not arguments(layer).get("required")]
-    calls = [
+    bare_names = [name for name, layer in LAYERS.items() if not arguments(layer).get("required")]
+    layer_schemas = [
         {"type": "object", "properties": {name: arguments(layer)}, "required": [name], "additionalProperties": False}
         for name, layer in LAYERS.items()
     ]
-    return {"anyOf": [{"enum": sorted(bare)}, *calls]}
+    return {"anyOf": [{"enum": sorted(bare_names)}, *layer_schemas]}
 
 
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+def _inline_references(schema: Any, definitions: dict[str, Any]) -> Any:
     """A schema with every reference replaced by what it refers to."""
     if isinstance(schema, list):
-        return [_inlined(part, definitions) for part in schema]
+        return [_inline_references(part, definitions) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {key: _inlined(value, definitions) for key, value in schema.items() if key != "$defs"}
+        return _inline_references(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inline_references(value, definitions) for key, value in schema.items() if key != "$defs"}
 
 
 LayerSpec = Annotated[Layer, PlainValidator(parse_layer), PlainSerializer(_dump_layer), WithJsonSchema(_layer_schema())]
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedLayer:
     """A layer in its place.
 
     Attributes:
@@ -97,7 +98,7 @@ START: Final = "input"
 """The name of what a list of layers stands on."""
 
 
-def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[Traced]:
+def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[TracedLayer]:
     """Each layer in turn, with the shapes that it takes and gives.
 
     Args:
@@ -109,36 +110,36 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
         LayerError: a layer cannot take what it is given, names a layer that does not stand before it, two layers have
             one name, one leads nowhere, or the last does not give the flat vector that the output layer takes.
     """
-    traced: list[Traced] = []
-    named: dict[str, Shape] = {START: input_shape}
+    traced: list[TracedLayer] = []
+    shape_of: dict[str, Shape] = {START: input_shape}
     shape = input_shape
     for position, layer in enumerate(layers):
         place = f"{where}[{position}] {layer}"
-        if layer.name is not None and layer.name in named:
+        if layer.name is not None and layer.name in shape_of:
             raise LayerError(
                 f"Each layer must have a name of its own; {place} has that of an earlier one. Change it, "
                 "or leave it out.",
                 position,
             )
-        for name in (layer.after, *layer.joined):
-            if name is not None and name not in named:
+        for name in (layer.after, *layer.other_inputs):
+            if name is not None and name not in shape_of:
                 raise LayerError(
                     f"{place} names {name}, which must be the `name` of a layer before it in the list"
-                    f"{nearest(name, named)}.",
+                    f"{nearest(name, shape_of)}.",
                     position,
                 )
-        taken = named[layer.after] if layer.after is not None else shape
+        layer_input = shape_of[layer.after] if layer.after is not None else shape
         try:
-            shape = layer.output_shape(taken)
+            shape = layer.output_shape(layer_input)
             if isinstance(layer, Merging):
-                shape = layer.merged_shape([taken, *(named[name] for name in layer.joined)])
+                shape = layer.merged_shape([layer_input, *(shape_of[name] for name in layer.other_inputs)])
         except ValueError as error:
             raise LayerError(
-                f"{place} cannot stand here: {error}. Its input is {shape_text(taken)}.", position
+                f"{place} cannot stand here: {error}. Its input is {shape_text(layer_input)}.", position
             ) from None
         if layer.name is not None:
-            named[layer.name] = shape
-        traced.append(Traced(layer, taken, shape))
+            shape_of[layer.name] = shape
+        traced.append(TracedLayer(layer, layer_input, shape))
     _check_all_used(layers, where)
     if len(shape) != 1:
         raise LayerError(
@@ -151,14 +152,14 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
 
 def trace_shapes(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[Shape]:
     """The output shape of each layer in turn; raises as `trace` does."""
-    return [traced.output_shape for traced in trace(layers, input_shape, where)]
+    return [layer.output_shape for layer in trace(layers, input_shape, where)]
 
 
 def _check_all_used(layers: tuple[Layer, ...], where: str) -> None:
     """Refuses a layer that no other takes."""
-    used = {name for layer in layers for name in (layer.after, *layer.joined)}
+    used_names = {name for layer in layers for name in (layer.after, *layer.other_inputs)}
     for position, (layer, following) in enumerate(itertools.pairwise(layers)):
-        if following.after is not None and layer.name not in used - {None}:
+        if following.after is not None and layer.name not in used_names - {None}:
             raise LayerError(
                 f"{where}[{position}] {layer} leads nowhere: the next layer stands after "
                 f"{following.after}. Remove it, or name it and join it with Add.",

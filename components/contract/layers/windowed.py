@@ -39,7 +39,7 @@ class _Convolution(_Windowed):
     bias_regularizer: Regularizer | None = None
 
     @model_validator(mode="after")
-    def _steps_or_dilates(self) -> Self:
+    def _strides_or_dilates(self) -> Self:
         if self.strides not in (1, (1, 1)) and self.dilation_rate not in (1, (1, 1)):
             raise fault(
                 f"strides and dilation_rate cannot both differ from 1; found {self.strides} and {self.dilation_rate}"
@@ -98,7 +98,7 @@ class SeparableConv2D(_Convolution):
     pointwise_regularizer: Regularizer | None = None
 
     @model_validator(mode="after")
-    def _steps_alike(self) -> Self:
+    def _has_equal_strides(self) -> Self:
         _check_equal_strides(self.strides)
         return self
 
@@ -120,7 +120,7 @@ class DepthwiseConv2D(_Windowed):
     bias_regularizer: Regularizer | None = None
 
     @model_validator(mode="after")
-    def _steps_alike(self) -> Self:
+    def _has_equal_strides(self) -> Self:
         _check_equal_strides(self.strides)
         return self
 

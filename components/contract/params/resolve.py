@@ -43,7 +43,7 @@ class InitialModelFacts(BaseModel):
     """What a look at an uploaded file or an earlier bundle tells, before anything runs.
 
     Attributes:
-        called: in messages.
+        display_name: in messages.
         image_size: (height, width) that it takes; None where it takes any.
         usual_size: that it was made for, in pixels, as far as that is known.
         features: the shape of what a new head would stand on; None where it depends on the size of the photos.
@@ -52,7 +52,7 @@ class InitialModelFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    called: str
+    display_name: str
     image_size: tuple[int, int] | None
     usual_size: int = 224
     features: Shape | None
@@ -122,11 +122,14 @@ def resolve_train(
         )
     check_model(model, input_size, initial_model)
     auto_values = {"augmentation": "light" if is_tiny else "medium", "trainable": _trainable(model)}
-    phases = train.phases if train.phases == "auto" else tuple(_replace_auto(phase, auto_values) for phase in train.all_phases)
+    phases = (
+        train.phases
+        if train.phases == "auto"
+        else tuple(_replace_auto(phase, auto_values) for phase in train.all_phases)
+    )
     if any(phase.augmentation == "auto" for phase in train.all_phases):
-        decisions.append(
-            f"train.augmentation: auto became {auto_values['augmentation']}, for {'tiny pictures' if is_tiny else 'photos'}."
-        )
+        pictures = "tiny pictures" if is_tiny else "photos"
+        decisions.append(f"train.augmentation: auto became {auto_values['augmentation']}, for {pictures}.")
     return _replace_auto(train, auto_values).model_copy(update={"model": model, "phases": phases}), decisions
 
 
@@ -172,7 +175,9 @@ def _head(model: ModelParams) -> str | tuple[Layer, ...]:
     return model.head if model.head == "imagenet" else head_layers(model.head)
 
 
-def check_model(model: ModelParams, image_size: tuple[int, int], initial_model: InitialModelFacts | None = None) -> None:
+def check_model(
+    model: ModelParams, image_size: tuple[int, int], initial_model: InitialModelFacts | None = None
+) -> None:
     """Checks that the layers can be built for photos of `image_size` (height, width).
 
     Raises:
@@ -193,7 +198,7 @@ def check_model(model: ModelParams, image_size: tuple[int, int], initial_model: 
     if initial_model is not None:
         if initial_model.image_size not in (None, image_size):
             raise ModelError(
-                f"{initial_model.called} takes photos of {_size_text(initial_model.image_size)} px; they are "
+                f"{initial_model.display_name} takes photos of {_size_text(initial_model.image_size)} px; they are "
                 f"{_size_text(image_size)} px. Leave preprocess.image_size: auto."
             )
         if initial_model.features is not None and isinstance(model.head, tuple):
@@ -218,9 +223,9 @@ def _resolve_image_size(
                 "at: --set preprocess.image_size=… (darkroom run looks at it itself)"
             )
         if initial_model.image_size is None:
-            return initial_model.usual_size, f"because {initial_model.called} takes photos of any size"
+            return initial_model.usual_size, f"because {initial_model.display_name} takes photos of any size"
         height, width = initial_model.image_size
-        return (height if height == width else (height, width)), f"what {initial_model.called} takes"
+        return (height if height == width else (height, width)), f"what {initial_model.display_name} takes"
     if kind == "pretrained" and model.name is not None:
         size = BACKBONES[model.name].size
         return size, f"what {model.name} was made for"

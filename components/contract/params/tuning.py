@@ -199,8 +199,12 @@ def _set_value(tree: Any, key: str, value: Any) -> None:
         _check_entry(node, parts)
         node[parts[-1]] = value
     except (KeyError, IndexError, TypeError):
-        existing_keys = ", ".join(node) if isinstance(node, dict) else f"{len(node)} entries" if isinstance(node, list) else ""
-        raise ParamsError(f"tune.space: train has no {key}" + (f"; there are {existing_keys}." if existing_keys else ".")) from None
+        existing_keys = (
+            ", ".join(node) if isinstance(node, dict) else f"{len(node)} entries" if isinstance(node, list) else ""
+        )
+        raise ParamsError(
+            f"tune.space: train has no {key}" + (f"; there are {existing_keys}." if existing_keys else ".")
+        ) from None
 
 
 def _check_entry(node: Any, parts: list[Any]) -> None:

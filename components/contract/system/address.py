@@ -59,7 +59,7 @@ class Address(str):
         if isinstance(text, Address):
             return text
         address = super().__new__(cls, _redact_address(text))
-        address.full = _known(text) if MASK in text else text
+        address.full = _whole_address(text) if MASK in text else text
         if address.full == text and address.has_secret:
             others = [line for line in known_addresses() if line != text][-MAX_REMEMBERED:]
             os.environ[ADDRESSES_VARIABLE] = "\n".join([*others, text])
@@ -125,7 +125,7 @@ def split_credentials(uri: str) -> tuple[str, str, str]:
     return f"{scheme}{rest}", unquote(user), unquote(password)
 
 
-def _known(text: str) -> str:
+def _whole_address(text: str) -> str:
     """The whole address of a redacted one, if the environment holds it.
 
     Of data under DVC only the repository must be the same: the revision may have become a commit meanwhile.
@@ -164,8 +164,8 @@ def _split(link: str) -> tuple[str, str, str]:
     scheme = re.match(_SCHEME, link)
     if scheme is None:
         # `dvc+user:password@host/repository@revision:path`: the scheme was forgotten.
-        forgotten = re.match(r"(dvc\+)([^/@\s:]+:[^/@\s]+)@(?=[^:]+/)", link)
-        return (forgotten[1], link[forgotten.end() :], forgotten[2]) if forgotten else ("", link, "")
+        match = re.match(r"(dvc\+)([^/@\s:]+:[^/@\s]+)@(?=[^:]+/)", link)
+        return (match[1], link[match.end() :], match[2]) if match else ("", link, "")
     rest = link[scheme.end() :]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     end = authority.rfind("@")
@@ -196,8 +196,8 @@ def _redact_link(link: str) -> str:
 
 def _cut(rest: str) -> tuple[str, str, str]:
     """(before, the mark, after) of the first ? or #."""
-    found = re.search(r"[?#]", rest)
-    return (rest[: found.start()], found[0], rest[found.end() :]) if found else (rest, "", "")
+    match = re.search(r"[?#]", rest)
+    return (rest[: match.start()], match[0], rest[match.end() :]) if match else (rest, "", "")
 
 
 def _without_credentials(link: str) -> str:
@@ -207,12 +207,12 @@ def _without_credentials(link: str) -> str:
         return link
     pairs = parse_qsl(query, keep_blank_values=True) if mark == "?" else []
     is_sas = any(name == "sig" for name, _ in pairs)
-    kept = [
+    public_pairs = [
         (name, value)
         for name, value in pairs
         if not _SECRET_NAME.fullmatch(name) and not (is_sas and name in _SAS_NAMES)
     ]
-    tail = query if mark == "#" else urlencode(kept)
+    tail = query if mark == "#" else urlencode(public_pairs)
     return f"{scheme}{place}{f'{mark}{tail}' if tail else ''}"
 
 
@@ -242,10 +242,10 @@ def _secrets_of(address: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=8)
 def _environment_secrets(addresses: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...]:
-    found = {value for value in values if len(value) >= _MIN_SECRET}
+    secrets = {value for value in values if len(value) >= _MIN_SECRET}
     for address in "\n".join(addresses).splitlines():
-        found.update(_secrets_of(address.strip()))
-    return tuple(sorted(found, key=len, reverse=True))
+        secrets.update(_secrets_of(address.strip()))
+    return tuple(sorted(secrets, key=len, reverse=True))
 
 
 def _replace(text: str, secrets: tuple[str, ...]) -> str:

@@ -53,7 +53,7 @@ def new_folder(target: Path) -> Iterator[Path]:
             yield partial
             _replace(partial, target)
         except BaseException as error:
-            refusal = _unwritable(error, target, partial)
+            refusal = _write_error(error, target, partial)
             shutil.rmtree(partial, ignore_errors=True)
             if refusal is not None:
                 raise refusal from error
@@ -92,17 +92,17 @@ def remove_remains(target: Path) -> None:
         _remove_abandoned(remains)
 
 
-def _unwritable(error: BaseException, target: Path, partial: Path) -> ArtifactError | None:
+def _write_error(error: BaseException, target: Path, partial: Path) -> ArtifactError | None:
     """The error to report if the target could not be written for a reason that the user can remove; else None."""
     if isinstance(error, DarkroomError) or not isinstance(error, Exception):
         return None
     number = error.errno if isinstance(error, OSError) else None
-    free = free_bytes(target.parent)
-    if number in FULL or (free is not None and free < SMALL_SPACE):
-        needed = sum(path.lstat().st_size for path in partial.rglob("*"))
+    num_free = free_bytes(target.parent)
+    if number in FULL or (num_free is not None and num_free < SMALL_SPACE):
+        num_needed = sum(path.lstat().st_size for path in partial.rglob("*"))
         return ArtifactError(
             f"There must be room for {target}, and for what is written on the way; there is not: "
-            f"{error}. It needs more than {needed / 1e6:,.1f} MB{free_text(target.parent)}. Make "
+            f"{error}. It needs more than {num_needed / 1e6:,.1f} MB{free_text(target.parent)}. Make "
             "room and run the step again."
         )
     if number in NOT_WRITABLE and str(partial) in str(getattr(error, "filename", "")):
@@ -257,7 +257,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _exchange(one: Path, other: Path) -> bool:
+def _exchange(first: Path, second: Path) -> bool:
     """Swaps two paths at once, on Linux and where the file system can; False if nothing was done."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
-    return rename is not None and rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0
+    if rename is None:
+        return False
+    result: int = rename(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE)
+    return result == 0

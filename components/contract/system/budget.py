@@ -65,7 +65,7 @@ class Budget:
     num_bytes: int = field(default=0, init=False)
     num_members: int = field(default=0, init=False)
     memory_bytes: int = field(default=0, init=False)
-    _started: float = field(default_factory=time.monotonic, init=False)
+    _start_time: float = field(default_factory=time.monotonic, init=False)
 
     def spend(self, num_bytes: int = 0, *, num_members: int = 0, memory_bytes: int = 0) -> None:
         """Notes what was read.
@@ -93,13 +93,13 @@ class Budget:
         Raises:
             DarkroomError: of the kind `error`.
         """
-        allowed = (
+        allowed_seconds = (
             self.start_seconds + self.num_bytes / self.bytes_per_second + self.num_members / self.members_per_second
         )
-        elapsed = time.monotonic() - self._started
-        if elapsed > allowed:
+        elapsed = time.monotonic() - self._start_time
+        if elapsed > allowed_seconds:
             raise self.exceeded(
-                f"yield its content within {allowed:,.0f} s",
+                f"yield its content within {allowed_seconds:,.0f} s",
                 f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes were read",
             )
 

@@ -19,8 +19,8 @@ def full_disk_error(error: OSError) -> ArtifactError | None:
     """The error to report if the system could not write for want of space, wherever that was; else None."""
     if error.errno not in FULL:
         return None
-    named = isinstance(error.filename, str | bytes)
-    folders = [Path(os.fsdecode(error.filename)).parent] if named else [Path.cwd(), Path(tempfile.gettempdir())]
+    has_path = isinstance(error.filename, str | bytes)
+    folders = [Path(os.fsdecode(error.filename)).parent] if has_path else [Path.cwd(), Path(tempfile.gettempdir())]
     return ArtifactError(
         f"There must be room on the disk; there is not: {error}{''.join(map(free_text, folders))}. Make room and run "
         "again."

@@ -36,7 +36,7 @@ LOADS_CODE: Final = frozenset(
         "ENV",
     )
 )
-KEPT_OF_GIT: Final = frozenset(
+KEPT_GIT_VARIABLES: Final = frozenset(
     (
         "GIT_AUTHOR_NAME",
         "GIT_AUTHOR_EMAIL",
@@ -84,18 +84,20 @@ class MissingProgramError(DarkroomError, FileNotFoundError):
 
 def environment() -> dict[str, str]:
     """The environment of a program: this process's own, without what loads code from places that others choose."""
-    kept = {name: value for name, value in os.environ.items() if name not in LOADS_CODE and not _selects(name)}
+    variables = {
+        name: value for name, value in os.environ.items() if name not in LOADS_CODE and not _selects_repository(name)
+    }
     for name in SEARCH_PATHS:
-        if name in kept:
-            kept[name] = os.pathsep.join(_absolute(kept[name]))
+        if name in variables:
+            variables[name] = os.pathsep.join(_absolute(variables[name]))
     if any(Path(entry).resolve() == ROOT for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry):
-        kept["PYTHONPATH"] = str(ROOT)  # without an installation, as in the container images
+        variables["PYTHONPATH"] = str(ROOT)  # without an installation, as in the container images
     # -P holds for one process only; this holds for those that it starts.
-    return kept | {"PYTHONSAFEPATH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS}
+    return variables | {"PYTHONSAFEPATH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS}
 
 
-def _selects(name: str) -> bool:
-    return name.startswith("GIT_") and name not in KEPT_OF_GIT
+def _selects_repository(name: str) -> bool:
+    return name.startswith("GIT_") and name not in KEPT_GIT_VARIABLES
 
 
 def _absolute(search_path: str) -> list[str]:

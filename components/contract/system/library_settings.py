@@ -33,9 +33,9 @@ IGNORED: Final = (
 
 def ignore_library_settings() -> None:
     """Removes them from the environment of this process, and says so; to be called before a library that reads them."""
-    removed = {name: os.environ.pop(name) for name in IGNORED if os.environ.get(name) not in (None, "", "tensorflow")}
-    if removed:
+    settings = {name: os.environ.pop(name) for name in IGNORED if os.environ.get(name) not in (None, "", "tensorflow")}
+    if settings:
         log.info(
             "Ignores %s of the environment, which would change what is computed.",
-            ", ".join(f"{name}={value!r}" for name, value in removed.items()),
+            ", ".join(f"{name}={value!r}" for name, value in settings.items()),
         )

@@ -8,7 +8,7 @@ KEPT_BYTES: Final = 2**29
 """So much may be read before all is let go; the system still has it, and gives it back in microseconds."""
 
 
-class Mapped:
+class FileMaps:
     """Maps that are read here and there, over and over."""
 
     def __init__(self, maps: Sequence[mmap.mmap]):
@@ -21,5 +21,5 @@ class Mapped:
         if self._num_read < KEPT_BYTES or not hasattr(mmap, "MADV_DONTNEED"):
             return
         self._num_read = 0
-        for each in self._maps:
-            each.madvise(mmap.MADV_DONTNEED)
+        for file_map in self._maps:
+            file_map.madvise(mmap.MADV_DONTNEED)

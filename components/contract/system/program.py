@@ -46,7 +46,7 @@ def running_step(name: str) -> Iterator[None]:
     )  # stdout: KFP's local runner merges both streams, and a person sees the lines in order
     logging.getLogger("components").setLevel(logging.INFO)
     os.environ.update(QUIET)
-    started = time.monotonic()
+    start_time = time.monotonic()
     global _running
     _running = name
     _note(step=name, event="started")
@@ -71,7 +71,7 @@ def running_step(name: str) -> Iterator[None]:
         raise
     finally:
         _running = None
-    _note(step=name, event="finished", seconds=round(time.monotonic() - started, 3))
+    _note(step=name, event="finished", seconds=round(time.monotonic() - start_time, 3))
     sys.stdout.flush()
 
 
@@ -132,7 +132,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
     escape_log_records()
     _require_home()
     with _safe_streams() as output:
-        code = _code_of(main)
+        code = _run_main(main)
     failure = output and output.failure
     if code == 0 and failure and not isinstance(failure, BrokenPipeError | ConnectionResetError):
         _show(
@@ -151,7 +151,7 @@ def _require_home() -> None:
         os.environ["HOME"] = tempfile.gettempdir()
 
 
-def _code_of(main: Callable[[], int | None]) -> int:
+def _run_main(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except DarkroomError as error:
@@ -168,8 +168,8 @@ def _code_of(main: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         _show("darkroom: stopped.")
         return 130
-    except SystemExit as leaving:  # argparse, after --help
-        if leaving.code not in (None, 0):
+    except SystemExit as error:  # argparse, after --help
+        if error.code not in (None, 0):
             raise
         return 0
     except OSError as error:

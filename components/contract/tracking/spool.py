@@ -88,7 +88,8 @@ class Outbox:
     def close(self, *, hurried: bool = False) -> None:
         """Waits until all is sent; what is not in time is written to the cache, for the next step to send."""
         with self._condition:
-            is_store_away = bool(self._queue) and self._queue[0].run_id.startswith(PENDING)  # since the start of the run
+            # A store that was away at the start of the run has no id for it yet.
+            is_store_away = bool(self._queue) and self._queue[0].run_id.startswith(PENDING)
             seconds = STOP_SECONDS if hurried or is_store_away else CLOSE_SECONDS
             if self._condition.wait_for(lambda: not self._queue, seconds):
                 return
@@ -105,9 +106,9 @@ class Outbox:
     def _wait_until(self, condition: Callable[[], bool], more_seconds: float = 0.0) -> bool:
         start_time = time.monotonic()
         with self._condition:
-            has_come = self._condition.wait_for(condition, min(CALL_SECONDS, self._seconds_left) + more_seconds)
+            is_met = self._condition.wait_for(condition, min(CALL_SECONDS, self._seconds_left) + more_seconds)
         self._seconds_left -= min(max(0.0, time.monotonic() - start_time - more_seconds), self._seconds_left)
-        return has_come
+        return is_met
 
     def _warn_once(self, text: str, *values: object) -> None:
         if text not in self._past_warnings:
@@ -120,12 +121,12 @@ class Outbox:
                 if not self._queue:
                     self._sender = None
                     return
-                messages = list(_take_batch(self._queue))
-            fails = False
+                messages = list(_next_batch(self._queue))
+            has_failed = False
             try:
                 settle(messages)
             except Exception as error:  # as above
-                fails = True
+                has_failed = True
                 self._warn_once(
                     "MLflow did not take %s of run %s: %s. It is told again; the step goes on.",
                     messages[0].kind,
@@ -133,13 +134,13 @@ class Outbox:
                     first_line(error),
                 )
             with self._condition:
-                self._is_failing = fails
-                for message in () if fails else messages:
+                self._is_failing = has_failed
+                for message in () if has_failed else messages:
                     if self._queue and self._queue[0] is message:
                         self._queue.popleft()
                     message.is_settled = True
                 self._condition.notify_all()
-            if fails:
+            if has_failed:
                 time.sleep(RETRY_SECONDS)
 
 
@@ -152,13 +153,14 @@ def send_unsent(wait_seconds: float = 0.0) -> None:
         sender.join(wait_seconds)
 
 
-def move_unsent(before: Path, now: Path) -> None:
+def move_unsent(old_path: Path, new_path: Path) -> None:
     """Notes that a folder, of which files wait to be sent, is in another place now."""
-    old_text, new_text = (json.dumps(str(path.absolute()))[:-1] for path in (before, now))
+    old_text, new_text = (json.dumps(str(path.absolute()))[:-1] for path in (old_path, new_path))
     for path in _unsent_dir().glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")
         if old_text in text:
-            write_file(path, text.replace(f'{old_text}"', f'{new_text}"').replace(f"{old_text}/", f"{new_text}/").encode())
+            text = text.replace(f'{old_text}"', f'{new_text}"').replace(f"{old_text}/", f"{new_text}/")
+            write_file(path, text.encode())
 
 
 def _resend(paths: Sequence[Path]) -> None:
@@ -169,7 +171,7 @@ def _resend(paths: Sequence[Path]) -> None:
                 continue
             waiting = deque(Message(**json.loads(line)) for line in lines)
             while waiting:
-                messages = list(_take_batch(waiting))
+                messages = list(_next_batch(waiting))
                 settle(messages)
                 for _ in messages:
                     waiting.popleft()
@@ -207,7 +209,7 @@ def _store_digest() -> str:
     return hashlib.sha256(get_tracking_uri().encode()).hexdigest()
 
 
-def _take_batch(waiting: Sequence[Message]) -> Iterator[Message]:
+def _next_batch(waiting: Sequence[Message]) -> Iterator[Message]:
     """The first message, and the metrics of the same run that follow it where it is of metrics too."""
     first = waiting[0]
     yield first

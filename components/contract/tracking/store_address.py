@@ -78,26 +78,28 @@ def follow_moved_store(path: Path) -> None:
     MLflow notes absolute places. Those of experiments that are not beside the file, or whose files have not moved with
     it, stay as they are.
     """
-    now = (path.parent / "artifacts").resolve()
+    artifacts_dir = (path.parent / "artifacts").resolve()
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=10)) as store, store:
             tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not {"experiments", "runs"} <= tables:
                 return
             for (root,) in store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall():
-                before = Path(unquote(str(root).removeprefix("file://")))
-                if before == now or before.name != "artifacts" or not before.is_absolute():
+                old_dir = Path(unquote(str(root).removeprefix("file://")))
+                if old_dir == artifacts_dir or old_dir.name != "artifacts" or not old_dir.is_absolute():
                     continue
                 uris = store.execute("SELECT artifact_uri FROM runs WHERE artifact_uri LIKE ? || '/%'", (root,))
-                if not any((now / unquote(uri[len(root) + 1 :])).exists() for (uri,) in uris):
+                if not any((artifacts_dir / unquote(uri[len(root) + 1 :])).exists() for (uri,) in uris):
                     continue
                 for table, column in MOVED_COLUMNS:
                     if table in tables:
                         store.execute(
                             f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - names of MOVED_COLUMNS
                             f"WHERE {column} = ? OR {column} LIKE ? || '/%'",
-                            (now.as_uri(), len(root) + 1, root, root),
+                            (artifacts_dir.as_uri(), len(root) + 1, root, root),
                         )
-                log.info("The MLflow store names %s for its artifacts now; it was moved from %s.", now, before)
+                log.info(
+                    "The MLflow store names %s for its artifacts now; it was moved from %s.", artifacts_dir, old_dir
+                )
     except sqlite3.Error as error:
         log.warning("The MLflow store %s may name an old place of its artifacts: %s.", path, error)

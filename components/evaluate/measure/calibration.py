@@ -9,7 +9,7 @@ from components.contract.inference.calibration import (
     Calibration,
     CalibrationFacts,
     Familiarity,
-    neighbour_distance,
+    neighbor_distance,
     unit_length,
 )
 from components.contract.inference.graph import InferenceGraph
@@ -221,7 +221,7 @@ def _check(kind: str, distances: np.ndarray, threshold: float, known: np.ndarray
 
 def _familiarity(validation: np.ndarray, reference: np.ndarray, share: float) -> Familiarity:
     num_neighbours = min(NUM_NEIGHBOURS, len(reference))
-    distances = neighbour_distance(validation, reference, num_neighbours)
+    distances = neighbor_distance(validation, reference, num_neighbours)
     threshold = float(np.quantile(distances, share, method="higher"))
     return Familiarity(
         num_neighbours=num_neighbours,

@@ -14,7 +14,7 @@ import tensorflow as tf
 from components.contract.artifacts.dataset import Split
 from components.contract.image.augment import augment, image_keys, photo_seeds
 from components.contract.params.training import AugmentationParams
-from components.contract.system.memory_map import Mapped
+from components.contract.system.memory_map import FileMaps
 from components.train.loop.mixup import Mixing
 
 
@@ -62,7 +62,7 @@ class Features:
         self.labels = labels
         self._views = [np.array(view, np.float32) for view in views] if in_memory else list(views)
         maps = [view._mmap for view in self._views if isinstance(view, np.memmap)]  # type: ignore[attr-defined]  # noqa: SLF001 - NumPy has no public name for it
-        self._mapped = Mapped(maps)
+        self._mapped = FileMaps(maps)
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """float32 (len(rows), …)."""

@@ -14,7 +14,7 @@ from components.contract.artifacts.bundle import ModelFacts
 from components.contract.errors import ModelError
 from components.contract.layers.kinds import Activation, Dense
 from components.contract.layers.layer import Layer, shape_text
-from components.contract.layers.stack import START, Traced, trace
+from components.contract.layers.stack import START, TracedLayer, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
 from components.contract.params.model import ModelParams, head_layers
 from components.train.keras_import.loading import opened
@@ -171,7 +171,7 @@ def _on(
     hidden, output = split_output(layers, num_classes, where)
     traced = trace(hidden, tuple(start.shape[1:]), where)
     shape = traced[-1].output_shape if traced else tuple(start.shape[1:])
-    _check_memory([*traced, Traced(output, shape, (num_classes,))], batch_size, where)
+    _check_memory([*traced, TracedLayer(output, shape, (num_classes,))], batch_size, where)
     taken = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
     tensors = [start, *_stack(start, (*hidden, output), where, taken)]
 
@@ -270,9 +270,9 @@ def _stack(
         name = layer.name or next(name for name in _names(layer) if name not in taken | given)
         taken.add(name)
         first = named[layer.after] if layer.after is not None else tensor
-        inputs = [first, *(named[other] for other in layer.joined)]
+        inputs = [first, *(named[other] for other in layer.other_inputs)]
         try:
-            tensor = _keras_layer(layer, name)(inputs if layer.joined else first)
+            tensor = _keras_layer(layer, name)(inputs if layer.other_inputs else first)
         except (ValueError, TypeError, ArithmeticError) as error:
             raise ModelError(
                 f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
@@ -296,7 +296,7 @@ def _names(layer: Layer) -> Iterator[str]:
     return (f"{stem}_{number}" for number in itertools.count(1))
 
 
-def _check_memory(traced: list[Traced], batch_size: int, where: str) -> None:
+def _check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None:
     """Refuses what this machine could not train, before Keras asks for the memory.
 
     Args:

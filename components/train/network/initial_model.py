@@ -77,7 +77,7 @@ def look_at(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
         folder = find_bundle(str(model.from_))
         bundle = read_bundle(folder)
         given = InitialModelFacts(
-            called=f"the model {model.from_}",
+            display_name=f"the model {model.from_}",
             image_size=bundle.image_size,
             features=None,
             decisions=(
@@ -163,13 +163,13 @@ def warn_of_learnt_photos(learnt_ids: frozenset[str], dataset_dir: Path) -> None
             )
 
 
-def pixel_scale(facts: ImportedModel, asked: PixelScale | None, called: str) -> tuple[PixelScale, str]:
+def pixel_scale(facts: ImportedModel, asked: PixelScale | None, display_name: str) -> tuple[PixelScale, str]:
     """What a network takes for pixels, and where this is known from.
 
     Args:
         facts: of the network.
         asked: what the params say.
-        called: the network, in the message.
+        display_name: the network, in the message.
 
     Raises:
         ModelError: neither the params nor the network say it.
@@ -181,7 +181,7 @@ def pixel_scale(facts: ImportedModel, asked: PixelScale | None, called: str) -> 
         return known.pixels, known.why
     likely = f' Probably it is --set train.model.pixels="{known.pixels}": {known.why}' if known else ""
     raise ModelError(
-        f"train.model.pixels must say what {called} was trained on, because the network does not scale "
+        f"train.model.pixels must say what {display_name} was trained on, because the network does not scale "
         "its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and deviation, or BGR less ImageNet "
         f"mean.{likely}"
     )
@@ -248,22 +248,24 @@ def _file(model: ModelParams) -> Path:
     return Path(str(model.path)).expanduser().absolute()
 
 
-def _given(facts: ImportedModel, model: ModelParams, called: str, usual_size: int) -> InitialModelFacts:
-    pixels, why = pixel_scale(facts, model.pixels, called)
+def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_size: int) -> InitialModelFacts:
+    pixels, why = pixel_scale(facts, model.pixels, display_name)
     height, width, _ = facts.input_shape
     size = None if height is None or width is None else (height, width)
-    decisions = [f"train.model: {called} is {facts.form}; it takes pixels {pixels}. {why}"]
+    decisions = [f"train.model: {display_name} is {facts.form}; it takes pixels {pixels}. {why}"]
     shapes = {layer.name: layer.output_shape for layer in facts.layers}
     layer = model.layer or facts.feature_layer
     if model.head is None and model.layer is None:
         if facts.num_outputs is None:
-            raise ModelError(f"{called} has no head that names classes; give it one: --set train.model.head=linear.")
-        decisions.append(f"train.model.head: {called} is used as it is, for {facts.num_outputs} classes.")
+            raise ModelError(
+                f"{display_name} has no head that names classes; give it one: --set train.model.head=linear."
+            )
+        decisions.append(f"train.model.head: {display_name} is used as it is, for {facts.num_outputs} classes.")
     else:
-        decisions.append(f"train.model.layer: the new head stands on {layer} of {called}.")
+        decisions.append(f"train.model.layer: the new head stands on {layer} of {display_name}.")
     features = shapes.get(layer) if size is not None else None
     return InitialModelFacts(
-        called=called, image_size=size, usual_size=usual_size, features=features, decisions=tuple(decisions)
+        display_name=display_name, image_size=size, usual_size=usual_size, features=features, decisions=tuple(decisions)
     )
 
 

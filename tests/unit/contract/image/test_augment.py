@@ -201,10 +201,10 @@ def test_noise_has_the_spread_that_was_asked_for() -> None:
 
 def test_erasing_takes_a_rectangle_as_often_as_was_asked_for() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (400, 40, 30, 3), dtype=np.uint8)
-    erased = (augment(noise, AugmentationParams(erasing=0.5), seeds(400)) != noise).any(axis=3)
-    happened = erased.any(axis=(1, 2))
+    erased_pixels = (augment(noise, AugmentationParams(erasing=0.5), seeds(400)) != noise).any(axis=3)
+    happened = erased_pixels.any(axis=(1, 2))
     assert 160 < happened.sum() < 240
-    for mask in erased[happened]:
+    for mask in erased_pixels[happened]:
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         inside = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         assert inside.all()

@@ -11,7 +11,7 @@ from components.contract.inference.calibration import (
     Calibration,
     CalibrationFacts,
     Familiarity,
-    neighbour_distance,
+    neighbor_distance,
     read_calibration,
     unit_length,
     write_calibration,
@@ -89,7 +89,7 @@ def test_a_photo_is_as_unfamiliar_as_its_embedding_is_far_from_the_reference() -
 
 def test_the_kth_neighbour_counts_and_a_small_reference_gives_its_farthest() -> None:
     reference = unit_length(np.array([[1, 0], [1, 1], [0, 1], [-1, 0]], np.float32))
-    distances = [float(neighbour_distance(np.array([[2, 0]]), reference, k)[0]) for k in (1, 2, 3, 4, 9)]
+    distances = [float(neighbor_distance(np.array([[2, 0]]), reference, k)[0]) for k in (1, 2, 3, 4, 9)]
     assert distances == pytest.approx([0, 1 - np.sqrt(0.5), 1, 2, 2], abs=1e-6)
 
 

@@ -12,7 +12,7 @@ def test_a_step_joins_the_run_of_the_environment_and_leaves_it_open(
 ) -> None:
     owner = create_run(experiment="digits", name="pipeline")
     monkeypatch.setenv("MLFLOW_RUN_ID", str(owner.run_id))
-    with step_run(experiment="digits", upstream="another", own="train") as run:
+    with step_run(experiment="digits", upstream="another", own_name="train") as run:
         assert run.run_id == owner.run_id
     assert run_status(owner) == "RUNNING"
 
@@ -21,7 +21,7 @@ def test_steps_of_one_key_share_one_run(mlflow_store: str, monkeypatch: pytest.M
     monkeypatch.setenv(KEY_VARIABLE, "pipeline-7")
     with step_run(experiment="digits") as first:
         pass
-    with step_run(experiment="digits", own="train") as second:
+    with step_run(experiment="digits", own_name="train") as second:
         pass
     assert first.run_id is not None
     assert first.run_id == second.run_id
@@ -41,13 +41,13 @@ def test_an_input_made_beside_another_store_joins_no_run(mlflow_store: str, capl
 
 
 def test_a_step_alone_ends_the_run_that_it_made(mlflow_store: str) -> None:
-    with step_run(experiment="digits", own="train") as run:
+    with step_run(experiment="digits", own_name="train") as run:
         assert run_status(run) == "RUNNING"
     assert run_status(run) == "FINISHED"
-    with pytest.raises(RuntimeError), step_run(experiment="digits", own="train") as failed:
+    with pytest.raises(RuntimeError), step_run(experiment="digits", own_name="train") as failed:
         raise RuntimeError
     assert run_status(failed) == "FAILED"
-    with pytest.raises(SystemExit), step_run(experiment="digits", own="train") as asked_to_end:
+    with pytest.raises(SystemExit), step_run(experiment="digits", own_name="train") as asked_to_end:
         raise SystemExit(143)
     assert run_status(asked_to_end) == "KILLED"
 
