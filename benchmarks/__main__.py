@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.table import Row, SkipError, show
+from benchmarks.table import Row, SkipError, print_rows
 
 
 def main() -> int:
@@ -32,19 +32,19 @@ def main() -> int:
         print(json.dumps(measure_here(name)))
         return 0
     rows: list[Row] = []
-    skipped: list[tuple[str, str]] = []
+    skipped_benchmarks: list[tuple[str, str]] = []
     for name in arguments.names or find_benchmarks():
-        if not arguments.names and (why := on_request(name)) is not None:
-            skipped.append((name, why))
+        if not arguments.names and (skip_reason := request_reason(name)) is not None:
+            skipped_benchmarks.append((name, skip_reason))
             continue
         print(f"{name} …", file=sys.stderr)
-        found, reason = measure_apart(name)
-        rows += found
-        skipped += [(name, reason)] if reason else []
+        new_rows, skip_reason = measure_apart(name)
+        rows += new_rows
+        skipped_benchmarks += [(name, skip_reason)] if skip_reason else []
     if arguments.json:
         print(json.dumps([asdict(row) | {"holds": row.holds} for row in rows], ensure_ascii=False, indent=2))
     else:
-        show(rows, skipped)
+        print_rows(rows, skipped_benchmarks)
     return 0 if all(row.holds for row in rows) else 1
 
 
@@ -59,7 +59,7 @@ def find_benchmarks() -> list[str]:
     )
 
 
-def on_request(name: str) -> str | None:
+def request_reason(name: str) -> str | None:
     """Why a benchmark runs only where it is named; None of one that always runs. It is not imported for it."""
     for node in ast.parse((Path(__file__).parent / f"{name}.py").read_text()).body:
         if isinstance(node, ast.Assign) and any(getattr(target, "id", None) == "ON_REQUEST" for target in node.targets):
@@ -79,10 +79,10 @@ def measure_apart(name: str) -> tuple[list[Row], str | None]:
     """Runs one benchmark in a process of its own; what it prints goes to standard error."""
     command = [sys.executable, "-m", "benchmarks", name, "--here"]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    *printed, answer = result.stdout.splitlines()
-    print(*printed, sep="\n", end="\n" if printed else "", file=sys.stderr)
-    found = json.loads(answer)
-    return [Row(**row) for row in found["rows"]], found.get("skipped")
+    *other_lines, last_line = result.stdout.splitlines()
+    print(*other_lines, sep="\n", end="\n" if other_lines else "", file=sys.stderr)
+    results = json.loads(last_line)
+    return [Row(**row) for row in results["rows"]], results.get("skipped")
 
 
 if __name__ == "__main__":

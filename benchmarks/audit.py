@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.pictures import jpeg
-from benchmarks.table import Row, by_turns, peak_memory_mb
+from benchmarks.table import Row, peak_memory_mb, time_by_turns
 from components.contract.image.decode import decode
 from components.preprocess.audit.near_duplicates import (
     MIRRORED_RADIUS,
@@ -43,23 +43,23 @@ def measure() -> list[Row]:
 
 
 def _overhead(photos: Sequence[bytes]) -> Row:
-    decoded = [decode(data, SIZE) for data in photos]
+    decoded_photos = [decode(data, SIZE) for data in photos]
 
-    def decoding() -> None:
+    def decode_all() -> None:
         for data in photos:
             decode(data, SIZE)
 
-    def adding() -> None:
+    def audit_all() -> None:
         for data in photos:
             hashlib.sha256(data).hexdigest()
-        perceptual_hashes(np.stack([measure_photo(photo, "stretch").sketch for photo in decoded]))
+        perceptual_hashes(np.stack([measure_photo(photo, "stretch").sketch for photo in decoded_photos]))
 
-    base, added = by_turns(decoding, adding, clock=time.process_time)
+    decode_seconds, audit_seconds = time_by_turns(decode_all, audit_all, clock=time.process_time)
     return Row(
         "hashing and measuring 500 × 375 for the audit, beyond decoding, per core",
-        f"{1e3 * added / len(photos):.2f} ms a photo",
-        f"{1e3 * base / len(photos):.2f} ms a photo, decoding",
-        added / base,
+        f"{1e3 * audit_seconds / len(photos):.2f} ms a photo",
+        f"{1e3 * decode_seconds / len(photos):.2f} ms a photo, decoding",
+        audit_seconds / decode_seconds,
         "<= 0.15",
         peak_memory_mb(),
     )
@@ -67,16 +67,16 @@ def _overhead(photos: Sequence[bytes]) -> Row:
 
 def _hash_rate(photos: Sequence[bytes]) -> Row:
     """Hashes beside hashes: ours come from the photos that preparation has decoded anyway, theirs need a pass alone."""
-    decoded = [decode(data, SIZE) for data in photos]
+    decoded_photos = [decode(data, SIZE) for data in photos]
 
-    def ours() -> None:
-        perceptual_hashes(np.stack([measure_photo(photo, "stretch").sketch for photo in decoded]))
+    def run_ours() -> None:
+        perceptual_hashes(np.stack([measure_photo(photo, "stretch").sketch for photo in decoded_photos]))
 
-    def theirs() -> None:
+    def run_theirs() -> None:
         for data in photos:
             _difference_hash(data)
 
-    our_seconds, their_seconds = by_turns(ours, theirs, clock=time.process_time)
+    our_seconds, their_seconds = time_by_turns(run_ours, run_theirs, clock=time.process_time)
     return Row(
         "hashing JPEG of 500 × 375 against near copies, beside their preparation, per core",
         f"{len(photos) / our_seconds:,.0f} photos/s",
@@ -88,16 +88,16 @@ def _hash_rate(photos: Sequence[bytes]) -> Row:
 
 
 def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
-    def ours() -> None:
+    def run_ours() -> None:
         for data in photos:
             hashlib.sha256(data).hexdigest()
         perceptual_hashes(np.stack([measure_photo(decode(data, SIZE), "stretch").sketch for data in photos]))
 
-    def theirs() -> None:
+    def run_theirs() -> None:
         for data in photos:
             _difference_hash(data)
 
-    our_seconds, their_seconds = by_turns(ours, theirs, clock=time.process_time)
+    our_seconds, their_seconds = time_by_turns(run_ours, run_theirs, clock=time.process_time)
     return Row(
         f"decoding, preparing and auditing JPEG of {name}, per core",
         f"{len(photos) / our_seconds:,.0f} photos/s",
@@ -119,10 +119,10 @@ def _search() -> Row:
     rng = np.random.default_rng(0)
     hashes, mirrored = rng.integers(0, 2**63, (2, NUM_HASHES), dtype=np.uint64)
     hashes[-1000:] = hashes[:1000] ^ np.uint64(0b1011001)
-    started = time.process_time()
+    start_time = time.process_time()
     pairs = candidates(hashes, RADIUS)
     candidates_between(hashes, mirrored, MIRRORED_RADIUS)
-    seconds = time.process_time() - started
+    seconds = time.process_time() - start_time
     assert len(pairs) >= 1000, "the planted pairs are found"
     return Row(
         f"near-duplicates among {NUM_HASHES:,} hashes and their mirror images",

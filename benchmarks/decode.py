@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.pictures import jpeg
-from benchmarks.table import Row, by_turns, peak_memory_mb
+from benchmarks.table import Row, peak_memory_mb, time_by_turns
 from components.contract.image.decode import decode
 
 SIZE = (224, 224)
@@ -24,7 +24,7 @@ def measure() -> list[Row]:
 
 
 def _compare(photos: Sequence[bytes], name: str, target: str) -> Row:
-    ours, pillow = by_turns(
+    ours, pillow = time_by_turns(
         _each(photos, lambda data: decode(data, SIZE).pixels), _each(photos, _by_pillow), clock=time.process_time
     )
     return Row(

@@ -32,38 +32,49 @@ def measure() -> list[Row]:
         served_model.build(Path(folder))
         with serving(Path(folder)) as url, contextlib.closing(Load(url, photos_per_request=1)) as load:
             ask_often(load)
-            idle = ask_often(load)
+            idle_answers = ask_often(load)
             rows = [
-                row for name, photo in bombs().items() for row in under_attack(name, photo, load, idle, folder, url)
+                row
+                for name, photo in make_bombs().items()
+                for row in compare_under_attack(name, photo, load, idle_answers, folder, url)
             ]
     return rows
 
 
-def bombs() -> dict[str, bytes]:
+def make_bombs() -> dict[str, bytes]:
     """Small files of many pixels: what never fits, and nearly the largest that does."""
-    return {"PNGs of 89 megapixels": png("1", 9433), "PNGs of 24 megapixels": png("RGB", 4900)}
+    return {"PNGs of 89 megapixels": make_png("1", 9433), "PNGs of 24 megapixels": make_png("RGB", 4900)}
 
 
-def png(mode: str, side: int) -> bytes:
+def make_png(mode: str, side: int) -> bytes:
     """A photo of one colour."""
     file = io.BytesIO()
     Image.new(mode, (side, side)).save(file, "PNG")
     return file.getvalue()
 
 
-def under_attack(
-    name: str, photo: bytes, load: Load, idle: list[tuple[int, float]], folder: str, url: str
+def compare_under_attack(
+    name: str, photo: bytes, load: Load, idle_answers: list[tuple[int, float]], folder: str, url: str
 ) -> list[Row]:
     """Compares the service under attack with the idle one: p99 and failures of honest photos, and peak memory."""
     with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
-        attacked = ask_often(load)
-    ours, baseline = (1000 * float(np.quantile([seconds for _, seconds in asked], 0.99)) for asked in (attacked, idle))
-    num_failed = sum(status != 200 for status, _ in attacked)
-    what = f"beside {NUM_FORMS} clients with forms of {MAX_FILES} {name}"
+        attacked_answers = ask_often(load)
+    ours, baseline = (
+        1000 * float(np.quantile([seconds for _, seconds in answers], 0.99))
+        for answers in (attacked_answers, idle_answers)
+    )
+    num_failed = sum(status != 200 for status, _ in attacked_answers)
+    attack_text = f"beside {NUM_FORMS} clients with forms of {MAX_FILES} {name}"
     return [
-        Row(f"p99 of one photo {what}", f"{ours:.0f} ms", f"{baseline:.0f} ms, idle", ours / baseline, "<= 10"),
-        Row(f"failed photos {what}", f"{num_failed} of {NUM_HONEST}", "none allowed", float(num_failed), "<= 0"),
-        Row(f"peak memory {what}", f"{max(peak):.0f} MB", f"{MEMORY_MB} MB allowed", max(peak) / MEMORY_MB, "<= 1"),
+        Row(f"p99 of one photo {attack_text}", f"{ours:.0f} ms", f"{baseline:.0f} ms, idle", ours / baseline, "<= 10"),
+        Row(f"failed photos {attack_text}", f"{num_failed} of {NUM_HONEST}", "none allowed", float(num_failed), "<= 0"),
+        Row(
+            f"peak memory {attack_text}",
+            f"{max(peak):.0f} MB",
+            f"{MEMORY_MB} MB allowed",
+            max(peak) / MEMORY_MB,
+            "<= 1",
+        ),
     ]
 
 
@@ -79,11 +90,11 @@ def ask_often(load: Load) -> list[tuple[int, float]]:
 @contextlib.contextmanager
 def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[list[int]]:
     """Clients that send a form full of `photo` again as soon as it is answered; yields the statuses so far."""
-    over, statuses = threading.Event(), []
+    stop, statuses = threading.Event(), []
     load = Load(url, photos_per_request=MAX_FILES, photo=photo)
 
     def client() -> None:
-        while not over.is_set():
+        while not stop.is_set():
             statuses.append(load.ask()[0])
 
     clients = [threading.Thread(target=client) for _ in range(num_clients)]
@@ -93,7 +104,7 @@ def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[lis
         time.sleep(0.5)
         yield statuses
     finally:
-        over.set()
+        stop.set()
         for thread in clients:
             thread.join()
         load.close()
@@ -102,10 +113,10 @@ def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[lis
 @contextlib.contextmanager
 def peak_memory(measure_mb: Callable[[], float]) -> Iterator[list[float]]:
     """Collects what `measure_mb` returns, ten times a second."""
-    over, samples = threading.Event(), [measure_mb()]
+    stop, samples = threading.Event(), [measure_mb()]
 
     def sample() -> None:
-        while not over.wait(0.1):
+        while not stop.wait(0.1):
             samples.append(measure_mb())
 
     sampler = threading.Thread(target=sample)
@@ -113,5 +124,5 @@ def peak_memory(measure_mb: Callable[[], float]) -> Iterator[list[float]]:
     try:
         yield samples
     finally:
-        over.set()
+        stop.set()
         sampler.join()

@@ -38,13 +38,13 @@ def measure() -> list[Row]:
 
         MlflowClient().search_experiments()  # makes the store's tables, which happens once in its life
         logging.disable(logging.WARNING)
-        started = time.perf_counter()
+        start_time = time.perf_counter()
         evaluate(folder / "dataset", folder / "model", EvaluateParams(), "random", folder / "evaluation")
-        seconds = time.perf_counter() - started
-    num = NUM_PHOTOS["test"]
+        seconds = time.perf_counter() - start_time
+    num_photos = NUM_PHOTOS["test"]
     return [
         Row(
-            f"evaluation of MobileNetV2 on {num} test photos at {SIDE} px, report and PDF included",
+            f"evaluation of MobileNetV2 on {num_photos} test photos at {SIDE} px, report and PDF included",
             f"{seconds:.1f} s",
             f"{ALLOWED_SECONDS:.0f} s allowed",
             seconds / ALLOWED_SECONDS,
@@ -62,10 +62,10 @@ def _write_dataset(dataset_dir: Path) -> DatasetInfo:
     pictures = np.stack([decode(jpeg(SIDE, SIDE, seed), (SIDE, SIDE)).pixels for seed in range(NUM_PICTURES)])
     names = tuple(f"class {number}" for number in range(NUM_CLASSES))
     counts = {}
-    for split, num in NUM_PHOTOS.items():
-        photos = np.roll(pictures[rng.integers(0, NUM_PICTURES, num)], int(rng.integers(SIDE)), axis=1)
-        labels = rng.integers(0, NUM_CLASSES, num).astype(np.int32)
-        write_shard(dataset_dir / f"{split}-00000.arrow", photos, labels, [f"{split} {at}" for at in range(num)])
+    for split, num_photos in NUM_PHOTOS.items():
+        photos = np.roll(pictures[rng.integers(0, NUM_PICTURES, num_photos)], int(rng.integers(SIDE)), axis=1)
+        labels = rng.integers(0, NUM_CLASSES, num_photos).astype(np.int32)
+        write_shard(dataset_dir / f"{split}-00000.arrow", photos, labels, [f"{split} {at}" for at in range(num_photos)])
         counts[split] = dict(zip(names, np.bincount(labels, minlength=NUM_CLASSES).tolist(), strict=True))
     info = DatasetInfo(
         name="random",

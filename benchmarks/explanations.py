@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.table import Row, by_turns, peak_memory_mb
+from benchmarks.table import Row, peak_memory_mb, time_by_turns
 from components.contract.inference.graph import CPU_SETTINGS, Outputs, openvino
 from components.evaluate.measure.explain import maps_of
 
@@ -22,11 +22,11 @@ def measure() -> list[Row]:
     feature_map = ops.transpose(ops.relu(convolved), np.array([0, 2, 3, 1]))
     compiled = openvino().Core().compile_model(openvino().Model([feature_map], [pixels]), "CPU", CPU_SETTINGS)
     photos = rng.integers(0, 256, (NUM_PHOTOS, SIDE, SIDE, 3), dtype=np.uint8)
-    given = np.array(compiled(photos)[0])
-    outputs = Outputs(np.zeros((NUM_PHOTOS, NUM_CLASSES)), given.mean(axis=(1, 2)), given)
+    features = np.array(compiled(photos)[0])
+    outputs = Outputs(np.zeros((NUM_PHOTOS, NUM_CLASSES)), features.mean(axis=(1, 2)), features)
     labels = rng.integers(0, NUM_CLASSES, NUM_PHOTOS)
     class_weights = rng.normal(size=(NUM_CLASSES, CHANNELS)).astype(np.float32)
-    forward, exact, eigen = by_turns(
+    forward_seconds, cam_seconds, eigen_seconds = time_by_turns(
         lambda: compiled(photos),
         lambda: maps_of(outputs, labels, class_weights),
         lambda: maps_of(outputs, labels, None),
@@ -35,10 +35,10 @@ def measure() -> list[Row]:
         Row(
             f"{name} of {NUM_PHOTOS} photos",
             f"{1000 * ours:.1f} ms",
-            f"{1000 * forward:.1f} ms, a forward pass",
-            ours / forward,
+            f"{1000 * forward_seconds:.1f} ms, a forward pass",
+            ours / forward_seconds,
             f"<= {LIMIT}",
             peak_memory_mb(),
         )
-        for name, ours in (("class activation maps", exact), ("Eigen-CAM maps", eigen))
+        for name, ours in (("class activation maps", cam_seconds), ("Eigen-CAM maps", eigen_seconds))
     ]

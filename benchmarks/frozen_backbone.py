@@ -20,7 +20,7 @@ NUM_PHOTOS = 512
 SIDE = 224
 NUM_CLASSES = 10
 BATCH_SIZE = 32
-NUM_VALIDATED = 32
+NUM_VALIDATION = 32
 NUM_PLAIN = 192
 """Photos that plain `fit` passes in an epoch; its time is in proportion."""
 ROUNDS = 2
@@ -40,8 +40,8 @@ def measure() -> list[Row]:
         np.save(Path(folder) / "photos.npy", photos[:NUM_PLAIN])
         np.save(Path(folder) / "labels.npy", labels[:NUM_PLAIN])
         return [
-            _against_plain(Path(folder), trainable=trainable, epochs=epochs, what=what, reach=reach)
-            for trainable, epochs, what, reach in (
+            _against_plain(Path(folder), trainable=trainable, epochs=epochs, description=description, target=target)
+            for trainable, epochs, description, target in (
                 ("head", 7, "on a frozen MobileNetV2", ">= 50"),
                 ("from block_13_expand", 4, "of MobileNetV2 from block 13 on", ">= 3"),
             )
@@ -59,18 +59,18 @@ def build_mobilenet() -> "Network":
     return build_network(params, image_size=(SIDE, SIDE), num_classes=NUM_CLASSES, batch_size=BATCH_SIZE)
 
 
-def _against_plain(dataset_dir: Path, *, trainable: str, epochs: int, what: str, reach: str) -> Row:
-    ours, theirs = [], []
+def _against_plain(dataset_dir: Path, *, trainable: str, epochs: int, description: str, target: str) -> Row:
+    our_seconds, plain_seconds = [], []
     for _ in range(ROUNDS):
-        ours += _our_epochs(dataset_dir, trainable, epochs)
-        theirs.append(_plain_epoch(dataset_dir, trainable.removeprefix("from ")) * NUM_PHOTOS / NUM_PLAIN)
-    mine, plain = statistics.median(ours), statistics.median(theirs)
+        our_seconds += _our_epochs(dataset_dir, trainable, epochs)
+        plain_seconds.append(_plain_epoch(dataset_dir, trainable.removeprefix("from ")) * NUM_PHOTOS / NUM_PLAIN)
+    our_median, plain_median = statistics.median(our_seconds), statistics.median(plain_seconds)
     return Row(
-        f"an epoch of {NUM_PHOTOS} photos {what} at {SIDE} px, after the first",
-        f"{mine:.1f} s" if mine > 1 else f"{1000 * mine:.0f} ms",
-        f"{plain:.1f} s, plain fit",
-        plain / mine,
-        reach,
+        f"an epoch of {NUM_PHOTOS} photos {description} at {SIDE} px, after the first",
+        f"{our_median:.1f} s" if our_median > 1 else f"{1000 * our_median:.0f} ms",
+        f"{plain_median:.1f} s, plain fit",
+        plain_median / our_median,
+        target,
         peak_memory_mb(),
     )
 
@@ -94,9 +94,11 @@ def train(network: "Network", dataset_dir: Path, params: "TrainParams") -> dict[
     from components.train.setup import Photographs
 
     photos = open_split(dataset_dir, "train")
-    few = np.arange(NUM_VALIDATED)
-    validated = Split([photos.gather(few)], photos.labels[few], photos.image_ids[:NUM_VALIDATED])
-    return train_phases(network, Photographs(photos, validated, "random"), params, Run(None)).history
+    validation_rows = np.arange(NUM_VALIDATION)
+    validation = Split(
+        [photos.gather(validation_rows)], photos.labels[validation_rows], photos.image_ids[:NUM_VALIDATION]
+    )
+    return train_phases(network, Photographs(photos, validation, "random"), params, Run(None)).history
 
 
 def _plain_epoch(folder: Path, first_trained: str) -> float:

@@ -13,9 +13,9 @@ from benchmarks.table import Row, peak_memory_mb
 if TYPE_CHECKING:
     from components.train.network.architecture import Network
 
-ALLOWED = 0.05
+MAX_WAIT_SHARE = 0.05
 """Of the time of a step, that it may wait for its batch."""
-WAYS = (
+TRAININGS = (
     ("all", "of a whole MobileNetV2", 128, 2),
     ("from block_13_expand", "of MobileNetV2 from block 13 on", 256, 4),
     ("head", "of its head", 1024, 40),
@@ -29,15 +29,15 @@ def measure() -> list[Row]:
 
     start_tensorflow(seed=0)
     rows = []
-    for trainable, what, num_photos, epochs in WAYS:
+    for trainable, description, num_photos, epochs in TRAININGS:
         with tempfile.TemporaryDirectory() as folder:
             os.environ["DARKROOM_CACHE"] = folder
             write_dataset(Path(folder), num_photos)
-            rows.append(_waiting(build_mobilenet(), Path(folder), trainable, what, epochs))
+            rows.append(_measure_wait(build_mobilenet(), Path(folder), trainable, description, epochs))
     return rows
 
 
-def _waiting(network: "Network", dataset_dir: Path, trainable: str, what: str, epochs: int) -> Row:
+def _measure_wait(network: "Network", dataset_dir: Path, trainable: str, description: str, epochs: int) -> Row:
     from components.contract.params.training import TrainParams
 
     params = TrainParams(
@@ -50,13 +50,13 @@ def _waiting(network: "Network", dataset_dir: Path, trainable: str, what: str, e
     )
     history = train(network, dataset_dir, params)
     rows = range(1, epochs + 1)
-    waited = float(np.mean([history["input_wait"][row] for row in rows]))
+    wait_share = float(np.mean([history["input_wait"][row] for row in rows]))
     rate = float(np.median([history["images_per_second"][row] for row in rows]))
     return Row(
-        f"waiting for input in training {what} at 224 px",
-        f"{waited:.1%}, {rate:,.0f} images/s",
-        f"{ALLOWED:.0%} of the time, the limit",
-        waited / ALLOWED,
+        f"waiting for input in training {description} at 224 px",
+        f"{wait_share:.1%}, {rate:,.0f} images/s",
+        f"{MAX_WAIT_SHARE:.0%} of the time, the limit",
+        wait_share / MAX_WAIT_SHARE,
         "<= 1",
         peak_memory_mb(),
     )

@@ -32,31 +32,31 @@ def measure() -> list[Row]:
             capacity = load.capacity()
             steady = load.open_loop(STEADY_SHARE * capacity, STEADY_SECONDS)
             overload = load.open_loop(OVERLOAD_SHARE * capacity, OVERLOAD_SECONDS)
-            recovered = load.recovery(statistics.median(steady["seconds"]))
-    failed = sum(status != 200 for status in steady["statuses"])
-    odd = sum(status not in (200, 429, 503) for status in overload["statuses"])
-    shed = sum(status in (429, 503) for status in overload["statuses"]) / len(overload["statuses"])
+            recovery_seconds = load.recovery(statistics.median(steady["seconds"]))
+    num_failed = sum(status != 200 for status in steady["statuses"])
+    num_other_errors = sum(status not in (200, 429, 503) for status in overload["statuses"])
+    shed_share = sum(status in (429, 503) for status in overload["statuses"]) / len(overload["statuses"])
     rate = f"{capacity * PHOTOS_PER_REQUEST:.0f} photos a second"
     return [
         Row(
             claim=f"errors at 80 % of {rate}",
-            ours=f"{failed} of {len(steady['statuses'])}",
+            ours=f"{num_failed} of {len(steady['statuses'])}",
             baseline="none allowed",
-            ratio=float(failed),
+            ratio=float(num_failed),
             target="<= 0",
         ),
         Row(
-            claim=f"errors other than 503 at 120 %, {shed:.0%} shed",
-            ours=f"{odd} of {len(overload['statuses'])}",
+            claim=f"errors other than 503 at 120 %, {shed_share:.0%} shed",
+            ours=f"{num_other_errors} of {len(overload['statuses'])}",
             baseline="none allowed",
-            ratio=float(odd),
+            ratio=float(num_other_errors),
             target="<= 0",
         ),
         Row(
             claim="back to twice the steady time after it",
-            ours=f"{recovered:.1f} s",
+            ours=f"{recovery_seconds:.1f} s",
             baseline=f"{RECOVERY_SECONDS:.0f} s allowed",
-            ratio=recovered / RECOVERY_SECONDS,
+            ratio=recovery_seconds / RECOVERY_SECONDS,
             target="<= 1",
         ),
     ]
@@ -67,8 +67,8 @@ class Load:
 
     def __init__(self, url: str, photos_per_request: int = PHOTOS_PER_REQUEST, photo: bytes | None = None):
         self._address = url.removeprefix("http://")
-        sent_photo = served_model.photo() if photo is None else photo
-        self._content_type, self._body = encode_form([sent_photo] * photos_per_request)
+        request_photo = served_model.photo() if photo is None else photo
+        self._content_type, self._body = encode_form([request_photo] * photos_per_request)
         self._local = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
 
@@ -89,7 +89,7 @@ class Load:
 
     def ask(self) -> tuple[int, float]:
         """Status and seconds of one request; status 0 where there was no answer."""
-        started = time.perf_counter()
+        start_time = time.perf_counter()
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection(self._address, timeout=60)
@@ -99,17 +99,17 @@ class Load:
                 connection.request("POST", "/predict", self._body, {"Content-Type": self._content_type})
                 response = connection.getresponse()
                 response.read()
-                return response.status, time.perf_counter() - started
+                return response.status, time.perf_counter() - start_time
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if not (is_kept and isinstance(error, ConnectionError)):  # else: closed while it was idle
                     break
-        return 0, time.perf_counter() - started
+        return 0, time.perf_counter() - start_time
 
     def capacity(self, seconds: float = CAPACITY_SECONDS) -> float:
         """Requests a second that clients get who ask again as soon as they are answered."""
-        started = time.monotonic()
-        end = started + seconds
+        start_time = time.monotonic()
+        end = start_time + seconds
 
         def client(_: int) -> int:
             number = 0
@@ -119,24 +119,24 @@ class Load:
 
         with self._clients(NUM_CLIENTS) as clients:
             num_answered = sum(clients.map(client, range(NUM_CLIENTS)))
-        return num_answered / (time.monotonic() - started)
+        return num_answered / (time.monotonic() - start_time)
 
     def open_loop(self, rate: float, seconds: float) -> dict[str, list[float]]:
         """Asks at a steady rate, whether earlier requests were answered or not."""
         with self._clients(128) as clients:
-            waiting = []
-            started = time.monotonic()
+            futures = []
+            start_time = time.monotonic()
             for number in range(int(rate * seconds)):
-                time.sleep(max(0.0, started + number / rate - time.monotonic()))
-                waiting.append(clients.submit(self.ask))
-            found = [one.result() for one in waiting]
-        return {"statuses": [float(status) for status, _ in found], "seconds": [spent for _, spent in found]}
+                time.sleep(max(0.0, start_time + number / rate - time.monotonic()))
+                futures.append(clients.submit(self.ask))
+            answers = [future.result() for future in futures]
+        return {"statuses": [float(status) for status, _ in answers], "seconds": [spent for _, spent in answers]}
 
     def recovery(self, steady_seconds: float) -> float:
         """How long until a request takes no more than twice its steady time."""
-        started = time.monotonic()
-        while time.monotonic() - started < 6 * RECOVERY_SECONDS:
+        start_time = time.monotonic()
+        while time.monotonic() - start_time < 6 * RECOVERY_SECONDS:
             status, seconds = self.ask()
             if status == 200 and seconds <= 2 * steady_seconds:
                 break
-        return time.monotonic() - started
+        return time.monotonic() - start_time

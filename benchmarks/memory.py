@@ -31,9 +31,9 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
         _write_photos(Path(folder) / "photos")
-        started = time.perf_counter()
+        start_time = time.perf_counter()
         info = preprocess(str(Path(folder) / "photos"), PreprocessParams(image_size=224), Path(folder) / "dataset")
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - start_time
     assert info.num_kept + info.num_rejected == NUM_PHOTOS
     peak = peak_memory_mb()
     return [
@@ -57,8 +57,8 @@ def _write_photos(folder: Path) -> None:
 
     def write(number: int) -> None:
         rng = np.random.default_rng(number)
-        one, other = (_part(scenes[scene], rng) for scene in rng.choice(NUM_SCENES, 2, replace=False))
-        content = simplejpeg.encode_jpeg(cv2.addWeighted(one, 0.6, other, 0.4, 0), 87, colorsubsampling="420")
+        base, overlay = (_part(scenes[scene], rng) for scene in rng.choice(NUM_SCENES, 2, replace=False))
+        content = simplejpeg.encode_jpeg(cv2.addWeighted(base, 0.6, overlay, 0.4, 0), 87, colorsubsampling="420")
         (folder / ("even" if number % 2 == 0 else "odd") / f"{number}.jpg").write_bytes(content)
 
     with ThreadPoolExecutor(num_cores()) as pool:

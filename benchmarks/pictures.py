@@ -12,9 +12,9 @@ def jpeg(height: int, width: int, seed: int = 0) -> bytes:
         rng.normal(128, 50, (12, 16, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
     )
     for _ in range(12):
-        centre = int(rng.integers(width)), int(rng.integers(height))
-        colour = [float(value) for value in rng.uniform(0, 255, 3)]
-        cv2.circle(smooth, centre, int(rng.integers(height // 20, height // 4)), colour, thickness=-1)
+        center = int(rng.integers(width)), int(rng.integers(height))
+        color = [float(value) for value in rng.uniform(0, 255, 3)]
+        cv2.circle(smooth, center, int(rng.integers(height // 20, height // 4)), color, thickness=-1)
     smooth += rng.standard_normal((height, width, 1), np.float32) * 6
     pixels = smooth.clip(0, 255).astype(np.uint8)
     return bytes(simplejpeg.encode_jpeg(pixels, quality=87, colorsubsampling="420"))

@@ -39,10 +39,10 @@ def main(first_trained: str, folder: Path) -> None:
     """Trains for a few epochs and prints the median seconds of an epoch, without the first."""
     photos, labels = np.load(folder / "photos.npy"), np.load(folder / "labels.npy")
     backbone = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=photos.shape[1:])
-    learns = False
+    is_trained = False
     for layer in backbone.layers:
-        learns = learns or layer.name == first_trained
-        layer.trainable = learns
+        is_trained = is_trained or layer.name == first_trained
+        layer.trainable = is_trained
     inputs = keras.Input(photos.shape[1:])
     features = keras.layers.GlobalAveragePooling2D()(backbone(keras.layers.Rescaling(1 / 127.5, -1)(inputs)))
     logits = keras.layers.Dense(int(labels.max()) + 1)(keras.layers.Dropout(0.2)(features))

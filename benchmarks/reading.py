@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.pictures import jpeg
-from benchmarks.table import Row, by_turns, peak_memory_mb
+from benchmarks.table import Row, peak_memory_mb, time_by_turns
 from components.contract.artifacts.dataset import open_split
 from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.step import preprocess
@@ -43,9 +43,9 @@ def measure() -> list[Row]:
             for row in rng.integers(0, len(paths), BATCH_SIZE):
                 np.asarray(Image.open(paths[row]).convert("RGB").resize((224, 224)))
 
-        reading, decoding = by_turns(read, decode_anew, clock=time.process_time)
+        reading_seconds, decoding_seconds = time_by_turns(read, decode_anew, clock=time.process_time)
         memory_mb = peak_memory_mb()
-    rate, decoding_rate = BATCHES * BATCH_SIZE / reading, BATCH_SIZE / decoding
+    rate, decoding_rate = BATCHES * BATCH_SIZE / reading_seconds, BATCH_SIZE / decoding_seconds
     claim = "prepared photos of 224 px in random batches, per core"
     return [
         Row(

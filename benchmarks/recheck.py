@@ -50,11 +50,11 @@ def _write_photos(folder: Path) -> None:
 
 
 def _check(photos: Path) -> float:
-    started = time.perf_counter()
-    found = find_photos(Opened(photos))
+    start_time = time.perf_counter()
+    listing = find_photos(Opened(photos))
     with open_store(PARAMS.size, PARAMS.resize) as store:
-        examine("photos", found, PARAMS, store)
-    return time.perf_counter() - started
+        examine("photos", listing, PARAMS, store)
+    return time.perf_counter() - start_time
 
 
 def _dvc_status(root: Path) -> float:
@@ -64,6 +64,6 @@ def _dvc_status(root: Path) -> float:
     dvc("init", "--no-scm", "--quiet")
     dvc("add", "--quiet", "photos")
     dvc("status")
-    started = time.perf_counter()
+    start_time = time.perf_counter()
     dvc("status")
-    return time.perf_counter() - started
+    return time.perf_counter() - start_time

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import served_model
-from benchmarks.table import Row, by_turns
+from benchmarks.table import Row, time_by_turns
 from components.deploy.bento.server import free_address, serving
 from components.deploy.client import encode_form
 
@@ -29,16 +29,16 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         bento_dir = Path(folder)
         served_model.build(bento_dir)
-        started = time.monotonic()
+        start_time = time.monotonic()
         with serving(bento_dir):
-            ready_seconds = time.monotonic() - started
+            ready_seconds = time.monotonic() - start_time
         with (
             serving(bento_dir) as our_url,
-            app_of("bare_app", BENTO_SRC=str(bento_dir / "bento" / "src")) as bare_url,
-            _asking(our_url, photo) as ask_ours,
-            _asking(bare_url, photo) as ask_bare,
+            run_app("bare_app", BENTO_SRC=str(bento_dir / "bento" / "src")) as bare_url,
+            _client(our_url, photo) as ask_ours,
+            _client(bare_url, photo) as ask_bare,
         ):
-            ours, bare = by_turns(ask_ours, ask_bare, rounds=NUM_REQUESTS)
+            ours, bare = time_by_turns(ask_ours, ask_bare, rounds=NUM_REQUESTS)
             memory = memory_mb(bento_dir)
     return [
         Row(
@@ -67,7 +67,7 @@ def measure() -> list[Row]:
 
 
 @contextlib.contextmanager
-def app_of(module: str, **settings: str) -> Iterator[str]:
+def run_app(module: str, **settings: str) -> Iterator[str]:
     """Runs the app of a module of this folder under uvicorn, with these environment variables."""
     host, port = free_address("127.0.0.1", None)
     command = [sys.executable, "-m", "uvicorn", f"benchmarks.{module}:app", "--host", host, "--port", str(port)]
@@ -96,7 +96,7 @@ def _await(host: str, port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextlib.contextmanager
-def _asking(url: str, photo: bytes) -> Iterator[Callable[[], None]]:
+def _client(url: str, photo: bytes) -> Iterator[Callable[[], None]]:
     """A function that sends the photo once, on one connection."""
     content_type, body = encode_form([photo])
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
@@ -128,16 +128,18 @@ def own_memory_mb(bento_dir: Path) -> float:
     total = 0
     for process in processes(bento_dir):
         with contextlib.suppress(OSError):
-            told = Path(f"/proc/{process.pid}/status").read_text()
-            total += sum(int(found) for found in re.findall(r"^(?:RssAnon|VmSwap):\s+(\d+) kB$", told, re.MULTILINE))
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            total += sum(
+                int(kilobytes) for kilobytes in re.findall(r"^(?:RssAnon|VmSwap):\s+(\d+) kB$", status, re.MULTILINE)
+            )
     return total / 2**10
 
 
 def processes(bento_dir: Path) -> list[psutil.Process]:
     """Those of the service."""
-    found = []
+    service_processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if str(bento_dir) in " ".join(process.cmdline()):
-                found.append(process)
-    return found
+                service_processes.append(process)
+    return service_processes

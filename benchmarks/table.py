@@ -43,7 +43,7 @@ class Row:
         return bool(COMPARISONS[sign](self.ratio, float(bound)))
 
 
-def by_turns(
+def time_by_turns(
     *works: Callable[[], object], rounds: int = 9, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
     """Median seconds of each work, run by turns so that a busy machine slows all of them alike.
@@ -58,9 +58,9 @@ def by_turns(
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for work, timed in zip(works, seconds, strict=True):
-            started = clock()
+            start_time = clock()
             work()
-            timed.append(clock() - started)
+            timed.append(clock() - start_time)
     return [statistics.median(timed) for timed in seconds]
 
 
@@ -70,7 +70,7 @@ def peak_memory_mb() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def show(rows: Sequence[Row], skipped: Sequence[tuple[str, str]]) -> None:
+def print_rows(rows: Sequence[Row], skipped: Sequence[tuple[str, str]]) -> None:
     """Prints the rows, and what was skipped with its reason."""
     from rich.console import Console
     from rich.table import Table

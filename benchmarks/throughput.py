@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import served_model
 from benchmarks.load import NUM_CLIENTS, Load
-from benchmarks.serving import app_of
+from benchmarks.serving import run_app
 from benchmarks.table import Row
 from components.deploy.bento.server import serving
 
@@ -25,10 +25,10 @@ def measure() -> list[Row]:
         served_model.pack(bento_dir)
         with (
             serving(bento_dir) as our_url,
-            app_of("keras_app", KERAS_MODEL=str(model), KERAS_CALL="predict") as predict_url,
-            app_of("keras_app", KERAS_MODEL=str(model), KERAS_CALL="function") as function_url,
+            run_app("keras_app", KERAS_MODEL=str(model), KERAS_CALL="predict") as predict_url,
+            run_app("keras_app", KERAS_MODEL=str(model), KERAS_CALL="function") as function_url,
         ):
-            ours, predict, function = _by_turns(our_url, predict_url, function_url)
+            ours, predict, function = _measure_rates(our_url, predict_url, function_url)
     claim = f"photos a second over HTTP, {NUM_CLIENTS} clients, MobileNetV2 at {served_model.SIZE} px"
     return [
         Row(claim, f"{ours:.1f}", f"{predict:.1f}, FastAPI + model.predict", ours / predict, ">= 5"),
@@ -36,7 +36,7 @@ def measure() -> list[Row]:
     ]
 
 
-def _by_turns(*urls: str) -> list[float]:
+def _measure_rates(*urls: str) -> list[float]:
     loads = [Load(url, photos_per_request=1) for url in urls]
     for load in loads:
         assert load.ask()[0] == 200

@@ -15,9 +15,9 @@ from benchmarks.table import Row, peak_memory_mb
 
 ON_REQUEST = "it takes minutes and 5 GB of disk; by its name it runs"
 NUM_PHOTOS = 20_000
-NUM_VALIDATED = 2_000
+NUM_VALIDATION = 2_000
 SIDE = 224
-PHOTOS_A_SHARD = 500
+PHOTOS_PER_SHARD = 500
 CLASS_NAMES = ("dark", "bright")
 ALLOWED_MB = 4096.0
 
@@ -47,19 +47,19 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
         write_dataset(Path(folder))
-        before = peak_memory_mb()
+        mb_before = peak_memory_mb()
         info = read_info(Path(folder))
         network = build_network(params.model, image_size=info.image_size, num_classes=2, batch_size=32)
         photos = Photographs(open_split(Path(folder), "train"), open_split(Path(folder), "validation"), "random")
-        started = time.perf_counter()
-        fitted = train_phases(network, photos, params, Run(None))
-        seconds = time.perf_counter() - started
-    assert fitted.epochs_run == 3
+        start_time = time.perf_counter()
+        training = train_phases(network, photos, params, Run(None))
+        seconds = time.perf_counter() - start_time
+    assert training.epochs_run == 3
     peak = peak_memory_mb()
     return [
         Row(
             f"memory to train on {NUM_PHOTOS:,} photos of {SIDE} px, streamed, then from cached features",
-            f"{peak:,.0f} MB ({before:,.0f} MB before), {seconds:.0f} s",
+            f"{peak:,.0f} MB ({mb_before:,.0f} MB before), {seconds:.0f} s",
             f"{ALLOWED_MB:,.0f} MB allowed",
             peak / ALLOWED_MB,
             "<= 1",
@@ -73,16 +73,16 @@ def write_dataset(dataset_dir: Path) -> None:
     from components.contract.artifacts.dataset import DatasetInfo, Source, SplitName, write_shard
     from components.contract.system.atomic_files import write_json
 
-    num_photos_of: dict[SplitName, int] = {"train": NUM_PHOTOS, "validation": NUM_VALIDATED}
+    num_photos_of: dict[SplitName, int] = {"train": NUM_PHOTOS, "validation": NUM_VALIDATION}
     counts: dict[SplitName, dict[str, int]] = {}
     for split, num_photos in num_photos_of.items():
-        for shard, start in enumerate(range(0, num_photos, PHOTOS_A_SHARD)):
+        for shard, start in enumerate(range(0, num_photos, PHOTOS_PER_SHARD)):
             rng = np.random.default_rng([num_photos, shard])
-            labels = (np.arange(PHOTOS_A_SHARD) % 2).astype(np.int32)
-            pixels = rng.integers(0, 128, (PHOTOS_A_SHARD, SIDE, SIDE, 3), dtype=np.uint8)
+            labels = (np.arange(PHOTOS_PER_SHARD) % 2).astype(np.int32)
+            pixels = rng.integers(0, 128, (PHOTOS_PER_SHARD, SIDE, SIDE, 3), dtype=np.uint8)
             pixels += 127 * labels.astype(np.uint8)[:, None, None, None]
             image_ids = [
-                hashlib.sha256(f"{split} {start + row}".encode()).hexdigest()[:32] for row in range(PHOTOS_A_SHARD)
+                hashlib.sha256(f"{split} {start + row}".encode()).hexdigest()[:32] for row in range(PHOTOS_PER_SHARD)
             ]
             write_shard(dataset_dir / f"{split}-{shard:05d}.arrow", pixels, labels, image_ids)
         counts[split] = dict.fromkeys(CLASS_NAMES, num_photos // 2)

@@ -31,7 +31,7 @@ EARLY, LATE = 2, TRIALS
 
 
 @dataclass
-class Measured:
+class StudyFigures:
     """One study.
 
     Attributes:
@@ -49,7 +49,7 @@ class Measured:
 
 def measure() -> list[Row]:
     """The study as it is, the same without pruning, and an epoch without the cache, which is multiplied."""
-    photos, weights = real_things()
+    photos, weights = find_photos_and_weights()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,50 +58,50 @@ def measure() -> list[Row]:
         from components.preprocess.step import preprocess
 
         info = preprocess(str(photos), PreprocessParams(image_size=SIDE), folder / "dataset")
-        ours = study(folder / "dataset", weights, "halving")
-        unpruned = study(folder / "dataset", weights, "none")
-        plain_epoch = seconds_of_a_plain_epoch(folder / "dataset", weights)
+        pruned = run_study(folder / "dataset", weights, "halving")
+        unpruned = run_study(folder / "dataset", weights, "none")
+        plain_epoch = time_plain_epoch(folder / "dataset", weights)
         num_validation = info.num_images("validation")
     from components.evaluate.measure.metrics import wilson_interval
 
     interval = wilson_interval(round(unpruned.accuracy * num_validation), num_validation)
     plain = TRIALS * EPOCHS * plain_epoch
-    what = f"{TRIALS} trials of up to {EPOCHS} epochs, head of MobileNetV2 at {SIDE} px, {NUM_PHOTOS} photos"
-    found = f"{ours.accuracy:.1%} validation accuracy"
+    study_text = f"{TRIALS} trials of up to {EPOCHS} epochs, head of MobileNetV2 at {SIDE} px, {NUM_PHOTOS} photos"
+    accuracy_text = f"{pruned.accuracy:.1%} validation accuracy"
     return [
         Row(
-            f"a study of {what}; {found}",
-            f"{ours.seconds:.0f} s",
+            f"a study of {study_text}; {accuracy_text}",
+            f"{pruned.seconds:.0f} s",
             f"{plain:,.0f} s without cache and pruning ({plain_epoch:.0f} s an epoch, multiplied)",
-            plain / ours.seconds,
+            plain / pruned.seconds,
             ">= 20",
             peak_memory_mb(),
         ),
         Row(
-            f"epochs of the same study; {found}",
-            f"{ours.epochs}",
+            f"epochs of the same study; {accuracy_text}",
+            f"{pruned.epochs}",
             f"{unpruned.epochs} without pruning ({unpruned.accuracy:.1%})",
-            unpruned.epochs / ours.epochs,
+            unpruned.epochs / pruned.epochs,
             ">= 2.5",
         ),
         Row(
             "validation accuracy of that study's best trial",
-            f"{ours.accuracy:.1%}",
+            f"{pruned.accuracy:.1%}",
             f"{interval.low:.1%}, where the interval of {unpruned.accuracy:.1%} without pruning begins",
-            ours.accuracy / interval.low,
+            pruned.accuracy / interval.low,
             ">= 1",
         ),
         Row(
             f"memory after trial {LATE} of that study",
-            f"{ours.memory_mb[LATE - 1]:,.0f} MB",
-            f"{ours.memory_mb[EARLY - 1]:,.0f} MB after trial {EARLY}",
-            ours.memory_mb[LATE - 1] / ours.memory_mb[EARLY - 1],
+            f"{pruned.memory_mb[LATE - 1]:,.0f} MB",
+            f"{pruned.memory_mb[EARLY - 1]:,.0f} MB after trial {EARLY}",
+            pruned.memory_mb[LATE - 1] / pruned.memory_mb[EARLY - 1],
             "<= 1.1",
         ),
     ]
 
 
-def real_things() -> tuple[Path, Path]:
+def find_photos_and_weights() -> tuple[Path, Path]:
     """The photos and the weights.
 
     Raises:
@@ -115,7 +115,7 @@ def real_things() -> tuple[Path, Path]:
     return photos, weights[0]
 
 
-def params_of(weights: Path) -> Any:
+def resolve_params(weights: Path) -> Any:
     """The train section, resolved; every trial may run to its end."""
     from components.contract.params.model import ModelParams
     from components.contract.params.resolve import resolve_train
@@ -127,7 +127,7 @@ def params_of(weights: Path) -> Any:
     )[0]
 
 
-def study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none"]) -> Measured:
+def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none"]) -> StudyFigures:
     """One study, its features computed where no study before it has."""
     from components.contract.artifacts.dataset import read_info
     from components.contract.params.tuning import TuneParams, auto_space
@@ -139,39 +139,39 @@ def study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none"]) 
     info = read_info(dataset_dir)
     from components.train.tuning.search import Search
 
-    params = params_of(weights)
+    params = resolve_params(weights)
     # All trials share the features of the photos as they are.
-    space = {key: searched for key, searched in auto_space(params).items() if key != "augmentation"}
-    started = time.perf_counter()
+    space = {key: dimension for key, dimension in auto_space(params).items() if key != "augmentation"}
+    start_time = time.perf_counter()
     memory: list[float] = []
-    train = trainer(info, some(open_photographs(dataset_dir, info)))
+    train = trainer(info, reduce_training(open_photographs(dataset_dir, info)))
     shutil.rmtree(cache_dir() / "studies", ignore_errors=True)  # the same study is begun anew
     search = Search(info, params, TuneParams(trials=TRIALS, pruner=pruner), space)
-    found = search.run(watched(train, memory), Run(None))
-    best = next(trial for trial in found.trials if trial.number == found.best)
-    seconds, epochs = time.perf_counter() - started, sum(trial.epochs for trial in found.trials)
-    return Measured(seconds, epochs, best.accuracy or 0.0, memory)
+    search_result = search.run(note_memory(train, memory), Run(None))
+    best = next(trial for trial in search_result.trials if trial.number == search_result.best)
+    seconds, epochs = time.perf_counter() - start_time, sum(trial.epochs for trial in search_result.trials)
+    return StudyFigures(seconds, epochs, best.accuracy or 0.0, memory)
 
 
-def some(photographs: "Photographs") -> "Photographs":
+def reduce_training(photographs: "Photographs") -> "Photographs":
     """The same, with fewer photos to learn from."""
     from dataclasses import replace
 
     from components.contract.artifacts.dataset import Split
 
-    rows, training = chosen(len(photographs.training)), photographs.training
+    rows, training = pick_rows(len(photographs.training)), photographs.training
     ids = [training.image_ids[row] for row in rows]
     return replace(photographs, training=Split([training.gather(rows)], training.labels[rows], ids))
 
 
-def chosen(num: int) -> "np.ndarray":
+def pick_rows(num: int) -> "np.ndarray":
     """Which of so many training photos are learnt from: int64 (NUM_PHOTOS,)."""
     import numpy as np
 
     return np.random.default_rng(0).permutation(num)[:NUM_PHOTOS]
 
 
-def watched(train: Callable[..., Any], memory: list[float]) -> Callable[..., Any]:
+def note_memory(train: Callable[..., Any], memory: list[float]) -> Callable[..., Any]:
     """The same training, which notes the memory of this process after each."""
 
     def trial(*arguments: Any) -> Any:
@@ -190,20 +190,20 @@ def memory_mb() -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 2**10
 
 
-def seconds_of_a_plain_epoch(dataset_dir: Path, weights: Path) -> float:
+def time_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     """An epoch of the head through the whole network, as far as a part of the photos tells."""
     from components.contract.artifacts.dataset import open_split, read_info
     from components.train.setup import open_network
 
     info = read_info(dataset_dir)
-    network = open_network(params_of(weights), info).network
+    network = open_network(resolve_params(weights), info).network
     import keras
 
     assert network.backbone is not None, "the params name one"
     for layer in network.backbone.layers:
         layer.trainable = False
     training = open_split(dataset_dir, "train")
-    rows = chosen(len(training))[:PLAIN_PHOTOS]
+    rows = pick_rows(len(training))[:PLAIN_PHOTOS]
     photos, labels = training.gather(rows), training.labels[rows]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.model.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
@@ -211,5 +211,5 @@ def seconds_of_a_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     clock = keras.callbacks.LambdaCallback(on_epoch_begin=lambda _epoch, _logs: starts.append(time.perf_counter()))
     network.model.fit(photos, labels, epochs=2, batch_size=32, verbose=0, callbacks=[clock])
     starts.append(time.perf_counter())
-    seen = NUM_PHOTOS + info.num_images("validation")
-    return (starts[2] - starts[1]) / PLAIN_PHOTOS * seen
+    num_photos = NUM_PHOTOS + info.num_images("validation")
+    return (starts[2] - starts[1]) / PLAIN_PHOTOS * num_photos

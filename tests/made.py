@@ -16,7 +16,7 @@ from components.contract.inference.calibration import (
     CalibrationFacts,
     Familiarity,
     neighbor_distance,
-    unit_length,
+    to_unit_length,
     write_calibration,
 )
 from components.contract.inference.graph import InferenceGraph, export_sha256, openvino, softmax
@@ -193,7 +193,7 @@ def make_evaluation(
 def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: str) -> Calibration:
     """A temperature of 2, abstention below 0.6, and the training photos as what is familiar."""
     train, validation = open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
-    reference = unit_length(graph.run(train.gather(np.arange(len(train)))).embedding)
+    reference = to_unit_length(graph.run(train.gather(np.arange(len(train)))).embedding)
     embeddings = graph.run(validation.gather(np.arange(len(validation)))).embedding
     farthest = float(neighbor_distance(embeddings, reference, 3).max()) * 1.5
     facts = CalibrationFacts(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.contract.system.program import MENDABLE
+from components.contract.system.posix import USER_ERROR
 from pipelines.cli.backbone import add_backbone_actions
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _check(arguments: argparse.Namespace) -> int:
         show.as_json(report.model_dump(mode="json"))
     else:
         show.line("\n".join(_lines(arguments.file, report)))
-    return 0 if report.accepted else MENDABLE
+    return 0 if report.accepted else USER_ERROR
 
 
 def _summary(arguments: argparse.Namespace) -> int:

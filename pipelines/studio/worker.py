@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 
 from components.contract.errors import DarkroomError
 from components.contract.foreign.bounded import limit_memory
-from components.contract.system.address import known_addresses, remember
+from components.contract.system.address import remember, remembered_addresses
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import read_frame, write_frame
 
@@ -115,7 +115,7 @@ def _work(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
         return {"limit": "memory"}, b""
     except Exception:  # it is ours to mend, and the server's log shows it
         return {"bug": traceback.format_exc()}, b""
-    return {"value": value, "addresses": known_addresses()}, content
+    return {"value": value, "addresses": remembered_addresses()}, content
 
 
 if __name__ == "__main__":

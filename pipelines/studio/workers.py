@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from components.contract.foreign.bounded import environment
 from components.contract.system import launcher
-from components.contract.system.address import known_addresses, remember
+from components.contract.system.address import remember, remembered_addresses
 from pipelines.studio.settings import StudioError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Workers:
         try:
             worker = self._take()
             try:
-                request = {"work": work, "arguments": arguments, "addresses": known_addresses()}
+                request = {"work": work, "arguments": arguments, "addresses": remembered_addresses()}
                 head, answer = worker.ask(request, content, deadline)
             except BaseException as error:
                 worker.kill()

@@ -122,7 +122,7 @@ def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | No
         folders.update(itertools.accumulate(name.split("/")[:-1], "{}/{}".format))
         new_folders = len(folders) - num_before
         if len(folders) > MAX_MEMBERS:
-            raise budget.exceeded(f"hold at most {MAX_MEMBERS:,} folders", "it holds more")
+            raise budget.limit_error(f"hold at most {MAX_MEMBERS:,} folders", "it holds more")
         budget.spend(memory_bytes=(1 + new_folders) * len(name))
         tool = next((depth for depth, part in enumerate(name.split("/")) if is_tool_file(part)), None)
         if tool is not None:
@@ -154,7 +154,7 @@ def _budget(archive: Path, num_bytes: int, room_bytes: int | None) -> Budget:
 
 def _check_length(name: str, budget: Budget) -> None:
     if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES or name.count("/") >= MAX_NAME_DEPTH:
-        raise budget.exceeded(
+        raise budget.limit_error(
             f"have names of at most {MAX_NAME_BYTES:,} bytes and {MAX_NAME_DEPTH} folders", f"{name[:60]!r}… is longer"
         )
 

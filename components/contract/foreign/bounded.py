@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from components.contract.system import launcher
 from components.contract.system.budget import Budget
-from components.contract.system.program import MENDABLE
+from components.contract.system.posix import USER_ERROR
 
 
 def environment() -> Mapping[str, str]:
@@ -42,10 +42,10 @@ def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: f
     try:
         result = launcher.run(launcher.python(module, *arguments), timeout_seconds=seconds, env=environment())
     except subprocess.TimeoutExpired:
-        raise budget.exceeded(f"be read within {seconds:.0f} s", "it takes longer") from None
-    if result.returncode == MENDABLE:
+        raise budget.limit_error(f"be read within {seconds:.0f} s", "it takes longer") from None
+    if result.returncode == USER_ERROR:
         raise budget.error(result.stdout.strip())
     if result.returncode:
-        raise budget.exceeded(
+        raise budget.limit_error(
             f"be read in {budget.max_memory_bytes / 1e6:,.0f} MB of memory, without a crash", "it was not"
         )

@@ -34,7 +34,7 @@ def walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Itera
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictHeader) as archive:  # type: ignore[call-overload]
         while (header := archive.next()) is not None:
             if not 0 <= header.size <= budget.max_bytes:  # tarfile steps over it block by block, past the end too
-                raise budget.exceeded(
+                raise budget.limit_error(
                     f"hold at most {budget.max_bytes:,} bytes{budget.basis}",
                     f"{header.name!r} announces {header.size:,}",
                 )
@@ -82,7 +82,7 @@ class _XzFile:
                 content = self._decompressor.decompress(rest, size)
             except lzma.LZMAError as error:
                 if "Memory usage limit" in str(error):
-                    raise self._budget.exceeded(
+                    raise self._budget.limit_error(
                         f"unpack in {MAX_XZ_MEMORY / 2**20:.0f} MiB of memory", "its dictionary is larger"
                     ) from None
                 raise

@@ -49,13 +49,13 @@ class _DirectoryFile(PacedFile):
 
     def read(self, size: int = -1) -> bytes:
         if size > MAX_DIRECTORY_BYTES:
-            raise self._budget.exceeded(
+            raise self._budget.limit_error(
                 f"list its files in at most {MAX_DIRECTORY_BYTES:,} bytes", f"its list has {size:,}"
             )
         content = super().read(size)
         num_entries = content.count(b"PK\1\2") if content.startswith(b"PK\1\2") else 0
         if num_entries > MAX_MEMBERS:
-            raise self._budget.exceeded(f"hold at most {MAX_MEMBERS:,} files", f"it lists {num_entries:,}")
+            raise self._budget.limit_error(f"hold at most {MAX_MEMBERS:,} files", f"it lists {num_entries:,}")
         return content
 
 

@@ -13,7 +13,7 @@ ERASED_AREA: Final = (0.02, 0.2)
 """As parts of the photo (Zhong et al. 2017)."""
 ERASED_SHAPE: Final = 3.3
 """How much longer than wide, or wider than long, at most."""
-LEAST_BLUR: Final = 0.1
+MIN_BLUR: Final = 0.1
 """Pixels; less is not seen."""
 
 Change = Callable[[int, np.ndarray], None]
@@ -78,7 +78,7 @@ def make_disturbance(params: AugmentationParams, draws: np.ndarray, seeds: np.nd
         return None
 
     def disturb(index: int, photo: np.ndarray) -> None:
-        if (sigma := params.blur * draws[index, 14]) > LEAST_BLUR:
+        if (sigma := params.blur * draws[index, 14]) > MIN_BLUR:
             cv2.GaussianBlur(photo, (0, 0), sigma, dst=photo, borderType=cv2.BORDER_REFLECT_101)
         if params.noise:
             deviation = np.float32(255 * params.noise * draws[index, 15])

@@ -115,7 +115,7 @@ class Calibration:
         return unfamiliar
 
 
-def unit_length(embeddings: np.ndarray) -> np.ndarray:
+def to_unit_length(embeddings: np.ndarray) -> np.ndarray:
     """Each row at length 1, as float32; a row of zeros, which has no direction, stays one."""
     rows = np.asarray(embeddings, np.float32)
     rows = rows.reshape(len(rows), -1)
@@ -132,7 +132,7 @@ def neighbor_distance(embeddings: np.ndarray, reference: np.ndarray, num_neighbo
         reference: float32 (m, features), unit length.
         num_neighbors: k; where the reference is smaller, its farthest row counts.
     """
-    similarity = unit_length(embeddings) @ reference.T
+    similarity = to_unit_length(embeddings) @ reference.T
     place = len(reference) - min(num_neighbors, len(reference))
     distances: np.ndarray = np.clip(1 - np.partition(similarity, place, axis=1)[:, place], 0, 2)
     return distances

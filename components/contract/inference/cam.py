@@ -39,7 +39,7 @@ def class_activation(feature_map: np.ndarray, labels: np.ndarray, weights: np.nd
     return maps
 
 
-def scaled(maps: np.ndarray) -> np.ndarray:
+def scale_maps(maps: np.ndarray) -> np.ndarray:
     """What speaks for the class, each map from 0 to 1; a map that nothing stands out in is 0.
 
     Args:

@@ -16,7 +16,7 @@ PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviati
 Kind = Literal["layers", "pretrained", "upload", "bundle"]
 
 HeadName = Literal["linear", "dense", "vgg", "imagenet"]
-_ON_A_MAP: Final[dict[str, tuple[Layer, ...]]] = {
+_PRESET_HEADS: Final[dict[str, tuple[Layer, ...]]] = {
     "linear": (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dropout": {"rate": 0.5}})),
     "dense": (
         parse_layer("GlobalAveragePooling2D"),
@@ -47,7 +47,7 @@ def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) 
         return head
     if head == "imagenet":
         return ()
-    layers = _ON_A_MAP[head or "linear"]
+    layers = _PRESET_HEADS[head or "linear"]
     return layers if on_a_map else layers[1:]
 
 
@@ -110,19 +110,21 @@ class ModelParams(Section):
         kind = self.described_kind
         if kind is None:
             return self
-        needed, others = _KEYS[kind][0], [key for key in self._given if key not in _KEYS[kind]]
-        if needed not in self._given and kind == "pretrained":
+        required_key, other_keys = _KEYS[kind][0], [key for key in self._set_keys if key not in _KEYS[kind]]
+        if required_key not in self._set_keys and kind == "pretrained":
             raise fault(
-                f"{self._given[0] if self.kind == 'auto' else 'kind pretrained'} needs a name, one of "
+                f"{self._set_keys[0] if self.kind == 'auto' else 'kind pretrained'} needs a name, one of "
                 f"{', '.join(get_args(BackboneName))}"
             )
-        if needed not in self._given:
-            what = "a list `layers`" if needed == "layers" else f"`{needed}`"
-            raise fault(f"kind {kind} needs {what}" + (f", not {self._given[0]}" if self._given else ""))
+        if required_key not in self._set_keys:
+            what = "a list `layers`" if required_key == "layers" else f"`{required_key}`"
+            raise fault(f"kind {kind} needs {what}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
         if self.head == "imagenet" and kind != "pretrained":
             raise fault(f"head imagenet is that of a backbone; a model of kind {kind} has none of that name")
-        if others:
-            raise fault(f"{needed} makes it a model of kind {kind}, which takes no {others[0]}; keep one of the two")
+        if other_keys:
+            raise fault(
+                f"{required_key} makes it a model of kind {kind}, which takes no {other_keys[0]}; keep one of the two"
+            )
         return self
 
     @property
@@ -132,12 +134,12 @@ class ModelParams(Section):
             return self.kind
         kinds: tuple[Kind, ...] = ("layers", "upload", "bundle")
         for kind in kinds:
-            if _KEYS[kind][0] in self._given:
+            if _KEYS[kind][0] in self._set_keys:
                 return kind
-        return "pretrained" if self._given else None
+        return "pretrained" if self._set_keys else None
 
     @property
-    def _given(self) -> list[str]:
+    def _set_keys(self) -> list[str]:
         """The keys that have a value."""
         keys = ("layers", "path", "from", "name", "weights", "head", "layer", "pixels")
         return [key for key in keys if getattr(self, "from_" if key == "from" else key) is not None]

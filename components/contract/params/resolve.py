@@ -84,9 +84,9 @@ def resolve(
         ModelError: the layers cannot be built at the resolved size.
     """
     decisions: list[str] = []
-    image_size, why = _resolve_image_size(params, native_size, initial_model)
+    image_size, reason = _resolve_image_size(params, native_size, initial_model)
     if params.preprocess.image_size == "auto":
-        decisions.append(f"preprocess.image_size: auto became {image_size}, {why}.")
+        decisions.append(f"preprocess.image_size: auto became {image_size}, {reason}.")
     preprocess = params.preprocess.model_copy(update={"image_size": image_size})
 
     train, train_decisions = resolve_train(params.train, preprocess.size, initial_model)
@@ -121,7 +121,7 @@ def resolve_train(
             f"px; it is {_size_text(input_size)} px. Set a larger preprocess.image_size, or auto."
         )
     check_model(model, input_size, initial_model)
-    auto_values = {"augmentation": "light" if is_tiny else "medium", "trainable": _trainable(model)}
+    auto_values = {"augmentation": "light" if is_tiny else "medium", "trainable": _default_trainable(model)}
     phases = (
         train.phases
         if train.phases == "auto"
@@ -140,7 +140,7 @@ def _replace_auto(phase: P, auto_values: dict[str, str]) -> P:
     return phase.model_copy(update={key: value for key, value in auto_values.items() if getattr(phase, key) == "auto"})
 
 
-def _trainable(model: ModelParams) -> Literal["all", "head"]:
+def _default_trainable(model: ModelParams) -> Literal["all", "head"]:
     """All of a network that knows nothing yet; else what is new in it."""
     return "all" if model.kind == "layers" or model.weights == "none" else "head"
 
@@ -164,14 +164,14 @@ def _resolve_model(
             f"{TINY_PIXELS} px."
         )
     if model.kind == "pretrained":
-        model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _head(model)})
+        model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _resolve_head(model)})
     elif isinstance(model.head, str) and initial_model is not None and initial_model.features is not None:
         head = head_layers(model.head, on_a_map=len(initial_model.features) == 3)
         model = model.model_copy(update={"head": head})
     return model, decisions
 
 
-def _head(model: ModelParams) -> str | tuple[Layer, ...]:
+def _resolve_head(model: ModelParams) -> str | tuple[Layer, ...]:
     return model.head if model.head == "imagenet" else head_layers(model.head)
 
 

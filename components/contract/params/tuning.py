@@ -107,7 +107,7 @@ class TuneParams(Section):
         return self
 
     @property
-    def weighs(self) -> bool:
+    def weighs_costs(self) -> bool:
         """Whether what a network costs plays a part."""
         return len(self.objectives) > 1 or self.max_latency_ms is not None or self.max_size_mb is not None
 
@@ -177,11 +177,11 @@ def auto_space(train: TrainParams) -> Space:
         space["learning_rate"] = Range(low=1e-4, high=1e-2, log=True)
         space["optimizer"] = Choices(choices=("adam", "adamw", "sgd"))
         # Through frozen layers each further kind costs views of all photos, and light ones resemble medium ones there.
-        frozen = train.model.kind == "pretrained" and train.trainable == "head"
-        space["augmentation"] = Choices(choices=("none", "medium") if frozen else ("none", "light", "medium"))
+        is_frozen = train.model.kind == "pretrained" and train.trainable == "head"
+        space["augmentation"] = Choices(choices=("none", "medium") if is_frozen else ("none", "light", "medium"))
     else:
-        last = len(train.phases) - 1
-        space[f"phases[{last}].learning_rate"] = Range(low=3e-5, high=3e-3, log=True)
+        last_phase = len(train.phases) - 1
+        space[f"phases[{last_phase}].learning_rate"] = Range(low=3e-5, high=3e-3, log=True)
     space["batch_size"] = Choices(choices=(16, 32, 64))
     space["label_smoothing"] = Choices(choices=(0.0, 0.1))
     for place, layer in enumerate(layers if isinstance(layers, tuple) else ()):

@@ -61,7 +61,7 @@ class Address(str):
         address = super().__new__(cls, _redact_address(text))
         address.full = _whole_address(text) if MASK in text else text
         if address.full == text and address.has_secret:
-            others = [line for line in known_addresses() if line != text][-MAX_REMEMBERED:]
+            others = [line for line in remembered_addresses() if line != text][-MAX_REMEMBERED:]
             os.environ[ADDRESSES_VARIABLE] = "\n".join([*others, text])
         return address
 
@@ -131,7 +131,7 @@ def _whole_address(text: str) -> str:
     Of data under DVC only the repository must be the same: the revision may have become a commit meanwhile.
     """
     repository, version = _repository(text)
-    for line in reversed(known_addresses()):
+    for line in reversed(remembered_addresses()):
         if _redact_address(line) == text:
             return line
         other = _repository(line)[0]
@@ -150,7 +150,7 @@ def _last_name(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2] or path
 
 
-def known_addresses() -> list[str]:
+def remembered_addresses() -> list[str]:
     """The whole addresses that this process knows, for another process of ours; never for print."""
     return [line.strip() for line in os.environ.get(ADDRESSES_VARIABLE, "").splitlines() if line.strip()]
 

@@ -77,11 +77,11 @@ class Budget:
         self.num_members += num_members
         self.memory_bytes += memory_bytes
         if self.num_bytes > self.max_bytes:
-            raise self.exceeded(f"hold at most {self.max_bytes:,} bytes{self.basis}", "it holds more")
+            raise self.limit_error(f"hold at most {self.max_bytes:,} bytes{self.basis}", "it holds more")
         if self.num_members > self.max_members:
-            raise self.exceeded(f"hold at most {self.max_members:,} {self.members}", "it holds more")
+            raise self.limit_error(f"hold at most {self.max_members:,} {self.members}", "it holds more")
         if self.memory_bytes > self.max_memory_bytes:
-            raise self.exceeded(
+            raise self.limit_error(
                 f"need at most {self.max_memory_bytes / 1e6:,.0f} MB of memory to be listed",
                 f"after {self.num_members:,} {self.members} it needs more",
             )
@@ -98,12 +98,12 @@ class Budget:
         )
         elapsed = time.monotonic() - self._start_time
         if elapsed > allowed_seconds:
-            raise self.exceeded(
+            raise self.limit_error(
                 f"yield its content within {allowed_seconds:,.0f} s",
                 f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes were read",
             )
 
-    def exceeded(self, limit: str, state: str) -> DarkroomError:
+    def limit_error(self, limit: str, state: str) -> DarkroomError:
         """The error for input that breaks a limit: what must hold, and how it is instead."""
         return self.error(f"{self.subject} must {limit}; {state}. {self.advice}")
 
@@ -130,9 +130,9 @@ class Budget:
         while thread.is_alive():
             thread.join(POLL_SECONDS)
             if thread.is_alive() and time.monotonic() > deadline:
-                raise self.exceeded(f"answer within {seconds:,.0f} s", "it does not")
+                raise self.limit_error(f"answer within {seconds:,.0f} s", "it does not")
             if _peak_memory() - peak > 4 * self.max_memory_bytes:
-                raise self.exceeded(
+                raise self.limit_error(
                     f"be listed in at most {4 * self.max_memory_bytes / 1e6:,.0f} MB of memory", "it needs more"
                 )
         if failure:

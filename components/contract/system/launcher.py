@@ -18,7 +18,7 @@ from components.contract.errors import DarkroomError
 ROOT: Final = Path(__file__).parents[3]
 """Where the packages `components` and `pipelines` are."""
 
-LOADS_CODE: Final = frozenset(
+CODE_LOADING_VARIABLES: Final = frozenset(
     (
         "PYTHONPATH",
         "PYTHONHOME",
@@ -85,7 +85,9 @@ class MissingProgramError(DarkroomError, FileNotFoundError):
 def environment() -> dict[str, str]:
     """The environment of a program: this process's own, without what loads code from places that others choose."""
     variables = {
-        name: value for name, value in os.environ.items() if name not in LOADS_CODE and not _selects_repository(name)
+        name: value
+        for name, value in os.environ.items()
+        if name not in CODE_LOADING_VARIABLES and not _selects_repository(name)
     }
     for name in SEARCH_PATHS:
         if name in variables:

@@ -4,7 +4,7 @@ import mmap
 from collections.abc import Sequence
 from typing import Final
 
-KEPT_BYTES: Final = 2**29
+MAX_MAPPED_BYTES: Final = 2**29
 """So much may be read before all is let go; the system still has it, and gives it back in microseconds."""
 
 
@@ -18,7 +18,7 @@ class FileMaps:
     def note(self, num_bytes: int) -> None:
         """So much has been read; now and then lets all go."""
         self._num_read += num_bytes
-        if self._num_read < KEPT_BYTES or not hasattr(mmap, "MADV_DONTNEED"):
+        if self._num_read < MAX_MAPPED_BYTES or not hasattr(mmap, "MADV_DONTNEED"):
             return
         self._num_read = 0
         for file_map in self._maps:

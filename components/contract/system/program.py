@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 
 from components.contract.errors import DarkroomError
 from components.contract.system.address import redact
+from components.contract.system.posix import USER_ERROR
 from components.contract.text import escape_log_records, printable
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
@@ -24,8 +25,8 @@ EVENTS_VARIABLE = "DARKROOM_EVENTS"
 FINISH_FILE = "finish"
 """Beside the file of the events: asks a training to end with the best epoch that it has."""
 
-MENDABLE, BUG = 2, 1
-"""Exit codes: the user can mend it; it is ours to mend."""
+BUG = 1
+"""The exit code: the error is ours to fix."""
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -81,15 +82,15 @@ def note_progress(event: str, **facts: object) -> None:
         _note(step=_running, event=event, **facts)
 
 
-def asked_to_finish() -> bool:
+def is_finish_requested() -> bool:
     """Whether somebody wants the run to go on with what has been learnt so far: `darkroom finish`."""
     path = os.environ.get(EVENTS_VARIABLE)
     return bool(path) and Path(str(path)).with_name(FINISH_FILE).exists()
 
 
-def finish_is_done() -> None:
+def clear_finish_request() -> None:
     """What was asked for has been done, and is not asked of the next step as well."""
-    if asked_to_finish():
+    if is_finish_requested():
         Path(os.environ[EVENTS_VARIABLE]).with_name(FINISH_FILE).unlink(missing_ok=True)
 
 
@@ -139,7 +140,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
             f"darkroom: Standard output must be writable; it is not: {failure.strerror}. The work is done, but its "
             "output is incomplete. Redirect it to another file and run the command again."
         )
-        return MENDABLE
+        return USER_ERROR
     return code
 
 
@@ -157,14 +158,14 @@ def _run_main(main: Callable[[], int | None]) -> int:
     except DarkroomError as error:
         sys.stdout.flush()
         _show(f"darkroom: {redact(str(error))}")
-        return MENDABLE
+        return USER_ERROR
     except MemoryError:
         sys.stdout.flush()
         _show(
             "darkroom: The memory of this machine must suffice for the data; it does not. Give fewer or smaller "
             "files, or more memory."
         )
-        return MENDABLE
+        return USER_ERROR
     except KeyboardInterrupt:
         _show("darkroom: stopped.")
         return 130
@@ -179,7 +180,7 @@ def _run_main(main: Callable[[], int | None]) -> int:
         if refusal is None:
             return _bug()
         _show(f"darkroom: {redact(str(refusal))}")
-        return MENDABLE
+        return USER_ERROR
     except Exception:
         return _bug()
 

@@ -29,7 +29,7 @@ from components.contract.tracking.store_address import sqlite_file
 
 log = logging.getLogger(__name__)
 
-MOST_PARAMS = 100
+MAX_PARAMS_PER_CALL = 100
 """That MLflow takes at once."""
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 """For one try of many, at the start of a run."""
@@ -73,8 +73,8 @@ class Run:
     def log_params(self, params: Mapping[str, str]) -> None:
         """Parameters, which MLflow never changes once they are written."""
         entries = list(params.items())
-        for start in range(0, len(entries), MOST_PARAMS):
-            self._enqueue("params", dict(entries[start : start + MOST_PARAMS]))
+        for start in range(0, len(entries), MAX_PARAMS_PER_CALL):
+            self._enqueue("params", dict(entries[start : start + MAX_PARAMS_PER_CALL]))
 
     def start(self, start: Mapping[str, Any]) -> None:
         """Has the store make the run, unless it has a run of this key."""

@@ -35,7 +35,7 @@ STOP_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 2.0
 UPLOAD_RATE: Final = 5e6
 """Bytes a second; a store that takes files more slowly is not waited for."""
-MOST_VALUES: Final = 1000
+MAX_VALUES_PER_CALL: Final = 1000
 """That MLflow takes at once."""
 AnswerT = TypeVar("AnswerT")
 
@@ -218,6 +218,6 @@ def _next_batch(waiting: Sequence[Message]) -> Iterator[Message]:
         num_values += len(message.content.get("values", ()))
         if (message.kind, message.run_id) != ("metrics", first.run_id) or first.kind != "metrics":
             return
-        if num_values > MOST_VALUES:
+        if num_values > MAX_VALUES_PER_CALL:
             return
         yield message

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.contract.artifacts.dataset import Split, open_split
 from components.contract.errors import ArtifactError
-from components.contract.inference.calibration import unit_length
+from components.contract.inference.calibration import to_unit_length
 from components.contract.system.atomic_files import write_file
 from components.deploy.service.classifier import Classifier
 
@@ -56,7 +56,7 @@ def nearest(
         raise ArtifactError(
             f"The embedding must be of this bento's network, {embeddings.shape[1]} numbers; it has {len(embedding)}."
         )
-    similarity = embeddings.astype(np.float32) @ unit_length(embedding[np.newaxis])[0]
+    similarity = embeddings.astype(np.float32) @ to_unit_length(embedding[np.newaxis])[0]
     order = np.argsort(-similarity, kind="stable")[:number]
     return [
         Neighbour(split.image_ids[index], int(split.labels[index]), round(float(similarity[index]), 4))
@@ -101,7 +101,7 @@ def _compute(classifier: Classifier, split: Split) -> np.ndarray:
     parts = []
     for start in range(0, len(split), BATCH_SIZE):
         pixels = split.gather(np.arange(start, min(start + BATCH_SIZE, len(split))))
-        parts.append(unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
+        parts.append(to_unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             rate = (start + len(pixels)) / (told - started)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.contract.inference.cam import class_activation, pools_by_mean, scaled
+from components.contract.inference.cam import class_activation, pools_by_mean, scale_maps
 from components.contract.inference.graph import InferenceGraph
 from components.deploy.service.protocol import Method
 
@@ -60,7 +60,7 @@ class Explainer:
             label: the index of the class.
         """
         values = self._occlude(pixels, label) if self._weights is None else self._activate(pixels, label)
-        return Heat(scaled(values[np.newaxis])[0], self.method)
+        return Heat(scale_maps(values[np.newaxis])[0], self.method)
 
     def _activate(self, pixels: np.ndarray, label: int) -> np.ndarray:
         feature_map = self._graph.run(pixels[np.newaxis]).feature_map

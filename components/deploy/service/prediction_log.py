@@ -171,7 +171,7 @@ def _read(path: Path) -> Iterator[LoggedPrediction]:
             line = file.readline(MAX_LINE_BYTES + 1)
             budget.spend(len(line))
             if len(line) > MAX_LINE_BYTES:
-                raise budget.exceeded(f"have lines of at most {MAX_LINE_BYTES:,} bytes", f"line {number} is longer")
+                raise budget.limit_error(f"have lines of at most {MAX_LINE_BYTES:,} bytes", f"line {number} is longer")
             if not line:
                 return
             if line != b"\n":

@@ -10,7 +10,7 @@ from components.contract.inference.calibration import (
     CalibrationFacts,
     Familiarity,
     neighbor_distance,
-    unit_length,
+    to_unit_length,
 )
 from components.contract.inference.graph import InferenceGraph
 from components.contract.params.pipeline import EvaluateParams
@@ -37,7 +37,7 @@ def learn(validation: Predictions, reference: np.ndarray, params: EvaluateParams
     """
     temperature = fit_temperature(validation.logits, validation.labels)
     # As it will be read from its file: in half precision.
-    kept = unit_length(reference).astype(np.float16).astype(np.float32)
+    kept = to_unit_length(reference).astype(np.float16).astype(np.float32)
     facts = CalibrationFacts(
         export_sha256=export_sha256,
         temperature=temperature,

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from components.contract.inference.cam import class_activation, pools_by_mean, scaled
+from components.contract.inference.cam import class_activation, pools_by_mean, scale_maps
 from components.contract.inference.graph import InferenceGraph, Outputs
 
 SHADE = 0.25
@@ -62,8 +62,8 @@ def maps_of(outputs: Outputs, labels: np.ndarray, weights: np.ndarray | None) ->
     if min(feature_map.shape[1:3]) < 2:
         return NO_EXPLANATIONS
     if weights is None:
-        return Explanations("Eigen-CAM", scaled(_principal(feature_map)))
-    return Explanations("class activation map", scaled(class_activation(feature_map, labels, weights)))
+        return Explanations("Eigen-CAM", scale_maps(_principal(feature_map)))
+    return Explanations("class activation map", scale_maps(class_activation(feature_map, labels, weights)))
 
 
 def spotlight(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:

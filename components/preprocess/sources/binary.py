@@ -184,7 +184,7 @@ def _idx_values(path: Path, magic: int) -> np.ndarray:
         shape = tuple(header[1:].tolist())
         num_bytes = math.prod(shape)
         if num_bytes > budget.max_bytes:
-            raise budget.exceeded(f"hold at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}")
+            raise budget.limit_error(f"hold at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}")
         if 0 in shape[1:]:
             raise DataError(
                 f"Pictures of an IDX file must have pixels; those of {path.name} have "

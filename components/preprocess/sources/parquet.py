@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from components.contract.errors import DataError
 from components.contract.foreign.bounded import limit_memory, run_bounded
 from components.contract.system.budget import Budget, open_regular
-from components.contract.system.program import MENDABLE
+from components.contract.system.posix import USER_ERROR
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,7 @@ def measure_parquet(path: Path) -> None:
         with pq.ParquetFile(path, memory_map=False) as file:
             num_columns = file.metadata.num_columns
             if num_columns > MAX_COLUMNS:
-                raise budget.exceeded(f"have at most {MAX_COLUMNS:,} columns", f"it has {num_columns:,}")
+                raise budget.limit_error(f"have at most {MAX_COLUMNS:,} columns", f"it has {num_columns:,}")
             budget.spend(num_members=file.metadata.num_rows)
             texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
         num_rows = 0
@@ -69,7 +69,7 @@ def measure_parquet(path: Path) -> None:
             for batch in file.iter_batches(ROWS_AT_ONCE):
                 num_rows += len(batch)
                 if num_rows > MAX_ROWS:
-                    raise budget.exceeded(f"hold at most {MAX_ROWS:,} rows", "it holds more")
+                    raise budget.limit_error(f"hold at most {MAX_ROWS:,} rows", "it holds more")
                 budget.spend(sum(map(_num_bytes, batch.columns)))
     except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -98,12 +98,12 @@ def main(path: Path) -> int:
         refusal = str(error)
     except MemoryError:
         refusal = str(
-            table_budget(path).exceeded(f"be read in {MEMORY_BYTES / 1e6:,.0f} MB of memory", "it needs more")
+            table_budget(path).limit_error(f"be read in {MEMORY_BYTES / 1e6:,.0f} MB of memory", "it needs more")
         )
     else:
         return 0
     print(refusal)  # noqa: T201 - the process that started this one reads it
-    return MENDABLE
+    return USER_ERROR
 
 
 if __name__ == "__main__":

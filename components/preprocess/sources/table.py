@@ -123,19 +123,19 @@ def _check_text(path: Path, separator: bytes) -> None:
     with open_regular(path) as file:
         header = file.readline(MAX_LINE_BYTES).split(b"\r")[0]
         if header.count(separator) >= MAX_COLUMNS:
-            raise budget.exceeded(f"have at most {MAX_COLUMNS:,} columns", f"it has {header.count(separator) + 1:,}")
+            raise budget.limit_error(f"have at most {MAX_COLUMNS:,} columns", f"it has {header.count(separator) + 1:,}")
         file.seek(0)
         while chunk := file.read(MAX_LINE_BYTES):
             lines = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
             num_cells += chunk.count(separator) + len(lines) - 1
             budget.spend(len(chunk), num_members=len(lines) - 1)
             if num_cells > MAX_CELLS:
-                raise budget.exceeded(f"have at most {MAX_CELLS:,} cells", "it has more")
+                raise budget.limit_error(f"have at most {MAX_CELLS:,} cells", "it has more")
             line_bytes += len(lines[0])
             if line_bytes > MAX_LINE_BYTES:
-                raise budget.exceeded(f"have lines of at most {MAX_LINE_BYTES:,} bytes", "one is longer")
+                raise budget.limit_error(f"have lines of at most {MAX_LINE_BYTES:,} bytes", "one is longer")
             if b"\0" in chunk:
-                raise budget.exceeded("be UTF-8 text", "it holds zero bytes, as binary files and UTF-16 do")
+                raise budget.limit_error("be UTF-8 text", "it holds zero bytes, as binary files and UTF-16 do")
             line_bytes = len(lines[-1]) if len(lines) > 1 else line_bytes
 
 

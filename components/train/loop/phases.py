@@ -10,7 +10,7 @@ import keras
 
 from components.contract.errors import ModelError
 from components.contract.params.training import AugmentationParams, Phase, TrainParams
-from components.contract.system.program import asked_to_finish
+from components.contract.system.program import is_finish_requested
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Examples, Photos
 from components.train.loop.checkpoint import Checkpoints
@@ -58,7 +58,7 @@ def train_phases(
     with on_all_devices():
         fitting = Fitting(network.model, params, run, watch, checkpoints)
         for number, phase in enumerate(params.all_phases, start=1):
-            if number >= fitting.next_phase and not (fitting.fitted.best_epoch and asked_to_finish()):
+            if number >= fitting.next_phase and not (fitting.fitted.best_epoch and is_finish_requested()):
                 _train_phase(network, photos, params, fitting, number, phase)
     return fitting.fitted
 

@@ -17,7 +17,7 @@ from components.contract.layers.backbones import BACKBONES
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
 from components.contract.params.tuning import Space, TuneParams, with_values
-from components.contract.system.program import asked_to_finish, finish_is_done, note_progress
+from components.contract.system.program import clear_finish_request, is_finish_requested, note_progress
 from components.contract.tracking.run import Run, child_run, end_run
 from components.train.tuning.cost import Cost
 from components.train.tuning.storage import WARM_UP_TRIALS, open_study, sampler, sweep
@@ -71,7 +71,7 @@ class Search:
             train.model_dump(mode="json"),
             {key: searched.model_dump(mode="json") for key, searched in space.items()},
         ]
-        if tune.weighs:
+        if tune.weighs_costs:
             facts.append([tune.objectives, tune.max_latency_ms, tune.max_size_mb])
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         self.name = f"{info.name}-{digest[:12]}"
@@ -106,9 +106,9 @@ class Search:
                 study.optimize(
                     lambda trial: self._try(trial, objective, weigher, parent), n_trials=1, catch=(OutOfMemoryError,)
                 )
-                if asked_to_finish() and accuracies(study, self._tune.objectives):
+                if is_finish_requested() and accuracies(study, self._tune.objectives):
                     log.info("Asked to finish: the search ends here, with the best trial so far.")
-                    finish_is_done()
+                    clear_finish_request()
                     break
             return self._info_of(study, parent)
 
@@ -132,7 +132,7 @@ class Search:
         state, status, accuracy = "failed", "FAILED", None
         try:
             train, cost = self._with(values), None
-            if self._tune.weighs:
+            if self._tune.weighs_costs:
                 assert weigher is not None, "the caller gives one where tune wants to know"
                 cost = weigher(train)
                 run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.contract.system import launcher
 from components.contract.system.atomic_files import read_json, write_file, write_json
-from components.contract.system.program import MENDABLE
+from components.contract.system.posix import USER_ERROR
 from pipelines.runners import runs
 from pipelines.studio.settings import StudioError
 
@@ -118,7 +118,7 @@ class JobFolder:
             return None
         told = [line for line in self.log_tail().splitlines() if line.strip()]
         result = self._read("result.json") or {}
-        if result.get("code") == MENDABLE:
+        if result.get("code") == USER_ERROR:
             start = next((n for n in reversed(range(len(told))) if told[n].startswith("darkroom: ")), len(told) - 1)
             return "\n".join(told[start:]).removeprefix("darkroom: ")
         return "\n".join(told[-12:]) or f"It ended with the code {result.get('code')}."

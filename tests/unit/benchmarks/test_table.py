@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from benchmarks.__main__ import find_benchmarks, measure_here, on_request
-from benchmarks.table import Row, SkipError, by_turns, peak_memory_mb, show
+from benchmarks.__main__ import find_benchmarks, measure_here, request_reason
+from benchmarks.table import Row, SkipError, peak_memory_mb, print_rows, time_by_turns
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def test_works_take_turns_and_the_median_counts() -> None:
         if len(order) > 2:  # the first call of each is not timed
             now += next(durations)
 
-    assert by_turns(lambda: work("a"), lambda: work("b"), rounds=3, clock=clock) == [3.0, 1.0]
+    assert time_by_turns(lambda: work("a"), lambda: work("b"), rounds=3, clock=clock) == [3.0, 1.0]
     assert order == ["a", "b"] * 4
 
 
 def test_every_benchmark_is_found_and_a_missing_tool_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"decode", "reading"} <= set(find_benchmarks())
     assert "table" not in find_benchmarks()
-    assert [name for name in find_benchmarks() if on_request(name)] == ["memory", "training_memory"]
+    assert [name for name in find_benchmarks() if request_reason(name)] == ["memory", "training_memory"]
 
     def skip() -> list[Row]:
         raise SkipError("no GPU here")
@@ -47,7 +47,7 @@ def test_every_benchmark_is_found_and_a_missing_tool_is_a_reason(monkeypatch: py
 
 
 def test_the_table_shows_figures_and_reasons(capsys: pytest.CaptureFixture[str]) -> None:
-    show([Row("speed", "10/s", "2/s, slow", 5.0, ">= 4", peak_memory_mb())], [("gpu", "no GPU here")])
+    print_rows([Row("speed", "10/s", "2/s, slow", 5.0, ">= 4", peak_memory_mb())], [("gpu", "no GPU here")])
     printed = capsys.readouterr().out
     assert "5.00×" in printed
     assert "skipped: gpu: no GPU here" in printed

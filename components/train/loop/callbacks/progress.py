@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from components.contract.errors import ModelError
-from components.contract.system.program import asked_to_finish, note_progress
+from components.contract.system.program import is_finish_requested, note_progress
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches
 from components.train.tensorflow.precision import own_optimizer
@@ -160,7 +160,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         )
         note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=left, **figures)
         self._note(figures)
-        if asked_to_finish() and not self.model.stop_training:
+        if is_finish_requested() and not self.model.stop_training:
             log.info("Asked to finish: the training ends here, with the best epoch so far.")
             self.model.stop_training = True
 

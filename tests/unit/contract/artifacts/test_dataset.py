@@ -56,7 +56,7 @@ def test_what_was_read_leaves_memory_again(tmp_path: Path, monkeypatch: pytest.M
     everything = np.arange(300)
     before = split.gather(everything)
     assert held_kb() >= 900
-    monkeypatch.setattr(memory_map, "KEPT_BYTES", 2_000_000)
+    monkeypatch.setattr(memory_map, "MAX_MAPPED_BYTES", 2_000_000)
     assert np.array_equal(split.gather(everything), before)
     assert split.gather(everything).shape == before.shape
     assert held_kb() == 0

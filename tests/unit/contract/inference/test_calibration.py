@@ -13,14 +13,14 @@ from components.contract.inference.calibration import (
     Familiarity,
     neighbor_distance,
     read_calibration,
-    unit_length,
+    to_unit_length,
     write_calibration,
 )
 from components.contract.inference.graph import softmax
 
 
 def made(*, temperature: float = 2.0, threshold: float | None = 0.6) -> Calibration:
-    reference = unit_length(np.eye(4, dtype=np.float32)[:3])
+    reference = to_unit_length(np.eye(4, dtype=np.float32)[:3])
     abstention = Abstention(target_accuracy=0.95, threshold=threshold, coverage=0.8, accuracy=0.96)
     familiarity = Familiarity(num_neighbours=1, threshold=0.5, familiar_share=0.95, num_reference=3)
     return Calibration(
@@ -88,13 +88,13 @@ def test_a_photo_is_as_unfamiliar_as_its_embedding_is_far_from_the_reference() -
 
 
 def test_the_kth_neighbour_counts_and_a_small_reference_gives_its_farthest() -> None:
-    reference = unit_length(np.array([[1, 0], [1, 1], [0, 1], [-1, 0]], np.float32))
+    reference = to_unit_length(np.array([[1, 0], [1, 1], [0, 1], [-1, 0]], np.float32))
     distances = [float(neighbor_distance(np.array([[2, 0]]), reference, k)[0]) for k in (1, 2, 3, 4, 9)]
     assert distances == pytest.approx([0, 1 - np.sqrt(0.5), 1, 2, 2], abs=1e-6)
 
 
 def test_embeddings_with_space_are_taken_flat() -> None:
-    assert unit_length(np.ones((2, 2, 3, 4))).shape == (2, 24)
+    assert to_unit_length(np.ones((2, 2, 3, 4))).shape == (2, 24)
 
 
 @pytest.mark.parametrize(

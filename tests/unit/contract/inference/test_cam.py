@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.contract.inference.cam import class_activation, pools_by_mean, scaled
+from components.contract.inference.cam import class_activation, pools_by_mean, scale_maps
 from components.contract.inference.graph import Outputs
 
 
@@ -30,4 +30,4 @@ def test_the_mean_of_a_map_is_the_logit_less_the_mean_of_all_logits() -> None:
 
 def test_each_map_is_scaled_by_its_own_largest_value_and_an_empty_one_stays_empty() -> None:
     maps = np.array([[[-1, 2], [0, 4]], [[0, 0], [-3, 0]]], np.float32)
-    assert scaled(maps).tolist() == [[[0, 0.5], [0, 1]], [[0, 0], [0, 0]]]
+    assert scale_maps(maps).tolist() == [[[0, 0.5], [0, 1]], [[0, 0], [0, 0]]]

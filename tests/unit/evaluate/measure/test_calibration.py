@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.contract.artifacts.dataset import open_split
-from components.contract.inference.calibration import unit_length
+from components.contract.inference.calibration import to_unit_length
 from components.contract.inference.graph import softmax
 from components.evaluate.measure.calibration import (
     MIN_ANSWERED,
@@ -100,4 +100,4 @@ def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path:
     assert first.shape == (5, 16, 16, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)
-    assert len(np.unique(unit_length(first.reshape(5, -1)), axis=0)) == 5
+    assert len(np.unique(to_unit_length(first.reshape(5, -1)), axis=0)) == 5

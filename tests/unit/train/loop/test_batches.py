@@ -124,7 +124,7 @@ def test_photos_without_augmentation_are_those_on_disk(split: Split) -> None:
 def test_features_on_disk_come_as_float32_however_often(
     in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_map, "KEPT_BYTES", 4)  # what was read is let go with each batch
+    monkeypatch.setattr(memory_map, "MAX_MAPPED_BYTES", 4)  # what was read is let go with each batch
     stored = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float16, shape=(5, 2))
     stored[:] = np.arange(10).reshape(5, 2)
     features = Features([stored], np.zeros(5, np.int32), in_memory=in_memory)

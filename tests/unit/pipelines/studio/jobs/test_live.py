@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.contract.system.program import EVENTS_VARIABLE, asked_to_finish, note_progress, running_step
+from components.contract.system.program import EVENTS_VARIABLE, is_finish_requested, note_progress, running_step
 from pipelines.runners import runs
 from pipelines.runners.runs import ask_to_finish
 from pipelines.studio.jobs.live import watch
@@ -96,9 +96,9 @@ def test_a_training_is_asked_to_finish(
     job, run = running
     monkeypatch.setenv(EVENTS_VARIABLE, str(run.path / "events.jsonl"))
     with running_step("train"):
-        assert not asked_to_finish()
+        assert not is_finish_requested()
         assert client.post(f"/api/jobs/{job.path.name}", {"action": "finish"}).status_code == 200
-        assert asked_to_finish()
+        assert is_finish_requested()
         note_progress("epoch", epoch=1, planned=2, **EPOCH)
     assert watch(job).finishing
     assert watch(job).epochs[0]["epoch"] == 1
