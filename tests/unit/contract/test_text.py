@@ -80,9 +80,9 @@ def test_what_people_write_stays(text: str) -> None:
 
 @given(st.text(st.characters(codec=None)))
 def test_escaping_leaves_nothing_to_escape_and_json_loses_nothing(text: str) -> None:
-    shown = printable(text)
-    assert printable(shown) == shown
-    shown.encode()
+    escaped = printable(text)
+    assert printable(escaped) == escaped
+    escaped.encode()
     assert json.loads(json_text({"x": text}, indent=2)) == {"x": text}
     json_text(text).encode()
     assert from_csv_cell(csv_cell(text)) == text

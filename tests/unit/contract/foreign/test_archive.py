@@ -265,8 +265,8 @@ def test_damage_gives_files_or_an_archive_error_and_nothing_else(
 def test_members_can_be_looked_at_without_unpacking(tmp_path: Path) -> None:
     for kind, content in WHOLE.items():
         path = written(tmp_path, f"photos.{kind}", content)
-        found = {member.name: b"".join(member.chunks()) for member in members(path) if member.chunks}
-        assert found == FILES
+        contents = {member.name: b"".join(member.chunks()) for member in members(path) if member.chunks}
+        assert contents == FILES
         assert [member.name for member in members(path)] == list(FILES)
 
 

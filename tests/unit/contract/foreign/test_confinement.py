@@ -160,16 +160,16 @@ def test_a_link_that_is_swapped_while_it_is_opened_leads_nowhere(tmp_path: Path)
 
     swapping = threading.Thread(target=swap)
     swapping.start()
-    seen = set()
+    contents = set()
     try:
         for _ in range(3000):
             try:
                 with open_within((root,), root / "photo") as file:
-                    seen.add(file.read())
+                    contents.add(file.read())
             except OSError:
-                seen.add(b"refused")
+                contents.add(b"refused")
     finally:
         stopped.set()
         swapping.join()
-    assert b"secret" not in seen
-    assert b"own" in seen
+    assert b"secret" not in contents
+    assert b"own" in contents

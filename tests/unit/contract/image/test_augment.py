@@ -34,7 +34,7 @@ def test_presets_change_photos_but_not_their_shape(photos: np.ndarray, preset: s
     varied = augment(photos, AUGMENTATION_PRESETS[preset], seeds(12))
     assert varied.shape == photos.shape
     assert varied.dtype == np.uint8
-    assert all(not np.array_equal(one, other) for one, other in zip(varied, photos, strict=True))
+    assert all(not np.array_equal(variant, other) for variant, other in zip(varied, photos, strict=True))
     assert np.array_equal(photos, before), "what was given is never modified"
 
 
@@ -48,13 +48,13 @@ def test_a_variant_depends_on_its_own_seed_and_not_on_its_batch(photos: np.ndarr
 
 def test_another_variant_or_seed_or_photo_is_another_picture(photos: np.ndarray) -> None:
     keys = image_keys(["a", "b"])
-    drawn = {
+    variants = {
         int(seed)
         for training_seed in (0, 1, 2**32 - 1)
         for variant in (0, 1, 2**32 - 1)
         for seed in photo_seeds(keys, seed=training_seed, variant=variant)
     }
-    assert len(drawn) == 2 * 3 * 3
+    assert len(variants) == 2 * 3 * 3
     assert not np.array_equal(augment(photos, STRONG, seeds(12, 1)), augment(photos, STRONG, seeds(12, 2)))
 
 
@@ -89,8 +89,8 @@ def test_a_turn_by_ninety_degrees_is_the_turned_photo() -> None:
     square = np.random.default_rng(0).integers(0, 256, (1, 15, 15, 3), dtype=np.uint8)
     seed = seeds(200)
     angles = 90 / (2 * uniform_draws(seed)[:, 2] - 1)
-    chosen = int(np.argmax((angles > 90) & (angles < 180)))
-    turned = augment(square, AugmentationParams(rotation_degrees=float(angles[chosen])), seed[chosen : chosen + 1])
+    index = int(np.argmax((angles > 90) & (angles < 180)))
+    turned = augment(square, AugmentationParams(rotation_degrees=float(angles[index])), seed[index : index + 1])
     ways = [np.rot90(square[0], turns) for turns in (1, 3)]
     assert min(np.abs(turned[0].astype(int) - way).max() for way in ways) <= 2
 
@@ -121,11 +121,11 @@ def test_brightness_adds_and_contrast_turns_around_the_mean() -> None:
     photo = np.full((300, 8, 8, 3), 100, np.uint8)
     photo[:, :4] = 140
     brighter = augment(photo, AugmentationParams(brightness=0.2), seeds(300)).astype(int)
-    added = brighter[:, 0, 0, 0] - 140
-    assert (brighter[:, 7, 0, 0] - 100 == added).all()
-    assert added.min() < -45
-    assert added.max() > 45
-    assert np.abs(added).max() <= 51
+    offsets = brighter[:, 0, 0, 0] - 140
+    assert (brighter[:, 7, 0, 0] - 100 == offsets).all()
+    assert offsets.min() < -45
+    assert offsets.max() > 45
+    assert np.abs(offsets).max() <= 51
     contrasted = augment(photo, AugmentationParams(contrast=0.5), seeds(300)).astype(float)
     assert np.abs(contrasted.mean(axis=(1, 2, 3)) - 120).max() <= 0.5
     spread = contrasted[:, 0, 0, 0] - contrasted[:, 7, 0, 0]
@@ -170,9 +170,9 @@ def test_saturation_and_hue_leave_greys_and_change_colours() -> None:
 def test_a_third_of_the_colour_circle_turns_red_into_green() -> None:
     seed = seeds(400)
     angles = 120 / (2 * uniform_draws(seed)[:, 13] - 1)
-    chosen = int(np.argmax((angles > 120) & (angles < 180)))
+    index = int(np.argmax((angles > 120) & (angles < 180)))
     red = np.full((1, 4, 4, 3), (200, 20, 20), np.uint8)
-    turned = augment(red, AugmentationParams(hue_degrees=float(angles[chosen])), seed[chosen : chosen + 1])[0, 0, 0]
+    turned = augment(red, AugmentationParams(hue_degrees=float(angles[index])), seed[index : index + 1])[0, 0, 0]
     assert np.abs(turned.astype(int) - (20, 200, 20)).max() <= 1
 
 

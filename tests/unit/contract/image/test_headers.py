@@ -66,7 +66,7 @@ def test_as_many_chunks_as_allowed_are_read() -> None:
 )
 def test_decoding_takes_no_more_memory_than_its_header_says(make: Callable[[], bytes], tmp_path: Path) -> None:
     (tmp_path / "photo").write_bytes(make())
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", MEASURE, tmp_path / "photo"],
         cwd=ROOT,
         capture_output=True,
@@ -74,7 +74,7 @@ def test_decoding_takes_no_more_memory_than_its_header_says(make: Callable[[], b
         check=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    assert int(done.stdout) <= decode_cost(make(), SIZE).num_bytes + OVERHEAD_BYTES
+    assert int(result.stdout) <= decode_cost(make(), SIZE).num_bytes + OVERHEAD_BYTES
 
 
 def test_the_cost_grows_with_the_scans_of_a_progressive_jpeg() -> None:

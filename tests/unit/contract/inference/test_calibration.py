@@ -35,10 +35,10 @@ def test_what_is_written_is_read_again_and_equal_content_gives_equal_bytes(tmp_p
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write_calibration(tmp_path / name, made())
-    found = read_calibration(tmp_path / "a")
-    assert found.facts == made().facts
-    assert np.array_equal(found.reference, made().reference)
-    assert found.reference.dtype == np.float32
+    calibration = read_calibration(tmp_path / "a")
+    assert calibration.facts == made().facts
+    assert np.array_equal(calibration.reference, made().reference)
+    assert calibration.reference.dtype == np.float32
     for name in ("calibration.json", "familiarity.npz"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -82,8 +82,8 @@ def test_a_photo_at_exactly_the_familiarity_threshold_is_familiar() -> None:
 
 def test_a_photo_is_as_unfamiliar_as_its_embedding_is_far_from_the_reference() -> None:
     embeddings = np.array([[5, 0, 0, 0], [0, 0, 0, 2], [-1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0]], np.float32)
-    found = made().unfamiliarity(embeddings)
-    assert found == pytest.approx([0, 1, 1, 1, 1 - np.sqrt(0.5)], abs=1e-6)
+    distances = made().unfamiliarity(embeddings)
+    assert distances == pytest.approx([0, 1, 1, 1, 1 - np.sqrt(0.5)], abs=1e-6)
     assert made().is_unfamiliar(embeddings).tolist() == [False, True, True, True, False]
 
 

@@ -25,13 +25,13 @@ def export_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_graph_gives_logits_embedding_and_feature_map(export_dir: Path) -> None:
     graph = InferenceGraph(export_dir)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3)).astype(np.uint8)
-    found = graph.run(pixels)
+    outputs = graph.run(pixels)
     assert graph.image_size == (12, 12)
-    assert found.logits.shape == (5, 3)
-    assert found.logits.dtype == np.float32
-    assert found.feature_map is not None
-    assert np.array_equal(found.feature_map, pixels.astype(np.float32))
-    assert np.allclose(found.embedding, pixels.mean(axis=(1, 2)), atol=1e-3)
+    assert outputs.logits.shape == (5, 3)
+    assert outputs.logits.dtype == np.float32
+    assert outputs.feature_map is not None
+    assert np.array_equal(outputs.feature_map, pixels.astype(np.float32))
+    assert np.allclose(outputs.embedding, pixels.mean(axis=(1, 2)), atol=1e-3)
 
 
 @pytest.mark.parametrize("num_threads", [None, 1])
@@ -39,7 +39,7 @@ def test_answers_do_not_depend_on_the_batch(export_dir: Path, num_threads: int |
     graph = InferenceGraph(export_dir, num_threads)
     pixels = np.random.default_rng(1).integers(0, 256, (9, 12, 12, 3)).astype(np.uint8)
     together = graph.run(pixels).logits
-    alone = np.concatenate([graph.run(one[None]).logits for one in pixels])
+    alone = np.concatenate([graph.run(photo[None]).logits for photo in pixels])
     assert np.allclose(together, alone, atol=1e-4)
 
 

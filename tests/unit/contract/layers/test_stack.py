@@ -15,8 +15,8 @@ from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
 
 
-def layers(*given: Any) -> tuple[Layer, ...]:
-    return tuple(map(parse_layer, given))
+def layers(*specs: Any) -> tuple[Layer, ...]:
+    return tuple(map(parse_layer, specs))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_shapes_and_parameters_are_foretold(layer: Any, before: Any, after: Any,
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("spec", "message"),
     [
         ("Conv3", "unknown layer Conv3 (did you mean Conv2D?)"),
         ({"dense": {"units": 3}}, "unknown layer dense (did you mean Dense?)"),
@@ -94,14 +94,14 @@ def test_shapes_and_parameters_are_foretold(layer: Any, before: Any, after: Any,
         ),
     ],
 )
-def test_what_is_no_layer_is_refused_with_a_reason(given: Any, message: str) -> None:
+def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> None:
     with pytest.raises(ValidationError) as error:
-        ModelParams.model_validate({"layers": (given,)})
+        ModelParams.model_validate({"layers": (spec,)})
     assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("specs", "message"),
     [
         (
             [{"Dense": {"units": 4}}],
@@ -147,9 +147,9 @@ def test_what_is_no_layer_is_refused_with_a_reason(given: Any, message: str) -> 
         ),
     ],
 )
-def test_an_order_that_cannot_build_names_layer_and_shape(given: list[Any], message: str) -> None:
+def test_an_order_that_cannot_build_names_layer_and_shape(specs: list[Any], message: str) -> None:
     with pytest.raises(ModelError) as error:
-        trace_shapes(layers(*given), (8, 8, 3))
+        trace_shapes(layers(*specs), (8, 8, 3))
     assert message in str(error.value)
 
 

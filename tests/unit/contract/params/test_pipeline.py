@@ -104,21 +104,21 @@ def test_numbers_may_be_written_as_yaml_allows() -> None:
 
 
 def test_tiny_pictures_get_their_native_size_and_a_small_network() -> None:
-    found = resolved(native_size=(8, 8))
-    assert found.params.preprocess.size == (8, 8)
-    assert found.params.train.model.kind == "layers"
-    assert found.params.train.model.layers == SMALL_CNN
-    assert found.params.train.augmentation == "light"
-    assert found.params.deploy.model_name == "digits"
-    assert len(found.decisions) == 4
+    resolution = resolved(native_size=(8, 8))
+    assert resolution.params.preprocess.size == (8, 8)
+    assert resolution.params.train.model.kind == "layers"
+    assert resolution.params.train.model.layers == SMALL_CNN
+    assert resolution.params.train.augmentation == "light"
+    assert resolution.params.deploy.model_name == "digits"
+    assert len(resolution.decisions) == 4
 
 
 def test_photos_get_a_pretrained_backbone_at_its_own_size() -> None:
-    found = resolved(native_size=(400, 533))
-    assert found.params.preprocess.size == (224, 224)
-    assert (found.params.train.model.kind, found.params.train.model.name) == ("pretrained", "MobileNetV2")
-    assert found.params.train.model.weights == "imagenet"
-    assert found.params.train.augmentation_params == AUGMENTATION_PRESETS["medium"]
+    resolution = resolved(native_size=(400, 533))
+    assert resolution.params.preprocess.size == (224, 224)
+    assert (resolution.params.train.model.kind, resolution.params.train.model.name) == ("pretrained", "MobileNetV2")
+    assert resolution.params.train.model.weights == "imagenet"
+    assert resolution.params.train.augmentation_params == AUGMENTATION_PRESETS["medium"]
 
 
 def test_an_explicit_model_brings_its_own_size() -> None:
@@ -128,10 +128,10 @@ def test_an_explicit_model_brings_its_own_size() -> None:
 
 
 def test_what_is_given_is_not_settled() -> None:
-    found = resolved("preprocess.image_size=[32, 48]", "deploy.model_name=shoes", "train.augmentation=none")
-    assert found.params.preprocess.size == (32, 48)
-    assert found.params.deploy.model_name == "shoes"
-    assert len(found.decisions) == 1
+    resolution = resolved("preprocess.image_size=[32, 48]", "deploy.model_name=shoes", "train.augmentation=none")
+    assert resolution.params.preprocess.size == (32, 48)
+    assert resolution.params.deploy.model_name == "shoes"
+    assert len(resolution.decisions) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ SECRETS = ("hunter2", "TOPSECRET", "SIGNED", "p%40ss", "p@ss", "AKIAKEY")
 
 
 @pytest.mark.parametrize(
-    ("full", "shown"),
+    ("full", "redacted"),
     [
         ("https://user:hunter2@host/a.zip", "https://***@host/a.zip"),
         ("https://hunter2@host/a.zip", "https://***@host/a.zip"),
@@ -42,9 +42,9 @@ SECRETS = ("hunter2", "TOPSECRET", "SIGNED", "p%40ss", "p@ss", "AKIAKEY")
         ("ftp://user:hunter2@host/a.zip", "ftp://***@host/a.zip"),
     ],
 )
-def test_the_text_of_an_address_holds_no_secret(full: str, shown: str | None) -> None:
+def test_the_text_of_an_address_holds_no_secret(full: str, redacted: str | None) -> None:
     address = Address(full)
-    assert shown is None or str(address) == shown
+    assert redacted is None or str(address) == redacted
     assert address.full == full
     for text in (str(address), repr(address), f"{address}", json.dumps({"uri": address}), address.upper().lower()):
         assert not [secret for secret in SECRETS if secret.lower() in text.lower()]
@@ -74,12 +74,12 @@ def test_a_redacted_address_finds_its_secret_in_the_environment_and_says_if_it_i
     full = "https://user:hunter2@host/a.zip?token=TOPSECRET"
     assert Address("https://***@host/a.zip?***").lacks_secret
     Address(full)
-    found = Address("https://***@host/a.zip?***")
-    assert (found.full, found.has_secret, found.lacks_secret) == (full, True, False)
+    address = Address("https://***@host/a.zip?***")
+    assert (address.full, address.has_secret, address.lacks_secret) == (full, True, False)
     Address("https://user:hunter3@host/a.zip?token=OTHER")
     assert "hunter3" in Address("https://***@host/a.zip?***").full, "the one that was named last"
     assert os.environ["DARKROOM_ADDRESSES"].count("\n") == 1
-    assert pickle.loads(pickle.dumps(found)).full == full
+    assert pickle.loads(pickle.dumps(address)).full == full
 
 
 def test_a_revision_that_became_a_commit_finds_the_secret_of_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_a_revision_that_became_a_commit_finds_the_secret_of_its_repository(monk
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "is_same"),
     [
         ("https://u:p@host/a.zip?token=1", "https://u:q@host/a.zip?token=2", True),
         (
@@ -109,8 +109,8 @@ def test_a_revision_that_became_a_commit_finds_the_secret_of_its_repository(monk
         ("https://host/a b.zip", "https://host/a+b.zip", False),
     ],
 )
-def test_a_new_token_does_not_change_where_the_data_are_cached(one: str, other: str, same: bool) -> None:
-    assert (Address(one).cache_key == Address(other).cache_key) is same
+def test_a_new_token_does_not_change_where_the_data_are_cached(first: str, second: str, is_same: bool) -> None:
+    assert (Address(first).cache_key == Address(second).cache_key) is is_same
 
 
 def test_the_cache_of_an_address_without_a_secret_stays_where_it_was() -> None:
@@ -130,20 +130,20 @@ def test_the_cache_of_an_address_without_a_secret_stays_where_it_was() -> None:
     ],
 )
 def test_what_a_library_says_is_shown_without_the_secrets_of_the_address(text: str) -> None:
-    shown = Address("https://user:hunter2@h/a.zip?token=TOPSECRET").hide(text)
-    assert not any(secret in shown for secret in ("hunter2", "TOPSECRET", "dXNlcjpodW50ZXIy"))
-    assert "***" in shown
-    assert redact(text) == shown, "the environment remembers the address"
+    redacted = Address("https://user:hunter2@h/a.zip?token=TOPSECRET").hide(text)
+    assert not any(secret in redacted for secret in ("hunter2", "TOPSECRET", "dXNlcjpodW50ZXIy"))
+    assert "***" in redacted
+    assert redact(text) == redacted, "the environment remembers the address"
 
 
 def test_the_secrets_of_other_addresses_in_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:proxypw@10.0.0.1:3128")
     monkeypatch.setenv("DARKROOM_STUDIES", "postgresql://me:dbpassword@db/optuna")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "mlflowpw")
-    shown = redact("proxypw of http://me:proxypw@10.0.0.1:3128, dbpassword, mlflowpw; http://h/#/runs/1 stays")
-    assert "pw" not in shown
-    assert "dbpassword" not in shown
-    assert "http://h/#/runs/1 stays" in shown
+    redacted = redact("proxypw of http://me:proxypw@10.0.0.1:3128, dbpassword, mlflowpw; http://h/#/runs/1 stays")
+    assert "pw" not in redacted
+    assert "dbpassword" not in redacted
+    assert "http://h/#/runs/1 stays" in redacted
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def test_a_module_of_the_working_folder_is_not_imported(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}.{os.pathsep}{launcher.ROOT}")
     monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / name))
-    done = launcher.run(launcher.python("components.preprocess", "--help"), cwd=tmp_path)
-    assert (done.returncode, "--output" in done.stdout) == (0, True), done.stderr
+    result = launcher.run(launcher.python("components.preprocess", "--help"), cwd=tmp_path)
+    assert (result.returncode, "--output" in result.stdout) == (0, True), result.stderr
 
 
 def test_children_of_children_import_nothing_of_the_working_folder_either(tmp_path: Path) -> None:
@@ -40,13 +40,13 @@ def test_children_of_children_import_nothing_of_the_working_folder_either(tmp_pa
     (tmp_path / "random.py").write_text("raise SystemExit('imported from the working folder')")
     program = f"'{sys.executable}' -m calendar 2026"  # imports locale, and datetime
     (tmp_path / "locale.py").write_text("raise SystemExit('imported from the working folder')")
-    done = launcher.run(launcher.program("sh", "-c", program), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "2026" in done.stdout
+    result = launcher.run(launcher.program("sh", "-c", program), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "2026" in result.stdout
 
 
 def test_the_environment_keeps_the_users_own_and_drops_what_loads_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = {
+    variables = {
         "HOME": "/home/u",
         "HTTPS_PROXY": "http://proxy",
         "SSL_CERT_FILE": "/ca.pem",
@@ -76,12 +76,12 @@ def test_the_environment_keeps_the_users_own_and_drops_what_loads_code(monkeypat
         "BASH_ENV",
         "PYTHONPATH",
     )
-    for name, value in kept.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     for name in dropped:
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/cuda::relative:")  # an empty entry is the working folder
     environment = launcher.environment()
-    assert {name: environment.get(name) for name in kept} == kept
+    assert {name: environment.get(name) for name in variables} == variables
     assert not set(dropped) & set(environment)
     assert environment["PYTHONSAFEPATH"] == "1"

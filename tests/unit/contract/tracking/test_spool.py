@@ -79,7 +79,7 @@ def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
     (tmp_path / "report.html").write_text("report")
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
     server.behave(fault)
-    started = time.monotonic()
+    start_time = time.monotonic()
     with step_run(experiment="digits") as run:
         run.log_params({"epochs": "3"})
         assert run.last_step("loss") == 0
@@ -87,7 +87,7 @@ def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
             run.log_metrics({"loss": 1.0}, step=epoch)
         for _ in range(60):
             run.log_artifacts(tmp_path / "report.html", "evaluation")
-    assert time.monotonic() - started < 5, "0.4 s for all that is waited for, 0.2 s at the end"
+    assert time.monotonic() - start_time < 5, "0.4 s for all that is waited for, 0.2 s at the end"
     assert "did not take 121 messages" in caplog.text
     server.behave("good")
     with step_run(experiment="digits"):
@@ -102,9 +102,9 @@ def test_a_slow_store_is_told_many_figures_at_once(server: TrackingServer, run_i
     run = Run(run_id)
     for epoch in range(500):
         run.log_metrics({"loss": float(epoch), "accuracy": 0.5}, step=epoch)
-    started = time.monotonic()
+    start_time = time.monotonic()
     run.close()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - start_time < 3
     assert [value for name, value, _ in server.figures(run_id) if name == "loss"] == list(range(500))
 
 

@@ -24,8 +24,8 @@ def test_the_client_is_imported_before_threads_use_it(mlflow_store: str) -> None
         "with step_run(experiment='digits'):\n"
         "    sys.exit(not {'mlflow.tracking.client', 'mlflow.store.tracking.sqlalchemy_store'} <= sys.modules.keys())\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_deleted_experiment_is_restored_and_that_is_said(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -56,18 +56,18 @@ def test_runs_of_a_key_that_are_made_at_the_same_moment_become_one(
     mlflow_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = MlflowClient()
-    made = []
+    run_ids = []
 
     def slow(experiment: str, *_: object) -> str:
         """Between the look and the creation another task makes the run."""
-        if not made:
-            made.append("being made")
-            made.append(store.find_or_create_run(client, "photos", "b", "k", {}, 1))
+        if not run_ids:
+            run_ids.append("being made")
+            run_ids.append(store.find_or_create_run(client, "photos", "b", "k", {}, 1))
         return experiment_id(client, experiment)
 
     experiment_id = store.experiment_id
     monkeypatch.setattr(store, "experiment_id", lambda _, name: slow(name))
-    assert create_run(experiment="photos", name="a", key="k").run_id == made[1]
+    assert create_run(experiment="photos", name="a", key="k").run_id == run_ids[1]
     assert len(client.search_runs([client.get_experiment_by_name("photos").experiment_id])) == 1
 
 
@@ -121,5 +121,7 @@ def test_what_sends_is_imported_before_a_thread_could_import_it_too() -> None:
         "Run('pending-key').start({'key': 'key'})\n"
     )
     environment = os.environ | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "True\n"
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "True\n"

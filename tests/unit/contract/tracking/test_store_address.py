@@ -28,7 +28,7 @@ def test_the_local_store_is_a_file_unless_the_environment_names_another(
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "redacted"),
     [
         ("postgresql://ann:se:cret@db/mlflow", "postgresql://***@db/mlflow"),
         ("no route to https://ann:secret@host:5000/x", "no route to https://***@host:5000/x"),
@@ -36,8 +36,8 @@ def test_the_local_store_is_a_file_unless_the_environment_names_another(
         ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"),
     ],
 )
-def test_an_address_is_shown_without_its_password(text: str, shown: str) -> None:
-    assert redact(text) == shown
+def test_an_address_is_shown_without_its_password(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_project_that_was_moved_keeps_its_runs_artifacts_and_champion(
     program = [sys.executable, "-c", AFTER_THE_MOVE]
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     environment |= {"PYTHONPATH": str(ROOT), "DARKROOM_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(program, cwd=new, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    fetched, by_source, later = done.stdout.split()
+    result = subprocess.run(program, cwd=new, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    fetched, by_source, later = result.stdout.split()
     assert (fetched, by_source) == ("{}", "{}")
     assert (new / ".darkroom" / "mlflow" / "artifacts" / later).is_dir()
     assert old.exists() == (how == "copied")
