@@ -35,7 +35,7 @@ def expects(description: str) -> WrapValidator:
 
 def explain(error: ValidationError, model: type[BaseModel], origin: str) -> str:
     """Every fault, a line each, as `origin: where: what`."""
-    return "\n".join(f"{origin}: {where + ': ' if where else ''}{what}." for where, what in faults(error, model))
+    return "\n".join(f"{origin}: {path + ': ' if path else ''}{problem}." for path, problem in faults(error, model))
 
 
 def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
@@ -44,16 +44,16 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
     for details in error.errors(include_url=False):
         is_unknown = details["type"] == "extra_forbidden"
         owners, keys = _walk(model, details["loc"], ends_unknown=is_unknown)
-        what = details["msg"]
+        problem = details["msg"]
         if is_unknown:
-            what = f"unknown key{nearest(str(keys[-1]), _fields(owners[-1]) if owners else ())}"
+            problem = f"unknown key{nearest(str(keys[-1]), _fields(owners[-1]) if owners else ())}"
         elif details["type"] == "missing":
-            what = "required, yet not given"
+            problem = "required, yet not given"
         elif details["type"] != CUSTOM:
             for prefix in ("Input should be ", "Value should be "):
-                what = what.removeprefix(prefix)
-            what = f"expected {what}; found {json.dumps(details['input'], default=str)}"
-        result.append((_dotted(keys), what))
+                problem = problem.removeprefix(prefix)
+            problem = f"expected {problem}; found {json.dumps(details['input'], default=str)}"
+        result.append((_dotted(keys), problem))
     return result
 
 

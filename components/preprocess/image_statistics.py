@@ -34,7 +34,7 @@ def measure(photo: Photo, resize: Resize) -> Measures:
     import cv2
 
     grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
-    whole = grey if resize == "stretch" else cv2.cvtColor(photo.whole, cv2.COLOR_RGB2GRAY)
+    whole = grey if resize == "stretch" else cv2.cvtColor(photo.full_pixels, cv2.COLOR_RGB2GRAY)
     sketch = np.asarray(cv2.resize(whole, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     edges = cv2.Laplacian(grey, cv2.CV_16S)
     # Mean of squares less square of mean: ten times as fast as meanStdDev, which has no fast loop for 16 bits.

@@ -25,11 +25,11 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     bounds = _bounds(image) if image.mode in ("I", "F") else None
     if image.width * image.height <= BAND_PIXELS:
         return _band_to_rgb(image, bounds)
-    whole, top = np.empty((image.height, image.width, 3), np.uint8), 0
+    rgb, top = np.empty((image.height, image.width, 3), np.uint8), 0
     for band in _bands(image):
-        whole[top : top + band.height] = _band_to_rgb(band, bounds)
+        rgb[top : top + band.height] = _band_to_rgb(band, bounds)
         top += band.height
-    return whole
+    return rgb
 
 
 def _bands(image: Image.Image) -> Iterator[Image.Image]:
@@ -43,9 +43,9 @@ def _band_to_rgb(image: Image.Image, bounds: tuple[float, float] | None) -> np.n
         return np.stack([_scale_to_uint8(np.asarray(image), *bounds)] * 3, axis=-1)
     if image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.uint32)
-        grey = ((values + 128) // 257).astype(np.uint8)
-        grey[values == image.info.get("transparency", -1)] = 255
-        return np.stack([grey] * 3, axis=-1)
+        gray = ((values + 128) // 257).astype(np.uint8)
+        gray[values == image.info.get("transparency", -1)] = 255
+        return np.stack([gray] * 3, axis=-1)
     if image.has_transparency_data:
         rgba = image.convert("LA" if image.mode == "La" else image.mode).convert("RGBA")
         canvas = Image.new("RGB", image.size, "white")

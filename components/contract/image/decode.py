@@ -66,15 +66,15 @@ class Photo:
 
     Attributes:
         pixels: uint8 (height, width, 3), RGB, of the size that was asked for.
-        whole: uint8 (height, width, 3), RGB, all of the photo and upright, before it was fitted; of a large JPEG as it
-            was scaled while decoding.
+        full_pixels: uint8 (height, width, 3), RGB, all of the photo and upright, before it was fitted; of a large JPEG
+            as it was scaled while decoding.
         native_size: (height, width) of the file as a viewer shows it, in pixels.
         mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
         format: one of FORMATS, or HEIF.
     """
 
     pixels: np.ndarray
-    whole: np.ndarray
+    full_pixels: np.ndarray
     native_size: tuple[int, int]
     mode: str
     format: str
@@ -121,11 +121,11 @@ def decode(
     image = _open_bytes(data)
     mode, file_format = image.mode, _format(image)
     admit(_cost(data, image, size, resize))
-    stored = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
+    stored_pixels = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
     orientation, native_size = read_orientation(image), upright_size(image)
     image.close()  # its own copy of the pixels is no longer needed
-    whole = turn_upright(stored, orientation)
-    return Photo(fit(whole, size, resize), whole, native_size, mode, file_format)
+    full_pixels = turn_upright(stored_pixels, orientation)
+    return Photo(fit(full_pixels, size, resize), full_pixels, native_size, mode, file_format)
 
 
 def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
@@ -235,9 +235,9 @@ def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize
         num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
     else:
         # Pillow's own copy, and the result in RGB.
-        stored = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
-        num_bytes = num_pixels * max(stored + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
-        num_bytes += _strip_pixels(image) * stored if file_format == "TIFF" else 0
+        bytes_per_pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
+        num_bytes = num_pixels * max(bytes_per_pixel + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
+        num_bytes += _strip_pixels(image) * bytes_per_pixel if file_format == "TIFF" else 0
         nanoseconds = 40.0 * num_pixels + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
         if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
             nanoseconds += 500.0 * len(data)  # unpacked in Python

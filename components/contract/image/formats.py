@@ -195,7 +195,7 @@ def _boxes_end(data: bytes) -> int:
     return end
 
 
-def damage_error(what: str, error: Exception, *, ends_early: bool = False) -> ImageError:
+def damage_error(subject: str, error: Exception, *, ends_early: bool = False) -> ImageError:
     """What a decoder's own complaint means to the user."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
@@ -207,8 +207,10 @@ def damage_error(what: str, error: Exception, *, ends_early: bool = False) -> Im
             f"header says {num_megapixels}. Save it smaller.",
         )
     if ends_early or isinstance(error, EOFError) or "premature end" in reason.lower() or "truncated" in reason.lower():
-        return ImageError("truncated", f"{what} must be whole; it ends early: {reason}. Copy it again from its origin.")
-    return ImageError("corrupt", f"{what} must be intact; it is damaged: {reason}. Copy it again from its origin.")
+        return ImageError(
+            "truncated", f"{subject} must be whole; it ends early: {reason}. Copy it again from its origin."
+        )
+    return ImageError("corrupt", f"{subject} must be intact; it is damaged: {reason}. Copy it again from its origin.")
 
 
 def check_png(data: bytes) -> None:

@@ -34,8 +34,8 @@ def class_activation(feature_map: np.ndarray, labels: np.ndarray, weights: np.nd
         weights: float32 (classes, channels), of the output layer.
     """
     # A weight that all classes share moves no probability.
-    own = weights[labels] - weights.mean(axis=0)
-    maps: np.ndarray = np.einsum("nhwc,nc->nhw", feature_map, own, optimize=True).astype(np.float32)
+    class_weights = weights[labels] - weights.mean(axis=0)
+    maps: np.ndarray = np.einsum("nhwc,nc->nhw", feature_map, class_weights, optimize=True).astype(np.float32)
     return maps
 
 

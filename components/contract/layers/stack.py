@@ -32,7 +32,7 @@ def parse_layer(value: Any) -> Layer:
     try:
         return layer_class.model_validate_json(json.dumps(arguments))
     except ValidationError as error:
-        reasons = "; ".join(f"{where}: {what}" for where, what in faults(error, layer_class))
+        reasons = "; ".join(f"{path}: {problem}" for path, problem in faults(error, layer_class))
         raise fault(f"{kind}: {reasons}") from None
 
 

@@ -117,8 +117,8 @@ class ModelParams(Section):
                 f"{', '.join(get_args(BackboneName))}"
             )
         if required_key not in self._set_keys:
-            what = "a list `layers`" if required_key == "layers" else f"`{required_key}`"
-            raise fault(f"kind {kind} needs {what}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
+            requirement = "a list `layers`" if required_key == "layers" else f"`{required_key}`"
+            raise fault(f"kind {kind} needs {requirement}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
         if self.head == "imagenet" and kind != "pretrained":
             raise fault(f"head imagenet is that of a backbone; a model of kind {kind} has none of that name")
         if other_keys:

@@ -250,8 +250,10 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         if child is None:
             child = node[name] = {}
         if not isinstance(child, dict):
-            where = ".".join(keys[: depth + 1])
-            raise ParamsError(f"--set {key}: {where} holds {child!r}, which has no keys of its own; set {where} whole.")
+            parent_key = ".".join(keys[: depth + 1])
+            raise ParamsError(
+                f"--set {key}: {parent_key} holds {child!r}, which has no keys of its own; set {parent_key} whole."
+            )
         node = child
     node[keys[-1]] = value
 

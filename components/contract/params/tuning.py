@@ -141,7 +141,7 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
     try:
         return TrainParams.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        reasons = "; ".join(f"{where}: {what}" for where, what in faults(error, TrainParams))
+        reasons = "; ".join(f"{path}: {problem}" for path, problem in faults(error, TrainParams))
         raise ParamsError(f"tune.space: train cannot have {_format_values(values)}: {reasons}.") from None
 
 

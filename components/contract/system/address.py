@@ -61,8 +61,8 @@ class Address(str):
         address = super().__new__(cls, _redact_address(text))
         address.full = _whole_address(text) if MASK in text else text
         if address.full == text and address.has_secret:
-            others = [line for line in remembered_addresses() if line != text][-MAX_REMEMBERED:]
-            os.environ[ADDRESSES_VARIABLE] = "\n".join([*others, text])
+            other_addresses = [line for line in remembered_addresses() if line != text][-MAX_REMEMBERED:]
+            os.environ[ADDRESSES_VARIABLE] = "\n".join([*other_addresses, text])
         return address
 
     @property
@@ -134,9 +134,9 @@ def _whole_address(text: str) -> str:
     for line in reversed(remembered_addresses()):
         if _redact_address(line) == text:
             return line
-        other = _repository(line)[0]
-        if version and _redact_address(other) == repository:
-            return f"{other}{version}"
+        other_repository = _repository(line)[0]
+        if version and _redact_address(other_repository) == repository:
+            return f"{other_repository}{version}"
     return text
 
 
@@ -190,11 +190,11 @@ def _redact_link(link: str) -> str:
         return link
     personal = scheme.lower().startswith(_PERSONAL_SCHEMES) and ":" not in user_info
     shown_user = f"{user_info if personal else MASK}@" if user_info else ""
-    place, mark, _ = _cut(rest)
+    place, mark, _ = _split_query(rest)
     return f"{scheme}{shown_user}{place}{f'{mark}{MASK}' if mark else ''}"
 
 
-def _cut(rest: str) -> tuple[str, str, str]:
+def _split_query(rest: str) -> tuple[str, str, str]:
     """(before, the mark, after) of the first ? or #."""
     match = re.search(r"[?#]", rest)
     return (rest[: match.start()], match[0], rest[match.end() :]) if match else (rest, "", "")
@@ -202,7 +202,7 @@ def _cut(rest: str) -> tuple[str, str, str]:
 
 def _without_credentials(link: str) -> str:
     scheme, rest, user_info = _split(link)
-    place, mark, query = _cut(rest)
+    place, mark, query = _split_query(rest)
     if not (user_info or mark) or not scheme:
         return link
     pairs = parse_qsl(query, keep_blank_values=True) if mark == "?" else []
@@ -222,7 +222,7 @@ def _secrets_of(address: str) -> tuple[str, ...]:
     secrets: set[str] = set()
     for link in _CHAIN_LINK.split(address):
         scheme, rest, user_info = _split(link)
-        place_mark_query = _cut(rest)
+        place_mark_query = _split_query(rest)
         user, colon, password = user_info.partition(":")
         if colon:
             secrets |= {user_info, password, unquote(password)}

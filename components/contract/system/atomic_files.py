@@ -210,13 +210,13 @@ def write_json(target: Path, content: Any) -> None:
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def read_json(path: Path, model: type[ModelT], what: str) -> ModelT:
+def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
     """A JSON file that an earlier step wrote, checked.
 
     Args:
         path: the file.
         model: what it must hold.
-        what: what the folder is called, for the message: "data set", "model bundle".
+        artifact_name: what the folder is called, for the message: "data set", "model bundle".
 
     Raises:
         ArtifactError: missing, damaged, or of another format version.
@@ -224,12 +224,14 @@ def read_json(path: Path, model: type[ModelT], what: str) -> ModelT:
     try:
         return model.model_validate_json(read_regular(path, MAX_JSON_BYTES))
     except FileNotFoundError:
-        raise ArtifactError(f"A {what} must hold {path.name}; there is none in {path.parent}. Run its step.") from None
+        raise ArtifactError(
+            f"A {artifact_name} must hold {path.name}; there is none in {path.parent}. Run its step."
+        ) from None
     except OSError as error:
         raise ArtifactError(f"{path} must be readable; it is not: {error}.") from None
     except ValidationError as error:
         raise ArtifactError(
-            f"The {what} is damaged, or of another version; write it anew.\n{explain(error, model, str(path))}"
+            f"The {artifact_name} is damaged, or of another version; write it anew.\n{explain(error, model, str(path))}"
         ) from None
 
 

@@ -171,12 +171,12 @@ def require_store() -> None:
 @contextlib.contextmanager
 def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
     """Within the block a server that is gone is given up soon; what the environment says wins."""
-    missing = [name for name in settings if name not in os.environ]
-    os.environ.update({name: settings[name] for name in missing})
+    new_names = [name for name in settings if name not in os.environ]
+    os.environ.update({name: settings[name] for name in new_names})
     try:
         yield
     finally:
-        for name in missing:
+        for name in new_names:
             os.environ.pop(name, None)
 
 

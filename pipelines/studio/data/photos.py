@@ -223,7 +223,7 @@ def thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
         StudioError: it is no usable photo; says why.
     """
     try:
-        whole = decode(data, (side, side), "pad").whole
+        whole = decode(data, (side, side), "pad").full_pixels
     except ImageError as error:
         raise StudioError(str(error), 422) from None
     return encode(whole, side)

@@ -31,10 +31,10 @@ def test_without_changes_photos_stay_as_they_are(photos: np.ndarray) -> None:
 @pytest.mark.parametrize("preset", ["light", "medium", "strong"])
 def test_presets_change_photos_but_not_their_shape(photos: np.ndarray, preset: str) -> None:
     before = photos.copy()
-    varied = augment(photos, AUGMENTATION_PRESETS[preset], seeds(12))
-    assert varied.shape == photos.shape
-    assert varied.dtype == np.uint8
-    assert all(not np.array_equal(variant, other) for variant, other in zip(varied, photos, strict=True))
+    variants = augment(photos, AUGMENTATION_PRESETS[preset], seeds(12))
+    assert variants.shape == photos.shape
+    assert variants.dtype == np.uint8
+    assert all(not np.array_equal(variant, other) for variant, other in zip(variants, photos, strict=True))
     assert np.array_equal(photos, before), "what was given is never modified"
 
 
@@ -76,8 +76,8 @@ def test_a_flip_is_exact_and_happens_half_of_the_time(key: str, axis: int) -> No
 def test_a_shift_moves_by_at_most_its_fraction() -> None:
     dot = np.zeros((200, 40, 80, 3), np.uint8)
     dot[:, 20, 40] = 255
-    moved = augment(dot, AugmentationParams(shift=0.1), seeds(200)).sum(axis=3, dtype=float)
-    weights = moved / moved.sum(axis=(1, 2), keepdims=True)
+    shifted = augment(dot, AugmentationParams(shift=0.1), seeds(200)).sum(axis=3, dtype=float)
+    weights = shifted / shifted.sum(axis=(1, 2), keepdims=True)
     down = (weights.sum(axis=2) * np.arange(40)).sum(axis=1) - 20
     right = (weights.sum(axis=1) * np.arange(80)).sum(axis=1) - 40
     assert 3.5 < np.abs(down).max() < 4.1
@@ -90,9 +90,9 @@ def test_a_turn_by_ninety_degrees_is_the_turned_photo() -> None:
     seed = seeds(200)
     angles = 90 / (2 * uniform_draws(seed)[:, 2] - 1)
     index = int(np.argmax((angles > 90) & (angles < 180)))
-    turned = augment(square, AugmentationParams(rotation_degrees=float(angles[index])), seed[index : index + 1])
+    rotated = augment(square, AugmentationParams(rotation_degrees=float(angles[index])), seed[index : index + 1])
     ways = [np.rot90(square[0], turns) for turns in (1, 3)]
-    assert min(np.abs(turned[0].astype(int) - way).max() for way in ways) <= 2
+    assert min(np.abs(rotated[0].astype(int) - way).max() for way in ways) <= 2
 
 
 def test_zoom_enlarges_and_shrinks_around_the_centre() -> None:
@@ -135,11 +135,11 @@ def test_brightness_adds_and_contrast_turns_around_the_mean() -> None:
 
 def test_values_stay_within_their_range() -> None:
     black, white = np.zeros((50, 8, 4, 3), np.uint8), np.full((50, 8, 4, 3), 255, np.uint8)
-    recoloured = AugmentationParams(brightness=0.9, contrast=0.9)
-    brightened = augment(black, recoloured, seeds(50))
+    recolored = AugmentationParams(brightness=0.9, contrast=0.9)
+    brightened = augment(black, recolored, seeds(50))
     assert 200 < brightened.max() <= 230
     assert brightened.min() == 0
-    darkened = augment(white, recoloured, seeds(50))
+    darkened = augment(white, recolored, seeds(50))
     assert 25 <= darkened.min() < 55
     assert darkened.max() == 255
 
@@ -160,9 +160,9 @@ def test_saturation_and_hue_leave_greys_and_change_colours() -> None:
     photo = np.full((100, 4, 4, 3), 90, np.uint8)
     photo[:, :2] = (200, 100, 60)
     for params in (AugmentationParams(saturation=0.8), AugmentationParams(hue_degrees=60)):
-        varied = augment(photo, params, seeds(100)).astype(int)
-        assert np.abs(varied[:, 3] - 90).max() <= 1
-        assert np.abs(varied[:, 0, 0] - (200, 100, 60)).max() > 40
+        variants = augment(photo, params, seeds(100)).astype(int)
+        assert np.abs(variants[:, 3] - 90).max() <= 1
+        assert np.abs(variants[:, 0, 0] - (200, 100, 60)).max() > 40
     lightness = augment(photo, AugmentationParams(saturation=0.3), seeds(100))[:, 0, 0] @ LUMA
     assert np.abs(lightness - np.dot((200, 100, 60), LUMA)).max() <= 1
 
@@ -172,14 +172,14 @@ def test_a_third_of_the_colour_circle_turns_red_into_green() -> None:
     angles = 120 / (2 * uniform_draws(seed)[:, 13] - 1)
     index = int(np.argmax((angles > 120) & (angles < 180)))
     red = np.full((1, 4, 4, 3), (200, 20, 20), np.uint8)
-    turned = augment(red, AugmentationParams(hue_degrees=float(angles[index])), seed[index : index + 1])[0, 0, 0]
-    assert np.abs(turned.astype(int) - (20, 200, 20)).max() <= 1
+    rotated = augment(red, AugmentationParams(hue_degrees=float(angles[index])), seed[index : index + 1])[0, 0, 0]
+    assert np.abs(rotated.astype(int) - (20, 200, 20)).max() <= 1
 
 
 def test_brightness_is_the_same_with_and_without_a_change_of_colours(photos: np.ndarray) -> None:
-    recoloured = AugmentationParams(brightness=0.2, contrast=0.2)
-    alone = augment(photos, recoloured, seeds(12)).astype(int)
-    together = augment(photos, recoloured.model_copy(update={"saturation": 1e-9}), seeds(12)).astype(int)
+    recolored = AugmentationParams(brightness=0.2, contrast=0.2)
+    alone = augment(photos, recolored, seeds(12)).astype(int)
+    together = augment(photos, recolored.model_copy(update={"saturation": 1e-9}), seeds(12)).astype(int)
     assert np.abs(alone - together).max() <= 1
 
 
@@ -191,8 +191,8 @@ def test_blur_smooths_and_keeps_the_mean() -> None:
 
 
 def test_noise_has_the_spread_that_was_asked_for() -> None:
-    grey = np.full((100, 32, 32, 3), 128, np.uint8)
-    noisy = augment(grey, AugmentationParams(noise=0.1), seeds(100)).astype(float)
+    gray = np.full((100, 32, 32, 3), 128, np.uint8)
+    noisy = augment(gray, AugmentationParams(noise=0.1), seeds(100)).astype(float)
     spreads = noisy.std(axis=(1, 2, 3)) / 255
     assert spreads.min() < 0.01
     assert 0.09 < spreads.max() < 0.11

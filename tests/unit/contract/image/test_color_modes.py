@@ -10,7 +10,7 @@ from components.contract.image.decode import decode
 from tests.bad_photos import encoded, scene
 
 COLOR = (200, 120, 40)
-GREY = round(0.299 * 200 + 0.587 * 120 + 0.114 * 40)
+GRAY = round(0.299 * 200 + 0.587 * 120 + 0.114 * 40)
 
 
 def mean_color(data: bytes) -> np.ndarray:
@@ -36,9 +36,9 @@ def with_palette(image: Image.Image) -> Image.Image:
         ("RGB", "BMP", COLOR),
         ("RGB", "GIF", COLOR),
         ("RGB", "TIFF", COLOR),
-        ("L", "JPEG", (GREY,) * 3),
-        ("L", "PNG", (GREY,) * 3),
-        ("LA", "PNG", (GREY,) * 3),
+        ("L", "JPEG", (GRAY,) * 3),
+        ("L", "PNG", (GRAY,) * 3),
+        ("LA", "PNG", (GRAY,) * 3),
         ("P", "PNG", COLOR),
         ("P", "BMP", COLOR),
         ("PA", "TIFF", COLOR),

@@ -27,13 +27,13 @@ def test_the_pictures_behind_a_phones_jpeg_are_ignored() -> None:
 
 
 def test_a_jpeg_with_rare_sampling_is_read_by_pillow() -> None:
-    data = jpeg_of_grey_blocks(sampling=(0x31, 0x11, 0x11))
+    data = jpeg_of_gray_blocks(sampling=(0x31, 0x11, 0x11))
     with pytest.raises(ValueError, match="subsampling"):
         simplejpeg.decode_jpeg_header(data)
     assert decode(data, (8, 24)).pixels.mean(axis=(0, 1)).tolist() == [128, 128, 128]
 
 
-def jpeg_of_grey_blocks(sampling: tuple[int, int, int]) -> bytes:
+def jpeg_of_gray_blocks(sampling: tuple[int, int, int]) -> bytes:
     """A JPEG of 24 × 8 pixels whose every code is one zero bit: all coefficients are 0."""
 
     def segment(marker: int, content: bytes) -> bytes:

@@ -30,9 +30,9 @@ def test_exif_behind_the_pixels_of_a_png_is_applied() -> None:
     data = encoded(scene(20, 32), "PNG", exif=exif)
     start = data.index(b"eXIf") - 4
     end = start + 12 + int.from_bytes(data[start : start + 4], "big")
-    moved = data[:start] + data[end:-12] + data[start:end] + data[-12:]
-    assert decode(moved, (32, 20)).native_size == (32, 20)
-    assert np.array_equal(decode(moved, (32, 20)).pixels, decode(data, (32, 20)).pixels)
+    moved_exif = data[:start] + data[end:-12] + data[start:end] + data[-12:]
+    assert decode(moved_exif, (32, 20)).native_size == (32, 20)
+    assert np.array_equal(decode(moved_exif, (32, 20)).pixels, decode(data, (32, 20)).pixels)
 
 
 @pytest.mark.parametrize("damage", [b"\x00" * 6, b"MM\x00*\xff\xff\xff\xff", b"II*\x00\x08\x00\x00\x00\xff\xff"])

@@ -83,4 +83,4 @@ def test_scaled_decoding_of_a_large_jpeg_shows_the_same(resize: Resize, orientat
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 def test_the_whole_photo_is_given_as_well(resize: Resize) -> None:
     photo = decode(encoded(scene(40, 80), "PNG"), (20, 20), resize)
-    assert np.array_equal(photo.whole, np.asarray(scene(40, 80)))
+    assert np.array_equal(photo.full_pixels, np.asarray(scene(40, 80)))
