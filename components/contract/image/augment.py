@@ -37,7 +37,7 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
 
     draws = uniform_draws(seeds)
     height, width = pixels.shape[1:3]
-    matrices = affine_matrices(params, draws, height, width) if _moves(params) else None
+    matrices = affine_matrices(params, draws, height, width) if _changes_geometry(params) else None
     change_colors = make_color_change(params, draws, pixels)
     disturb = make_disturbance(params, draws, seeds)
     variants = np.empty_like(pixels)
@@ -66,7 +66,7 @@ def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -
     return variants
 
 
-def _moves(params: AugmentationParams) -> bool:
+def _changes_geometry(params: AugmentationParams) -> bool:
     return bool(
         params.horizontal_flip
         or params.vertical_flip

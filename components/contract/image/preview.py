@@ -37,11 +37,11 @@ def augmentation_sheet(
         top = GAP + line * step
         draw.text((2 * GAP, top + TILE // 2), name, fill="black", font=font, anchor="lm")
         for column, variant in enumerate(augment(np.repeat(pixels[None], VARIANTS, axis=0), strength, seeds)):
-            sheet.paste(tile(variant), (left + column * step, top))
+            sheet.paste(draw_tile(variant), (left + column * step, top))
     return sheet
 
 
-def tile(pixels: np.ndarray) -> Image.Image:
+def draw_tile(pixels: np.ndarray) -> Image.Image:
     """A photo fitted into a tile, on light grey; tiny pictures are enlarged without being blurred."""
     photo = Image.fromarray(pixels)
     resampling = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS

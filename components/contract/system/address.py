@@ -95,7 +95,7 @@ def redact(text: str) -> str:
     return _QUERY_IN_TEXT.sub(f"?{MASK}", text)
 
 
-def short(uri: str) -> str:
+def shorten_address(uri: str) -> str:
     """An address for publication: redacted, and of a path on this machine only the last name."""
     address = str(Address(uri))
     if address.startswith("dvc+") and "://" not in address:

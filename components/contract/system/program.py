@@ -178,14 +178,14 @@ def _run_main(main: Callable[[], int | None]) -> int:
 
         refusal = full_disk_error(error)
         if refusal is None:
-            return _bug()
+            return _show_bug()
         _show(f"darkroom: {redact(str(refusal))}")
         return USER_ERROR
     except Exception:
-        return _bug()
+        return _show_bug()
 
 
-def _bug() -> int:
+def _show_bug() -> int:
     """Prints the traceback of the current exception, without the secrets of addresses."""
     _show(printable(redact(traceback.format_exc()), lines=True), end="")
     return BUG
@@ -223,7 +223,7 @@ def _safe_stream(current: TextIO | None, original: TextIO | None, number: int) -
     return raw, text
 
 
-def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+def _replace_signs(error: UnicodeError) -> tuple[str | bytes, int]:
     assert isinstance(error, UnicodeEncodeError)
     signs = error.object[error.start : error.end]
     plain = "".join(PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs)
@@ -231,7 +231,7 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 PLAIN_ERRORS: Final = "darkroom.plain"
-codecs.register_error(PLAIN_ERRORS, _plain)
+codecs.register_error(PLAIN_ERRORS, _replace_signs)
 
 
 def _note(**event: object) -> None:

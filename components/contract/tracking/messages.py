@@ -40,8 +40,8 @@ class Message:
     is_settled: bool = False
 
 
-def settle(messages: Sequence[Message]) -> None:
-    """Tells the store, which takes it, or refuses it for good.
+def send(messages: Sequence[Message]) -> None:
+    """Sends messages to the store, which takes them, or refuses them for good.
 
     Raises:
         Exception: MLflow's, requests' or SQLAlchemy's: the store does not take it now.
@@ -49,7 +49,7 @@ def settle(messages: Sequence[Message]) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        _send(messages)
+        _call_client(messages)
     except MlflowException as error:
         if error.error_code not in REFUSALS:
             raise
@@ -64,7 +64,7 @@ def _warn_refused(message: Message, error: Exception) -> None:
     log.warning("MLflow refuses %s of run %s: %s. The step goes on.", message.kind, message.run_id, first_line(error))
 
 
-def _send(messages: Sequence[Message]) -> None:
+def _call_client(messages: Sequence[Message]) -> None:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
 

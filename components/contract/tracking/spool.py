@@ -19,7 +19,7 @@ from components.contract.system.atomic_files import write_file
 
 if TYPE_CHECKING:
     pass
-from components.contract.tracking.messages import Kind, Message, settle
+from components.contract.tracking.messages import Kind, Message, send
 from components.contract.tracking.store import PENDING, first_line
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Outbox:
                 messages = list(_next_batch(self._queue))
             has_failed = False
             try:
-                settle(messages)
+                send(messages)
             except Exception as error:  # as above
                 has_failed = True
                 self._warn_once(
@@ -172,7 +172,7 @@ def _resend(paths: Sequence[Path]) -> None:
             waiting = deque(Message(**json.loads(line)) for line in lines)
             while waiting:
                 messages = list(_next_batch(waiting))
-                settle(messages)
+                send(messages)
                 for _ in messages:
                     waiting.popleft()
             path.unlink()

@@ -19,7 +19,7 @@ from components.contract.errors import ArtifactError, ServiceError
 from components.contract.inference.calibration import CALIBRATION_FILES, read_calibration
 from components.contract.inference.graph import export_sha256
 from components.contract.system import launcher
-from components.contract.system.address import short
+from components.contract.system.address import shorten_address
 from components.contract.system.atomic_files import write_json
 from components.deploy.bento.samples import write_samples
 
@@ -129,7 +129,7 @@ def lay_out(
         lineage=Lineage(
             mlflow_run_id=bundle.mlflow_run_id,
             dataset_fingerprint=bundle.dataset_fingerprint,
-            source=bundle.source.model_copy(update={"uri": short(bundle.source.uri)}),
+            source=bundle.source.model_copy(update={"uri": shorten_address(bundle.source.uri)}),
             export_sha256=bundle.export.sha256,
         ),
         model=bundle.model.name,

@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
-from components.contract.image.preview import GAP, TILE, tile
+from components.contract.image.preview import GAP, TILE, draw_tile
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.scan import Scan
@@ -43,7 +43,7 @@ def write_sheet(path: Path, chosen: dict[str, list[int]], scan: Scan) -> None:
         top = GAP + line * step
         draw.text((2 * GAP, top + TILE // 2), label, fill="black", font=font, anchor="lm")
         for column, pixels in enumerate(scan.pixels(rows)):
-            sheet.paste(tile(pixels), (left + column * step, top))
+            sheet.paste(draw_tile(pixels), (left + column * step, top))
     sheet.save(path, quality=88)
 
 

@@ -52,7 +52,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def written(folder: Path, name: str, content: bytes) -> Path:
+def write_archive(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
     path.write_bytes(content)
     return path
@@ -71,7 +71,7 @@ def written(folder: Path, name: str, content: bytes) -> Path:
     ],
 )
 def test_every_kind_unpacks_whole(name: str, content: bytes, tmp_path: Path) -> None:
-    path = written(tmp_path, name, content)
+    path = write_archive(tmp_path, name, content)
     assert is_archive(path)
     assert stem(name) == "photos"
     assert extract(path, tmp_path / "unpacked") == len(FILES)
@@ -79,13 +79,13 @@ def test_every_kind_unpacks_whole(name: str, content: bytes, tmp_path: Path) -> 
 
 
 def test_the_kind_is_read_from_the_content(tmp_path: Path) -> None:
-    assert extract(written(tmp_path, "photos.zip", make_tar(FILES)), tmp_path / "unpacked") == len(FILES)
+    assert extract(write_archive(tmp_path, "photos.zip", make_tar(FILES)), tmp_path / "unpacked") == len(FILES)
 
 
 def test_empty_folders_permissions_and_dots_in_names(tmp_path: Path) -> None:
     secret = tarfile.TarInfo("./photos//cats/./a.jpg")
     secret.mode = 0o4777
-    path = written(tmp_path, "photos.tar", make_tar({}, (tar_header("./photos/none", tarfile.DIRTYPE), secret)))
+    path = write_archive(tmp_path, "photos.tar", make_tar({}, (tar_header("./photos/none", tarfile.DIRTYPE), secret)))
     extract(path, tmp_path / "unpacked")
     assert (tmp_path / "unpacked" / "photos" / "none").is_dir()
     assert (tmp_path / "unpacked" / "photos" / "cats" / "a.jpg").stat().st_mode & 0o7111 == 0
@@ -93,7 +93,7 @@ def test_empty_folders_permissions_and_dots_in_names(tmp_path: Path) -> None:
 
 def test_windows_separators_in_a_zip_are_folders(tmp_path: Path) -> None:
     content = make_zip({"cats/a.jpg": b"a"}).replace(b"cats/a.jpg", b"cats\\a.jpg")
-    extract(written(tmp_path, "photos.zip", content), tmp_path / "unpacked")
+    extract(write_archive(tmp_path, "photos.zip", content), tmp_path / "unpacked")
     assert contents(tmp_path / "unpacked") == {"cats/a.jpg": b"a"}
 
 
@@ -105,7 +105,7 @@ OUTSIDE = ["../escaped.jpg", "cats/../../escaped.jpg", "/tmp/escaped.jpg", "C:/e
 def test_a_name_that_leads_outside_is_refused(
     name: str, make: Callable[[dict[str, bytes]], bytes], tmp_path: Path
 ) -> None:
-    path = written(tmp_path, "photos.zip", make({"cats/a.jpg": b"a", name: b"escaped"}))
+    path = write_archive(tmp_path, "photos.zip", make({"cats/a.jpg": b"a", name: b"escaped"}))
     with pytest.raises(ArchiveError, match="leads outside"):
         extract(path, tmp_path / "deep" / "unpacked")
     assert list(tmp_path.rglob("*escaped*")) == []
@@ -115,7 +115,7 @@ def test_a_name_that_leads_outside_is_refused(
 def test_a_zero_byte_in_a_name_is_refused(tmp_path: Path) -> None:
     content = make_zip({"cats/aXjpg": b"a"}).replace(b"cats/aXjpg", b"cats/a\0jpg")
     with pytest.raises(ArchiveError, match="leads outside"):
-        extract(written(tmp_path, "photos.zip", content), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.zip", content), tmp_path / "unpacked")
 
 
 def zip_of_kind(kind: int) -> bytes:
@@ -148,7 +148,7 @@ def encrypted_zip() -> bytes:
 )
 def test_only_plain_files_are_unpacked(content: bytes, what: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=what):
-        extract(written(tmp_path, "photos.zip", content), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.zip", content), tmp_path / "unpacked")
     assert not (tmp_path / "unpacked").exists()
 
 
@@ -159,18 +159,18 @@ def doubled_zip() -> bytes:
 @pytest.mark.parametrize("content", [doubled_zip(), make_tar({"cats/a.jpg": b"1", "cats//a.jpg": b"2"})])
 def test_a_name_that_comes_twice_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"'cats/a\.jpg' twice"):
-        extract(written(tmp_path, "photos.zip", content), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.zip", content), tmp_path / "unpacked")
 
 
 def test_a_file_where_a_folder_stands_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, "photos.tar", make_tar({"cats": b"1", "cats/a.jpg": b"2"}))
+    path = write_archive(tmp_path, "photos.tar", make_tar({"cats": b"1", "cats/a.jpg": b"2"}))
     with pytest.raises(ArchiveError, match="it cannot"):
         extract(path, tmp_path / "unpacked")
     assert not (tmp_path / "unpacked").exists()
 
 
 def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, "photos.tar", make_tar({"cats/" + "a" * 300 + ".jpg": b"1"}))
+    path = write_archive(tmp_path, "photos.tar", make_tar({"cats/" + "a" * 300 + ".jpg": b"1"}))
     with pytest.raises(ArchiveError, match="too long"):
         extract(path, tmp_path / "unpacked")
 
@@ -180,7 +180,7 @@ def test_a_bomb_is_stopped_while_it_unpacks(
     make: Callable[[dict[str, bytes]], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "SMALL_BYTES", 1_000_000)
-    path = written(tmp_path, "photos.zip", make({f"cats/{number}.bmp": bytes(2_000_000) for number in range(5)}))
+    path = write_archive(tmp_path, "photos.zip", make({f"cats/{number}.bmp": bytes(2_000_000) for number in range(5)}))
     assert path.stat().st_size < 20_000
     with pytest.raises(ArchiveError, match="200 times its size"):
         extract(path, tmp_path / "unpacked")
@@ -189,25 +189,25 @@ def test_a_bomb_is_stopped_while_it_unpacks(
 
 def test_a_small_archive_may_grow_as_scans_do(tmp_path: Path) -> None:
     files = {f"cats/{number}.bmp": bytes(500_000) for number in range(4)}
-    assert extract(written(tmp_path, "photos.zip", make_zip(files)), tmp_path / "unpacked") == 4
+    assert extract(write_archive(tmp_path, "photos.zip", make_zip(files)), tmp_path / "unpacked") == 4
 
 
 def test_a_header_that_fills_the_memory_is_stopped(tmp_path: Path) -> None:
     giant = tarfile.TarInfo("cats/a.jpg")
     giant.pax_headers = {"comment": "x" * 5_000_000}
     with pytest.raises(ArchiveError, match="must have headers of at most"):
-        extract(written(tmp_path, "photos.tar.gz", gzip.compress(make_tar({}, (giant,)))), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.tar.gz", gzip.compress(make_tar({}, (giant,)))), tmp_path / "unpacked")
 
 
 def test_many_folders_are_no_attack(tmp_path: Path) -> None:
     folders = tuple(tar_header(f"cats/{number}", tarfile.DIRTYPE) for number in range(3000))
-    assert extract(written(tmp_path, "photos.tar", make_tar(FILES, folders)), tmp_path / "unpacked") == len(FILES)
+    assert extract(write_archive(tmp_path, "photos.tar", make_tar(FILES, folders)), tmp_path / "unpacked") == len(FILES)
 
 
 def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     with pytest.raises(ArchiveError, match="at most 3 files"):
-        extract(written(tmp_path, "photos.zip", make_zip(FILES)), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.zip", make_zip(FILES)), tmp_path / "unpacked")
 
 
 WHOLE = {"zip": make_zip(FILES), "tar": make_tar(FILES), "tar.gz": gzip.compress(make_tar(FILES))}
@@ -217,7 +217,7 @@ WHOLE = {"zip": make_zip(FILES), "tar": make_tar(FILES), "tar.gz": gzip.compress
 def test_a_cut_archive_is_refused_and_leaves_nothing(kind: str, tmp_path: Path) -> None:
     # The last 1024 bytes of a tar's content are zeros that only fill its last record.
     for length in range(0, len(WHOLE[kind].rstrip(b"\0")) - 600, 97):
-        path = written(tmp_path, f"photos.{kind}", WHOLE[kind][:length])
+        path = write_archive(tmp_path, f"photos.{kind}", WHOLE[kind][:length])
         with pytest.raises(ArchiveError, match="must be an intact zip or tar"):
             extract(path, tmp_path / "unpacked")
         assert list(tmp_path.iterdir()) == [path]
@@ -227,20 +227,20 @@ def test_a_damaged_header_within_a_tar_is_not_taken_for_its_end(tmp_path: Path) 
     content = bytearray(make_tar(FILES))
     content[content.index(b"photos/dogs")] ^= 1
     with pytest.raises(ArchiveError, match="damaged or cut off"):
-        extract(written(tmp_path, "photos.tar", bytes(content)), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.tar", bytes(content)), tmp_path / "unpacked")
 
 
 def test_a_flipped_bit_in_a_zip_is_found(tmp_path: Path) -> None:
     content = bytearray(make_zip({"cats/a.jpg": os.urandom(1000)}, zipfile.ZIP_STORED))
     content[500] ^= 1
     with pytest.raises(ArchiveError, match="CRC"):
-        extract(written(tmp_path, "photos.zip", bytes(content)), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.zip", bytes(content)), tmp_path / "unpacked")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"PK", b"\x1f\x8b", b"BZh9"])
 def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="must be an intact zip or tar"):
-        extract(written(tmp_path, "photos.tar", content), tmp_path / "unpacked")
+        extract(write_archive(tmp_path, "photos.tar", content), tmp_path / "unpacked")
 
 
 @given(
@@ -255,7 +255,7 @@ def test_damage_gives_files_or_an_archive_error_and_nothing_else(
     for position, value in changes:
         damaged[position % len(damaged)] = value
     folder = tmp_path_factory.mktemp("damaged")
-    path = written(folder, "photos", bytes(damaged))
+    path = write_archive(folder, "photos", bytes(damaged))
     try:
         extract(path, folder / "unpacked")
     except ArchiveError:
@@ -264,7 +264,7 @@ def test_damage_gives_files_or_an_archive_error_and_nothing_else(
 
 def test_members_can_be_looked_at_without_unpacking(tmp_path: Path) -> None:
     for kind, content in WHOLE.items():
-        path = written(tmp_path, f"photos.{kind}", content)
+        path = write_archive(tmp_path, f"photos.{kind}", content)
         contents = {member.name: b"".join(member.chunks()) for member in members(path) if member.chunks}
         assert contents == FILES
         assert [member.name for member in members(path)] == list(FILES)
@@ -283,7 +283,7 @@ TOOLS = {
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 def test_files_of_git_and_dvc_are_skipped_and_named(make: Callable[[dict[str, bytes]], bytes], tmp_path: Path) -> None:
-    path = written(tmp_path, "pets.zip", make({"pets/a/1.png": b"1"} | TOOLS))
+    path = write_archive(tmp_path, "pets.zip", make({"pets/a/1.png": b"1"} | TOOLS))
     skipped: set[str] = set()
     assert extract(path, tmp_path / "unpacked", skipped) == 1
     assert contents(tmp_path / "unpacked") == {"pets/a/1.png": b"1"}

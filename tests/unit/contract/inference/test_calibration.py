@@ -19,7 +19,7 @@ from components.contract.inference.calibration import (
 from components.contract.inference.graph import softmax
 
 
-def made(*, temperature: float = 2.0, threshold: float | None = 0.6) -> Calibration:
+def make_calibration(*, temperature: float = 2.0, threshold: float | None = 0.6) -> Calibration:
     reference = to_unit_length(np.eye(4, dtype=np.float32)[:3])
     abstention = Abstention(target_accuracy=0.95, threshold=threshold, coverage=0.8, accuracy=0.96)
     familiarity = Familiarity(num_neighbours=1, threshold=0.5, familiar_share=0.95, num_reference=3)
@@ -34,10 +34,10 @@ def made(*, temperature: float = 2.0, threshold: float | None = 0.6) -> Calibrat
 def test_what_is_written_is_read_again_and_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        write_calibration(tmp_path / name, made())
+        write_calibration(tmp_path / name, make_calibration())
     calibration = read_calibration(tmp_path / "a")
-    assert calibration.facts == made().facts
-    assert np.array_equal(calibration.reference, made().reference)
+    assert calibration.facts == make_calibration().facts
+    assert np.array_equal(calibration.reference, make_calibration().reference)
     assert calibration.reference.dtype == np.float32
     for name in ("calibration.json", "familiarity.npz"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -45,7 +45,8 @@ def test_what_is_written_is_read_again_and_equal_content_gives_equal_bytes(tmp_p
 
 def test_temperature_changes_how_sure_answers_are_and_never_which_they_are() -> None:
     logits = np.random.default_rng(0).normal(0, 3, (50, 5)).astype(np.float32)
-    plain, cooled, same = softmax(logits), made(temperature=3.0).probabilities(logits), made(temperature=1.0)
+    plain, same = softmax(logits), make_calibration(temperature=1.0)
+    cooled = make_calibration(temperature=3.0).probabilities(logits)
     assert np.array_equal(plain.argmax(axis=1), cooled.argmax(axis=1))
     assert (cooled.max(axis=1) < plain.max(axis=1)).all()
     assert np.array_equal(same.probabilities(logits), plain)
@@ -56,25 +57,25 @@ def test_temperature_changes_how_sure_answers_are_and_never_which_they_are() -> 
 @pytest.mark.parametrize(("threshold", "withheld"), [(0.6, [True, False]), (0.9, [True, True]), (None, [False, False])])
 def test_answers_below_the_threshold_are_withheld(threshold: float | None, withheld: list[bool]) -> None:
     probabilities = np.array([[0.55, 0.45], [0.7, 0.3]], np.float32)
-    assert made(threshold=threshold).abstains(probabilities).tolist() == withheld
+    assert make_calibration(threshold=threshold).abstains(probabilities).tolist() == withheld
 
 
 @pytest.mark.parametrize("threshold", [0.6, 0.7, float(np.float32(0.7)), 1.0])
 def test_an_answer_at_exactly_the_threshold_is_not_withheld(threshold: float) -> None:
     sureness = np.array([np.nextafter(threshold, 0), threshold, np.nextafter(threshold, 2)])
     probabilities = np.stack([sureness, 1 - sureness], axis=1)
-    assert made(threshold=threshold).abstains(probabilities).tolist() == [True, False, False]
+    assert make_calibration(threshold=threshold).abstains(probabilities).tolist() == [True, False, False]
 
 
 def test_a_threshold_of_0_withholds_nothing() -> None:
-    assert made(threshold=0.0).abstains(np.array([[0.0, 0.0], [0.5, 0.5]])).tolist() == [False, False]
+    assert make_calibration(threshold=0.0).abstains(np.array([[0.0, 0.0], [0.5, 0.5]])).tolist() == [False, False]
 
 
 def test_a_photo_at_exactly_the_familiarity_threshold_is_familiar() -> None:
     embeddings = np.array([[1, 0, 0, 1]], np.float32)
-    distance = float(made().unfamiliarity(embeddings)[0])
+    distance = float(make_calibration().unfamiliarity(embeddings)[0])
     for threshold, unfamiliar in ((np.nextafter(np.float32(distance), np.float32(0)), True), (distance, False)):
-        calibration = made()
+        calibration = make_calibration()
         familiarity = calibration.facts.familiarity.model_copy(update={"threshold": float(threshold)})
         facts = calibration.facts.model_copy(update={"familiarity": familiarity})
         assert Calibration(facts, calibration.reference).is_unfamiliar(embeddings).tolist() == [unfamiliar]
@@ -82,9 +83,9 @@ def test_a_photo_at_exactly_the_familiarity_threshold_is_familiar() -> None:
 
 def test_a_photo_is_as_unfamiliar_as_its_embedding_is_far_from_the_reference() -> None:
     embeddings = np.array([[5, 0, 0, 0], [0, 0, 0, 2], [-1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0]], np.float32)
-    distances = made().unfamiliarity(embeddings)
+    distances = make_calibration().unfamiliarity(embeddings)
     assert distances == pytest.approx([0, 1, 1, 1, 1 - np.sqrt(0.5)], abs=1e-6)
-    assert made().is_unfamiliar(embeddings).tolist() == [False, True, True, True, False]
+    assert make_calibration().is_unfamiliar(embeddings).tolist() == [False, True, True, True, False]
 
 
 def test_the_kth_neighbour_counts_and_a_small_reference_gives_its_farthest() -> None:
@@ -108,7 +109,7 @@ def test_embeddings_with_space_are_taken_flat() -> None:
     ],
 )
 def test_a_damaged_calibration_is_named(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
-    write_calibration(tmp_path, made())
+    write_calibration(tmp_path, make_calibration())
     (tmp_path / name).unlink()
     if content is not None:
         (tmp_path / name).write_bytes(content)
@@ -117,7 +118,7 @@ def test_a_damaged_calibration_is_named(tmp_path: Path, name: str, content: byte
 
 
 def test_a_reference_of_another_size_than_its_facts_say_is_refused(tmp_path: Path) -> None:
-    write_calibration(tmp_path, made())
+    write_calibration(tmp_path, make_calibration())
     np.savez(tmp_path / "familiarity.npz", reference=np.ones((2, 4), np.float16))
     with pytest.raises(ArtifactError, match="must hold the 3 embeddings"):
         read_calibration(tmp_path)

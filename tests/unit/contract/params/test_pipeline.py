@@ -13,7 +13,7 @@ from components.contract.params.training import AUGMENTATION_PRESETS, TrainParam
 ROOT = Path(__file__).parents[4]
 
 
-def resolved(*overrides: str, native_size: tuple[int, int] = (8, 8)) -> Resolution:
+def resolve_params(*overrides: str, native_size: tuple[int, int] = (8, 8)) -> Resolution:
     return resolve(load_params(ROOT / "params.yaml", overrides), native_size=native_size, data_name="digits")
 
 
@@ -92,7 +92,7 @@ def test_every_fault_is_told_at_once() -> None:
 
 
 def test_a_section_survives_the_way_through_kfp() -> None:
-    train = resolved().params.train
+    train = resolve_params().params.train
     text = dump_section(train)
     assert parse_section(TrainParams, text) == train
     assert dump_section(parse_section(TrainParams, text)) == text
@@ -104,7 +104,7 @@ def test_numbers_may_be_written_as_yaml_allows() -> None:
 
 
 def test_tiny_pictures_get_their_native_size_and_a_small_network() -> None:
-    resolution = resolved(native_size=(8, 8))
+    resolution = resolve_params(native_size=(8, 8))
     assert resolution.params.preprocess.size == (8, 8)
     assert resolution.params.train.model.kind == "layers"
     assert resolution.params.train.model.layers == SMALL_CNN
@@ -114,7 +114,7 @@ def test_tiny_pictures_get_their_native_size_and_a_small_network() -> None:
 
 
 def test_photos_get_a_pretrained_backbone_at_its_own_size() -> None:
-    resolution = resolved(native_size=(400, 533))
+    resolution = resolve_params(native_size=(400, 533))
     assert resolution.params.preprocess.size == (224, 224)
     assert (resolution.params.train.model.kind, resolution.params.train.model.name) == ("pretrained", "MobileNetV2")
     assert resolution.params.train.model.weights == "imagenet"
@@ -122,13 +122,13 @@ def test_photos_get_a_pretrained_backbone_at_its_own_size() -> None:
 
 
 def test_an_explicit_model_brings_its_own_size() -> None:
-    assert resolved("train.model.name=MobileNetV2").params.preprocess.size == (224, 224)
+    assert resolve_params("train.model.name=MobileNetV2").params.preprocess.size == (224, 224)
     own = ("train.model.layers=[Flatten]",)
-    assert resolved(*own, native_size=(400, 300)).params.preprocess.size == (128, 128)
+    assert resolve_params(*own, native_size=(400, 300)).params.preprocess.size == (128, 128)
 
 
 def test_what_is_given_is_not_settled() -> None:
-    resolution = resolved("preprocess.image_size=[32, 48]", "deploy.model_name=shoes", "train.augmentation=none")
+    resolution = resolve_params("preprocess.image_size=[32, 48]", "deploy.model_name=shoes", "train.augmentation=none")
     assert resolution.params.preprocess.size == (32, 48)
     assert resolution.params.deploy.model_name == "shoes"
     assert len(resolution.decisions) == 1
@@ -144,13 +144,13 @@ def test_what_is_given_is_not_settled() -> None:
 )
 def test_an_order_that_cannot_build_is_refused_before_any_work(layers: str, message: str) -> None:
     with pytest.raises(ModelError) as error:
-        resolved(f"train.model.layers={layers}")
+        resolve_params(f"train.model.layers={layers}")
     assert message in str(error.value)
 
 
 def test_layers_and_a_backbone_exclude_each_other() -> None:
     with pytest.raises(DarkroomError, match="keep one of the two"):
-        resolved("train.model.layers=[Flatten]", "train.model.name=MobileNetV2")
+        resolve_params("train.model.layers=[Flatten]", "train.model.name=MobileNetV2")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_layers_and_a_backbone_exclude_each_other() -> None:
 def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
     native_size: tuple[int, int], kind: str, image_size: int | tuple[int, int], augmentation: str
 ) -> None:
-    params = resolved(native_size=native_size).params
+    params = resolve_params(native_size=native_size).params
     assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
     assert params.train.augmentation == augmentation
     assert params.train.model.layers == (SMALL_CNN if kind == "layers" else None)
@@ -178,13 +178,13 @@ def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
 @pytest.mark.parametrize(("image_size", "kind"), [(64, "layers"), (65, "pretrained")])
 def test_a_given_size_decides_the_model_and_not_the_native_size(image_size: int, kind: str) -> None:
     for native_size in ((8, 8), (400, 533)):
-        params = resolved(f"preprocess.image_size={image_size}", native_size=native_size).params
+        params = resolve_params(f"preprocess.image_size={image_size}", native_size=native_size).params
         assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
 
 
 @pytest.mark.parametrize(("side", "image_size"), [(64, 64), (65, 128)])
 def test_layers_of_your_own_see_the_native_size_up_to_64_pixels_and_128_above(side: int, image_size: int) -> None:
-    params = resolved("train.model.layers=[Flatten]", native_size=(side, side)).params
+    params = resolve_params("train.model.layers=[Flatten]", native_size=(side, side)).params
     assert params.preprocess.image_size == image_size
 
 
@@ -192,12 +192,13 @@ def test_layers_of_your_own_see_the_native_size_up_to_64_pixels_and_128_above(si
     ("side", "image_size"), [(MIN_SIZE - 1, MIN_SIZE), (MIN_SIZE, MIN_SIZE), (MIN_SIZE + 1, MIN_SIZE + 1)]
 )
 def test_auto_never_goes_below_the_smallest_size(side: int, image_size: int) -> None:
-    assert resolved("train.model.layers=[Flatten]", native_size=(side, side)).params.preprocess.image_size == image_size
+    params = resolve_params("train.model.layers=[Flatten]", native_size=(side, side)).params
+    assert params.preprocess.image_size == image_size
 
 
 def test_train_alone_settles_the_same_as_the_whole() -> None:
     """`dvc repro` settles the train section by the prepared data set, `darkroom run` by a look at the photos."""
     for native_size in ((8, 8), (64, 48), (65, 65), (400, 533)):
-        whole = resolved(native_size=native_size).params
+        whole = resolve_params(native_size=native_size).params
         alone, _ = resolve_train(load_params(ROOT / "params.yaml").train, whole.preprocess.size)
         assert alone == whole.train

@@ -8,7 +8,7 @@ import pytest
 
 from components.contract.artifacts.dataset import Source
 from components.contract.params.pipeline import load_params
-from components.contract.system.address import Address, driver_uri, redact, short, split_credentials
+from components.contract.system.address import Address, driver_uri, redact, shorten_address, split_credentials
 
 SECRETS = ("hunter2", "TOPSECRET", "SIGNED", "p%40ss", "p@ss", "AKIAKEY")
 
@@ -161,7 +161,7 @@ def test_the_secrets_of_other_addresses_in_the_environment_are_hidden(monkeypatc
     ],
 )
 def test_a_local_path_is_published_by_its_last_name(uri: str, published: str) -> None:
-    assert short(uri) == published
+    assert shorten_address(uri) == published
 
 
 def test_files_and_params_hold_the_redacted_form() -> None:

@@ -68,7 +68,7 @@ def test_a_blank_address_means_the_local_store(tmp_path: Path, monkeypatch: pyte
     assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
 
 
-def logged_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def log_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run in the local store of a project folder, with an artifact and a champion."""
     import mlflow
 
@@ -115,7 +115,7 @@ def test_a_project_that_was_moved_keeps_its_runs_artifacts_and_champion(
     old, new = (tmp_path / name for name in names)
     (old / ".darkroom" / "mlflow").mkdir(parents=True)
     shutil.copy(empty_store, old / ".darkroom" / "mlflow" / "mlflow.db")
-    run = logged_run(old, monkeypatch)
+    run = log_run(old, monkeypatch)
     (tmp_path / "cache").mkdir()
     old.rename(new) if how == "renamed" else shutil.copytree(old, new)
     monkeypatch.chdir(new)
