@@ -127,14 +127,10 @@ def unreadable_error(data: bytes, error: Exception) -> ImageError:
 
 
 def _allowed_format(data: bytes) -> str | None:
-    return next(
-        (
-            name
-            for magic, name in _MAGIC.items()
-            if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP")
-        ),
-        None,
-    )
+    for magic, name in _MAGIC.items():
+        if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP"):
+            return name
+    return None
 
 
 def _foreign_picture(data: bytes) -> str | None:

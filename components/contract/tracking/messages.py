@@ -78,14 +78,12 @@ def _call_client(messages: Sequence[Message]) -> None:
     elif kind == "tags":
         client.log_batch(run_id, tags=[RunTag(key, value) for key, value in content.items()])
     elif kind == "metrics":
-        client.log_batch(
-            run_id,
-            metrics=[
-                Metric(key, value, message.content["timestamp"], message.content["step"])
-                for message in messages
-                for key, value in message.content["values"].items()
-            ],
-        )
+        metrics = [
+            Metric(key, value, message.content["timestamp"], message.content["step"])
+            for message in messages
+            for key, value in message.content["values"].items()
+        ]
+        client.log_batch(run_id, metrics=metrics)
     elif kind == "dataset":
         _send_dataset(run_id, content)
     elif kind == "artifacts":

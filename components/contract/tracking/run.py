@@ -114,16 +114,8 @@ class Run:
             context: "training", "evaluation".
             profile: JSON of counts.
         """
-        self._enqueue(
-            "dataset",
-            {
-                "name": name,
-                "digest": digest,
-                "source": source,
-                "context": context,
-                "profile": profile,
-            },
-        )
+        content = {"name": name, "digest": digest, "source": source, "context": context, "profile": profile}
+        self._enqueue("dataset", content)
 
     def log_artifacts(self, path: Path, folder: str) -> None:
         """A file, or a folder with all it holds; what the store takes later must be there then."""
