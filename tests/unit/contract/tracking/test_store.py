@@ -117,7 +117,7 @@ def test_what_sends_is_imported_before_a_thread_could_import_it_too() -> None:
     program = (
         "import sys\n"
         "from components.contract.tracking.run import Run\n"
-        "Run._tell = lambda self, kind, content: print('mlflow.store.tracking.rest_store' in sys.modules)\n"
+        "Run._enqueue = lambda self, kind, content: print('mlflow.store.tracking.rest_store' in sys.modules)\n"
         "Run('pending-key').start({'key': 'key'})\n"
     )
     environment = os.environ | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
