@@ -15,7 +15,7 @@ from tests.made import make_bundle, make_dataset
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
     """A folder with a data set and a bundle that classifies it."""
     folder = tmp_path_factory.mktemp("made")
     info = make_dataset(folder / "dataset")
@@ -29,8 +29,8 @@ def copy_of(bundle_dir: Path, target: Path) -> Path:
     return Path(shutil.copytree(bundle_dir, target))
 
 
-def test_a_bundle_is_read_as_it_was_written(bundle: tuple[Path, DatasetInfo], tmp_path: Path) -> None:
-    folder, info = bundle
+def test_a_bundle_is_read_as_it_was_written(artifacts: tuple[Path, DatasetInfo], tmp_path: Path) -> None:
+    folder, info = artifacts
     bundle = read_bundle(folder / "model")
     assert (bundle.dataset_name, bundle.dataset_fingerprint) == (info.name, info.fingerprint)
     assert bundle.class_names == info.class_names
@@ -48,9 +48,9 @@ def test_a_bundle_is_read_as_it_was_written(bundle: tuple[Path, DatasetInfo], tm
     ],
 )
 def test_a_bundle_of_another_version_or_damaged_is_refused(
-    bundle: tuple[Path, DatasetInfo], tmp_path: Path, change: dict[str, object], message: str
+    artifacts: tuple[Path, DatasetInfo], tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
-    content = json.loads((bundle[0] / "model" / "bundle.json").read_text())
+    content = json.loads((artifacts[0] / "model" / "bundle.json").read_text())
     (tmp_path / "bundle.json").write_text(json.dumps(content | change))
     with pytest.raises(ArtifactError) as error:
         read_bundle(tmp_path)
@@ -70,8 +70,8 @@ def test_the_photos_that_a_model_learnt_from_are_kept_sorted(tmp_path: Path) -> 
     assert read_train_image_ids(tmp_path) == frozenset("abc")
 
 
-def test_the_graph_of_a_bundle_classifies_its_photos(bundle: tuple[Path, DatasetInfo]) -> None:
-    folder, _ = bundle
+def test_the_graph_of_a_bundle_classifies_its_photos(artifacts: tuple[Path, DatasetInfo]) -> None:
+    folder, _ = artifacts
     split = open_split(folder / "dataset", "test")
     pixels = split.gather(np.arange(len(split)))
     graph = InferenceGraph(folder / "model" / "export")
@@ -81,8 +81,8 @@ def test_the_graph_of_a_bundle_classifies_its_photos(bundle: tuple[Path, Dataset
 
 
 @pytest.mark.parametrize(("name", "size"), [("model.xml", 0), ("model.xml", 300), ("model.bin", 0)])
-def test_a_damaged_graph_is_refused(bundle: tuple[Path, DatasetInfo], tmp_path: Path, name: str, size: int) -> None:
-    export_dir = copy_of(bundle[0] / "model" / "export", tmp_path / "export")
+def test_a_damaged_graph_is_refused(artifacts: tuple[Path, DatasetInfo], tmp_path: Path, name: str, size: int) -> None:
+    export_dir = copy_of(artifacts[0] / "model" / "export", tmp_path / "export")
     with (export_dir / name).open("r+b") as file:
         file.truncate(size)
     with pytest.raises(ArtifactError, match="An exported graph must stand at"):
