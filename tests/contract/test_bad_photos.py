@@ -27,8 +27,8 @@ from components.preprocess.scan import read_photo
 from components.preprocess.sources.source import FoundFile
 from components.preprocess.step import preprocess
 from components.preprocess.store.pixel_cache import PixelStore
-from tests.bad_photos import BAD_PHOTOS, needs_heic
-from tests.made import make_bundle, make_dataset, make_photos
+from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
+from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 SECONDS = 2.0
 """Of processor time for one file: far more than any needs, far less than a hang."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 VERBS = (
     "run",

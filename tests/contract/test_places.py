@@ -1,6 +1,6 @@
 """The project in a folder of any name, and on machines with another Python.
 
-The whole pipeline in such a folder: tests/e2e/test_pipeline.py.
+The whole pipeline in such a folder: tests/e2e/pipeline/test_run.py.
 """
 
 import contextlib

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.contract.system.program import StandardStream
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 RUN_ID = "20260101-000000-abcd"
 COMMAND = (sys.executable, "-m", "pipelines.cli.main")

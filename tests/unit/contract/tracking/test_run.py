@@ -26,7 +26,7 @@ from components.contract.tracking.run import (
     step_run,
     tracking_uri,
 )
-from tests.mlflow_store import Behaviour, hurry, tracking_server
+from tests.support.tracking_server import Behaviour, hurry, tracking_server
 
 ROOT = Path(__file__).parents[4]
 

@@ -15,7 +15,7 @@ import pytest
 
 from components.contract.errors import UploadError
 from components.train.keras_import.importing import check_model
-from tests.hostile import KERNEL, Attack, keras_file, legacy_file, network, weights_file
+from tests.cases.hostile_models import KERNEL, Attack, keras_file, legacy_file, network, weights_file
 
 Change = Callable[[h5py.File], None]
 

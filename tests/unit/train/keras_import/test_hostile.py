@@ -15,7 +15,7 @@ import pytest
 from components.contract.errors import UploadError
 from components.train.keras_import.importing import Expectation, import_model
 from components.train.keras_import.limits import GIB, Limits
-from tests.hostile import HOSTILE, Attack, honest, keras_file, layer, network, weights_file
+from tests.cases.hostile_models import HOSTILE, Attack, honest, keras_file, layer, network, weights_file
 
 SECONDS = 30
 SAMPLE = (

@@ -22,8 +22,8 @@ from components.train.loop.phases import examples_of
 from components.train.network.architecture import Network, build_network
 from components.train.network.freezing import frozen_part, learning_part, select
 from components.train.setup import Photographs
-from tests.disks import remount, small_disk
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
+from tests.support.small_disk import remount, small_disk
 
 MEDIUM = AUGMENTATION_PRESETS["medium"]
 
