@@ -1,6 +1,6 @@
 """The one decoder: what it reads, and how; every input comes from a real encoder.
 
-What it refuses stands in tests/cases/bad_photos.py.
+What it refuses stands in tests/cases/bad_photos/.
 """
 
 import io
@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 
 from components.contract.errors import ImageError
 from components.contract.image.decode import Resize, decode, read_size
-from tests.cases.bad_photos import BAD_PHOTOS, encoded, scene
+from tests.cases.bad_photos import BAD_PHOTOS
+from tests.cases.bad_photos.encoding import encoded, scene
 
 COLOUR = (200, 120, 40)
 GREY = round(0.299 * 200 + 0.587 * 120 + 0.114 * 40)

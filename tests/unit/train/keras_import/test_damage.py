@@ -18,7 +18,8 @@ from components.train.keras_import.confined.reader import Contents, StoredArray
 from components.train.keras_import.importing import Expectation, read_upload
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.plan import Plan, make_plan
-from tests.cases.hostile_models import Attack, keras_file, layer, legacy_file, network, weights_file
+from tests.cases.hostile_models.attack import Attack
+from tests.cases.hostile_models.files import keras_file, layer, legacy_file, network, weights_file
 
 VALUES: tuple[Any, ...] = (
     None,
