@@ -11,7 +11,8 @@ import pytest
 
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.importing import Expectation, import_model
-from tests.cases.harmless_models import BACKBONES, MODELS, compare, file_name, make
+from tests.cases.harmless_models.comparison import compare
+from tests.cases.harmless_models.files import BACKBONES, MODELS, file_name, make
 
 ROOT = Path(__file__).parents[4]
 LARGEST_DIFFERENCE = 1e-5
