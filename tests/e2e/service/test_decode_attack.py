@@ -21,8 +21,8 @@ from components.deploy.bento.server import serving
 from components.deploy.client import encode_form
 from components.deploy.service.protocol import MAX_FILES
 from tests.cases.decode_bombs import HEADER_BOMBS, encoded, jpeg_of_many_scans
+from tests.e2e.service.client import photos
 from tests.e2e.service.conftest import Deployed
-from tests.e2e.service.test_service import photos
 
 MAX_MEMORY_MB = 700
 """Idle with MobileNetV2, the memory for decoding, and the bodies of two forms; the container has 1,024."""
