@@ -21,11 +21,11 @@ def encoded(mode: str, side: int, file_format: str, **options: object) -> bytes:
 def jpeg_of_many_scans(side: int, num_scans: int) -> bytes:
     """A progressive grey JPEG whose scans are valid, and add nothing."""
     num_blocks = (-(-side // 8)) ** 2
-    runs, left = [], num_blocks
-    while left:
-        run = min(left, 32767) if left >= 16384 else 1
+    runs, num_blocks_left = [], num_blocks
+    while num_blocks_left:
+        run = min(num_blocks_left, 32767) if num_blocks_left >= 16384 else 1
         runs.append("00" + format(run - 16384, "014b") if run > 1 else "01")
-        left -= run
+        num_blocks_left -= run
     empty = _packed("".join(runs))
     scans = [_segment(0xDA, b"\1\1\0\0\0\0") + _packed("0" * num_blocks)]
     for band in range(1, 64):

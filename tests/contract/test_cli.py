@@ -80,10 +80,10 @@ def test_what_a_user_can_mend_exits_with_2_and_one_message(arguments: list[str],
 
 
 def test_a_taken_port_is_named_with_a_way_out(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as busy_socket:
+        busy_socket.bind(("127.0.0.1", 0))
+        busy_socket.listen()
+        port = busy_socket.getsockname()[1]
         result = darkroom("ui", "--port", str(port), cwd=tmp_path)
     assert result.returncode == 2
     assert f"The port {port} of 127.0.0.1 must be free" in result.stderr

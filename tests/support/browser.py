@@ -64,12 +64,14 @@ class Page:
     async def opened(self, part: str) -> AsyncIterator["Page"]:
         """The tab that a click has opened, by a part of its address; closed at the end."""
         deadline = time.monotonic() + 3 * SECONDS
-        found: list[str] = []
-        while not found:
+        target_ids: list[str] = []
+        while not target_ids:
             assert time.monotonic() < deadline, f"no tab of {part} was opened"
             targets = (await self.call("Target.getTargets"))["targetInfos"]
-            found = [one["targetId"] for one in targets if one["type"] == "page" and part in one["url"]]
-        async with self._attached(found[0]) as page:
+            target_ids = [
+                target["targetId"] for target in targets if target["type"] == "page" and part in target["url"]
+            ]
+        async with self._attached(target_ids[0]) as page:
             await page.call("Page.enable")
             while True:
                 with contextlib.suppress(AssertionError):  # it is on its way to its address
@@ -77,7 +79,7 @@ class Page:
                     break
                 assert time.monotonic() < deadline, f"the tab of {part} did not load"
             yield page
-            await self.call("Target.closeTarget", targetId=found[0])
+            await self.call("Target.closeTarget", targetId=target_ids[0])
 
     @contextlib.asynccontextmanager
     async def _attached(self, target: str) -> AsyncIterator["Page"]:
@@ -153,25 +155,25 @@ class Page:
             f".map(node => node.textContent)].some(text => text?.trim() === {json.dumps(name)}))"
         )
 
-    async def _click(self, found: str) -> None:
-        await self.until(f"(element => element && !element.disabled)({found})")
+    async def _click(self, element: str) -> None:
+        await self.until(f"(element => element && !element.disabled)({element})")
         met = "(element, met) => Boolean(element && met && (element.contains(met) || met.contains(element)))"
         deadline = time.monotonic() + 5
         while True:  # what is drawn anew meanwhile may stand elsewhere
-            x, y = await self._place(found)
-            if await self.run(f"({met})({found}, document.elementFromPoint({x}, {y}))"):
+            x, y = await self._place(element)
+            if await self.run(f"({met})({element}, document.elementFromPoint({x}, {y}))"):
                 break
-            assert time.monotonic() < deadline, f"something lies over {found}"
+            assert time.monotonic() < deadline, f"something lies over {element}"
         self.clicks += 1
         for kind in ("mousePressed", "mouseReleased"):
             await self._mouse(kind, x, y)
 
-    async def _place(self, found: str) -> tuple[float, float]:
+    async def _place(self, element: str) -> tuple[float, float]:
         """The middle of an element, as soon as it stands still."""
         place = (
             f"(element => {{ element?.scrollIntoView({{block: 'center', behavior: 'instant'}}); "
             "const box = element?.getBoundingClientRect(); "
-            f"return box && [box.x + box.width / 2, box.y + box.height / 2]; }})({found})"
+            f"return box && [box.x + box.width / 2, box.y + box.height / 2]; }})({element})"
         )
         before = None
         while (now := await self.until(place)) != before:  # what is still being laid out would be missed
@@ -203,10 +205,10 @@ class Page:
         for step in range(1, 4):
             await self._mouse("mouseMoved", x + 4 * step, y + 4 * step)
         await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser tells of it meanwhile
-        taken = [event for event in self.events if event["method"] == "Input.dragIntercepted"].pop()
+        drag_event = [event for event in self.events if event["method"] == "Input.dragIntercepted"].pop()
         x, y = await self._place(f"document.querySelector({json.dumps(target)})")
         for kind in ("dragEnter", "dragOver", "drop"):
-            await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=taken["params"]["data"])
+            await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=drag_event["params"]["data"])
         await self._mouse("mouseReleased", x, y)
         await self.call("Input.setInterceptDrags", enabled=False)
 
@@ -275,11 +277,11 @@ def browse(
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
         try:
-            told = folder / "profile" / "DevToolsActivePort"
+            port_path = folder / "profile" / "DevToolsActivePort"
             deadline = time.monotonic() + SECONDS
-            while not (told.exists() and told.read_text().count("\n")):
+            while not (port_path.exists() and port_path.read_text().count("\n")):
                 assert time.monotonic() < deadline, "the browser did not start"
                 time.sleep(0.1)
-            asyncio.run(drive(int(told.read_text().split()[0])))
+            asyncio.run(drive(int(port_path.read_text().split()[0])))
         finally:
             browser.terminate()

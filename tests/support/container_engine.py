@@ -21,9 +21,9 @@ ANSWER_SECONDS = 300
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS)
-    assert done.returncode == 0 or not check, done.stderr
-    return done.stdout.strip()
+    result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS)
+    assert result.returncode == 0 or not check, result.stderr
+    return result.stdout.strip()
 
 
 def containers_of_runs() -> set[str]:
@@ -36,7 +36,7 @@ def running() -> Iterator[None]:
     """An engine that answers; the test skips where there is none and none can be started."""
     if shutil.which("docker") is None:
         pytest.skip("no container engine: apt-get install docker.io")
-    with contextlib.nullcontext() if _answers() else _started():
+    with contextlib.nullcontext() if _answers() else _started_engine():
         yield
 
 
@@ -45,7 +45,7 @@ def _answers() -> bool:
 
 
 @contextlib.contextmanager
-def _started() -> Iterator[None]:
+def _started_engine() -> Iterator[None]:
     if shutil.which("dockerd") is None or os.getuid() != 0:
         pytest.skip("no container engine answers, and none can be started here without dockerd and root")
     with tempfile.TemporaryFile("w+") as log:  # never a pipe: the engine stands still once nobody empties it
@@ -73,9 +73,11 @@ def build(*images: str) -> None:
     if not docker("images", "--quiet", base):
         if shutil.which("mmdebstrap") is None:
             pytest.skip("no base image: name one with DARKROOM_BASE_IMAGE, or apt-get install mmdebstrap")
-        made = subprocess.run([Path(__file__).with_name("make_base_image.sh"), base], stderr=subprocess.PIPE, text=True)
-        if made.returncode != 0:
-            words = (made.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        result = subprocess.run(
+            [Path(__file__).with_name("make_base_image.sh"), base], stderr=subprocess.PIPE, text=True
+        )
+        if result.returncode != 0:
+            words = (result.stderr.strip().splitlines() or ["it says nothing"])[-1]
             pytest.skip(f"no base image, and none can be made of Debian's packages here: {words}")
     command = [sys.executable, "-m", "pipelines.cli.main", "images", "build", "--base-image", base, "--network", "host"]
     if index := os.environ.get("PIP_INDEX_URL"):

@@ -29,8 +29,8 @@ def killed(program: str, *arguments: str, at: Sequence[str], number: int) -> boo
     """
     code = _HOOK.format(names=tuple(at), number=number) + program
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=False
     )
-    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
-    return ended.returncode == -signal.SIGKILL
+    assert result.returncode in (0, -signal.SIGKILL), result.stderr
+    return result.returncode == -signal.SIGKILL

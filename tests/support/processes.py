@@ -8,15 +8,15 @@ from pathlib import Path
 
 def marked(mark: str) -> dict[int, str]:
     """Living processes that inherited `mark` in their environment, with their command lines."""
-    found = {}
+    commands = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             is_zombie = (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
             if mark.encode() in (folder / "environ").read_bytes() and not is_zombie:
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                commands[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-    return found
+    return commands
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 120) -> None:

@@ -51,8 +51,8 @@ def studio(folder: Path, port: int | None = None) -> Iterator[str]:
     command = [sys.executable, "-m", "pipelines.cli.main", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
     url = f"http://127.0.0.1:{port}/"
-    kept = os.environ | {"DARKROOM_CACHE": str(folder / "cache")}
-    with subprocess.Popen(command, cwd=folder, env=kept, stdout=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache")}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert "studio" in process.stdout.readline()

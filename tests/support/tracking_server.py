@@ -103,9 +103,9 @@ class TrackingServer:
 
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
-                given = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body_bytes = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 status, answer = store.answer(
-                    self.path.partition("/mlflow/")[2].partition("?")[0], json.loads(given or "{}")
+                    self.path.partition("/mlflow/")[2].partition("?")[0], json.loads(body_bytes or "{}")
                 )
                 send_json(self, status, answer)
 

@@ -25,10 +25,10 @@ def fit_batch_normalization(model: Any, photos: np.ndarray) -> None:
     import keras
 
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
-    usual = [layer.momentum for layer in layers]
+    momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0
     if layers:
         model(photos, training=True)
-    for layer, momentum in zip(layers, usual, strict=True):
+    for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

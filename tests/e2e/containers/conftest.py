@@ -23,7 +23,7 @@ def engine() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def built(engine: None) -> None:
+def step_images(engine: None) -> None:
     """The images of all steps and of the service."""
     build(*STEPS, "serve")
 
@@ -36,13 +36,13 @@ def containers_left(engine: None) -> Callable[[], set[str]]:
 
 
 @pytest.fixture(scope="session")
-def runs(built: None, containers_left: object, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+def runs(step_images: None, containers_left: object, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """runner → (folder, summary, seconds) of a run of the whole pipeline."""
     results = {}
     for runner in ("subprocess", "docker"):
         folder = tmp_path_factory.mktemp(runner)
-        started = time.monotonic()
+        start_time = time.monotonic()
         code, output, errors = finish(start(folder, "--runner", runner, "--set", "tune.trials=2", "--json"))
         assert code == 0, errors
-        results[runner] = folder, json.loads(output), time.monotonic() - started
+        results[runner] = folder, json.loads(output), time.monotonic() - start_time
     return results

@@ -36,17 +36,17 @@ def await_container(step: str) -> str:
     """The id of the container in which a step runs."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        found = docker("ps", "--quiet", "--filter", f"ancestor={image_name(step)}").split()
-        if found:
-            return found[0]
+        container_ids = docker("ps", "--quiet", "--filter", f"ancestor={image_name(step)}").split()
+        if container_ids:
+            return container_ids[0]
         time.sleep(0.1)
     raise AssertionError(f"{step} did not start")
 
 
 def docker_log(container: str) -> str:
     """What a container has written so far."""
-    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
+    result = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
+    return result.stdout + result.stderr
 
 
 Runs = dict[str, tuple[Path, dict[str, Any], float]]

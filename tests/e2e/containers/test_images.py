@@ -25,7 +25,7 @@ def test_a_missing_image_is_named(engine: None, monkeypatch: pytest.MonkeyPatch)
         docker_runner.check_images()
 
 
-def test_an_image_of_other_code_is_named(built: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_of_other_code_is_named(step_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
     docker_runner.check_images()
     monkeypatch.setattr(docker_runner, "source_digest", lambda step: f"other code of {step}")
     with pytest.raises(EngineError, match=r"must hold the code of this source tree.*make images"):
@@ -61,11 +61,11 @@ def image_archive(folder: Path, name: str, architecture: str) -> Path:
 
 
 @pytest.mark.parametrize("image", [*STEPS, "serve"])
-def test_an_image_is_lean_and_without_rights(image: str, built: None) -> None:
-    found = json.loads(docker("image", "inspect", image_name(image)))[0]
-    assert found["Config"]["User"] == "10001:10001"
-    assert found["Config"]["Labels"]["org.opencontainers.image.revision"] not in ("", "unknown")
-    assert found["Size"] < SIZES.get(image, 3e9)
+def test_an_image_is_lean_and_without_rights(image: str, step_images: None) -> None:
+    image_info = json.loads(docker("image", "inspect", image_name(image)))[0]
+    assert image_info["Config"]["User"] == "10001:10001"
+    assert image_info["Config"]["Labels"]["org.opencontainers.image.revision"] not in ("", "unknown")
+    assert image_info["Size"] < SIZES.get(image, 3e9)
     script = (
         "for name in gcc cc g++ make pip pip3 uv; do "
         'if [ "$name" != uv ] || [ "$1" != deploy ]; then ! command -v $name || exit 1; fi; done; '
@@ -76,7 +76,7 @@ def test_an_image_is_lean_and_without_rights(image: str, built: None) -> None:
 
 
 def test_the_bill_of_materials_of_an_image_lists_its_packages(
-    built: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step_images: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     bill = json.loads(images.write_sbom("serve").read_text())

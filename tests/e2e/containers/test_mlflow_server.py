@@ -115,8 +115,8 @@ def make_bucket(variables: dict[str, str], s3: str) -> None:
 
 
 def succeed(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def status(url: str, host: str | None = None) -> int:

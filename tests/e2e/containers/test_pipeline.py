@@ -50,7 +50,7 @@ def test_containers_log_to_the_one_mlflow_run(runs: Runs, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
 def test_containers_end_with_the_run(
-    signum: signal.Signals, built: None, containers_left: Callable[[], set[str]], tmp_path: Path
+    signum: signal.Signals, step_images: None, containers_left: Callable[[], set[str]], tmp_path: Path
 ) -> None:
     process = start(tmp_path, "--runner", "docker")
     await_container("train")
@@ -62,14 +62,14 @@ def test_containers_end_with_the_run(
     assert containers_left() == set()
 
 
-def test_too_little_memory_is_explained(built: None, tmp_path: Path) -> None:
+def test_too_little_memory_is_explained(step_images: None, tmp_path: Path) -> None:
     code, _, errors = finish(start(tmp_path, "--runner", "docker", "--memory", "200m"))
     assert code == 2, errors
     assert "was killed for want of memory (exit code 137). Allow more with --memory" in errors
     assert "Traceback" not in errors
 
 
-def test_a_container_that_vanishes_is_no_success(built: None, tmp_path: Path) -> None:
+def test_a_container_that_vanishes_is_no_success(step_images: None, tmp_path: Path) -> None:
     process = start(tmp_path, "--runner", "docker")
     docker("rm", "--force", await_container("train"))
     code, _, errors = finish(process)
@@ -77,7 +77,7 @@ def test_a_container_that_vanishes_is_no_success(built: None, tmp_path: Path) ->
     assert "train: Its container was killed from outside (exit code 137)" in errors
 
 
-def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(built: None, tmp_path: Path) -> None:
+def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(step_images: None, tmp_path: Path) -> None:
     epochs = ("--set", "train.epochs=4000", "--set", "train.early_stopping=null")
     process = start(tmp_path, "--runner", "docker", *epochs)
     container = await_container("train")
@@ -99,7 +99,7 @@ def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(built: N
     finish(again)
 
 
-def test_a_folder_that_containers_cannot_write_is_named(built: None, tmp_path: Path) -> None:
+def test_a_folder_that_containers_cannot_write_is_named(step_images: None, tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("giving a folder to another user needs root")
     foreign = tmp_path / "foreign"

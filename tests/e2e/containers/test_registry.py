@@ -27,9 +27,11 @@ class Registry(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         digest = f"sha256:{hashlib.sha256(self.manifest).hexdigest()}"
-        known = {f"/v2/store/manifests/{reference}": self.manifest for reference in ("3.97", digest)} | {"/v2/": b"{}"}
-        body = known.get(self.path, b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}')
-        self.send_response(200 if self.path in known else 404)
+        manifests = {f"/v2/store/manifests/{reference}": self.manifest for reference in ("3.97", digest)} | {
+            "/v2/": b"{}"
+        }
+        body = manifests.get(self.path, b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}')
+        self.send_response(200 if self.path in manifests else 404)
         self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
         self.send_header("Content-Type", MEDIA_TYPE)
         self.send_header("Docker-Content-Digest", f"sha256:{hashlib.sha256(body).hexdigest()}")

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.proof]
 def test_the_service_image_answers_from_a_read_only_root(runs: Runs) -> None:
     folder, summary, _ = runs["docker"]
     photo = next((folder / summary["bento"]["path"]).parent.glob("dataset/golden/*"))
-    with served(folder / summary["bento"]["path"] / "bento") as (container, url, _):
+    with running_service(folder / summary["bento"]["path"] / "bento") as (container, url, _):
         answer = subprocess.run(
             ["curl", "-fsS", "-F", f"files=@{photo}", f"{url}/predict"], capture_output=True, text=True, check=True
         )
@@ -35,15 +35,15 @@ def test_the_service_image_is_ready_within_ten_seconds(runs: Runs) -> None:
     folder, summary, _ = runs["docker"]
     seconds: list[float] = []
     while len(seconds) < 5 and min(seconds, default=10) >= 10:
-        with served(folder / summary["bento"]["path"] / "bento") as (_, _, taken):
-            seconds.append(taken)
+        with running_service(folder / summary["bento"]["path"] / "bento") as (_, _, start_seconds):
+            seconds.append(start_seconds)
     assert min(seconds) < 10, seconds
 
 
 @contextlib.contextmanager
-def served(bento: Path) -> Iterator[tuple[str, str, float]]:
+def running_service(bento: Path) -> Iterator[tuple[str, str, float]]:
     """Container and address of a service on a read-only root, and the seconds until it was ready."""
-    started = time.monotonic()
+    start_time = time.monotonic()
     container = docker(
         "run",
         "--detach",
@@ -62,8 +62,8 @@ def served(bento: Path) -> Iterator[tuple[str, str, float]]:
     try:
         url = f"http://{docker('port', container, '3000/tcp').splitlines()[0]}"
         while not answers(url, "/readyz"):
-            assert time.monotonic() - started < 60, docker("logs", container)
+            assert time.monotonic() - start_time < 60, docker("logs", container)
             time.sleep(0.1)
-        yield container, url, time.monotonic() - started
+        yield container, url, time.monotonic() - start_time
     finally:
         docker("rm", "--force", container, check=False)

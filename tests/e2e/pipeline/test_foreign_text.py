@@ -53,18 +53,18 @@ def harmful(text: str) -> set[str]:
 def darkroom(*arguments: str, cwd: Path) -> tuple[int, str, str]:
     """Exit code, standard output, standard error; both are free of harm."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "400", "DARKROOM_CACHE": str(cwd / "cache")}
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", *arguments],
         cwd=cwd,
         env=environment,
         capture_output=True,
         check=False,
     )
-    output, errors = (stream.decode("utf-8", "surrogateescape") for stream in (ended.stdout, ended.stderr))
+    output, errors = (stream.decode("utf-8", "surrogateescape") for stream in (result.stdout, result.stderr))
     assert harmful(output) == set(), output
     assert harmful(errors) == set(), errors
-    assert ended.returncode in (0, 2), errors
-    return ended.returncode, output, errors
+    assert result.returncode in (0, 2), errors
+    return result.returncode, output, errors
 
 
 def save_photo(path: Path, seed: int) -> None:

@@ -34,9 +34,9 @@ def test_adding_continues_wherever_it_is_killed(repository: Path, tmp_path: Path
     photos = make_photos(tmp_path / "outside", per_class=2)
     before = tree(photos)
     for number in range(1, 200):
-        ended = not killed(ADD, str(photos), at=POINTS, number=number)
+        is_complete = not killed(ADD, str(photos), at=POINTS, number=number)
         assert tree(photos) == before
-        if ended:
+        if is_complete:
             break
         assert versions.add(photos, "copy").num_files == 6, number
         assert copied_whole(repository, photos)
@@ -46,7 +46,7 @@ def test_adding_continues_wherever_it_is_killed(repository: Path, tmp_path: Path
         run("rm", "-rf", "data/copy", cwd=repository)
         hidden = [path.name for path in (repository / "data").iterdir() if path.name != ".gitignore"]
         assert hidden == [], number
-    assert ended
+    assert is_complete
     assert number > 12
 
 
@@ -56,8 +56,8 @@ def test_relabelling_continues_wherever_it_is_killed(repository: Path) -> None:
     first = versions.add(photos, None)
     before = tree(photos)
     for number in range(1, 200):
-        ended = not killed(RELABEL, DECISIONS, at=POINTS, number=number)
-        if ended:
+        is_complete = not killed(RELABEL, DECISIONS, at=POINTS, number=number)
+        if is_complete:
             break
         version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
         assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos"), number
@@ -67,7 +67,7 @@ def test_relabelling_continues_wherever_it_is_killed(repository: Path) -> None:
         run(sys.executable, "-m", "dvc", "checkout", "-q", "--force", cwd=repository)
         run("git", "commit", "-qm", "Back", cwd=repository)
         assert tree(photos) == before, number
-    assert ended
+    assert is_complete
     assert number > 12
 
 

@@ -50,6 +50,6 @@ def test_the_ui_answers_and_ends_whole(tmp_path: Path, signum: signal.Signals, m
         assert not any(mlflow_store in arguments for arguments in marked(mark).values()), "it may hold a password"
     finally:
         process.send_signal(signum)
-        shown, _ = process.communicate(timeout=60)
-    assert f"http://127.0.0.1:{port}/" in shown
+        output, _ = process.communicate(timeout=60)
+    assert f"http://127.0.0.1:{port}/" in output
     wait_for(lambda: not marked(mark), "every process of the UI to end", seconds=30)

@@ -64,7 +64,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(workspace: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def finished_run(workspace: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """The summary of a run, and what it printed for a person."""
     process = darkroom("run", "--data", "my photos", *SMALL, "--json", cwd=workspace)
     out, err = process.communicate(timeout=300)
@@ -72,8 +72,8 @@ def finished(workspace: Path) -> Iterator[tuple[dict[str, Any], str]]:
     return json.loads(out), err
 
 
-def test_a_run_ends_with_a_summary_of_everything(workspace: Path, finished: tuple[dict[str, Any], str]) -> None:
-    summary, _ = finished
+def test_a_run_ends_with_a_summary_of_everything(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
+    summary, _ = finished_run
     assert summary == json.loads((workspace / "runs" / "latest" / "summary.json").read_text())
     dataset = summary["dataset"]
     assert sum(dataset["kept"].values()) == 3 * 40
@@ -92,9 +92,9 @@ def test_a_run_ends_with_a_summary_of_everything(workspace: Path, finished: tupl
 
 
 def test_a_run_leaves_what_its_steps_wrote_and_nothing_of_kfp(
-    workspace: Path, finished: tuple[dict[str, Any], str]
+    workspace: Path, finished_run: tuple[dict[str, Any], str]
 ) -> None:
-    summary, _ = finished
+    summary, _ = finished_run
     folder = workspace / "runs" / summary["run_id"]
     info, bundle = read_info(folder / "dataset"), read_bundle(folder / "model")
     evaluation, deployment = read_evaluation(folder / "evaluation"), read_deployment(folder / "bento")
@@ -109,28 +109,28 @@ def test_a_run_leaves_what_its_steps_wrote_and_nothing_of_kfp(
     assert (workspace / "runs" / "latest").resolve() == folder
 
 
-def test_a_person_sees_the_steps_and_not_the_noise(finished: tuple[dict[str, Any], str]) -> None:
-    _, shown = finished
+def test_a_person_sees_the_steps_and_not_the_noise(finished_run: tuple[dict[str, Any], str]) -> None:
+    _, output = finished_run
     for step in ("preprocess", "train", "evaluate", "deploy"):
-        assert step in shown
-    assert "deploy.model_name: auto became my-photos" in shown
-    assert "executor_input" not in shown
-    assert "Traceback" not in shown
+        assert step in output
+    assert "deploy.model_name: auto became my-photos" in output
+    assert "executor_input" not in output
+    assert "Traceback" not in output
 
 
 def test_one_mlflow_run_holds_all_steps_and_has_ended(
-    workspace: Path, finished: tuple[dict[str, Any], str], monkeypatch: pytest.MonkeyPatch
+    workspace: Path, finished_run: tuple[dict[str, Any], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
-    summary, _ = finished
+    summary, _ = finished_run
     monkeypatch.chdir(workspace)
     client = MlflowClient(tracking_uri())
     experiments = [experiment.name for experiment in client.search_experiments() if experiment.name != "Default"]
     assert experiments == ["my-photos"]
-    found = client.search_runs([client.get_experiment_by_name("my-photos").experiment_id])
-    assert [run.info.run_id for run in found] == [summary["mlflow_run_id"]]
-    run = found[0]
+    runs = client.search_runs([client.get_experiment_by_name("my-photos").experiment_id])
+    assert [run.info.run_id for run in runs] == [summary["mlflow_run_id"]]
+    run = runs[0]
     assert run.info.status == "FINISHED"
     assert run.data.params["train.epochs"] == "4"
     assert run.inputs.dataset_inputs[0].dataset.name == "my-photos"
@@ -143,7 +143,7 @@ def test_one_mlflow_run_holds_all_steps_and_has_ended(
     assert champion.run_id == run.info.run_id
 
 
-def test_predict_writes_a_table_with_errors_by_file(workspace: Path, finished: tuple[dict[str, Any], str]) -> None:
+def test_predict_writes_a_table_with_errors_by_file(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
     import csv
 
     process = darkroom("predict", "my photos/red", "--output", "predictions.csv", cwd=workspace)
@@ -158,14 +158,14 @@ def test_predict_writes_a_table_with_errors_by_file(workspace: Path, finished: t
     assert labels.count("red") > 36
 
 
-def test_runs_lists_the_run(workspace: Path, finished: tuple[dict[str, Any], str]) -> None:
-    summary, _ = finished
+def test_runs_lists_the_run(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
+    summary, _ = finished_run
     out, _ = darkroom("runs", "--json", cwd=workspace).communicate(timeout=60)
     assert [(run["run_id"], run["status"]) for run in json.loads(out)] == [(summary["run_id"], "finished")]
 
 
 def test_a_step_that_the_user_can_mend_ends_the_run_with_exit_code_2(
-    workspace: Path, finished: tuple[dict[str, Any], str]
+    workspace: Path, finished_run: tuple[dict[str, Any], str]
 ) -> None:
     """Weights that are no weights end a run in its train step: exit 2, the step and the reason in one message."""
     process = darkroom(
@@ -188,7 +188,7 @@ def test_a_step_that_the_user_can_mend_ends_the_run_with_exit_code_2(
     out, _ = darkroom("runs", "--json", cwd=workspace).communicate(timeout=60)
     assert json.loads(out)[0]["status"] == "failed"
     latest = (workspace / "runs" / "latest").resolve()
-    assert latest.name == finished[0]["run_id"], "a failed run is never the latest"
+    assert latest.name == finished_run[0]["run_id"], "a failed run is never the latest"
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
@@ -202,7 +202,7 @@ def test_tasks_die_with_the_command(workspace: Path, signum: signal.Signals) -> 
     wait_for(lambda: not marked(mark), "every process of the run to end")
     assert process.returncode == (-signum if signum == signal.SIGKILL else 130)
 
-    (made,) = set((workspace / "runs").glob("*")) - before
+    (run_dir,) = set((workspace / "runs").glob("*")) - before
     out, _ = darkroom("runs", "--json", cwd=workspace).communicate(timeout=60)
-    assert {run["run_id"]: run["status"] for run in json.loads(out)}[made.name] == "killed"
-    assert not (made / "summary.json").exists()
+    assert {run["run_id"]: run["status"] for run in json.loads(out)}[run_dir.name] == "killed"
+    assert not (run_dir / "summary.json").exists()

@@ -82,14 +82,14 @@ class Server:
 def server(tmp_path: Path) -> Iterator[Server]:
     photos = make_photos(tmp_path / "made", per_class=20)
     archive = shutil.make_archive(str(tmp_path / "photos"), "zip", photos)
-    found = Server(Path(archive).read_bytes())
-    yield found
-    found.close()
+    web_server = Server(Path(archive).read_bytes())
+    yield web_server
+    web_server.close()
 
 
 def files_with_secrets(folder: Path) -> list[str]:
     """The files that hold a secret, in their bytes, in an archive's members, or in a database's rows."""
-    found = []
+    leaks = []
     for path in folder.rglob("*"):
         if not path.is_file():
             continue
@@ -97,8 +97,8 @@ def files_with_secrets(folder: Path) -> list[str]:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 content += b"".join(archive.read(name) for name in archive.namelist())
-        found += [f"{path}: {secret}" for secret in SECRETS if secret.encode() in content]
-    return found
+        leaks += [f"{path}: {secret}" for secret in SECRETS if secret.encode() in content]
+    return leaks
 
 
 class Watch(threading.Thread):
@@ -121,7 +121,7 @@ class Watch(threading.Thread):
 def run(folder: Path, *words: str, code: int = 0, **variables: str) -> str:
     """What a command prints in both streams; its folder holds all that it writes."""
     environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache"), "HOME": str(folder), "TMPDIR": str(folder)}
-    done = subprocess.run(
+    result = subprocess.run(
         [DARKROOM, *words],
         cwd=folder,
         env=environment | variables,
@@ -130,8 +130,8 @@ def run(folder: Path, *words: str, code: int = 0, **variables: str) -> str:
         capture_output=True,
         check=False,
     )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout + result.stderr
 
 
 def leaks(texts: Sequence[str]) -> list[str]:
@@ -197,10 +197,10 @@ def git_server(folder: Path) -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with wsgiref.simple_server.make_server("127.0.0.1", 0, guarded, handler_class=Quiet) as served:
-        threading.Thread(target=served.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://{USER}:{ENCODED}@127.0.0.1:{served.server_port}/repo"
-        served.shutdown()
+    with wsgiref.simple_server.make_server("127.0.0.1", 0, guarded, handler_class=Quiet) as http_server:
+        threading.Thread(target=http_server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://{USER}:{ENCODED}@127.0.0.1:{http_server.server_port}/repo"
+        http_server.shutdown()
 
 
 def test_a_repository_is_read_with_its_password_which_no_process_shows(tmp_path: Path) -> None:
@@ -262,7 +262,9 @@ def test_the_service_publishes_no_path_of_this_machine(tmp_path: Path) -> None:
     bento = folder / "runs" / "latest" / "bento" / "bento"
     facts = json.loads((bento / "src" / "service.json").read_text())
     assert facts["lineage"]["source"]["uri"] == "my-photos"
-    named = [path for path in bento.rglob("*") if path.is_file() and str(folder).encode() in path.read_bytes()]
-    assert named == []
+    files_with_paths = [
+        path for path in bento.rglob("*") if path.is_file() and str(folder).encode() in path.read_bytes()
+    ]
+    assert files_with_paths == []
     traced = run(folder, "trace", facts["tag"], "--json")
     assert str(folder / "my-photos") in traced, "the project itself knows the whole path"

@@ -103,32 +103,32 @@ END = b"--cut--\r\n"
 def test_what_is_no_request_for_a_prediction_is_refused_with_a_reason(
     url: str, content_type: str, body: bytes, status: int, reason: str
 ) -> None:
-    found, answer = post(url, content_type, body)
-    assert (found, code(answer)) == (status, reason)
+    answer_status, answer = post(url, content_type, body)
+    assert (answer_status, code(answer)) == (status, reason)
 
 
 def test_a_packed_bomb_is_not_unpacked(url: str) -> None:
     bomb = gzip.compress(bytes(50_000_000))
-    found, answer = post(url, FORM, bomb, **{"Content-Encoding": "gzip"})
-    assert (found, code(answer)) == (415, "encoded")
-    found, answer = post(url, "application/octet-stream", bomb)
-    assert (found, code(answer)) == (400, "no_photo")
+    status, answer = post(url, FORM, bomb, **{"Content-Encoding": "gzip"})
+    assert (status, code(answer)) == (415, "encoded")
+    status, answer = post(url, "application/octet-stream", bomb)
+    assert (status, code(answer)) == (400, "no_photo")
 
 
 def test_a_body_of_a_gigabyte_is_refused_on_the_way_and_not_kept(url: str, bento_dir: Path) -> None:
     before = memory_mb(bento_dir)
     head = (f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()
     chunk = b"%x\r\n" % 2**20 + bytes(2**20) + b"\r\n"
-    sent = 0
+    num_chunks = 0
     with socket.create_connection(address(url), timeout=30) as connection:
         connection.sendall(head)
         start = part('name="files"; filename="a"')[:-3]
         connection.sendall(b"%x\r\n" % len(start) + start + b"\r\n")
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            while sent < 1024:
+            while num_chunks < 1024:
                 connection.sendall(chunk)
-                sent += 1
-    assert sent < 128, "the rest is not taken"
+                num_chunks += 1
+    assert num_chunks < 128, "the rest is not taken"
     time.sleep(1)
     assert memory_mb(bento_dir) < before + 200
 
@@ -145,11 +145,11 @@ def test_a_client_that_leaves_in_the_middle_disturbs_nobody(url: str, photo: byt
 def test_many_at_once_are_answered_or_shed_and_nothing_else(url: str, photo: bytes) -> None:
     content_type, body = encode_form([photo] * 4)
     with ThreadPoolExecutor(100) as clients:
-        found = list(clients.map(lambda _: post(url, content_type, body), range(300)))
-    statuses = {status for status, _ in found}
+        answers = list(clients.map(lambda _: post(url, content_type, body), range(300)))
+    statuses = {status for status, _ in answers}
     assert statuses <= {200, 503}
     assert 200 in statuses
-    assert {code(answer) for status, answer in found if status == 503} <= {"overloaded"}
+    assert {code(answer) for status, answer in answers if status == 503} <= {"overloaded"}
 
 
 def test_no_connection_leads_out_of_the_service(url: str, bento_dir: Path, photo: bytes) -> None:

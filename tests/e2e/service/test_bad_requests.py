@@ -37,8 +37,8 @@ MAX_GROWTH_MB = 40.0
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a bad request may speak of."""
+class Bait:
+    """What a bad request may mention."""
 
     photo: bytes
     address: str
@@ -50,12 +50,12 @@ class Harm:
     """A bad request, and its answer.
 
     Attributes:
-        sends: gives the request in pieces.
+        sends: yields the request in pieces.
         status: of the answer.
         code: of its error, or of its only photo's; None for a prediction.
     """
 
-    sends: Callable[[Told], Iterator[bytes]]
+    sends: Callable[[Bait], Iterator[bytes]]
     status: int
     code: str | None
 
@@ -64,7 +64,7 @@ def head(kind: str, *lines: str) -> bytes:
     return "\r\n".join(["POST /predict HTTP/1.1", "Host: x", f"Content-Type: {kind}", *lines, "", ""]).encode()
 
 
-def whole(body: bytes, kind: str = FORM, *lines: str) -> Iterator[bytes]:
+def request_of(body: bytes, kind: str = FORM, *lines: str) -> Iterator[bytes]:
     yield head(kind, f"Content-Length: {len(body)}", *lines) + body
 
 
@@ -73,28 +73,28 @@ def part(content: bytes, filename: str | None = "0", name: str = "files") -> byt
     return f'--cut\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
 
 
-def announced_gigabyte(told: Told) -> Iterator[bytes]:
+def announced_gigabyte(bait: Bait) -> Iterator[bytes]:
     yield head("image/jpeg", f"Content-Length: {2**30}")
     for _ in range(1024):
         yield bytes(MIB)
 
 
-def gigabyte_in_chunks(told: Told) -> Iterator[bytes]:
+def gigabyte_in_chunks(bait: Bait) -> Iterator[bytes]:
     yield head(FORM, "Transfer-Encoding: chunked")
     yield b"%x\r\n%s\r\n" % (len(start := part(b"")[:-2]), start)
     for _ in range(1024):
         yield b"%x\r\n%s\r\n" % (MIB, bytes(MIB))
 
 
-def slow_body(told: Told) -> Iterator[bytes]:
+def slow_body(bait: Bait) -> Iterator[bytes]:
     yield head("image/jpeg", "Content-Length: 100000")
     while True:
         yield b"x"
         time.sleep(0.5)
 
 
-def drawing(told: Told) -> bytes:
-    return f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{told.address}/a.png"/></svg>'.encode()
+def drawing(bait: Bait) -> bytes:
+    return f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{bait.address}/a.png"/></svg>'.encode()
 
 
 BOMB = gzip.compress(bytes(64 * MIB))
@@ -103,21 +103,23 @@ HARMS = {
     "a gigabyte": Harm(announced_gigabyte, 413, "too_large"),
     "a gigabyte in chunks": Harm(gigabyte_in_chunks, 413, "too_large"),
     "a slow body": Harm(slow_body, 408, "too_slow"),
-    "1,001 files": Harm(lambda told: whole(part(told.photo[:100]) * 1001 + END), 400, "bad_form"),
-    "1,001 fields": Harm(lambda told: whole(part(b"x", None, "note") * 1001 + END), 400, "bad_form"),
-    "a packed bomb": Harm(lambda told: whole(BOMB, "image/jpeg", "Content-Encoding: gzip"), 415, "encoded"),
-    "a packed bomb for a photo": Harm(lambda told: whole(part(BOMB, "a.jpg") + END), 400, "not_an_image"),
-    "another type": Harm(lambda told: whole(told.photo, "application/json"), 415, "not_a_photo"),
-    "a photo for a form": Harm(lambda told: whole(told.photo), 400, "bad_form"),
-    "another field": Harm(lambda told: whole(part(told.photo, name="image") + END), 400, "no_files"),
-    "an address as text": Harm(lambda told: whole(part(told.address.encode(), None) + END), 400, "not_a_file"),
-    "an address in a file": Harm(lambda told: whole(part(told.address.encode()) + END), 400, "not_an_image"),
-    "an address in a drawing": Harm(lambda told: whole(part(drawing(told), "a.svg") + END), 400, "format_not_allowed"),
-    "a path as text": Harm(lambda told: whole(part(b"/etc/passwd", None) + END), 400, "not_a_file"),
-    "a path in a file": Harm(lambda told: whole(part(b"file:///etc/passwd") + END), 400, "not_an_image"),
-    "a name that climbs": Harm(lambda told: whole(part(told.photo, "../../../tmp/a.jpg") + END), 200, None),
-    "a name with NUL": Harm(lambda told: whole(part(told.photo, "a.jpg\0.sh") + END), 200, None),
-    "a name that is long": Harm(lambda told: whole(part(told.photo, "x" * 10_000) + END), 400, "bad_form"),
+    "1,001 files": Harm(lambda bait: request_of(part(bait.photo[:100]) * 1001 + END), 400, "bad_form"),
+    "1,001 fields": Harm(lambda bait: request_of(part(b"x", None, "note") * 1001 + END), 400, "bad_form"),
+    "a packed bomb": Harm(lambda bait: request_of(BOMB, "image/jpeg", "Content-Encoding: gzip"), 415, "encoded"),
+    "a packed bomb for a photo": Harm(lambda bait: request_of(part(BOMB, "a.jpg") + END), 400, "not_an_image"),
+    "another type": Harm(lambda bait: request_of(bait.photo, "application/json"), 415, "not_a_photo"),
+    "a photo for a form": Harm(lambda bait: request_of(bait.photo), 400, "bad_form"),
+    "another field": Harm(lambda bait: request_of(part(bait.photo, name="image") + END), 400, "no_files"),
+    "an address as text": Harm(lambda bait: request_of(part(bait.address.encode(), None) + END), 400, "not_a_file"),
+    "an address in a file": Harm(lambda bait: request_of(part(bait.address.encode()) + END), 400, "not_an_image"),
+    "an address in a drawing": Harm(
+        lambda bait: request_of(part(drawing(bait), "a.svg") + END), 400, "format_not_allowed"
+    ),
+    "a path as text": Harm(lambda bait: request_of(part(b"/etc/passwd", None) + END), 400, "not_a_file"),
+    "a path in a file": Harm(lambda bait: request_of(part(b"file:///etc/passwd") + END), 400, "not_an_image"),
+    "a name that climbs": Harm(lambda bait: request_of(part(bait.photo, "../../../tmp/a.jpg") + END), 200, None),
+    "a name with NUL": Harm(lambda bait: request_of(part(bait.photo, "a.jpg\0.sh") + END), 200, None),
+    "a name that is long": Harm(lambda bait: request_of(part(bait.photo, "x" * 10_000) + END), 400, "bad_form"),
 }
 
 
@@ -139,11 +141,11 @@ def leave(url: str, photo: bytes) -> None:
     """Goes away in the middle of a body."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(next(whole(part(photo) + END))[: -len(photo) // 2])
+        connection.sendall(next(request_of(part(photo) + END))[: -len(photo) // 2])
 
 
-def assert_answered(url: str, harm: Harm, told: Told, *, may_shed: bool = False) -> None:
-    status, answer = send(url, harm.sends(told))
+def assert_answered(url: str, harm: Harm, bait: Bait, *, may_shed: bool = False) -> None:
+    status, answer = send(url, harm.sends(bait))
     if may_shed and status == 503:
         return
     assert status == harm.status, answer
@@ -165,42 +167,42 @@ def nobody_calls() -> Iterator[str]:
 )
 def test_a_bad_request_gets_its_reason_and_nobody_is_called(url: str, name: str) -> None:
     with nobody_calls() as address:
-        assert_answered(url, HARMS[name], Told(served_model.photo(), address))
+        assert_answered(url, HARMS[name], Bait(served_model.photo(), address))
 
 
 def test_good_photos_are_answered_while_others_leave_in_the_middle(url: str) -> None:
     photo = served_model.photo()
     for _ in range(5):
         leave(url, photo)
-    assert send(url, whole(part(photo) + END))[0] == 200
+    assert send(url, request_of(part(photo) + END))[0] == 200
 
 
 @pytest.mark.proof
 def test_all_harm_at_once_leaves_the_service_as_it_was(tmp_path: Path) -> None:
     served_model.build(tmp_path)
     with serving(tmp_path) as url, nobody_calls() as address, contextlib.ExitStack() as stack:
-        told = Told(served_model.photo(), address)
+        bait = Bait(served_model.photo(), address)
         load = stack.enter_context(contextlib.closing(Load(url, photos_per_request=1)))
         load.capacity(5)
         workers = {process.pid for process in processes(tmp_path)}
-        memory, usual = own_memory_mb(tmp_path), statistics.median(load.ask()[1] for _ in range(50))
-        with ThreadPoolExecutor(2 * len(HARMS)) as attackers, watched(workers) as strangers:
-            harms = [attackers.submit(assert_answered, url, harm, told, may_shed=True) for harm in HARMS.values()]
-            leaving = [attackers.submit(leave, url, told.photo) for _ in range(50)]
-            statuses = at_once(url, told.photo)
-            for one in (*harms, *leaving):
-                one.result()
-        ended = time.monotonic()
-        while statistics.median(load.ask()[1] for _ in range(10)) > 1.5 * usual:
-            assert time.monotonic() - ended < RECOVERY_SECONDS
-        grown = own_memory_mb(tmp_path) - memory
+        memory, usual_seconds = own_memory_mb(tmp_path), statistics.median(load.ask()[1] for _ in range(50))
+        with ThreadPoolExecutor(2 * len(HARMS)) as attackers, foreign_connections(workers) as strangers:
+            harms = [attackers.submit(assert_answered, url, harm, bait, may_shed=True) for harm in HARMS.values()]
+            leaving = [attackers.submit(leave, url, bait.photo) for _ in range(50)]
+            statuses = at_once(url, bait.photo)
+            for request in (*harms, *leaving):
+                request.result()
+        end_time = time.monotonic()
+        while statistics.median(load.ask()[1] for _ in range(10)) > 1.5 * usual_seconds:
+            assert time.monotonic() - end_time < RECOVERY_SECONDS
+        growth_mb = own_memory_mb(tmp_path) - memory
         print(
-            f"{usual * 1000:.1f} ms usually, back after {time.monotonic() - ended:.1f} s; {memory:.0f} MB and "
-            f"{grown:+.0f}; {statuses.count(200)} of {NUM_AT_ONCE} answered"
+            f"{usual_seconds * 1000:.1f} ms usually, back after {time.monotonic() - end_time:.1f} s; "
+            f"{memory:.0f} MB and {growth_mb:+.0f}; {statuses.count(200)} of {NUM_AT_ONCE} answered"
         )
         assert set(statuses) <= {200, 503}
         assert 200 in statuses
-        assert grown < MAX_GROWTH_MB
+        assert growth_mb < MAX_GROWTH_MB
         assert {process.pid for process in processes(tmp_path)} == workers, "no process died of it"
         assert not strangers
 
@@ -211,14 +213,14 @@ def at_once(url: str, photo: bytes) -> list[int]:
 
     def ask(_: int) -> int:
         ready.wait()
-        return send(url, whole(part(photo) + END))[0]
+        return send(url, request_of(part(photo) + END))[0]
 
     with ThreadPoolExecutor(NUM_AT_ONCE) as clients:
         return list(clients.map(ask, range(NUM_AT_ONCE)))
 
 
 @contextlib.contextmanager
-def watched(pids: set[int]) -> Iterator[list[object]]:
+def foreign_connections(pids: set[int]) -> Iterator[list[object]]:
     """Collects connections of these processes to other machines; looks twenty times a second."""
     strangers: list[object] = []
     over = threading.Event()
@@ -228,9 +230,9 @@ def watched(pids: set[int]) -> Iterator[list[object]]:
             for pid in pids:
                 with contextlib.suppress(psutil.Error):
                     strangers.extend(
-                        one.raddr
-                        for one in psutil.Process(pid).net_connections("inet")
-                        if one.raddr and one.raddr.ip not in ("127.0.0.1", "::1")
+                        connection.raddr
+                        for connection in psutil.Process(pid).net_connections("inet")
+                        if connection.raddr and connection.raddr.ip not in ("127.0.0.1", "::1")
                     )
 
     watcher = threading.Thread(target=look)

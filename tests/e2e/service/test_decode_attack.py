@@ -58,12 +58,12 @@ def ask(url: str, files: list[bytes], path: str = "/predict") -> tuple[int, dict
 
 @pytest.mark.parametrize("path", ["/predict", "/explain"])
 def test_a_photo_that_never_fits_is_refused_by_its_header(url: str, path: str) -> None:
-    started = time.process_time()
+    start_time = time.process_time()
     status, answer, _ = ask(url, [BOMBS["PNGs of 89 megapixels"]()], path)
     entry = answer["predictions"][0] if path == "/predict" else answer
     assert (status, entry["error"]["code"]) == (400, "too_large")
     assert "192 MiB of memory; a PNG of 9,433 × 9,433 pixels takes" in entry["error"]["message"]
-    assert time.process_time() - started < 5
+    assert time.process_time() - start_time < 5
 
 
 def test_a_form_of_photos_that_take_too_long_together_is_refused(url: str) -> None:
@@ -72,24 +72,24 @@ def test_a_form_of_photos_that_take_too_long_together_is_refused(url: str) -> No
 
 
 def test_headers_that_keep_their_reader_busy_spoil_no_other_photo(deployed: Deployed, url: str) -> None:
-    (good,) = photos(deployed, 1)
-    status, answer, _ = ask(url, [good, *(make() for make in HEADER_BOMBS.values()), good])
+    (honest_photo,) = photos(deployed, 1)
+    status, answer, _ = ask(url, [honest_photo, *(make() for make in HEADER_BOMBS.values()), honest_photo])
     assert status == 200
-    first, *refused, last = answer["predictions"]
+    first, *refusals, last = answer["predictions"]
     assert first["label"] == last["label"]
-    assert {entry["error"]["code"] for entry in refused} == {"corrupt"}
+    assert {entry["error"]["code"] for entry in refusals} == {"corrupt"}
 
 
 def test_an_honest_photo_is_answered_before_the_forms_of_others(deployed: Deployed, url: str) -> None:
-    (good,) = photos(deployed, 1)
+    (honest_photo,) = photos(deployed, 1)
     bomb = encoded("RGB", 2500, "PNG")
     answers: list[int] = []
     attackers = [threading.Thread(target=lambda: answers.append(ask(url, [bomb] * 12)[0])) for _ in range(2)]
     for attacker in attackers:
         attacker.start()
-    while not answers and ask(url, [good])[0] != 200:
+    while not answers and ask(url, [honest_photo])[0] != 200:
         time.sleep(0.01)
-    statuses = [ask(url, [good])[0] for _ in range(3)]
+    statuses = [ask(url, [honest_photo])[0] for _ in range(3)]
     is_under_attack = any(attacker.is_alive() for attacker in attackers)
     for attacker in attackers:
         attacker.join()

@@ -43,29 +43,32 @@ def test_a_service_that_answers_otherwise_than_evaluation_is_no_bento(deployed: 
     path = tmp_path / "evaluation" / "predictions.parquet"
     table = pq.read_table(path)
     rows = table.to_pylist()
-    odd = next(row for row in rows if row["split"] == "test")
-    odd["probabilities"] = [share + shift for share, shift in zip(odd["probabilities"], (3e-4, 0, 0), strict=True)]
+    changed_row = next(row for row in rows if row["split"] == "test")
+    changed_row["probabilities"] = [
+        share + shift for share, shift in zip(changed_row["probabilities"], (3e-4, 0, 0), strict=True)
+    ]
     pq.write_table(table.from_pylist(rows, schema=table.schema), path)
-    with pytest.raises(ServiceError, match=odd["image_id"]):
+    with pytest.raises(ServiceError, match=changed_row["image_id"]):
         deployed.redeploy(tmp_path, evaluation_dir=tmp_path / "evaluation")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evaluation"], "no bento, and nothing half made"
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"), [("dataset_dir", "trained on"), ("evaluation_dir", "scored the graph"), ("bundle_dir", "must")]
+    ("wrong", "message"),
+    [("dataset_dir", "trained on"), ("evaluation_dir", "scored the graph"), ("bundle_dir", "must")],
 )
-def test_folders_of_different_runs_are_refused(deployed: Deployed, tmp_path: Path, wrong: str, told: str) -> None:
+def test_folders_of_different_runs_are_refused(deployed: Deployed, tmp_path: Path, wrong: str, message: str) -> None:
     other = make_dataset(tmp_path / "dataset_dir", seed=1 if wrong != "evaluation_dir" else 0)
     make_bundle(tmp_path / "bundle_dir", other, scale=0.003)
     make_evaluation(tmp_path / "evaluation_dir", tmp_path / "dataset_dir", tmp_path / "bundle_dir")
-    with pytest.raises(ArtifactError, match=told):
+    with pytest.raises(ArtifactError, match=message):
         deployed.redeploy(tmp_path, **{wrong: tmp_path / wrong})
     assert not (tmp_path / "bento").exists()
 
 
 def test_the_program_deploys_the_same_again_as_the_same_bento_and_version(deployed: Deployed, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\n")
-    done = subprocess.run(
+    result = subprocess.run(
         [
             sys.executable,
             "-m",
@@ -87,9 +90,9 @@ def test_the_program_deploys_the_same_again_as_the_same_bento_and_version(deploy
         check=False,
         env=os.environ | {"MLFLOW_TRACKING_URI": deployed.mlflow_uri},
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     info = read_deployment(tmp_path / "artifacts" / "bento")
     assert info.model_name == "colours", "auto is the name of the data"
     assert info.tag == deployed.info.tag
     assert info.registered_version == deployed.info.registered_version
-    assert "It answered them all as evaluation did" in done.stdout
+    assert "It answered them all as evaluation did" in result.stdout

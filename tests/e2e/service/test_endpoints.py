@@ -22,17 +22,17 @@ TRAINING_CODE = ("tensorflow", "keras", "mlflow", "pandas", "sklearn", "kfp", "d
 
 def test_an_explanation_is_a_picture_with_its_method(deployed: Deployed, url: str) -> None:
     (photo,) = photos(deployed, 1)
-    status, found = post(url, [photo], "/explain?class_name=red")
-    assert (status, found["label"], found["method"]) == (200, "red", "class activation map")
-    assert found["overlay"].startswith("data:image/png;base64,")
+    status, explanation = post(url, [photo], "/explain?class_name=red")
+    assert (status, explanation["label"], explanation["method"]) == (200, "red", "class activation map")
+    assert explanation["overlay"].startswith("data:image/png;base64,")
     for files, path, code in (
         ([photo] * 2, "/explain", "one_photo"),
         ([photo], "/explain?class_name=cat", "bad_option"),
         ([b"no photo"], "/explain", "not_an_image"),
         ([], "/explain", "no_files"),
     ):
-        status, refused = post(url, files, path)
-        assert (status, refused["error"]["code"]) == (400, code)
+        status, refusal = post(url, files, path)
+        assert (status, refusal["error"]["code"]) == (400, code)
 
 
 def test_the_page_offers_photos_to_try_and_nothing_else_of_the_disk(deployed: Deployed, url: str) -> None:
@@ -61,10 +61,10 @@ def test_metrics_count_what_was_answered_and_grow_with_no_address(deployed: Depl
     post(url, [*photos(deployed, 3), b"broken"], "/predict?threshold=1")
     for number in range(20):
         request(url, "GET", f"/never/heard/of/{number}")
-    grown = [count(name) - before[name] for name in names]
-    assert grown[:4] == [3, 3, 1, 20]
-    assert grown[4] >= 1
-    assert grown[5] == 3
+    increases = [count(name) - before[name] for name in names]
+    assert increases[:4] == [3, 3, 1, 20]
+    assert increases[4] >= 1
+    assert increases[5] == 3
     assert "/never" not in request(url, "GET", "/metrics")[1]
 
 
@@ -96,14 +96,14 @@ def test_the_openapi_document_describes_what_is_answered(deployed: Deployed, url
     for content in examples(document):
         assert_matches(content["example"], content["schema"], schemas)
     responses = document["paths"]["/predict"]["post"]["responses"]
-    good, broken = photos(deployed, 1)[0], b"broken"
-    for files in ([good], [good, broken], [broken], []):
+    good_photo, broken = photos(deployed, 1)[0], b"broken"
+    for files in ([good_photo], [good_photo, broken], [broken], []):
         status, answer = post(url, files)
         schema = responses[str(status)]["content"]["application/json"]["schema"]
         assert_matches(answer, schema, schemas)
     status, facts = request(url, "GET", "/model")
     assert_matches(facts, {"$ref": "#/components/schemas/ModelCard"}, schemas)
-    status, explained = post(url, [good], "/explain")
+    status, explained = post(url, [good_photo], "/explain")
     assert_matches(explained, {"$ref": "#/components/schemas/Explanation"}, schemas)
 
 
@@ -129,8 +129,8 @@ def test_bentomls_own_client_can_ask(deployed: Deployed, url: str) -> None:
         "    print(client.predict(files=[Path(sys.argv[2])])['predictions'][0]['label'])"
     )
     path = golden_photos(deployed.dataset_dir)[0]
-    done = subprocess.run([sys.executable, "-c", program, url, path], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-1] in CLASS_NAMES
+    result = subprocess.run([sys.executable, "-c", program, url, path], capture_output=True, text=True, check=True)
+    assert result.stdout.split()[-1] in CLASS_NAMES
 
 
 def test_predicting_without_a_server_gives_what_the_service_gives(deployed: Deployed, url: str) -> None:
@@ -159,10 +159,10 @@ PhotoClassifier.inner()
 print(*sys.modules)
 """
     src = deployed.bento_dir / "bento" / "src"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program, src, ROOT], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert result.returncode == 0, result.stderr
+    loaded = {name.partition(".")[0] for name in result.stdout.split()}
     assert "openvino" in loaded
     assert not loaded & set(TRAINING_CODE)

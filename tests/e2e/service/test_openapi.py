@@ -13,7 +13,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 @pytest.mark.proof
 @pytest.mark.skipif(find_spec("schemathesis") is None, reason="no schemathesis in this environment, which is locked")
 def test_schemathesis_finds_nothing(url: str, tmp_path: Path) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [
             sys.executable,
             "-m",
@@ -35,5 +35,5 @@ def test_schemathesis_finds_nothing(url: str, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
-    assert "Tested: 8" in done.stdout, "every address was asked"
+    assert result.returncode == 0, result.stdout
+    assert "Tested: 8" in result.stdout, "every address was asked"

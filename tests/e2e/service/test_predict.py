@@ -35,16 +35,18 @@ def test_one_photo_gets_its_label_and_all_probabilities_sorted(deployed: Deploye
 
 
 def test_good_and_broken_photos_are_answered_each_at_its_place(deployed: Deployed, url: str) -> None:
-    good = photos(deployed, 2)
+    good_photos = photos(deployed, 2)
     jpeg = b"\xff\xd8\xff\xe0" + bytes(200)
-    status, answer = post(url, [good[0], b"", b"no photo", good[1], jpeg, good[0][:-30]])
+    status, answer = post(url, [good_photos[0], b"", b"no photo", good_photos[1], jpeg, good_photos[0][:-30]])
     assert status == 200
     kinds = ["label" if "label" in entry else entry["error"]["code"] for entry in answer["predictions"]]
     assert kinds[:4] == ["label", "empty", "not_an_image", "label"]
     assert set(kinds[4:]) <= {"corrupt", "truncated", "not_an_image"}
-    alone = [post(url, [photo])[1]["predictions"][0] for photo in good]
-    for found, expected in zip((answer["predictions"][0], answer["predictions"][3]), alone, strict=True):
-        assert {**found, "id": None} == {**expected, "id": None}, "batch-mates are unharmed"
+    single_predictions = [post(url, [photo])[1]["predictions"][0] for photo in good_photos]
+    for prediction, expected in zip(
+        (answer["predictions"][0], answer["predictions"][3]), single_predictions, strict=True
+    ):
+        assert {**prediction, "id": None} == {**expected, "id": None}, "batch-mates are unharmed"
 
 
 def test_broken_photos_alone_are_a_bad_request_with_each_reason(url: str) -> None:
@@ -62,16 +64,16 @@ SAMPLED = 12
 def test_each_bad_photo_gets_the_verdict_that_a_scan_gives(url: str, step: int) -> None:
     names = [name for name in list(BAD_PHOTOS)[::step] if not needs_heic(name)]
     for start in range(0, len(names), 16):
-        asked = names[start : start + 16]
-        started = time.monotonic()
-        _, answer = post(url, [BAD_PHOTOS[name].make() for name in asked])
-        assert time.monotonic() - started < 2 * len(asked)
+        batch = names[start : start + 16]
+        start_time = time.monotonic()
+        _, answer = post(url, [BAD_PHOTOS[name].make() for name in batch])
+        assert time.monotonic() - start_time < 2 * len(batch)
         verdicts = [entry["error"]["code"] if "error" in entry else None for entry in answer["predictions"]]
-        assert dict(zip(asked, verdicts, strict=True)) == {name: BAD_PHOTOS[name].verdict for name in asked}
+        assert dict(zip(batch, verdicts, strict=True)) == {name: BAD_PHOTOS[name].verdict for name in batch}
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "status", "told"),
+    ("field", "value", "status", "message_parts"),
     [
         ("image", None, 400, ("'files'", "'image'")),
         ("files", b"https://example.org/cat.jpg", 400, ("'files'", "text")),
@@ -80,7 +82,7 @@ def test_each_bad_photo_gets_the_verdict_that_a_scan_gives(url: str, step: int) 
     ],
 )
 def test_a_request_without_files_is_told_what_was_expected(
-    deployed: Deployed, url: str, field: str | None, value: bytes | None, status: int, told: tuple[str, ...]
+    deployed: Deployed, url: str, field: str | None, value: bytes | None, status: int, message_parts: tuple[str, ...]
 ) -> None:
     content_type, body = encode_form([value or photos(deployed, 1)[0]])
     body = body.replace(b'name="files"', f'name="{field}"'.encode())
@@ -88,9 +90,9 @@ def test_a_request_without_files_is_told_what_was_expected(
         body = body.replace(b'; filename="0"', b"")
     if field is None:
         content_type, body = "application/json" if value else "", value or b""
-    found, answer = request(url, "POST", "/predict", body, Content_Type=content_type)
-    assert found == status
-    assert all(text in answer["error"]["message"] for text in told)
+    answer_status, answer = request(url, "POST", "/predict", body, Content_Type=content_type)
+    assert answer_status == status
+    assert all(text in answer["error"]["message"] for text in message_parts)
 
 
 def test_a_body_that_is_too_large_is_refused_without_being_sent(url: str) -> None:
@@ -111,21 +113,21 @@ def test_more_files_than_one_request_may_hold_are_refused(deployed: Deployed, ur
 
 def test_many_clients_at_once_get_each_its_own_answer(deployed: Deployed, url: str) -> None:
     with ServiceClient(url) as client:
-        alone = {photo: client.predict([photo])[0] for photo in photos(deployed, 12)}
+        expected_predictions = {photo: client.predict([photo])[0] for photo in photos(deployed, 12)}
 
     def ask(photo: bytes) -> list[Prediction | Failure]:
         return predict(url, [photo, b"broken", photo])
 
-    asked = list(alone) * 5
+    requested_photos = list(expected_predictions) * 5
     with ThreadPoolExecutor(16) as clients:
-        for photo, (first, broken, last) in zip(asked, clients.map(ask, asked), strict=True):
+        for photo, (first, broken, last) in zip(requested_photos, clients.map(ask, requested_photos), strict=True):
             assert isinstance(broken, Failure)
-            for found in (first, last):
-                expected = alone[photo]
-                assert isinstance(found, Prediction)
+            for prediction in (first, last):
+                expected = expected_predictions[photo]
+                assert isinstance(prediction, Prediction)
                 assert isinstance(expected, Prediction)
-                assert found.label == expected.label
-                assert found.confidence == pytest.approx(expected.confidence, abs=1e-6)
+                assert prediction.label == expected.label
+                assert prediction.confidence == pytest.approx(expected.confidence, abs=1e-6)
 
 
 def test_a_raw_photo_is_answered_as_one_in_a_form(deployed: Deployed, url: str) -> None:
@@ -143,8 +145,8 @@ def test_options_shorten_the_answer_and_move_the_threshold(deployed: Deployed, u
     assert (plain["abstained"], short["abstained"]) == (False, True)
     assert short["label"] == plain["label"], "a withheld answer is still told, as a guess"
     assert not post(url, [photo], "/predict?threshold=0")[1]["predictions"][0]["abstained"]
-    status, refused = post(url, [photo], "/predict?top_k=none")
-    assert (status, refused["error"]["code"]) == (400, "bad_option")
+    status, refusal = post(url, [photo], "/predict?top_k=none")
+    assert (status, refusal["error"]["code"]) == (400, "bad_option")
 
 
 def test_confidence_is_calibrated_and_a_strange_photo_is_called_unfamiliar(deployed: Deployed, url: str) -> None:
@@ -152,8 +154,8 @@ def test_confidence_is_calibrated_and_a_strange_photo_is_called_unfamiliar(deplo
     strange[..., 0] = strange[..., 2] = 255  # a colour between two classes
     file = io.BytesIO()
     Image.fromarray(strange).save(file, "PNG")
-    good, odd = post(url, [*photos(deployed, 1), file.getvalue()])[1]["predictions"]
-    assert 0 <= good["unfamiliar"] <= 1 < odd["unfamiliar"]
+    familiar, unfamiliar = post(url, [*photos(deployed, 1), file.getvalue()])[1]["predictions"]
+    assert 0 <= familiar["unfamiliar"] <= 1 < unfamiliar["unfamiliar"]
     card = request(url, "GET", "/model")[1]
     assert (card["calibrated"], card["temperature"], card["abstention"]["threshold"]) == (True, 2.0, 0.6)
     assert card["test"]["accuracy"]["value"] == 1

@@ -36,9 +36,9 @@ def test_an_hour_of_requests_leaves_the_memory_as_it_was(tmp_path: Path) -> None
             memory.append(own_memory_mb(tmp_path))
             print(f"{memory[-1]:.0f} MB", end=" ", flush=True)
     # The first slices fill caches and pools.
-    settled = memory[len(memory) // 5 :]
-    third = max(1, len(settled) // 3)
-    assert statistics.median(settled[-third:]) - statistics.median(settled[:third]) < MAX_GROWTH_MB, memory
+    steady_memory = memory[len(memory) // 5 :]
+    third = max(1, len(steady_memory) // 3)
+    assert statistics.median(steady_memory[-third:]) - statistics.median(steady_memory[:third]) < MAX_GROWTH_MB, memory
 
 
 def mishaps(url: str) -> None:

@@ -24,12 +24,12 @@ from tests.e2e.service.conftest import Deployed
 
 def processes_serving(bento_dir: Path) -> list[psutil.Process]:
     """All processes that have to do with this bento, however they were started."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if str(bento_dir.resolve()) in " ".join(process.cmdline()) and process.pid != os.getpid():
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def await_gone(bento_dir: Path, seconds: float = 15) -> None:
@@ -47,10 +47,10 @@ def own_bento(deployed: Deployed, tmp_path: Path) -> Path:
 
 
 def test_a_taken_port_is_told_with_what_to_do(deployed: Deployed) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as busy_socket:
+        busy_socket.bind(("127.0.0.1", 0))
+        busy_socket.listen()
+        port = busy_socket.getsockname()[1]
         with (
             pytest.raises(ServiceError, match=rf"Port {port} on 127\.0\.0\.1 must be free.*--port"),
             serving(deployed.bento_dir, port=port),
@@ -71,13 +71,13 @@ def test_a_folder_without_a_bento_is_told(tmp_path: Path) -> None:
 
 def test_a_service_that_cannot_start_says_why_and_is_gone(own_bento: Path) -> None:
     (own_bento / "bento" / "src" / "export" / "model.xml").write_text("<net>")
-    started = time.monotonic()
+    start_time = time.monotonic()
     with (
         pytest.raises(ServiceError, match=r"(?s)must start; it failed.*An exported graph must stand"),
         serving(own_bento),
     ):
         pass
-    assert time.monotonic() - started < 60, "it does not wait for the whole of the time that a start may take"
+    assert time.monotonic() - start_time < 60, "it does not wait for the whole of the time that a start may take"
     await_gone(own_bento)
 
 
@@ -112,14 +112,14 @@ def test_the_service_ends_with_whoever_serves_it_and_answers_what_it_has_begun(
         head = (
             f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        with socket.create_connection((host, port), timeout=10) as begun:
-            begun.sendall(head.encode() + body[:100])
+        with socket.create_connection((host, port), timeout=10) as connection:
+            connection.sendall(head.encode() + body[:100])
             time.sleep(0.2)  # until the service has read it
             process.send_signal(number)
             if number != signal.SIGKILL:
                 time.sleep(0.5)  # until the signal has reached the worker
-                begun.sendall(body[100:])
-                assert begun.recv(1000).startswith(b"HTTP/1.1 200")
+                connection.sendall(body[100:])
+                assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         assert process.wait(20) == (-number if number == signal.SIGKILL else 0)
     await_gone(own_bento)
 

@@ -101,7 +101,7 @@ def test_what_cannot_be_read_or_read_aloud_is_found(tmp_path: Path) -> None:
             bar.style.cssText = "height: 1px; width: 3000px";
             document.getElementById("main").append(text, box, bar);
         """)
-        assert [found[1] for found in await page.run("lowContrastTexts()")] == ["pale"]
+        assert [finding[1] for finding in await page.run("lowContrastTexts()")] == ["pale"]
         assert len(await nameless(page)) == 1
         assert len(await page.run("overflowingElements()")) == 1
         await page.run("bar.remove()")

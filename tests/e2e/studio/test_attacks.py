@@ -62,17 +62,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
             stdout=log,
             stderr=log,
         )
-    opened = Browser(port, folder)
+    new_browser = Browser(port, folder)
     deadline = time.monotonic() + 60
     while True:
         try:
-            opened.ask("GET", "/api/draft")
+            new_browser.ask("GET", "/api/draft")
             break
         except OSError:
             assert studio.poll() is None, (folder / "studio.log").read_text()
             assert time.monotonic() < deadline, (folder / "studio.log").read_text()
             time.sleep(0.1)
-    yield opened
+    yield new_browser
     studio.send_signal(signal.SIGINT)
     studio.wait(30)
 

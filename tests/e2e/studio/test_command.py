@@ -14,7 +14,7 @@ EPOCHS = "[data-key='train.epochs'] input"
 TAKE_OVER = "#magic form input"
 
 
-async def shown(page: Page) -> tuple[list[str], str]:
+async def command_and_params(page: Page) -> tuple[list[str], str]:
     """The commands and the params.yaml of this screen."""
     commands, text = await page.run(
         "[[...document.querySelectorAll('#magic .two > div:first-child pre')].map(one => one.textContent), "
@@ -38,7 +38,7 @@ def test_every_screen_shows_its_command_and_params_and_both_are_taken_away_and_b
         yaml = ask(url, "api/draft")["yaml"]
         for place in SCREENS:
             await go(page, place)
-            commands, text = await shown(page)
+            commands, text = await command_and_params(page)
             assert commands, place
             assert all(line.startswith("darkroom ") for line in commands), (place, commands)
             assert text == yaml, place
@@ -51,7 +51,7 @@ def test_every_screen_shows_its_command_and_params_and_both_are_taken_away_and_b
         await page.save_to(tmp_path / "saved")
         await page.click_on("Export")
         text = (await saved(tmp_path / "saved" / "studio.yaml", b"data:")).decode()
-        assert text == (await shown(page))[1]
+        assert text == (await command_and_params(page))[1]
         return text
 
     async def bring(page: Page, text: str) -> None:

@@ -17,7 +17,7 @@ BLURRED = "Far less sharp than the others"
 POLICY_OF_FEW = ".findings li:nth-child(4) .finding > label select"
 
 
-def written(folder: Path, *class_names: str) -> list[Path]:
+def write_photos(folder: Path, *class_names: str) -> list[Path]:
     """A photo of each class, as they lie on somebody's desktop."""
     rng = np.random.default_rng(5)
     files = []
@@ -83,7 +83,7 @@ def test_classes_are_made_photos_dropped_into_them_and_one_taken_with_the_camera
         await page.until("!document.getElementById('old')")
         assert await page.run("document.activeElement.value") == "half a na", "what is being typed stays"
         for name in ("green", "blue"):
-            await page.drop(written(tmp_path, *[name] * 12), shown_class(name))
+            await page.drop(write_photos(tmp_path, *[name] * 12), shown_class(name))
             await says(page, shown_class(name), "12 photos")
         await camera(page)
         page.replies = ["red"]
@@ -112,8 +112,8 @@ def test_classes_are_made_photos_dropped_into_them_and_one_taken_with_the_camera
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY)
     for path in (tmp_path / ".darkroom" / "studio" / "photos" / "my-colours" / "red").iterdir():
-        with Image.open(path) as taken:
-            assert min(taken.size) >= 240, "as the camera gave it"
+        with Image.open(path) as camera_photo:
+            assert min(camera_photo.size) >= 240, "as the camera gave it"
 
 
 def test_findings_are_relabelled_taken_out_and_accepted_and_versions_differ_by_them(tmp_path: Path) -> None:
@@ -180,29 +180,29 @@ def test_what_variation_makes_of_a_photo_is_seen_while_it_is_set(tmp_path: Path)
     photos = make_photos(tmp_path / "colours")
     slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Turn'))"
 
-    async def seen(page: Page, before: object = None) -> object:
+    async def preview_source(page: Page, before: object = None) -> object:
         """The picture that is shown now, as soon as it is another."""
-        found = "document.querySelector('.preview')"
-        await page.until(f"{found}.complete && {found}.naturalWidth > 0 && {found}.src !== {before or ''!r}", 30)
-        size = await page.run(f"fetch({found}.src).then(answer => answer.blob()).then(blob => blob.size)")
+        preview = "document.querySelector('.preview')"
+        await page.until(f"{preview}.complete && {preview}.naturalWidth > 0 && {preview}.src !== {before or ''!r}", 30)
+        size = await page.run(f"fetch({preview}.src).then(answer => answer.blob()).then(blob => blob.size)")
         assert size > 1000
-        return await page.run(f"{found}.src")
+        return await page.run(f"{preview}.src")
 
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")
-        shown = await seen(page)
+        source = await preview_source(page)
         await pick(page, "#augmentation", "strong")
-        shown = await seen(page, shown)
+        source = await preview_source(page, source)
         await page.click_on("Another photo")
-        shown = await seen(page, shown)
+        source = await preview_source(page, source)
         await keep(page, "variation-strong")
         await pick(page, "#augmentation", "own")
-        shown = await seen(page, shown)
+        source = await preview_source(page, source)
         await page.until(slider)
         await page.run(f"{slider}.id = 'turn'")
         await pick(page, "#turn input", "90")
         assert await page.run("document.querySelector('#turn output').textContent") == "90"
-        await seen(page, shown)
+        await preview_source(page, source)
         await keep(page, "variation-own")
 
     with studio(tmp_path) as url:

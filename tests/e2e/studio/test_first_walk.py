@@ -32,9 +32,9 @@ from tests.support.studio import (
 
 @pytest.mark.proof
 def test_the_page_is_there_in_under_three_seconds(tmp_path: Path) -> None:
-    started = time.monotonic()
+    start_time = time.monotonic()
     with studio(tmp_path) as url:
-        seconds = time.monotonic() - started
+        seconds = time.monotonic() - start_time
         assert ask(url, "api/jobs") == []
     print(f"{seconds:.1f} s")
     assert seconds < 3
@@ -113,13 +113,13 @@ def test_from_an_empty_start_to_predictions_by_a_network_of_ones_own(tmp_path: P
 @pytest.mark.proof
 def test_a_first_walk_takes_at_most_eight_clicks_and_three_minutes(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
-        started = time.monotonic()
+        start_time = time.monotonic()
         for selector in ("#demo", ".data #next", ".model #next", ".training #start"):
             await page.click(selector)
         await trained(page)
-        print(f"{page.clicks} clicks, {time.monotonic() - started:.0f} s")
+        print(f"{page.clicks} clicks, {time.monotonic() - start_time:.0f} s")
         assert page.clicks <= 8
-        assert time.monotonic() - started < 180
+        assert time.monotonic() - start_time < 180
         await keep(page, "walk")
 
     with studio(tmp_path) as url:

@@ -188,25 +188,25 @@ def test_layers_of_a_tree_and_phases_arrive_as_shown_and_are_what_learns(tmp_pat
         await page.until("document.querySelectorAll('.phase').length === 2")
 
     async def phase(page: Page, number: int, label: str, text: str) -> None:
-        found = (
+        field = (
             f"[...document.querySelectorAll('.phase:nth-child({number}) .field')]"
             f".find(one => one.textContent === {label!r})"
         )
-        await page.run(f"{found}.querySelector('input').dataset.met = {label!r}")
+        await page.run(f"{field}.querySelector('input').dataset.met = {label!r}")
         await pick(page, f".phase:nth-child({number}) [data-met='{label}']", text)
-        await page.until(f"{found}.querySelector('input').value === {text!r} && !{found}.querySelector('[data-met]')")
+        await page.until(f"{field}.querySelector('input').value === {text!r} && !{field}.querySelector('[data-met]')")
 
     async def work(page: Page) -> None:
         await choose_model(page)
         await choose_layers(page)
         await choose_phases(page)
         await page.until(STARTS)
-        shown = await page.run(
+        yaml_text = await page.run(
             "document.querySelector('#magic h3 + .code pre').textContent && "
             "[...document.querySelectorAll('#magic pre')].at(-1).textContent"
         )
-        assert shown == ask(url, "api/draft")["yaml"]
-        assert "block_16_project" in shown
+        assert yaml_text == ask(url, "api/draft")["yaml"]
+        assert "block_16_project" in yaml_text
         await says(page, ".estimate", "About")
         print(await page.run("document.querySelector('.estimate').textContent"))
         await keep(page, "phases")
@@ -219,19 +219,19 @@ def test_layers_of_a_tree_and_phases_arrive_as_shown_and_are_what_learns(tmp_pat
         ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
         ask(url, "api/draft", {"revision": 1, "set": {"evaluate.robustness_photos": 0}})
         browse(url, tmp_path, work, ready=READY)
-        given = params(url, "train")
-    assert given["phases"][0] == {"trainable": "head", "epochs": 1}
-    assert given["phases"][1] | {"optimizer": ""} == {
+        train_params = params(url, "train")
+    assert train_params["phases"][0] == {"trainable": "head", "epochs": 1}
+    assert train_params["phases"][1] | {"optimizer": ""} == {
         "epochs": 2,
         "learning_rate": 0.0002,
         "warmup_epochs": 1,
         "optimizer": "",
     }
-    chosen = set(given["trainable"])
-    assert {name[:8] for name in chosen} == {"block_15", "block_16"}
+    selected_layers = set(train_params["trainable"])
+    assert {name[:8] for name in selected_layers} == {"block_15", "block_16"}
     bundle = json.loads((tmp_path / "runs" / ran[0] / "model" / "bundle.json").read_text())
-    learnt = {name for name in bundle["model"]["trained_layers"] if name.startswith("block_")}
-    assert learnt
-    assert learnt <= chosen
+    trained_layers = {name for name in bundle["model"]["trained_layers"] if name.startswith("block_")}
+    assert trained_layers
+    assert trained_layers <= selected_layers
     assert bundle["model"]["weights_sha256"]
     assert bundle["epochs_run"] == 3

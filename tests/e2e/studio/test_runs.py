@@ -50,7 +50,7 @@ def url(folder: Path) -> Iterator[str]:
     """A studio whose folder holds two finished runs of the same photos, the first one slower than was allowed."""
     photos = make_photos(folder / "colours", per_class=40, size=(SIDE, SIDE))
     network = [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
-    given = {
+    overrides = {
         "train.model": {"layers": network},
         "train.batch_size": 8,
         "train.learning_rate": 0.03,
@@ -59,8 +59,8 @@ def url(folder: Path) -> Iterator[str]:
     with studio(folder) as url:
         revision = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
         for epochs, milliseconds in ((2, 0.0001), (4, None)):
-            given |= {"train.epochs": epochs, "evaluate.gate.max_latency_ms": milliseconds}
-            revision = ask(url, "api/draft", {"revision": revision, "set": given})["revision"]
+            overrides |= {"train.epochs": epochs, "evaluate.gate.max_latency_ms": milliseconds}
+            revision = ask(url, "api/draft", {"revision": revision, "set": overrides})["revision"]
             ask(url, "api/jobs", {"kind": "run"})
         ask(url, "api/draft", {"revision": revision, "unset": ["train.batch_size", "train.learning_rate"]})
         deadline = time.monotonic() + RUN_SECONDS
@@ -98,11 +98,18 @@ def test_runs_stand_side_by_side_and_one_is_named_to_be_taken(url: str, tmp_path
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_screens_of_finished_runs_can_be_read_and_read_aloud(url: str, tmp_path: Path, width: int) -> None:
-    one, other = (run["run_id"] for run in ask(url, "api/runs")["runs"])
+    run_id, other_run_id = (run["run_id"] for run in ask(url, "api/runs")["runs"])
 
     async def work(page: Page) -> None:
         await page.run(EYES)
-        places = ["data", "live", "results", f"results/{one}", f"results/compare/{one}/{other}", f"try/{one}"]
+        places = [
+            "data",
+            "live",
+            "results",
+            f"results/{run_id}",
+            f"results/compare/{run_id}/{other_run_id}",
+            f"try/{run_id}",
+        ]
         await in_every_light(page, places)
 
     browse(url, tmp_path, work, width=width, ready=READY)
@@ -117,9 +124,9 @@ def test_a_learning_rate_is_found_and_taken(url: str, tmp_path: Path) -> None:
         )
         await keep(page, "rate")
         await page.click("#take-rate")
-        shown = "document.querySelector(\"[data-key='train.learning_rate'] input\").value"
-        await page.until(f"{shown} !== '0.001'")
-        assert float(await page.run(shown)) == ask(url, "api/draft")["params"]["train"]["learning_rate"]
+        rate_field = "document.querySelector(\"[data-key='train.learning_rate'] input\").value"
+        await page.until(f"{rate_field} !== '0.001'")
+        assert float(await page.run(rate_field)) == ask(url, "api/draft")["params"]["train"]["learning_rate"]
 
     browse(url, tmp_path, work, ready=READY)
 
@@ -149,13 +156,13 @@ def test_a_search_shows_its_trials_and_is_stopped_and_resumed(url: str, tmp_path
 def test_a_model_is_served_asked_by_the_line_that_is_shown_and_stopped(url: str, tmp_path: Path) -> None:
     (tmp_path / "PHOTO.jpg").write_bytes(png("green", np.random.default_rng(3)))
 
-    async def asked(line: str) -> str:
+    async def answer_to(line: str) -> str:
         deadline = time.monotonic() + 90
         while True:
-            found = subprocess.run(shlex.split(line), cwd=tmp_path, capture_output=True, text=True, check=False)
-            if found.returncode == 0:
-                return found.stdout
-            assert time.monotonic() < deadline, found
+            result = subprocess.run(shlex.split(line), cwd=tmp_path, capture_output=True, text=True, check=False)
+            if result.returncode == 0:
+                return result.stdout
+            assert time.monotonic() < deadline, result
             await asyncio.sleep(0.5)
 
     async def work(page: Page) -> None:
@@ -165,15 +172,15 @@ def test_a_model_is_served_asked_by_the_line_that_is_shown_and_stopped(url: str,
         await says(page, "#served", "It is ready", PATIENCE)
         line = await page.run("document.querySelector('.code pre').textContent")
         await keep(page, "served")
-        (answer,) = json.loads(await asked(line))["predictions"]
+        (answer,) = json.loads(await answer_to(line))["predictions"]
         assert answer["label"] in CLASS_NAMES
         await page.click("#unserve")
         await page.until("document.getElementById('serve')")
-        served = re.search(r"http://\S+?(?=/predict)", line)
-        assert served is not None
+        service_url = re.search(r"http://\S+?(?=/predict)", line)
+        assert service_url is not None
         while True:
             try:
-                urllib.request.urlopen(served[0] + "/livez", timeout=1).close()
+                urllib.request.urlopen(service_url[0] + "/livez", timeout=1).close()
             except OSError:
                 break
             await asyncio.sleep(0.2)
@@ -184,10 +191,10 @@ def test_a_model_is_served_asked_by_the_line_that_is_shown_and_stopped(url: str,
 def test_the_gate_makes_one_run_champion_and_refuses_another_and_says_why(
     url: str, folder: Path, tmp_path: Path
 ) -> None:
-    *_, good, slow = (run["run_id"] for run in ask(url, "api/runs")["runs"])
+    *_, good_run, slow = (run["run_id"] for run in ask(url, "api/runs")["runs"])
     registry = MlflowClient(f"sqlite:///{folder / '.darkroom' / 'mlflow' / 'mlflow.db'}")
 
-    async def told(page: Page, run_id: str, answer: str) -> None:
+    async def promote(page: Page, run_id: str, answer: str) -> None:
         await go(page, f"try/{run_id}", "document.getElementById('promote')")
         await page.click("#promote")
         stands = f"[...document.querySelectorAll('[role=status]')].some(one => one.textContent.includes({answer!r}))"
@@ -198,12 +205,12 @@ def test_the_gate_makes_one_run_champion_and_refuses_another_and_says_why(
         await says(page, ".verdict", "Below what was asked for")
         await says(page, ".verdict", "over evaluate.gate.max_latency_ms, 0.0001")
         await keep(page, "verdict-refused")
-        await told(page, slow, "is not champion: the verdict is 'worse'")
+        await promote(page, slow, "is not champion: the verdict is 'worse'")
         await says(page, "main", "over evaluate.gate.max_latency_ms, 0.0001")
         await keep(page, "promotion-refused")
-        await told(page, good, "is champion already")
+        await promote(page, good_run, "is champion already")
         registry.delete_registered_model_alias("colours", "champion")
-        await told(page, good, "is champion: the verdict is 'first'")
+        await promote(page, good_run, "is champion: the verdict is 'first'")
         await keep(page, "promotion-allowed")
 
     browse(url, tmp_path, work, ready=READY)
@@ -237,8 +244,11 @@ def test_the_photos_behind_a_figure_the_report_its_pdf_and_mlflow_open(url: str,
         await page.until(f"document.querySelectorAll('#cell .thumb img').length === {number}")
         await page.until("[...document.querySelectorAll('#cell img')].every(one => one.naturalWidth > 0)")
         await page.click("#cell .thumb")
-        seen = "document.querySelector('#cell img')"
-        await page.until(f"{seen}.src.includes('class_name') && {seen}.complete && {seen}.naturalWidth > 0", PATIENCE)
+        shown_photo = "document.querySelector('#cell img')"
+        await page.until(
+            f"{shown_photo}.src.includes('class_name') && {shown_photo}.complete && {shown_photo}.naturalWidth > 0",
+            PATIENCE,
+        )
         await keep(page, "cell")
 
     browse(url, tmp_path, work, ready=READY)

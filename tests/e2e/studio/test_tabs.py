@@ -40,17 +40,17 @@ def test_two_tabs_that_edit_at_once_come_to_show_the_same(tmp_path: Path) -> Non
     async def work(page: Page) -> None:
         async with page.tab(url) as other:
             await other.until(READY)
-            for one in (page, other):
-                await go(one, "training", f"document.querySelector({EPOCHS!r})")
+            for tab in (page, other):
+                await go(tab, "training", f"document.querySelector({EPOCHS!r})")
             await pick(page, EPOCHS, "7")
             await other.until(f"document.querySelector({EPOCHS!r}).value === '7'")
             await at_once(page, other)
             epochs = ask(url, "api/draft")["params"]["train"]["epochs"]
             assert epochs in (11, 12)
-            for one in (page, other):
-                await one.until(f"document.querySelector({EPOCHS!r}).value === '{epochs}'")
-            told = [await one.run("document.getElementById('problem-text').textContent") for one in (page, other)]
-            assert ["another tab" in text for text in told].count(True) == 1, told
+            for tab in (page, other):
+                await tab.until(f"document.querySelector({EPOCHS!r}).value === '{epochs}'")
+            problems = [await tab.run("document.getElementById('problem-text').textContent") for tab in (page, other)]
+            assert ["another tab" in text for text in problems].count(True) == 1, problems
 
     async def at_once(page: Page, other: Page) -> None:
         server = server_pid(url)
@@ -60,8 +60,8 @@ def test_two_tabs_that_edit_at_once_come_to_show_the_same(tmp_path: Path) -> Non
             await pick(other, EPOCHS, "12")
         finally:
             os.kill(server, signal.SIGCONT)
-        for one in (page, other):
-            await one.until("fetch('/api/draft').then(answer => answer.json()).then(draft => draft.revision === 2)")
+        for tab in (page, other):
+            await tab.until("fetch('/api/draft').then(answer => answer.json()).then(draft => draft.revision === 2)")
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY, expected="api/draft")
@@ -76,8 +76,8 @@ def test_a_page_that_is_loaded_again_and_a_second_tab_show_what_runs(tmp_path: P
         await page.until("document.querySelector('.stepper .done')", 240)
         await page.call("Page.reload")
         async with page.tab(url + "#live") as other:
-            for one in (page, other):
-                await one.until(
+            for tab in (page, other):
+                await tab.until(
                     f"{READY} && document.querySelector('.stepper .done') && document.querySelector('.log')"
                     ".textContent.includes('photos')",
                     90,
@@ -135,10 +135,10 @@ def test_five_thousand_photos_are_dropped_at_once_beside_a_class_that_has_none(t
         await page.until("document.getElementById('problem-text').textContent.includes('a name of its own')")
         await add_class(page, "elm")
         await page.until("document.querySelector('.class[aria-label=elm]')")
-        started = time.monotonic()
+        start_time = time.monotonic()
         await page.drop(files, ".class[aria-label=oak]")
         await page.until("document.querySelector('.class[aria-label=oak]').textContent.includes('5,000 photos')", 120)
-        print(f"{time.monotonic() - started:.0f} s")
+        print(f"{time.monotonic() - start_time:.0f} s")
         assert "elm has none" in await page.run("document.querySelector('.card [role=alert]').textContent")
         await go(page, "training", "document.getElementById('reasons')?.textContent.includes('photos; elm has none')")
         assert await page.run("document.getElementById('start').disabled")
@@ -163,21 +163,21 @@ def test_a_training_goes_on_while_the_studio_is_gone_and_the_page_finds_it_again
         os.kill(server_pid(url), signal.SIGKILL)
         await says(page, "#queue-text", "Not connected")
         await keep(page, "gone")
-        seen = await page.run(epochs)
-        started = time.monotonic()
+        epochs_before = await page.run(epochs)
+        start_time = time.monotonic()
         with studio(tmp_path, port) as again:
             assert again == url
-            await page.until(f"{epochs} > {seen} && !document.querySelector('#queue-dot.off')", 60)
-            print(f"found again after {time.monotonic() - started:.1f} s")
+            await page.until(f"{epochs} > {epochs_before} && !document.querySelector('#queue-dot.off')", 60)
+            print(f"found again after {time.monotonic() - start_time:.1f} s")
             assert await page.run("document.getElementById('problem').hidden")
             await page.call("Page.reload")
-            await page.until(f"{READY} && {epochs} > {seen}", 60)
+            await page.until(f"{READY} && {epochs} > {epochs_before}", 60)
             await page.click("#finish")
             await finished(page, 300)
             await keep(page, "found-again")
 
     with studio(tmp_path, port) as url:
-        given = {"train.epochs": 3000, "train.early_stopping": None, "evaluate.robustness_photos": 0}
+        overrides = {"train.epochs": 3000, "train.early_stopping": None, "evaluate.robustness_photos": 0}
         revision = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
-        ask(url, "api/draft", {"revision": revision, "set": given})
+        ask(url, "api/draft", {"revision": revision, "set": overrides})
         browse(url, tmp_path, work, ready=READY, expected="ERR_CONNECTION")
