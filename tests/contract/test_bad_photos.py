@@ -75,7 +75,7 @@ def test_there_are_enough_kinds() -> None:
     assert len({bad.make() for name, bad in BAD_PHOTOS.items() if name in kinds()}) == len(kinds())
 
 
-def test_kept_and_rejected_are_all_that_was_found(prepared: tuple[DatasetInfo, dict[str, dict]]) -> None:
+def test_every_file_is_kept_or_rejected(prepared: tuple[DatasetInfo, dict[str, dict]]) -> None:
     info, rows = prepared
     assert len(rows) == 18 + len(kinds())
     assert info.num_kept + info.num_rejected == len(rows)
@@ -155,7 +155,9 @@ def lay_traps(data: Path) -> dict[str, str | None]:
     }
 
 
-def test_odd_entries_of_a_folder_are_named_and_nothing_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     expected = lay_traps(data)
     real = scanning._read
@@ -177,7 +179,7 @@ def test_odd_entries_of_a_folder_are_named_and_nothing_hangs(tmp_path: Path, mon
     assert (info.num_kept, info.num_rejected, len(rows)) == (17, 12, 29)
 
 
-def test_the_same_bytes_in_two_splits_stay_in_the_tested_one(tmp_path: Path) -> None:
+def test_a_photo_in_two_splits_is_kept_in_test_only(tmp_path: Path) -> None:
     for seed, split in enumerate(("train", "validation", "test")):
         make_photos(tmp_path / "photos" / split, per_class=4, seed=seed)
     for name in ("train", "validation"):
@@ -207,7 +209,7 @@ def as_nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     store = PixelStore(tmp_path / "store", (8, 8), "stretch")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 
 from components.contract.params.pipeline import SECTIONS, json_schema, load_params
 from components.contract.params.resolve import resolve
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 STEPS = {"preprocess", "tune", "train", "evaluate", "deploy"}
 
 
@@ -59,7 +59,7 @@ def test_kfp_and_dvc_have_the_same_steps_and_edges(compiled: dict[str, Any], sta
     }
 
 
-def test_the_demo_stage_stands_before_the_pipeline(stages: dict[str, Any]) -> None:
+def test_the_demo_stage_runs_before_the_pipeline(stages: dict[str, Any]) -> None:
     uri = load_params(ROOT / "params.yaml").data.uri
     assert stages["digits"]["outs"] == [uri]
     assert "${data.uri}" in stages["preprocess"]["deps"]
@@ -132,7 +132,7 @@ def test_every_task_runs_an_image_of_its_own_and_installs_nothing(compiled: dict
         assert "pip install" not in " ".join(executor["container"]["command"])
 
 
-def test_the_committed_schema_is_the_models() -> None:
+def test_the_committed_schema_is_up_to_date() -> None:
     committed = json.loads((ROOT / "params.schema.json").read_text())
     assert committed == json_schema(), "write it anew: python -m components.contract.params.schema params.schema.json"
 

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from ruamel.yaml import YAML
 from components.deploy.bento.supervisor import GRACE_SECONDS
 from pipelines.images.build import image_name
 from pipelines.runners.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "kubernetes.md"
 OVERLAYS = ("local", "gpu", "production")
 KUBERNETES = "1.33"
@@ -83,7 +82,7 @@ def test_every_pod_is_restricted(overlay: list[dict[str, Any]]) -> None:
         assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
 
 
-def test_every_container_states_what_it_takes(overlay: list[dict[str, Any]]) -> None:
+def test_every_container_declares_its_resources(overlay: list[dict[str, Any]]) -> None:
     for name, _, pod in pods(overlay):
         for container in containers(pod):
             resources = container["resources"]
@@ -99,7 +98,7 @@ def test_every_image_has_a_fixed_tag(overlay: list[dict[str, Any]]) -> None:
             assert tag not in ("", "latest"), name
 
 
-def test_what_serves_has_probes(overlay: list[dict[str, Any]]) -> None:
+def test_every_serving_pod_has_probes(overlay: list[dict[str, Any]]) -> None:
     for manifest in of_kind(overlay, "Deployment", "StatefulSet"):
         for container in manifest["spec"]["template"]["spec"]["containers"]:
             assert {"readinessProbe", "livenessProbe"} <= set(container), manifest["metadata"]["name"]
@@ -142,7 +141,7 @@ def test_every_name_that_a_pod_mounts_or_reads_is_there_or_in_the_guide(overlay:
                         assert f"create secret generic {reference['name']}" in guide, reference["name"]
 
 
-def test_nothing_reaches_anything_unless_it_is_allowed(production: list[dict[str, Any]]) -> None:
+def test_network_policies_deny_by_default(production: list[dict[str, Any]]) -> None:
     policies = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(production, "NetworkPolicy")}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     labels = {labels["app.kubernetes.io/name"] for _, labels, _ in pods(production)}
@@ -192,7 +191,7 @@ def test_the_canary_differs_from_the_champion_in_its_name_alone(production: list
     assert len(hosts) == 1
 
 
-def test_mlflow_knows_every_name_of_its_service(production: list[dict[str, Any]]) -> None:
+def test_mlflow_allows_every_host_name_of_its_service(production: list[dict[str, Any]]) -> None:
     (settings,) = [
         manifest for manifest in of_kind(production, "ConfigMap") if manifest["metadata"]["name"] == "mlflow"
     ]
@@ -201,7 +200,7 @@ def test_mlflow_knows_every_name_of_its_service(production: list[dict[str, Any]]
         assert {name, f"{name}:5000"} <= set(allowed)
 
 
-def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
+def test_the_namespace_of_the_pipeline_contains_every_object_it_references() -> None:
     manifests = render("pipelines")
     objects = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
     assert objects == {("ConfigMap", SETTINGS), ("PersistentVolumeClaim", CACHE_CLAIM)}
@@ -213,7 +212,7 @@ def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
         assert all(re.search(f"--from-(literal|file)={key}=", block) for key in keys), secret
 
 
-def test_both_settings_are_the_same(production: list[dict[str, Any]]) -> None:
+def test_both_config_maps_are_the_same(production: list[dict[str, Any]]) -> None:
     here, there = (
         next(manifest["data"] for manifest in manifests if manifest["metadata"]["name"] == SETTINGS)
         for manifests in (production, render("pipelines"))
@@ -231,7 +230,7 @@ def test_the_images_are_those_that_are_built(overlay: list[dict[str, Any]]) -> N
                 assert pod["securityContext"]["runAsUser"] == USER_ID
 
 
-def test_every_path_of_the_guide_is_there() -> None:
+def test_every_path_in_the_guide_exists() -> None:
     generated_paths = {"build/images.json"}
     paths = set(re.findall(r"(?:k8s|docs|tests|requirements|build)/[\w./-]*\w", GUIDE.read_text())) - generated_paths
     assert len(paths) > 10
@@ -239,7 +238,7 @@ def test_every_path_of_the_guide_is_there() -> None:
         assert (ROOT / path).exists(), path
 
 
-def test_every_flag_of_the_guide_is_one_of_darkroom() -> None:
+def test_every_flag_in_the_guide_exists() -> None:
     from pipelines.cli.main import build_parser
 
     words = [

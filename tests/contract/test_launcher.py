@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_imports import MODULES, ROOT
+from tests.support.source_tree import MODULES, ROOT
 
 LAUNCHER = ROOT / "components" / "contract" / "system" / "launcher.py"
 KEEPERS = (
@@ -82,7 +82,7 @@ def test_the_check_sees_a_program_that_is_started() -> None:
     assert launches(ast.parse("import os\nos.execve('x', [], {})")) == ["os.execve"]
 
 
-def test_foreign_names_are_judged_in_one_place() -> None:
+def test_foreign_names_are_validated_in_one_place() -> None:
     """Whoever compares a part of a name with `..` decides about names; these do, for the reasons given."""
     allowed = {
         "components/contract/foreign/confinement.py": "the one place",

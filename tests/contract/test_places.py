@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.runners.local import _with_quoted_python
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 NAMES = ("my project", "[1]", "it's", 'a "quote"', "$HOME", "100%41", "#1", "what?", "Büro", "python3", "a;b & c")
 BAD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n'
 
@@ -74,19 +74,19 @@ def environment_script(programs: Path, *arguments: str) -> "subprocess.Completed
     )
 
 
-def test_without_a_python_that_fits_and_without_uv_the_message_says_what_to_install(programs: Path) -> None:
+def test_without_a_suitable_python_or_uv_the_message_lists_what_to_install(programs: Path) -> None:
     result = environment_script(programs)
     assert result.returncode == 2
     assert "Python 3.11, 3.12 or 3.13 with its venv module is needed, or uv to fetch one" in result.stderr
 
 
-def test_a_named_python_that_does_not_fit_is_named_with_its_version(programs: Path) -> None:
+def test_an_unsuitable_python_is_reported_with_its_version(programs: Path) -> None:
     result = environment_script(programs, "python3")
     assert result.returncode == 2
     assert "PYTHON=python3 is Python 3.9.1. Name another: make PYTHON=" in result.stderr
 
 
-def test_uv_fetches_a_python_where_none_fits(programs: Path) -> None:
+def test_uv_fetches_a_python_if_none_is_suitable(programs: Path) -> None:
     """uv itself is replaced by a program that notes what it is asked for: a fetch needs a network."""
     log = programs.parent / "log"
     write(programs / "uv", f'#!/bin/sh\necho "$@" >> {log}\n')

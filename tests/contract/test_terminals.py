@@ -44,7 +44,7 @@ def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Comp
 
 
 @pytest.mark.parametrize("arguments", VERBS, ids=" ".join)
-def test_a_reader_that_leaves_is_no_error(arguments: list[str], folder: Path) -> None:
+def test_a_closed_pipe_is_no_error(arguments: list[str], folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     result = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
@@ -55,7 +55,7 @@ def test_a_reader_that_leaves_is_no_error(arguments: list[str], folder: Path) ->
 
 
 @pytest.mark.parametrize("arguments", VERBS[:-1], ids=" ".join)
-def test_a_full_disk_behind_the_output_is_one_line(arguments: list[str], folder: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(arguments: list[str], folder: Path) -> None:
     with Path("/dev/full").open("w") as full:
         result = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
     assert result.returncode == 2
@@ -85,7 +85,7 @@ def test_a_terminal_without_unicode_shows_plain_signs(
 
 
 @pytest.mark.parametrize("columns", ["20", "40", "80", "200"])
-def test_a_run_id_is_never_folded(columns: str, folder: Path) -> None:
+def test_a_run_id_is_never_wrapped(columns: str, folder: Path) -> None:
     result = darkroom("runs", cwd=folder, COLUMNS=columns, TERM="dumb", NO_COLOR="1")
     lines = result.stdout.decode().splitlines()
     assert any(line.strip(" │").startswith(RUN_ID) for line in lines)
@@ -102,7 +102,7 @@ def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedP
     return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_a_user_id_without_name_and_home_can_work(folder: Path, tmp_path: Path) -> None:
+def test_a_user_id_without_name_and_home_works(folder: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     photos = str(folder / "photos")
     result = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")
@@ -111,7 +111,7 @@ def test_a_user_id_without_name_and_home_can_work(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("verb", ["run", "audit", "compile", "ui"])
-def test_a_folder_that_cannot_be_written_is_named(verb: str, folder: Path, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(verb: str, folder: Path, tmp_path: Path) -> None:
     data = {"run": ["--data"], "compile": ["--data"], "audit": [], "ui": None}[verb]
     arguments = [] if data is None else [*data, str(folder / "photos")]
     tmp_path.chmod(0o755)

@@ -119,16 +119,16 @@ class Page:
                 await self._send("Page.handleJavaScriptDialog", accept=True, promptText=self.replies.pop(0))
 
     async def run(self, code: str) -> Any:
-        found = await self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        reply = await self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in reply, reply
+        return reply["result"].get("value")
 
     async def until(self, code: str, seconds: float = SECONDS) -> Any:
         deadline = time.monotonic() + seconds
-        while not (found := await self.run(f"(found => found instanceof Node || found)({code})")):
+        while not (value := await self.run(f"(value => value instanceof Node || value)({code})")):
             assert time.monotonic() < deadline, code
             await asyncio.sleep(0.1)
-        return found
+        return value
 
     async def press(self, key: str) -> None:
         code = {"Tab": 9, "Enter": 13}[key]

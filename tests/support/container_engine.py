@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.runners import docker as docker_runner
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 BASE_IMAGE = "darkroom-base:bookworm"
 START_SECONDS = 30
 ANSWER_SECONDS = 300

@@ -5,9 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.source_tree import ROOT
 
 _HOOK = """
 import os, signal, sys
@@ -28,7 +27,7 @@ def killed(program: str, *arguments: str, at: Sequence[str], number: int) -> boo
     that must be among its arguments. False if the program ended before.
     """
     code = _HOOK.format(names=tuple(at), number=number) + program
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=False
     )

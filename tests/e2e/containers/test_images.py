@@ -19,20 +19,22 @@ SIZES = {"preprocess": 1.0e9, "serve": 1.0e9, "train": 3.0e9}
 """Bytes that an image may have."""
 
 
-def test_a_missing_image_is_named(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_image_is_reported(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_runner, "image_name", lambda step: f"darkroom-{step}-python:absent")
     with pytest.raises(EngineError, match=r"darkroom-preprocess-python:absent must exist.*make images"):
         docker_runner.check_images()
 
 
-def test_an_image_of_other_code_is_named(step_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_of_other_code_is_refused(step_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
     docker_runner.check_images()
     monkeypatch.setattr(docker_runner, "source_digest", lambda step: f"other code of {step}")
     with pytest.raises(EngineError, match=r"must hold the code of this source tree.*make images"):
         docker_runner.check_images()
 
 
-def test_an_image_for_another_processor_is_named(engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_for_another_processor_is_refused(
+    engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine = docker("version", "--format", "{{.Server.Arch}}")
     other = "arm64" if machine == "amd64" else "amd64"
     name = f"darkroom-other-python:{other}"
@@ -61,7 +63,7 @@ def image_archive(folder: Path, name: str, architecture: str) -> Path:
 
 
 @pytest.mark.parametrize("image", [*STEPS, "serve"])
-def test_an_image_is_lean_and_without_rights(image: str, step_images: None) -> None:
+def test_an_image_is_small_and_unprivileged(image: str, step_images: None) -> None:
     image_info = json.loads(docker("image", "inspect", image_name(image)))[0]
     assert image_info["Config"]["User"] == "10001:10001"
     assert image_info["Config"]["Labels"]["org.opencontainers.image.revision"] not in ("", "unknown")

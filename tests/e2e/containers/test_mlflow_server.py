@@ -23,10 +23,9 @@ from pipelines.images.build import image_name
 from tests.support.container_engine import build
 from tests.support.postgres import running_postgres
 from tests.support.processes import free_port
+from tests.support.source_tree import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.proof]
-
-ROOT = Path(__file__).parents[3]
 
 
 def manifest() -> tuple[dict[str, Any], dict[str, str]]:
@@ -159,5 +158,5 @@ def test_runs_and_artifacts_go_through_the_server_alone(
     ("host", "expected"),
     [("mlflow.darkroom.svc.cluster.local:5000", 200), ("mlflow", 200), ("elsewhere.example.org", 403)],
 )
-def test_the_server_knows_its_own_names_and_no_others(host: str, expected: int, mlflow_url: str) -> None:
+def test_the_server_accepts_only_its_own_host_names(host: str, expected: int, mlflow_url: str) -> None:
     assert status(f"{mlflow_url}/api/2.0/mlflow/experiments/get?experiment_id=0", host) == expected

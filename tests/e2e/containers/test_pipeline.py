@@ -18,7 +18,7 @@ from tests.support.container_engine import docker
 pytestmark = [pytest.mark.docker, pytest.mark.proof]
 
 
-def test_containers_give_what_subprocesses_give(runs: Runs) -> None:
+def test_containers_produce_the_same_results_as_subprocesses(runs: Runs) -> None:
     (_, by_subprocess, _), (_, in_docker, _) = runs["subprocess"], runs["docker"]
     assert in_docker["dataset"]["fingerprint"] == by_subprocess["dataset"]["fingerprint"]
     assert in_docker["dataset"]["kept"] == by_subprocess["dataset"]["kept"]
@@ -32,7 +32,7 @@ def test_a_run_in_containers_takes_at_most_a_minute_more(runs: Runs) -> None:
     assert runs["docker"][2] < runs["subprocess"][2] + 60
 
 
-def test_all_that_containers_write_belongs_to_the_caller(runs: Runs, containers_left: Callable[[], set[str]]) -> None:
+def test_the_caller_owns_every_file_that_containers_write(runs: Runs, containers_left: Callable[[], set[str]]) -> None:
     folder = runs["docker"][0]
     assert {path.lstat().st_uid for path in folder.rglob("*")} == {os.getuid()}
     assert containers_left() == set()
@@ -49,7 +49,7 @@ def test_containers_log_to_the_one_mlflow_run(runs: Runs, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
-def test_containers_end_with_the_run(
+def test_containers_stop_when_the_run_stops(
     signum: signal.Signals, step_images: None, containers_left: Callable[[], set[str]], tmp_path: Path
 ) -> None:
     process = start(tmp_path, "--runner", "docker")
@@ -69,7 +69,7 @@ def test_too_little_memory_is_explained(step_images: None, tmp_path: Path) -> No
     assert "Traceback" not in errors
 
 
-def test_a_container_that_vanishes_is_no_success(step_images: None, tmp_path: Path) -> None:
+def test_a_removed_container_fails_the_run(step_images: None, tmp_path: Path) -> None:
     process = start(tmp_path, "--runner", "docker")
     docker("rm", "--force", await_container("train"))
     code, _, errors = finish(process)
@@ -77,7 +77,7 @@ def test_a_container_that_vanishes_is_no_success(step_images: None, tmp_path: Pa
     assert "train: Its container was killed from outside (exit code 137)" in errors
 
 
-def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(step_images: None, tmp_path: Path) -> None:
+def test_the_next_run_resumes_from_the_checkpoint_of_a_killed_container(step_images: None, tmp_path: Path) -> None:
     epochs = ("--set", "train.epochs=4000", "--set", "train.early_stopping=null")
     process = start(tmp_path, "--runner", "docker", *epochs)
     container = await_container("train")
@@ -99,7 +99,7 @@ def test_a_killed_container_goes_on_from_its_checkpoint_in_the_next_run(step_ima
     finish(again)
 
 
-def test_a_folder_that_containers_cannot_write_is_named(step_images: None, tmp_path: Path) -> None:
+def test_a_folder_that_containers_cannot_write_is_reported(step_images: None, tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("giving a folder to another user needs root")
     foreign = tmp_path / "foreign"

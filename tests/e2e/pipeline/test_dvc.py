@@ -11,8 +11,8 @@ import pytest
 
 from components.contract.artifacts.bento import read_deployment
 from tests.support.artifacts import make_photos
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[3]
 PARAMS = """\
 data:
   uri: data/photos

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-PROJECT = Path(__file__).parents[3]
+from tests.support.source_tree import ROOT
+
 JOINERS = "\u200c\u200d"
 UNCHANGED = (
     "=cmd|calc",
@@ -52,7 +53,7 @@ def harmful(text: str) -> set[str]:
 
 def darkroom(*arguments: str, cwd: Path) -> tuple[int, str, str]:
     """Exit code, standard output, standard error; both are free of harm."""
-    environment = os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "400", "DARKROOM_CACHE": str(cwd / "cache")}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "400", "DARKROOM_CACHE": str(cwd / "cache")}
     result = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", *arguments],
         cwd=cwd,
@@ -87,7 +88,7 @@ def make_data(folder: Path, per_class: int) -> Path:
     return folder
 
 
-def test_an_audit_shows_foreign_names_and_obeys_none(tmp_path: Path) -> None:
+def test_an_audit_shows_foreign_names_without_running_them(tmp_path: Path) -> None:
     data = make_data(tmp_path / "set\x1b[31m[red]", per_class=4)
     _, output, _ = darkroom("audit", str(data), "--output", "out\x1b[31m\udce9", cwd=tmp_path)
     assert r"Report: out\x1b[31m\udce9/audit.html" in output
@@ -100,7 +101,7 @@ def test_an_audit_shows_foreign_names_and_obeys_none(tmp_path: Path) -> None:
     assert "👩\u200d🚀" in output
 
 
-def test_tables_and_archives_and_params_show_foreign_text_and_obey_none(tmp_path: Path) -> None:
+def test_tables_archives_and_params_show_foreign_text_without_running_it(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('path,label\n"x\x1b[31m.png","\x1b[31mred\r"\n=cmd,\u202e\n', encoding="utf-8")
     assert darkroom("audit", "t.csv", cwd=tmp_path)[0] == 2
     (tmp_path / "s.csv").write_text("path,label,split\na,b,ev\x1b[31mil\n", encoding="utf-8")
@@ -117,11 +118,11 @@ def test_tables_and_archives_and_params_show_foreign_text_and_obey_none(tmp_path
 @pytest.mark.parametrize(
     "arguments", [("\x1b[31m\udce9",), ("audit", "\x1b[31m\udce9"), ("audit", "x", "--set", "a\x1b=\udce9\u202e")]
 )
-def test_arguments_are_shown_and_not_obeyed(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_arguments_are_shown_without_running_them(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert darkroom(*arguments, cwd=tmp_path)[0] == 2
 
 
-def test_a_data_folder_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
     data = make_data(tmp_path / "caf\udce9", per_class=1)
     for path in (str(data), data.name):
         assert "must be UTF-8" in darkroom("audit", path, cwd=tmp_path)[2]
@@ -130,7 +131,7 @@ def test_a_data_folder_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.proof
-def test_a_run_shows_foreign_names_and_obeys_none(tmp_path: Path) -> None:
+def test_a_run_shows_foreign_names_without_running_them(tmp_path: Path) -> None:
     data = make_data(tmp_path / "set\x1b[31m[red]", per_class=12)
     small = ("--set", "train.epochs=1", "--set", "train.batch_size=64")
     assert darkroom("run", "--data", str(data), *small, cwd=tmp_path)[0] == 0

@@ -23,7 +23,9 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=lambda signum: signum.name)
-def test_the_ui_answers_and_ends_whole(tmp_path: Path, signum: signal.Signals, mlflow_store: str) -> None:
+def test_the_ui_answers_and_stops_with_all_its_processes(
+    tmp_path: Path, signum: signal.Signals, mlflow_store: str
+) -> None:
     from mlflow import MlflowClient
 
     MlflowClient().create_experiment("digits")

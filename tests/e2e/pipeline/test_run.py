@@ -72,7 +72,7 @@ def finished_run(workspace: Path) -> Iterator[tuple[dict[str, Any], str]]:
     return json.loads(out), err
 
 
-def test_a_run_ends_with_a_summary_of_everything(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
+def test_a_run_writes_a_complete_summary(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
     summary, _ = finished_run
     assert summary == json.loads((workspace / "runs" / "latest" / "summary.json").read_text())
     dataset = summary["dataset"]
@@ -91,7 +91,7 @@ def test_a_run_ends_with_a_summary_of_everything(workspace: Path, finished_run: 
     assert {"preprocess", "train", "evaluate", "deploy", "total"} == set(summary["seconds"])
 
 
-def test_a_run_leaves_what_its_steps_wrote_and_nothing_of_kfp(
+def test_a_run_keeps_the_outputs_of_its_steps_and_no_kfp_files(
     workspace: Path, finished_run: tuple[dict[str, Any], str]
 ) -> None:
     summary, _ = finished_run
@@ -109,7 +109,7 @@ def test_a_run_leaves_what_its_steps_wrote_and_nothing_of_kfp(
     assert (workspace / "runs" / "latest").resolve() == folder
 
 
-def test_a_person_sees_the_steps_and_not_the_noise(finished_run: tuple[dict[str, Any], str]) -> None:
+def test_the_terminal_shows_the_steps_without_noise(finished_run: tuple[dict[str, Any], str]) -> None:
     _, output = finished_run
     for step in ("preprocess", "train", "evaluate", "deploy"):
         assert step in output
@@ -118,7 +118,7 @@ def test_a_person_sees_the_steps_and_not_the_noise(finished_run: tuple[dict[str,
     assert "Traceback" not in output
 
 
-def test_one_mlflow_run_holds_all_steps_and_has_ended(
+def test_all_steps_log_to_one_finished_mlflow_run(
     workspace: Path, finished_run: tuple[dict[str, Any], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
@@ -164,7 +164,7 @@ def test_runs_lists_the_run(workspace: Path, finished_run: tuple[dict[str, Any],
     assert [(run["run_id"], run["status"]) for run in json.loads(out)] == [(summary["run_id"], "finished")]
 
 
-def test_a_step_that_the_user_can_mend_ends_the_run_with_exit_code_2(
+def test_a_user_error_in_a_step_ends_the_run_with_exit_code_2(
     workspace: Path, finished_run: tuple[dict[str, Any], str]
 ) -> None:
     """Weights that are no weights end a run in its train step: exit 2, the step and the reason in one message."""
@@ -192,7 +192,7 @@ def test_a_step_that_the_user_can_mend_ends_the_run_with_exit_code_2(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
-def test_tasks_die_with_the_command(workspace: Path, signum: signal.Signals) -> None:
+def test_tasks_stop_when_the_command_stops(workspace: Path, signum: signal.Signals) -> None:
     mark = f"mark-{uuid.uuid4()}"
     before = set((workspace / "runs").glob("*"))
     process = darkroom("run", "--data", "my photos", *SMALL, cwd=workspace, DARKROOM_TEST_MARK=mark)

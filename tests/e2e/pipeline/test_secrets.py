@@ -138,7 +138,7 @@ def leaks(texts: Sequence[str]) -> list[str]:
     return [text for text in texts for secret in SECRETS if secret in text]
 
 
-def test_an_audit_of_an_address_fetches_with_its_secret_and_shows_none(server: Server, tmp_path: Path) -> None:
+def test_an_audit_fetches_with_the_secret_and_hides_it(server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     printed = run(folder, "audit", server.address())
@@ -148,7 +148,7 @@ def test_an_audit_of_an_address_fetches_with_its_secret_and_shows_none(server: S
     assert files_with_secrets(folder) == []
 
 
-def test_what_goes_wrong_is_told_without_the_secret(server: Server, tmp_path: Path) -> None:
+def test_error_messages_hide_the_secret(server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     wrong = server.address().replace(f"token={TOKEN}", f"token={TOKEN}-old")
@@ -203,7 +203,7 @@ def git_server(folder: Path) -> Iterator[str]:
         http_server.shutdown()
 
 
-def test_a_repository_is_read_with_its_password_which_no_process_shows(tmp_path: Path) -> None:
+def test_no_process_shows_the_password_of_a_repository(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (tmp_path / "repo").mkdir()
@@ -222,7 +222,7 @@ def test_a_repository_is_read_with_its_password_which_no_process_shows(tmp_path:
 
 
 @pytest.mark.proof
-def test_a_run_writes_prints_and_shows_the_secret_nowhere(server: Server, tmp_path: Path) -> None:
+def test_a_run_never_writes_or_prints_the_secret(server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "params.yaml").write_text("train:\n  epochs: 1\nevaluate:\n  robustness_photos: 0\n")

@@ -100,7 +100,7 @@ END = b"--cut--\r\n"
     ],
     ids=range(20),
 )
-def test_what_is_no_request_for_a_prediction_is_refused_with_a_reason(
+def test_an_invalid_request_is_refused_with_a_reason(
     url: str, content_type: str, body: bytes, status: int, reason: str
 ) -> None:
     answer_status, answer = post(url, content_type, body)
@@ -115,7 +115,7 @@ def test_a_packed_bomb_is_not_unpacked(url: str) -> None:
     assert (status, code(answer)) == (400, "no_photo")
 
 
-def test_a_body_of_a_gigabyte_is_refused_on_the_way_and_not_kept(url: str, bento_dir: Path) -> None:
+def test_a_body_of_a_gigabyte_is_refused_early_and_not_kept_in_memory(url: str, bento_dir: Path) -> None:
     before = memory_mb(bento_dir)
     head = (f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()
     chunk = b"%x\r\n" % 2**20 + bytes(2**20) + b"\r\n"
@@ -133,7 +133,7 @@ def test_a_body_of_a_gigabyte_is_refused_on_the_way_and_not_kept(url: str, bento
     assert memory_mb(bento_dir) < before + 200
 
 
-def test_a_client_that_leaves_in_the_middle_disturbs_nobody(url: str, photo: bytes) -> None:
+def test_a_client_that_disconnects_does_not_affect_others(url: str, photo: bytes) -> None:
     content_type, body = encode_form([photo] * 8)
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     for _ in range(20):
@@ -142,7 +142,7 @@ def test_a_client_that_leaves_in_the_middle_disturbs_nobody(url: str, photo: byt
     assert post(url, content_type, body)[0] == 200
 
 
-def test_many_at_once_are_answered_or_shed_and_nothing_else(url: str, photo: bytes) -> None:
+def test_concurrent_requests_are_answered_or_shed(url: str, photo: bytes) -> None:
     content_type, body = encode_form([photo] * 4)
     with ThreadPoolExecutor(100) as clients:
         answers = list(clients.map(lambda _: post(url, content_type, body), range(300)))
@@ -152,7 +152,7 @@ def test_many_at_once_are_answered_or_shed_and_nothing_else(url: str, photo: byt
     assert {code(answer) for status, answer in answers if status == 503} <= {"overloaded"}
 
 
-def test_no_connection_leads_out_of_the_service(url: str, bento_dir: Path, photo: bytes) -> None:
+def test_the_service_opens_no_connection_to_the_outside(url: str, bento_dir: Path, photo: bytes) -> None:
     post(url, FORM, part('name="files"; filename="a"', b"http://127.0.0.1:9/cat.jpg") + END)
     for process in processes(bento_dir):
         for connection in process.net_connections("inet"):
@@ -163,7 +163,7 @@ def test_no_connection_leads_out_of_the_service(url: str, bento_dir: Path, photo
             ), connection
 
 
-def test_a_service_with_a_key_answers_those_who_have_it(bento_dir: Path, photo: bytes) -> None:
+def test_a_service_with_a_key_answers_only_requests_with_that_key(bento_dir: Path, photo: bytes) -> None:
     content_type, body = encode_form([photo])
     with serving(bento_dir, settings={API_KEY: KEY}) as url:
         assert post(url, content_type, body)[0] == 401

@@ -165,12 +165,12 @@ def nobody_calls() -> Iterator[str]:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.proof) if name in SLOW else name for name in HARMS]
 )
-def test_a_bad_request_gets_its_reason_and_nobody_is_called(url: str, name: str) -> None:
+def test_a_bad_request_gets_its_reason_and_no_address_is_called(url: str, name: str) -> None:
     with nobody_calls() as address:
         assert_answered(url, HARMS[name], Bait(served_model.photo(), address))
 
 
-def test_good_photos_are_answered_while_others_leave_in_the_middle(url: str) -> None:
+def test_photos_are_answered_while_other_clients_disconnect(url: str) -> None:
     photo = served_model.photo()
     for _ in range(5):
         leave(url, photo)
@@ -178,7 +178,7 @@ def test_good_photos_are_answered_while_others_leave_in_the_middle(url: str) -> 
 
 
 @pytest.mark.proof
-def test_all_harm_at_once_leaves_the_service_as_it_was(tmp_path: Path) -> None:
+def test_the_service_survives_all_bad_requests_at_once(tmp_path: Path) -> None:
     served_model.build(tmp_path)
     with serving(tmp_path) as url, nobody_calls() as address, contextlib.ExitStack() as stack:
         bait = Bait(served_model.photo(), address)

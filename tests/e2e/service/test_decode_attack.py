@@ -57,7 +57,7 @@ def ask(url: str, files: list[bytes], path: str = "/predict") -> tuple[int, dict
 
 
 @pytest.mark.parametrize("path", ["/predict", "/explain"])
-def test_a_photo_that_never_fits_is_refused_by_its_header(url: str, path: str) -> None:
+def test_a_photo_that_is_too_large_is_refused_by_its_header(url: str, path: str) -> None:
     start_time = time.process_time()
     status, answer, _ = ask(url, [BOMBS["PNGs of 89 megapixels"]()], path)
     entry = answer["predictions"][0] if path == "/predict" else answer
@@ -71,7 +71,7 @@ def test_a_form_of_photos_that_take_too_long_together_is_refused(url: str) -> No
     assert (status, answer["error"]["code"]) == (413, "too_large")
 
 
-def test_headers_that_keep_their_reader_busy_spoil_no_other_photo(deployed: Deployed, url: str) -> None:
+def test_slow_headers_do_not_affect_other_photos(deployed: Deployed, url: str) -> None:
     (honest_photo,) = photos(deployed, 1)
     status, answer, _ = ask(url, [honest_photo, *(make() for make in HEADER_BOMBS.values()), honest_photo])
     assert status == 200
@@ -98,7 +98,7 @@ def test_an_honest_photo_is_answered_before_the_forms_of_others(deployed: Deploy
     assert set(answers) <= {200, 503}
 
 
-def test_a_request_that_smuggles_another_is_refused(url: str) -> None:
+def test_request_smuggling_is_refused(url: str) -> None:
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         lines = [
@@ -139,7 +139,7 @@ def test_no_honest_photo_fails_and_memory_stays_below_its_limit(tmp_path: Path, 
 
 
 @pytest.mark.proof
-def test_accepted_requests_are_answered_when_the_service_is_told_to_stop(tmp_path: Path) -> None:
+def test_accepted_requests_are_answered_while_the_service_stops(tmp_path: Path) -> None:
     served_model.build(tmp_path)
     answers: list[int] = []
     form = [encoded("RGB", 4900, "PNG")] * 6

@@ -17,7 +17,7 @@ from tests.e2e.service.conftest import Deployed
 from tests.support.artifacts import make_bundle, make_dataset, make_evaluation
 
 
-def test_deploying_writes_a_bento_that_answered_as_evaluation_did(deployed: Deployed) -> None:
+def test_deploy_writes_a_bento_that_reproduces_the_evaluation(deployed: Deployed) -> None:
     info = read_deployment(deployed.bento_dir)
     assert info == deployed.info
     assert info.tag.startswith("colours:")
@@ -27,7 +27,7 @@ def test_deploying_writes_a_bento_that_answered_as_evaluation_did(deployed: Depl
     assert info.lineage.dataset_fingerprint == deployed.dataset.fingerprint
 
 
-def test_deploying_registers_the_model_and_names_the_bento_in_its_run(deployed: Deployed) -> None:
+def test_deploy_registers_the_model_and_tags_its_run_with_the_bento(deployed: Deployed) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(deployed.mlflow_uri)
@@ -38,7 +38,7 @@ def test_deploying_registers_the_model_and_names_the_bento_in_its_run(deployed: 
     assert run.data.metrics["deploy/latency_p50_ms"] == deployed.info.check.latency_p50_ms
 
 
-def test_a_service_that_answers_otherwise_than_evaluation_is_no_bento(deployed: Deployed, tmp_path: Path) -> None:
+def test_a_service_that_differs_from_the_evaluation_is_not_deployed(deployed: Deployed, tmp_path: Path) -> None:
     shutil.copytree(deployed.evaluation_dir, tmp_path / "evaluation")
     path = tmp_path / "evaluation" / "predictions.parquet"
     table = pq.read_table(path)
@@ -66,7 +66,7 @@ def test_folders_of_different_runs_are_refused(deployed: Deployed, tmp_path: Pat
     assert not (tmp_path / "bento").exists()
 
 
-def test_the_program_deploys_the_same_again_as_the_same_bento_and_version(deployed: Deployed, tmp_path: Path) -> None:
+def test_deploying_the_same_bundle_again_returns_the_same_bento_and_version(deployed: Deployed, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\n")
     result = subprocess.run(
         [

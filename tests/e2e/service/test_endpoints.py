@@ -15,8 +15,8 @@ from components.deploy.service.protocol import Prediction
 from tests.e2e.service.client import photos, post, request
 from tests.e2e.service.conftest import PARAMS, Deployed
 from tests.support.artifacts import CLASS_NAMES
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[3]
 TRAINING_CODE = ("tensorflow", "keras", "mlflow", "pandas", "sklearn", "kfp", "dvc")
 
 
@@ -44,7 +44,7 @@ def test_the_page_offers_photos_to_try_and_nothing_else_of_the_disk(deployed: De
         assert (status, answer["error"]["code"]) == (404, "not_found")
 
 
-def test_metrics_count_what_was_answered_and_grow_with_no_address(deployed: Deployed, url: str) -> None:
+def test_metrics_count_answers_and_have_no_label_per_path(deployed: Deployed, url: str) -> None:
     def count(name: str) -> float:
         lines = request(url, "GET", "/metrics")[1].splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
@@ -68,7 +68,7 @@ def test_metrics_count_what_was_answered_and_grow_with_no_address(deployed: Depl
     assert "/never" not in request(url, "GET", "/metrics")[1]
 
 
-def test_the_model_is_told_with_its_lineage(deployed: Deployed, url: str) -> None:
+def test_the_model_card_contains_the_lineage(deployed: Deployed, url: str) -> None:
     status, facts = request(url, "GET", "/model")
     assert status == 200
     assert facts["tag"] == deployed.info.tag
@@ -84,7 +84,7 @@ def test_the_service_is_operable(url: str, path: str) -> None:
         assert "http" not in content, "nothing is loaded from elsewhere"
 
 
-def test_the_openapi_document_describes_what_is_answered(deployed: Deployed, url: str) -> None:
+def test_answers_match_the_openapi_document(deployed: Deployed, url: str) -> None:
     status, document = request(url, "GET", "/docs.json")
     assert status == 200
     form = document["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
@@ -122,7 +122,7 @@ def assert_matches(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) 
     jsonschema.validate(value, schema | {"components": {"schemas": schemas}}, cls=jsonschema.Draft202012Validator)
 
 
-def test_bentomls_own_client_can_ask(deployed: Deployed, url: str) -> None:
+def test_bentoml_client_gets_predictions(deployed: Deployed, url: str) -> None:
     program = (
         "import sys, bentoml; from pathlib import Path\n"
         "with bentoml.SyncHTTPClient(sys.argv[1]) as client:\n"
@@ -133,7 +133,7 @@ def test_bentomls_own_client_can_ask(deployed: Deployed, url: str) -> None:
     assert result.stdout.split()[-1] in CLASS_NAMES
 
 
-def test_predicting_without_a_server_gives_what_the_service_gives(deployed: Deployed, url: str) -> None:
+def test_predictions_without_a_server_equal_those_of_the_service(deployed: Deployed, url: str) -> None:
     rows = list(predict_files(deployed.bento_dir, [deployed.dataset_dir / "golden"]))
     assert len(rows) == 36
     for row, (answer,) in zip(rows[:8], (predict(url, [Path(row["path"]).read_bytes()]) for row in rows), strict=False):
@@ -143,7 +143,7 @@ def test_predicting_without_a_server_gives_what_the_service_gives(deployed: Depl
         assert row["probabilities"] == pytest.approx(shares, abs=1e-6)
 
 
-def test_the_serving_process_holds_no_training_code(deployed: Deployed, tmp_path: Path) -> None:
+def test_the_serving_process_imports_no_training_code(deployed: Deployed, tmp_path: Path) -> None:
     """Runs what a worker runs, out of the bento alone: this project's own folder is not to be found."""
     program = """
 import sys

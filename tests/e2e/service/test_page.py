@@ -18,7 +18,7 @@ def golden(deployed: Deployed) -> list[Path]:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_photos_get_their_answers_and_a_broken_file_its_reason(
+def test_the_page_shows_answers_and_the_reason_for_a_broken_file(
     url: str, golden: list[Path], tmp_path: Path, width: int
 ) -> None:
     (tmp_path / "notes.txt").write_text("milk, eggs")

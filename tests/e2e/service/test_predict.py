@@ -19,7 +19,7 @@ from tests.e2e.service.conftest import Deployed
 from tests.support.artifacts import CLASS_NAMES
 
 
-def test_one_photo_gets_its_label_and_all_probabilities_sorted(deployed: Deployed, url: str) -> None:
+def test_a_photo_gets_its_label_and_sorted_probabilities(deployed: Deployed, url: str) -> None:
     for path in golden_photos(deployed.dataset_dir)[::5]:
         status, answer = post(url, [path.read_bytes()])
         expected = read_expected(deployed.evaluation_dir)[path.stem]
@@ -34,7 +34,7 @@ def test_one_photo_gets_its_label_and_all_probabilities_sorted(deployed: Deploye
         assert sum(shares) == pytest.approx(1, abs=1e-5)
 
 
-def test_good_and_broken_photos_are_answered_each_at_its_place(deployed: Deployed, url: str) -> None:
+def test_good_and_broken_photos_are_answered_in_order(deployed: Deployed, url: str) -> None:
     good_photos = photos(deployed, 2)
     jpeg = b"\xff\xd8\xff\xe0" + bytes(200)
     status, answer = post(url, [good_photos[0], b"", b"no photo", good_photos[1], jpeg, good_photos[0][:-30]])
@@ -49,7 +49,7 @@ def test_good_and_broken_photos_are_answered_each_at_its_place(deployed: Deploye
         assert {**prediction, "id": None} == {**expected, "id": None}, "batch-mates are unharmed"
 
 
-def test_broken_photos_alone_are_a_bad_request_with_each_reason(url: str) -> None:
+def test_a_request_of_broken_photos_gets_400_and_a_reason_each(url: str) -> None:
     status, answer = post(url, [b"", b"no photo"])
     assert status == 400
     assert answer["error"]["code"] == "no_photo"
@@ -81,7 +81,7 @@ def test_each_bad_photo_gets_the_verdict_that_a_scan_gives(url: str, step: int) 
         (None, b"", 400, ("'files'", "multipart/form-data", "no body")),
     ],
 )
-def test_a_request_without_files_is_told_what_was_expected(
+def test_a_request_without_files_gets_a_message_with_what_is_expected(
     deployed: Deployed, url: str, field: str | None, value: bytes | None, status: int, message_parts: tuple[str, ...]
 ) -> None:
     content_type, body = encode_form([value or photos(deployed, 1)[0]])
@@ -95,7 +95,7 @@ def test_a_request_without_files_is_told_what_was_expected(
     assert all(text in answer["error"]["message"] for text in message_parts)
 
 
-def test_a_body_that_is_too_large_is_refused_without_being_sent(url: str) -> None:
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(
@@ -111,7 +111,7 @@ def test_more_files_than_one_request_may_hold_are_refused(deployed: Deployed, ur
     assert len(predict(url, photos(deployed, 1) * 64)) == 64
 
 
-def test_many_clients_at_once_get_each_its_own_answer(deployed: Deployed, url: str) -> None:
+def test_concurrent_clients_get_their_own_answers(deployed: Deployed, url: str) -> None:
     with ServiceClient(url) as client:
         expected_predictions = {photo: client.predict([photo])[0] for photo in photos(deployed, 12)}
 
@@ -130,7 +130,7 @@ def test_many_clients_at_once_get_each_its_own_answer(deployed: Deployed, url: s
                 assert prediction.confidence == pytest.approx(expected.confidence, abs=1e-6)
 
 
-def test_a_raw_photo_is_answered_as_one_in_a_form(deployed: Deployed, url: str) -> None:
+def test_a_raw_photo_gets_the_same_answer_as_in_a_form(deployed: Deployed, url: str) -> None:
     (photo,) = photos(deployed, 1)
     status, raw = request(url, "POST", "/v1/predict", photo, Content_Type="image/png")
     assert status == 200
@@ -149,7 +149,7 @@ def test_options_shorten_the_answer_and_move_the_threshold(deployed: Deployed, u
     assert (status, refusal["error"]["code"]) == (400, "bad_option")
 
 
-def test_confidence_is_calibrated_and_a_strange_photo_is_called_unfamiliar(deployed: Deployed, url: str) -> None:
+def test_confidence_is_calibrated_and_a_strange_photo_is_unfamiliar(deployed: Deployed, url: str) -> None:
     strange = np.zeros((16, 16, 3), np.uint8)
     strange[..., 0] = strange[..., 2] = 255  # a colour between two classes
     file = io.BytesIO()

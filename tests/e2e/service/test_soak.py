@@ -23,7 +23,7 @@ MAX_GROWTH_MB = 20.0
 
 
 @pytest.mark.proof
-def test_an_hour_of_requests_leaves_the_memory_as_it_was(tmp_path: Path) -> None:
+def test_memory_does_not_grow_in_an_hour_of_requests(tmp_path: Path) -> None:
     served_model.build(tmp_path)
     with serving(tmp_path) as url:
         load = Load(url)

@@ -46,7 +46,7 @@ def own_bento(deployed: Deployed, tmp_path: Path) -> Path:
     return tmp_path / "bento folder"
 
 
-def test_a_taken_port_is_told_with_what_to_do(deployed: Deployed) -> None:
+def test_a_busy_port_is_reported_with_a_way_out(deployed: Deployed) -> None:
     with socket.socket() as busy_socket:
         busy_socket.bind(("127.0.0.1", 0))
         busy_socket.listen()
@@ -59,17 +59,17 @@ def test_a_taken_port_is_told_with_what_to_do(deployed: Deployed) -> None:
 
 
 @pytest.mark.parametrize("host", ["no such host", "203.0.113.7", "-1"])
-def test_an_address_of_another_machine_is_told(deployed: Deployed, host: str) -> None:
+def test_an_address_of_another_machine_is_reported(deployed: Deployed, host: str) -> None:
     with pytest.raises(ServiceError, match=host), serving(deployed.bento_dir, host=host):
         pass
 
 
-def test_a_folder_without_a_bento_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_bento_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="Run deploy"), serving(tmp_path):
         pass
 
 
-def test_a_service_that_cannot_start_says_why_and_is_gone(own_bento: Path) -> None:
+def test_a_service_that_cannot_start_reports_why_and_leaves_no_process(own_bento: Path) -> None:
     (own_bento / "bento" / "src" / "export" / "model.xml").write_text("<net>")
     start_time = time.monotonic()
     with (
@@ -81,7 +81,7 @@ def test_a_service_that_cannot_start_says_why_and_is_gone(own_bento: Path) -> No
     await_gone(own_bento)
 
 
-def test_a_service_that_is_too_slow_is_told_and_gone(own_bento: Path) -> None:
+def test_a_service_that_starts_too_slowly_is_reported_and_leaves_no_process(own_bento: Path) -> None:
     with (
         pytest.raises(ServiceError, match=r"ready within 0\.2 s.*deploy\.start_timeout_seconds"),
         serving(own_bento, timeout_seconds=0.2),
@@ -97,7 +97,7 @@ SERVE = (
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_the_service_ends_with_whoever_serves_it_and_answers_what_it_has_begun(
+def test_the_service_stops_with_its_parent_and_finishes_its_requests(
     deployed: Deployed, own_bento: Path, number: signal.Signals
 ) -> None:
     host, port = free_address("localhost", None)
@@ -141,7 +141,7 @@ def test_a_worker_that_dies_is_replaced(own_bento: Path) -> None:
     await_gone(own_bento)
 
 
-def test_a_mendable_fault_ends_the_program_with_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_error_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
         with serving(tmp_path):
             pass

@@ -80,7 +80,7 @@ async def in_every_light(page: Page, places: list[str]) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_every_screen_can_be_read_and_read_aloud(tmp_path: Path, width: int) -> None:
+def test_every_screen_is_readable_and_accessible(tmp_path: Path, width: int) -> None:
     async def work(page: Page) -> None:
         await page.run(EYES)
         await in_every_light(page, list(SCREENS))
@@ -92,7 +92,7 @@ def test_every_screen_can_be_read_and_read_aloud(tmp_path: Path, width: int) -> 
         browse(url, tmp_path, work, width=width, ready=READY)
 
 
-def test_what_cannot_be_read_or_read_aloud_is_found(tmp_path: Path) -> None:
+def test_the_check_detects_unreadable_and_unnamed_elements(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await page.run(EYES)
         await page.run("""
@@ -110,7 +110,7 @@ def test_what_cannot_be_read_or_read_aloud_is_found(tmp_path: Path) -> None:
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_by_keyboard_alone_from_the_photos_to_a_training_and_its_end(tmp_path: Path) -> None:
+def test_the_keyboard_alone_is_enough_from_photos_to_a_finished_training(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await page.run(EYES)
         for selector, then in (

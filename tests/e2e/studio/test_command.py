@@ -23,7 +23,7 @@ async def command_and_params(page: Page) -> tuple[list[str], str]:
     return commands, text
 
 
-def test_every_screen_shows_its_command_and_params_and_both_are_taken_away_and_brought(tmp_path: Path) -> None:
+def test_every_screen_shows_its_command_and_params_and_both_can_be_exported_and_imported(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colours")
     others = make_photos(tmp_path / "others")
 

@@ -36,7 +36,7 @@ def case(path: str) -> str:
     return f".case select[aria-label$='{path}']"
 
 
-def test_a_folder_is_found_by_clicks_and_looked_through(tmp_path: Path) -> None:
+def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
     make_photos(tmp_path / "pictures" / "colours")
     (tmp_path / "pictures" / "notes.txt").write_text("milk, eggs")
 
@@ -65,7 +65,7 @@ def test_a_folder_is_found_by_clicks_and_looked_through(tmp_path: Path) -> None:
         assert ask(url, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "pictures" / "colours")
 
 
-def test_classes_are_made_photos_dropped_into_them_and_one_taken_with_the_camera(tmp_path: Path) -> None:
+def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> None:
     async def make_class(page: Page, name: str) -> None:
         await pick(page, "#class-name", name)
         await page.click("#add-class")
@@ -116,7 +116,7 @@ def test_classes_are_made_photos_dropped_into_them_and_one_taken_with_the_camera
             assert min(camera_photo.size) >= 240, "as the camera gave it"
 
 
-def test_findings_are_relabelled_taken_out_and_accepted_and_versions_differ_by_them(tmp_path: Path) -> None:
+def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colours")
     (photos / "blue" / "astray.png").write_bytes((photos / "red" / "003.png").read_bytes())
     (photos / "green" / "torn.png").write_bytes(b"\x89PNG and then nothing")
@@ -176,7 +176,7 @@ def test_findings_are_relabelled_taken_out_and_accepted_and_versions_differ_by_t
     assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before, "one's own photos stay as they are"
 
 
-def test_what_variation_makes_of_a_photo_is_seen_while_it_is_set(tmp_path: Path) -> None:
+def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colours")
     slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Turn'))"
 

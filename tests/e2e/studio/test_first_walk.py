@@ -31,7 +31,7 @@ from tests.support.studio import (
 
 
 @pytest.mark.proof
-def test_the_page_is_there_in_under_three_seconds(tmp_path: Path) -> None:
+def test_the_page_loads_in_under_three_seconds(tmp_path: Path) -> None:
     start_time = time.monotonic()
     with studio(tmp_path) as url:
         seconds = time.monotonic() - start_time
@@ -41,7 +41,7 @@ def test_the_page_is_there_in_under_three_seconds(tmp_path: Path) -> None:
 
 
 @pytest.mark.proof
-def test_a_studio_that_is_killed_finds_its_jobs_again_and_they_have_gone_on(tmp_path: Path) -> None:
+def test_a_restarted_studio_finds_the_jobs_that_continued_without_it(tmp_path: Path) -> None:
     make_photos(tmp_path / "colours", per_class=300)
     with studio(tmp_path) as url:
         ask(url, "api/data/choose", {"uri": str(tmp_path / "colours"), "revision": 0})
@@ -66,7 +66,7 @@ def test_a_studio_that_is_killed_finds_its_jobs_again_and_they_have_gone_on(tmp_
 
 @needs_browser
 @pytest.mark.proof
-def test_from_an_empty_start_to_predictions_by_a_network_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_network_from_empty_start_to_predictions(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 
     async def build(page: Page) -> None:
@@ -128,7 +128,7 @@ def test_a_first_walk_takes_at_most_eight_clicks_and_three_minutes(tmp_path: Pat
 
 @needs_browser
 @pytest.mark.proof
-def test_a_pretrained_network_is_chosen_and_trained_and_answers(tmp_path: Path) -> None:
+def test_a_pretrained_network_is_selected_trained_and_predicts(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
 
     async def work(page: Page) -> None:
@@ -149,7 +149,7 @@ def test_a_pretrained_network_is_chosen_and_trained_and_answers(tmp_path: Path) 
 
 @needs_browser
 @pytest.mark.proof
-def test_an_uploaded_network_goes_through_the_safe_import_is_trained_and_answers(tmp_path: Path) -> None:
+def test_an_uploaded_network_is_imported_safely_trained_and_predicts(tmp_path: Path) -> None:
     program = (
         "import sys, keras; "
         f"photo = keras.Input(({SIDE}, {SIDE}, 3)); x = keras.layers.Rescaling(1 / 255)(photo); "

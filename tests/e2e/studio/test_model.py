@@ -29,7 +29,7 @@ async def figures(page: Page) -> str:
     return str(await page.run("document.querySelector('.facts').innerText"))
 
 
-def test_a_network_is_put_together_and_a_layer_that_cannot_stand_there_is_marked(tmp_path: Path) -> None:
+def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colours")
 
     async def work(page: Page) -> None:
@@ -119,7 +119,7 @@ def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return models.parent
 
 
-def test_a_backbone_is_measured_here_and_answers_without_training(tmp_path: Path, keras_home: Path) -> None:
+def test_a_backbone_is_benchmarked_and_predicts_without_training(tmp_path: Path, keras_home: Path) -> None:
     (tmp_path / "photo.png").write_bytes(png("green", np.random.default_rng(0)))
 
     async def work(page: Page) -> None:
@@ -150,7 +150,7 @@ def test_a_backbone_is_measured_here_and_answers_without_training(tmp_path: Path
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_layers_of_a_tree_and_phases_arrive_as_shown_and_are_what_learns(tmp_path: Path, shared_dir: Path) -> None:
+def test_the_selected_layers_and_phases_are_the_ones_trained(tmp_path: Path, shared_dir: Path) -> None:
     photos = make_photos(tmp_path / "colours")
 
     async def choose_model(page: Page) -> None:

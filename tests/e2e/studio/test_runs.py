@@ -70,7 +70,7 @@ def url(folder: Path) -> Iterator[str]:
         yield url
 
 
-def test_runs_stand_side_by_side_and_one_is_named_to_be_taken(url: str, tmp_path: Path) -> None:
+def test_runs_are_compared_side_by_side_with_a_recommendation(url: str, tmp_path: Path) -> None:
     async def tick(page: Page) -> None:
         await go(page, "results", "document.querySelectorAll('tbody input').length === 2")
         for row in (1, 2):
@@ -97,7 +97,7 @@ def test_runs_stand_side_by_side_and_one_is_named_to_be_taken(url: str, tmp_path
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_screens_of_finished_runs_can_be_read_and_read_aloud(url: str, tmp_path: Path, width: int) -> None:
+def test_the_screens_of_finished_runs_are_readable_and_accessible(url: str, tmp_path: Path, width: int) -> None:
     run_id, other_run_id = (run["run_id"] for run in ask(url, "api/runs")["runs"])
 
     async def work(page: Page) -> None:
@@ -115,7 +115,7 @@ def test_the_screens_of_finished_runs_can_be_read_and_read_aloud(url: str, tmp_p
     browse(url, tmp_path, work, width=width, ready=READY)
 
 
-def test_a_learning_rate_is_found_and_taken(url: str, tmp_path: Path) -> None:
+def test_a_suggested_learning_rate_is_applied(url: str, tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")
         await page.click("#range-test")
@@ -131,7 +131,7 @@ def test_a_learning_rate_is_found_and_taken(url: str, tmp_path: Path) -> None:
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_search_shows_its_trials_and_is_stopped_and_resumed(url: str, tmp_path: Path) -> None:
+def test_a_search_shows_its_trials_and_can_be_stopped_and_resumed(url: str, tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")
         await pick(page, "[data-key='tune.trials'] input", "3")
@@ -153,7 +153,7 @@ def test_a_search_shows_its_trials_and_is_stopped_and_resumed(url: str, tmp_path
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_model_is_served_asked_by_the_line_that_is_shown_and_stopped(url: str, tmp_path: Path) -> None:
+def test_a_model_is_served_called_with_the_shown_command_and_stopped(url: str, tmp_path: Path) -> None:
     (tmp_path / "PHOTO.jpg").write_bytes(png("green", np.random.default_rng(3)))
 
     async def answer_to(line: str) -> str:
@@ -188,9 +188,7 @@ def test_a_model_is_served_asked_by_the_line_that_is_shown_and_stopped(url: str,
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_the_gate_makes_one_run_champion_and_refuses_another_and_says_why(
-    url: str, folder: Path, tmp_path: Path
-) -> None:
+def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, folder: Path, tmp_path: Path) -> None:
     *_, good_run, slow = (run["run_id"] for run in ask(url, "api/runs")["runs"])
     registry = MlflowClient(f"sqlite:///{folder / '.darkroom' / 'mlflow' / 'mlflow.db'}")
 
@@ -217,7 +215,7 @@ def test_the_gate_makes_one_run_champion_and_refuses_another_and_says_why(
     assert str(registry.get_model_version_by_alias("colours", "champion").version) == "2"
 
 
-def test_the_photos_behind_a_figure_the_report_its_pdf_and_mlflow_open(url: str, tmp_path: Path) -> None:
+def test_photos_of_a_figure_report_pdf_and_mlflow_can_be_opened(url: str, tmp_path: Path) -> None:
     run_id = ask(url, "api/runs")["runs"][0]["run_id"]
 
     async def work(page: Page) -> None:
@@ -254,7 +252,7 @@ def test_the_photos_behind_a_figure_the_report_its_pdf_and_mlflow_open(url: str,
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_training_is_submitted_to_a_cluster_and_seen_there(tmp_path: Path) -> None:
+def test_a_training_is_submitted_to_a_cluster_and_shown(tmp_path: Path) -> None:
     digests = {step: f"registry.example.org/darkroom-{step}@sha256:{'0' * 64}" for step in STEPS}
     (tmp_path / DIGESTS_PATH).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / DIGESTS_PATH).write_text(json.dumps(digests))
@@ -279,7 +277,7 @@ def test_a_training_is_submitted_to_a_cluster_and_seen_there(tmp_path: Path) -> 
         assert len(stand_in.runs) == 1
 
 
-def test_a_run_goes_on_from_an_earlier_one_and_is_finished_with_its_best(
+def test_a_run_continues_an_earlier_one_and_finishes_with_its_best_epoch(
     url: str, folder: Path, tmp_path: Path
 ) -> None:
     earlier = ask(url, "api/runs")["runs"][0]["run_id"]

@@ -36,7 +36,7 @@ SLOW = 400_000
 """Bytes a second of an upload that is still under way when its tab is closed."""
 
 
-def test_two_tabs_that_edit_at_once_come_to_show_the_same(tmp_path: Path) -> None:
+def test_two_tabs_that_edit_at_once_converge(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         async with page.tab(url) as other:
             await other.until(READY)
@@ -67,7 +67,7 @@ def test_two_tabs_that_edit_at_once_come_to_show_the_same(tmp_path: Path) -> Non
         browse(url, tmp_path, work, ready=READY, expected="api/draft")
 
 
-def test_a_page_that_is_loaded_again_and_a_second_tab_show_what_runs(tmp_path: Path) -> None:
+def test_a_reloaded_page_and_a_second_tab_show_the_running_job(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colours", per_class=40)
 
     async def work(page: Page) -> None:
@@ -90,7 +90,7 @@ def test_a_page_that_is_loaded_again_and_a_second_tab_show_what_runs(tmp_path: P
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_tab_that_is_closed_amid_an_upload_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_a_tab_closed_during_an_upload_leaves_no_partial_photos(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "large.zip", "w") as archive:
         archive.writestr("large/red/noise.png", np.random.default_rng(0).bytes(UPLOAD_BYTES))
     home = tmp_path / ".darkroom" / "studio"
@@ -116,7 +116,7 @@ def test_a_tab_that_is_closed_amid_an_upload_leaves_nothing_and_the_next_one_goe
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_five_thousand_photos_are_dropped_at_once_beside_a_class_that_has_none(tmp_path: Path) -> None:
+def test_five_thousand_photos_can_be_dropped_beside_an_empty_class(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     files = [tmp_path / f"{number}.png" for number in range(PHOTOS)]
     for file in files:
@@ -151,7 +151,7 @@ def test_five_thousand_photos_are_dropped_at_once_beside_a_class_that_has_none(t
         browse(url, tmp_path, work, ready=READY, expected="api/data/classes")
 
 
-def test_a_training_goes_on_while_the_studio_is_gone_and_the_page_finds_it_again(tmp_path: Path) -> None:
+def test_a_training_continues_without_the_studio_and_the_page_reconnects(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colours", per_class=40)
     epochs = "document.querySelector('.line.train')?.points.length"
     port = free_port()
