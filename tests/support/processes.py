@@ -1,9 +1,17 @@
 """Programs that tests start and watch: which of them live, and when something has come true."""
 
+import signal
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+
+def signals_to_test(sampled: signal.Signals, *proofs: signal.Signals) -> list[object]:
+    """Parameters of a test that stops a program: one signal for `make test`, the others for `make proof`."""
+    return [sampled, *(pytest.param(signum, marks=pytest.mark.proof) for signum in proofs)]
 
 
 def marked(mark: str) -> dict[int, str]:

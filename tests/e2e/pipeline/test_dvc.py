@@ -73,4 +73,4 @@ def test_repro_runs_the_pipeline_and_then_only_what_changed(repository: Path) ->
 
     params = repository / "params.yaml"
     params.write_text(params.read_text().replace("bootstrap_resamples: 200", "bootstrap_resamples: 300"))
-    assert steps_run(run("dvc", "repro", "evaluate", cwd=repository)) == ["evaluate"]
+    assert steps_run(run("dvc", "repro", "--dry", "evaluate", cwd=repository)) == ["evaluate"]

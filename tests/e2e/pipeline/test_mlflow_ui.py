@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import free_port, marked, wait_for
+from tests.support.processes import free_port, marked, signals_to_test, wait_for
 
 
 def answers(url: str) -> bool:
@@ -22,7 +22,7 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=lambda signum: signum.name)
+@pytest.mark.parametrize("signum", signals_to_test(signal.SIGINT, signal.SIGTERM), ids=lambda signum: signum.name)
 def test_the_ui_answers_and_stops_with_all_its_processes(
     tmp_path: Path, signum: signal.Signals, mlflow_store: str
 ) -> None:

@@ -22,7 +22,7 @@ from components.contract.artifacts.evaluation import read_evaluation
 from components.contract.params.pipeline import dump_section, load_params
 from components.contract.tracking.run import tracking_uri
 from tests.support.artifacts import CLASS_NAMES, make_photos
-from tests.support.processes import marked, wait_for
+from tests.support.processes import marked, signals_to_test, wait_for
 
 SMALL = (
     "--set",
@@ -191,7 +191,9 @@ def test_a_user_error_in_a_step_ends_the_run_with_exit_code_2(
     assert latest.name == finished_run[0]["run_id"], "a failed run is never the latest"
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
+@pytest.mark.parametrize(
+    "signum", signals_to_test(signal.SIGKILL, signal.SIGINT, signal.SIGTERM), ids=lambda signum: signum.name
+)
 def test_tasks_stop_when_the_command_stops(workspace: Path, signum: signal.Signals) -> None:
     mark = f"mark-{uuid.uuid4()}"
     before = set((workspace / "runs").glob("*"))

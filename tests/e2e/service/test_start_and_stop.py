@@ -20,6 +20,7 @@ from components.deploy.bento.server import free_address, serving
 from components.deploy.client import encode_form
 from tests.e2e.service.client import photos, request
 from tests.e2e.service.conftest import Deployed
+from tests.support.processes import signals_to_test
 
 
 def processes_serving(bento_dir: Path) -> list[psutil.Process]:
@@ -96,7 +97,9 @@ SERVE = (
 )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", signals_to_test(signal.SIGTERM, signal.SIGINT, signal.SIGKILL), ids=lambda number: number.name
+)
 def test_the_service_stops_with_its_parent_and_finishes_its_requests(
     deployed: Deployed, own_bento: Path, number: signal.Signals
 ) -> None:
