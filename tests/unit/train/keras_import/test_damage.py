@@ -122,11 +122,18 @@ def test_the_undamaged_description_is_read() -> None:
     assert set(plan.matches) == {("chain", "conv"), ("chain", "bn"), ("dense",)}
 
 
-@pytest.mark.parametrize("keras_version", ["3.15.1", pytest.param("2.15.0", marks=pytest.mark.proof)])
-def test_every_damage_to_a_description_is_refused_or_harmless(keras_version: str) -> None:
+@pytest.mark.parametrize(
+    ("keras_version", "step"),
+    [
+        ("3.15.1", 7),
+        pytest.param("3.15.1", 1, marks=pytest.mark.proof),
+        pytest.param("2.15.0", 1, marks=pytest.mark.proof),
+    ],
+)
+def test_every_damage_to_a_description_is_refused_or_harmless(keras_version: str, step: int) -> None:
     tree = rich_network()
     num_refused = num_read = 0
-    for way in places(tree):
+    for way in list(places(tree))[::step]:
         for value in VALUES:
             damaged = copy.deepcopy(tree)
             node = damaged

@@ -17,7 +17,7 @@ from tests.cases.harmless_models.files import BACKBONES, MODELS, file_name, make
 ROOT = Path(__file__).parents[4]
 LARGEST_DIFFERENCE = 1e-5
 
-SAMPLE = ("residual.keras", "partly_frozen.h5", "plain.zip")
+SAMPLE = ("residual.keras", "ends_in_a_model.h5", "plain.zip")
 ALL = (
     *(f"{name}.{form}" for name in MODELS for form in ("keras", "h5")),
     "plain.zip",
