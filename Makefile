@@ -30,8 +30,9 @@ run: $(READY) ## the whole pipeline on the built-in demo data
 	@$(PY) -m dvc repro --quiet digits
 	@$(PY) -m pipelines.cli.main run
 
+# Files in their own order: the end-to-end tests, which are long and few, come before the many short ones.
 test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
-	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile
+	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # TensorFlow turns oneDNN on by itself on some processors only; both kinds of machine are tested on one.
 TRAINING_TESTS := $(addprefix tests/unit/train/,export/test_graph.py loop/test_features.py loop/test_fit.py \

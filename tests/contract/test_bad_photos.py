@@ -27,8 +27,8 @@ from components.preprocess.scan import read_photo
 from components.preprocess.sources.source import FoundFile
 from components.preprocess.step import preprocess
 from components.preprocess.store.pixel_cache import PixelStore
-from tests.bad_photos import BAD_PHOTOS, needs_heic
-from tests.made import make_bundle, make_dataset, make_photos
+from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
+from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 SECONDS = 2.0
 """Of processor time for one file: far more than any needs, far less than a hang."""
@@ -75,7 +75,7 @@ def test_there_are_enough_kinds() -> None:
     assert len({bad.make() for name, bad in BAD_PHOTOS.items() if name in kinds()}) == len(kinds())
 
 
-def test_kept_and_rejected_are_all_that_was_found(prepared: tuple[DatasetInfo, dict[str, dict]]) -> None:
+def test_every_file_is_kept_or_rejected(prepared: tuple[DatasetInfo, dict[str, dict]]) -> None:
     info, rows = prepared
     assert len(rows) == 18 + len(kinds())
     assert info.num_kept + info.num_rejected == len(rows)
@@ -89,9 +89,9 @@ def test_scan_and_service_give_the_same_verdict(
 ) -> None:
     row = prepared[1][name]
     data = BAD_PHOTOS[name].make()
-    started = time.process_time()
+    start_time = time.process_time()
     verdict, message = verdict_of_service(classifier, data)
-    seconds = time.process_time() - started
+    seconds = time.process_time() - start_time
     assert verdict == row["reason"] == BAD_PHOTOS[name].verdict
     assert message == row["message"]
     assert seconds < SECONDS
@@ -125,7 +125,7 @@ def verdict_of_service(classifier: Classifier, data: bytes) -> tuple[str | None,
 
 def lay_traps(data: Path) -> dict[str, str | None]:
     """Puts odd entries among the photos; gives the verdict on each."""
-    whole = (data / "red" / "000.png").read_bytes()
+    photo_bytes = (data / "red" / "000.png").read_bytes()
     (data / "red" / "folder.jpg").mkdir()
     (data / "red" / "loop").symlink_to(data)
     (data / "red" / "itself.jpg").symlink_to("itself.jpg")
@@ -135,8 +135,8 @@ def lay_traps(data: Path) -> dict[str, str | None]:
     shutil.copy(data / "blue" / "000.png", data / "blue" / "line\nbreak.png")
     shutil.copy(data / "blue" / "000.png", data / "blue" / ("b" * 251 + ".png"))
     shutil.copy(data / "blue" / "001.png", data / "green" / "under two labels.png")
-    (data / "red" / "vanishing.png").write_bytes(whole + b"1")
-    (data / "red" / "becomes a pipe.png").write_bytes(whole + b"2")
+    (data / "red" / "vanishing.png").write_bytes(photo_bytes + b"1")
+    (data / "red" / "becomes a pipe.png").write_bytes(photo_bytes + b"2")
     with open(os.fsencode(data / "green") + b"/not utf-8 \xff.png", "wb") as file:  # noqa: PTH123 pathlib has no bytes
         file.write(b"")
     return {
@@ -155,29 +155,31 @@ def lay_traps(data: Path) -> dict[str, str | None]:
     }
 
 
-def test_odd_entries_of_a_folder_are_named_and_nothing_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     expected = lay_traps(data)
     real = scanning._read
 
-    def read(found: FoundFile) -> tuple[bytes, str | None]:
+    def read_while_files_change(photo_file: FoundFile) -> tuple[bytes, str | None]:
         """Another program is at work in the folder meanwhile."""
-        if found.location.name in ("vanishing.png", "becomes a pipe.png"):
-            found.location.unlink()
-        if found.location.name == "becomes a pipe.png":
-            os.mkfifo(found.location)
-        return real(found)
+        if photo_file.location.name in ("vanishing.png", "becomes a pipe.png"):
+            photo_file.location.unlink()
+        if photo_file.location.name == "becomes a pipe.png":
+            os.mkfifo(photo_file.location)
+        return real(photo_file)
 
-    monkeypatch.setattr(scanning, "_read", read)
-    started = time.monotonic()
+    monkeypatch.setattr(scanning, "_read", read_while_files_change)
+    start_time = time.monotonic()
     info = preprocess(str(data), PARAMS, tmp_path / "dataset")
-    assert time.monotonic() - started < SECONDS * len(expected)
+    assert time.monotonic() - start_time < SECONDS * len(expected)
     rows = {row["path"]: row for row in pq.read_table(tmp_path / "dataset" / "manifest.parquet").to_pylist()}
     assert {path: row["reason"] for path, row in rows.items() if row["reason"]} == expected
     assert (info.num_kept, info.num_rejected, len(rows)) == (17, 12, 29)
 
 
-def test_the_same_bytes_in_two_splits_stay_in_the_tested_one(tmp_path: Path) -> None:
+def test_a_photo_in_two_splits_is_kept_in_test_only(tmp_path: Path) -> None:
     for seed, split in enumerate(("train", "validation", "test")):
         make_photos(tmp_path / "photos" / split, per_class=4, seed=seed)
     for name in ("train", "validation"):
@@ -207,7 +209,7 @@ def as_nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     store = PixelStore(tmp_path / "store", (8, 8), "stretch")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 VERBS = (
     "run",
@@ -70,7 +70,7 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["develop"], "invalid choice: 'develop'"),
     ],
 )
-def test_what_a_user_can_mend_exits_with_2_and_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_a_user_error_exits_with_2_and_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:
     make_photos(tmp_path / "photos", per_class=4)
     result = darkroom(*arguments, cwd=tmp_path)
     assert result.returncode == 2, result.stderr
@@ -79,11 +79,11 @@ def test_what_a_user_can_mend_exits_with_2_and_one_message(arguments: list[str],
     assert not (tmp_path / "runs").exists(), "refused before any work"
 
 
-def test_a_taken_port_is_named_with_a_way_out(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+def test_a_busy_port_is_reported_with_a_way_out(tmp_path: Path) -> None:
+    with socket.socket() as busy_socket:
+        busy_socket.bind(("127.0.0.1", 0))
+        busy_socket.listen()
+        port = busy_socket.getsockname()[1]
         result = darkroom("ui", "--port", str(port), cwd=tmp_path)
     assert result.returncode == 2
     assert f"The port {port} of 127.0.0.1 must be free" in result.stderr

@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 
 from components.contract.params.pipeline import SECTIONS, json_schema, load_params
 from components.contract.params.resolve import resolve
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 STEPS = {"preprocess", "tune", "train", "evaluate", "deploy"}
 
 
@@ -22,8 +22,8 @@ def read_yaml(path: Path) -> list[Any]:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from pipelines.runners.cluster import compile_pipeline
 
-    given = load_params(ROOT / "params.yaml", ("tune.trials=5",))
-    params = resolve(given, native_size=(8, 8), data_name="digits").params
+    params_with_trials = load_params(ROOT / "params.yaml", ("tune.trials=5",))
+    params = resolve(params_with_trials, native_size=(8, 8), data_name="digits").params
     output = tmp_path_factory.mktemp("compiled") / "training.yaml"
     compile_pipeline(params, output)
     pipeline: dict[str, Any] = read_yaml(output)[0]
@@ -32,8 +32,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def stages() -> dict[str, Any]:
-    found: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")[0]["stages"]
-    return found
+    dvc_stages: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")[0]["stages"]
+    return dvc_stages
 
 
 def test_kfp_and_dvc_have_the_same_steps_and_edges(compiled: dict[str, Any], stages: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def test_kfp_and_dvc_have_the_same_steps_and_edges(compiled: dict[str, Any], sta
     }
 
 
-def test_the_demo_stage_stands_before_the_pipeline(stages: dict[str, Any]) -> None:
+def test_the_demo_stage_runs_before_the_pipeline(stages: dict[str, Any]) -> None:
     uri = load_params(ROOT / "params.yaml").data.uri
     assert stages["digits"]["outs"] == [uri]
     assert "${data.uri}" in stages["preprocess"]["deps"]
@@ -85,11 +85,11 @@ def test_the_compiled_pipeline_carries_the_params_as_json(compiled: dict[str, An
 
 def test_a_task_depends_on_its_own_section_only(compiled: dict[str, Any]) -> None:
     for step, task in compiled["root"]["dag"]["tasks"].items():
-        given = task["inputs"]["parameters"]["params"]
+        params_input = task["inputs"]["parameters"]["params"]
         if step == "train":
-            assert given["taskOutputParameter"]["producerTask"] == "tune"
+            assert params_input["taskOutputParameter"]["producerTask"] == "tune"
         else:
-            assert given["componentInputParameter"] == f"{step}_params"
+            assert params_input["componentInputParameter"] == f"{step}_params"
 
 
 def tasks_of(tmp_path: Path, *overrides: str) -> dict[str, Any]:
@@ -97,8 +97,8 @@ def tasks_of(tmp_path: Path, *overrides: str) -> dict[str, Any]:
 
     params = resolve(load_params(ROOT / "params.yaml", overrides), native_size=(8, 8), data_name="digits").params
     compile_pipeline(params, tmp_path / "training.yaml")
-    found: dict[str, Any] = read_yaml(tmp_path / "training.yaml")[0]["root"]["dag"]["tasks"]
-    return found
+    tasks: dict[str, Any] = read_yaml(tmp_path / "training.yaml")[0]["root"]["dag"]["tasks"]
+    return tasks
 
 
 def test_without_trials_there_is_no_search(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_every_task_runs_an_image_of_its_own_and_installs_nothing(compiled: dict
         assert "pip install" not in " ".join(executor["container"]["command"])
 
 
-def test_the_committed_schema_is_the_models() -> None:
+def test_the_committed_schema_is_up_to_date() -> None:
     committed = json.loads((ROOT / "params.schema.json").read_text())
     assert committed == json_schema(), "write it anew: python -m components.contract.params.schema params.schema.json"
 

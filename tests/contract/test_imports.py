@@ -1,50 +1,15 @@
 """Who may import whom, and what may not be imported early: read from the code, and seen in a fresh process."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.source_tree import MODULES, ROOT, imports, relative, within
+
 STEPS = ("preprocess", "train", "evaluate", "deploy")
 HEAVY = ("bentoml", "kfp", "matplotlib", "mlflow", "openvino", "optuna", "pandas", "sklearn", "tensorflow", "keras")
-MODULES = sorted(path for top in ("components", "pipelines") for path in (ROOT / top).rglob("*.py"))
-
-
-def imports(path: Path, *, at_import_time: bool = False) -> set[str]:
-    """The modules that a file imports; with `at_import_time` only those outside functions."""
-    return {name for node in _nodes(ast.parse(path.read_text()), at_import_time) for name in _names(node)}
-
-
-def _nodes(tree: ast.AST, at_import_time: bool) -> Iterator[ast.AST]:
-    for node in ast.iter_child_nodes(tree):
-        if at_import_time and (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_type_checking(node)):
-            continue
-        yield node
-        yield from _nodes(node, at_import_time)
-
-
-def _is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-
-
-def _names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        return [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
-
-
-def within(names: set[str], *packages: str) -> set[str]:
-    return {name for name in names if any(name == package or name.startswith(f"{package}.") for package in packages)}
-
-
-def relative(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
@@ -86,7 +51,7 @@ def test_a_program_of_a_step_is_short(step: str) -> None:
     assert len((ROOT / "components" / step / "__main__.py").read_text().splitlines()) <= 40
 
 
-def test_only_one_module_speaks_to_a_kfp_server() -> None:
+def test_only_one_module_calls_a_kfp_server() -> None:
     for path in (ROOT / "pipelines").rglob("*.py"):
         if path.name != "cluster.py":
             assert not within(imports(path), "kfp.client", "kfp.compiler", "kfp_server_api"), path

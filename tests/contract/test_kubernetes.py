@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from ruamel.yaml import YAML
 from components.deploy.bento.supervisor import GRACE_SECONDS
 from pipelines.images.build import image_name
 from pipelines.runners.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "kubernetes.md"
 OVERLAYS = ("local", "gpu", "production")
 KUBERNETES = "1.33"
@@ -25,9 +24,9 @@ def render(folder: str) -> list[dict[str, Any]]:
     """What `kubectl kustomize` makes of a folder of k8s/."""
     for command in (["kubectl", "kustomize"], ["kustomize", "build"]):
         if shutil.which(command[0]):
-            done = subprocess.run([*command, str(ROOT / "k8s" / folder)], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            return [document for document in YAML(typ="safe").load_all(done.stdout) if document]
+            result = subprocess.run([*command, str(ROOT / "k8s" / folder)], capture_output=True, text=True, check=False)
+            assert result.returncode == 0, result.stderr
+            return [document for document in YAML(typ="safe").load_all(result.stdout) if document]
     pytest.skip("neither kubectl nor kustomize is here to render the overlays")
 
 
@@ -83,7 +82,7 @@ def test_every_pod_is_restricted(overlay: list[dict[str, Any]]) -> None:
         assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
 
 
-def test_every_container_states_what_it_takes(overlay: list[dict[str, Any]]) -> None:
+def test_every_container_declares_its_resources(overlay: list[dict[str, Any]]) -> None:
     for name, _, pod in pods(overlay):
         for container in containers(pod):
             resources = container["resources"]
@@ -99,7 +98,7 @@ def test_every_image_has_a_fixed_tag(overlay: list[dict[str, Any]]) -> None:
             assert tag not in ("", "latest"), name
 
 
-def test_what_serves_has_probes(overlay: list[dict[str, Any]]) -> None:
+def test_every_serving_pod_has_probes(overlay: list[dict[str, Any]]) -> None:
     for manifest in of_kind(overlay, "Deployment", "StatefulSet"):
         for container in manifest["spec"]["template"]["spec"]["containers"]:
             assert {"readinessProbe", "livenessProbe"} <= set(container), manifest["metadata"]["name"]
@@ -115,12 +114,12 @@ def test_no_secret_is_in_the_repository(overlay: list[dict[str, Any]]) -> None:
 
 
 def test_every_service_selects_pods_that_listen_there(overlay: list[dict[str, Any]]) -> None:
-    found = list(pods(overlay))
+    all_pods = list(pods(overlay))
     for service in of_kind(overlay, "Service"):
         selector = service["spec"]["selector"].items()
         ports = {
             port["name"]
-            for _, labels, pod in found
+            for _, labels, pod in all_pods
             if selector <= labels.items()
             for container in pod["containers"]
             for port in container.get("ports", [])
@@ -142,16 +141,16 @@ def test_every_name_that_a_pod_mounts_or_reads_is_there_or_in_the_guide(overlay:
                         assert f"create secret generic {reference['name']}" in guide, reference["name"]
 
 
-def test_nothing_reaches_anything_unless_it_is_allowed(production: list[dict[str, Any]]) -> None:
+def test_network_policies_deny_by_default(production: list[dict[str, Any]]) -> None:
     policies = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(production, "NetworkPolicy")}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     labels = {labels["app.kubernetes.io/name"] for _, labels, _ in pods(production)}
     for name, policy in policies.items():
         selector = policy["podSelector"]
-        chosen = set(selector.get("matchLabels", {}).values())
+        selected_names = set(selector.get("matchLabels", {}).values())
         for expression in selector.get("matchExpressions", []):
-            chosen |= set(expression["values"])
-        assert chosen <= labels, name
+            selected_names |= set(expression["values"])
+        assert selected_names <= labels, name
 
 
 def test_the_deploy_task_may_change_the_service_and_nothing_else(production: list[dict[str, Any]]) -> None:
@@ -180,8 +179,8 @@ def test_the_service_drains_before_it_stops(production: list[dict[str, Any]]) ->
 
 
 def test_the_canary_differs_from_the_champion_in_its_name_alone(production: list[dict[str, Any]]) -> None:
-    found = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(production, "Deployment")}
-    champion, canary = found["darkroom-serve"], found["darkroom-serve-canary"]
+    deployments = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(production, "Deployment")}
+    champion, canary = deployments["darkroom-serve"], deployments["darkroom-serve-canary"]
     assert canary["template"]["spec"] == {
         key: value for key, value in champion["template"]["spec"].items() if key != "topologySpreadConstraints"
     }
@@ -192,7 +191,7 @@ def test_the_canary_differs_from_the_champion_in_its_name_alone(production: list
     assert len(hosts) == 1
 
 
-def test_mlflow_knows_every_name_of_its_service(production: list[dict[str, Any]]) -> None:
+def test_mlflow_allows_every_host_name_of_its_service(production: list[dict[str, Any]]) -> None:
     (settings,) = [
         manifest for manifest in of_kind(production, "ConfigMap") if manifest["metadata"]["name"] == "mlflow"
     ]
@@ -201,10 +200,10 @@ def test_mlflow_knows_every_name_of_its_service(production: list[dict[str, Any]]
         assert {name, f"{name}:5000"} <= set(allowed)
 
 
-def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
+def test_the_namespace_of_the_pipeline_contains_every_object_it_references() -> None:
     manifests = render("pipelines")
-    named = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
-    assert named == {("ConfigMap", SETTINGS), ("PersistentVolumeClaim", CACHE_CLAIM)}
+    objects = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
+    assert objects == {("ConfigMap", SETTINGS), ("PersistentVolumeClaim", CACHE_CLAIM)}
     assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"kubeflow"}
     guide = GUIDE.read_text()
     of_steps = {secret: keys for secrets in SECRETS.values() for secret, keys in secrets.items()}
@@ -213,7 +212,7 @@ def test_the_pipeline_finds_in_its_namespace_what_it_names() -> None:
         assert all(re.search(f"--from-(literal|file)={key}=", block) for key in keys), secret
 
 
-def test_both_settings_are_the_same(production: list[dict[str, Any]]) -> None:
+def test_both_config_maps_are_the_same(production: list[dict[str, Any]]) -> None:
     here, there = (
         next(manifest["data"] for manifest in manifests if manifest["metadata"]["name"] == SETTINGS)
         for manifests in (production, render("pipelines"))
@@ -231,15 +230,15 @@ def test_the_images_are_those_that_are_built(overlay: list[dict[str, Any]]) -> N
                 assert pod["securityContext"]["runAsUser"] == USER_ID
 
 
-def test_every_path_of_the_guide_is_there() -> None:
-    made = {"build/images.json"}
-    paths = set(re.findall(r"(?:k8s|docs|tests|requirements|build)/[\w./-]*\w", GUIDE.read_text())) - made
+def test_every_path_in_the_guide_exists() -> None:
+    generated_paths = {"build/images.json"}
+    paths = set(re.findall(r"(?:k8s|docs|tests|requirements|build)/[\w./-]*\w", GUIDE.read_text())) - generated_paths
     assert len(paths) > 10
     for path in paths:
         assert (ROOT / path).exists(), path
 
 
-def test_every_flag_of_the_guide_is_one_of_darkroom() -> None:
+def test_every_flag_in_the_guide_exists() -> None:
     from pipelines.cli.main import build_parser
 
     words = [
@@ -251,11 +250,11 @@ def test_every_flag_of_the_guide_is_one_of_darkroom() -> None:
         arguments = [word.strip("'") for word in command[1:]]
         if "while" not in arguments and "--cron" not in arguments:
             build_parser().parse_args(arguments)
-    known = {option for command in ("submit", "images build") for option in options_of(build_parser(), command)}
-    others = {"--config", "--format", "--fail", "--require-hashes", "--dest", "--runner", "--from-literal"}
+    own_flags = {option for command in ("submit", "images build") for option in options_of(build_parser(), command)}
+    foreign_flags = {"--config", "--format", "--fail", "--require-hashes", "--dest", "--runner", "--from-literal"}
     for line in GUIDE.read_text().splitlines():
         for flag in re.findall(r"`(--[a-z-]+)", line):
-            assert flag in known | others, flag
+            assert flag in own_flags | foreign_flags, flag
 
 
 def options_of(parser: Any, command: str) -> set[str]:
@@ -271,10 +270,10 @@ def options_of(parser: Any, command: str) -> set[str]:
 def test_every_object_that_the_guide_names_is_in_the_manifests(production: list[dict[str, Any]]) -> None:
     names = {manifest["metadata"]["name"] for manifest in [*production, *render("pipelines")]}
     text = GUIDE.read_text()
-    found = re.findall(r"kubectl -n darkroom \w+ (?:deployment|ingress) ([\w-]+)", text)
-    found += re.findall(r"svc/(darkroom[\w-]*)", text) + re.findall(r"--from=cronjob/([\w-]+)", text)
-    assert len(found) >= 5
-    assert set(found) <= names
+    object_names = re.findall(r"kubectl -n darkroom \w+ (?:deployment|ingress) ([\w-]+)", text)
+    object_names += re.findall(r"svc/(darkroom[\w-]*)", text) + re.findall(r"--from=cronjob/([\w-]+)", text)
+    assert len(object_names) >= 5
+    assert set(object_names) <= names
 
 
 def test_the_guide_installs_the_kfp_that_the_lock_holds() -> None:

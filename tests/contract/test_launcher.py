@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_imports import MODULES, ROOT
+from tests.support.source_tree import MODULES, ROOT
 
 LAUNCHER = ROOT / "components" / "contract" / "system" / "launcher.py"
 KEEPERS = (
@@ -42,7 +42,7 @@ STARTING = {
 }
 
 
-def started(tree: ast.AST) -> list[str]:
+def launches(tree: ast.AST) -> list[str]:
     """The calls in a file that start a program, by module and by imported name."""
     own = {
         alias.asname or alias.name: node.module
@@ -72,17 +72,17 @@ def test_only_the_launcher_starts_programs(path: Path) -> None:
             isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable" for node in ast.walk(tree)
         ), "it starts only what it is given"
     elif path != LAUNCHER:
-        assert started(tree) == []
+        assert launches(tree) == []
         assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree))
 
 
 def test_the_check_sees_a_program_that_is_started() -> None:
-    assert started(ast.parse("import subprocess\nsubprocess.run(['git'])")) == ["subprocess.run"]
-    assert started(ast.parse("from subprocess import Popen as Start\nStart(['git'])")) == ["Start"]
-    assert started(ast.parse("import os\nos.execve('x', [], {})")) == ["os.execve"]
+    assert launches(ast.parse("import subprocess\nsubprocess.run(['git'])")) == ["subprocess.run"]
+    assert launches(ast.parse("from subprocess import Popen as Start\nStart(['git'])")) == ["Start"]
+    assert launches(ast.parse("import os\nos.execve('x', [], {})")) == ["os.execve"]
 
 
-def test_foreign_names_are_judged_in_one_place() -> None:
+def test_foreign_names_are_validated_in_one_place() -> None:
     """Whoever compares a part of a name with `..` decides about names; these do, for the reasons given."""
     allowed = {
         "components/contract/foreign/confinement.py": "the one place",

@@ -1,6 +1,6 @@
 """The project in a folder of any name, and on machines with another Python.
 
-The whole pipeline in such a folder: tests/e2e/test_pipeline.py.
+The whole pipeline in such a folder: tests/e2e/pipeline/test_run.py.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.runners.local import _with_quoted_python
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 NAMES = ("my project", "[1]", "it's", 'a "quote"', "$HOME", "100%41", "#1", "what?", "Büro", "python3", "a;b & c")
 BAD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n'
 
@@ -45,10 +45,10 @@ def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, empty_s
         "os.environ['MLFLOW_TRACKING_URI'] = tracking_uri(); print(create_run(experiment='photos', name='one').run_id)"
     )
     command = [sys.executable, "-P", "-c", program]
-    done = subprocess.run(command, cwd=tmp_path / name, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, cwd=tmp_path / name, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     with contextlib.closing(sqlite3.connect(store)) as database:
-        assert database.execute("SELECT run_uuid FROM runs").fetchall() == [(done.stdout.strip(),)]
+        assert database.execute("SELECT run_uuid FROM runs").fetchall() == [(result.stdout.strip(),)]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
@@ -75,25 +75,25 @@ def environment_script(programs: Path, *arguments: str) -> "subprocess.Completed
     )
 
 
-def test_without_a_python_that_fits_and_without_uv_the_message_says_what_to_install(programs: Path) -> None:
-    done = environment_script(programs)
-    assert done.returncode == 2
-    assert "Python 3.11, 3.12 or 3.13 with its venv module is needed, or uv to fetch one" in done.stderr
+def test_without_a_suitable_python_or_uv_the_message_lists_what_to_install(programs: Path) -> None:
+    result = environment_script(programs)
+    assert result.returncode == 2
+    assert "Python 3.11, 3.12 or 3.13 with its venv module is needed, or uv to fetch one" in result.stderr
 
 
-def test_a_named_python_that_does_not_fit_is_named_with_its_version(programs: Path) -> None:
-    done = environment_script(programs, "python3")
-    assert done.returncode == 2
-    assert "PYTHON=python3 is Python 3.9.1. Name another: make PYTHON=" in done.stderr
+def test_an_unsuitable_python_is_reported_with_its_version(programs: Path) -> None:
+    result = environment_script(programs, "python3")
+    assert result.returncode == 2
+    assert "PYTHON=python3 is Python 3.9.1. Name another: make PYTHON=" in result.stderr
 
 
-def test_uv_fetches_a_python_where_none_fits(programs: Path) -> None:
+def test_uv_fetches_a_python_if_none_is_suitable(programs: Path) -> None:
     """uv itself is replaced by a program that notes what it is asked for: a fetch needs a network."""
     log = programs.parent / "log"
     write(programs / "uv", f'#!/bin/sh\necho "$@" >> {log}\n')
-    done = environment_script(programs)
-    assert done.returncode == 0, done.stderr
-    assert "uv looks for Python 3.12, or fetches it" in done.stdout
+    result = environment_script(programs)
+    assert result.returncode == 0, result.stderr
+    assert "uv looks for Python 3.12, or fetches it" in result.stdout
     venv, packages, project = log.read_text().splitlines()
     assert venv == f"venv --quiet --clear --seed --python 3.12 {programs.parent / 'env'}"
     assert "--require-hashes" in packages
@@ -102,10 +102,10 @@ def test_uv_fetches_a_python_where_none_fits(programs: Path) -> None:
 
 def test_a_fetch_that_fails_says_what_to_do(programs: Path) -> None:
     write(programs / "uv", "#!/bin/sh\necho 'error: no network' >&2\nexit 1\n")
-    done = environment_script(programs)
-    assert done.returncode == 2
-    assert "error: no network" in done.stderr
-    assert "uv could not fetch one" in done.stderr
+    result = environment_script(programs)
+    assert result.returncode == 2
+    assert "error: no network" in result.stderr
+    assert "uv could not fetch one" in result.stderr
 
 
 def test_make_reads_its_folder_whatever_its_name(tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_make_reads_its_folder_whatever_its_name(tmp_path: Path) -> None:
     # `make test` may run this: as a part of another make, make announces its folder.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", "ui"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    where, path, arguments = done.stdout.splitlines()
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    where, path, arguments = result.stdout.splitlines()
     assert where == str(folder)
     assert path.startswith(f"{folder}/.venv/bin:")
     assert arguments == "-P -m pipelines.cli.main ui"

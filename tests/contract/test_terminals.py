@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.contract.system.program import StandardStream
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 RUN_ID = "20260101-000000-abcd"
 COMMAND = (sys.executable, "-m", "pipelines.cli.main")
@@ -44,29 +44,29 @@ def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Comp
 
 
 @pytest.mark.parametrize("arguments", VERBS, ids=" ".join)
-def test_a_reader_that_leaves_is_no_error(arguments: list[str], folder: Path) -> None:
+def test_a_closed_pipe_is_no_error(arguments: list[str], folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
+    result = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
-    assert done.returncode == 0
-    assert b"Traceback" not in done.stderr
-    assert b"Broken" not in done.stderr
+    assert result.returncode == 0
+    assert b"Traceback" not in result.stderr
+    assert b"Broken" not in result.stderr
 
 
 @pytest.mark.parametrize("arguments", VERBS[:-1], ids=" ".join)
-def test_a_full_disk_behind_the_output_is_one_line(arguments: list[str], folder: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(arguments: list[str], folder: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 2
-    assert done.stderr.count(b"\n") == 1
-    assert b"Standard output must be writable; it is not: No space left on device." in done.stderr
+        result = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert result.returncode == 2
+    assert result.stderr.count(b"\n") == 1
+    assert b"Standard output must be writable; it is not: No space left on device." in result.stderr
 
 
 def test_a_closed_output_is_no_error(folder: Path) -> None:
     command = shlex.join([*COMMAND, "runs"])
-    done = subprocess.run(["sh", "-c", f"{command} >&-"], cwd=folder, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    result = subprocess.run(["sh", "-c", f"{command} >&-"], cwd=folder, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("environment", [ASCII, LATIN_1], ids=["ASCII", "Latin-1"])
@@ -74,10 +74,10 @@ def test_a_closed_output_is_no_error(folder: Path) -> None:
 def test_a_terminal_without_unicode_shows_plain_signs(
     arguments: list[str], environment: dict[str, str], folder: Path
 ) -> None:
-    done = darkroom(*arguments, cwd=folder, **environment)
-    assert done.returncode == 0, done.stderr
-    assert b"UnicodeEncodeError" not in done.stderr
-    text = done.stdout.decode("ascii" if environment is ASCII else "latin-1")
+    result = darkroom(*arguments, cwd=folder, **environment)
+    assert result.returncode == 0, result.stderr
+    assert b"UnicodeEncodeError" not in result.stderr
+    text = result.stdout.decode("ascii" if environment is ASCII else "latin-1")
     if arguments == ["runs"]:
         assert f"{RUN_ID} failed: 2 {'x' if environment is ASCII else '×'} 2 ..." in text
     if "--json" in arguments:
@@ -85,11 +85,11 @@ def test_a_terminal_without_unicode_shows_plain_signs(
 
 
 @pytest.mark.parametrize("columns", ["20", "40", "80", "200"])
-def test_a_run_id_is_never_folded(columns: str, folder: Path) -> None:
-    done = darkroom("runs", cwd=folder, COLUMNS=columns, TERM="dumb", NO_COLOR="1")
-    lines = done.stdout.decode().splitlines()
+def test_a_run_id_is_never_wrapped(columns: str, folder: Path) -> None:
+    result = darkroom("runs", cwd=folder, COLUMNS=columns, TERM="dumb", NO_COLOR="1")
+    lines = result.stdout.decode().splitlines()
     assert any(line.strip(" │").startswith(RUN_ID) for line in lines)
-    assert b"\x1b" not in done.stdout
+    assert b"\x1b" not in result.stdout
 
 
 def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedProcess[str]":
@@ -102,23 +102,23 @@ def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedP
     return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_a_user_id_without_name_and_home_can_work(folder: Path, tmp_path: Path) -> None:
+def test_a_user_id_without_name_and_home_works(folder: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     photos = str(folder / "photos")
-    done = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")
-    assert done.returncode == 0, done.stderr
+    result = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")
+    assert result.returncode == 0, result.stderr
     assert (tmp_path / "audit" / "audit.html").stat().st_uid == 12345
 
 
 @pytest.mark.parametrize("verb", ["run", "audit", "compile", "ui"])
-def test_a_folder_that_cannot_be_written_is_named(verb: str, folder: Path, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(verb: str, folder: Path, tmp_path: Path) -> None:
     data = {"run": ["--data"], "compile": ["--data"], "audit": [], "ui": None}[verb]
     arguments = [] if data is None else [*data, str(folder / "photos")]
     tmp_path.chmod(0o755)
-    done = as_nobody(verb, *arguments, cwd=tmp_path, cache=tmp_path / "cache")
-    assert done.returncode == 2, done.stderr
-    assert "must be writable; it is not" in done.stderr
-    assert "Traceback" not in done.stderr
+    result = as_nobody(verb, *arguments, cwd=tmp_path, cache=tmp_path / "cache")
+    assert result.returncode == 2, result.stderr
+    assert "must be writable; it is not" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_windows_gets_a_sentence_and_no_traceback(module: str, tmp_path: Path) -
         "import runpy, sys; sys.modules['fcntl'] = None; sys.argv = ['darkroom', 'runs']; "
         f"runpy.run_module({module!r}, run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.startswith("darkroom: Darkroom needs Linux, macOS, or Windows with WSL2")
-    assert done.stderr.count("\n") == 1
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("darkroom: Darkroom needs Linux, macOS, or Windows with WSL2")
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_stream_drops_what_follows_a_failure() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_imports import MODULES, ROOT, imports, relative
+from tests.support.source_tree import MODULES, ROOT, imports, relative
 
 MAX_FILES = 15
 FOLDERS = sorted({path.parent for path in MODULES})
@@ -62,25 +62,25 @@ def children_of(folder: str, graph: Mapping[str, set[str]]) -> dict[str, set[str
     return between
 
 
-def test_a_circle_is_found() -> None:
+def test_an_import_cycle_is_detected() -> None:
     graph = {"a.b.x": {"a.c.y"}, "a.c.y": {"a.c.z"}, "a.c.z": {"a.b.w"}, "a.b.w": set()}
     assert circles(graph) == []
     assert circles(children_of("a", graph)) == [["a.b", "a.c"]]
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
-def test_no_files_import_each_other_in_a_circle() -> None:
+def test_modules_have_no_import_cycle() -> None:
     assert circles(edges()) == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=relative)
-def test_no_folders_import_each_other_in_a_circle(folder: Path) -> None:
+def test_folders_have_no_import_cycle(folder: Path) -> None:
     name = ".".join(folder.relative_to(ROOT).parts)
     assert circles(children_of(name, edges())) == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=relative)
-def test_a_folder_is_small_and_says_what_lives_there(folder: Path) -> None:
+def test_a_folder_is_small_and_describes_its_content(folder: Path) -> None:
     assert len(list(folder.glob("*.py"))) <= MAX_FILES
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
     assert docstring

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_imports import ROOT
+from tests.support.source_tree import ROOT
 
 TOP = {"components", "darkroom", "pipelines"}
 
@@ -62,7 +62,7 @@ def test_the_command_and_the_public_package_work_from_the_wheel(site_dir: Path, 
     assert helped.stdout.startswith("usage: darkroom")
 
 
-def test_a_package_of_the_same_name_in_front_is_named(site_dir: Path, tmp_path: Path) -> None:
+def test_a_package_that_shadows_ours_is_reported(site_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "components").mkdir()
     (tmp_path / "components" / "__init__.py").touch()
     failed = run(site_dir, tmp_path, f"sys.path.insert(0, {str(tmp_path)!r}); import darkroom")

@@ -1,0 +1,1 @@
+"""Real photos through real programs, by subject: the pipeline, the service, the studio, containers."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import make_bundle, make_dataset, make_evaluation
+from tests.support.artifacts import make_bundle, make_dataset, make_evaluation
 
 
 @dataclass(frozen=True)

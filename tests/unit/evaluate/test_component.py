@@ -11,7 +11,7 @@ from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Metrics, Mod
 from components.contract.artifacts.evaluation import read_evaluation
 from components.contract.params.pipeline import EvaluateParams, dump_section
 from components.evaluate.component import evaluate
-from tests.made import CLASS_NAMES, make_bundle, make_dataset
+from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset
 from tests.unit.evaluate.datasets import rewrite_split
 
 

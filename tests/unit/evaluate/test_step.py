@@ -31,8 +31,8 @@ from components.contract.system.program import exit_code
 from components.contract.tracking.run import create_run
 from components.evaluate.__main__ import main
 from components.evaluate.step import evaluate
-from tests.made import CLASS_NAMES, make_bundle, make_dataset
-from tests.mlflow_store import hurry
+from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset
+from tests.support.tracking_server import hurry
 from tests.unit.evaluate.datasets import rewrite_split
 
 PARAMS = EvaluateParams(bootstrap_resamples=200)

@@ -14,7 +14,7 @@ from components.contract.system.atomic_files import write_json
 from pipelines.compare import Model, compare, model_of_run
 from pipelines.runners.local import write_params
 from pipelines.runners.runs import RunFolder, RunState
-from tests.made import make_bundle, make_dataset, make_photos
+from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 
 def finished_run(folder: Path, *, scale: float = 0.05, seed: int = 0, side: int = 16) -> Model:

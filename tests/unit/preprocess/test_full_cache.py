@@ -9,8 +9,8 @@ import pytest
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.step import preprocess
-from tests.disks import remount, small_disk
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
+from tests.support.small_disk import remount, small_disk
 
 PARAMS = PreprocessParams(image_size=64)
 

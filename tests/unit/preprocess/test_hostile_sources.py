@@ -17,7 +17,7 @@ from components.preprocess.sources.dvc_repository import opened_repository
 from components.preprocess.sources.provenance import find_origin
 from components.preprocess.sources.source import Opened, find_photos, opened, probe
 from components.preprocess.step import preprocess
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 
 def git(folder: Path, *arguments: str) -> None:

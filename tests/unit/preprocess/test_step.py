@@ -23,7 +23,7 @@ from components.contract.image.decode import decode
 from components.contract.params.pipeline import PreprocessParams, dump_section
 from components.preprocess.component import preprocess as component
 from components.preprocess.step import preprocess
-from tests.made import CLASS_NAMES, make_photos, photo
+from tests.support.artifacts import CLASS_NAMES, make_photos, photo
 
 ROOT = Path(__file__).parents[3]
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)

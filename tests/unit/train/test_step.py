@@ -25,7 +25,7 @@ from components.contract.params.model import ModelParams
 from components.contract.params.training import EarlyStopping, TrainParams
 from components.contract.system.atomic_files import write_json
 from components.train.step import train
-from tests.made import CLASS_NAMES, make_dataset
+from tests.support.artifacts import CLASS_NAMES, make_dataset
 
 EPOCHS = 12
 CONVOLUTION = {"Conv2D": {"filters": 4, "kernel_size": 3}}

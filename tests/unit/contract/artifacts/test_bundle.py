@@ -11,7 +11,7 @@ from components.contract.artifacts.dataset import DatasetInfo, open_split
 from components.contract.errors import ArtifactError
 from components.contract.inference.graph import InferenceGraph
 from components.contract.system.atomic_files import write_json
-from tests.made import make_bundle, make_dataset
+from tests.support.artifacts import make_bundle, make_dataset
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from components.contract.artifacts.dataset import SHARD_BYTES, num_shards, open_split, read_info, shard_of, write_shard
 from components.contract.errors import ArtifactError
 from components.contract.system import memory_map
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
 
 
 def test_a_split_gives_back_what_was_written(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from components.contract.image.decode import decode
-from tests.bad_photos import encoded, scene
+from tests.cases.bad_photos.encoding import encoded, scene
 
 COLOR = (200, 120, 40)
 GRAY = round(0.299 * 200 + 0.587 * 120 + 0.114 * 40)

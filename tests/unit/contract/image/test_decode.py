@@ -1,6 +1,6 @@
 """The one decoder: what it reads, and how; every input comes from a real encoder.
 
-What it refuses stands in tests/bad_photos.py.
+What it refuses stands in tests/cases/bad_photos/.
 """
 
 import struct
@@ -15,7 +15,8 @@ from PIL import Image
 
 from components.contract.errors import ImageError
 from components.contract.image.decode import decode, read_size
-from tests.bad_photos import BAD_PHOTOS, encoded, scene
+from tests.cases.bad_photos import BAD_PHOTOS
+from tests.cases.bad_photos.encoding import encoded, scene
 
 
 def test_the_pictures_behind_a_phones_jpeg_are_ignored() -> None:

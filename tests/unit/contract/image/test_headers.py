@@ -10,7 +10,7 @@ import pytest
 
 from components.contract.errors import ImageError
 from components.contract.image.decode import decode, decode_cost
-from tests.decode_bombs import HEADER_BOMBS, chunk, encoded, jpeg_of_many_scans, png_with
+from tests.cases.decode_bombs import HEADER_BOMBS, chunk, encoded, jpeg_of_many_scans, png_with
 
 ROOT = Path(__file__).parents[4]
 SIZE = (32, 32)
@@ -22,7 +22,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from components.contract.image.decode import decode
-from tests.decode_bombs import encoded
+from tests.cases.decode_bombs import encoded
 def resident(name):
     return 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name)))
 data, size = Path(sys.argv[1]).read_bytes(), (32, 32)

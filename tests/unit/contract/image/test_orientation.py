@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from components.contract.image.decode import decode, read_size
-from tests.bad_photos import encoded, scene
+from tests.cases.bad_photos.encoding import encoded, scene
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

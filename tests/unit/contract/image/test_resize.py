@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from components.contract.image.decode import decode
 from components.contract.image.resize import Resize
-from tests.bad_photos import encoded, scene
+from tests.cases.bad_photos.encoding import encoded, scene
 
 
 @given(

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from components.contract.errors import ArtifactError
 from components.contract.inference.graph import InferenceGraph, export_sha256, openvino, softmax
-from tests.made import make_bundle, make_dataset
+from tests.support.artifacts import make_bundle, make_dataset
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from components.contract.errors import ArtifactError
 from components.contract.system.atomic_files import new_folder, read_json, write_file, write_json
-from tests.disks import remount, small_disk
+from tests.support.small_disk import remount, small_disk
 
 
 def test_a_new_folder_appears_when_it_is_done(tmp_path: Path) -> None:

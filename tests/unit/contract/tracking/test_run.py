@@ -11,7 +11,7 @@ from components.contract.tracking import run as tracking
 from components.contract.tracking import spool
 from components.contract.tracking.run import create_run, end_run, flatten
 from components.contract.tracking.step_run import step_run
-from tests.mlflow_store import Behaviour, hurry, run_status, tracking_server
+from tests.support.tracking_server import Behaviour, hurry, run_status, tracking_server
 
 
 def test_params_are_flattened_with_dots() -> None:

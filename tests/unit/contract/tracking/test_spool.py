@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from components.contract.tracking import spool
 from components.contract.tracking.run import Run, create_run, end_run
 from components.contract.tracking.step_run import step_run
-from tests.mlflow_store import Behaviour, TrackingServer, hurry, tracking_server
+from tests.support.tracking_server import Behaviour, TrackingServer, hurry, tracking_server
 
 FAULTS: tuple[Behaviour, ...] = ("silent", "faulty", "gone")
 

@@ -4,7 +4,7 @@ import pytest
 
 from components.contract.tracking.run import create_run
 from components.contract.tracking.step_run import KEY_VARIABLE, pipeline_end, step_run
-from tests.mlflow_store import run_status
+from tests.support.tracking_server import run_status
 
 
 def test_a_step_joins_the_run_of_the_environment_and_leaves_it_open(

@@ -14,7 +14,7 @@ from components.deploy.bento.build import lay_out
 from components.deploy.parity import golden_photos
 from components.deploy.service.gateway.upload import Asked
 from components.deploy.service.protocol import Options
-from tests.made import CLASS_NAMES
+from tests.support.artifacts import CLASS_NAMES
 from tests.unit.deploy.conftest import Made
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own, when it is imported

@@ -11,7 +11,7 @@ from components.contract.image.decode import DecodeCost, Photo, decode, decode_c
 from components.deploy.service import decoding
 from components.deploy.service.decoding import Decoder
 from components.deploy.service.fair_queue import FairQueue, Share
-from tests.decode_bombs import encoded, jpeg_of_many_scans
+from tests.cases.decode_bombs import encoded, jpeg_of_many_scans
 
 MIB = 2**20
 

@@ -28,7 +28,7 @@ from components.evaluate.gate.verdict import (
 )
 from components.evaluate.measure.predictions import Predictions, score
 from components.evaluate.measure.run import measure
-from tests.made import make_bundle, make_dataset
+from tests.support.artifacts import make_bundle, make_dataset
 
 
 def register(name: str, bundle_dir: Path, *, champion: bool = True) -> str:

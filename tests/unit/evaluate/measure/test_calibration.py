@@ -16,7 +16,7 @@ from components.evaluate.measure.calibration import (
     fit_temperature,
 )
 from components.evaluate.measure.out_of_distribution import STRANGERS
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])

@@ -14,7 +14,7 @@ from components.contract.system.atomic_files import write_json
 from components.evaluate.measure.cross_validation import corrected_interval, cross_validate, has_frozen_features
 from components.evaluate.measure.predictions import Predictions
 from components.evaluate.step import evaluate
-from tests.made import make_bundle, make_dataset
+from tests.support.artifacts import make_bundle, make_dataset
 
 POOLED = ["GlobalAveragePooling2D", {"Dropout": {"rate": 0.2}}]
 

@@ -15,7 +15,7 @@ from components.evaluate.measure import predictions
 from components.evaluate.measure.metrics import most_confused
 from components.evaluate.measure.mistakes import behind_pairs, right_answers, worst_mistakes
 from components.evaluate.measure.predictions import Predictions, score, write_predictions
-from tests.made import make_bundle, make_dataset
+from tests.support.artifacts import make_bundle, make_dataset
 from tests.unit.evaluate.datasets import rewrite_split
 
 

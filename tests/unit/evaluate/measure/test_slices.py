@@ -9,7 +9,7 @@ from components.contract.artifacts.dataset import Split, open_split
 from components.evaluate.measure.predictions import Predictions
 from components.evaluate.measure.robustness import DISTURBANCES
 from components.evaluate.measure.slices import Original, find_slices, is_clear, source_folder
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
 
 
 def predictions(wrong: np.ndarray) -> Predictions:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from components.contract.image.preview import GAP, TILE
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 from tests.unit.preprocess.test_step import tree
 
 ROOT = Path(__file__).parents[4]

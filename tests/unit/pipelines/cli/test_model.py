@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.main import build_parser
-from tests.hostile import HOSTILE, Attack
+from tests.cases.hostile_models import HOSTILE
+from tests.cases.hostile_models.attack import Attack
 
 
 def check(*arguments: str) -> int:

@@ -12,8 +12,8 @@ from components.contract.errors import DataError
 from pipelines.data import recovery, versions
 from pipelines.data.recovery import Journal
 from pipelines.data.relabel import relabel
-from tests.killing import killed
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
+from tests.support.kill_points import killed
 from tests.unit.pipelines.data.test_versions import _empty_repository, repository, run
 from tests.unit.preprocess.test_step import tree
 

@@ -20,7 +20,7 @@ from pipelines.data import versions
 from pipelines.data.diff import difference
 from pipelines.data.relabel import change_table, read_decisions, relabel
 from pipelines.data.snapshot import find_label_table
-from tests.made import CLASS_NAMES, make_photos
+from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.unit.preprocess.test_step import tree
 
 

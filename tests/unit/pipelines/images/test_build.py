@@ -173,7 +173,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Completed
 def test_a_run_that_cannot_have_containers_is_refused_before_any_work(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
-    from tests.made import make_photos
+    from tests.support.artifacts import make_photos
 
     make_photos(tmp_path / "photos", per_class=4)
     result = run("--data", "photos", *arguments, cwd=tmp_path, DOCKER_HOST=f"unix://{tmp_path}/no.sock")

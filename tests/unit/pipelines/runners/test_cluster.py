@@ -18,7 +18,7 @@ from pipelines.images.build import image_name
 from pipelines.runners import cluster
 from pipelines.runners.cluster import ClusterError, Server
 from pipelines.runners.placement import DEMANDS, SETTINGS_VARIABLES, Placement
-from tests.kfp_server import RECORDED_RUNS, StandIn, serving
+from tests.support.kfp_server import RECORDED_RUNS, StandIn, serving
 
 ROOT = Path(__file__).parents[4]
 DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64

@@ -12,7 +12,7 @@ import pytest
 
 from components.contract.errors import ArtifactError
 from pipelines.runners import runs
-from tests.killing import killed
+from tests.support.kill_points import killed
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from pipelines.studio.app import create_app
 from pipelines.studio.settings import Settings
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 HOST = "127.0.0.1:8000"
 

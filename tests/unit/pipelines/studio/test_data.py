@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipelines.studio.app import create_app
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 from tests.unit.pipelines.studio.conftest import HOST, Client, settings_of
 
 

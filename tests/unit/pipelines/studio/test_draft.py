@@ -8,7 +8,7 @@ import pytest
 
 from components.contract.params.pipeline import load_params
 from pipelines.studio.app import create_app
-from tests.disks import small_disk
+from tests.support.small_disk import small_disk
 from tests.unit.pipelines.studio.conftest import Client, settings_of
 
 

@@ -18,7 +18,7 @@ from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
 from pipelines.cli.main import build_parser
 from pipelines.studio.results import _sentence
-from tests.made import CLASS_NAMES, make_bundle, make_dataset, make_evaluation, photo
+from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset, make_evaluation, photo
 from tests.unit.pipelines.studio.conftest import Client
 
 RUN = "20260101-000000-abcd"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.preprocess.sources.provenance import dvc_hash, find_origin, git_revision
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from components.contract.errors import ArchiveError, DataError
 from components.preprocess.sources.source import Opened, find_photos, name_of, opened, probe
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 
 @pytest.mark.parametrize(

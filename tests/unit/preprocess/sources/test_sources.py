@@ -27,7 +27,7 @@ from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.sources.source import Opened, find_photos, probe
 from components.preprocess.sources.table import read_rows
 from components.preprocess.step import preprocess
-from tests.made import CLASS_NAMES, make_photos
+from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.unit.preprocess.test_step import manifest, tree
 
 PARAMS = PreprocessParams(image_size=16)

@@ -10,7 +10,7 @@ from components.contract.artifacts.bundle import ExportFacts
 from components.contract.artifacts.dataset import Split, open_split
 from components.contract.inference.graph import InferenceGraph, export_sha256, openvino
 from components.train.export import quantize
-from tests.made import COLOURS, make_dataset
+from tests.support.artifacts import COLOURS, make_dataset
 
 SIDE, CHANNELS = 16, 16
 

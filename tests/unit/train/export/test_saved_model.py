@@ -19,7 +19,7 @@ from components.contract.system.atomic_files import write_json
 from components.train.export.graph import export_network
 from components.train.export.saved_model import export_saved_model
 from components.train.network.architecture import build_network
-from tests.made import CLASS_NAMES, make_dataset, make_evaluation
+from tests.support.artifacts import CLASS_NAMES, make_dataset, make_evaluation
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ import pytest
 
 from components.contract.errors import UploadError
 from components.train.keras_import.importing import check_model
-from tests.hostile import KERNEL, Attack, keras_file, legacy_file, network, weights_file
+from tests.cases.hostile_models.attack import Attack
+from tests.cases.hostile_models.files import keras_file, legacy_file, network, weights_file
+from tests.cases.hostile_models.hdf5 import KERNEL
 
 Change = Callable[[h5py.File], None]
 

@@ -18,7 +18,8 @@ from components.train.keras_import.confined.reader import Contents, StoredArray
 from components.train.keras_import.importing import Expectation, read_upload
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.plan import Plan, make_plan
-from tests.hostile import Attack, keras_file, layer, legacy_file, network, weights_file
+from tests.cases.hostile_models.attack import Attack
+from tests.cases.hostile_models.files import keras_file, layer, legacy_file, network, weights_file
 
 VALUES: tuple[Any, ...] = (
     None,
@@ -121,11 +122,18 @@ def test_the_undamaged_description_is_read() -> None:
     assert set(plan.matches) == {("chain", "conv"), ("chain", "bn"), ("dense",)}
 
 
-@pytest.mark.parametrize("keras_version", ["3.15.1", pytest.param("2.15.0", marks=pytest.mark.proof)])
-def test_every_damage_to_a_description_is_refused_or_harmless(keras_version: str) -> None:
+@pytest.mark.parametrize(
+    ("keras_version", "step"),
+    [
+        ("3.15.1", 7),
+        pytest.param("3.15.1", 1, marks=pytest.mark.proof),
+        pytest.param("2.15.0", 1, marks=pytest.mark.proof),
+    ],
+)
+def test_every_damage_to_a_description_is_refused_or_harmless(keras_version: str, step: int) -> None:
     tree = rich_network()
     num_refused = num_read = 0
-    for way in places(tree):
+    for way in list(places(tree))[::step]:
         for value in VALUES:
             damaged = copy.deepcopy(tree)
             node = damaged

@@ -11,7 +11,7 @@ from components.train.keras_import.layers.allow_list import sweep
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.preprocessing import infer_preprocessing
 from components.train.keras_import.sizes import Sizes, measure
-from tests.hostile import layer, network
+from tests.cases.hostile_models.files import layer, network
 
 
 def read(tree: dict[str, Any], keras_version: str = "3.15.1") -> Graph:

@@ -11,12 +11,13 @@ import pytest
 
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.importing import Expectation, import_model
-from tests.harmless import BACKBONES, MODELS, compare, file_name, make
+from tests.cases.harmless_models.comparison import compare
+from tests.cases.harmless_models.files import BACKBONES, MODELS, file_name, make
 
 ROOT = Path(__file__).parents[4]
 LARGEST_DIFFERENCE = 1e-5
 
-SAMPLE = ("residual.keras", "partly_frozen.h5", "plain.zip")
+SAMPLE = ("residual.keras", "ends_in_a_model.h5", "plain.zip")
 ALL = (
     *(f"{name}.{form}" for name in MODELS for form in ("keras", "h5")),
     "plain.zip",
@@ -30,7 +31,7 @@ ALL = (
 
 def run_harmless(*arguments: str) -> str:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-W", "ignore", "-m", "tests.harmless", *arguments]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.cases.harmless_models", *arguments]
     finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr[-3000:]
     return finished.stdout

@@ -15,7 +15,9 @@ import pytest
 from components.contract.errors import UploadError
 from components.train.keras_import.importing import Expectation, import_model
 from components.train.keras_import.limits import GIB, Limits
-from tests.hostile import HOSTILE, Attack, honest, keras_file, layer, network, weights_file
+from tests.cases.hostile_models import HOSTILE
+from tests.cases.hostile_models.attack import Attack
+from tests.cases.hostile_models.files import honest, keras_file, layer, network, weights_file
 
 SECONDS = 30
 SAMPLE = (

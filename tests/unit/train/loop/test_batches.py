@@ -12,7 +12,7 @@ from components.contract.image.augment import augment, image_keys, photo_seeds
 from components.contract.params.training import AUGMENTATION_PRESETS, AugmentationParams
 from components.contract.system import memory_map
 from components.train.loop.batches import Batches, Features, Photos
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
 
 
 @pytest.fixture(scope="module")

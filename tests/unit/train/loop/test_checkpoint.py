@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from components.train.loop.checkpoint import Belongings, State, open_checkpoints
-from tests.disks import small_disk
+from tests.support.small_disk import small_disk
 
 BELONGINGS = Belongings("f" * 64, {"epochs": 4, "model": {"name": None}}, "n" * 64)
 

@@ -12,9 +12,9 @@ import pytest
 from components.contract.artifacts.bundle import read_bundle
 from components.contract.errors import ArtifactError
 from components.contract.tracking import spool
-from tests.disks import remount, small_disk
-from tests.made import make_dataset
-from tests.mlflow_store import Behaviour, TrackingServer, hurry, tracking_server
+from tests.support.artifacts import make_dataset
+from tests.support.small_disk import remount, small_disk
+from tests.support.tracking_server import Behaviour, TrackingServer, hurry, tracking_server
 from tests.unit.train.interrupted import Point, interrupt_in_subprocess, train_whole
 
 RUN_ID = "b" * 32

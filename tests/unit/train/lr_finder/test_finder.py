@@ -16,7 +16,7 @@ from components.contract.params.training import Phase, TrainParams
 from components.train.lr_finder.finder import HIGHEST, LOWEST, RangeTest, find_rate, smooth, steepest
 from components.train.lr_finder.page import page, sentences
 from pipelines.cli.main import build_parser
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
 
 RATES = [float(rate) for rate in np.geomspace(1e-6, 1, 100)]
 OWN = ModelParams(

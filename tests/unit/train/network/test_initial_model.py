@@ -21,7 +21,7 @@ from components.train.keras_import.importing import look_at as look_at_file
 from components.train.network.architecture import Network, build_network
 from components.train.network.initial_model import Brought, bring, find_bundle, look_at
 from components.train.network.pixels import grey, scaled
-from tests.made import make_bundle, make_dataset
+from tests.support.artifacts import make_bundle, make_dataset
 
 SIDE = 24
 

@@ -14,7 +14,7 @@ from components.contract.tracking.run import Run
 from components.train.loop.phases import train_phases
 from components.train.network.shared_backbone import SharedBackbone
 from components.train.setup import Photographs, open_network, open_photographs
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
 
 SIDE = 32
 

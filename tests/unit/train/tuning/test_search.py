@@ -28,8 +28,8 @@ from components.train.tune import tune
 from components.train.tuning.cost import Cost, Scales
 from components.train.tuning.search import Search
 from components.train.tuning.storage import open_study, sweep
-from tests.made import make_dataset
-from tests.postgres import running_postgres
+from tests.support.artifacts import make_dataset
+from tests.support.postgres import running_postgres
 
 LAYERS = tuple(map(parse_layer, [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten", {"Dropout": {"rate": 0.1}}]))
 TRAIN = TrainParams(

@@ -6,7 +6,7 @@ import pytest
 
 from components.contract.errors import UploadError
 from components.train.keras_import.layers.allow_list import sweep
-from tests.hostile import layer, network
+from tests.cases.hostile_models.files import layer, network
 
 
 def description(**words: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.made import make_dataset
+from tests.support.artifacts import make_dataset
 from tests.unit.train.interrupted import (
     AT_RANDOM,
     EPOCHS,

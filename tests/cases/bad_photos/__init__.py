@@ -1,0 +1,10 @@
+"""What people put among their photos: one table of files by real encoders, whole, damaged and disguised.
+
+Each has the verdict that the scan of a data set and the prediction service must both return: a reason code, or None if
+the file is a photo after all. Importing this package fills `BAD_PHOTOS`.
+"""
+
+from tests.cases.bad_photos import damaged_photos, foreign_files, odd_photos, sizes, truncated_photos
+from tests.cases.bad_photos.table import BAD_PHOTOS, needs_heic
+
+__all__ = ["BAD_PHOTOS", "damaged_photos", "foreign_files", "needs_heic", "odd_photos", "sizes", "truncated_photos"]

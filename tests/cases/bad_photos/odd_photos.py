@@ -1,0 +1,103 @@
+"""Odd files that are valid photos all the same."""
+
+import numpy as np
+from PIL import Image
+
+from tests.cases.bad_photos.encoding import (
+    encoded,
+    encoded_by_opencv,
+    exif_orientation,
+    heic,
+    in_zip,
+    looped_tiff,
+    photo,
+    png_comment,
+    scene,
+)
+from tests.cases.bad_photos.table import add
+
+add("a JPEG with a zip behind it", ".jpg", None, lambda: photo("JPEG") + in_zip(b"another"))
+add(
+    "a PNG with a web page in its comment",
+    ".png",
+    None,
+    lambda: photo("PNG", pnginfo=png_comment("<script>alert(1)</script>")),
+)
+add(
+    "a JPEG with a depth map behind it",
+    ".jpg",
+    None,
+    lambda: encoded(scene(40, 60), "MPO", save_all=True, append_images=[scene(10, 15, seed=1)]),
+)
+add("a PNG named as a JPEG", ".jpg", None, lambda: photo("PNG"))
+add("a JPEG named as a text", ".txt", None, lambda: photo("JPEG", quality=60))
+add(
+    "a PNG of 16 bits",
+    ".png",
+    None,
+    lambda: encoded(Image.fromarray(np.linspace(0, 65535, 4800, dtype=np.uint16).reshape(60, 80)), "PNG"),
+)
+add(
+    "a colour PNG of 16 bits",
+    ".png",
+    None,
+    lambda: encoded_by_opencv(".png", np.asarray(scene(60, 80)).astype(np.uint16) * 257),
+)
+add(
+    "a colour TIFF of 16 bits",
+    ".tif",
+    None,
+    lambda: encoded_by_opencv(".tif", np.asarray(scene(60, 80)).astype(np.uint16) * 257),
+)
+add(
+    "a TIFF of floats",
+    ".tif",
+    None,
+    lambda: encoded(Image.fromarray(np.asarray(scene(60, 80).convert("L"), np.float32) / 255), "TIFF"),
+)
+add(
+    "a TIFF of 32 bits",
+    ".tif",
+    None,
+    lambda: encoded(Image.fromarray(np.asarray(scene(60, 80, 4).convert("L"), np.int32) * 99), "TIFF"),
+)
+add("a big TIFF", ".tif", None, lambda: photo("TIFF", big_tiff=True))
+add(
+    "a TIFF whose list of pages never ends",
+    ".tif",
+    None,
+    lambda: looped_tiff(photo("TIFF", compression="tiff_deflate")),
+)
+add("a fax", ".tif", None, lambda: photo("TIFF", mode="1", compression="group4"))
+add("a JPEG in a TIFF", ".tif", None, lambda: photo("TIFF", compression="jpeg"))
+add("a CMYK JPEG", ".jpg", None, lambda: photo("JPEG", mode="CMYK"))
+add("a CMYK TIFF", ".tif", None, lambda: photo("TIFF", mode="CMYK"))
+add(
+    "a palette with transparency",
+    ".png",
+    None,
+    lambda: encoded(scene(60, 80).quantize(16), "PNG", transparency=bytes(range(0, 256, 16))),
+)
+add("a still GIF", ".gif", None, lambda: photo("GIF"))
+add("a wide strip of 800 × 8", ".png", None, lambda: photo("PNG", size=(8, 800)))
+add(
+    "a JPEG whose EXIF points nowhere",
+    ".jpg",
+    None,
+    lambda: photo("JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff", quality=70),
+)
+add("a JPEG whose EXIF is cut short", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(6)[:20], quality=71))
+add("a JPEG turned by 77", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(77), quality=72))
+add(
+    "a JPEG with a broken colour profile",
+    ".jpg",
+    None,
+    lambda: photo("JPEG", icc_profile=b"no profile" * 9, quality=73),
+)
+add("a HEIC", ".heic", None, heic)
+add(
+    "25 megapixels of 16 bits in 50 KB",
+    ".png",
+    None,
+    lambda: encoded(Image.fromarray(np.full((5_000, 5_000), 9_000, np.uint16)), "PNG"),
+)

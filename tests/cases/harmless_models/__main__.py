@@ -1,0 +1,21 @@
+"""Writes or compares honest models in a process of its own, because TensorFlow starts slowly and keeps its memory.
+
+python -m tests.cases.harmless_models make FOLDER NAME…
+    writes each NAME's file, and NAME.npz with photos and answers
+python -m tests.cases.harmless_models compare FOLDER
+    loads FOLDER/NAME/ (an import) for each NAME.npz and prints JSON: the largest difference of each, relative to
+    the largest answer
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from tests.cases.harmless_models.comparison import compare
+from tests.cases.harmless_models.files import make
+
+if __name__ == "__main__":
+    if sys.argv[1] == "make":
+        make(Path(sys.argv[2]), sys.argv[3:])
+    else:
+        print(json.dumps(compare(Path(sys.argv[2]))))

@@ -1,0 +1,103 @@
+"""Writes honest models as files, with photos and the answers to them."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.cases.harmless_models import networks
+from tests.cases.harmless_models.weights import fit_batch_normalization, randomize
+
+BACKBONES = {
+    "ConvNeXtSmall": 64,
+    "ConvNeXtTiny": 64,
+    "DenseNet121": 64,
+    "EfficientNetV2B0": 64,
+    "EfficientNetV2B1": 64,
+    "EfficientNetV2B2": 64,
+    "EfficientNetV2B3": 64,
+    "EfficientNetV2S": 64,
+    "InceptionV3": 96,
+    "MobileNetV2": 96,
+    "NASNetMobile": 64,
+    "ResNet50": 64,
+    "VGG16": 64,
+    "Xception": 96,
+}
+"""Photos' sides in pixels; small, to be quick."""
+
+
+def _backbone(name: str) -> Callable[[], Any]:
+    def make() -> Any:
+        import keras
+
+        side = BACKBONES[name]
+        return getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3), classes=10)
+
+    return make
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "adapted": networks.adapted,
+    "ends_in_a_chain": networks.ends_in_a_chain,
+    "ends_in_a_model": networks.ends_in_a_model,
+    "features": networks.features,
+    "grey": networks.grey,
+    "open_size": networks.open_size,
+    "partly_frozen": networks.partly_frozen,
+    "pixels": networks.pixels,
+    "plain": networks.plain,
+    "residual": networks.residual,
+    "sequential_of_models": networks.sequential_of_models,
+    "shared": networks.shared,
+    "transfer": networks.transfer,
+    **{name: _backbone(name) for name in BACKBONES},
+}
+
+FORMS = {"keras": "{}.keras", "h5": "{}.h5", "zip": "{}.zip", "weights": "{}.weights.h5", "weights2": "{}-weights.h5"}
+
+
+def file_name(name: str) -> str:
+    """The file of `plain.keras`, `plain.h5`, `plain.zip` (an .h5 in a zip) or `MobileNetV2.weights` (weights only)."""
+    model, form = name.split(".")
+    return FORMS[form].format(model)
+
+
+def make(folder: Path, names: list[str]) -> None:
+    """Writes the models' files, and what they answer."""
+    import keras
+
+    for name in names:
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(11)
+        model_name, form = name.split(".")
+        model = MODELS[model_name]()
+        shape = tuple(side or 40 for side in model.input_shape[1:])
+        photos = np.random.default_rng(3).integers(0, 256, (3, *shape)).astype(model.inputs[0].dtype)
+        if model_name not in ("transfer", "partly_frozen"):
+            randomize(model)
+            fit_batch_normalization(model, photos)
+        path = folder / file_name(name)
+        if form == "zip":
+            model.save(folder / "inner.h5")
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.write(folder / "inner.h5", "My model/inner.h5")
+                archive.writestr("__MACOSX/My model/._inner.h5", b"\0")
+        elif form == "weights":
+            model.save_weights(path)
+        elif form == "weights2":
+            _save_legacy_weights(model, path)
+        else:
+            model.save(path)
+        np.savez(folder / f"{name}.npz", photos=photos, answers=np.asarray(model(photos, training=False)))
+
+
+def _save_legacy_weights(model: Any, path: Path) -> None:
+    """Weights alone in Keras 2's layout, as keras.applications' files have it."""
+    import h5py
+    from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+    with h5py.File(path, "w") as file:
+        save_weights_to_hdf5_group(file, model)

@@ -1,0 +1,34 @@
+"""Weights that make two copies of a random network comparable."""
+
+from typing import Any
+
+import numpy as np
+
+
+def randomize(model: Any) -> None:
+    """Weights that differ from each other, so that none can stand for another unseen."""
+    rng = np.random.default_rng(5)
+    for weight in model.weights:
+        value = np.asarray(weight)
+        if value.dtype.kind != "f" or weight.name in ("mean", "variance"):
+            continue
+        if weight.name == "moving_variance":
+            weight.assign(rng.uniform(0.8, 1.2, value.shape))
+        elif weight.name in ("kernel", "depthwise_kernel", "pointwise_kernel"):
+            weight.assign(value * rng.uniform(0.8, 1.2, value.shape))
+        else:
+            weight.assign(value + rng.normal(0, 0.1, value.shape))
+
+
+def fit_batch_normalization(model: Any, photos: np.ndarray) -> None:
+    """Gives batch normalisation the statistics of `photos`, so that deep random networks do not answer all alike."""
+    import keras
+
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    if layers:
+        model(photos, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum

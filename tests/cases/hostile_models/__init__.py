@@ -1,0 +1,17 @@
+"""Makers of hostile model files. None needs Keras; what would run code writes a marker and opens a socket when it does.
+
+Each maker gets an `Attack` and returns the path of the file to upload. Importing this package fills `HOSTILE`.
+"""
+
+from tests.cases.hostile_models import (
+    archives,
+    damage,
+    embedded_code,
+    hdf5,
+    invalid_networks,
+    outside_files,
+    oversized,
+)
+from tests.cases.hostile_models.attack import HOSTILE
+
+__all__ = ["HOSTILE", "archives", "damage", "embedded_code", "hdf5", "invalid_networks", "outside_files", "oversized"]

@@ -1,0 +1,1 @@
+"""Images and containers, if there is an engine."""

@@ -1,0 +1,48 @@
+"""One container engine, the images and one run of the pipeline for all tests that start containers.
+
+Building the images takes minutes the first time.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pipelines.images.build import STEPS
+from tests.e2e.containers.pipeline_run import Runs, finish, start
+from tests.support import container_engine
+from tests.support.container_engine import build, containers_of_runs
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[None]:
+    """A running container engine; the tests that need it are skipped where none can be started."""
+    with container_engine.running():
+        yield
+
+
+@pytest.fixture(scope="session")
+def step_images(engine: None) -> None:
+    """The images of all steps and of the service."""
+    build(*STEPS, "serve")
+
+
+@pytest.fixture(scope="session")
+def containers_left(engine: None) -> Callable[[], set[str]]:
+    """The containers of runs that were not there before these tests."""
+    before = containers_of_runs()
+    return lambda: containers_of_runs() - before
+
+
+@pytest.fixture(scope="session")
+def runs(step_images: None, containers_left: object, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """runner → (folder, summary, seconds) of a run of the whole pipeline."""
+    results = {}
+    for runner in ("subprocess", "docker"):
+        folder = tmp_path_factory.mktemp(runner)
+        start_time = time.monotonic()
+        code, output, errors = finish(start(folder, "--runner", runner, "--set", "tune.trials=2", "--json"))
+        assert code == 0, errors
+        results[runner] = folder, json.loads(output), time.monotonic() - start_time
+    return results

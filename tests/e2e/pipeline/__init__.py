@@ -1,0 +1,1 @@
+"""The command line, DVC and MLflow on real runs of the pipeline."""

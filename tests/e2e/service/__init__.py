@@ -1,0 +1,1 @@
+"""A real BentoML server, deployed by the real step."""

@@ -1,0 +1,98 @@
+"""The deploy step turns a bundle into a bento that answers as evaluation did, or into nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from components.contract.artifacts.bento import read_deployment
+from components.contract.artifacts.evaluation import CHAMPION
+from components.contract.errors import ArtifactError, ServiceError
+from components.deploy.parity import TOLERANCE, golden_photos
+from tests.e2e.service.conftest import Deployed
+from tests.support.artifacts import make_bundle, make_dataset, make_evaluation
+
+
+def test_deploy_writes_a_bento_that_reproduces_the_evaluation(deployed: Deployed) -> None:
+    info = read_deployment(deployed.bento_dir)
+    assert info == deployed.info
+    assert info.tag.startswith("colours:")
+    assert info.check.num_photos == len(golden_photos(deployed.dataset_dir)) == 36
+    assert info.check.max_probability_difference <= TOLERANCE
+    assert 0 < info.check.latency_p50_ms < 1000
+    assert info.lineage.dataset_fingerprint == deployed.dataset.fingerprint
+
+
+def test_deploy_registers_the_model_and_tags_its_run_with_the_bento(deployed: Deployed) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(deployed.mlflow_uri)
+    champion = client.get_model_version_by_alias("colours", CHAMPION)
+    assert (deployed.info.promoted, deployed.info.registered_version) == (True, str(champion.version))
+    run = client.get_run(deployed.info.lineage.mlflow_run_id)
+    assert run.data.tags["darkroom.bento"] == deployed.info.tag
+    assert run.data.metrics["deploy/latency_p50_ms"] == deployed.info.check.latency_p50_ms
+
+
+def test_a_service_that_differs_from_the_evaluation_is_not_deployed(deployed: Deployed, tmp_path: Path) -> None:
+    shutil.copytree(deployed.evaluation_dir, tmp_path / "evaluation")
+    path = tmp_path / "evaluation" / "predictions.parquet"
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    changed_row = next(row for row in rows if row["split"] == "test")
+    changed_row["probabilities"] = [
+        share + shift for share, shift in zip(changed_row["probabilities"], (3e-4, 0, 0), strict=True)
+    ]
+    pq.write_table(table.from_pylist(rows, schema=table.schema), path)
+    with pytest.raises(ServiceError, match=changed_row["image_id"]):
+        deployed.redeploy(tmp_path, evaluation_dir=tmp_path / "evaluation")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evaluation"], "no bento, and nothing half made"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [("dataset_dir", "trained on"), ("evaluation_dir", "scored the graph"), ("bundle_dir", "must")],
+)
+def test_folders_of_different_runs_are_refused(deployed: Deployed, tmp_path: Path, wrong: str, message: str) -> None:
+    other = make_dataset(tmp_path / "dataset_dir", seed=1 if wrong != "evaluation_dir" else 0)
+    make_bundle(tmp_path / "bundle_dir", other, scale=0.003)
+    make_evaluation(tmp_path / "evaluation_dir", tmp_path / "dataset_dir", tmp_path / "bundle_dir")
+    with pytest.raises(ArtifactError, match=message):
+        deployed.redeploy(tmp_path, **{wrong: tmp_path / wrong})
+    assert not (tmp_path / "bento").exists()
+
+
+def test_deploying_the_same_bundle_again_returns_the_same_bento_and_version(deployed: Deployed, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("data: {uri: photos}\n")
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "components.deploy",
+            "--params",
+            "params.yaml",
+            "--dataset",
+            deployed.dataset_dir,
+            "--model",
+            deployed.bundle_dir,
+            "--evaluation",
+            deployed.evaluation_dir,
+            "--output",
+            "artifacts/bento",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"MLFLOW_TRACKING_URI": deployed.mlflow_uri},
+    )
+    assert result.returncode == 0, result.stderr
+    info = read_deployment(tmp_path / "artifacts" / "bento")
+    assert info.model_name == "colours", "auto is the name of the data"
+    assert info.tag == deployed.info.tag
+    assert info.registered_version == deployed.info.registered_version
+    assert "It answered them all as evaluation did" in result.stdout

@@ -1,0 +1,64 @@
+"""The page in a real browser: photos in, answers seen, by keyboard, on a phone, from the camera."""
+
+from pathlib import Path
+
+import pytest
+
+from components.deploy.parity import golden_photos
+from tests.e2e.service.conftest import Deployed
+from tests.support.artifacts import CLASS_NAMES
+from tests.support.browser import CHROMIUM, Page, browse
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def golden(deployed: Deployed) -> list[Path]:
+    return golden_photos(deployed.dataset_dir)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_shows_answers_and_the_reason_for_a_broken_file(
+    url: str, golden: list[Path], tmp_path: Path, width: int
+) -> None:
+    (tmp_path / "notes.txt").write_text("milk, eggs")
+
+    async def work(page: Page) -> None:
+        await page.choose([*golden[:3], tmp_path / "notes.txt"])
+        await page.until("document.querySelectorAll('.card:not(.waiting)').length === 4")
+        labels = await page.run("[...document.querySelectorAll('.card:not(.failed) .verdict')].map(x => x.textContent)")
+        assert {label.split()[-1] for label in labels} <= set(CLASS_NAMES)
+        assert "must be one of" in await page.run("document.querySelector('.card.failed .doubt').textContent")
+        assert (
+            await page.run("document.querySelectorAll('.card:not(.failed)')[0].querySelectorAll('meter').length") == 3
+        )
+        await page.run("document.querySelector('.card:not(.failed) .where').click()")
+        await page.until("document.querySelector('.card:not(.failed) .map').naturalWidth > 0")
+        await page.until(
+            "document.querySelector('.card:not(.failed) .how').textContent.includes('class activation map')"
+        )
+
+    browse(url, tmp_path, work, width=width)
+
+
+def test_a_sample_is_tried_by_keyboard_alone(url: str, tmp_path: Path) -> None:
+    async def work(page: Page) -> None:
+        for _ in range(12):
+            await page.press("Tab")
+            if await page.run("document.activeElement.closest('#samples') !== null"):
+                break
+        await page.press("Enter")
+        assert await page.until("document.querySelector('.card:not(.waiting) .verdict')?.textContent")
+
+    browse(url, tmp_path, work)
+
+
+def test_the_camera_takes_a_photo(url: str, tmp_path: Path) -> None:
+    async def work(page: Page) -> None:
+        await page.run("document.getElementById('camera').click()")
+        await page.until("document.getElementById('video').videoWidth > 0")
+        await page.run("document.getElementById('shoot').click()")
+        await page.until("document.querySelectorAll('.card:not(.waiting):not(.failed)').length === 1")
+        assert await page.run("document.getElementById('video').srcObject === null"), "the camera is let go"
+
+    browse(url, tmp_path, work)

@@ -1,0 +1,211 @@
+"""The studio's screen Data in a real browser: choosing photos, making classes, and mending what the audit finds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.artifacts import CLASS_NAMES, make_photos
+from tests.support.browser import Page, browse
+from tests.support.studio import READY, ask, go, keep, needs_browser, pick, png, says, studio
+
+pytestmark = [needs_browser, pytest.mark.proof]
+PATIENCE = 90.0
+TWO_LABELS = "The same photo under two labels"
+BLURRED = "Far less sharp than the others"
+POLICY_OF_FEW = ".findings li:nth-child(4) .finding > label select"
+
+
+def write_photos(folder: Path, *class_names: str) -> list[Path]:
+    """A photo of each class, as they lie on somebody's desktop."""
+    rng = np.random.default_rng(5)
+    files = []
+    for number, class_name in enumerate(class_names):
+        files.append(folder / f"{class_name} {number}.png")
+        files[-1].write_bytes(png(class_name, rng))
+    return files
+
+
+def shown_class(name: str) -> str:
+    return f".class[aria-label='{name}']"
+
+
+def case(path: str) -> str:
+    """What shall become of a photo that was found."""
+    return f".case select[aria-label$='{path}']"
+
+
+def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
+    make_photos(tmp_path / "pictures" / "colours")
+    (tmp_path / "pictures" / "notes.txt").write_text("milk, eggs")
+
+    async def work(page: Page) -> None:
+        await page.click_on("Look for it")
+        for name in (str(tmp_path), "pictures"):
+            await page.click_on(name, ".places")
+        await says(page, ".browser", "colours")
+        assert "notes" not in await page.run("document.querySelector('.places').textContent")
+        await page.click_on("colours", ".places")
+        await says(page, ".browser", "blue")
+        await keep(page, "data-browser")
+        await page.click_on("↑ Up")
+        await page.click_on("colours", ".places")
+        await page.click_on("Take this folder")
+        await says(page, "main", "60 photos in 3 classes")
+        await page.until("document.querySelector('.bars')", PATIENCE)
+        assert await page.run("[...document.querySelectorAll('.bars .name')].map(one => one.textContent)") == [
+            *CLASS_NAMES
+        ]
+        await page.until("[...document.querySelectorAll('.thumbs img')].every(one => one.naturalWidth > 0)")
+        await keep(page, "data-chosen")
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY)
+        assert ask(url, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "pictures" / "colours")
+
+
+def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> None:
+    async def make_class(page: Page, name: str) -> None:
+        await pick(page, "#class-name", name)
+        await page.click("#add-class")
+        await page.until(f"document.querySelector({shown_class(name)!r})")
+
+    async def work(page: Page) -> None:
+        await pick(page, "#new-name", "my colours")
+        await page.click("#make")
+        for name in ("green", "blue", "rde"):
+            await make_class(page, name)
+        await keep(page, "classes-empty")
+        await pick(page, "#class-name", "half a na")
+        await page.run("document.getElementById('class-name').focus(); document.querySelector('.class').id = 'old'")
+        ask(url, "api/data/uploaded", {})
+        await page.until("!document.getElementById('old')")
+        assert await page.run("document.activeElement.value") == "half a na", "what is being typed stays"
+        for name in ("green", "blue"):
+            await page.drop(write_photos(tmp_path, *[name] * 12), shown_class(name))
+            await says(page, shown_class(name), "12 photos")
+        await camera(page)
+        page.replies = ["red"]
+        await page.click_on("Rename", shown_class("rde"))
+        await says(page, shown_class("red"), "2 photos")
+        await says(page, "main", "26 photos in 3 classes")
+        await keep(page, "classes-made")
+        await page.click("#audit")
+        await page.until("document.querySelector('.bars')", PATIENCE)
+        page.replies = [""]
+        await page.click_on("Remove", shown_class("blue"))
+        await says(page, "main", "14 photos in 2 classes")
+
+    async def camera(page: Page) -> None:
+        await page.click_on("Camera", shown_class("rde"))
+        await page.until("document.querySelector('dialog video')?.videoWidth > 0")
+        await page.click_on("Take the photo")
+        await says(page, "dialog", "1 taken")
+        await keep(page, "camera")
+        await page.click_on("Take the photo")
+        await says(page, "dialog", "2 taken")
+        await page.click_on("Close", "dialog")
+        await page.until("!document.querySelector('dialog')")
+        await says(page, shown_class("rde"), "2 photos")
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY)
+    for path in (tmp_path / ".darkroom" / "studio" / "photos" / "my-colours" / "red").iterdir():
+        with Image.open(path) as camera_photo:
+            assert min(camera_photo.size) >= 240, "as the camera gave it"
+
+
+def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "colours")
+    (photos / "blue" / "astray.png").write_bytes((photos / "red" / "003.png").read_bytes())
+    (photos / "green" / "torn.png").write_bytes(b"\x89PNG and then nothing")
+    Image.new("RGB", (32, 40)).save(photos / "green" / "night.png")
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+
+    async def work(page: Page) -> None:
+        await page.until("document.querySelectorAll('.finding').length === 5", PATIENCE)
+        for title in (TWO_LABELS, BLURRED, "Few training photos"):
+            await page.click_on(title, ".findings")
+        await keep(page, "findings")
+        await pick(page, POLICY_OF_FEW, "ignore")
+        await page.until("document.querySelectorAll('.finding').length === 4", PATIENCE)
+        await says(page, "#accepted", "few photos")
+        assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "those stay open"
+        await decide(page)
+        await versions(page)
+        await page.click_on("Tell few photos again", "#accepted")
+        await says(page, ".findings", "Few training photos", PATIENCE)
+        assert not ask(url, "api/draft")["params"].get("preprocess")
+
+    async def decide(page: Page) -> None:
+        await pick(page, case("blue/astray.png"), "=red")
+        await pick(page, case("green/night.png"), "-")
+        await says(page, ".decide", "2 decisions")
+        await keep(page, "findings-decided")
+        await page.click_on("Forget them", ".decide")
+        assert await page.run(f"document.querySelector({case('green/night.png')!r}).value") == ""
+        await pick(page, case("blue/astray.png"), "=red")
+        await pick(page, case("green/night.png"), "-")
+        await page.click_on("Make the version", ".decide")
+        await page.until("document.querySelector('.versions')", PATIENCE)
+        await page.until("document.querySelector('.finding')", PATIENCE)
+
+    async def versions(page: Page) -> None:
+        await says(page, ".versions", "1 relabelled, 1 taken out · 62 photos")
+        titles = await page.run("document.querySelector('.findings').innerText")
+        assert TWO_LABELS not in titles
+        assert BLURRED not in titles
+        await page.click_on("Differences", ".versions")
+        await says(page, "main", "From v1 to the chosen one")
+        for word in ("1 taken out", "1 relabelled"):
+            await page.click_on(word)
+        await says(page, "main", "colours/blue/astray.png: blue → red")
+        await keep(page, "versions")
+        await page.click_on("Choose", ".versions")
+        await says(page, ".versions li:first-child", "chosen", PATIENCE)
+        await says(page, ".findings", TWO_LABELS, PATIENCE)
+        await page.click_on("Choose", ".versions")
+        await says(page, ".versions li:last-child", "chosen", PATIENCE)
+        await page.until("document.querySelector('.finding')", PATIENCE)
+
+    with studio(tmp_path) as url:
+        ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
+        ask(url, "api/audit", {})
+        browse(url, tmp_path, work, ready=READY, expected="torn.png")
+    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before, "one's own photos stay as they are"
+
+
+def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "colours")
+    slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Turn'))"
+
+    async def preview_source(page: Page, before: object = None) -> object:
+        """The picture that is shown now, as soon as it is another."""
+        preview = "document.querySelector('.preview')"
+        await page.until(f"{preview}.complete && {preview}.naturalWidth > 0 && {preview}.src !== {before or ''!r}", 30)
+        size = await page.run(f"fetch({preview}.src).then(answer => answer.blob()).then(blob => blob.size)")
+        assert size > 1000
+        return await page.run(f"{preview}.src")
+
+    async def work(page: Page) -> None:
+        await go(page, "training", "document.getElementById('start')?.disabled === false")
+        source = await preview_source(page)
+        await pick(page, "#augmentation", "strong")
+        source = await preview_source(page, source)
+        await page.click_on("Another photo")
+        source = await preview_source(page, source)
+        await keep(page, "variation-strong")
+        await pick(page, "#augmentation", "own")
+        source = await preview_source(page, source)
+        await page.until(slider)
+        await page.run(f"{slider}.id = 'turn'")
+        await pick(page, "#turn input", "90")
+        assert await page.run("document.querySelector('#turn output').textContent") == "90"
+        await preview_source(page, source)
+        await keep(page, "variation-own")
+
+    with studio(tmp_path) as url:
+        ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
+        browse(url, tmp_path, work, ready=READY)
+        assert ask(url, "api/draft")["params"]["train"]["augmentation"]["rotation_degrees"] == 90

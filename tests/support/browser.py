@@ -1,0 +1,287 @@
+"""A page in a real browser, over its own protocol: no driver to install."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SECONDS = 20
+HEIGHT = 800
+
+
+class Page:
+    """One page of a browser.
+
+    Attributes:
+        width: of the window, in pixels.
+        clicks: how many were made.
+        replies: what is typed into the questions that the page asks in a box of the browser's own, one after another.
+        events: what the browser told meanwhile.
+    """
+
+    def __init__(self, session: Any, socket: Any, address: str, width: int):
+        """Takes over a page.
+
+        Args:
+            session: aiohttp's.
+            socket: to the page.
+            address: of the socket.
+            width: of the window, in pixels.
+        """
+        self._session = session
+        self._socket = socket
+        self._address = address
+        self._number = 0
+        self.width = width
+        self.clicks = 0
+        self.replies: list[str] = []
+        self.events: list[dict[str, Any]] = []
+
+    async def open(self, url: str) -> None:
+        """Goes to an address, with all that is watched switched on."""
+        for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
+            await self.call(f"{domain}.enable")
+        await self._resize(HEIGHT)
+        await self.call("Page.navigate", url=url)
+
+    @contextlib.asynccontextmanager
+    async def tab(self, url: str) -> AsyncIterator["Page"]:
+        """Another window of the same browser; closed at the end, whatever it is doing."""
+        target = (await self.call("Target.createTarget", url="about:blank", newWindow=True))["targetId"]
+        async with self._attached(target) as page:
+            await page.open(url)
+            yield page
+            await self.call("Target.closeTarget", targetId=target)
+
+    @contextlib.asynccontextmanager
+    async def opened(self, part: str) -> AsyncIterator["Page"]:
+        """The tab that a click has opened, by a part of its address; closed at the end."""
+        deadline = time.monotonic() + 3 * SECONDS
+        target_ids: list[str] = []
+        while not target_ids:
+            assert time.monotonic() < deadline, f"no tab of {part} was opened"
+            targets = (await self.call("Target.getTargets"))["targetInfos"]
+            target_ids = [
+                target["targetId"] for target in targets if target["type"] == "page" and part in target["url"]
+            ]
+        async with self._attached(target_ids[0]) as page:
+            await page.call("Page.enable")
+            while True:
+                with contextlib.suppress(AssertionError):  # it is on its way to its address
+                    await page.until("document.readyState === 'complete'")
+                    break
+                assert time.monotonic() < deadline, f"the tab of {part} did not load"
+            yield page
+            await self.call("Target.closeTarget", targetId=target_ids[0])
+
+    @contextlib.asynccontextmanager
+    async def _attached(self, target: str) -> AsyncIterator["Page"]:
+        address = f"{self._address.rpartition('/')[0]}/{target}"
+        async with self._session.ws_connect(address, max_msg_size=0) as socket:
+            yield Page(self._session, socket, address, self.width)
+
+    async def save_to(self, folder: Path) -> None:
+        """Files that are saved from now on go there."""
+        folder.mkdir(exist_ok=True)
+        await self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    async def _resize(self, height: int) -> None:
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=self.width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=self.width < 600,
+        )
+
+    async def _send(self, method: str, **options: Any) -> int:
+        self._number += 1
+        await self._socket.send_json({"id": self._number, "method": method, "params": options})
+        return self._number
+
+    async def call(self, method: str, **options: Any) -> Any:
+        number = await self._send(method, **options)
+        while True:
+            message = json.loads((await self._socket.receive()).data)
+            if message.get("id") == number:
+                assert "result" in message, (method, message)
+                return message["result"]
+            if "method" in message:
+                self.events.append(message)
+            if message.get("method") == "Page.javascriptDialogOpening":  # until it is answered the page stands still
+                await self._send("Page.handleJavaScriptDialog", accept=True, promptText=self.replies.pop(0))
+
+    async def run(self, code: str) -> Any:
+        reply = await self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in reply, reply
+        return reply["result"].get("value")
+
+    async def until(self, code: str, seconds: float = SECONDS) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (value := await self.run(f"(value => value instanceof Node || value)({code})")):
+            assert time.monotonic() < deadline, code
+            await asyncio.sleep(0.1)
+        return value
+
+    async def press(self, key: str) -> None:
+        code = {"Tab": 9, "Enter": 13}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            await self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                windowsVirtualKeyCode=code,
+                **(text if kind == "keyDown" else {}),
+            )
+
+    async def click(self, selector: str) -> None:
+        """Clicks in the middle of an element, as a mouse does; it must be there and be what is met."""
+        await self._click(f"document.querySelector({json.dumps(selector)})")
+
+    async def click_on(self, name: str, within: str = "body") -> None:
+        """The same, by what the element is called: its label, or else what stands on it."""
+        await self._click(
+            f"[...document.querySelectorAll({json.dumps(within)})]"
+            ".flatMap(one => [...one.querySelectorAll('button, a, label, summary, summary b')])"
+            f".find(one => one.checkVisibility() && [one.ariaLabel, one.textContent, ...[...one.childNodes]"
+            f".map(node => node.textContent)].some(text => text?.trim() === {json.dumps(name)}))"
+        )
+
+    async def _click(self, element: str) -> None:
+        await self.until(f"(element => element && !element.disabled)({element})")
+        met = "(element, met) => Boolean(element && met && (element.contains(met) || met.contains(element)))"
+        deadline = time.monotonic() + 5
+        while True:  # what is drawn anew meanwhile may stand elsewhere
+            x, y = await self._place(element)
+            if await self.run(f"({met})({element}, document.elementFromPoint({x}, {y}))"):
+                break
+            assert time.monotonic() < deadline, f"something lies over {element}"
+        self.clicks += 1
+        for kind in ("mousePressed", "mouseReleased"):
+            await self._mouse(kind, x, y)
+
+    async def _place(self, element: str) -> tuple[float, float]:
+        """The middle of an element, as soon as it stands still."""
+        place = (
+            f"(element => {{ element?.scrollIntoView({{block: 'center', behavior: 'instant'}}); "
+            "const box = element?.getBoundingClientRect(); "
+            f"return box && [box.x + box.width / 2, box.y + box.height / 2]; }})({element})"
+        )
+        before = None
+        while (now := await self.until(place)) != before:  # what is still being laid out would be missed
+            before = now
+            await asyncio.sleep(0.15)
+        x, y = now
+        return x, y
+
+    async def picture(self, path: Path) -> None:
+        """Keeps what the whole page looks like, in a window that is as high as it."""
+        await self._resize(max(HEIGHT, int(await self.run("document.documentElement.scrollHeight"))))
+        await asyncio.sleep(0.3)
+        found = await self.call("Page.captureScreenshot")
+        path.write_bytes(base64.b64decode(found["data"]))
+        await self._resize(HEIGHT)
+
+    async def drop(self, files: list[Path], selector: str) -> None:
+        """Drags files from a folder onto an element, and lets go of them there."""
+        x, y = await self._place(f"document.querySelector({json.dumps(selector)})")
+        dragged = {"items": [], "files": [str(path) for path in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=dragged)
+
+    async def drag(self, selector: str, target: str) -> None:
+        """Drags an element of the page onto another."""
+        await self.call("Input.setInterceptDrags", enabled=True)
+        x, y = await self._place(f"document.querySelector({json.dumps(selector)})")
+        await self._mouse("mousePressed", x, y)
+        for step in range(1, 4):
+            await self._mouse("mouseMoved", x + 4 * step, y + 4 * step)
+        await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser tells of it meanwhile
+        drag_event = [event for event in self.events if event["method"] == "Input.dragIntercepted"].pop()
+        x, y = await self._place(f"document.querySelector({json.dumps(target)})")
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=drag_event["params"]["data"])
+        await self._mouse("mouseReleased", x, y)
+        await self.call("Input.setInterceptDrags", enabled=False)
+
+    async def _mouse(self, kind: str, x: float, y: float) -> None:
+        await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+
+    async def choose(self, files: list[Path], selector: str = "#files") -> None:
+        root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
+        node = (await self.call("DOM.querySelector", nodeId=root, selector=selector))["nodeId"]
+        await self.call("DOM.setFileInputFiles", files=[str(path) for path in files], nodeId=node)
+
+
+def browse(
+    url: str,
+    folder: Path,
+    work: Callable[[Page], Awaitable[None]],
+    *,
+    width: int = 1280,
+    ready: str = "document.querySelectorAll('#samples button').length > 0",
+    expected: str | None = None,
+) -> None:
+    """Opens the page, does the work, and sees that nothing failed and nothing was loaded from elsewhere.
+
+    Args:
+        url: of the page.
+        folder: for the browser's own files.
+        work: is given the page as soon as it is ready.
+        width: of the window, in pixels.
+        ready: JavaScript that is true from then on.
+        expected: what may stand in the browser's log of errors, such as the address that answers with a refusal.
+    """
+    import aiohttp
+
+    async def drive(port: int) -> None:
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
+                target = next(one for one in await answer.json() if one["type"] == "page")
+            address = target["webSocketDebuggerUrl"]
+            async with session.ws_connect(address, max_msg_size=0) as socket:
+                page = Page(session, socket, address, width)
+                await page.open(url)
+                await page.until(ready)
+                await work(page)
+                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling"
+                check(page.events)
+
+    def check(events: list[dict[str, Any]]) -> None:
+        for event in events:
+            if event["method"] == "Network.requestWillBeSent":
+                assert event["params"]["request"]["url"].startswith((url, "data:", "blob:"))
+            assert event["method"] != "Runtime.exceptionThrown", event
+            if event["method"] == "Log.entryAdded":
+                entry = event["params"]["entry"]
+                assert entry["level"] != "error" or (expected and expected in str(entry)), event
+
+    command = [
+        str(CHROMIUM),
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--user-data-dir={folder / 'profile'}",
+        "--remote-debugging-port=0",
+        "about:blank",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+        try:
+            port_path = folder / "profile" / "DevToolsActivePort"
+            deadline = time.monotonic() + SECONDS
+            while not (port_path.exists() and port_path.read_text().count("\n")):
+                assert time.monotonic() < deadline, "the browser did not start"
+                time.sleep(0.1)
+            asyncio.run(drive(int(port_path.read_text().split()[0])))
+        finally:
+            browser.terminate()

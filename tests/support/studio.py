@@ -1,0 +1,202 @@
+"""Walking through the studio as a person does: what several tests do there.
+
+Where DARKROOM_PICTURES names a folder, a picture of each screen is left there.
+"""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.artifacts import CLASS_NAMES, photo
+from tests.support.browser import CHROMIUM, Page
+from tests.support.processes import free_port
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+READY = "document.body?.dataset.ready === 'yes' && !document.querySelector('main[aria-busy]')"
+SCREENS = (
+    "data",
+    "model",
+    "model/layers",
+    "model/pretrained",
+    "model/upload",
+    "model/bundle",
+    "training",
+    "live",
+    "results",
+    "try",
+)
+TRAIN_SECONDS = 240.0
+SIDE = 12
+
+
+@contextlib.contextmanager
+def studio(folder: Path, port: int | None = None) -> Iterator[str]:
+    """`darkroom studio` in a folder; stopped at the end, with what it has started."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "pipelines.cli.main", "studio", "--no-browser", "--port", str(port)]
+    command += ["--root", str(folder)]
+    url = f"http://127.0.0.1:{port}/"
+    environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache")}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert "studio" in process.stdout.readline()
+            deadline = time.monotonic() + 10
+            while True:
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(url, timeout=1).close()
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield url
+        finally:
+            with contextlib.suppress(OSError):  # it may have been killed
+                for job in ask(url, "api/jobs"):
+                    if job["state"] in ("waiting", "running"):
+                        ask(url, f"api/jobs/{job['id']}", {"action": "stop"})
+            process.send_signal(signal.SIGTERM)
+
+
+def ask(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url + path, data), timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+async def go(page: Page, place: str, until: str = "true") -> None:
+    await page.run(
+        f"location.hash === '#{place}' || new Promise(done => {{"
+        f"addEventListener('hashchange', done, {{once: true}}); location.hash = {place!r}; }}).then(() => true)"
+    )
+    await page.until(f"{READY} && document.querySelector('.screen.{place.split('/')[0]} h1') && ({until})")
+
+
+async def pick(page: Page, selector: str, value: str) -> None:
+    await page.until(f"document.querySelector({selector!r})")
+    await page.run(
+        f"(box => {{ box.value = {value!r}; box.dispatchEvent(new Event('input', {{bubbles: true}})); "
+        f"box.dispatchEvent(new Event('change', {{bubbles: true}})); }})(document.querySelector({selector!r}))"
+    )
+
+
+async def says(page: Page, selector: str, text: str, seconds: float = 30) -> None:
+    await page.until(f"document.querySelector({selector!r})?.textContent.includes({text!r})", seconds)
+
+
+async def keep(page: Page, name: str) -> None:
+    if folder := os.environ.get("DARKROOM_PICTURES"):
+        await asyncio.sleep(0.6)
+        await page.picture(Path(folder) / f"{name}.png")
+
+
+async def saved(path: Path, begins: bytes) -> bytes:
+    """A file that the browser saves, as soon as it is whole."""
+    deadline = time.monotonic() + 60
+    while not (path.is_file() and path.stat().st_size and not list(path.parent.glob("*.crdownload"))):
+        assert time.monotonic() < deadline, f"{path.name} was not saved"
+        await asyncio.sleep(0.1)
+    content = path.read_bytes()
+    assert content.startswith(begins)
+    return content
+
+
+async def finished(page: Page, seconds: float = TRAIN_SECONDS) -> None:
+    """Waits until the run that is shown is over, and without a fault."""
+    await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", seconds)
+    fault = await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
+    assert not fault, fault
+
+
+async def trained(page: Page) -> str:
+    """Waits for the training that was started; gives its run."""
+    await page.until("document.querySelector('.live h1')")
+    await page.until("document.querySelector('.now')?.textContent")
+    await page.until(
+        "document.querySelectorAll('.line.train').length >= 1 && "
+        "document.querySelector('.line.train').points.length >= 2",
+        TRAIN_SECONDS,
+    )
+    await keep(page, "live")
+    await finished(page)
+    run_id = await page.run("document.getElementById('to-results').hash.split('/')[1]")
+    await page.click("#to-results")
+    await page.until("document.querySelector('.verdict h2')")
+    return str(run_id)
+
+
+def png(class_name: str, rng: np.random.Generator) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(photo(class_name, rng, (SIDE, SIDE))).save(file, "PNG")
+    return file.getvalue()
+
+
+def colours(folder: Path, rng: np.random.Generator) -> Path:
+    """An archive of photos, as a person has one."""
+    with zipfile.ZipFile(folder / "colours.zip", "w") as archive:
+        for class_name in CLASS_NAMES:
+            for number in range(40):
+                archive.writestr(f"colours/{class_name}/{number}.png", png(class_name, rng))
+    return folder / "colours.zip"
+
+
+async def send_photos(page: Page, archive: Path) -> None:
+    await page.choose([archive], "#archive")
+    await page.until("document.querySelectorAll('.class').length >= 3")
+    await page.until("document.querySelector('.bars')", 60)
+
+
+async def start(page: Page, epochs: int) -> str:
+    await go(page, "training", "document.getElementById('start')?.disabled === false")
+    await pick(page, "[data-key='train.epochs'] input", str(epochs))
+    await page.until("document.querySelector('.preview')?.naturalWidth > 0")
+    await keep(page, "training")
+    await page.click("#start")
+    return await trained(page)
+
+
+def server_pid(url: str) -> int:
+    import psutil
+
+    port = int(url.rsplit(":", 1)[1].strip("/"))
+    return next(
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN"
+    )
+
+
+async def try_photos(page: Page, folder: Path, rng: np.random.Generator) -> list[str]:
+    """Drops a photo of each class, and a file that is none; gives the classes that the model names, in that order."""
+    files = [folder / f"one {class_name}.png" for class_name in CLASS_NAMES]
+    for file, class_name in zip(files, CLASS_NAMES, strict=True):
+        file.write_bytes(png(class_name, rng))
+    (folder / "notes.txt").write_text("milk, eggs")
+    await page.click("#to-try")
+    await page.until("document.querySelector('.drop')")
+    await page.drop([*files, folder / "notes.txt"], ".drop")
+    await page.until("document.querySelectorAll('.answer').length === 4")
+    assert "must be one of" in await page.run("document.querySelector('.answer.failed .fault').textContent")
+    await page.click(".answer:not(.failed) .link")
+    await page.until("document.querySelector('.answer .link[aria-pressed=true]')")
+    await keep(page, "try")
+    labels: list[str] = await page.run(
+        "[...document.querySelectorAll('.answer:not(.failed)')].reverse()"
+        ".map(answer => answer.querySelector('.shares span').textContent)"
+    )
+    assert set(labels) <= set(CLASS_NAMES)
+    return labels

@@ -1,0 +1,169 @@
+"""A server that MLflow's client takes for a tracking server: in good order, slow, silent, faulty or not there."""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from mlflow import MlflowClient
+
+from components.contract.tracking import spool
+from components.contract.tracking.run import Run
+from tests.support.json_response import send_json
+
+Behaviour = Literal["good", "slow", "silent", "faulty", "refusing", "gone"]
+SLOW_SECONDS = 0.2
+
+
+class TrackingServer:
+    """The part of MLflow's REST interface that a run is logged by.
+
+    Attributes:
+        behaviour: towards the next request: answers; answers late; never answers; answers 500 or 403; is not
+            there.
+        artifacts_dir: where files go, past the server.
+        run_id: of the run that it makes.
+        taken: (path, body) of all requests that it answered in good order.
+    """
+
+    def __init__(self, artifacts_dir: Path):
+        self.behaviour: Behaviour = "good"
+        self.taken: list[tuple[str, dict[str, Any]]] = []
+        self.artifacts_dir = artifacts_dir
+        self._ended = threading.Event()
+        self._is_made = False
+        self.run_id = uuid.uuid4().hex
+        self._server: ThreadingHTTPServer | None = None
+        self._listen(0)
+        assert self._server is not None
+        self.port = self._server.server_port
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Behaves so from now on."""
+        if behaviour == "gone":
+            self._unlisten()
+        elif self._server is None:
+            self._listen(self.port)
+        self.behaviour = behaviour
+
+    def figures(self, run_id: str) -> list[tuple[str, float, int]]:
+        """(name, value, step) of all metrics of a run, in the order in which they came."""
+        return [
+            (metric["key"], metric["value"], int(metric["step"]))
+            for path, body in self.taken
+            if path == "runs/log-batch" and body["run_id"] == run_id
+            for metric in body.get("metrics", ())
+        ]
+
+    def end(self) -> None:
+        """Lets all go that still wait for an answer."""
+        self._ended.set()
+        self._unlisten()
+
+    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if self.behaviour == "slow":
+            time.sleep(SLOW_SECONDS)
+        elif self.behaviour == "silent":
+            self._ended.wait()
+        elif self.behaviour == "faulty":
+            return 500, {"error_code": "INTERNAL_ERROR", "message": "the database is gone"}
+        elif self.behaviour == "refusing":
+            return 403, {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}
+        self.taken.append((path, body))
+        run_id = str(body.get("run_id", self.run_id))
+        info = {
+            "run_id": run_id,
+            "run_uuid": run_id,
+            "experiment_id": "0",
+            "status": "RUNNING",
+            "artifact_uri": self.artifacts_dir.as_uri(),
+            "lifecycle_stage": "active",
+        }
+        runs = {"runs": [{"info": info, "data": {}}] if self._is_made else []}
+        experiments = {"experiments": [{"experiment_id": "0", "name": "photos", "lifecycle_stage": "active"}]}
+        self._is_made |= path == "runs/create"
+        return 200, {
+            "run": {"info": info, "data": {}},
+            "run_info": info,
+            "experiment": experiments["experiments"][0],
+            **runs,
+            **experiments,
+        }
+
+    def _listen(self, port: int) -> None:
+        store = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                body_bytes = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, answer = store.answer(
+                    self.path.partition("/mlflow/")[2].partition("?")[0], json.loads(body_bytes or "{}")
+                )
+                send_json(self, status, answer)
+
+            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 their names are given
+
+            def handle(self) -> None:
+                try:
+                    super().handle()
+                except ConnectionError:
+                    self.close_connection = True  # the client did not wait
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def _unlisten(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.socket.close()
+            self._server = None
+
+
+def run_status(run: Run) -> str:
+    """What the store says of a run: RUNNING, FINISHED, FAILED or KILLED."""
+    assert run.run_id is not None
+    status: str = MlflowClient().get_run(run.run_id).info.status
+    return status
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
+    """A store gets so many times fewer seconds, and is tried once at a time."""
+    for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "STOP_SECONDS", "RETRY_SECONDS"):
+        monkeypatch.setattr(spool, name, getattr(spool, name) / times)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+
+
+@contextmanager
+def tracking_server(artifacts_dir: Path) -> Iterator[TrackingServer]:
+    """One that MLflow's client talks to within the block, by the address in MLFLOW_TRACKING_URI."""
+    import os
+
+    import mlflow
+
+    server = TrackingServer(artifacts_dir)
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = server.uri
+    mlflow.set_tracking_uri(server.uri)
+    try:
+        yield server
+    finally:
+        server.end()
+        mlflow.set_tracking_uri(None)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
