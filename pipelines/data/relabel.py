@@ -77,8 +77,8 @@ def _moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tupl
 
 def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
     """(photo, where it goes) for each decision that changes something."""
-    from components.preprocess.sources.layout import find_layout
     from components.preprocess.sources.listing import list_folder
+    from components.preprocess.sources.readers.layout import find_layout
 
     listing = list_folder(folder)
     layout = find_layout(listing.folders)
@@ -113,7 +113,13 @@ def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
 
 def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[Callable[[Path], None], int]:
     """What writes the table with the decisions carried out, and how many photos it changes."""
-    from components.preprocess.sources.table import find_columns, find_separator, read_frame, read_rows, write_frame
+    from components.preprocess.sources.readers.table import (
+        find_columns,
+        find_separator,
+        read_frame,
+        read_rows,
+        write_frame,
+    )
 
     frame, rows, separator = read_frame(path), read_rows(path), find_separator(path)
     column = find_columns([str(name) for name in frame.columns])["label"]
@@ -152,7 +158,7 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     Raises:
         DataError: it is no such table, or decides twice about one photo.
     """
-    from components.preprocess.sources.table import find_columns, read_frame
+    from components.preprocess.sources.readers.table import find_columns, read_frame
 
     frame = read_frame(path)
     found = find_columns([str(name) for name in frame.columns])

@@ -119,8 +119,8 @@ def _member(path: Path, name: str) -> bytes:
 
 def class_names(contents: Contents) -> dict[str, str]:
     """Photo to class: by the table where there is one, else by the folders."""
-    from components.preprocess.sources.layout import find_layout
     from components.preprocess.sources.listing import is_hidden
+    from components.preprocess.sources.readers.layout import find_layout
 
     table = find_label_table(contents.hashes, contents.read)
     if table is not None:
@@ -134,7 +134,7 @@ def class_names(contents: Contents) -> dict[str, str]:
 def find_label_table(names: Collection[str], read: Callable[[str], bytes]) -> LabelTable | None:
     """The only table beside the folders, if it gives labels to photos that are there; None where the folders do."""
     from components.preprocess.sources.listing import is_hidden
-    from components.preprocess.sources.table import is_table, read_rows
+    from components.preprocess.sources.readers.table import is_table, read_rows
 
     shown = [name for name in names if not any(map(is_hidden, name.split("/")))]
     top = posixpath.commonpath([posixpath.dirname(name) for name in shown]) if shown else ""

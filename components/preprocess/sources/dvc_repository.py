@@ -105,7 +105,7 @@ def opened_repository(repository: str, revision: str, path: str) -> Iterator[Dvc
     from dvc.api import DVCFileSystem
     from dvc.repo import Repo
 
-    from components.preprocess.sources.table import is_table
+    from components.preprocess.sources.readers.table import is_table
 
     local = Path(repository).resolve() if Path(repository).is_dir() else None
     roots = allowed_roots()

@@ -285,7 +285,7 @@ def _name(uri: str) -> str:
 def _single_file(system: Any, path: str, uri: str) -> RemoteFile | None:
     """What the server says of a file; None for a folder."""
     from components.contract.foreign import archive
-    from components.preprocess.sources.table import is_table
+    from components.preprocess.sources.readers.table import is_table
 
     name = Path(_name(uri))
     if not (archive.is_archive(name) or is_table(name)):

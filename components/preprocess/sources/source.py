@@ -31,12 +31,13 @@ from components.contract.foreign.confinement import (
 from components.contract.image.decode import read_size
 from components.contract.text import printable
 from components.preprocess.manifest import Record
-from components.preprocess.sources import binary, remote
-from components.preprocess.sources.layout import Layout, find_layout
+from components.preprocess.sources import remote
 from components.preprocess.sources.listing import Listing, as_text, is_hidden, list_folder
+from components.preprocess.sources.readers import binary
+from components.preprocess.sources.readers.layout import Layout, find_layout
+from components.preprocess.sources.readers.table import SUFFIXES as TABLE_SUFFIXES
+from components.preprocess.sources.readers.table import Row, is_table, read_rows
 from components.preprocess.sources.remote import is_remote
-from components.preprocess.sources.table import SUFFIXES as TABLE_SUFFIXES
-from components.preprocess.sources.table import Row, is_table, read_rows
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64

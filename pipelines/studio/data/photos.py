@@ -15,8 +15,8 @@ from components.contract.errors import DataError, ImageError
 from components.contract.foreign.confinement import allowed_roots
 from components.contract.image.decode import MAX_BYTES, decode
 from components.preprocess.manifest import Record
+from components.preprocess.sources.readers.table import is_table
 from components.preprocess.sources.source import FoundFile, Opened, find_photos, name_of
-from components.preprocess.sources.table import is_table
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, Workers, held
 

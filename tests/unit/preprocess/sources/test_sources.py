@@ -24,8 +24,8 @@ import pytest
 from components.contract.artifacts.dataset import SPLITS, open_split
 from components.contract.errors import DataError
 from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.sources.readers.table import read_rows
 from components.preprocess.sources.source import Opened, find_photos, probe
-from components.preprocess.sources.table import read_rows
 from components.preprocess.step import preprocess
 from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.unit.preprocess.test_step import manifest, tree

@@ -43,7 +43,9 @@ def check_parquet(path: Path) -> None:
         DataError: it is no Parquet table, or costs more than it may.
     """
     open_regular(path).close()  # a pipe would let the process wait
-    run_bounded("components.preprocess.sources.parquet", [str(path.absolute())], table_budget(path), seconds=SECONDS)
+    run_bounded(
+        "components.preprocess.sources.readers.parquet", [str(path.absolute())], table_budget(path), seconds=SECONDS
+    )
 
 
 def measure_parquet(path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from components.contract.errors import DataError
-from components.preprocess.sources.layout import find_layout
+from components.preprocess.sources.readers.layout import find_layout
 
 
 def folders(*paths: str) -> list[tuple[str, ...]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.system.budget import open_regular
-from components.preprocess.sources.layout import SPLIT_FOLDERS
-from components.preprocess.sources.parquet import MAX_COLUMNS, check_parquet, table_budget
+from components.preprocess.sources.readers.layout import SPLIT_FOLDERS
+from components.preprocess.sources.readers.parquet import MAX_COLUMNS, check_parquet, table_budget
 
 if TYPE_CHECKING:
     import pandas as pd

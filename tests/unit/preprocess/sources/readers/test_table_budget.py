@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.contract.errors import DataError
-from components.preprocess.sources import binary, listing, parquet, table
+from components.preprocess.sources import listing
 from components.preprocess.sources.provenance import dvc_hash
-from components.preprocess.sources.table import read_rows
+from components.preprocess.sources.readers import binary, parquet, table
+from components.preprocess.sources.readers.table import read_rows
 
 
 @pytest.mark.parametrize(

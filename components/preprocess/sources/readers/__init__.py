@@ -1,0 +1,1 @@
+"""One module per layout, kind of label file and picture file. Import `layouts` or the module itself."""
