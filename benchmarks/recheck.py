@@ -11,7 +11,8 @@ from benchmarks.pictures import jpeg
 from benchmarks.table import Row, peak_memory_mb
 from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.examine import examine
-from components.preprocess.sources.source import Opened, find_photos
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.source import find_photos
 from components.preprocess.store.pixel_cache import open_store
 
 NUM_PHOTOS = 10_000
@@ -51,7 +52,7 @@ def _write_photos(folder: Path) -> None:
 
 def _check(photos: Path) -> float:
     start_time = time.perf_counter()
-    listing = find_photos(Opened(photos))
+    listing = find_photos(DataFolder(photos))
     with open_store(PARAMS.size, PARAMS.resize) as store:
         examine("photos", listing, PARAMS, store)
     return time.perf_counter() - start_time

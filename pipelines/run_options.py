@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from components.contract.params.pipeline import Params
     from components.contract.params.resolve import Resolution
-    from components.preprocess.sources.source import Probe
+    from components.preprocess.sources.probe import Probe
 
 
 def add_run_options(run: argparse.ArgumentParser) -> None:
@@ -71,8 +71,8 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         look: how to look at the data; by default in this process.
     """
     from components.contract.params.resolve import resolve
-    from components.preprocess.sources.remote import is_remote
-    from components.preprocess.sources.source import probe
+    from components.preprocess.sources.probe import probe
+    from components.preprocess.sources.remote.addresses import is_remote
     from components.train.network.initial_model import look_at_given
     from pipelines.data.recovery import require_whole
 

@@ -24,7 +24,7 @@ from components.preprocess.audit.findings import (
 from components.preprocess.audit.near_duplicates import find_near
 from components.preprocess.manifest import Record, count_reasons
 from components.preprocess.scan import Scan, scan
-from components.preprocess.sources.source import Found
+from components.preprocess.sources.photo_set import PhotoSet
 from components.preprocess.split import assign_splits
 from components.preprocess.store.pixel_cache import PixelStore
 
@@ -54,7 +54,7 @@ class Examined:
 
 
 def examine(
-    name: str, found: Found, params: PreprocessParams, store: PixelStore, *, divisible: bool = True
+    name: str, found: PhotoSet, params: PreprocessParams, store: PixelStore, *, divisible: bool = True
 ) -> Examined:
     """Examines all that was found.
 
@@ -139,7 +139,7 @@ def _find_near(records: Sequence[Record], scanned: Scan, params: PreprocessParam
 
 
 def _divide(
-    records: list[Record], found: Found, params: PreprocessParams, keys: list[str], *, divisible: bool
+    records: list[Record], found: PhotoSet, params: PreprocessParams, keys: list[str], *, divisible: bool
 ) -> tuple[list[Record], Finding | None]:
     fractions: dict[SplitName, float] = {"validation": params.validation_fraction, "test": params.test_fraction}
     try:

@@ -23,7 +23,7 @@ from components.preprocess.audit.near_duplicates import perceptual_hashes
 from components.preprocess.image_statistics import SKETCH_SIDE, measure
 from components.preprocess.manifest import Record
 from components.preprocess.progress import logged
-from components.preprocess.sources.source import FoundFile
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.cache_index import Place, Verdict, identity
 from components.preprocess.store.pixel_cache import PixelStore
 
@@ -80,7 +80,7 @@ class Scan:
         return self._store.read([place for place in places if place is not None])
 
 
-def scan(files: Sequence[FoundFile], image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Scan:
+def scan(files: Sequence[PhotoFile], image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Scan:
     """Reads and decodes what the cache does not know."""
     readings = _known(files, store)
     unknown = [row for row, reading in enumerate(readings) if reading is None]
@@ -102,7 +102,7 @@ def scan(files: Sequence[FoundFile], image_size: tuple[int, int], resize: Resize
     return _gather(files, [reading for reading in readings if reading is not None], len(unknown), store)
 
 
-def _known(files: Sequence[FoundFile], store: PixelStore) -> list[Reading | None]:
+def _known(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
     """What the cache knows of each file that is as it was; None for the others."""
     if not files:
         return []
@@ -132,7 +132,7 @@ class _Notes:
     def __exit__(self, *_: object) -> None:
         self._write()
 
-    def add(self, found: FoundFile, reading: Reading) -> None:
+    def add(self, found: PhotoFile, reading: Reading) -> None:
         if reading.verdict is not None:
             self._waiting.append((os.fsencode(found.location), reading))
         if len(self._waiting) >= NOTED_FILES:
@@ -153,7 +153,7 @@ class _Notes:
         self._waiting.clear()
 
 
-def read_photo(found: FoundFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
+def read_photo(found: PhotoFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
     """Reads one file, and stores its pixels where it is a photo that is not known by its content."""
     try:
         data, seen = _read(found)
@@ -186,7 +186,7 @@ def read_photo(found: FoundFile, image_size: tuple[int, int], resize: Resize, st
     return Reading(seen, Verdict(sha256, values, store.add(photo.pixels)))
 
 
-def _gather(files: Sequence[FoundFile], readings: Sequence[Reading], num_read: int, store: PixelStore) -> Scan:
+def _gather(files: Sequence[PhotoFile], readings: Sequence[Reading], num_read: int, store: PixelStore) -> Scan:
     sketches = np.zeros((len(files), SKETCH_SIDE, SKETCH_SIDE), np.uint8)
     for row, reading in enumerate(readings):
         if reading.verdict is not None and reading.verdict.place is not None:
@@ -226,7 +226,7 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
     )
 
 
-def _read(found: FoundFile) -> tuple[bytes, str | None]:
+def _read(found: PhotoFile) -> tuple[bytes, str | None]:
     """The file's content and identity. Anything but a regular file is refused: a table may name a pipe or device."""
     with found.open() as file:
         status = os.fstat(file.fileno())

@@ -16,7 +16,7 @@ from components.contract.artifacts.dataset import SPLITS, SplitName, num_shards,
 from components.contract.errors import DataError
 from components.preprocess.manifest import Record
 from components.preprocess.scan import Scan
-from components.preprocess.sources.source import FoundFile
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.pixel_cache import PixelStore
 
 Rows = list[tuple[int, Record]]
@@ -103,7 +103,7 @@ def rows_of(records: Sequence[Record], split: SplitName) -> Rows:
     return [(row, record) for row, record in enumerate(records) if record.kept and record.split == split]
 
 
-def copy_golden(golden_dir: Path, files: Sequence[FoundFile], records: Sequence[Record], num_photos: int) -> None:
+def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[Record], num_photos: int) -> None:
     """Test photos as their original files, named `<image_id>.<suffix>`: the classes in turn, by content hash.
 
     Raises:

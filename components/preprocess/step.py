@@ -21,9 +21,10 @@ from components.preprocess.examine import Examined, examine, refuse_failures
 from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
 from components.preprocess.report.pages import PICTURES, write_report
 from components.preprocess.shards import copy_golden, write_shards
+from components.preprocess.sources.photo_set import PhotoSet
 from components.preprocess.sources.provenance import find_origin
-from components.preprocess.sources.remote import is_remote
-from components.preprocess.sources.source import Found, find_photos, name_of, opened
+from components.preprocess.sources.remote.addresses import is_remote
+from components.preprocess.sources.source import find_photos, name_of, open_data
 from components.preprocess.store.pixel_cache import PixelStore, open_store
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     _require_place(dataset_dir, data)
     name = name_of(data)
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch, opened(data, Path(scratch)) as source:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch, open_data(data, Path(scratch)) as source:
             found = find_photos(source)
             with open_store(params.size, params.resize) as store:
                 examined = examine(name, found, params, store)
@@ -81,7 +82,7 @@ def _require_place(dataset_dir: Path, data: str) -> None:
         )
 
 
-def _write(folder: Path, found: Found, examined: Examined, params: PreprocessParams, store: PixelStore) -> None:
+def _write(folder: Path, found: PhotoSet, examined: Examined, params: PreprocessParams, store: PixelStore) -> None:
     """Writes all that is made of photos."""
     records = examined.records
     num_written = write_shards(folder, examined.scan, records, found.class_names, params.size, store)

@@ -36,7 +36,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     from components.contract.system.atomic_files import new_folder
     from components.preprocess.examine import examine, refuse_failures
     from components.preprocess.report.pages import write_report
-    from components.preprocess.sources.source import find_photos, name_of, opened
+    from components.preprocess.sources.source import find_photos, name_of, open_data
     from components.preprocess.store.pixel_cache import open_store
     from pipelines.cli import show
     from pipelines.run_options import resolve_data
@@ -49,7 +49,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     name = name_of(uri)
     folder = arguments.output or Path("audits") / name
     _require_place(folder, uri)
-    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, opened(uri, Path(scratch)) as source:
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch)) as source:
         found = find_photos(source)
         with open_store(params.size, params.resize) as store, new_folder(folder) as output:
             examined = examine(name, found, params, store, divisible=False)
@@ -102,7 +102,7 @@ def _show_log(to_stderr: bool) -> None:
 def _require_place(folder: Path, uri: str) -> None:
     """What the user gave is never replaced, nor mixed with what we write."""
     from components.contract.errors import ArtifactError
-    from components.preprocess.sources.remote import is_remote
+    from components.preprocess.sources.remote.addresses import is_remote
 
     target = folder.resolve()
     within = not is_remote(uri) and (

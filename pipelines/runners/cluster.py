@@ -23,7 +23,7 @@ from components.contract.system import launcher
 from components.contract.system.address import MASK, Address, split_credentials
 from components.contract.system.atomic_files import write_file
 from components.contract.system.disk_space import free_text
-from components.preprocess.sources import remote
+from components.preprocess.sources.remote.addresses import require_harmless
 from pipelines.runners.local import pipeline_arguments
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def resolve_revision(uri: str) -> str:
     repository, revision = found["repository"], found["revision"]
     if COMMIT.fullmatch(revision):
         return uri
-    remote.require_harmless(Address(uri))
+    require_harmless(Address(uri))
     if Path(repository).exists():  # a path of this machine; git itself runs outside any repository
         repository = str(Path(repository).resolve())
     place, credentials = _git_credentials(repository)

@@ -115,7 +115,7 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
         limits: what each container may use.
     """
     from components.preprocess.sources.provenance import ORIGIN_VARIABLE, find_origin
-    from components.preprocess.sources.remote import is_remote, repository_of
+    from components.preprocess.sources.remote.addresses import is_remote, repository_of
 
     uri, model = params.data.uri, params.train.model
     writable = [run_dir, HOME]

@@ -25,8 +25,8 @@ from components.contract.params.resolve import Resolution
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json, write_json
 from components.contract.validation_messages import faults
-from components.preprocess.sources.remote import is_remote
-from components.preprocess.sources.source import Probe
+from components.preprocess.sources.probe import Probe
+from components.preprocess.sources.remote.addresses import is_remote
 from pipelines.run_options import add_run_options, resolve_params
 from pipelines.run_options import params_of as params_of_command
 from pipelines.studio.settings import StudioError

@@ -55,7 +55,7 @@ def decode_photo(content: bytes, size: tuple[int, int], resize: Any) -> Result:
 
 def probe_data(_: bytes, uri: str) -> Result:
     """A quick look at the data, for `auto` values."""
-    from components.preprocess.sources.source import probe
+    from components.preprocess.sources.probe import probe
 
     return asdict(probe(uri)), b""
 

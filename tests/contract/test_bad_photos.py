@@ -24,7 +24,7 @@ from components.deploy.service.gateway.upload import read_request
 from components.preprocess import scan as scanning
 from components.preprocess.manifest import Record
 from components.preprocess.scan import read_photo
-from components.preprocess.sources.source import FoundFile
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.step import preprocess
 from components.preprocess.store.pixel_cache import PixelStore
 from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
@@ -162,7 +162,7 @@ def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
     expected = lay_traps(data)
     real = scanning._read
 
-    def read_while_files_change(photo_file: FoundFile) -> tuple[bytes, str | None]:
+    def read_while_files_change(photo_file: PhotoFile) -> tuple[bytes, str | None]:
         """Another program is at work in the folder meanwhile."""
         if photo_file.location.name in ("vanishing.png", "becomes a pipe.png"):
             photo_file.location.unlink()
@@ -217,6 +217,6 @@ def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
         path.write_bytes(BAD_PHOTOS["a PNG named as a JPEG"].make())
         path.chmod(0o000)
         with as_nobody():
-            reading = read_photo(FoundFile(path, Record("secret.jpg", "red")), (8, 8), "stretch", store)
+            reading = read_photo(PhotoFile(path, Record("secret.jpg", "red")), (8, 8), "stretch", store)
     store.close()
     assert reading.fault == ("unreadable", "The file must be readable: Permission denied.")

@@ -9,7 +9,8 @@ from components.contract.artifacts.dataset import Source
 from components.contract.foreign.documents import read_yaml
 from components.contract.foreign.repository import git_revision
 from components.contract.system.address import Address
-from components.preprocess.sources.remote import is_remote, origin_of
+from components.preprocess.sources.remote.addresses import is_remote
+from components.preprocess.sources.remote.fetch import origin_of
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from components.contract.foreign import archive
 from components.contract.foreign.confinement import UnsafeNameError, is_tool_file, within
 from components.contract.system.atomic_files import write_file
 from components.contract.text import printable
-from components.preprocess.sources.source import SKIPPED_NOTE, name_of
+from components.preprocess.sources.data_folder import SKIPPED_NOTE
+from components.preprocess.sources.source import name_of
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import Workers, seconds_to_unpack
 

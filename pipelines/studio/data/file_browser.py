@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from components.contract.foreign import archive
 from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.readers.table import is_table
-from components.preprocess.sources.remote import is_remote, repository_of, require_harmless
+from components.preprocess.sources.remote.addresses import is_remote, repository_of, require_harmless
 from pipelines.runners.runs import RUNS_DIR
 from pipelines.studio.settings import StudioError
 

@@ -15,8 +15,10 @@ from components.contract.errors import DataError, ImageError
 from components.contract.foreign.confinement import allowed_roots
 from components.contract.image.decode import MAX_BYTES, decode
 from components.preprocess.manifest import Record
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.sources.readers.table import is_table
-from components.preprocess.sources.source import FoundFile, Opened, find_photos, name_of
+from components.preprocess.sources.source import find_photos, name_of
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, Workers, held
 
@@ -60,7 +62,7 @@ class DataView(BaseModel):
 class _Listed:
     uri: str
     until: float
-    files: dict[str, FoundFile]
+    files: dict[str, PhotoFile]
     view: DataView
 
 
@@ -87,7 +89,7 @@ class Album:
         """Looks again the next time."""
         self._listed = None
 
-    def files(self, uri: str) -> dict[str, FoundFile]:
+    def files(self, uri: str) -> dict[str, PhotoFile]:
         """All photos by their paths.
 
         Raises:
@@ -132,7 +134,7 @@ class Album:
             ).value
             view = DataView.model_validate(answer["view"])
             found = (
-                FoundFile(Path(location), Record(**record), allowed_roots()) for location, record in answer["files"]
+                PhotoFile(Path(location), Record(**record), allowed_roots()) for location, record in answer["files"]
             )
             files = {file.record.path: file for file in found}
         except StudioError as error:
@@ -141,16 +143,16 @@ class Album:
         return _Listed(uri, now + max(FRESH_SECONDS, PATIENCE * (now - started)), files, view)
 
 
-def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, FoundFile]]:
+def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, PhotoFile]]:
     """What the data hold: what the page shows, and all photos by their paths."""
     path = Path(uri)
     editable = path.is_relative_to(photos_dir) and path.is_dir()
     view = DataView(name=name_of(uri), uri=uri, editable=editable)
-    files: dict[str, FoundFile] = {}
+    files: dict[str, PhotoFile] = {}
     if not path.is_dir() and not is_table(path):
         return view, files
     try:
-        opened = Opened(path.parent, table=path) if is_table(path) else Opened(path)
+        opened = DataFolder(path.parent, label_file=path) if is_table(path) else DataFolder(path)
         found = find_photos(opened)
     except DataError as error:
         classes = _folders(path) if editable else ()
@@ -206,9 +208,9 @@ def _folders(folder: Path) -> tuple[ClassView, ...]:
     )
 
 
-def _plain_files(folder: Path) -> dict[str, FoundFile]:
+def _plain_files(folder: Path) -> dict[str, PhotoFile]:
     return {
-        f"{path.parent.name}/{path.name}": FoundFile(
+        f"{path.parent.name}/{path.name}": PhotoFile(
             path, Record(f"{path.parent.name}/{path.name}", path.parent.name), (folder,)
         )
         for path in folder.glob("*/*")

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import DarkroomError
 from components.contract.system.atomic_files import read_json, write_file, write_json
-from components.preprocess.sources.source import FoundFile, name_of
+from components.preprocess.sources.photo_set import PhotoFile
+from components.preprocess.sources.source import name_of
 from pipelines.studio.data.photos import Album
 from pipelines.studio.settings import StudioError
 
@@ -156,7 +157,7 @@ def dvc_versions() -> list[dict[str, object]]:
         return []
 
 
-def _words(decisions: Decisions, files: Mapping[str, FoundFile]) -> str:
+def _words(decisions: Decisions, files: Mapping[str, PhotoFile]) -> str:
     out = sum(label is None for label in decisions.values())
     changed = sum(label is not None and label != files[path].record.class_name for path, label in decisions.items())
     parts = [f"{changed} relabelled" if changed else "", f"{out} taken out" if out else ""]

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from components.contract.foreign import archive
 from components.contract.system import launcher
 from components.contract.text import is_utf8
-from components.preprocess.sources.remote import is_remote
+from components.preprocess.sources.remote.addresses import is_remote
 from pipelines.studio.data import dataset_editor
 from pipelines.studio.data.audits import AuditView
 from pipelines.studio.data.file_browser import Place, data_within, look

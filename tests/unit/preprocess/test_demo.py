@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from components.contract.errors import ArtifactError
 from components.preprocess.demo import write_digits
-from components.preprocess.sources.source import probe
+from components.preprocess.sources.probe import probe
 
 
 def test_the_digits_are_those_of_scikit_learn_and_always_the_same_bytes(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import pytest
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import ROOTS_VARIABLE
 from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.sources import remote
-from components.preprocess.sources.dvc_repository import opened_repository
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.probe import probe
 from components.preprocess.sources.provenance import find_origin
-from components.preprocess.sources.source import Opened, find_photos, opened, probe
+from components.preprocess.sources.remote.dvc_repository import open_repository
+from components.preprocess.sources.remote.fetch import fetch
+from components.preprocess.sources.source import find_photos, open_data
 from components.preprocess.step import preprocess
 from tests.support.artifacts import make_photos
 
@@ -40,10 +42,10 @@ def test_a_zip_that_brings_a_git_repository_runs_nothing_and_is_reported(tmp_pat
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as file:
         for path in sorted(path for path in pets.rglob("*") if path.is_file()):
             file.write(path, path.relative_to(tmp_path / "made"))
-    with opened(str(tmp_path / "pets.zip"), tmp_path) as source:
-        assert not list(source.folder.rglob(".git*"))
+    with open_data(str(tmp_path / "pets.zip"), tmp_path) as source:
+        assert not list(source.path.rglob(".git*"))
         rejected = [(record.path, record.reason) for record in find_photos(source).rejected]
-        assert find_origin(str(source.folder)).git_revision is None
+        assert find_origin(str(source.path)).git_revision is None
     assert rejected == [("pets/.git", "hidden")]
     info = preprocess(str(tmp_path / "pets.zip"), PreprocessParams(image_size=16), tmp_path / "dataset")
     assert (info.num_kept, info.rejected) == (18, {"hidden": 1})
@@ -88,7 +90,7 @@ def test_the_keys_of_a_bucket_write_nowhere_but_in_its_folder(bucket: object, tm
         for each in ("a/1.png", "b/1.png", key):
             bucket.put_object(Bucket="photos", Key=f"{name}/{each}", Body=photo)  # type: ignore[attr-defined]
         with pytest.raises(DataError, match=r"Names of files must stay within|must be within reach"):
-            remote.fetch(f"s3://photos/{name}")
+            fetch(f"s3://photos/{name}")
     assert not outside.exists()
     assert not list(tmp_path.rglob("escaped*"))
 
@@ -245,12 +247,12 @@ def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypa
     for data in (str(outside), str(photos / "linked"), f"{root}/../outside", f"dvc+{outside}@main:x"):
         with pytest.raises(DataError, match="must lie in"):
             probe(data)
-    found = find_photos(Opened(photos))
+    found = find_photos(DataFolder(photos))
     assert {record.path: record.reason for record in found.rejected} == {
         "linked": "outside_data",
         "red/link.png": "outside_data",
     }
-    files = {file.record.path: file for file in find_photos(Opened(root, table=root / "table.csv")).files}
+    files = {file.record.path: file for file in find_photos(DataFolder(root, label_file=root / "table.csv")).files}
     with pytest.raises(PermissionError, match="outside the folders that may be read"):
         files[str(first)].open()
     with pytest.raises(OSError, match="instead of a regular file"):
@@ -266,5 +268,5 @@ def test_a_pointer_of_a_foreign_repository_that_is_nested_without_end_says_nothi
     git(repository, "init", "--quiet")
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "-m", "x")
-    with opened_repository(str(repository), "HEAD", "photos") as view:
+    with open_repository(str(repository), "HEAD", "photos") as view:
         assert view.system.ls("/", detail=False) == ["/photos"]

@@ -15,12 +15,12 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record, count_reasons, summarise_rejected
 from components.preprocess.progress import logged
 from components.preprocess.scan import FILES_AT_ONCE, scan
-from components.preprocess.sources.source import FoundFile
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.pixel_cache import PixelStore
 
 
-def found(path: Path) -> FoundFile:
-    return FoundFile(path, Record(path.name, "cats"))
+def found(path: Path) -> PhotoFile:
+    return PhotoFile(path, Record(path.name, "cats"))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_fault_of_ours_ends_the_scan_at_once(tmp_path: Path, store: PixelStore
     files = [found(tmp_path / "a.png")] * (FILES_AT_ONCE * 200)
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        scan([FoundFile(Failing(), files[0].record), *files], (6, 5), "stretch", store)  # type: ignore[arg-type]
+        scan([PhotoFile(Failing(), files[0].record), *files], (6, 5), "stretch", store)  # type: ignore[arg-type]
     assert threading.active_count() == before
 
 

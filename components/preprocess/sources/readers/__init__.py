@@ -1,1 +1,1 @@
-"""One module per layout, kind of label file and picture file. Import `layouts` or the module itself."""
+"""One module per layout of data and format of label or picture files: see `source.READERS`, `label_files.FORMATS`."""

@@ -1,14 +1,14 @@
 """A CSV or Parquet table says which photos there are: their paths and labels, where given their splits and groups."""
 
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.system.budget import open_regular
+from components.preprocess.sources.readers.label_rows import LabelRow
 from components.preprocess.sources.readers.layout import SPLIT_FOLDERS
 from components.preprocess.sources.readers.parquet import MAX_COLUMNS, check_parquet, table_budget
 
@@ -29,22 +29,12 @@ COLUMNS: Final = {
 """What the columns may be called, in upper or lower case; the first that is there counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table; empty cells are None."""
-
-    path: str | None
-    label: str | None
-    split: SplitName | None
-    group: str | None
-
-
 def is_table(path: Path) -> bool:
     """Whether the name is that of a table."""
     return path.name.lower().endswith(SUFFIXES)
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[LabelRow]:
     """The rows of a table of photos.
 
     Raises:
@@ -61,7 +51,7 @@ def read_rows(path: Path) -> list[Row]:
     cells = {column: _texts(frame[name].tolist()) for column, name in found.items()}
     splits = [_split(text, path, line) for line, text in enumerate(cells.get("split", [None] * len(frame)), start=2)]
     groups = cells.get("group", [None] * len(frame))
-    return [Row(*values) for values in zip(cells["path"], cells["label"], splits, groups, strict=True)]
+    return [LabelRow(*values) for values in zip(cells["path"], cells["label"], splits, groups, strict=True)]
 
 
 def read_frame(path: Path) -> "pd.DataFrame":
@@ -153,12 +143,3 @@ def _split(text: str | None, path: Path, line: int) -> SplitName | None:
     if split is None:
         raise DataError(f"A split must be train, validation or test; the table {path} says {text!r} in line {line}.")
     return split
-
-
-def duplicates(rows: Sequence[Row]) -> Iterator[int]:
-    """Places of rows that say again what an earlier row said."""
-    seen = set()
-    for place, row in enumerate(rows):
-        if row in seen:
-            yield place
-        seen.add(row)

@@ -20,7 +20,7 @@ import pytest
 from components.contract.errors import ArchiveError, DataError
 from components.contract.foreign import archive, zip_reader
 from components.contract.foreign.archive import extract, members
-from components.preprocess.sources.source import probe
+from components.preprocess.sources.probe import probe
 
 MEMORY_BYTES = 300 * 2**20
 """What each attack may add to the address space of the tests."""

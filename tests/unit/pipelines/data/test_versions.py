@@ -13,8 +13,8 @@ import pytest
 
 from components.contract.errors import DataError
 from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.sources.probe import probe
 from components.preprocess.sources.readers.table import find_separator, read_frame, read_rows
-from components.preprocess.sources.source import probe
 from components.preprocess.step import preprocess
 from pipelines.data import versions
 from pipelines.data.diff import difference

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from components.contract.errors import ArchiveError, DataError
-from components.preprocess.sources.source import Opened, find_photos, name_of, opened, probe
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.probe import probe
+from components.preprocess.sources.source import find_photos, name_of, open_data
 from tests.support.artifacts import make_photos
 
 
@@ -91,15 +93,15 @@ def test_an_archive_is_a_folder_for_a_while(tmp_path: Path) -> None:
         file.writestr("photos/cats/a.jpg", b"1")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with opened(str(tmp_path / "photos.zip"), scratch) as source:
+    with open_data(str(tmp_path / "photos.zip"), scratch) as source:
         assert source.unwrap
-        assert (source.folder / "photos" / "cats" / "a.jpg").read_bytes() == b"1"
+        assert (source.path / "photos" / "cats" / "a.jpg").read_bytes() == b"1"
     assert list(scratch.iterdir()) == []
 
 
 def test_a_folder_is_itself(tmp_path: Path) -> None:
-    with opened(str(tmp_path), tmp_path) as source:
-        assert source == Opened(tmp_path)
+    with open_data(str(tmp_path), tmp_path) as source:
+        assert source == DataFolder(tmp_path)
     assert tmp_path.is_dir()
 
 
@@ -116,7 +118,7 @@ def test_files_outside_class_folders_are_named(tmp_path: Path) -> None:
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
-    found = find_photos(Opened(tmp_path))
+    found = find_photos(DataFolder(tmp_path))
     assert {(file.record.class_name, file.record.split) for file in found.files} == {
         ("cats", "train"),
         ("dogs", "train"),

@@ -24,8 +24,10 @@ import pytest
 from components.contract.artifacts.dataset import SPLITS, open_split
 from components.contract.errors import DataError
 from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.probe import probe
 from components.preprocess.sources.readers.table import read_rows
-from components.preprocess.sources.source import Opened, find_photos, probe
+from components.preprocess.sources.source import find_photos
 from components.preprocess.step import preprocess
 from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.unit.preprocess.test_step import manifest, tree
@@ -79,7 +81,7 @@ def test_rows_that_name_no_photo_are_rejected_by_name(tmp_path: Path) -> None:
 def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,label\na.png,NA\nb.png,007\n")
     assert [row.label for row in read_rows(tmp_path / "labels.csv")] == ["NA", "007"]
-    assert find_photos(Opened(tmp_path, table=tmp_path / "labels.csv")).class_names == ("007", "NA")
+    assert find_photos(DataFolder(tmp_path, label_file=tmp_path / "labels.csv")).class_names == ("007", "NA")
 
 
 @pytest.mark.parametrize(

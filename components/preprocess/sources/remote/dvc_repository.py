@@ -91,7 +91,7 @@ class _Tree:
 
 
 @contextlib.contextmanager
-def opened_repository(repository: str, revision: str, path: str) -> Iterator[DvcView]:
+def open_repository(repository: str, revision: str, path: str) -> Iterator[DvcView]:
     """The data below a path of a repository, for the time of the block.
 
     Args:
@@ -105,17 +105,17 @@ def opened_repository(repository: str, revision: str, path: str) -> Iterator[Dvc
     from dvc.api import DVCFileSystem
     from dvc.repo import Repo
 
-    from components.preprocess.sources.readers.table import is_table
+    from components.preprocess.sources.readers.label_files import is_label_file
 
     local = Path(repository).resolve() if Path(repository).is_dir() else None
     roots = allowed_roots()
     if local is not None and roots is not None and not lies_within(local, roots):
         raise DataError(f"The repository must lie in {', '.join(map(str, roots))}; {local} lies elsewhere.")
-    top = path.rpartition("/")[0] if is_table(Path(path)) else path
+    top = path.rpartition("/")[0] if is_label_file(Path(path)) else path
     with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as scratch, contextlib.ExitStack() as stack:
         view = Path(scratch) / "view"
         (view / ".dvc").mkdir(parents=True)
-        git = stack.enter_context(contextlib.closing(_opened_git(repository, local, Path(scratch) / "clone")))
+        git = stack.enter_context(contextlib.closing(_open_git(repository, local, Path(scratch) / "clone")))
         commit = _commit(git, repository, revision)
         tree = _Tree(git, commit)
         _write_files(tree, top, view)
@@ -127,7 +127,7 @@ def opened_repository(repository: str, revision: str, path: str) -> Iterator[Dvc
         yield DvcView(DVCFileSystem(repo), commit.id.decode())
 
 
-def _opened_git(repository: str, local: Path | None, clone: Path) -> Any:
+def _open_git(repository: str, local: Path | None, clone: Path) -> Any:
     """The repository in place, or a bare clone of one elsewhere; its objects are all that is read."""
     from dulwich.repo import Repo
 

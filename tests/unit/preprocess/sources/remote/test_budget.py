@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from components.contract.errors import DataError
-from components.preprocess.sources import remote
-from components.preprocess.sources.source import probe
+from components.preprocess.sources.probe import probe
+from components.preprocess.sources.remote import limits
+from components.preprocess.sources.remote.files import list_files
 
 
 class Hostile(http.server.BaseHTTPRequestHandler):
@@ -65,8 +66,8 @@ class Hostile(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(remote, "ANSWER_SECONDS", 2.0)
-    monkeypatch.setattr(remote, "UNANNOUNCED_BYTES", 2**24)
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(limits, "UNANNOUNCED_BYTES", 2**24)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
         server.daemon_threads = True
         server.is_over = threading.Event()  # type: ignore[attr-defined]
@@ -102,6 +103,6 @@ def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
             while True:
                 time.sleep(0.1)
 
-    monkeypatch.setattr(remote, "LIST_SECONDS", 0.5)
+    monkeypatch.setattr(limits, "LIST_SECONDS", 0.5)
     with pytest.raises(DataError, match=r"must answer within [01] s"):
-        remote._list(Endless(), "bucket/photos", "s3://bucket/photos")
+        list_files(Endless(), "bucket/photos", "s3://bucket/photos")

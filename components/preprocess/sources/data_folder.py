@@ -1,0 +1,46 @@
+"""The data as a folder: themselves, or what was fetched, unpacked or converted."""
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from components.contract.foreign.confinement import Roots, allowed_roots, open_within
+from components.preprocess.manifest import Record
+from components.preprocess.sources.listing import as_text
+
+SKIPPED_NOTE: Final = ".darkroom-skipped.json"
+"""In a folder that an archive was unpacked into: the names of what was not."""
+MAX_NOTE_BYTES: Final = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The data as a folder.
+
+    Attributes:
+        path: where the photos are.
+        unwrap: whether a single folder around all others, as archives have it, is stepped into.
+        label_file: which says what is where, None where the folders' names do.
+        confined: whether the label file may name files in the folder only.
+        roots: the folders that files may be read from.
+        skipped: what an archive holds and was not unpacked, by name.
+    """
+
+    path: Path
+    unwrap: bool = False
+    label_file: Path | None = None
+    confined: bool = False
+    roots: Roots = field(default_factory=allowed_roots)
+    skipped: tuple[str, ...] = ()
+
+    def skipped_records(self) -> list[Record]:
+        """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""
+        names = list(self.skipped)
+        with contextlib.suppress(OSError, ValueError), open_within((self.path,), self.path / SKIPPED_NOTE) as note:
+            names += [str(name) for name in json.loads(note.read(MAX_NOTE_BYTES))]
+        return [
+            Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
+            for name in names
+        ]

@@ -1,0 +1,93 @@
+"""A quick look at the data, which settles `auto` values: what they are called, and how large the photos are."""
+
+import contextlib
+import itertools
+import statistics
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import DataError, ImageError
+from components.contract.foreign import archive
+from components.contract.foreign.confinement import allowed_roots, open_within
+from components.contract.image.decode import read_size
+from components.preprocess.sources.listing import is_hidden, list_folder
+from components.preprocess.sources.location import locate
+from components.preprocess.sources.readers import binary
+from components.preprocess.sources.source import data_folder_at, find_photos, name_of
+
+PROBED_PHOTOS: Final = 200
+PROBED_CHUNKS: Final = 64
+"""Of a file in an archive, 16 MiB: a photo's header is at its beginning."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a quick look at the data says, for `auto` values.
+
+    Attributes:
+        name: what the data are called: lower case letters, digits, `_` and `-`.
+        native_size: (height, width), the medians over some photos, in pixels.
+    """
+
+    name: str
+    native_size: tuple[int, int]
+
+
+def probe(data: str) -> Probe:
+    """A quick look at the data: their name, and the median size of some photos by their headers.
+
+    Raises:
+        DataError: there are no class folders, or none of the photos looked at can be read.
+    """
+    path = locate(data)
+    is_archive = path.is_file() and archive.is_archive(path)
+    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data))
+    if not sizes:
+        raise DataError(
+            f"The data must hold photos; none of those looked at in {path} can be read. "
+            "See what they are, for instance with the program `file`."
+        )
+    height, width = (round(statistics.median(sides)) for sides in zip(*sizes, strict=True))
+    return Probe(name_of(data), (height, width))
+
+
+def _sizes_in_folder(path: Path, data: str) -> Iterator[tuple[int, int]]:
+    """Of a folder, or of what a label file names."""
+    data_folder = data_folder_at(path, data)
+    if path.is_dir():
+        listed_files = list_folder(path, data_folder.roots).files
+        names = [file.parts[-1] for file in listed_files]
+        binary.refuse_pickles(names)
+        if binary.is_binary(names):
+            yield from _sizes_in_binary((file.parts[-1], file.path) for file in listed_files)
+            return
+    files = find_photos(data_folder).files
+    for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
+        with contextlib.suppress(ImageError, OSError), file.open() as stream:
+            yield read_size(stream)
+
+
+def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, int]]:
+    for name, path in files:
+        with open_within(allowed_roots(), path) as file:
+            size = binary.native_size(name, file.read(4096))
+        if size is not None:
+            yield size
+
+
+def _sizes_in_archive(path: Path) -> Iterator[tuple[int, int]]:
+    """Of the first photos that can be read: more would mean to unpack a tar.gz to its end."""
+    num_sizes, names = 0, []
+    for member in archive.members(path):
+        names.append(member.name)
+        if member.chunks is not None and not any(map(is_hidden, member.name.split("/"))):
+            content = b"".join(itertools.islice(member.chunks(), PROBED_CHUNKS))
+            size = binary.native_size(member.name, content)
+            with contextlib.suppress(ImageError):
+                yield size or read_size(content)
+                num_sizes += PROBED_PHOTOS if size else 1
+        if num_sizes >= PROBED_PHOTOS:
+            return
+    binary.refuse_pickles(names)

@@ -1,0 +1,167 @@
+"""Data at an address: https://, s3://, gs:// and all else that fsspec knows, and dvc+<repository>@<revision>:<path>.
+
+What is fetched stands in the cache, one folder per address, and stays there; the next run fetches only what changed,
+by the tags that the server gives. A file appears under its name when all of it is there.
+"""
+
+import contextlib
+import errno
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from components.contract.artifacts.dataset import Source
+from components.contract.errors import DataError
+from components.contract.foreign.confinement import checked_name
+from components.contract.system.address import ADDRESSES_VARIABLE, Address, split_credentials
+from components.contract.system.atomic_files import write_json
+from components.contract.system.cache import cache_dir
+from components.contract.system.disk_space import FULL, free_text
+from components.preprocess.sources.remote import limits
+from components.preprocess.sources.remote.addresses import DVC_URI, require_harmless
+from components.preprocess.sources.remote.downloads import download_files, note_path
+from components.preprocess.sources.remote.dvc_repository import open_repository
+from components.preprocess.sources.remote.files import (
+    RemoteFile,
+    file_name,
+    find_file,
+    find_files_beside,
+    list_files,
+    pin_to_commit,
+)
+
+EXTRAS: Final = {
+    "gs": "gs",
+    "gcs": "gs",
+    "s3": "preprocess",
+    "s3a": "preprocess",
+    "http": "preprocess",
+    "https": "preprocess",
+}
+
+
+def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) -> Path:
+    """The data as a file or folder in the cache.
+
+    Args:
+        uri: the address of an archive, a table or a folder.
+        list_referenced: of a table that was fetched, the paths beside it that are needed too.
+
+    Raises:
+        DataError: the address cannot be, cannot be reached, or leads to nothing.
+    """
+    uri = Address(uri)
+    if uri.lacks_secret:
+        raise DataError(
+            f"The address {uri} was redacted, and its secret is unknown here. Give the whole address with "
+            f"--data, or put it into the environment variable {ADDRESSES_VARIABLE}; on a cluster, into the "
+            "secret darkroom-data (docs/kubernetes.md)."
+        )
+    require_harmless(uri)
+    if uri.startswith("dvc+"):
+        return _fetch_dvc(uri, list_referenced)
+    with _explain_errors(uri):
+        import fsspec
+
+        place, credentials = _place_and_credentials(uri.full)
+        system, path = fsspec.core.url_to_fs(place, **limits.http_options(uri), **credentials)
+        target = _target(uri)
+        file = limits.fetch_budget(uri).wait_for(lambda: find_file(system, path, uri), limits.ANSWER_SECONDS)
+        if file is None:
+            download_files(system, list_files(system, path, uri), target, uri)
+            return target
+        name = file_name(uri)
+        download_files(system, {name: file}, target, uri, keep_others=list_referenced is not None)
+        if list_referenced is not None:
+            referenced_files = find_files_beside(system, path, list_referenced(target / name), uri)
+            download_files(system, {name: file, **referenced_files}, target, uri)
+        return target / name
+
+
+def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
+    match = DVC_URI.fullmatch(uri.full)
+    assert match is not None, "it was checked"
+    path_in_repository = checked_name(match["path"].strip("/"))
+    repository = open_repository(match["repository"], match["revision"], path_in_repository)
+    with _explain_errors(uri), _remove_clone(uri), repository as view:
+        system, commit = view.system, view.commit
+        path = f"/{path_in_repository}"
+        info = limits.fetch_budget(uri).wait_for(partial(system.info, path), limits.LIST_SECONDS)
+        target = _target(uri)
+        name = path.rsplit("/", 1)[-1]
+        files = (
+            list_files(system, path, uri)
+            if info["type"] == "directory"
+            else {name: RemoteFile(path, info.get("size"), None)}
+        )
+        download_files(system, pin_to_commit(files, commit), target, uri, keep_others=list_referenced is not None)
+        if list_referenced is not None:
+            files |= find_files_beside(system, path, list_referenced(target / name), uri)
+            download_files(system, pin_to_commit(files, commit), target, uri)
+        entry = (info.get("dvc_info") or {}).get("entry")
+        hash_info = getattr(entry, "hash_info", None)
+        pinned_uri = f"dvc+{match['repository']}@{commit}:{match['path']}"
+        source = Source(uri=pinned_uri, dvc=getattr(hash_info, "value", None), git_revision=commit)
+        write_json(note_path(target, "origin.json"), source)
+        return target if info["type"] == "directory" else target / name
+
+
+def origin_of(uri: str) -> Source:
+    """Where fetched data came from: of DVC data the hash and the commit that the revision was."""
+    path = note_path(_target(uri), "origin.json")
+    with contextlib.suppress(OSError, ValueError):
+        return Source.model_validate_json(path.read_bytes())
+    return Source(uri=Address(uri))
+
+
+@contextlib.contextmanager
+def _remove_clone(uri: Address) -> Iterator[None]:
+    """Removes DVC's clone of a repository with a password afterwards, because the clone's .git/config holds it."""
+    try:
+        yield
+    finally:
+        if uri.has_secret:
+            from dvc.repo.open_repo import clean_repos
+
+            clean_repos()
+
+
+@contextlib.contextmanager
+def _explain_errors(uri: Address) -> Iterator[None]:
+    """Turns what a library raises into a `DataError`, without the secrets of the address."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except DataError as error:
+        raise DataError(uri.hide(str(error))) from None
+    except ImportError as error:
+        kind = uri.split("://")[0]
+        extra = f" Install it: pip install 'darkroom[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
+        reason = uri.hide(str(error))
+        raise DataError(f"For {kind}:// a package is needed that is not there: {reason}.{extra}") from None
+    except Exception as error:  # every file system raises its library's own errors
+        if isinstance(error, OSError) and error.errno in (*FULL, errno.EROFS):
+            raise DataError(
+                f"Data are fetched into the cache, {cache_dir()}, which must be writable and have room; it is not: "
+                f"{error.strerror}{free_text(cache_dir())}. Make room, or name another folder with DARKROOM_CACHE."
+            ) from None
+        reason = uri.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
+        raise DataError(
+            f"The data must be within reach at {uri}; they are not: {type(error).__name__}: {reason}. "
+            "Check the address, the network and the credentials."
+        ) from None
+
+
+def _place_and_credentials(uri: str) -> tuple[str, dict[str, str]]:
+    """What fsspec takes: the keys in `s3://KEY:SECRET@bucket/…` it would take for a part of the bucket's name."""
+    place, key, secret = split_credentials(uri)
+    if not secret or not uri.startswith(("s3://", "s3a://")):
+        return uri, {}
+    return place, {"key": key, "secret": secret}
+
+
+def _target(uri: str) -> Path:
+    return cache_dir() / "downloads" / hashlib.sha256(Address(uri).cache_key.encode()).hexdigest()[:24]

@@ -1,0 +1,112 @@
+"""What a server holds at an address: the files of a folder, one file, or the files that a table names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from components.contract.errors import DataError
+from components.contract.foreign import archive
+from components.contract.foreign.confinement import UnsafeNameError, checked_name
+from components.preprocess.sources.readers.label_files import is_label_file
+from components.preprocess.sources.remote import limits
+
+TAGS: Final = ("ETag", "etag", "md5Hash", "checksum", "Last-Modified", "LastModified", "updated", "mtime", "created")
+"""What the file systems call that by which a file's version is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file to be fetched: its name at the server, its size where that is known, and what tells its version."""
+
+    name: str
+    size: int | None
+    tag: str | None
+
+
+def list_files(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
+    """The files of a folder, by their checked names below it.
+
+    Raises:
+        DataError: there are too many, or a name is unsafe.
+    """
+    budget = limits.fetch_budget(uri)
+    infos: dict[str, dict[str, Any]] = budget.wait_for(lambda: system.find(path, detail=True), limits.LIST_SECONDS)
+    budget.spend(num_members=len(infos), memory_bytes=sum(map(len, infos)))
+    if not infos:
+        raise FileNotFoundError(f"there is no file below {path}")
+    root = path.rstrip("/") + "/"
+    files: dict[str, RemoteFile] = {}
+    for name, info in infos.items():
+        name_below_root = ("/" + name.lstrip("/")).split("/" + root.strip("/") + "/", 1)[-1]
+        try:
+            files[_require_unique(name_below_root, files)] = _remote_file(name, info)
+        except UnsafeNameError as reason:
+            raise DataError(
+                f"Names of files must stay within their folder, and be such as a file can have; {name!r} {reason}."
+            ) from None
+    return files
+
+
+def _require_unique(name: str, files: Mapping[str, RemoteFile]) -> str:
+    """The checked name of a file, which no other file has.
+
+    Raises:
+        UnsafeNameError: the name is unsafe, or another file has it.
+    """
+    plain_name = checked_name(name)
+    if plain_name in files:
+        raise UnsafeNameError("is there twice, but for the slashes")
+    return plain_name
+
+
+def find_file(system: Any, path: str, uri: str) -> RemoteFile | None:
+    """What the server says of a file; None for a folder."""
+    name = Path(file_name(uri))
+    if not (archive.is_archive(name) or is_label_file(name)):
+        if uri.startswith(("http://", "https://")):
+            raise DataError(
+                f"An address must lead to an archive or a table, with a name that ends in "
+                f"{', '.join(archive.SUFFIXES)}, .csv or .parquet; {uri} does not."
+            )
+        return None
+    return _remote_file(path, system.info(path))
+
+
+def find_files_beside(system: Any, path: str, names: Sequence[str], uri: str) -> dict[str, RemoteFile]:
+    """The files that a table at the path names, as far as they are there."""
+    place, mark, query = path.partition("?")
+    parent = place.rsplit("/", 1)[0]
+    budget, files = limits.fetch_budget(uri), {}
+    for name in names:
+        find = partial(_find_optional_file, system, f"{parent}/{name}{mark}{query}")
+        file = budget.wait_for(find, limits.ANSWER_SECONDS)
+        budget.spend(num_members=1)
+        if file is not None:
+            files[name] = file
+    return files
+
+
+def _find_optional_file(system: Any, path: str) -> RemoteFile | None:
+    """What the server says of a file that a table names; None where it is not there, which is told with the photos."""
+    try:
+        return _remote_file(path, system.info(path))
+    except FileNotFoundError:
+        return None
+
+
+def _remote_file(name: str, info: Mapping[str, Any]) -> RemoteFile:
+    tag = next((str(info[key]) for key in TAGS if info.get(key)), None)
+    return RemoteFile(name, info.get("size"), tag)
+
+
+def pin_to_commit(files: Mapping[str, RemoteFile], commit: str) -> dict[str, RemoteFile]:
+    """What a commit holds never changes, so the commit tells the version."""
+    return {name: RemoteFile(file.name, file.size, f"{commit}/{file.name}") for name, file in files.items()}
+
+
+def file_name(uri: str) -> str:
+    """The last part of an address's path."""
+    return urlsplit(uri).path.rstrip("/").rsplit("/", 1)[-1] or "data"
