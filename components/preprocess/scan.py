@@ -107,7 +107,7 @@ def _known(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None
     if not files:
         return []
     paths = [os.fsencode(file.location) for file in files]
-    known = store.known_files(os.path.commonpath([os.path.dirname(path) for path in paths]))  # noqa: PTH120
+    known = store.find_files(os.path.commonpath([os.path.dirname(path) for path in paths]))  # noqa: PTH120
     readings: list[Reading | None] = []
     for path in paths:
         earlier, verdict = known.get(path, (None, None))
@@ -162,7 +162,7 @@ def read_photo(found: PhotoFile, image_size: tuple[int, int], resize: Resize, st
     except ImageError as error:
         return Reading(None, None, (error.code, str(error)))
     sha256 = hashlib.sha256(data).hexdigest()
-    known = store.known_content(sha256)
+    known = store.find_content(sha256)
     if known is not None:
         return Reading(seen, known, is_new=False)
     nothing = (None,) * 8

@@ -1,0 +1,74 @@
+"""Keeps the cache in order: packs whose photos are in shards go, and what was used longest ago if it is too large."""
+
+import fcntl
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.contract.system.cache import cache_limit
+from components.preprocess.store.cache_index import MOVE, Place
+from components.preprocess.store.pixel_files import PixelFiles
+
+
+def thin_packs(index: sqlite3.Connection, files: PixelFiles) -> None:
+    """Packs of which at least half the rows stand in shards give way to a pack of the rest."""
+    for path in (files.folder / "packs").glob(f"{files.recipe}-*.pack"):
+        container = f"packs/{path.name}"
+        if container != files.pack_name and not _lockable(path):
+            continue
+        rows = index.execute("select sha256, place from verdicts where container = ?", (container,)).fetchall()
+        if 2 * len(rows) * files.row_bytes <= path.stat().st_size:
+            if rows:
+                _move_rest(index, files, rows, container)
+            path.unlink()
+
+
+def _move_rest(index: sqlite3.Connection, files: PixelFiles, rows: Sequence[tuple[str, int]], container: str) -> None:
+    name = files.new_pack_name()
+    with (files.folder / name).open("xb") as file:
+        for _, start in rows:
+            file.write(files.read([Place(container, start)]).data)
+    places = [(name, row * files.row_bytes, sha256, files.recipe) for row, (sha256, _) in enumerate(rows)]
+    with index:
+        index.executemany(MOVE, places)
+    files.used.add(name)
+
+
+def evict_oldest(index: sqlite3.Connection, files: PixelFiles) -> None:
+    """Removes what was used longest ago until the cache is within its limit, but nothing that this run has used."""
+    now, limit = time.time(), cache_limit()
+    with index:
+        index.executemany(
+            "insert or replace into used values (?, ?)",
+            [(name, now) for name in files.used if name != files.overflow],
+        )
+    last_use = dict(index.execute("select container, at from used"))
+    sizes = {
+        str(path.relative_to(files.folder)): path.stat().st_size
+        for pattern in ("packs/*.pack", "shards/*.arrow")
+        for path in files.folder.glob(pattern)
+    }
+    removed_names = [(name,) for name in last_use if name not in sizes]
+    total = sum(sizes.values())
+    for name in sorted(sizes, key=lambda name: last_use.get(name, 0.0)):
+        if total <= limit or name in files.used:
+            break
+        if _lockable(files.folder / name):
+            (files.folder / name).unlink()
+            removed_names.append((name,))
+            total -= sizes[name]
+    if removed_names:
+        with index:
+            index.executemany("delete from used where container = ?", removed_names)
+            index.executemany("delete from verdicts where container = ?", removed_names)
+
+
+def _lockable(path: Path) -> bool:
+    """Whether no run writes into the file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""The files of the cache: packs and shards, which hold prepared pixels row after row."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from components.contract.errors import DataError
+from components.contract.system.atomic_files import NOT_WRITABLE
+from components.preprocess.store.cache_index import Place
+
+log = logging.getLogger(__name__)
+
+MAX_OPEN: Final = 200
+
+
+class PixelFiles:
+    """Writes pixels into a pack of its own, and reads those of all packs and shards.
+
+    Attributes:
+        folder: of the cache.
+        recipe: the beginning of the names of the packs.
+        image_shape: of one row, (height, width, 3).
+        row_bytes: the size of one row.
+        used: the files that this run has used.
+        pack_name: of the pack that is written.
+        overflow: the temporary file in its place, if the cache cannot be written.
+    """
+
+    def __init__(self, folder: Path, recipe: str, image_shape: tuple[int, int, int]):
+        self.folder = folder
+        self.recipe = recipe
+        self.image_shape = image_shape
+        self.row_bytes = int(np.prod(image_shape))
+        self.used: set[str] = set()
+        self.pack_name = self.new_pack_name()
+        self.overflow: str | None = None
+        self._files: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._pack: int | None = None
+        self._pack_rows = 0
+        self._warned = False
+
+    def new_pack_name(self) -> str:
+        """A name that no other pack has."""
+        return f"packs/{self.recipe}-{secrets.token_hex(8)}.pack"
+
+    def add(self, pixels: np.ndarray) -> Place:
+        """Stores uint8 (height, width, 3); may be called from several threads.
+
+        Raises:
+            OSError: neither the cache nor the folder of temporary files can be written.
+        """
+        content = np.ascontiguousarray(pixels).data.cast("B")
+        while True:
+            name = self.pack_name
+            try:
+                with self._lock:
+                    name, pack, start = self._next_row()
+                _write_at(pack, content, start)
+            except OSError as error:
+                self._overflow_from(name, error)
+            else:
+                self.used.add(name)
+                return Place(name, start)
+
+    def _next_row(self) -> tuple[str, int, int]:
+        """The name of the pack, its descriptor, and where the next row begins."""
+        if self._pack is None:
+            self._pack = os.open(self.folder / self.pack_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            with contextlib.suppress(OSError):  # without locks, as on some network disks
+                fcntl.flock(self._pack, fcntl.LOCK_EX)  # no other run removes it
+        start = self._pack_rows * self.row_bytes
+        self._pack_rows += 1
+        return self.pack_name, self._pack, start
+
+    def _overflow_from(self, name: str, error: OSError) -> None:
+        """Puts further pixels into a temporary file, because the cache cannot be written.
+
+        Raises:
+            OSError: it is that file that cannot be written, or the error is of another kind.
+        """
+        with self._lock:
+            if name != self.pack_name:
+                return  # another thread was first
+            if name == self.overflow:
+                raise error
+            self.warn_unwritable(error)
+            if self._pack is not None:
+                self._files[name] = self._pack  # what is there can be read
+            file, self.overflow = tempfile.mkstemp(prefix="darkroom-", suffix=".pack")
+            self._pack, self.pack_name, self._pack_rows = file, self.overflow, 0
+
+    def warn_unwritable(self, error: OSError | sqlite3.OperationalError) -> None:
+        """Logs, once, that the run goes on without writing into the cache.
+
+        Raises:
+            OSError: the error is not about a disk that is full or not to be written to.
+        """
+        if isinstance(error, OSError) and error.errno not in NOT_WRITABLE:
+            raise error
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "The cache %s cannot be written: %s. This run goes on without it; make room, or name another "
+                "folder with DARKROOM_CACHE.",
+                self.folder,
+                error,
+            )
+
+    def read(self, places: Sequence[Place]) -> np.ndarray:
+        """Pixels in the given order: uint8 (len(places), height, width, 3).
+
+        Raises:
+            DataError: another program removed them meanwhile.
+        """
+        pixels = np.empty((len(places), *self.image_shape), np.uint8)
+        for target, place in zip(pixels, places, strict=True):
+            if os.preadv(self.open(place.container), [target.data], place.start) != self.row_bytes:
+                raise DataError(
+                    f"The cache must stay while it is read; {self.folder / place.container} has become "
+                    "shorter. Remove it and run again."
+                )
+        return pixels
+
+    def open(self, container: str) -> int:
+        """The descriptor of a file; once open, it can be read whatever another run does.
+
+        Raises:
+            DataError: another program removed it meanwhile.
+        """
+        if container == self.pack_name and self._pack is not None:
+            return self._pack
+        with self._lock:
+            file = self._files.get(container)
+            if file is None:
+                if len(self._files) >= MAX_OPEN:
+                    os.close(self._files.pop(next(iter(self._files))))
+                try:
+                    file = os.open(self.folder / container, os.O_RDONLY)
+                except OSError as error:
+                    raise DataError(
+                        f"The cache must stay while it is read; {self.folder / container} cannot be read "
+                        f"any more: {error.strerror}. Run again."
+                    ) from None
+                self._files[container] = file
+        return file
+
+    def close(self) -> None:
+        """Closes all files, and removes the temporary one."""
+        for file in (*self._files.values(), *([self._pack] if self._pack is not None else [])):
+            os.close(file)
+        if self.overflow is not None:
+            Path(self.overflow).unlink(missing_ok=True)
+
+
+def _write_at(file: int, content: memoryview, position: int) -> None:
+    while content:
+        num_bytes = os.pwrite(file, content, position)
+        content, position = content[num_bytes:], position + num_bytes
