@@ -78,8 +78,9 @@ def _diff(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
     from pipelines.data import recovery, versions
     from pipelines.data.diff import difference
+    from pipelines.data.repository import find_repository
 
-    root = versions.repository()
+    root = find_repository()
     path = versions.find_data(root, arguments.name)
     with recovery.only_change(root):
         versions.recover(root)
@@ -109,8 +110,9 @@ def _relabel(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
     from pipelines.data import versions
     from pipelines.data.relabel import read_decisions, relabel
+    from pipelines.data.repository import find_repository
 
-    root = versions.repository()
+    root = find_repository()
     path = versions.find_data(root, arguments.name)
     version = relabel(root, path, read_decisions(arguments.decisions))
     if arguments.json:

@@ -8,15 +8,14 @@ from typing import Any
 from components.contract.errors import DataError
 from components.contract.text import from_csv_cell
 from pipelines.data import recovery
+from pipelines.data.repository import matches_commit, take_into_dvc
 from pipelines.data.snapshot import LabelTable, beside, find_label_table
 from pipelines.data.versions import (
     Version,
     commit_version,
-    is_as_committed,
     journal_of,
     last_version,
     recover,
-    take_into_dvc,
 )
 
 Decisions = Mapping[str, str | None]
@@ -46,7 +45,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
         finished = recover(root)
         if finished is not None and finished.request == request:
             return last_version(root, finished.pointer)
-        if not is_as_committed(root, path):
+        if not matches_commit(root, path):
             raise DataError(
                 f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
                 f"what it is first: darkroom data add {path}"

@@ -311,7 +311,7 @@ def test_photos_in_a_bucket_are_fetched_once(bucket: str, tmp_path: Path, caplog
 def test_what_lies_in_no_repository_is_told_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="git init && dvc init"):
-        versions.repository()
+        find_repository()
 
 
 def test_the_command_adds_lists_and_compares(repository: Path) -> None:

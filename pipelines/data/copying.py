@@ -1,0 +1,67 @@
+"""Copies data from elsewhere into the repository."""
+
+import filecmp
+import os
+import shutil
+from pathlib import Path
+
+from components.contract.errors import DataError
+from components.contract.foreign import archive
+from components.contract.system.atomic_files import remove_remains, scratch_folder
+from pipelines.data.repository import committed_text
+
+
+def copy_data(root: Path, source: Path, folder: Path, name: str | None) -> Path:
+    """Copies a folder or an archive into a folder of the repository, under a name that is free there.
+
+    Raises:
+        DataError: the name is taken, or the data cannot be copied.
+    """
+    suffix = source.name[len(archive.stem(source.name)) :] if source.is_file() else ""
+    target = folder / f"{name or archive.stem(source.name)}{suffix}"
+    if target.parent != folder or target.name.startswith(".") or not target.name:
+        raise DataError(f"A name must be that of a file, without slashes; found {name!r}.")
+    remove_remains(target)
+    is_version = bool(committed_text(root, f"{target.relative_to(root)}.dvc"))
+    if not is_version and target.exists() and _is_copy(source, target):
+        return target  # of an earlier call that was interrupted
+    if target.exists() or target.with_name(f"{target.name}.dvc").exists():
+        raise DataError(
+            f"{target} must be free; it is not. Give another --name. For a new version of it change the "
+            f"photos in it, then: darkroom data add {os.path.relpath(target)}"
+        )
+    try:
+        with scratch_folder(target) as scratch:
+            partial = scratch / target.name
+            shutil.copytree(source, partial) if source.is_dir() else shutil.copy2(source, partial)
+            partial.rename(target)
+    except OSError as error:
+        raise _copy_error(source, folder, error) from None
+    return target
+
+
+def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:
+    """The error to report if the data cannot be copied: of many reasons the first, and the room there is."""
+    reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+    files = source.rglob("*") if source.is_dir() else [source]
+    needed = sum(path.stat().st_size for path in files if path.is_file())
+    return DataError(
+        f"The data must be copied to {folder}; they cannot be: {reason}. They take {needed / 1e6:,.1f} MB, "
+        f"{shutil.disk_usage(folder if folder.exists() else folder.parent).free / 1e6:,.1f} MB are free."
+    )
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    """Whether both hold the same files, by size and time or else by content."""
+    if source.is_file():
+        return target.is_file() and filecmp.cmp(source, target)
+    names = _list_files(source)
+    return names == _list_files(target) and all(filecmp.cmp(source / name, target / name) for name in names)
+
+
+def _list_files(folder: Path) -> list[str]:
+    return sorted(
+        os.path.relpath(os.path.join(parent, name), folder)  # noqa: PTH118 of ten thousands
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+    )
