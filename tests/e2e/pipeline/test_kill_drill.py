@@ -13,9 +13,9 @@ from pipelines.data import versions
 from pipelines.data.relabel import relabel
 from tests.support.artifacts import make_photos
 from tests.support.kill_points import killed
+from tests.unit.pipelines.data.repositories import _empty_repository, repository, run
 from tests.unit.pipelines.data.test_recovery import ADD, RELABEL
-from tests.unit.pipelines.data.test_versions import _empty_repository, repository, run
-from tests.unit.preprocess.test_step import tree
+from tests.unit.preprocess.dataset_files import tree
 
 __all__ = ["_empty_repository", "repository"]
 

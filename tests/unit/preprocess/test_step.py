@@ -1,11 +1,8 @@
 """The step: photos in, a data set out, whole or not at all."""
 
 import hashlib
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import time
 import zipfile
@@ -13,33 +10,17 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from components.contract.artifacts.dataset import SPLITS, open_split, read_info
-from components.contract.errors import ArchiveError, ArtifactError, DataError
 from components.contract.image.decode import decode
-from components.contract.params.pipeline import PreprocessParams, dump_section
-from components.preprocess.component import preprocess as component
+from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.step import preprocess
-from tests.support.artifacts import CLASS_NAMES, make_photos, photo
+from tests.support.artifacts import CLASS_NAMES, make_photos
+from tests.unit.preprocess.dataset_files import add_photo, read_manifest, tree
 
-ROOT = Path(__file__).parents[3]
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def manifest(dataset_dir: Path) -> list[dict]:
-    return pq.read_table(dataset_dir / "manifest.parquet").to_pylist()
-
-
-def add_photo(path: Path, class_name: str = "red", seed: int = 77) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(photo(class_name, np.random.default_rng(seed))).save(path)
 
 
 def test_a_folder_of_classes_becomes_a_data_set(tmp_path: Path) -> None:
@@ -75,7 +56,7 @@ def test_a_folder_of_classes_becomes_a_data_set(tmp_path: Path) -> None:
 def test_pixels_labels_and_manifest_agree_with_the_files(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=20)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
-    rows = {row["sha256"][:32]: row for row in manifest(tmp_path / "dataset")}
+    rows = {row["sha256"][:32]: row for row in read_manifest(tmp_path / "dataset")}
     for name in SPLITS:
         split = open_split(tmp_path / "dataset", name)
         for index, image_id in enumerate(split.image_ids):
@@ -123,7 +104,7 @@ def test_adding_a_photo_leaves_the_other_shards_as_they_are(tmp_path: Path, monk
     assert len(shards) > 10
     assert [name for name in after if name.endswith(".arrow")] == shards
     assert sum(before[name] != after[name] for name in shards) == 1
-    splits = [{row["path"]: row["split"] for row in manifest(tmp_path / name)} for name in ("before", "after")]
+    splits = [{row["path"]: row["split"] for row in read_manifest(tmp_path / name)} for name in ("before", "after")]
     assert splits[0].items() <= splits[1].items()
 
 
@@ -154,7 +135,7 @@ def test_given_splits_are_kept_and_missing_ones_cut_from_train(
         make_photos(tmp_path / "photos" / folder, per_class=12, seed=number)
     info = preprocess(str(tmp_path / "photos"), PARAMS, tmp_path / "dataset")
     folders = {folder: split for split, folder in names.items()}
-    for row in manifest(tmp_path / "dataset"):
+    for row in read_manifest(tmp_path / "dataset"):
         split = folders[row["path"].split("/")[0]]
         if split == "train":
             assert row["split"] == "train" or row["split"] not in given
@@ -179,7 +160,7 @@ def test_archives_give_what_their_folders_give(tmp_path: Path) -> None:
         info = preprocess(str(tmp_path / name), PARAMS, tmp_path / name.replace(".", "-"))
         assert (info.name, info.fingerprint, info.counts) == ("photos", expected.fingerprint, expected.counts)
         assert tree(tmp_path / name.replace(".", "-") / "golden") == tree(tmp_path / "dataset" / "golden")
-    rejected = {row["path"]: row["reason"] for row in manifest(tmp_path / "photos-zip") if row["reason"]}
+    rejected = {row["path"]: row["reason"] for row in read_manifest(tmp_path / "photos-zip") if row["reason"]}
     assert rejected == {"photos-main/LICENSE": "outside_class_folder", "__MACOSX": "hidden"}
 
 
@@ -200,7 +181,7 @@ def test_whatever_lies_there_is_kept_or_named(tmp_path: Path, caplog: pytest.Log
     (data / "blue" / "line\nbreak.png").write_bytes(b"")
     with caplog.at_level("INFO"):
         info = preprocess(str(data), PARAMS, tmp_path / "dataset")
-    rows = manifest(tmp_path / "dataset")
+    rows = read_manifest(tmp_path / "dataset")
     assert {row["path"]: row["reason"] for row in rows if row["reason"]} == {
         "README.md": "outside_class_folder",
         "red/.DS_Store": "hidden",
@@ -239,164 +220,12 @@ def test_a_turned_photo_stands_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6  # to be turned clockwise: left becomes top
     Image.fromarray(halves).save(data / "red" / "turned.png", exif=exif)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
-    row = next(row for row in manifest(tmp_path / "dataset") if row["path"] == "red/turned.png")
+    row = next(row for row in read_manifest(tmp_path / "dataset") if row["path"] == "red/turned.png")
     assert (row["native_height"], row["native_width"]) == (40, 20)
     split = open_split(tmp_path / "dataset", row["split"])
     image = split.image(split.index_of[row["sha256"][:32]])
     assert (image[:8] == 0).all()
     assert (image[8:] == 255).all()
-
-
-def no_usable_photo(data: Path) -> None:
-    for path in (data / "red").iterdir():
-        path.write_bytes(b"no picture")
-
-
-def one_photo(data: Path) -> None:
-    for path in sorted((data / "red").iterdir())[1:]:
-        path.unlink()
-
-
-def no_photo(data: Path) -> None:
-    shutil.rmtree(data / "red")
-    (data / "red").mkdir()
-
-
-def one_class(data: Path) -> None:
-    for name in ("red", "green"):
-        shutil.rmtree(data / name)
-
-
-def no_class(data: Path) -> None:
-    for name in CLASS_NAMES:
-        shutil.rmtree(data / name)
-
-
-def missing(data: Path) -> None:
-    shutil.rmtree(data)
-
-
-def split_without_a_class(data: Path) -> None:
-    make_photos(data / "train", per_class=3, seed=1)
-    make_photos(data / "test", per_class=3, seed=2)
-    for name in CLASS_NAMES:
-        shutil.rmtree(data / name)
-    shutil.rmtree(data / "test" / "red")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (
-            no_usable_photo,
-            r"'red' must have at least 3 usable photos.*it has 0\. Rejected were 6 × not_an_image: red/000",
-        ),
-        (one_photo, "'red' must have at least 3 usable photos.*it has 1"),
-        (no_photo, "'red' must have at least 3 usable photos.*it has 0"),
-        (one_class, "at least two classes; .* one class folder only, 'blue'"),
-        (no_class, "has nothing in it"),
-        (missing, "there is nothing at"),
-        (split_without_a_class, "'red' must have photos in every split; it has no usable one in test"),
-    ],
-)
-def test_data_that_cannot_be_used_are_refused_and_leave_no_output(spoil, message: str, tmp_path: Path) -> None:
-    data = make_photos(tmp_path / "photos", per_class=6)
-    spoil(data)
-    with pytest.raises(DataError, match=message):
-        preprocess(str(data), PARAMS, tmp_path / "out" / "dataset")
-    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
-
-
-def test_an_archive_that_leads_outside_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
-        file.writestr("red/../../../escaped.png", b"1")
-    with pytest.raises(ArchiveError, match="leads outside"):
-        preprocess(str(tmp_path / "photos.zip"), PARAMS, tmp_path / "out" / "dataset")
-    assert list(tmp_path.rglob("*escaped*")) == []
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_after_an_error_the_earlier_data_set_stands(tmp_path: Path) -> None:
-    data = make_photos(tmp_path / "photos", per_class=6)
-    preprocess(str(data), PARAMS, tmp_path / "dataset")
-    before = tree(tmp_path / "dataset")
-    one_photo(data)
-    with pytest.raises(DataError):
-        preprocess(str(data), PARAMS, tmp_path / "dataset")
-    assert tree(tmp_path / "dataset") == before
-    assert {path.name for path in tmp_path.iterdir()} == {"photos", "dataset"}
-
-
-@pytest.mark.parametrize("output", ["photos", "photos/red/dataset", ".", "mine", "mine/notes.txt"])
-def test_what_the_user_has_is_never_replaced(output: str, tmp_path: Path) -> None:
-    data = make_photos(tmp_path / "photos", per_class=6)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("keep me")
-    before = tree(tmp_path)
-    with pytest.raises(ArtifactError, match="Name another output folder"):
-        preprocess(str(data), PARAMS, tmp_path / output)
-    assert tree(tmp_path) == before
-
-
-def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    data = make_photos(tmp_path / "photos", per_class=6)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ArtifactError, match="must be writable"):
-        preprocess(str(data), PARAMS, tmp_path / "file" / "dataset")
-
-
-def test_the_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow import MlflowClient
-
-    data = make_photos(tmp_path / "photos", per_class=20)
-    (data / "README.md").write_text("about")
-    monkeypatch.setenv("DARKROOM_RUN_KEY", "the-run")
-    info = preprocess(str(data), PARAMS, tmp_path / "dataset")
-    run = MlflowClient().get_run(str(info.mlflow_run_id))
-    (used,) = run.inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("photos", info.fingerprint[:36])
-    assert used.dataset.source == str(data)
-    assert json.loads(used.dataset.profile)["train"] == info.num_images("train")
-    assert run.data.params["dataset.fingerprint"] == info.fingerprint
-    assert run.data.params["dataset.rejected"] == "1"
-    assert sum(int(run.data.params[f"dataset.{split}"]) for split in SPLITS) == 60
-    assert {file.path for file in MlflowClient().list_artifacts(run.info.run_id, "dataset")} == {
-        "dataset/samples.jpg",
-        "dataset/dataset.json",
-        "dataset/audit.json",
-        "dataset/audit.html",
-        "dataset/augmentation.jpg",
-        "dataset/classes.svg",
-    }
-
-
-def test_without_a_run_nothing_is_tracked(tmp_path: Path, mlflow_store: str) -> None:
-    from mlflow import MlflowClient
-
-    data = make_photos(tmp_path / "photos", per_class=6)
-    assert preprocess(str(data), PARAMS, tmp_path / "dataset").mlflow_run_id is None
-    assert [found.name for found in MlflowClient().search_experiments()] == ["Default"]
-
-
-class Output:
-    def __init__(self, path: Path):
-        self.path = str(path)
-
-
-def test_the_component_leaves_data_set_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = make_photos(tmp_path / "photos", per_class=6)
-    (data / "<b>").mkdir()
-    for number in range(3):
-        add_photo(data / "<b>" / f"{number}.png", seed=number)
-    outputs = Output(tmp_path / "kfp" / "dataset"), Output(tmp_path / "kfp" / "audit")
-    component.python_func(str(data), dump_section(PARAMS), *outputs)
-    assert read_info(tmp_path / "kfp" / "dataset").num_kept == 21
-    page = (tmp_path / "kfp" / "audit").read_text()
-    assert "&lt;b&gt;" in page
-    assert "<b>" not in page
-    assert "data:image/jpeg;base64," in page
-    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
-    assert "[preprocess] Kept 21 photos" in capsys.readouterr().out
 
 
 def test_the_sheet_shows_each_class(tmp_path: Path) -> None:
@@ -418,24 +247,3 @@ def test_real_photos_are_all_kept(shared_dir: Path, tmp_path: Path) -> None:
     assert info.native_size == (533, 400)
     assert info.rejected == {"contradictory_label": 2, "outside_class_folder": 2}
     assert len(list((tmp_path / "dataset" / "golden").iterdir())) == 200
-
-
-def run_program(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "components.preprocess", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def test_the_program_settles_auto_and_writes_the_data_set(tmp_path: Path) -> None:
-    data = make_photos(tmp_path / "photos", per_class=6, size=(20, 24))
-    (tmp_path / "params.yaml").write_text(f"data:\n  uri: {data}\n")
-    result = run_program("--params", str(tmp_path / "params.yaml"), "--output", str(tmp_path / "dataset"))
-    assert result.returncode == 0, result.stderr
-    assert read_info(tmp_path / "dataset").image_size == (20, 24)
-
-
-def test_the_program_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text(f"data:\n  uri: {tmp_path / 'none'}\n")
-    result = run_program("--params", str(tmp_path / "params.yaml"), "--output", str(tmp_path / "dataset"))
-    assert result.returncode == 2
-    assert result.stderr.startswith("darkroom: The data must be a folder of class folders")
-    assert len(result.stderr.splitlines()) == 1

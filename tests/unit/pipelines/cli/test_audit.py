@@ -11,7 +11,7 @@ from PIL import Image
 
 from components.contract.image.preview import GAP, TILE
 from tests.support.artifacts import make_photos
-from tests.unit.preprocess.test_step import tree
+from tests.unit.preprocess.dataset_files import tree
 
 ROOT = Path(__file__).parents[4]
 

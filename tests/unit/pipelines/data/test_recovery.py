@@ -14,10 +14,8 @@ from pipelines.data.recovery import Journal
 from pipelines.data.relabel import relabel
 from tests.support.artifacts import make_photos
 from tests.support.kill_points import killed
-from tests.unit.pipelines.data.test_versions import _empty_repository, repository, run
-from tests.unit.preprocess.test_step import tree
-
-__all__ = ["_empty_repository", "repository"]
+from tests.unit.pipelines.data.repositories import run
+from tests.unit.preprocess.dataset_files import tree
 
 MOVING = """
 import pathlib, sys

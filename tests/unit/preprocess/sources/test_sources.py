@@ -30,7 +30,7 @@ from components.preprocess.sources.readers.table import read_rows
 from components.preprocess.sources.source import find_photos
 from components.preprocess.step import preprocess
 from tests.support.artifacts import CLASS_NAMES, make_photos
-from tests.unit.preprocess.test_step import manifest, tree
+from tests.unit.preprocess.dataset_files import read_manifest, tree
 
 PARAMS = PreprocessParams(image_size=16)
 
@@ -60,10 +60,10 @@ def test_a_table_gives_splits_and_groups(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=12)
     table = write_table(photos, split=["Train", "val", "TEST"] * 12)
     preprocess(str(table), PARAMS, tmp_path / "split")
-    assert [row["split"] for row in manifest(tmp_path / "split")] == ["train", "validation", "test"] * 12
+    assert [row["split"] for row in read_manifest(tmp_path / "split")] == ["train", "validation", "test"] * 12
     table = write_table(photos, patient=[f"p{number // 2}" for number in range(36)])
     preprocess(str(table), PARAMS, tmp_path / "grouped")
-    rows = manifest(tmp_path / "grouped")
+    rows = read_manifest(tmp_path / "grouped")
     assert len({(row["group"], row["split"]) for row in rows}) == 18
     assert {row["split"] for row in rows} == set(SPLITS)
 

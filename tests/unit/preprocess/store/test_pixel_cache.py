@@ -18,7 +18,7 @@ from components.preprocess import scan as scanning
 from components.preprocess.scan import NOTED_FILES
 from components.preprocess.step import preprocess
 from tests.support.artifacts import make_photos
-from tests.unit.preprocess.test_step import add_photo, tree
+from tests.unit.preprocess.dataset_files import add_photo, tree
 
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
 SETTLED = 0.06

@@ -1,0 +1,5 @@
+"""The repository that the tests of versions of data share."""
+
+from tests.unit.pipelines.data.repositories import _empty_repository, repository
+
+__all__ = ["_empty_repository", "repository"]

@@ -1,0 +1,121 @@
+"""Decisions about labels become a new version: in folders, and in tables."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from components.contract.errors import DataError
+from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.sources.readers.table import find_separator, read_frame, read_rows
+from components.preprocess.step import preprocess
+from pipelines.data import versions
+from pipelines.data.diff import difference
+from pipelines.data.relabel import change_table, read_decisions, relabel
+from pipelines.data.snapshot import find_label_table
+from tests.support.artifacts import make_photos
+from tests.unit.pipelines.data.repositories import dvc, run
+from tests.unit.preprocess.dataset_files import tree
+
+
+def test_decisions_become_a_new_version_and_the_old_one_can_be_had_again(repository: Path) -> None:
+    photos = make_photos(repository / "data" / "photos", per_class=4)
+    before = tree(photos)
+    first = versions.add(photos, None)
+    (repository / "decisions.csv").write_text("path,label\nred/000.png,blue_\nred/001.png,\nred/002.png,red\n")
+    with pytest.raises(DataError, match="A label must be one of the classes blue, green, red"):
+        relabel(repository, "data/photos", read_decisions(repository / "decisions.csv"))
+    assert tree(photos) == before
+    (photos / "red" / "000.png").rename(photos / "red" / "a.png")
+    with pytest.raises(DataError, match="must be as its version says"):
+        relabel(repository, "data/photos", {"red/a.png": "blue"})
+    (photos / "red" / "a.png").rename(photos / "red" / "000.png")
+    second = relabel(repository, "data/photos", {"red/001.png": None, "red/002.png": "red"})
+    assert second.num_files == 11
+    run("git", "checkout", "--quiet", first.commit, "--", "data/photos.dvc", cwd=repository)
+    dvc("checkout", "--quiet", "--force", cwd=repository)
+    assert tree(photos) == before
+
+
+def write_table(folder: Path, name: str) -> Path:
+    """A table of photos that lie in one folder, `images`, with a column of its own."""
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    frame = pd.DataFrame({"file": paths, "class": [path.split("-")[1][:-4] for path in paths], "by": "me"})
+    if name.endswith("parquet"):
+        frame.astype({"class": "category"}).to_parquet(folder / name)
+    else:
+        frame.to_csv(folder / name, index=False, sep=";" if name == "labels.csv" else "\t")
+    return folder / name
+
+
+def make_flat_photos(folder: Path) -> Path:
+    """Photos of three classes in one folder, which says nothing of them."""
+    (folder / "images").mkdir(parents=True)
+    for path in sorted(make_photos(folder.parent / "made", per_class=3).rglob("*.png")):
+        path.rename(folder / "images" / f"{path.stem}-{path.parent.name}.png")
+    return folder
+
+
+def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> None:
+    folder = make_flat_photos(repository / "photos")
+    write_table(folder, "labels.csv")
+    photos = tree(folder / "images")
+    first = versions.add(folder, None)
+    second = relabel(repository, "photos", {"images/000-red.png": "blue", "./images/001-red.png": None})
+    assert tree(folder / "images") == photos, "no photo is touched"
+    assert sorted(path.name for path in folder.iterdir()) == ["images", "labels.csv"]
+    found = difference(repository, "photos", first.commit, second.commit)
+    assert (found.added, found.removed, found.moved) == ([], ["images/001-red.png"], [])
+    assert found.relabelled == [("images/000-red.png", "red", "blue")]
+    assert found.counts == {"blue": (3, 4), "green": (3, 3), "red": (3, 1)}
+    info = preprocess(
+        f"dvc+{repository}@{first.commit}:photos/labels.csv",
+        PreprocessParams(image_size=16),
+        repository.parent / "dataset",
+    )
+    assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), "the table brings its photos"
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
+def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_path: Path) -> None:
+    path = write_table(make_flat_photos(tmp_path / "photos"), name)
+    before = path.read_bytes()
+    table = find_label_table([f"images/00{number}-red.png" for number in range(3)] + [name], lambda _: before)
+    assert table is not None
+    for decisions, message in (
+        ({"images/absent.png": "red"}, "has no row of 'images/absent.png'"),
+        ({"images/000-red.png": "pink"}, "one of the classes blue, green, red"),
+        ({"images/000-red.png": "red"}, "must change something"),
+    ):
+        with pytest.raises(DataError, match=message):
+            change_table(path, table, decisions)
+    write, changed = change_table(path, table, {"images/000-red.png": "blue", "images/001-red.png": None})
+    assert (changed, path.read_bytes()) == (2, before)
+    write(path)
+    assert [(row.path, row.label) for row in read_rows(path) if "red" in str(row.path)] == [
+        ("images/000-red.png", "blue"),
+        ("images/002-red.png", "red"),
+    ]
+    assert list(read_frame(path)["by"]) == ["me"] * 8
+    assert find_separator(path) == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "message"),
+    [
+        ({"red/absent.png": "blue"}, "'red/absent.png' is none"),
+        ({"../photos.dvc": "blue"}, "is none"),
+        ({"red/000.png": "../../outside"}, "A label must be one of the classes"),
+        ({"red/000.png": "blue"}, "there is a file of its name"),
+        ({"red/000.png": "red"}, "must change something"),
+    ],
+)
+def test_decisions_that_cannot_be_carried_out_change_nothing(
+    decisions: dict[str, str | None], message: str, repository: Path
+) -> None:
+    photos = make_photos(repository / "photos", per_class=2)
+    versions.add(photos, None)
+    before = tree(photos)
+    with pytest.raises(DataError, match=message):
+        relabel(repository, "photos", decisions)
+    assert tree(photos) == before

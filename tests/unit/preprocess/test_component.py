@@ -1,0 +1,93 @@
+"""The step in a KFP component, in a program and in an MLflow run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.contract.artifacts.dataset import SPLITS, read_info
+from components.contract.params.pipeline import PreprocessParams, dump_section
+from components.preprocess.component import preprocess as component
+from components.preprocess.step import preprocess
+from tests.support.artifacts import make_photos
+from tests.unit.preprocess.dataset_files import add_photo
+
+ROOT = Path(__file__).parents[3]
+PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
+
+
+def test_the_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    data = make_photos(tmp_path / "photos", per_class=20)
+    (data / "README.md").write_text("about")
+    monkeypatch.setenv("DARKROOM_RUN_KEY", "the-run")
+    info = preprocess(str(data), PARAMS, tmp_path / "dataset")
+    run = MlflowClient().get_run(str(info.mlflow_run_id))
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("photos", info.fingerprint[:36])
+    assert used.dataset.source == str(data)
+    assert json.loads(used.dataset.profile)["train"] == info.num_images("train")
+    assert run.data.params["dataset.fingerprint"] == info.fingerprint
+    assert run.data.params["dataset.rejected"] == "1"
+    assert sum(int(run.data.params[f"dataset.{split}"]) for split in SPLITS) == 60
+    assert {file.path for file in MlflowClient().list_artifacts(run.info.run_id, "dataset")} == {
+        "dataset/samples.jpg",
+        "dataset/dataset.json",
+        "dataset/audit.json",
+        "dataset/audit.html",
+        "dataset/augmentation.jpg",
+        "dataset/classes.svg",
+    }
+
+
+def test_without_a_run_nothing_is_tracked(tmp_path: Path, mlflow_store: str) -> None:
+    from mlflow import MlflowClient
+
+    data = make_photos(tmp_path / "photos", per_class=6)
+    assert preprocess(str(data), PARAMS, tmp_path / "dataset").mlflow_run_id is None
+    assert [found.name for found in MlflowClient().search_experiments()] == ["Default"]
+
+
+class Output:
+    def __init__(self, path: Path):
+        self.path = str(path)
+
+
+def test_the_component_leaves_data_set_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = make_photos(tmp_path / "photos", per_class=6)
+    (data / "<b>").mkdir()
+    for number in range(3):
+        add_photo(data / "<b>" / f"{number}.png", seed=number)
+    outputs = Output(tmp_path / "kfp" / "dataset"), Output(tmp_path / "kfp" / "audit")
+    component.python_func(str(data), dump_section(PARAMS), *outputs)
+    assert read_info(tmp_path / "kfp" / "dataset").num_kept == 21
+    page = (tmp_path / "kfp" / "audit").read_text()
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "data:image/jpeg;base64," in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "[preprocess] Kept 21 photos" in capsys.readouterr().out
+
+
+def run_program(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "components.preprocess", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_program_settles_auto_and_writes_the_data_set(tmp_path: Path) -> None:
+    data = make_photos(tmp_path / "photos", per_class=6, size=(20, 24))
+    (tmp_path / "params.yaml").write_text(f"data:\n  uri: {data}\n")
+    result = run_program("--params", str(tmp_path / "params.yaml"), "--output", str(tmp_path / "dataset"))
+    assert result.returncode == 0, result.stderr
+    assert read_info(tmp_path / "dataset").image_size == (20, 24)
+
+
+def test_the_program_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(f"data:\n  uri: {tmp_path / 'none'}\n")
+    result = run_program("--params", str(tmp_path / "params.yaml"), "--output", str(tmp_path / "dataset"))
+    assert result.returncode == 2
+    assert result.stderr.startswith("darkroom: The data must be a folder of class folders")
+    assert len(result.stderr.splitlines()) == 1
