@@ -1,0 +1,87 @@
+"""Tables say what the photos and their labels are."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from components.contract.artifacts.dataset import SPLITS
+from components.contract.errors import DataError
+from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.probe import probe
+from components.preprocess.sources.readers.table import read_rows
+from components.preprocess.sources.source import find_photos
+from components.preprocess.step import preprocess
+from tests.support.artifacts import CLASS_NAMES, make_photos
+from tests.unit.preprocess.dataset_files import read_manifest
+from tests.unit.preprocess.sources.label_tables import write_table
+
+PARAMS = PreprocessParams(image_size=16)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
+def test_a_table_says_what_folders_say(name: str, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", per_class=8)
+    expected = preprocess(str(photos), PARAMS, tmp_path / "expected")
+    table = write_table(photos, name)
+    assert probe(str(table)).native_size == (40, 32)
+    info = preprocess(str(table), PARAMS, tmp_path / "dataset")
+    assert (info.name, info.fingerprint, info.num_rejected) == ("labels", expected.fingerprint, 0)
+
+
+def test_a_table_gives_splits_and_groups(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", per_class=12)
+    table = write_table(photos, split=["Train", "val", "TEST"] * 12)
+    preprocess(str(table), PARAMS, tmp_path / "split")
+    assert [row["split"] for row in read_manifest(tmp_path / "split")] == ["train", "validation", "test"] * 12
+    table = write_table(photos, patient=[f"p{number // 2}" for number in range(36)])
+    preprocess(str(table), PARAMS, tmp_path / "grouped")
+    rows = read_manifest(tmp_path / "grouped")
+    assert len({(row["group"], row["split"]) for row in rows}) == 18
+    assert {row["split"] for row in rows} == set(SPLITS)
+
+
+def test_rows_that_name_no_photo_are_rejected_by_name(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", per_class=6)
+    table = write_table(photos)
+    with table.open("a") as file:
+        file.write("red/absent.png;red\n;red\nred/000.png;\nred/001.png;red\n")
+    info = preprocess(str(table), PARAMS, tmp_path / "dataset")
+    assert info.rejected == {"no_label": 1, "no_path": 1, "unreadable": 1}
+    assert info.num_kept == 18, "the row that is there twice counts once"
+
+
+def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\na.png,NA\nb.png,007\n")
+    assert [row.label for row in read_rows(tmp_path / "labels.csv")] == ["NA", "007"]
+    assert find_photos(DataFolder(tmp_path, label_file=tmp_path / "labels.csv")).class_names == ("007", "NA")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "must be a readable CSV"),
+        (b"path,colour\na,b\n", r"must have a column of labels, called label or class.*it has path, colour"),
+        (b"label\na\n", "must have a column of paths"),
+        (b"path,label\na.png,\xff\xfe\n", "must be a readable CSV"),
+        (b"path,label\na.png,x\n", "at least two classes; the table .* names one, 'x'"),
+        (b"path,label,split\na.png,x,later\nb.png,y,\n", "says 'later' in line 2"),
+    ],
+)
+def test_tables_that_say_nothing_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        probe(str(tmp_path / "labels.csv"))
+
+
+def test_an_archive_may_bring_its_table_but_names_nothing_outside(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "made" / "set" / "all", per_class=6)
+    table = write_table(photos.parent)
+    with table.open("a") as file:
+        file.write("../../secret.png;red\n/etc/hostname;red\n")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+        for path in sorted((tmp_path / "made").rglob("*.*")):
+            file.write(path, path.relative_to(tmp_path / "made"))
+    info = preprocess(str(tmp_path / "set.zip"), PARAMS, tmp_path / "dataset")
+    assert (info.num_kept, info.class_names, info.rejected) == (18, CLASS_NAMES, {"outside_data": 2})
