@@ -21,8 +21,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with running_step("preprocess"):
         params = load_params(arguments.params, tuple(arguments.set))
-        found = probe(params.data.uri)
-        resolution = resolve(params, native_size=found.native_size, data_name=found.name)
+        data_probe = probe(params.data.uri)
+        resolution = resolve(params, native_size=data_probe.native_size, data_name=data_probe.name)
         preprocess(params.data.uri, resolution.params.preprocess, arguments.output)
 
 

@@ -12,7 +12,7 @@ from components.contract.artifacts.audit import AuditInfo, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import AuditError, DataError
 from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.audit.duplicates import find_links, settle, split_keys
+from components.preprocess.audit.duplicates import audit_copies, find_links, split_keys
 from components.preprocess.audit.findings import (
     Reporter,
     judge_photos,
@@ -37,8 +37,8 @@ MIN_NEAR_SIDE = 32
 
 
 @dataclass(frozen=True)
-class Examined:
-    """What the examination gave.
+class Examination:
+    """What the examination found.
 
     Attributes:
         scan: gives the pixels of the rows.
@@ -54,13 +54,13 @@ class Examined:
 
 
 def examine(
-    name: str, found: PhotoSet, params: PreprocessParams, store: PixelStore, *, divisible: bool = True
-) -> Examined:
+    name: str, photo_set: PhotoSet, params: PreprocessParams, store: PixelStore, *, divisible: bool = True
+) -> Examination:
     """Examines all that was found.
 
     Args:
         name: what the data are called.
-        found: the files.
+        photo_set: the files.
         params: without `auto`.
         store: the cache.
         divisible: whether data that cannot be divided are an error; else they are a finding.
@@ -68,37 +68,37 @@ def examine(
     Raises:
         DataError: a class has too few usable photos.
     """
-    started = time.monotonic()
-    log.info("Found %s files in %d classes.", f"{len(found.files):,}", len(found.class_names))
-    scanned = scan(found.files, params.size, params.resize, store)
-    seconds = time.monotonic() - started
+    start = time.monotonic()
+    log.info("Found %s files in %d classes.", f"{len(photo_set.files):,}", len(photo_set.class_names))
+    photo_scan = scan(photo_set.files, params.size, params.resize, store)
+    seconds = time.monotonic() - start
     log.info(
         "Read %s of them in %.1f s, %.0f a second; the others were known.",
-        f"{scanned.num_read:,}",
+        f"{photo_scan.num_read:,}",
         seconds,
-        scanned.num_read / max(seconds, 1e-9),
+        photo_scan.num_read / max(seconds, 1e-9),
     )
-    records, oddities = _judge_alone(scanned.records, params)
-    near = _find_near(records, scanned, params)
-    links = find_links(records, near)
-    settled = settle(records, links, params.audit)
-    records, fault = _divide(
-        settled.records,
-        found,
+    records, oddities = _judge_alone(photo_scan.records, params)
+    near_pairs = _find_near(records, photo_scan, params)
+    links = find_links(records, near_pairs)
+    copy_audit = audit_copies(records, links, params.audit)
+    records, division_finding = _divide(
+        copy_audit.records,
+        photo_set,
         params,
-        split_keys(settled.records, links, near_together=params.audit.near_duplicates != "ignore"),
+        split_keys(copy_audit.records, links, near_together=params.audit.near_duplicates != "ignore"),
         divisible=divisible,
     )
-    settled.records = records
-    everything = [*records, *found.rejected]
-    reporter = Reporter(everything, params.audit)
-    report_files(reporter, everything)
-    report_copies(reporter, settled)
+    copy_audit.records = records
+    all_records = [*records, *photo_set.rejected]
+    reporter = Reporter(all_records, params.audit)
+    report_files(reporter, all_records)
+    report_copies(reporter, copy_audit)
     report_photos(reporter, records, oddities)
-    report_set(reporter, records, found.class_names)
-    findings = [*([fault] if fault else []), *reporter.findings]
-    info = _summarise(name, everything, found.class_names, findings)
-    return Examined(scanned, records, info, time.monotonic() - started)
+    report_set(reporter, records, photo_set.class_names)
+    findings = [*([division_finding] if division_finding else []), *reporter.findings]
+    info = _summarise(name, all_records, photo_set.class_names, findings)
+    return Examination(photo_scan, records, info, time.monotonic() - start)
 
 
 def refuse_failures(info: AuditInfo, where: str) -> None:
@@ -108,42 +108,42 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
         AuditError: names each such finding.
     """
     if info.failures:
-        told = " ".join(f"{finding.title}: {finding.message}" for finding in info.failures)
+        messages = " ".join(f"{finding.title}: {finding.message}" for finding in info.failures)
         raise AuditError(
-            f"The audit of {info.name} must pass; {len(info.failures)} of its findings stop the run. {told} {where}"
+            f"The audit of {info.name} must pass; {len(info.failures)} of its findings stop the run. {messages} {where}"
         )
 
 
 def _judge_alone(records: Sequence[Record], params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
     """What is odd about single photos, and the records with those left out that the params name."""
     oddities = judge_photos(records, params.size, params.audit)
-    judged = list(records)
+    judged_records = list(records)
     for kind, rows in oddities.items():
         if getattr(params.audit, kind) in LEAVING:
             for row, note in rows.items():
-                judged[row] = replace(judged[row], reason=kind, message=note)
-    return judged, oddities
+                judged_records[row] = replace(judged_records[row], reason=kind, message=note)
+    return judged_records, oddities
 
 
-def _find_near(records: Sequence[Record], scanned: Scan, params: PreprocessParams) -> np.ndarray:
+def _find_near(records: Sequence[Record], photo_scan: Scan, params: PreprocessParams) -> np.ndarray:
     policies = params.audit.near_duplicates, params.audit.leakage, params.audit.contradictory_labels
-    usable = [
+    is_usable = [
         record.kept and min(record.native_height or 0, record.native_width or 0) >= MIN_NEAR_SIDE for record in records
     ]
-    if set(policies) == {"ignore"} or not any(usable):
+    if set(policies) == {"ignore"} or not any(is_usable):
         return np.empty((0, 2), np.int64)
-    started = time.monotonic()
-    near = find_near(scanned.sketches, np.array(usable, bool), scanned.pixels)
-    log.info("Compared %s photos with each other in %.1f s.", f"{sum(usable):,}", time.monotonic() - started)
-    return near
+    start = time.monotonic()
+    near_pairs = find_near(photo_scan.sketches, np.array(is_usable, bool), photo_scan.pixels)
+    log.info("Compared %s photos with each other in %.1f s.", f"{sum(is_usable):,}", time.monotonic() - start)
+    return near_pairs
 
 
 def _divide(
-    records: list[Record], found: PhotoSet, params: PreprocessParams, keys: list[str], *, divisible: bool
+    records: list[Record], photo_set: PhotoSet, params: PreprocessParams, keys: list[str], *, divisible: bool
 ) -> tuple[list[Record], Finding | None]:
     fractions: dict[SplitName, float] = {"validation": params.validation_fraction, "test": params.test_fraction}
     try:
-        return assign_splits(records, found.class_names, found.given_splits, fractions, params.seed, keys), None
+        return assign_splits(records, photo_set.class_names, photo_set.given_splits, fractions, params.seed, keys), None
     except DataError as error:
         if divisible:
             raise
@@ -159,12 +159,12 @@ def _divide(
 def _summarise(
     name: str, records: Sequence[Record], class_names: Sequence[str], findings: Sequence[Finding]
 ) -> AuditInfo:
-    kept = Counter((record.split, record.class_name) for record in records if record.kept)
+    counts = Counter((record.split, record.class_name) for record in records if record.kept)
     return AuditInfo(
         name=name,
         num_files=len(records),
-        num_kept=sum(kept.values()),
+        num_kept=sum(counts.values()),
         rejected=count_reasons(records),
-        counts={split: {class_name: kept[split, class_name] for class_name in class_names} for split in SPLITS},
+        counts={split: {class_name: counts[split, class_name] for class_name in class_names} for split in SPLITS},
         findings=tuple(findings),
     )

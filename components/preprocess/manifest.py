@@ -81,6 +81,6 @@ def summarise_rejected(records: Sequence[Record], num_names: int = 3) -> list[st
     lines = []
     for reason, count in sorted(count_reasons(records).items(), key=lambda item: -item[1]):
         names = [record.path for record in records if record.reason == reason]
-        shown = ", ".join(printable(name) for name in names[:num_names]) + (", …" if count > num_names else "")
-        lines.append(f"{count:,} × {reason}: {shown}")
+        examples = ", ".join(printable(name) for name in names[:num_names]) + (", …" if count > num_names else "")
+        lines.append(f"{count:,} × {reason}: {examples}")
     return lines

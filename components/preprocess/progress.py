@@ -20,13 +20,13 @@ def logged(items: Iterable[T], total: int, what: str) -> Iterator[T]:
         total: how many there are.
         what: what they are, as in "photos read".
     """
-    started = noted = time.monotonic()
+    start = last_log = time.monotonic()
     for count, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - noted >= EVERY_SECONDS:
-            noted = now
-            rate = count / (now - started)
+        if now - last_log >= EVERY_SECONDS:
+            last_log = now
+            rate = count / (now - start)
             log.info(
                 "%s of %s %s, %.0f a second, about %.0f s left.",
                 f"{count:,}",

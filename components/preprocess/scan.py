@@ -82,40 +82,40 @@ class Scan:
 
 def scan(files: Sequence[PhotoFile], image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Scan:
     """Reads and decodes what the cache does not know."""
-    readings = _known(files, store)
-    unknown = [row for row, reading in enumerate(readings) if reading is None]
+    readings = _look_up(files, store)
+    unknown_rows = [row for row, reading in enumerate(readings) if reading is None]
 
     def read_block(start: int) -> list[Reading]:
-        rows = unknown[start : start + FILES_AT_ONCE]
+        rows = unknown_rows[start : start + FILES_AT_ONCE]
         return [read_photo(files[row], image_size, resize, store) for row in rows]
 
     pool = ThreadPoolExecutor(num_cores(), thread_name_prefix="scan")
     try:
         with _opencv_in_one_thread(), _Notes(store) as notes:
-            blocks = pool.map(read_block, range(0, len(unknown), FILES_AT_ONCE))
-            found = (reading for block in blocks for reading in block)
-            for row, reading in zip(unknown, logged(found, len(unknown), "files read"), strict=True):
+            blocks = pool.map(read_block, range(0, len(unknown_rows), FILES_AT_ONCE))
+            new_readings = (reading for block in blocks for reading in block)
+            for row, reading in zip(unknown_rows, logged(new_readings, len(unknown_rows), "files read"), strict=True):
                 readings[row] = reading
                 notes.add(files[row], reading)
     finally:
         pool.shutdown(cancel_futures=True)
-    return _gather(files, [reading for reading in readings if reading is not None], len(unknown), store)
+    return _gather(files, [reading for reading in readings if reading is not None], len(unknown_rows), store)
 
 
-def _known(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
+def _look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
     """What the cache knows of each file that is as it was; None for the others."""
     if not files:
         return []
     paths = [os.fsencode(file.location) for file in files]
-    known = store.find_files(os.path.commonpath([os.path.dirname(path) for path in paths]))  # noqa: PTH120
+    cached_files = store.find_files(os.path.commonpath([os.path.dirname(path) for path in paths]))  # noqa: PTH120
     readings: list[Reading | None] = []
     for path in paths:
-        earlier, verdict = known.get(path, (None, None))
-        same = False
-        if earlier is not None:
+        cached_identity, verdict = cached_files.get(path, (None, None))
+        is_unchanged = False
+        if cached_identity is not None:
             with contextlib.suppress(OSError):
-                same = identity(os.stat(path)) == earlier  # noqa: PTH116 ten thousands of files, and Path costs
-        readings.append(Reading(earlier, verdict, is_new=False) if same else None)
+                is_unchanged = identity(os.stat(path)) == cached_identity  # noqa: PTH116 - Path costs
+        readings.append(Reading(cached_identity, verdict, is_new=False) if is_unchanged else None)
     return readings
 
 
@@ -132,9 +132,9 @@ class _Notes:
     def __exit__(self, *_: object) -> None:
         self._write()
 
-    def add(self, found: PhotoFile, reading: Reading) -> None:
+    def add(self, file: PhotoFile, reading: Reading) -> None:
         if reading.verdict is not None:
-            self._waiting.append((os.fsencode(found.location), reading))
+            self._waiting.append((os.fsencode(file.location), reading))
         if len(self._waiting) >= NOTED_FILES:
             self._write()
 
@@ -153,23 +153,23 @@ class _Notes:
         self._waiting.clear()
 
 
-def read_photo(found: PhotoFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
+def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
     """Reads one file, and stores its pixels where it is a photo that is not known by its content."""
     try:
-        data, seen = _read(found)
+        data, file_identity = _read(file)
     except OSError as error:
         return Reading(None, None, ("unreadable", f"The file must be readable: {error.strerror or error}."))
     except ImageError as error:
         return Reading(None, None, (error.code, str(error)))
     sha256 = hashlib.sha256(data).hexdigest()
-    known = store.find_content(sha256)
-    if known is not None:
-        return Reading(seen, known, is_new=False)
-    nothing = (None,) * 8
+    cached_verdict = store.find_content(sha256)
+    if cached_verdict is not None:
+        return Reading(file_identity, cached_verdict, is_new=False)
+    no_measures = (None,) * 8
     try:
         photo = decode(data, image_size, resize)
     except ImageError as error:
-        return Reading(seen, Verdict(sha256, (error.code, str(error), len(data), *nothing), None))
+        return Reading(file_identity, Verdict(sha256, (error.code, str(error), len(data), *no_measures), None))
     measures = measure(photo, resize)
     values = (
         None,
@@ -183,7 +183,7 @@ def read_photo(found: PhotoFile, image_size: tuple[int, int], resize: Resize, st
         measures.pixel_hash,
         measures.sketch.tobytes(),
     )
-    return Reading(seen, Verdict(sha256, values, store.add(photo.pixels)))
+    return Reading(file_identity, Verdict(sha256, values, store.add(photo.pixels)))
 
 
 def _gather(files: Sequence[PhotoFile], readings: Sequence[Reading], num_read: int, store: PixelStore) -> Scan:
@@ -193,7 +193,7 @@ def _gather(files: Sequence[PhotoFile], readings: Sequence[Reading], num_read: i
             sketches[row] = np.frombuffer(reading.verdict.values[-1], np.uint8).reshape(SKETCH_SIDE, SKETCH_SIDE)
     hashes = perceptual_hashes(sketches)[0].tolist()
     records = [
-        _record(found.record, reading, value) for found, reading, value in zip(files, readings, hashes, strict=True)
+        _record(file.record, reading, value) for file, reading, value in zip(files, readings, hashes, strict=True)
     ]
     places = [reading.verdict.place if reading.verdict is not None else None for reading in readings]
     return Scan(records, sketches, places, num_read, store)
@@ -226,16 +226,16 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
     )
 
 
-def _read(found: PhotoFile) -> tuple[bytes, str | None]:
+def _read(file: PhotoFile) -> tuple[bytes, str | None]:
     """The file's content and identity. Anything but a regular file is refused: a table may name a pipe or device."""
-    with found.open() as file:
-        status = os.fstat(file.fileno())
+    with file.open() as stream:
+        status = os.fstat(stream.fileno())
         if status.st_size > MAX_BYTES:
             raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")
-        seen = identity(status)
-        data = file.read(status.st_size)
-        unchanged = identity(os.fstat(file.fileno())) == seen
-    return data, seen if unchanged else None
+        identity_before = identity(status)
+        data = stream.read(status.st_size)
+        is_unchanged = identity(os.fstat(stream.fileno())) == identity_before
+    return data, identity_before if is_unchanged else None
 
 
 @contextlib.contextmanager
@@ -243,9 +243,9 @@ def _opencv_in_one_thread() -> Iterator[None]:
     """Each photo is resized in the thread that decoded it; OpenCV's own threads would only compete."""
     import cv2
 
-    before = cv2.getNumThreads()
+    num_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(num_threads)

@@ -46,10 +46,10 @@ def write_shards(
     labels = {name: label for label, name in enumerate(class_names)}
     num_written = 0
     for split in SPLITS:
-        kept = rows_of(records, split)
+        split_rows = rows_of(records, split)
         shards: dict[int, Rows] = defaultdict(list)
-        for row, record in kept:
-            shards[shard_of(record.image_id, num_shards(len(kept), image_size))].append((row, record))
+        for row, record in split_rows:
+            shards[shard_of(record.image_id, num_shards(len(split_rows), image_size))].append((row, record))
         for number, members in sorted(shards.items()):
             members.sort(key=lambda member: member[1].image_id)
             key = _shard_key(members, labels, store.recipe)
@@ -110,7 +110,7 @@ def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[
         DataError: a file has changed since it was read.
     """
     golden_dir.mkdir()
-    for row, record in _in_turn(rows_of(records, "test"))[:num_photos]:
+    for row, record in _alternate_classes(rows_of(records, "test"))[:num_photos]:
         source = files[row].location
         target = golden_dir / f"{record.image_id}.{_suffix(record)}"
         try:
@@ -125,7 +125,7 @@ def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[
             raise DataError(f"The data must stay as they are while they are read; {source} changed. Run again.")
 
 
-def _in_turn(rows: Rows) -> Rows:
+def _alternate_classes(rows: Rows) -> Rows:
     """The first of each class, then the second of each, and so on; within a class by content hash."""
     by_class: dict[str, Rows] = defaultdict(list)
     for row, record in sorted(rows, key=lambda member: member[1].image_id):

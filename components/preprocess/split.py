@@ -23,7 +23,7 @@ from components.preprocess.manifest import Record, summarise_rejected
 def assign_splits(
     records: Sequence[Record],
     class_names: Sequence[str],
-    given: Collection[SplitName],
+    given_splits: Collection[SplitName],
     fractions: Mapping[SplitName, float],
     seed: int,
     keys: Sequence[str] | None = None,
@@ -33,7 +33,7 @@ def assign_splits(
     Args:
         records: of all files that lie in class folders; given splits stand in them.
         class_names: the classes that must be in every split.
-        given: the splits that the data bring. What is missing is cut from train.
+        given_splits: the splits that the data bring. What is missing is cut from train.
         fractions: of validation and test.
         seed: another seed, another division.
         keys: one per record; photos of one key are never separated. None: each photo's own content.
@@ -43,19 +43,19 @@ def assign_splits(
     """
     keys = keys or [record.image_id if record.kept else "" for record in records]
     cuts: dict[SplitName, float] = {
-        split: fractions[split] for split in reversed(SPLITS) if split != "train" and split not in given
+        split: fractions[split] for split in reversed(SPLITS) if split != "train" and split not in given_splits
     }
     by_class: dict[str, list[Record]] = {name: [] for name in class_names}
-    divided: dict[str, set[str]] = {name: set() for name in class_names}
+    keys_to_divide: dict[str, set[str]] = {name: set() for name in class_names}
     for record, key in zip(records, keys, strict=True):
         if record.kept and record.class_name is not None:
             by_class[record.class_name].append(record)
             if record.split in (None, "train"):
-                divided[record.class_name].add(key)
+                keys_to_divide[record.class_name].add(key)
     for name, photos in by_class.items():
-        _require_photos(name, photos, given, len(cuts) + 1, records)
-        _require_groups(name, divided[name], len(cuts) + 1)
-    splits = divide(divided, cuts, seed)
+        _require_photos(name, photos, given_splits, len(cuts) + 1, records)
+        _require_groups(name, keys_to_divide[name], len(cuts) + 1)
+    splits = divide(keys_to_divide, cuts, seed)
     return [
         replace(record, split=splits[key]) if record.kept and record.split in (None, "train") else record
         for record, key in zip(records, keys, strict=True)
@@ -84,26 +84,31 @@ def divide(members: Mapping[str, Collection[str]], cuts: Mapping[SplitName, floa
         key: next((split for split, (low, high) in bounds.items() if low <= value < high), "train")
         for key, value in draws.items()
     }
-    left = {name: Counter(splits[key] for key in keys) for name, keys in members.items()}
+    num_keys = {name: Counter(splits[key] for key in keys) for name, keys in members.items()}
     classes_of: dict[str, list[str]] = {key: [] for key in draws}
     for name, keys in members.items():
         for key in keys:
             classes_of[key].append(name)
+
+    def is_spare(key: str) -> bool:
+        """Whether no class would miss the key in its split."""
+        return all(num_keys[name][splits[key]] > 1 for name in classes_of[key])
+
     for name in members:
         for split, (low, high) in bounds.items():
-            if left[name][split]:
+            if num_keys[name][split]:
                 continue
-            spare = [key for key in members[name] if all(left[other][splits[key]] > 1 for other in classes_of[key])]
-            if not spare:
+            spare_keys = [key for key in members[name] if is_spare(key)]
+            if not spare_keys:
                 raise DataError(
                     f"The class '{printable(name)}' must be in every split; its photos belong to groups "
                     f"with other classes that leave none for {split}. Divide the data yourself, or give "
                     "smaller groups."
                 )
-            nearest = min(spare, key=lambda key: (max(low - draws[key], draws[key] - high), key))
+            nearest = min(spare_keys, key=lambda key: (max(low - draws[key], draws[key] - high), key))
             for other in classes_of[nearest]:
-                left[other][splits[nearest]] -= 1
-                left[other][split] += 1
+                num_keys[other][splits[nearest]] -= 1
+                num_keys[other][split] += 1
             splits[nearest] = split
     return splits
 
@@ -125,19 +130,19 @@ def _require_groups(name: str, keys: Collection[str], least: int) -> None:
 
 
 def _require_photos(
-    name: str, photos: Sequence[Record], given: Collection[SplitName], least: int, records: Sequence[Record]
+    name: str, photos: Sequence[Record], given_splits: Collection[SplitName], least: int, records: Sequence[Record]
 ) -> None:
     """At least one usable photo in each given split, and `least` to be divided."""
-    found = {split: sum(photo.split == split for photo in photos) for split in SPLITS if split in given}
-    missing = [split for split, count in found.items() if count == 0]
+    num_photos = {split: sum(photo.split == split for photo in photos) for split in SPLITS if split in given_splits}
+    missing_splits = [split for split, count in num_photos.items() if count == 0]
     num_divided = sum(photo.split in (None, "train") for photo in photos)
-    if not missing and num_divided >= least:
+    if not missing_splits and num_divided >= least:
         return
-    rejected = [record for record in records if record.class_name == name and not record.kept]
-    reasons = f" Rejected were {'; '.join(summarise_rejected(rejected))}." if rejected else ""
-    if missing:
-        what = f"have photos in every split; it has no usable one in {' and '.join(missing)}"
+    rejected_records = [record for record in records if record.class_name == name and not record.kept]
+    reasons = f" Rejected were {'; '.join(summarise_rejected(rejected_records))}." if rejected_records else ""
+    if missing_splits:
+        requirement = f"have photos in every split; it has no usable one in {' and '.join(missing_splits)}"
     else:
-        parts = " and ".join(("train", *(split for split in ("validation", "test") if split not in given)))
-        what = f"have at least {least} usable photos, to be divided into {parts}; it has {num_divided}"
-    raise DataError(f"The class '{printable(name)}' must {what}.{reasons} Add photos, or remove the class.")
+        parts = " and ".join(("train", *(split for split in ("validation", "test") if split not in given_splits)))
+        requirement = f"have at least {least} usable photos, to be divided into {parts}; it has {num_divided}"
+    raise DataError(f"The class '{printable(name)}' must {requirement}.{reasons} Add photos, or remove the class.")

@@ -17,7 +17,7 @@ from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.text import printable
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
-from components.preprocess.examine import Examined, examine, refuse_failures
+from components.preprocess.examine import Examination, examine, refuse_failures
 from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
 from components.preprocess.report.pages import PICTURES, write_report
 from components.preprocess.shards import copy_golden, write_shards
@@ -51,18 +51,18 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     _require_place(dataset_dir, data)
     name = name_of(data)
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch, open_data(data, Path(scratch)) as source:
-            found = find_photos(source)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch, open_data(data, Path(scratch)) as data_folder:
+            photo_set = find_photos(data_folder)
             with open_store(params.size, params.resize) as store:
-                examined = examine(name, found, params, store)
-                refuse_failures(examined.info, f"See them: darkroom audit {shlex.quote(data)}")
-                _write(folder, found, examined, params, store)
-        everything = [*examined.records, *found.rejected]
-        write_manifest(folder / "manifest.parquet", everything)
-        info = _describe(name, find_origin(data), found.class_names, params, everything, run)
+                examination = examine(name, photo_set, params, store)
+                refuse_failures(examination.info, f"See them: darkroom audit {shlex.quote(data)}")
+                _write(folder, photo_set, examination, params, store)
+        all_records = [*examination.records, *photo_set.rejected]
+        write_manifest(folder / "manifest.parquet", all_records)
+        info = _describe(name, find_origin(data), photo_set.class_names, params, all_records, run)
         write_json(folder / "dataset.json", info)
         _track(run, info, folder)
-    _report(info, examined, everything, dataset_dir)
+    _report(info, examination, all_records, dataset_dir)
     return info
 
 
@@ -74,21 +74,23 @@ def _require_place(dataset_dir: Path, data: str) -> None:
             f"The data set must be written apart from the photos; {dataset_dir} and {data} lie within "
             "one another. Name another output folder."
         )
-    ours = not target.exists() or (target / "dataset.json").is_file() or (target.is_dir() and not any(target.iterdir()))
-    if not ours:
+    is_empty = not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    if not (is_empty or (target / "dataset.json").is_file()):
         raise ArtifactError(
             f"The data set must become a new folder, or replace an earlier data set; {dataset_dir} "
             "holds something else. Name another output folder."
         )
 
 
-def _write(folder: Path, found: PhotoSet, examined: Examined, params: PreprocessParams, store: PixelStore) -> None:
+def _write(
+    folder: Path, photo_set: PhotoSet, examination: Examination, params: PreprocessParams, store: PixelStore
+) -> None:
     """Writes all that is made of photos."""
-    records = examined.records
-    num_written = write_shards(folder, examined.scan, records, found.class_names, params.size, store)
+    records = examination.records
+    num_written = write_shards(folder, examination.scan, records, photo_set.class_names, params.size, store)
     log.info("Wrote %d shards; the others are as they were.", num_written)
-    write_report(folder, examined)
-    copy_golden(folder / "golden", found.files, records, params.golden_photos)
+    write_report(folder, examination)
+    copy_golden(folder / "golden", photo_set.files, records, params.golden_photos)
 
 
 def _describe(
@@ -99,28 +101,28 @@ def _describe(
     records: Sequence[Record],
     run: Run,
 ) -> DatasetInfo:
-    kept = [record for record in records if record.kept]
-    counts = Counter((record.split, record.class_name) for record in kept)
+    kept_records = [record for record in records if record.kept]
+    counts = Counter((record.split, record.class_name) for record in kept_records)
     return DatasetInfo(
         name=name,
         class_names=tuple(class_names),
         image_size=params.size,
         resize=params.resize,
         native_size=(
-            round(statistics.median(record.native_height or 0 for record in kept)),
-            round(statistics.median(record.native_width or 0 for record in kept)),
+            round(statistics.median(record.native_height or 0 for record in kept_records)),
+            round(statistics.median(record.native_width or 0 for record in kept_records)),
         ),
         counts={split: {name: counts[split, name] for name in class_names} for split in SPLITS},
         rejected=count_reasons(records),
-        fingerprint=fingerprint(kept, params),
+        fingerprint=fingerprint(kept_records, params),
         source=source,
         mlflow_run_id=run.run_id,
     )
 
 
-def fingerprint(kept: Sequence[Record], params: PreprocessParams) -> str:
+def fingerprint(kept_records: Sequence[Record], params: PreprocessParams) -> str:
     """SHA-256 over the kept photos (content, class, split) and the preprocess params; names and order play no part."""
-    lines = sorted(json.dumps([record.sha256, record.class_name, record.split]) for record in kept)
+    lines = sorted(json.dumps([record.sha256, record.class_name, record.split]) for record in kept_records)
     return hashlib.sha256("\n".join([dump_section(params), *lines]).encode()).hexdigest()
 
 
@@ -147,19 +149,19 @@ def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
         run.log_artifacts(folder / file_name, "dataset")
 
 
-def _report(info: DatasetInfo, examined: Examined, records: Sequence[Record], dataset_dir: Path) -> None:
-    rejected = [record for record in records if not record.kept]
-    if len(rejected) <= SHOWN_REJECTIONS:
-        for record in rejected:
+def _report(info: DatasetInfo, examination: Examination, records: Sequence[Record], dataset_dir: Path) -> None:
+    rejected_records = [record for record in records if not record.kept]
+    if len(rejected_records) <= SHOWN_REJECTIONS:
+        for record in rejected_records:
             log.warning("Rejected %s (%s): %s", printable(record.path), record.reason, record.message)
     else:
         log.warning(
             "Rejected %s of %s files; each is named in %s:",
-            f"{len(rejected):,}",
+            f"{len(rejected_records):,}",
             f"{len(records):,}",
             dataset_dir / "manifest.parquet",
         )
-        for line in summarise_rejected(rejected):
+        for line in summarise_rejected(rejected_records):
             log.warning("  %s", line)
     if info.source.dvc is None:
         log.info(
@@ -167,7 +169,7 @@ def _report(info: DatasetInfo, examined: Examined, records: Sequence[Record], da
             "darkroom data add",
             info.fingerprint[:12],
         )
-    for finding in examined.info.findings:
+    for finding in examination.info.findings:
         log.info("Audit: %s. %s", finding.title, finding.message)
     log.info(
         "Kept %s photos: %s.",

@@ -10,7 +10,7 @@ from pipelines.data.snapshot import class_names, contents_at
 
 
 @dataclass(frozen=True)
-class Placed:
+class PhotoPlace:
     """Where a photo stands in a version."""
 
     path: str
@@ -48,26 +48,26 @@ def difference(root: Path, path: str, before: str, now: str) -> Difference:
         DataError: a revision has no such data, or they cannot be read.
     """
     old, new = (photos_at(root, path, revision) for revision in (before, now))
-    result = Difference()
+    changes = Difference()
     for content, places in new.items():
         if content not in old:
-            result.added += [place.path for place in places]
+            changes.added += [place.path for place in places]
             continue
-        was = old[content]
-        labels = sorted({place.class_name for place in was}), sorted({place.class_name for place in places})
+        old_places = old[content]
+        labels = sorted({place.class_name for place in old_places}), sorted({place.class_name for place in places})
         if labels[0] != labels[1]:
-            result.relabelled.append((places[0].path, ", ".join(labels[0]), ", ".join(labels[1])))
-        elif {place.path for place in was} != {place.path for place in places}:
-            result.moved.append((was[0].path, places[0].path))
-    result.removed = [place.path for content, places in old.items() if content not in new for place in places]
+            changes.relabelled.append((places[0].path, ", ".join(labels[0]), ", ".join(labels[1])))
+        elif {place.path for place in old_places} != {place.path for place in places}:
+            changes.moved.append((old_places[0].path, places[0].path))
+    changes.removed = [place.path for content, places in old.items() if content not in new for place in places]
     counts = [Counter(place.class_name for places in version.values() for place in places) for version in (old, new)]
-    result.counts = {name: (counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())}
-    for changed in (result.added, result.removed, result.relabelled, result.moved):
-        changed.sort()
-    return result
+    changes.counts = {name: (counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())}
+    for paths in (changes.added, changes.removed, changes.relabelled, changes.moved):
+        paths.sort()
+    return changes
 
 
-def photos_at(root: Path, path: str, revision: str) -> dict[str, list[Placed]]:
+def photos_at(root: Path, path: str, revision: str) -> dict[str, list[PhotoPlace]]:
     """MD5 of each photo of a version, and where it stands.
 
     Raises:
@@ -75,11 +75,11 @@ def photos_at(root: Path, path: str, revision: str) -> dict[str, list[Placed]]:
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
         contents = contents_at(root, path, revision, Path(scratch))
-        found: dict[str, list[Placed]] = {}
+        photos: dict[str, list[PhotoPlace]] = {}
         for name, class_name in class_names(contents).items():
-            found.setdefault(contents.hashes[name], []).append(Placed(name, class_name))
-    if not found:
+            photos.setdefault(contents.hashes[name], []).append(PhotoPlace(name, class_name))
+    if not photos:
         raise DataError(
             f"{path} must hold class folders, or a table of paths and labels; at {revision} it holds neither."
         )
-    return found
+    return photos

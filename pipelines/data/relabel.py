@@ -69,9 +69,9 @@ def _moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tupl
         plan = _plan(folder, decisions)
         return [(source, target or scratch / str(number)) for number, (source, target) in enumerate(plan)], len(plan)
     write, num_changed = change_table(folder / table.name, table, decisions)
-    new, old = (scratch / f"{age}-{Path(table.name).name}" for age in ("new", "old"))
-    write(new)
-    return [(folder / table.name, old), (new, folder / table.name)], num_changed
+    new_table, old_table = (scratch / f"{age}-{Path(table.name).name}" for age in ("new", "old"))
+    write(new_table)
+    return [(folder / table.name, old_table), (new_table, folder / table.name)], num_changed
 
 
 def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
@@ -81,11 +81,11 @@ def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
 
     listing = list_folder(folder)
     layout = find_layout(listing.folders)
-    known = {"/".join(file.parts): file for file in listing.files}
+    files_by_name = {"/".join(file.parts): file for file in listing.files}
     moves: list[tuple[Path, Path | None]] = []
-    taken: set[Path] = set()
+    targets: set[Path] = set()
     for name, label in decisions.items():
-        file = known.get(name)
+        file = files_by_name.get(name)
         place = layout.place(file.parts) if file is not None else None
         if file is None or place is None:
             raise DataError(f"A decision must name a photo of {folder.name} by its path in it; {name!r} is none.")
@@ -101,9 +101,9 @@ def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
             )
         depth = len(layout.prefix) + (1 if layout.splits else 0)
         target = folder.joinpath(*file.parts[:depth], label, file.path.name)
-        if target.exists() or target in taken:
+        if target.exists() or target in targets:
             raise DataError(f"{name!r} cannot go to {label!r}: there is a file of its name. Rename it first.")
-        taken.add(target)
+        targets.add(target)
         moves.append((file.path, target))
     if not moves:
         raise DataError("Decisions must change something; every photo stands under the label that is given.")
@@ -127,28 +127,27 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     for place, row in enumerate(rows):
         if row.path is not None:
             places.setdefault(beside(table.name, row.path), []).append(place)
-    dropped: list[int] = []
-    relabelled: dict[int, Any] = {}
+    dropped_rows: list[int] = []
+    new_values: dict[int, Any] = {}
     for name, label in decisions.items():
         if name not in places:
             raise DataError(
                 f"A decision must name a photo by its path in the data; the table {path.name} has no row of {name!r}."
             )
         if label is None:
-            dropped += places[name]
+            dropped_rows += places[name]
         elif label not in values:
             raise DataError(
                 f"A label must be one of the classes {', '.join(sorted(values))}; for {name!r} it is {label!r}."
             )
         else:
-            relabelled |= {place: values[label] for place in places[name] if rows[place].label != label}
-    if not dropped and not relabelled:
+            new_values |= {place: values[label] for place in places[name] if rows[place].label != label}
+    if not dropped_rows and not new_values:
         raise DataError("Decisions must change something; every photo stands under the label that is given.")
-    labels = [relabelled.get(place, value) for place, value in enumerate(frame[column])]
+    labels = [new_values.get(place, value) for place, value in enumerate(frame[column])]
     frame[column] = type(frame[column])(labels, index=frame.index, dtype=frame[column].dtype)
-    return lambda target: write_frame(frame.drop(frame.index[dropped]), target, separator), len(dropped) + len(
-        relabelled
-    )
+    changed_frame = frame.drop(frame.index[dropped_rows])
+    return lambda target: write_frame(changed_frame, target, separator), len(dropped_rows) + len(new_values)
 
 
 def read_decisions(path: Path) -> dict[str, str | None]:
@@ -160,11 +159,11 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     from components.preprocess.sources.readers.table import find_columns, read_frame
 
     frame = read_frame(path)
-    found = find_columns([str(name) for name in frame.columns])
-    if "path" not in found or "label" not in found:
+    column_names = find_columns([str(name) for name in frame.columns])
+    if "path" not in column_names or "label" not in column_names:
         raise DataError(f"{path} must have the columns path and label; it has {', '.join(map(str, frame.columns))}.")
     decisions: dict[str, str | None] = {}
-    for path_cell, label_cell in zip(frame[found["path"]], frame[found["label"]], strict=True):
+    for path_cell, label_cell in zip(frame[column_names["path"]], frame[column_names["label"]], strict=True):
         name, label = from_csv_cell(str(path_cell)), from_csv_cell(str(label_cell))
         if decisions.setdefault(name, label.strip() or None) != (label.strip() or None):
             raise DataError(f"Each photo must be decided once; {path} says two things of {name}.")

@@ -24,11 +24,11 @@ class Contents:
 
     Attributes:
         hashes: name, relative to the data, to MD5; of an archive, of its members.
-        read: the content of a file by its name.
+        read_file: the content of a file by its name.
     """
 
     hashes: dict[str, str]
-    read: Callable[[str], bytes]
+    read_file: Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def contents_at(root: Path, path: str, revision: str, scratch: Path) -> Contents
             local = scratch / Path(path).name
             system.get_file(f"/{path}", str(local))
             return contents_here(local)
-        found = system.find(f"/{path}", detail=True).items()
+        infos = system.find(f"/{path}", detail=True).items()
         hashes = {
             name.removeprefix(f"/{path}/"): str(info["md5"] if "md5" in info else system.checksum(name))
-            for name, info in found
+            for name, info in infos
         }
         return Contents(hashes, lambda name: bytes(system.cat_file(f"/{path}/{name}")))
     except DataError:
@@ -122,34 +122,35 @@ def class_names(contents: Contents) -> dict[str, str]:
     from components.preprocess.sources.listing import is_hidden
     from components.preprocess.sources.readers.layout import find_layout
 
-    table = find_label_table(contents.hashes, contents.read)
+    table = find_label_table(contents.hashes, contents.read_file)
     if table is not None:
         return table.labels
     parts = {name: tuple(name.split("/")) for name in contents.hashes if not any(map(is_hidden, name.split("/")))}
-    layout = find_layout({one[:depth] for one in parts.values() for depth in range(1, len(one))}, unwrap=True)
-    places = {name: layout.place(one) for name, one in sorted(parts.items())}
+    folders = {path[:depth] for path in parts.values() for depth in range(1, len(path))}
+    layout = find_layout(folders, unwrap=True)
+    places = {name: layout.place(path) for name, path in sorted(parts.items())}
     return {name: place[0] for name, place in places.items() if place is not None}
 
 
-def find_label_table(names: Collection[str], read: Callable[[str], bytes]) -> LabelTable | None:
+def find_label_table(names: Collection[str], read_file: Callable[[str], bytes]) -> LabelTable | None:
     """The only table beside the folders, if it gives labels to photos that are there; None where the folders do."""
     from components.preprocess.sources.listing import is_hidden
     from components.preprocess.sources.readers.table import is_table, read_rows
 
-    shown = [name for name in names if not any(map(is_hidden, name.split("/")))]
-    top = posixpath.commonpath([posixpath.dirname(name) for name in shown]) if shown else ""
-    tables = [name for name in shown if posixpath.dirname(name) == top and is_table(Path(name))]
+    visible_names = [name for name in names if not any(map(is_hidden, name.split("/")))]
+    top = posixpath.commonpath([posixpath.dirname(name) for name in visible_names]) if visible_names else ""
+    tables = [name for name in visible_names if posixpath.dirname(name) == top and is_table(Path(name))]
     if len(tables) != 1:
         return None
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
         local = Path(scratch) / posixpath.basename(tables[0])
-        local.write_bytes(read(tables[0]))
+        local.write_bytes(read_file(tables[0]))
         try:
             rows = read_rows(local)
         except DataError:  # a table of something else
             return None
-    named = ((beside(tables[0], row.path), row.label) for row in rows if row.path and row.label)
-    labels = {name: label for name, label in named if name in names and label is not None}
+    labelled_names = ((beside(tables[0], row.path), row.label) for row in rows if row.path and row.label)
+    labels = {name: label for name, label in labelled_names if name in names and label is not None}
     return LabelTable(tables[0], labels) if labels else None
 
 

@@ -35,10 +35,10 @@ _BASE_ARGUMENT: Final = re.compile(r"^ARG BASE_IMAGE=(\S+)", re.MULTILINE)
 def _public_base() -> str:
     """The base image that the Dockerfile names, with its digest if it is pinned."""
     try:
-        named = _BASE_ARGUMENT.search((SOURCE_DIR / DOCKERFILE).read_text(encoding="utf-8"))
+        match = _BASE_ARGUMENT.search((SOURCE_DIR / DOCKERFILE).read_text(encoding="utf-8"))
     except FileNotFoundError:  # installed without the source tree, where nothing is built
-        named = None
-    return named[1] if named else "python:3.11-slim"
+        match = None
+    return match[1] if match else "python:3.11-slim"
 
 
 PUBLIC_BASE: Final = _public_base()
@@ -186,9 +186,9 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
     remote = f"{registry.rstrip('/')}/{local}"
     _docker("tag", local, remote, what=f"finding {local}; build it with `make images`")
     _docker("push", remote, what=f"pushing {remote}; is the registry right, and `docker login` done", show=True)
-    listed = _docker("image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', remote, what=f"reading {remote}")
+    digests = _docker("image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', remote, what=f"reading {remote}")
     prefix = f"{remote.rpartition(':')[0]}@"
-    return next(digest for digest in listed.split() if digest.startswith(prefix))
+    return next(digest for digest in digests.split() if digest.startswith(prefix))
 
 
 def write_digests(digests: dict[str, str]) -> None:
@@ -217,7 +217,7 @@ def read_digests() -> dict[str, str]:
 
 def _docker(*arguments: str, what: str, show: bool = False, standard_input: str = "") -> str:
     try:
-        done = launcher.run(
+        result = launcher.run(
             launcher.program("docker", *arguments),
             input_text=standard_input,
             stdout=sys.stderr if show else subprocess.PIPE,
@@ -228,14 +228,14 @@ def _docker(*arguments: str, what: str, show: bool = False, standard_input: str 
             "A container engine is needed; no `docker` was found on PATH. Install Docker Engine, "
             "or Podman with its docker command."
         ) from None
-    if done.returncode != 0:
-        reason = "its words stand above" if show else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if result.returncode != 0:
+        reason = "its words stand above" if show else (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise EngineError(f"Docker must succeed in {what}; it failed: {reason}.")
-    return (done.stdout or "").strip()
+    return (result.stdout or "").strip()
 
 
 @contextlib.contextmanager
-def connected(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
+def connect_engine(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
     """A client of the engine.
 
     Args:

@@ -16,10 +16,10 @@ STATUS = Path("/var/lib/dpkg/status")
 
 def python_packages() -> list[dict[str, Any]]:
     """Name, version and licence fields of every distribution that this Python finds."""
-    found: dict[str, dict[str, Any]] = {}
+    packages: dict[str, dict[str, Any]] = {}
     for package in distributions():
         fields = package.metadata
-        found[fields["Name"]] = {
+        packages[fields["Name"]] = {
             "name": fields["Name"],
             "version": package.version,
             "expression": fields["License-Expression"],
@@ -30,7 +30,7 @@ def python_packages() -> list[dict[str, Any]]:
                 if value.startswith("License")
             ],
         }
-    return [found[name] for name in sorted(found)]
+    return [packages[name] for name in sorted(packages)]
 
 
 def debian_packages(status: str) -> list[dict[str, str]]:

@@ -114,11 +114,11 @@ def problems_of(lock: Path) -> Iterator[str]:
                 f"requirements/{lock.name}: {name} {version} must have an allowed licence (ALLOWED in "
                 f"pipelines/images/licences.py); it is under {expression}. Use another package."
             )
-        bundled = sorted(_gpl_libraries(package)) if package and "GPL-2.0-or-later" not in allowed else []
-        if bundled:
+        gpl_libraries = sorted(_gpl_libraries(package)) if package and "GPL-2.0-or-later" not in allowed else []
+        if gpl_libraries:
             yield (
                 f"requirements/{lock.name}: {name} {version} must bundle no library under the GPL; its wheel contains "
-                f"{', '.join(bundled)}. Use another package, or leave it out of the image."
+                f"{', '.join(gpl_libraries)}. Use another package, or leave it out of the image."
             )
 
 
@@ -145,8 +145,8 @@ def expression_of(expression: str | None, text: str | None, classifiers: list[st
         return expression
     if text and (text in NAMES or is_allowed(text, ALLOWED) or ("GPL" in text and "\n" not in text.strip())):
         return NAMES.get(text, text)
-    named = [NAMES.get(name, name) for name in classifiers if name != "OSI Approved"]
-    return " AND ".join(dict.fromkeys(named)) or None
+    identifiers = [NAMES.get(name, name) for name in classifiers if name != "OSI Approved"]
+    return " AND ".join(dict.fromkeys(identifiers)) or None
 
 
 def is_allowed(expression: str, allowed: frozenset[str]) -> bool:

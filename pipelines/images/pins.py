@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract.system.atomic_files import write_file
-from pipelines.images.build import DOCKERFILE, SOURCE_DIR, EngineError, connected
+from pipelines.images.build import DOCKERFILE, SOURCE_DIR, EngineError, connect_engine
 
 REFERENCE: Final = re.compile(
     r"^(?P<before>ARG BASE_IMAGE=|[ -]*image: +)"
@@ -52,7 +52,7 @@ def _resolve(names: list[str]) -> dict[str, str]:
     from docker.errors import APIError
 
     digests = {}
-    with connected("darkroom images pin") as client:
+    with connect_engine("darkroom images pin") as client:
         for name in names:
             try:
                 digests[name] = str(client.images.get_registry_data(name).id)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from components.contract.params.pipeline import Params
 from components.contract.system.cache import HOME
 from components.contract.system.program import EVENTS_VARIABLE
-from pipelines.images.build import SOURCE_LABEL, STEPS, EngineError, connected, image_name, source_digest
+from pipelines.images.build import SOURCE_LABEL, STEPS, EngineError, connect_engine, image_name, source_digest
 
 if TYPE_CHECKING:
     from kfp.local import DockerRunner
@@ -151,7 +151,7 @@ def check_images() -> None:
     """
     from docker.errors import ImageNotFound
 
-    with connected() as client:
+    with connect_engine() as client:
         machine = client.version()["Arch"]
         for step in STEPS:
             name = image_name(step)
@@ -188,7 +188,7 @@ def check_mounts(containers: Containers) -> None:
         for flag, word, paths in (("w", "written", containers.writable), ("r", "read", containers.readable))
         for path in paths
     ]
-    with connected() as client:
+    with connect_engine() as client:
         try:
             client.containers.run(image_name("preprocess"), ["sh", "-c", "; ".join(tests)], remove=True, **arguments)
         except ContainerError as error:
@@ -206,7 +206,7 @@ def remove(run_id: str) -> int:
     from docker.errors import APIError
 
     number = 0
-    with connected() as client:
+    with connect_engine() as client:
         for container in client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={run_id}"}):
             with contextlib.suppress(APIError):  # it is just going by itself
                 container.remove(force=True)
@@ -220,7 +220,7 @@ def watching(run_id: str) -> Iterator[None]:
 
     KFP's runner knows an exit code at best, and takes a container that vanished for one that succeeded.
     """
-    with connected() as client:
+    with connect_engine() as client:
         stream = client.events(decode=True, filters={"label": f"{RUN_LABEL}={run_id}", "type": "container"})
         watcher = threading.Thread(target=_note_deaths, args=(stream,), name="containers", daemon=True)
         watcher.start()

@@ -47,32 +47,32 @@ def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
         "megapixels": lambda record: record.native_height * record.native_width / 1e6,
     }
     return {
-        what: [_rounded(np.array([measure(record) for record in side], float)) for side in sides]
+        what: [_round_to_two_digits(np.array([measure(record) for record in side], float)) for side in sides]
         for what, measure in measures.items()
     }
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
+def _round_to_two_digits(values: np.ndarray) -> np.ndarray:
     """To two digits: a difference that nobody would see is none."""
     scale = 10.0 ** (1 - np.floor(np.log10(np.maximum(np.abs(values), 1e-12))))
     return np.asarray(np.rint(values * scale) / scale)
 
 
-def shift(one: np.ndarray, other: np.ndarray) -> float:
+def shift(reference: np.ndarray, other: np.ndarray) -> float:
     """The distance of two means, in standard deviations of the first."""
-    return float(abs(one.mean() - other.mean()) / max(one.std(), 1e-12))
+    return float(abs(reference.mean() - other.mean()) / max(reference.std(), 1e-12))
 
 
-def ks_distance(one: np.ndarray, other: np.ndarray) -> float:
+def ks_distance(reference: np.ndarray, other: np.ndarray) -> float:
     """The largest distance of two distribution functions (Kolmogorov and Smirnov), from 0 to 1."""
-    values = np.concatenate([one, other])
-    shares = [np.searchsorted(np.sort(side), values, side="right") / len(side) for side in (one, other)]
+    values = np.concatenate([reference, other])
+    shares = [np.searchsorted(np.sort(side), values, side="right") / len(side) for side in (reference, other)]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def ks_bound(num_one: int, num_other: int, significance: float) -> float:
+def ks_bound(num_reference: int, num_other: int, significance: float) -> float:
     """The distance that equal sources exceed with this probability, for not too few photos (Smirnov 1948)."""
-    return math.sqrt(-math.log(significance / 2) / 2 * (num_one + num_other) / (num_one * num_other))
+    return math.sqrt(-math.log(significance / 2) / 2 * (num_reference + num_other) / (num_reference * num_other))
 
 
 def class_distance(train: Sequence[Record], other: Sequence[Record], significance: float) -> tuple[float, float]:

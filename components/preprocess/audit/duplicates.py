@@ -31,13 +31,13 @@ WORDS: Final[dict[Relation, str]] = {
 class Link:
     """Two files that show the same, by their rows, and in what they agree; the smaller row first."""
 
-    one: int
-    other: int
+    first: int
+    second: int
     relation: Relation
 
 
 @dataclass
-class Settled:
+class CopyAudit:
     """What became of the copies.
 
     Attributes:
@@ -63,18 +63,18 @@ def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
         ("bytes", [record.sha256 for record in records]),
         ("pixels", [record.pixel_hash for record in records]),
     ):
-        for first, other in _equal(records, keys):
-            links.setdefault((first, other), Link(first, other, "bytes" if relation == "bytes" else "pixels"))
-    same = Groups(len(records))
-    for one, other in links:
-        same.join(one, other)
-    for one, other in near.tolist():
-        if records[one].kept and records[other].kept and same.find(one) != same.find(other):
-            links.setdefault((one, other), Link(one, other, "near"))
+        for first, second in _iter_equal(records, keys):
+            links.setdefault((first, second), Link(first, second, "bytes" if relation == "bytes" else "pixels"))
+    same_content = Groups(len(records))
+    for first, second in links:
+        same_content.join(first, second)
+    for first, second in near.tolist():
+        if records[first].kept and records[second].kept and same_content.find(first) != same_content.find(second):
+            links.setdefault((first, second), Link(first, second, "near"))
     return [links[pair] for pair in sorted(links)]
 
 
-def _equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterator[tuple[int, int]]:
+def _iter_equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterator[tuple[int, int]]:
     """(first, other) of kept files with one key."""
     first: dict[str, int] = {}
     for row, (record, key) in enumerate(zip(records, keys, strict=True)):
@@ -82,114 +82,109 @@ def _equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterator[tu
             yield first[key], row
 
 
-def settle(records: Sequence[Record], links: Sequence[Link], params: AuditParams) -> Settled:
+def audit_copies(records: Sequence[Record], links: Sequence[Link], params: AuditParams) -> CopyAudit:
     """Leaves out what the params say of photos that are there more than once.
 
     First contradictions, which make all their labels doubtful; then leakage, where a copy outside the training split
     stays; then copies within a split, of which one stays. Copies of the same bytes never stay together.
     """
-    settled = Settled(list(records))
-    _settle_contradictions(settled, links, params.contradictory_labels)
-    _settle_leakage(settled, links, params.leakage)
-    _settle_groups(settled, params.leakage)
-    _settle_copies(settled, [link for link in links if link.relation != "near"], "duplicates", params.duplicates)
-    _settle_copies(
-        settled, [link for link in links if link.relation == "near"], "near_duplicates", params.near_duplicates
+    copy_audit = CopyAudit(list(records))
+    _audit_contradictions(copy_audit, links, params.contradictory_labels)
+    _audit_leakage(copy_audit, links, params.leakage)
+    _audit_groups(copy_audit, params.leakage)
+    _audit_copies(copy_audit, [link for link in links if link.relation != "near"], "duplicates", params.duplicates)
+    _audit_copies(
+        copy_audit, [link for link in links if link.relation == "near"], "near_duplicates", params.near_duplicates
     )
-    return settled
+    return copy_audit
 
 
-def _settle_contradictions(settled: Settled, links: Sequence[Link], policy: Policy) -> None:
-    for relation, together in _together(links, len(settled.records)):
-        for members in together:
-            rows = [row for row in members if settled.records[row].kept]
-            if len({settled.records[row].class_name for row in rows}) > 1:
-                _note(settled, "contradictory_labels", policy, rows, WORDS[relation])
+def _audit_contradictions(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy) -> None:
+    for relation, row_groups in _iter_related_rows(links, len(copy_audit.records)):
+        for members in row_groups:
+            rows = [row for row in members if copy_audit.records[row].kept]
+            if len({copy_audit.records[row].class_name for row in rows}) > 1:
+                _note(copy_audit, "contradictory_labels", policy, rows, WORDS[relation])
                 if relation == "bytes" or policy in ("quarantine", "fail"):
-                    _leave_out_contradictory(settled, rows, relation)
+                    _leave_out_contradictory(copy_audit, rows, relation)
 
 
-def _leave_out_contradictory(settled: Settled, rows: Sequence[int], relation: Relation) -> None:
-    records = [settled.records[row] for row in rows]
+def _leave_out_contradictory(copy_audit: CopyAudit, rows: Sequence[int], relation: Relation) -> None:
+    records = [copy_audit.records[row] for row in rows]
     for row, record in zip(rows, records, strict=True):
         other = next(mate for mate in records if mate.class_name != record.class_name)
         _leave_out(
-            settled, row, "contradictory_labels", f"{WORDS[relation]} stands under another class, as {other.path}."
+            copy_audit, row, "contradictory_labels", f"{WORDS[relation]} stands under another class, as {other.path}."
         )
 
 
-def _settle_leakage(settled: Settled, links: Sequence[Link], policy: Policy) -> None:
+def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy) -> None:
     """Given splits only: what we divide ourselves never separates copies."""
-    for relation, together in _together(links, len(settled.records)):
-        for members in together:
+    for relation, row_groups in _iter_related_rows(links, len(copy_audit.records)):
+        for members in row_groups:
             rows = sorted(
-                (row for row in members if settled.records[row].kept), key=lambda row: _rank(settled.records[row])
+                (row for row in members if copy_audit.records[row].kept), key=lambda row: _rank(copy_audit.records[row])
             )
-            splits = {settled.records[row].split for row in rows}
+            splits = {copy_audit.records[row].split for row in rows}
             if len(splits) < 2 or None in splits:
                 continue
-            best = settled.records[rows[0]]
-            leaked = [row for row in rows if settled.records[row].split != best.split]
-            _note(settled, "leakage", policy, (rows[0], *leaked), WORDS[relation])
+            best = copy_audit.records[rows[0]]
+            leaked = [row for row in rows if copy_audit.records[row].split != best.split]
+            _note(copy_audit, "leakage", policy, (rows[0], *leaked), WORDS[relation])
             if relation == "bytes" or policy in ("quarantine", "fail"):
                 for row in leaked:
-                    _leave_out(settled, row, "leakage", f"{WORDS[relation]} is kept in {best.split} as {best.path}.")
+                    _leave_out(copy_audit, row, "leakage", f"{WORDS[relation]} is kept in {best.split} as {best.path}.")
 
 
-def _together(links: Sequence[Link], size: int) -> Iterator[tuple[Relation, list[tuple[int, ...]]]]:
+def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relation, list[tuple[int, ...]]]]:
     """Rows of the same bytes; of the same pixels, those of the same bytes among them; and near pairs, one by one."""
     exact = [link for link in links if link.relation != "near"]
     yield "bytes", clusters([link for link in exact if link.relation == "bytes"], size)
     yield "pixels", clusters(exact, size)
-    yield "near", [(link.one, link.other) for link in links if link.relation == "near"]
+    yield "near", [(link.first, link.second) for link in links if link.relation == "near"]
 
 
-def _settle_groups(settled: Settled, policy: Policy) -> None:
+def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
     """Groups that the given splits separate: their photos stay in the split that is tested last."""
+    records = copy_audit.records
     members: dict[str, list[int]] = defaultdict(list)
-    for row, record in enumerate(settled.records):
+    for row, record in enumerate(records):
         if record.kept and record.group is not None and record.split is not None:
             members[record.group].append(row)
     for name, rows in sorted(members.items()):
-        best = min(rows, key=lambda row: _rank(settled.records[row]))
-        leaked = [row for row in rows if settled.records[row].split != settled.records[best].split]
+        best = min(rows, key=lambda row: _rank(records[row]))
+        leaked = [row for row in rows if records[row].split != records[best].split]
         if leaked:
-            _note(settled, "leakage", policy, (best, *leaked), f"The group {name}")
+            _note(copy_audit, "leakage", policy, (best, *leaked), f"The group {name}")
             if policy in ("quarantine", "fail"):
+                message = f"The group {name} stands in {records[best].split} too, as {records[best].path}."
                 for row in leaked:
-                    _leave_out(
-                        settled,
-                        row,
-                        "leakage",
-                        f"The group {name} stands in {settled.records[best].split} too,"
-                        f" as {settled.records[best].path}.",
-                    )
+                    _leave_out(copy_audit, row, "leakage", message)
 
 
-def _settle_copies(settled: Settled, links: Sequence[Link], kind: str, policy: Policy) -> None:
-    for rows in clusters(list(_live(settled, links)), len(settled.records)):
-        for split in {settled.records[row].split for row in rows}:
-            within = sorted(
-                (row for row in rows if settled.records[row].split == split), key=lambda row: settled.records[row].path
-            )
-            if len(within) < 2:
+def _audit_copies(copy_audit: CopyAudit, links: Sequence[Link], kind: str, policy: Policy) -> None:
+    records = copy_audit.records
+    for rows in clusters(list(_iter_kept_links(copy_audit, links)), len(records)):
+        for split in {records[row].split for row in rows}:
+            split_rows = sorted((row for row in rows if records[row].split == split), key=lambda row: records[row].path)
+            if len(split_rows) < 2:
                 continue
             word = WORDS["near"] if kind == "near_duplicates" else WORDS["pixels"]
-            if len({settled.records[row].sha256 for row in within}) == 1:
+            if len({records[row].sha256 for row in split_rows}) == 1:
                 word = WORDS["bytes"]
-            _note(settled, kind, policy, within, word)
-            first = settled.records[within[0]]
-            seen = {first.sha256}
-            for row in within[1:]:
-                if policy in ("quarantine", "fail") or settled.records[row].sha256 in seen:
-                    _leave_out(settled, row, kind, f"{word} is kept as {first.path}.")
-                seen.add(settled.records[row].sha256)
+            _note(copy_audit, kind, policy, split_rows, word)
+            first = records[split_rows[0]]
+            kept_hashes = {first.sha256}
+            for row in split_rows[1:]:
+                if policy in ("quarantine", "fail") or records[row].sha256 in kept_hashes:
+                    _leave_out(copy_audit, row, kind, f"{word} is kept as {first.path}.")
+                kept_hashes.add(records[row].sha256)
 
 
-def _live(settled: Settled, links: Iterable[Link]) -> Iterator[Link]:
+def _iter_kept_links(copy_audit: CopyAudit, links: Iterable[Link]) -> Iterator[Link]:
     """The links whose two files are both still kept, looked at one after another."""
     for link in links:
-        if settled.records[link.one].kept and settled.records[link.other].kept:
+        if copy_audit.records[link.first].kept and copy_audit.records[link.second].kept:
             yield link
 
 
@@ -198,14 +193,14 @@ def _rank(record: Record) -> tuple[int, str]:
     return -SPLITS.index(record.split or "train"), record.path
 
 
-def _note(settled: Settled, kind: str, policy: Policy, rows: Iterable[int], word: str) -> None:
+def _note(copy_audit: CopyAudit, kind: str, policy: Policy, rows: Iterable[int], word: str) -> None:
     if policy != "ignore":
-        settled.cases[kind].append((tuple(rows), word))
+        copy_audit.cases[kind].append((tuple(rows), word))
 
 
-def _leave_out(settled: Settled, row: int, kind: str, message: str) -> None:
-    if settled.records[row].kept:
-        settled.records[row] = replace(settled.records[row], reason=REASONS[kind], message=message)
+def _leave_out(copy_audit: CopyAudit, row: int, kind: str, message: str) -> None:
+    if copy_audit.records[row].kept:
+        copy_audit.records[row] = replace(copy_audit.records[row], reason=REASONS[kind], message=message)
 
 
 def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_together: bool) -> list[str]:
@@ -217,7 +212,7 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
     groups = Groups(len(records))
     for link in links:
         if near_together or link.relation != "near":
-            groups.join(link.one, link.other)
+            groups.join(link.first, link.second)
     first_of: dict[str, int] = {}
     for row, record in enumerate(records):
         if record.kept and record.group is not None:
@@ -246,9 +241,9 @@ class Groups:
             self._parents[row], row = root, self._parents[row]
         return root
 
-    def join(self, one: int, other: int) -> None:
+    def join(self, row: int, other_row: int) -> None:
         """Unites the groups of two rows."""
-        low, high = sorted((self.find(one), self.find(other)))
+        low, high = sorted((self.find(row), self.find(other_row)))
         self._parents[high] = low
 
 
@@ -256,8 +251,8 @@ def clusters(links: Sequence[Link], size: int) -> list[tuple[int, ...]]:
     """The groups of rows that links connect, in order."""
     groups = Groups(size)
     for link in links:
-        groups.join(link.one, link.other)
+        groups.join(link.first, link.second)
     members: dict[int, list[int]] = defaultdict(list)
-    for row in sorted({row for link in links for row in (link.one, link.other)}):
+    for row in sorted({row for link in links for row in (link.first, link.second)}):
         members[groups.find(row)].append(row)
     return [tuple(rows) for _, rows in sorted(members.items())]

@@ -12,7 +12,7 @@ from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.params.pipeline import AuditParams
 from components.contract.text import printable
 from components.preprocess.audit.drift import drifts
-from components.preprocess.audit.duplicates import Settled
+from components.preprocess.audit.duplicates import CopyAudit
 from components.preprocess.manifest import Record
 
 BROKEN: Final = frozenset(
@@ -139,22 +139,22 @@ def judge_photos(
         "extreme_aspect": _extreme_aspect,
         "low_resolution": lambda record: _low_resolution(record, image_size),
     }
-    found: dict[str, dict[int, str]] = {
+    notes: dict[str, dict[int, str]] = {
         kind: {row: note for row, record in enumerate(records) if record.kept and (note := check(record))}
         for kind, check in checks.items()
     }
-    found["brightness_outliers"] = _outliers(
+    notes["brightness_outliers"] = _outliers(
         records, lambda record: float(record.brightness or 0), "brightness", both_sides=True
     )
-    found["blur_outliers"] = _outliers(
+    notes["blur_outliers"] = _outliers(
         records, lambda record: float(np.log1p(record.sharpness or 0)), "log sharpness", both_sides=False
     )
-    return {kind: rows for kind, rows in found.items() if rows and getattr(params, kind) != "ignore"}
+    return {kind: rows for kind, rows in notes.items() if rows and getattr(params, kind) != "ignore"}
 
 
 def _wrong_extension(record: Record) -> str | None:
-    said = SUFFIXES.get(PurePosixPath(record.path).suffix.lower())
-    return f"It is a {record.format}." if said is not None and said != record.format else None
+    named_format = SUFFIXES.get(PurePosixPath(record.path).suffix.lower())
+    return f"It is a {record.format}." if named_format is not None and named_format != record.format else None
 
 
 def _extreme_aspect(record: Record) -> str | None:
@@ -179,8 +179,8 @@ def _outliers(
     if spread == 0:
         return {}
     scores = 0.6745 * (values - median) / spread
-    chosen = np.abs(scores) > OUTLIER_SCORE if both_sides else scores < -OUTLIER_SCORE
-    order = np.flatnonzero(chosen)[np.argsort(-np.abs(scores[chosen]), kind="stable")]
+    is_outlier = np.abs(scores) > OUTLIER_SCORE if both_sides else scores < -OUTLIER_SCORE
+    order = np.flatnonzero(is_outlier)[np.argsort(-np.abs(scores[is_outlier]), kind="stable")]
     return {rows[place]: f"{what} {values[place]:.1f}; the median is {median:.1f}." for place in order.tolist()}
 
 
@@ -195,7 +195,7 @@ def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
         )
 
 
-def report_copies(reporter: Reporter, settled: Settled) -> None:
+def report_copies(reporter: Reporter, copy_audit: CopyAudit) -> None:
     """Photos that are there more than once."""
     sentences = {
         "contradictory_labels": "{} of photos that stand under more than one class.",
@@ -204,19 +204,19 @@ def report_copies(reporter: Reporter, settled: Settled) -> None:
         "near_duplicates": "{} of photos that show nearly the same.",
     }
     for kind, sentence in sentences.items():
-        cases = settled.cases[kind]
+        cases = copy_audit.cases[kind]
         if cases:
             groups = f"{len(cases):,} {'group' if len(cases) == 1 else 'groups'}"
             reporter.add(
                 kind,
                 sentence.format(groups),
-                [([settled.records[row].path for row in rows], f"{word}.") for rows, word in cases],
+                [([copy_audit.records[row].path for row in rows], f"{word}.") for rows, word in cases],
             )
 
 
-def report_photos(reporter: Reporter, records: Sequence[Record], found: Mapping[str, Mapping[int, str]]) -> None:
+def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mapping[str, Mapping[int, str]]) -> None:
     """What is wrong with single photos that can be used."""
-    for kind, rows in found.items():
+    for kind, rows in oddities.items():
         reporter.add(
             kind,
             f"{_count(rows, 'photo')} of {len(records):,}.",
@@ -241,7 +241,7 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
         if len(members[split, name]) < TINY_CLASS and any(members[split, other] for other in class_names)
     ]
     if tiny:
-        reporter.add("tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {_listed(tiny)}.", [])
+        reporter.add("tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {_join_texts(tiny)}.", [])
     whole = {split: [record for name in class_names for record in members[split, name]] for split in SPLITS}
     differing = [
         f"{split}: {sentence}"
@@ -265,10 +265,10 @@ def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         )
     few = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]
     if few:
-        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {_listed(few)}."
+        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {_join_texts(few)}."
 
 
-def _listed(texts: Sequence[str], most: int = 12) -> str:
+def _join_texts(texts: Sequence[str], most: int = 12) -> str:
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
 

@@ -67,21 +67,24 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
         return np.empty((0, 2), np.int64)
     sketches = sketches[rows]
     hashes, mirrored = perceptual_hashes(sketches)
-    pairs = candidates(hashes, RADIUS)
-    flipped = candidates_between(hashes, mirrored, MIRRORED_RADIUS)
-    found = []
-    for one, other_sketches, mirror in ((pairs, sketches, False), (flipped, sketches[:, :, ::-1], True)):
-        alike = correlations(sketches, other_sketches, one)
-        same, unsure = one[alike >= SAME], one[(alike >= ALIKE) & (alike < SAME)]
-        unsure = unsure[np.argsort(-alike[(alike >= ALIKE) & (alike < SAME)], kind="stable")]
-        if len(unsure) > MAX_COMPARED:
+    sieves = (
+        (candidates(hashes, RADIUS), sketches, False),
+        (candidates_between(hashes, mirrored, MIRRORED_RADIUS), sketches[:, :, ::-1], True),
+    )
+    pair_blocks = []
+    for pairs, other_sketches, mirror in sieves:
+        similarities = correlations(sketches, other_sketches, pairs)
+        is_unsure = (similarities >= ALIKE) & (similarities < SAME)
+        same_pairs, unsure_pairs = pairs[similarities >= SAME], pairs[is_unsure]
+        unsure_pairs = unsure_pairs[np.argsort(-similarities[is_unsure], kind="stable")]
+        if len(unsure_pairs) > MAX_COMPARED:
             log.warning(
                 "Of %s pairs of photos that look alike, the %s most alike are compared.",
-                f"{len(unsure):,}",
+                f"{len(unsure_pairs):,}",
                 f"{MAX_COMPARED:,}",
             )
-        found += [rows[same], _agreeing(rows[unsure[:MAX_COMPARED]], pixels, mirror=mirror)]
-    return np.unique(np.concatenate(found), axis=0)
+        pair_blocks += [rows[same_pairs], _filter_by_features(rows[unsure_pairs[:MAX_COMPARED]], pixels, mirror=mirror)]
+    return np.unique(np.concatenate(pair_blocks), axis=0)
 
 
 def _deviations(sketches: np.ndarray) -> np.ndarray:
@@ -145,19 +148,19 @@ def candidates_between(hashes: np.ndarray, mirrored: np.ndarray, radius: int) ->
 
 
 def _near_distinct(distinct: np.ndarray, radius: int) -> np.ndarray:
-    found, distances = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
+    pair_blocks, distance_blocks = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
     for shift, width in _chunks(radius + 1):
         chunk = (distinct >> np.uint64(shift)) & np.uint64((1 << width) - 1)
         order = np.argsort(chunk, kind="stable")
         starts = np.flatnonzero(np.diff(chunk[order], prepend=np.uint64(0)) != 0)
         for bucket in np.split(order, starts):
-            for pairs, distance in _near_within(distinct, bucket, radius):
-                found.append(pairs)
-                distances.append(distance)
-    pairs, distance = np.concatenate(found), np.concatenate(distances)
+            for pairs, distances in _near_within(distinct, bucket, radius):
+                pair_blocks.append(pairs)
+                distance_blocks.append(distances)
+    pairs, distances = np.concatenate(pair_blocks), np.concatenate(distance_blocks)
     if len(pairs) > MAX_CANDIDATES:
         log.warning("Very many photos look alike; the %s nearest pairs are compared.", f"{MAX_CANDIDATES:,}")
-        pairs = pairs[np.argsort(distance, kind="stable")[:MAX_CANDIDATES]]
+        pairs = pairs[np.argsort(distances, kind="stable")[:MAX_CANDIDATES]]
     return pairs
 
 
@@ -175,11 +178,11 @@ def _near_within(hashes: np.ndarray, bucket: np.ndarray, radius: int) -> Iterato
         block = values[start : start + rows_at_once, None]
         distances = np.bitwise_count(block ^ values[None, start:]).ravel()
         near = np.flatnonzero(distances <= radius)  # several times as fast as nonzero in two dimensions
-        left, right = np.divmod(near, len(values) - start)
-        ordered = left < right
-        if ordered.any():
-            left, right, near = left[ordered], right[ordered], near[ordered]
-            yield np.stack([bucket[start + left], bucket[start + right]], axis=1), distances[near]
+        first, second = np.divmod(near, len(values) - start)
+        is_ordered = first < second
+        if is_ordered.any():
+            first, second, near = first[is_ordered], second[is_ordered], near[is_ordered]
+            yield np.stack([bucket[start + first], bucket[start + second]], axis=1), distances[near]
 
 
 def _members(inverse: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
@@ -199,28 +202,28 @@ def _equal_pairs(groups: Sequence[np.ndarray], counts: np.ndarray) -> Iterator[n
 
 def _between(groups: Sequence[np.ndarray], near: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs between groups whose hashes are near."""
-    for one, other in near.tolist():
-        left, right = groups[one][:ALL_PAIRS], groups[other][:ALL_PAIRS]
-        yield np.stack(np.meshgrid(left, right), axis=-1).reshape(-1, 2)
+    for group, other_group in near.tolist():
+        first, second = groups[group][:ALL_PAIRS], groups[other_group][:ALL_PAIRS]
+        yield np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
 
 
 def correlations(sketches: np.ndarray, others: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Pearson's correlation of the sketches of each pair: float32 (pairs,)."""
-    alike = np.empty(len(pairs), np.float32)
+    similarities = np.empty(len(pairs), np.float32)
     for start in range(0, len(pairs), 8192):
         block = pairs[start : start + 8192]
-        left, right = _standardised(sketches[block[:, 0]]), _standardised(others[block[:, 1]])
-        alike[start : start + len(block)] = np.einsum("ij,ij->i", left, right)
-    return alike
+        first, second = _standardize(sketches[block[:, 0]]), _standardize(others[block[:, 1]])
+        similarities[start : start + len(block)] = np.einsum("ij,ij->i", first, second)
+    return similarities
 
 
-def _standardised(sketches: np.ndarray) -> np.ndarray:
+def _standardize(sketches: np.ndarray) -> np.ndarray:
     flat = sketches.reshape(len(sketches), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     return np.asarray(flat / np.linalg.norm(flat, axis=1, keepdims=True))
 
 
-def _agreeing(pairs: np.ndarray, pixels: Pixels, *, mirror: bool) -> np.ndarray:
+def _filter_by_features(pairs: np.ndarray, pixels: Pixels, *, mirror: bool) -> np.ndarray:
     """The pairs whose features agree on one similarity transform."""
     if not len(pairs) or min(pixels([int(pairs[0, 0])]).shape[1:3]) < MIN_FEATURE_SIDE:
         return np.empty((0, 2), np.int64)
@@ -233,10 +236,10 @@ def _agreeing(pairs: np.ndarray, pixels: Pixels, *, mirror: bool) -> np.ndarray:
     def agree(pair: np.ndarray) -> bool:
         return num_agreeing(features(int(pair[0]), False), features(int(pair[1]), mirror)) >= MIN_AGREEING
 
-    ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    sorted_pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     with ThreadPoolExecutor(num_cores(), "compare") as pool:
-        kept = list(logged(pool.map(agree, ordered), len(ordered), "pairs of similar photos compared"))
-    return np.asarray(ordered[np.array(kept, bool)])
+        is_same = list(logged(pool.map(agree, sorted_pairs), len(sorted_pairs), "pairs of similar photos compared"))
+    return np.asarray(sorted_pairs[np.array(is_same, bool)])
 
 
 def _features(pixels: np.ndarray, *, mirrored: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -250,11 +253,11 @@ def _features(pixels: np.ndarray, *, mirrored: bool) -> tuple[np.ndarray, np.nda
     return np.array([point.pt for point in points], np.float32), descriptors
 
 
-def num_agreeing(one: Any, other: Any) -> int:
+def num_agreeing(features: Any, other_features: Any) -> int:
     """How many features of two photos agree on one shift, turn and scale."""
     import cv2
 
-    (places, descriptors), (other_places, other_descriptors) = one, other
+    (places, descriptors), (other_places, other_descriptors) = features, other_features
     if descriptors is None or other_descriptors is None:
         return 0
     matches = [
@@ -264,9 +267,9 @@ def num_agreeing(one: Any, other: Any) -> int:
     ]
     if len(matches) < MIN_AGREEING:
         return 0
-    _, agreeing = cv2.estimateAffinePartial2D(
+    _, is_inlier = cv2.estimateAffinePartial2D(
         places[[match.queryIdx for match in matches]],
         other_places[[match.trainIdx for match in matches]],
         ransacReprojThreshold=RANSAC_PIXELS,
     )
-    return 0 if agreeing is None else int(agreeing.sum())
+    return 0 if is_inlier is None else int(is_inlier.sum())

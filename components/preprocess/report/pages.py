@@ -13,7 +13,7 @@ from components.contract.image.preview import augmentation_sheet
 from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
 from components.contract.system.atomic_files import write_file, write_json
 from components.contract.text import for_page, printable
-from components.preprocess.examine import Examined
+from components.preprocess.examine import Examination
 from components.preprocess.report.samples import choose_samples, class_chart, write_sheet
 from components.preprocess.shards import rows_of
 
@@ -35,41 +35,41 @@ TINY_PIXELS: Final = 96
 POLICY_WORDS: Final = {"report": "told only", "quarantine": "left out", "fail": "stops the run"}
 
 
-def write_report(folder: Path, examined: Examined, training: TrainParams | None = None) -> None:
+def write_report(folder: Path, examination: Examination, training: TrainParams | None = None) -> None:
     """Writes audit.json, audit.html, and the pictures as far as there are training photos to show.
 
     Args:
         folder: audit.json  audit.html  samples.jpg  augmentation.jpg  classes.svg
-        examined: what was found.
+        examination: what was found.
         training: whose own augmentation is shown before the presets; None where it plays no part. The step of a
             pipeline does not know it: data are not prepared anew because training changes.
     """
-    info, records = examined.info, examined.records
+    info, records = examination.info, examination.records
     class_names = tuple(info.counts["train"])
     (folder / CHART_NAME).write_text(class_chart(info.counts), encoding="utf-8")
     train = rows_of(records, "train")
     if train:
-        write_sheet(folder / SHEET_NAME, choose_samples(records, class_names), examined.scan)
+        write_sheet(folder / SHEET_NAME, choose_samples(records, class_names), examination.scan)
         row, record = min(train, key=lambda member: member[1].image_id)
-        own = {f"{OWN_LINE}: {_name_of(training)}": training.augmentation_params} if training else {}
-        presets = {name: AUGMENTATION_PRESETS[name] for name in PREVIEWED}
+        own_params = {f"{OWN_LINE}: {_name_of(training)}": training.augmentation_params} if training else {}
+        preset_params = {name: AUGMENTATION_PRESETS[name] for name in PREVIEWED}
         seed = training.seed if training else PREVIEW_SEED
-        sheet = augmentation_sheet(examined.scan.pixels([row])[0], record.image_id, own | presets, seed)
+        sheet = augmentation_sheet(examination.scan.pixels([row])[0], record.image_id, own_params | preset_params, seed)
         sheet.save(folder / AUGMENTATION_NAME, quality=88)
     write_json(folder / "audit.json", info)
-    write_file(folder / "audit.html", render(folder, examined).encode())
+    write_file(folder / "audit.html", render(folder, examination).encode())
 
 
 def _name_of(training: TrainParams) -> str:
     return training.augmentation if isinstance(training.augmentation, str) else "your own"
 
 
-def render(folder: Path, examined: Examined) -> str:
+def render(folder: Path, examination: Examination) -> str:
     """The page.
 
     Args:
         folder: holds the pictures.
-        examined: what was found.
+        examination: what was found.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -82,8 +82,8 @@ def render(folder: Path, examined: Examined) -> str:
         finalize=for_page,
     )
     environment.filters |= {"count": lambda number: f"{number:,}", "printable": printable}
-    info = examined.info
-    thumbnails, tiny = _thumbnails(examined)
+    info = examination.info
+    thumbnails, tiny = _thumbnails(examination)
     return environment.get_template("audit.html.j2").render(
         audit=info,
         verdict="stops" if info.failures else "findings" if info.findings else "fine",
@@ -106,25 +106,25 @@ def verdict_sentence(info: AuditInfo) -> str:
         return f"A run on these data ends before training: {stopping}."
     if not info.findings:
         return "Every file is a photo that can be used, none is there twice, and the classes and splits are alike."
-    told = len(info.findings)
-    left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
-    files = f" {left_out:,} files are concerned by those that leave photos out." if left_out else ""
-    return f"{told} {'finding' if told == 1 else 'findings'}, none of which stops a run.{files}"
+    num_findings = len(info.findings)
+    num_left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
+    files = f" {num_left_out:,} files are concerned by those that leave photos out." if num_left_out else ""
+    return f"{num_findings} {'finding' if num_findings == 1 else 'findings'}, none of which stops a run.{files}"
 
 
-def _thumbnails(examined: Examined) -> tuple[dict[str, str], bool]:
+def _thumbnails(examination: Examination) -> tuple[dict[str, str], bool]:
     """A picture for each photo that the page names, by path; whether they are tiny."""
-    rows = {record.path: row for row, record in enumerate(examined.records) if record.native_height is not None}
-    wanted = dict.fromkeys(
+    rows = {record.path: row for row, record in enumerate(examination.records) if record.native_height is not None}
+    paths = dict.fromkeys(
         photo.path
-        for finding in examined.info.findings
+        for finding in examination.info.findings
         for case in finding.cases[:SHOWN_CASES]
         for photo in case.photos[:SHOWN_PER_CASE]
         if photo.path in rows
     )
-    pixels = examined.scan.pixels([rows[path] for path in wanted])
+    pixels = examination.scan.pixels([rows[path] for path in paths])
     tiny = bool(len(pixels)) and max(pixels.shape[1:3]) <= TINY_PIXELS
-    return {path: _data_uri(photo, tiny=tiny) for path, photo in zip(wanted, pixels, strict=True)}, tiny
+    return {path: _data_uri(photo, tiny=tiny) for path, photo in zip(paths, pixels, strict=True)}, tiny
 
 
 def _data_uri(pixels: np.ndarray, *, tiny: bool) -> str:

@@ -18,36 +18,36 @@ from components.preprocess.shards import rows_of
 SAMPLES: Final = 8
 MAX_CLASSES: Final = 40
 """More would make a sheet that nobody looks through; the page counts all."""
-SPLIT_COLOURS: Final = {"train": "#2f6f9f", "validation": "#8ab4d3", "test": "#b8470f"}
+SPLIT_COLORS: Final = {"train": "#2f6f9f", "validation": "#8ab4d3", "test": "#b8470f"}
 
 
 def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dict[str, list[int]]:
     """Rows of training photos to show of each class, chosen by content hash."""
-    chosen: dict[str, list[int]] = {name: [] for name in class_names[:MAX_CLASSES]}
+    sample_rows: dict[str, list[int]] = {name: [] for name in class_names[:MAX_CLASSES]}
     for row, record in sorted(rows_of(records, "train"), key=lambda member: member[1].image_id):
-        rows = chosen.get(str(record.class_name), [])
+        rows = sample_rows.get(str(record.class_name), [])
         if len(rows) < SAMPLES:
             rows.append(row)
-    return chosen
+    return sample_rows
 
 
-def write_sheet(path: Path, chosen: dict[str, list[int]], scan: Scan) -> None:
+def write_sheet(path: Path, sample_rows: dict[str, list[int]], scan: Scan) -> None:
     """A JPEG with a line of photos for each class, its name beside it."""
     step = TILE + GAP
     font = ImageFont.load_default(size=15)
-    labels = [_shortened(printable(name)) for name in chosen]
-    left = 4 * GAP + math.ceil(max(font.getlength(label) for label in labels))
-    sheet = Image.new("RGB", (left + SAMPLES * step, GAP + len(chosen) * step), "white")
+    labels = [_shorten(printable(name)) for name in sample_rows]
+    label_width = 4 * GAP + math.ceil(max(font.getlength(label) for label in labels))
+    sheet = Image.new("RGB", (label_width + SAMPLES * step, GAP + len(sample_rows) * step), "white")
     draw = ImageDraw.Draw(sheet)
-    for line, (label, rows) in enumerate(zip(labels, chosen.values(), strict=True)):
+    for line, (label, rows) in enumerate(zip(labels, sample_rows.values(), strict=True)):
         top = GAP + line * step
         draw.text((2 * GAP, top + TILE // 2), label, fill="black", font=font, anchor="lm")
         for column, pixels in enumerate(scan.pixels(rows)):
-            sheet.paste(draw_tile(pixels), (left + column * step, top))
+            sheet.paste(draw_tile(pixels), (label_width + column * step, top))
     sheet.save(path, quality=88)
 
 
-def _shortened(name: str, length: int = 18) -> str:
+def _shorten(name: str, length: int = 18) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
@@ -55,28 +55,29 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:
     """Photos per class and split as an SVG element that stands alone or in a page: a bar per class."""
     names = list(counts["train"])
     most = max((sum(counts[split][name] for split in SPLITS) for name in names), default=0) or 1
-    line, left, width, right = 24, 150, 460, 60
+    line, left_margin, width, right_margin = 24, 150, 460, 60
+    total_width, height = left_margin + width + right_margin, line * len(names) + 34
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + right} {line * len(names) + 34}" '
-        f'width="{left + width + right}" role="img" aria-label="Photos per class and split" font-size="13" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width} {height}" '
+        f'width="{total_width}" role="img" aria-label="Photos per class and split" font-size="13" '
         'font-family="system-ui, sans-serif">'
     ]
     for number, split in enumerate(SPLITS):
         parts.append(
-            f'<rect x="{left + 110 * number}" y="4" width="12" height="12" fill="{SPLIT_COLOURS[split]}"/>'
-            f'<text x="{left + 110 * number + 18}" y="14" fill="currentColor">{split}</text>'
+            f'<rect x="{left_margin + 110 * number}" y="4" width="12" height="12" fill="{SPLIT_COLORS[split]}"/>'
+            f'<text x="{left_margin + 110 * number + 18}" y="14" fill="currentColor">{split}</text>'
         )
     for number, name in enumerate(names):
-        top, start = 28 + line * number, float(left)
+        top, start = 28 + line * number, float(left_margin)
         parts.append(
-            f'<text x="{left - 10}" y="{top + 14}" text-anchor="end" fill="currentColor">'
-            f"{html.escape(_shortened(printable(name)))}</text>"
+            f'<text x="{left_margin - 10}" y="{top + 14}" text-anchor="end" fill="currentColor">'
+            f"{html.escape(_shorten(printable(name)))}</text>"
         )
         for split in SPLITS:
             share = width * counts[split][name] / most
             parts.append(
                 f'<rect x="{start:.1f}" y="{top}" width="{share:.1f}" height="18" '
-                f'fill="{SPLIT_COLOURS[split]}"><title>{counts[split][name]:,} {split}</title></rect>'
+                f'fill="{SPLIT_COLORS[split]}"><title>{counts[split][name]:,} {split}</title></rect>'
             )
             start += share
         total = sum(counts[split][name] for split in SPLITS)

@@ -58,46 +58,48 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
         start_seconds=START_SECONDS,
     )
     entered = {_identity(root.stat())}
-    waiting: list[tuple[tuple[str, ...], Path]] = [((), root)]
-    while waiting:
-        parts, folder = waiting.pop()
+    pending: list[tuple[tuple[str, ...], Path]] = [((), root)]
+    while pending:
+        parts, folder = pending.pop()
         try:
             names = sorted(os.listdir(folder))  # noqa: PTH208 of ten thousands, sorting paths takes longer than reading
         except OSError as error:
             if not parts:
                 raise
-            listing.rejected.append(_rejected(parts, "unreadable", f"The folder must be readable: {error.strerror}."))
+            listing.rejected.append(_rejection(parts, "unreadable", f"The folder must be readable: {error.strerror}."))
             continue
         budget.spend(num_members=len(names), memory_bytes=sum(map(len, names)))
         for name in names:
             path = folder / name
             below = (*parts, as_text(name))
-            if _enlist(listing, below, path, entered, roots):
-                waiting.append((below, path))
+            if _list_entry(listing, below, path, entered, roots):
+                pending.append((below, path))
     listing.files.sort(key=lambda file: file.parts)
     listing.folders.sort()
     return listing
 
 
-def _enlist(listing: Listing, parts: tuple[str, ...], path: Path, entered: set[tuple[int, int]], roots: Roots) -> bool:
+def _list_entry(
+    listing: Listing, parts: tuple[str, ...], path: Path, entered: set[tuple[int, int]], roots: Roots
+) -> bool:
     """Notes one entry; true where it is a folder to enter."""
     if is_hidden(parts[-1]):
-        listing.rejected.append(_rejected(parts, "hidden", "Hidden files and folders are left out."))
+        listing.rejected.append(_rejection(parts, "hidden", "Hidden files and folders are left out."))
         return False
     if roots is not None and path.is_symlink() and not lies_within(path, roots):
-        listing.rejected.append(_rejected(parts, "outside_data", "The link leads outside of what may be read."))
+        listing.rejected.append(_rejection(parts, "outside_data", "The link leads outside of what may be read."))
         return False
     try:
         status = path.stat()
     except OSError as error:
-        listing.rejected.append(_rejected(parts, "unreadable", f"The file must be readable: {error.strerror}."))
+        listing.rejected.append(_rejection(parts, "unreadable", f"The file must be readable: {error.strerror}."))
         return False
     if stat.S_ISREG(status.st_mode):
         listing.files.append(ListedFile(parts, path, status.st_size))
     elif not stat.S_ISDIR(status.st_mode):
-        listing.rejected.append(_rejected(parts, "not_a_file", "It must be a file or folder; it is a pipe or device."))
+        listing.rejected.append(_rejection(parts, "not_a_file", "It must be a file or folder; it is a pipe or device."))
     elif _identity(status) in entered:
-        listing.rejected.append(_rejected(parts, "folder_seen", "The link leads to a folder that was already read."))
+        listing.rejected.append(_rejection(parts, "folder_seen", "The link leads to a folder that was already read."))
     else:
         entered.add(_identity(status))
         listing.folders.append(parts)
@@ -115,7 +117,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
-def _rejected(parts: tuple[str, ...], reason: str, message: str) -> Record:
+def _rejection(parts: tuple[str, ...], reason: str, message: str) -> Record:
     return Record("/".join(parts), reason=reason, message=message)
 
 

@@ -20,9 +20,9 @@ ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
 
 def find_origin(data: str) -> Source:
     """The source of the data, with what DVC and git know of it."""
-    known = os.environ.get(ORIGIN_VARIABLE)
-    if known:
-        return Source.model_validate_json(known)
+    origin_json = os.environ.get(ORIGIN_VARIABLE)
+    if origin_json:
+        return Source.model_validate_json(origin_json)
     if is_remote(data):
         return origin_of(data)
     path = Path(data).resolve()

@@ -66,8 +66,8 @@ class Verdict:
 
 def identity(status: os.stat_result) -> str | None:
     """What changes whenever a file's content does; None for a file that changed just now."""
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)
-    if time.time_ns() - changed < SETTLED_NANOSECONDS:
+    changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+    if time.time_ns() - changed_ns < SETTLED_NANOSECONDS:
         return None
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_dev}-{status.st_ino}"
 

@@ -26,10 +26,10 @@ def test_the_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: 
     monkeypatch.setenv("DARKROOM_RUN_KEY", "the-run")
     info = preprocess(str(data), PARAMS, tmp_path / "dataset")
     run = MlflowClient().get_run(str(info.mlflow_run_id))
-    (used,) = run.inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("photos", info.fingerprint[:36])
-    assert used.dataset.source == str(data)
-    assert json.loads(used.dataset.profile)["train"] == info.num_images("train")
+    (dataset_input,) = run.inputs.dataset_inputs
+    assert (dataset_input.dataset.name, dataset_input.dataset.digest) == ("photos", info.fingerprint[:36])
+    assert dataset_input.dataset.source == str(data)
+    assert json.loads(dataset_input.dataset.profile)["train"] == info.num_images("train")
     assert run.data.params["dataset.fingerprint"] == info.fingerprint
     assert run.data.params["dataset.rejected"] == "1"
     assert sum(int(run.data.params[f"dataset.{split}"]) for split in SPLITS) == 60
@@ -48,7 +48,7 @@ def test_without_a_run_nothing_is_tracked(tmp_path: Path, mlflow_store: str) -> 
 
     data = make_photos(tmp_path / "photos", per_class=6)
     assert preprocess(str(data), PARAMS, tmp_path / "dataset").mlflow_run_id is None
-    assert [found.name for found in MlflowClient().search_experiments()] == ["Default"]
+    assert [experiment.name for experiment in MlflowClient().search_experiments()] == ["Default"]
 
 
 class Output:

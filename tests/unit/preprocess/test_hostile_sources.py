@@ -247,8 +247,8 @@ def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypa
     for data in (str(outside), str(photos / "linked"), f"{root}/../outside", f"dvc+{outside}@main:x"):
         with pytest.raises(DataError, match="must lie in"):
             probe(data)
-    found = find_photos(DataFolder(photos))
-    assert {record.path: record.reason for record in found.rejected} == {
+    photo_set = find_photos(DataFolder(photos))
+    assert {record.path: record.reason for record in photo_set.rejected} == {
         "linked": "outside_data",
         "red/link.png": "outside_data",
     }

@@ -19,15 +19,15 @@ from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.pixel_cache import PixelStore
 
 
-def found(path: Path) -> PhotoFile:
+def photo_file(path: Path) -> PhotoFile:
     return PhotoFile(path, Record(path.name, "cats"))
 
 
 @pytest.fixture
 def store(tmp_path: Path):
-    made = PixelStore(tmp_path / "store", (6, 5), "stretch")
-    yield made
-    made.close()
+    pixel_store = PixelStore(tmp_path / "store", (6, 5), "stretch")
+    yield pixel_store
+    pixel_store.close()
 
 
 def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, store: PixelStore) -> None:
@@ -35,23 +35,23 @@ def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, store: P
     for number in range(FILES_AT_ONCE * 2 + 5):
         path = tmp_path / f"{number}.png"
         Image.new("RGB", (5, 6), (number, 2 * number, 0)).save(path)
-        files.append(found(path))
+        files.append(photo_file(path))
     files[40].location.write_bytes(b"no picture")
     threads_before = cv2.getNumThreads()
-    found_out = scan(files, (6, 5), "stretch", store)
-    records = found_out.records
+    photo_scan = scan(files, (6, 5), "stretch", store)
+    records = photo_scan.records
     assert [record.path for record in records] == [file.record.path for file in files]
-    kept = [row for row, record in enumerate(records) if record.kept]
-    assert len(kept) == len(files) - 1
-    assert np.array_equal(found_out.pixels(kept)[:, 3, 3], [(row, 2 * row, 0) for row in kept])
-    assert np.array_equal(found_out.pixels([7, 3])[1, 0, 0], (3, 6, 0))
+    kept_rows = [row for row, record in enumerate(records) if record.kept]
+    assert len(kept_rows) == len(files) - 1
+    assert np.array_equal(photo_scan.pixels(kept_rows)[:, 3, 3], [(row, 2 * row, 0) for row in kept_rows])
+    assert np.array_equal(photo_scan.pixels([7, 3])[1, 0, 0], (3, 6, 0))
     assert cv2.getNumThreads() == threads_before
 
 
 def test_a_record_says_what_the_file_is(tmp_path: Path, store: PixelStore) -> None:
     path = tmp_path / "a.dat"
     Image.new("L", (30, 20)).save(path, "JPEG")
-    (record,) = scan([found(path)], (6, 5), "stretch", store).records
+    (record,) = scan([photo_file(path)], (6, 5), "stretch", store).records
     assert record == Record(
         "a.dat",
         "cats",
@@ -77,7 +77,7 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, store: PixelSto
     os.mkfifo(tmp_path / "pipe.jpg")  # took the place of a file after the listing
     (tmp_path / "folder.jpg").mkdir()
     names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
-    records = scan([found(tmp_path / name) for name in names], (6, 5), "stretch", store).records
+    records = scan([photo_file(tmp_path / name) for name in names], (6, 5), "stretch", store).records
     assert {record.path: record.reason for record in records} == {
         "empty.jpg": "empty",
         "page.jpg": "not_an_image",
@@ -94,13 +94,13 @@ def test_a_giant_file_is_not_read_into_memory(
 ) -> None:
     with (tmp_path / "giant.jpg").open("wb") as file:
         file.truncate(10 * 2**40)
-    (record,) = scan([found(tmp_path / "giant.jpg")], (6, 5), "stretch", store).records
+    (record,) = scan([photo_file(tmp_path / "giant.jpg")], (6, 5), "stretch", store).records
     assert record.reason == "too_large"
 
 
 def test_a_fault_of_ours_ends_the_scan_at_once(tmp_path: Path, store: PixelStore) -> None:
     Image.new("RGB", (5, 6)).save(tmp_path / "a.png")
-    files = [found(tmp_path / "a.png")] * (FILES_AT_ONCE * 200)
+    files = [photo_file(tmp_path / "a.png")] * (FILES_AT_ONCE * 200)
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
         scan([PhotoFile(Failing(), files[0].record), *files], (6, 5), "stretch", store)  # type: ignore[arg-type]

@@ -21,8 +21,8 @@ def record(name: str, class_name: str = "cats", split: str | None = None, reason
 
 
 def splits_of(records: list[Record], **options: object) -> dict[str, str | None]:
-    settings_ = {"class_names": ["cats"], "given": (), "fractions": FRACTIONS, "seed": 42} | options
-    return {record.path: record.split for record in assign_splits(records, **settings_)}  # type: ignore[arg-type]
+    arguments = {"class_names": ["cats"], "given_splits": (), "fractions": FRACTIONS, "seed": 42} | options
+    return {record.path: record.split for record in assign_splits(records, **arguments)}  # type: ignore[arg-type]
 
 
 def ids(count: int, start: int = 0) -> list[str]:
@@ -40,9 +40,9 @@ def ids(count: int, start: int = 0) -> list[str]:
 def test_split_keeps_every_class_in_every_split(
     count: int, start: int, seed: int, test: float, validation: float
 ) -> None:
-    chosen = divide({"cats": ids(count, start)}, {"test": test, "validation": validation}, seed)
-    assert set(chosen) == set(ids(count, start))
-    assert set(chosen.values()) == set(SPLITS)
+    splits = divide({"cats": ids(count, start)}, {"test": test, "validation": validation}, seed)
+    assert set(splits) == set(ids(count, start))
+    assert set(splits.values()) == set(SPLITS)
 
 
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1), more=st.integers(1, 40))
@@ -60,16 +60,16 @@ def test_adding_photos_moves_no_other(start: int, seed: int, more: int) -> None:
 
 
 def test_sizes_come_near_their_fractions() -> None:
-    chosen = list(divide({"cats": ids(20_000)}, {"test": 0.1, "validation": 0.25}, 42).values())
-    assert chosen.count("test") / 20_000 == pytest.approx(0.1, abs=0.01)
-    assert chosen.count("validation") / 20_000 == pytest.approx(0.25, abs=0.01)
+    splits = list(divide({"cats": ids(20_000)}, {"test": 0.1, "validation": 0.25}, 42).values())
+    assert splits.count("test") / 20_000 == pytest.approx(0.1, abs=0.01)
+    assert splits.count("validation") / 20_000 == pytest.approx(0.25, abs=0.01)
 
 
 def test_order_and_names_play_no_part_and_the_seed_does() -> None:
     cuts = {"test": 0.2, "validation": 0.2}
-    chosen = divide({"cats": ids(50)}, cuts, 1)
-    assert divide({"cats": ids(50)[::-1]}, cuts, 1) == chosen
-    assert divide({"cats": ids(50)}, cuts, 2) != chosen
+    splits = divide({"cats": ids(50)}, cuts, 1)
+    assert divide({"cats": ids(50)[::-1]}, cuts, 1) == splits
+    assert divide({"cats": ids(50)}, cuts, 2) != splits
 
 
 @given(st.integers(0, 2**32 - 1), st.text("0123456789abcdef", min_size=1))
@@ -79,17 +79,17 @@ def test_a_draw_is_a_fraction(seed: int, image_id: str) -> None:
 
 def test_given_splits_are_kept() -> None:
     records = [record(f"{number}.jpg", split=SPLITS[number % 3]) for number in range(9)]
-    assert splits_of(records, given=SPLITS) == {record.path: record.split for record in records}
+    assert splits_of(records, given_splits=SPLITS) == {record.path: record.split for record in records}
 
 
 def test_missing_splits_are_cut_from_train() -> None:
     records = [record(f"{number}.jpg", split="train") for number in range(60)]
     records += [record(f"t{number}.jpg", split="test") for number in range(5)]
-    chosen = splits_of(records, given=("train", "test"))
-    assert all(chosen[record.path] == "test" for record in records[60:])
-    assert {chosen[record.path] for record in records[:60]} == {"train", "validation"}
-    chosen = splits_of(records[:60], given=("train",))
-    assert set(chosen.values()) == set(SPLITS)
+    splits = splits_of(records, given_splits=("train", "test"))
+    assert all(splits[record.path] == "test" for record in records[60:])
+    assert {splits[record.path] for record in records[:60]} == {"train", "validation"}
+    splits = splits_of(records[:60], given_splits=("train",))
+    assert set(splits.values()) == set(SPLITS)
 
 
 def test_rejected_files_take_no_part() -> None:
@@ -103,13 +103,13 @@ def test_rejected_files_take_no_part() -> None:
         ([], {}, r"'cats' must have at least 3 usable photos.* train and validation and test; it has 0\. Add"),
         ([record("1.jpg"), record("2.jpg")], {}, "it has 2"),
         ([record("1.jpg"), record("2.jpg", reason="empty")], {}, r"it has 1\. Rejected were 1 × empty: cats/2\.jpg"),
-        ([record("1.jpg", split="train")], {"given": ("train", "test")}, "no usable one in test"),
+        ([record("1.jpg", split="train")], {"given_splits": ("train", "test")}, "no usable one in test"),
         (
             [record("1.jpg", split="train"), record("2.jpg", split="test")],
-            {"given": ("train", "test")},
+            {"given_splits": ("train", "test")},
             "at least 2 usable photos, to be divided into train and validation; it has 1",
         ),
-        ([record("1.jpg", split="test"), record("2.jpg", split="validation")], {"given": SPLITS}, "in train"),
+        ([record("1.jpg", split="test"), record("2.jpg", split="validation")], {"given_splits": SPLITS}, "in train"),
     ],
 )
 def test_a_class_that_cannot_be_in_every_split_is_named(
@@ -132,12 +132,14 @@ def test_photos_of_one_group_are_never_separated(seed: int, groups: list[int]) -
     records = [record(f"{number}.jpg", name) for number, name in enumerate(names)]
     keys = [f"group {group}" for group in groups]
     try:
-        divided = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, seed, keys)  # type: ignore[arg-type]
+        divided_records = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, seed, keys)  # type: ignore[arg-type]
     except DataError as error:
         assert "groups" in str(error)  # few groups over both classes may leave no way
         return
-    assert len({(key, one.split) for key, one in zip(keys, divided, strict=True)}) == len(set(keys))
-    assert {(one.class_name, one.split) for one in divided} == {(n, s) for n in ("cats", "dogs") for s in SPLITS}
+    assert len({(key, each.split) for key, each in zip(keys, divided_records, strict=True)}) == len(set(keys))
+    assert {(each.class_name, each.split) for each in divided_records} == {
+        (n, s) for n in ("cats", "dogs") for s in SPLITS
+    }
 
 
 def test_a_class_of_one_group_cannot_be_divided() -> None:
@@ -149,5 +151,5 @@ def test_a_class_of_one_group_cannot_be_divided() -> None:
 def test_groups_that_leave_no_way_are_told() -> None:
     records = [record(f"{number}.jpg", name) for number, name in enumerate(("cats", "dogs") * 3)]
     keys = ["a", "a", "b", "b", "c", "c"]
-    divided = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, 42, keys)  # type: ignore[arg-type]
-    assert {one.split for one in divided} == set(SPLITS)
+    divided_records = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, 42, keys)  # type: ignore[arg-type]
+    assert {each.split for each in divided_records} == set(SPLITS)

@@ -120,7 +120,7 @@ def test_the_fingerprint_is_of_content_split_and_params_alone(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("names", "given"),
+    ("names", "given_splits"),
     [
         ({"train": "train", "validation": "val", "test": "test"}, set(SPLITS)),
         ({"train": "Train", "test": "TEST"}, {"train", "test"}),
@@ -129,7 +129,7 @@ def test_the_fingerprint_is_of_content_split_and_params_alone(tmp_path: Path) ->
     ],
 )
 def test_given_splits_are_kept_and_missing_ones_cut_from_train(
-    names: dict[str, str], given: set[str], tmp_path: Path
+    names: dict[str, str], given_splits: set[str], tmp_path: Path
 ) -> None:
     for number, folder in enumerate(names.values()):
         make_photos(tmp_path / "photos" / folder, per_class=12, seed=number)
@@ -138,7 +138,7 @@ def test_given_splits_are_kept_and_missing_ones_cut_from_train(
     for row in read_manifest(tmp_path / "dataset"):
         split = folders[row["path"].split("/")[0]]
         if split == "train":
-            assert row["split"] == "train" or row["split"] not in given
+            assert row["split"] == "train" or row["split"] not in given_splits
         else:
             assert row["split"] == split
     assert all(info.num_images(split) >= 3 for split in SPLITS)
@@ -238,10 +238,10 @@ def test_the_sheet_shows_each_class(tmp_path: Path) -> None:
 
 
 def test_real_photos_are_all_kept(shared_dir: Path, tmp_path: Path) -> None:
-    started = time.monotonic()
+    start = time.monotonic()
     params = PreprocessParams(image_size=96)
     info = preprocess(str(shared_dir / "data" / "clothing-dataset-small"), params, tmp_path / "dataset")
-    assert time.monotonic() - started < 120
+    assert time.monotonic() - start < 120
     assert [info.num_images(split) for split in SPLITS] == [3066, 341, 372]
     assert len(info.class_names) == 10
     assert info.native_size == (533, 400)

@@ -78,11 +78,11 @@ def native_size(name: str, content: bytes) -> tuple[int, int] | None:
     plain = name.rsplit("/", 1)[-1]
     if CIFAR_NAME.fullmatch(plain):
         return CIFAR_SIDE, CIFAR_SIDE
-    found = IDX_NAME.fullmatch(plain)
-    if found is None:
+    match = IDX_NAME.fullmatch(plain)
+    if match is None:
         return None
     try:
-        header = zlib.decompressobj(wbits=31).decompress(content, 16) if found["gz"] else content[:16]
+        header = zlib.decompressobj(wbits=31).decompress(content, 16) if match["gz"] else content[:16]
     except zlib.error:
         return None
     return int.from_bytes(header[8:12], "big"), int.from_bytes(header[12:16], "big")
@@ -141,7 +141,7 @@ def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
     num_labels = 2 if has_coarse else 1
     row_bytes = num_labels + 3 * CIFAR_SIDE**2
     budget = _budget(path)
-    with _explaining(path, "CIFAR batch"), open_regular(path) as file:
+    with _explain_errors(path, "CIFAR batch"), open_regular(path) as file:
         content = np.frombuffer(_read_all(file, os.fstat(file.fileno()).st_size, budget), np.uint8)
     budget.spend(num_members=len(content) // row_bytes)
     if len(content) == 0 or len(content) % row_bytes:
@@ -155,13 +155,14 @@ def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
 
 
 def _read_idx(path: Path, paths: Sequence[Path]) -> Batch:
-    wanted = re.sub("idx3", "idx1", re.sub("images", "labels", path.name, flags=re.IGNORECASE), flags=re.IGNORECASE)
-    plain = wanted.removesuffix(".gz")
+    labels_name = re.sub("images", "labels", path.name, flags=re.IGNORECASE)
+    labels_name = re.sub("idx3", "idx1", labels_name, flags=re.IGNORECASE)
+    plain = labels_name.removesuffix(".gz")
     labels_path = next(
         (other for other in paths if other.parent == path.parent and other.name in (plain, f"{plain}.gz")), None
     )
     if labels_path is None:
-        raise DataError(f"Beside {path.name} its labels must stand, as {wanted}; there are none. Fetch them too.")
+        raise DataError(f"Beside {path.name} its labels must stand, as {labels_name}; there are none. Fetch them too.")
     pixels, labels = _idx_values(path, IDX_IMAGES), _idx_values(labels_path, IDX_LABELS)
     if len(pixels) != len(labels):
         raise DataError(
@@ -174,7 +175,7 @@ def _read_idx(path: Path, paths: Sequence[Path]) -> Batch:
 def _idx_values(path: Path, magic: int) -> np.ndarray:
     """The array of an IDX file: uint8 (n,) or (n, height, width)."""
     budget = _budget(path)
-    with _explaining(path, "IDX file"), _open_idx(path, budget) as file:
+    with _explain_errors(path, "IDX file"), _open_idx(path, budget) as file:
         num_dimensions = magic & 0xFF
         header = np.frombuffer(file.read(4 + 4 * num_dimensions), ">u4").astype(np.int64)
         if len(header) != num_dimensions + 1 or header[0] != magic:
@@ -220,7 +221,7 @@ def _read_all(file: IO[bytes], num_bytes: int, budget: Budget) -> bytearray:
 
 
 @contextlib.contextmanager
-def _explaining(path: Path, kind: str) -> Iterator[None]:
+def _explain_errors(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:

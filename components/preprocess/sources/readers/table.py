@@ -41,14 +41,14 @@ def read_rows(path: Path) -> list[LabelRow]:
         DataError: it is no table, lacks a column, or names a split that there is not.
     """
     frame = read_frame(path)
-    found = find_columns([str(name) for name in frame.columns])
+    column_names = find_columns([str(name) for name in frame.columns])
     for column in ("path", "label"):
-        if column not in found:
+        if column not in column_names:
             raise DataError(
                 f"The table {path} must have a column of {column}s, called {' or '.join(COLUMNS[column])}; "
                 f"it has {', '.join(map(str, frame.columns)) or 'no columns'}."
             )
-    cells = {column: _texts(frame[name].tolist()) for column, name in found.items()}
+    cells = {column: _texts(frame[name].tolist()) for column, name in column_names.items()}
     splits = [_split(text, path, line) for line, text in enumerate(cells.get("split", [None] * len(frame)), start=2)]
     groups = cells.get("group", [None] * len(frame))
     return [LabelRow(*values) for values in zip(cells["path"], cells["label"], splits, groups, strict=True)]
@@ -88,12 +88,12 @@ def write_frame(frame: "pd.DataFrame", path: Path, separator: str | None) -> Non
 def find_columns(names: Sequence[str]) -> dict[str, str]:
     """Which column of COLUMNS is which of a table's."""
     by_name = {name.strip().casefold(): name for name in reversed(names)}
-    found = {}
-    for column, known in COLUMNS.items():
-        name = next((by_name[name] for name in known if name in by_name), None)
+    column_names = {}
+    for column, aliases in COLUMNS.items():
+        name = next((by_name[name] for name in aliases if name in by_name), None)
         if name is not None:
-            found[column] = name
-    return found
+            column_names[column] = name
+    return column_names
 
 
 def find_separator(path: Path) -> str | None:

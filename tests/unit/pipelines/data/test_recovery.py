@@ -47,8 +47,8 @@ def test_a_change_that_is_killed_at_any_move_is_undone_whole(number: int, tmp_pa
     assert killed(MOVING, str(tmp_path), at=("os.rename", "shutil.rmtree", "os.remove", "open:new.csv"), number=number)
     journal = recovery.unfinished(tmp_path)
     if journal is None:  # it had not begun, or was done
-        done = (tmp_path / "data" / "b" / "1").exists()
-        assert ((tmp_path / "data.dvc").read_text() == "new") == done
+        is_moved = (tmp_path / "data" / "b" / "1").exists()
+        assert ((tmp_path / "data.dvc").read_text() == "new") == is_moved
     else:
         with pytest.raises(DataError, match="a change of them was interrupted"):
             recovery.require_whole(tmp_path / "data")
@@ -104,7 +104,7 @@ def test_relabelling_continues_after_a_kill_before_the_commit(repository: Path) 
     (repository / ".git" / "index.lock").touch()  # as a killed git leaves it
     version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
     assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos")
-    assert len([one for one in versions.versions() if one.subject.startswith("Relabel")]) == 1
+    assert len([version for version in versions.versions() if version.subject.startswith("Relabel")]) == 1
     assert run("git", "status", "--porcelain", cwd=repository) == ""
     assert sorted(path.name for path in repository.iterdir() if "removed" in path.name) == []
 
@@ -159,5 +159,7 @@ def test_the_next_change_waits_for_what_a_killed_one_started(repository: Path) -
         change.kill()
         assert change.wait() == -signal.SIGKILL
     waiting = "import pathlib\nfrom pipelines.data import recovery\nwith recovery.only_change(pathlib.Path.cwd()): pass"
-    ended = subprocess.run([sys.executable, "-c", waiting], env=environment, capture_output=True, text=True, check=True)
-    assert "Waiting for another change" in ended.stderr
+    result = subprocess.run(
+        [sys.executable, "-c", waiting], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "Waiting for another change" in result.stderr

@@ -64,10 +64,10 @@ def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> No
     second = relabel(repository, "photos", {"images/000-red.png": "blue", "./images/001-red.png": None})
     assert tree(folder / "images") == photos, "no photo is touched"
     assert sorted(path.name for path in folder.iterdir()) == ["images", "labels.csv"]
-    found = difference(repository, "photos", first.commit, second.commit)
-    assert (found.added, found.removed, found.moved) == ([], ["images/001-red.png"], [])
-    assert found.relabelled == [("images/000-red.png", "red", "blue")]
-    assert found.counts == {"blue": (3, 4), "green": (3, 3), "red": (3, 1)}
+    changes = difference(repository, "photos", first.commit, second.commit)
+    assert (changes.added, changes.removed, changes.moved) == ([], ["images/001-red.png"], [])
+    assert changes.relabelled == [("images/000-red.png", "red", "blue")]
+    assert changes.counts == {"blue": (3, 4), "green": (3, 3), "red": (3, 1)}
     info = preprocess(
         f"dvc+{repository}@{first.commit}:photos/labels.csv",
         PreprocessParams(image_size=16),
@@ -89,8 +89,8 @@ def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_pa
     ):
         with pytest.raises(DataError, match=message):
             change_table(path, table, decisions)
-    write, changed = change_table(path, table, {"images/000-red.png": "blue", "images/001-red.png": None})
-    assert (changed, path.read_bytes()) == (2, before)
+    write, num_changed = change_table(path, table, {"images/000-red.png": "blue", "images/001-red.png": None})
+    assert (num_changed, path.read_bytes()) == (2, before)
     write(path)
     assert [(row.path, row.label) for row in read_rows(path) if "red" in str(row.path)] == [
         ("images/000-red.png", "blue"),

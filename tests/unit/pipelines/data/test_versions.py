@@ -44,7 +44,10 @@ def test_data_within_the_repository_stay_in_place(repository: Path) -> None:
     (photos / "red" / "000.png").unlink()
     second = versions.add(photos, None)
     assert second.hash != first.hash
-    assert [(one.commit, one.num_files) for one in versions.versions()] == [(second.commit, 11), (first.commit, 12)]
+    assert [(version.commit, version.num_files) for version in versions.versions()] == [
+        (second.commit, 11),
+        (first.commit, 12),
+    ]
 
 
 def test_the_difference_names_what_was_added_removed_relabelled_and_moved(repository: Path) -> None:
@@ -57,28 +60,28 @@ def test_the_difference_names_what_was_added_removed_relabelled_and_moved(reposi
     (repository / "more" / "blue" / "000.png").rename(photos / "blue" / "new.png")
     second = versions.add(photos, None)
     (photos / "blue" / "new.png").unlink()
-    found = difference(repository, "data/photos", first.commit, second.commit)
-    assert found.added == ["blue/new.png"]
-    assert found.removed == ["red/000.png"]
-    assert found.relabelled == [("blue/001-red.png", "red", "blue")]
-    assert found.moved == [("green/002.png", "green/renamed.png")]
-    assert found.counts == {"blue": (4, 6), "green": (4, 4), "red": (4, 2)}
+    changes = difference(repository, "data/photos", first.commit, second.commit)
+    assert changes.added == ["blue/new.png"]
+    assert changes.removed == ["red/000.png"]
+    assert changes.relabelled == [("blue/001-red.png", "red", "blue")]
+    assert changes.moved == [("green/002.png", "green/renamed.png")]
+    assert changes.counts == {"blue": (4, 6), "green": (4, 4), "red": (4, 2)}
     now = difference(repository, "data/photos", second.commit, "workspace")
     assert (now.added, now.removed) == ([], ["blue/new.png"])
 
 
 def test_archives_have_versions_and_differences_too(repository: Path, tmp_path: Path) -> None:
-    made = make_photos(tmp_path / "made", per_class=3)
+    photos = make_photos(tmp_path / "made", per_class=3)
     archive = repository / "photos.zip"
     commits = []
     for names in (CLASS_NAMES, CLASS_NAMES[:2]):
         with zipfile.ZipFile(archive, "w") as file:
-            for path in sorted(path for name in names for path in (made / name).iterdir()):
-                file.write(path, Path("photos") / path.relative_to(made))
+            for path in sorted(path for name in names for path in (photos / name).iterdir()):
+                file.write(path, Path("photos") / path.relative_to(photos))
         commits.append(versions.add(archive, None).commit)
-    found = difference(repository, "photos.zip", *commits)
-    assert found.removed == [f"photos/red/00{number}.png" for number in range(3)]
-    assert found.counts["red"] == (3, 0)
+    changes = difference(repository, "photos.zip", *commits)
+    assert changes.removed == [f"photos/red/00{number}.png" for number in range(3)]
+    assert changes.counts["red"] == (3, 0)
 
 
 def test_what_lies_in_no_repository_is_told_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +99,16 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
         return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
 
     assert "No data are under DVC here" in darkroom("list").stdout
-    added = json.loads(darkroom("add", "photos", "--json").stdout)
-    assert added["num_files"] == 6
+    version = json.loads(darkroom("add", "photos", "--json").stdout)
+    assert version["num_files"] == 6
     (repository / "decisions.csv").write_text("path,label\nred/000.png,\n")
     assert "data diff" in darkroom("relabel", "decisions.csv").stdout
-    assert [one["subject"] for one in json.loads(darkroom("list", "--json").stdout)] == [
+    assert [version["subject"] for version in json.loads(darkroom("list", "--json").stdout)] == [
         "Relabel 1 photos of photos",
         "Add the data photos",
     ]
-    shown = darkroom("diff", added["commit"]).stdout
-    assert "1 removed" in shown
-    assert "red                             2 →        1  (-1)" in shown
-    refused = darkroom("diff", "nowhere")
-    assert (refused.returncode, "must be under DVC at nowhere" in refused.stderr) == (2, True)
+    output = darkroom("diff", version["commit"]).stdout
+    assert "1 removed" in output
+    assert "red                             2 →        1  (-1)" in output
+    refusal = darkroom("diff", "nowhere")
+    assert (refusal.returncode, "must be under DVC at nowhere" in refusal.stderr) == (2, True)

@@ -33,9 +33,9 @@ def test_components_name_the_images_that_are_built() -> None:
     from pipelines.training import training
 
     executors = training(1).pipeline_spec.deployment_spec["executors"]
-    named = {name.removeprefix("exec-"): executors[name]["container"]["image"] for name in list(executors)}
-    assert named.pop("tune") == image_name("train")
-    assert named == {step: image_name(step) for step in build.STEPS}
+    image_of_step = {name.removeprefix("exec-"): executors[name]["container"]["image"] for name in list(executors)}
+    assert image_of_step.pop("tune") == image_name("train")
+    assert image_of_step == {step: image_name(step) for step in build.STEPS}
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
@@ -90,12 +90,12 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_dockerfile_copies_only_what_is_there_and_not_ignored() -> None:
-    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    included = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = re.findall(r"^COPY (?!--from)(.+)$", (ROOT / build.DOCKERFILE).read_text(), re.MULTILINE)
     assert copied
     for line in copied:
         for source in line.split()[:-1]:
-            assert source.partition("/")[0].replace("wheel[s]", "wheels") in kept
+            assert source.partition("/")[0].replace("wheel[s]", "wheels") in included
             for image in build.STEPS:
                 path = ROOT / source.replace("${STEP}", image).replace("${LOCK}", image)
                 assert path.exists() or "[" in source, path
@@ -198,8 +198,8 @@ def test_exit_codes_are_explained(code: int, out_of_memory: bool, expected: str)
 @pytest.fixture
 def params(tmp_path: Path) -> Params:
     (tmp_path / "photos").mkdir()
-    given = load_params(ROOT / "params.yaml", (f"data.uri={tmp_path / 'photos'}",))
-    return resolve(given, native_size=(8, 8), data_name="digits").params
+    loaded_params = load_params(ROOT / "params.yaml", (f"data.uri={tmp_path / 'photos'}",))
+    return resolve(loaded_params, native_size=(8, 8), data_name="digits").params
 
 
 def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
@@ -241,8 +241,8 @@ def test_a_repository_on_this_machine_is_mounted_and_tells_its_own_version(
         ("dvc+https://example.org/pets.git@main:data/pets", ()),
         ("s3://bucket/pets", ()),
     ):
-        asked = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
-        containers = containers_of(Path("runs/r1"), asked, {EVENTS_VARIABLE: "events"}, Limits())
+        run_params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+        containers = containers_of(Path("runs/r1"), run_params, {EVENTS_VARIABLE: "events"}, Limits())
         assert containers.readable == readable
         assert "DARKROOM_ORIGIN" not in containers.environment
 

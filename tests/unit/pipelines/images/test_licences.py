@@ -36,7 +36,7 @@ def test_no_image_decodes_heic_with_a_wheel_that_bundles_x265(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("metadata", "found"),
+    ("metadata", "problem"),
     [
         ("License-Expression: AGPL-3.0-only", "AGPL-3.0-only"),
         ("License: GPLv3+", r"GPLv3\+"),
@@ -49,7 +49,7 @@ def test_no_image_decodes_heic_with_a_wheel_that_bundles_x265(tmp_path: Path) ->
     ],
 )
 def test_a_package_with_another_licence_is_reported(
-    metadata: str, found: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    metadata: str, problem: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "site" / "made_up-1.0.dist-info"
     folder.mkdir(parents=True)
@@ -58,9 +58,9 @@ def test_a_package_with_another_licence_is_reported(
     licences._installed.cache_clear()
     problems = list(problems_of(lock(tmp_path, "made-up==1.0")))
     licences._installed.cache_clear()
-    assert len(problems) == (found is not None)
-    if found is not None:
-        assert re.search(found, problems[0])
+    assert len(problems) == (problem is not None)
+    if problem is not None:
+        assert re.search(problem, problems[0])
 
 
 def test_a_package_for_another_system_is_left_out(tmp_path: Path) -> None:

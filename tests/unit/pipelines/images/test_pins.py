@@ -103,15 +103,15 @@ def test_an_image_that_no_registry_answers_for_changes_no_file(tree: Path) -> No
 
 
 def test_without_an_engine_nothing_is_pinned(tmp_path: Path) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", "images", "pin"],
         env=os.environ | {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert "engine is needed for darkroom images pin; none answers" in done.stderr
+    assert result.returncode == 2
+    assert "engine is needed for darkroom images pin; none answers" in result.stderr
 
 
 def test_outside_the_source_tree_nothing_is_pinned(tmp_path: Path) -> None:

@@ -32,20 +32,25 @@ Version: 1:2.3.1-3
 
 
 @pytest.fixture(scope="module")
-def listed() -> dict[str, Any]:
+def python_inventory() -> dict[str, Any]:
     """What the program prints that an image's Python is fed with; it imports nothing of Darkroom."""
     program = Path(inventory.__file__).read_text(encoding="utf-8")
-    done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, text=True, check=True)
-    contents: dict[str, Any] = json.loads(done.stdout)
+    result = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, text=True, check=True)
+    contents: dict[str, Any] = json.loads(result.stdout)
     return contents
 
 
-def test_every_installed_package_is_listed_with_version_licence_and_hashes(listed: dict[str, Any]) -> None:
-    listed = listed | {"debian": inventory.debian_packages(STATUS), "system": {"id": "debian", "version": "12"}}
-    bill = sbom.bill_of_materials("darkroom-serve-python:0.1.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", listed)
+def test_every_installed_package_is_listed_with_version_licence_and_hashes(python_inventory: dict[str, Any]) -> None:
+    image_inventory = python_inventory | {
+        "debian": inventory.debian_packages(STATUS),
+        "system": {"id": "debian", "version": "12"},
+    }
+    bill = sbom.bill_of_materials(
+        "darkroom-serve-python:0.1.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", image_inventory
+    )
     assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
     assert bill == sbom.bill_of_materials(
-        "darkroom-serve-python:0.1.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", listed
+        "darkroom-serve-python:0.1.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", image_inventory
     )
     components = {component["purl"]: component for component in bill["components"]}
     references = [component["bom-ref"] for component in bill["components"]]
@@ -64,8 +69,8 @@ def test_every_installed_package_is_listed_with_version_licence_and_hashes(liste
     assert not any("perl" in purl for purl in components)
 
 
-def test_every_component_has_the_fields_that_cyclonedx_requires(listed: dict[str, Any]) -> None:
-    bill = sbom.bill_of_materials("darkroom-train-python:0.1.0-gpu", "sha256:1", "now", "train-gpu", listed)
+def test_every_component_has_the_fields_that_cyclonedx_requires(python_inventory: dict[str, Any]) -> None:
+    bill = sbom.bill_of_materials("darkroom-train-python:0.1.0-gpu", "sha256:1", "now", "train-gpu", python_inventory)
     for component in [*bill["components"], bill["metadata"]["component"]]:
         assert component["type"] in {"library", "platform", "container"}
         assert all(isinstance(component[key], str) and component[key] for key in ("bom-ref", "name", "version"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.contract.params.pipeline import AuditParams
-from components.preprocess.audit.duplicates import Settled, find_links, settle, split_keys
+from components.preprocess.audit.duplicates import CopyAudit, audit_copies, find_links, split_keys
 from components.preprocess.manifest import Record
 
 NO_PAIRS = np.empty((0, 2), np.int64)
@@ -26,104 +26,104 @@ def record(
     )  # type: ignore[arg-type]
 
 
-def settled(*records: Record, near: list[tuple[int, int]] | None = None, **policies: str) -> Settled:
+def audit(*records: Record, near: list[tuple[int, int]] | None = None, **policies: str) -> CopyAudit:
     pairs = np.array(near, np.int64) if near else NO_PAIRS
-    return settle(records, find_links(records, pairs), AuditParams(**policies))  # type: ignore[arg-type]
+    return audit_copies(records, find_links(records, pairs), AuditParams(**policies))  # type: ignore[arg-type]
 
 
-def reasons(found: Settled) -> dict[str, str | None]:
-    return {record.path: record.reason for record in found.records}
+def reasons(copy_audit: CopyAudit) -> dict[str, str | None]:
+    return {record.path: record.reason for record in copy_audit.records}
 
 
 def test_single_photos_are_left_alone() -> None:
     records = [record("cats/1", "a"), record("dogs/1", "b"), record("dogs/2", "c", reason="truncated")]
-    found = settled(*records)
-    assert found.records == records
-    assert not any(found.cases.values())
+    copy_audit = audit(*records)
+    assert copy_audit.records == records
+    assert not any(copy_audit.cases.values())
 
 
 def test_of_copies_under_one_label_the_first_is_kept() -> None:
-    found = settled(record("cats/2", "a"), record("cats/1", "a"), record("cats/3", "a"))
-    assert reasons(found) == {"cats/2": "duplicate", "cats/1": None, "cats/3": "duplicate"}
-    assert "cats/1" in str(found.records[0].message)
-    assert found.cases["duplicates"] == [((1, 0, 2), "The same file")]
+    copy_audit = audit(record("cats/2", "a"), record("cats/1", "a"), record("cats/3", "a"))
+    assert reasons(copy_audit) == {"cats/2": "duplicate", "cats/1": None, "cats/3": "duplicate"}
+    assert "cats/1" in str(copy_audit.records[0].message)
+    assert copy_audit.cases["duplicates"] == [((1, 0, 2), "The same file")]
 
 
 def test_of_copies_in_several_splits_the_tested_one_is_kept() -> None:
-    found = settled(
+    copy_audit = audit(
         record("cats/train/1", "a", "train"),
         record("cats/train/2", "a", "train"),
         record("cats/val/1", "a", "validation"),
         record("cats/test/1", "a", "test"),
     )
-    assert reasons(found) == {
+    assert reasons(copy_audit) == {
         "cats/train/1": "leakage",
         "cats/train/2": "leakage",
         "cats/val/1": "leakage",
         "cats/test/1": None,
     }
-    assert found.cases["leakage"] == [((3, 2, 0, 1), "The same file")]
+    assert copy_audit.cases["leakage"] == [((3, 2, 0, 1), "The same file")]
 
 
 def test_the_same_file_under_two_labels_is_kept_under_none() -> None:
-    found = settled(record("cats/1", "a"), record("dogs/1", "a"), record("dogs/2", "a"), record("dogs/3", "b"))
-    assert reasons(found) == {
+    copy_audit = audit(record("cats/1", "a"), record("dogs/1", "a"), record("dogs/2", "a"), record("dogs/3", "b"))
+    assert reasons(copy_audit) == {
         "cats/1": "contradictory_label",
         "dogs/1": "contradictory_label",
         "dogs/2": "contradictory_label",
         "dogs/3": None,
     }
-    assert "dogs/1" in str(found.records[0].message)
+    assert "dogs/1" in str(copy_audit.records[0].message)
 
 
 @pytest.mark.parametrize(
-    ("policy", "kept"), [("ignore", True), ("report", True), ("quarantine", False), ("fail", False)]
+    ("policy", "is_kept"), [("ignore", True), ("report", True), ("quarantine", False), ("fail", False)]
 )
-def test_near_duplicates_under_two_labels_do_what_the_policy_says(policy: str, kept: bool) -> None:
-    found = settled(record("cats/1", "a"), record("dogs/1", "b"), near=[(0, 1)], contradictory_labels=policy)
-    assert [record.kept for record in found.records] == [kept, kept]
-    assert bool(found.cases["contradictory_labels"]) == (policy != "ignore")
+def test_near_duplicates_under_two_labels_do_what_the_policy_says(policy: str, is_kept: bool) -> None:
+    copy_audit = audit(record("cats/1", "a"), record("dogs/1", "b"), near=[(0, 1)], contradictory_labels=policy)
+    assert [record.kept for record in copy_audit.records] == [is_kept, is_kept]
+    assert bool(copy_audit.cases["contradictory_labels"]) == (policy != "ignore")
 
 
 @pytest.mark.parametrize("policy", ["ignore", "report"])
 def test_copies_of_the_same_bytes_never_stay_together(policy: str) -> None:
     everything = dict.fromkeys(("duplicates", "leakage", "contradictory_labels"), policy)
-    assert reasons(settled(record("cats/1", "a"), record("cats/2", "a"), **everything))["cats/2"] == "duplicate"
-    assert reasons(settled(record("cats/1", "a", "train"), record("cats/2", "a", "test"), **everything)) == {
+    assert reasons(audit(record("cats/1", "a"), record("cats/2", "a"), **everything))["cats/2"] == "duplicate"
+    assert reasons(audit(record("cats/1", "a", "train"), record("cats/2", "a", "test"), **everything)) == {
         "cats/1": "leakage",
         "cats/2": None,
     }
-    assert set(reasons(settled(record("cats/1", "a"), record("dogs/1", "a"), **everything)).values()) == {
+    assert set(reasons(audit(record("cats/1", "a"), record("dogs/1", "a"), **everything)).values()) == {
         "contradictory_label"
     }
 
 
 def test_copies_in_pixels_stay_where_they_are_only_to_be_told() -> None:
     copies = record("cats/1", "a", pixels="p"), record("cats/2", "b", pixels="p")
-    assert [one.reason for one in settled(*copies).records] == [None, "duplicate"]
-    told = settled(*copies, duplicates="report")
-    assert [one.reason for one in told.records] == [None, None]
-    assert told.cases["duplicates"] == [((0, 1), "The same pixels")]
+    assert [each.reason for each in audit(*copies).records] == [None, "duplicate"]
+    copy_audit = audit(*copies, duplicates="report")
+    assert [each.reason for each in copy_audit.records] == [None, None]
+    assert copy_audit.cases["duplicates"] == [((0, 1), "The same pixels")]
 
 
 def test_a_chain_of_copies_leaks_through_none_of_its_members() -> None:
     """Of the training files one has the bytes of the other, which has the pixels of the test photo."""
-    found = settled(
+    copy_audit = audit(
         record("cats/train/1", "a", "train", pixels="p"),
         record("cats/train/2", "a", "train", pixels="p"),
         record("cats/test/1", "b", "test", pixels="p"),
     )
-    assert reasons(found) == {"cats/train/1": "leakage", "cats/train/2": "leakage", "cats/test/1": None}
+    assert reasons(copy_audit) == {"cats/train/1": "leakage", "cats/train/2": "leakage", "cats/test/1": None}
 
 
 def test_near_duplicates_across_splits_leave_the_training_side() -> None:
     records = record("cats/1", "a", "train"), record("cats/2", "b", "validation"), record("cats/3", "c", "test")
-    assert reasons(settled(*records, near=[(0, 1), (1, 2)])) == {
+    assert reasons(audit(*records, near=[(0, 1), (1, 2)])) == {
         "cats/1": "leakage",
         "cats/2": "leakage",
         "cats/3": None,
     }
-    assert reasons(settled(*records, near=[(0, 1), (1, 2)], leakage="report")) == dict.fromkeys(
+    assert reasons(audit(*records, near=[(0, 1), (1, 2)], leakage="report")) == dict.fromkeys(
         ("cats/1", "cats/2", "cats/3")
     )
 
@@ -133,14 +133,14 @@ def test_a_group_that_given_splits_separate_stays_in_the_tested_one() -> None:
         record(f"cats/{number}", str(number), split, group="anna")
         for number, split in enumerate(("train", "test", "train"))
     ]
-    found = settled(*records, record("cats/9", "9", "train", group="bert"))
-    assert reasons(found) == {"cats/0": "leakage", "cats/1": None, "cats/2": "leakage", "cats/9": None}
-    assert "The group anna" in str(found.records[0].message)
+    copy_audit = audit(*records, record("cats/9", "9", "train", group="bert"))
+    assert reasons(copy_audit) == {"cats/0": "leakage", "cats/1": None, "cats/2": "leakage", "cats/9": None}
+    assert "The group anna" in str(copy_audit.records[0].message)
 
 
 def test_rejected_files_are_no_copies() -> None:
-    found = settled(record("cats/1", "a", reason="corrupt"), record("cats/2", "a"))
-    assert reasons(found) == {"cats/1": "corrupt", "cats/2": None}
+    copy_audit = audit(record("cats/1", "a", reason="corrupt"), record("cats/2", "a"))
+    assert reasons(copy_audit) == {"cats/1": "corrupt", "cats/2": None}
 
 
 def test_what_belongs_together_has_one_key() -> None:
@@ -150,7 +150,7 @@ def test_what_belongs_together_has_one_key() -> None:
     assert keys[0] == keys[1] == keys[2] == records[0].image_id
     assert keys[3] == records[3].image_id
     assert len(set(split_keys(records, links, near_together=False))) == 4
-    grouped = [replace(one, group="anna" if number in (0, 3) else None) for number, one in enumerate(records)]
+    grouped = [replace(each, group="anna" if number in (0, 3) else None) for number, each in enumerate(records)]
     keys = split_keys(grouped, links, near_together=True)
     assert len(set(keys)) == 1
     assert "anna" in keys[0]

@@ -19,21 +19,21 @@ def test_planted_leakage_of_5_percent_is_found_completely(shared_dir: Path, tmp_
     """Every twentieth test photo goes into train: as it is, recompressed, at half the size, mirrored."""
     data = tmp_path / "clothing"
     shutil.copytree(shared_dir / "data" / "clothing-dataset-small", data)
-    tested = sorted((data / "test").rglob("*.jpg"))
-    chosen = random.Random(0).sample(tested, len(tested) // 20)
-    planted = set()
-    for number, path in enumerate(chosen):
+    test_paths = sorted((data / "test").rglob("*.jpg"))
+    sample = random.Random(0).sample(test_paths, len(test_paths) // 20)
+    planted_paths = set()
+    for number, path in enumerate(sample):
         target = data / "train" / path.parent.name / f"planted-{number}.jpg"
-        target.write_bytes(_changed(path, number % 4))
-        planted.add(target.relative_to(data).as_posix())
+        target.write_bytes(change_photo(path, number % 4))
+        planted_paths.add(target.relative_to(data).as_posix())
     info = preprocess(str(data), PreprocessParams(image_size=224), tmp_path / "dataset")
-    (finding,) = [one for one in read_audit(tmp_path / "dataset").findings if one.kind == "leakage"]
-    assert {photo.path for case in finding.cases for photo in case.photos if not photo.kept} == planted
-    assert info.rejected["leakage"] == len(planted) == 18
+    (finding,) = [each for each in read_audit(tmp_path / "dataset").findings if each.kind == "leakage"]
+    assert {photo.path for case in finding.cases for photo in case.photos if not photo.kept} == planted_paths
+    assert info.rejected["leakage"] == len(planted_paths) == 18
     assert [info.num_images(split) for split in SPLITS] == [3066, 341, 372]
 
 
-def _changed(path: Path, how: int) -> bytes:
+def change_photo(path: Path, how: int) -> bytes:
     if how == 0:
         return path.read_bytes()
     image = Image.open(path).convert("RGB")

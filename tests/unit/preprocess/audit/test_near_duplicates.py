@@ -20,8 +20,8 @@ def picture(seed: int, side: int = 224) -> np.ndarray:
     for _ in range(40):
         corner = rng.integers(0, side, 2)
         size = rng.integers(5, 40, 2)
-        colour = [float(value) for value in rng.uniform(0, 255, 3)]
-        cv2.rectangle(pixels, corner.tolist(), (corner + size).tolist(), colour, thickness=-1)
+        color = [float(value) for value in rng.uniform(0, 255, 3)]
+        cv2.rectangle(pixels, corner.tolist(), (corner + size).tolist(), color, thickness=-1)
     return pixels.clip(0, 255).astype(np.uint8)
 
 
@@ -87,29 +87,31 @@ def shifted(pixels: np.ndarray) -> np.ndarray:
     return np.roll(pixels, 4, axis=1)
 
 
-def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    sketches = np.stack([sketch(one), sketch(other)])
+def correlation(pixels: np.ndarray, other_pixels: np.ndarray) -> float:
+    sketches = np.stack([sketch(pixels), sketch(other_pixels)])
     return float(near_duplicates.correlations(sketches, sketches, np.array([[0, 1]]))[0])
 
 
 def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
-    one, other = detailed(1), detailed(2)
-    for changed in (other, shifted(one)):
-        hashes, _ = perceptual_hashes(np.stack([sketch(one), sketch(changed)]))
+    original, other = detailed(1), detailed(2)
+    for variant in (other, shifted(original)):
+        hashes, _ = perceptual_hashes(np.stack([sketch(original), sketch(variant)]))
         assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "a candidate"
-        assert near_duplicates.ALIKE <= correlation(one, changed) < near_duplicates.SAME, "a pair that features decide"
-    assert near([one, other]) == []
-    assert near([one, shifted(one)]) == [[0, 1]]
-    assert near([one, mirrored(shifted(one))]) == [[0, 1]]
-    assert near([one, mirrored(other)]) == []
+        assert near_duplicates.ALIKE <= correlation(original, variant) < near_duplicates.SAME, (
+            "a pair that features decide"
+        )
+    assert near([original, other]) == []
+    assert near([original, shifted(original)]) == [[0, 1]]
+    assert near([original, mirrored(shifted(original))]) == [[0, 1]]
+    assert near([original, mirrored(other)]) == []
 
 
 @pytest.mark.parametrize(("side", "expected"), [(92, []), (96, [[0, 1]])])
 def test_features_decide_nothing_in_small_pictures(side: int, expected: list[list[int]]) -> None:
-    one = detailed(1, side)
-    moved = np.roll(one, 2, axis=1)
-    assert near_duplicates.ALIKE <= correlation(one, moved) < near_duplicates.SAME
-    assert near([one, moved]) == expected
+    original = detailed(1, side)
+    moved = np.roll(original, 2, axis=1)
+    assert near_duplicates.ALIKE <= correlation(original, moved) < near_duplicates.SAME
+    assert near([original, moved]) == expected
 
 
 @pytest.mark.parametrize(
@@ -124,24 +126,25 @@ def test_features_decide_nothing_in_small_pictures(side: int, expected: list[lis
 def test_each_sieve_keeps_what_just_reaches_it(
     name: str, above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = detailed(1), shifted(detailed(1))
+    original, copy = detailed(1), shifted(detailed(1))
     num_agreeing = near_duplicates.num_agreeing(
-        *(near_duplicates._features(pixels, mirrored=False) for pixels in (one, other))
+        *(near_duplicates._features(pixels, mirrored=False) for pixels in (original, copy))
     )
-    just = {"ALIKE": np.float32(correlation(one, other)), "MIN_AGREEING": num_agreeing}[name]
-    more = {"ALIKE": np.nextafter(np.float32(just), np.float32(2)), "MIN_AGREEING": num_agreeing + 1}[name]
-    monkeypatch.setattr(near_duplicates, name, more if above else just)
-    assert near([one, other]) == expected
+    similarity = np.float32(correlation(original, copy))
+    if above:
+        num_agreeing, similarity = num_agreeing + 1, np.nextafter(similarity, np.float32(2))
+    monkeypatch.setattr(near_duplicates, name, {"ALIKE": similarity, "MIN_AGREEING": num_agreeing}[name])
+    assert near([original, copy]) == expected
 
 
 @pytest.mark.parametrize(("above", "expected"), [(False, [[0, 1]]), (True, [])])
 def test_sketches_that_are_just_the_same_need_no_features(
     above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = detailed(1), detailed(2)
-    just = np.float32(correlation(one, other))
-    monkeypatch.setattr(near_duplicates, "SAME", np.nextafter(just, np.float32(2)) if above else just)
-    assert near([one, other]) == expected
+    original, other = detailed(1), detailed(2)
+    threshold = np.float32(correlation(original, other))
+    monkeypatch.setattr(near_duplicates, "SAME", np.nextafter(threshold, np.float32(2)) if above else threshold)
+    assert near([original, other]) == expected
 
 
 @pytest.mark.parametrize(("difference", "expected"), [(8, [[0, 1]]), (7, [])])
@@ -179,7 +182,7 @@ def test_mirrored_hashes_are_those_of_mirrored_pictures() -> None:
 
 
 def test_very_many_equal_hashes_are_no_quadratic_work() -> None:
-    started = time.monotonic()
+    start = time.monotonic()
     pairs = candidates(np.zeros(200_000, np.uint64), 11)
     assert len(pairs) == 199_999
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - start < 20

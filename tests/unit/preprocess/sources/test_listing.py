@@ -79,11 +79,11 @@ def test_odd_names_become_text(tmp_path: Path) -> None:
     for name in names:
         with open(os.path.join(os.fsencode(tmp_path), name), "wb"):  # noqa: PTH118, PTH123 - pathlib has no bytes
             pass
-    listed = list_folder(tmp_path).files
-    assert len(listed) == len(names)
-    assert all(file.path.read_bytes() == b"" for file in listed)
-    assert "not utf-8 \\xff\\xfe.jpg" in {file.parts[0] for file in listed}
-    assert all(file.parts[0].encode() for file in listed)
+    files = list_folder(tmp_path).files
+    assert len(files) == len(names)
+    assert all(file.path.read_bytes() == b"" for file in files)
+    assert "not utf-8 \\xff\\xfe.jpg" in {file.parts[0] for file in files}
+    assert all(file.parts[0].encode() for file in files)
     assert as_text("plain") == "plain"
 
 

@@ -41,17 +41,17 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_hash_of_added_data_is_found(repository: Path) -> None:
     pointer = (repository / "data" / "added.dvc").read_text()
-    found = dvc_hash(repository / "data" / "added")
-    assert found is not None
-    assert found.endswith(".dir")
-    assert f"md5: {found}" in pointer
-    assert dvc_hash(repository / "data" / "added" / "red") == found
+    md5 = dvc_hash(repository / "data" / "added")
+    assert md5 is not None
+    assert md5.endswith(".dir")
+    assert f"md5: {md5}" in pointer
+    assert dvc_hash(repository / "data" / "added" / "red") == md5
 
 
 def test_the_hash_of_a_stages_output_is_found(repository: Path) -> None:
-    found = dvc_hash(repository / "data" / "made")
-    assert found is not None
-    assert f"md5: {found}" in (repository / "dvc.lock").read_text()
+    md5 = dvc_hash(repository / "data" / "made")
+    assert md5 is not None
+    assert f"md5: {md5}" in (repository / "dvc.lock").read_text()
 
 
 def test_data_that_dvc_does_not_know_have_no_hash(repository: Path, tmp_path: Path) -> None:

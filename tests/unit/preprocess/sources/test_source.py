@@ -93,15 +93,15 @@ def test_an_archive_is_a_folder_for_a_while(tmp_path: Path) -> None:
         file.writestr("photos/cats/a.jpg", b"1")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with open_data(str(tmp_path / "photos.zip"), scratch) as source:
-        assert source.unwrap
-        assert (source.path / "photos" / "cats" / "a.jpg").read_bytes() == b"1"
+    with open_data(str(tmp_path / "photos.zip"), scratch) as data_folder:
+        assert data_folder.unwrap
+        assert (data_folder.path / "photos" / "cats" / "a.jpg").read_bytes() == b"1"
     assert list(scratch.iterdir()) == []
 
 
 def test_a_folder_is_itself(tmp_path: Path) -> None:
-    with open_data(str(tmp_path), tmp_path) as source:
-        assert source == DataFolder(tmp_path)
+    with open_data(str(tmp_path), tmp_path) as data_folder:
+        assert data_folder == DataFolder(tmp_path)
     assert tmp_path.is_dir()
 
 
@@ -118,20 +118,20 @@ def test_files_outside_class_folders_are_named(tmp_path: Path) -> None:
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
-    found = find_photos(DataFolder(tmp_path))
-    assert {(file.record.class_name, file.record.split) for file in found.files} == {
+    photo_set = find_photos(DataFolder(tmp_path))
+    assert {(file.record.class_name, file.record.split) for file in photo_set.files} == {
         ("cats", "train"),
         ("dogs", "train"),
         ("cats", "test"),
         ("dogs", "test"),
     }
-    assert {record.path: record.reason for record in found.rejected} == {
+    assert {record.path: record.reason for record in photo_set.rejected} == {
         "README.md": "outside_class_folder",
         "train/notes.txt": "outside_class_folder",
         "spare/e.jpg": "outside_class_folder",
         "test/.DS_Store": "hidden",
     }
-    assert found.given_splits == {"train", "test"}
+    assert photo_set.given_splits == {"train", "test"}
 
 
 def write_files(folder: Path, *names: str) -> Path:

@@ -31,9 +31,9 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = scanning._read
 
-    def note(found):
-        names.append(found.location.name)
-        return real(found)
+    def note(file):
+        names.append(file.location.name)
+        return real(file)
 
     monkeypatch.setattr(scanning, "_read", note)
     return names
@@ -41,10 +41,10 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    made = make_photos(tmp_path / "photos", per_class=30)
-    (made / "red" / "broken.png").write_bytes(b"no picture")
+    photos = make_photos(tmp_path / "photos", per_class=30)
+    (photos / "red" / "broken.png").write_bytes(b"no picture")
     time.sleep(SETTLED)
-    return made
+    return photos
 
 
 def test_unchanged_files_are_not_read_again(tmp_path: Path, data: Path, read_files: list[str]) -> None:
@@ -134,9 +134,9 @@ def test_the_oldest_goes_where_it_is_too_much(tmp_path: Path, data: Path, monkey
     first = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
     monkeypatch.setenv("DARKROOM_CACHE_GB", "0.0000001")
     preprocess(str(data), PreprocessParams(image_size=20), tmp_path / "two")
-    left = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
-    assert len(left) == 3
-    assert not left & first
+    remaining = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
+    assert len(remaining) == 3
+    assert not remaining & first
     assert len(open_split(tmp_path / "one", "train")) > 0, "data sets keep what they link to"
 
 

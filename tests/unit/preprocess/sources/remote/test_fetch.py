@@ -29,30 +29,30 @@ PARAMS = PreprocessParams(image_size=16)
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
     """A web server on loopback: its address, its folder, and the paths that were asked for."""
-    folder, asked = tmp_path / "served", []
+    folder, requests = tmp_path / "served", []
     folder.mkdir()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            asked.append(f"{self.command} {self.path}")
+            requests.append(f"{self.command} {self.path}")
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as web:
         thread = threading.Thread(target=web.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{web.server_port}", folder, asked
+        yield f"http://127.0.0.1:{web.server_port}", folder, requests
         web.shutdown()
         thread.join()
 
 
 def test_an_archive_is_fetched_by_its_address_once(server: tuple[str, Path, list[str]], tmp_path: Path) -> None:
-    address, folder, asked = server
+    address, folder, requests = server
     photos = make_photos(tmp_path / "photos", per_class=6)
     expected = preprocess(str(photos), PARAMS, tmp_path / "expected")
     shutil.make_archive(str(folder / "colours"), "zip", tmp_path, "photos")
     assert probe(f"{address}/colours.zip?raw=1").name == "colours"
     info = preprocess(f"{address}/colours.zip?raw=1", PARAMS, tmp_path / "dataset")
     assert (info.fingerprint, info.source.uri) == (expected.fingerprint, f"{address}/colours.zip?***")
-    assert sum(line.startswith("GET") for line in asked) == 1
+    assert sum(line.startswith("GET") for line in requests) == 1
     assert tree(tmp_path / "dataset" / "golden") == tree(tmp_path / "expected" / "golden")
 
 
@@ -89,7 +89,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     pytest.importorskip("gcsfs", reason="the extra gs is not installed")
     root = tmp_path / "buckets"
 
-    def told(bucket: str, path: Path) -> dict[str, str]:
+    def object_info(bucket: str, path: Path) -> dict[str, str]:
         name = path.relative_to(root / bucket).as_posix()
         return {
             "kind": "storage#object",
@@ -116,11 +116,11 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             if name and query.get("alt") == ["media"]:
                 return self.answer(200, path.read_bytes())
             if name:
-                return self.answer(200, json.dumps(told(bucket, path)).encode())
+                return self.answer(200, json.dumps(object_info(bucket, path)).encode())
             prefix = query.get("prefix", [""])[0]
-            items = [told(bucket, path) for path in sorted((root / bucket).rglob("*.*"))]
-            found = [item for item in items if item["name"].startswith(prefix)]
-            return self.answer(200, json.dumps({"kind": "storage#objects", "items": found}).encode())
+            items = [object_info(bucket, path) for path in sorted((root / bucket).rglob("*.*"))]
+            matches = [item for item in items if item["name"].startswith(prefix)]
+            return self.answer(200, json.dumps({"kind": "storage#objects", "items": matches}).encode())
 
         def answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
@@ -152,7 +152,7 @@ def test_an_address_whose_package_is_missing_names_the_extra(
     scheme: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    known = importlib.import_module("fsspec.registry")._registry  # file systems that were used before
-    monkeypatch.delitem(known, scheme, raising=False)
+    registry = importlib.import_module("fsspec.registry")._registry  # file systems that were used before
+    monkeypatch.delitem(registry, scheme, raising=False)
     with pytest.raises(DataError, match=rf"For {scheme}:// a package is needed .* pip install 'darkroom\[{extra}\]'"):
         probe(f"{scheme}://pets/colours.zip")
