@@ -56,7 +56,7 @@ lint: $(READY) ## format, lint, types, licences, pages
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -m pipelines.images.licences
+	@$(PY) -m pipelines.images.licenses
 	@$(MAKE) --no-print-directory lint-pages
 
 # The scripts and styles of the pages. Biome does not limit the lines that it cannot break.

@@ -15,8 +15,8 @@ from components.contract.image.decode import decode
 from components.preprocess.audit.near_duplicates import (
     MIRRORED_RADIUS,
     RADIUS,
-    candidates,
-    candidates_between,
+    find_candidates,
+    find_mirrored_candidates,
     perceptual_hashes,
 )
 from components.preprocess.image_statistics import measure as measure_photo
@@ -120,8 +120,8 @@ def _search() -> Row:
     hashes, mirrored = rng.integers(0, 2**63, (2, NUM_HASHES), dtype=np.uint64)
     hashes[-1000:] = hashes[:1000] ^ np.uint64(0b1011001)
     start_time = time.process_time()
-    pairs = candidates(hashes, RADIUS)
-    candidates_between(hashes, mirrored, MIRRORED_RADIUS)
+    pairs = find_candidates(hashes, RADIUS)
+    find_mirrored_candidates(hashes, mirrored, MIRRORED_RADIUS)
     seconds = time.process_time() - start_time
     assert len(pairs) >= 1000, "the planted pairs are found"
     return Row(

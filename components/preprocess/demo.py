@@ -41,11 +41,11 @@ def write_digits(digits_dir: Path) -> int:
         for label in sorted(set(digits.target.tolist())):
             (folder / str(label)).mkdir()
         for number, (pixels, label) in enumerate(zip(shades, digits.target, strict=True)):
-            (folder / str(label) / f"{number:04d}.png").write_bytes(_png(pixels))
+            (folder / str(label) / f"{number:04d}.png").write_bytes(_encode_png(pixels))
     return len(shades)
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def _encode_png(pixels: np.ndarray) -> bytes:
     """uint8 (height, width) as a greyscale PNG, stored uncompressed: another zlib compresses to other bytes."""
     from PIL import Image
 

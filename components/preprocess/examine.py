@@ -97,7 +97,7 @@ def examine(
     report_photos(reporter, records, oddities)
     report_set(reporter, records, photo_set.class_names)
     findings = [*([division_finding] if division_finding else []), *reporter.findings]
-    info = _summarise(name, all_records, photo_set.class_names, findings)
+    info = _summarize(name, all_records, photo_set.class_names, findings)
     return Examination(photo_scan, records, info, time.monotonic() - start)
 
 
@@ -127,9 +127,8 @@ def _judge_alone(records: Sequence[Record], params: PreprocessParams) -> tuple[l
 
 def _find_near(records: Sequence[Record], photo_scan: Scan, params: PreprocessParams) -> np.ndarray:
     policies = params.audit.near_duplicates, params.audit.leakage, params.audit.contradictory_labels
-    is_usable = [
-        record.kept and min(record.native_height or 0, record.native_width or 0) >= MIN_NEAR_SIDE for record in records
-    ]
+    sides = [min(record.native_height or 0, record.native_width or 0) for record in records]
+    is_usable = [record.is_kept and side >= MIN_NEAR_SIDE for record, side in zip(records, sides, strict=True)]
     if set(policies) == {"ignore"} or not any(is_usable):
         return np.empty((0, 2), np.int64)
     start = time.monotonic()
@@ -156,10 +155,10 @@ def _divide(
         )
 
 
-def _summarise(
+def _summarize(
     name: str, records: Sequence[Record], class_names: Sequence[str], findings: Sequence[Finding]
 ) -> AuditInfo:
-    counts = Counter((record.split, record.class_name) for record in records if record.kept)
+    counts = Counter((record.split, record.class_name) for record in records if record.is_kept)
     return AuditInfo(
         name=name,
         num_files=len(records),

@@ -33,10 +33,10 @@ def measure(photo: Photo, resize: Resize) -> Measures:
     """Measures a decoded photo. All of it counts, also where the prepared pixels are cut or padded."""
     import cv2
 
-    grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
-    whole = grey if resize == "stretch" else cv2.cvtColor(photo.full_pixels, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
+    whole = gray if resize == "stretch" else cv2.cvtColor(photo.full_pixels, cv2.COLOR_RGB2GRAY)
     sketch = np.asarray(cv2.resize(whole, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-    edges = cv2.Laplacian(grey, cv2.CV_16S)
+    edges = cv2.Laplacian(gray, cv2.CV_16S)
     # Mean of squares less square of mean: ten times as fast as meanStdDev, which has no fast loop for 16 bits.
     sharpness = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
     digest = hashlib.sha1(photo.pixels.data, usedforsecurity=False)

@@ -42,7 +42,7 @@ class Record:
     group: str | None = None
 
     @property
-    def kept(self) -> bool:
+    def is_kept(self) -> bool:
         """Whether the file is part of the data set: it has no `reason`."""
         return self.reason is None
 
@@ -76,7 +76,7 @@ def count_reasons(records: Iterable[Record]) -> dict[str, int]:
     return dict(sorted(Counter(record.reason for record in records if record.reason is not None).items()))
 
 
-def summarise_rejected(records: Sequence[Record], num_names: int = 3) -> list[str]:
+def summarize_rejected(records: Sequence[Record], num_names: int = 3) -> list[str]:
     """A line per reason, the most frequent first: `12 × truncated: cats/a.jpg, cats/b.jpg, cats/c.jpg, …`."""
     lines = []
     for reason, count in sorted(count_reasons(records).items(), key=lambda item: -item[1]):

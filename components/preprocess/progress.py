@@ -12,7 +12,7 @@ EVERY_SECONDS: Final = 5.0
 T = TypeVar("T")
 
 
-def logged(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+def log_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """Passes the items on and logs a line every few seconds.
 
     Args:

@@ -7,6 +7,7 @@ noted every few hundred files, so that a run that is killed leaves the next one 
 
 import contextlib
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from components.contract.system.cores import num_cores
 from components.preprocess.audit.near_duplicates import perceptual_hashes
 from components.preprocess.image_statistics import SKETCH_SIDE, measure
 from components.preprocess.manifest import Record
-from components.preprocess.progress import logged
+from components.preprocess.progress import log_progress
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.cache_index import Place, Verdict, identity
 from components.preprocess.store.pixel_cache import PixelStore
@@ -93,8 +94,8 @@ def scan(files: Sequence[PhotoFile], image_size: tuple[int, int], resize: Resize
     try:
         with _opencv_in_one_thread(), _Notes(store) as notes:
             blocks = pool.map(read_block, range(0, len(unknown_rows), FILES_AT_ONCE))
-            new_readings = (reading for block in blocks for reading in block)
-            for row, reading in zip(unknown_rows, logged(new_readings, len(unknown_rows), "files read"), strict=True):
+            new_readings = log_progress(itertools.chain.from_iterable(blocks), len(unknown_rows), "files read")
+            for row, reading in zip(unknown_rows, new_readings, strict=True):
                 readings[row] = reading
                 notes.add(files[row], reading)
     finally:

@@ -100,7 +100,7 @@ def _link(source: Path, target: Path) -> None:
 
 def rows_of(records: Sequence[Record], split: SplitName) -> Rows:
     """The kept photos of a split with their rows in the scan."""
-    return [(row, record) for row, record in enumerate(records) if record.kept and record.split == split]
+    return [(row, record) for row, record in enumerate(records) if record.is_kept and record.split == split]
 
 
 def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[Record], num_photos: int) -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
 from components.contract.text import printable
-from components.preprocess.manifest import Record, summarise_rejected
+from components.preprocess.manifest import Record, summarize_rejected
 
 
 def assign_splits(
@@ -41,14 +41,14 @@ def assign_splits(
     Raises:
         DataError: a class has too few usable photos, or none in a given split.
     """
-    keys = keys or [record.image_id if record.kept else "" for record in records]
+    keys = keys or [record.image_id if record.is_kept else "" for record in records]
     cuts: dict[SplitName, float] = {
         split: fractions[split] for split in reversed(SPLITS) if split != "train" and split not in given_splits
     }
     by_class: dict[str, list[Record]] = {name: [] for name in class_names}
     keys_to_divide: dict[str, set[str]] = {name: set() for name in class_names}
     for record, key in zip(records, keys, strict=True):
-        if record.kept and record.class_name is not None:
+        if record.is_kept and record.class_name is not None:
             by_class[record.class_name].append(record)
             if record.split in (None, "train"):
                 keys_to_divide[record.class_name].add(key)
@@ -57,7 +57,7 @@ def assign_splits(
         _require_groups(name, keys_to_divide[name], len(cuts) + 1)
     splits = divide(keys_to_divide, cuts, seed)
     return [
-        replace(record, split=splits[key]) if record.kept and record.split in (None, "train") else record
+        replace(record, split=splits[key]) if record.is_kept and record.split in (None, "train") else record
         for record, key in zip(records, keys, strict=True)
     ]
 
@@ -138,8 +138,8 @@ def _require_photos(
     num_divided = sum(photo.split in (None, "train") for photo in photos)
     if not missing_splits and num_divided >= least:
         return
-    rejected_records = [record for record in records if record.class_name == name and not record.kept]
-    reasons = f" Rejected were {'; '.join(summarise_rejected(rejected_records))}." if rejected_records else ""
+    rejected_records = [record for record in records if record.class_name == name and not record.is_kept]
+    reasons = f" Rejected were {'; '.join(summarize_rejected(rejected_records))}." if rejected_records else ""
     if missing_splits:
         requirement = f"have photos in every split; it has no usable one in {' and '.join(missing_splits)}"
     else:

@@ -18,7 +18,7 @@ from components.contract.text import printable
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
 from components.preprocess.examine import Examination, examine, refuse_failures
-from components.preprocess.manifest import Record, count_reasons, summarise_rejected, write_manifest
+from components.preprocess.manifest import Record, count_reasons, summarize_rejected, write_manifest
 from components.preprocess.report.pages import PICTURES, write_report
 from components.preprocess.shards import copy_golden, write_shards
 from components.preprocess.sources.photo_set import PhotoSet
@@ -101,7 +101,7 @@ def _describe(
     records: Sequence[Record],
     run: Run,
 ) -> DatasetInfo:
-    kept_records = [record for record in records if record.kept]
+    kept_records = [record for record in records if record.is_kept]
     counts = Counter((record.split, record.class_name) for record in kept_records)
     return DatasetInfo(
         name=name,
@@ -150,7 +150,7 @@ def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
 
 
 def _report(info: DatasetInfo, examination: Examination, records: Sequence[Record], dataset_dir: Path) -> None:
-    rejected_records = [record for record in records if not record.kept]
+    rejected_records = [record for record in records if not record.is_kept]
     if len(rejected_records) <= SHOWN_REJECTIONS:
         for record in rejected_records:
             log.warning("Rejected %s (%s): %s", printable(record.path), record.reason, record.message)
@@ -161,7 +161,7 @@ def _report(info: DatasetInfo, examination: Examination, records: Sequence[Recor
             f"{len(records):,}",
             dataset_dir / "manifest.parquet",
         )
-        for line in summarise_rejected(rejected_records):
+        for line in summarize_rejected(rejected_records):
             log.warning("  %s", line)
     if info.source.dvc is None:
         log.info(

@@ -57,15 +57,15 @@ def _list(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
     from pipelines.data import versions
 
-    found = versions.versions()
+    history = versions.list_versions()
     if arguments.json:
-        show.as_json([asdict(version) for version in found])
+        show.as_json([asdict(version) for version in history])
         return 0
-    if not found:
+    if not history:
         show.line("No data are under DVC here: darkroom data add PATH --name NAME")
         return 0
     rows = []
-    for version in found:
+    for version in history:
         size = show.megabytes(version.num_bytes) if version.num_bytes is not None else ""
         files = f"{version.num_files or 1:,}"
         rows.append([version.commit[:12], version.path, version.date, files, size, version.subject])
@@ -77,30 +77,30 @@ def _diff(arguments: argparse.Namespace) -> int:
     from components.contract.text import printable
     from pipelines.cli import show
     from pipelines.data import recovery, versions
-    from pipelines.data.diff import difference
+    from pipelines.data.diff import compare_versions
     from pipelines.data.repository import find_repository
 
     root = find_repository()
     path = versions.find_data(root, arguments.name)
-    with recovery.only_change(root):
+    with recovery.lock_changes(root):
         versions.recover(root)
-    found = difference(root, path, arguments.before, arguments.now)
+    changes = compare_versions(root, path, arguments.before, arguments.now)
     if arguments.json:
-        show.as_json(asdict(found))
+        show.as_json(asdict(changes))
         return 0
     show.line(f"{path} from {arguments.before} to {arguments.now}:")
     for title, lines in (
-        ("added", found.added),
-        ("removed", found.removed),
-        ("relabelled", [f"{name}: {before} → {now}" for name, before, now in found.relabelled]),
-        ("moved", [f"{before} → {now}" for before, now in found.moved]),
+        ("added", changes.added),
+        ("removed", changes.removed),
+        ("relabelled", [f"{name}: {before} → {now}" for name, before, now in changes.relabelled]),
+        ("moved", [f"{before} → {now}" for before, now in changes.moved]),
     ):
         show.line(f"  {len(lines):,} {title}")
         for line in lines[:SHOWN]:
             show.line(f"    {printable(line)}")
         if len(lines) > SHOWN:
             show.line(f"    … {len(lines) - SHOWN:,} more: --json")
-    for name, (before, now) in found.counts.items():
+    for name, (before, now) in changes.counts.items():
         change = f"  ({now - before:+,})" if now != before else ""
         show.line(f"  {printable(name):<24} {before:>8,} → {now:>8,}{change}")
     return 0

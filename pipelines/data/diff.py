@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.contract.errors import DataError
-from pipelines.data.snapshot import class_names, contents_at
+from pipelines.data.snapshot import find_labels, read_contents
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Difference:
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def difference(root: Path, path: str, before: str, now: str) -> Difference:
+def compare_versions(root: Path, path: str, before: str, now: str) -> Difference:
     """What changed in a data set from one revision to another.
 
     Args:
@@ -47,7 +47,7 @@ def difference(root: Path, path: str, before: str, now: str) -> Difference:
     Raises:
         DataError: a revision has no such data, or they cannot be read.
     """
-    old, new = (photos_at(root, path, revision) for revision in (before, now))
+    old, new = (read_photos(root, path, revision) for revision in (before, now))
     changes = Difference()
     for content, places in new.items():
         if content not in old:
@@ -67,16 +67,16 @@ def difference(root: Path, path: str, before: str, now: str) -> Difference:
     return changes
 
 
-def photos_at(root: Path, path: str, revision: str) -> dict[str, list[PhotoPlace]]:
+def read_photos(root: Path, path: str, revision: str) -> dict[str, list[PhotoPlace]]:
     """MD5 of each photo of a version, and where it stands.
 
     Raises:
         DataError: the revision has no such data, or neither folders nor a table say what they are.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
-        contents = contents_at(root, path, revision, Path(scratch))
+        contents = read_contents(root, path, revision, Path(scratch))
         photos: dict[str, list[PhotoPlace]] = {}
-        for name, class_name in class_names(contents).items():
+        for name, class_name in find_labels(contents).items():
             photos.setdefault(contents.hashes[name], []).append(PhotoPlace(name, class_name))
     if not photos:
         raise DataError(

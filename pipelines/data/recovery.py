@@ -54,7 +54,7 @@ class Journal(BaseModel):
 
 
 @contextlib.contextmanager
-def only_change(root: Path) -> Iterator[None]:
+def lock_changes(root: Path) -> Iterator[None]:
     """Waits until no other change of data is at work in the repository, nor a process that a killed one started.
 
     Raises:
@@ -94,11 +94,11 @@ def require_whole(path: Path) -> None:
 
 
 def _changed_data(root: Path) -> str:
-    journal = unfinished(root)
+    journal = read_journal(root)
     return journal.data if journal else "."
 
 
-def unfinished(root: Path) -> Journal | None:
+def read_journal(root: Path) -> Journal | None:
     """The journal of a change that was killed, if there is one.
 
     Raises:
@@ -117,7 +117,7 @@ def unfinished(root: Path) -> Journal | None:
 
 
 @contextlib.contextmanager
-def journaled(root: Path, journal: Journal) -> Iterator[None]:
+def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
     """Makes the moves of a change; if the block fails, or is killed, they are undone.
 
     Raises:
@@ -141,7 +141,7 @@ def journaled(root: Path, journal: Journal) -> Iterator[None]:
 def scratch_folder(root: Path, data: str) -> Iterator[Path]:
     """A folder beside the data for what a change takes out of them; it stays only while something is left to undo.
 
-    Use it within `only_change`, after an earlier change was finished or undone: it removes what that one left.
+    Use it within `lock_changes`, after an earlier change was finished or undone: it removes what that one left.
     """
     data_dir = root / data
     remove_scratch(data_dir)

@@ -9,12 +9,12 @@ from components.contract.errors import DataError
 from components.contract.text import from_csv_cell
 from pipelines.data import recovery
 from pipelines.data.repository import matches_commit, take_into_dvc
-from pipelines.data.snapshot import LabelTable, beside, find_label_table
+from pipelines.data.snapshot import LabelTable, find_label_table, resolve_row_path
 from pipelines.data.versions import (
     Version,
     commit_version,
-    journal_of,
     last_version,
+    new_journal,
     recover,
 )
 
@@ -41,7 +41,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
     if not folder.is_dir():
         raise DataError(f"Photos can be relabelled in a folder; {path} is none. Unpack it and add the folder.")
     request = json.dumps(["relabel", path, dict(decisions)])
-    with recovery.only_change(root):
+    with recovery.lock_changes(root):
         finished = recover(root)
         if finished is not None and finished.request == request:
             return last_version(root, finished.pointer)
@@ -51,14 +51,14 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
                 f"what it is first: darkroom data add {path}"
             )
         with recovery.scratch_folder(root, path) as scratch:
-            moves, num_changed = _moves(folder, decisions, scratch)
+            moves, num_changed = _prepare_moves(folder, decisions, scratch)
             in_root = [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves]
-            with recovery.journaled(root, journal_of(root, path, request, in_root)):
+            with recovery.apply_moves(root, new_journal(root, path, request, in_root)):
                 take_into_dvc(root, path)
                 return commit_version(root, folder, f"Relabel {num_changed} photos of {folder.name}")
 
 
-def _moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tuple[Path, Path]], int]:
+def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tuple[Path, Path]], int]:
     """(from, to) of each file that is to be moved, and how many photos that changes; a new table waits in `scratch`."""
     from components.preprocess.sources.listing import list_folder
 
@@ -66,7 +66,7 @@ def _moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tupl
     names = ["/".join(file.parts) for file in list_folder(folder).files]
     table = find_label_table(names, lambda name: (folder / name).read_bytes())
     if table is None:
-        plan = _plan(folder, decisions)
+        plan = _plan_moves(folder, decisions)
         return [(source, target or scratch / str(number)) for number, (source, target) in enumerate(plan)], len(plan)
     write, num_changed = change_table(folder / table.name, table, decisions)
     new_table, old_table = (scratch / f"{age}-{Path(table.name).name}" for age in ("new", "old"))
@@ -74,7 +74,7 @@ def _moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tupl
     return [(folder / table.name, old_table), (new_table, folder / table.name)], num_changed
 
 
-def _plan(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
+def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
     """(photo, where it goes) for each decision that changes something."""
     from components.preprocess.sources.listing import list_folder
     from components.preprocess.sources.readers.layout import find_layout
@@ -126,7 +126,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         if row.path is not None:
-            places.setdefault(beside(table.name, row.path), []).append(place)
+            places.setdefault(resolve_row_path(table.name, row.path), []).append(place)
     dropped_rows: list[int] = []
     new_values: dict[int, Any] = {}
     for name, label in decisions.items():

@@ -41,7 +41,7 @@ def matches_commit(root: Path, path: str) -> bool:
 
 
 def git(root: Path, *arguments: str, check: bool = True) -> str:
-    """What git prints; nothing if it fails and `check` is false. It inherits the lock of `recovery.only_change`.
+    """What git prints; nothing if it fails and `check` is false. It inherits the lock of `recovery.lock_changes`.
 
     Raises:
         DataError: git fails.
@@ -54,7 +54,7 @@ def git(root: Path, *arguments: str, check: bool = True) -> str:
 
 
 def dvc(root: Path, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Runs DVC, which inherits the lock of `recovery.only_change`.
+    """Runs DVC, which inherits the lock of `recovery.lock_changes`.
 
     Raises:
         DataError: DVC fails.

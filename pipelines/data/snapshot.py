@@ -44,7 +44,7 @@ class LabelTable:
     labels: dict[str, str]
 
 
-def contents_at(root: Path, path: str, revision: str, scratch: Path) -> Contents:
+def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Contents:
     """The files of a data set at a revision.
 
     Args:
@@ -57,7 +57,7 @@ def contents_at(root: Path, path: str, revision: str, scratch: Path) -> Contents
         DataError: the revision has no such data, or they are not at hand.
     """
     if revision == WORKSPACE:
-        return contents_here(root / path)
+        return read_local_contents(root / path)
     try:
         from dvc.api import DVCFileSystem
 
@@ -65,7 +65,7 @@ def contents_at(root: Path, path: str, revision: str, scratch: Path) -> Contents
         if archive.is_archive(Path(path)):
             local = scratch / Path(path).name
             system.get_file(f"/{path}", str(local))
-            return contents_here(local)
+            return read_local_contents(local)
         infos = system.find(f"/{path}", detail=True).items()
         hashes = {
             name.removeprefix(f"/{path}/"): str(info["md5"] if "md5" in info else system.checksum(name))
@@ -81,7 +81,7 @@ def contents_at(root: Path, path: str, revision: str, scratch: Path) -> Contents
         ) from None
 
 
-def contents_here(path: Path) -> Contents:
+def read_local_contents(path: Path) -> Contents:
     """The files of a folder or an archive on the disk."""
     from components.preprocess.sources.listing import list_folder
 
@@ -117,7 +117,7 @@ def _member(path: Path, name: str) -> bytes:
     raise DataError(f"The archive {path} must stay as it is while it is read; {name} is gone.")
 
 
-def class_names(contents: Contents) -> dict[str, str]:
+def find_labels(contents: Contents) -> dict[str, str]:
     """Photo to class: by the table where there is one, else by the folders."""
     from components.preprocess.sources.listing import is_hidden
     from components.preprocess.sources.readers.layout import find_layout
@@ -149,11 +149,11 @@ def find_label_table(names: Collection[str], read_file: Callable[[str], bytes]) 
             rows = read_rows(local)
         except DataError:  # a table of something else
             return None
-    labelled_names = ((beside(tables[0], row.path), row.label) for row in rows if row.path and row.label)
+    labelled_names = ((resolve_row_path(tables[0], row.path), row.label) for row in rows if row.path and row.label)
     labels = {name: label for name, label in labelled_names if name in names and label is not None}
     return LabelTable(tables[0], labels) if labels else None
 
 
-def beside(table: str, path: str) -> str:
+def resolve_row_path(table: str, path: str) -> str:
     """What a table's row names, relative to the data."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(table), path))

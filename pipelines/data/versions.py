@@ -58,14 +58,14 @@ def add(path: Path, name: str | None) -> Version:
             "leave out --name."
         )
     request = json.dumps(["add", str(source), name])
-    with recovery.only_change(root):
+    with recovery.lock_changes(root):
         finished = recover(root)
         if finished is not None and finished.request == request:
             return last_version(root, finished.pointer)
         target = source if is_inside else copy_data(root, source, root / DATA_DIR, name)
         path_in_root = str(target.relative_to(root))
         existed = bool(git(root, "log", "--format=%H", "-1", "--", f"{path_in_root}.dvc"))
-        with recovery.journaled(root, journal_of(root, path_in_root, request)):
+        with recovery.apply_moves(root, new_journal(root, path_in_root, request)):
             take_into_dvc(root, path_in_root)
             return commit_version(root, target, f"{'Update' if existed else 'Add'} the data {target.name}")
 
@@ -76,7 +76,7 @@ def recover(root: Path) -> recovery.Journal | None:
     Raises:
         DataError: git cannot change its index.
     """
-    journal = recovery.unfinished(root)
+    journal = recovery.read_journal(root)
     if journal is None:
         return None
     _remove_dead_lock(root)
@@ -89,7 +89,7 @@ def recover(root: Path) -> recovery.Journal | None:
     return None
 
 
-def journal_of(root: Path, path: str, request: str, moves: Sequence[tuple[str, str]] = ()) -> recovery.Journal:
+def new_journal(root: Path, path: str, request: str, moves: Sequence[tuple[str, str]] = ()) -> recovery.Journal:
     """The journal of a change of the data at this path, which has not begun yet."""
     pointer = root / f"{path}.dvc"
     here = pointer.read_text(encoding="utf-8") if pointer.exists() else None
@@ -120,7 +120,7 @@ def _git_is_at_work(root: Path) -> bool:
     return any(folder and Path(folder).is_relative_to(root) for folder in folders)
 
 
-def versions(root: Path | None = None) -> list[Version]:
+def list_versions(root: Path | None = None) -> list[Version]:
     """All versions of all data sets, by name, the newest first.
 
     Raises:

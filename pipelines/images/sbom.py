@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from pipelines.images.licences import ALLOWED, LOCK_DIR, REVIEWED, expression_of, is_allowed
+from pipelines.images.licenses import ALLOWED, LOCK_DIR, REVIEWED, expression_of, is_allowed
 
 SBOM_DIR: Final = Path("build/sbom")
 SPEC_VERSION: Final = "1.6"

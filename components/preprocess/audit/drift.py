@@ -17,7 +17,7 @@ MIN_SHIFT: Final = 0.2
 """Of the means, in standard deviations of the training photos; less is hardly seen."""
 
 
-def drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
+def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
     """In what the photos of a split differ from the training photos, a sentence each.
 
     Args:
@@ -28,7 +28,7 @@ def drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> 
     for what, values in _figures(train, other).items():
         distance = ks_distance(*values)
         if (
-            shift(*values) >= MIN_SHIFT
+            mean_shift(*values) >= MIN_SHIFT
             and distance >= MIN_DISTANCE
             and distance >= ks_bound(len(train), len(other), SIGNIFICANCE / num_tests)
         ):
@@ -58,7 +58,7 @@ def _round_to_two_digits(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.rint(values * scale) / scale)
 
 
-def shift(reference: np.ndarray, other: np.ndarray) -> float:
+def mean_shift(reference: np.ndarray, other: np.ndarray) -> float:
     """The distance of two means, in standard deviations of the first."""
     return float(abs(reference.mean() - other.mean()) / max(reference.std(), 1e-12))
 

@@ -69,7 +69,7 @@ def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
     for first, second in links:
         same_content.join(first, second)
     for first, second in near.tolist():
-        if records[first].kept and records[second].kept and same_content.find(first) != same_content.find(second):
+        if records[first].is_kept and records[second].is_kept and same_content.find(first) != same_content.find(second):
             links.setdefault((first, second), Link(first, second, "near"))
     return [links[pair] for pair in sorted(links)]
 
@@ -78,7 +78,7 @@ def _iter_equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterat
     """(first, other) of kept files with one key."""
     first: dict[str, int] = {}
     for row, (record, key) in enumerate(zip(records, keys, strict=True)):
-        if record.kept and key is not None and first.setdefault(key, row) != row:
+        if record.is_kept and key is not None and first.setdefault(key, row) != row:
             yield first[key], row
 
 
@@ -102,7 +102,7 @@ def audit_copies(records: Sequence[Record], links: Sequence[Link], params: Audit
 def _audit_contradictions(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy) -> None:
     for relation, row_groups in _iter_related_rows(links, len(copy_audit.records)):
         for members in row_groups:
-            rows = [row for row in members if copy_audit.records[row].kept]
+            rows = [row for row in members if copy_audit.records[row].is_kept]
             if len({copy_audit.records[row].class_name for row in rows}) > 1:
                 _note(copy_audit, "contradictory_labels", policy, rows, WORDS[relation])
                 if relation == "bytes" or policy in ("quarantine", "fail"):
@@ -120,16 +120,16 @@ def _leave_out_contradictory(copy_audit: CopyAudit, rows: Sequence[int], relatio
 
 def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy) -> None:
     """Given splits only: what we divide ourselves never separates copies."""
-    for relation, row_groups in _iter_related_rows(links, len(copy_audit.records)):
+    records = copy_audit.records
+    for relation, row_groups in _iter_related_rows(links, len(records)):
         for members in row_groups:
-            rows = sorted(
-                (row for row in members if copy_audit.records[row].kept), key=lambda row: _rank(copy_audit.records[row])
-            )
-            splits = {copy_audit.records[row].split for row in rows}
+            kept_rows = (row for row in members if records[row].is_kept)
+            rows = sorted(kept_rows, key=lambda row: _rank(records[row]))
+            splits = {records[row].split for row in rows}
             if len(splits) < 2 or None in splits:
                 continue
-            best = copy_audit.records[rows[0]]
-            leaked = [row for row in rows if copy_audit.records[row].split != best.split]
+            best = records[rows[0]]
+            leaked = [row for row in rows if records[row].split != best.split]
             _note(copy_audit, "leakage", policy, (rows[0], *leaked), WORDS[relation])
             if relation == "bytes" or policy in ("quarantine", "fail"):
                 for row in leaked:
@@ -149,7 +149,7 @@ def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
     records = copy_audit.records
     members: dict[str, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
-        if record.kept and record.group is not None and record.split is not None:
+        if record.is_kept and record.group is not None and record.split is not None:
             members[record.group].append(row)
     for name, rows in sorted(members.items()):
         best = min(rows, key=lambda row: _rank(records[row]))
@@ -184,7 +184,7 @@ def _audit_copies(copy_audit: CopyAudit, links: Sequence[Link], kind: str, polic
 def _iter_kept_links(copy_audit: CopyAudit, links: Iterable[Link]) -> Iterator[Link]:
     """The links whose two files are both still kept, looked at one after another."""
     for link in links:
-        if copy_audit.records[link.first].kept and copy_audit.records[link.second].kept:
+        if copy_audit.records[link.first].is_kept and copy_audit.records[link.second].is_kept:
             yield link
 
 
@@ -199,7 +199,7 @@ def _note(copy_audit: CopyAudit, kind: str, policy: Policy, rows: Iterable[int],
 
 
 def _leave_out(copy_audit: CopyAudit, row: int, kind: str, message: str) -> None:
-    if copy_audit.records[row].kept:
+    if copy_audit.records[row].is_kept:
         copy_audit.records[row] = replace(copy_audit.records[row], reason=REASONS[kind], message=message)
 
 
@@ -215,15 +215,15 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
             groups.join(link.first, link.second)
     first_of: dict[str, int] = {}
     for row, record in enumerate(records):
-        if record.kept and record.group is not None:
+        if record.is_kept and record.group is not None:
             groups.join(first_of.setdefault(record.group, row), row)
     keys: dict[int, str] = {}
     for row, record in enumerate(records):
-        if record.kept:
+        if record.is_kept:
             key = record.image_id if record.group is None else f"\0{record.group}"  # sorts before any content
             root = groups.find(row)
             keys[root] = min(key, keys.get(root, key))
-    return [keys[groups.find(row)] if record.kept else "" for row, record in enumerate(records)]
+    return [keys[groups.find(row)] if record.is_kept else "" for row, record in enumerate(records)]
 
 
 class Groups:

@@ -11,7 +11,7 @@ from components.contract.artifacts.audit import AuditedPhoto, Case, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.params.pipeline import AuditParams
 from components.contract.text import printable
-from components.preprocess.audit.drift import drifts
+from components.preprocess.audit.drift import describe_drifts
 from components.preprocess.audit.duplicates import CopyAudit
 from components.preprocess.manifest import Record
 
@@ -127,7 +127,7 @@ class Reporter:
 
     def _photo(self, path: str) -> AuditedPhoto:
         record = self._records[path]
-        return AuditedPhoto(path=path, class_name=record.class_name, split=record.split, kept=record.kept)
+        return AuditedPhoto(path=path, class_name=record.class_name, split=record.split, kept=record.is_kept)
 
 
 def judge_photos(
@@ -140,7 +140,7 @@ def judge_photos(
         "low_resolution": lambda record: _low_resolution(record, image_size),
     }
     notes: dict[str, dict[int, str]] = {
-        kind: {row: note for row, record in enumerate(records) if record.kept and (note := check(record))}
+        kind: {row: note for row, record in enumerate(records) if record.is_kept and (note := check(record))}
         for kind, check in checks.items()
     }
     notes["brightness_outliers"] = _outliers(
@@ -170,7 +170,7 @@ def _low_resolution(record: Record, image_size: tuple[int, int]) -> str | None:
 def _outliers(
     records: Sequence[Record], figure: Callable[[Record], float], what: str, *, both_sides: bool
 ) -> dict[int, str]:
-    rows = [row for row, record in enumerate(records) if record.kept]
+    rows = [row for row, record in enumerate(records) if record.is_kept]
     if len(rows) < MIN_PHOTOS_FOR_OUTLIERS:
         return {}
     values = np.array([figure(records[row]) for row in rows])
@@ -228,7 +228,7 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
     """What the kept photos are as a set: how many, of what, and whether the splits are alike."""
     members: dict[tuple[SplitName, str], list[Record]] = defaultdict(list)
     for record in records:
-        if record.kept and record.split is not None:
+        if record.is_kept and record.split is not None:
             members[record.split, str(record.class_name)].append(record)
     train = {name: len(members["train", name]) for name in class_names}
     if any(train.values()):
@@ -247,7 +247,7 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
         f"{split}: {sentence}"
         for split in SPLITS[1:]
         if whole["train"] and whole[split]
-        for sentence in drifts(whole["train"], whole[split], num_tests=10)
+        for sentence in describe_drifts(whole["train"], whole[split], num_tests=10)
     ]
     if differing:
         reporter.add("split_drift", f"The splits differ from train. {'; '.join(differing)}.", [])

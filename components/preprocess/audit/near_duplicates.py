@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from components.preprocess.image_statistics import SKETCH_SIDE
-from components.preprocess.progress import logged
+from components.preprocess.progress import log_progress
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
     sketches = sketches[rows]
     hashes, mirrored = perceptual_hashes(sketches)
     sieves = (
-        (candidates(hashes, RADIUS), sketches, False),
-        (candidates_between(hashes, mirrored, MIRRORED_RADIUS), sketches[:, :, ::-1], True),
+        (find_candidates(hashes, RADIUS), sketches, False),
+        (find_mirrored_candidates(hashes, mirrored, MIRRORED_RADIUS), sketches[:, :, ::-1], True),
     )
     pair_blocks = []
     for pairs, other_sketches, mirror in sieves:
@@ -117,7 +117,7 @@ def _signs(spectra: np.ndarray) -> np.ndarray:
     return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
-def candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
+def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
     """Pairs of hashes that differ in at most `radius` bits, by multi-index hashing (Norouzi, Punjani and Fleet 2012).
 
     The 64 bits are cut into radius + 1 chunks; hashes that differ in no more bits than that are equal in one chunk at
@@ -135,14 +135,14 @@ def candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
     near = _near_distinct(distinct, radius)
     alone = (counts[near] == 1).all(axis=1)
     groups = _members(inverse, counts)
-    pairs = [first[near[alone]], *_equal_pairs(groups, counts), *_between(groups, near[~alone])]
+    pairs = [first[near[alone]], *_pair_equal(groups, counts), *_pair_groups(groups, near[~alone])]
     return np.unique(np.sort(np.concatenate(pairs).astype(np.int64), axis=1), axis=0)
 
 
-def candidates_between(hashes: np.ndarray, mirrored: np.ndarray, radius: int) -> np.ndarray:
+def find_mirrored_candidates(hashes: np.ndarray, mirrored: np.ndarray, radius: int) -> np.ndarray:
     """As `candidates`, of a photo with another's mirror image."""
     num = len(hashes)
-    pairs = candidates(np.concatenate([hashes, mirrored]), radius)
+    pairs = find_candidates(np.concatenate([hashes, mirrored]), radius)
     pairs = pairs[(pairs[:, 0] < num) & (pairs[:, 1] >= num)] - [0, num]
     return np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
 
@@ -190,7 +190,7 @@ def _members(inverse: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
     return np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
 
 
-def _equal_pairs(groups: Sequence[np.ndarray], counts: np.ndarray) -> Iterator[np.ndarray]:
+def _pair_equal(groups: Sequence[np.ndarray], counts: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs within groups of one hash."""
     for group in np.flatnonzero(counts > 1).tolist():
         members = groups[group]
@@ -200,7 +200,7 @@ def _equal_pairs(groups: Sequence[np.ndarray], counts: np.ndarray) -> Iterator[n
             yield np.stack([np.full(len(members) - 1, members[0]), members[1:]], axis=1)
 
 
-def _between(groups: Sequence[np.ndarray], near: np.ndarray) -> Iterator[np.ndarray]:
+def _pair_groups(groups: Sequence[np.ndarray], near: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs between groups whose hashes are near."""
     for group, other_group in near.tolist():
         first, second = groups[group][:ALL_PAIRS], groups[other_group][:ALL_PAIRS]
@@ -238,7 +238,8 @@ def _filter_by_features(pairs: np.ndarray, pixels: Pixels, *, mirror: bool) -> n
 
     sorted_pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     with ThreadPoolExecutor(num_cores(), "compare") as pool:
-        is_same = list(logged(pool.map(agree, sorted_pairs), len(sorted_pairs), "pairs of similar photos compared"))
+        answers = pool.map(agree, sorted_pairs)
+        is_same = list(log_progress(answers, len(sorted_pairs), "pairs of similar photos compared"))
     return np.asarray(sorted_pairs[np.array(is_same, bool)])
 
 
@@ -246,10 +247,10 @@ def _features(pixels: np.ndarray, *, mirrored: bool) -> tuple[np.ndarray, np.nda
     """Places float32 (m, 2) and descriptors uint8 (m, 32) of the features of one photo."""
     import cv2
 
-    grey = cv2.resize(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY), (FEATURE_SIDE, FEATURE_SIDE))
+    gray = cv2.resize(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY), (FEATURE_SIDE, FEATURE_SIDE))
     if mirrored:
-        grey = np.ascontiguousarray(grey[:, ::-1])
-    points, descriptors = cv2.ORB.create(NUM_FEATURES).detectAndCompute(grey, None)
+        gray = np.ascontiguousarray(gray[:, ::-1])
+    points, descriptors = cv2.ORB.create(NUM_FEATURES).detectAndCompute(gray, None)
     return np.array([point.pt for point in points], np.float32), descriptors
 
 

@@ -94,8 +94,8 @@ def render(folder: Path, examination: Examination) -> str:
         shown=SHOWN_CASES,
         per_case=SHOWN_PER_CASE,
         chart=Markup(class_chart(info.counts)),  # noqa: S704 - the chart escapes the names of the classes
-        sheet=_embedded(folder / SHEET_NAME),
-        augmentation=_embedded(folder / AUGMENTATION_NAME),
+        sheet=_embed_picture(folder / SHEET_NAME),
+        augmentation=_embed_picture(folder / AUGMENTATION_NAME),
     )
 
 
@@ -140,7 +140,7 @@ def _data_uri(pixels: np.ndarray, *, tiny: bool) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _embedded(path: Path) -> str | None:
+def _embed_picture(path: Path) -> str | None:
     if not path.is_file():
         return None
     return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"

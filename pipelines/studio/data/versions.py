@@ -152,7 +152,7 @@ def dvc_versions() -> list[dict[str, object]]:
     from pipelines.data import versions
 
     try:
-        return [asdict(version) for version in versions.versions()]
+        return [asdict(version) for version in versions.list_versions()]
     except DarkroomError:
         return []
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from components.contract.text import printable
-from components.preprocess.manifest import Record, count_reasons, summarise_rejected
-from components.preprocess.progress import logged
+from components.preprocess.manifest import Record, count_reasons, summarize_rejected
+from components.preprocess.progress import log_progress
 from components.preprocess.scan import FILES_AT_ONCE, scan
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.pixel_cache import PixelStore
@@ -41,7 +41,7 @@ def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, store: P
     photo_scan = scan(files, (6, 5), "stretch", store)
     records = photo_scan.records
     assert [record.path for record in records] == [file.record.path for file in files]
-    kept_rows = [row for row, record in enumerate(records) if record.kept]
+    kept_rows = [row for row, record in enumerate(records) if record.is_kept]
     assert len(kept_rows) == len(files) - 1
     assert np.array_equal(photo_scan.pixels(kept_rows)[:, 3, 3], [(row, 2 * row, 0) for row in kept_rows])
     assert np.array_equal(photo_scan.pixels([7, 3])[1, 0, 0], (3, 6, 0))
@@ -118,7 +118,7 @@ def test_rejections_are_summed_up_by_reason() -> None:
     records = [Record(f"cats/{number}", reason="empty") for number in range(5)]
     records += [Record("dogs/a\nb", reason="corrupt"), Record("dogs/fine")]
     assert count_reasons(records) == {"corrupt": 1, "empty": 5}
-    assert summarise_rejected(records) == ["5 × empty: cats/0, cats/1, cats/2, …", "1 × corrupt: dogs/a\\nb"]
+    assert summarize_rejected(records) == ["5 × empty: cats/0, cats/1, cats/2, …", "1 × corrupt: dogs/a\\nb"]
 
 
 def test_control_characters_are_made_visible() -> None:
@@ -130,7 +130,7 @@ def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, capl
     clock = iter([0.0, 2.0, 6.0, 8.0, 12.0])
     monkeypatch.setattr("components.preprocess.progress.time.monotonic", lambda: next(clock))
     with caplog.at_level("INFO"):
-        assert list(logged("abcd", 4, "files read")) == list("abcd")
+        assert list(log_progress("abcd", 4, "files read")) == list("abcd")
     assert caplog.messages == [
         "2 of 4 files read, 0 a second, about 6 s left.",
         "4 of 4 files read, 0 a second, about 0 s left.",

@@ -18,7 +18,7 @@ from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import UnsafeNameError, within
 from components.contract.system.budget import Budget, PacedFile, open_regular, read_regular
-from components.preprocess.progress import logged
+from components.preprocess.progress import log_progress
 from components.preprocess.sources.listing import list_folder
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ def unpack(folder: Path, target: Path) -> None:
         names = [class_names[label] if label < len(class_names) else str(label) for label in batch.labels.tolist()]
         for name in set(names):
             _class_folder(target / batch.split, name).mkdir(parents=True, exist_ok=True)
-        numbered = logged(enumerate(zip(batch.pixels, names, strict=True)), len(names), f"pictures of {batch.name}")
-        for number, (pixels, name) in numbered:
+        pictures = log_progress(zip(batch.pixels, names, strict=True), len(names), f"pictures of {batch.name}")
+        for number, (pixels, name) in enumerate(pictures):
             _, png = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
             folder = target / batch.split / name
             (folder / f"{batch.name}-{number:05d}.png").write_bytes(png.tobytes())

@@ -48,9 +48,11 @@ def read_rows(path: Path) -> list[LabelRow]:
                 f"The table {path} must have a column of {column}s, called {' or '.join(COLUMNS[column])}; "
                 f"it has {', '.join(map(str, frame.columns)) or 'no columns'}."
             )
-    cells = {column: _texts(frame[name].tolist()) for column, name in column_names.items()}
-    splits = [_split(text, path, line) for line, text in enumerate(cells.get("split", [None] * len(frame)), start=2)]
-    groups = cells.get("group", [None] * len(frame))
+    cells = {column: _normalize_texts(frame[name].tolist()) for column, name in column_names.items()}
+    empty_column: list[str | None] = [None] * len(frame)
+    split_cells = cells.get("split", empty_column)
+    splits = [_parse_split(text, path, line) for line, text in enumerate(split_cells, start=2)]
+    groups = cells.get("group", empty_column)
     return [LabelRow(*values) for values in zip(cells["path"], cells["label"], splits, groups, strict=True)]
 
 
@@ -129,14 +131,14 @@ def _check_text(path: Path, separator: bytes) -> None:
             line_bytes = len(lines[-1]) if len(lines) > 1 else line_bytes
 
 
-def _texts(values: Sequence[object]) -> list[str | None]:
+def _normalize_texts(values: Sequence[object]) -> list[str | None]:
     texts = (
         "" if value is None or value != value else str(value).strip() for value in values
     )  # NaN differs from itself
     return [unicodedata.normalize("NFC", text) if text else None for text in texts]
 
 
-def _split(text: str | None, path: Path, line: int) -> SplitName | None:
+def _parse_split(text: str | None, path: Path, line: int) -> SplitName | None:
     if text is None:
         return None
     split = SPLIT_FOLDERS.get(text.casefold())

@@ -16,7 +16,7 @@ from typing import Any, Final
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import within
 from components.contract.system.atomic_files import write_json
-from components.preprocess.progress import logged
+from components.preprocess.progress import log_progress
 from components.preprocess.sources.remote import limits
 from components.preprocess.sources.remote.files import RemoteFile
 
@@ -47,7 +47,7 @@ def download_files(
         with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool, _cancel_on_error(pool):
             jobs = missing.items()
             downloads = pool.map(lambda job: _download_file(system, job[1], within(target, job[0]), uri), jobs)
-            for name, _ in zip(missing, logged(downloads, len(missing), "files fetched"), strict=True):
+            for name, _ in zip(missing, log_progress(downloads, len(missing), "files fetched"), strict=True):
                 tags[name] = f"{files[name].size}/{files[name].tag}"
         if not keep_others:
             for name in set(tags) - set(files):

@@ -221,7 +221,7 @@ def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
         folders = [path.rsplit("/", depth)[0] for depth in range(path.count("/") + 1)]
         names = (f"{folder}/.dvc/config" for folder in folders)
         name = next((name for name in names if name in tree.files), ".dvc/config")
-        remotes, default = _harmless(_parsed(tree.read(name, MAX_POINTER_BYTES)), local)
+        remotes, default = _keep_harmless(_parse_config(tree.read(name, MAX_POINTER_BYTES)), local)
         cache_dir = str(local / ".dvc" / "cache") if local is not None and _holds_no_links(local) else None
     core = {"no_scm": True, "analytics": False} | ({"remote": default} if default in remotes else {})
     return {"core": core, "remote": remotes} | ({"cache": {"dir": cache_dir}} if cache_dir else {})
@@ -233,20 +233,20 @@ def _holds_no_links(local: Path) -> bool:
     return not any(path.is_symlink() for path in (local / ".dvc", local / ".dvc" / "cache", *places))
 
 
-def _parsed(content: bytes) -> Mapping[str, Any]:
+def _parse_config(content: bytes) -> Mapping[str, Any]:
     from dvc.config import Config, ConfigError
 
     with tempfile.NamedTemporaryFile(suffix=".config") as file:
         file.write(content)
         file.flush()
         try:
-            parsed: Mapping[str, Any] = Config.load_file(file.name)
+            config: Mapping[str, Any] = Config.load_file(file.name)
         except ConfigError:
             return {}
-    return parsed
+    return config
 
 
-def _harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[str, dict[str, Any]], str | None]:
+def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[str, dict[str, Any]], str | None]:
     """The remotes of a foreign repository, reduced to plain places, and the name of the default one."""
     remotes: dict[str, dict[str, Any]] = {}
     for name, settings in config.get("remote", {}).items():

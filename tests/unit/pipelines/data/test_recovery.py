@@ -21,13 +21,13 @@ MOVING = """
 import pathlib, sys
 from pipelines.data import recovery
 root = pathlib.Path(sys.argv[1])
-with recovery.only_change(root), recovery.scratch_folder(root, "data") as scratch:
+with recovery.lock_changes(root), recovery.scratch_folder(root, "data") as scratch:
     (scratch / "new.csv").write_text("new")
     place = scratch.name
     moves = (("data/a/1", "data/b/1"), ("data/a/2", place + "/2"), ("data/t.csv", place + "/t.csv"),
              (place + "/new.csv", "data/t.csv"))
     journal = recovery.Journal(request="test", data="data", before="old", here="old", moves=moves)
-    with recovery.journaled(root, journal):
+    with recovery.apply_moves(root, journal):
         (root / "data.dvc").write_text("new")
 """
 
@@ -45,7 +45,7 @@ def make_data(root: Path) -> dict[str, bytes]:
 def test_a_change_that_is_killed_at_any_move_is_undone_whole(number: int, tmp_path: Path) -> None:
     before = make_data(tmp_path)
     assert killed(MOVING, str(tmp_path), at=("os.rename", "shutil.rmtree", "os.remove", "open:new.csv"), number=number)
-    journal = recovery.unfinished(tmp_path)
+    journal = recovery.read_journal(tmp_path)
     if journal is None:  # it had not begun, or was done
         is_moved = (tmp_path / "data" / "b" / "1").exists()
         assert ((tmp_path / "data.dvc").read_text() == "new") == is_moved
@@ -54,15 +54,15 @@ def test_a_change_that_is_killed_at_any_move_is_undone_whole(number: int, tmp_pa
             recovery.require_whole(tmp_path / "data")
         undoing = (
             "import pathlib, sys; from pipelines.data import recovery; root = pathlib.Path(sys.argv[1]);"
-            "recovery.undo(root, recovery.unfinished(root))"
+            "recovery.undo(root, recovery.read_journal(root))"
         )
         killed(undoing, str(tmp_path), at=("os.rename",), number=2)
-        if (journal := recovery.unfinished(tmp_path)) is not None:
+        if (journal := recovery.read_journal(tmp_path)) is not None:
             recovery.undo(tmp_path, journal)
         assert tree(tmp_path / "data") == before
         assert (tmp_path / "data.dvc").read_text() == "old"
     recovery.require_whole(tmp_path / "data")
-    with recovery.only_change(tmp_path), recovery.scratch_folder(tmp_path, "data"):
+    with recovery.lock_changes(tmp_path), recovery.scratch_folder(tmp_path, "data"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == [".dvc", "data", "data.dvc"]
 
@@ -83,7 +83,7 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
     (tmp_path / ".dvc" / "tmp" / "darkroom.json").write_text("{")
     with pytest.raises(DataError, match="The journal of an interrupted change"):
-        recovery.unfinished(tmp_path)
+        recovery.read_journal(tmp_path)
 
 
 RELABEL = """
@@ -104,7 +104,7 @@ def test_relabelling_continues_after_a_kill_before_the_commit(repository: Path) 
     (repository / ".git" / "index.lock").touch()  # as a killed git leaves it
     version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
     assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos")
-    assert len([version for version in versions.versions() if version.subject.startswith("Relabel")]) == 1
+    assert len([version for version in versions.list_versions() if version.subject.startswith("Relabel")]) == 1
     assert run("git", "status", "--porcelain", cwd=repository) == ""
     assert sorted(path.name for path in repository.iterdir() if "removed" in path.name) == []
 
@@ -148,7 +148,7 @@ def test_another_folder_of_that_name_is_not_taken_for_an_interrupted_copy(reposi
 def test_the_next_change_waits_for_what_a_killed_one_started(repository: Path) -> None:
     program = (
         "import pathlib, subprocess, sys, time\nfrom pipelines.data import recovery\n"
-        "with recovery.only_change(pathlib.Path.cwd()):\n"
+        "with recovery.lock_changes(pathlib.Path.cwd()):\n"
         "    subprocess.Popen(['sleep', '3'], close_fds=False, stdout=subprocess.DEVNULL)\n"
         "    print('started', flush=True); time.sleep(60)\n"
     )
@@ -158,7 +158,9 @@ def test_the_next_change_waits_for_what_a_killed_one_started(repository: Path) -
         assert change.stdout.readline() == b"started\n"
         change.kill()
         assert change.wait() == -signal.SIGKILL
-    waiting = "import pathlib\nfrom pipelines.data import recovery\nwith recovery.only_change(pathlib.Path.cwd()): pass"
+    waiting = (
+        "import pathlib\nfrom pipelines.data import recovery\nwith recovery.lock_changes(pathlib.Path.cwd()): pass"
+    )
     result = subprocess.run(
         [sys.executable, "-c", waiting], env=environment, capture_output=True, text=True, check=True
     )

@@ -10,7 +10,7 @@ from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.sources.readers.table import find_separator, read_frame, read_rows
 from components.preprocess.step import preprocess
 from pipelines.data import versions
-from pipelines.data.diff import difference
+from pipelines.data.diff import compare_versions
 from pipelines.data.relabel import change_table, read_decisions, relabel
 from pipelines.data.snapshot import find_label_table
 from tests.support.artifacts import make_photos
@@ -64,7 +64,7 @@ def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> No
     second = relabel(repository, "photos", {"images/000-red.png": "blue", "./images/001-red.png": None})
     assert tree(folder / "images") == photos, "no photo is touched"
     assert sorted(path.name for path in folder.iterdir()) == ["images", "labels.csv"]
-    changes = difference(repository, "photos", first.commit, second.commit)
+    changes = compare_versions(repository, "photos", first.commit, second.commit)
     assert (changes.added, changes.removed, changes.moved) == ([], ["images/001-red.png"], [])
     assert changes.relabelled == [("images/000-red.png", "red", "blue")]
     assert changes.counts == {"blue": (3, 4), "green": (3, 3), "red": (3, 1)}

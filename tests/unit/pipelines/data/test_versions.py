@@ -11,7 +11,7 @@ import pytest
 
 from components.contract.errors import DataError
 from pipelines.data import versions
-from pipelines.data.diff import difference
+from pipelines.data.diff import compare_versions
 from pipelines.data.repository import find_repository
 from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.unit.pipelines.data.repositories import run
@@ -44,7 +44,7 @@ def test_data_within_the_repository_stay_in_place(repository: Path) -> None:
     (photos / "red" / "000.png").unlink()
     second = versions.add(photos, None)
     assert second.hash != first.hash
-    assert [(version.commit, version.num_files) for version in versions.versions()] == [
+    assert [(version.commit, version.num_files) for version in versions.list_versions()] == [
         (second.commit, 11),
         (first.commit, 12),
     ]
@@ -60,13 +60,13 @@ def test_the_difference_names_what_was_added_removed_relabelled_and_moved(reposi
     (repository / "more" / "blue" / "000.png").rename(photos / "blue" / "new.png")
     second = versions.add(photos, None)
     (photos / "blue" / "new.png").unlink()
-    changes = difference(repository, "data/photos", first.commit, second.commit)
+    changes = compare_versions(repository, "data/photos", first.commit, second.commit)
     assert changes.added == ["blue/new.png"]
     assert changes.removed == ["red/000.png"]
     assert changes.relabelled == [("blue/001-red.png", "red", "blue")]
     assert changes.moved == [("green/002.png", "green/renamed.png")]
     assert changes.counts == {"blue": (4, 6), "green": (4, 4), "red": (4, 2)}
-    now = difference(repository, "data/photos", second.commit, "workspace")
+    now = compare_versions(repository, "data/photos", second.commit, "workspace")
     assert (now.added, now.removed) == ([], ["blue/new.png"])
 
 
@@ -79,7 +79,7 @@ def test_archives_have_versions_and_differences_too(repository: Path, tmp_path: 
             for path in sorted(path for name in names for path in (photos / name).iterdir()):
                 file.write(path, Path("photos") / path.relative_to(photos))
         commits.append(versions.add(archive, None).commit)
-    changes = difference(repository, "photos.zip", *commits)
+    changes = compare_versions(repository, "photos.zip", *commits)
     assert changes.removed == [f"photos/red/00{number}.png" for number in range(3)]
     assert changes.counts["red"] == (3, 0)
 

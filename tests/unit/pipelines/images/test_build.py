@@ -71,7 +71,7 @@ def test_everything_that_a_step_imports_is_in_its_lock(step: str) -> None:
     for path in [*(ROOT / "components" / step).rglob("*.py"), *(ROOT / "components" / "contract").rglob("*.py")]:
         if str(path.relative_to(ROOT)) in laptop_only:
             continue
-        for module in imported(path) - set(sys.stdlib_module_names) - {"components"}:
+        for module in imported_modules(path) - set(sys.stdlib_module_names) - {"components"}:
             owners = {re.sub(r"[._]", "-", name).lower() for name in distributions.get(module, [module])}
             if "contract" in path.parts and not owners & locked:
                 assert step not in CONTRACT_IMPORTS.get(module, build.STEPS), f"{path.name} imports {module}"
@@ -79,7 +79,7 @@ def test_everything_that_a_step_imports_is_in_its_lock(step: str) -> None:
                 assert owners & locked, f"{path.relative_to(ROOT)} imports {module}"
 
 
-def imported(path: Path) -> set[str]:
+def imported_modules(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

@@ -81,7 +81,7 @@ def test_the_same_file_under_two_labels_is_kept_under_none() -> None:
 )
 def test_near_duplicates_under_two_labels_do_what_the_policy_says(policy: str, is_kept: bool) -> None:
     copy_audit = audit(record("cats/1", "a"), record("dogs/1", "b"), near=[(0, 1)], contradictory_labels=policy)
-    assert [record.kept for record in copy_audit.records] == [is_kept, is_kept]
+    assert [record.is_kept for record in copy_audit.records] == [is_kept, is_kept]
     assert bool(copy_audit.cases["contradictory_labels"]) == (policy != "ignore")
 
 

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.preprocess.audit import near_duplicates
-from components.preprocess.audit.near_duplicates import candidates, candidates_between, find_near, perceptual_hashes
+from components.preprocess.audit.near_duplicates import (
+    find_candidates,
+    find_mirrored_candidates,
+    find_near,
+    perceptual_hashes,
+)
 from components.preprocess.image_statistics import SKETCH_SIDE
 
 
@@ -26,8 +31,8 @@ def picture(seed: int, side: int = 224) -> np.ndarray:
 
 
 def sketch(pixels: np.ndarray) -> np.ndarray:
-    grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
+    return cv2.resize(gray, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA)
 
 
 def near(pictures: list[np.ndarray]) -> list[list[int]]:
@@ -37,27 +42,27 @@ def near(pictures: list[np.ndarray]) -> list[list[int]]:
     ).tolist()
 
 
-def recompressed(pixels: np.ndarray) -> np.ndarray:
+def recompress(pixels: np.ndarray) -> np.ndarray:
     return cv2.imdecode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR)
 
 
-def smaller(pixels: np.ndarray) -> np.ndarray:
+def shrink(pixels: np.ndarray) -> np.ndarray:
     return cv2.resize(cv2.resize(pixels, (90, 90), interpolation=cv2.INTER_AREA), pixels.shape[1::-1])
 
 
-def brighter(pixels: np.ndarray) -> np.ndarray:
+def brighten(pixels: np.ndarray) -> np.ndarray:
     return np.clip(pixels.astype(int) + 25, 0, 255).astype(np.uint8)
 
 
-def cropped(pixels: np.ndarray) -> np.ndarray:
+def crop(pixels: np.ndarray) -> np.ndarray:
     return cv2.resize(pixels[2:-2, 2:-2], pixels.shape[1::-1])
 
 
-def mirrored(pixels: np.ndarray) -> np.ndarray:
+def mirror(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels[:, ::-1])
 
 
-@pytest.mark.parametrize("change", [recompressed, smaller, brighter, cropped, mirrored])
+@pytest.mark.parametrize("change", [recompress, shrink, brighten, crop, mirror])
 def test_a_changed_copy_is_found_among_others(change) -> None:
     pictures = [picture(seed) for seed in range(30)]
     pictures += [change(picture(seed)) for seed in (3, 11, 27)]
@@ -74,7 +79,7 @@ def test_other_objects_before_the_same_background_are_not_the_same() -> None:
     assert near(pictures) == []
 
 
-def detailed(seed: int, side: int = 224) -> np.ndarray:
+def detailed_picture(seed: int, side: int = 224) -> np.ndarray:
     """Details that differ with the seed before one background: their sketches are alike, the pictures are not."""
     background = np.random.default_rng(1).uniform(0, 255, (5, 5, 3)).astype(np.float32)
     details = np.random.default_rng(seed).uniform(-40, 40, (side // 4, side // 4, 3)).astype(np.float32)
@@ -83,7 +88,7 @@ def detailed(seed: int, side: int = 224) -> np.ndarray:
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def shifted(pixels: np.ndarray) -> np.ndarray:
+def shift(pixels: np.ndarray) -> np.ndarray:
     return np.roll(pixels, 4, axis=1)
 
 
@@ -93,22 +98,22 @@ def correlation(pixels: np.ndarray, other_pixels: np.ndarray) -> float:
 
 
 def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
-    original, other = detailed(1), detailed(2)
-    for variant in (other, shifted(original)):
+    original, other = detailed_picture(1), detailed_picture(2)
+    for variant in (other, shift(original)):
         hashes, _ = perceptual_hashes(np.stack([sketch(original), sketch(variant)]))
         assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "a candidate"
         assert near_duplicates.ALIKE <= correlation(original, variant) < near_duplicates.SAME, (
             "a pair that features decide"
         )
     assert near([original, other]) == []
-    assert near([original, shifted(original)]) == [[0, 1]]
-    assert near([original, mirrored(shifted(original))]) == [[0, 1]]
-    assert near([original, mirrored(other)]) == []
+    assert near([original, shift(original)]) == [[0, 1]]
+    assert near([original, mirror(shift(original))]) == [[0, 1]]
+    assert near([original, mirror(other)]) == []
 
 
 @pytest.mark.parametrize(("side", "expected"), [(92, []), (96, [[0, 1]])])
 def test_features_decide_nothing_in_small_pictures(side: int, expected: list[list[int]]) -> None:
-    original = detailed(1, side)
+    original = detailed_picture(1, side)
     moved = np.roll(original, 2, axis=1)
     assert near_duplicates.ALIKE <= correlation(original, moved) < near_duplicates.SAME
     assert near([original, moved]) == expected
@@ -126,7 +131,7 @@ def test_features_decide_nothing_in_small_pictures(side: int, expected: list[lis
 def test_each_sieve_keeps_what_just_reaches_it(
     name: str, above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, copy = detailed(1), shifted(detailed(1))
+    original, copy = detailed_picture(1), shift(detailed_picture(1))
     num_agreeing = near_duplicates.num_agreeing(
         *(near_duplicates._features(pixels, mirrored=False) for pixels in (original, copy))
     )
@@ -141,7 +146,7 @@ def test_each_sieve_keeps_what_just_reaches_it(
 def test_sketches_that_are_just_the_same_need_no_features(
     above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, other = detailed(1), detailed(2)
+    original, other = detailed_picture(1), detailed_picture(2)
     threshold = np.float32(correlation(original, other))
     monkeypatch.setattr(near_duplicates, "SAME", np.nextafter(threshold, np.float32(2)) if above else threshold)
     assert near([original, other]) == expected
@@ -169,11 +174,12 @@ def test_the_search_finds_what_comparing_all_pairs_finds(seed: int, radius: int)
     hashes = np.concatenate([hashes, hashes ^ np.array(flips, np.uint64), hashes[:5]])
     distances = np.bitwise_count(hashes[:, None] ^ hashes[None])
     expected = np.argwhere(np.triu(distances <= radius, 1))
-    assert candidates(hashes, radius).tolist() == expected.tolist()
+    assert find_candidates(hashes, radius).tolist() == expected.tolist()
     other = hashes[::-1].copy()
     between = np.bitwise_count(hashes[:, None] ^ other[None]) <= radius
     np.fill_diagonal(between, False)
-    assert candidates_between(hashes, other, radius).tolist() == np.argwhere(np.triu(between | between.T, 1)).tolist()
+    expected = np.argwhere(np.triu(between | between.T, 1))
+    assert find_mirrored_candidates(hashes, other, radius).tolist() == expected.tolist()
 
 
 def test_mirrored_hashes_are_those_of_mirrored_pictures() -> None:
@@ -183,6 +189,6 @@ def test_mirrored_hashes_are_those_of_mirrored_pictures() -> None:
 
 def test_very_many_equal_hashes_are_no_quadratic_work() -> None:
     start = time.monotonic()
-    pairs = candidates(np.zeros(200_000, np.uint64), 11)
+    pairs = find_candidates(np.zeros(200_000, np.uint64), 11)
     assert len(pairs) == 199_999
     assert time.monotonic() - start < 20

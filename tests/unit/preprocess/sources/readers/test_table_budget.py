@@ -46,13 +46,13 @@ def test_long_tables_with_any_end_of_line_are_read(newline: str, tmp_path: Path)
     assert len(read_rows(tmp_path / "table.csv")) == 40_000
 
 
-def repeated(text: str, num_rows: int) -> pa.DictionaryArray:
+def repeat_text(text: str, num_rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(num_rows, np.int32)), [text])
 
 
 def test_a_parquet_table_of_a_kilobyte_that_stands_for_gigabytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
-    pq.write_table(pa.table({"path": repeated("x" * 10**6, 5000), "label": repeated("a", 5000)}), path)
+    pq.write_table(pa.table({"path": repeat_text("x" * 10**6, 5000), "label": repeat_text("a", 5000)}), path)
     assert path.stat().st_size < 10**5
     with pytest.raises(DataError, match="must hold at most 536,870,912 bytes"):
         read_rows(path)
@@ -60,7 +60,7 @@ def test_a_parquet_table_of_a_kilobyte_that_stands_for_gigabytes_is_refused(tmp_
 
 def test_a_parquet_table_of_too_many_rows_or_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
-    pq.write_table(pa.table({"path": repeated("x", 3_000_001), "label": repeated("a", 3_000_001)}), path)
+    pq.write_table(pa.table({"path": repeat_text("x", 3_000_001), "label": repeat_text("a", 3_000_001)}), path)
     with pytest.raises(DataError, match="at most 3,000,000 rows"):
         parquet.measure_parquet(path)
     pq.write_table(pa.table({f"column{number}": [1] for number in range(1001)}), path)

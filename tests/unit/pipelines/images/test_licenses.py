@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.images import licences
-from pipelines.images.licences import ALLOWED, LOCK_DIR, expression_of, is_allowed, problems_of
+from pipelines.images import licenses
+from pipelines.images.licenses import ALLOWED, LOCK_DIR, expression_of, is_allowed, problems_of
 
 
 def lock(folder: Path, pin: str, name: str = "serve") -> Path:
@@ -17,13 +17,13 @@ def lock(folder: Path, pin: str, name: str = "serve") -> Path:
 
 
 def test_every_locked_package_has_an_allowed_licence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert licences.main() == 0, capsys.readouterr().out
+    assert licenses.main() == 0, capsys.readouterr().out
 
 
 def test_every_pin_of_a_lock_is_checked() -> None:
     for path in LOCK_DIR.glob("*.txt"):
         text = path.read_text(encoding="utf-8")
-        assert len(licences._PIN.findall(text)) == text.count("==") - text.count(" == '"), path
+        assert len(licenses._PIN.findall(text)) == text.count("==") - text.count(" == '"), path
 
 
 def test_no_image_decodes_heic_with_a_wheel_that_bundles_x265(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_a_package_with_another_licence_is_reported(
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.4\nName: made-up\nVersion: 1.0\n{metadata}\n")
     monkeypatch.setattr(sys, "path", [str(folder.parent), *sys.path])
-    licences._installed.cache_clear()
+    licenses._find_distribution.cache_clear()
     problems = list(problems_of(lock(tmp_path, "made-up==1.0")))
-    licences._installed.cache_clear()
+    licenses._find_distribution.cache_clear()
     assert len(problems) == (problem is not None)
     if problem is not None:
         assert re.search(problem, problems[0])

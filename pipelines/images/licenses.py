@@ -1,4 +1,4 @@
-"""The licences of the locked packages: `python -m pipelines.images.licences` checks them offline.
+"""The licences of the locked packages: `python -m pipelines.images.licenses` checks them offline.
 
 An image contains no package under a licence that would apply to the whole image (GPL, AGPL), whether the metadata name
 the licence or a library inside the wheel has it.
@@ -100,19 +100,19 @@ def problems_of(lock: Path) -> Iterator[str]:
     for name, version, marker in _PIN.findall(lock.read_text(encoding="utf-8")):
         if marker and not Marker(marker).evaluate():
             continue
-        package = _installed(name)
-        expression = licence_of(package) if package else None
+        package = _find_distribution(name)
+        expression = license_of(package) if package else None
         if name.startswith(NVIDIA):
             expression = "LicenseRef-NVIDIA-SLA"
         if expression is None:
             yield (
                 f"requirements/{lock.name}: the licence of {name} {version} must be known; its metadata name none, or "
-                "it is not installed. Read its licence file and add the package to REVIEWED in licences.py."
+                "it is not installed. Read its licence file and add the package to REVIEWED in licenses.py."
             )
         elif not is_allowed(expression, allowed):
             yield (
                 f"requirements/{lock.name}: {name} {version} must have an allowed licence (ALLOWED in "
-                f"pipelines/images/licences.py); it is under {expression}. Use another package."
+                f"pipelines/images/licenses.py); it is under {expression}. Use another package."
             )
         gpl_libraries = sorted(_gpl_libraries(package)) if package and "GPL-2.0-or-later" not in allowed else []
         if gpl_libraries:
@@ -122,7 +122,7 @@ def problems_of(lock: Path) -> Iterator[str]:
             )
 
 
-def licence_of(package: Distribution) -> str | None:
+def license_of(package: Distribution) -> str | None:
     """The SPDX expression of an installed package's licence; None if its metadata name none that is known."""
     name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
     if name in REVIEWED:
@@ -183,7 +183,7 @@ def _licence(words: list[str], allowed: frozenset[str]) -> bool:
 
 
 @functools.cache
-def _installed(name: str) -> Distribution | None:
+def _find_distribution(name: str) -> Distribution | None:
     try:
         return distribution(name)
     except PackageNotFoundError:
