@@ -12,13 +12,8 @@ from PIL import Image
 from benchmarks.pictures import jpeg
 from benchmarks.table import Row, peak_memory_mb, time_by_turns
 from components.contract.image.decode import decode
-from components.preprocess.audit.near_duplicates import (
-    MIRRORED_RADIUS,
-    RADIUS,
-    find_candidates,
-    find_mirrored_candidates,
-    perceptual_hashes,
-)
+from components.preprocess.audit.near_duplicates import MIRRORED_RADIUS, RADIUS
+from components.preprocess.audit.perceptual_hash import find_candidates, find_mirrored_candidates, perceptual_hashes
 from components.preprocess.image_statistics import measure as measure_photo
 
 SIZE = (224, 224)

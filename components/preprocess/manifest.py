@@ -20,7 +20,7 @@ class Record:
         native_height, native_width: as a viewer shows it, in pixels.
         mode, format: the file's own, in Pillow's words.
         brightness, sharpness, pixel_hash: see components/preprocess/image_statistics.py.
-        perceptual_hash: 16 hexadecimal digits, see components/preprocess/audit/near_duplicates.py.
+        perceptual_hash: 16 hexadecimal digits, see components/preprocess/audit/perceptual_hash.py.
         group: photos of one group are never divided among splits.
     """
 

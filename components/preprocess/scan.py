@@ -20,7 +20,7 @@ from components.contract.errors import ImageError
 from components.contract.image.decode import MAX_BYTES, decode
 from components.contract.image.resize import Resize
 from components.contract.system.cores import num_cores
-from components.preprocess.audit.near_duplicates import perceptual_hashes
+from components.preprocess.audit.perceptual_hash import perceptual_hashes
 from components.preprocess.image_statistics import SKETCH_SIDE, measure
 from components.preprocess.manifest import Record
 from components.preprocess.progress import log_progress

@@ -9,12 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.preprocess.audit import near_duplicates
-from components.preprocess.audit.near_duplicates import (
-    find_candidates,
-    find_mirrored_candidates,
-    find_near,
-    perceptual_hashes,
-)
+from components.preprocess.audit.near_duplicates import find_near
+from components.preprocess.audit.perceptual_hash import find_candidates, find_mirrored_candidates, perceptual_hashes
 from components.preprocess.image_statistics import SKETCH_SIDE
 
 
