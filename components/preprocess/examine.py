@@ -82,13 +82,8 @@ def examine(
     near_pairs = _find_near(records, photo_scan, params)
     links = find_links(records, near_pairs)
     copy_audit = audit_copies(records, links, params.audit)
-    records, division_finding = _divide(
-        copy_audit.records,
-        photo_set,
-        params,
-        split_keys(copy_audit.records, links, near_together=params.audit.near_duplicates != "ignore"),
-        divisible=divisible,
-    )
+    keys = split_keys(copy_audit.records, links, near_together=params.audit.near_duplicates != "ignore")
+    records, division_finding = _divide(copy_audit.records, photo_set, params, keys, divisible=divisible)
     copy_audit.records = records
     all_records = [*records, *photo_set.rejected]
     reporter = Reporter(all_records, params.audit)

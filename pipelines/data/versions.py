@@ -164,26 +164,19 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
         tree = parse_yaml(text) if text else None
     except DocumentError:  # a commit may hold anything under this name
         return None
-    outs = tree.get("outs") if isinstance(tree, dict) else None
-    if not isinstance(outs, list) or not outs or not isinstance(outs[0], dict):
+    outputs = tree.get("outs") if isinstance(tree, dict) else None
+    if not isinstance(outputs, list) or not outputs or not isinstance(outputs[0], dict):
         return None
-    path = pointer.removesuffix(".dvc")
-    return Version(
-        Path(path).name,
-        path,
-        commit,
-        date,
-        subject,
-        str(outs[0].get("md5", "")),
-        outs[0].get("nfiles", 1),
-        outs[0].get("size"),
-    )
+    path, output = pointer.removesuffix(".dvc"), outputs[0]
+    md5, num_files, num_bytes = str(output.get("md5", "")), output.get("nfiles", 1), output.get("size")
+    return Version(Path(path).name, path, commit, date, subject, md5, num_files, num_bytes)
 
 
 def commit_version(root: Path, data: Path, subject: str) -> Version:
     """Commits the version file and the ignore file that DVC wrote, and nothing else."""
     pointer = f"{data.relative_to(root)}.dvc"
-    files = [pointer, *([str(ignored.relative_to(root))] if (ignored := data.parent / ".gitignore").exists() else [])]
+    ignore_path = data.parent / ".gitignore"
+    files = [pointer, *([str(ignore_path.relative_to(root))] if ignore_path.exists() else [])]
     git(root, "add", "--", *files)
     if git(root, "status", "--porcelain", "--", *files):
         try:

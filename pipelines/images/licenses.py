@@ -165,14 +165,14 @@ def _alternatives(words: list[str], allowed: frozenset[str]) -> bool:
 
 
 def _conjunction(words: list[str], allowed: frozenset[str]) -> bool:
-    holds = _licence(words, allowed)
+    holds = _license(words, allowed)
     while words and words[0] == "AND":
         words.pop(0)
-        holds = _licence(words, allowed) and holds
+        holds = _license(words, allowed) and holds
     return holds
 
 
-def _licence(words: list[str], allowed: frozenset[str]) -> bool:
+def _license(words: list[str], allowed: frozenset[str]) -> bool:
     if not words:
         return False
     word = words.pop(0)

@@ -19,7 +19,7 @@ REFERENCE: Final = re.compile(
 """An image in a Dockerfile or a manifest; Darkroom's own are built here, and `darkroom images push` pins them."""
 
 
-def pinned_files(root: Path = SOURCE_DIR) -> list[Path]:
+def list_pinned_files(root: Path = SOURCE_DIR) -> list[Path]:
     """The files that name images of others."""
     return [root / DOCKERFILE, *sorted((root / "k8s").rglob("*.yaml"))]
 
@@ -38,13 +38,13 @@ def pin(root: Path = SOURCE_DIR) -> dict[str, str]:
             f"Images are pinned in Darkroom's own source tree; there is no {root / DOCKERFILE}. Install Darkroom from "
             "its repository: make run."
         )
-    texts = {path: path.read_text(encoding="utf-8") for path in pinned_files(root)}
+    texts = {path: path.read_text(encoding="utf-8") for path in list_pinned_files(root)}
     names = sorted({match["image"] for text in texts.values() for match in REFERENCE.finditer(text)})
     digests = _resolve(names)
     for path, text in texts.items():
-        pinned = REFERENCE.sub(lambda match: f"{match['before']}{match['image']}@{digests[match['image']]}", text)
-        if pinned != text:
-            write_file(path, pinned.encode())
+        pinned_text = REFERENCE.sub(lambda match: f"{match['before']}{match['image']}@{digests[match['image']]}", text)
+        if pinned_text != text:
+            write_file(path, pinned_text.encode())
     return digests
 
 

@@ -75,18 +75,16 @@ class Reporter:
         policy = getattr(self._params, kind)
         if policy == "ignore":
             return
-        self.findings.append(
-            Finding(
-                kind=kind,
-                policy=policy,
-                title=TITLES[kind],
-                message=message,
-                advice=ADVICE[kind],
-                cases=tuple(
-                    Case(photos=tuple(self._photo(path) for path in paths), note=note) for paths, note in cases
-                ),
-            )
+        photo_cases = tuple(Case(photos=tuple(map(self._photo, paths)), note=note) for paths, note in cases)
+        finding = Finding(
+            kind=kind,
+            policy=policy,
+            title=TITLES[kind],
+            message=message,
+            advice=ADVICE[kind],
+            cases=photo_cases,
         )
+        self.findings.append(finding)
 
     def _photo(self, path: str) -> AuditedPhoto:
         record = self._records[path]
@@ -149,12 +147,12 @@ def _outliers(
 
 def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
     """Files that cannot be used."""
-    broken = [record for record in records if record.reason in BROKEN]
-    if broken:
+    broken_records = [record for record in records if record.reason in BROKEN]
+    if broken_records:
         reporter.add(
             "broken",
-            f"{_count(broken, 'file')} of {len(records):,} cannot be used.",
-            [([record.path], f"{record.reason}: {record.message}") for record in broken],
+            f"{_count(broken_records, 'file')} of {len(records):,} cannot be used.",
+            [([record.path], f"{record.reason}: {record.message}") for record in broken_records],
         )
 
 
@@ -197,38 +195,39 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
     if any(train.values()):
         for kind, message in _balance(train):
             reporter.add(kind, message, [])
-    tiny = [
+    tiny_classes = [
         f"{printable(name)} has {len(members[split, name])} in {split}"
         for name in class_names
         for split in SPLITS[1:]
         if len(members[split, name]) < TINY_CLASS and any(members[split, other] for other in class_names)
     ]
-    if tiny:
-        reporter.add("tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {_join_texts(tiny)}.", [])
-    whole = {split: [record for name in class_names for record in members[split, name]] for split in SPLITS}
-    differing = [
+    if tiny_classes:
+        reporter.add(
+            "tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {_join_texts(tiny_classes)}.", []
+        )
+    records_of_split = {split: [record for name in class_names for record in members[split, name]] for split in SPLITS}
+    differences = [
         f"{split}: {sentence}"
         for split in SPLITS[1:]
-        if whole["train"] and whole[split]
-        for sentence in describe_drifts(whole["train"], whole[split], num_tests=10)
+        if records_of_split["train"] and records_of_split[split]
+        for sentence in describe_drifts(records_of_split["train"], records_of_split[split], num_tests=10)
     ]
-    if differing:
-        reporter.add("split_drift", f"The splits differ from train. {'; '.join(differing)}.", [])
+    if differences:
+        reporter.add("split_drift", f"The splits differ from train. {'; '.join(differences)}.", [])
 
 
 def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     most, least = max(train, key=lambda name: train[name]), min(train, key=lambda name: train[name])
     if train[most] > MAX_IMBALANCE * max(1, train[least]):
-        yield (
-            "imbalance",
-            (
-                f"{printable(most)} has {train[most]:,} training photos, {printable(least)} has "
-                f"{train[least]:,}: {train[most] / max(1, train[least]):.1f} times as many."
-            ),
+        ratio = train[most] / max(1, train[least])
+        message = (
+            f"{printable(most)} has {train[most]:,} training photos, {printable(least)} has "
+            f"{train[least]:,}: {ratio:.1f} times as many."
         )
-    few = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]
-    if few:
-        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {_join_texts(few)}."
+        yield "imbalance", message
+    small_classes = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]
+    if small_classes:
+        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {_join_texts(small_classes)}."
 
 
 def _join_texts(texts: Sequence[str], most: int = 12) -> str:

@@ -57,7 +57,7 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
         max_members=MAX_ENTRIES,
         start_seconds=START_SECONDS,
     )
-    entered = {_identity(root.stat())}
+    entered_folders = {_identity(root.stat())}
     pending: list[tuple[tuple[str, ...], Path]] = [((), root)]
     while pending:
         parts, folder = pending.pop()
@@ -71,16 +71,16 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
         budget.spend(num_members=len(names), memory_bytes=sum(map(len, names)))
         for name in names:
             path = folder / name
-            below = (*parts, as_text(name))
-            if _list_entry(listing, below, path, entered, roots):
-                pending.append((below, path))
+            entry_parts = (*parts, as_text(name))
+            if _list_entry(listing, entry_parts, path, entered_folders, roots):
+                pending.append((entry_parts, path))
     listing.files.sort(key=lambda file: file.parts)
     listing.folders.sort()
     return listing
 
 
 def _list_entry(
-    listing: Listing, parts: tuple[str, ...], path: Path, entered: set[tuple[int, int]], roots: Roots
+    listing: Listing, parts: tuple[str, ...], path: Path, entered_folders: set[tuple[int, int]], roots: Roots
 ) -> bool:
     """Notes one entry; true where it is a folder to enter."""
     if is_hidden(parts[-1]):
@@ -98,10 +98,10 @@ def _list_entry(
         listing.files.append(ListedFile(parts, path, status.st_size))
     elif not stat.S_ISDIR(status.st_mode):
         listing.rejected.append(_rejection(parts, "not_a_file", "It must be a file or folder; it is a pipe or device."))
-    elif _identity(status) in entered:
+    elif _identity(status) in entered_folders:
         listing.rejected.append(_rejection(parts, "folder_seen", "The link leads to a folder that was already read."))
     else:
-        entered.add(_identity(status))
+        entered_folders.add(_identity(status))
         listing.folders.append(parts)
         return True
     return False

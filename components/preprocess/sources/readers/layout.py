@@ -82,10 +82,10 @@ def _find_splits(folders: Collection[Parts], prefix: Parts) -> dict[str, SplitNa
         if name.casefold() in SPLIT_FOLDERS and _below(folders, (*prefix, name))
     }
     for split in splits.values():
-        doubled = [name for name in splits if splits[name] == split]
-        if len(doubled) > 1:
+        same_split_names = [name for name in splits if splits[name] == split]
+        if len(same_split_names) > 1:
             raise DataError(
-                f"Each split must have one folder; the {split} split has {' and '.join(doubled)}. "
+                f"Each split must have one folder; the {split} split has {' and '.join(same_split_names)}. "
                 "Join them, or rename one."
             )
     if "train" in splits.values():

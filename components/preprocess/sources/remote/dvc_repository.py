@@ -214,9 +214,9 @@ def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
     from dvc.config import Config
 
     if local is not None and Path.cwd().resolve().is_relative_to(local):
-        own = Config(str(local / ".dvc"))
-        cache_dir = own["cache"].get("dir") or str(local / ".dvc" / "cache")
-        remotes, default = own["remote"], own["core"].get("remote")
+        user_config = Config(str(local / ".dvc"))
+        cache_dir = user_config["cache"].get("dir") or str(local / ".dvc" / "cache")
+        remotes, default = user_config["remote"], user_config["core"].get("remote")
     else:
         folders = [path.rsplit("/", depth)[0] for depth in range(path.count("/") + 1)]
         names = (f"{folder}/.dvc/config" for folder in folders)
@@ -253,18 +253,20 @@ def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[
         if not (PLAIN.fullmatch(name) and isinstance(settings, Mapping)):
             continue
         url = _harmless_url(str(settings.get("url", "")), local)
-        dropped = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
-        if dropped:
+        dropped_settings = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
+        if dropped_settings:
             log.warning(
                 "Not read of the DVC remote %s of a foreign repository: %s. Set it yourself: "
                 "dvc config --global remote.%s.KEY VALUE",
                 name,
-                ", ".join(dropped),
+                ", ".join(dropped_settings),
                 name,
             )
-        plain = {key: value for key, value in settings.items() if key in REMOTE_SETTINGS and isinstance(value, str)}
+        plain_settings = {
+            key: value for key, value in settings.items() if key in REMOTE_SETTINGS and isinstance(value, str)
+        }
         if url:
-            remotes[name] = plain | {"url": url}
+            remotes[name] = plain_settings | {"url": url}
     default = config.get("core", {}).get("remote")
     return remotes, default if isinstance(default, str) else None
 

@@ -125,7 +125,7 @@ def test_the_build_uses_the_base_image_that_the_dockerfile_names() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*pins.pinned_files(ROOT), *sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"],
+    [*pins.list_pinned_files(ROOT), *sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"],
     ids=lambda path: path.name,
 )
 def test_no_file_names_an_image_by_a_tag_that_moves(path: Path) -> None:
