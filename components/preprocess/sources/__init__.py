@@ -1,1 +1,1 @@
-"""Where photos come from: folders, tables, archives, addresses. Import `source`, `remote` or `provenance`."""
+"""Where photos come from: folders, tables, archives, addresses. Import `source`, `probe`, `remote` or `provenance`."""
