@@ -21,7 +21,8 @@ from components.contract.text import csv_cell
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
 from components.evaluate.formatting import estimate
-from components.evaluate.gate.verdict import TEST_SET_TAG, Candidate, digest_of_test_set, judge
+from components.evaluate.gate.looks import TEST_SET_TAG, hash_test_set
+from components.evaluate.gate.verdict import Candidate, judge
 from components.evaluate.measure.label_errors import write_label_errors
 from components.evaluate.measure.latency import measure_latency_ms, size_bytes
 from components.evaluate.measure.predictions import write_predictions
@@ -93,7 +94,7 @@ def evaluate(
                 resamples=params.bootstrap_resamples,
                 rng=generator(params, "gate"),
             )
-            run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: digest_of_test_set(splits["test"])})
+            run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: hash_test_set(splits["test"])})
             info = EvaluationInfo(
                 model_name=model_name,
                 class_names=dataset.class_names,

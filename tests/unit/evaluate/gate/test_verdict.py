@@ -16,15 +16,14 @@ from components.contract.params.pipeline import EvaluateParams, GateParams
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
 from components.evaluate.gate.champion import Rival
+from components.evaluate.gate.comparison import compare, mcnemar
+from components.evaluate.gate.looks import hash_test_set
 from components.evaluate.gate.verdict import (
     Candidate,
     Finding,
-    broken_floors,
-    compare,
     decide,
-    digest_of_test_set,
+    find_broken_floors,
     judge,
-    mcnemar,
 )
 from components.evaluate.measure.predictions import Predictions, score
 from components.evaluate.measure.run import measure
@@ -297,11 +296,11 @@ def test_a_model_that_is_no_better_than_one_name_for_all_is_no_first(folder: Pat
 def test_a_rare_class_that_is_told_apart_is_worth_more_than_the_common_one() -> None:
     """72 % are right where one name is right on 80 %, but of either class more than half."""
     predicted, labels = np.array([0] * 56 + [1] * 24 + [1] * 16 + [0] * 4), np.array([0] * 80 + [1] * 20)
-    assert broken_floors(candidate(predicted, labels), GateParams()) == ()
-    (reason,) = broken_floors(candidate(np.zeros_like(labels), labels), GateParams())
+    assert find_broken_floors(candidate(predicted, labels), GateParams()) == ()
+    (reason,) = find_broken_floors(candidate(np.zeros_like(labels), labels), GateParams())
     assert "80.0 %" in reason
     one_class = np.zeros(3, np.int32)
-    assert broken_floors(candidate(one_class, one_class), GateParams()) == ()
+    assert find_broken_floors(candidate(one_class, one_class), GateParams()) == ()
 
 
 def candidate(predicted: np.ndarray, labels: np.ndarray) -> Candidate:
@@ -389,7 +388,7 @@ def test_a_test_set_is_known_by_its_photos_and_labels_in_any_order(folder: Path)
     pixels = split.gather(np.arange(36))
     turned = Split([pixels[::-1]], split.labels[::-1], list(split.image_ids)[::-1])
     relabelled = Split([pixels], (split.labels + 1) % 3, split.image_ids)
-    assert digest_of_test_set(split) == digest_of_test_set(turned) != digest_of_test_set(relabelled)
+    assert hash_test_set(split) == hash_test_set(turned) != hash_test_set(relabelled)
 
 
 def test_a_champion_is_scored_as_the_candidate_would_be(folder: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.contract.artifacts.figures import Figures
-from components.evaluate.gate.verdict import mcnemar
+from components.evaluate.gate.comparison import mcnemar
 from components.evaluate.measure.metrics import calibration_error, figures, wilson_interval
 
 LAND = ("forest", "oak", "mesquite", "grassland", "desertscrub", "riparian", "agriculture", "urban", "barren")
