@@ -118,7 +118,7 @@ def _show(board: "Leaderboard") -> None:
 
     from components.evaluate.formatting import interval, percent
     from components.evaluate.gate.leaderboard import format_p
-    from components.evaluate.report.leaderboard_page import OFF_FRONT, ON_FRONT, sentences
+    from components.evaluate.report.leaderboard_page import OFF_FRONT, ON_FRONT, leaderboard_sentences
     from pipelines.cli import show
 
     out = show.console()
@@ -149,7 +149,7 @@ def _show(board: "Leaderboard") -> None:
         )
     out.print()
     out.print(table, soft_wrap=False, markup=False)
-    for sentence in sentences(board):
+    for sentence in leaderboard_sentences(board):
         out.print(sentence, markup=False)
 
 

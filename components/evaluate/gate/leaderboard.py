@@ -8,7 +8,7 @@ import numpy as np
 
 from components.contract.artifacts.figures import Interval
 from components.contract.artifacts.leaderboard import Leaderboard, Row
-from components.evaluate.formatting import listed, percent
+from components.evaluate.formatting import join_names, percent
 from components.evaluate.gate.comparison import SIGNIFICANCE_LEVEL, count_disagreements, mcnemar
 from components.evaluate.measure.metrics import macro_f1, percentile_interval, wilson_interval
 
@@ -122,7 +122,7 @@ def explain_pick(rows: Sequence[Row], pick: Row, num_images: int) -> str:
             f"any other ({second.name} is next with {percent(second.accuracy.value)}, p {format_p(second.p_value)})."
         )
     if pick is best:
-        names, verb = listed([row.name for row in ties]), "is" if len(ties) == 1 else "are"
+        names, verb = join_names([row.name for row in ties]), "is" if len(ties) == 1 else "are"
         return (
             f"Take {pick.name}: it names {share} rightly, in {pick.latency_ms:.1f} ms each, and {names}, a tie with "
             f"it (p {format_p(ties[0].p_value)}), {verb} not faster by more than a tenth."

@@ -7,7 +7,7 @@ import pytest
 
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.evaluate.gate.leaderboard import Entrant, holm, rank
-from components.evaluate.report.leaderboard_page import render_leaderboard, sentences
+from components.evaluate.report.leaderboard_page import leaderboard_sentences, render_leaderboard
 
 LABELS = np.arange(200, dtype=np.int32) % 4
 
@@ -53,7 +53,7 @@ def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_
         "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms a photo where that takes "
         "100.0."
     )
-    assert sentences(board) == [board.reason]
+    assert leaderboard_sentences(board) == [board.reason]
     assert [row.tied for row in board.rows] == [True, True, False]
 
 
@@ -73,7 +73,7 @@ def test_every_tie_is_told() -> None:
         entrant("third", first(12, 50), ms=50),
         left_out=("bad: it cannot be.",),
     )
-    assert sentences(board)[1:] == [
+    assert leaderboard_sentences(board)[1:] == [
         "third and slow are a tie: chance alone makes such a difference with a probability of 100 %.",
         "Left out: bad: it cannot be.",
     ]

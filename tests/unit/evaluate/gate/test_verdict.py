@@ -397,4 +397,4 @@ def test_a_champion_is_scored_as_the_candidate_would_be(folder: Path) -> None:
     own = score(InferenceGraph(folder / "champion" / "export"), split, "test", 3)
     found = verdict(folder).comparison
     assert found is not None
-    assert found.champion_accuracy == float(np.mean(own.right))
+    assert found.champion_accuracy == float(np.mean(own.correct))

@@ -10,12 +10,12 @@ from components.contract.inference.calibration import to_unit_length
 from components.contract.inference.graph import softmax
 from components.evaluate.measure.calibration import (
     MIN_ANSWERED,
-    answered,
     draw_reference,
     find_abstention,
     fit_temperature,
+    sweep_thresholds,
 )
-from components.evaluate.measure.out_of_distribution import STRANGERS
+from components.evaluate.measure.out_of_distribution import OUT_OF_DISTRIBUTION
 from tests.support.artifacts import make_dataset
 
 
@@ -78,7 +78,9 @@ def test_a_threshold_answers_enough_photos(num_sure: int, threshold: float | Non
 
 
 def test_answers_of_equal_sureness_are_answered_together() -> None:
-    thresholds, accuracy, coverage = answered(np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False]))
+    thresholds, accuracy, coverage = sweep_thresholds(
+        np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False])
+    )
     assert thresholds.tolist() == [0.9, 0.8, 0.6]
     assert accuracy.tolist() == pytest.approx([1, 2 / 3, 1 / 2])
     assert coverage.tolist() == [0.25, 0.75, 1]
@@ -92,11 +94,11 @@ def test_the_reference_holds_the_classes_evenly(tmp_path: Path) -> None:
     assert len(draw_reference(split, 500, np.random.default_rng(0))) == 36
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", OUT_OF_DISTRIBUTION)
 def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "test")
-    first, again = (STRANGERS[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
+    first, again = (OUT_OF_DISTRIBUTION[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
     assert first.shape == (5, 16, 16, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)

@@ -107,7 +107,7 @@ def test_no_fold_is_tried_on_what_it_learnt() -> None:
     assert found is not None
     assert 0.35 < found.figures.accuracy.value < 0.65
     assert found.figures.accuracy.low < 0.5 < found.figures.accuracy.high
-    assert sorted(found.judged.image_ids) == sorted([*splits[0].image_ids, *splits[1].image_ids])
+    assert sorted(found.held_out.image_ids) == sorted([*splits[0].image_ids, *splits[1].image_ids])
     told = cross_validate(
         [predictions("test", features + 3 * labels[:, None], labels)], 5, frozen=False, num_classes=2, seed=0
     )

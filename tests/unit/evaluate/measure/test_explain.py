@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.contract.inference.graph import Outputs
-from components.evaluate.measure.explain import maps_of, spotlight
+from components.evaluate.measure.explain import compute_maps, spotlight
 
 
 def outputs(feature_map: np.ndarray, embedding: np.ndarray | None = None) -> Outputs:
@@ -22,7 +22,7 @@ def planted() -> np.ndarray:
 
 @pytest.mark.parametrize("weights", [np.array([[1.0, 0, 0], [0, 1, 0]], np.float32), None])
 def test_the_place_that_spoke_for_the_class_is_the_brightest(weights: np.ndarray | None) -> None:
-    found = maps_of(outputs(planted()), np.array([0, 0]), weights)
+    found = compute_maps(outputs(planted()), np.array([0, 0]), weights)
     assert found.method == ("Eigen-CAM" if weights is None else "class activation map")
     assert [np.unravel_index(one.argmax(), one.shape) for one in found.maps] == [(0, 1), (3, 2)]
     assert found.maps.min() >= 0
@@ -36,16 +36,16 @@ def test_the_mean_of_the_class_activation_map_is_the_logit_before_it_is_scaled()
     own = weights[1] - weights.mean(axis=0)
     raw = np.maximum(feature_map @ own, 0)
     expected = raw / raw.max(axis=(1, 2), keepdims=True)
-    assert np.allclose(maps_of(given, np.array([1, 1, 1]), weights).maps, expected, atol=1e-5)
+    assert np.allclose(compute_maps(given, np.array([1, 1, 1]), weights).maps, expected, atol=1e-5)
     assert np.allclose((feature_map @ own).mean(axis=(1, 2)), given.embedding @ own, atol=1e-5)
 
 
 def test_a_map_without_space_explains_nothing() -> None:
-    assert maps_of(outputs(np.ones((2, 1, 1, 3), np.float32)), np.array([0, 0]), None).method is None
+    assert compute_maps(outputs(np.ones((2, 1, 1, 3), np.float32)), np.array([0, 0]), None).method is None
 
 
 def test_a_map_that_nothing_stands_out_in_is_no_error() -> None:
-    found = maps_of(outputs(np.zeros((1, 4, 4, 3), np.float32)), np.array([0]), None)
+    found = compute_maps(outputs(np.zeros((1, 4, 4, 3), np.float32)), np.array([0]), None)
     assert np.isfinite(found.maps).all()
     assert found.maps.max() == 0
 

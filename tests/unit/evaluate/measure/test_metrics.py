@@ -11,7 +11,7 @@ from components.contract.artifacts.figures import Figures
 from components.evaluate.measure.metrics import (
     bootstrap_matrix,
     calibration_error,
-    figures,
+    compute_figures,
     most_confused,
     wilson_interval,
 )
@@ -27,7 +27,9 @@ def certain(predicted: list[int], num_classes: int = 3, sureness: float = 0.8) -
 
 
 def measure(labels: list[int], probabilities: np.ndarray, names: tuple[str, ...] = NAMES, seed: int = 0) -> Figures:
-    return figures(np.array(labels, np.int32), probabilities, names, resamples=200, rng=np.random.default_rng(seed))
+    return compute_figures(
+        np.array(labels, np.int32), probabilities, names, resamples=200, rng=np.random.default_rng(seed)
+    )
 
 
 def test_figures_of_a_small_case_are_those_counted_by_hand() -> None:
@@ -56,7 +58,7 @@ def test_figures_agree_with_scikit_learn() -> None:
     scores = rng.random((500, 8)) + 1.2 * np.eye(8)[labels] * rng.random((500, 1))
     probabilities = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
     names = tuple(f"class {label}" for label in range(8))
-    found = figures(labels, probabilities, names, resamples=100, rng=rng)
+    found = compute_figures(labels, probabilities, names, resamples=100, rng=rng)
     predicted = probabilities.argmax(axis=1)
     assert found.accuracy.value == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
     for average, ours in (("macro", found.macro), ("weighted", found.weighted)):

@@ -16,7 +16,7 @@ from components.contract.params.pipeline import EvaluateParams
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
 from components.evaluate.measure.calibration import fit_temperature
-from components.evaluate.measure.label_errors import Judged, find_label_errors
+from components.evaluate.measure.label_errors import HeldOutPredictions, find_label_errors
 from components.evaluate.step import evaluate
 
 NAMES = tuple(f"digit {number}" for number in range(10))
@@ -192,7 +192,7 @@ def test_shuffled_labels_are_found_at_the_top(workshop: Workshop, digits: tuple[
     planted = rng.permutation(len(labels))[: round(0.05 * len(labels))]
     labels[planted] = (labels[planted] + rng.integers(1, 10, len(planted))) % 10
     scaled = np.exp(logits / fit_temperature(logits, labels))
-    judged = Judged(
+    judged = HeldOutPredictions(
         ["test"] * len(labels),
         [str(at) for at in range(len(labels))],
         labels,

@@ -13,7 +13,7 @@ from components.contract.errors import ArtifactError
 from components.contract.inference.graph import InferenceGraph
 from components.evaluate.measure import predictions
 from components.evaluate.measure.metrics import most_confused
-from components.evaluate.measure.mistakes import behind_pairs, right_answers, worst_mistakes
+from components.evaluate.measure.mistakes import pair_mistakes, right_answers, worst_mistakes
 from components.evaluate.measure.predictions import Predictions, score, write_predictions
 from tests.support.artifacts import make_bundle, make_dataset
 from tests.unit.evaluate.datasets import rewrite_split
@@ -122,7 +122,7 @@ def test_right_answers_are_of_several_classes_and_of_usual_sureness() -> None:
 def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
     one = made([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
     pairs = most_confused(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
-    found = behind_pairs(one, pairs, ("cat", "dog"), 4)
+    found = pair_mistakes(one, pairs, ("cat", "dog"), 4)
     assert {pair.class_name: [answer.image_id for answer in cell] for pair, cell in zip(pairs, found, strict=True)} == {
         "cat": ["b", "a"],
         "dog": ["d"],

@@ -5,7 +5,7 @@ import pytest
 
 from components.contract.artifacts.figures import Figures
 from components.evaluate.gate.comparison import mcnemar
-from components.evaluate.measure.metrics import calibration_error, figures, wilson_interval
+from components.evaluate.measure.metrics import calibration_error, compute_figures, wilson_interval
 
 LAND = ("forest", "oak", "mesquite", "grassland", "desertscrub", "riparian", "agriculture", "urban", "barren")
 MAP = np.array(
@@ -29,7 +29,7 @@ def of_matrix(matrix: np.ndarray, names: tuple[str, ...]) -> Figures:
     """The figures of a confusion matrix, [true class][predicted class]."""
     true, predicted = (np.repeat(axis.ravel(), matrix.ravel()) for axis in np.indices(matrix.shape))
     probabilities = np.eye(len(names), dtype=np.float32)[predicted]
-    return figures(true.astype(np.int32), probabilities, names, resamples=100, rng=np.random.default_rng(0))
+    return compute_figures(true.astype(np.int32), probabilities, names, resamples=100, rng=np.random.default_rng(0))
 
 
 def test_a_land_cover_map_gets_the_accuracies_and_the_kappa_that_its_makers_published() -> None:
@@ -102,10 +102,10 @@ def test_probabilities_score_as_in_scikit_learns_documentation() -> None:
     """The examples in the documentation of `log_loss`, `roc_auc_score` and `average_precision_score`."""
     spam = np.array([[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]], np.float32)
     names, rng = ("ham", "spam"), np.random.default_rng(0)
-    found = figures(np.array([1, 0, 0, 1], np.int32), spam, names, resamples=100, rng=rng)
+    found = compute_figures(np.array([1, 0, 0, 1], np.int32), spam, names, resamples=100, rng=rng)
     assert found.log_loss.value == pytest.approx(0.21616, abs=5e-6)
     scores = np.array([0.1, 0.4, 0.35, 0.8], np.float32)
-    ranked = figures(
+    ranked = compute_figures(
         np.array([0, 0, 1, 1], np.int32), np.stack([1 - scores, scores], axis=1), names, resamples=100, rng=rng
     ).per_class[1]
     assert ranked.roc_auc == 0.75

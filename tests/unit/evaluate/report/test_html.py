@@ -33,17 +33,17 @@ from components.contract.params.pipeline import EvaluateParams, TrainParams, loa
 from components.contract.params.training import AugmentationParams
 from components.evaluate.formatting import file_size, interval, percent
 from components.evaluate.measure.label_errors import LabelError
-from components.evaluate.measure.metrics import figures
+from components.evaluate.measure.metrics import compute_figures
 from components.evaluate.measure.mistakes import Answer
-from components.evaluate.report.augmentation import NEVER_VARIED, WORDS, augmentations
-from components.evaluate.report.charts.figures import draw_charts, inline_svg, png, shorten
-from components.evaluate.report.charts.network_diagram import architecture_chart, boxes_of
+from components.evaluate.report.augmentation import NEVER_VARIED, PHRASES, augmentation_sentences
+from components.evaluate.report.charts.figures import draw_charts, inline_svg, shorten, to_png
+from components.evaluate.report.charts.network_diagram import architecture_chart, build_boxes
 from components.evaluate.report.charts.style import INK
 from components.evaluate.report.html import data_uri, render
 from components.evaluate.report.model import Content, Doubt, Photo, Showcase, reproduce_commands, reproduce_params
 from components.evaluate.report.model_card import render_card
-from components.evaluate.report.pdf import write_pdf
-from components.evaluate.report.training_history import History, Phase, phase_settings, phases_of
+from components.evaluate.report.pdf.document import write_pdf
+from components.evaluate.report.training_history import History, Phase, build_phases, phase_settings
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -73,7 +73,7 @@ def content(
     labels = np.repeat(np.arange(num, dtype=np.int32), per_class)
     predicted = np.where(rng.random(len(labels)) < accuracy, labels, rng.integers(0, num, len(labels)))
     probabilities = (np.eye(num)[predicted] * 0.8 + 0.2 / num).astype(np.float32)
-    split = figures(labels, probabilities, names, resamples=100, rng=rng)
+    split = compute_figures(labels, probabilities, names, resamples=100, rng=rng)
     all_figures = AllFigures(class_names=names, validation=split, test=split, **measured(split.accuracy))
     curves = {
         "loss": [1.0, 0.6, 0.3],
@@ -81,7 +81,7 @@ def content(
         "accuracy": [0.4, 0.7, 0.9],
         "val_accuracy": [0.5, 0.8, 0.79],
     }
-    history = History(curves, phases_of(*phases))
+    history = History(curves, build_phases(*phases))
     source = Source(uri="data/my photos; rm -rf $HOME", dvc="0123456789abcdef.dir", git_revision="f" * 40)
     bundle = BundleInfo(
         dataset_name="pets",
@@ -161,8 +161,8 @@ def content(
         pairs=[(pair, photos[:2]) for pair in split.most_confused[:2]],
         doubts=[Doubt(LabelError("test", "id", 0, 1, 0.8), one.pixels, one.path) for one in photos[:1]],
     )
-    charts = draw_charts(all_figures, history, 2) | {"architecture": architecture_chart(boxes_of(bundle))}
-    pictures = {name: png(chart) for name, chart in charts.items()} if with_pictures else {}
+    charts = draw_charts(all_figures, history, 2) | {"architecture": architecture_chart(build_boxes(bundle))}
+    pictures = {name: to_png(chart) for name, chart in charts.items()} if with_pictures else {}
     return Content(info, all_figures, dataset, bundle, EvaluateParams(), history, charts, pictures, shown, samples)
 
 
@@ -511,7 +511,7 @@ TWO_PHASES = (
 def test_phases_come_from_the_epochs_and_from_the_params(
     marks: list[float | str], settings: list[dict[str, Any]], expected: tuple[Phase, ...]
 ) -> None:
-    assert phases_of(marks, settings) == expected
+    assert build_phases(marks, settings) == expected
 
 
 @pytest.mark.parametrize(
@@ -611,11 +611,11 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
     ],
 )
 def test_each_phase_says_how_its_photos_varied(params: dict[str, Any], sentences: list[str]) -> None:
-    assert augmentations(params) == sentences
+    assert augmentation_sentences(params) == sentences
 
 
 def test_every_setting_of_augmentation_has_its_words() -> None:
-    assert set(WORDS) == set(AugmentationParams.model_fields)
+    assert set(PHRASES) == set(AugmentationParams.model_fields)
 
 
 STUDY = StudyInfo(
@@ -708,8 +708,8 @@ def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:
     head = ["GlobalAveragePooling2D", {"Dropout": {"rate": 0.5}}]
     params = {"model": {"name": "MobileNetV2", "weights": "imagenet", "head": head}}
     names = tuple(f"class {number}" for number in range(10))
-    boxes = boxes_of(content(names, side=224, num_photos=0, model=facts, params=params).bundle)
-    assert [(box.name, box.gives, box.num_parameters, box.state) for box in boxes[1:]] == [
+    boxes = build_boxes(content(names, side=224, num_photos=0, model=facts, params=params).bundle)
+    assert [(box.name, box.output_shape, box.num_parameters, box.state) for box in boxes[1:]] == [
         ("MobileNetV2", "7 × 7 × 1280", 2_257_984, "frozen"),
         ("GlobalAveragePooling2D", "1280", 0, ""),
         ("Dropout 0.5", "1280", 0, ""),
@@ -742,5 +742,5 @@ def test_every_way_to_a_model_has_a_picture(model: dict[str, Any], shown: list[s
         num_layers=157,
     )
     names = tuple(f"class {number}" for number in range(10))
-    boxes = boxes_of(content(names, side=224, num_photos=0, model=facts, params={"model": model}).bundle)
+    boxes = build_boxes(content(names, side=224, num_photos=0, model=facts, params={"model": model}).bundle)
     assert [box.name for box in boxes[1:]] == shown
