@@ -35,8 +35,8 @@ def other_scenes(split: Split, num: int, rng: np.random.Generator) -> np.ndarray
     for number in range(num):
         scene = scenes[number % len(scenes)]
         side = int(rng.integers(min(scene.shape[:2]) // 3, min(scene.shape[:2])))
-        top, left = (int(rng.integers(0, length - side + 1)) for length in scene.shape[:2])
-        part = scene[top : top + side, left : left + side]
+        top_row, left_column = (int(rng.integers(0, length - side + 1)) for length in scene.shape[:2])
+        part = scene[top_row : top_row + side, left_column : left_column + side]
         pictures[number] = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
     return pictures
 
