@@ -6,10 +6,7 @@ import pytest
 from components.contract.params.pipeline import GateParams
 from components.evaluate.gate.champion import Rival
 from components.evaluate.gate.comparison import compare, mcnemar
-from components.evaluate.gate.verdict import (
-    Finding,
-    decide,
-)
+from components.evaluate.gate.verdict import Finding, decide
 from components.evaluate.measure.predictions import Predictions
 
 

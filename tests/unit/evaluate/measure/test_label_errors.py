@@ -9,10 +9,10 @@ from components.evaluate.measure.label_errors import HeldOutPredictions, find_la
 def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[int, int, float]]:
     """(photo, suggested class, its probability) of each label error, in their order."""
     ids = [str(number) for number in range(len(labels))]
-    judged = HeldOutPredictions(
+    held_out = HeldOutPredictions(
         ["test"] * len(labels), ids, np.array(labels, np.int32), np.array(probabilities, np.float32)
     )
-    return [(int(error.image_id), error.suggested, error.confidence) for error in find_label_errors(judged)]
+    return [(int(error.image_id), error.suggested, error.confidence) for error in find_label_errors(held_out)]
 
 
 @pytest.mark.parametrize(
