@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.table import Row, peak_memory_mb, time_by_turns
 from components.contract.inference.graph import CPU_SETTINGS, Outputs, openvino
-from components.evaluate.measure.explain import maps_of
+from components.evaluate.measure.explain import compute_maps
 
 NUM_PHOTOS, SIDE, CHANNELS, NUM_CLASSES = 64, 224, 1280, 10
 LIMIT = 3.0
@@ -28,8 +28,8 @@ def measure() -> list[Row]:
     class_weights = rng.normal(size=(NUM_CLASSES, CHANNELS)).astype(np.float32)
     forward_seconds, cam_seconds, eigen_seconds = time_by_turns(
         lambda: compiled(photos),
-        lambda: maps_of(outputs, labels, class_weights),
-        lambda: maps_of(outputs, labels, None),
+        lambda: compute_maps(outputs, labels, class_weights),
+        lambda: compute_maps(outputs, labels, None),
     )
     return [
         Row(

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, log_loss, roc_auc_score
 
 from benchmarks.table import Row, peak_memory_mb, time_by_turns
-from components.evaluate.measure.metrics import figures
+from components.evaluate.measure.metrics import compute_figures
 
 NUM_PHOTOS = 10_000
 NUM_CLASSES = 10
@@ -28,7 +28,7 @@ def measure() -> list[Row]:
     names = tuple(f"class {label}" for label in range(NUM_CLASSES))
 
     def all_figures() -> None:
-        figures(labels, probabilities, names, resamples=RESAMPLES, rng=rng)
+        compute_figures(labels, probabilities, names, resamples=RESAMPLES, rng=rng)
 
     def resample_in_loop() -> None:
         for _ in range(TIMED_RESAMPLES):

@@ -212,7 +212,7 @@ def _rank(found: Sequence[Trained], left_out: list[str]) -> "Leaderboard":
     from components.contract.artifacts.dataset import open_split, read_info
     from components.contract.inference.graph import InferenceGraph
     from components.evaluate.gate.leaderboard import rank
-    from components.evaluate.measure.latency import latencies_ms
+    from components.evaluate.measure.latency import measure_latencies_ms
 
     kept: list[Trained] = []
     models = []
@@ -236,7 +236,7 @@ def _rank(found: Sequence[Trained], left_out: list[str]) -> "Leaderboard":
             f"{'one is' if kept else 'none is'}. {' '.join(left_out)}"
         )
     log.info("Timing %d models by turns.", len(kept))
-    latencies = latencies_ms(models, 1, ROUNDS), latencies_ms(models, 8, ROUNDS_OF_8)
+    latencies = measure_latencies_ms(models, 1, ROUNDS), measure_latencies_ms(models, 8, ROUNDS_OF_8)
     order = sorted(photos)
     labels = np.array([photos[image_id] for image_id in order], np.int32)
     entrants = [_entrant(one, order, labels, *times) for one, *times in zip(kept, *latencies, strict=True)]

@@ -7,12 +7,12 @@ from components.contract.artifacts.figures import Interval
 
 def percent(share: float | None) -> str:
     """`97.2 %`, and a dash for what is not defined."""
-    return "–" if share is None else f"{_points(share)} %"
+    return "–" if share is None else f"{_percentage(share)} %"
 
 
 def interval(figure: Interval) -> str:
     """`95.0–98.5 %`."""
-    return f"{_points(figure.low)}–{_points(figure.high)} %"
+    return f"{_percentage(figure.low)}–{_percentage(figure.high)} %"
 
 
 def estimate(figure: Interval) -> str:
@@ -25,13 +25,13 @@ def per_hundred(share: float) -> str:
     return f"{100 * share:.0f}"
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def join_names(names: Sequence[str], max_names: int = 5) -> str:
     """Names in a row, the rest as a number."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
+    return ", ".join(names[:max_names]) + more
 
 
-def photos(num: int, word: str = "photo") -> str:
+def pluralize(num: int, word: str = "photo") -> str:
     """`1 photo`, `1,200 photos`."""
     return f"{num:,} {word}{'' if num == 1 else 's'}"
 
@@ -41,7 +41,7 @@ def file_size(num_bytes: int) -> str:
     return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e6 else f"{num_bytes / 1e3:.0f} kB"
 
 
-def epochs(first_and_last: tuple[int, int] | None) -> str:
+def epoch_range(first_and_last: tuple[int, int] | None) -> str:
     """`1–4`, `5`, and a dash for what never ran."""
     if first_and_last is None:
         return "–"
@@ -49,6 +49,6 @@ def epochs(first_and_last: tuple[int, int] | None) -> str:
     return str(first) if first == last else f"{first}–{last}"
 
 
-def _points(share: float) -> str:
+def _percentage(share: float) -> str:
     """One decimal, and none where the share is 0 or 1 exactly: `100.0` has been rounded, `100` has not."""
     return f"{100 * share:.0f}" if share in (0, 1) else f"{100 * share:.1f}"

@@ -21,20 +21,21 @@ from components.contract.text import csv_cell
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
 from components.evaluate.formatting import estimate
-from components.evaluate.gate.verdict import TEST_SET_TAG, Candidate, digest_of_test_set, judge
+from components.evaluate.gate.looks import TEST_SET_TAG, hash_test_set
+from components.evaluate.gate.verdict import Candidate, judge
 from components.evaluate.measure.label_errors import write_label_errors
 from components.evaluate.measure.latency import measure_latency_ms, size_bytes
 from components.evaluate.measure.predictions import write_predictions
-from components.evaluate.measure.run import Examination, examine, generator
+from components.evaluate.measure.run import Examination, examine, new_generator
 from components.evaluate.measure.slices import Original
-from components.evaluate.measure.tracked_metrics import metrics_of
-from components.evaluate.report.charts.figures import draw_charts, png
-from components.evaluate.report.charts.network_diagram import architecture_chart, boxes_of
+from components.evaluate.measure.tracked_metrics import mlflow_metrics
+from components.evaluate.report.charts.figures import draw_charts, to_png
+from components.evaluate.report.charts.network_diagram import architecture_chart, build_boxes
 from components.evaluate.report.html import render
 from components.evaluate.report.model import Content
 from components.evaluate.report.model_card import render_card
-from components.evaluate.report.pdf import write_pdf
-from components.evaluate.report.showcase import read_originals, showcase
+from components.evaluate.report.pdf.document import write_pdf
+from components.evaluate.report.showcase import build_showcase, read_originals
 from components.evaluate.report.training_history import read_history
 
 log = logging.getLogger(__name__)
@@ -71,13 +72,13 @@ def evaluate(
     digest = export_sha256(bundle_dir / "export")
     require_fit(dataset, bundle, graph, digest)
     splits = {name: open_split(dataset_dir, name) for name in SPLITS}
-    with _tracked(model_name, bundle.mlflow_run_id) as run:
+    with _open_run(model_name, bundle.mlflow_run_id) as run:
         with new_folder(evaluation_dir) as folder:
             originals = read_originals(dataset_dir / "manifest.parquet")
-            examined = examine(graph, splits, bundle, params, originals, digest)
-            found, test = examined.figures, examined.scored["test"]
+            examination = examine(graph, splits, bundle, params, originals, digest)
+            all_figures, test = examination.figures, examination.scored["test"]
             candidate = Candidate(
-                found.test,
+                all_figures.test,
                 test,
                 splits["test"],
                 measure_latency_ms(graph, splits["test"]),
@@ -91,46 +92,48 @@ def evaluate(
                 dataset=dataset,
                 run_id=run.run_id,
                 resamples=params.bootstrap_resamples,
-                rng=generator(params, "gate"),
+                rng=new_generator(params, "gate"),
             )
-            run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: digest_of_test_set(splits["test"])})
+            run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: hash_test_set(splits["test"])})
             info = EvaluationInfo(
                 model_name=model_name,
                 class_names=dataset.class_names,
                 dataset_fingerprint=dataset.fingerprint,
                 export_sha256=digest,
-                validation=_headline(found.validation),
-                test=_headline(found.test),
+                validation=_headline_figures(all_figures.validation),
+                test=_headline_figures(all_figures.test),
                 gate=verdict,
                 latency_p50_ms=candidate.latency_ms,
                 size_bytes=candidate.size_bytes,
                 mlflow_run_id=run.run_id,
             )
-            write_figures(folder, info, examined, originals)
-            charts = draw_charts(found, history, bundle.best_epoch)
-            charts["architecture"] = architecture_chart(boxes_of(bundle))
-            pictures = {name: png(chart) for name, chart in charts.items()}
+            write_figures(folder, info, examination, originals)
+            charts = draw_charts(all_figures, history, bundle.best_epoch)
+            charts["architecture"] = architecture_chart(build_boxes(bundle))
+            pictures = {name: to_png(chart) for name, chart in charts.items()}
             for name, picture in pictures.items():
                 write_file(folder / f"{name}.png", picture)
-            shown = showcase(graph, splits, test, found, examined.label_errors, originals, params.report_photos)
+            showcase = build_showcase(
+                graph, splits, test, all_figures, examination.label_errors, originals, params.report_photos
+            )
             write_reports(
                 folder,
                 Content(
                     info,
-                    found,
+                    all_figures,
                     dataset,
                     bundle,
                     params,
                     history,
                     charts,
                     pictures,
-                    shown,
-                    samples=_bytes_of(dataset_dir / "samples.jpg"),
-                    variants=_bytes_of(bundle_dir / "augmentation.jpg"),
+                    showcase,
+                    samples=_read_if_exists(dataset_dir / "samples.jpg"),
+                    variants=_read_if_exists(bundle_dir / "augmentation.jpg"),
                     study=study if study and study.trials else None,
                 ),
             )
-        run.log_metrics(metrics_of(info, found))
+        run.log_metrics(mlflow_metrics(info, all_figures))
         run.log_artifacts(evaluation_dir, "evaluation")
     log.info("Test accuracy %s, macro F1 %s", estimate(info.test.accuracy), estimate(info.test.macro_f1))
     log.info("Verdict: %s. %s", info.gate.verdict, " ".join(info.gate.reasons))
@@ -143,16 +146,16 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
     Raises:
         ArtifactError: classes, image size or resizing differ, or the exported graph is not the bundle's own.
     """
-    for what, found, expected in (
+    for trait, actual, expected in (
         ("classes", bundle.class_names, dataset.class_names),
         ("image size", bundle.image_size, dataset.image_size),
         ("resizing", bundle.resize, dataset.resize),
         ("exported graph's image size", graph.image_size, dataset.image_size),
     ):
-        if found != expected:
+        if actual != expected:
             raise ArtifactError(
-                f"The model's {what} must be those of the data set, {_text(expected)}; found {_text(found)}. Train on "
-                "this data set, or evaluate on that of the model."
+                f"The model's {trait} must be those of the data set, {_format_value(expected)}; found "
+                f"{_format_value(actual)}. Train on this data set, or evaluate on that of the model."
             )
     if digest != bundle.export.sha256:
         raise ArtifactError(
@@ -168,15 +171,17 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
         )
 
 
-def write_figures(folder: Path, info: EvaluationInfo, examined: Examination, originals: Mapping[str, Original]) -> None:
+def write_figures(
+    folder: Path, info: EvaluationInfo, examination: Examination, originals: Mapping[str, Original]
+) -> None:
     """What other steps and programs read."""
     names = info.class_names
-    write_predictions(folder / "predictions.parquet", list(examined.scored.values()))
-    write_calibration(folder, examined.calibration)
-    write_json(folder / "figures.json", examined.figures)
-    write_confusion_matrix(folder / "confusion_matrix.csv", examined.figures)
+    write_predictions(folder / "predictions.parquet", list(examination.scored.values()))
+    write_calibration(folder, examination.calibration)
+    write_json(folder / "figures.json", examination.figures)
+    write_confusion_matrix(folder / "confusion_matrix.csv", examination.figures)
     paths = {image_id: original.path for image_id, original in originals.items()}
-    write_label_errors(folder / "label_errors.csv", examined.label_errors, names, paths)
+    write_label_errors(folder / "label_errors.csv", examination.label_errors, names, paths)
     write_json(folder / "evaluation.json", info)
 
 
@@ -198,7 +203,7 @@ def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
 
 
 @contextlib.contextmanager
-def _tracked(model_name: str, upstream: str | None) -> Iterator[Run]:
+def _open_run(model_name: str, upstream: str | None) -> Iterator[Run]:
     """The MLflow run to log to; without a store the evaluation goes on."""
     with contextlib.ExitStack() as stack:
         try:
@@ -209,15 +214,15 @@ def _tracked(model_name: str, upstream: str | None) -> Iterator[Run]:
         yield run
 
 
-def _headline(split: Figures) -> SplitFigures:
+def _headline_figures(split: Figures) -> SplitFigures:
     return SplitFigures(num_images=split.num_images, accuracy=split.accuracy, macro_f1=split.macro_f1)
 
 
-def _bytes_of(path: Path) -> bytes | None:
+def _read_if_exists(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _text(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, tuple):
         return (" × " if isinstance(value[0], int) else ", ").join(map(str, value))
     return str(value)

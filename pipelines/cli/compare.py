@@ -117,8 +117,8 @@ def _show(board: "Leaderboard") -> None:
     from rich.table import Table
 
     from components.evaluate.formatting import interval, percent
-    from components.evaluate.gate.leaderboard import p_text
-    from components.evaluate.report.leaderboard_page import OFF_FRONT, ON_FRONT, sentences
+    from components.evaluate.gate.leaderboard import format_p
+    from components.evaluate.report.leaderboard_page import OFF_FRONT, ON_FRONT, leaderboard_sentences
     from pipelines.cli import show
 
     out = show.console()
@@ -137,7 +137,7 @@ def _show(board: "Leaderboard") -> None:
     for row in board.rows:
         name = f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}{f', {len(row.seeds)} seeds' if several else ''}"
         table.add_row(
-            name if row.p_value is None else f"{name}\n  {'tie' if row.tied else 'worse'}, p {p_text(row.p_value)}",
+            name if row.p_value is None else f"{name}\n  {'tie' if row.tied else 'worse'}, p {format_p(row.p_value)}",
             f"{percent(row.accuracy.value)}\n{interval(row.accuracy)}",
             percent(row.macro_f1),
             _count(row.num_parameters),
@@ -149,7 +149,7 @@ def _show(board: "Leaderboard") -> None:
         )
     out.print()
     out.print(table, soft_wrap=False, markup=False)
-    for sentence in sentences(board):
+    for sentence in leaderboard_sentences(board):
         out.print(sentence, markup=False)
 
 

@@ -35,11 +35,11 @@ class Rival:
 
     Attributes:
         predicted: int (m,), the candidate's label of each photo's class as the champion names it.
-        chosen: int (m,), which of the test photos these are.
+        indices: int (m,), which of the test photos these are.
     """
 
     predicted: np.ndarray
-    chosen: np.ndarray
+    indices: np.ndarray
 
 
 def find_champion(model_name: str) -> Champion | None:
@@ -60,8 +60,8 @@ def find_champion(model_name: str) -> Champion | None:
         raise
     if not version:
         return None
-    found = client.get_model_version(model_name, version)
-    return Champion(str(version), found.run_id, str(found.source))
+    model_version = client.get_model_version(model_name, version)
+    return Champion(str(version), model_version.run_id, str(model_version.source))
 
 
 def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, split: Split) -> Rival:
@@ -77,7 +77,7 @@ def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, 
         NotComparableError: classes differ, the model is gone, or it learnt from the photos.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-champion-") as folder:
-        bundle_dir = fetch(champion, Path(folder))
+        bundle_dir = download_bundle(champion, Path(folder))
         try:
             bundle = read_bundle(bundle_dir)
             if export_sha256(bundle_dir / "export") != bundle.export.sha256:
@@ -88,22 +88,22 @@ def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, 
             raise NotComparableError(f"Its artifact is damaged: {str(error).splitlines()[0]}") from None
         if graph.image_size != bundle.image_size:
             raise NotComparableError("Its graph takes photos of another size than its bundle says.")
-        order = class_order(bundle, dataset)
+        candidate_labels = class_order(bundle, dataset)
         if (bundle.image_size, bundle.resize) == (dataset.image_size, dataset.resize):
-            chosen = np.arange(len(split))
+            indices = np.arange(len(split))
             batches = (
-                (start, split.gather(chosen[start : start + BATCH_SIZE])) for start in range(0, len(split), BATCH_SIZE)
+                (start, split.gather(indices[start : start + BATCH_SIZE])) for start in range(0, len(split), BATCH_SIZE)
             )
         else:
-            chosen, pixels = _golden(dataset_dir, bundle, split)
+            indices, pixels = _decode_golden(dataset_dir, bundle, split)
             batches = ((start, pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE))
-        logits = run_batches(graph, batches, len(chosen), "champion")[0]
-    if logits.shape[1] != len(order) or not np.isfinite(logits).all():
+        logits = run_batches(graph, batches, len(indices), "champion")[0]
+    if logits.shape[1] != len(candidate_labels) or not np.isfinite(logits).all():
         raise NotComparableError("It does not answer every photo with one finite number per class.")
-    return Rival(predicted=order[logits.argmax(axis=1)], chosen=chosen)
+    return Rival(predicted=candidate_labels[logits.argmax(axis=1)], indices=indices)
 
 
-def fetch(champion: Champion, folder: Path) -> Path:
+def download_bundle(champion: Champion, folder: Path) -> Path:
     """Takes what is needed of the champion's bundle from the registry's source.
 
     Raises:
@@ -122,23 +122,25 @@ def fetch(champion: Champion, folder: Path) -> Path:
     return folder
 
 
-def require_fresh(bundle: BundleInfo, learnt: frozenset[str] | None, dataset: DatasetInfo, split: Split) -> None:
+def require_fresh(
+    bundle: BundleInfo, train_image_ids: frozenset[str] | None, dataset: DatasetInfo, split: Split
+) -> None:
     """Refuses a champion that learnt from a test photo, or may have.
 
     Raises:
         NotComparableError: it did, or does not say from which photos it learnt.
     """
-    if learnt is None:
+    if train_image_ids is None:
         if bundle.dataset_fingerprint == dataset.fingerprint:
             return  # the same split: what was a training photo then is one now
         raise NotComparableError(
             "It does not say which photos it learnt from, and it was trained on other data; test "
             "photos may be among them."
         )
-    seen = learnt.intersection(split.image_ids)
-    if seen:
+    shared_image_ids = train_image_ids.intersection(split.image_ids)
+    if shared_image_ids:
         raise NotComparableError(
-            f"It was trained on {len(seen):,} of the {len(split):,} test photos, so its figures "
+            f"It was trained on {len(shared_image_ids):,} of the {len(split):,} test photos, so its figures "
             "there would say nothing of new photos."
         )
 
@@ -149,13 +151,15 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
     Raises:
         NotComparableError: they do not have the same classes.
     """
-    new, gone = (
+    missing_classes, extra_classes = (
         sorted(set(ours) - set(theirs))
         for ours, theirs in ((dataset.class_names, bundle.class_names), (bundle.class_names, dataset.class_names))
     )
-    if new or gone:
+    if missing_classes or extra_classes:
         differences = [
-            f"{word} {', '.join(names[:5])}" for word, names in (("it lacks", new), ("it alone has", gone)) if names
+            f"{word} {', '.join(names[:5])}"
+            for word, names in (("it lacks", missing_classes), ("it alone has", extra_classes))
+            if names
         ]
         raise NotComparableError(f"Its classes differ: {'; '.join(differences)}.")
     return np.array([dataset.class_names.index(name) for name in bundle.class_names])
@@ -166,22 +170,22 @@ def first_line(error: Exception) -> str:
     return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
 
 
-def _golden(dataset_dir: Path, bundle: BundleInfo, split: Split) -> tuple[np.ndarray, np.ndarray]:
+def _decode_golden(dataset_dir: Path, bundle: BundleInfo, split: Split) -> tuple[np.ndarray, np.ndarray]:
     """The test photos kept as files, decoded as the champion takes them: their places, and their pixels."""
-    chosen, pixels = [], []
+    indices, pixels = [], []
     for path in sorted((dataset_dir / "golden").glob("*")):
-        at = split.index_of.get(path.stem)
-        if at is None:
+        index = split.index_of.get(path.stem)
+        if index is None:
             continue
         try:
             pixels.append(decode(path.read_bytes(), bundle.image_size, bundle.resize).pixels)
         except (OSError, ImageError):
             continue  # deploy names it; here one photo less is compared
-        chosen.append(at)
-    if not chosen:
+        indices.append(index)
+    if not indices:
         height, width = bundle.image_size
         raise NotComparableError(
             f"It takes photos of {height} × {width} px ({bundle.resize}), and no test photo is "
             "kept as a file to make them from."
         )
-    return np.array(chosen), np.stack(pixels)
+    return np.array(indices), np.stack(pixels)

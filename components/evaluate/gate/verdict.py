@@ -1,7 +1,5 @@
 """The verdict on a candidate: data for those who promote, never an exception."""
 
-import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +19,12 @@ from components.evaluate.gate.champion import (
     first_line,
     score_champion,
 )
-from components.evaluate.measure.metrics import macro_f1, percentile_interval
+from components.evaluate.gate.comparison import SIGNIFICANCE_LEVEL, compare, find_recall_losses
+from components.evaluate.gate.looks import try_count_looks
 from components.evaluate.measure.predictions import Predictions
 
-log = logging.getLogger(__name__)
-
-SURE = 0.05
-"""A difference that chance makes less often than this is taken for one."""
 ROUNDING = 1e-9
 """By so much a mean of recalls may differ from what it is."""
-TEST_SET_TAG = "darkroom.test_set"
-"""On every MLflow run whose model was scored: which test photos it was scored on."""
 
 
 @dataclass(frozen=True)
@@ -97,39 +90,40 @@ def judge(
         if champion is None:
             finding = Finding("first", (f"No version of {model_name} is the champion yet.",))
         else:
-            finding = _against(champion, candidate, params, dataset_dir, dataset, resamples, rng)
-    broken = broken_floors(candidate, params)
-    word = "worse" if broken and finding.word != "not comparable" else finding.word
+            finding = _compare_with_champion(champion, candidate, params, dataset_dir, dataset, resamples, rng)
+    violations = find_broken_floors(candidate, params)
+    word = "worse" if violations and finding.word != "not comparable" else finding.word
     return Verdict(
         verdict=word,
-        reasons=(*finding.reasons, *broken),
+        reasons=(*finding.reasons, *violations),
         promoting=params.promote,
         champion=champion.version if champion else None,
         comparison=finding.comparison,
-        looks=_looks(candidate.split, run_id),
+        looks=try_count_looks(candidate.split, run_id),
     )
 
 
-def broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
+def find_broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
     """What the candidate must reach and does not, a sentence each."""
-    accuracy, macro = candidate.figures.accuracy.value, candidate.figures.macro_f1.value
+    accuracy, macro_f1 = candidate.figures.accuracy.value, candidate.figures.macro_f1.value
+    balanced_accuracy = candidate.figures.balanced_accuracy.value
     latency_ms, size_mb = candidate.latency_ms, candidate.size_bytes / 1e6
-    counts = np.unique(candidate.predictions.labels, return_counts=True)[1]
-    one_name = float(counts.max() / counts.sum())
-    is_chance = accuracy <= one_name and candidate.figures.balanced_accuracy.value <= 1 / len(counts) + ROUNDING
+    class_counts = np.unique(candidate.predictions.labels, return_counts=True)[1]
+    majority_share = float(class_counts.max() / class_counts.sum())
+    is_chance = accuracy <= majority_share and balanced_accuracy <= 1 / len(class_counts) + ROUNDING
     checks = (
         (
-            len(counts) > 1 and is_chance,
+            len(class_counts) > 1 and is_chance,
             f"It names {percent(accuracy)} of the test photos rightly, and one name for all of them would be right on "
-            f"{percent(one_name)}: it has learnt nothing that tells the classes apart.",
+            f"{percent(majority_share)}: it has learnt nothing that tells the classes apart.",
         ),
         (
             accuracy < params.min_accuracy,
             f"Its accuracy of {percent(accuracy)} is below evaluate.gate.min_accuracy, {percent(params.min_accuracy)}.",
         ),
         (
-            macro < params.min_macro_f1,
-            f"Its macro F1 of {percent(macro)} is below evaluate.gate.min_macro_f1, {percent(params.min_macro_f1)}.",
+            macro_f1 < params.min_macro_f1,
+            f"Its macro F1 of {percent(macro_f1)} is below evaluate.gate.min_macro_f1, {percent(params.min_macro_f1)}.",
         ),
         (
             params.max_latency_ms is not None and latency_ms > params.max_latency_ms,
@@ -140,113 +134,10 @@ def broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
             f"Its graph has {size_mb:.1f} MB, over evaluate.gate.max_size_mb, {params.max_size_mb}.",
         ),
     )
-    return tuple(reason for broken, reason in checks if broken)
+    return tuple(reason for is_broken, reason in checks if is_broken)
 
 
-def digest_of_test_set(split: Split) -> str:
-    """Names a set of test photos with their labels, in whatever order they stand."""
-    lines = sorted(f"{image_id} {label}" for image_id, label in zip(split.image_ids, split.labels, strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
-
-
-def count_looks(split: Split, run_id: str | None) -> int:
-    """How many models have been scored on these test photos, this one included.
-
-    Each look is a tag on its MLflow run, so that none is lost or counted twice, whoever scores at the same time.
-
-    Raises:
-        Exception: the store does not answer, in MLflow's or its libraries' own words.
-    """
-    from mlflow import MlflowClient
-    from mlflow.entities import ViewType
-
-    client = MlflowClient()
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
-    query = f"tags.`{TEST_SET_TAG}` = '{digest_of_test_set(split)}'"
-    found: set[str] = set()
-    token = None
-    while token != "":
-        page = client.search_runs(experiments, query, ViewType.ALL, max_results=1000, page_token=token)
-        found |= {run.info.run_id for run in page}
-        token = page.token or ""
-    return len(found - {run_id}) + 1
-
-
-def _looks(split: Split, run_id: str | None) -> int | None:
-    try:
-        return count_looks(split, run_id)
-    except Exception as error:  # as above
-        log.warning("MLflow could not be asked how often these test photos were looked at: %s.", first_line(error))
-        return None
-
-
-def compare(
-    candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, *, resamples: int, rng: np.random.Generator
-) -> Comparison:
-    """McNemar's exact test, and the paired bootstrap, on photos that both have named.
-
-    Args:
-        candidate: int (n,), the label that it gave each photo.
-        champion: the same.
-        labels: int32 (n,), the true ones.
-        resamples: of the photos.
-        rng: draws them.
-    """
-    ours, theirs = candidate == labels, champion == labels
-    won, lost = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(~ours & theirs))
-    num, num_classes = len(labels), int(max(candidate.max(), champion.max(), labels.max())) + 1
-    # Photos that both name alike are drawn together: cells of (label, candidate, champion), as many as there are.
-    cells, counts = np.unique(np.stack([labels, candidate, champion]), axis=1, return_counts=True)
-    drawn = np.concatenate([counts[None], rng.multinomial(num, counts / num, size=resamples)]).astype(np.float64)
-    one_hot = np.eye(num_classes)
-    label, first, second = cells
-    scores = [
-        macro_f1(drawn @ (one_hot[label] * (label == named)[:, None]), drawn @ one_hot[label], drawn @ one_hot[named])
-        for named in (first, second)
-    ]
-    accuracy = drawn @ ((label == first).astype(float) - (label == second)) / num
-    macro = scores[0] - scores[1]
-    return Comparison(
-        num_images=num,
-        candidate_accuracy=float(ours.mean()),
-        champion_accuracy=float(theirs.mean()),
-        num_won=won,
-        num_lost=lost,
-        p_value=mcnemar(won, lost),
-        accuracy_difference=percentile_interval(float(accuracy[0]), accuracy[1:]),
-        macro_f1_difference=percentile_interval(float(macro[0]), macro[1:]),
-    )
-
-
-def mcnemar(won: int, lost: int) -> float:
-    """How often chance alone divides photos on which two models differ at least so unequally (exact, two-sided)."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
-
-
-def lost_recall(
-    candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, class_names: Sequence[str], floor: float
-) -> tuple[list[str], bool]:
-    """The classes whose recall falls by more than the floor, a sentence each; and whether one surely does."""
-    found, sure = [], False
-    for label, name in enumerate(class_names):
-        inside = labels == label
-        ours, theirs = (named[inside] == label for named in (candidate, champion))
-        if not inside.any() or theirs.mean() - ours.mean() <= floor:
-            continue
-        won, lost = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(~ours & theirs))
-        surely = mcnemar(won, lost) / 2 < SURE  # one-sided: the question is whether it fell
-        sure |= surely
-        found.append(
-            f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} on "
-            f"{np.count_nonzero(inside)} photos, by more than evaluate.gate.max_recall_drop, {percent(floor)}"
-            f"{'' if surely else '; with so few photos it may be chance'}."
-        )
-    return found, sure
-
-
-def _against(
+def _compare_with_champion(
     champion: Champion,
     candidate: Candidate,
     params: GateParams,
@@ -282,38 +173,42 @@ def decide(
     Better is what is better for sure in accuracy or macro F1, and worse for sure in neither. Worse is what is worse for
     sure in one of them, or in a class. Everything else cannot be told.
     """
-    labels, candidate = predictions.labels[rival.chosen], predictions.predicted[rival.chosen]
-    found = compare(candidate, rival.predicted, labels, resamples=resamples, rng=rng)
-    accuracy, macro = found.accuracy_difference, found.macro_f1_difference
-    sure = found.p_value < SURE
-    gains = (sure and found.num_won > found.num_lost, macro.low > 0)
-    losses = (sure and found.num_won < found.num_lost, macro.high < 0)
-    dropped, surely_dropped = lost_recall(candidate, rival.predicted, labels, class_names, params.max_recall_drop)
+    labels, candidate = predictions.labels[rival.indices], predictions.predicted[rival.indices]
+    comparison = compare(candidate, rival.predicted, labels, resamples=resamples, rng=rng)
+    accuracy_difference, macro_f1_difference = comparison.accuracy_difference, comparison.macro_f1_difference
+    is_significant = comparison.p_value < SIGNIFICANCE_LEVEL
+    gains = (is_significant and comparison.num_won > comparison.num_lost, macro_f1_difference.low > 0)
+    losses = (is_significant and comparison.num_won < comparison.num_lost, macro_f1_difference.high < 0)
+    recall_losses, significant_recall_loss = find_recall_losses(
+        candidate, rival.predicted, labels, class_names, params.max_recall_drop
+    )
     word: VerdictWord = "cannot tell"
-    if any(losses) or surely_dropped:
+    if any(losses) or significant_recall_loss:
         word = "worse"
-    elif any(gains) and not dropped:
+    elif any(gains) and not recall_losses:
         word = "better"
-    part = (
+    chance = "more than chance" if is_significant else "chance may explain it"
+    note = (
         ""
-        if found.num_images == len(predictions.labels)
+        if comparison.num_images == len(predictions.labels)
         else (" The champion takes photos of another size, so only the test photos kept as files are compared.")
     )
     return Finding(
         word,
         (
-            f"On the same {found.num_images:,} test photos, scored now, this model names "
-            f"{percent(found.candidate_accuracy)} rightly and the champion, version {version}, "
-            f"{percent(found.champion_accuracy)}.{part}",
-            f"This model alone is right on {found.num_won}, the champion alone on {found.num_lost}; McNemar's exact "
-            f"test gives p = {found.p_value:.3f}: {'more than chance' if sure else 'chance may explain it'}.",
-            f"By paired bootstrap accuracy differs by {_points(accuracy)} and macro F1 by {_points(macro)} points.",
-            *dropped,
+            f"On the same {comparison.num_images:,} test photos, scored now, this model names "
+            f"{percent(comparison.candidate_accuracy)} rightly and the champion, version {version}, "
+            f"{percent(comparison.champion_accuracy)}.{note}",
+            f"This model alone is right on {comparison.num_won}, the champion alone on {comparison.num_lost}; "
+            f"McNemar's exact test gives p = {comparison.p_value:.3f}: {chance}.",
+            f"By paired bootstrap accuracy differs by {_format_difference(accuracy_difference)} and macro F1 by "
+            f"{_format_difference(macro_f1_difference)} points.",
+            *recall_losses,
         ),
-        found,
+        comparison,
     )
 
 
-def _points(figure: Interval) -> str:
+def _format_difference(figure: Interval) -> str:
     """`+1.2 (-0.3 to +2.7)`, in hundredths."""
     return f"{100 * figure.value:+.1f} ({100 * figure.low:+.1f} to {100 * figure.high:+.1f})"

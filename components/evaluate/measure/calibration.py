@@ -14,16 +14,16 @@ from components.contract.inference.calibration import (
 )
 from components.contract.inference.graph import InferenceGraph
 from components.contract.params.pipeline import EvaluateParams
-from components.evaluate.measure.metrics import calibration_error, photo_losses, sureness_bins, wilson_interval
-from components.evaluate.measure.out_of_distribution import STRANGERS, Stranger
+from components.evaluate.measure.metrics import calibration_error, confidence_bins, photo_losses, wilson_interval
+from components.evaluate.measure.out_of_distribution import OUT_OF_DISTRIBUTION, PictureMaker
 from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run_batches
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 20.0
-NUM_NEIGHBOURS = 5
+NUM_NEIGHBORS = 5
 MIN_ANSWERED = 10
 """Answered validation photos, below which an accuracy of the answers means nothing."""
 CURVE_POINTS = 40
-NUM_STRANGERS = 48
+NUM_OUT_OF_DISTRIBUTION = 48
 
 
 def learn(validation: Predictions, reference: np.ndarray, params: EvaluateParams, export_sha256: str) -> Calibration:
@@ -37,16 +37,16 @@ def learn(validation: Predictions, reference: np.ndarray, params: EvaluateParams
     """
     temperature = fit_temperature(validation.logits, validation.labels)
     # As it will be read from its file: in half precision.
-    kept = to_unit_length(reference).astype(np.float16).astype(np.float32)
+    stored_reference = to_unit_length(reference).astype(np.float16).astype(np.float32)
     facts = CalibrationFacts(
         export_sha256=export_sha256,
         temperature=temperature,
         abstention=Abstention(target_accuracy=params.target_accuracy, threshold=None, coverage=1.0, accuracy=0.0),
-        familiarity=_familiarity(validation.embeddings, kept, params.familiar_share),
+        familiarity=_fit_familiarity(validation.embeddings, stored_reference, params.familiar_share),
     )
-    probabilities = Calibration(facts, kept).probabilities(validation.logits)
+    probabilities = Calibration(facts, stored_reference).probabilities(validation.logits)
     abstention = find_abstention(probabilities, validation.labels, params.target_accuracy)
-    return Calibration(facts.model_copy(update={"abstention": abstention}), kept)
+    return Calibration(facts.model_copy(update={"abstention": abstention}), stored_reference)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -69,10 +69,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         losses = logsumexp(exact / np.exp(log_temperature), axis=1)
         return float(losses.sum() + log_temperature**2 / 2)
 
-    found = minimize_scalar(
+    solution = minimize_scalar(
         cost, bounds=np.log([MIN_TEMPERATURE, MAX_TEMPERATURE]), method="bounded", options={"xatol": 1e-6}
     )
-    return float(np.exp(found.x))
+    return float(np.exp(solution.x))
 
 
 def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float) -> Abstention:
@@ -83,13 +83,13 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
         labels: int32 (n,).
         target: from 0 to 1.
     """
-    sureness = probabilities.max(axis=1)
-    thresholds, accuracy, coverage = answered(sureness, probabilities.argmax(axis=1) == labels)
-    enough = coverage * len(labels) >= min(MIN_ANSWERED, len(labels))
-    reached = np.flatnonzero((accuracy >= target) & enough)
-    if len(reached) == 0:
+    confidence = probabilities.max(axis=1)
+    thresholds, accuracy, coverage = sweep_thresholds(confidence, probabilities.argmax(axis=1) == labels)
+    has_enough = coverage * len(labels) >= min(MIN_ANSWERED, len(labels))
+    qualifying = np.flatnonzero((accuracy >= target) & has_enough)
+    if len(qualifying) == 0:
         return Abstention(target_accuracy=target, threshold=None, coverage=1.0, accuracy=float(accuracy[-1]))
-    best = reached[-1]
+    best = qualifying[-1]
     return Abstention(
         target_accuracy=target,
         # Nothing is withheld where every answer may stand, surer or less sure than any of the validation photos.
@@ -99,24 +99,26 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
     )
 
 
-def answered(sureness: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each threshold that makes a difference, from the highest; the accuracy of what it answers; and its coverage."""
-    order = np.argsort(-sureness, kind="stable")
-    ordered = sureness[order]
-    last = np.flatnonzero(np.diff(ordered, append=-1) != 0)  # of photos equally sure, all are answered or none
-    num_answered = last + 1
-    return ordered[last], np.cumsum(right[order])[last] / num_answered, num_answered / len(sureness)
+    order = np.argsort(-confidence, kind="stable")
+    sorted_confidence = confidence[order]
+    # Of photos equally sure, all are answered or none.
+    last_of_ties = np.flatnonzero(np.diff(sorted_confidence, append=-1) != 0)
+    num_answered = last_of_ties + 1
+    accuracy = np.cumsum(correct[order])[last_of_ties] / num_answered
+    return sorted_confidence[last_of_ties], accuracy, num_answered / len(confidence)
 
 
-def draw_reference(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
+def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> np.ndarray:
     """Which training photos familiarity is measured by: about as many of each class, in their order."""
     shuffled = rng.permutation(len(split))
     labels = split.labels[shuffled]
     # The place of each photo within its class: the first of every class come before any second.
-    place = np.empty(len(split), np.int64)
+    rank_in_class = np.empty(len(split), np.int64)
     for label in np.unique(labels):
-        place[labels == label] = np.arange(np.count_nonzero(labels == label))
-    return np.sort(shuffled[np.argsort(place, kind="stable")[:num]])
+        rank_in_class[labels == label] = np.arange(np.count_nonzero(labels == label))
+    return np.sort(shuffled[np.argsort(rank_in_class, kind="stable")[:num_photos]])
 
 
 def embed(graph: InferenceGraph, split: Split, indices: np.ndarray) -> np.ndarray:
@@ -139,50 +141,53 @@ def assess(
         split: the test photos.
         rng: draws such pictures.
     """
-    plain = Predictions(test.split, test.image_ids, test.labels, test.logits, test.embeddings)
+    uncalibrated = Predictions(test.split, test.image_ids, test.labels, test.logits, test.embeddings)
     abstains = calibration.abstains(test.probabilities)
     num_answered = int(np.count_nonzero(~abstains))
-    num_right = int(np.count_nonzero(test.right & ~abstains))
+    num_correct = int(np.count_nonzero(test.correct & ~abstains))
     facts = calibration.facts
     return CalibrationFigures(
         temperature=facts.temperature,
-        error_before=calibration_error(plain.labels, plain.probabilities),
+        error_before=calibration_error(uncalibrated.labels, uncalibrated.probabilities),
         error_after=calibration_error(test.labels, test.probabilities),
-        log_loss_before=float(photo_losses(plain.labels, plain.probabilities).mean()),
+        log_loss_before=float(photo_losses(uncalibrated.labels, uncalibrated.probabilities).mean()),
         log_loss_after=float(photo_losses(test.labels, test.probabilities).mean()),
-        bins=reliability(test),
+        bins=reliability_bins(test),
         curve=coverage_curve(test),
         target_accuracy=facts.abstention.target_accuracy,
         threshold=facts.abstention.threshold,
         coverage=wilson_interval(num_answered, len(test.labels)),
-        answered_accuracy=wilson_interval(num_right, num_answered) if num_answered else None,
+        answered_accuracy=wilson_interval(num_correct, num_answered) if num_answered else None,
         familiarity=check_familiarity(calibration, test, graph, split, rng),
     )
 
 
-def reliability(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
+def reliability_bins(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
     """Sureness against accuracy, in bins that hold photos."""
-    sureness = predictions.probabilities.max(axis=1).astype(np.float64)
-    bins = sureness_bins(sureness)
+    confidence = predictions.probabilities.max(axis=1).astype(np.float64)
+    bins = confidence_bins(confidence)
     return tuple(
         ReliabilityBin(
-            num_images=int(np.count_nonzero(bins == number)),
-            sureness=float(sureness[bins == number].mean()),
+            num_images=int(np.count_nonzero(bins == bin_index)),
+            sureness=float(confidence[bins == bin_index].mean()),
             accuracy=wilson_interval(
-                int(np.count_nonzero(predictions.right & (bins == number))), int(np.count_nonzero(bins == number))
+                int(np.count_nonzero(predictions.correct & (bins == bin_index))),
+                int(np.count_nonzero(bins == bin_index)),
             ),
         )
-        for number in np.unique(bins)
+        for bin_index in np.unique(bins)
     )
 
 
 def coverage_curve(predictions: Predictions) -> tuple[CoveragePoint, ...]:
     """Coverage against accuracy at some thresholds, from all photos answered to few."""
-    thresholds, accuracy, coverage = answered(predictions.probabilities.max(axis=1), predictions.right)
-    chosen = np.unique(np.linspace(0, len(thresholds) - 1, CURVE_POINTS).round().astype(int))[::-1]
+    thresholds, accuracy, coverage = sweep_thresholds(predictions.probabilities.max(axis=1), predictions.correct)
+    indices = np.unique(np.linspace(0, len(thresholds) - 1, CURVE_POINTS).round().astype(int))[::-1]
     return tuple(
-        CoveragePoint(threshold=float(thresholds[at]), coverage=float(coverage[at]), accuracy=float(accuracy[at]))
-        for at in chosen
+        CoveragePoint(
+            threshold=float(thresholds[index]), coverage=float(coverage[index]), accuracy=float(accuracy[index])
+        )
+        for index in indices
     )
 
 
@@ -191,40 +196,43 @@ def check_familiarity(
 ) -> tuple[FamiliarityCheck, ...]:
     """How often test photos, noise and pictures of other things are called unfamiliar."""
     threshold = calibration.facts.familiarity.threshold
-    known = calibration.unfamiliarity(test.embeddings)
-    checks = [_check("the test photos", known, threshold, None)]
-    for kind, make in STRANGERS.items():
-        checks.append(_check(kind, _distances(calibration, graph, make, split, rng), threshold, known))
+    test_distances = calibration.unfamiliarity(test.embeddings)
+    checks = [_familiarity_check("the test photos", test_distances, threshold, None)]
+    for kind, make_pictures in OUT_OF_DISTRIBUTION.items():
+        distances = _out_of_distribution_distances(calibration, graph, make_pictures, split, rng)
+        checks.append(_familiarity_check(kind, distances, threshold, test_distances))
     return tuple(checks)
 
 
-def _distances(
-    calibration: Calibration, graph: InferenceGraph, make: Stranger, split: Split, rng: np.random.Generator
+def _out_of_distribution_distances(
+    calibration: Calibration, graph: InferenceGraph, make_pictures: PictureMaker, split: Split, rng: np.random.Generator
 ) -> np.ndarray:
-    pictures = make(split, NUM_STRANGERS, rng)
+    pictures = make_pictures(split, NUM_OUT_OF_DISTRIBUTION, rng)
     embedding = graph.run(pictures, with_feature_map=False).embedding
     return calibration.unfamiliarity(embedding.reshape(len(pictures), -1))
 
 
-def _check(kind: str, distances: np.ndarray, threshold: float, known: np.ndarray | None) -> FamiliarityCheck:
+def _familiarity_check(
+    kind: str, distances: np.ndarray, threshold: float, test_distances: np.ndarray | None
+) -> FamiliarityCheck:
     from sklearn.metrics import roc_auc_score
 
     roc_auc = None
-    if known is not None:
-        strange = np.repeat([False, True], [len(known), len(distances)])
-        roc_auc = float(roc_auc_score(strange, np.concatenate([known, distances])))
+    if test_distances is not None:
+        is_out_of_distribution = np.repeat([False, True], [len(test_distances), len(distances)])
+        roc_auc = float(roc_auc_score(is_out_of_distribution, np.concatenate([test_distances, distances])))
     num_flagged = int(np.count_nonzero(distances > threshold))
     return FamiliarityCheck(
         kind=kind, num_images=len(distances), flagged=wilson_interval(num_flagged, len(distances)), roc_auc=roc_auc
     )
 
 
-def _familiarity(validation: np.ndarray, reference: np.ndarray, share: float) -> Familiarity:
-    num_neighbours = min(NUM_NEIGHBOURS, len(reference))
-    distances = neighbor_distance(validation, reference, num_neighbours)
+def _fit_familiarity(validation: np.ndarray, reference: np.ndarray, share: float) -> Familiarity:
+    num_neighbors = min(NUM_NEIGHBORS, len(reference))
+    distances = neighbor_distance(validation, reference, num_neighbors)
     threshold = float(np.quantile(distances, share, method="higher"))
     return Familiarity(
-        num_neighbours=num_neighbours,
+        num_neighbours=num_neighbors,
         threshold=threshold,
         familiar_share=float(np.mean(distances <= threshold)),
         num_reference=len(reference),

@@ -14,13 +14,13 @@ import numpy as np
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.figures import FoldFigures, Interval
 from components.contract.layers.stack import parse_layer
-from components.evaluate.measure.label_errors import Judged
+from components.evaluate.measure.label_errors import HeldOutPredictions
 from components.evaluate.measure.metrics import CONFIDENCE, wilson_interval
 from components.evaluate.measure.predictions import Predictions
 
 FEW_PHOTOS = 1000
 """Below this a cross-validation says more than one test split."""
-REGULARISATION = 0.01
+REGULARIZATION = 0.01
 """scikit-learn's C for standardised features: there are as many of them as photos, or more."""
 MAX_STEPS = 300
 
@@ -40,11 +40,11 @@ class CrossValidation:
 
     Attributes:
         figures: of all folds.
-        judged: every photo with probabilities from the fold that did not learn from it.
+        held_out: every photo with probabilities from the fold that did not learn from it.
     """
 
     figures: FoldFigures
-    judged: Judged
+    held_out: HeldOutPredictions
 
 
 def has_frozen_features(bundle: BundleInfo) -> bool:
@@ -56,14 +56,14 @@ def has_frozen_features(bundle: BundleInfo) -> bool:
     model = bundle.params.get("model", {})
     if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):
         return False
-    given = model.get("head")
-    head = [parse_layer(layer) for layer in (given if isinstance(given, list) else ())]
-    kinds = {layer.kind for layer in head}
-    stems = ("logits", *(kind.lower().replace("normalization", "_normalization") for kind in kinds))
-    names = {layer.name for layer in head if layer.name}
-    trained = bundle.model.trained_layers
+    head_params = model.get("head")
+    head_layers = [parse_layer(layer) for layer in (head_params if isinstance(head_params, list) else ())]
+    kinds = {layer.kind for layer in head_layers}
+    own_prefixes = ("logits", *(kind.lower().replace("normalization", "_normalization") for kind in kinds))
+    names = {layer.name for layer in head_layers if layer.name}
+    trained_layers = bundle.model.trained_layers
     return not any("Conv" in kind for kind in kinds) and all(
-        name in names or name.startswith(stems) for name in trained
+        name in names or name.startswith(own_prefixes) for name in trained_layers
     )
 
 
@@ -85,10 +85,12 @@ def cross_validate(
     from sklearn.metrics import f1_score
     from sklearn.model_selection import StratifiedKFold
 
-    features = np.concatenate([one.embeddings if one.features is None else one.features for one in scored])
-    labels = np.concatenate([one.labels for one in scored])
-    splits = [one.split for one in scored for _ in one.labels]
-    image_ids = [image_id for one in scored for image_id in one.image_ids]
+    features = np.concatenate(
+        [predictions.embeddings if predictions.features is None else predictions.features for predictions in scored]
+    )
+    labels = np.concatenate([predictions.labels for predictions in scored])
+    splits = [predictions.split for predictions in scored for _ in predictions.labels]
+    image_ids = [image_id for predictions in scored for image_id in predictions.image_ids]
     # A class needs a photo in each fold.
     usable = np.flatnonzero(np.bincount(labels, minlength=num_classes)[labels] >= num_folds)
     features, labels = features[usable], labels[usable]
@@ -97,12 +99,12 @@ def cross_validate(
     probabilities = np.zeros((len(labels), num_classes), np.float32)
     accuracies, macro_f1s = [], []
     for train, test in StratifiedKFold(num_folds, shuffle=True, random_state=seed).split(features, labels):
-        probabilities[test] = _fit(features[train], labels[train], features[test], num_classes)
-        answers = probabilities[test].argmax(axis=1)
-        accuracies.append(float(np.mean(answers == labels[test])))
-        macro_f1s.append(float(f1_score(labels[test], answers, average="macro")))
+        probabilities[test] = _fit_and_predict(features[train], labels[train], features[test], num_classes)
+        predicted = probabilities[test].argmax(axis=1)
+        accuracies.append(float(np.mean(predicted == labels[test])))
+        macro_f1s.append(float(f1_score(labels[test], predicted, average="macro")))
     num_right = int(np.count_nonzero(probabilities.argmax(axis=1) == labels))
-    pooled = wilson_interval(num_right, len(labels))
+    pooled_interval = wilson_interval(num_right, len(labels))
     accuracy = corrected_interval(accuracies)
     figures = FoldFigures(
         num_folds=num_folds,
@@ -110,13 +112,15 @@ def cross_validate(
         what=FROZEN if frozen else TRAINED,
         # Folds that happen to agree are no more certain than their photos are many.
         accuracy=accuracy.model_copy(
-            update={"low": min(accuracy.low, pooled.low), "high": max(accuracy.high, pooled.high)}
+            update={"low": min(accuracy.low, pooled_interval.low), "high": max(accuracy.high, pooled_interval.high)}
         ),
         macro_f1=corrected_interval(macro_f1s),
         accuracies=tuple(accuracies),
     )
-    judged = Judged([splits[at] for at in usable], [image_ids[at] for at in usable], labels, probabilities)
-    return CrossValidation(figures, judged)
+    held_out = HeldOutPredictions(
+        [splits[index] for index in usable], [image_ids[index] for index in usable], labels, probabilities
+    )
+    return CrossValidation(figures, held_out)
 
 
 def corrected_interval(scores: Sequence[float]) -> Interval:
@@ -130,21 +134,23 @@ def corrected_interval(scores: Sequence[float]) -> Interval:
     num_folds = len(scores)
     mean = float(np.mean(scores))
     variance = float(np.var(scores, ddof=1)) * (1 / num_folds + 1 / (num_folds - 1))
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, num_folds - 1)) * math.sqrt(variance)
-    return Interval(value=mean, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
+    half_width = float(t.ppf((1 + CONFIDENCE) / 2, num_folds - 1)) * math.sqrt(variance)
+    return Interval(value=mean, low=max(0.0, mean - half_width), high=min(1.0, mean + half_width))
 
 
-def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, num_classes: int) -> np.ndarray:
+def _fit_and_predict(
+    train_features: np.ndarray, train_labels: np.ndarray, test_features: np.ndarray, num_classes: int
+) -> np.ndarray:
     """Probabilities of a logistic regression: float64 (n, num_classes); 0 for a class that it never saw."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARISATION, max_iter=MAX_STEPS))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=MAX_STEPS))
     with warnings.catch_warnings():
         # Features that tell the classes apart without error have no best regression; the last step is as good.
         warnings.simplefilter("ignore")
-        model.fit(train, labels)
-    probabilities = np.zeros((len(test), num_classes))
-    probabilities[:, model.classes_] = model.predict_proba(test)
+        model.fit(train_features, train_labels)
+    probabilities = np.zeros((len(test_features), num_classes))
+    probabilities[:, model.classes_] = model.predict_proba(test_features)
     return probabilities

@@ -46,10 +46,10 @@ def explain(graph: InferenceGraph, pixels: np.ndarray, labels: np.ndarray) -> Ex
     if "feature_map" not in graph.outputs or len(pixels) == 0:
         return NO_EXPLANATIONS
     outputs = graph.run(pixels)
-    return maps_of(outputs, labels, graph.class_weights() if pools_by_mean(outputs) else None)
+    return compute_maps(outputs, labels, graph.class_weights() if pools_by_mean(outputs) else None)
 
 
-def maps_of(outputs: Outputs, labels: np.ndarray, weights: np.ndarray | None) -> Explanations:
+def compute_maps(outputs: Outputs, labels: np.ndarray, weights: np.ndarray | None) -> Explanations:
     """The maps, from what the graph gave.
 
     Args:
@@ -62,7 +62,7 @@ def maps_of(outputs: Outputs, labels: np.ndarray, weights: np.ndarray | None) ->
     if min(feature_map.shape[1:3]) < 2:
         return NO_EXPLANATIONS
     if weights is None:
-        return Explanations("Eigen-CAM", scale_maps(_principal(feature_map)))
+        return Explanations("Eigen-CAM", scale_maps(_principal_component(feature_map)))
     return Explanations("class activation map", scale_maps(class_activation(feature_map, labels, weights)))
 
 
@@ -76,12 +76,12 @@ def spotlight(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
     import cv2
 
     height, width = pixels.shape[:2]
-    smooth = np.clip(cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)[..., None]
-    shown: np.ndarray = np.rint(pixels * (SHADE + (1 - SHADE) * smooth)).astype(np.uint8)
-    return shown
+    upscaled_heat = np.clip(cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)[..., None]
+    spotlit_pixels: np.ndarray = np.rint(pixels * (SHADE + (1 - SHADE) * upscaled_heat)).astype(np.uint8)
+    return spotlit_pixels
 
 
-def _principal(feature_map: np.ndarray) -> np.ndarray:
+def _principal_component(feature_map: np.ndarray) -> np.ndarray:
     """Each photo's feature map along its first principal direction: float32 (n, rows, columns)."""
     num, rows, columns, channels = feature_map.shape
     places = feature_map.reshape(num, rows * columns, channels).astype(np.float64)
@@ -91,5 +91,5 @@ def _principal(feature_map: np.ndarray) -> np.ndarray:
     component = vectors[:, :, -1] * np.sqrt(np.maximum(values[:, -1:], 0))
     # Its sign is arbitrary: the few places that stand out are what was looked at.
     skew = (component**3).sum(axis=1, keepdims=True)
-    directed: np.ndarray = np.where(skew < 0, -component, component).reshape(num, rows, columns).astype(np.float32)
-    return directed
+    signed_component: np.ndarray = np.where(skew < 0, -component, component).astype(np.float32)
+    return signed_component.reshape(num, rows, columns)

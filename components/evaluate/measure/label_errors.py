@@ -20,7 +20,7 @@ COLUMNS = ("path", "label", "suggested_label", "confidence", "split", "image_id"
 
 
 @dataclass(frozen=True)
-class Judged:
+class HeldOutPredictions:
     """Photos with probabilities from a model that did not learn from them.
 
     Attributes:
@@ -55,9 +55,9 @@ class LabelError:
     confidence: float
 
 
-def find_label_errors(judged: Judged) -> list[LabelError]:
+def find_label_errors(held_out: HeldOutPredictions) -> list[LabelError]:
     """The doubtful ones, ranked by how much more probable the suggested class is than the label."""
-    labels, probabilities = judged.labels, judged.probabilities.astype(np.float64)
+    labels, probabilities = held_out.labels, held_out.probabilities.astype(np.float64)
     num, num_classes = probabilities.shape
     present = np.unique(labels)
     thresholds = np.full(num_classes, np.inf)
@@ -68,16 +68,16 @@ def find_label_errors(judged: Judged) -> list[LabelError]:
     doubtful = (confident.max(axis=1) >= 0) & (suggested != labels)
     rows = np.arange(num)
     margin = probabilities[rows, suggested] - probabilities[rows, labels]
-    found = np.flatnonzero(doubtful & (margin > 0))
+    indices = np.flatnonzero(doubtful & (margin > 0))
     return [
         LabelError(
-            split=judged.splits[at],
-            image_id=judged.image_ids[at],
-            label=int(labels[at]),
-            suggested=int(suggested[at]),
-            confidence=float(probabilities[at, suggested[at]]),
+            split=held_out.splits[index],
+            image_id=held_out.image_ids[index],
+            label=int(labels[index]),
+            suggested=int(suggested[index]),
+            confidence=float(probabilities[index, suggested[index]]),
         )
-        for at in found[np.argsort(-margin[found], kind="stable")]
+        for index in indices[np.argsort(-margin[indices], kind="stable")]
     ]
 
 
@@ -97,11 +97,13 @@ def write_label_errors(
     rows.writerow(COLUMNS)
     rows.writerows(
         (
-            *map(csv_cell, (paths.get(one.image_id, one.image_id), class_names[one.label], class_names[one.suggested])),
-            f"{one.confidence:.4f}",
-            one.split,
-            one.image_id,
+            csv_cell(paths.get(error.image_id, error.image_id)),
+            csv_cell(class_names[error.label]),
+            csv_cell(class_names[error.suggested]),
+            f"{error.confidence:.4f}",
+            error.split,
+            error.image_id,
         )
-        for one in errors
+        for error in errors
     )
     write_file(target, text.getvalue().encode())

@@ -18,22 +18,22 @@ def measure_latency_ms(graph: InferenceGraph, split: Split) -> float:
     photos = [split.gather(np.array([number % len(split)])) for number in range(NUM_WARM + NUM_TIMED)]
     times = []
     for photo in photos:
-        started = time.perf_counter()
+        start = time.perf_counter()
         graph.run(photo, with_feature_map=False)
-        times.append(time.perf_counter() - started)
+        times.append(time.perf_counter() - start)
     return round(1000 * statistics.median(times[NUM_WARM:]), 3)
 
 
-def latencies_ms(models: Sequence[tuple[InferenceGraph, Split]], batch_size: int, rounds: int) -> list[float]:
+def measure_latencies_ms(models: Sequence[tuple[InferenceGraph, Split]], batch_size: int, rounds: int) -> list[float]:
     """The median time that each graph takes for one batch of photos; by turns, so that other load slows all alike."""
     batches = [(graph, split.gather(np.arange(batch_size) % len(split))) for graph, split in models]
     times: list[list[float]] = [[] for _ in batches]
     for _ in range(NUM_WARM + rounds):
-        for (graph, photos), taken in zip(batches, times, strict=True):
-            started = time.perf_counter()
+        for (graph, photos), graph_times in zip(batches, times, strict=True):
+            start = time.perf_counter()
             graph.run(photos, with_feature_map=False)
-            taken.append(time.perf_counter() - started)
-    return [round(1000 * statistics.median(taken[NUM_WARM:]), 3) for taken in times]
+            graph_times.append(time.perf_counter() - start)
+    return [round(1000 * statistics.median(graph_times[NUM_WARM:]), 3) for graph_times in times]
 
 
 def size_bytes(export_dir: Path) -> int:

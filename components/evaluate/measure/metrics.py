@@ -16,7 +16,7 @@ NUM_BINS = 15
 """Of sureness, in the calibration error."""
 
 
-def figures(
+def compute_figures(
     labels: np.ndarray,
     probabilities: np.ndarray,
     class_names: Sequence[str],
@@ -39,26 +39,26 @@ def figures(
     predicted = probabilities.argmax(axis=1)
     matrix = confusion_matrix(labels, predicted, labels=np.arange(num_classes))
     num_images, num_correct = int(matrix.sum()), int(np.trace(matrix))
-    counted = bootstrap_matrix(matrix, resamples=resamples, rng=rng)
-    ranked, losses = rank(labels, probabilities), photo_losses(labels, probabilities)
+    matrix_intervals = bootstrap_matrix(matrix, resamples=resamples, rng=rng)
+    ranking, losses = rank(labels, probabilities), photo_losses(labels, probabilities)
     resampled = resample(labels, probabilities, losses, resamples=resamples, rng=rng)
     return Figures(
         num_images=num_images,
         num_correct=num_correct,
         accuracy=wilson_interval(num_correct, num_images),
-        macro_f1=counted.macro_f1,
-        balanced_accuracy=counted.balanced_accuracy,
-        cohen_kappa=counted.cohen_kappa,
+        macro_f1=matrix_intervals.macro_f1,
+        balanced_accuracy=matrix_intervals.balanced_accuracy,
+        cohen_kappa=matrix_intervals.cohen_kappa,
         macro=_averages(labels, predicted, "macro"),
         weighted=_averages(labels, predicted, "weighted"),
-        roc_auc=_mean_interval(ranked.roc_auc, resampled.roc_auc),
-        average_precision=_mean_interval(ranked.average_precision, resampled.average_precision),
+        roc_auc=_mean_interval(ranking.roc_auc, resampled.roc_auc),
+        average_precision=_mean_interval(ranking.average_precision, resampled.average_precision),
         log_loss=percentile_interval(float(losses.mean()), resampled.log_loss),
         calibration_error=calibration_error(labels, probabilities),
         top_2_accuracy=_top_k_accuracy(labels, probabilities, 2),
         top_5_accuracy=_top_k_accuracy(labels, probabilities, 5),
         absent_classes=tuple(name for name, row in zip(class_names, matrix.sum(axis=1), strict=True) if row == 0),
-        per_class=_per_class(labels, predicted, matrix, class_names, ranked),
+        per_class=_per_class(labels, predicted, matrix, class_names, ranking),
         confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
         most_confused=most_confused(matrix, class_names),
     )
@@ -75,10 +75,10 @@ def wilson_interval(num_correct: int, num_images: int) -> Interval:
         num_images: at least 1.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    centre = num_correct + z**2 / 2
-    reach = z * math.sqrt(num_correct * (num_images - num_correct) / num_images + z**2 / 4)
+    center = num_correct + z**2 / 2
+    half_width = z * math.sqrt(num_correct * (num_images - num_correct) / num_images + z**2 / 4)
     value = num_correct / num_images
-    low, high = ((centre + sign * reach) / (num_images + z**2) for sign in (-1, 1))
+    low, high = ((center + sign * half_width) / (num_images + z**2) for sign in (-1, 1))
     return Interval(value=value, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
 
 
@@ -107,19 +107,24 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
     num_images, num_correct = int(matrix.sum()), int(num_right.sum())
     kappa = float(cohen_kappa(num_right, num_true, num_predicted))
     if num_correct in (0, num_images):
-        sure = wilson_interval(num_correct, num_images)
+        accuracy = wilson_interval(num_correct, num_images)
         chance = float(num_true @ num_predicted / num_images**2)
-        ends = [0.0 if chance == 1 else (end - chance) / (1 - chance) for end in (sure.low, sure.high)]
-        return MatrixIntervals(sure, sure, Interval(value=kappa, low=min(ends[0], kappa), high=max(ends[1], kappa)))
-    true, predicted = np.nonzero(matrix)
+        low, high = (0.0 if chance == 1 else (end - chance) / (1 - chance) for end in (accuracy.low, accuracy.high))
+        return MatrixIntervals(accuracy, accuracy, Interval(value=kappa, low=min(low, kappa), high=max(high, kappa)))
+    true_labels, predicted_labels = np.nonzero(matrix)
     one_hot = np.eye(len(matrix))
     # float: BLAS multiplies it
-    drawn = rng.multinomial(num_images, matrix[true, predicted] / num_images, size=resamples).astype(np.float64)
-    counts = drawn @ (one_hot[true] * (true == predicted)[:, None]), drawn @ one_hot[true], drawn @ one_hot[predicted]
-    observed = num_right, num_true, num_predicted
+    shares = matrix[true_labels, predicted_labels] / num_images
+    resampled = rng.multinomial(num_images, shares, size=resamples).astype(np.float64)
+    resampled_counts = (
+        resampled @ (one_hot[true_labels] * (true_labels == predicted_labels)[:, None]),
+        resampled @ one_hot[true_labels],
+        resampled @ one_hot[predicted_labels],
+    )
+    observed_counts = num_right, num_true, num_predicted
     return MatrixIntervals(
         *(
-            percentile_interval(float(figure(*observed)), figure(*counts))
+            percentile_interval(float(figure(*observed_counts)), figure(*resampled_counts))
             for figure in (macro_f1, balanced_accuracy, cohen_kappa)
         )
     )
@@ -141,8 +146,8 @@ def cohen_kappa(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.n
     """Accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 where chance is always right."""
     num_images = num_true.sum(axis=-1)
     chance = (num_true * num_predicted).sum(axis=-1) / num_images**2
-    beyond: np.ndarray = (num_right.sum(axis=-1) / num_images - chance) / np.where(chance < 1, 1 - chance, 1)
-    return beyond
+    kappa: np.ndarray = (num_right.sum(axis=-1) / num_images - chance) / np.where(chance < 1, 1 - chance, 1)
+    return kappa
 
 
 def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -156,16 +161,16 @@ def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:
     """The expected calibration error (Naeini et al., 2015): |sureness − accuracy|, averaged over bins by photos."""
-    sureness = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
-    bins = sureness_bins(sureness, num_bins)
-    gaps = np.bincount(bins, sureness - right, minlength=num_bins)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    correct = probabilities.argmax(axis=1) == labels
+    bins = confidence_bins(confidence, num_bins)
+    gaps = np.bincount(bins, confidence - correct, minlength=num_bins)
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def sureness_bins(sureness: np.ndarray, num_bins: int = NUM_BINS) -> np.ndarray:
+def confidence_bins(confidence: np.ndarray, num_bins: int = NUM_BINS) -> np.ndarray:
     """The bin, of so many of equal width, that each probability falls into: int64 (n,)."""
-    return np.minimum((sureness * num_bins).astype(np.int64), num_bins - 1)
+    return np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
 
 
 def macro_f1(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
@@ -202,7 +207,7 @@ def _averages(labels: np.ndarray, predicted: np.ndarray, average: str) -> Averag
 
 
 def _per_class(
-    labels: np.ndarray, predicted: np.ndarray, matrix: np.ndarray, class_names: Sequence[str], ranked: Ranking
+    labels: np.ndarray, predicted: np.ndarray, matrix: np.ndarray, class_names: Sequence[str], ranking: Ranking
 ) -> tuple[ClassFigures, ...]:
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -214,20 +219,20 @@ def _per_class(
             class_name=name,
             num_images=int(num_images[label]),
             num_predicted=int(matrix[:, label].sum()),
-            precision=_number(precision[label]),
+            precision=_none_if_nan(precision[label]),
             recall=wilson_interval(int(matrix[label, label]), int(num_images[label])) if num_images[label] else None,
-            f1=_number(f1[label]) if num_images[label] else None,
-            roc_auc=_number(ranked.roc_auc[label]),
-            average_precision=_number(ranked.average_precision[label]),
+            f1=_none_if_nan(f1[label]) if num_images[label] else None,
+            roc_auc=_none_if_nan(ranking.roc_auc[label]),
+            average_precision=_none_if_nan(ranking.average_precision[label]),
         )
         for label, name in enumerate(class_names)
     )
 
 
-def _mean_interval(figures: np.ndarray, resampled: np.ndarray) -> Interval | None:
+def _mean_interval(class_figures: np.ndarray, resampled: np.ndarray) -> Interval | None:
     """The mean over the classes that can be ranked; None where there are none."""
-    known = figures[~np.isnan(figures)]
-    return percentile_interval(float(known.mean()), resampled) if len(known) else None
+    defined = class_figures[~np.isnan(class_figures)]
+    return percentile_interval(float(defined.mean()), resampled) if len(defined) else None
 
 
 def _top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int) -> float | None:
@@ -240,5 +245,5 @@ def _top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int) -> fl
     return float(top_k_accuracy_score(labels, probabilities, k=k, labels=np.arange(num_classes)))
 
 
-def _number(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)

@@ -32,47 +32,48 @@ class Answer:
 
 def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
     """The wrong answers that the model was surest of; fewer than `num` where it made fewer."""
-    return _surest(predictions, np.flatnonzero(~predictions.right), num)
+    return _most_confident(predictions, np.flatnonzero(~predictions.correct), num)
 
 
 def right_answers(predictions: Predictions, num: int) -> list[Answer]:
     """Right answers of middling sureness, of as many classes as can be: what the model does on a usual photo."""
-    sureness = predictions.probabilities.max(axis=1)
-    right = np.flatnonzero(predictions.right)
-    if len(right) == 0:
+    confidence = predictions.probabilities.max(axis=1)
+    correct = np.flatnonzero(predictions.correct)
+    if len(correct) == 0:
         return []
-    middle = np.argsort(np.abs(sureness[right] - np.median(sureness[right])), kind="stable")
-    chosen: list[int] = []
-    for at in right[middle]:
-        if len(chosen) < num and predictions.labels[at] not in predictions.labels[chosen]:
-            chosen.append(int(at))
-    return [_answer(predictions, at) for at in chosen]
+    by_distance_to_median = np.argsort(np.abs(confidence[correct] - np.median(confidence[correct])), kind="stable")
+    indices: list[int] = []
+    for index in correct[by_distance_to_median]:
+        if len(indices) < num and predictions.labels[index] not in predictions.labels[indices]:
+            indices.append(int(index))
+    return [_read_answer(predictions, index) for index in indices]
 
 
-def behind_pairs(
+def pair_mistakes(
     predictions: Predictions, pairs: Sequence[ConfusedPair], class_names: Sequence[str], num: int
 ) -> list[list[Answer]]:
     """The photos behind each confused pair, at most `num` of each, the surest mistakes first."""
-    found = []
+    answers = []
     for pair in pairs:
         label, predicted = class_names.index(pair.class_name), class_names.index(pair.predicted_as)
-        cell = np.flatnonzero((predictions.labels == label) & (predictions.predicted == predicted))
-        found.append(_surest(predictions, cell, num))
-    return found
+        photo_indices = np.flatnonzero((predictions.labels == label) & (predictions.predicted == predicted))
+        answers.append(_most_confident(predictions, photo_indices, num))
+    return answers
 
 
-def _surest(predictions: Predictions, photos: np.ndarray, num: int) -> list[Answer]:
-    sureness = predictions.probabilities[photos].max(axis=1)
-    return [_answer(predictions, int(at)) for at in photos[np.argsort(-sureness, kind="stable")][:num]]
+def _most_confident(predictions: Predictions, photo_indices: np.ndarray, num: int) -> list[Answer]:
+    confidence = predictions.probabilities[photo_indices].max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    return [_read_answer(predictions, int(index)) for index in photo_indices[order][:num]]
 
 
-def _answer(predictions: Predictions, at: int) -> Answer:
-    probabilities, label = predictions.probabilities[at], int(predictions.labels[at])
+def _read_answer(predictions: Predictions, index: int) -> Answer:
+    probabilities, label = predictions.probabilities[index], int(predictions.labels[index])
     return Answer(
-        index=at,
-        image_id=predictions.image_ids[at],
+        index=index,
+        image_id=predictions.image_ids[index],
         label=label,
-        predicted=int(predictions.predicted[at]),
+        predicted=int(predictions.predicted[index]),
         probability=float(probabilities.max()),
         true_probability=float(probabilities[label]),
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from components.contract.artifacts.dataset import Split
 
-Stranger: TypeAlias = Callable[[Split, int, np.random.Generator], np.ndarray]
+PictureMaker: TypeAlias = Callable[[Split, int, np.random.Generator], np.ndarray]
 """From the test photos, a number and randomness to as many pictures: uint8 (num, height, width, 3), RGB."""
 
 TILES = 4
@@ -19,7 +19,7 @@ def noise(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 256, (num, *split.image_shape), dtype=np.uint8)
 
 
-def plain_colours(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
+def plain_colors(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
     """One colour each, as a covered lens gives."""
     return np.broadcast_to(rng.integers(0, 256, (num, 1, 1, 3), dtype=np.uint8), (num, *split.image_shape)).copy()
 
@@ -35,8 +35,8 @@ def other_scenes(split: Split, num: int, rng: np.random.Generator) -> np.ndarray
     for number in range(num):
         scene = scenes[number % len(scenes)]
         side = int(rng.integers(min(scene.shape[:2]) // 3, min(scene.shape[:2])))
-        top, left = (int(rng.integers(0, length - side + 1)) for length in scene.shape[:2])
-        part = scene[top : top + side, left : left + side]
+        top_row, left_column = (int(rng.integers(0, length - side + 1)) for length in scene.shape[:2])
+        part = scene[top_row : top_row + side, left_column : left_column + side]
         pictures[number] = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
     return pictures
 
@@ -45,21 +45,21 @@ def shuffled_photos(split: Split, num: int, rng: np.random.Generator) -> np.ndar
     """Test photos in tiles that are laid out anew: the right colours, and nothing to be seen."""
     height, width = split.image_shape[:2]
     rows, columns = (np.linspace(0, length, TILES + 1).astype(int) for length in (height, width))
-    tile = np.diff(rows).min(), np.diff(columns).min()
+    tile_size = np.diff(rows).min(), np.diff(columns).min()
     pictures = split.gather(rng.integers(0, len(split), num))
     for picture in pictures:
-        before = picture.copy()
-        for place, source in enumerate(rng.permutation(TILES**2)):
-            (row, column), (old_row, old_column) = divmod(place, TILES), divmod(int(source), TILES)
-            picture[rows[row] : rows[row] + tile[0], columns[column] : columns[column] + tile[1]] = before[
-                rows[old_row] : rows[old_row] + tile[0], columns[old_column] : columns[old_column] + tile[1]
+        original = picture.copy()
+        for target_tile, source_tile in enumerate(rng.permutation(TILES**2)):
+            (row, column), (old_row, old_column) = divmod(target_tile, TILES), divmod(int(source_tile), TILES)
+            picture[rows[row] : rows[row] + tile_size[0], columns[column] : columns[column] + tile_size[1]] = original[
+                rows[old_row] : rows[old_row] + tile_size[0], columns[old_column] : columns[old_column] + tile_size[1]
             ]
     return pictures
 
 
-STRANGERS: Final[Mapping[str, Stranger]] = {
+OUT_OF_DISTRIBUTION: Final[Mapping[str, PictureMaker]] = {
     "noise": noise,
-    "plain colours": plain_colours,
+    "plain colours": plain_colors,
     "a temple and a flower": other_scenes,
     "test photos in shuffled tiles": shuffled_photos,
 }

@@ -53,10 +53,10 @@ class Predictions:
         return labels
 
     @cached_property
-    def right(self) -> np.ndarray:
+    def correct(self) -> np.ndarray:
         """Whether each photo is classified correctly: bool (n,)."""
-        right: np.ndarray = self.predicted == self.labels
-        return right
+        correct: np.ndarray = self.predicted == self.labels
+        return correct
 
 
 def score(
@@ -79,7 +79,7 @@ def score(
             f"The {name} split must hold at least one photo to be scored; it holds none. Give "
             "preprocess more photos, or a larger fraction for this split."
         )
-    started = time.monotonic()
+    start_time = time.monotonic()
     batches = (
         (start, split.gather(np.arange(start, min(start + BATCH_SIZE, len(split)))))
         for start in range(0, len(split), BATCH_SIZE)
@@ -91,7 +91,7 @@ def score(
             f"{logits.shape[1]}. Train again on this data set."
         )
     _require_finite(logits, split, name)
-    log.info("Scored %d %s photos in %.1f s", len(split), name, time.monotonic() - started)
+    log.info("Scored %d %s photos in %.1f s", len(split), name, time.monotonic() - start_time)
     return Predictions(name, split.image_ids, split.labels, logits, embeddings, features)
 
 
@@ -99,7 +99,7 @@ def run_batches(
     graph: InferenceGraph,
     batches: Iterable[tuple[int, np.ndarray]],
     num_images: int,
-    what: str,
+    name: str,
     *,
     with_features: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -109,29 +109,29 @@ def run_batches(
         graph: the exported graph.
         batches: where each starts, and its photos: uint8 (b, height, width, 3), RGB.
         num_images: in all batches.
-        what: they are called in the log.
+        name: of these photos in the log.
         with_features: whether the means are wanted.
     """
     logits, embeddings, features = [], [], []
-    started = told = time.monotonic()
+    start_time = last_report = time.monotonic()
     for start, pixels in batches:
         outputs = graph.run(pixels, with_feature_map=with_features)
         logits.append(outputs.logits)
         embeddings.append(outputs.embedding.reshape(len(pixels), -1))
         if outputs.feature_map is not None:
             features.append(outputs.feature_map.mean(axis=(1, 2)))
-        now, done = time.monotonic(), start + len(pixels)
-        if now - told >= PROGRESS_SECONDS:
-            rate = done / (now - started)
+        now, num_done = time.monotonic(), start + len(pixels)
+        if now - last_report >= PROGRESS_SECONDS:
+            rate = num_done / (now - start_time)
             log.info(
                 "%s: %d of %d photos, %.0f a second, %.0f s left",
-                what,
-                done,
+                name,
+                num_done,
                 num_images,
                 rate,
-                (num_images - done) / rate,
+                (num_images - num_done) / rate,
             )
-            told = now
+            last_report = now
     return np.concatenate(logits), np.concatenate(embeddings), np.concatenate(features) if features else None
 
 
@@ -143,23 +143,24 @@ def write_predictions(path: Path, all_predictions: Sequence[Predictions]) -> Non
     tables = [
         pa.table(
             {
-                "split": pa.array([one.split] * len(one.labels), pa.string()),
-                "image_id": pa.array(one.image_ids, pa.string()),
-                "label": pa.array(one.labels, pa.int32()),
-                "predicted": pa.array(one.predicted, pa.int32()),
-                "probabilities": pa.array(list(one.probabilities), pa.list_(pa.float32())),
+                "split": pa.array([predictions.split] * len(predictions.labels), pa.string()),
+                "image_id": pa.array(predictions.image_ids, pa.string()),
+                "label": pa.array(predictions.labels, pa.int32()),
+                "predicted": pa.array(predictions.predicted, pa.int32()),
+                "probabilities": pa.array(list(predictions.probabilities), pa.list_(pa.float32())),
             }
         )
-        for one in all_predictions
+        for predictions in all_predictions
     ]
     pq.write_table(pa.concat_tables(tables), path)
 
 
 def _require_finite(logits: np.ndarray, split: Split, name: SplitName) -> None:
-    broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
-    if len(broken):
+    invalid_rows = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(invalid_rows):
+        num_invalid, first_id = len(invalid_rows), split.image_ids[invalid_rows[0]]
         raise ArtifactError(
-            f"The exported graph must answer every photo with finite numbers; {len(broken)} of {len(split)} {name} "
-            f"photos got NaN or infinity, the first is {split.image_ids[broken[0]]}. The network diverged: train it "
-            "again with a lower learning rate."
+            f"The exported graph must answer every photo with finite numbers; {num_invalid} of {len(split)} {name} "
+            f"photos got NaN or infinity, the first is {first_id}. The network diverged: train it again with a lower "
+            "learning rate."
         )

@@ -37,22 +37,22 @@ def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
 
     figures = np.full((2, probabilities.shape[1]), np.nan)
     for label in ranked_classes(labels):
-        right = labels == label
+        is_positive = labels == label
         figures[:, label] = (
-            roc_auc_score(right, probabilities[:, label]),
-            average_precision_score(right, probabilities[:, label]),
+            roc_auc_score(is_positive, probabilities[:, label]),
+            average_precision_score(is_positive, probabilities[:, label]),
         )
     return Ranking(*figures)
 
 
 def ranked_classes(labels: np.ndarray) -> np.ndarray:
     """The classes that have photos, where there are others to rank them against."""
-    found = np.unique(labels)
-    return found if len(found) > 1 else found[:0]
+    present_labels = np.unique(labels)
+    return present_labels if len(present_labels) > 1 else present_labels[:0]
 
 
 @dataclass(frozen=True)
-class Resampled:
+class ResampledFigures:
     """Figures of each bootstrap resample.
 
     Attributes:
@@ -68,7 +68,7 @@ class Resampled:
 
 def resample(
     labels: np.ndarray, probabilities: np.ndarray, losses: np.ndarray, *, resamples: int, rng: np.random.Generator
-) -> Resampled:
+) -> ResampledFigures:
     """Draws photos with replacement; a resample is a weight per photo, so that the photos are sorted only once.
 
     Args:
@@ -82,10 +82,11 @@ def resample(
     chunks = []
     for start in range(0, resamples, RESAMPLES_AT_ONCE):
         weights = draw_weights(len(labels), min(RESAMPLES_AT_ONCE, resamples - start), rng)
-        ranked = np.array([order.figures(weights) for order in classes] or np.zeros((0, 2, weights.shape[1])))
-        counted = np.maximum((~np.isnan(ranked)).sum(axis=0), 1)
-        chunks.append([*(np.nansum(ranked, axis=0) / counted), losses @ weights / len(labels)])
-    return Resampled(*np.concatenate(chunks, axis=1))
+        no_classes = np.zeros((0, 2, weights.shape[1]))
+        class_figures = np.array([order.ranking_figures(weights) for order in classes] or no_classes)
+        num_ranked = np.maximum((~np.isnan(class_figures)).sum(axis=0), 1)
+        chunks.append([*(np.nansum(class_figures, axis=0) / num_ranked), losses @ weights / len(labels)])
+    return ResampledFigures(*np.concatenate(chunks, axis=1))
 
 
 def draw_weights(num_images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -118,37 +119,42 @@ class _Order:
     Photos of equal probability share a segment: their order says nothing.
     """
 
-    def __init__(self, right: np.ndarray, scores: np.ndarray):
+    def __init__(self, is_positive: np.ndarray, scores: np.ndarray):
         order = np.argsort(-scores, kind="stable")
         new_score = np.diff(scores[order], prepend=np.inf) != 0
         group = np.cumsum(new_score) - 1
-        has_right = np.bincount(group, right[order]) > 0
+        has_positive = np.bincount(group, is_positive[order]) > 0
         # Neighbouring groups without a photo of the class give one sum together.
-        opens = has_right | np.concatenate([[True], has_right[:-1]])
-        segment = (np.cumsum(opens) - 1)[group]
-        self._all = _sums(segment, order, len(scores))
-        self._right = _sums(segment[right[order]], order[right[order]], len(scores), self._all.shape[0])
+        starts_segment = has_positive | np.concatenate([[True], has_positive[:-1]])
+        segment = (np.cumsum(starts_segment) - 1)[group]
+        self._photos = _segment_sums(segment, order, len(scores))
+        self._positives = _segment_sums(
+            segment[is_positive[order]], order[is_positive[order]], len(scores), self._photos.shape[0]
+        )
 
-    def figures(self, weights: np.ndarray) -> np.ndarray:
+    def ranking_figures(self, weights: np.ndarray) -> np.ndarray:
         """ROC AUC and average precision: float64 (2, resamples), NaN where a resample lacks the class or the rest.
 
         Args:
             weights: float32 (n, resamples).
         """
-        right, everything = self._right @ weights, self._all @ weights
-        right_above, all_above = cumulate(right), cumulate(everything)
-        num_right, num_wrong = right_above[-1], all_above[-1] - right_above[-1]
-        wrong_below = num_wrong - all_above + right_above + (everything - right) / 2
+        positives, photos = self._positives @ weights, self._photos @ weights
+        positives_above, photos_above = cumulate(positives), cumulate(photos)
+        num_positives, num_negatives = positives_above[-1], photos_above[-1] - positives_above[-1]
+        negatives_below = num_negatives - photos_above + positives_above + (photos - positives) / 2
         with np.errstate(invalid="ignore", divide="ignore"):
-            roc_auc = np.einsum("sr,sr->r", right, wrong_below) / (num_right.astype(np.float64) * num_wrong)
-            precision = np.einsum("sr,sr->r", right, right_above / np.maximum(all_above, 1)) / num_right
-        return np.where((num_right > 0) & (num_wrong > 0), [roc_auc, precision], np.nan)
+            num_pairs = num_positives.astype(np.float64) * num_negatives
+            roc_auc = np.einsum("sr,sr->r", positives, negatives_below) / num_pairs
+            precision = np.einsum("sr,sr->r", positives, positives_above / np.maximum(photos_above, 1)) / num_positives
+        return np.where((num_positives > 0) & (num_negatives > 0), [roc_auc, precision], np.nan)
 
 
-def _sums(segment: np.ndarray, photos: np.ndarray, num_images: int, num_segments: int | None = None) -> "csr_matrix":
+def _segment_sums(
+    segment: np.ndarray, photo_indices: np.ndarray, num_images: int, num_segments: int | None = None
+) -> "csr_matrix":
     """A matrix that sums the photos of each segment."""
     from scipy.sparse import csr_matrix
 
     rows = num_segments or int(segment[-1]) + 1
     starts = np.searchsorted(segment, np.arange(rows + 1))
-    return csr_matrix((np.ones(len(photos), np.float32), photos, starts), shape=(rows, num_images))
+    return csr_matrix((np.ones(len(photo_indices), np.float32), photo_indices, starts), shape=(rows, num_images))

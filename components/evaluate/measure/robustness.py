@@ -21,48 +21,48 @@ JPEG_QUALITY = 30
 LIGHT = 0.3
 
 
-def blurred(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+def blur(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     """Blurs a photo."""
     import cv2
 
     sigma = max(0.5, BLUR_SHARE * min(pixels.shape[:2]))
-    found: np.ndarray = cv2.GaussianBlur(pixels, (0, 0), sigma)
-    return found
+    blurred_pixels: np.ndarray = cv2.GaussianBlur(pixels, (0, 0), sigma)
+    return blurred_pixels
 
 
-def noisy(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_noise(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Adds Gaussian noise to a photo."""
     noise = rng.normal(0, NOISE, pixels.shape).astype(np.float32)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)
 
 
-def compressed(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+def compress(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     """Compresses a photo as JPEG and decodes it again."""
     import cv2
 
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert decoded is not None, "it was encoded a line above"
-    found: np.ndarray = decoded
-    return found
+    pixels_or_none = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert pixels_or_none is not None, "it was encoded a line above"
+    decoded_pixels: np.ndarray = pixels_or_none
+    return decoded_pixels
 
 
-def darker(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+def darken(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     """Darkens a photo."""
     return (pixels * (1 - LIGHT)).astype(np.uint8)
 
 
-def brighter(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+def brighten(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     """Brightens a photo."""
     return np.clip(pixels * (1 + LIGHT), 0, 255).astype(np.uint8)
 
 
 DISTURBANCES: Final[Mapping[str, Disturbance]] = {
-    "blurred": blurred,
-    "noisy": noisy,
-    f"JPEG of quality {JPEG_QUALITY}": compressed,
-    f"{100 * LIGHT:.0f} % darker": darker,
-    f"{100 * LIGHT:.0f} % brighter": brighter,
+    "blurred": blur,
+    "noisy": add_noise,
+    f"JPEG of quality {JPEG_QUALITY}": compress,
+    f"{100 * LIGHT:.0f} % darker": darken,
+    f"{100 * LIGHT:.0f} % brighter": brighten,
 }
 
 
@@ -80,28 +80,28 @@ def disturb(
     """
     if num == 0:
         return ()
-    chosen = np.sort(rng.permutation(len(split))[:num])
-    before = predictions.right[chosen]
-    figures = [_compare("as they are", before, before)]
-    for name, change in DISTURBANCES.items():
-        logits = run_batches(graph, _changed(split, chosen, change, rng), len(chosen), name)[0]
-        after = logits.argmax(axis=1) == predictions.labels[chosen]
-        figures.append(_compare(name, before, after))
+    indices = np.sort(rng.permutation(len(split))[:num])
+    correct_before = predictions.correct[indices]
+    figures = [_compare("as they are", correct_before, correct_before)]
+    for name, apply in DISTURBANCES.items():
+        logits = run_batches(graph, _disturbed_batches(split, indices, apply, rng), len(indices), name)[0]
+        correct_after = logits.argmax(axis=1) == predictions.labels[indices]
+        figures.append(_compare(name, correct_before, correct_after))
     return tuple(figures)
 
 
-def _changed(
-    split: Split, chosen: np.ndarray, change: Disturbance, rng: np.random.Generator
+def _disturbed_batches(
+    split: Split, indices: np.ndarray, apply: Disturbance, rng: np.random.Generator
 ) -> Iterator[tuple[int, np.ndarray]]:
-    for start in range(0, len(chosen), BATCH_SIZE):
-        yield start, np.stack([change(split.image(int(at)), rng) for at in chosen[start : start + BATCH_SIZE]])
+    for start in range(0, len(indices), BATCH_SIZE):
+        yield start, np.stack([apply(split.image(int(index)), rng) for index in indices[start : start + BATCH_SIZE]])
 
 
-def _compare(name: str, before: np.ndarray, after: np.ndarray) -> RobustnessFigures:
+def _compare(name: str, correct_before: np.ndarray, correct_after: np.ndarray) -> RobustnessFigures:
     return RobustnessFigures(
         disturbance=name,
-        num_images=len(after),
-        accuracy=wilson_interval(int(np.count_nonzero(after)), len(after)),
-        num_lost=int(np.count_nonzero(before & ~after)),
-        num_won=int(np.count_nonzero(~before & after)),
+        num_images=len(correct_after),
+        accuracy=wilson_interval(int(np.count_nonzero(correct_after)), len(correct_after)),
+        num_lost=int(np.count_nonzero(correct_before & ~correct_after)),
+        num_won=int(np.count_nonzero(~correct_before & correct_after)),
     )

@@ -14,8 +14,8 @@ from components.contract.inference.graph import InferenceGraph
 from components.contract.params.pipeline import EvaluateParams
 from components.evaluate.measure.calibration import assess, draw_reference, embed, learn
 from components.evaluate.measure.cross_validation import CrossValidation, cross_validate, has_frozen_features
-from components.evaluate.measure.label_errors import Judged, LabelError, find_label_errors
-from components.evaluate.measure.metrics import figures
+from components.evaluate.measure.label_errors import HeldOutPredictions, LabelError, find_label_errors
+from components.evaluate.measure.metrics import compute_figures
 from components.evaluate.measure.predictions import Predictions, score
 from components.evaluate.measure.robustness import disturb
 from components.evaluate.measure.slices import Original, find_slices
@@ -61,67 +61,71 @@ def examine(
     Raises:
         ArtifactError: a split that is scored is empty, or the graph's numbers are not finite.
     """
-    names, test_split = bundle.class_names, splits["test"]
-    plain = {
-        name: score(graph, splits[name], name, len(names), with_features=params.folds is not None) for name in SCORED
+    class_names, test_split = bundle.class_names, splits["test"]
+    uncalibrated = {
+        name: score(graph, splits[name], name, len(class_names), with_features=params.folds is not None)
+        for name in SCORED
     }
-    calibration = learn(plain["validation"], _embed_reference(graph, splits, params), params, export_sha256)
-    scored = {name: replace(one, temperature=calibration.facts.temperature) for name, one in plain.items()}
+    calibration = learn(uncalibrated["validation"], _embed_reference(graph, splits, params), params, export_sha256)
+    scored = {
+        name: replace(predictions, temperature=calibration.facts.temperature)
+        for name, predictions in uncalibrated.items()
+    }
     test = scored["test"]
-    folds = _fold(graph, splits, plain, bundle, params)
-    errors = find_label_errors(folds.judged if folds else _judged(scored))
-    measured = measure(scored, names, params)
+    cross_validation = _cross_validate_features(graph, splits, uncalibrated, bundle, params)
+    errors = find_label_errors(cross_validation.held_out if cross_validation else _hold_out(scored))
+    split_figures = measure(scored, class_names, params)
     log.info("Looking at sureness, kinds of photos and disturbances.")
-    found = AllFigures(
-        class_names=names,
-        validation=measured["validation"],
-        test=measured["test"],
-        calibration=assess(calibration, test, graph, test_split, generator(params, "strangers")),
-        slices=find_slices(test, test_split, originals, names),
-        robustness=disturb(graph, test_split, test, params.robustness_photos, generator(params, "disturbances")),
-        folds=folds.figures if folds else None,
+    all_figures = AllFigures(
+        class_names=class_names,
+        validation=split_figures["validation"],
+        test=split_figures["test"],
+        calibration=assess(calibration, test, graph, test_split, new_generator(params, "strangers")),
+        slices=find_slices(test, test_split, originals, class_names),
+        robustness=disturb(graph, test_split, test, params.robustness_photos, new_generator(params, "disturbances")),
+        folds=cross_validation.figures if cross_validation else None,
         num_label_errors=len(errors),
     )
-    return Examination(scored, calibration, found, errors)
+    return Examination(scored, calibration, all_figures, errors)
 
 
 def measure(
     scored: Mapping[SplitName, Predictions], class_names: tuple[str, ...], params: EvaluateParams
 ) -> dict[SplitName, Figures]:
     """The figures of both splits. Each split draws its resamples by itself."""
-    measured: dict[SplitName, Figures] = {}
+    split_figures: dict[SplitName, Figures] = {}
     for name, predictions in scored.items():
-        measured[name] = figures(
+        split_figures[name] = compute_figures(
             predictions.labels,
             predictions.probabilities,
             class_names,
             resamples=params.bootstrap_resamples,
-            rng=generator(params, name),
+            rng=new_generator(params, name),
         )
-        if measured[name].absent_classes:
+        if split_figures[name].absent_classes:
             log.warning(
                 "The %s split holds no photo of %s; its macro figures leave these classes out.",
                 name,
-                ", ".join(measured[name].absent_classes),
+                ", ".join(split_figures[name].absent_classes),
             )
-    return measured
+    return split_figures
 
 
-def generator(params: EvaluateParams, what: str) -> np.random.Generator:
+def new_generator(params: EvaluateParams, purpose: str) -> np.random.Generator:
     """Randomness for one purpose, so that what one purpose draws does not depend on what another drew."""
-    return np.random.default_rng((params.seed, *what.encode()))
+    return np.random.default_rng((params.seed, *purpose.encode()))
 
 
 def _embed_reference(graph: InferenceGraph, splits: Mapping[SplitName, Split], params: EvaluateParams) -> np.ndarray:
     """Embeddings of some training photos; where there are none, of validation photos."""
     split = splits["train"] if len(splits["train"]) else splits["validation"]
-    return embed(graph, split, draw_reference(split, params.reference_photos, generator(params, "reference")))
+    return embed(graph, split, draw_reference(split, params.reference_photos, new_generator(params, "reference")))
 
 
-def _fold(
+def _cross_validate_features(
     graph: InferenceGraph,
     splits: Mapping[SplitName, Split],
-    plain: Mapping[SplitName, Predictions],
+    uncalibrated: Mapping[SplitName, Predictions],
     bundle: BundleInfo,
     params: EvaluateParams,
 ) -> CrossValidation | None:
@@ -130,23 +134,25 @@ def _fold(
         return None
     # Without a feature map only the embedding is left, and a head may have learnt it from the training photos.
     frozen, num_classes = has_frozen_features(bundle) and "feature_map" in graph.outputs, len(bundle.class_names)
-    taking_part = list(plain.values())
+    fold_predictions = list(uncalibrated.values())
     if frozen and len(splits["train"]):
-        taking_part.append(score(graph, splits["train"], "train", num_classes, with_features=True))
-    found = cross_validate(taking_part, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed)
-    if found is None:
+        fold_predictions.append(score(graph, splits["train"], "train", num_classes, with_features=True))
+    cross_validation = cross_validate(
+        fold_predictions, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed
+    )
+    if cross_validation is None:
         log.warning(
             "A cross-validation needs %d photos of each of two classes, one a fold; there are fewer.", params.folds
         )
-    return found
+    return cross_validation
 
 
-def _judged(scored: Mapping[SplitName, Predictions]) -> Judged:
+def _hold_out(scored: Mapping[SplitName, Predictions]) -> HeldOutPredictions:
     """Validation and test photos, which the model did not learn from."""
     all_scored = list(scored.values())
-    return Judged(
-        splits=[one.split for one in all_scored for _ in one.image_ids],
-        image_ids=[image_id for one in all_scored for image_id in one.image_ids],
-        labels=np.concatenate([one.labels for one in all_scored]),
-        probabilities=np.concatenate([one.probabilities for one in all_scored]),
+    return HeldOutPredictions(
+        splits=[predictions.split for predictions in all_scored for _ in predictions.image_ids],
+        image_ids=[image_id for predictions in all_scored for image_id in predictions.image_ids],
+        labels=np.concatenate([predictions.labels for predictions in all_scored]),
+        probabilities=np.concatenate([predictions.probabilities for predictions in all_scored]),
     )

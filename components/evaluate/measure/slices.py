@@ -14,7 +14,7 @@ MIN_PHOTOS = 10
 """Fewer say nothing."""
 MAX_FOLDERS = 12
 SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "test"}
-CHANCE = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,58 +30,61 @@ def find_slices(
     predictions: Predictions, split: Split, originals: Mapping[str, Original], class_names: Sequence[str]
 ) -> tuple[SliceFigures, ...]:
     """The figures of each slice of at least ten photos, the lowest accuracy first."""
-    owners = [class_names[label] for label in predictions.labels]
-    found = [
-        _figures(trait, part, predictions.right, inside)
-        for trait, part, inside in _slices(split, predictions.image_ids, originals, owners)
-        if MIN_PHOTOS <= np.count_nonzero(inside) < len(inside)
+    photo_classes = [class_names[label] for label in predictions.labels]
+    slices = [
+        _slice_figures(trait, part, predictions.correct, in_slice)
+        for trait, part, in_slice in _iterate_slices(split, predictions.image_ids, originals, photo_classes)
+        if MIN_PHOTOS <= np.count_nonzero(in_slice) < len(in_slice)
     ]
-    return tuple(sorted(found, key=lambda one: (one.accuracy.value, one.p_value)))
+    return tuple(sorted(slices, key=lambda slice_figures: (slice_figures.accuracy.value, slice_figures.p_value)))
 
 
-def is_clear(one: SliceFigures, slices: Sequence[SliceFigures]) -> bool:
+def is_clear(slice_figures: SliceFigures, slices: Sequence[SliceFigures]) -> bool:
     """Whether a slice's figure is more than chance, with so many slices looked at (Bonferroni)."""
-    return one.p_value < CHANCE / max(len(slices), 1)
+    return slice_figures.p_value < SIGNIFICANCE_LEVEL / max(len(slices), 1)
 
 
-def _figures(trait: str, part: str, right: np.ndarray, inside: np.ndarray) -> SliceFigures:
+def _slice_figures(trait: str, part: str, correct: np.ndarray, in_slice: np.ndarray) -> SliceFigures:
     from scipy.stats import fisher_exact
 
-    counts = [[np.count_nonzero(right & where), np.count_nonzero(~right & where)] for where in (inside, ~inside)]
-    num = int(np.count_nonzero(inside))
+    counts = [[np.count_nonzero(correct & mask), np.count_nonzero(~correct & mask)] for mask in (in_slice, ~in_slice)]
+    num_images = int(np.count_nonzero(in_slice))
     return SliceFigures(
         trait=trait,
         part=part,
-        num_images=num,
-        accuracy=wilson_interval(int(counts[0][0]), num),
+        num_images=num_images,
+        accuracy=wilson_interval(int(counts[0][0]), num_images),
         p_value=float(fisher_exact(counts).pvalue),
     )
 
 
-def _slices(
-    split: Split, image_ids: Sequence[str], originals: Mapping[str, Original], owners: Sequence[str]
+def _iterate_slices(
+    split: Split, image_ids: Sequence[str], originals: Mapping[str, Original], photo_classes: Sequence[str]
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    brightness, sharpness = _light(split)
-    yield from _thirds("brightness", ("dark", "medium", "bright"), brightness)
-    yield from _thirds("sharpness", ("blurred", "medium", "sharp"), sharpness)
-    known = [originals.get(image_id) for image_id in image_ids]
+    brightness, sharpness = _measure_light(split)
+    yield from _split_into_thirds("brightness", ("dark", "medium", "bright"), brightness)
+    yield from _split_into_thirds("sharpness", ("blurred", "medium", "sharp"), sharpness)
+    photo_originals = [originals.get(image_id) for image_id in image_ids]
     sizes = np.array(
         [
-            (one.native_height, one.native_width)
-            if one and one.native_height and one.native_width
+            (original.native_height, original.native_width)
+            if original and original.native_height and original.native_width
             else (np.nan, np.nan)
-            for one in known
+            for original in photo_originals
         ],
         np.float64,
     )
     if not np.isnan(sizes).any():
-        yield from _thirds("size", ("small", "medium", "large"), np.sqrt(sizes.prod(axis=1)))
+        yield from _split_into_thirds("size", ("small", "medium", "large"), np.sqrt(sizes.prod(axis=1)))
         ratio = sizes[:, 1] / sizes[:, 0]
         yield "shape", "wide", ratio > 1.1
         yield "shape", "square", (ratio <= 1.1) & (ratio >= 1 / 1.1)
         yield "shape", "tall", ratio < 1 / 1.1
     folders = np.array(
-        [source_folder(one.path, owner) if one else "" for one, owner in zip(known, owners, strict=True)]
+        [
+            source_folder(original.path, class_name) if original else ""
+            for original, class_name in zip(photo_originals, photo_classes, strict=True)
+        ]
     )
     names, counts = np.unique(folders, return_counts=True)
     for name in names[np.argsort(-counts, kind="stable")][:MAX_FOLDERS]:
@@ -93,18 +96,20 @@ def source_folder(path: str, class_name: str) -> str:
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part not in SPLIT_FOLDERS)
 
 
-def _thirds(trait: str, parts: tuple[str, str, str], values: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
+def _split_into_thirds(
+    trait: str, parts: tuple[str, str, str], values: np.ndarray
+) -> Iterator[tuple[str, str, np.ndarray]]:
     low, high = np.quantile(values, [1 / 3, 2 / 3])
     if low == high:
         return
-    for part, inside in zip(parts, (values <= low, (values > low) & (values <= high), values > high), strict=True):
-        yield trait, part, inside
+    for part, in_third in zip(parts, (values <= low, (values > low) & (values <= high), values > high), strict=True):
+        yield trait, part, in_third
 
 
-def _light(split: Split) -> tuple[np.ndarray, np.ndarray]:
+def _measure_light(split: Split) -> tuple[np.ndarray, np.ndarray]:
     """Mean brightness, and the spread of the Laplacian, of each photo: float64 (n,) each."""
     import cv2
 
-    greys = (cv2.cvtColor(split.image(index), cv2.COLOR_RGB2GRAY) for index in range(len(split)))
-    figures = np.array([(grey.mean(), cv2.Laplacian(grey, cv2.CV_32F).std()) for grey in greys])
-    return figures[:, 0], figures[:, 1]
+    gray_photos = (cv2.cvtColor(split.image(index), cv2.COLOR_RGB2GRAY) for index in range(len(split)))
+    measurements = np.array([(gray.mean(), cv2.Laplacian(gray, cv2.CV_32F).std()) for gray in gray_photos])
+    return measurements[:, 0], measurements[:, 1]

@@ -19,7 +19,7 @@ HEADLINES = (
 ROC_POINTS = 100
 
 
-def metrics_of(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
+def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
     """Every headline with its interval, and single figures beside them."""
     metrics: dict[str, float] = {}
     for name, split in (("validation", figures.validation), ("test", figures.test)):
@@ -47,8 +47,8 @@ def metrics_of(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
             "calibration/error_before": figures.calibration.error_before,
             "calibration/coverage": figures.calibration.coverage.value,
         }
-    for one in figures.robustness[1:]:
-        metrics[f"robustness/{one.disturbance.replace('%', ' percent')}"] = one.accuracy.value
+    for robustness in figures.robustness[1:]:
+        metrics[f"robustness/{robustness.disturbance.replace('%', ' percent')}"] = robustness.accuracy.value
     if figures.folds is not None:
         for key in ("accuracy", "macro_f1"):
             figure = getattr(figures.folds, key)
@@ -62,16 +62,16 @@ def metrics_of(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
 
 def kfp_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
     """What KFP shows beside a run, finite all of it: `test_accuracy` and so on."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for name, split in (("validation", figures.validation), ("test", figures.test)):
         for key in HEADLINES:
             figure = getattr(split, key)
             if figure is not None:
-                found[f"{name}_{key}"] = figure.value
-    found["test_calibration_error"] = figures.test.calibration_error
+                metrics[f"{name}_{key}"] = figure.value
+    metrics["test_calibration_error"] = figures.test.calibration_error
     if info.latency_p50_ms is not None and info.size_bytes is not None:
-        found |= {"latency_p50_ms": info.latency_p50_ms, "size_mb": info.size_bytes / 1e6}
-    return found
+        metrics |= {"latency_p50_ms": info.latency_p50_ms, "size_mb": info.size_bytes / 1e6}
+    return metrics
 
 
 def roc_curve_points(evaluation_dir: Path) -> tuple[list[float], list[float], list[float]]:
@@ -85,9 +85,9 @@ def roc_curve_points(evaluation_dir: Path) -> tuple[list[float], list[float], li
     table = pq.read_table(evaluation_dir / "predictions.parquet", filters=[("split", "=", "test")])
     probabilities = np.array(table["probabilities"].to_pylist(), np.float32)
     labels = np.array(table["label"].to_pylist())
-    right = np.eye(probabilities.shape[1], dtype=bool)[labels]
-    false_rates, true_rates, thresholds = roc_curve(right.ravel(), probabilities.ravel())
-    chosen = np.unique(np.linspace(0, len(thresholds) - 1, ROC_POINTS).round().astype(int))
+    is_true_class = np.eye(probabilities.shape[1], dtype=bool)[labels]
+    false_rates, true_rates, thresholds = roc_curve(is_true_class.ravel(), probabilities.ravel())
+    indices = np.unique(np.linspace(0, len(thresholds) - 1, ROC_POINTS).round().astype(int))
     points = (false_rates, true_rates, np.clip(thresholds, 0, 1))
-    first, second, third = ([float(value) for value in values[chosen]] for values in points)
+    first, second, third = ([float(value) for value in values[indices]] for values in points)
     return first, second, third

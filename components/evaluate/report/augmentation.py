@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from components.contract.params.training import AUGMENTATION_PRESETS, AugmentationParams
 
-WORDS: Final = {
+PHRASES: Final = {
     "horizontal_flip": "mirrored",
     "vertical_flip": "turned upside down",
     "rotation_degrees": "turned by up to {value:g}°",
@@ -25,34 +25,40 @@ NEVER_VARIED: Final = "Validation and test photos are never varied."
 UNVARIED: Final = "taken as they are, without augmentation"
 
 
-def augmentations(params: Mapping[str, Any]) -> list[str]:
+def augmentation_sentences(params: Mapping[str, Any]) -> list[str]:
     """A sentence, or one for each phase where they differ; none where the params do not say.
 
     Args:
         params: the resolved train section.
     """
     phases = params.get("phases")
-    stretches = [dict(params) | dict(phase) for phase in phases] if isinstance(phases, list) else [params]
-    if any(stretch.get("augmentation") is None for stretch in stretches):
+    phase_params = [dict(params) | dict(phase) for phase in phases] if isinstance(phases, list) else [params]
+    if any(section.get("augmentation") is None for section in phase_params):
         return []
-    found = [_of(stretch) for stretch in stretches]
-    never = [NEVER_VARIED] if set(found) != {UNVARIED} else []
-    if len(set(found)) == 1:
-        return [f"In training the photos were {found[0]}.", *never]
-    each = (f"In phase {number} of training the photos were {words}." for number, words in enumerate(found, start=1))
-    return [*each, *never]
+    descriptions = [_describe(section) for section in phase_params]
+    closing = [NEVER_VARIED] if set(descriptions) != {UNVARIED} else []
+    if len(set(descriptions)) == 1:
+        return [f"In training the photos were {descriptions[0]}.", *closing]
+    sentences = (
+        f"In phase {number} of training the photos were {description}."
+        for number, description in enumerate(descriptions, start=1)
+    )
+    return [*sentences, *closing]
 
 
-def _of(stretch: Mapping[str, Any]) -> str:
-    given = stretch["augmentation"]
-    settings = AUGMENTATION_PRESETS[given] if isinstance(given, str) else AugmentationParams.model_validate(given)
+def _describe(settings: Mapping[str, Any]) -> str:
+    augmentation = settings["augmentation"]
+    is_preset = isinstance(augmentation, str)
+    augmentation_params = (
+        AUGMENTATION_PRESETS[augmentation] if is_preset else AugmentationParams.model_validate(augmentation)
+    )
     changes = [
-        words.format(value=float(value), percent=round(100 * float(value), 1))
-        for key, words in WORDS.items()
-        if (value := getattr(settings, key))
+        phrase.format(value=float(value), percent=round(100 * float(value), 1))
+        for key, phrase in PHRASES.items()
+        if (value := getattr(augmentation_params, key))
     ]
-    changes += [f"mixed with others ({key}, α {stretch[key]:g})" for key in ("mixup", "cutmix") if stretch.get(key)]
+    changes += [f"mixed with others ({key}, α {settings[key]:g})" for key in ("mixup", "cutmix") if settings.get(key)]
     if not changes:
         return UNVARIED
-    preset = f" (augmentation: {given})" if isinstance(given, str) else ""
+    preset = f" (augmentation: {augmentation})" if is_preset else ""
     return f"varied at random{preset}: {', '.join(changes)}"

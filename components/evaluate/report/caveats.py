@@ -4,7 +4,7 @@ from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.artifacts.evaluation import Verdict
 from components.contract.artifacts.figures import AllFigures, Figures
-from components.evaluate.formatting import listed, percent
+from components.evaluate.formatting import join_names, percent
 from components.evaluate.measure.cross_validation import FEW_PHOTOS as FEW_FOR_ONE_SPLIT
 
 FEW_PHOTOS = 100
@@ -13,66 +13,72 @@ MANY_LOOKS = 10
 """After so many models were scored on the same test photos, the best of them owes something to luck."""
 
 
-def caveats(
+def list_caveats(
     figures: AllFigures, dataset: DatasetInfo, bundle: BundleInfo, gate: Verdict, mlflow_run_id: str | None
 ) -> list[str]:
     """Sentences; none where there is nothing to say."""
     test, validation = figures.test, figures.validation
-    found = []
+    sentences = []
     if bundle.dataset_fingerprint != dataset.fingerprint:
-        found.append(
+        sentences.append(
             "The model was trained on another version of the data: photos that it learnt from may be among "
             "the test photos, which would flatter every figure."
         )
     if test.num_images < FEW_PHOTOS:
-        there = "is only 1 test photo" if test.num_images == 1 else f"are only {test.num_images} test photos"
-        found.append(f"There {there}, so the intervals are wide. More photos would tell more than another model.")
+        fact = "is only 1 test photo" if test.num_images == 1 else f"are only {test.num_images} test photos"
+        sentences.append(f"There {fact}, so the intervals are wide. More photos would tell more than another model.")
     if test.num_correct == test.num_images:
-        found.append(
+        sentences.append(
             "No mistake on these test photos does not mean none on others: "
             f"up to {percent(1 - test.accuracy.low)} of mistakes would be no surprise."
         )
-    for split, found_in in (("test", test), ("validation", validation)):
-        if found_in.absent_classes:
-            found.append(
-                f"The {split} split holds no photo of {listed(found_in.absent_classes)}, so nothing is known "
+    for split, split_figures in (("test", test), ("validation", validation)):
+        if split_figures.absent_classes:
+            sentences.append(
+                f"The {split} split holds no photo of {join_names(split_figures.absent_classes)}, so nothing is known "
                 "of how well it is recognised there."
             )
-    found += _one_sided(test) or _no_better_than_guessing(test)
+    sentences += _never_predicted(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):
-        found.append("The data stood in a repository with uncommitted changes, so the git revision does not pin them.")
+        sentences.append(
+            "The data stood in a repository with uncommitted changes, so the git revision does not pin them."
+        )
     if mlflow_run_id is None:
-        found.append(
+        sentences.append(
             "This evaluation belongs to no MLflow run, so later ones will not count it as a look at these test photos."
         )
     if gate.looks is not None and gate.looks >= MANY_LOOKS:
-        found.append(
+        sentences.append(
             f"{gate.looks} models have been scored on these test photos. The best of so many owes something "
             "to luck; fresh test photos would show how much."
         )
     if dataset.num_kept < FEW_FOR_ONE_SPLIT and figures.folds is None and test.num_images >= FEW_PHOTOS:
-        found.append(
+        sentences.append(
             f"With {dataset.num_kept:,} photos one test split says little; evaluate.folds: 5 adds "
             "cross-validated figures."
         )
-    return found
+    return sentences
 
 
-def _one_sided(test: Figures) -> list[str]:
+def _never_predicted(test: Figures) -> list[str]:
     """Classes that the model never names, or always."""
-    named = [one.class_name for one in test.per_class if one.num_predicted]
-    if len(named) == 1:
-        return [f"The model gave every test photo the same name, {named[0]}: it has learnt nothing."]
-    silent = [one.class_name for one in test.per_class if one.num_images and not one.num_predicted]
-    return [f"No test photo was ever named {listed(silent)}."] if silent else []
+    predicted_classes = [class_figures.class_name for class_figures in test.per_class if class_figures.num_predicted]
+    if len(predicted_classes) == 1:
+        return [f"The model gave every test photo the same name, {predicted_classes[0]}: it has learnt nothing."]
+    missing_classes = [
+        class_figures.class_name
+        for class_figures in test.per_class
+        if class_figures.num_images and not class_figures.num_predicted
+    ]
+    return [f"No test photo was ever named {join_names(missing_classes)}."] if missing_classes else []
 
 
 def _no_better_than_guessing(test: Figures) -> list[str]:
-    commonest = max(test.per_class, key=lambda one: one.num_images)
-    share = commonest.num_images / test.num_images
+    majority_class = max(test.per_class, key=lambda class_figures: class_figures.num_images)
+    share = majority_class.num_images / test.num_images
     if share < test.accuracy.low or share == 1:
         return []
     return [
-        f"Naming every test photo {commonest.class_name} would be right for {percent(share)} of them; the model is "
-        "not surely better than that."
+        f"Naming every test photo {majority_class.class_name} would be right for {percent(share)} of them; the model "
+        "is not surely better than that."
     ]

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.contract.artifacts.figures import AllFigures, Figures
+from components.contract.artifacts.figures import AllFigures, ClassFigures, Figures
 from components.contract.text import for_page, printable
-from components.evaluate.formatting import epochs, file_size, interval, per_hundred, percent
+from components.evaluate.formatting import epoch_range, file_size, interval, per_hundred, percent
 from components.evaluate.measure.explain import spotlight
 from components.evaluate.measure.slices import is_clear
-from components.evaluate.report.augmentation import NEVER_VARIED, augmentations
+from components.evaluate.report.augmentation import NEVER_VARIED, augmentation_sentences
 from components.evaluate.report.charts.figures import MAX_NUMBERED, inline_svg
-from components.evaluate.report.charts.network_diagram import boxes_of, describe
-from components.evaluate.report.leaderboard_page import table_of
+from components.evaluate.report.charts.network_diagram import build_boxes, describe_boxes
+from components.evaluate.report.leaderboard_page import table_context
 from components.evaluate.report.model import (
-    EXPLAINED,
+    EXPLANATION_TEXTS,
     SMALL_PIXELS,
     TEMPLATES_DIR,
     THUMBNAIL_PIXELS,
@@ -25,11 +25,11 @@ from components.evaluate.report.model import (
     Content,
     Doubt,
     Photo,
-    balance,
+    balance_sentence,
     is_tiny,
     reproduce_commands,
     reproduce_params,
-    sheet,
+    shrink_sheet,
     thumbnail,
     train_params,
     use_commands,
@@ -80,12 +80,12 @@ def render(content: Content) -> str:
         "per_hundred": per_hundred,
         "count": lambda number: f"{number:,}",
         "decimal": lambda number: f"{number:.3f}",
-        "epochs": epochs,
+        "epochs": epoch_range,
         "file_size": file_size,
         "css": lambda share: f"{100 * share:.2f}%",
     }
-    names = content.figures.class_names
-    varied = augmentations(content.bundle.params)
+    names, slices = content.figures.class_names, content.figures.slices
+    augmentation_texts = augmentation_sentences(content.bundle.params)
     return environment.get_template("report.html.j2").render(
         contents=CONTENTS,
         evaluation=content.evaluation,
@@ -95,40 +95,47 @@ def render(content: Content) -> str:
         test=content.figures.test,
         validation=content.figures.validation,
         calibration=content.figures.calibration,
-        balance=balance(content.dataset),
-        samples=content.samples and _embedded(content.samples),
-        variants=_embedded(content.variants) if content.variants and NEVER_VARIED in varied else None,
-        augmentations=varied,
+        balance=balance_sentence(content.dataset),
+        samples=content.samples and _sheet_uri(content.samples),
+        variants=_sheet_uri(content.variants) if content.variants and NEVER_VARIED in augmentation_texts else None,
+        augmentations=augmentation_texts,
         search=search_sentences(content.study) if content.study else [],
         trials=[trial_row(trial) for trial in best_trials(content.study)] if content.study else [],
         board=content.params.leaderboard,
-        **(table_of(content.params.leaderboard) if content.params.leaderboard else {}),
+        **(table_context(content.params.leaderboard) if content.params.leaderboard else {}),
         verdict_word=VERDICT_WORDS[content.evaluation.gate.verdict],
         caveats=content.caveats,
         insights=content.insights,
         in_short=IN_SHORT,
         params=train_params(content.bundle),
-        curves=_curves(content),
+        curves=_curve_charts(content),
         phases=content.history.phases,
-        architecture=_chart(content, "architecture", describe(boxes_of(content.bundle))),
-        reliability=_chart(content, "reliability", _reliability_words(content.figures)),
+        architecture=_chart(content, "architecture", describe_boxes(build_boxes(content.bundle))),
+        reliability=_chart(content, "reliability", _describe_reliability(content.figures)),
         coverage=_chart(content, "coverage", "Accuracy of the answers, against the share of photos that are answered."),
-        robustness=_chart(content, "robustness", _robustness_words(content.figures)),
+        robustness=_chart(content, "robustness", _describe_robustness(content.figures)),
         many_classes=MANY_CLASSES,
         numbered=len(names) <= MAX_NUMBERED,
-        confusion=_confusion(content.charts, content.figures.test),
-        classes=sorted(content.figures.test.per_class, key=lambda one: math.inf if one.f1 is None else one.f1),
-        mistakes=[shown(photo, names) for photo in content.shown.mistakes],
-        right=[shown(photo, names) for photo in content.shown.right],
-        pairs=[(pair, [shown(photo, names, SMALL_PIXELS) for photo in photos]) for pair, photos in content.shown.pairs],
-        doubts=[_doubt(one, names) for one in content.shown.doubts],
-        explained=EXPLAINED[content.shown.method],
-        slices=[(one, is_clear(one, content.figures.slices)) for one in content.figures.slices[:MOST_SLICES]],
-        num_slices=len(content.figures.slices),
+        confusion=_confusion_chart(content.charts, content.figures.test),
+        classes=sorted(content.figures.test.per_class, key=_f1_or_infinity),
+        mistakes=[photo_context(photo, names) for photo in content.showcase.mistakes],
+        right=[photo_context(photo, names) for photo in content.showcase.right],
+        pairs=[
+            (pair, [photo_context(photo, names, SMALL_PIXELS) for photo in photos])
+            for pair, photos in content.showcase.pairs
+        ],
+        doubts=[_doubt_context(doubt, names) for doubt in content.showcase.doubts],
+        explained=EXPLANATION_TEXTS[content.showcase.method],
+        slices=[(item, is_clear(item, slices)) for item in slices[:MOST_SLICES]],
+        num_slices=len(slices),
         reproduce=reproduce_commands(content),
         reproduce_params=reproduce_params(content),
         use=use_commands(),
     )
+
+
+def _f1_or_infinity(class_figures: ClassFigures) -> float:
+    return math.inf if class_figures.f1 is None else class_figures.f1
 
 
 def data_uri(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> str:
@@ -137,46 +144,46 @@ def data_uri(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def shown(photo: Photo, class_names: Sequence[str], size: int = THUMBNAIL_PIXELS) -> dict[str, Any]:
+def photo_context(photo: Photo, class_names: Sequence[str], size: int = THUMBNAIL_PIXELS) -> dict[str, Any]:
     """What the page says of a photo."""
     answer = photo.answer
     class_name, predicted_as = class_names[answer.label], class_names[answer.predicted]
-    wrong = answer.label != answer.predicted
-    description = f"A test photo of {class_name} that was {f'taken for {predicted_as}' if wrong else 'named rightly'}"
+    is_wrong = answer.label != answer.predicted
+    outcome = f"taken for {predicted_as}" if is_wrong else "named rightly"
     return {
         "image": data_uri(photo.pixels, size),
-        "heat": None if photo.heat is None else data_uri(_enlarged(photo), size),
+        "heat": None if photo.heat is None else data_uri(_spotlit_pixels(photo), size),
         "tiny": is_tiny(photo.pixels),
-        "description": description,
+        "description": f"A test photo of {class_name} that was {outcome}",
         "class_name": class_name,
         "predicted_as": predicted_as,
-        "wrong": wrong,
+        "wrong": is_wrong,
         "probability": answer.probability,
         "path": photo.path,
     }
 
 
-def _enlarged(photo: Photo) -> np.ndarray:
+def _spotlit_pixels(photo: Photo) -> np.ndarray:
     assert photo.heat is not None, "the caller has looked"
     return spotlight(photo.pixels, photo.heat)
 
 
-def _doubt(one: Doubt, class_names: Sequence[str]) -> dict[str, Any]:
-    label, suggested = class_names[one.error.label], class_names[one.error.suggested]
+def _doubt_context(doubt: Doubt, class_names: Sequence[str]) -> dict[str, Any]:
+    label, suggested = class_names[doubt.error.label], class_names[doubt.error.suggested]
     return {
-        "image": data_uri(one.pixels, SMALL_PIXELS),
-        "tiny": is_tiny(one.pixels),
+        "image": data_uri(doubt.pixels, SMALL_PIXELS),
+        "tiny": is_tiny(doubt.pixels),
         "description": f"A photo labelled {label} that looks like {suggested}",
         "label": label,
         "suggested": suggested,
-        "confidence": one.error.confidence,
-        "split": one.error.split,
-        "path": one.path,
+        "confidence": doubt.error.confidence,
+        "split": doubt.error.split,
+        "path": doubt.path,
     }
 
 
-def _embedded(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(sheet(jpeg)).decode()}"
+def _sheet_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(shrink_sheet(jpeg)).decode()}"
 
 
 def _chart(content: Content, name: str, description: str) -> "Markup | None":
@@ -188,18 +195,18 @@ def _chart(content: Content, name: str, description: str) -> "Markup | None":
     return Markup(inline_svg(chart, printable(description), name))  # noqa: S704 - inline_svg escapes its texts
 
 
-def _reliability_words(figures: AllFigures) -> str:
+def _describe_reliability(figures: AllFigures) -> str:
     bins = figures.calibration.bins if figures.calibration else ()
-    points = "; ".join(f"{percent(one.sureness)} sure, {percent(one.accuracy.value)} right" for one in bins)
+    points = "; ".join(f"{percent(item.sureness)} sure, {percent(item.accuracy.value)} right" for item in bins)
     return f"Reliability of {len(bins)} groups of answers: {points}."
 
 
-def _robustness_words(figures: AllFigures) -> str:
-    points = "; ".join(f"{one.disturbance} {percent(one.accuracy.value)}" for one in figures.robustness)
+def _describe_robustness(figures: AllFigures) -> str:
+    points = "; ".join(f"{check.disturbance} {percent(check.accuracy.value)}" for check in figures.robustness)
     return f"Accuracy of the same photos: {points}."
 
 
-def _confusion(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
+def _confusion_chart(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
     from markupsafe import Markup
 
     description = (
@@ -213,17 +220,18 @@ def _confusion(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
     return Markup(element)  # noqa: S704 - inline_svg escapes its texts
 
 
-def _curves(content: Content) -> list["Markup"]:
+def _curve_charts(content: Content) -> list["Markup"]:
     elements = []
     curves = content.history.curves
-    for what in ("loss", "accuracy"):
-        ends = [
+    for metric in ("loss", "accuracy"):
+        ranges = [
             f"{name} from {curves[key][0]:.3f} to {curves[key][-1]:.3f}"
-            for name, key in (("training", what), ("validation", f"val_{what}"))
+            for name, key in (("training", metric), ("validation", f"val_{metric}"))
             if curves.get(key)
         ]
-        kept = f"epoch {content.bundle.best_epoch} was kept"
-        element = _chart(content, f"{what}_curve", f"{what.capitalize()} per epoch: {', '.join(ends)}; {kept}.")
+        kept_epoch = f"epoch {content.bundle.best_epoch} was kept"
+        description = f"{metric.capitalize()} per epoch: {', '.join(ranges)}; {kept_epoch}."
+        element = _chart(content, f"{metric}_curve", description)
         if element is not None:
             elements.append(element)
     return elements

@@ -7,19 +7,19 @@ from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.artifacts.figures import AllFigures, ClassFigures, Figures
-from components.evaluate.formatting import estimate, interval, listed, percent, photos
+from components.evaluate.formatting import estimate, interval, join_names, percent, pluralize
 from components.evaluate.measure.slices import is_clear
 
 WEAK_RECALL = 0.1
 """How far below the mean recall a class stands out."""
-LEARNT_BY_HEART = 0.08
+OVERFITTING_GAP = 0.08
 """A gap between training and validation accuracy that matters."""
-LOST_SHARE = 0.03
+MAX_LOST_SHARE = 0.03
 UNRELIABLE_AUC = 0.85
-OVERSURE = 0.02
+OVERCONFIDENCE = 0.02
 
 
-def insights(
+def list_insights(
     info: EvaluationInfo,
     figures: AllFigures,
     dataset: DatasetInfo,
@@ -36,27 +36,27 @@ def insights(
         *_training(bundle, history),
         *_calibration(figures),
         *_robustness(figures),
-        *_strangers(figures),
+        *_out_of_distribution(figures),
     ]
 
 
 def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Iterator[str]:
     test, comparison = figures.test, info.gate.comparison
-    commonest = max(test.per_class, key=lambda one: one.num_images)
-    share = commonest.num_images / test.num_images
+    majority_class = max(test.per_class, key=lambda class_figures: class_figures.num_images)
+    share = majority_class.num_images / test.num_images
     yield (
         f"{bundle.model.name} names {percent(test.accuracy.value)} of new photos rightly "
-        f"({interval(test.accuracy)}), against {percent(share)} for always saying {commonest.class_name}. "
+        f"({interval(test.accuracy)}), against {percent(share)} for always saying {majority_class.class_name}. "
         f"{_effort(bundle)}"
     )
     if comparison is not None:
-        best = {"better": "This model is the better one", "worse": "The champion stays the better one"}.get(
+        conclusion = {"better": "This model is the better one", "worse": "The champion stays the better one"}.get(
             info.gate.verdict, "Neither model is surely the better one"
         )
+        num_differing = comparison.num_won + comparison.num_lost
         yield (
-            f"{best}: of {photos(comparison.num_won + comparison.num_lost)} that the two name differently in a way "
-            f"that matters, this model is right on {comparison.num_won} and the champion on "
-            f"{comparison.num_lost}."
+            f"{conclusion}: of {pluralize(num_differing)} that the two name differently in a "
+            f"way that matters, this model is right on {comparison.num_won} and the champion on {comparison.num_lost}."
         )
     if figures.folds is not None:
         yield (
@@ -80,31 +80,31 @@ def _effort(bundle: BundleInfo) -> str:
 
 
 def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
-    known = [one for one in test.per_class if one.recall is not None]
+    classes_with_photos = [class_figures for class_figures in test.per_class if class_figures.recall is not None]
     mean = test.balanced_accuracy.value
-    weakest = min(known, key=lambda one: _recall(one))
-    if len(known) < 2 or mean - _recall(weakest) < WEAK_RECALL:
+    weakest = min(classes_with_photos, key=_recall)
+    if len(classes_with_photos) < 2 or mean - _recall(weakest) < WEAK_RECALL:
         return
     counts = dataset.counts["train"]
-    num, usual = counts.get(weakest.class_name, 0), median(counts.values())
+    num_photos, usual_num = counts.get(weakest.class_name, 0), median(counts.values())
     text = (
         f"Its weakest class is {weakest.class_name}: {percent(_recall(weakest))} of "
-        f"{photos(weakest.num_images, 'test photo')} were found."
+        f"{pluralize(weakest.num_images, 'test photo')} were found."
     )
-    if num < usual:
+    if num_photos < usual_num:
         yield (
-            f"{text} It had {photos(num, 'training photo')}, where {usual:g} are usual: photograph more "
+            f"{text} It had {pluralize(num_photos, 'training photo')}, where {usual_num:g} are usual: photograph more "
             f"{weakest.class_name} next."
         )
     else:
         yield (
-            f"{text} It had no fewer training photos than others ({num}), so the photos themselves are hard: add "
-            "kinds of them that are missed, or look whether its labels hold."
+            f"{text} It had no fewer training photos than others ({num_photos}), so the photos themselves are hard: "
+            "add kinds of them that are missed, or look whether its labels hold."
         )
 
 
-def _recall(one: ClassFigures) -> float:
-    return one.recall.value if one.recall is not None else 1.0
+def _recall(class_figures: ClassFigures) -> float:
+    return class_figures.recall.value if class_figures.recall is not None else 1.0
 
 
 def _commonest_confusion(test: Figures) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _labels(figures: AllFigures) -> Iterator[str]:
     num = figures.num_label_errors
     if num:
         yield (
-            f"{photos(num)} look{'s' if num == 1 else ''} as if the label were wrong. Look at the first of "
+            f"{pluralize(num)} look{'s' if num == 1 else ''} as if the label were wrong. Look at the first of "
             "label_errors.csv, mend what is wrong and give the file to darkroom data relabel: wrong labels cost "
             "twice, in training and in these figures."
         )
@@ -133,9 +133,9 @@ def _slices(figures: AllFigures) -> Iterator[str]:
     if not figures.slices:
         return
     worst = figures.slices[0]
-    where = f"photos of {worst.trait} {worst.part!r}" if worst.trait == "folder" else f"{worst.part} photos"
-    about = "" if worst.trait == "folder" else f" (by {worst.trait})"
-    text = f"It does worst on {where}{about}: {percent(worst.accuracy.value)} of {worst.num_images}"
+    subject = f"photos of {worst.trait} {worst.part!r}" if worst.trait == "folder" else f"{worst.part} photos"
+    qualifier = "" if worst.trait == "folder" else f" (by {worst.trait})"
+    text = f"It does worst on {subject}{qualifier}: {percent(worst.accuracy.value)} of {worst.num_images}"
     if worst.accuracy.value >= figures.test.accuracy.value:
         return
     if is_clear(worst, figures.slices):
@@ -145,11 +145,12 @@ def _slices(figures: AllFigures) -> Iterator[str]:
 
 
 def _training(bundle: BundleInfo, history: Mapping[str, Sequence[float]]) -> Iterator[str]:
-    learnt, checked, at = history.get("accuracy"), history.get("val_accuracy"), bundle.best_epoch - 1
-    if learnt and checked and at < min(len(learnt), len(checked)) and learnt[at] - checked[at] > LEARNT_BY_HEART:
+    accuracies = list(zip(history.get("accuracy", ()), history.get("val_accuracy", ()), strict=False))
+    train_accuracy, validation_accuracy = (accuracies[bundle.best_epoch - 1 :] or [(0.0, 0.0)])[0]
+    if train_accuracy - validation_accuracy > OVERFITTING_GAP:
         yield (
-            f"It knows its training photos much better ({percent(learnt[at])}) than new ones "
-            f"({percent(checked[at])}): more photos or stronger augmentation would help, longer training would "
+            f"It knows its training photos much better ({percent(train_accuracy)}) than new ones "
+            f"({percent(validation_accuracy)}): more photos or stronger augmentation would help, longer training would "
             "not."
         )
     elif bundle.best_epoch == bundle.epochs_run > 1:
@@ -160,53 +161,55 @@ def _training(bundle: BundleInfo, history: Mapping[str, Sequence[float]]) -> Ite
 
 
 def _calibration(figures: AllFigures) -> Iterator[str]:
-    found = figures.calibration
-    if found is None:
+    calibration = figures.calibration
+    if calibration is None:
         return
-    if found.error_before - found.error_after > OVERSURE:
-        how = "too sure of itself" if found.temperature > 1 else "surer than it said"
+    if calibration.error_before - calibration.error_after > OVERCONFIDENCE:
+        attitude = "too sure of itself" if calibration.temperature > 1 else "surer than it said"
         yield (
-            f"It was {how}: sureness and accuracy lay {percent(found.error_before)} apart. A temperature of "
-            f"{found.temperature:.2f}, learnt from the validation photos, brings that to "
-            f"{percent(found.error_after)}."
+            f"It was {attitude}: sureness and accuracy lay {percent(calibration.error_before)} apart. A temperature of "
+            f"{calibration.temperature:.2f}, learnt from the validation photos, brings that to "
+            f"{percent(calibration.error_after)}."
         )
-    target = percent(found.target_accuracy)
-    if found.threshold is None:
+    target = percent(calibration.target_accuracy)
+    if calibration.threshold is None:
         yield (
             f"No threshold makes {target} of its answers right on the validation photos, so that none is withheld: "
             "the model is not good enough for that target yet."
         )
-    elif found.threshold > 0 and found.answered_accuracy is not None:
+    elif calibration.threshold > 0 and calibration.answered_accuracy is not None:
         yield (
-            f"Answering only where it is at least {percent(found.threshold)} sure, it answers "
-            f"{percent(found.coverage.value)} of the test photos and is right on "
-            f"{percent(found.answered_accuracy.value)} of those; the target was {target}."
+            f"Answering only where it is at least {percent(calibration.threshold)} sure, it answers "
+            f"{percent(calibration.coverage.value)} of the test photos and is right on "
+            f"{percent(calibration.answered_accuracy.value)} of those; the target was {target}."
         )
 
 
 def _robustness(figures: AllFigures) -> Iterator[str]:
-    disturbed = figures.robustness[1:]
-    if not disturbed:
+    disturbances = figures.robustness[1:]
+    if not disturbances:
         return
-    worst = max(disturbed, key=lambda one: one.num_lost - one.num_won)
-    lost = (worst.num_lost - worst.num_won) / worst.num_images
-    if lost > LOST_SHARE:
+    worst = max(disturbances, key=lambda check: check.num_lost - check.num_won)
+    lost_share = (worst.num_lost - worst.num_won) / worst.num_images
+    if lost_share > MAX_LOST_SHARE:
         yield (
-            f"Photos that are {worst.disturbance} cost it the most: {percent(lost)} of the answers. If such photos "
-            "are to be expected, train with them."
+            f"Photos that are {worst.disturbance} cost it the most: {percent(lost_share)} of the answers. If such "
+            "photos are to be expected, train with them."
         )
     else:
         yield "Mild blur, noise, compression and changes of light cost it next to nothing."
 
 
-def _strangers(figures: AllFigures) -> Iterator[str]:
+def _out_of_distribution(figures: AllFigures) -> Iterator[str]:
     if figures.calibration is None:
         return
-    missed = [
-        one.kind for one in figures.calibration.familiarity if one.roc_auc is not None and one.roc_auc < UNRELIABLE_AUC
+    unnoticed_kinds = [
+        check.kind
+        for check in figures.calibration.familiarity
+        if check.roc_auc is not None and check.roc_auc < UNRELIABLE_AUC
     ]
-    if missed:
+    if unnoticed_kinds:
         yield (
-            f"It does not notice well that {listed(missed)} belong to no class: do not rely on its sense of the "
-            "unfamiliar for such pictures."
+            f"It does not notice well that {join_names(unnoticed_kinds)} belong to no class: do not rely on its sense "
+            "of the unfamiliar for such pictures."
         )

@@ -39,16 +39,16 @@ def render_leaderboard(board: Leaderboard) -> str:
         trim_blocks=True,
         finalize=for_page,
     )
-    chart = Markup(inline_svg(front_chart(board), chart_words(board), "front"))  # noqa: S704 - inline_svg escapes its texts
-    return environment.get_template("leaderboard.html.j2").render(board=board, chart=chart, **table_of(board))
+    chart = Markup(inline_svg(front_chart(board), describe_chart(board), "front"))  # noqa: S704 - inline_svg escapes its texts
+    return environment.get_template("leaderboard.html.j2").render(board=board, chart=chart, **table_context(board))
 
 
-def table_of(board: Leaderboard) -> dict[str, object]:
+def table_context(board: Leaderboard) -> dict[str, object]:
     """What the template of the table takes."""
-    return {"headings": HEADINGS, "ranks": [(row, row.name == board.pick, cells(row)) for row in board.rows]}
+    return {"headings": HEADINGS, "ranks": [(row, row.name == board.pick, row_cells(row)) for row in board.rows]}
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def row_cells(row: Row) -> tuple[str, ...]:
     """A model's line of the table, as HEADINGS has it."""
     return (
         f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}",
@@ -64,18 +64,18 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def sentences(board: Leaderboard) -> list[str]:
+def leaderboard_sentences(board: Leaderboard) -> list[str]:
     """The reason of the pick, and what else is to be known of the table."""
     best = board.rows[0]
     # Where the most accurate is the pick, its ties stand in the reason.
     ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]
-    told = [board.reason]
+    texts = [board.reason]
     for row in ties:
-        told.append(
+        texts.append(
             f"{row.name} and {best.name} are a tie: chance alone makes such a difference with a probability of "
             f"{percent(row.p_value)}."
         )
-    return [*told, *(f"Left out: {reason}" for reason in board.left_out)]
+    return [*texts, *(f"Left out: {reason}" for reason in board.left_out)]
 
 
 def front_chart(board: Leaderboard) -> "Figure":
@@ -86,28 +86,28 @@ def front_chart(board: Leaderboard) -> "Figure":
         figure = new_figure(1.8 * CHART_WIDTH, 320)
         axes = figure.add_axes((0.1, 0.15, 0.87, 0.75))
         for row in board.rows:
-            figures = row.accuracy
-            colour = BAD if row.name == board.pick else GOOD if row.on_front else SOFT
+            accuracy = row.accuracy
+            color = BAD if row.name == board.pick else GOOD if row.on_front else SOFT
             axes.errorbar(
                 [row.latency_ms],
-                [figures.value],
+                [accuracy.value],
                 fmt="o",
-                color=colour,
+                color=color,
                 markersize=8,
                 elinewidth=1.2,
-                yerr=[[figures.value - figures.low], [figures.high - figures.value]],
-                markerfacecolor=colour if row.on_front else "none",
+                yerr=[[accuracy.value - accuracy.low], [accuracy.high - accuracy.value]],
+                markerfacecolor=color if row.on_front else "none",
             )
             axes.annotate(
                 shorten(row.name),
-                (row.latency_ms, figures.value),
+                (row.latency_ms, accuracy.value),
                 xytext=(8, 5),
                 fontsize=11,
                 textcoords="offset points",
                 color=INK,
             )
         axes.set_xscale("log")
-        slowest, fastest = (end(row.latency_ms for row in board.rows) for end in (max, min))
+        slowest, fastest = (extreme(row.latency_ms for row in board.rows) for extreme in (max, min))
         axes.set_xlim(fastest / 1.3, slowest * max(1.3, (slowest / fastest) ** 0.35))  # room for the names
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -122,7 +122,7 @@ def front_chart(board: Leaderboard) -> "Figure":
     return figure
 
 
-def chart_words(board: Leaderboard) -> str:
+def describe_chart(board: Leaderboard) -> str:
     """What the chart shows, for those who do not see it."""
     points = "; ".join(f"{row.name}: {percent(row.accuracy.value)}, {row.latency_ms:.1f} ms" for row in board.rows)
     return f"Validation accuracy against the time of one photo. {points}."

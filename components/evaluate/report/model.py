@@ -20,8 +20,8 @@ from components.contract.tracking.run import flatten
 from components.evaluate.measure.explain import Method
 from components.evaluate.measure.label_errors import LabelError
 from components.evaluate.measure.mistakes import Answer
-from components.evaluate.report.caveats import caveats
-from components.evaluate.report.insights import insights
+from components.evaluate.report.caveats import list_caveats
+from components.evaluate.report.insights import list_insights
 from components.evaluate.report.training_history import History, phase_settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ VERDICT_WORDS = {
     "cannot tell": "Cannot tell",
     "not comparable": "Not comparable",
 }
-EXPLAINED = {
+EXPLANATION_TEXTS = {
     "class activation map": "Bright is what spoke for the class that was named: the class activation map, which for "
     "this network, where the output layer follows global average pooling, is exact and the same as Grad-CAM.",
     "Eigen-CAM": "Bright is what the network looked at: Eigen-CAM, the first principal component of its last feature "
@@ -114,7 +114,7 @@ class Content:
     history: History
     charts: Mapping[str, "Figure"]
     pictures: Mapping[str, bytes]
-    shown: Showcase
+    showcase: Showcase
     samples: bytes | None = None
     variants: bytes | None = None
     study: StudyInfo | None = None
@@ -123,12 +123,12 @@ class Content:
     def caveats(self) -> list[str]:
         """What to know before using the model, one sentence each."""
         info = self.evaluation
-        return caveats(self.figures, self.dataset, self.bundle, info.gate, info.mlflow_run_id)
+        return list_caveats(self.figures, self.dataset, self.bundle, info.gate, info.mlflow_run_id)
 
     @property
     def insights(self) -> list[str]:
         """What the results show, one sentence each."""
-        return insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history.curves)
+        return list_insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history.curves)
 
 
 def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
@@ -139,7 +139,7 @@ def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
     return sorted((key, value) for key, value in flatten(params).items() if value != "None")
 
 
-def balance(dataset: DatasetInfo) -> str:
+def balance_sentence(dataset: DatasetInfo) -> str:
     """How unequal the classes are in training, where it matters: a sentence, or nothing."""
     counts = [num for num in dataset.counts["train"].values() if num]
     ratio = max(counts, default=1) / min(counts, default=1)
@@ -200,7 +200,7 @@ def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, by
     return kind, file.getvalue()
 
 
-def sheet(jpeg: bytes) -> bytes:
+def shrink_sheet(jpeg: bytes) -> bytes:
     """The sheet of samples as a JPEG file of a size that a report can hold."""
     from PIL import Image
 

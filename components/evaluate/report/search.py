@@ -6,16 +6,16 @@ from typing import Final
 
 from components.contract.artifacts.study import StudyInfo, Trial
 from components.contract.tracking.run import flatten
-from components.evaluate.formatting import percent, photos
+from components.evaluate.formatting import percent, pluralize
 
-MOST_TRIALS: Final = 5
-MOST_KEYS: Final = 4
+MAX_TRIALS: Final = 5
+MAX_KEYS: Final = 4
 
 
 def search_sentences(study: StudyInfo) -> list[str]:
     """What was tried, what came of it, and what mattered."""
     states = Counter[str](trial.state for trial in study.trials)
-    ended = [
+    outcomes = [
         f"{states[state]} {words}"
         for state, words in (
             ("complete", "to the end"),
@@ -25,29 +25,30 @@ def search_sentences(study: StudyInfo) -> list[str]:
         if states[state]
     ]
     sentences = [
-        f"{photos(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} tried and "
-        f"compared on the validation photos: {', '.join(ended)}."
+        f"{pluralize(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} tried and "
+        f"compared on the validation photos: {', '.join(outcomes)}."
     ]
-    ranked = best_trials(study)
-    if ranked:
-        best, usual = ranked[0], median(accuracy for trial in study.trials if (accuracy := trial.accuracy) is not None)
+    top_trials = best_trials(study)
+    if top_trials:
+        best = top_trials[0]
+        median_accuracy = median(trial.accuracy for trial in study.trials if trial.accuracy is not None)
         sentences.append(
-            f"Trial {best.number + 1} was the best with {percent(best.accuracy)}, where {percent(usual)} "
+            f"Trial {best.number + 1} was the best with {percent(best.accuracy)}, where {percent(median_accuracy)} "
             "was usual; this model was trained with its params."
         )
     if len(study.objectives) > 1:
         sentences.append(study.choice)
-    weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MOST_KEYS]
+    weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MAX_KEYS]
     if weights:
-        said = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)
-        sentences.append(f"What the differences in accuracy came from: {said}.")
+        shares = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)
+        sentences.append(f"What the differences in accuracy came from: {shares}.")
     return sentences
 
 
 def best_trials(study: StudyInfo) -> list[Trial]:
     """The chosen one and the next, the best first."""
-    known = [trial for trial in study.trials if trial.accuracy is not None]
-    return sorted(known, key=lambda trial: (trial.number != study.best, -(trial.accuracy or 0)))[:MOST_TRIALS]
+    scored_trials = [trial for trial in study.trials if trial.accuracy is not None]
+    return sorted(scored_trials, key=lambda trial: (trial.number != study.best, -(trial.accuracy or 0)))[:MAX_TRIALS]
 
 
 def trial_row(trial: Trial) -> tuple[str, str, str, str]:

@@ -11,17 +11,17 @@ from components.contract.artifacts.figures import AllFigures
 from components.contract.inference.graph import InferenceGraph
 from components.evaluate.measure.explain import explain
 from components.evaluate.measure.label_errors import LabelError
-from components.evaluate.measure.mistakes import Answer, behind_pairs, right_answers, worst_mistakes
+from components.evaluate.measure.mistakes import Answer, pair_mistakes, right_answers, worst_mistakes
 from components.evaluate.measure.predictions import Predictions
 from components.evaluate.measure.slices import Original
 from components.evaluate.report.model import Doubt, Photo, Showcase
 
 log = logging.getLogger(__name__)
 
-NUM_RIGHT, NUM_PAIRS, NUM_BEHIND, NUM_DOUBTS = 6, 5, 6, 12
+NUM_RIGHT, NUM_PAIRS, NUM_PER_PAIR, NUM_DOUBTS = 6, 5, 6, 12
 
 
-def showcase(
+def build_showcase(
     graph: InferenceGraph,
     splits: Mapping[SplitName, Split],
     test: Predictions,
@@ -44,24 +44,27 @@ def showcase(
     if num_mistakes == 0:
         return Showcase()
     split, names = splits["test"], figures.class_names
-    worst, right = worst_mistakes(test, num_mistakes), right_answers(test, NUM_RIGHT)
+    mistakes, correct_answers = worst_mistakes(test, num_mistakes), right_answers(test, NUM_RIGHT)
     pairs = figures.test.most_confused[:NUM_PAIRS]
-    behind = behind_pairs(test, pairs, names, NUM_BEHIND)
-    answers = [*worst, *right]
+    answers_of_pair = pair_mistakes(test, pairs, names, NUM_PER_PAIR)
+    answers = [*mistakes, *correct_answers]
     pixels = split.gather(np.array([answer.index for answer in answers], np.int64))
-    explained = explain(graph, pixels, np.array([answer.predicted for answer in answers], np.int64))
-    heats = list(explained.maps) if explained.method else [None] * len(answers)
+    explanations = explain(graph, pixels, np.array([answer.predicted for answer in answers], np.int64))
+    heats = list(explanations.maps) if explanations.method else [None] * len(answers)
 
-    def photo(answer: Answer, heat: np.ndarray | None = None) -> Photo:
+    def new_photo(answer: Answer, heat: np.ndarray | None = None) -> Photo:
         return Photo(answer, split.image(answer.index), _path(originals, answer.image_id), heat)
 
-    photos = [photo(answer, heat) for answer, heat in zip(answers, heats, strict=True)]
+    photos = [new_photo(answer, heat) for answer, heat in zip(answers, heats, strict=True)]
     return Showcase(
-        mistakes=photos[: len(worst)],
-        right=photos[len(worst) :],
-        pairs=[(pair, [photo(answer) for answer in cell]) for pair, cell in zip(pairs, behind, strict=True)],
+        mistakes=photos[: len(mistakes)],
+        right=photos[len(mistakes) :],
+        pairs=[
+            (pair, [new_photo(answer) for answer in pair_answers])
+            for pair, pair_answers in zip(pairs, answers_of_pair, strict=True)
+        ],
         doubts=[_doubt(error, splits, originals) for error in errors[:NUM_DOUBTS]],
-        method=explained.method,
+        method=explanations.method,
     )
 
 
@@ -73,8 +76,8 @@ def read_originals(manifest_path: Path) -> dict[str, Original]:
     if not manifest_path.exists():
         return {}
     try:
-        known = set(pq.read_schema(manifest_path).names)
-        columns = [name for name in ("path", "sha256", "native_height", "native_width") if name in known]
+        column_names = set(pq.read_schema(manifest_path).names)
+        columns = [name for name in ("path", "sha256", "native_height", "native_width") if name in column_names]
         rows = pq.read_table(manifest_path, columns=columns, filters=[("split", "in", SPLITS)]).to_pylist()
     except (OSError, pa.ArrowException) as error:
         log.warning("%s cannot be read: %s. The report shows photos without their file names.", manifest_path, error)

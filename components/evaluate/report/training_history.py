@@ -62,7 +62,7 @@ def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
         for name, values in columns.items()
         if not any(isinstance(value, str) for value in values)
     }
-    return History(curves, phases_of(marks, phase_settings(params)))
+    return History(curves, build_phases(marks, phase_settings(params)))
 
 
 def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -73,18 +73,18 @@ def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{key: value for key, value in phase.items() if params.get(key) != value} for phase in phases]
 
 
-def phases_of(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
+def build_phases(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
     """The phases that epochs were marked with, beside what the params ask of each; none where there is only one."""
     epochs = []
     last = 0
     for mark, group in itertools.groupby(marks):
         first, last = last + 1, last + len(list(group))
         epochs.append((mark if isinstance(mark, str) else f"{mark:g}", (first, last)))
-    found = []
-    for place in range(max(len(epochs), len(settings))):
-        asked = dict(settings[place]) if place < len(settings) else {}
-        mark, ran = epochs[place] if place < len(epochs) else (str(place + 1), None)
-        name = str(asked.pop("name", None) or mark)
-        words = (f"{key} {value}" for key, value in flatten(asked).items() if value != "None")
-        found.append(Phase(name, ran, ", ".join(words)))
-    return tuple(found) if len(found) > 1 else ()
+    phases = []
+    for index in range(max(len(epochs), len(settings))):
+        phase_params = dict(settings[index]) if index < len(settings) else {}
+        mark, epoch_range = epochs[index] if index < len(epochs) else (str(index + 1), None)
+        name = str(phase_params.pop("name", None) or mark)
+        setting_texts = (f"{key} {value}" for key, value in flatten(phase_params).items() if value != "None")
+        phases.append(Phase(name, epoch_range, ", ".join(setting_texts)))
+    return tuple(phases) if len(phases) > 1 else ()

@@ -10,9 +10,9 @@ from components.contract.system.atomic_files import write_json
 
 def rewrite_split(dataset_dir: Path, split: SplitName, *, indices: list[int], labels: list[int]) -> DatasetInfo:
     """Keeps some photos of a split, and gives them labels of one's own."""
-    opened = open_split(dataset_dir, split)
-    chosen = np.array(indices, np.int64)
-    pixels, image_ids = opened.gather(chosen), [opened.image_ids[index] for index in indices]
+    original = open_split(dataset_dir, split)
+    kept_indices = np.array(indices, np.int64)
+    pixels, image_ids = original.gather(kept_indices), [original.image_ids[index] for index in indices]
     write_shard(dataset_dir / f"{split}-00000.arrow", pixels, np.array(labels, np.int32), image_ids)
     info = read_info(dataset_dir)
     counts = {name: labels.count(label) for label, name in enumerate(info.class_names)}

@@ -21,7 +21,7 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset"))
     labels = [1, 1, 1, *[0] * 9, *[1] * 12, *[2] * 12]
     rewrite_split(tmp_path / "dataset", "test", indices=list(range(36)), labels=labels)
-    made: dict[str, Any] = {
+    artifacts: dict[str, Any] = {
         name: kind(name=name, uri=str(tmp_path / "out" / name))
         for name, kind in {
             "evaluation": Artifact,
@@ -36,24 +36,24 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
         model=Model(uri=str(tmp_path / "model")),
         params=dump_section(EvaluateParams(bootstrap_resamples=100)),
         model_name="colours",
-        **made,
+        **artifacts,
     )
-    return made
+    return artifacts
 
 
 def test_metrics_are_finite_numbers_of_both_splits(outputs: dict[str, Any]) -> None:
     info = read_evaluation(Path(outputs["evaluation"].path))
-    found = outputs["metrics"].metadata
-    assert found["validation_accuracy"] == found["validation_macro_f1"] == 1.0
-    assert (found["test_accuracy"], found["test_macro_f1"]) == (info.test.accuracy.value, info.test.macro_f1.value)
-    assert {"test_roc_auc", "test_log_loss", "test_cohen_kappa", "latency_p50_ms", "size_mb"} <= set(found)
+    metrics = outputs["metrics"].metadata
+    assert metrics["validation_accuracy"] == metrics["validation_macro_f1"] == 1.0
+    assert (metrics["test_accuracy"], metrics["test_macro_f1"]) == (info.test.accuracy.value, info.test.macro_f1.value)
+    assert {"test_roc_auc", "test_log_loss", "test_cohen_kappa", "latency_p50_ms", "size_mb"} <= set(metrics)
     assert info.test.accuracy.value == pytest.approx(33 / 36)
     json.dumps(outputs["metrics"].metadata, allow_nan=False)
 
 
 def test_the_confusion_matrix_holds_plain_integers_of_the_test_split(outputs: dict[str, Any]) -> None:
     matrix = outputs["confusion"].metadata["confusionMatrix"]
-    assert [one["displayName"] for one in matrix["annotationSpecs"]] == list(CLASS_NAMES)
+    assert [annotation["displayName"] for annotation in matrix["annotationSpecs"]] == list(CLASS_NAMES)
     rows = [row["row"] for row in matrix["rows"]]
     assert rows == [[9, 0, 0], [3, 12, 0], [0, 0, 12]]
     assert {type(number) for row in rows for number in row} == {int}

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def reliability_chart(calibration: CalibrationFigures) -> "Figure":
     """Sureness against accuracy; each point is a bin of photos, its area their number, its line the 95 % interval."""
     bins = calibration.bins
-    sureness = np.array([one.sureness for one in bins])
-    accuracy = np.array([one.accuracy.value for one in bins])
-    reach = np.abs([(one.accuracy.low, one.accuracy.high) for one in bins] - accuracy[:, None]).T
-    share = np.array([one.num_images for one in bins]) / max(one.num_images for one in bins)
+    confidence = np.array([item.sureness for item in bins])
+    accuracy = np.array([item.accuracy.value for item in bins])
+    error_bars = np.abs([(item.accuracy.low, item.accuracy.high) for item in bins] - accuracy[:, None]).T
+    share = np.array([item.num_images for item in bins]) / max(item.num_images for item in bins)
     with style():
         figure, axes = _axes("accuracy, by how sure the model was")
         axes.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1.2, label="as sure as right")
-        axes.errorbar(sureness, accuracy, yerr=reach, fmt="none", ecolor=GOOD, elinewidth=1.2)
-        axes.scatter(sureness, accuracy, s=20 + 120 * share, color=GOOD, zorder=3, label="photos of the test split")
+        axes.errorbar(confidence, accuracy, yerr=error_bars, fmt="none", ecolor=GOOD, elinewidth=1.2)
+        axes.scatter(confidence, accuracy, s=20 + 120 * share, color=GOOD, zorder=3, label="photos of the test split")
         _share_axis(axes, "x", "mean probability of the answer")
         _share_axis(axes, "y", None)
         axes.legend(loc="upper left", frameon=False, fontsize=11)
@@ -38,7 +38,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
     points = calibration.curve
     with style():
         figure, axes = _axes("accuracy, by the share of photos answered")
-        axes.plot([one.coverage for one in points], [one.accuracy for one in points], color=GOOD, linewidth=2)
+        axes.plot([point.coverage for point in points], [point.accuracy for point in points], color=GOOD, linewidth=2)
         target = calibration.target_accuracy
         axes.axhline(target, color=SOFT, linestyle="--", linewidth=1.2, label=f"target: {100 * target:.0f} %")
         if calibration.threshold is not None and calibration.answered_accuracy is not None:
@@ -52,8 +52,8 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
             )
         _share_axis(axes, "x", "share of test photos answered")
         axes.set_xlim(0, 1.02)
-        low = min(one.accuracy for one in points)
-        axes.set_ylim(max(0.0, min(low, target) - 0.04), 1.01)
+        lowest_accuracy = min(point.accuracy for point in points)
+        axes.set_ylim(max(0.0, min(lowest_accuracy, target) - 0.04), 1.01)
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         axes.legend(loc="lower left", frameon=False, fontsize=11)
@@ -62,25 +62,25 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
 
 def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
     """Accuracy under each disturbance, the photos as they are first."""
-    names = [one.disturbance for one in robustness]
-    values = np.array([one.accuracy.value for one in robustness])
-    reach = np.abs([(one.accuracy.low, one.accuracy.high) for one in robustness] - values[:, None]).T
-    places = np.arange(len(names))[::-1]
+    names = [figures.disturbance for figures in robustness]
+    values = np.array([figures.accuracy.value for figures in robustness])
+    error_bars = np.abs([(figures.accuracy.low, figures.accuracy.high) for figures in robustness] - values[:, None]).T
+    positions = np.arange(len(names))[::-1]
     with style():
         figure = new_figure(CHART_WIDTH, 40 + 28 * len(names))
         axes = figure.add_axes((0.34, 0.13, 0.53, 0.85))
         axes.barh(
-            places,
+            positions,
             values,
             height=0.56,
-            color=[GOOD if at == 0 else LINE for at in range(len(names))],
-            edgecolor=[GOOD if at == 0 else SOFT for at in range(len(names))],
+            color=[GOOD if index == 0 else LINE for index in range(len(names))],
+            edgecolor=[GOOD if index == 0 else SOFT for index in range(len(names))],
             linewidth=0.8,
         )
-        axes.errorbar(values, places, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.2, capsize=3)
-        for place, value in zip(places, values, strict=True):
-            axes.text(1.03, place, f"{100 * value:.0f} %", va="center", ha="left", fontsize=11)
-        axes.set_yticks(places, names)
+        axes.errorbar(values, positions, xerr=error_bars, fmt="none", ecolor=INK, elinewidth=1.2, capsize=3)
+        for position, value in zip(positions, values, strict=True):
+            axes.text(1.03, position, f"{100 * value:.0f} %", va="center", ha="left", fontsize=11)
+        axes.set_yticks(positions, names)
         _share_axis(axes, "x", None)
         axes.set_xlim(0, 1.001)
     return figure
@@ -97,11 +97,11 @@ def _axes(title: str) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def _share_axis(axes: "Axes", which: str, label: str | None) -> None:
-    axis = axes.xaxis if which == "x" else axes.yaxis
+def _share_axis(axes: "Axes", axis_name: str, label: str | None) -> None:
+    axis = axes.xaxis if axis_name == "x" else axes.yaxis
     axis.set_ticks(np.linspace(0, 1, 6))
     axis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
-    (axes.set_xlim if which == "x" else axes.set_ylim)(-0.02, 1.04)
+    (axes.set_xlim if axis_name == "x" else axes.set_ylim)(-0.02, 1.04)
     if label:
         axis.set_label_text(label)
     axes.spines[["top", "right", "left"]].set_visible(False)

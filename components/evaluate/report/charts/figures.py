@@ -52,14 +52,14 @@ def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> d
     coverage and robustness, as far as there are such figures.
     """
     charts = {"confusion_matrix": confusion_chart(np.array(all_figures.test.confusion_matrix), all_figures.class_names)}
-    for what in ("loss", "accuracy"):
+    for metric in ("loss", "accuracy"):
         curves = {
             name: history.curves[key]
-            for name, key in (("training", what), ("validation", f"val_{what}"))
+            for name, key in (("training", metric), ("validation", f"val_{metric}"))
             if history.curves.get(key)
         }
         if curves:
-            charts[f"{what}_curve"] = curve_chart(curves, best_epoch, what, history.phases)
+            charts[f"{metric}_curve"] = curve_chart(curves, best_epoch, metric, history.phases)
     if all_figures.calibration is not None:
         charts["reliability"] = reliability_chart(all_figures.calibration)
         charts["coverage"] = coverage_chart(all_figures.calibration)
@@ -78,9 +78,9 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
         class_names: in the order of the labels.
     """
     size = len(class_names)
-    numbered = size <= MAX_NUMBERED
-    cell = min(max(300 / size, 24), 56) if numbered else 9
-    font = 11 if numbered else 8
+    has_numbers = size <= MAX_NUMBERED
+    cell = min(max(300 / size, 24), 56) if has_numbers else 9
+    font = 11 if has_numbers else 8
     names = [shorten(name) for name in class_names]
     longest = max(map(len, names))
     margin, rim = 32 + longest * font * LETTER_WIDTH, 8
@@ -88,7 +88,7 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     with style():
         figure = new_figure(side, side)
         axes = figure.add_axes((margin / side, rim / side, size * cell / side, size * cell / side))
-        axes.imshow(_shades(matrix, opacity=MAX_OPACITY if numbered else 1.0), interpolation="none")
+        axes.imshow(_cell_colors(matrix, opacity=MAX_OPACITY if has_numbers else 1.0), interpolation="none")
         axes.set_xticks(range(size), names, rotation=90 if longest > 2 else 0, fontsize=font)
         axes.set_yticks(range(size), names, fontsize=font)
         axes.xaxis.tick_top()
@@ -97,28 +97,28 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
         axes.set_ylabel("true class", labelpad=8)
         for set_ticks in (axes.set_xticks, axes.set_yticks):
             set_ticks(np.arange(-0.5, size), minor=True)
-        axes.grid(which="minor", color=LINE, linewidth=0.6 if numbered else 0.25)
+        axes.grid(which="minor", color=LINE, linewidth=0.6 if has_numbers else 0.25)
         axes.tick_params(which="both", length=0)
         axes.spines[:].set_visible(False)
-        if numbered:
+        if has_numbers:
             _number_cells(axes, matrix, fontsize=11 if cell >= 30 else 9)
     return figure
 
 
 def curve_chart(
-    curves: Mapping[str, Sequence[float]], best_epoch: int, what: str, phases: Sequence[Phase] = ()
+    curves: Mapping[str, Sequence[float]], best_epoch: int, metric: str, phases: Sequence[Phase] = ()
 ) -> "Figure":
     """One figure per epoch, for training and validation, with the kept epoch marked, and where phases begin.
 
     Args:
         curves: "training" and "validation", or one of the two; a value per epoch.
         best_epoch: counted from 1.
-        what: "loss" or "accuracy".
+        metric: "loss" or "accuracy".
         phases: of the training.
     """
     from matplotlib.ticker import MaxNLocator
 
-    looks: dict[str, dict[str, Any]] = {
+    line_styles: dict[str, dict[str, Any]] = {
         "training": {"color": SOFT, "linestyle": "--", "linewidth": 1.4},
         "validation": {"color": GOOD, "linestyle": "-", "linewidth": 2.0},
     }
@@ -127,11 +127,11 @@ def curve_chart(
         axes = figure.add_axes((0.135, 0.165, 0.845, 0.635))
         for name, values in curves.items():
             epochs = np.arange(1, len(values) + 1)
-            axes.plot(epochs, values, label=name, marker="o" if len(values) == 1 else None, **looks[name])
+            axes.plot(epochs, values, label=name, marker="o" if len(values) == 1 else None, **line_styles[name])
         axes.axvline(best_epoch, color=BAD, linewidth=1.2, linestyle=":", label=f"kept: epoch {best_epoch}")
-        kept = curves.get("validation") or curves["training"]
-        if best_epoch <= len(kept):
-            axes.plot([best_epoch], [kept[best_epoch - 1]], "o", color=BAD, markersize=6)
+        marked_curve = curves.get("validation") or curves["training"]
+        if best_epoch <= len(marked_curve):
+            axes.plot([best_epoch], [marked_curve[best_epoch - 1]], "o", color=BAD, markersize=6)
         if phases:
             low, high = axes.get_ylim()
             axes.set_ylim(low, high + 0.12 * (high - low))  # room for their names above the curves
@@ -144,7 +144,7 @@ def curve_chart(
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(length=0)
         axes.set_axisbelow(True)
-        figure.text(0.01, 0.985, what, va="top", ha="left", fontsize=12, color=INK)
+        figure.text(0.01, 0.985, metric, va="top", ha="left", fontsize=12, color=INK)
         figure.legend(
             loc="upper left",
             bbox_to_anchor=(-0.01, 0.935),
@@ -167,11 +167,11 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
     """
     with style():
         file = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)
     root = ElementTree.fromstring(file.getvalue())  # noqa: S314 - matplotlib has written it above
     width, height = (POINTS_PER_INCH * side for side in figure.get_size_inches())
-    _adopt(root, name)
+    _adapt_to_page(root, name)
     smallest = width if width > MAX_SHRUNK else SMALLEST * width
     root.attrib = {
         "role": "img",
@@ -182,7 +182,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def png(figure: "Figure") -> bytes:
+def to_png(figure: "Figure") -> bytes:
     """A chart as a PNG file, on white."""
     with style():
         file = io.BytesIO()
@@ -192,8 +192,8 @@ def png(figure: "Figure") -> bytes:
 
 def shorten(name: str) -> str:
     """A class name that fits beside a chart, without the control characters that no SVG file may hold."""
-    shown = printable(name)
-    return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
+    text = printable(name)
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
 
 
 def _number_cells(axes: "Axes", matrix: np.ndarray, fontsize: int) -> None:
@@ -222,7 +222,7 @@ def _mark_phase(axes: "Axes", phase: Phase) -> None:
     )
 
 
-def _adopt(root: ElementTree.Element, name: str) -> None:
+def _adapt_to_page(root: ElementTree.Element, name: str) -> None:
     """Makes matplotlib's SVG a part of an HTML page: no namespaces, no styles for all, ids and colours of the page."""
     for parent in list(root.iter()):
         for child in list(parent):
@@ -241,18 +241,18 @@ def _adopt(root: ElementTree.Element, name: str) -> None:
             elif key == "style":
                 element.attrib[key] = re.sub(
                     r"#[0-9a-f]{6}",
-                    lambda found: VARIABLES.get(found[0], found[0]),
+                    lambda match: VARIABLES.get(match[0], match[0]),
                     re.sub(r"font-family: [^;]*;?", "", value),
                 )
 
 
-def _shades(matrix: np.ndarray, opacity: float) -> np.ndarray:
+def _cell_colors(matrix: np.ndarray, opacity: float) -> np.ndarray:
     """RGBA, float (classes, classes, 4): the more of its row a cell holds, the more opaque, at most `opacity`."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    right = np.eye(len(matrix), dtype=bool)
-    shades = np.empty((*matrix.shape, 4))
-    for colour, where in ((GOOD, right), (BAD, ~right)):
-        shades[where, :3] = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    is_diagonal = np.eye(len(matrix), dtype=bool)
+    colors = np.empty((*matrix.shape, 4))
+    for color, mask in ((GOOD, is_diagonal), (BAD, ~is_diagonal)):
+        colors[mask, :3] = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     # The root lifts rare mistakes, which would be as good as white.
-    shades[..., 3] = opacity * np.where(right, share, np.sqrt(share))
-    return shades
+    colors[..., 3] = opacity * np.where(is_diagonal, share, np.sqrt(share))
+    return colors

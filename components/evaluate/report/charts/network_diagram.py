@@ -30,31 +30,31 @@ class Box:
 
     Attributes:
         name: what it is.
-        gives: the shape of its output, where it is known.
+        output_shape: the shape of its output, where it is known.
         num_parameters: 0 where it has none, or they are not known.
         state: "trained", "frozen", or nothing.
     """
 
     name: str
-    gives: str
+    output_shape: str
     num_parameters: int
     state: str
 
 
-def boxes_of(bundle: BundleInfo) -> list[Box]:
+def build_boxes(bundle: BundleInfo) -> list[Box]:
     """From the photo to the classes; what the bundle does not tell is left out."""
     model = bundle.params.get("model") or {}
-    seen = _seen_size(bundle)
-    start: Shape | None = (*seen, 3)
+    input_size = _input_size(bundle)
+    input_shape: Shape | None = (*input_size, 3)
     boxes = [Box("photo, RGB", shape_text((*bundle.image_size, 3)), 0, "")]
-    if seen != bundle.image_size:
-        boxes.append(Box("scaled down", shape_text((*seen, 3)), 0, ""))
-    own = bool(model.get("layers"))
-    listed = [parse_layer(layer) for layer in model["layers"]] if own else _head(model.get("head"))
-    if not own:
-        start = _features(bundle, model.get("name")) if listed and model.get("layer") is None else None
-        boxes.append(_backbone(bundle, listed, start))
-    boxes += _layers(listed, start, len(bundle.class_names)) if own or listed else []
+    if input_size != bundle.image_size:
+        boxes.append(Box("scaled down", shape_text((*input_size, 3)), 0, ""))
+    is_custom = bool(model.get("layers"))
+    layers = [parse_layer(layer) for layer in model["layers"]] if is_custom else _parse_head(model.get("head"))
+    if not is_custom:
+        input_shape = _backbone_shape(bundle, model.get("name")) if layers and model.get("layer") is None else None
+        boxes.append(_backbone_box(bundle, layers, input_shape))
+    boxes += _layer_boxes(layers, input_shape, len(bundle.class_names)) if is_custom or layers else []
     return boxes
 
 
@@ -62,19 +62,19 @@ def architecture_chart(boxes: Sequence[Box]) -> "Figure":
     """The boxes from top to bottom; what was trained has a firm blue line, what was frozen a dashed one."""
     from matplotlib.patches import FancyBboxPatch
 
-    shown = list(boxes)
-    if len(shown) > MOST_BOXES:
+    visible_boxes = list(boxes)
+    if len(visible_boxes) > MOST_BOXES:
         half = MOST_BOXES // 2
-        left_out = Box(f"… {len(shown) - 2 * half} more layers …", "", 0, "")
-        shown = [*shown[:half], left_out, *shown[-half:]]
-    height = len(shown) * (BOX_HEIGHT + GAP) + GAP
+        ellipsis_box = Box(f"… {len(visible_boxes) - 2 * half} more layers …", "", 0, "")
+        visible_boxes = [*visible_boxes[:half], ellipsis_box, *visible_boxes[-half:]]
+    height = len(visible_boxes) * (BOX_HEIGHT + GAP) + GAP
     with style():
         figure = new_figure(WIDTH, height)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, WIDTH)
         axes.set_ylim(0, height)
         axes.axis("off")
-        for number, box in enumerate(shown):
+        for number, box in enumerate(visible_boxes):
             bottom = height - (number + 1) * (BOX_HEIGHT + GAP)
             if number:
                 axes.plot([WIDTH / 2] * 2, [bottom + BOX_HEIGHT, bottom + BOX_HEIGHT + GAP], color=SOFT, linewidth=1)
@@ -92,76 +92,86 @@ def architecture_chart(boxes: Sequence[Box]) -> "Figure":
             )
             middle = bottom + BOX_HEIGHT / 2
             weights = f"{box.num_parameters:,} {box.state}" if box.num_parameters else box.state
-            facts = " · ".join(filter(None, (weights, box.gives)))
-            room = int((WIDTH - 44 - len(facts) * FACTS_SIZE * LETTER_WIDTH) / (NAME_SIZE * LETTER_WIDTH))
-            name = box.name if len(box.name) <= room else box.name[: room - 1] + "…"
+            facts = " · ".join(filter(None, (weights, box.output_shape)))
+            max_letters = int((WIDTH - 44 - len(facts) * FACTS_SIZE * LETTER_WIDTH) / (NAME_SIZE * LETTER_WIDTH))
+            name = box.name if len(box.name) <= max_letters else box.name[: max_letters - 1] + "…"
             axes.text(18, middle, name, va="center", ha="left", fontsize=NAME_SIZE)
             axes.text(WIDTH - 18, middle, facts, va="center", ha="right", fontsize=FACTS_SIZE, color=SOFT)
     return figure
 
 
-def describe(boxes: Sequence[Box]) -> str:
+def describe_boxes(boxes: Sequence[Box]) -> str:
     """The picture in words, for those who do not see it."""
-    return "From the photo to the classes: " + "; ".join(f"{box.name} {box.gives}".strip() for box in boxes) + "."
+    parts = "; ".join(f"{box.name} {box.output_shape}".strip() for box in boxes)
+    return f"From the photo to the classes: {parts}."
 
 
-def _layers(listed: Sequence[Layer], start: Shape | None, num_classes: int) -> list[Box]:
-    before: list[Shape | None] = [None] * len(listed)
-    after: list[Shape | None] = [None] * len(listed)
-    if start is not None:
+def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes: int) -> list[Box]:
+    input_shapes: list[Shape | None] = [None] * len(layers)
+    output_shapes: list[Shape | None] = [None] * len(layers)
+    if input_shape is not None:
         try:
-            traced = trace(tuple(listed), start)
-            before = [layer.input_shape for layer in traced]
-            after = [layer.output_shape for layer in traced]
+            traced_layers = trace(tuple(layers), input_shape)
+            input_shapes = [layer.input_shape for layer in traced_layers]
+            output_shapes = [layer.output_shape for layer in traced_layers]
         except ModelError:  # a head that is traced from another place than the backbone's end
             pass
     boxes = []
-    for layer, shape, gives in zip(listed, before, after, strict=True):
-        weights = layer.num_parameters(shape) if shape is not None else 0
-        boxes.append(Box(_words(layer), shape_text(gives) if gives else "", weights, "trained" if weights else ""))
-    last = after[-1] if after else start
-    if not boxes or not _gives_classes(listed[-1], num_classes):
-        weights = (last[0] + 1) * num_classes if last is not None and len(last) == 1 else 0
+    for layer, layer_input, output_shape in zip(layers, input_shapes, output_shapes, strict=True):
+        weights = layer.num_parameters(layer_input) if layer_input is not None else 0
+        shape = shape_text(output_shape) if output_shape else ""
+        boxes.append(Box(_describe_layer(layer), shape, weights, "trained" if weights else ""))
+    last_shape = output_shapes[-1] if output_shapes else input_shape
+    if not boxes or not _outputs_classes(layers[-1], num_classes):
+        weights = (last_shape[0] + 1) * num_classes if last_shape is not None and len(last_shape) == 1 else 0
         boxes.append(Box("Dense, one number per class", f"{num_classes}", weights, "trained"))
     return boxes
 
 
-def _head(head: str | list[Any] | None) -> list[Layer]:
+def _parse_head(head: str | list[Any] | None) -> list[Layer]:
     """None where the network kept its own, or ImageNet's."""
     if isinstance(head, list):
         return [parse_layer(layer) for layer in head]
     return list(head_layers(head)) if head is not None else []
 
 
-def _gives_classes(layer: Layer, num_classes: int) -> bool:
+def _outputs_classes(layer: Layer, num_classes: int) -> bool:
     return getattr(layer, "units", None) == num_classes or getattr(layer, "activation", None) == "softmax"
 
 
-def _words(layer: Layer) -> str:
+def _describe_layer(layer: Layer) -> str:
     """`Conv2D(filters=32, kernel_size=3)` as `Conv2D 32, 3`; a lone kind as it stands."""
     kind, _, arguments = str(layer).rstrip(")").partition("(")
     values = [part.partition("=")[2] or part for part in arguments.split(", ") if not part.startswith("padding=")]
     return f"{kind} {', '.join(filter(None, values))}".strip()
 
 
-def _features(bundle: BundleInfo, name: str | None) -> Shape | None:
+def _backbone_shape(bundle: BundleInfo, name: str | None) -> Shape | None:
     """What the backbone gives, as far as that is known; a picture must not keep a verdict from being written."""
-    seen = _seen_size(bundle)
-    fits = name in BACKBONES and min(seen) >= BACKBONES[name].smallest
-    return feature_shape(str(name), seen) if fits else None
+    input_size = _input_size(bundle)
+    fits = name in BACKBONES and min(input_size) >= BACKBONES[name].smallest
+    return feature_shape(str(name), input_size) if fits else None
 
 
-def _seen_size(bundle: BundleInfo) -> tuple[int, int]:
+def _input_size(bundle: BundleInfo) -> tuple[int, int]:
     """(height, width) that the network scales photos down to, or takes them at."""
     return height_width(bundle.params.get("image_size") or bundle.image_size)
 
 
-def _backbone(bundle: BundleInfo, head: Sequence[Layer], gives: Shape | None) -> Box:
+def _backbone_box(bundle: BundleInfo, head: Sequence[Layer], output_shape: Shape | None) -> Box:
     facts = bundle.model
-    inside = facts.num_parameters
-    if gives is not None:
-        inside -= sum(box.num_parameters for box in _layers(head, gives, len(bundle.class_names)))
+    num_backbone_parameters = facts.num_parameters
+    if output_shape is not None:
+        head_boxes = _layer_boxes(head, output_shape, len(bundle.class_names))
+        num_backbone_parameters -= sum(box.num_parameters for box in head_boxes)
     # The output layer is always trained; any further trained layer may stand in the backbone.
-    all_frozen = facts.num_trained_parameters <= facts.num_parameters - inside
-    state = "frozen" if all_frozen else "trained" if facts.num_trained_parameters == facts.num_parameters else "partly"
-    return Box(facts.name, shape_text(gives) if gives else "", inside, state if state != "partly" else "partly trained")
+    all_frozen = facts.num_trained_parameters <= facts.num_parameters - num_backbone_parameters
+    state = (
+        "frozen"
+        if all_frozen
+        else "trained"
+        if facts.num_trained_parameters == facts.num_parameters
+        else "partly trained"
+    )
+    shape = shape_text(output_shape) if output_shape else ""
+    return Box(facts.name, shape, num_backbone_parameters, state)

@@ -7,7 +7,7 @@ import pytest
 
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.evaluate.gate.leaderboard import Entrant, holm, rank
-from components.evaluate.report.leaderboard_page import render_leaderboard, sentences
+from components.evaluate.report.leaderboard_page import leaderboard_sentences, render_leaderboard
 
 LABELS = np.arange(200, dtype=np.int32) % 4
 
@@ -22,7 +22,7 @@ def entrant(name: str, wrong: list[int] | list[list[int]], *, ms: float = 10.0, 
     return Entrant(name, seeds, predicted == LABELS, predicted, 1000, mb, ms, 8 * ms, 1.5)
 
 
-def ranked(*entrants: Entrant, left_out: tuple[str, ...] = ()) -> Leaderboard:
+def rank_entrants(*entrants: Entrant, left_out: tuple[str, ...] = ()) -> Leaderboard:
     return rank(entrants, LABELS, "things", left_out, np.random.default_rng(0))
 
 
@@ -31,7 +31,7 @@ def first(num: int, start: int = 0) -> list[int]:
 
 
 def test_a_model_that_is_surely_better_is_picked_however_slow_it_is() -> None:
-    board = ranked(entrant("quick", first(60), ms=1), entrant("slow", first(10), ms=100))
+    board = rank_entrants(entrant("quick", first(60), ms=1), entrant("slow", first(10), ms=100))
     assert [row.name for row in board.rows] == ["slow", "quick"]
     assert board.pick == "slow"
     assert board.rows[1].p_value is not None
@@ -44,7 +44,7 @@ def test_a_model_that_is_surely_better_is_picked_however_slow_it_is() -> None:
 
 
 def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_a_tie() -> None:
-    board = ranked(
+    board = rank_entrants(
         entrant("slow", first(10), ms=100), entrant("quick", first(12, 100), ms=9), entrant("bad", first(80))
     )
     assert board.pick == "quick"
@@ -53,12 +53,12 @@ def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_
         "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms a photo where that takes "
         "100.0."
     )
-    assert sentences(board) == [board.reason]
+    assert leaderboard_sentences(board) == [board.reason]
     assert [row.tied for row in board.rows] == [True, True, False]
 
 
 def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
-    board = ranked(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
+    board = rank_entrants(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
     assert board.pick == "accurate"
     assert board.reason == (
         "Take accurate: it names 95.0 % of the 200 validation photos rightly, in 10.0 ms each, and "
@@ -67,20 +67,20 @@ def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
 
 
 def test_every_tie_is_told() -> None:
-    board = ranked(
+    board = rank_entrants(
         entrant("slow", first(10), ms=100),
         entrant("quick", first(11, 100), ms=9),
         entrant("third", first(12, 50), ms=50),
         left_out=("bad: it cannot be.",),
     )
-    assert sentences(board)[1:] == [
+    assert leaderboard_sentences(board)[1:] == [
         "third and slow are a tie: chance alone makes such a difference with a probability of 100 %.",
         "Left out: bad: it cannot be.",
     ]
 
 
 def test_the_front_holds_what_nothing_beats_in_accuracy_time_and_size() -> None:
-    board = ranked(
+    board = rank_entrants(
         entrant("accurate", first(10), ms=100, mb=90),
         entrant("quick", first(40), ms=1, mb=20),
         entrant("small", first(40), ms=2, mb=5),
@@ -91,7 +91,7 @@ def test_the_front_holds_what_nothing_beats_in_accuracy_time_and_size() -> None:
 
 def test_the_paired_test_sees_what_the_intervals_hide() -> None:
     """Both intervals overlap widely, yet one is never wrong where the other is right."""
-    board = ranked(entrant("better", first(20)), entrant("worse", first(30)))
+    board = rank_entrants(entrant("better", first(20)), entrant("worse", first(30)))
     better, worse = board.rows
     assert better.accuracy.low < worse.accuracy.high
     assert not worse.tied
@@ -102,26 +102,26 @@ def test_with_several_seeds_what_the_seed_does_counts_as_chance() -> None:
     """One training of each would be told apart; the trainings of each differ as much among themselves."""
     steady = [first(20), first(20), first(20)]
     luck = [first(20), first(34), first(50)]
-    one = ranked(entrant("a", luck[0]), entrant("b", luck[2]))
-    assert not one.rows[1].tied
-    unsteady = ranked(entrant("a", luck), entrant("b", [first(24), first(40), first(52)]))
+    single_runs = rank_entrants(entrant("a", luck[0]), entrant("b", luck[2]))
+    assert not single_runs.rows[1].tied
+    unsteady = rank_entrants(entrant("a", luck), entrant("b", [first(24), first(40), first(52)]))
     assert unsteady.rows[1].tied
     assert unsteady.rows[0].accuracies == (0.9, 0.83, 0.75)
     assert unsteady.rows[0].accuracy.value == pytest.approx(np.mean([0.9, 0.83, 0.75]))
     assert unsteady.rows[0].accuracy.low < 0.8 < unsteady.rows[0].accuracy.high
-    surely = ranked(entrant("a", steady), entrant("b", [first(70), first(72), first(75)]))
+    surely = rank_entrants(entrant("a", steady), entrant("b", [first(70), first(72), first(75)]))
     assert not surely.rows[1].tied
 
 
 def test_no_difference_is_a_tie_for_sure() -> None:
     for wrong in (first(10), [first(10), first(10)]):
-        board = ranked(entrant("a", wrong), entrant("b", wrong))
+        board = rank_entrants(entrant("a", wrong), entrant("b", wrong))
         assert board.rows[1].p_value == 1.0
         assert board.rows[1].tied
 
 
 @pytest.mark.parametrize(
-    ("given", "corrected"),
+    ("p_values", "corrected"),
     [
         ([], []),
         ([0.03], [0.03]),
@@ -129,22 +129,22 @@ def test_no_difference_is_a_tie_for_sure() -> None:
         ([0.6, 0.7], [1.0, 1.0]),
     ],
 )
-def test_p_values_of_several_comparisons_are_corrected(given: list[float], corrected: list[float]) -> None:
-    assert holm(given) == pytest.approx(corrected)
+def test_p_values_of_several_comparisons_are_corrected(p_values: list[float], corrected: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(corrected)
 
 
 def test_macro_f1_is_the_mean_over_the_trainings() -> None:
     from sklearn.metrics import f1_score
 
-    one = entrant("a", [first(30), first(10, 50)])
-    expected = np.mean([f1_score(LABELS, predicted, average="macro") for predicted in one.predicted])
-    assert ranked(one, entrant("b", first(99))).rows[0].macro_f1 == pytest.approx(expected)
+    first_entrant = entrant("a", [first(30), first(10, 50)])
+    expected = np.mean([f1_score(LABELS, predicted, average="macro") for predicted in first_entrant.predicted])
+    assert rank_entrants(first_entrant, entrant("b", first(99))).rows[0].macro_f1 == pytest.approx(expected)
 
 
 def test_the_page_stands_alone_and_shows_names_as_text() -> None:
     names: dict[str, Any] = {"<script>alert(1)</script>": 100.0, "MobileNetV2, image_size 150": 10.0}
     page = render_leaderboard(
-        ranked(
+        rank_entrants(
             *(entrant(name, first(10), ms=ms) for name, ms in names.items()),
             left_out=("VGG16: its weights are <missing>.",),
         )
@@ -159,5 +159,5 @@ def test_the_page_stands_alone_and_shows_names_as_text() -> None:
 def test_a_leaderboard_goes_through_params_and_back() -> None:
     from components.contract.params.pipeline import EvaluateParams, dump_section, parse_section
 
-    params = EvaluateParams(leaderboard=ranked(entrant("a", [first(3), first(4)]), entrant("b", first(9))))
+    params = EvaluateParams(leaderboard=rank_entrants(entrant("a", [first(3), first(4)]), entrant("b", first(9))))
     assert parse_section(EvaluateParams, dump_section(params)) == params

@@ -10,12 +10,12 @@ from components.contract.inference.calibration import to_unit_length
 from components.contract.inference.graph import softmax
 from components.evaluate.measure.calibration import (
     MIN_ANSWERED,
-    answered,
     draw_reference,
     find_abstention,
     fit_temperature,
+    sweep_thresholds,
 )
-from components.evaluate.measure.out_of_distribution import STRANGERS
+from components.evaluate.measure.out_of_distribution import OUT_OF_DISTRIBUTION
 from tests.support.artifacts import make_dataset
 
 
@@ -38,17 +38,17 @@ def test_always_wrong_answers_become_unsure() -> None:
 
 
 def test_the_lowest_threshold_that_reaches_the_target_is_taken() -> None:
-    sureness = np.linspace(0.5, 0.99, 50)
-    right = sureness > 0.6
-    probabilities = np.stack([sureness, 1 - sureness], axis=1).astype(np.float32)
-    found = find_abstention(probabilities, np.where(right, 0, 1), target=0.95)
-    assert found.threshold is not None
-    kept = sureness >= found.threshold - 1e-6
-    assert found.accuracy == pytest.approx(right[kept].mean())
-    assert found.accuracy >= 0.95
-    assert found.coverage == pytest.approx(kept.mean())
-    one_more = sureness >= sureness[~kept].max() - 1e-6
-    assert right[one_more].mean() < 0.95
+    confidence = np.linspace(0.5, 0.99, 50)
+    correct = confidence > 0.6
+    probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
+    abstention = find_abstention(probabilities, np.where(correct, 0, 1), target=0.95)
+    assert abstention.threshold is not None
+    is_answered = confidence >= abstention.threshold - 1e-6
+    assert abstention.accuracy == pytest.approx(correct[is_answered].mean())
+    assert abstention.accuracy >= 0.95
+    assert abstention.coverage == pytest.approx(is_answered.mean())
+    is_answered_below = confidence >= confidence[~is_answered].max() - 1e-6
+    assert correct[is_answered_below].mean() < 0.95
 
 
 def test_nothing_is_withheld_where_all_is_well_or_nothing_helps() -> None:
@@ -62,23 +62,25 @@ def test_nothing_is_withheld_where_all_is_well_or_nothing_helps() -> None:
 @pytest.mark.parametrize(("target", "threshold"), [(0.9, 0.7), (np.nextafter(0.9, 1), 0.8)])
 def test_a_target_that_is_just_reached_is_reached(target: float, threshold: float) -> None:
     """Of 10 photos at 0.8 all are right; with 10 at 0.7 it is 18 of 20; with 10 at 0.6 fewer."""
-    sureness = np.repeat(np.array([0.8, 0.7, 0.6], np.float32), 10)
+    confidence = np.repeat(np.array([0.8, 0.7, 0.6], np.float32), 10)
     labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
-    abstention = find_abstention(np.stack([sureness, 1 - sureness], axis=1), labels, float(target))
+    abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, float(target))
     assert abstention.threshold == np.float32(threshold)
-    assert not (sureness[:10] < abstention.threshold).any(), "the photos that set the threshold are answered"
+    assert not (confidence[:10] < abstention.threshold).any(), "the photos that set the threshold are answered"
 
 
 @pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])
 def test_a_threshold_answers_enough_photos(num_sure: int, threshold: float | None) -> None:
-    sureness = np.array([0.9] * num_sure + [0.6] * 30, np.float32)
+    confidence = np.array([0.9] * num_sure + [0.6] * 30, np.float32)
     labels = np.array([0] * num_sure + [1] * 30)
-    abstention = find_abstention(np.stack([sureness, 1 - sureness], axis=1), labels, 0.95)
+    abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, 0.95)
     assert abstention.threshold == (None if threshold is None else np.float32(threshold))
 
 
 def test_answers_of_equal_sureness_are_answered_together() -> None:
-    thresholds, accuracy, coverage = answered(np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False]))
+    thresholds, accuracy, coverage = sweep_thresholds(
+        np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False])
+    )
     assert thresholds.tolist() == [0.9, 0.8, 0.6]
     assert accuracy.tolist() == pytest.approx([1, 2 / 3, 1 / 2])
     assert coverage.tolist() == [0.25, 0.75, 1]
@@ -87,16 +89,16 @@ def test_answers_of_equal_sureness_are_answered_together() -> None:
 def test_the_reference_holds_the_classes_evenly(tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "train")
-    chosen = draw_reference(split, 9, np.random.default_rng(0))
-    assert np.bincount(split.labels[chosen]).tolist() == [3, 3, 3]
+    indices = draw_reference(split, 9, np.random.default_rng(0))
+    assert np.bincount(split.labels[indices]).tolist() == [3, 3, 3]
     assert len(draw_reference(split, 500, np.random.default_rng(0))) == 36
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", OUT_OF_DISTRIBUTION)
 def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "test")
-    first, again = (STRANGERS[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
+    first, again = (OUT_OF_DISTRIBUTION[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
     assert first.shape == (5, 16, 16, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)

@@ -29,12 +29,12 @@ def pretend(
     folder: Path, *, kind: str = "pretrained", trained: tuple[str, ...] = ("logits",), **model: Any
 ) -> BundleInfo:
     """The bundle as train would describe a head on a backbone."""
-    made = read_bundle(folder / "model")
-    facts = made.model.model_copy(update={"kind": kind, "name": "MobileNetV2", "trained_layers": trained})
+    bundle = read_bundle(folder / "model")
+    facts = bundle.model.model_copy(update={"kind": kind, "name": "MobileNetV2", "trained_layers": trained})
     params = {"model": {"name": "MobileNetV2", "weights": "imagenet", "head": POOLED, **model}}
-    changed = made.model_copy(update={"model": facts, "params": params})
-    write_json(folder / "model" / "bundle.json", changed)
-    return changed
+    changed_bundle = bundle.model_copy(update={"model": facts, "params": params})
+    write_json(folder / "model" / "bundle.json", changed_bundle)
+    return changed_bundle
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def fold(folder: Path) -> tuple[int, str, set[str]]:
         "colours",
         folder / "evaluation",
     )
-    found = read_figures(folder / "evaluation").folds
-    assert found is not None
+    folds = read_figures(folder / "evaluation").folds
+    assert folds is not None
     lines = (folder / "evaluation" / "label_errors.csv").read_text().splitlines()[1:]
-    return found.num_images, found.what, {line.split(",")[4] for line in lines}
+    return folds.num_images, folds.what, {line.split(",")[4] for line in lines}
 
 
 def test_on_a_frozen_backbone_all_photos_take_part_and_their_labels_are_doubted(
@@ -95,7 +95,7 @@ def test_on_a_frozen_backbone_all_photos_take_part_and_their_labels_are_doubted(
 
 def predictions(name: SplitName, features: np.ndarray, labels: np.ndarray) -> Predictions:
     logits = np.zeros((len(labels), 2), np.float32)
-    return Predictions(name, [f"{name} {at}" for at in range(len(labels))], labels, logits, features)
+    return Predictions(name, [f"{name} {index}" for index in range(len(labels))], labels, logits, features)
 
 
 def test_no_fold_is_tried_on_what_it_learnt() -> None:
@@ -103,23 +103,23 @@ def test_no_fold_is_tried_on_what_it_learnt() -> None:
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(200, 400)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
     splits = predictions("validation", features[:90], labels[:90]), predictions("test", features[90:], labels[90:])
-    found = cross_validate(splits, 5, frozen=False, num_classes=2, seed=0)
-    assert found is not None
-    assert 0.35 < found.figures.accuracy.value < 0.65
-    assert found.figures.accuracy.low < 0.5 < found.figures.accuracy.high
-    assert sorted(found.judged.image_ids) == sorted([*splits[0].image_ids, *splits[1].image_ids])
-    told = cross_validate(
+    cross_validation = cross_validate(splits, 5, frozen=False, num_classes=2, seed=0)
+    assert cross_validation is not None
+    assert 0.35 < cross_validation.figures.accuracy.value < 0.65
+    assert cross_validation.figures.accuracy.low < 0.5 < cross_validation.figures.accuracy.high
+    assert sorted(cross_validation.held_out.image_ids) == sorted([*splits[0].image_ids, *splits[1].image_ids])
+    separable = cross_validate(
         [predictions("test", features + 3 * labels[:, None], labels)], 5, frozen=False, num_classes=2, seed=0
     )
-    assert told is not None
-    assert told.figures.accuracy.value > 0.95
+    assert separable is not None
+    assert separable.figures.accuracy.value > 0.95
 
 
 def test_the_interval_of_folds_is_wider_than_that_of_fresh_data() -> None:
     """The correction of Nadeau and Bengio by hand; 2.776 is Student's t for five folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)
-    found = corrected_interval(scores)
-    assert found.value == pytest.approx(0.8)
-    assert found.high - found.value == pytest.approx(2.776 * deviation * np.sqrt(1 / 5 + 1 / 4), rel=1e-3)
-    assert found.high - found.value > 1.4 * 2.776 * deviation / np.sqrt(5), "that of five independent figures"
+    interval = corrected_interval(scores)
+    assert interval.value == pytest.approx(0.8)
+    assert interval.high - interval.value == pytest.approx(2.776 * deviation * np.sqrt(1 / 5 + 1 / 4), rel=1e-3)
+    assert interval.high - interval.value > 1.4 * 2.776 * deviation / np.sqrt(5), "that of five independent figures"

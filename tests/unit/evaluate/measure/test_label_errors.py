@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from components.evaluate.measure.label_errors import Judged, find_label_errors
+from components.evaluate.measure.label_errors import HeldOutPredictions, find_label_errors
 
 
 def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[int, int, float]]:
     """(photo, suggested class, its probability) of each label error, in their order."""
     ids = [str(number) for number in range(len(labels))]
-    judged = Judged(["test"] * len(labels), ids, np.array(labels, np.int32), np.array(probabilities, np.float32))
-    return [(int(error.image_id), error.suggested, error.confidence) for error in find_label_errors(judged)]
+    held_out = HeldOutPredictions(
+        ["test"] * len(labels), ids, np.array(labels, np.int32), np.array(probabilities, np.float32)
+    )
+    return [(int(error.image_id), error.suggested, error.confidence) for error in find_label_errors(held_out)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from components.contract.artifacts.figures import Figures
 from components.evaluate.measure.metrics import (
     bootstrap_matrix,
     calibration_error,
-    figures,
+    compute_figures,
     most_confused,
     wilson_interval,
 )
@@ -20,34 +20,38 @@ from components.evaluate.measure.ranking import draw_weights, rank, resample
 NAMES = ("cat", "dog", "owl")
 
 
-def certain(predicted: list[int], num_classes: int = 3, sureness: float = 0.8) -> np.ndarray:
+def certain(predicted: list[int], num_classes: int = 3, confidence: float = 0.8) -> np.ndarray:
     """Probabilities that name these classes: float32 (n, num_classes)."""
-    rest = (1 - sureness) / (num_classes - 1)
-    return (np.eye(num_classes)[predicted] * (sureness - rest) + rest).astype(np.float32)
+    rest = (1 - confidence) / (num_classes - 1)
+    return (np.eye(num_classes)[predicted] * (confidence - rest) + rest).astype(np.float32)
 
 
 def measure(labels: list[int], probabilities: np.ndarray, names: tuple[str, ...] = NAMES, seed: int = 0) -> Figures:
-    return figures(np.array(labels, np.int32), probabilities, names, resamples=200, rng=np.random.default_rng(seed))
+    return compute_figures(
+        np.array(labels, np.int32), probabilities, names, resamples=200, rng=np.random.default_rng(seed)
+    )
 
 
 def test_figures_of_a_small_case_are_those_counted_by_hand() -> None:
     # cat: 2 of 3 found, 1 taken for a dog; dog: 1 of 2 found, 1 taken for an owl; owl: 1 of 1 found.
-    found = measure([0, 0, 0, 1, 1, 2], certain([0, 0, 1, 1, 2, 2]))
-    assert found.confusion_matrix == ((2, 1, 0), (0, 1, 1), (0, 0, 1))
-    assert (found.num_correct, found.num_images) == (4, 6)
-    assert found.accuracy.value == pytest.approx(4 / 6)
-    cat, dog, owl = found.per_class
+    figures = measure([0, 0, 0, 1, 1, 2], certain([0, 0, 1, 1, 2, 2]))
+    assert figures.confusion_matrix == ((2, 1, 0), (0, 1, 1), (0, 0, 1))
+    assert (figures.num_correct, figures.num_images) == (4, 6)
+    assert figures.accuracy.value == pytest.approx(4 / 6)
+    cat, dog, owl = figures.per_class
     assert (cat.precision, dog.precision, owl.precision) == (1.0, 0.5, 0.5)
-    assert [one.recall.value for one in (cat, dog, owl) if one.recall] == pytest.approx([2 / 3, 1 / 2, 1])
+    assert [class_figures.recall.value for class_figures in (cat, dog, owl) if class_figures.recall] == pytest.approx(
+        [2 / 3, 1 / 2, 1]
+    )
     assert [cat.f1, dog.f1, owl.f1] == pytest.approx([0.8, 0.5, 2 / 3])
-    assert found.macro_f1.value == pytest.approx((0.8 + 0.5 + 2 / 3) / 3)
-    assert found.weighted.f1 == pytest.approx((3 * 0.8 + 2 * 0.5 + 2 / 3) / 6)
-    assert found.log_loss.value == pytest.approx(-(4 * np.log(0.8) + 2 * np.log(0.1)) / 6)
-    assert [(pair.class_name, pair.predicted_as, pair.num_images) for pair in found.most_confused] == [
+    assert figures.macro_f1.value == pytest.approx((0.8 + 0.5 + 2 / 3) / 3)
+    assert figures.weighted.f1 == pytest.approx((3 * 0.8 + 2 * 0.5 + 2 / 3) / 6)
+    assert figures.log_loss.value == pytest.approx(-(4 * np.log(0.8) + 2 * np.log(0.1)) / 6)
+    assert [(pair.class_name, pair.predicted_as, pair.num_images) for pair in figures.most_confused] == [
         ("dog", "owl", 1),
         ("cat", "dog", 1),
     ]
-    assert found.most_confused[0].share == 0.5
+    assert figures.most_confused[0].share == 0.5
 
 
 def test_figures_agree_with_scikit_learn() -> None:
@@ -56,88 +60,94 @@ def test_figures_agree_with_scikit_learn() -> None:
     scores = rng.random((500, 8)) + 1.2 * np.eye(8)[labels] * rng.random((500, 1))
     probabilities = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
     names = tuple(f"class {label}" for label in range(8))
-    found = figures(labels, probabilities, names, resamples=100, rng=rng)
+    figures = compute_figures(labels, probabilities, names, resamples=100, rng=rng)
     predicted = probabilities.argmax(axis=1)
-    assert found.accuracy.value == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
-    for average, ours in (("macro", found.macro), ("weighted", found.weighted)):
+    assert figures.accuracy.value == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
+    for average, ours in (("macro", figures.macro), ("weighted", figures.weighted)):
         expected = sklearn_metrics.precision_recall_fscore_support(labels, predicted, average=average)[:3]
         assert (ours.precision, ours.recall, ours.f1) == pytest.approx(expected)
-    assert found.macro_f1.value == pytest.approx(found.macro.f1)
-    assert found.top_2_accuracy == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=2))
-    assert found.top_5_accuracy == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=5))
-    assert found.top_2_accuracy is not None
-    assert found.top_5_accuracy is not None
-    assert found.accuracy.value < found.top_2_accuracy < found.top_5_accuracy < 1
-    assert np.array_equal(found.confusion_matrix, sklearn_metrics.confusion_matrix(labels, predicted))
-    assert found.balanced_accuracy.value == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
-    assert found.cohen_kappa.value == pytest.approx(sklearn_metrics.cohen_kappa_score(labels, predicted))
+    assert figures.macro_f1.value == pytest.approx(figures.macro.f1)
+    assert figures.top_2_accuracy == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=2))
+    assert figures.top_5_accuracy == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=5))
+    assert figures.top_2_accuracy is not None
+    assert figures.top_5_accuracy is not None
+    assert figures.accuracy.value < figures.top_2_accuracy < figures.top_5_accuracy < 1
+    assert np.array_equal(figures.confusion_matrix, sklearn_metrics.confusion_matrix(labels, predicted))
+    assert figures.balanced_accuracy.value == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
+    assert figures.cohen_kappa.value == pytest.approx(sklearn_metrics.cohen_kappa_score(labels, predicted))
     exact = probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
-    assert found.log_loss.value == pytest.approx(sklearn_metrics.log_loss(labels, exact))
-    assert found.roc_auc is not None
-    assert found.average_precision is not None
-    assert found.roc_auc.value == pytest.approx(sklearn_metrics.roc_auc_score(labels, exact, multi_class="ovr"))
+    assert figures.log_loss.value == pytest.approx(sklearn_metrics.log_loss(labels, exact))
+    assert figures.roc_auc is not None
+    assert figures.average_precision is not None
+    assert figures.roc_auc.value == pytest.approx(sklearn_metrics.roc_auc_score(labels, exact, multi_class="ovr"))
     one_hot = np.eye(8)[labels]
-    assert found.average_precision.value == pytest.approx(sklearn_metrics.average_precision_score(one_hot, exact))
-    for figure in (found.roc_auc, found.average_precision, found.log_loss, found.cohen_kappa, found.balanced_accuracy):
+    assert figures.average_precision.value == pytest.approx(sklearn_metrics.average_precision_score(one_hot, exact))
+    for figure in (
+        figures.roc_auc,
+        figures.average_precision,
+        figures.log_loss,
+        figures.cohen_kappa,
+        figures.balanced_accuracy,
+    ):
         assert figure.low < figure.value < figure.high
 
 
 def test_a_class_without_photos_is_named_and_left_out_of_the_macro_figures() -> None:
-    found = measure([0, 0, 1, 1], certain([0, 0, 1, 2]))
-    assert found.absent_classes == ("owl",)
-    owl = found.per_class[2]
+    figures = measure([0, 0, 1, 1], certain([0, 0, 1, 2]))
+    assert figures.absent_classes == ("owl",)
+    owl = figures.per_class[2]
     assert (owl.num_images, owl.num_predicted) == (0, 1)
     assert (owl.precision, owl.recall, owl.f1) == (0.0, None, None)
-    assert found.macro_f1.value == pytest.approx((1 + 2 / 3) / 2)
-    assert found.macro.recall == pytest.approx((1 + 1 / 2) / 2)
-    assert len(found.confusion_matrix) == 3
+    assert figures.macro_f1.value == pytest.approx((1 + 2 / 3) / 2)
+    assert figures.macro.recall == pytest.approx((1 + 1 / 2) / 2)
+    assert len(figures.confusion_matrix) == 3
 
 
 def test_a_class_that_is_never_named_has_no_precision_and_counts_with_zero() -> None:
-    found = measure([0, 1, 2], certain([0, 1, 1]))
-    assert found.per_class[2].precision is None
-    assert found.per_class[2].f1 == 0
-    assert found.macro.precision == pytest.approx((1 + 0.5 + 0) / 3)
+    figures = measure([0, 1, 2], certain([0, 1, 1]))
+    assert figures.per_class[2].precision is None
+    assert figures.per_class[2].f1 == 0
+    assert figures.macro.precision == pytest.approx((1 + 0.5 + 0) / 3)
 
 
 @pytest.mark.parametrize(("predicted", "value"), [(1, 1.0), (0, 0.0)])
 def test_a_single_photo_tells_next_to_nothing(predicted: int, value: float) -> None:
-    found = measure([1], certain([predicted]))
-    assert found.accuracy.value == found.macro_f1.value == value
-    assert found.accuracy.high - found.accuracy.low > 0.75
-    assert found.macro_f1.high - found.macro_f1.low > 0.75
-    assert found.absent_classes == ("cat", "owl")
+    figures = measure([1], certain([predicted]))
+    assert figures.accuracy.value == figures.macro_f1.value == value
+    assert figures.accuracy.high - figures.accuracy.low > 0.75
+    assert figures.macro_f1.high - figures.macro_f1.low > 0.75
+    assert figures.absent_classes == ("cat", "owl")
 
 
 def test_constant_answers_are_as_good_as_their_class_is_common() -> None:
-    found = measure([0] * 6 + [1] * 3 + [2], certain([0] * 10))
-    assert found.accuracy.value == 0.6
-    assert found.macro_f1.value == pytest.approx(0.75 / 3)
-    assert [one.num_predicted for one in found.per_class] == [10, 0, 0]
-    assert found.macro_f1.low < found.macro_f1.value < found.macro_f1.high < found.accuracy.value
+    figures = measure([0] * 6 + [1] * 3 + [2], certain([0] * 10))
+    assert figures.accuracy.value == 0.6
+    assert figures.macro_f1.value == pytest.approx(0.75 / 3)
+    assert [class_figures.num_predicted for class_figures in figures.per_class] == [10, 0, 0]
+    assert figures.macro_f1.low < figures.macro_f1.value < figures.macro_f1.high < figures.accuracy.value
 
 
 def test_equal_probabilities_are_no_error() -> None:
-    found = measure([0, 1, 2], np.full((3, 3), 1 / 3, np.float32))
-    assert found.log_loss.value == pytest.approx(np.log(3))
-    assert found.accuracy.value == pytest.approx(1 / 3)
+    figures = measure([0, 1, 2], np.full((3, 3), 1 / 3, np.float32))
+    assert figures.log_loss.value == pytest.approx(np.log(3))
+    assert figures.accuracy.value == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(("num_classes", "top_2", "top_5"), [(2, False, False), (5, True, False), (6, True, True)])
 def test_top_k_accuracy_is_told_where_it_says_something(num_classes: int, top_2: bool, top_5: bool) -> None:
     names = tuple(f"class {label}" for label in range(num_classes))
-    found = measure([0, 1], certain([0, 1], num_classes), names)
-    assert (found.top_2_accuracy is not None, found.top_5_accuracy is not None) == (top_2, top_5)
+    figures = measure([0, 1], certain([0, 1], num_classes), names)
+    assert (figures.top_2_accuracy is not None, figures.top_5_accuracy is not None) == (top_2, top_5)
 
 
 @given(st.integers(1, 5000).flatmap(lambda num: st.tuples(st.integers(0, num), st.just(num))))
 def test_wilson_interval_is_scipys_and_holds_its_value(case: tuple[int, int]) -> None:
     num_correct, num_images = case
-    found = wilson_interval(num_correct, num_images)
+    interval = wilson_interval(num_correct, num_images)
     expected = binomtest(num_correct, num_images).proportion_ci(method="wilson")
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert 0 <= found.low <= found.value <= found.high <= 1
-    assert found.low < found.high
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert interval.low < interval.high
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,9 +161,9 @@ def test_bootstrap_interval_holds_its_value_and_stays_within_0_and_1(
 ) -> None:
     matrix = np.array(cells[: num_classes**2]).reshape(num_classes, num_classes)
     matrix[0, 0] += 1
-    found = bootstrap_matrix(matrix, resamples=100, rng=np.random.default_rng(seed)).macro_f1
-    assert 0 <= found.low <= found.value <= found.high <= 1
-    assert found.low < found.high
+    interval = bootstrap_matrix(matrix, resamples=100, rng=np.random.default_rng(seed)).macro_f1
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert interval.low < interval.high
 
 
 def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
@@ -162,31 +172,33 @@ def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
     labels = rng.integers(0, 4, 150)
     predicted = np.where(rng.random(150) < 0.8, labels, rng.integers(0, 4, 150))
     matrix = sklearn_metrics.confusion_matrix(labels, predicted)
-    drawn = rng.integers(0, 150, (600, 150))
-    scores = [sklearn_metrics.f1_score(labels[photos], predicted[photos], average="macro") for photos in drawn]
-    found = bootstrap_matrix(matrix, resamples=4000, rng=rng).macro_f1
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.015)
-    assert found.value == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
+    resampled_indices = rng.integers(0, 150, (600, 150))
+    scores = [
+        sklearn_metrics.f1_score(labels[photos], predicted[photos], average="macro") for photos in resampled_indices
+    ]
+    interval = bootstrap_matrix(matrix, resamples=4000, rng=rng).macro_f1
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.015)
+    assert interval.value == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
 
 
 def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(11)
     shares = np.array([[0.32, 0.03, 0.01], [0.04, 0.28, 0.02], [0.02, 0.03, 0.25]])
-    right = np.diag(shares)
-    truth = float(np.mean(2 * right / (shares.sum(axis=0) + shares.sum(axis=1))))
-    covered = 0
+    num_right = np.diag(shares)
+    truth = float(np.mean(2 * num_right / (shares.sum(axis=0) + shares.sum(axis=1))))
+    num_covered = 0
     for _ in range(200):
         matrix = rng.multinomial(200, shares.ravel()).reshape(3, 3)
-        found = bootstrap_matrix(matrix, resamples=300, rng=rng).macro_f1
-        covered += found.low <= truth <= found.high
-    assert 0.89 <= covered / 200 <= 0.99
+        interval = bootstrap_matrix(matrix, resamples=300, rng=rng).macro_f1
+        num_covered += interval.low <= truth <= interval.high
+    assert 0.89 <= num_covered / 200 <= 0.99
 
 
 def test_a_model_without_mistakes_is_not_called_certain() -> None:
-    found = measure([0, 1, 2] * 10, certain([0, 1, 2] * 10))
-    assert found.accuracy.value == found.macro_f1.value == 1
-    assert found.accuracy.low == found.macro_f1.low == pytest.approx(0.886, abs=0.001)
-    assert found.most_confused == ()
+    figures = measure([0, 1, 2] * 10, certain([0, 1, 2] * 10))
+    assert figures.accuracy.value == figures.macro_f1.value == 1
+    assert figures.accuracy.low == figures.macro_f1.low == pytest.approx(0.886, abs=0.001)
+    assert figures.most_confused == ()
 
 
 def test_the_seed_decides_the_resamples() -> None:
@@ -233,19 +245,19 @@ def test_each_resample_draws_as_many_photos_as_there_are() -> None:
 
 
 def test_photos_of_one_class_only_cannot_be_ranked() -> None:
-    found = measure([1, 1, 1], certain([1, 0, 1]))
-    assert found.roc_auc is None
-    assert found.average_precision is None
+    figures = measure([1, 1, 1], certain([1, 0, 1]))
+    assert figures.roc_auc is None
+    assert figures.average_precision is None
     assert np.isnan(rank(np.array([1, 1], np.int32), certain([1, 0])).roc_auc).all()
-    assert found.cohen_kappa.value == 0.0, "always answering the only class there is would be as good"
+    assert figures.cohen_kappa.value == 0.0, "always answering the only class there is would be as good"
 
 
 def test_a_model_that_always_answers_one_class_is_as_good_as_chance() -> None:
-    found = measure([0] * 6 + [1] * 3 + [2] * 3, certain([0] * 12))
-    assert found.cohen_kappa.value == pytest.approx(0.0)
-    assert found.balanced_accuracy.value == pytest.approx(1 / 3)
-    assert found.roc_auc is not None
-    assert found.roc_auc.value == pytest.approx(0.5)
+    figures = measure([0] * 6 + [1] * 3 + [2] * 3, certain([0] * 12))
+    assert figures.cohen_kappa.value == pytest.approx(0.0)
+    assert figures.balanced_accuracy.value == pytest.approx(1 / 3)
+    assert figures.roc_auc is not None
+    assert figures.roc_auc.value == pytest.approx(0.5)
 
 
 def test_calibration_error_of_a_small_case_is_that_counted_by_hand() -> None:
@@ -256,6 +268,6 @@ def test_calibration_error_of_a_small_case_is_that_counted_by_hand() -> None:
 
 def test_calibration_error_is_small_where_sureness_is_the_share_of_right_answers() -> None:
     rng = np.random.default_rng(2)
-    sureness = rng.uniform(0.5, 1, 20_000)
-    probabilities = np.stack([sureness, 1 - sureness], axis=1).astype(np.float32)
-    assert calibration_error((rng.random(20_000) > sureness).astype(int), probabilities) < 0.015
+    confidence = rng.uniform(0.5, 1, 20_000)
+    probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
+    assert calibration_error((rng.random(20_000) > confidence).astype(int), probabilities) < 0.015

@@ -16,7 +16,7 @@ from components.contract.params.pipeline import EvaluateParams
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
 from components.evaluate.measure.calibration import fit_temperature
-from components.evaluate.measure.label_errors import Judged, find_label_errors
+from components.evaluate.measure.label_errors import HeldOutPredictions, find_label_errors
 from components.evaluate.step import evaluate
 
 NAMES = tuple(f"digit {number}" for number in range(10))
@@ -33,10 +33,10 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's 1,797 scans in an order of our own: uint8 (n, 8, 8, 3), RGB; and int32 (n,)."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    order = np.random.default_rng(0).permutation(len(found.target))
-    pixels = np.repeat((found.images[order] * 15.9).astype(np.uint8)[..., None], 3, axis=3)
-    return pixels, found.target[order].astype(np.int32)
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    pixels = np.repeat((bunch.images[order] * 15.9).astype(np.uint8)[..., None], 3, axis=3)
+    return pixels, bunch.target[order].astype(np.int32)
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def dataset(tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], mlflow_store:
         pixels, labels = digits[0][part], digits[1][part]
         # The same scan may be there twice; a photo is known by its content and its place here.
         ids = [
-            hashlib.sha256(name.encode() + bytes([at % 256, at // 256])).hexdigest()[:32] for at in range(len(labels))
+            hashlib.sha256(name.encode() + bytes([index % 256, index // 256])).hexdigest()[:32]
+            for index in range(len(labels))
         ]
         write_shard(folder / f"{name}-00000.arrow", pixels, labels, ids)
     info = DatasetInfo(
@@ -75,13 +76,13 @@ class Workshop:
         self.folder, self.info = folder, info
         self.training = open_split(folder / "dataset", "train")
 
-    def make(self, name: str, chosen: np.ndarray, *, also_learnt: tuple[str, ...] = ()) -> str:
+    def make(self, name: str, indices: np.ndarray, *, extra_image_ids: tuple[str, ...] = ()) -> str:
         """A bundle `name`, logged to a run of its own; gives the run."""
         from openvino import opset13 as ops
         from sklearn.linear_model import LogisticRegression
 
-        pixels = self.training.gather(chosen)[..., 0].reshape(len(chosen), -1) / 255
-        model = LogisticRegression(C=1.0, max_iter=500).fit(pixels, self.training.labels[chosen])
+        pixels = self.training.gather(indices)[..., 0].reshape(len(indices), -1) / 255
+        model = LogisticRegression(C=1.0, max_iter=500).fit(pixels, self.training.labels[indices])
         assert len(model.classes_) == len(NAMES), "each model has seen every digit"
         photos = ops.parameter([-1, 8, 8, 3], np.uint8, name="pixels")
         shades = ops.divide(ops.convert(photos, np.float32), np.float32(255))
@@ -99,7 +100,7 @@ class Workshop:
         openvino().save_model(graph, bundle_dir / "export" / "model.xml", compress_to_fp16=False)
         run = create_run(experiment="digits", name=name)
         write_json(bundle_dir / "history.json", {})
-        write_train_image_ids(bundle_dir, [*(self.training.image_ids[at] for at in chosen), *also_learnt])
+        write_train_image_ids(bundle_dir, [*(self.training.image_ids[index] for index in indices), *extra_image_ids])
         write_json(
             bundle_dir / "bundle.json",
             BundleInfo(
@@ -149,14 +150,14 @@ def workshop(tmp_path: Path, dataset: DatasetInfo) -> Workshop:
     return Workshop(tmp_path, dataset)
 
 
-def drawn(num: int, seed: int) -> np.ndarray:
+def draw_indices(num: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(1000)[:num]
 
 
 def test_worse_equal_and_better_models_are_called_so(workshop: Workshop) -> None:
-    champion = workshop.make("champion", drawn(950, seed=1))
-    workshop.make("equal", drawn(950, seed=2))  # another seed chooses the photos, most of them the same
-    workshop.make("worse", drawn(60, seed=3))
+    champion = workshop.make("champion", draw_indices(950, seed=1))
+    workshop.make("equal", draw_indices(950, seed=2))  # another seed chooses the photos, most of them the same
+    workshop.make("worse", draw_indices(60, seed=3))
     workshop.crown(champion)
     equal, worse = workshop.evaluate("equal"), workshop.evaluate("worse")
     assert (equal.gate.verdict, equal.gate.promotes) == ("cannot tell", False), equal.gate.reasons
@@ -166,39 +167,39 @@ def test_worse_equal_and_better_models_are_called_so(workshop: Workshop) -> None
 
 
 def test_a_better_model_is_called_so(workshop: Workshop) -> None:
-    workshop.crown(workshop.make("weak champion", drawn(60, seed=3)))
-    workshop.make("better", drawn(700, seed=1))
-    found = workshop.evaluate("better").gate
-    assert (found.verdict, found.promotes, found.champion) == ("better", True, "1"), found.reasons
-    assert found.comparison is not None
-    assert found.comparison.p_value < 1e-6
+    workshop.crown(workshop.make("weak champion", draw_indices(60, seed=3)))
+    workshop.make("better", draw_indices(700, seed=1))
+    verdict = workshop.evaluate("better").gate
+    assert (verdict.verdict, verdict.promotes, verdict.champion) == ("better", True, "1"), verdict.reasons
+    assert verdict.comparison is not None
+    assert verdict.comparison.p_value < 1e-6
 
 
 def test_a_champion_that_saw_test_photos_is_not_comparable(workshop: Workshop) -> None:
-    seen = tuple(open_split(workshop.folder / "dataset", "test").image_ids[:3])
-    workshop.crown(workshop.make("champion", drawn(700, seed=1), also_learnt=seen))
-    workshop.make("candidate", drawn(700, seed=2))
-    found = workshop.evaluate("candidate").gate
-    assert (found.verdict, found.promotes) == ("not comparable", False)
-    assert "It was trained on 3 of the 497 test photos" in found.reasons[0]
+    test_image_ids = tuple(open_split(workshop.folder / "dataset", "test").image_ids[:3])
+    workshop.crown(workshop.make("champion", draw_indices(700, seed=1), extra_image_ids=test_image_ids))
+    workshop.make("candidate", draw_indices(700, seed=2))
+    verdict = workshop.evaluate("candidate").gate
+    assert (verdict.verdict, verdict.promotes) == ("not comparable", False)
+    assert "It was trained on 3 of the 497 test photos" in verdict.reasons[0]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_shuffled_labels_are_found_at_the_top(workshop: Workshop, digits: tuple[np.ndarray, ...], seed: int) -> None:
-    workshop.make("model", drawn(1000, seed=1))
+    workshop.make("model", draw_indices(1000, seed=1))
     pixels, labels = digits[0][1000:], digits[1][1000:].copy()
     logits = InferenceGraph(workshop.folder / "model" / "export").run(pixels).logits
     rng = np.random.default_rng(seed)
-    planted = rng.permutation(len(labels))[: round(0.05 * len(labels))]
-    labels[planted] = (labels[planted] + rng.integers(1, 10, len(planted))) % 10
+    planted_indices = rng.permutation(len(labels))[: round(0.05 * len(labels))]
+    labels[planted_indices] = (labels[planted_indices] + rng.integers(1, 10, len(planted_indices))) % 10
     scaled = np.exp(logits / fit_temperature(logits, labels))
-    judged = Judged(
+    held_out = HeldOutPredictions(
         ["test"] * len(labels),
-        [str(at) for at in range(len(labels))],
+        [str(index) for index in range(len(labels))],
         labels,
         scaled / scaled.sum(axis=1, keepdims=True),
     )
-    found = {int(one.image_id) for one in find_label_errors(judged)[: len(planted)]}
-    right = len(found & set(planted.tolist())) / len(found)
-    assert right >= 0.5, f"precision of the first {len(found)} is {right:.2f}"
-    assert right >= 0.8, "logistic regression on these scans leaves little room for doubt"
+    flagged_indices = {int(error.image_id) for error in find_label_errors(held_out)[: len(planted_indices)]}
+    precision = len(flagged_indices & set(planted_indices.tolist())) / len(flagged_indices)
+    assert precision >= 0.5, f"precision of the first {len(flagged_indices)} is {precision:.2f}"
+    assert precision >= 0.8, "logistic regression on these scans leaves little room for doubt"

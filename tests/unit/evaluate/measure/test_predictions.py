@@ -13,7 +13,7 @@ from components.contract.errors import ArtifactError
 from components.contract.inference.graph import InferenceGraph
 from components.evaluate.measure import predictions
 from components.evaluate.measure.metrics import most_confused
-from components.evaluate.measure.mistakes import behind_pairs, right_answers, worst_mistakes
+from components.evaluate.measure.mistakes import pair_mistakes, right_answers, worst_mistakes
 from components.evaluate.measure.predictions import Predictions, score, write_predictions
 from tests.support.artifacts import make_bundle, make_dataset
 from tests.unit.evaluate.datasets import rewrite_split
@@ -33,13 +33,13 @@ def test_every_photo_is_scored_whatever_the_size_of_the_batches(
     dataset_dir, graph = inputs
     monkeypatch.setattr(predictions, "BATCH_SIZE", batch_size)
     split = open_split(dataset_dir, "test")
-    found = score(graph, split, "test", 3)
+    scored = score(graph, split, "test", 3)
     one_by_one = np.concatenate([graph.run(split.image(index)[None]).logits for index in range(len(split))])
-    assert np.allclose(found.logits, one_by_one, atol=1e-4)
-    assert found.logits.dtype == np.float32
-    assert found.probabilities.dtype == np.float32
-    assert np.array_equal(found.predicted, split.labels)
-    assert np.allclose(found.probabilities.sum(axis=1), 1)
+    assert np.allclose(scored.logits, one_by_one, atol=1e-4)
+    assert scored.logits.dtype == np.float32
+    assert scored.probabilities.dtype == np.float32
+    assert np.array_equal(scored.predicted, split.labels)
+    assert np.allclose(scored.probabilities.sum(axis=1), 1)
 
 
 def test_progress_is_told_with_rate_and_time_left(
@@ -96,51 +96,61 @@ def test_predictions_are_written_for_others_to_compare_with(
     assert read_info(dataset_dir).num_images("test") == 36
 
 
-def made(labels: list[int], probabilities: list[list[float]]) -> Predictions:
+def make_predictions(labels: list[int], probabilities: list[list[float]]) -> Predictions:
     logits = np.log(np.array(probabilities, np.float32))
     ids = list("abcdefgh"[: len(labels)])
     return Predictions("test", ids, np.array(labels, np.int32), logits, np.zeros((len(labels), 1), np.float32))
 
 
 def test_the_worst_mistakes_are_the_surest_ones() -> None:
-    found = worst_mistakes(made([0, 0, 0, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]]), 2)
-    assert [(one.image_id, one.index, one.label, one.predicted) for one in found] == [("e", 4, 0, 1), ("b", 1, 0, 1)]
-    assert found[0].probability == pytest.approx(0.9)
-    assert found[0].true_probability == pytest.approx(0.1)
+    mistakes = worst_mistakes(
+        make_predictions([0, 0, 0, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]]), 2
+    )
+    assert [(answer.image_id, answer.index, answer.label, answer.predicted) for answer in mistakes] == [
+        ("e", 4, 0, 1),
+        ("b", 1, 0, 1),
+    ]
+    assert mistakes[0].probability == pytest.approx(0.9)
+    assert mistakes[0].true_probability == pytest.approx(0.1)
 
 
 def test_there_are_no_mistakes_to_show_where_none_was_made() -> None:
-    assert worst_mistakes(made([1], [[0.1, 0.9]]), 12) == []
+    assert worst_mistakes(make_predictions([1], [[0.1, 0.9]]), 12) == []
 
 
 def test_right_answers_are_of_several_classes_and_of_usual_sureness() -> None:
-    one = made([0, 0, 0, 1, 1], [[0.99, 0.01], [0.8, 0.2], [0.6, 0.4], [0.2, 0.8], [0.9, 0.1]])
-    assert [(answer.image_id, answer.label) for answer in right_answers(one, 4)] == [("b", 0), ("d", 1)]
-    assert right_answers(made([0], [[0.1, 0.9]]), 4) == []
+    scored = make_predictions([0, 0, 0, 1, 1], [[0.99, 0.01], [0.8, 0.2], [0.6, 0.4], [0.2, 0.8], [0.9, 0.1]])
+    assert [(answer.image_id, answer.label) for answer in right_answers(scored, 4)] == [("b", 0), ("d", 1)]
+    assert right_answers(make_predictions([0], [[0.1, 0.9]]), 4) == []
 
 
 def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
-    one = made([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
+    scored = make_predictions([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
     pairs = most_confused(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
-    found = behind_pairs(one, pairs, ("cat", "dog"), 4)
-    assert {pair.class_name: [answer.image_id for answer in cell] for pair, cell in zip(pairs, found, strict=True)} == {
+    pair_answers = pair_mistakes(scored, pairs, ("cat", "dog"), 4)
+    assert {
+        pair.class_name: [answer.image_id for answer in photo_answers]
+        for pair, photo_answers in zip(pairs, pair_answers, strict=True)
+    } == {
         "cat": ["b", "a"],
         "dog": ["d"],
     }
 
 
 def test_temperature_changes_sureness_and_never_the_answer() -> None:
-    plain = made([0, 1], [[0.9, 0.1], [0.2, 0.8]])
-    cooled = replace(plain, temperature=2.0)
-    assert np.array_equal(plain.predicted, cooled.predicted)
-    assert (cooled.probabilities.max(axis=1) < plain.probabilities.max(axis=1)).all()
+    uncalibrated = make_predictions([0, 1], [[0.9, 0.1], [0.2, 0.8]])
+    cooled = replace(uncalibrated, temperature=2.0)
+    assert np.array_equal(uncalibrated.predicted, cooled.predicted)
+    assert (cooled.probabilities.max(axis=1) < uncalibrated.probabilities.max(axis=1)).all()
 
 
 def test_features_are_the_means_of_the_feature_map_where_they_are_asked_for(
     inputs: tuple[Path, InferenceGraph],
 ) -> None:
     split = open_split(inputs[0], "test")
-    found = score(inputs[1], split, "test", 3, with_features=True)
-    assert found.features is not None
-    assert np.allclose(found.features, [split.image(at).mean(axis=(0, 1)) for at in range(len(split))], atol=1e-2)
+    scored = score(inputs[1], split, "test", 3, with_features=True)
+    assert scored.features is not None
+    assert np.allclose(
+        scored.features, [split.image(index).mean(axis=(0, 1)) for index in range(len(split))], atol=1e-2
+    )
     assert score(inputs[1], split, "test", 3).features is None

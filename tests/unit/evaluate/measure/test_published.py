@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from components.contract.artifacts.figures import Figures
-from components.evaluate.gate.verdict import mcnemar
-from components.evaluate.measure.metrics import calibration_error, figures, wilson_interval
+from components.evaluate.gate.comparison import mcnemar
+from components.evaluate.measure.metrics import calibration_error, compute_figures, wilson_interval
 
 LAND = ("forest", "oak", "mesquite", "grassland", "desertscrub", "riparian", "agriculture", "urban", "barren")
 MAP = np.array(
@@ -29,16 +29,18 @@ def of_matrix(matrix: np.ndarray, names: tuple[str, ...]) -> Figures:
     """The figures of a confusion matrix, [true class][predicted class]."""
     true, predicted = (np.repeat(axis.ravel(), matrix.ravel()) for axis in np.indices(matrix.shape))
     probabilities = np.eye(len(names), dtype=np.float32)[predicted]
-    return figures(true.astype(np.int32), probabilities, names, resamples=100, rng=np.random.default_rng(0))
+    return compute_figures(true.astype(np.int32), probabilities, names, resamples=100, rng=np.random.default_rng(0))
 
 
 def test_a_land_cover_map_gets_the_accuracies_and_the_kappa_that_its_makers_published() -> None:
-    found = of_matrix(MAP.T, LAND)
-    assert (found.num_correct, found.num_images) == (263, 384)
-    assert round(100 * found.accuracy.value) == 68
-    assert round(found.cohen_kappa.value, 2) == 0.61
-    producers = [100 * one.recall.value for one in found.per_class if one.recall]
-    users = [100 * one.precision for one in found.per_class if one.precision is not None]
+    figures = of_matrix(MAP.T, LAND)
+    assert (figures.num_correct, figures.num_images) == (263, 384)
+    assert round(100 * figures.accuracy.value) == 68
+    assert round(figures.cohen_kappa.value, 2) == 0.61
+    producers = [100 * class_figures.recall.value for class_figures in figures.per_class if class_figures.recall]
+    users = [
+        100 * class_figures.precision for class_figures in figures.per_class if class_figures.precision is not None
+    ]
     # The table has whole numbers, some of them rounded up: 19 of 21 as 91.
     assert producers == pytest.approx([86, 97, 42, 68, 62, 91, 69, 93, 0], abs=0.6)
     assert users == pytest.approx([95, 90, 41, 74, 78, 83, 45, 62, 0], abs=0.6)
@@ -58,8 +60,8 @@ def test_kappa_is_that_of_wikipedias_examples(matrix: list[list[int]], kappa: fl
 )
 def test_intervals_are_those_of_newcombes_table(num_right: int, num: int, low: float, high: float) -> None:
     """Newcombe, 1998, Statistics in Medicine 17, table I, the score method without continuity correction."""
-    found = wilson_interval(num_right, num)
-    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+    interval = wilson_interval(num_right, num)
+    assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
 
 
 @pytest.mark.parametrize(("won", "lost", "p_value"), [(1, 7, 0.070), (6, 16, 0.052)])
@@ -71,27 +73,29 @@ def test_mcnemars_exact_test_is_that_of_published_examples(won: int, lost: int, 
 def test_calibration_error_is_that_of_torchmetrics_example() -> None:
     """`multiclass_calibration_error` of TorchMetrics' documentation, which prints 0.2000 for three bins."""
     probabilities = np.array([[0.25, 0.20, 0.55], [0.55, 0.05, 0.40], [0.10, 0.30, 0.60], [0.90, 0.05, 0.05]])
-    found = calibration_error(np.array([0, 1, 2, 0]), probabilities.astype(np.float32), num_bins=3)
-    assert found == pytest.approx(0.2000, abs=5e-5)
+    error = calibration_error(np.array([0, 1, 2, 0]), probabilities.astype(np.float32), num_bins=3)
+    assert error == pytest.approx(0.2000, abs=5e-5)
 
 
 def test_the_report_of_scikit_learns_documentation_is_ours_too() -> None:
     """`classification_report` of scikit-learn's user guide: five samples, three classes."""
     matrix = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 2]])
-    found = of_matrix(matrix, ("class 0", "class 1", "class 2"))
+    figures = of_matrix(matrix, ("class 0", "class 1", "class 2"))
     printed = [
-        (round(one.precision or 0, 2), round(one.recall.value, 2), round(one.f1 or 0, 2))
-        for one in found.per_class
-        if one.recall
+        (round(class_figures.precision or 0, 2), round(class_figures.recall.value, 2), round(class_figures.f1 or 0, 2))
+        for class_figures in figures.per_class
+        if class_figures.recall
     ]
     assert printed == [(0.50, 1.00, 0.67), (0.00, 0.00, 0.00), (1.00, 0.67, 0.80)]
-    assert round(found.accuracy.value, 2) == 0.60
-    assert tuple(round(one, 2) for one in (found.macro.precision, found.macro.recall, found.macro.f1)) == (
+    assert round(figures.accuracy.value, 2) == 0.60
+    assert tuple(round(value, 2) for value in (figures.macro.precision, figures.macro.recall, figures.macro.f1)) == (
         0.50,
         0.56,
         0.49,
     )
-    assert tuple(round(one, 2) for one in (found.weighted.precision, found.weighted.recall, found.weighted.f1)) == (
+    assert tuple(
+        round(value, 2) for value in (figures.weighted.precision, figures.weighted.recall, figures.weighted.f1)
+    ) == (
         0.70,
         0.60,
         0.61,
@@ -102,10 +106,10 @@ def test_probabilities_score_as_in_scikit_learns_documentation() -> None:
     """The examples in the documentation of `log_loss`, `roc_auc_score` and `average_precision_score`."""
     spam = np.array([[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]], np.float32)
     names, rng = ("ham", "spam"), np.random.default_rng(0)
-    found = figures(np.array([1, 0, 0, 1], np.int32), spam, names, resamples=100, rng=rng)
-    assert found.log_loss.value == pytest.approx(0.21616, abs=5e-6)
+    figures = compute_figures(np.array([1, 0, 0, 1], np.int32), spam, names, resamples=100, rng=rng)
+    assert figures.log_loss.value == pytest.approx(0.21616, abs=5e-6)
     scores = np.array([0.1, 0.4, 0.35, 0.8], np.float32)
-    ranked = figures(
+    ranked = compute_figures(
         np.array([0, 0, 1, 1], np.int32), np.stack([1 - scores, scores], axis=1), names, resamples=100, rng=rng
     ).per_class[1]
     assert ranked.roc_auc == 0.75

@@ -15,37 +15,41 @@ from tests.support.artifacts import make_dataset
 def predictions(wrong: np.ndarray) -> Predictions:
     labels = np.zeros(len(wrong), np.int32)
     logits = np.where(wrong[:, None], [[0.0, 3.0]], [[3.0, 0.0]]).astype(np.float32)
-    return Predictions("test", [f"id {at}" for at in range(len(wrong))], labels, logits, logits)
+    return Predictions("test", [f"id {index}" for index in range(len(wrong))], labels, logits, logits)
 
 
 def split(shades: np.ndarray) -> Split:
     rng = np.random.default_rng(0)
     pixels = np.clip(shades[:, None, None, None] + rng.integers(-9, 10, (len(shades), 8, 8, 3)), 0, 255)
-    return Split([pixels.astype(np.uint8)], np.zeros(len(shades), np.int32), [f"id {at}" for at in range(len(shades))])
+    return Split(
+        [pixels.astype(np.uint8)], np.zeros(len(shades), np.int32), [f"id {index}" for index in range(len(shades))]
+    )
 
 
 def test_dark_photos_that_fail_are_the_worst_slice_and_more_than_chance() -> None:
     shades = np.repeat([30, 120, 220], 30)
-    found = find_slices(predictions(shades == 30), split(shades), {}, ("cat", "dog"))
-    assert (found[0].trait, found[0].part, found[0].num_images) == ("brightness", "dark", 30)
-    assert found[0].accuracy.value == 0.0
-    assert is_clear(found[0], found)
+    slices = find_slices(predictions(shades == 30), split(shades), {}, ("cat", "dog"))
+    assert (slices[0].trait, slices[0].part, slices[0].num_images) == ("brightness", "dark", 30)
+    assert slices[0].accuracy.value == 0.0
+    assert is_clear(slices[0], slices)
 
 
 def test_a_difference_that_chance_explains_is_called_so() -> None:
     wrong = np.random.default_rng(1).random(90) < 0.2
-    found = find_slices(predictions(wrong), split(np.repeat([30, 120, 220], 30)), {}, ("cat", "dog"))
-    assert found
-    assert not any(is_clear(one, found) for one in found)
+    slices = find_slices(predictions(wrong), split(np.repeat([30, 120, 220], 30)), {}, ("cat", "dog"))
+    assert slices
+    assert not any(is_clear(slice_figures, slices) for slice_figures in slices)
 
 
 def test_size_shape_and_folder_come_from_the_manifest() -> None:
     originals = {
-        f"id {at}": Original(f"{'phone' if at < 40 else 'studio'}/cat/{at}.jpg", 100 + at, 200 if at < 20 else 100 + at)
-        for at in range(60)
+        f"id {index}": Original(
+            f"{'phone' if index < 40 else 'studio'}/cat/{index}.jpg", 100 + index, 200 if index < 20 else 100 + index
+        )
+        for index in range(60)
     }
-    found = find_slices(predictions(np.arange(60) < 40), split(np.arange(60)), originals, ("cat", "dog"))
-    parts = {(one.trait, one.part): one for one in found}
+    slices = find_slices(predictions(np.arange(60) < 40), split(np.arange(60)), originals, ("cat", "dog"))
+    parts = {(slice_figures.trait, slice_figures.part): slice_figures for slice_figures in slices}
     assert parts[("folder", "phone")].accuracy.value == 0.0
     assert parts[("folder", "phone")].num_images == 40
     assert parts[("shape", "wide")].num_images == 20
@@ -75,8 +79,8 @@ def test_few_photos_make_no_slices() -> None:
 def test_disturbances_change_a_photo_a_little(name: str, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     photo = open_split(tmp_path / "dataset", "test").image(0)
-    changed = DISTURBANCES[name](photo, np.random.default_rng(0))
-    difference = np.abs(changed.astype(int) - photo.astype(int)).mean()
-    assert changed.shape == photo.shape
-    assert changed.dtype == np.uint8
+    disturbed = DISTURBANCES[name](photo, np.random.default_rng(0))
+    difference = np.abs(disturbed.astype(int) - photo.astype(int)).mean()
+    assert disturbed.shape == photo.shape
+    assert disturbed.dtype == np.uint8
     assert 0.5 < difference < 45

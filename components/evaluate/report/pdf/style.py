@@ -3,13 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from components.contract.text import printable
 from components.evaluate.report.charts.style import GOOD, INK, SOFT
-
-
-def plain(text: str) -> str:
-    """Text that the fonts and the page can hold: control characters are escaped."""
-    return printable(text)
 
 
 def register_fonts() -> None:

@@ -1,0 +1,92 @@
+"""Whether two models differ by more than chance on the same photos: McNemar's test, a paired bootstrap, recalls."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.contract.artifacts.evaluation import Comparison
+from components.evaluate.formatting import percent
+from components.evaluate.measure.metrics import macro_f1, percentile_interval
+
+SIGNIFICANCE_LEVEL = 0.05
+"""A difference that chance makes less often than this is taken for one."""
+
+
+def compare(
+    candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, *, resamples: int, rng: np.random.Generator
+) -> Comparison:
+    """McNemar's exact test, and the paired bootstrap, on photos that both have named.
+
+    Args:
+        candidate: int (n,), the label that it gave each photo.
+        champion: the same.
+        labels: int32 (n,), the true ones.
+        resamples: of the photos.
+        rng: draws them.
+    """
+    ours, theirs = candidate == labels, champion == labels
+    num_won, num_lost = count_disagreements(ours, theirs)
+    num_images, num_classes = len(labels), int(max(candidate.max(), champion.max(), labels.max())) + 1
+    # Photos that both name alike are drawn together: cells of (label, candidate, champion), as many as there are.
+    cells, counts = np.unique(np.stack([labels, candidate, champion]), axis=1, return_counts=True)
+    draws = rng.multinomial(num_images, counts / num_images, size=resamples)
+    resampled_counts = np.concatenate([counts[None], draws]).astype(np.float64)
+    one_hot = np.eye(num_classes)
+    label, candidate_labels, champion_labels = cells
+    macro_f1_scores = [
+        macro_f1(
+            resampled_counts @ (one_hot[label] * (label == predicted)[:, None]),
+            resampled_counts @ one_hot[label],
+            resampled_counts @ one_hot[predicted],
+        )
+        for predicted in (candidate_labels, champion_labels)
+    ]
+    gain = (label == candidate_labels).astype(float) - (label == champion_labels)
+    accuracy_difference = resampled_counts @ gain / num_images
+    macro_f1_difference = macro_f1_scores[0] - macro_f1_scores[1]
+    return Comparison(
+        num_images=num_images,
+        candidate_accuracy=float(ours.mean()),
+        champion_accuracy=float(theirs.mean()),
+        num_won=num_won,
+        num_lost=num_lost,
+        p_value=mcnemar(num_won, num_lost),
+        accuracy_difference=percentile_interval(float(accuracy_difference[0]), accuracy_difference[1:]),
+        macro_f1_difference=percentile_interval(float(macro_f1_difference[0]), macro_f1_difference[1:]),
+    )
+
+
+def count_disagreements(candidate_correct: np.ndarray, champion_correct: np.ndarray) -> tuple[int, int]:
+    """The photos that only the candidate classifies correctly, and those that only the champion does."""
+    num_won = int(np.count_nonzero(candidate_correct & ~champion_correct))
+    num_lost = int(np.count_nonzero(~candidate_correct & champion_correct))
+    return num_won, num_lost
+
+
+def mcnemar(num_won: int, num_lost: int) -> float:
+    """How often chance alone divides photos on which two models differ at least so unequally (exact, two-sided)."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(num_won, num_won + num_lost).pvalue) if num_won + num_lost else 1.0
+
+
+def find_recall_losses(
+    candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, class_names: Sequence[str], floor: float
+) -> tuple[list[str], bool]:
+    """The classes whose recall falls by more than the floor, a sentence each; and whether one surely does."""
+    sentences, any_significant = [], False
+    for label, name in enumerate(class_names):
+        in_class = labels == label
+        ours, theirs = (predicted[in_class] == label for predicted in (candidate, champion))
+        if not in_class.any() or theirs.mean() - ours.mean() <= floor:
+            continue
+        num_won, num_lost = count_disagreements(ours, theirs)
+        # one-sided: the question is whether it fell
+        is_significant = mcnemar(num_won, num_lost) / 2 < SIGNIFICANCE_LEVEL
+        any_significant |= is_significant
+        sentences.append(
+            f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} on "
+            f"{np.count_nonzero(in_class)} photos, by more than evaluate.gate.max_recall_drop, {percent(floor)}"
+            f"{'' if is_significant else '; with so few photos it may be chance'}."
+        )
+    return sentences, any_significant

@@ -1,0 +1,50 @@
+"""How often models were scored on the same test photos, as tags of their MLflow runs record it."""
+
+import hashlib
+import logging
+
+from components.contract.artifacts.dataset import Split
+from components.evaluate.gate.champion import first_line
+
+log = logging.getLogger(__name__)
+
+TEST_SET_TAG = "darkroom.test_set"
+"""On every MLflow run whose model was scored: which test photos it was scored on."""
+
+
+def hash_test_set(split: Split) -> str:
+    """Names a set of test photos with their labels, in whatever order they stand."""
+    lines = sorted(f"{image_id} {label}" for image_id, label in zip(split.image_ids, split.labels, strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def count_looks(split: Split, run_id: str | None) -> int:
+    """How many models have been scored on these test photos, this one included.
+
+    Each look is a tag on its MLflow run, so that none is lost or counted twice, whoever scores at the same time.
+
+    Raises:
+        Exception: the store does not answer, in MLflow's or its libraries' own words.
+    """
+    from mlflow import MlflowClient
+    from mlflow.entities import ViewType
+
+    client = MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ALL)]
+    query = f"tags.`{TEST_SET_TAG}` = '{hash_test_set(split)}'"
+    run_ids: set[str] = set()
+    token = None
+    while token != "":
+        page = client.search_runs(experiments, query, ViewType.ALL, max_results=1000, page_token=token)
+        run_ids |= {run.info.run_id for run in page}
+        token = page.token or ""
+    return len(run_ids - {run_id}) + 1
+
+
+def try_count_looks(split: Split, run_id: str | None) -> int | None:
+    """The same; None, with a warning, if the store does not answer."""
+    try:
+        return count_looks(split, run_id)
+    except Exception as error:  # as above
+        log.warning("MLflow could not be asked how often these test photos were looked at: %s.", first_line(error))
+        return None

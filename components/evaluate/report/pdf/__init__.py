@@ -1,0 +1,1 @@
+"""The report for paper, made by reportlab. Import `document`."""

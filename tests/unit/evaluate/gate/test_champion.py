@@ -1,0 +1,165 @@
+"""The champion is compared if it can be, else the verdict says why not, and never an error."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from components.contract.artifacts.bundle import write_train_image_ids
+from components.contract.artifacts.dataset import open_split, read_info
+from components.contract.inference.graph import InferenceGraph
+from components.evaluate.measure.predictions import score
+from tests.support.artifacts import make_bundle, make_dataset
+from tests.unit.evaluate.gate.registry import make_champion_say, register, verdict
+
+
+def test_a_champion_that_saw_a_test_photo_is_not_comparable(folder: Path) -> None:
+    split = open_split(folder / "dataset", "test")
+    write_train_image_ids(folder / "champion", ["x", *split.image_ids[:2]])
+    register("colours", folder / "champion")
+    gate_verdict = verdict(folder)
+    assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("not comparable", False, "1")
+    assert "It was trained on 2 of the 36 test photos" in gate_verdict.reasons[0]
+
+
+def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_only(folder: Path) -> None:
+    (folder / "champion" / "train_image_ids.txt").unlink()
+    register("colours", folder / "champion")
+    assert verdict(folder).verdict == "cannot tell", "the same data have the same split"
+    make_champion_say(folder, dataset_fingerprint="f" * 64)
+    run_id = register("others", folder / "champion")
+    gate_verdict = verdict(folder, name="others")
+    assert gate_verdict.verdict == "not comparable"
+    assert run_id
+    assert "It does not say which photos it learnt from" in gate_verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("blue", "green", "yellow"), "Its classes differ: it lacks red; it alone has yellow."),
+        (("blue", "green"), "Its classes differ: it lacks red."),
+    ],
+)
+def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tuple[str, ...], reason: str) -> None:
+    make_champion_say(folder, class_names=names)
+    register("colours", folder / "champion")
+    gate_verdict = verdict(folder)
+    assert gate_verdict.verdict == "not comparable"
+    assert reason in gate_verdict.reasons[0]
+
+
+def test_a_champion_with_its_classes_in_another_order_is_compared_by_their_names(folder: Path, tmp_path: Path) -> None:
+    info = read_info(folder / "dataset").model_copy(update={"class_names": ("red", "blue", "green")})
+    make_bundle(tmp_path / "other", info)
+    write_train_image_ids(tmp_path / "other", ["x"])
+    register("colours", tmp_path / "other")
+    gate_verdict = verdict(folder)
+    assert gate_verdict.verdict == "cannot tell"
+    assert gate_verdict.comparison is not None
+    assert gate_verdict.comparison.champion_accuracy == 1.0
+
+
+def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(folder: Path, tmp_path: Path) -> None:
+    make_bundle(tmp_path / "small", make_dataset(tmp_path / "photos", side=8))
+    write_train_image_ids(tmp_path / "small", ["x"])
+    register("colours", tmp_path / "small")
+    golden = sorted((folder / "dataset" / "golden").iterdir())
+    for path in golden[:6]:
+        path.unlink()
+    gate_verdict = verdict(folder)
+    assert gate_verdict.verdict == "cannot tell"
+    assert gate_verdict.comparison is not None
+    assert gate_verdict.comparison.num_images == 30
+    assert "only the test photos kept as files are compared" in gate_verdict.reasons[0]
+    for path in golden[6:]:
+        path.unlink()
+    gate_verdict = verdict(folder)
+    assert gate_verdict.verdict == "not comparable"
+    assert "It takes photos of 8 × 8 px" in gate_verdict.reasons[0]
+
+
+@pytest.mark.parametrize("deleted_part", ["all", "export", "bundle.json"])
+def test_a_champion_whose_artifact_was_deleted_is_not_comparable(folder: Path, deleted_part: str) -> None:
+    import shutil
+
+    run_id = register("colours", folder / "champion")
+    stored_bundle = Path(MlflowClient().get_run(run_id).info.artifact_uri.removeprefix("file://")) / "bundle"
+    for path in (stored_bundle,) if deleted_part == "all" else (stored_bundle / deleted_part,):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    gate_verdict = verdict(folder)
+    assert (gate_verdict.verdict, gate_verdict.promotes) == ("not comparable", False)
+    assert "Its artifact is gone" in gate_verdict.reasons[0]
+
+
+def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> None:
+    with (folder / "champion" / "export" / "model.xml").open("a") as file:
+        file.write("<!-- -->")
+    register("colours", folder / "champion")
+    gate_verdict = verdict(folder)
+    assert gate_verdict.verdict == "not comparable"
+    assert "not the one that train checked" in gate_verdict.reasons[0]
+
+
+def test_an_artifact_store_that_does_not_answer_is_a_reason_and_no_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry answers, and names a place that nobody answers for."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    client = MlflowClient()
+    client.create_registered_model("colours")
+    version = client.create_model_version("colours", source="http://127.0.0.1:9/runs/1/bundle")
+    client.set_registered_model_alias("colours", "champion", version.version)
+    gate_verdict = verdict(folder)
+    assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion, gate_verdict.looks) == (
+        "not comparable",
+        False,
+        "1",
+        1,
+    )
+    assert "Its artifact is gone or out of reach" in gate_verdict.reasons[0]
+
+
+def test_a_store_that_fails_after_it_named_the_champion_is_a_reason_and_no_error(
+    folder: Path, mlflow_store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    import sqlite3
+
+    register("colours", folder / "champion")
+    with sqlite3.connect(mlflow_store.removeprefix("sqlite:///")) as database:
+        database.execute("DROP TABLE tags")
+    gate_verdict = verdict(folder)
+    assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion, gate_verdict.looks) == (
+        "not comparable",
+        False,
+        "1",
+        None,
+    )
+    assert "Its artifact is gone or out of reach" in gate_verdict.reasons[0]
+    assert "how often these test photos were looked at" in caplog.text
+
+
+def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Path) -> None:
+    (folder / "champion" / "train_image_ids.txt").write_bytes(b"\xff\xfe\x00")
+    register("colours", folder / "champion")
+    gate_verdict = verdict(folder)
+    assert gate_verdict.verdict == "not comparable"
+    assert "Its artifact is damaged" in gate_verdict.reasons[0]
+
+
+def test_a_champion_that_says_another_size_than_its_graph_takes_is_not_comparable(folder: Path) -> None:
+    make_champion_say(folder, image_size=(8, 8))
+    register("colours", folder / "champion")
+    gate_verdict = verdict(folder)
+    assert gate_verdict.verdict == "not comparable"
+    assert "another size than its bundle says" in gate_verdict.reasons[0]
+
+
+def test_a_champion_is_scored_as_the_candidate_would_be(folder: Path) -> None:
+    register("colours", folder / "champion")
+    split = open_split(folder / "dataset", "test")
+    champion_predictions = score(InferenceGraph(folder / "champion" / "export"), split, "test", 3)
+    comparison = verdict(folder).comparison
+    assert comparison is not None
+    assert comparison.champion_accuracy == float(np.mean(champion_predictions.correct))

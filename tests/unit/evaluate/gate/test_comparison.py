@@ -1,0 +1,78 @@
+"""Two models on the same photos: significance, the paired bootstrap and recalls, without a registry."""
+
+import numpy as np
+import pytest
+
+from components.contract.params.pipeline import GateParams
+from components.evaluate.gate.champion import Rival
+from components.evaluate.gate.comparison import compare, mcnemar
+from components.evaluate.gate.verdict import Finding, decide
+from components.evaluate.measure.predictions import Predictions
+
+
+def decide_between(ours: list[int], theirs: list[int], labels: list[int], floor: float = 0.1) -> Finding:
+    logits = 5 * np.eye(3, dtype=np.float32)[ours]
+    predictions = Predictions(
+        "test", [str(indices) for indices in range(len(labels))], np.array(labels, np.int32), logits, logits
+    )
+    rival = Rival(np.array(theirs), np.arange(len(labels)))
+    return decide(
+        predictions,
+        rival,
+        ("a", "b", "c"),
+        GateParams(max_recall_drop=floor),
+        "1",
+        resamples=500,
+        rng=np.random.default_rng(0),
+    )
+
+
+def test_a_better_model_that_loses_a_class_cannot_be_told_and_surely_losing_one_is_worse() -> None:
+    labels = [0] * 60 + [1] * 60 + [2] * 12
+    champion = [1] * 30 + [0] * 30 + [1] * 60 + [2] * 12
+    lost_some = [0] * 60 + [1] * 60 + [0] * 3 + [2] * 9
+    finding = decide_between(lost_some, champion, labels)
+    assert finding.word == "cannot tell"
+    assert "The recall of c falls from 100 % to 75.0 % on 12 photos" in finding.reasons[-1]
+    assert "it may be chance" in finding.reasons[-1]
+    assert decide_between(lost_some, champion, labels, floor=0.3).word == "better"
+    lost_all = [0] * 60 + [1] * 60 + [0] * 12
+    assert decide_between(lost_all, champion, labels).word == "worse"
+
+
+def test_other_seeds_of_the_same_model_are_seldom_called_better_or_worse() -> None:
+    """Two models that are right on 80 % of photos, each by its own luck: 200 pairs."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 60).astype(np.int32)
+    words = []
+    for _ in range(200):
+        ours, theirs = (np.where(rng.random(180) < 0.8, labels, (labels + 1) % 3) for _ in range(2))
+        words.append(decide_between(list(ours), list(theirs), list(labels), floor=1.0).word)
+    assert words.count("cannot tell") >= 180
+
+
+def test_mcnemar_is_exact_and_symmetric() -> None:
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(0, 6) == pytest.approx(2 * 0.5**6)
+    assert mcnemar(3, 9) == mcnemar(9, 3) == pytest.approx(0.1459961)
+
+
+def test_the_paired_bootstrap_is_that_of_the_photos() -> None:
+    from sklearn.metrics import f1_score
+
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 3, 150)
+    ours, theirs = (np.where(rng.random(150) < share, labels, rng.integers(0, 3, 150)) for share in (0.85, 0.7))
+    comparison = compare(ours, theirs, labels, resamples=4000, rng=rng)
+    resampled_indices = rng.integers(0, 150, (300, 150))
+    differences = [
+        f1_score(labels[indices], ours[indices], average="macro")
+        - f1_score(labels[indices], theirs[indices], average="macro")
+        for indices in resampled_indices
+    ]
+    low, high = np.quantile(differences, [0.025, 0.975])
+    assert (comparison.macro_f1_difference.low, comparison.macro_f1_difference.high) == pytest.approx(
+        (low, high), abs=0.02
+    )
+    accuracy = np.mean(ours == labels) - np.mean(theirs == labels)
+    assert comparison.accuracy_difference.value == pytest.approx(accuracy)

@@ -1,0 +1,116 @@
+"""Phases and augmentation of the training, as the report tells them."""
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from components.contract.params.pipeline import TrainParams
+from components.contract.params.training import AugmentationParams
+from components.evaluate.report.augmentation import NEVER_VARIED, PHRASES, augmentation_sentences
+from components.evaluate.report.charts.figures import inline_svg
+from components.evaluate.report.html import render
+from components.evaluate.report.training_history import Phase, build_phases, phase_settings
+from tests.unit.evaluate.report.contents import TWO_PHASES, Page, content
+
+
+@pytest.mark.parametrize(
+    ("marks", "settings", "expected"),
+    [
+        ([], [], ()),
+        ([1, 1, 1], [{"epochs": 3}], ()),
+        ([1, 1, 2], [], (Phase("1", (1, 2)), Phase("2", (3, 3)))),
+        (
+            *TWO_PHASES,
+            (
+                Phase("head", (1, 2), "epochs 2, learning_rate 0.001"),
+                Phase("all", (3, 3), "epochs 5, optimizer.kind sgd"),
+            ),
+        ),
+        ([1, 1], [{"epochs": 2}, {"epochs": 5}], (Phase("1", (1, 2), "epochs 2"), Phase("2", None, "epochs 5"))),
+    ],
+)
+def test_phases_come_from_the_epochs_and_from_the_params(
+    marks: list[float | str], settings: list[dict[str, Any]], expected: tuple[Phase, ...]
+) -> None:
+    assert build_phases(marks, settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("phases", "expected"),
+    [
+        ("auto", []),
+        (
+            ({"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}),
+            [{"trainable": "head", "epochs": 2}, {"trainable": "last 3", "learning_rate": 0.1}],
+        ),
+    ],
+)
+def test_a_phase_tells_what_it_sets_otherwise_than_the_section(phases: Any, expected: list[dict[str, Any]]) -> None:
+    params = TrainParams(phases=phases)
+    resolved_params = params if phases == "auto" else params.model_copy(update={"phases": params.all_phases})
+    assert phase_settings(resolved_params.model_dump(mode="json")) == expected
+
+
+def test_phases_of_the_training_are_told_and_marked_in_the_curves() -> None:
+    report_content = content(phases=TWO_PHASES, params={"model": {"kind": "layers"}, "phases": TWO_PHASES[1]})
+    page = Page(render(report_content))
+    page_text = " ".join(page.text.split())
+    for phrase in (
+        "Phases",
+        "head1–2epochs 2, learning_rate 0.001",
+        "all3epochs 5, optimizer.kind sgd",
+        "phases.2.optimizer.kind",
+    ):
+        assert phrase in page_text, phrase
+    svg = inline_svg(report_content.charts["loss_curve"], "described", "loss")
+    assert ">head</text>" in svg
+    assert ">all</text>" in svg
+    assert ">head</text>" not in inline_svg(content().charts["loss_curve"], "described", "loss")
+
+
+def test_augmentation_is_told_in_words_and_shown() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (880, 100), "red").save(file, "jpeg")
+    report_content = replace(content(params={"augmentation": "medium"}), variants=file.getvalue())
+    page_text = " ".join(Page(render(report_content)).text.split())
+    assert (
+        "(augmentation: medium): mirrored, turned by up to 15°, scaled by up to 15 %, moved by up to 8 %" in page_text
+    )
+    assert "One training photo eight times, as the training saw it" in render(report_content)
+    unvaried = replace(content(params={"augmentation": "none"}), variants=file.getvalue())
+    assert "One training photo eight times" not in render(unvaried), "eight times the same tells nothing"
+    assert "Augmentation" not in Page(render(content())).text
+
+
+@pytest.mark.parametrize(
+    ("params", "sentences"),
+    [
+        ({}, []),
+        ({"augmentation": "none"}, ["In training the photos were taken as they are, without augmentation."]),
+        (
+            {"augmentation": {"blur": 1.5, "erasing": 0.25}, "mixup": 0.2},
+            [
+                "In training the photos were varied at random: blurred by up to 1.5 px, erased in a rectangle, 25 % of "
+                "them, mixed with others (mixup, α 0.2).",
+                NEVER_VARIED,
+            ],
+        ),
+        (
+            {"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
+            [
+                "In phase 1 of training the photos were taken as they are, without augmentation.",
+                "In phase 2 of training the photos were varied at random: made noisy by up to 5 %.",
+                NEVER_VARIED,
+            ],
+        ),
+    ],
+)
+def test_each_phase_says_how_its_photos_varied(params: dict[str, Any], sentences: list[str]) -> None:
+    assert augmentation_sentences(params) == sentences
+
+
+def test_every_setting_of_augmentation_has_its_words() -> None:
+    assert set(PHRASES) == set(AugmentationParams.model_fields)
