@@ -21,7 +21,7 @@ _MAX_NAME: Final = 200
 _COMMON: Final = {"name", "trainable", "dtype"}
 _INPUT_DTYPES: Final = ("float32", "float16", "bfloat16", "uint8", "int32", "int64")
 _LEGACY_NAMES: Final = {("LeakyReLU", "alpha"): "negative_slope", ("Normalization", "axis"): "axis"}
-_OLD_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it otherwise than Keras 3"}
+_CHANGED_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it otherwise than Keras 3"}
 
 
 def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_version: str) -> Graph:
@@ -76,9 +76,9 @@ class _Reader:
             if layer.name in layers:
                 raise refused(f"{where}[{place}]", f"the name {layer.name!r} stands twice")
             layers[layer.name] = layer
-        layers = _counted_from_zero(layers)
-        inputs = _ends(config.get("input_layers"), f"{where}: input_layers")
-        outputs = _ends(config.get("output_layers"), f"{where}: output_layers")
+        layers = _count_calls_from_zero(layers)
+        inputs = _endpoints(config.get("input_layers"), f"{where}: input_layers")
+        outputs = _endpoints(config.get("output_layers"), f"{where}: output_layers")
         if len(inputs) != 1 or len(outputs) != 1:
             raise UploadError(
                 f"An uploaded model must take one photo and give one answer; {where} has {len(inputs)} "
@@ -189,22 +189,22 @@ class _Reader:
         for key, value in config.items():
             if key in _COMMON or key in ("batch_input_shape", "batch_shape"):
                 continue
-            own = _LEGACY_NAMES.get((kind, key), key)
-            if own not in checks:
+            own_key = _LEGACY_NAMES.get((kind, key), key)
+            if own_key not in checks:
                 if value is None:  # newer versions add arguments, whose None changes nothing
                     continue
                 raise refused(
                     where, f"it has an argument {key[:60]!r} = {str(value)[:60]!r}, which Darkroom does not know"
                 )
             try:
-                clean = checks[own](value)
+                clean = checks[own_key](value)
             except ValueError as error:
                 hint = "; Darkroom's photos are height × width × channels" if value == "channels_first" else ""
                 raise refused(where, f"{key}: {error}{hint}") from None
-            if self._is_legacy and own == "activation" and clean in _OLD_ACTIVATIONS:
-                raise refused(where, f"{key}: {clean}: {_OLD_ACTIVATIONS[clean]}, so its answers would change")
+            if self._is_legacy and own_key == "activation" and clean in _CHANGED_ACTIVATIONS:
+                raise refused(where, f"{key}: {clean}: {_CHANGED_ACTIVATIONS[clean]}, so its answers would change")
             if clean is not DROPPED:
-                arguments[own] = clean
+                arguments[own_key] = clean
         if missing := [key for key in KINDS[kind].required if arguments.get(key) is None]:
             raise refused(where, f"it lacks the argument {missing[0]}")
         return policy, arguments
@@ -287,7 +287,7 @@ def _reference(value: Any, where: str) -> Reference:
     raise refused(where, f"it is called on something other than a layer's output: {str(value)[:80]}")
 
 
-def _ends(value: Any, where: str) -> list[Reference]:
+def _endpoints(value: Any, where: str) -> list[Reference]:
     """`["input", 0, 0]`, or a list or dict of such."""
     if isinstance(value, dict):
         value = list(value.values())
@@ -296,7 +296,7 @@ def _ends(value: Any, where: str) -> list[Reference]:
     return [_reference(value, where)] if isinstance(value[0], str) else [_reference(item, where) for item in value]
 
 
-def _counted_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
+def _count_calls_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
     """Keras 2 counts a submodel's own making as its call 0; its uses start at 1 there, and at 0 here."""
     first: dict[str, int] = {}
     for layer in layers.values():
@@ -305,25 +305,25 @@ def _counted_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
                 first[name] = min(first.get(name, number), number)
     shift = {name: number for name, number in first.items() if name in layers and layers[name].model is not None}
 
-    def moved(call: Call) -> Call:
+    def shift_call(call: Call) -> Call:
         return replace(call, inputs=tuple((name, number - shift.get(name, 0)) for name, number in call.inputs))
 
-    return {name: replace(layer, calls=tuple(map(moved, layer.calls))) for name, layer in layers.items()}
+    return {name: replace(layer, calls=tuple(map(shift_call, layer.calls))) for name, layer in layers.items()}
 
 
 def _check_references(layers: dict[str, Layer], start: str, output: Reference, where: str) -> None:
     """Every tensor that is asked for is given by some call, and no layer waits for itself."""
 
-    def is_given(reference: Reference) -> bool:
+    def exists(reference: Reference) -> bool:
         name, number = reference
         return reference == (start, 0) or (name in layers and number < len(layers[name].calls))
 
     for layer in layers.values():
         for reference in [reference for call in layer.calls for reference in call.inputs]:
-            if not is_given(reference):
+            if not exists(reference):
                 raise refused(
                     where, f"{layer.name!r} is called on call {reference[1]} of {reference[0]!r}, which there is not"
                 )
-    if not is_given(output):
+    if not exists(output):
         raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which there is not")
     order(tuple(layers.values()), where)

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 REPORT_SECONDS: Final = 5.0
 
 
-class Rising(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
+class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
     """One rate after the other."""
 
     def __init__(self, rates: np.ndarray):
@@ -75,7 +75,7 @@ def raise_rate(
     Returns:
         The loss of each batch before its step, up to the first that is no number or breaks a weight.
     """
-    model.optimizer.learning_rate = Rising(rates)
+    model.optimizer.learning_rate = RisingRate(rates)
     losses = Losses(len(rates), burst)
     next_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: batches.begin(epoch))
     epochs = math.ceil(len(rates) / len(batches))

@@ -17,12 +17,12 @@ from components.contract.layers.layer import Layer, shape_text
 from components.contract.layers.stack import START, TracedLayer, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
 from components.contract.params.model import ModelParams, head_layers
-from components.train.keras_import.loading import opened
+from components.train.keras_import.loading import open_imported
 from components.train.keras_import.wiring import wire
 from components.train.network.backbone import build_backbone
-from components.train.network.initial_model import Brought
-from components.train.network.pixels import grey, scaled, shrunk
-from components.train.network.taps import embedding_of, last_map
+from components.train.network.initial_model import InitialModel
+from components.train.network.pixels import scale_pixels, shrink, to_gray
+from components.train.network.taps import find_embedding, find_feature_map
 
 KERAS_LAYERS: Final = {
     "Activation": keras.layers.Activation,
@@ -75,7 +75,7 @@ def build_network(
     image_size: tuple[int, int],
     num_classes: int,
     batch_size: int,
-    brought: Brought | None = None,
+    initial_model: InitialModel | None = None,
     input_size: tuple[int, int] | None = None,
     backbone: keras.Model | None = None,
 ) -> Network:
@@ -86,78 +86,92 @@ def build_network(
         image_size: (height, width) in pixels.
         num_classes: how many logits it gives.
         batch_size: for the check that training fits into memory.
-        brought: for kinds upload and bundle: what `bring` gave.
+        initial_model: for kinds upload and bundle: what `import_initial_model` gave.
         input_size: (height, width) that the photos are scaled down to within the network; None for `image_size`.
         backbone: that of `params`, built for these sizes before; gets another head.
 
     Raises:
         ModelError: it cannot be built; names the layer and its input.
     """
-    seen = input_size or image_size
+    input_size = input_size or image_size
     pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
-    if brought is not None:
-        return _on_a_model(brought, pixels, seen, params, num_classes, batch_size)
+    if initial_model is not None:
+        return _stack_on_initial_model(initial_model, pixels, input_size, params, num_classes, batch_size)
     if params.name is None:
         assert params.layers is not None, "kind layers has layers"
-        start = shrunk(scaled(pixels, "0 to 1"), seen)
-        return _on(pixels, start, None, params.layers, "train.model.layers", "own_network", num_classes, batch_size)
+        start = shrink(scale_pixels(pixels, "0 to 1"), input_size)
+        return _stack_layers(
+            pixels, start, None, params.layers, "train.model.layers", "own_network", num_classes, batch_size
+        )
     if params.head == "imagenet":
-        return _with_its_top(params.name, pixels, seen, num_classes)
-    backbone = backbone or build_backbone(params.name, pixels, image_size=seen)
+        return _build_imagenet_classifier(params.name, pixels, input_size, num_classes)
+    backbone = backbone or build_backbone(params.name, pixels, image_size=input_size)
     head = head_layers(params.head)
-    return _on(pixels, backbone.output, backbone, head, "train.model.head", params.name, num_classes, batch_size)
+    return _stack_layers(
+        pixels, backbone.output, backbone, head, "train.model.head", params.name, num_classes, batch_size
+    )
 
 
-def _with_its_top(name: str, pixels: keras.KerasTensor, seen: tuple[int, int], num_classes: int) -> Network:
+def _build_imagenet_classifier(
+    name: str, pixels: keras.KerasTensor, input_size: tuple[int, int], num_classes: int
+) -> Network:
     if num_classes != NUM_IMAGENET_CLASSES:
         raise ModelError(
             f"The head imagenet names {NUM_IMAGENET_CLASSES} classes; the data have {num_classes}. Take "
             "another: train.model.head=linear."
         )
-    return _as_it_is(name, pixels, build_backbone(name, pixels, image_size=seen, with_top=True).output)
+    return _keep_output_layer(name, pixels, build_backbone(name, pixels, image_size=input_size, with_top=True).output)
 
 
-def _on_a_model(
-    brought: Brought,
+def _stack_on_initial_model(
+    initial_model: InitialModel,
     pixels: keras.KerasTensor,
-    seen: tuple[int, int],
+    input_size: tuple[int, int],
     params: ModelParams,
     num_classes: int,
     batch_size: int,
 ) -> Network:
     """A model that is brought, with its own output layer or a new head."""
-    if brought.pixels == "0 to 255" and brought.facts.input_dtype == "uint8" and seen == tuple(pixels.shape[1:3]):
+    if (
+        initial_model.pixels == "0 to 255"
+        and initial_model.facts.input_dtype == "uint8"
+        and input_size == tuple(pixels.shape[1:3])
+    ):
         start = pixels
     else:
-        start = scaled(grey(pixels) if brought.facts.input_shape[2] == 1 else pixels, brought.pixels)
-        start = shrunk(start, seen)
-    taken = {layer.name for layer in keras.Model(pixels, start).layers} | {"pixels"}
-    taken |= {"logits"} if brought.layer else set()
-    with opened(brought.folder) as (plan, weights_path):
-        wired = wire(plan, weights_path, start, taken, as_logits=brought.layer is None)
-    if brought.layer is None:
-        return _as_it_is(brought.name, pixels, wired.output)
-    features = wired.features(brought.layer)
+        start = scale_pixels(
+            to_gray(pixels) if initial_model.facts.input_shape[2] == 1 else pixels, initial_model.pixels
+        )
+        start = shrink(start, input_size)
+    used_names = {layer.name for layer in keras.Model(pixels, start).layers} | {"pixels"}
+    used_names |= {"logits"} if initial_model.layer else set()
+    with open_imported(initial_model.folder) as (plan, weights_path):
+        flat_network = wire(plan, weights_path, start, used_names, as_logits=initial_model.layer is None)
+    if initial_model.layer is None:
+        return _keep_output_layer(initial_model.name, pixels, flat_network.output)
+    features = flat_network.features(initial_model.layer)
     backbone = keras.Model(pixels, features)
     head = head_layers(params.head, on_a_map=len(features.shape) == 4)
-    return _on(pixels, features, backbone, head, "train.model.head", brought.name, num_classes, batch_size)
+    return _stack_layers(
+        pixels, features, backbone, head, "train.model.head", initial_model.name, num_classes, batch_size
+    )
 
 
-def _as_it_is(name: str, pixels: keras.KerasTensor, output: keras.KerasTensor) -> Network:
+def _keep_output_layer(name: str, pixels: keras.KerasTensor, output: keras.KerasTensor) -> Network:
     logits = output
     if logits.dtype != "float32":
         logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
-    embedding = embedding_of(output)
+    embedding = find_embedding(output)
     backbone = keras.Model(pixels, embedding)
     return Network(
         model=keras.Model(pixels, logits, name=name),
         embedding=embedding,
-        feature_map=last_map(backbone),
+        feature_map=find_feature_map(backbone),
         backbone=backbone if embedding is not output else None,
     )
 
 
-def _on(
+def _stack_layers(
     pixels: keras.KerasTensor,
     start: keras.KerasTensor,
     backbone: keras.Model | None,
@@ -172,14 +186,14 @@ def _on(
     traced = trace(hidden, tuple(start.shape[1:]), where)
     shape = traced[-1].output_shape if traced else tuple(start.shape[1:])
     _check_memory([*traced, TracedLayer(output, shape, (num_classes,))], batch_size, where)
-    taken = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
-    tensors = [start, *_stack(start, (*hidden, output), where, taken)]
+    used_names = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
+    tensors = [start, *_layer_outputs(start, (*hidden, output), where, used_names)]
 
     features = [tensor for tensor in tensors[0 if backbone else 1 :] if len(tensor.shape) == 4]
     return Network(
         model=keras.Model(pixels, tensors[-1], name=name),
         embedding=tensors[-2],
-        feature_map=features[-1] if features else last_map(backbone) if backbone else None,
+        feature_map=features[-1] if features else find_feature_map(backbone) if backbone else None,
         backbone=backbone,
     )
 
@@ -212,7 +226,7 @@ def model_facts(
     network: Network,
     params: ModelParams,
     weights_sha256: str | None,
-    brought: Brought | None = None,
+    initial_model: InitialModel | None = None,
     *,
     trained: tuple[str, ...],
     num_trained: int,
@@ -223,7 +237,7 @@ def model_facts(
         network: its weights loaded.
         params: resolved.
         weights_sha256: of the file of pretrained weights.
-        brought: for kinds upload and bundle.
+        initial_model: for kinds upload and bundle.
         trained: the layers that any phase trains.
         num_trained: their parameters.
     """
@@ -236,41 +250,41 @@ def model_facts(
         trained_layers=trained,
         num_layers=len(model.layers),
         weights_sha256=weights_sha256,
-        uploaded_sha256=brought.facts.uploaded_sha256 if brought else None,
-        imported_sha256=brought.facts.model_sha256 if brought else None,
-        from_mlflow_run_id=brought.bundle.mlflow_run_id if brought and brought.bundle else None,
+        uploaded_sha256=initial_model.facts.uploaded_sha256 if initial_model else None,
+        imported_sha256=initial_model.facts.model_sha256 if initial_model else None,
+        from_mlflow_run_id=initial_model.bundle.mlflow_run_id if initial_model and initial_model.bundle else None,
     )
 
 
-def summary(network: Network) -> Iterator[str]:
+def summary_lines(network: Network) -> Iterator[str]:
     """The network as a table, line by line; a backbone is one of them."""
     inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
     yield f"{'layer':<44} {'gives':<18} {'parameters':>12}"
     if network.backbone is not None:
         name = f"{network.model.name} ({len(inside)} layers)"
-        yield _row(name, network.backbone.output, network.backbone)
+        yield _table_row(name, network.backbone.output, network.backbone)
     for layer in network.model.layers:
         if layer.name not in inside:
-            yield _row(f"{layer.name} ({type(layer).__name__})", layer.output, layer)
+            yield _table_row(f"{layer.name} ({type(layer).__name__})", layer.output, layer)
     yield f"{network.model.count_params():,} parameters."
 
 
-def _stack(
-    tensor: keras.KerasTensor, layers: tuple[Layer, ...], where: str, taken: set[str]
+def _layer_outputs(
+    tensor: keras.KerasTensor, layers: tuple[Layer, ...], where: str, used_names: set[str]
 ) -> Iterator[keras.KerasTensor]:
     """The output of each layer in turn."""
-    given = {layer.name for layer in layers if layer.name is not None}
-    named = {START: tensor}
+    own_names = {layer.name for layer in layers if layer.name is not None}
+    tensor_by_name = {START: tensor}
     for position, layer in enumerate(layers):
-        if layer.name in taken:
+        if layer.name in used_names:
             raise ModelError(
                 f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
                 "earlier one. Change it, or leave it out."
             )
-        name = layer.name or next(name for name in _names(layer) if name not in taken | given)
-        taken.add(name)
-        first = named[layer.after] if layer.after is not None else tensor
-        inputs = [first, *(named[other] for other in layer.other_inputs)]
+        name = layer.name or next(name for name in _names(layer) if name not in used_names | own_names)
+        used_names.add(name)
+        first = tensor_by_name[layer.after] if layer.after is not None else tensor
+        inputs = [first, *(tensor_by_name[joined_name] for joined_name in layer.other_inputs)]
         try:
             tensor = _keras_layer(layer, name)(inputs if layer.other_inputs else first)
         except (ValueError, TypeError, ArithmeticError) as error:
@@ -278,7 +292,7 @@ def _stack(
                 f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
                 f"{' '.join(str(error).split())}"
             ) from None
-        named[name] = tensor
+        tensor_by_name[name] = tensor
         yield tensor
 
 
@@ -316,5 +330,5 @@ def _check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> Non
         )
 
 
-def _row(name: str, tensor: keras.KerasTensor, layer: keras.Layer) -> str:
+def _table_row(name: str, tensor: keras.KerasTensor, layer: keras.Layer) -> str:
     return f"{name:<44} {shape_text(tensor.shape[1:]):<18} {layer.count_params():>12,}"

@@ -49,7 +49,7 @@ class Trained:
     """What a run of the step left behind.
 
     Attributes:
-        seen: while it went on, (status, epochs) of the MLflow run, in order.
+        run_states: while it went on, (status, epochs) of the MLflow run, in order.
     """
 
     info: DatasetInfo
@@ -58,7 +58,7 @@ class Trained:
     bundle: BundleInfo
     store: str
     log: list[str]
-    seen: list[tuple[str, int]]
+    run_states: list[tuple[str, int]]
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
     shutil.copy(empty_store, folder / "mlflow" / "mlflow.db")
     store = f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}"
     info = make_dataset(folder / "dataset", per_class=40)
-    seen: list[tuple[str, int]] = []
-    done = threading.Event()
-    watcher = threading.Thread(target=watch, args=(store, info.name, seen, done))
+    run_states: list[tuple[str, int]] = []
+    finished = threading.Event()
+    watcher = threading.Thread(target=watch, args=(store, info.name, run_states, finished))
     records: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
@@ -91,24 +91,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
             patch.setattr("components.train.loop.callbacks.progress.REPORT_SECONDS", 0)
             bundle = train(folder / "dataset", PARAMS, folder / "model")
     finally:
-        done.set()
+        finished.set()
         watcher.join()
         logger.removeHandler(handler)
-    yield Trained(info, folder / "dataset", folder / "model", bundle, store, records, seen)
+    yield Trained(info, folder / "dataset", folder / "model", bundle, store, records, run_states)
     mlflow.set_tracking_uri(None)
 
 
-def watch(store: str, experiment: str, seen: list[tuple[str, int]], done: threading.Event) -> None:
+def watch(store: str, experiment: str, run_states: list[tuple[str, int]], finished: threading.Event) -> None:
     """Looks at the run's status and epochs every tenth of a second."""
     from mlflow import MlflowClient
 
     client = MlflowClient(store)
-    while not done.is_set():
+    while not finished.is_set():
         time.sleep(0.1)
-        found = client.get_experiment_by_name(experiment)
-        for run in client.search_runs([found.experiment_id]) if found else []:
+        experiment_info = client.get_experiment_by_name(experiment)
+        for run in client.search_runs([experiment_info.experiment_id]) if experiment_info else []:
             epochs = len(client.get_metric_history(run.info.run_id, "val_loss"))
-            seen.append((run.info.status, epochs))
+            run_states.append((run.info.status, epochs))
 
 
 def test_the_bundle_says_what_it_is(trained: Trained) -> None:
@@ -159,7 +159,7 @@ def test_keras_file_export_and_labels_agree_on_the_validation_photos(trained: Tr
 
 
 def test_epochs_are_seen_in_mlflow_while_training_goes_on(trained: Trained) -> None:
-    assert any(status == "RUNNING" and 0 < epochs < EPOCHS for status, epochs in trained.seen), trained.seen
+    assert any(status == "RUNNING" and 0 < epochs < EPOCHS for status, epochs in trained.run_states), trained.run_states
 
 
 def test_mlflow_holds_params_data_figures_load_and_the_bundle(trained: Trained) -> None:
@@ -184,26 +184,26 @@ def test_mlflow_holds_params_data_figures_load_and_the_bundle(trained: Trained) 
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == (trained.info.name, trained.info.fingerprint[:36])
     assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "training")]
-    kept = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "bundle")}
-    assert kept == {path.name for path in trained.bundle_dir.iterdir()}
-    assert "augmentation.jpg" in kept, "what the run's own settings make of a photo is seen in its MLflow run"
+    bundle_files = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "bundle")}
+    assert bundle_files == {path.name for path in trained.bundle_dir.iterdir()}
+    assert "augmentation.jpg" in bundle_files, "what the run's own settings make of a photo is seen in its MLflow run"
 
 
 def test_the_network_is_shown_before_it_is_trained(trained: Trained) -> None:
     table = next(place for place, line in enumerate(trained.log) if line.startswith("layer "))
     first_epoch = next(place for place, line in enumerate(trained.log) if line.startswith("Epoch "))
     assert table < first_epoch
-    shown = "\n".join(trained.log[table:first_epoch])
-    assert "conv2d_1 (Conv2D)" in shown
-    assert "14 × 14 × 4" in shown
-    assert "trains 2 of 2 layers with weights, 127 of 127 parameters." in shown
+    table_text = "\n".join(trained.log[table:first_epoch])
+    assert "conv2d_1 (Conv2D)" in table_text
+    assert "14 × 14 × 4" in table_text
+    assert "trains 2 of 2 layers with weights, 127 of 127 parameters." in table_text
 
 
 def test_equal_params_data_and_seed_give_equal_weights(trained: Trained, tmp_path: Path, mlflow_store: str) -> None:
     train(trained.dataset_dir, PARAMS, tmp_path / "again")
     bundles = (trained.bundle_dir, tmp_path / "again")
     first, again = (keras.saving.load_model(folder / "model.keras").get_weights() for folder in bundles)
-    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(first, again, strict=True))
     export = "export/model.bin"
     assert (trained.bundle_dir / export).read_bytes() == (tmp_path / "again" / export).read_bytes()
 
@@ -232,10 +232,16 @@ def random_weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFacto
 
 def pretrained(**model: Any) -> TrainParams:
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
-    chosen = ModelParams(**{"kind": "pretrained", "name": "MobileNetV2", "head": head} | model)
+    model_params = ModelParams(**{"kind": "pretrained", "name": "MobileNetV2", "head": head} | model)
     stopping = EarlyStopping(patience=2)
     return TrainParams(
-        model=chosen, epochs=3, batch_size=8, augmentation="medium", views=2, early_stopping=stopping, trainable="head"
+        model=model_params,
+        epochs=3,
+        batch_size=8,
+        augmentation="medium",
+        views=2,
+        early_stopping=stopping,
+        trainable="head",
     )
 
 
@@ -251,8 +257,11 @@ def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(
     assert bundle.model.weights_sha256 == hashlib.sha256(random_weights.read_bytes()).hexdigest()
     model = keras.saving.load_model(tmp_path / "model" / "model.keras")
     for layer in backbone.layers[1:]:
-        kept = model.get_layer(layer.name).get_weights()
-        assert all(np.array_equal(one, other) for one, other in zip(layer.get_weights(), kept, strict=True))
+        saved_weights = model.get_layer(layer.name).get_weights()
+        assert all(
+            np.array_equal(weight_a, weight_b)
+            for weight_a, weight_b in zip(layer.get_weights(), saved_weights, strict=True)
+        )
     outputs = InferenceGraph(tmp_path / "model" / "export").run(np.zeros((2, 32, 32, 3), np.uint8))
     assert (outputs.logits.shape, outputs.embedding.shape) == ((2, 3), (2, 8))
     assert outputs.feature_map is not None
@@ -292,7 +301,7 @@ def test_a_head_that_cannot_build_is_told_with_layer_and_shape(
         train(photos_of_32, pretrained(weights=str(random_weights), head=head), tmp_path / "model")
 
 
-def changed(dataset_dir: Path, target: Path, **values: Any) -> Path:
+def copy_with(dataset_dir: Path, target: Path, **values: Any) -> Path:
     """A copy of a data set whose dataset.json says something else."""
     import shutil
 
@@ -303,11 +312,11 @@ def changed(dataset_dir: Path, target: Path, **values: Any) -> Path:
 
 
 def test_data_that_cannot_be_trained_on_are_refused(photos_of_32: Path, tmp_path: Path) -> None:
-    one_class = changed(photos_of_32, tmp_path / "one", class_names=["blue"])
+    one_class = copy_with(photos_of_32, tmp_path / "one", class_names=["blue"])
     with pytest.raises(DataError, match=r"at least two classes; .* has 1"):
         train(one_class, PARAMS, tmp_path / "model")
     counts = json.loads((photos_of_32 / "dataset.json").read_text())["counts"]
-    empty = changed(photos_of_32, tmp_path / "empty", counts=counts | {"validation": {"blue": 0}})
+    empty = copy_with(photos_of_32, tmp_path / "empty", counts=counts | {"validation": {"blue": 0}})
     with pytest.raises(DataError, match=r"photos in the validation split; .* has none"):
         train(empty, PARAMS, tmp_path / "model")
     with pytest.raises(ArtifactError, match=r"A data set must hold dataset\.json"):

@@ -81,7 +81,7 @@ def run_confined(module: str, arguments: list[str], confinement: Confinement) ->
             child.kill()
             child.wait()
     if code:
-        raise _explain(code, output_path, confinement, started=started_path.exists())
+        raise _explain(code, output_path, confinement, has_started=started_path.exists())
 
 
 def enter(argv: list[str]) -> list[str]:
@@ -171,7 +171,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _explain(code: int, output_path: Path, confinement: Confinement, *, started: bool) -> Exception:
+def _explain(code: int, output_path: Path, confinement: Confinement, *, has_started: bool) -> Exception:
     with output_path.open("rb") as file:
         file.seek(max(0, output_path.stat().st_size - 8192))
         lines = file.read().decode(errors="replace").strip().splitlines()
@@ -181,7 +181,7 @@ def _explain(code: int, output_path: Path, confinement: Confinement, *, started:
         return UploadError(_exceeded(f"{confinement.cpu_seconds} s of processor time, or the memory of this machine"))
     if -code == signal.SIGXFSZ:
         return UploadError(_exceeded(f"{confinement.max_file_bytes / 2**30:.1f} GiB on disk"))
-    if not started:
+    if not has_started:
         return RuntimeError(f"A confined program ended with {code}:\n" + "\n".join(lines[-40:]))
     how = f"crash ({signal.strsignal(-code)})" if code < 0 else f"end with exit code {code}"
     return UploadError(_unreadable(f"this one made the process that read it {how}"))
@@ -260,9 +260,9 @@ def _fence_writes(libc: ctypes.CDLL, folder: Path) -> bool:
         descriptor = os.open(path, os.O_PATH)
         libc.syscall(_LANDLOCK_ADD, ruleset, _PATH_BENEATH, struct.pack("=Qi", allowed, descriptor), 0)
         os.close(descriptor)
-    done: int = libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
+    status: int = libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
     os.close(ruleset)
-    return done == 0
+    return status == 0
 
 
 # --- seccomp: https://docs.kernel.org/userspace-api/seccomp_filter.html -----------------------------------------------

@@ -23,11 +23,11 @@ from components.contract.params.training import Phase, TrainParams, read_best
 from components.contract.params.tuning import Choices, Range, Space, TuneParams, auto_space, check_space, with_values
 from components.contract.system.program import EVENTS_VARIABLE, FINISH_FILE, running_step
 from components.contract.tracking.run import Run, create_run
-from components.train.loop.fit import Fitted, Watch
+from components.train.loop.fit import FitResult, Watch
 from components.train.tune import tune
-from components.train.tuning.cost import Cost, Scales
+from components.train.tuning.cost import Cost, CostMeter
 from components.train.tuning.search import Search
-from components.train.tuning.storage import open_study, sweep
+from components.train.tuning.storage import fail_interrupted_trials, open_study
 from tests.support.artifacts import make_dataset
 from tests.support.postgres import running_postgres
 
@@ -76,29 +76,29 @@ def accuracy_at(rate: float) -> float:
     return round(0.95 - 0.1 * abs(math.log10(rate) + 2), 6)
 
 
-def pretend(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+def pretend(train: TrainParams, run: Run, watch: Watch) -> FitResult:
     """A training whose accuracy follows from its rate, growing over its epochs."""
-    final, fitted = accuracy_at(train.learning_rate), Fitted()
+    final, result = accuracy_at(train.learning_rate), FitResult()
     for epoch in range(1, train.epochs + 1):
         figures = {"loss": 1.0, "val_accuracy": final * (1 - 0.5**epoch)}
         for name, value in figures.items():
-            fitted.history.setdefault(name, []).append(value)
+            result.history.setdefault(name, []).append(value)
         watch(epoch, figures)
-    fitted.best_epoch = train.epochs
-    return fitted
+    result.best_epoch = train.epochs
+    return result
 
 
-def search(info: DatasetInfo, space: Space = RATES, **tune_params: Any) -> tuple[Search, StudyInfo]:
-    made = Search(info, TRAIN, TuneParams(**{"trials": 12} | tune_params), space)
-    return made, made.run(pretend, Run(None))
+def run_search(info: DatasetInfo, space: Space = RATES, **tune_params: Any) -> tuple[Search, StudyInfo]:
+    search = Search(info, TRAIN, TuneParams(**{"trials": 12} | tune_params), space)
+    return search, search.run(pretend, Run(None))
 
 
 def test_the_best_value_is_found_and_poor_trials_end_early(dataset: tuple[Path, DatasetInfo]) -> None:
-    made, study = search(dataset[1], trials=16)
+    search, study = run_search(dataset[1], trials=16)
     best = next(trial for trial in study.trials if trial.number == study.best)
     assert best.accuracy is not None
     assert best.accuracy > 0.88
-    assert made.with_best(study).learning_rate == best.values["learning_rate"]
+    assert search.with_best(study).learning_rate == best.values["learning_rate"]
     pruned = [trial for trial in study.trials if trial.state == "pruned"]
     assert pruned
     assert all(trial.epochs < 5 and trial.accuracy is None for trial in pruned)
@@ -111,13 +111,13 @@ def test_the_same_seed_tries_the_same_values(
     tried = []
     for name in ("one", "two"):
         use_cache(tmp_path / name, monkeypatch, empty_studies)
-        tried.append([trial.values for trial in search(dataset[1], trials=7)[1].trials])
+        tried.append([trial.values for trial in run_search(dataset[1], trials=7)[1].trials])
     assert tried[0] == tried[1]
 
 
 @pytest.mark.parametrize("pruner", ["median", "halving", "hyperband", "none"])
 def test_every_pruner_works(dataset: tuple[Path, DatasetInfo], pruner: str) -> None:
-    study = search(dataset[1], trials=9, pruner=pruner, sampler="random")[1]
+    study = run_search(dataset[1], trials=9, pruner=pruner, sampler="random")[1]
     assert len(study.trials) == 9
     assert pruner != "none" or all(trial.state == "complete" for trial in study.trials)
 
@@ -125,16 +125,16 @@ def test_every_pruner_works(dataset: tuple[Path, DatasetInfo], pruner: str) -> N
 def test_a_finished_search_is_not_searched_again_and_a_larger_budget_goes_on(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = search(dataset[1], trials=6)[1]
+    first = run_search(dataset[1], trials=6)[1]
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     with running_step("tune"):
         again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(lambda *_: pytest.fail("tried"), Run(None))
     assert again == first
-    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-    assert [(event["number"], event["accuracy"]) for event in told if event["event"] == "trial"] == [
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [(event["number"], event["accuracy"]) for event in events if event["event"] == "trial"] == [
         (trial.number, trial.accuracy) for trial in first.trials
     ], "whoever follows sees the trials of earlier searches too"
-    more = search(dataset[1], trials=8)[1]
+    more = run_search(dataset[1], trials=8)[1]
     assert more.trials[:6] == first.trials
     assert len(more.trials) == 8
 
@@ -145,11 +145,11 @@ def test_a_search_that_is_asked_to_finish_ends_with_its_best_trial_and_leaves_tr
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     (tmp_path / FINISH_FILE).touch()
     with running_step("tune"):
-        study = search(dataset[1], trials=5)[1]
+        study = run_search(dataset[1], trials=5)[1]
     assert [trial.state for trial in study.trials] == ["complete"]
     assert not (tmp_path / FINISH_FILE).exists(), "what follows is not cut short as well"
-    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-    assert [event["state"] for event in told if event["event"] == "trial"] == ["running", "complete"]
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [event["state"] for event in events if event["event"] == "trial"] == ["running", "complete"]
 
 
 def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, DatasetInfo]) -> None:
@@ -164,14 +164,14 @@ def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, Da
 
 
 def slow_search(info: DatasetInfo, begun: Any) -> None:
-    def hang(train: TrainParams, run: Run, watch: Watch) -> Fitted:
-        if len(optuna.load_study(study_name=made.name, storage=storage()).trials) > 2:
+    def hang(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        if len(optuna.load_study(study_name=search.name, storage=storage()).trials) > 2:
             begun.set()
             time.sleep(600)
         return pretend(train, run, watch)
 
-    made = Search(info, TRAIN, TuneParams(trials=5), RATES)
-    made.run(hang, create_run(experiment="made", name="search"))
+    search = Search(info, TRAIN, TuneParams(trials=5), RATES)
+    search.run(hang, create_run(experiment="made", name="search"))
 
 
 def uninterrupted(
@@ -203,13 +203,13 @@ def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    made = Search(dataset[1], TRAIN, TuneParams(trials=5), RATES)
+    search = Search(dataset[1], TRAIN, TuneParams(trials=5), RATES)
     (cut_off,) = (
         trial
-        for trial in optuna.load_study(study_name=made.name, storage=storage()).trials
+        for trial in optuna.load_study(study_name=search.name, storage=storage()).trials
         if trial.state == optuna.trial.TrialState.RUNNING
     )
-    study = made.run(pretend, Run(None))
+    study = search.run(pretend, Run(None))
     states = [trial.state for trial in study.trials]
     assert states.count("complete") + states.count("pruned") == 5
     assert [trial.number for trial in study.trials if trial.state == "failed"] == [cut_off.number]
@@ -223,7 +223,7 @@ def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
 
 
 def share(info: DatasetInfo, slowly: bool) -> None:
-    def patient(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+    def patient(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         time.sleep(600 if slowly else 0.2)
         return pretend(train, run, watch)
 
@@ -262,17 +262,17 @@ def test_three_workers_share_a_study_in_a_postgresql_and_none_waits_for_one_that
             assert worker.exitcode == 0
         workers[2].kill()
         workers[2].join()
-        made = Search(dataset[1], TRAIN, TuneParams(trials=12, workers=3), RATES)
-        study = made.run(lambda *_: pytest.fail("the budget is spent"), Run(None))
+        search = Search(dataset[1], TRAIN, TuneParams(trials=12, workers=3), RATES)
+        study = search.run(lambda *_: pytest.fail("the budget is spent"), Run(None))
         assert 11 <= len(study.trials) <= 13, "those that had ended; two may have begun the last one at once"
         assert all(trial.state in ("complete", "pruned") for trial in study.trials)
         assert len({trial.number for trial in study.trials}) == len(study.trials)
 
 
 def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, DatasetInfo]) -> None:
-    def second(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+    def second(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         with pytest.raises(SearchError, match="another is at work on this one"):
-            search(dataset[1], trials=1)
+            run_search(dataset[1], trials=1)
         return pretend(train, run, watch)
 
     Search(dataset[1], TRAIN, TuneParams(trials=1), RATES).run(second, Run(None))
@@ -281,7 +281,7 @@ def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, 
 def test_a_model_that_cannot_be_is_left_out_with_its_reason(dataset: tuple[Path, DatasetInfo]) -> None:
     """A window of 30 px fits no photo of 16 px."""
     space: Space = {"model.layers[0].Conv2D.kernel_size": Choices(choices=(3, 30))}
-    study = search(dataset[1], space, trials=6, sampler="random")[1]
+    study = run_search(dataset[1], space, trials=6, sampler="random")[1]
     impossible = [trial for trial in study.trials if trial.values["model.layers[0].Conv2D.kernel_size"] == 30]
     assert impossible
     assert all(trial.state == "pruned" and "larger than its input" in str(trial.reason) for trial in impossible)
@@ -294,7 +294,7 @@ def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
 
     errors = [tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"), MemoryError()]
 
-    def hungry(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+    def hungry(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         if errors:
             raise errors.pop(0)
         return pretend(train, run, watch)
@@ -310,13 +310,13 @@ def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
 def test_a_trial_that_is_cut_off_again_and_again_is_left_out(dataset: tuple[Path, DatasetInfo]) -> None:
     """As by the system, where the memory of a trial ends the whole process."""
-    made = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
+    search = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
     for _ in range(3):
-        with made._opened() as study:
-            sweep(study)
+        with search._open_study() as study:
+            fail_interrupted_trials(study)
             trial = study.ask()
             trial.suggest_float("learning_rate", 1e-4, 1.0, log=True)
-    study = made.run(pretend, Run(None))
+    study = search.run(pretend, Run(None))
     assert [trial.state for trial in study.trials] == ["failed", "failed", "failed", "complete", "complete"]
     assert len({trial.values["learning_rate"] for trial in study.trials[:3]}) == 1
     assert study.trials[2].reason == "cut off 3 times: is the memory too small?"
@@ -331,7 +331,7 @@ NETWORKS: Space = {
 }
 
 
-def weighed(train: TrainParams) -> Cost:
+def measure_cost(train: TrainParams) -> Cost:
     assert train.model.layers is not None
     return COSTS[(4, 8, 16).index(train.model.layers[0].filters)]
 
@@ -340,8 +340,8 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path
 ) -> None:
     tune_params = TuneParams(trials=7, objectives=("accuracy", "latency", "size"))
-    made = Search(dataset[1], TRAIN, tune_params, NETWORKS)
-    study = made.run(pretend, Run(None), weighed)
+    search = Search(dataset[1], TRAIN, tune_params, NETWORKS)
+    study = search.run(pretend, Run(None), measure_cost)
     assert all(trial.state == "complete" for trial in study.trials), "none can be pruned"
     trials = {trial.number: trial for trial in study.trials}
     figures = {
@@ -358,7 +358,7 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
     assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
     assert study.choice.startswith(f"The Pareto front of accuracy and latency and size holds {len(study.front)} of")
     assert f"train takes the most accurate of them, number {study.best + 1}." in study.choice
-    made.draw(tmp_path / "study.html", study)
+    search.draw(tmp_path / "study.html", study)
     page = (tmp_path / "study.html").read_text()
     assert "<h2>The Pareto front</h2>" in page
     assert page.count("taken for training") == 1
@@ -367,13 +367,13 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
 
 
 def test_a_network_is_weighed_as_it_will_be_served_and_once(dataset: tuple[Path, DatasetInfo]) -> None:
-    scales = Scales(dataset[1])
-    cost = scales.weigh(TRAIN)
+    meter = CostMeter(dataset[1])
+    cost = meter.measure(TRAIN)
     convolution, dense = 3 * 3 * 3 * 4 + 4, (14 * 14 * 4 + 1) * 3
     assert cost.size_mb == pytest.approx(4 * (convolution + dense) / 1e6)
     assert 0 < cost.latency_ms < 100
-    assert scales.weigh(TRAIN.model_copy(update={"learning_rate": 0.5})) is cost
-    assert scales.weigh(TRAIN.model_copy(update={"image_size": 8})).size_mb < cost.size_mb
+    assert meter.measure(TRAIN.model_copy(update={"learning_rate": 0.5})) is cost
+    assert meter.measure(TRAIN.model_copy(update={"image_size": 8})).size_mb < cost.size_mb
 
 
 @pytest.mark.proof
@@ -407,19 +407,19 @@ def test_a_size_that_is_searched_is_trained_exported_and_evaluated(
 
 
 def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInfo]) -> None:
-    def quick(train: TrainParams, run: Run, watch: Watch) -> Fitted:
-        assert weighed(train).latency_ms <= 10
+    def quick(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        assert measure_cost(train).latency_ms <= 10
         return pretend(train, run, watch)
 
     params = TuneParams(trials=5, max_latency_ms=10.0, sampler="random")
-    study = Search(dataset[1], TRAIN, params, NETWORKS).run(quick, Run(None), weighed)
+    study = Search(dataset[1], TRAIN, params, NETWORKS).run(quick, Run(None), measure_cost)
     slow = [trial for trial in study.trials if trial.latency_ms == 30]
     assert slow
     assert all(trial.reason == "its network takes 30.0 ms a photo, over tune.max_latency_ms, 10" for trial in slow)
     assert study.choice == f"Train takes the most accurate trial within 10 ms a photo, number {(study.best or 0) + 1}."
     with pytest.raises(SearchError, match=r"none did: its network takes 2\.0 MB, over tune\.max_size_mb, 1; its"):
         Search(dataset[1], TRAIN, TuneParams(trials=5, max_size_mb=1.0, sampler="random"), NETWORKS).run(
-            quick, Run(None), weighed
+            quick, Run(None), measure_cost
         )
 
 
@@ -433,34 +433,34 @@ def test_each_backbone_sees_photos_of_its_own_size_and_a_size_that_is_searched_w
         augmentation="none",
         epochs=2,
     )
-    seen: list[tuple[str | None, Any]] = []
+    sizes_seen: list[tuple[str | None, Any]] = []
 
-    def look(train: TrainParams, run: Run, watch: Watch) -> Fitted:
-        seen.append((train.model.name, train.input_size((299, 299))))
+    def look(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        sizes_seen.append((train.model.name, train.input_size((299, 299))))
         return pretend(train, run, watch)
 
     names = Choices(choices=("MobileNetV2", "Xception"))
     params = TuneParams(trials=4, sampler="random")
-    made = Search(info, base, params, {"model.name": names})
-    study = made.run(look, Run(None))
-    assert set(seen) == {("MobileNetV2", (224, 224)), ("Xception", (299, 299))}
+    search = Search(info, base, params, {"model.name": names})
+    study = search.run(look, Run(None))
+    assert set(sizes_seen) == {("MobileNetV2", (224, 224)), ("Xception", (299, 299))}
     best = next(trial for trial in study.trials if trial.number == study.best)
-    assert made.with_best(study).image_size == (224 if best.values["model.name"] == "MobileNetV2" else None)
-    seen.clear()
+    assert search.with_best(study).image_size == (224 if best.values["model.name"] == "MobileNetV2" else None)
+    sizes_seen.clear()
     Search(info, base, params, {"model.name": names, "image_size": Choices(choices=(96, 160))}).run(look, Run(None))
-    assert {size for _, size in seen} == {(96, 96), (160, 160)}
+    assert {size for _, size in sizes_seen} == {(96, 96), (160, 160)}
 
 
 def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[Path, DatasetInfo]) -> None:
-    made = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
-    study = optuna.create_study(study_name=made.name, storage=storage(), direction="maximize")
+    search = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
+    study = optuna.create_study(study_name=search.name, storage=storage(), direction="maximize")
     study.set_user_attr("dataset", "f" * 64)
     with pytest.raises(SearchError, match=r"must be of these photos \(.*\); it is of others \(ffffffffffff\)"):
-        made.run(pretend, Run(None))
+        search.run(pretend, Run(None))
 
 
 def test_a_search_without_any_end_says_why(dataset: tuple[Path, DatasetInfo]) -> None:
-    def broken(train: TrainParams, run: Run, watch: Watch) -> Fitted:
+    def broken(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         raise ModelError("The loss must stay a number.")
 
     with pytest.raises(SearchError, match=r"none did: The loss must stay a number\."):
@@ -469,7 +469,7 @@ def test_a_search_without_any_end_says_why(dataset: tuple[Path, DatasetInfo]) ->
 
 def test_several_workers_need_a_database_that_they_can_share(dataset: tuple[Path, DatasetInfo]) -> None:
     with pytest.raises(ParamsError, match=r"tune\.workers: 3 share .* set DARKROOM_STUDIES to a PostgreSQL"):
-        search(dataset[1], workers=3)
+        run_search(dataset[1], workers=3)
 
 
 def test_several_workers_cannot_share_a_file(
@@ -477,7 +477,7 @@ def test_several_workers_cannot_share_a_file(
 ) -> None:
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/studies.db")
     with pytest.raises(ParamsError, match=r"tune\.workers: 2 share .* set DARKROOM_STUDIES to a PostgreSQL"):
-        search(dataset[1], workers=2)
+        run_search(dataset[1], workers=2)
 
 
 def test_a_database_out_of_reach_is_told(
@@ -486,7 +486,7 @@ def test_a_database_out_of_reach_is_told(
     (tmp_path / "file").touch()
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/file/studies.db")
     with pytest.raises(SearchError, match="The studies must be in reach and writable"):
-        search(dataset[1])
+        run_search(dataset[1])
 
 
 @pytest.mark.parametrize(

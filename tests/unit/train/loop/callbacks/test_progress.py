@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.train.loop.callbacks.progress import waited_for
+from components.train.loop.callbacks.progress import measure_input_wait
 
 
 @pytest.mark.parametrize(
-    ("made_at", "started", "ended", "waited"),
+    ("made_at", "start", "end", "waited"),
     [
         ([4.0], 5.0, 7.0, 0.0),
         ([6.0], 5.0, 7.0, 1.0),
@@ -20,6 +20,6 @@ from components.train.loop.callbacks.progress import waited_for
     ids=["ready", "late", "all ready", "the first late", "each late", "the last late", "none"],
 )
 def test_waiting_is_what_steps_of_equal_length_do_not_explain(
-    made_at: list[float], started: float, ended: float, waited: float
+    made_at: list[float], start: float, end: float, waited: float
 ) -> None:
-    assert waited_for(np.array(made_at), started, ended) == pytest.approx(waited)
+    assert measure_input_wait(np.array(made_at), start, end) == pytest.approx(waited)
