@@ -1,9 +1,5 @@
 """From the layers of params.yaml to a Keras network that takes pixels and gives logits."""
 
-import itertools
-import math
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,40 +10,15 @@ from components.contract.artifacts.bundle import ModelFacts
 from components.contract.errors import ModelError
 from components.contract.layers.kinds import Activation, Dense
 from components.contract.layers.layer import Layer, shape_text
-from components.contract.layers.stack import START, TracedLayer, trace
-from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
+from components.contract.layers.stack import TracedLayer, trace
 from components.contract.params.model import ModelParams, head_layers
 from components.train.keras_import.loading import open_imported
 from components.train.keras_import.wiring import wire
 from components.train.network.backbone import build_backbone
 from components.train.network.initial_model import InitialModel
+from components.train.network.keras_layers import check_memory, layer_outputs
 from components.train.network.pixels import scale_pixels, shrink, to_gray
 from components.train.network.taps import find_embedding, find_feature_map
-
-KERAS_LAYERS: Final = {
-    "Activation": keras.layers.Activation,
-    "Add": keras.layers.Add,
-    "AveragePooling2D": keras.layers.AveragePooling2D,
-    "BatchNormalization": keras.layers.BatchNormalization,
-    "Concatenate": keras.layers.Concatenate,
-    "Conv2D": keras.layers.Conv2D,
-    "Conv2DTranspose": keras.layers.Conv2DTranspose,
-    "Dense": keras.layers.Dense,
-    "DepthwiseConv2D": keras.layers.DepthwiseConv2D,
-    "Dropout": keras.layers.Dropout,
-    "Flatten": keras.layers.Flatten,
-    "GlobalAveragePooling2D": keras.layers.GlobalAveragePooling2D,
-    "GlobalMaxPooling2D": keras.layers.GlobalMaxPooling2D,
-    "GroupNormalization": keras.layers.GroupNormalization,
-    "LayerNormalization": keras.layers.LayerNormalization,
-    "MaxPooling2D": keras.layers.MaxPooling2D,
-    "Multiply": keras.layers.Multiply,
-    "Rescaling": keras.layers.Rescaling,
-    "SeparableConv2D": keras.layers.SeparableConv2D,
-    "SpatialDropout2D": keras.layers.SpatialDropout2D,
-    "ZeroPadding2D": keras.layers.ZeroPadding2D,
-}
-"""What each name in params.yaml stands for. Nothing that a user writes is ever handed to Keras' deserialisation."""
 
 NUM_IMAGENET_CLASSES: Final = 1000
 
@@ -185,9 +156,9 @@ def _stack_layers(
     hidden, output = split_output(layers, num_classes, where)
     traced = trace(hidden, tuple(start.shape[1:]), where)
     shape = traced[-1].output_shape if traced else tuple(start.shape[1:])
-    _check_memory([*traced, TracedLayer(output, shape, (num_classes,))], batch_size, where)
+    check_memory([*traced, TracedLayer(output, shape, (num_classes,))], batch_size, where)
     used_names = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
-    tensors = [start, *_layer_outputs(start, (*hidden, output), where, used_names)]
+    tensors = [start, *layer_outputs(start, (*hidden, output), where, used_names)]
 
     features = [tensor for tensor in tensors[0 if backbone else 1 :] if len(tensor.shape) == 4]
     return Network(
@@ -267,67 +238,6 @@ def summary_lines(network: Network) -> Iterator[str]:
         if layer.name not in inside:
             yield _table_row(f"{layer.name} ({type(layer).__name__})", layer.output, layer)
     yield f"{network.model.count_params():,} parameters."
-
-
-def _layer_outputs(
-    tensor: keras.KerasTensor, layers: tuple[Layer, ...], where: str, used_names: set[str]
-) -> Iterator[keras.KerasTensor]:
-    """The output of each layer in turn."""
-    own_names = {layer.name for layer in layers if layer.name is not None}
-    tensor_by_name = {START: tensor}
-    for position, layer in enumerate(layers):
-        if layer.name in used_names:
-            raise ModelError(
-                f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
-                "earlier one. Change it, or leave it out."
-            )
-        name = layer.name or next(name for name in _names(layer) if name not in used_names | own_names)
-        used_names.add(name)
-        first = tensor_by_name[layer.after] if layer.after is not None else tensor
-        inputs = [first, *(tensor_by_name[joined_name] for joined_name in layer.other_inputs)]
-        try:
-            tensor = _keras_layer(layer, name)(inputs if layer.other_inputs else first)
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise ModelError(
-                f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
-                f"{' '.join(str(error).split())}"
-            ) from None
-        tensor_by_name[name] = tensor
-        yield tensor
-
-
-def _keras_layer(layer: Layer, name: str) -> keras.Layer:
-    arguments = {
-        key: keras.regularizers.L1L2(**value) if key.endswith("_regularizer") else value
-        for key, value in layer.arguments().items()
-    }
-    return KERAS_LAYERS[layer.kind](**arguments | {"name": name})
-
-
-def _names(layer: Layer) -> Iterator[str]:
-    """Numbered names for layers of a kind: conv2d_1, conv2d_2 and so on."""
-    stem = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", layer.kind).lower()
-    return (f"{stem}_{number}" for number in itertools.count(1))
-
-
-def _check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None:
-    """Refuses what this machine could not train, before Keras asks for the memory.
-
-    Args:
-        traced: the layers with their shapes.
-        batch_size: photos whose activations are held at once.
-        where: the key in params.yaml, for the message.
-    """
-    weights = sum(layer.num_parameters for layer in traced)
-    activations = batch_size * sum(math.prod(layer.input_shape) for layer in traced)
-    needed = weights * BYTES_PER_TRAINED_WEIGHT + activations * BYTES_PER_ACTIVATION
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
-        raise ModelError(
-            f"{where} must fit into this machine's {memory / 2**30:.0f} GiB of memory; with {weights:,} "
-            f"parameters and a batch of {batch_size} photos it takes about {needed / 2**30:.0f} GiB. "
-            "Use fewer filters or units, pool earlier, or lower train.batch_size."
-        )
 
 
 def _table_row(name: str, tensor: keras.KerasTensor, layer: keras.Layer) -> str:

@@ -15,7 +15,8 @@ from components.contract.layers.layer import ActivationName, Layer
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import SMALL_CNN
-from components.train.network.architecture import KERAS_LAYERS, Network, build_network, split_output, summary_lines
+from components.train.network.architecture import Network, build_network, split_output, summary_lines
+from components.train.network.keras_layers import KERAS_LAYERS
 
 
 def layers(*specs: Any) -> tuple[Layer, ...]:
