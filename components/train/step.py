@@ -20,7 +20,7 @@ from components.train.network.initial_model import warn_of_training_photos
 from components.train.setup import open_network, open_photographs
 
 if TYPE_CHECKING:
-    from components.train.loop.fit import FitResult
+    from components.train.loop.fit_result import FitResult
 
 log = logging.getLogger(__name__)
 

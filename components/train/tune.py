@@ -14,7 +14,7 @@ from components.contract.tracking.step_run import step_run
 from components.train.setup import Photographs, open_network, open_photographs
 
 if TYPE_CHECKING:
-    from components.train.loop.fit import FitResult, Watch
+    from components.train.loop.fit_result import FitResult, Watch
     from components.train.tuning.search import Objective
 
 log = logging.getLogger(__name__)

@@ -15,56 +15,23 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from components.contract.artifacts.dataset import Split
-from components.contract.errors import ModelError
-from components.contract.image.augment import augment, image_keys, photo_seeds
-from components.contract.inference.graph import CPU_SETTINGS, openvino
-from components.contract.params.training import AugmentationParams, CachePrecision
+from components.contract.params.training import CachePrecision
 from components.contract.system.cache import cache_dir, cache_limit
-from components.train.export.graph import to_openvino, trace
 from components.train.loop.batches import Features
+from components.train.loop.inference import FeatureRequest, Infer, compute_features, fastest_inference, gpu_names
 
 log = logging.getLogger(__name__)
 
 LARGEST_IN_MEMORY: Final = 3 * 2**29
 """Bytes; features that take more, as float32, are read from their files batch by batch."""
-PHOTOS_AT_ONCE: Final = 32
-REPORT_SECONDS: Final = 5.0
-LARGEST_FLOAT16: Final = 65_504.0
 FREE_PART: Final = 0.9
 """How much of the free space of the disk features may take."""
-
-Infer = Callable[[np.ndarray], np.ndarray]
-"""From uint8 (n, height, width, 3), RGB, to float32 (n, …)."""
-
-
-@dataclass(frozen=True)
-class FeatureRequest:
-    """The features of one split.
-
-    Attributes:
-        split: n photos.
-        fingerprint: of the data set and the split: what the pixels depend on.
-        views: variants of each photo.
-        augmentation: makes all but the first.
-        seed: of the augmentation.
-    """
-
-    split: Split
-    fingerprint: str
-    views: int
-    augmentation: AugmentationParams
-    seed: int
 
 
 class FeatureCache:
@@ -162,7 +129,7 @@ class FeatureCache:
             try:
                 # Not through a map of the file: the system would kill the process where the disk is full.
                 file.write(_npy_header(expected, self._dtype))
-                for values in _compute_features(self._infer, request, view, self._dtype):
+                for values in compute_features(self._infer, request, view, self._dtype):
                     file.write(values.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
@@ -195,21 +162,8 @@ def network_digest(model: keras.Model) -> str:
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight).tobytes())
     runtime = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "openvino", "opencv-python-headless")]
-    digest.update("; ".join([*runtime, *_gpu_names()]).encode())
+    digest.update("; ".join([*runtime, *gpu_names()]).encode())
     return digest.hexdigest()
-
-
-def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """TensorFlow on a GPU; on a CPU OpenVINO, which is several times as fast, in float32 as when it is served."""
-    traced = trace(frozen_part)
-    if _gpu_names():
-        return lambda pixels: np.asarray(traced(tf.constant(pixels)))
-    compiled = openvino().Core().compile_model(to_openvino(traced), "CPU", CPU_SETTINGS)
-    return lambda pixels: compiled({0: pixels})[0]
-
-
-def _gpu_names() -> list[str]:
-    return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
 def _without_trainable(config: object) -> object:
@@ -232,66 +186,5 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return header.getvalue()
 
 
-def _compute_features(infer: Infer, request: FeatureRequest, view: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """A view's features, (n, …), batch by batch."""
-    largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
-    progress = _Progress(len(request.split), f"view {view + 1} of {request.views}")
-    for num_photos, pixels in _prefetch(_variants(request, view)):
-        values = np.clip(infer(pixels), -largest, largest).astype(dtype)
-        if not np.isfinite(values).all():
-            raise ModelError(
-                f"Frozen layers must output numbers; for one of the first {num_photos} photos they output "
-                "NaN or infinity. Set train.trainable: all, or start from other weights."
-            )
-        yield values
-        progress.report(num_photos)
-
-
-def _variants(request: FeatureRequest, view: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(photos so far, uint8 (n, height, width, 3)), batch by batch."""
-    split = request.split
-    keys = image_keys(split.image_ids)
-    for start in range(0, len(split), PHOTOS_AT_ONCE):
-        indices = np.arange(start, min(start + PHOTOS_AT_ONCE, len(split)))
-        pixels = split.gather(indices)
-        if view > 0:
-            seeds = photo_seeds(keys[indices], seed=request.seed, variant=view)
-            pixels = augment(pixels, request.augmentation, seeds)
-        yield start + len(indices), pixels
-
-
-def _prefetch(items: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """The same items; the next is made in another thread while the last is in use."""
-    with ThreadPoolExecutor(1, "photos") as maker:
-        next_item = maker.submit(next, items, None)
-        while (item := next_item.result()) is not None:
-            next_item = maker.submit(next, items, None)
-            yield item
-
-
 def _size_text(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
-
-
-class _Progress:
-    """Says every few seconds how far the work is."""
-
-    def __init__(self, total: int, what: str):
-        self._total = total
-        self._what = what
-        self._started = self._reported = time.monotonic()
-
-    def report(self, num_photos: int) -> None:
-        now = time.monotonic()
-        if now - self._reported < REPORT_SECONDS and num_photos < self._total:
-            return
-        self._reported = now
-        rate = num_photos / max(now - self._started, 1e-9)
-        log.info(
-            "%d of %d photos have passed the frozen layers (%s), %.0f a second, %.0f s left.",
-            num_photos,
-            self._total,
-            self._what,
-            rate,
-            (self._total - num_photos) / rate,
-        )

@@ -4,8 +4,7 @@ import functools
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,44 +17,13 @@ from components.train.loop.callbacks.early_stopping import Keeper, Plateau
 from components.train.loop.callbacks.progress import DivergedError, EpochLog
 from components.train.loop.callbacks.saving import Saver, catch_sigterm
 from components.train.loop.checkpoint import Checkpoints, State
-from components.train.loop.optimizer import accuracy, make_loss, make_optimizer
+from components.train.loop.compile import as_input, compile_model
+from components.train.loop.fit_result import FitResult, Watch
 from components.train.tensorflow.devices import num_devices
 from components.train.tensorflow.pointwise import pointwise_as_products
 from components.train.tensorflow.precision import compute_in, unwrap_optimizer
 
 log = logging.getLogger(__name__)
-
-STEPS_PER_EXECUTION: Final = 8
-"""Steps between two looks at what Python has to say; saves up to half of the time of small networks."""
-MANY_NUMBERS: Final = 2**20
-"""Batches of more take so long that a look after each costs nothing, and that a stop must not wait for eight."""
-
-Watch = Callable[[int, dict[str, float]], None]
-"""Is given the number of each epoch, counted from 1 over all phases, and its figures; an error that it raises ends the
-training."""
-
-
-@dataclass
-class FitResult:
-    """How the training went.
-
-    Attributes:
-        history: per epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, images_per_second,
-            input_wait (the part of the time in which batches were waited for), seconds.
-        best_epoch: counted from 1; its weights are the network's now. 0 where nothing was trained.
-    """
-
-    history: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
-
-    @property
-    def epochs_run(self) -> int:
-        """The number of epochs in the history."""
-        return len(self.history.get("loss", ()))
-
-    def at_best(self, name: str) -> float:
-        """A figure of the best epoch."""
-        return self.history[name][self.best_epoch - 1]
 
 
 class PhaseFitter:
@@ -192,7 +160,7 @@ class PhaseFitter:
         validation: Batches,
         scales: Mapping[str, float] | None,
     ) -> None:
-        self._compile(phase, model, training, scales)
+        compile_model(model, phase, self._params, training, scales, self._batches_a_step())
         callbacks: list[Any] = [Keeper(self.keep, phase, self._params.swa), self._epoch_log(phase, training)]
         if phase.schedule == "plateau":
             callbacks.append(Plateau(phase))
@@ -217,19 +185,19 @@ class PhaseFitter:
         self, phase: Phase, model: keras.Model, training: Batches, validation: Batches, epoch: int, callbacks: list[Any]
     ) -> None:
         options = {
-            "validation_data": _as_input(model, validation),
+            "validation_data": as_input(model, validation),
             "shuffle": False,
             "verbose": 0,
             "callbacks": callbacks,
         }
         if training.first_batch:  # the rest of an epoch, of which Keras sees fewer batches
-            model.fit(_as_input(model, training), initial_epoch=epoch, epochs=epoch + 1, **options)
+            model.fit(as_input(model, training), initial_epoch=epoch, epochs=epoch + 1, **options)
             epoch += 1
             training.begin(epoch)
             if model.stop_training:
                 return
         if epoch < phase.epochs:
-            model.fit(_as_input(model, training), initial_epoch=epoch, epochs=phase.epochs, **options)
+            model.fit(as_input(model, training), initial_epoch=epoch, epochs=phase.epochs, **options)
 
     def keep(self, loss: float) -> None:
         """Keeps the weights as they are now where no epoch had a lower validation loss."""
@@ -237,21 +205,6 @@ class PhaseFitter:
             self._lowest = loss
             self._best = self._network.get_weights()
             self.result.best_epoch = self.result.epochs_run + 1
-
-    def _compile(self, phase: Phase, model: keras.Model, training: Batches, scales: Mapping[str, float] | None) -> None:
-        model.compile(
-            optimizer=make_optimizer(
-                phase,
-                training.num_batches_of_epoch,
-                ema=self._params.ema,
-                accumulate=self._batches_a_step(),
-                scales=None if scales is None else [scales[weight.path] for weight in model.trainable_weights],
-            ),
-            loss=make_loss(self._params, training.labels, model.output.shape[-1]),
-            weighted_metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
-            steps_per_execution=1 if training.num_numbers > MANY_NUMBERS or num_devices() > 1 else STEPS_PER_EXECUTION,
-            jit_compile=False,  # slower on a CPU, and no gain on networks of this size
-        )
 
     def _batches_a_step(self) -> int:
         """One where several devices train: there TensorFlow cannot gather gradients over batches."""
@@ -336,11 +289,6 @@ class PhaseFitter:
         training.begin(checkpoint.epoch, checkpoint.step)
         self._checkpoint = None
         return checkpoint.epoch
-
-
-def _as_input(model: keras.Model, batches: Batches) -> Any:
-    """The batches in the way in which the model, compiled, takes them soonest."""
-    return batches.in_groups(model.steps_per_execution) if model.steps_per_execution > 1 else batches
 
 
 def _optimizer_variables(model: keras.Model) -> list[Any]:

@@ -14,8 +14,10 @@ from components.contract.system.program import is_finish_requested
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Examples, Photos
 from components.train.loop.checkpoint import Checkpoints
-from components.train.loop.features import FeatureCache, FeatureRequest
-from components.train.loop.fit import FitResult, PhaseFitter, Watch
+from components.train.loop.features import FeatureCache
+from components.train.loop.fit import PhaseFitter
+from components.train.loop.fit_result import FitResult, Watch
+from components.train.loop.inference import FeatureRequest
 from components.train.loop.mixup import Mixing
 from components.train.network.architecture import Network
 from components.train.network.freezing import Selection, frozen_part, learning_part, rate_scales, select

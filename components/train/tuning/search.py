@@ -40,7 +40,7 @@ from components.train.tuning.trials import (
 if TYPE_CHECKING:
     import optuna
 
-    from components.train.loop.fit import FitResult, Watch
+    from components.train.loop.fit_result import FitResult, Watch
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Features
 from components.train.loop.callbacks import progress
 from components.train.loop.callbacks.progress import system_metrics
-from components.train.loop.fit import FitResult, PhaseFitter
+from components.train.loop.fit import PhaseFitter
+from components.train.loop.fit_result import FitResult
 from components.train.loop.mixup import Mixing
 from components.train.loop.optimizer import OPTIMIZERS
 

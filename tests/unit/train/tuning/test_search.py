@@ -23,7 +23,7 @@ from components.contract.params.training import Phase, TrainParams, read_best
 from components.contract.params.tuning import Choices, Range, Space, TuneParams, auto_space, check_space, with_values
 from components.contract.system.program import EVENTS_VARIABLE, FINISH_FILE, running_step
 from components.contract.tracking.run import Run, create_run
-from components.train.loop.fit import FitResult, Watch
+from components.train.loop.fit_result import FitResult, Watch
 from components.train.tune import tune
 from components.train.tuning.cost import Cost, CostMeter
 from components.train.tuning.search import Search

@@ -35,8 +35,8 @@ PLACES = (
     *(("components.train.loop.fit:PhaseFitter.keep", call) for call in (1, 2)),
     *(("components.train.loop.phases:select", call) for call in (1, 2)),
     *(
-        (f"components.train.loop.features:{name}", call)
-        for name in ("_compute_features", "_Progress.report")
+        (f"components.train.loop.{name}", call)
+        for name in ("features:compute_features", "inference:_Progress.report")
         for call in (1, 3)
     ),
 )
