@@ -2,15 +2,11 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,30 +14,11 @@ import pytest
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle
 from components.contract.artifacts.dataset import DatasetInfo, open_split
-from components.contract.errors import ArtifactError, DataError, ModelError, TrackingError, WeightsError
 from components.contract.inference.graph import InferenceGraph, export_sha256, softmax
-from components.contract.layers.stack import parse_layer
-from components.contract.params.model import ModelParams
-from components.contract.params.training import EarlyStopping, TrainParams
-from components.contract.system.atomic_files import write_json
+from components.contract.params.training import TrainParams
 from components.train.step import train
 from tests.support.artifacts import CLASS_NAMES, make_dataset
-
-EPOCHS = 12
-CONVOLUTION = {"Conv2D": {"filters": 4, "kernel_size": 3}}
-OWN = ModelParams(
-    kind="layers", layers=tuple(map(parse_layer, [CONVOLUTION, "GlobalAveragePooling2D", {"Dropout": {"rate": 0.1}}]))
-)
-PARAMS = TrainParams(
-    model=OWN,
-    epochs=EPOCHS,
-    batch_size=8,
-    learning_rate=0.03,
-    augmentation="light",
-    early_stopping=None,
-    seed=3,
-    trainable="all",
-)
+from tests.unit.train.own_network import EPOCHS, PARAMS
 
 
 @dataclass
@@ -206,138 +183,3 @@ def test_equal_params_data_and_seed_give_equal_weights(trained: Trained, tmp_pat
     assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(first, again, strict=True))
     export = "export/model.bin"
     assert (trained.bundle_dir / export).read_bytes() == (tmp_path / "again" / export).read_bytes()
-
-
-@pytest.fixture(scope="module")
-def photos_of_32(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "dataset"
-    make_dataset(folder, per_class=8, side=32)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def backbone() -> keras.Model:
-    """MobileNetV2 as it is before any training."""
-    keras.utils.set_random_seed(5)
-    return keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
-
-
-@pytest.fixture(scope="module")
-def random_weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its weights, in Keras' format for them."""
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    backbone.save_weights(path)
-    return path
-
-
-def pretrained(**model: Any) -> TrainParams:
-    head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
-    model_params = ModelParams(**{"kind": "pretrained", "name": "MobileNetV2", "head": head} | model)
-    stopping = EarlyStopping(patience=2)
-    return TrainParams(
-        model=model_params,
-        epochs=3,
-        batch_size=8,
-        augmentation="medium",
-        views=2,
-        early_stopping=stopping,
-        trainable="head",
-    )
-
-
-def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(
-    photos_of_32: Path, backbone: keras.Model, random_weights: Path, tmp_path: Path, mlflow_store: str
-) -> None:
-    import hashlib
-
-    bundle = train(photos_of_32, pretrained(weights=str(random_weights)), tmp_path / "model")
-    assert (bundle.model.kind, bundle.model.name) == ("pretrained", "MobileNetV2")
-    assert bundle.model.trained_layers == ("dense_1", "logits")
-    assert bundle.model.num_trained_parameters == 1280 * 8 + 8 + 8 * 3 + 3
-    assert bundle.model.weights_sha256 == hashlib.sha256(random_weights.read_bytes()).hexdigest()
-    model = keras.saving.load_model(tmp_path / "model" / "model.keras")
-    for layer in backbone.layers[1:]:
-        saved_weights = model.get_layer(layer.name).get_weights()
-        assert all(
-            np.array_equal(weight_a, weight_b)
-            for weight_a, weight_b in zip(layer.get_weights(), saved_weights, strict=True)
-        )
-    outputs = InferenceGraph(tmp_path / "model" / "export").run(np.zeros((2, 32, 32, 3), np.uint8))
-    assert (outputs.logits.shape, outputs.embedding.shape) == ((2, 3), (2, 8))
-    assert outputs.feature_map is not None
-    assert outputs.feature_map.shape == (2, 1, 1, 1280)
-    assert not list((tmp_path / "model").glob("features-*"))
-
-
-def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_path: Path, mlflow_store: str) -> None:
-    from mlflow import MlflowClient
-
-    bundle_dir = tmp_path / "model"
-    bundle_dir.mkdir()
-    (bundle_dir / "bundle.json").write_text("the earlier one")
-    hot = PARAMS.model_copy(update={"optimizer": "sgd", "learning_rate": 10.0, "epochs": 50, "schedule": "constant"})
-    dense = ModelParams(kind="layers", layers=(parse_layer("Flatten"), *[parse_layer({"Dense": {"units": 64}})] * 8))
-    with pytest.raises(
-        ModelError, match=r"The loss must stay a number; in epoch \d+, after \d+ of \d+ batches, it became"
-    ):
-        train(photos_of_32, hot.model_copy(update={"model": dense}), bundle_dir)
-    assert (bundle_dir / "bundle.json").read_text() == "the earlier one"
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".model")] == []
-    (experiment,) = MlflowClient().search_experiments(filter_string="name = 'colours'")
-    assert [run.info.status for run in MlflowClient().search_runs([experiment.experiment_id])] == ["FAILED"]
-
-
-def test_missing_weights_are_told_before_tensorflow_starts(photos_of_32: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="there is no file at"):
-        train(photos_of_32, pretrained(weights=str(tmp_path / "absent.h5")), tmp_path / "model")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_head_that_cannot_build_is_told_with_layer_and_shape(
-    photos_of_32: Path, random_weights: Path, tmp_path: Path
-) -> None:
-    head = (parse_layer({"Dense": {"units": 8}}),)
-    with pytest.raises(ModelError, match=r"train\.model\.head\[0\] Dense\(units=8\) .* Its input is 1 × 1 × 1280\."):
-        train(photos_of_32, pretrained(weights=str(random_weights), head=head), tmp_path / "model")
-
-
-def copy_with(dataset_dir: Path, target: Path, **values: Any) -> Path:
-    """A copy of a data set whose dataset.json says something else."""
-    import shutil
-
-    shutil.copytree(dataset_dir, target)
-    info = json.loads((target / "dataset.json").read_text())
-    write_json(target / "dataset.json", info | values)
-    return target
-
-
-def test_data_that_cannot_be_trained_on_are_refused(photos_of_32: Path, tmp_path: Path) -> None:
-    one_class = copy_with(photos_of_32, tmp_path / "one", class_names=["blue"])
-    with pytest.raises(DataError, match=r"at least two classes; .* has 1"):
-        train(one_class, PARAMS, tmp_path / "model")
-    counts = json.loads((photos_of_32 / "dataset.json").read_text())["counts"]
-    empty = copy_with(photos_of_32, tmp_path / "empty", counts=counts | {"validation": {"blue": 0}})
-    with pytest.raises(DataError, match=r"photos in the validation split; .* has none"):
-        train(empty, PARAMS, tmp_path / "model")
-    with pytest.raises(ArtifactError, match=r"A data set must hold dataset\.json"):
-        train(tmp_path, PARAMS, tmp_path / "model")
-
-
-def test_a_store_that_cannot_be_written_is_refused_before_training(
-    photos_of_32: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/file/mlflow.db")
-    with pytest.raises(TrackingError, match="must be reachable and writable"):
-        train(photos_of_32, PARAMS, tmp_path / "model")
-    assert not (tmp_path / "model").exists()
-
-
-def test_the_program_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("data: {uri: photos}\ntrain: {epochs: 0}\n")
-    command = [sys.executable, "-m", "components.train", "--dataset", "dataset", "--output", "model"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert ended.stderr == ("darkroom: params.yaml: train.epochs: expected greater than or equal to 1; found 0.\n")
-    assert not (tmp_path / "model").exists()
