@@ -105,14 +105,14 @@ class _Progress:
     def __init__(self, total: int, what: str):
         self._total = total
         self._what = what
-        self._started = self._reported = time.monotonic()
+        self._start = self._last_report = time.monotonic()
 
     def report(self, num_photos: int) -> None:
         now = time.monotonic()
-        if now - self._reported < REPORT_SECONDS and num_photos < self._total:
+        if now - self._last_report < REPORT_SECONDS and num_photos < self._total:
             return
-        self._reported = now
-        rate = num_photos / max(now - self._started, 1e-9)
+        self._last_report = now
+        rate = num_photos / max(now - self._start, 1e-9)
         log.info(
             "%d of %d photos have passed the frozen layers (%s), %.0f a second, %.0f s left.",
             num_photos,

@@ -57,7 +57,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._training = training
         self._means: dict[str, float] = {}
         self._earlier: dict[str, float] = {}
-        self._training_started = time.monotonic()
+        self._training_start = time.monotonic()
         self._num_ended = 0
 
     def state(self) -> dict[str, float]:
@@ -71,26 +71,26 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
         """Starts the clocks and counts of the epoch."""
         self._epoch = self._first + epoch
-        self._epoch_started = self._reported = self._noted = time.monotonic()
+        self._epoch_start = self._last_report = self._last_note = time.monotonic()
         self._waited, self._num_done = 0.0, 0
 
     def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
         """Notes when the step starts."""
-        self._step_started = time.monotonic()
+        self._step_start = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Updates the means of the epoch and reports them every few seconds; fails on NaN and infinity."""
         now = time.monotonic()
         num_done = min(batch + 1, len(self._training))  # with several steps an execution Keras counts beyond the last
-        self._waited += measure_input_wait(self._training.made_at[self._num_done : num_done], self._step_started, now)
+        self._waited += measure_input_wait(self._training.made_at[self._num_done : num_done], self._step_start, now)
         self._num_done = num_done
         num_seen, num_examples = self._training.num_seen(num_done), self._training.num_examples
         self._means = self._over_epoch(logs or {}, num_seen)
         self._check(self._means["loss"])
-        rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_started)
+        rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_start)
         seconds_left = (num_examples - num_seen) / rate
-        if now - self._noted >= PART_SECONDS:
-            self._noted = now
+        if now - self._last_note >= PART_SECONDS:
+            self._last_note = now
             note_progress(
                 "part",
                 epoch=self._epoch,
@@ -99,8 +99,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
                 seconds_left=seconds_left,
                 **self._means,
             )
-        if now - self._reported >= REPORT_SECONDS:
-            self._reported = now
+        if now - self._last_report >= REPORT_SECONDS:
+            self._last_report = now
             log.info(
                 "Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.",
                 self._epoch,
@@ -110,7 +110,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
                 seconds_left,
             )
             self._check_weights()
-            self._tell_steps(rate, self._waited / (now - self._epoch_started))
+            self._tell_steps(rate, self._waited / (now - self._epoch_start))
 
     def _tell_steps(self, rate: float, input_wait: float) -> None:
         figures = {
@@ -126,7 +126,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
         """Checks the weights and notes when the validation starts."""
         self._check_weights()
-        self._validation_started = time.monotonic()
+        self._validation_start = time.monotonic()
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Logs the figures of the epoch, and stops the training if the user has asked it to finish."""
@@ -138,12 +138,12 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._check(figures["loss"], figures["val_loss"])
         figures["phase"] = self._phase
         figures["learning_rate"] = float(unwrap_optimizer(self.model).learning_rate)
-        training_seconds = self._validation_started - self._epoch_started
+        training_seconds = self._validation_start - self._epoch_start
         figures["images_per_second"] = num_seen / training_seconds
         figures["input_wait"] = self._waited / training_seconds
-        figures["seconds"] = now - self._epoch_started
+        figures["seconds"] = now - self._epoch_start
         self._num_ended += 1
-        seconds_left = (now - self._training_started) / self._num_ended * (self._planned - self._epoch)
+        seconds_left = (now - self._training_start) / self._num_ended * (self._planned - self._epoch)
         log.info(
             "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, waited for "
             "%.0f %% of the time; at most %.0f s left.",

@@ -53,7 +53,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         self._epochs = epochs
         self._stop_requested = stop_requested
         self._cost = 0.0
-        self._saved = time.monotonic()
+        self._last_save = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
         """Notes the epoch."""
@@ -65,7 +65,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         step = min(self._training.first_batch + batch + 1, self._training.num_batches_of_epoch)
         if step == self._training.num_batches_of_epoch or not math.isfinite(float((logs or {})["loss"])):
             return
-        if self._stop_requested.is_set() or time.monotonic() - self._saved > SAVE_SECONDS:
+        if self._stop_requested.is_set() or time.monotonic() - self._last_save > SAVE_SECONDS:
             self._save(self._epoch, step, is_phase_over=False)
         self._leave_if_asked()
 
@@ -76,7 +76,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
     def on_epoch_end(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
         """Saves between epochs if a checkpoint is due, and exits if SIGTERM has arrived."""
         is_phase_over = self.model.stop_training or epoch + 1 == self._epochs
-        is_due = time.monotonic() - self._saved >= self._cost / LARGEST_SHARE
+        is_due = time.monotonic() - self._last_save >= self._cost / LARGEST_SHARE
         if is_due or is_phase_over or self._stop_requested.is_set():
             self._save(epoch + 1, 0, is_phase_over=is_phase_over)
         self._leave_if_asked()
@@ -84,8 +84,8 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
     def _save(self, epoch: int, step: int, *, is_phase_over: bool) -> None:
         start = time.monotonic()
         self._checkpoints.save(self._make_state(epoch, step, is_phase_over))
-        self._saved = time.monotonic()
-        self._cost = self._saved - start
+        self._last_save = time.monotonic()
+        self._cost = self._last_save - start
 
     def _leave_if_asked(self) -> None:
         if self._stop_requested.is_set():
