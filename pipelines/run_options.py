@@ -73,7 +73,7 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
     from components.contract.params.resolve import resolve
     from components.preprocess.sources.probe import probe
     from components.preprocess.sources.remote.addresses import is_remote
-    from components.train.network.initial_model import look_at_given
+    from components.train.network.initial_model import inspect_initial_model
     from pipelines.data.recovery import require_whole
 
     uri = params.data.uri
@@ -83,7 +83,7 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
         require_whole(Path(uri))
     found = (look or probe)(uri)
-    params, given = look_at_given(params)
+    params, given = inspect_initial_model(params)
     return resolve(params, native_size=found.native_size, data_name=found.name, initial_model=given)
 
 

@@ -10,7 +10,7 @@ from components.contract.params.pipeline import load_params
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import read_best
 from components.contract.system.program import exit_code, running_step
-from components.train.network.initial_model import look_at_given
+from components.train.network.initial_model import inspect_initial_model
 from components.train.step import train
 from components.train.tune import tune
 
@@ -26,8 +26,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the folder of the result, replaced as a whole")
     arguments = parser.parse_args()
     with running_step(arguments.step):
-        params, given = look_at_given(load_params(arguments.params, tuple(arguments.set)))
-        resolved, decisions = resolve_train(params.train, read_info(arguments.dataset).image_size, given)
+        params, initial_model = inspect_initial_model(load_params(arguments.params, tuple(arguments.set)))
+        resolved, decisions = resolve_train(params.train, read_info(arguments.dataset).image_size, initial_model)
         for decision in decisions:
             logging.getLogger("components.train").info("%s", decision)
         if arguments.step == "tune":

@@ -16,7 +16,7 @@ from components.contract.errors import WeightsError
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.model import ModelParams
 from components.contract.system.atomic_files import new_folder, write_json
-from components.train.network.backbone import fetched, find_weights, load_weights, weights_file
+from components.train.network.backbone import fetch_keras_file, find_weights, load_weights, weights_file
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def imagenet_class_names() -> tuple[str, ...]:
     Raises:
         WeightsError: Keras' file of them is missing and cannot be fetched, or is damaged.
     """
-    path = fetched(CLASS_INDEX_URL, CLASS_INDEX, "The names of ImageNet's classes")
+    path = fetch_keras_file(CLASS_INDEX_URL, CLASS_INDEX, "The names of ImageNet's classes")
     try:
         entries = _class_entries(path)
     except (ValueError, KeyError, TypeError):

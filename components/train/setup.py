@@ -11,7 +11,7 @@ from components.contract.errors import DataError
 from components.contract.params.model import ModelParams
 from components.contract.params.training import TrainParams
 from components.train.network.backbone import find_weights, load_weights
-from components.train.network.initial_model import Brought, bring
+from components.train.network.initial_model import InitialModel, import_initial_model
 
 if TYPE_CHECKING:
     from components.train.network.architecture import Network
@@ -34,18 +34,18 @@ class Photographs:
 
 
 @dataclass(frozen=True)
-class Opened:
+class InitialNetwork:
     """A network to be trained.
 
     Attributes:
         network: its weights loaded.
         weights_sha256: of the file of pretrained weights, where one was loaded.
-        brought: the model that the params bring, where they do.
+        initial_model: the model that the params bring, where they do.
     """
 
     network: "Network"
     weights_sha256: str | None
-    brought: Brought | None
+    initial_model: InitialModel | None
 
 
 def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
@@ -64,15 +64,19 @@ def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
 
 
 def open_network(
-    params: TrainParams, info: DatasetInfo, *, shared: bool = True, in_common: "SharedBackbone | None" = None
-) -> Opened:
+    params: TrainParams,
+    info: DatasetInfo,
+    *,
+    use_all_devices: bool = True,
+    shared_backbone: "SharedBackbone | None" = None,
+) -> InitialNetwork:
     """Starts TensorFlow and builds the network that the params describe.
 
     Args:
         params: resolved.
         info: of the data set.
-        shared: whether all devices train it; else one does.
-        in_common: gives the backbone, where one device trains, to all who are opened with it, one after the other.
+        use_all_devices: whether all devices train it; else one does.
+        shared_backbone: gives the backbone, where one device trains, to all networks that are opened with it in turn.
 
     Raises:
         ModelError: the network cannot be built.
@@ -80,10 +84,10 @@ def open_network(
         UploadError: the uploaded model is refused.
         ArtifactError: the earlier model is missing.
     """
-    model, seen = params.model, params.input_size(info.image_size)
-    weights_path = _weights_path(model, seen)
+    model, input_size = params.model, params.input_size(info.image_size)
+    weights_path = _weights_path(model, input_size)
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        brought = bring(model, seen, info.class_names, Path(scratch) / "model")
+        initial_model = import_initial_model(model, input_size, info.class_names, Path(scratch) / "model")
         from components.train.tensorflow.start import start_tensorflow
 
         start_tensorflow(params.seed)
@@ -91,24 +95,31 @@ def open_network(
         from components.train.tensorflow.devices import num_devices, on_all_devices
 
         backbone = weights_sha256 = None
-        if in_common is not None and model.kind == "pretrained" and model.head != "imagenet" and num_devices() == 1:
+        if (
+            shared_backbone is not None
+            and model.kind == "pretrained"
+            and model.head != "imagenet"
+            and num_devices() == 1
+        ):
             assert model.name is not None, "kind pretrained has a name"
-            backbone, weights_sha256 = in_common.get(model.name, weights_path, info.image_size, seen, params.seed)
-        with on_all_devices() if shared else contextlib.nullcontext():
+            backbone, weights_sha256 = shared_backbone.get(
+                model.name, weights_path, info.image_size, input_size, params.seed
+            )
+        with on_all_devices() if use_all_devices else contextlib.nullcontext():
             network = build_network(
                 model,
                 image_size=info.image_size,
                 num_classes=len(info.class_names),
                 batch_size=params.batch_size,
-                brought=brought,
-                input_size=seen,
+                initial_model=initial_model,
+                input_size=input_size,
                 backbone=backbone,
             )
     if weights_path is not None and backbone is None:
         with_top = model.head == "imagenet"
-        loaded = network.model if with_top else network.backbone
-        weights_sha256 = load_weights(loaded, weights_path, str(model.name), with_top=with_top)
-    return Opened(network, weights_sha256, brought)
+        target = network.model if with_top else network.backbone
+        weights_sha256 = load_weights(target, weights_path, str(model.name), with_top=with_top)
+    return InitialNetwork(network, weights_sha256, initial_model)
 
 
 def _weights_path(model: ModelParams, image_size: tuple[int, int]) -> Path | None:

@@ -16,11 +16,11 @@ from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.tracking.run import Run, flatten
 from components.contract.tracking.step_run import step_run
-from components.train.network.initial_model import warn_of_learnt_photos
+from components.train.network.initial_model import warn_of_training_photos
 from components.train.setup import open_network, open_photographs
 
 if TYPE_CHECKING:
-    from components.train.loop.fit import Fitted
+    from components.train.loop.fit_result import FitResult
 
 log = logging.getLogger(__name__)
 
@@ -46,39 +46,39 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     """
     info = read_info(dataset_dir)
     photographs = open_photographs(dataset_dir, info)
-    opened = open_network(params, info)
-    network = opened.network
+    start = open_network(params, info)
+    network = start.network
 
     from components.train.export.graph import NUM_COMPARED_PHOTOS, check_exportable, export_network
     from components.train.export.quantize import quantize_export
     from components.train.loop.callbacks.progress import system_metrics
-    from components.train.loop.checkpoint import Belongings, open_checkpoints
+    from components.train.loop.checkpoint import TrainingIdentity, open_checkpoints
     from components.train.loop.features import network_digest
     from components.train.loop.phases import train_phases
-    from components.train.network.architecture import model_facts, summary
-    from components.train.network.freezing import plan
+    from components.train.network.architecture import model_facts, summary_lines
+    from components.train.network.freezing import plan_training
 
-    planned = plan(network, params.all_phases)
+    training_plan = plan_training(network, params.all_phases)
     facts = model_facts(
         network,
         params.model,
-        opened.weights_sha256,
-        opened.brought,
-        trained=planned.layers,
-        num_trained=planned.num_parameters,
+        start.weights_sha256,
+        start.initial_model,
+        trained=training_plan.layers,
+        num_trained=training_plan.num_parameters,
     )
-    learnt_ids = opened.brought.learnt_ids if opened.brought else frozenset[str]()
-    warn_of_learnt_photos(learnt_ids, dataset_dir)
-    for line in summary(network):
+    earlier_image_ids = start.initial_model.train_image_ids if start.initial_model else frozenset[str]()
+    warn_of_training_photos(earlier_image_ids, dataset_dir)
+    for line in summary_lines(network):
         log.info("%s", line)
     check_exportable(network)
 
-    belongings = Belongings(info.fingerprint, params.model_dump(mode="json"), network_digest(network.model))
-    with step_run(experiment=info.name, own_name="train") as run, open_checkpoints(belongings) as checkpoints:
+    identity = TrainingIdentity(info.fingerprint, params.model_dump(mode="json"), network_digest(network.model))
+    with step_run(experiment=info.name, own_name="train") as run, open_checkpoints(identity) as checkpoints:
         _log_inputs(run, info, params, facts)
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):
-                fitted = train_phases(network, photographs, params, run, checkpoints=checkpoints)
+                result = train_phases(network, photographs, params, run, checkpoints=checkpoints)
             photos = photographs.validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(photographs.validation))))
             export = export_network(network, folder / "export", photos)
             log.info(
@@ -90,15 +90,15 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
                 rng = np.random.default_rng(params.seed)
                 export = quantize_export(folder / "export", export, photographs.training, photographs.validation, rng)
             network.model.save(folder / "model.keras")
-            write_json(folder / "history.json", fitted.history)
+            write_json(folder / "history.json", result.history)
             _write_preview(folder / "augmentation.jpg", photographs.training, params)
-            write_train_image_ids(folder, learnt_ids.union(photographs.training.image_ids))
-            bundle = _bundle_info(info, params, facts, fitted, export, run)
+            write_train_image_ids(folder, earlier_image_ids.union(photographs.training.image_ids))
+            bundle = _bundle_info(info, params, facts, result, export, run)
             write_json(folder / "bundle.json", bundle)
         if checkpoints is not None:
             checkpoints.remove()
-        if fitted.best_epoch:
-            run.log_metrics({"best_epoch": fitted.best_epoch, "best_val_accuracy": fitted.at_best("val_accuracy")})
+        if result.best_epoch:
+            run.log_metrics({"best_epoch": result.best_epoch, "best_val_accuracy": result.at_best("val_accuracy")})
         run.log_artifacts(bundle_dir, "bundle")
     return bundle
 
@@ -106,11 +106,11 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
 def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
     """One training photo eight times, as this training saw it: a line for each augmentation of its phases."""
     phases = params.all_phases
-    named = {
+    augmentations = {
         "training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params
         for number, phase in enumerate(phases, start=1)
     }
-    augmentation_sheet(training.image(0), training.image_ids[0], named, params.seed).save(path, quality=88)
+    augmentation_sheet(training.image(0), training.image_ids[0], augmentations, params.seed).save(path, quality=88)
 
 
 def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFacts) -> None:
@@ -126,7 +126,7 @@ def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFa
 
 
 def _bundle_info(
-    info: DatasetInfo, params: TrainParams, facts: ModelFacts, fitted: "Fitted", export: ExportFacts, run: Run
+    info: DatasetInfo, params: TrainParams, facts: ModelFacts, result: "FitResult", export: ExportFacts, run: Run
 ) -> BundleInfo:
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return BundleInfo(
@@ -140,7 +140,7 @@ def _bundle_info(
         params=params.model_dump(mode="json"),
         export=export,
         library_versions={"python": platform.python_version(), **versions},
-        epochs_run=fitted.epochs_run,
-        best_epoch=fitted.best_epoch,
+        epochs_run=result.epochs_run,
+        best_epoch=result.best_epoch,
         mlflow_run_id=run.run_id,
     )

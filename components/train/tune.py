@@ -14,7 +14,7 @@ from components.contract.tracking.step_run import step_run
 from components.train.setup import Photographs, open_network, open_photographs
 
 if TYPE_CHECKING:
-    from components.train.loop.fit import Fitted, Watch
+    from components.train.loop.fit_result import FitResult, Watch
     from components.train.tuning.search import Objective
 
 log = logging.getLogger(__name__)
@@ -26,14 +26,14 @@ def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
 
     backbones = SharedBackbone()
 
-    def objective(chosen: TrainParams, run: Run, watch: "Watch") -> "Fitted":
-        network = open_network(chosen, info, in_common=backbones).network
+    def objective(params: TrainParams, run: Run, watch: "Watch") -> "FitResult":
+        network = open_network(params, info, shared_backbone=backbones).network
         import keras
 
         from components.train.loop.phases import train_phases
 
         try:
-            return train_phases(network, photographs, chosen, run, watch)
+            return train_phases(network, photographs, params, run, watch)
         finally:
             keras.utils.clear_session(free_memory=True)
 
@@ -66,12 +66,12 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
     check_space(train, space, info.image_size)
 
     photographs = open_photographs(dataset_dir, info)
-    from components.train.tuning.cost import Scales
+    from components.train.tuning.cost import CostMeter
     from components.train.tuning.search import Search, for_mlflow
 
     search = Search(info, train, params, space)
     with step_run(experiment=info.name, own_name="tune") as run, new_folder(study_dir) as folder:
-        study = search.run(trainer(info, photographs), run, Scales(info).weigh)
+        study = search.run(trainer(info, photographs), run, CostMeter(info).measure)
         best = next(trial for trial in study.trials if trial.number == study.best)
         values = ", ".join(f"{key} = {value}" for key, value in best.values.items())
         log.info(

@@ -65,12 +65,12 @@ def _prepared(arguments: argparse.Namespace) -> "Iterator[tuple[Path, TrainParam
     from components.contract.artifacts.dataset import read_info
     from components.contract.params.pipeline import load_params
     from components.contract.params.resolve import resolve_train
-    from components.train.network.initial_model import look_at
+    from components.train.network.initial_model import inspect_model
 
     path = arguments.params or Path("params.yaml")
     given = arguments.params is not None or path.exists()
     train = load_params(path if given else None, (*arguments.set, "data.uri=prepared")).train
-    model, found = look_at(train.model)
+    model, found = inspect_model(train.model)
     params, decisions = resolve_train(
         train.model_copy(update={"model": model}), read_info(arguments.dataset).image_size, found
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from components.contract.params.resolve import Resolution
     from components.train.keras_import.facts import ImportedModel
     from components.train.keras_import.importing import Report
-    from components.train.network.summary import Account
+    from components.train.network.summary import NetworkSummary
 
 PHOTO = (480, 640)
 """Height and width that are taken for those of photos that are not there."""
@@ -112,7 +112,7 @@ def _resolved(arguments: argparse.Namespace) -> "Resolution":
     """Params without `auto`, by a look at the data where they are there, else for photos."""
     from components.contract.errors import DataError
     from components.contract.params.resolve import resolve
-    from components.train.network.initial_model import look_at_given
+    from components.train.network.initial_model import inspect_initial_model
     from pipelines.run_options import params_of, resolve_data
 
     if arguments.data is None and arguments.params is None and not Path("params.yaml").exists():
@@ -121,22 +121,24 @@ def _resolved(arguments: argparse.Namespace) -> "Resolution":
         return resolve_data(arguments)
     except DataError:
         params = params_of(arguments)
-    params, given = look_at_given(params)
+    params, given = inspect_initial_model(params)
     return resolve(params, native_size=PHOTO, data_name="photos", initial_model=given)
 
 
-def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
+def _costs(params: "Params", num_classes: int) -> "tuple[str, NetworkSummary]":
     import tempfile
 
-    from components.train.network.initial_model import bring
+    from components.train.network.initial_model import import_initial_model
     from components.train.tensorflow.start import start_tensorflow
 
     train, size = params.train, params.preprocess.size
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        brought = bring(train.model, train.input_size(size), class_names=None, folder=Path(scratch) / "model")
+        brought = import_initial_model(
+            train.model, train.input_size(size), class_names=None, folder=Path(scratch) / "model"
+        )
         start_tensorflow(train.seed)
         from components.train.network.architecture import build_network
-        from components.train.network.summary import account
+        from components.train.network.summary import summarize_network
 
         if brought is not None and brought.layer is None:
             num_classes = brought.facts.num_outputs or num_classes
@@ -145,13 +147,13 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
             image_size=size,
             num_classes=num_classes,
             batch_size=train.batch_size,
-            brought=brought,
+            initial_model=brought,
             input_size=train.input_size(size),
         )
-    return network.model.name, account(network, train.batch_size)
+    return network.model.name, summarize_network(network, train.batch_size)
 
 
-def _table(costs: "Account") -> list[str]:
+def _table(costs: "NetworkSummary") -> list[str]:
     from components.contract.layers.layer import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)

@@ -105,24 +105,27 @@ def to_openvino(traced: Callable[[np.ndarray], Any]) -> "ov.Model":
         raise _disagreement(f"it cannot be converted: {str(error).strip().splitlines()[-1]}") from None
 
 
-def largest_difference(expected: Outputs, found: Outputs) -> float:
+def largest_difference(expected: Outputs, actual: Outputs) -> float:
     """The largest difference between probabilities.
 
     Raises:
         ModelError: it is above TOLERANCE, a photo is classified otherwise, or an output has another shape or values.
     """
     for name in ("logits", "embedding", "feature_map"):
-        wanted, given = getattr(expected, name), getattr(found, name)
-        if wanted is not None and (given is None or wanted.shape != given.shape):
-            raise _disagreement(f"{name} has the shape {np.shape(given)} instead of {wanted.shape}")
-    wanted, given = softmax(expected.logits), softmax(found.logits)
-    difference = float(np.abs(wanted - given).max())
-    lost = float((wanted.max(axis=1) - wanted[np.arange(len(wanted)), given.argmax(axis=1)]).max())
-    if not (difference <= TOLERANCE and lost <= TOLERANCE):  # NaN is neither
+        reference, output = getattr(expected, name), getattr(actual, name)
+        if reference is not None and (output is None or reference.shape != output.shape):
+            raise _disagreement(f"{name} has the shape {np.shape(output)} instead of {reference.shape}")
+    reference, output = softmax(expected.logits), softmax(actual.logits)
+    difference = float(np.abs(reference - output).max())
+    loss = float((reference.max(axis=1) - reference[np.arange(len(reference)), output.argmax(axis=1)]).max())
+    if not (difference <= TOLERANCE and loss <= TOLERANCE):  # NaN is neither
         raise _disagreement(f"a probability differs by {difference:.2e}, more than {TOLERANCE:g}")
     for name in ("embedding", "feature_map"):
-        wanted, given = getattr(expected, name), getattr(found, name)
-        if wanted is not None and not np.abs(wanted - given).max() <= FEATURE_TOLERANCE * np.abs(wanted).max():
+        reference, output = getattr(expected, name), getattr(actual, name)
+        if (
+            reference is not None
+            and not np.abs(reference - output).max() <= FEATURE_TOLERANCE * np.abs(reference).max()
+        ):
             raise _disagreement(f"{name} has other values")
     return difference
 

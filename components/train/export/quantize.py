@@ -44,18 +44,20 @@ def quantize_export(
         rng: draws the photos.
     """
     log.info("Finding the ranges for int8 on %d training photos.", min(NUM_PHOTOS, len(training)))
-    chosen = np.sort(rng.permutation(len(training))[:NUM_PHOTOS])
+    rows = np.sort(rng.permutation(len(training))[:NUM_PHOTOS])
     with tempfile.TemporaryDirectory(dir=export_dir.parent, prefix="int8-") as folder:
-        save_graph(_quantize(export_dir, training, chosen), Path(folder))
-        before, after = _probabilities(export_dir, validation), _probabilities(Path(folder), validation)
-        lost = float(
-            (before.argmax(axis=1) == validation.labels).mean() - (after.argmax(axis=1) == validation.labels).mean()
+        save_graph(_quantize(export_dir, training, rows), Path(folder))
+        float_probabilities = _probabilities(export_dir, validation)
+        int8_probabilities = _probabilities(Path(folder), validation)
+        lost_accuracy = float(
+            (float_probabilities.argmax(axis=1) == validation.labels).mean()
+            - (int8_probabilities.argmax(axis=1) == validation.labels).mean()
         )
-        if lost > MAX_LOST:
+        if lost_accuracy > MAX_LOST:
             log.warning(
                 "int8 would lose %.1f points of validation accuracy, more than the %.1f allowed: the exported "
                 "graph stays in float32.",
-                100 * lost,
+                100 * lost_accuracy,
                 100 * MAX_LOST,
             )
             return facts
@@ -66,31 +68,31 @@ def quantize_export(
         "The exported graph is in int8: %.1f MB instead of %.1f; validation accuracy %+.1f points.",
         sizes[1],
         sizes[0],
-        -100 * lost,
+        -100 * lost_accuracy,
     )
     return facts.model_copy(
         update={
             "precision": "int8",
             "sha256": export_sha256(export_dir),
-            "max_probability_difference": float(np.abs(before - after).max()),
+            "max_probability_difference": float(np.abs(float_probabilities - int8_probabilities).max()),
             "num_compared": len(validation),
         }
     )
 
 
-def _quantize(export_dir: Path, training: Split, chosen: np.ndarray) -> "ov.Model":
+def _quantize(export_dir: Path, training: Split, rows: np.ndarray) -> "ov.Model":
     model = openvino().Core().read_model(export_dir / FILES[0])  # before NNCF, which else would call home
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    photos = nncf.Dataset([training.gather(chosen[index : index + 1]) for index in range(len(chosen))])
+    photos = nncf.Dataset([training.gather(rows[index : index + 1]) for index in range(len(rows))])
     output_layer = _output_layer(model)
     with contextlib.redirect_stdout(io.StringIO()):  # its bars of progress
         return nncf.quantize(
             model,
             photos,
             preset=nncf.QuantizationPreset.PERFORMANCE,
-            subset_size=len(chosen),
+            subset_size=len(rows),
             ignored_scope=nncf.IgnoredScope(names=[output_layer]) if output_layer else None,
         )
 

@@ -47,7 +47,7 @@ def make_copy(plan: "Plan", folder: Path) -> None:
         UploadError: it cannot be built, or gives no answer that is of use.
     """
     try:
-        model = assembled(plan, folder / "weights.bin")
+        model = assemble(plan, folder / "weights.bin")
         try_out(model, plan)
         model.save(folder / "model.keras")
     except UploadError:
@@ -66,7 +66,7 @@ _TOO_LARGE: Final = (
 )
 
 
-def assembled(plan: "Plan", weights_path: Path) -> "keras.Model":
+def assemble(plan: "Plan", weights_path: Path) -> "keras.Model":
     """The network with its stored weights.
 
     Args:
@@ -104,20 +104,20 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
     import keras
 
     tensors = {(graph.input, 0): start}
-    built: dict[str, Any] = {}
+    keras_layers: dict[str, Any] = {}
     for layer, number in order(graph.layers, graph.name):
         inputs = [tensors[reference] for reference in layer.calls[number].inputs]
-        if layer.name not in built:
-            made = construct(layer) if layer.model is None else _submodel(layer.name, layer.model, inputs[0])
-            built[layer.name] = made
+        if layer.name not in keras_layers:
+            keras_layer = construct(layer) if layer.model is None else _submodel(layer.name, layer.model, inputs[0])
+            keras_layers[layer.name] = keras_layer
         training = layer.calls[number].training
         mode = {} if training is None or not has_modes(layer) else {"training": training}
         merges = layer.model is None and KINDS[layer.kind].merges
-        tensors[layer.name, number] = built[layer.name](inputs if merges else inputs[0], **mode)
+        tensors[layer.name, number] = keras_layers[layer.name](inputs if merges else inputs[0], **mode)
     model = keras.Model(start, tensors[graph.output], name=name)
     for layer in graph.layers:
-        if layer.name in built and layer.model is None and not layer.trainable:
-            built[layer.name].trainable = False
+        if layer.name in keras_layers and layer.model is None and not layer.trainable:
+            keras_layers[layer.name].trainable = False
     if not graph.trainable:
         model.trainable = False
     return model

@@ -97,7 +97,12 @@ def _layer_facts(plan: Plan) -> Iterator[LayerFacts]:
     """In the order in which a photo passes them."""
     shapes, kinds = plan.sizes.layer_shapes, {layer.name: layer.kind for layer in plan.graph.layers}
     for name, shape in shapes.items():
-        weights = [shape for path, named in plan.sizes.weights.items() if path[0] == name for shape in named.values()]
+        weights = [
+            shape
+            for path, shape_by_name in plan.sizes.weights.items()
+            if path[0] == name
+            for shape in shape_by_name.values()
+        ]
         yield LayerFacts(name=name, kind=kinds[name], output_shape=shape, num_parameters=sum(map(math.prod, weights)))
 
 

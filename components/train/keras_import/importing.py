@@ -102,7 +102,7 @@ def import_model(
     return facts
 
 
-def look_at(path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()) -> ImportedModel:  # noqa: B008 frozen
+def inspect_upload(path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()) -> ImportedModel:  # noqa: B008 frozen
     """What a model that a user brings is, by its description alone: nothing is built, and nothing stays.
 
     Raises:
@@ -124,26 +124,26 @@ def check_model(
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Report:
     """Whether `import_model` would take a file, and why not; nothing stays."""
-    started = time.monotonic()
+    start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="darkroom-check-") as scratch:
         try:
             model = import_model(path, Path(scratch) / "model", expected=expected, limits=limits)
-            return Report(accepted=True, reason=None, model=model, seconds=time.monotonic() - started)
+            return Report(accepted=True, reason=None, model=model, seconds=time.monotonic() - start)
         except ModelError as error:
-            return Report(accepted=False, reason=str(error), model=None, seconds=time.monotonic() - started)
+            return Report(accepted=False, reason=str(error), model=None, seconds=time.monotonic() - start)
 
 
 def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
     """Copies the upload, so that what is hashed is what is read; gives its SHA-256."""
-    digest, left = hashlib.sha256(), limits.max_bytes
+    digest, bytes_left = hashlib.sha256(), limits.max_bytes
     try:
         if not path.is_file():
             what = "a folder or no plain file" if path.exists() else "none"
             raise UploadError(f"An uploaded model must be a file; there is {what} at {path}.")
         with path.open("rb") as source, copy.open("xb") as target:
             while chunk := source.read(_CHUNK_BYTES):
-                left -= len(chunk)
-                if left < 0:
+                bytes_left -= len(chunk)
+                if bytes_left < 0:
                     raise UploadError(
                         f"An uploaded model must have at most {limits.max_bytes:,} bytes; {path} has "
                         "more. Save it without its optimizer."
@@ -173,9 +173,9 @@ def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
 
 
 def _check_classes(plan: Plan, expected: Expectation) -> None:
-    found = plan.sizes.output_shape
-    if expected.num_classes is not None and found != (expected.num_classes,):
-        gives = f"{found[0]} values" if len(found) == 1 else f"a map of {found}"
+    output_shape = plan.sizes.output_shape
+    if expected.num_classes is not None and output_shape != (expected.num_classes,):
+        gives = f"{output_shape[0]} values" if len(output_shape) == 1 else f"a map of {output_shape}"
         raise UploadError(
             f"A model that is used as it is must give one value for each of the {expected.num_classes} "
             f"classes; this one gives {gives}. Let its head be replaced, or bring one for these "

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def opened(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
+def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
     """The network of a folder that `import_model` wrote, and the file of its numbers, while the block lasts.
 
     Raises:
@@ -44,8 +44,8 @@ def load(imported_dir: Path) -> "keras.Model":
         ArtifactError: import.json is missing or damaged.
         UploadError: model.keras is not the file that was written.
     """
-    with opened(imported_dir) as (plan, weights_path):
-        return builder.assembled(plan, weights_path)
+    with open_imported(imported_dir) as (plan, weights_path):
+        return builder.assemble(plan, weights_path)
 
 
 def cut(model: "keras.Model", layer_name: str) -> "keras.Model":

@@ -48,11 +48,11 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
         UploadError: a weight has no array, or one of another shape.
     """
     if contents.layers is None:
-        found = dict(_by_path(graph, sizes, contents))
+        array_by_weight = dict(_by_path(graph, sizes, contents))
     else:
-        found = dict(_by_group(graph, sizes, contents, by_order))
+        array_by_weight = dict(_by_group(graph, sizes, contents, by_order))
     matches: Matches = {}
-    for weight, array in found.items():
+    for weight, array in array_by_weight.items():
         if array.shape != weight.shape:
             raise UploadError(
                 f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a "
@@ -92,12 +92,15 @@ def _by_group(graph: Graph, sizes: Sizes, contents: Contents, by_order: bool) ->
     assert contents.layers is not None
     arrays = {array.path: array for array in contents.arrays}
     stored = {layer.name: layer.weight_names for layer in contents.layers if layer.weight_names}
-    wanted = [(layer, weights) for layer, weights in zip(graph.layers, _weights(graph, sizes), strict=True) if weights]
-    if by_order and {layer.stored_name for layer, _ in wanted} != set(stored) and len(wanted) == len(stored):
+    weighted_layers = [
+        (layer, weights) for layer, weights in zip(graph.layers, _weights(graph, sizes), strict=True) if weights
+    ]
+    same_names = {layer.stored_name for layer, _ in weighted_layers} == set(stored)
+    if by_order and not same_names and len(weighted_layers) == len(stored):
         groups = list(stored.values())
     else:
-        groups = [stored.get(layer.stored_name, ()) for layer, _ in wanted]
-    for (layer, weights), names in zip(wanted, groups, strict=True):
+        groups = [stored.get(layer.stored_name, ()) for layer, _ in weighted_layers]
+    for (layer, weights), names in zip(weighted_layers, groups, strict=True):
         if len(names) != len(weights):
             raise _missing(
                 weights[0], f"the file holds {len(names)} arrays for {layer.stored_name!r}, not {len(weights)}"
@@ -109,13 +112,13 @@ def _sorted_for(layer: Layer, weights: list[Weight], arrays: list[StoredArray]) 
     """The arrays of a group in the order of `weights`: in a submodel by their names, where each is told by its name."""
     if layer.model is None:
         return arrays
-    named = {f"/{re.sub(r':[0-9]+$', '', array.path)}": array for array in arrays}
+    array_by_name = {f"/{re.sub(r':[0-9]+$', '', array.path)}": array for array in arrays}
     by_name = [
-        [array for name, array in named.items() if name.endswith(f"/{weight.stored_layer}/{weight.name}")]
+        [array for name, array in array_by_name.items() if name.endswith(f"/{weight.stored_layer}/{weight.name}")]
         for weight in weights
     ]
-    told = [found[0] for found in by_name if len(found) == 1]
-    return told if len({array.path for array in told}) == len(weights) else arrays
+    unique_arrays = [candidates[0] for candidates in by_name if len(candidates) == 1]
+    return unique_arrays if len({array.path for array in unique_arrays}) == len(weights) else arrays
 
 
 # --- Keras 3's layout: layers/<class>_<number>/vars/<number>, submodels within ----------------------------------------

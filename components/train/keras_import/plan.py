@@ -8,7 +8,7 @@ from typing import Literal
 from components.contract.errors import UploadError
 from components.train.keras_import.confined import strict_json
 from components.train.keras_import.confined.reader import Contents
-from components.train.keras_import.description import read_graph
+from components.train.keras_import.description.network import read_graph
 from components.train.keras_import.graph import Graph
 from components.train.keras_import.layers.allow_list import sweep
 from components.train.keras_import.limits import Limits

@@ -71,7 +71,7 @@ class _Measure:
         where = ".".join(within) or graph.name
         if graph.input_shape is not None and (
             len(graph.input_shape) != len(shape)
-            or any(own not in (None, given) for own, given in zip(graph.input_shape, shape, strict=True))
+            or any(declared not in (None, side) for declared, side in zip(graph.input_shape, shape, strict=True))
         ):
             raise _refused(within, f"it takes {graph.input_shape}, and is given {shape}")
         shapes = {(graph.input, 0): shape}

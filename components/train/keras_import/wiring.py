@@ -26,7 +26,7 @@ LINEAR: Final = (None, "linear")
 
 
 @dataclass(frozen=True)
-class Wired:
+class FlatNetwork:
     """A network on a tensor.
 
     Attributes:
@@ -51,27 +51,29 @@ class Wired:
         return self.tensors[layer_name]
 
 
-def wire(plan: Plan, weights_path: Path, start: "keras.KerasTensor", taken: set[str], *, as_logits: bool) -> Wired:
+def wire(
+    plan: Plan, weights_path: Path, start: "keras.KerasTensor", used_names: set[str], *, as_logits: bool
+) -> FlatNetwork:
     """Builds a checked network on `start` and gives it its numbers.
 
     Args:
         plan: the network.
         weights_path: its numbers, as `reader` wrote them.
         start: the photos as the network takes them.
-        taken: names that its layers cannot have; theirs are added.
+        used_names: names that its layers cannot have; theirs are added.
         as_logits: it is used as it is, and a softmax at its end is left out.
 
     Raises:
         UploadError: it is used as it is, and ends in something else than logits or a softmax over them.
     """
-    graph = logits_of(plan.graph) if as_logits else plan.graph
-    wiring = _Wiring(taken)
+    graph = drop_softmax(plan.graph) if as_logits else plan.graph
+    wiring = _Wiring(used_names)
     output = wiring.graph(graph, start, (), None)
     assign(wiring.built, plan.matches, np.memmap(weights_path, "<f4", "r") if plan.matches else np.empty(0))
-    return Wired(wiring.tensors, output)
+    return FlatNetwork(wiring.tensors, output)
 
 
-def logits_of(graph: Graph) -> Graph:
+def drop_softmax(graph: Graph) -> Graph:
     """The network without the softmax at its end.
 
     Raises:
@@ -80,29 +82,29 @@ def logits_of(graph: Graph) -> Graph:
     last = graph.layer(graph.output[0])
     activation = last.arguments.get("activation")
     if last.model is not None:
-        changed = replace(last, model=logits_of(last.model))
+        last_without_softmax = replace(last, model=drop_softmax(last.model))
     elif last.kind == "Softmax" or (last.kind == "Activation" and activation == "softmax"):
-        changed = replace(last, kind="Identity", arguments={})
+        last_without_softmax = replace(last, kind="Identity", arguments={})
     elif activation == "softmax":
-        changed = replace(last, arguments=last.arguments | {"activation": None})
+        last_without_softmax = replace(last, arguments=last.arguments | {"activation": None})
     elif activation in LINEAR and "ReLU" not in last.kind and last.kind != "ELU":
-        changed = last
+        last_without_softmax = last
     else:
         raise UploadError(
             f"A model that is used as it is must end in logits or in a softmax over them; {last.name} is "
             f"{last.kind} with the activation {activation}, whose values are neither. Let its head be "
             "replaced: train.model.head=linear."
         )
-    return replace(graph, layers=tuple(changed if layer is last else layer for layer in graph.layers))
+    return replace(graph, layers=tuple(last_without_softmax if layer is last else layer for layer in graph.layers))
 
 
 class _Wiring:
     """Keras' layers by their paths, each built once however often it is called."""
 
-    def __init__(self, taken: set[str]):
+    def __init__(self, used_names: set[str]):
         self.built: dict[LayerPath, Any] = {}
         self.tensors: dict[str, keras.KerasTensor] = {}
-        self._taken = taken
+        self._used_names = used_names
 
     def graph(
         self, graph: Graph, start: "keras.KerasTensor", within: LayerPath, training: bool | None
@@ -115,25 +117,25 @@ class _Wiring:
             mode = training if mode is None else mode
             path = (*within, layer.name)
             if layer.model is not None:
-                given = self.graph(layer.model, _as_declared(layer.model, inputs[0]), path, mode)
-                self.tensors[layer.name] = given
+                output = self.graph(layer.model, _cast_to_declared(layer.model, inputs[0]), path, mode)
+                self.tensors[layer.name] = output
             else:
-                given = self._layer(layer, path, inputs, mode)
-            tensors[layer.name, number] = given
+                output = self._layer(layer, path, inputs, mode)
+            tensors[layer.name, number] = output
         return tensors[graph.output]
 
     def _layer(
         self, layer: Layer, path: LayerPath, inputs: list["keras.KerasTensor"], mode: bool | None
     ) -> "keras.KerasTensor":
         if path not in self.built:
-            name = next(name for name in _names(path) if name not in self._taken)
-            self._taken.add(name)
+            name = next(name for name in _names(path) if name not in self._used_names)
+            self._used_names.add(name)
             self.built[path] = construct(replace(layer, name=name))
-        built = self.built[path]
+        keras_layer = self.built[path]
         fixed = {} if mode is None or not has_modes(layer) else {"training": mode}
-        given = built(inputs if KINDS[layer.kind].merges else inputs[0], **fixed)
-        self.tensors[built.name] = given
-        return given
+        output = keras_layer(inputs if KINDS[layer.kind].merges else inputs[0], **fixed)
+        self.tensors[keras_layer.name] = output
+        return output
 
 
 def _names(path: LayerPath) -> Iterator[str]:
@@ -146,7 +148,7 @@ def _names(path: LayerPath) -> Iterator[str]:
         number += 1
 
 
-def _as_declared(graph: Graph, tensor: "keras.KerasTensor") -> "keras.KerasTensor":
+def _cast_to_declared(graph: Graph, tensor: "keras.KerasTensor") -> "keras.KerasTensor":
     """Whole numbers become what a submodel declares to take."""
     import keras
 

@@ -67,9 +67,9 @@ class Features:
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """float32 (len(rows), …)."""
         values = np.empty((len(rows), *self._views[0].shape[1:]), np.float32)
-        chosen = (rows + epoch) % len(self._views)  # so that each epoch has all kinds of views
-        for view in np.unique(chosen):
-            values[chosen == view] = self._views[view][rows[chosen == view]]
+        view_numbers = (rows + epoch) % len(self._views)  # so that each epoch has all kinds of views
+        for view in np.unique(view_numbers):
+            values[view_numbers == view] = self._views[view][rows[view_numbers == view]]
         self._mapped.note(values.size * self._views[0].itemsize)
         return values
 
@@ -107,7 +107,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
                 that count nothing, and batches come with weights.
         """
         super().__init__()
-        self._rows = _evened(examples.labels) if oversample else np.arange(len(examples.labels))
+        self._rows = _oversample_rows(examples.labels) if oversample else np.arange(len(examples.labels))
         self.num_examples = len(self._rows)
         self.labels = examples.labels
         self._examples = examples
@@ -174,11 +174,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             assert make_group is not None, "whoever trains has the batches"
             return make_group(int(number))
 
-        def shaped(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def with_shapes(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return tuple(map(tf.ensure_shape, columns, shapes))
 
         groups = tf.data.Dataset.range(math.ceil(len(self) / size))
-        examples = groups.map(lambda number: shaped(*tf.numpy_function(group, [number], types)))
+        examples = groups.map(lambda number: with_shapes(*tf.numpy_function(group, [number], types)))
         rebatched = examples.rebatch(self._batch_size).prefetch(size)
         return rebatched.apply(tf.data.experimental.assert_cardinality(len(self)))
 
@@ -213,7 +213,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return np.random.default_rng([self._shuffle_seed, self._epoch]).permutation(self._rows)
 
 
-def _evened(labels: np.ndarray) -> np.ndarray:
+def _oversample_rows(labels: np.ndarray) -> np.ndarray:
     """Rows in which each class that occurs has as many as the most frequent one, its examples about equally often."""
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     most = max(map(len, classes))

@@ -30,7 +30,7 @@ from components.contract.tracking.run import flatten
 
 log = logging.getLogger(__name__)
 
-KEPT: Final = 2
+NUM_KEPT: Final = 2
 """So many of the newest, so that one may be damaged."""
 UNUSED_DAYS: Final = 30
 """After which the checkpoints of a training that nobody went on with are removed."""
@@ -40,7 +40,7 @@ Arrays = dict[str, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Belongings:
+class TrainingIdentity:
     """What a checkpoint belongs to; a training with another of these is another training.
 
     Attributes:
@@ -84,29 +84,29 @@ class State:
     def name(self) -> str:
         """Sorts by the place in the training."""
         accuracies = self.facts.get("history", {}).get("val_accuracy")
-        shown = f"{accuracies[-1]:.4f}" if accuracies else "none"
-        return f"phase-{self.phase:02d}-epoch-{self.epoch:05d}-step-{self.step:07d}-accuracy-{shown}"
+        accuracy_text = f"{accuracies[-1]:.4f}" if accuracies else "none"
+        return f"phase-{self.phase:02d}-epoch-{self.epoch:05d}-step-{self.step:07d}-accuracy-{accuracy_text}"
 
 
 class Checkpoints:
     """The checkpoints of one training; `open_checkpoints` gives them."""
 
-    def __init__(self, folder: Path, belongings: Belongings):
+    def __init__(self, folder: Path, identity: TrainingIdentity):
         self._folder = folder
-        self._belongings = belongings
+        self._identity = identity
 
     def newest(self) -> State | None:
         """The newest that is whole and belongs to this training; others are removed, and that is told."""
         for folder in reversed(_stored(self._folder)):
             try:
-                state, belongings = _read(folder)
+                state, stored_identity = _read(folder)
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                 log.warning("The checkpoint %s is damaged (%s); the one before it is used.", folder, error)
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
-            if belongings == asdict(self._belongings):
+            if stored_identity == asdict(self._identity):
                 return state
-            differing = ", ".join(_differences(belongings, asdict(self._belongings)))
+            differing = ", ".join(_differences(stored_identity, asdict(self._identity)))
             log.warning("The checkpoint %s belongs to another training (%s); training begins anew.", folder, differing)
             shutil.rmtree(folder, ignore_errors=True)
         return None
@@ -116,9 +116,9 @@ class Checkpoints:
         target = self._folder / state.name
         try:
             with new_folder(target) as folder:
-                _write(folder, state, self._belongings)
+                _write(folder, state, self._identity)
             _sync(self._folder)
-            for old in [folder for folder in _stored(self._folder) if folder != target][: -KEPT + 1]:
+            for old in [folder for folder in _stored(self._folder) if folder != target][: -NUM_KEPT + 1]:
                 shutil.rmtree(old)
         except (OSError, ArtifactError) as error:
             log.warning(
@@ -134,13 +134,13 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def open_checkpoints(belongings: Belongings) -> Iterator[Checkpoints | None]:
+def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]:
     """The checkpoints of a training, for as long as it goes on.
 
     Yields:
         None where the folder cannot be written, or another process is at the very same training.
     """
-    folder = checkpoints_dir() / belongings.folder_name
+    folder = checkpoints_dir() / identity.folder_name
     lock_path = folder.with_suffix(".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,9 +158,9 @@ def open_checkpoints(belongings: Belongings) -> Iterator[Checkpoints | None]:
             return
         except OSError:
             log.debug("%s knows no locks.", folder)
-        _tidy(folder)
-        _tell_others(folder, belongings)
-        yield Checkpoints(folder, belongings)
+        _remove_remains(folder)
+        _log_other_trainings(folder, identity)
+        yield Checkpoints(folder, identity)
         if not _stored(folder):
             shutil.rmtree(folder, ignore_errors=True)
             lock_path.unlink(missing_ok=True)
@@ -171,15 +171,15 @@ def _stored(folder: Path) -> list[Path]:
     return sorted(folder.glob("phase-*"))
 
 
-def _write(folder: Path, state: State, belongings: Belongings) -> None:
-    named = {
+def _write(folder: Path, state: State, identity: TrainingIdentity) -> None:
+    array_by_name = {
         f"{kind}/{index:05d}": array for kind, arrays in state.arrays.items() for index, array in enumerate(arrays)
     }
-    np.savez(folder / "arrays.npz", **named)  # type: ignore[arg-type]  # the stubs take its other argument for ours
+    np.savez(folder / "arrays.npz", **array_by_name)  # type: ignore[arg-type]  # the stubs take its other argument for ours
     _sync(folder / "arrays.npz")
     facts = {key: value for key, value in vars(state).items() if key != "arrays"}
     kinds = list(state.arrays)
-    write_json(folder / "state.json", {**facts, "kinds": kinds, "belongings": asdict(belongings)})
+    write_json(folder / "state.json", {**facts, "kinds": kinds, "belongings": asdict(identity)})
     lines = [f"{_digest(folder / name)}  {name}\n" for name in ("arrays.npz", "state.json")]
     write_file(folder / SUMS, "".join(lines).encode())
     _sync(folder)
@@ -198,12 +198,12 @@ def _read(folder: Path) -> tuple[State, dict[str, Any]]:
         if _digest(folder / name) != digest:
             raise ValueError(f"{name} is not what was written")
     facts = json.loads((folder / "state.json").read_bytes())
-    belongings = facts.pop("belongings")
+    identity: dict[str, Any] = facts.pop("belongings")
     arrays: Arrays = {kind: [] for kind in facts.pop("kinds")}
     with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
         for name in stored.files:
             arrays[name.partition("/")[0]].append(stored[name])
-    return State(**facts, arrays=arrays), belongings
+    return State(**facts, arrays=arrays), identity
 
 
 def _digest(path: Path) -> str:
@@ -220,7 +220,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _tidy(folder: Path) -> None:
+def _remove_remains(folder: Path) -> None:
     """Removes what kills left in the folder, and other trainings that nobody went on with."""
     for remains in folder.glob(".*.partial-*"):
         shutil.rmtree(remains, ignore_errors=True)
@@ -230,29 +230,29 @@ def _tidy(folder: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _tell_others(folder: Path, belongings: Belongings) -> None:
+def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
     """Says why no use is made of another training that the same photos were in."""
     if _stored(folder):
         return
-    for other in folder.parent.glob(f"{belongings.fingerprint[:16]}-*"):
+    for other in folder.parent.glob(f"{identity.fingerprint[:16]}-*"):
         stored = [] if other == folder else _stored(other)
         if not stored:
             continue
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-            found = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
+            other_identity = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
             log.info(
                 "An unfinished training of these photos in %s is not gone on with, for it has another %s; "
                 "training begins anew.",
                 other,
-                ", ".join(_differences(found, asdict(belongings))),
+                ", ".join(_differences(other_identity, asdict(identity))),
             )
 
 
-def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    if found["fingerprint"] != wanted["fingerprint"]:
+def _differences(before_identity: Mapping[str, Any], identity: Mapping[str, Any]) -> Iterator[str]:
+    if before_identity["fingerprint"] != identity["fingerprint"]:
         yield "data set"
-    before, now = flatten(found["params"], "train."), flatten(wanted["params"], "train.")
+    before, now = flatten(before_identity["params"], "train."), flatten(identity["params"], "train.")
     params = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
     yield from params
-    if not params and found["network"] != wanted["network"]:
+    if not params and before_identity["network"] != identity["network"]:
         yield "network"

@@ -15,56 +15,23 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from components.contract.artifacts.dataset import Split
-from components.contract.errors import ModelError
-from components.contract.image.augment import augment, image_keys, photo_seeds
-from components.contract.inference.graph import CPU_SETTINGS, openvino
-from components.contract.params.training import AugmentationParams, CachePrecision
+from components.contract.params.training import CachePrecision
 from components.contract.system.cache import cache_dir, cache_limit
-from components.train.export.graph import to_openvino, trace
 from components.train.loop.batches import Features
+from components.train.loop.inference import FeatureRequest, Infer, compute_features, fastest_inference, gpu_names
 
 log = logging.getLogger(__name__)
 
 LARGEST_IN_MEMORY: Final = 3 * 2**29
 """Bytes; features that take more, as float32, are read from their files batch by batch."""
-PHOTOS_AT_ONCE: Final = 32
-REPORT_SECONDS: Final = 5.0
-LARGEST_FLOAT16: Final = 65_504.0
 FREE_PART: Final = 0.9
 """How much of the free space of the disk features may take."""
-
-Infer = Callable[[np.ndarray], np.ndarray]
-"""From uint8 (n, height, width, 3), RGB, to float32 (n, …)."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The features of one split.
-
-    Attributes:
-        split: n photos.
-        fingerprint: of the data set and the split: what the pixels depend on.
-        views: variants of each photo.
-        augmentation: makes all but the first.
-        seed: of the augmentation.
-    """
-
-    split: Split
-    fingerprint: str
-    views: int
-    augmentation: AugmentationParams
-    seed: int
 
 
 class FeatureCache:
@@ -84,16 +51,17 @@ class FeatureCache:
         self._network = network_digest(frozen_part)
         self._infer: Infer | None = None
 
-    def can_hold(self, *wanted: Wanted) -> bool:
+    def can_hold(self, *requests: FeatureRequest) -> bool:
         """Says what the features take; False where the cache's limit or the disk is too small for them."""
-        paths = [path for one in wanted for path in self._paths(one)]
-        num_bytes = sum(math.prod((len(one.split), *self._shape)) * self._dtype.itemsize * one.views for one in wanted)
+        paths = [path for request in requests for path in self._paths(request)]
+        bytes_a_photo = math.prod(self._shape) * self._dtype.itemsize
+        num_bytes = bytes_a_photo * sum(len(request.split) * request.views for request in requests)
         missing = sum(not path.exists() for path in paths)
         limit = cache_limit()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            self.tell_unkept(error)
+            self.warn_not_cached(error)
             return False
         free = int(shutil.disk_usage(self._folder).free * FREE_PART) if missing else limit
         log.info(
@@ -112,7 +80,7 @@ class FeatureCache:
         )
         return False
 
-    def tell_unkept(self, error: OSError) -> None:
+    def warn_not_cached(self, error: OSError) -> None:
         """Says why features are not kept."""
         log.warning(
             "Features must be kept in %s; they cannot: %s. Every epoch goes through the frozen layers instead.",
@@ -120,32 +88,34 @@ class FeatureCache:
             error,
         )
 
-    def get(self, wanted: Wanted) -> Features:
+    def get(self, request: FeatureRequest) -> Features:
         """The features of all views.
 
         Raises:
             OSError: they cannot be kept: the disk is full, or is not to be written to.
         """
-        views = [self._view(wanted, view, path) for view, path in enumerate(self._paths(wanted))]
-        self._keep_to_limit({path.name for path in self._paths(wanted)})
-        return Features(views, wanted.split.labels, in_memory=4 * sum(view.size for view in views) <= LARGEST_IN_MEMORY)
+        views = [self._view(request, view, path) for view, path in enumerate(self._paths(request))]
+        self._keep_to_limit({path.name for path in self._paths(request)})
+        num_bytes = 4 * sum(view.size for view in views)
+        return Features(views, request.split.labels, in_memory=num_bytes <= LARGEST_IN_MEMORY)
 
-    def _paths(self, wanted: Wanted) -> list[Path]:
-        return [self._folder / f"{self._key(wanted, view)}.npy" for view in range(wanted.views)]
+    def _paths(self, request: FeatureRequest) -> list[Path]:
+        return [self._folder / f"{self._key(request, view)}.npy" for view in range(request.views)]
 
-    def _key(self, wanted: Wanted, view: int) -> str:
-        varied = {"augmentation": wanted.augmentation.model_dump(), "seed": wanted.seed, "view": view} if view else None
-        facts = [self._network, wanted.fingerprint, varied, self._dtype.name]
+    def _key(self, request: FeatureRequest, view: int) -> str:
+        augmentation = request.augmentation.model_dump()
+        variant = {"augmentation": augmentation, "seed": request.seed, "view": view} if view else None
+        facts = [self._network, request.fingerprint, variant, self._dtype.name]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
-    def _view(self, wanted: Wanted, view: int, path: Path) -> np.memmap:
-        expected = (len(wanted.split), *self._shape)
+    def _view(self, request: FeatureRequest, view: int, path: Path) -> np.memmap:
+        expected = (len(request.split), *self._shape)
         try:
-            found = _mapped(path)
-            if found.shape == expected and found.dtype == self._dtype:
+            features = _memory_map(path)
+            if features.shape == expected and features.dtype == self._dtype:
                 with contextlib.suppress(OSError):  # a cache that is not to be written to serves as well
                     os.utime(path)
-                return found
+                return features
             log.warning("%s is not what its name says; it is computed anew.", path)
         except FileNotFoundError:
             log.debug("%s is to be computed.", path)
@@ -158,8 +128,8 @@ class FeatureCache:
             partial = Path(file.name)
             try:
                 # Not through a map of the file: the system would kill the process where the disk is full.
-                file.write(_head(expected, self._dtype))
-                for values in _computed(self._infer, wanted, view, self._dtype):
+                file.write(_npy_header(expected, self._dtype))
+                for values in compute_features(self._infer, request, view, self._dtype):
                     file.write(values.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
@@ -167,7 +137,7 @@ class FeatureCache:
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
-        return _mapped(path)
+        return _memory_map(path)
 
     def _keep_to_limit(self, used: set[str]) -> None:
         """Removes what was used longest ago, and the remains of kills."""
@@ -187,26 +157,13 @@ class FeatureCache:
 
 def network_digest(model: keras.Model) -> str:
     """SHA-256 of what a network makes of photos: its layers, its weights, and what runs it."""
-    described = json.dumps(_without_trainable(model.get_config()), sort_keys=True, default=str)
-    digest = hashlib.sha256(described.encode())
+    config_text = json.dumps(_without_trainable(model.get_config()), sort_keys=True, default=str)
+    digest = hashlib.sha256(config_text.encode())
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight).tobytes())
     runtime = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "openvino", "opencv-python-headless")]
-    digest.update("; ".join([*runtime, *_devices()]).encode())
+    digest.update("; ".join([*runtime, *gpu_names()]).encode())
     return digest.hexdigest()
-
-
-def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """TensorFlow on a GPU; on a CPU OpenVINO, which is several times as fast, in float32 as when it is served."""
-    traced = trace(frozen_part)
-    if _devices():
-        return lambda pixels: np.asarray(traced(tf.constant(pixels)))
-    compiled = openvino().Core().compile_model(to_openvino(traced), "CPU", CPU_SETTINGS)
-    return lambda pixels: compiled({0: pixels})[0]
-
-
-def _devices() -> list[str]:
-    return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
 def _without_trainable(config: object) -> object:
@@ -216,79 +173,18 @@ def _without_trainable(config: object) -> object:
     return [_without_trainable(value) for value in config] if isinstance(config, list | tuple) else config
 
 
-def _mapped(path: Path) -> np.memmap:
-    mapped: np.memmap = np.load(path, mmap_mode="r")
-    return mapped
+def _memory_map(path: Path) -> np.memmap:
+    features: np.memmap = np.load(path, mmap_mode="r")
+    return features
 
 
-def _head(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     """What stands before the numbers in a .npy file."""
-    head = io.BytesIO()
-    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(head, described)
-    return head.getvalue()
-
-
-def _computed(infer: Infer, wanted: Wanted, view: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """A view's features, (n, …), batch by batch."""
-    largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
-    progress = _Progress(len(wanted.split), f"view {view + 1} of {wanted.views}")
-    for num_done, pixels in _ahead(_variants(wanted, view)):
-        values = np.clip(infer(pixels), -largest, largest).astype(dtype)
-        if not np.isfinite(values).all():
-            raise ModelError(
-                f"Frozen layers must output numbers; for one of the first {num_done} photos they output "
-                "NaN or infinity. Set train.trainable: all, or start from other weights."
-            )
-        yield values
-        progress.report(num_done)
-
-
-def _variants(wanted: Wanted, view: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(photos so far, uint8 (n, height, width, 3)), batch by batch."""
-    split = wanted.split
-    keys = image_keys(split.image_ids)
-    for start in range(0, len(split), PHOTOS_AT_ONCE):
-        indices = np.arange(start, min(start + PHOTOS_AT_ONCE, len(split)))
-        pixels = split.gather(indices)
-        if view > 0:
-            seeds = photo_seeds(keys[indices], seed=wanted.seed, variant=view)
-            pixels = augment(pixels, wanted.augmentation, seeds)
-        yield start + len(indices), pixels
-
-
-def _ahead(items: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """The same items; the next is made in another thread while the last is in use."""
-    with ThreadPoolExecutor(1, "photos") as maker:
-        coming = maker.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = maker.submit(next, items, None)
-            yield item
+    header = io.BytesIO()
+    header_fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, header_fields)
+    return header.getvalue()
 
 
 def _size_text(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
-
-
-class _Progress:
-    """Says every few seconds how far the work is."""
-
-    def __init__(self, total: int, what: str):
-        self._total = total
-        self._what = what
-        self._started = self._reported = time.monotonic()
-
-    def report(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._reported < REPORT_SECONDS and done < self._total:
-            return
-        self._reported = now
-        rate = done / max(now - self._started, 1e-9)
-        log.info(
-            "%d of %d photos have passed the frozen layers (%s), %.0f a second, %.0f s left.",
-            done,
-            self._total,
-            self._what,
-            rate,
-            (self._total - done) / rate,
-        )

@@ -4,8 +4,7 @@ import functools
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,49 +15,18 @@ from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches
 from components.train.loop.callbacks.early_stopping import Keeper, Plateau
 from components.train.loop.callbacks.progress import DivergedError, EpochLog
-from components.train.loop.callbacks.saving import Saver, asked_to_end
+from components.train.loop.callbacks.saving import Saver, catch_sigterm
 from components.train.loop.checkpoint import Checkpoints, State
-from components.train.loop.optimizer import accuracy, make_loss, make_optimizer
+from components.train.loop.compile import as_input, compile_model
+from components.train.loop.fit_result import FitResult, Watch
 from components.train.tensorflow.devices import num_devices
 from components.train.tensorflow.pointwise import pointwise_as_products
-from components.train.tensorflow.precision import computing_in, own_optimizer
+from components.train.tensorflow.precision import compute_in, unwrap_optimizer
 
 log = logging.getLogger(__name__)
 
-STEPS_PER_EXECUTION: Final = 8
-"""Steps between two looks at what Python has to say; saves up to half of the time of small networks."""
-MANY_NUMBERS: Final = 2**20
-"""Batches of more take so long that a look after each costs nothing, and that a stop must not wait for eight."""
 
-Watch = Callable[[int, dict[str, float]], None]
-"""Is given the number of each epoch, counted from 1 over all phases, and its figures; an error that it raises ends the
-training."""
-
-
-@dataclass
-class Fitted:
-    """How the training went.
-
-    Attributes:
-        history: per epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, images_per_second,
-            input_wait (the part of the time in which batches were waited for), seconds.
-        best_epoch: counted from 1; its weights are the network's now. 0 where nothing was trained.
-    """
-
-    history: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
-
-    @property
-    def epochs_run(self) -> int:
-        """The number of epochs in the history."""
-        return len(self.history.get("loss", ()))
-
-    def at_best(self, name: str) -> float:
-        """A figure of the best epoch."""
-        return self.history[name][self.best_epoch - 1]
-
-
-class Fitting:
+class PhaseFitter:
     """A training that goes on from phase to phase, and always knows its best weights.
 
     Attributes:
@@ -83,7 +51,7 @@ class Fitting:
             watch: sees them as well.
             checkpoints: None trains without.
         """
-        self.fitted = Fitted()
+        self.result = FitResult()
         self.next_phase = 1
         self.batch_size = params.batch_size
         self._network = network
@@ -94,9 +62,9 @@ class Fitting:
         self._lowest = math.inf
         self._best: list[np.ndarray] | None = None
         self._num_logged = 0
-        self._found = checkpoints.newest() if checkpoints else None
-        if self._found is not None:
-            self._go_on_from(self._found)
+        self._checkpoint = checkpoints.newest() if checkpoints else None
+        if self._checkpoint is not None:
+            self._resume(self._checkpoint)
 
     def fit_in_memory(
         self,
@@ -123,8 +91,8 @@ class Fitting:
         """
         from tensorflow import errors
 
-        weights, best = self._network.get_weights(), (self._best, self._lowest, self.fitted.best_epoch)
-        epochs_run = self.fitted.epochs_run
+        weights, best = self._network.get_weights(), (self._best, self._lowest, self.result.best_epoch)
+        epochs_run = self.result.epochs_run
         while True:
             try:
                 self.fit(phase, model, make_training(self.batch_size), make_validation(self.batch_size), scales)
@@ -142,9 +110,9 @@ class Fitting:
                 )
                 self.batch_size //= 2
                 self._network.set_weights(weights)
-                self._best, self._lowest, self.fitted.best_epoch = best
-                self.fitted.history = {name: row[:epochs_run] for name, row in self.fitted.history.items()}
-                self._found = None
+                self._best, self._lowest, self.result.best_epoch = best
+                self.result.history = {name: row[:epochs_run] for name, row in self.result.history.items()}
+                self._checkpoint = None
             else:
                 return
 
@@ -171,17 +139,17 @@ class Fitting:
             ModelError: the loss was never a number.
             SystemExit: SIGTERM came; a checkpoint was written, where there are checkpoints.
         """
-        with computing_in(self._params.precision, model), pointwise_as_products(model):
+        with compute_in(self._params.precision, model), pointwise_as_products(model):
             self._fit(phase, model, training, validation, scales)
         assert self._best is not None, "the first epoch is the best so far"
         self._network.set_weights(self._best)
         self.next_phase += 1
         log.info(
             "Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.",
-            self.fitted.best_epoch,
-            self.fitted.epochs_run,
-            self.fitted.at_best("val_loss"),
-            self.fitted.at_best("val_accuracy"),
+            self.result.best_epoch,
+            self.result.epochs_run,
+            self.result.at_best("val_loss"),
+            self.result.at_best("val_accuracy"),
         )
 
     def _fit(
@@ -192,13 +160,13 @@ class Fitting:
         validation: Batches,
         scales: Mapping[str, float] | None,
     ) -> None:
-        self._compile(phase, model, training, scales)
+        compile_model(model, phase, self._params, training, scales, self._batches_a_step())
         callbacks: list[Any] = [Keeper(self.keep, phase, self._params.swa), self._epoch_log(phase, training)]
         if phase.schedule == "plateau":
             callbacks.append(Plateau(phase))
         epoch = self._restore_phase(model, callbacks, training)
         try:
-            with asked_to_end(self._checkpoints is not None) as asked:
+            with catch_sigterm(self._checkpoints is not None) as stop_requested:
                 others: list[Any] = [
                     keras.callbacks.LambdaCallback(
                         on_epoch_begin=lambda epoch, _logs: training.begin(epoch, training.first_batch)
@@ -206,7 +174,7 @@ class Fitting:
                 ]
                 if self._checkpoints is not None:
                     make_state = functools.partial(self._state, model, tuple(callbacks))
-                    others.append(Saver(self._checkpoints, make_state, training, phase.epochs, asked))
+                    others.append(Saver(self._checkpoints, make_state, training, phase.epochs, stop_requested))
                 self._run_epochs(phase, model, training, validation, epoch, [*callbacks, *others])
         except DivergedError as error:
             if self._best is None:
@@ -216,37 +184,27 @@ class Fitting:
     def _run_epochs(
         self, phase: Phase, model: keras.Model, training: Batches, validation: Batches, epoch: int, callbacks: list[Any]
     ) -> None:
-        options = {"validation_data": _fed(model, validation), "shuffle": False, "verbose": 0, "callbacks": callbacks}
+        options = {
+            "validation_data": as_input(model, validation),
+            "shuffle": False,
+            "verbose": 0,
+            "callbacks": callbacks,
+        }
         if training.first_batch:  # the rest of an epoch, of which Keras sees fewer batches
-            model.fit(_fed(model, training), initial_epoch=epoch, epochs=epoch + 1, **options)
+            model.fit(as_input(model, training), initial_epoch=epoch, epochs=epoch + 1, **options)
             epoch += 1
             training.begin(epoch)
             if model.stop_training:
                 return
         if epoch < phase.epochs:
-            model.fit(_fed(model, training), initial_epoch=epoch, epochs=phase.epochs, **options)
+            model.fit(as_input(model, training), initial_epoch=epoch, epochs=phase.epochs, **options)
 
     def keep(self, loss: float) -> None:
         """Keeps the weights as they are now where no epoch had a lower validation loss."""
         if loss < self._lowest:
             self._lowest = loss
             self._best = self._network.get_weights()
-            self.fitted.best_epoch = self.fitted.epochs_run + 1
-
-    def _compile(self, phase: Phase, model: keras.Model, training: Batches, scales: Mapping[str, float] | None) -> None:
-        model.compile(
-            optimizer=make_optimizer(
-                phase,
-                training.num_batches_of_epoch,
-                ema=self._params.ema,
-                accumulate=self._batches_a_step(),
-                scales=None if scales is None else [scales[weight.path] for weight in model.trainable_weights],
-            ),
-            loss=make_loss(self._params, training.labels, model.output.shape[-1]),
-            weighted_metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
-            steps_per_execution=1 if training.num_numbers > MANY_NUMBERS or num_devices() > 1 else STEPS_PER_EXECUTION,
-            jit_compile=False,  # slower on a CPU, and no gain on networks of this size
-        )
+            self.result.best_epoch = self.result.epochs_run + 1
 
     def _batches_a_step(self) -> int:
         """One where several devices train: there TensorFlow cannot gather gradients over batches."""
@@ -254,8 +212,8 @@ class Fitting:
 
     def _epoch_log(self, phase: Phase, training: Batches) -> EpochLog:
         to_come = sum(later.epochs for later in self._params.all_phases[self.next_phase :])
-        before = sum(number == self.next_phase for number in self.fitted.history.get("phase", ()))
-        first = self.fitted.epochs_run + 1 - before
+        before = sum(number == self.next_phase for number in self.result.history.get("phase", ()))
+        first = self.result.epochs_run + 1 - before
         return EpochLog(
             self._note,
             self._run.log_metrics,
@@ -267,17 +225,17 @@ class Fitting:
 
     def _note(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():
-            self.fitted.history.setdefault(name, []).append(value)
-        if self.fitted.epochs_run > self._num_logged:
-            self._run.log_metrics(figures, step=self.fitted.epochs_run)
+            self.result.history.setdefault(name, []).append(value)
+        if self.result.epochs_run > self._num_logged:
+            self._run.log_metrics(figures, step=self.result.epochs_run)
         if self._watch is not None:
-            self._watch(self.fitted.epochs_run, figures)
+            self._watch(self.result.epochs_run, figures)
 
     def _state(self, model: keras.Model, callbacks: tuple[Any, ...], epoch: int, step: int, ended: bool) -> State:
         """All of the training as it is now; the weights of all layers, whichever learn in this phase."""
         facts = {
-            "history": self.fitted.history,
-            "best_epoch": self.fitted.best_epoch,
+            "history": self.result.history,
+            "best_epoch": self.result.best_epoch,
             "lowest": self._lowest if self._best else None,
             "callbacks": {type(callback).__name__: callback.state() for callback in callbacks},
             "mlflow_run_id": self._run.run_id,
@@ -291,53 +249,48 @@ class Fitting:
         }
         return State(self.next_phase, epoch, step, ended, facts, arrays)
 
-    def _go_on_from(self, found: State) -> None:
-        for variable, value in zip(self._network.variables, found.arrays["network"], strict=True):
+    def _resume(self, checkpoint: State) -> None:
+        for variable, value in zip(self._network.variables, checkpoint.arrays["network"], strict=True):
             variable.assign(value)
-        facts = found.facts
-        self.fitted = Fitted(facts["history"], facts["best_epoch"])
-        if found.arrays["best"]:
-            self._best, self._lowest = found.arrays["best"], facts["lowest"]
-        self.next_phase = found.phase
+        facts = checkpoint.facts
+        self.result = FitResult(facts["history"], facts["best_epoch"])
+        if checkpoint.arrays["best"]:
+            self._best, self._lowest = checkpoint.arrays["best"], facts["lowest"]
+        self.next_phase = checkpoint.phase
         self.batch_size = facts["batch_size"]
         log.info(
             "Goes on from a checkpoint: phase %d, %d of its epochs and %d batches of the next are done.",
-            found.phase,
-            found.epoch,
-            found.step,
+            checkpoint.phase,
+            checkpoint.epoch,
+            checkpoint.step,
         )
-        if found.ended and self._best is not None:
+        if checkpoint.ended and self._best is not None:
             self._network.set_weights(self._best)
             self.next_phase += 1
         if self._run.run_id is not None:
             self._num_logged = self._run.last_step("val_loss")
-            for number in range(self._num_logged, self.fitted.epochs_run):
-                figures = {name: values[number] for name, values in self.fitted.history.items()}
+            for number in range(self._num_logged, self.result.epochs_run):
+                figures = {name: values[number] for name, values in self.result.history.items()}
                 self._run.log_metrics(figures, step=number + 1)
             if facts["mlflow_run_id"] not in (None, self._run.run_id):
                 self._run.set_tags({"darkroom.resumed_from": facts["mlflow_run_id"]})
 
     def _restore_phase(self, model: keras.Model, callbacks: list[Any], training: Batches) -> int:
         """The epochs of this phase that are done; the optimizer, the callbacks and the batches are put there."""
-        found = self._found
-        if found is None or found.ended or found.phase != self.next_phase:
+        checkpoint = self._checkpoint
+        if checkpoint is None or checkpoint.ended or checkpoint.phase != self.next_phase:
             return 0
         model.optimizer.build(model.trainable_variables)
-        for variable, value in zip(_optimizer_variables(model), found.arrays["optimizer"], strict=True):
+        for variable, value in zip(_optimizer_variables(model), checkpoint.arrays["optimizer"], strict=True):
             variable.assign(value)
         for callback in callbacks:
-            more = (found.arrays["mean"],) if isinstance(callback, Keeper) else ()
-            callback.restore(found.facts["callbacks"][type(callback).__name__], *more)
-        training.begin(found.epoch, found.step)
-        self._found = None
-        return found.epoch
-
-
-def _fed(model: keras.Model, batches: Batches) -> Any:
-    """The batches in the way in which the model, compiled, takes them soonest."""
-    return batches.in_groups(model.steps_per_execution) if model.steps_per_execution > 1 else batches
+            arguments = (checkpoint.arrays["mean"],) if isinstance(callback, Keeper) else ()
+            callback.restore(checkpoint.facts["callbacks"][type(callback).__name__], *arguments)
+        training.begin(checkpoint.epoch, checkpoint.step)
+        self._checkpoint = None
+        return checkpoint.epoch
 
 
 def _optimizer_variables(model: keras.Model) -> list[Any]:
     """Those of the optimizer, and what the schedule has made of the rate."""
-    return [*model.optimizer.variables, own_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public one is a number
+    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public one is a number

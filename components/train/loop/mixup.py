@@ -60,7 +60,7 @@ def _cut(inputs: np.ndarray, others: np.ndarray, part: float, rng: np.random.Gen
         )
     height, width = inputs.shape[1:3]
     rows, columns = np.rint(np.sqrt(1 - part) * np.array([height, width])).astype(int)
-    top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+    y, x = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
     inputs = inputs.copy()
-    inputs[:, top : top + rows, left : left + columns] = inputs[others, top : top + rows, left : left + columns]
+    inputs[:, y : y + rows, x : x + columns] = inputs[others, y : y + rows, x : x + columns]
     return inputs, 1 - rows * columns / (height * width)

@@ -51,18 +51,18 @@ def make_optimizer(
     if accumulate > 1:
         settings["gradient_accumulation_steps"] = accumulate
     optimizer_class = OPTIMIZERS[phase.optimizer]
-    scaled = scales is not None and set(scales) != {1.0}
+    is_scaled = scales is not None and set(scales) != {1.0}
 
-    class Ours(optimizer_class):  # type: ignore[misc, valid-type]
+    class ScaledOptimizer(optimizer_class):  # type: ignore[misc, valid-type]
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             """Updates a variable, at its own part of the learning rate if the phase scales it."""
-            scale = scales[self._get_variable_index(variable)] if scaled and scales is not None else 1.0
-            super().update_step(gradient, variable, learning_rate * scale if scaled else learning_rate)
+            scale = scales[self._get_variable_index(variable)] if is_scaled and scales is not None else 1.0
+            super().update_step(gradient, variable, learning_rate * scale if is_scaled else learning_rate)
 
         def finalize_variable_values(self, var_list: Any) -> None:
             """Keras would put the running mean in the place of the weights; validation decides what is kept."""
 
-    return Ours(**settings)
+    return ScaledOptimizer(**settings)
 
 
 class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types

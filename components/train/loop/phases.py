@@ -14,8 +14,10 @@ from components.contract.system.program import is_finish_requested
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Examples, Photos
 from components.train.loop.checkpoint import Checkpoints
-from components.train.loop.features import FeatureCache, Wanted
-from components.train.loop.fit import Fitted, Fitting, Watch
+from components.train.loop.features import FeatureCache
+from components.train.loop.fit import PhaseFitter
+from components.train.loop.fit_result import FitResult, Watch
+from components.train.loop.inference import FeatureRequest
 from components.train.loop.mixup import Mixing
 from components.train.network.architecture import Network
 from components.train.network.freezing import Selection, frozen_part, learning_part, rate_scales, select
@@ -35,7 +37,7 @@ def train_phases(
     run: Run,
     watch: Watch | None = None,
     checkpoints: Checkpoints | None = None,
-) -> Fitted:
+) -> FitResult:
     """Trains a network in place, phase by phase, and leaves the weights of the best epoch of all.
 
     Args:
@@ -56,35 +58,39 @@ def train_phases(
             f"{params.accumulate}. Raise train.batch_size, or name one GPU in CUDA_VISIBLE_DEVICES."
         )
     with on_all_devices():
-        fitting = Fitting(network.model, params, run, watch, checkpoints)
+        fitter = PhaseFitter(network.model, params, run, watch, checkpoints)
         for number, phase in enumerate(params.all_phases, start=1):
-            if number >= fitting.next_phase and not (fitting.fitted.best_epoch and is_finish_requested()):
-                _train_phase(network, photos, params, fitting, number, phase)
-    return fitting.fitted
+            if number >= fitter.next_phase and not (fitter.result.best_epoch and is_finish_requested()):
+                _train_phase(network, photos, params, fitter, number, phase)
+    return fitter.result
 
 
 def _train_phase(
-    network: Network, photos: Photographs, params: TrainParams, fitting: Fitting, number: int, phase: Phase
+    network: Network, photos: Photographs, params: TrainParams, fitter: PhaseFitter, number: int, phase: Phase
 ) -> None:
     selection = select(network, phase)
     for line in describe(network, selection):
         log.info("Phase %d of %d: %s", number, len(params.all_phases), line)
     if selection.trained:
-        learnt, checked, boundary = examples_of(network, selection, photos, phase, params)
+        training_examples, validation_examples, boundary = make_examples(network, selection, photos, phase, params)
         mixes = phase.mixup or phase.cutmix
         mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
         make_batches = partial(Batches, multiple_of=num_devices())
         make_training = partial(
-            make_batches, learnt, shuffle_seed=params.seed, mixing=mixing, oversample=params.imbalance == "oversample"
+            make_batches,
+            training_examples,
+            shuffle_seed=params.seed,
+            mixing=mixing,
+            oversample=params.imbalance == "oversample",
         )
-        fitting.fit_in_memory(
+        fitter.fit_in_memory(
             phase,
             learning_part(network, boundary),
             make_training,
-            partial(make_batches, checked),
+            partial(make_batches, validation_examples),
             rate_scales(network, selection, phase.layer_decay),
         )
-    fitting.next_phase = number + 1
+    fitter.next_phase = number + 1
 
 
 def describe(network: Network, selection: Selection) -> Iterator[str]:
@@ -104,11 +110,11 @@ def describe(network: Network, selection: Selection) -> Iterator[str]:
 
 
 def _shortened(names: tuple[str, ...]) -> str:
-    shown = names if len(names) <= 2 * SHOWN_NAMES + 1 else (*names[:SHOWN_NAMES], "…", *names[-SHOWN_NAMES:])
-    return ", ".join(shown)
+    abbreviated = names if len(names) <= 2 * SHOWN_NAMES + 1 else (*names[:SHOWN_NAMES], "…", *names[-SHOWN_NAMES:])
+    return ", ".join(abbreviated)
 
 
-def examples_of(
+def make_examples(
     network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
     """What a phase learns from and is checked by, and where in the network they enter."""
@@ -117,11 +123,13 @@ def examples_of(
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
         # An epoch sees one of each photo; without augmentation all would be alike.
         views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
-        learnt = Wanted(photos.training, f"{photos.fingerprint} train", views, augmentation, seed)
-        checked = Wanted(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed)
-        if cache.can_hold(learnt, checked):
+        training_request = FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed)
+        validation_request = FeatureRequest(
+            photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed
+        )
+        if cache.can_hold(training_request, validation_request):
             try:
-                return cache.get(learnt), cache.get(checked), selection.boundary
+                return cache.get(training_request), cache.get(validation_request), selection.boundary
             except OSError as error:
-                cache.tell_unkept(error)
+                cache.warn_not_cached(error)
     return Photos(photos.training, augmentation, seed), Photos(photos.validation, AugmentationParams(), seed), None

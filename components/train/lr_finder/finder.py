@@ -79,10 +79,10 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     """
     info = read_info(dataset_dir)
     photos = open_photographs(dataset_dir, info)
-    network = open_network(params, info, shared=False).network
+    network = open_network(params, info, use_all_devices=False).network
     from components.train.loop.batches import Batches
     from components.train.loop.optimizer import make_loss, make_optimizer
-    from components.train.loop.phases import describe, examples_of
+    from components.train.loop.phases import describe, make_examples
     from components.train.lr_finder.sweep import raise_rate
     from components.train.network.freezing import learning_part, rate_scales, select
     from components.train.tensorflow.pointwise import pointwise_as_products
@@ -93,7 +93,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
         raise ModelError("A range test needs layers that learn; the first phase trains none. Set train.trainable.")
     for line in describe(network, selection):
         log.info("The first phase %s", line)
-    examples, _, boundary = examples_of(network, selection, photos, phase, params)
+    examples, _, boundary = make_examples(network, selection, photos, phase, params)
     batches = Batches(
         examples, params.batch_size, shuffle_seed=params.seed, oversample=params.imbalance == "oversample"
     )
@@ -109,13 +109,13 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
             f"The loss must be a number for a while; it was one for {len(losses)} batches only, although "
             f"the rate starts at {LOWEST:g}. Look at the network: does it scale its pixels?"
         )
-    smoothed, passed = smooth(losses), [float(rate) for rate in rates[: len(losses)]]
+    smoothed, rates_used = smooth(losses), [float(rate) for rate in rates[: len(losses)]]
     return RangeTest(
-        rates=tuple(passed),
+        rates=tuple(rates_used),
         losses=tuple(losses),
         smoothed=tuple(smoothed),
-        proposed=steepest(passed, smoothed),
-        lowest_at=passed[int(np.argmin(smoothed))],
+        proposed=steepest(rates_used, smoothed),
+        lowest_at=rates_used[int(np.argmin(smoothed))],
         learning_rate=phase.learning_rate,
         optimizer=phase.optimizer,
         batch_size=params.batch_size,

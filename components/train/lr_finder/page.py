@@ -41,25 +41,25 @@ it tells of the first steps only.</p>
 
 def page(test: RangeTest) -> str:
     """The page, complete."""
-    said = "\n".join(f"<p>{escape(sentence)}</p>" for sentence in sentences(test))
-    return PAGE.format(said=said, curve="\n".join(_curve(test)))
+    paragraphs = "\n".join(f"<p>{escape(sentence)}</p>" for sentence in sentences(test))
+    return PAGE.format(said=paragraphs, curve="\n".join(_curve(test)))
 
 
 def sentences(test: RangeTest) -> list[str]:
     """What the test says, for people."""
     layers = "1 layer" if len(test.trained_layers) == 1 else f"{len(test.trained_layers)} layers"
-    done = (
+    procedure = (
         f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, rates from "
         f"{test.rates[0]:.1e} to {test.rates[-1]:.1e}."
     )
     if test.proposed is None:
-        said = f"No rate is proposed: the loss hardly fell at any. train.learning_rate is {test.learning_rate:g}."
-        return [said, done]
+        reason = f"No rate is proposed: the loss hardly fell at any. train.learning_rate is {test.learning_rate:g}."
+        return [reason, procedure]
     return [
         f"Proposed: train.learning_rate={test.proposed:.1e}, where the loss fell fastest; it is "
         f"{test.learning_rate:g} now.",
         f"The loss was lowest at {test.lowest_at:.1e}; rates near that one and above are too high.",
-        done,
+        procedure,
     ]
 
 

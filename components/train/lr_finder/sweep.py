@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 REPORT_SECONDS: Final = 5.0
 
 
-class Rising(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
+class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
     """One rate after the other."""
 
     def __init__(self, rates: np.ndarray):
@@ -41,7 +41,7 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self.values: list[float] = []
         self._num_batches = num_batches
         self._burst = burst
-        self._reported = time.monotonic()
+        self._last_report = time.monotonic()
 
     def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
         """Resets the metrics, so that the loss is that of the batch alone."""
@@ -56,8 +56,8 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         is_broken = not math.isfinite(loss) or broken_weight(self.model) is not None
         if is_broken or len(self.values) == self._num_batches or self._burst(self.values):
             self.model.stop_training = True
-        elif time.monotonic() - self._reported > REPORT_SECONDS:
-            self._reported = time.monotonic()
+        elif time.monotonic() - self._last_report > REPORT_SECONDS:
+            self._last_report = time.monotonic()
             log.info("Batch %d of at most %d: loss %.4f.", len(self.values), self._num_batches, loss)
 
 
@@ -75,7 +75,7 @@ def raise_rate(
     Returns:
         The loss of each batch before its step, up to the first that is no number or breaks a weight.
     """
-    model.optimizer.learning_rate = Rising(rates)
+    model.optimizer.learning_rate = RisingRate(rates)
     losses = Losses(len(rates), burst)
     next_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: batches.begin(epoch))
     epochs = math.ceil(len(rates) / len(batches))

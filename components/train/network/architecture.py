@@ -1,9 +1,5 @@
 """From the layers of params.yaml to a Keras network that takes pixels and gives logits."""
 
-import itertools
-import math
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,40 +10,15 @@ from components.contract.artifacts.bundle import ModelFacts
 from components.contract.errors import ModelError
 from components.contract.layers.kinds import Activation, Dense
 from components.contract.layers.layer import Layer, shape_text
-from components.contract.layers.stack import START, TracedLayer, trace
-from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
+from components.contract.layers.stack import TracedLayer, trace
 from components.contract.params.model import ModelParams, head_layers
-from components.train.keras_import.loading import opened
+from components.train.keras_import.loading import open_imported
 from components.train.keras_import.wiring import wire
 from components.train.network.backbone import build_backbone
-from components.train.network.initial_model import Brought
-from components.train.network.pixels import grey, scaled, shrunk
-from components.train.network.taps import embedding_of, last_map
-
-KERAS_LAYERS: Final = {
-    "Activation": keras.layers.Activation,
-    "Add": keras.layers.Add,
-    "AveragePooling2D": keras.layers.AveragePooling2D,
-    "BatchNormalization": keras.layers.BatchNormalization,
-    "Concatenate": keras.layers.Concatenate,
-    "Conv2D": keras.layers.Conv2D,
-    "Conv2DTranspose": keras.layers.Conv2DTranspose,
-    "Dense": keras.layers.Dense,
-    "DepthwiseConv2D": keras.layers.DepthwiseConv2D,
-    "Dropout": keras.layers.Dropout,
-    "Flatten": keras.layers.Flatten,
-    "GlobalAveragePooling2D": keras.layers.GlobalAveragePooling2D,
-    "GlobalMaxPooling2D": keras.layers.GlobalMaxPooling2D,
-    "GroupNormalization": keras.layers.GroupNormalization,
-    "LayerNormalization": keras.layers.LayerNormalization,
-    "MaxPooling2D": keras.layers.MaxPooling2D,
-    "Multiply": keras.layers.Multiply,
-    "Rescaling": keras.layers.Rescaling,
-    "SeparableConv2D": keras.layers.SeparableConv2D,
-    "SpatialDropout2D": keras.layers.SpatialDropout2D,
-    "ZeroPadding2D": keras.layers.ZeroPadding2D,
-}
-"""What each name in params.yaml stands for. Nothing that a user writes is ever handed to Keras' deserialisation."""
+from components.train.network.initial_model import InitialModel
+from components.train.network.keras_layers import check_memory, layer_outputs
+from components.train.network.pixels import scale_pixels, shrink, to_gray
+from components.train.network.taps import find_embedding, find_feature_map
 
 NUM_IMAGENET_CLASSES: Final = 1000
 
@@ -75,7 +46,7 @@ def build_network(
     image_size: tuple[int, int],
     num_classes: int,
     batch_size: int,
-    brought: Brought | None = None,
+    initial_model: InitialModel | None = None,
     input_size: tuple[int, int] | None = None,
     backbone: keras.Model | None = None,
 ) -> Network:
@@ -86,78 +57,92 @@ def build_network(
         image_size: (height, width) in pixels.
         num_classes: how many logits it gives.
         batch_size: for the check that training fits into memory.
-        brought: for kinds upload and bundle: what `bring` gave.
+        initial_model: for kinds upload and bundle: what `import_initial_model` gave.
         input_size: (height, width) that the photos are scaled down to within the network; None for `image_size`.
         backbone: that of `params`, built for these sizes before; gets another head.
 
     Raises:
         ModelError: it cannot be built; names the layer and its input.
     """
-    seen = input_size or image_size
+    input_size = input_size or image_size
     pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
-    if brought is not None:
-        return _on_a_model(brought, pixels, seen, params, num_classes, batch_size)
+    if initial_model is not None:
+        return _stack_on_initial_model(initial_model, pixels, input_size, params, num_classes, batch_size)
     if params.name is None:
         assert params.layers is not None, "kind layers has layers"
-        start = shrunk(scaled(pixels, "0 to 1"), seen)
-        return _on(pixels, start, None, params.layers, "train.model.layers", "own_network", num_classes, batch_size)
+        start = shrink(scale_pixels(pixels, "0 to 1"), input_size)
+        return _stack_layers(
+            pixels, start, None, params.layers, "train.model.layers", "own_network", num_classes, batch_size
+        )
     if params.head == "imagenet":
-        return _with_its_top(params.name, pixels, seen, num_classes)
-    backbone = backbone or build_backbone(params.name, pixels, image_size=seen)
+        return _build_imagenet_classifier(params.name, pixels, input_size, num_classes)
+    backbone = backbone or build_backbone(params.name, pixels, image_size=input_size)
     head = head_layers(params.head)
-    return _on(pixels, backbone.output, backbone, head, "train.model.head", params.name, num_classes, batch_size)
+    return _stack_layers(
+        pixels, backbone.output, backbone, head, "train.model.head", params.name, num_classes, batch_size
+    )
 
 
-def _with_its_top(name: str, pixels: keras.KerasTensor, seen: tuple[int, int], num_classes: int) -> Network:
+def _build_imagenet_classifier(
+    name: str, pixels: keras.KerasTensor, input_size: tuple[int, int], num_classes: int
+) -> Network:
     if num_classes != NUM_IMAGENET_CLASSES:
         raise ModelError(
             f"The head imagenet names {NUM_IMAGENET_CLASSES} classes; the data have {num_classes}. Take "
             "another: train.model.head=linear."
         )
-    return _as_it_is(name, pixels, build_backbone(name, pixels, image_size=seen, with_top=True).output)
+    return _keep_output_layer(name, pixels, build_backbone(name, pixels, image_size=input_size, with_top=True).output)
 
 
-def _on_a_model(
-    brought: Brought,
+def _stack_on_initial_model(
+    initial_model: InitialModel,
     pixels: keras.KerasTensor,
-    seen: tuple[int, int],
+    input_size: tuple[int, int],
     params: ModelParams,
     num_classes: int,
     batch_size: int,
 ) -> Network:
     """A model that is brought, with its own output layer or a new head."""
-    if brought.pixels == "0 to 255" and brought.facts.input_dtype == "uint8" and seen == tuple(pixels.shape[1:3]):
+    if (
+        initial_model.pixels == "0 to 255"
+        and initial_model.facts.input_dtype == "uint8"
+        and input_size == tuple(pixels.shape[1:3])
+    ):
         start = pixels
     else:
-        start = scaled(grey(pixels) if brought.facts.input_shape[2] == 1 else pixels, brought.pixels)
-        start = shrunk(start, seen)
-    taken = {layer.name for layer in keras.Model(pixels, start).layers} | {"pixels"}
-    taken |= {"logits"} if brought.layer else set()
-    with opened(brought.folder) as (plan, weights_path):
-        wired = wire(plan, weights_path, start, taken, as_logits=brought.layer is None)
-    if brought.layer is None:
-        return _as_it_is(brought.name, pixels, wired.output)
-    features = wired.features(brought.layer)
+        start = scale_pixels(
+            to_gray(pixels) if initial_model.facts.input_shape[2] == 1 else pixels, initial_model.pixels
+        )
+        start = shrink(start, input_size)
+    used_names = {layer.name for layer in keras.Model(pixels, start).layers} | {"pixels"}
+    used_names |= {"logits"} if initial_model.layer else set()
+    with open_imported(initial_model.folder) as (plan, weights_path):
+        flat_network = wire(plan, weights_path, start, used_names, as_logits=initial_model.layer is None)
+    if initial_model.layer is None:
+        return _keep_output_layer(initial_model.name, pixels, flat_network.output)
+    features = flat_network.features(initial_model.layer)
     backbone = keras.Model(pixels, features)
     head = head_layers(params.head, on_a_map=len(features.shape) == 4)
-    return _on(pixels, features, backbone, head, "train.model.head", brought.name, num_classes, batch_size)
+    return _stack_layers(
+        pixels, features, backbone, head, "train.model.head", initial_model.name, num_classes, batch_size
+    )
 
 
-def _as_it_is(name: str, pixels: keras.KerasTensor, output: keras.KerasTensor) -> Network:
+def _keep_output_layer(name: str, pixels: keras.KerasTensor, output: keras.KerasTensor) -> Network:
     logits = output
     if logits.dtype != "float32":
         logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
-    embedding = embedding_of(output)
+    embedding = find_embedding(output)
     backbone = keras.Model(pixels, embedding)
     return Network(
         model=keras.Model(pixels, logits, name=name),
         embedding=embedding,
-        feature_map=last_map(backbone),
+        feature_map=find_feature_map(backbone),
         backbone=backbone if embedding is not output else None,
     )
 
 
-def _on(
+def _stack_layers(
     pixels: keras.KerasTensor,
     start: keras.KerasTensor,
     backbone: keras.Model | None,
@@ -171,15 +156,15 @@ def _on(
     hidden, output = split_output(layers, num_classes, where)
     traced = trace(hidden, tuple(start.shape[1:]), where)
     shape = traced[-1].output_shape if traced else tuple(start.shape[1:])
-    _check_memory([*traced, TracedLayer(output, shape, (num_classes,))], batch_size, where)
-    taken = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
-    tensors = [start, *_stack(start, (*hidden, output), where, taken)]
+    check_memory([*traced, TracedLayer(output, shape, (num_classes,))], batch_size, where)
+    used_names = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
+    tensors = [start, *layer_outputs(start, (*hidden, output), where, used_names)]
 
     features = [tensor for tensor in tensors[0 if backbone else 1 :] if len(tensor.shape) == 4]
     return Network(
         model=keras.Model(pixels, tensors[-1], name=name),
         embedding=tensors[-2],
-        feature_map=features[-1] if features else last_map(backbone) if backbone else None,
+        feature_map=features[-1] if features else find_feature_map(backbone) if backbone else None,
         backbone=backbone,
     )
 
@@ -212,7 +197,7 @@ def model_facts(
     network: Network,
     params: ModelParams,
     weights_sha256: str | None,
-    brought: Brought | None = None,
+    initial_model: InitialModel | None = None,
     *,
     trained: tuple[str, ...],
     num_trained: int,
@@ -223,7 +208,7 @@ def model_facts(
         network: its weights loaded.
         params: resolved.
         weights_sha256: of the file of pretrained weights.
-        brought: for kinds upload and bundle.
+        initial_model: for kinds upload and bundle.
         trained: the layers that any phase trains.
         num_trained: their parameters.
     """
@@ -236,85 +221,24 @@ def model_facts(
         trained_layers=trained,
         num_layers=len(model.layers),
         weights_sha256=weights_sha256,
-        uploaded_sha256=brought.facts.uploaded_sha256 if brought else None,
-        imported_sha256=brought.facts.model_sha256 if brought else None,
-        from_mlflow_run_id=brought.bundle.mlflow_run_id if brought and brought.bundle else None,
+        uploaded_sha256=initial_model.facts.uploaded_sha256 if initial_model else None,
+        imported_sha256=initial_model.facts.model_sha256 if initial_model else None,
+        from_mlflow_run_id=initial_model.bundle.mlflow_run_id if initial_model and initial_model.bundle else None,
     )
 
 
-def summary(network: Network) -> Iterator[str]:
+def summary_lines(network: Network) -> Iterator[str]:
     """The network as a table, line by line; a backbone is one of them."""
     inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
     yield f"{'layer':<44} {'gives':<18} {'parameters':>12}"
     if network.backbone is not None:
         name = f"{network.model.name} ({len(inside)} layers)"
-        yield _row(name, network.backbone.output, network.backbone)
+        yield _table_row(name, network.backbone.output, network.backbone)
     for layer in network.model.layers:
         if layer.name not in inside:
-            yield _row(f"{layer.name} ({type(layer).__name__})", layer.output, layer)
+            yield _table_row(f"{layer.name} ({type(layer).__name__})", layer.output, layer)
     yield f"{network.model.count_params():,} parameters."
 
 
-def _stack(
-    tensor: keras.KerasTensor, layers: tuple[Layer, ...], where: str, taken: set[str]
-) -> Iterator[keras.KerasTensor]:
-    """The output of each layer in turn."""
-    given = {layer.name for layer in layers if layer.name is not None}
-    named = {START: tensor}
-    for position, layer in enumerate(layers):
-        if layer.name in taken:
-            raise ModelError(
-                f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
-                "earlier one. Change it, or leave it out."
-            )
-        name = layer.name or next(name for name in _names(layer) if name not in taken | given)
-        taken.add(name)
-        first = named[layer.after] if layer.after is not None else tensor
-        inputs = [first, *(named[other] for other in layer.other_inputs)]
-        try:
-            tensor = _keras_layer(layer, name)(inputs if layer.other_inputs else first)
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise ModelError(
-                f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
-                f"{' '.join(str(error).split())}"
-            ) from None
-        named[name] = tensor
-        yield tensor
-
-
-def _keras_layer(layer: Layer, name: str) -> keras.Layer:
-    arguments = {
-        key: keras.regularizers.L1L2(**value) if key.endswith("_regularizer") else value
-        for key, value in layer.arguments().items()
-    }
-    return KERAS_LAYERS[layer.kind](**arguments | {"name": name})
-
-
-def _names(layer: Layer) -> Iterator[str]:
-    """Numbered names for layers of a kind: conv2d_1, conv2d_2 and so on."""
-    stem = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", layer.kind).lower()
-    return (f"{stem}_{number}" for number in itertools.count(1))
-
-
-def _check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None:
-    """Refuses what this machine could not train, before Keras asks for the memory.
-
-    Args:
-        traced: the layers with their shapes.
-        batch_size: photos whose activations are held at once.
-        where: the key in params.yaml, for the message.
-    """
-    weights = sum(layer.num_parameters for layer in traced)
-    activations = batch_size * sum(math.prod(layer.input_shape) for layer in traced)
-    needed = weights * BYTES_PER_TRAINED_WEIGHT + activations * BYTES_PER_ACTIVATION
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
-        raise ModelError(
-            f"{where} must fit into this machine's {memory / 2**30:.0f} GiB of memory; with {weights:,} "
-            f"parameters and a batch of {batch_size} photos it takes about {needed / 2**30:.0f} GiB. "
-            "Use fewer filters or units, pool earlier, or lower train.batch_size."
-        )
-
-
-def _row(name: str, tensor: keras.KerasTensor, layer: keras.Layer) -> str:
+def _table_row(name: str, tensor: keras.KerasTensor, layer: keras.Layer) -> str:
     return f"{name:<44} {shape_text(tensor.shape[1:]):<18} {layer.count_params():>12,}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from components.contract.errors import ModelError, WeightsError
 from components.contract.params.model import PixelScale
 from components.contract.system.atomic_files import write_file
-from components.train.network.pixels import scaled, shrunk
+from components.train.network.pixels import scale_pixels, shrink
 
 if TYPE_CHECKING:
     import keras
@@ -36,14 +36,14 @@ class Backbone:
         file: the ImageNet weights with top.
         file_no_top: the same without top.
         pixels: what the weights were trained on; None where Keras' own network scales its photos.
-        kept_as: what Keras calls the two files in its cache, where that is another name.
+        cache_names: what Keras calls the two files in its cache, where that is another name.
     """
 
     folder: str
     file: str
     file_no_top: str
     pixels: PixelScale | None
-    kept_as: tuple[str, str] | None = None
+    cache_names: tuple[str, str] | None = None
 
 
 def _tf_kernels(folder: str, stem: str, pixels: PixelScale) -> Backbone:
@@ -99,8 +99,8 @@ def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = Fal
     height, width = image_size
     side = height if height == width and height in _MOBILENET_SIDES else 224
     file = (row.file if with_top else row.file_no_top).format(side=side)
-    kept_as = row.kept_as[0 if with_top else 1] if row.kept_as else file
-    return WeightsFile(f"{_KERAS_WEIGHTS}/{row.folder}/{file}", kept_as)
+    cache_name = row.cache_names[0 if with_top else 1] if row.cache_names else file
+    return WeightsFile(f"{_KERAS_WEIGHTS}/{row.folder}/{file}", cache_name)
 
 
 def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_top: bool = False) -> Path | None:
@@ -120,11 +120,11 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
     """
     if weights == "none":
         return None
-    wanted = weights_file(name, image_size, with_top=with_top)
+    imagenet_file = weights_file(name, image_size, with_top=with_top)
     if weights == "imagenet":
-        path = fetched(
-            wanted.url,
-            wanted.name,
+        path = fetch_keras_file(
+            imagenet_file.url,
+            imagenet_file.name,
             f"The ImageNet weights of {name}",
             ", or name a copy of it with train.model.weights=PATH",
         )
@@ -140,7 +140,7 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
     if path.suffix not in (".h5", ".hdf5") or not h5py.is_hdf5(path):
         raise WeightsError(
             f"Pretrained weights must be an HDF5 file named *.h5; {path} is not. Fetch it again from "
-            f"{wanted.url}, or name another."
+            f"{imagenet_file.url}, or name another."
         )
     return path
 
@@ -165,16 +165,18 @@ def build_backbone(
     settings: dict[str, Any] = {"classifier_activation": None} if with_top else {}
     if scale is not None and name.startswith(_OWN_SCALING):
         settings["include_preprocessing"] = False
-    seen = image_size or tuple(pixels.shape[1:3])
-    is_shrunk = seen != tuple(pixels.shape[1:3])
-    start = pixels if scale is None and not is_shrunk else scaled(pixels, scale or "0 to 255")
-    start = shrunk(start, seen) if is_shrunk else start
+    input_size = image_size or tuple(pixels.shape[1:3])
+    is_shrunk = input_size != tuple(pixels.shape[1:3])
+    start = pixels if scale is None and not is_shrunk else scale_pixels(pixels, scale or "0 to 255")
+    start = shrink(start, input_size) if is_shrunk else start
     try:
-        built = getattr(keras.applications, name)(include_top=with_top, weights=None, input_tensor=start, **settings)
+        application = getattr(keras.applications, name)(
+            include_top=with_top, weights=None, input_tensor=start, **settings
+        )
     except ValueError as error:
-        size = " × ".join(map(str, seen))
+        size = " × ".join(map(str, input_size))
         raise ModelError(f"{name} cannot be built for photos of {size} px: {' '.join(str(error).split())}") from None
-    return keras.Model(pixels, built.output, name=name)  # some of Keras' want their input in a list
+    return keras.Model(pixels, application.output, name=name)  # some of Keras' want their input in a list
 
 
 def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool = False) -> str:
@@ -205,7 +207,7 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fetched(url: str, name: str, what: str, other_way: str = "") -> Path:
+def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Path:
     """A file of Keras', from its cache folder, or fetched into it.
 
     Args:

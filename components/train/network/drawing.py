@@ -37,14 +37,18 @@ def draw(rows: Sequence[Row], title: str) -> str:
 
 def _lanes(passing: Sequence[tuple[int, int]]) -> list[int]:
     """For each line that passes boxes by, the nearest lane that is free all along."""
-    ends: list[list[tuple[int, int]]] = []
+    spans_by_lane: list[list[tuple[int, int]]] = []
     lanes = []
     for start, end in passing:
-        free = (lane for lane, taken in enumerate(ends) if all(end <= first or last <= start for first, last in taken))
-        lane = next(free, len(ends))
-        if lane == len(ends):
-            ends.append([])
-        ends[lane].append((start, end))
+        free = (
+            lane
+            for lane, spans in enumerate(spans_by_lane)
+            if all(end <= first or last <= start for first, last in spans)
+        )
+        lane = next(free, len(spans_by_lane))
+        if lane == len(spans_by_lane):
+            spans_by_lane.append([])
+        spans_by_lane[lane].append((start, end))
         lanes.append(lane)
     return lanes
 
@@ -69,9 +73,9 @@ def _detour(start: int, end: int, lane: int) -> str:
 
 def _box(number: int, row: Row) -> Iterator[str]:
     top = _top(number)
-    colour = "#dbeafe" if row.num_parameters else "#f1f5f9"
+    color = "#dbeafe" if row.num_parameters else "#f1f5f9"
     yield (
-        f'<rect x="{MARGIN}" y="{top}" width="{WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{colour}" stroke="#64748b"/>'
+        f'<rect x="{MARGIN}" y="{top}" width="{WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{color}" stroke="#64748b"/>'
     )
     yield (f'<text x="{MARGIN + 12}" y="{top + 17}" font-size="13" fill="#0f172a">{escape(row.name[:40])}</text>')
     yield (f'<text x="{MARGIN + 12}" y="{top + 32}" font-size="11" fill="#475569">{escape(row.kind[:44])}</text>')

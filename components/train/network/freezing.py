@@ -64,7 +64,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What all phases together train.
 
     Attributes:
@@ -76,7 +76,7 @@ class Plan:
     num_parameters: int
 
 
-def plan(network: Network, phases: Sequence[Phase]) -> Plan:
+def plan_training(network: Network, phases: Sequence[Phase]) -> TrainingPlan:
     """Looks ahead, so that a name that no layer has is told before any work.
 
     Raises:
@@ -87,7 +87,9 @@ def plan(network: Network, phases: Sequence[Phase]) -> Plan:
     for phase in phases:
         trained.update(select(network, phase).trained)
         weights |= {weight.path: math.prod(weight.shape) for weight in network.model.trainable_weights}
-    return Plan(tuple(path for path, _ in _named_layers(network.model) if path in trained), sum(weights.values()))
+    return TrainingPlan(
+        tuple(path for path, _ in _named_layers(network.model) if path in trained), sum(weights.values())
+    )
 
 
 def select(network: Network, phase: Phase) -> Selection:
@@ -102,10 +104,10 @@ def select(network: Network, phase: Phase) -> Selection:
     """
     layers = dict(_named_layers(network.model))
     inside = {path for path in layers if _in_base(network, path)}
-    chosen = _chosen(phase.trainable, layers, inside)
+    trained_paths = _trained_paths(phase.trainable, layers, inside)
     for path, layer in layers.items():
         keeps_statistics = isinstance(layer, keras.layers.BatchNormalization) and path in inside
-        layer.trainable = path in chosen and not (keeps_statistics and not phase.train_batch_norm)
+        layer.trainable = path in trained_paths and not (keeps_statistics and not phase.train_batch_norm)
     weighted = {path: layer for path, layer in layers.items() if layer.weights}
     node = _boundary(network)
     return Selection(
@@ -157,7 +159,7 @@ def _in_base(network: Network, path: str) -> bool:
     return network.backbone is not None and path.partition("/")[0] in {layer.name for layer in network.backbone.layers}
 
 
-def _chosen(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], inside: set[str]) -> set[str]:
+def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], inside: set[str]) -> set[str]:
     """The paths of the layers that a phase names, weights or not."""
     if trainable == "none":
         return set()
@@ -168,11 +170,11 @@ def _chosen(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], in
     if trainable == "head":
         return head
     if isinstance(trainable, tuple):
-        return head.union(*(_matching(pattern, layers) for pattern in trainable))
+        return head.union(*(_match_paths(pattern, layers) for pattern in trainable))
     paths = list(layers)
     word, _, value = trainable.partition(" ")
     if word == "from":
-        return head | set(paths[paths.index(min(_matching(value, layers), key=paths.index)) :])
+        return head | set(paths[paths.index(min(_match_paths(value, layers), key=paths.index)) :])
     weighted = [path for path, layer in layers.items() if layer.weights]
     if int(value) > len(weighted):
         raise ModelError(
@@ -181,13 +183,13 @@ def _chosen(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], in
     return head | set(weighted[-int(value) :])
 
 
-def _matching(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
-    found = {path for path in layers if fnmatch.fnmatchcase(path, pattern)}
-    if not found:
+def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
+    paths = {path for path in layers if fnmatch.fnmatchcase(path, pattern)}
+    if not paths:
         near = difflib.get_close_matches(pattern, layers, 1)
         hint = f"did you mean {near[0]}?" if near else f"its last are {', '.join(list(layers)[-5:])}."
         raise ModelError(f"train.trainable must name layers of the network; none is called {pattern!r}: {hint}")
-    return found
+    return paths
 
 
 def _boundary(network: Network) -> Any:

@@ -1,7 +1,7 @@
 """Models that somebody brings: uploaded files, and bundles of earlier runs to go on from.
 
-Both take the same safe way (components/train/imported): a bundle may come from anywhere, too. `look_at` is called once
-at the edge, before anything runs; `bring` by the train step.
+Both take the same safe way (components/train/keras_import): a bundle may come from anywhere, too. `inspect_model` is
+called once at the edge, before anything runs; `import_initial_model` by the train step.
 """
 
 import logging
@@ -26,8 +26,7 @@ from components.contract.system.cache import cache_dir
 from components.contract.tracking.store import patience
 from components.contract.tracking.store_address import tracking_uri
 from components.train.keras_import.facts import ImportedModel
-from components.train.keras_import.importing import Expectation, import_model
-from components.train.keras_import.importing import look_at as look_at_file
+from components.train.keras_import.importing import Expectation, import_model, inspect_upload
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ BUNDLE: Final = "bundle"
 
 
 @dataclass(frozen=True)
-class Brought:
+class InitialModel:
     """A model that has come in.
 
     Attributes:
@@ -47,7 +46,7 @@ class Brought:
         pixels: what it takes.
         layer: whose output a new head stands on; None where the model is used as it is.
         bundle: what it was as a bundle; None for an uploaded file.
-        learnt_ids: the photos that it is known to have learnt from.
+        train_image_ids: the photos that it is known to have learnt from.
     """
 
     folder: Path
@@ -56,10 +55,10 @@ class Brought:
     pixels: PixelScale
     layer: str | None
     bundle: BundleInfo | None
-    learnt_ids: frozenset[str]
+    train_image_ids: frozenset[str]
 
 
-def look_at(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
+def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
     """Finds the model that the params bring, and makes its place an absolute path.
 
     Raises:
@@ -70,13 +69,13 @@ def look_at(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
     """
     if model.described_kind == "upload":
         path = _file(model)
-        facts = look_at_file(path, expected=Expectation(architecture=model.name))
-        given = _given(facts, model, path.name, BACKBONES[model.name].size if model.name else 224)
-        return model.model_copy(update={"path": str(path)}), given
+        facts = inspect_upload(path, expected=Expectation(architecture=model.name))
+        given_model = _given(facts, model, path.name, BACKBONES[model.name].size if model.name else 224)
+        return model.model_copy(update={"path": str(path)}), given_model
     if model.described_kind == "bundle":
         folder = find_bundle(str(model.from_))
         bundle = read_bundle(folder)
-        given = InitialModelFacts(
+        given_model = InitialModelFacts(
             display_name=f"the model {model.from_}",
             image_size=bundle.image_size,
             features=None,
@@ -85,21 +84,21 @@ def look_at(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
                 f"{bundle.dataset_name}.",
             ),
         )
-        return model.model_copy(update={"from_": str(folder)}), given
+        return model.model_copy(update={"from_": str(folder)}), given_model
     if model.weights not in (None, "imagenet", "none"):
         return model.model_copy(update={"weights": str(Path(str(model.weights)).expanduser().absolute())}), None
     return model, None
 
 
-def look_at_given(params: Params) -> tuple[Params, InitialModelFacts | None]:
-    """Finds the model that the section train brings, as `look_at` does."""
-    model, given = look_at(params.train.model)
-    return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given
+def inspect_initial_model(params: Params) -> tuple[Params, InitialModelFacts | None]:
+    """Finds the model that the section train brings, as `inspect_model` does."""
+    model, given_model = inspect_model(params.train.model)
+    return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given_model
 
 
-def bring(
+def import_initial_model(
     model: ModelParams, image_size: tuple[int, int], class_names: tuple[str, ...] | None, folder: Path
-) -> Brought | None:
+) -> InitialModel | None:
     """Takes the model that the params bring through the safe import.
 
     Args:
@@ -117,12 +116,12 @@ def bring(
         ModelError: it takes other photos, or the scale of its pixels must be asked for.
     """
     if model.kind == "upload":
-        path, bundle, learnt = _file(model), None, frozenset[str]()
+        path, bundle, train_image_ids = _file(model), None, frozenset[str]()
         as_it_is = model.head is None and model.layer is None
         name = model.name or re.sub(r"\W+", "_", path.stem)
     elif model.kind == "bundle":
         earlier = find_bundle(str(model.from_))
-        path, bundle, learnt = (
+        path, bundle, train_image_ids = (
             earlier / "model.keras",
             read_bundle(earlier),
             read_train_image_ids(earlier) or frozenset(),
@@ -147,39 +146,39 @@ def bring(
         pixels, why = pixel_scale(facts, model.pixels, path.name)
         log.info("%s takes pixels %s. %s", path.name, pixels, why)
     layer = None if as_it_is else model.layer or facts.feature_layer
-    return Brought(folder, facts, name, pixels, layer, bundle, learnt)
+    return InitialModel(folder, facts, name, pixels, layer, bundle, train_image_ids)
 
 
-def warn_of_learnt_photos(learnt_ids: frozenset[str], dataset_dir: Path) -> None:
+def warn_of_training_photos(train_image_ids: frozenset[str], dataset_dir: Path) -> None:
     """Says how many photos that figures are made of an earlier model has learnt from already."""
-    for name in ("validation", "test") if learnt_ids else ():
-        seen = learnt_ids.intersection(open_split(dataset_dir, name).image_ids)
-        if seen:
+    for name in ("validation", "test") if train_image_ids else ():
+        learned_ids = train_image_ids.intersection(open_split(dataset_dir, name).image_ids)
+        if learned_ids:
             log.warning(
                 "The earlier model has learnt from %d of the %s photos, so that figures on them will flatter. "
                 "Divide the data as they were then.",
-                len(seen),
+                len(learned_ids),
                 name,
             )
 
 
-def pixel_scale(facts: ImportedModel, asked: PixelScale | None, display_name: str) -> tuple[PixelScale, str]:
+def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, display_name: str) -> tuple[PixelScale, str]:
     """What a network takes for pixels, and where this is known from.
 
     Args:
         facts: of the network.
-        asked: what the params say.
+        requested_scale: what the params say.
         display_name: the network, in the message.
 
     Raises:
         ModelError: neither the params nor the network say it.
     """
-    known = facts.preprocessing
-    if asked is not None:
-        return asked, "So say the params."
-    if known is not None and known.is_certain:
-        return known.pixels, known.why
-    likely = f' Probably it is --set train.model.pixels="{known.pixels}": {known.why}' if known else ""
+    inferred = facts.preprocessing
+    if requested_scale is not None:
+        return requested_scale, "So say the params."
+    if inferred is not None and inferred.is_certain:
+        return inferred.pixels, inferred.why
+    likely = f' Probably it is --set train.model.pixels="{inferred.pixels}": {inferred.why}' if inferred else ""
     raise ModelError(
         f"train.model.pixels must say what {display_name} was trained on, because the network does not scale "
         "its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and deviation, or BGR less ImageNet "
@@ -201,18 +200,18 @@ def find_bundle(name: str) -> Path:
         if (folder / "bundle.json").is_file():
             return folder.resolve()
     if "@" in name or re.fullmatch(r"[0-9a-f]{32}", name):
-        return _fetched(name)
+        return _fetch_bundle(name)
     finished = sorted(
         path.parent.parent.name for path in RUNS_DIR.glob("*/model/bundle.json") if not path.parent.parent.is_symlink()
     )
-    known = f"runs here are {', '.join(finished[-5:])}" if finished else "this folder has no runs"
+    known_runs = f"runs here are {', '.join(finished[-5:])}" if finished else "this folder has no runs"
     raise ArtifactError(
         f"train.model.from must be a run id, a bundle's folder, an MLflow run id or name@alias of a "
-        f"registered model; {name!r} is none of these ({known})."
+        f"registered model; {name!r} is none of these ({known_runs})."
     )
 
 
-def _fetched(name: str) -> Path:
+def _fetch_bundle(name: str) -> Path:
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     from mlflow import MlflowClient
 
@@ -231,8 +230,8 @@ def _fetched(name: str) -> Path:
             if not (folder / "bundle.json").is_file():
                 with new_folder(folder) as partial, tempfile.TemporaryDirectory() as scratch:
                     for file in ("model.keras", "train_image_ids.txt", "bundle.json"):
-                        fetched = client.download_artifacts(run_id, f"{BUNDLE}/{file}", scratch)
-                        shutil.move(fetched, partial / file)
+                        downloaded_path = client.download_artifacts(run_id, f"{BUNDLE}/{file}", scratch)
+                        shutil.move(downloaded_path, partial / file)
             return folder.resolve()
     except ArtifactError:
         raise
@@ -265,15 +264,19 @@ def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_si
         decisions.append(f"train.model.layer: the new head stands on {layer} of {display_name}.")
     features = shapes.get(layer) if size is not None else None
     return InitialModelFacts(
-        display_name=display_name, image_size=size, usual_size=usual_size, features=features, decisions=tuple(decisions)
+        display_name=display_name,
+        image_size=size,
+        usual_size=usual_size,
+        features=features,
+        decisions=tuple(decisions),
     )
 
 
 def _check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) -> None:
     for side, own in zip(image_size, facts.input_shape[:2], strict=True):
         if own not in (None, side):
-            wanted = " × ".join("any" if side is None else str(side) for side in facts.input_shape[:2])
+            required_size = " × ".join("any" if side is None else str(side) for side in facts.input_shape[:2])
             raise ModelError(
-                f"{path.name} takes photos of {wanted} px; the data set's are {image_size[0]} × "
+                f"{path.name} takes photos of {required_size} px; the data set's are {image_size[0]} × "
                 f"{image_size[1]} px. Leave preprocess.image_size: auto."
             )

@@ -32,7 +32,7 @@ _SCALES: Final[dict[PixelScale, tuple[float | list[float], float | list[float]]]
 """Factor and offset of red, green and blue from 0 to 255."""
 
 
-def scaled(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.KerasTensor":
+def scale_pixels(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.KerasTensor":
     """Pixels as a network takes them.
 
     Args:
@@ -54,10 +54,10 @@ def scaled(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.KerasTensor
             f"{scale} is of colours."
         )
     rescaled = keras.layers.Rescaling(factor, offset=offset, name="rescaling")(pixels)
-    return _channels_turned(rescaled) if scale.startswith("BGR") else rescaled
+    return _reverse_channels(rescaled) if scale.startswith("BGR") else rescaled
 
 
-def grey(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
+def to_gray(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
     """float32 (batch, height, width, 1) from 0 to 255, of RGB pixels."""
     import keras
 
@@ -67,7 +67,7 @@ def grey(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
     return keras.layers.AveragePooling2D((1, 3), name="grey")(in_a_row)
 
 
-def shrunk(photos: "keras.KerasTensor", image_size: tuple[int, int]) -> "keras.KerasTensor":
+def shrink(photos: "keras.KerasTensor", image_size: tuple[int, int]) -> "keras.KerasTensor":
     """Photos at the size that the network sees: means over whole pixels first, so that none is passed over.
 
     Args:
@@ -85,7 +85,7 @@ def shrunk(photos: "keras.KerasTensor", image_size: tuple[int, int]) -> "keras.K
     return photos
 
 
-def _channels_turned(rgb: "keras.KerasTensor") -> "keras.KerasTensor":
+def _reverse_channels(rgb: "keras.KerasTensor") -> "keras.KerasTensor":
     import keras
 
     height, width, channels = rgb.shape[1:]

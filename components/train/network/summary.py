@@ -11,7 +11,7 @@ from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_T
 from components.train.network.architecture import Network
 
 
-class Account(BaseModel):
+class NetworkSummary(BaseModel):
     """A network in numbers.
 
     Attributes:
@@ -33,12 +33,12 @@ class Account(BaseModel):
     batch_size: int
 
 
-def account(network: Network, batch_size: int) -> Account:
+def summarize_network(network: Network, batch_size: int) -> NetworkSummary:
     """What the network costs."""
     layers = network.model.layers
     num_parameters = network.model.count_params()
     activations = sum(math.prod(_gives(layer)) for layer in layers)
-    return Account(
+    return NetworkSummary(
         rows=tuple(_rows(network)),
         num_parameters=num_parameters,
         multiply_adds=sum(map(_multiply_adds, layers)),

@@ -5,14 +5,14 @@ from typing import Any
 import keras
 
 
-def embedding_of(output: keras.KerasTensor) -> keras.KerasTensor:
+def find_embedding(output: keras.KerasTensor) -> keras.KerasTensor:
     """What the output layer takes; the output itself, where that is no dense layer's."""
     tensor = output
     while isinstance(_history(tensor).operation, keras.layers.Activation | keras.layers.Identity):
         (tensor,) = _inputs(tensor)
     if isinstance(_history(tensor).operation, keras.layers.Dense):
-        (taken,) = _inputs(tensor)
-        return taken if len(taken.shape) == 2 else output
+        (embedding,) = _inputs(tensor)
+        return embedding if len(embedding.shape) == 2 else output
     return output
 
 
@@ -27,13 +27,13 @@ def _history(tensor: keras.KerasTensor) -> Any:
     return tensor._keras_history  # noqa: SLF001 - Keras has no public name for it
 
 
-def last_map(model: keras.Model) -> keras.KerasTensor | None:
+def find_feature_map(model: keras.Model) -> keras.KerasTensor | None:
     """The tensor with height and width that is nearest to the output; None where there is none but the photo."""
     for _, nodes in sorted(model._nodes_by_depth.items()):  # noqa: SLF001 - Keras has no public name for it
         for node in nodes:
             if len(node.outputs[0].shape) == 4 and max(node.outputs[0].shape[1:3]) > 1 and not _is_photo(node):
-                found: keras.KerasTensor = node.outputs[0]
-                return found
+                feature_map: keras.KerasTensor = node.outputs[0]
+                return feature_map
     return None
 
 

@@ -40,7 +40,7 @@ def _product(down: int, across: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tens
     """What takes the place of a layer's convolution with these strides, without its bias."""
 
     def multiplied(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        seen = inputs if down == across == 1 else inputs[:, ::down, ::across]
-        return keras.ops.matmul(seen, keras.ops.squeeze(kernel, (0, 1)))
+        sampled = inputs if down == across == 1 else inputs[:, ::down, ::across]
+        return keras.ops.matmul(sampled, keras.ops.squeeze(kernel, (0, 1)))
 
     return multiplied

@@ -20,10 +20,10 @@ HAS_FLOAT16: Final = (7, 0)
 HAS_BFLOAT16: Final = (8, 0)
 
 
-def settle(asked: Precision) -> Precision:
+def resolve_precision(requested: Precision) -> Precision:
     """What `auto` is on this machine: what its slowest GPU has tensor cores for; float32 on a CPU."""
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     capabilities = [
         tf.config.experimental.get_device_details(gpu).get("compute_capability") or (0, 0)
         for gpu in tf.config.list_physical_devices("GPU")
@@ -33,12 +33,12 @@ def settle(asked: Precision) -> Precision:
 
 
 @contextlib.contextmanager
-def computing_in(precision: Precision, model: keras.Model) -> Iterator[None]:
+def compute_in(precision: Precision, model: keras.Model) -> Iterator[None]:
     """Within the block the layers of a model compute in this precision; what is compiled within is of no use after it.
 
     With float16 Keras scales the loss, so that small gradients are not lost.
     """
-    precision = settle(precision)
+    precision = resolve_precision(precision)
     if precision == "float32":
         yield
         return
@@ -55,6 +55,6 @@ def computing_in(precision: Precision, model: keras.Model) -> Iterator[None]:
             layer.dtype_policy = policy
 
 
-def own_optimizer(model: keras.Model) -> Any:
+def unwrap_optimizer(model: keras.Model) -> Any:
     """The optimizer that was compiled with, without what Keras puts around it to scale the loss."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)

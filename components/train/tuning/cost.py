@@ -28,14 +28,14 @@ class Cost:
     size_mb: float
 
 
-class Scales:
+class CostMeter:
     """Weighs networks, each kind once: a search tries the same network with many rates."""
 
     def __init__(self, info: DatasetInfo):
         self._info = info
-        self._known: dict[str, Cost] = {}
+        self._cost_by_key: dict[str, Cost] = {}
 
-    def weigh(self, train: TrainParams) -> Cost:
+    def measure(self, train: TrainParams) -> Cost:
         """Builds the network and times it as it will be served.
 
         Args:
@@ -45,9 +45,9 @@ class Scales:
             ModelError: the network cannot be built.
         """
         key = f"{train.model.model_dump_json()} {train.image_size}"
-        if key not in self._known:
-            self._known[key] = _cost(train, self._info)
-        return self._known[key]
+        if key not in self._cost_by_key:
+            self._cost_by_key[key] = _cost(train, self._info)
+        return self._cost_by_key[key]
 
 
 def _cost(train: TrainParams, info: DatasetInfo) -> Cost:
@@ -63,12 +63,12 @@ def _cost(train: TrainParams, info: DatasetInfo) -> Cost:
 
     compiled = openvino().Core().compile_model(to_openvino(trace(model)), "CPU", CPU_SETTINGS)
     photo = np.random.default_rng(0).integers(0, 256, (1, *model.input.shape[1:]), np.uint8)
-    times = []
+    durations = []
     for _ in range(NUM_WARM + NUM_TIMED):
-        started = time.perf_counter()
+        start = time.perf_counter()
         compiled({0: photo})
-        times.append(time.perf_counter() - started)
-    cost = Cost(round(1000 * statistics.median(times[NUM_WARM:]), 2), BYTES_PER_WEIGHT * model.count_params() / 1e6)
+        durations.append(time.perf_counter() - start)
+    cost = Cost(round(1000 * statistics.median(durations[NUM_WARM:]), 2), BYTES_PER_WEIGHT * model.count_params() / 1e6)
     keras.utils.clear_session(free_memory=True)
     log.info("%s takes %.1f ms a photo and has %.1f MB of weights.", model.name, cost.latency_ms, cost.size_mb)
     return cost

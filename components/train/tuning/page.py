@@ -28,29 +28,29 @@ STYLE = (
 )
 
 
-def write_page(study: "optuna.Study", found: StudyInfo, path: Path) -> None:
+def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
     """Writes every plot that the study has enough trials for.
 
     Args:
         study: with at least one complete trial.
-        found: what came of it.
+        info: what came of it.
         path: of the HTML file.
     """
     from plotly.offline import get_plotlyjs
 
-    best = next(trial for trial in found.trials if trial.number == found.best)
+    best = next(trial for trial in info.trials if trial.number == info.best)
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{escape(found.name)}</title><style>{STYLE}</style><script>{get_plotlyjs()}</script>"
-        f"<h1>Search {escape(found.name)}</h1><p>Best of {len(found.trials)} trials: number {best.number + 1}, "
-        f"validation accuracy {best.accuracy or 0:.4f} with {escape(_values_text(best))}. {escape(found.choice)}</p>"
+        f"<title>{escape(info.name)}</title><style>{STYLE}</style><script>{get_plotlyjs()}</script>"
+        f"<h1>Search {escape(info.name)}</h1><p>Best of {len(info.trials)} trials: number {best.number + 1}, "
+        f"validation accuracy {best.accuracy or 0:.4f} with {escape(_values_text(best))}. {escape(info.choice)}</p>"
     ]
-    several = len(found.objectives) > 1
+    several = len(info.objectives) > 1
     if several:
-        parts.append(f"<h2>The Pareto front</h2>{_front_table(found)}")
-        if len(found.objectives) <= MOST_ON_A_PLOT:
-            parts.append(_plot(study, FRONT, {"target_names": list(found.objectives)}))
-    place = found.objectives.index("accuracy")
+        parts.append(f"<h2>The Pareto front</h2>{_front_table(info)}")
+        if len(info.objectives) <= MOST_ON_A_PLOT:
+            parts.append(_plot(study, FRONT, {"target_names": list(info.objectives)}))
+    place = info.objectives.index("accuracy")
     target = {"target": lambda trial: trial.values[place], "target_name": "accuracy"} if several else {}
     for title, name in PLOTS.items():
         parts.append(f"<h2>{title}</h2>{_plot(study, name, target)}")
@@ -72,9 +72,9 @@ def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> str:
     return text
 
 
-def _front_table(found: StudyInfo) -> str:
-    trials = {trial.number: trial for trial in found.trials}
-    return "\n".join(_rows([trials[number] for number in found.front], found.best))
+def _front_table(info: StudyInfo) -> str:
+    trials = {trial.number: trial for trial in info.trials}
+    return "\n".join(_rows([trials[number] for number in info.front], info.best))
 
 
 def _rows(front: list[Trial], best: int | None) -> Iterator[str]:

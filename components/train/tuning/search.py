@@ -20,33 +20,33 @@ from components.contract.params.tuning import Space, TuneParams, with_values
 from components.contract.system.program import clear_finish_request, is_finish_requested, note_progress
 from components.contract.tracking.run import Run, child_run, end_run
 from components.train.tuning.cost import Cost
-from components.train.tuning.storage import WARM_UP_TRIALS, open_study, sampler, sweep
+from components.train.tuning.storage import WARM_UP_TRIALS, fail_interrupted_trials, make_sampler, open_study
 from components.train.tuning.trials import (
     REASON,
     RUN_ID,
     OutOfMemoryError,
     accuracies,
-    begun,
-    choice_of,
-    described,
-    ended,
-    front_of,
+    count_begun,
+    count_ended,
+    describe_trial,
+    explain_choice,
+    objective_values,
+    pareto_front,
+    record_cost,
     report,
     suggest,
-    values_of,
-    weigh,
 )
 
 if TYPE_CHECKING:
     import optuna
 
-    from components.train.loop.fit import Fitted, Watch
+    from components.train.loop.fit_result import FitResult, Watch
 
 log = logging.getLogger(__name__)
 
-Objective = Callable[[TrainParams, Run, "Watch"], "Fitted"]
+Objective = Callable[[TrainParams, Run, "Watch"], "FitResult"]
 """Trains with these params, logs to this run, and calls the watch after each epoch."""
-Weigh = Callable[[TrainParams], Cost]
+MeasureCost = Callable[[TrainParams], Cost]
 """Says what the network of these params costs."""
 
 
@@ -76,35 +76,40 @@ class Search:
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         self.name = f"{info.name}-{digest[:12]}"
 
-    def run(self, objective: Objective, parent: Run, weigher: Weigh | None = None) -> StudyInfo:
+    def run(self, objective: Objective, parent: Run, measure_cost: MeasureCost | None = None) -> StudyInfo:
         """Tries what is left of the budget, and says what came of all trials.
 
         Args:
             objective: one training.
             parent: each trial is a child of this run.
-            weigher: tells what a network costs; needed where tune wants to know.
+            measure_cost: tells what a network costs; needed where tune wants to know.
 
         Raises:
             SearchError: the study cannot be opened, another search has it, or no trial came to an end.
         """
-        with self._opened() as study:
-            sweep(study)
-            for known in self._described(study):
+        with self._open_study() as study:
+            fail_interrupted_trials(study)
+            for trial in self._finished_trials(study):
                 note_progress(
-                    "trial", number=known.number, state=known.state, values=known.values, accuracy=known.accuracy
+                    "trial", number=trial.number, state=trial.state, values=trial.values, accuracy=trial.accuracy
                 )
-            done = ended(study)
-            if done:
+            num_ended = count_ended(study)
+            if num_ended:
                 log.info(
-                    "The study %s has %d of %d trials already; the search goes on.", self.name, done, self._tune.trials
+                    "The study %s has %d of %d trials already; the search goes on.",
+                    self.name,
+                    num_ended,
+                    self._tune.trials,
                 )
             deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
-            if done < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
+            if num_ended < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
                 log.info("With several objectives no trial is ended early: pruners go by one figure.")
-            while (number := begun(study)) < self._tune.trials and time.monotonic() < deadline:
-                study.sampler = sampler(self._tune, number)
+            while (number := count_begun(study)) < self._tune.trials and time.monotonic() < deadline:
+                study.sampler = make_sampler(self._tune, number)
                 study.optimize(
-                    lambda trial: self._try(trial, objective, weigher, parent), n_trials=1, catch=(OutOfMemoryError,)
+                    lambda optuna_trial: self._try(optuna_trial, objective, measure_cost, parent),
+                    n_trials=1,
+                    catch=(OutOfMemoryError,),
                 )
                 if is_finish_requested() and accuracies(study, self._tune.objectives):
                     log.info("Asked to finish: the search ends here, with the best trial so far.")
@@ -112,42 +117,44 @@ class Search:
                     break
             return self._info_of(study, parent)
 
-    def _opened(self) -> contextlib.AbstractContextManager["optuna.Study"]:
+    def _open_study(self) -> contextlib.AbstractContextManager["optuna.Study"]:
         return open_study(self.name, self._info.fingerprint, self._tune, sum(p.epochs for p in self._train.all_phases))
 
     def _try(
-        self, trial: "optuna.Trial", objective: Objective, weigher: Weigh | None, parent: Run
+        self, trial: "optuna.Trial", objective: Objective, measure_cost: MeasureCost | None, parent: Run
     ) -> float | list[float]:
         import optuna
         import tensorflow as tf
 
         objectives = self._tune.objectives
         values = {key: suggest(trial, key, searched) for key, searched in self._space.items()}
-        shown = ", ".join(f"{key.rpartition('.')[2]} {_text(value)}" for key, value in values.items())
-        log.info("Trial %d, after %d of %d: %s.", trial.number + 1, ended(trial.study), self._tune.trials, shown)
+        values_text = ", ".join(f"{key.rpartition('.')[2]} {_text(value)}" for key, value in values.items())
+        log.info(
+            "Trial %d, after %d of %d: %s.", trial.number + 1, count_ended(trial.study), self._tune.trials, values_text
+        )
         run = child_run(parent, f"trial {trial.number}", {"darkroom.trial": str(trial.number)})
         run.log_params(for_mlflow(values))
         trial.set_user_attr(RUN_ID, run.run_id)
         note_progress("trial", number=trial.number, state="running", values=values, trials=self._tune.trials)
         state, status, accuracy = "failed", "FAILED", None
         try:
-            train, cost = self._with(values), None
+            train, cost = self._resolve_params(values), None
             if self._tune.weighs_costs:
-                assert weigher is not None, "the caller gives one where tune wants to know"
-                cost = weigher(train)
+                assert measure_cost is not None, "the caller gives one where tune wants to know"
+                cost = measure_cost(train)
                 run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})
-                weigh(trial, cost, self._tune)
-            fitted = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
-            accuracy = fitted.at_best("val_accuracy")
+                record_cost(trial, cost, self._tune)
+            result = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
+            accuracy = result.at_best("val_accuracy")
             state, status = "complete", "FINISHED"
             log.info(
                 "Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.",
                 trial.number + 1,
                 accuracy,
-                fitted.epochs_run,
+                result.epochs_run,
                 max([accuracy, *accuracies(trial.study, objectives)]),
             )
-            return values_of(objectives, accuracy, cost) if len(objectives) > 1 else accuracy
+            return objective_values(objectives, accuracy, cost) if len(objectives) > 1 else accuracy
         except optuna.TrialPruned as pruned:
             state, status = "pruned", "FINISHED"
             log.info("Trial %d: %s.", trial.number + 1, pruned)
@@ -168,19 +175,19 @@ class Search:
                 run.set_tags({"darkroom.trial_state": state})
             end_run(run, status)
 
-    def _with(self, values: dict[str, Any]) -> TrainParams:
+    def _resolve_params(self, values: dict[str, Any]) -> TrainParams:
         """The params of a trial, resolved: where backbones are searched, each at its own size."""
-        chosen = with_values(self._train, values)
-        prepared = self._info.image_size
-        own = BACKBONES[chosen.model.name].size if "model.name" in values and chosen.model.name else None
-        if own is not None and chosen.image_size is None and own < min(prepared):
-            chosen = chosen.model_copy(update={"image_size": own})
-        return resolve_train(chosen, prepared)[0]
+        params = with_values(self._train, values)
+        dataset_size = self._info.image_size
+        own_size = BACKBONES[params.model.name].size if "model.name" in values and params.model.name else None
+        if own_size is not None and params.image_size is None and own_size < min(dataset_size):
+            params = params.model_copy(update={"image_size": own_size})
+        return resolve_train(params, dataset_size)[0]
 
-    def _described(self, study: "optuna.Study") -> tuple[Trial, ...]:
+    def _finished_trials(self, study: "optuna.Study") -> tuple[Trial, ...]:
         """All trials that have ended, those of earlier searches too."""
         return tuple(
-            described(trial, self._tune.objectives)
+            describe_trial(trial, self._tune.objectives)
             for trial in study.get_trials(deepcopy=False)
             if trial.state.is_finished()
         )
@@ -189,16 +196,16 @@ class Search:
         import optuna
 
         objectives = self._tune.objectives
-        trials = self._described(study)
-        front = front_of(study, trials)
+        trials = self._finished_trials(study)
+        front = pareto_front(study, trials)
         importance: dict[str, float] = {}
-        known = accuracies(study, objectives)
-        if len(known) > WARM_UP_TRIALS and len(set(known)) > 1:
+        all_accuracies = accuracies(study, objectives)
+        if len(all_accuracies) > WARM_UP_TRIALS and len(set(all_accuracies)) > 1:
             place = objectives.index("accuracy")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of trials that are all alike
-                found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
-            importance = {key: round(value, 4) for key, value in found.items()}
+                importances = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
+            importance = {key: round(value, 4) for key, value in importances.items()}
         return StudyInfo(
             name=self.name,
             dataset_fingerprint=self._info.fingerprint,
@@ -206,7 +213,7 @@ class Search:
             best=front[0],
             objectives=objectives,
             front=front,
-            choice=choice_of(front, self._tune),
+            choice=explain_choice(front, self._tune),
             importance=importance,
             mlflow_run_id=parent.run_id,
         )
@@ -214,14 +221,14 @@ class Search:
     def with_best(self, study: StudyInfo) -> TrainParams:
         """The params of the best trial, resolved."""
         best = next(trial for trial in study.trials if trial.number == study.best)
-        return self._with(best.values)
+        return self._resolve_params(best.values)
 
-    def draw(self, path: Path, found: StudyInfo) -> None:
+    def draw(self, path: Path, info: StudyInfo) -> None:
         """Writes the interactive page of the study."""
         from components.train.tuning.page import write_page
 
-        with self._opened() as study:
-            write_page(study, found, path)
+        with self._open_study() as study:
+            write_page(study, info, path)
 
 
 def for_mlflow(values: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -63,7 +63,7 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
     with contextlib.ExitStack() as stack:
         if address is None:
             folder = stack.enter_context(_studies_folder())
-            stack.enter_context(_alone(folder / f"{name}.lock"))
+            stack.enter_context(_exclusive_lock(folder / f"{name}.lock"))
             address = f"sqlite:///{quote(str((folder / 'studies.db').resolve()))}"
         study = _study(driver_uri(address), name, fingerprint, tune, epochs, stack)
         try:
@@ -95,7 +95,7 @@ def _studies_folder() -> Iterator[Path]:
         yield folder
 
 
-def sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
+def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
     """What draws the values of a trial.
 
     Each trial has a seed of its own, so that a search that goes on after a kill draws what it would have drawn, and
@@ -112,15 +112,15 @@ def sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
     )
 
 
-def sweep(study: "optuna.Study") -> None:
+def fail_interrupted_trials(study: "optuna.Study") -> None:
     """Ends what a kill has left, so that it is tried again; nobody else is at work in a file of this machine."""
     import optuna
 
     running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
     if os.environ.get(STUDIES_VARIABLE):
         optuna.storages.fail_stale_trials(study)
-        left = {trial.number for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING])}
-        running = [trial for trial in running if trial.number not in left]
+        running_numbers = {trial.number for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING])}
+        running = [trial for trial in running if trial.number not in running_numbers]
     else:
         for trial in running:
             _end_cut_off(study, trial)
@@ -183,7 +183,7 @@ def _study_at(
         study_name=name,
         storage=storage,
         load_if_exists=True,
-        sampler=sampler(tune, 0),
+        sampler=make_sampler(tune, 0),
         pruner=_pruner(tune, epochs),
         directions=["maximize" if objective == "accuracy" else "minimize" for objective in tune.objectives],
     )
@@ -213,7 +213,7 @@ def _pruner(tune: TuneParams, epochs: int) -> "optuna.pruners.BasePruner":
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _exclusive_lock(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -48,7 +48,7 @@ def report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None
         raise optuna.TrialPruned(f"ended after epoch {epoch}: others were better by then")
 
 
-def weigh(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
+def record_cost(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
     """Notes what the trial's network costs.
 
     Raises:
@@ -56,17 +56,17 @@ def weigh(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
     """
     trial.set_user_attr(LATENCY, cost.latency_ms)
     trial.set_user_attr(SIZE, cost.size_mb)
-    for key, found, largest, unit in (
+    for key, cost_value, largest, unit in (
         ("max_latency_ms", cost.latency_ms, tune.max_latency_ms, "ms a photo"),
         ("max_size_mb", cost.size_mb, tune.max_size_mb, "MB"),
     ):
         if largest is not None:
-            trial.set_constraint(key, found - largest)
-            if found > largest:
-                raise TooCostlyError(f"its network takes {found:.1f} {unit}, over tune.{key}, {largest:g}")
+            trial.set_constraint(key, cost_value - largest)
+            if cost_value > largest:
+                raise TooCostlyError(f"its network takes {cost_value:.1f} {unit}, over tune.{key}, {largest:g}")
 
 
-def values_of(objectives: Sequence[Objective], accuracy: float, cost: Cost | None) -> list[float]:
+def objective_values(objectives: Sequence[Objective], accuracy: float, cost: Cost | None) -> list[float]:
     """What the trial is judged by, in the order of the objectives."""
     figures = {"accuracy": accuracy}
     if cost is not None:
@@ -74,21 +74,21 @@ def values_of(objectives: Sequence[Objective], accuracy: float, cost: Cost | Non
     return [figures[objective] for objective in objectives]
 
 
-def ended(study: "optuna.Study") -> int:
+def count_ended(study: "optuna.Study") -> int:
     """Trials that count towards the budget: those that came to an end, however, but for a kill."""
     from optuna.trial import TrialState
 
     return sum(
-        trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _ran_out(trial)
+        trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _failed_by_itself(trial)
         for trial in study.get_trials(deepcopy=False)
     )
 
 
-def begun(study: "optuna.Study") -> int:
+def count_begun(study: "optuna.Study") -> int:
     """Trials that count, or will when the searches that share the study are done with them."""
     from optuna.trial import TrialState
 
-    return ended(study) + len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
+    return count_ended(study) + len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
 
 
 def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[float]:
@@ -99,7 +99,7 @@ def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[f
     return [float(trial.values[place]) for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
 
 
-def described(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]) -> Trial:
+def describe_trial(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]) -> Trial:
     """A trial that has ended, as study.json holds it."""
     from optuna.trial import TrialState
 
@@ -118,7 +118,7 @@ def described(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]
     )
 
 
-def front_of(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, ...]:
+def pareto_front(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, ...]:
     """The numbers of the trials that no other beats in everything, the most accurate first, the quicker among equals.
 
     Raises:
@@ -129,27 +129,27 @@ def front_of(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, ...]:
         raise SearchError("At least one trial of a search must come to an end; none did: " + "; ".join(sorted(reasons)))
     if len(study.directions) == 1:
         return (study.best_trial.number,)
-    found = {trial.number for trial in study.best_trials}
-    kept = [trial for trial in trials if trial.number in found]
-    kept.sort(key=lambda trial: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.number))
-    return tuple(trial.number for trial in kept)
+    best_numbers = {trial.number for trial in study.best_trials}
+    front = [trial for trial in trials if trial.number in best_numbers]
+    front.sort(key=lambda trial: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.number))
+    return tuple(trial.number for trial in front)
 
 
-def choice_of(front: Sequence[int], tune: TuneParams) -> str:
+def explain_choice(front: Sequence[int], tune: TuneParams) -> str:
     """Why train takes the first trial of the front."""
     largest = ((tune.max_latency_ms, "ms a photo"), (tune.max_size_mb, "MB of weights"))
     bounds = [f"{bound:g} {unit}" for bound, unit in largest if bound is not None]
     within = f" within {' and '.join(bounds)}" if bounds else ""
     if len(tune.objectives) == 1:
         return f"Train takes the most accurate trial{within}, number {front[0] + 1}."
-    named = ", ".join(str(number + 1) for number in front)
+    numbers = ", ".join(str(number + 1) for number in front)
     return (
         f"The Pareto front of {' and '.join(tune.objectives)}{within} holds {len(front)} of the trials "
-        f"({named}); train takes the most accurate of them, number {front[0] + 1}."
+        f"({numbers}); train takes the most accurate of them, number {front[0] + 1}."
     )
 
 
-def _ran_out(trial: "optuna.trial.FrozenTrial") -> bool:
+def _failed_by_itself(trial: "optuna.trial.FrozenTrial") -> bool:
     """Whether it failed of itself: one that a kill cut off has no reason, and is tried again."""
     from optuna.trial import TrialState
 

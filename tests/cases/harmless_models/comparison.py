@@ -13,7 +13,7 @@ def compare(folder: Path) -> dict[str, float]:
     import keras
 
     from components.train.keras_import.facts import read_import
-    from components.train.keras_import.loading import cut, load, opened
+    from components.train.keras_import.loading import cut, load, open_imported
     from components.train.keras_import.wiring import wire
 
     differences = {}
@@ -27,7 +27,7 @@ def compare(folder: Path) -> dict[str, float]:
         assert answers.shape == expected["answers"].shape
         assert np.ptp(expected["answers"], axis=0).max() > 1e-3, f"{path.stem} answers every photo alike"
         scale = max(1.0, float(np.abs(expected["answers"]).max()))
-        with opened(folder / path.stem) as (plan, weights_path):
+        with open_imported(folder / path.stem) as (plan, weights_path):
             start = keras.Input(expected["photos"].shape[1:], dtype=plan.graph.input_dtype)
             wired_model = wire(plan, weights_path, start, set(), as_logits=False)
         flat = keras.Model(start, wired_model.output)

@@ -66,7 +66,7 @@ def train_small(
     from components.contract.artifacts.dataset import open_split, read_info
     from components.contract.tracking.run import Run
     from components.train.loop.callbacks import saving
-    from components.train.loop.checkpoint import Belongings, open_checkpoints
+    from components.train.loop.checkpoint import TrainingIdentity, open_checkpoints
     from components.train.loop.phases import Photographs, train_phases
     from components.train.network.architecture import build_network
     from components.train.tensorflow.devices import on_all_devices
@@ -80,12 +80,12 @@ def train_small(
     with on_all_devices():
         network = build_network(params.model, image_size=info.image_size, num_classes=3, batch_size=params.batch_size)
     photos = Photographs(open_split(dataset_dir, "train"), open_split(dataset_dir, "validation"), info.fingerprint)
-    belongings = Belongings(info.fingerprint, params.model_dump(mode="json"), "small")
-    with open_checkpoints(belongings) as checkpoints:
+    identity = TrainingIdentity(info.fingerprint, params.model_dump(mode="json"), "small")
+    with open_checkpoints(identity) as checkpoints:
         assert checkpoints is not None
-        fitted = train_phases(network, photos, params, Run(None), checkpoints=checkpoints)
+        result = train_phases(network, photos, params, Run(None), checkpoints=checkpoints)
         checkpoints.remove()
-    return network.model.get_weights(), fitted.history, fitted.best_epoch
+    return network.model.get_weights(), result.history, result.best_epoch
 
 
 def train_whole(folder: Path, averaging: str = "ema") -> Path:
@@ -176,8 +176,8 @@ def run_until(point: Point, folder: Path) -> None:
 
 def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[int]:
     """Interrupts trainings at points, or at random by a seed; gives the exit code of each process."""
-    given = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
-    command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), given]
+    order_text = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
+    command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), order_text]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return [int(line.split()[-1]) for line in result.stdout.splitlines() if line.startswith("ended with ")]
 
@@ -222,7 +222,7 @@ def main(folder: Path, order: str) -> None:
     if order.isdecimal():
         kill_at_random(folder, np.random.default_rng(int(order)))
     else:
-        interrupt(folder, [Point(*given) for given in json.loads(order)])
+        interrupt(folder, [Point(*fields) for fields in json.loads(order)])
 
 
 if __name__ == "__main__":

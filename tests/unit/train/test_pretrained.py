@@ -31,12 +31,12 @@ def test_a_backbone_as_it_is_becomes_a_bundle_in_which_nothing_was_trained(
     network(photos / 127.5 - 1, training=True)
     network.save_weights(tmp_path / "top.weights.h5")
 
-    written = write_pretrained("MobileNetV2", str(tmp_path / "top.weights.h5"), tmp_path / "bundle")
+    bundle = write_pretrained("MobileNetV2", str(tmp_path / "top.weights.h5"), tmp_path / "bundle")
 
-    assert written == read_bundle(tmp_path / "bundle")
-    assert (written.model.trained_layers, written.model.num_trained_parameters) == ((), 0)
-    assert written.model.num_parameters == network.count_params()
-    assert written.class_names == tuple(f"thing {number}" for number in range(NUM_CLASSES))
+    assert bundle == read_bundle(tmp_path / "bundle")
+    assert (bundle.model.trained_layers, bundle.model.num_trained_parameters) == ((), 0)
+    assert bundle.model.num_parameters == network.count_params()
+    assert bundle.class_names == tuple(f"thing {number}" for number in range(NUM_CLASSES))
     answers = softmax(InferenceGraph(tmp_path / "bundle" / "export").run(photos).logits)
     assert answers.max() > 0.003
     np.testing.assert_allclose(answers, network(photos / 127.5 - 1), atol=1e-4)

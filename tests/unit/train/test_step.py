@@ -2,15 +2,11 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,30 +14,11 @@ import pytest
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle
 from components.contract.artifacts.dataset import DatasetInfo, open_split
-from components.contract.errors import ArtifactError, DataError, ModelError, TrackingError, WeightsError
 from components.contract.inference.graph import InferenceGraph, export_sha256, softmax
-from components.contract.layers.stack import parse_layer
-from components.contract.params.model import ModelParams
-from components.contract.params.training import EarlyStopping, TrainParams
-from components.contract.system.atomic_files import write_json
+from components.contract.params.training import TrainParams
 from components.train.step import train
 from tests.support.artifacts import CLASS_NAMES, make_dataset
-
-EPOCHS = 12
-CONVOLUTION = {"Conv2D": {"filters": 4, "kernel_size": 3}}
-OWN = ModelParams(
-    kind="layers", layers=tuple(map(parse_layer, [CONVOLUTION, "GlobalAveragePooling2D", {"Dropout": {"rate": 0.1}}]))
-)
-PARAMS = TrainParams(
-    model=OWN,
-    epochs=EPOCHS,
-    batch_size=8,
-    learning_rate=0.03,
-    augmentation="light",
-    early_stopping=None,
-    seed=3,
-    trainable="all",
-)
+from tests.unit.train.own_network import EPOCHS, PARAMS
 
 
 @dataclass
@@ -49,7 +26,7 @@ class Trained:
     """What a run of the step left behind.
 
     Attributes:
-        seen: while it went on, (status, epochs) of the MLflow run, in order.
+        run_states: while it went on, (status, epochs) of the MLflow run, in order.
     """
 
     info: DatasetInfo
@@ -58,7 +35,7 @@ class Trained:
     bundle: BundleInfo
     store: str
     log: list[str]
-    seen: list[tuple[str, int]]
+    run_states: list[tuple[str, int]]
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +50,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
     shutil.copy(empty_store, folder / "mlflow" / "mlflow.db")
     store = f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}"
     info = make_dataset(folder / "dataset", per_class=40)
-    seen: list[tuple[str, int]] = []
-    done = threading.Event()
-    watcher = threading.Thread(target=watch, args=(store, info.name, seen, done))
+    run_states: list[tuple[str, int]] = []
+    finished = threading.Event()
+    watcher = threading.Thread(target=watch, args=(store, info.name, run_states, finished))
     records: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
@@ -91,24 +68,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
             patch.setattr("components.train.loop.callbacks.progress.REPORT_SECONDS", 0)
             bundle = train(folder / "dataset", PARAMS, folder / "model")
     finally:
-        done.set()
+        finished.set()
         watcher.join()
         logger.removeHandler(handler)
-    yield Trained(info, folder / "dataset", folder / "model", bundle, store, records, seen)
+    yield Trained(info, folder / "dataset", folder / "model", bundle, store, records, run_states)
     mlflow.set_tracking_uri(None)
 
 
-def watch(store: str, experiment: str, seen: list[tuple[str, int]], done: threading.Event) -> None:
+def watch(store: str, experiment: str, run_states: list[tuple[str, int]], finished: threading.Event) -> None:
     """Looks at the run's status and epochs every tenth of a second."""
     from mlflow import MlflowClient
 
     client = MlflowClient(store)
-    while not done.is_set():
+    while not finished.is_set():
         time.sleep(0.1)
-        found = client.get_experiment_by_name(experiment)
-        for run in client.search_runs([found.experiment_id]) if found else []:
+        experiment_info = client.get_experiment_by_name(experiment)
+        for run in client.search_runs([experiment_info.experiment_id]) if experiment_info else []:
             epochs = len(client.get_metric_history(run.info.run_id, "val_loss"))
-            seen.append((run.info.status, epochs))
+            run_states.append((run.info.status, epochs))
 
 
 def test_the_bundle_says_what_it_is(trained: Trained) -> None:
@@ -159,7 +136,7 @@ def test_keras_file_export_and_labels_agree_on_the_validation_photos(trained: Tr
 
 
 def test_epochs_are_seen_in_mlflow_while_training_goes_on(trained: Trained) -> None:
-    assert any(status == "RUNNING" and 0 < epochs < EPOCHS for status, epochs in trained.seen), trained.seen
+    assert any(status == "RUNNING" and 0 < epochs < EPOCHS for status, epochs in trained.run_states), trained.run_states
 
 
 def test_mlflow_holds_params_data_figures_load_and_the_bundle(trained: Trained) -> None:
@@ -184,151 +161,25 @@ def test_mlflow_holds_params_data_figures_load_and_the_bundle(trained: Trained) 
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == (trained.info.name, trained.info.fingerprint[:36])
     assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "training")]
-    kept = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "bundle")}
-    assert kept == {path.name for path in trained.bundle_dir.iterdir()}
-    assert "augmentation.jpg" in kept, "what the run's own settings make of a photo is seen in its MLflow run"
+    bundle_files = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "bundle")}
+    assert bundle_files == {path.name for path in trained.bundle_dir.iterdir()}
+    assert "augmentation.jpg" in bundle_files, "what the run's own settings make of a photo is seen in its MLflow run"
 
 
 def test_the_network_is_shown_before_it_is_trained(trained: Trained) -> None:
     table = next(place for place, line in enumerate(trained.log) if line.startswith("layer "))
     first_epoch = next(place for place, line in enumerate(trained.log) if line.startswith("Epoch "))
     assert table < first_epoch
-    shown = "\n".join(trained.log[table:first_epoch])
-    assert "conv2d_1 (Conv2D)" in shown
-    assert "14 × 14 × 4" in shown
-    assert "trains 2 of 2 layers with weights, 127 of 127 parameters." in shown
+    table_text = "\n".join(trained.log[table:first_epoch])
+    assert "conv2d_1 (Conv2D)" in table_text
+    assert "14 × 14 × 4" in table_text
+    assert "trains 2 of 2 layers with weights, 127 of 127 parameters." in table_text
 
 
 def test_equal_params_data_and_seed_give_equal_weights(trained: Trained, tmp_path: Path, mlflow_store: str) -> None:
     train(trained.dataset_dir, PARAMS, tmp_path / "again")
     bundles = (trained.bundle_dir, tmp_path / "again")
     first, again = (keras.saving.load_model(folder / "model.keras").get_weights() for folder in bundles)
-    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(first, again, strict=True))
     export = "export/model.bin"
     assert (trained.bundle_dir / export).read_bytes() == (tmp_path / "again" / export).read_bytes()
-
-
-@pytest.fixture(scope="module")
-def photos_of_32(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "dataset"
-    make_dataset(folder, per_class=8, side=32)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def backbone() -> keras.Model:
-    """MobileNetV2 as it is before any training."""
-    keras.utils.set_random_seed(5)
-    return keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
-
-
-@pytest.fixture(scope="module")
-def random_weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its weights, in Keras' format for them."""
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    backbone.save_weights(path)
-    return path
-
-
-def pretrained(**model: Any) -> TrainParams:
-    head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
-    chosen = ModelParams(**{"kind": "pretrained", "name": "MobileNetV2", "head": head} | model)
-    stopping = EarlyStopping(patience=2)
-    return TrainParams(
-        model=chosen, epochs=3, batch_size=8, augmentation="medium", views=2, early_stopping=stopping, trainable="head"
-    )
-
-
-def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(
-    photos_of_32: Path, backbone: keras.Model, random_weights: Path, tmp_path: Path, mlflow_store: str
-) -> None:
-    import hashlib
-
-    bundle = train(photos_of_32, pretrained(weights=str(random_weights)), tmp_path / "model")
-    assert (bundle.model.kind, bundle.model.name) == ("pretrained", "MobileNetV2")
-    assert bundle.model.trained_layers == ("dense_1", "logits")
-    assert bundle.model.num_trained_parameters == 1280 * 8 + 8 + 8 * 3 + 3
-    assert bundle.model.weights_sha256 == hashlib.sha256(random_weights.read_bytes()).hexdigest()
-    model = keras.saving.load_model(tmp_path / "model" / "model.keras")
-    for layer in backbone.layers[1:]:
-        kept = model.get_layer(layer.name).get_weights()
-        assert all(np.array_equal(one, other) for one, other in zip(layer.get_weights(), kept, strict=True))
-    outputs = InferenceGraph(tmp_path / "model" / "export").run(np.zeros((2, 32, 32, 3), np.uint8))
-    assert (outputs.logits.shape, outputs.embedding.shape) == ((2, 3), (2, 8))
-    assert outputs.feature_map is not None
-    assert outputs.feature_map.shape == (2, 1, 1, 1280)
-    assert not list((tmp_path / "model").glob("features-*"))
-
-
-def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_path: Path, mlflow_store: str) -> None:
-    from mlflow import MlflowClient
-
-    bundle_dir = tmp_path / "model"
-    bundle_dir.mkdir()
-    (bundle_dir / "bundle.json").write_text("the earlier one")
-    hot = PARAMS.model_copy(update={"optimizer": "sgd", "learning_rate": 10.0, "epochs": 50, "schedule": "constant"})
-    dense = ModelParams(kind="layers", layers=(parse_layer("Flatten"), *[parse_layer({"Dense": {"units": 64}})] * 8))
-    with pytest.raises(
-        ModelError, match=r"The loss must stay a number; in epoch \d+, after \d+ of \d+ batches, it became"
-    ):
-        train(photos_of_32, hot.model_copy(update={"model": dense}), bundle_dir)
-    assert (bundle_dir / "bundle.json").read_text() == "the earlier one"
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".model")] == []
-    (experiment,) = MlflowClient().search_experiments(filter_string="name = 'colours'")
-    assert [run.info.status for run in MlflowClient().search_runs([experiment.experiment_id])] == ["FAILED"]
-
-
-def test_missing_weights_are_told_before_tensorflow_starts(photos_of_32: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="there is no file at"):
-        train(photos_of_32, pretrained(weights=str(tmp_path / "absent.h5")), tmp_path / "model")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_head_that_cannot_build_is_told_with_layer_and_shape(
-    photos_of_32: Path, random_weights: Path, tmp_path: Path
-) -> None:
-    head = (parse_layer({"Dense": {"units": 8}}),)
-    with pytest.raises(ModelError, match=r"train\.model\.head\[0\] Dense\(units=8\) .* Its input is 1 × 1 × 1280\."):
-        train(photos_of_32, pretrained(weights=str(random_weights), head=head), tmp_path / "model")
-
-
-def changed(dataset_dir: Path, target: Path, **values: Any) -> Path:
-    """A copy of a data set whose dataset.json says something else."""
-    import shutil
-
-    shutil.copytree(dataset_dir, target)
-    info = json.loads((target / "dataset.json").read_text())
-    write_json(target / "dataset.json", info | values)
-    return target
-
-
-def test_data_that_cannot_be_trained_on_are_refused(photos_of_32: Path, tmp_path: Path) -> None:
-    one_class = changed(photos_of_32, tmp_path / "one", class_names=["blue"])
-    with pytest.raises(DataError, match=r"at least two classes; .* has 1"):
-        train(one_class, PARAMS, tmp_path / "model")
-    counts = json.loads((photos_of_32 / "dataset.json").read_text())["counts"]
-    empty = changed(photos_of_32, tmp_path / "empty", counts=counts | {"validation": {"blue": 0}})
-    with pytest.raises(DataError, match=r"photos in the validation split; .* has none"):
-        train(empty, PARAMS, tmp_path / "model")
-    with pytest.raises(ArtifactError, match=r"A data set must hold dataset\.json"):
-        train(tmp_path, PARAMS, tmp_path / "model")
-
-
-def test_a_store_that_cannot_be_written_is_refused_before_training(
-    photos_of_32: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/file/mlflow.db")
-    with pytest.raises(TrackingError, match="must be reachable and writable"):
-        train(photos_of_32, PARAMS, tmp_path / "model")
-    assert not (tmp_path / "model").exists()
-
-
-def test_the_program_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("data: {uri: photos}\ntrain: {epochs: 0}\n")
-    command = [sys.executable, "-m", "components.train", "--dataset", "dataset", "--output", "model"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert ended.stderr == ("darkroom: params.yaml: train.epochs: expected greater than or equal to 1; found 0.\n")
-    assert not (tmp_path / "model").exists()

@@ -14,11 +14,8 @@ The last two are Linux'. Where the kernel has them not, the first still holds, a
 import ctypes
 import errno
 import logging
-import os
-import platform
 import resource
 import signal
-import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +25,8 @@ from typing import Final
 
 from components.contract.errors import UploadError
 from components.contract.system import launcher
+from components.train.keras_import.confined.landlock import fence_writes
+from components.train.keras_import.confined.seccomp import filter_calls
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ def run_confined(module: str, arguments: list[str], confinement: Confinement) ->
             child.kill()
             child.wait()
     if code:
-        raise _explain(code, output_path, confinement, started=started_path.exists())
+        raise _explain(code, output_path, confinement, has_started=started_path.exists())
 
 
 def enter(argv: list[str]) -> list[str]:
@@ -171,7 +170,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _explain(code: int, output_path: Path, confinement: Confinement, *, started: bool) -> Exception:
+def _explain(code: int, output_path: Path, confinement: Confinement, *, has_started: bool) -> Exception:
     with output_path.open("rb") as file:
         file.seek(max(0, output_path.stat().st_size - 8192))
         lines = file.read().decode(errors="replace").strip().splitlines()
@@ -181,7 +180,7 @@ def _explain(code: int, output_path: Path, confinement: Confinement, *, started:
         return UploadError(_exceeded(f"{confinement.cpu_seconds} s of processor time, or the memory of this machine"))
     if -code == signal.SIGXFSZ:
         return UploadError(_exceeded(f"{confinement.max_file_bytes / 2**30:.1f} GiB on disk"))
-    if not started:
+    if not has_started:
         return RuntimeError(f"A confined program ended with {code}:\n" + "\n".join(lines[-40:]))
     how = f"crash ({signal.strsignal(-code)})" if code < 0 else f"end with exit code {code}"
     return UploadError(_unreadable(f"this one made the process that read it {how}"))
@@ -218,9 +217,9 @@ def lock_down(confinement: Confinement) -> list[str]:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if not _fence_writes(libc, confinement.folder):
+    if not fence_writes(libc, confinement.folder):
         missing.append("writing outside its folder")
-    if not _filter_calls(libc):
+    if not filter_calls(libc):
         missing.append("using the network")
     return missing
 
@@ -232,202 +231,4 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
-
-# --- Landlock: https://docs.kernel.org/userspace-api/landlock.html ----------------------------------------------------
-
-_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
-_LANDLOCK_VERSION: Final = 1
-_PATH_BENEATH: Final = 1
-_WRITE_FILE: Final = 1 << 1
-_ALL_WRITING: Final = _WRITE_FILE | sum(1 << bit for bit in range(4, 13))
-_REFER, _TRUNCATE = 1 << 13, 1 << 14
-_TCP: Final = 0b11
-_SCOPED: Final = 0b11  # abstract sockets and signals
-
-
-def _fence_writes(libc: ctypes.CDLL, folder: Path) -> bool:
-    """Whether writing is now confined to `folder`."""
-    version = libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
-    if version < 1:
-        return False
-    rights = _ALL_WRITING | (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
-    attributes = struct.pack("QQQ", rights, _TCP, _SCOPED)[: 8 if version < 4 else 16 if version < 6 else 24]
-    ruleset = libc.syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0)
-    if ruleset < 0:
-        return False
-    for path, allowed in ((folder, rights), (Path(os.devnull), _WRITE_FILE)):
-        descriptor = os.open(path, os.O_PATH)
-        libc.syscall(_LANDLOCK_ADD, ruleset, _PATH_BENEATH, struct.pack("=Qi", allowed, descriptor), 0)
-        os.close(descriptor)
-    done: int = libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
-    os.close(ruleset)
-    return done == 0
-
-
-# --- seccomp: https://docs.kernel.org/userspace-api/seccomp_filter.html -----------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Machine:
-    """The kernel's numbers on one processor family."""
-
-    audit: int
-    clone: int
-    clone3: int
-    forbidden: tuple[int, ...]
-
-
-_MACHINES: Final = {
-    "x86_64": _Machine(
-        0xC000003E,
-        56,
-        435,
-        (
-            41,
-            42,
-            43,
-            44,
-            46,
-            49,
-            50,
-            53,  # socket connect accept sendto sendmsg bind listen socketpair
-            57,
-            58,
-            59,
-            322,  # fork vfork execve execveat
-            62,
-            200,
-            424,
-            101,
-            310,
-            311,  # kill tkill pidfd_send_signal ptrace process_vm_readv process_vm_writev
-            90,
-            91,
-            268,
-            452,
-            92,
-            93,
-            94,
-            260,  # chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
-            188,
-            189,
-            190,
-            197,
-            198,
-            199,  # setxattr removexattr and their kin
-            425,
-            426,
-            427,
-            321,
-            323,
-            298,
-            319,  # io_uring bpf userfaultfd perf_event_open memfd_create
-            165,
-            166,
-            155,
-            161,
-            272,
-            308,
-            304,  # mount umount2 pivot_root chroot unshare setns open_by_handle_at
-            248,
-            249,
-            250,
-            175,
-            313,
-            246,
-            320,  # add_key request_key keyctl init_module finit_module kexec
-        ),
-    ),
-    "aarch64": _Machine(
-        0xC00000B7,
-        220,
-        435,
-        (
-            198,
-            203,
-            202,
-            206,
-            211,
-            200,
-            201,
-            199,
-            221,
-            281,
-            129,
-            130,
-            424,
-            117,
-            270,
-            271,
-            52,
-            53,
-            452,
-            54,
-            55,
-            5,
-            6,
-            7,
-            14,
-            15,
-            16,
-            425,
-            426,
-            427,
-            280,
-            282,
-            241,
-            279,
-            40,
-            39,
-            41,
-            51,
-            97,
-            268,
-            265,
-            217,
-            218,
-            219,
-            105,
-            273,
-            104,
-            294,
-        ),
-    ),
-}
-_CLONE_THREAD: Final = 0x10000
-_X32: Final = 0x40000000
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER_AT, _AUDIT_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
-
-
-def _filter_calls(libc: ctypes.CDLL) -> bool:
-    """Whether sockets, processes and the like are now denied: the calls fail with EPERM."""
-    machine = _MACHINES.get(platform.machine())
-    if machine is None or sys.byteorder != "little":
-        return False
-    deny, absent = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
-    program = [
-        (_LOAD, 0, 0, _AUDIT_AT),
-        (_EQUAL, 1, 0, machine.audit),
-        (_RETURN, 0, 0, _KILL),
-        (_LOAD, 0, 0, _NUMBER_AT),
-        (_AT_LEAST, 0, 1, _X32),
-        (_RETURN, 0, 0, deny),
-        # glibc falls back from clone3, whose flags lie in memory that a filter cannot see, to clone.
-        (_EQUAL, 0, 1, machine.clone3),
-        (_RETURN, 0, 0, absent),
-    ]
-    for number in machine.forbidden:
-        program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, deny)]
-    program += [
-        (_EQUAL, 0, 3, machine.clone),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
-        (_ANY_BIT, 1, 0, _CLONE_THREAD),
-        (_RETURN, 0, 0, deny),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
-    header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
-    return bool(libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0) == 0)
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38

@@ -102,16 +102,16 @@ class Reader:
         _check_directory(upload)
         folder.mkdir()
         unpacked: dict[str, Path] = {}
-        left = self.max_bytes
+        bytes_left = self.max_bytes
         for number, member in enumerate(members(upload)):
             if member.chunks is None:
                 continue
             path = folder / str(number)
-            left_here = self.max_config_bytes if member.name.endswith(".json") else left
+            member_bytes_left = self.max_config_bytes if member.name.endswith(".json") else bytes_left
             with path.open("xb") as file:
                 for chunk in member.chunks():
-                    left, left_here = left - len(chunk), left_here - len(chunk)
-                    if min(left, left_here) < 0:
+                    bytes_left, member_bytes_left = bytes_left - len(chunk), member_bytes_left - len(chunk)
+                    if min(bytes_left, member_bytes_left) < 0:
                         raise UploadError(
                             f"An uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
                             f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is "
@@ -155,18 +155,18 @@ class Reader:
             if not name.startswith("__MACOSX/") and not name.rsplit("/", 1)[-1].startswith(".")
         }
         readable = {".keras": "a .keras file in a zip", **dict.fromkeys(HDF5_SUFFIXES, "an HDF5 file in a zip")}
-        wanted = [name for name in models if name.lower().endswith(tuple(readable))]
-        if len(wanted) != 1:
-            found = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
+        model_names = [name for name in models if name.lower().endswith(tuple(readable))]
+        if len(model_names) != 1:
+            listing = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
             raise UploadError(
-                f"A zip must hold one model, a .keras or .h5 file; this one holds {found}. Pack the model file alone."
+                f"A zip must hold one model, a .keras or .h5 file; this one holds {listing}. Pack the model file alone."
             )
-        path = models[wanted[0]]
+        path = models[model_names[0]]
         magic = _magic(path)
         if magic.startswith(HDF5_MAGIC):
             return self._hdf5(path, readable[".h5"])
-        if not wanted[0].lower().endswith(".keras"):
-            raise UploadError(f"{wanted[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
+        if not model_names[0].lower().endswith(".keras"):
+            raise UploadError(f"{model_names[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
         return self._keras(self._unpack(path, self.folder / "unpacked-inner"), readable[".keras"])
 
     def _hdf5(self, path: Path, form: str) -> Contents:

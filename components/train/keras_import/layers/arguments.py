@@ -79,9 +79,9 @@ class Dropped:
 DROPPED: Final = Dropped()
 
 
-def wrong(expected: str, found: Any) -> ValueError:
+def wrong(expected: str, value: Any) -> ValueError:
     """The error for a value that is not the expected one."""
-    return ValueError(f"expected {expected}, found {str(found)[:80]!r}")
+    return ValueError(f"expected {expected}, found {str(value)[:80]!r}")
 
 
 def flag(value: Any) -> bool:

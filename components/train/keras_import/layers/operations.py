@@ -31,14 +31,14 @@ def as_layer(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[str
         return (name, {}, tensors) if name in KINDS else None
     if len(tensors) != 1:
         return None
-    left, right = values
-    number = float(left if right is None else right)  # type: ignore[arg-type]  # one of the two is a number
+    first, second = values
+    number = float(first if second is None else second)  # type: ignore[arg-type]  # one of the two is a number
     scale_offset = {
         "Add": (1.0, number),
         "Multiply": (number, 0.0),
-        "Subtract": (-1.0, number) if right is None else (1.0, -number),
-        "Divide": (1 / number, 0.0) if right else None,
-        "TrueDivide": (1 / number, 0.0) if right else None,
+        "Subtract": (-1.0, number) if second is None else (1.0, -number),
+        "Divide": (1 / number, 0.0) if second else None,
+        "TrueDivide": (1 / number, 0.0) if second else None,
     }.get(name)
     return ("Rescaling", {"scale": scale_offset[0], "offset": scale_offset[1]}, tensors) if scale_offset else None
 

@@ -91,15 +91,15 @@ def flattened(_arguments: Arguments, shape: Shape) -> Shape:
 def reshaped(arguments: Arguments, shape: Shape) -> Shape:
     """Of Reshape; one side may be -1."""
     target: Shape = arguments["target_shape"]
-    known = math.prod(side for side in target if side != -1)
+    num_values = math.prod(side for side in target if side != -1)
     if (
         target.count(-1) > 1
-        or known <= 0
-        or math.prod(shape) % known
-        or (-1 not in target and known != math.prod(shape))
+        or num_values <= 0
+        or math.prod(shape) % num_values
+        or (-1 not in target and num_values != math.prod(shape))
     ):
         raise ValueError(f"it cannot bring {shape} into the shape {target}")
-    return tuple(math.prod(shape) // known if side == -1 else side for side in target)
+    return tuple(math.prod(shape) // num_values if side == -1 else side for side in target)
 
 
 def permuted(arguments: Arguments, shape: Shape) -> Shape:
@@ -241,8 +241,8 @@ def normalization_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape
     if arguments.get("mean") is not None:
         return {}
     axis = arguments.get("axis", -1)
-    kept = () if axis is None else tuple(shape[place] for place in sorted(_axes(arguments, shape)))
-    return {"mean": kept, "variance": kept, "count": ()}
+    weight_shape = () if axis is None else tuple(shape[place] for place in sorted(_axes(arguments, shape)))
+    return {"mean": weight_shape, "variance": weight_shape, "count": ()}
 
 
 def alpha(arguments: Arguments, shape: Shape) -> dict[str, Shape]:

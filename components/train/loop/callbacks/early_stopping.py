@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from components.contract.params.training import Phase
-from components.train.tensorflow.precision import own_optimizer
+from components.train.tensorflow.precision import unwrap_optimizer
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -81,7 +81,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
             weights = self.model.get_weights()
             self.model.set_weights(self.mean)
             self.mean = weights
-        optimizer = own_optimizer(self.model)
+        optimizer = unwrap_optimizer(self.model)
         if not optimizer.use_ema:
             return
         variables, means = optimizer._trainable_variables, optimizer._model_variables_moving_average  # noqa: SLF001 - Keras has no public names
@@ -114,7 +114,7 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
         if self._waited >= self._phase.decay_epochs:
             self._waited = 0
-            scale = own_optimizer(self.model)._learning_rate.scale  # noqa: SLF001 - Keras' public one is a number
+            scale = unwrap_optimizer(self.model)._learning_rate.scale  # noqa: SLF001 - Keras' public one is a number
             scale.assign(scale * self._phase.decay_factor)
 
 

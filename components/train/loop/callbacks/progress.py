@@ -15,7 +15,7 @@ from components.contract.errors import ModelError
 from components.contract.system.program import is_finish_requested, note_progress
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches
-from components.train.tensorflow.precision import own_optimizer
+from components.train.tensorflow.precision import unwrap_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._training = training
         self._means: dict[str, float] = {}
         self._earlier: dict[str, float] = {}
-        self._training_started = time.monotonic()
+        self._training_start = time.monotonic()
         self._num_ended = 0
 
     def state(self) -> dict[str, float]:
@@ -71,53 +71,53 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
         """Starts the clocks and counts of the epoch."""
         self._epoch = self._first + epoch
-        self._epoch_started = self._reported = self._noted = time.monotonic()
+        self._epoch_start = self._last_report = self._last_note = time.monotonic()
         self._waited, self._num_done = 0.0, 0
 
     def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
         """Notes when the step starts."""
-        self._step_started = time.monotonic()
+        self._step_start = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Updates the means of the epoch and reports them every few seconds; fails on NaN and infinity."""
         now = time.monotonic()
         num_done = min(batch + 1, len(self._training))  # with several steps an execution Keras counts beyond the last
-        self._waited += waited_for(self._training.made_at[self._num_done : num_done], self._step_started, now)
+        self._waited += measure_input_wait(self._training.made_at[self._num_done : num_done], self._step_start, now)
         self._num_done = num_done
         num_seen, num_examples = self._training.num_seen(num_done), self._training.num_examples
         self._means = self._over_epoch(logs or {}, num_seen)
         self._check(self._means["loss"])
-        rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_started)
-        left = (num_examples - num_seen) / rate
-        if now - self._noted >= PART_SECONDS:
-            self._noted = now
+        rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_start)
+        seconds_left = (num_examples - num_seen) / rate
+        if now - self._last_note >= PART_SECONDS:
+            self._last_note = now
             note_progress(
                 "part",
                 epoch=self._epoch,
                 planned=self._planned,
                 done=num_seen / num_examples,
-                seconds_left=left,
+                seconds_left=seconds_left,
                 **self._means,
             )
-        if now - self._reported >= REPORT_SECONDS:
-            self._reported = now
+        if now - self._last_report >= REPORT_SECONDS:
+            self._last_report = now
             log.info(
                 "Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.",
                 self._epoch,
                 100 * num_seen / num_examples,
                 self._means["loss"],
                 rate,
-                left,
+                seconds_left,
             )
             self._check_weights()
-            self._tell_steps(rate, self._waited / (now - self._epoch_started))
+            self._tell_steps(rate, self._waited / (now - self._epoch_start))
 
     def _tell_steps(self, rate: float, input_wait: float) -> None:
         figures = {
             "loss": self._means["loss"],
             "images_per_second": rate,
             "input_wait": input_wait,
-            "learning_rate": float(own_optimizer(self.model).learning_rate),
+            "learning_rate": float(unwrap_optimizer(self.model).learning_rate),
         }
         num_batches = self._training.first_batch + self._num_done
         num_steps = (self._epoch - 1) * self._training.num_batches_of_epoch + num_batches
@@ -126,7 +126,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
         """Checks the weights and notes when the validation starts."""
         self._check_weights()
-        self._validation_started = time.monotonic()
+        self._validation_start = time.monotonic()
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Logs the figures of the epoch, and stops the training if the user has asked it to finish."""
@@ -137,13 +137,13 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._means, self._earlier = {}, {}
         self._check(figures["loss"], figures["val_loss"])
         figures["phase"] = self._phase
-        figures["learning_rate"] = float(own_optimizer(self.model).learning_rate)
-        training_seconds = self._validation_started - self._epoch_started
+        figures["learning_rate"] = float(unwrap_optimizer(self.model).learning_rate)
+        training_seconds = self._validation_start - self._epoch_start
         figures["images_per_second"] = num_seen / training_seconds
         figures["input_wait"] = self._waited / training_seconds
-        figures["seconds"] = now - self._epoch_started
+        figures["seconds"] = now - self._epoch_start
         self._num_ended += 1
-        left = (now - self._training_started) / self._num_ended * (self._planned - self._epoch)
+        seconds_left = (now - self._training_start) / self._num_ended * (self._planned - self._epoch)
         log.info(
             "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, waited for "
             "%.0f %% of the time; at most %.0f s left.",
@@ -156,9 +156,9 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             figures["val_accuracy"],
             figures["images_per_second"],
             100 * figures["input_wait"],
-            left,
+            seconds_left,
         )
-        note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=left, **figures)
+        note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=seconds_left, **figures)
         self._note(figures)
         if is_finish_requested() and not self.model.stop_training:
             log.info("Asked to finish: the training ends here, with the best epoch so far.")
@@ -183,7 +183,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             raise self._diverged(f"The weight {broken[0]}", broken[1])
 
     def _diverged(self, what: str, value: float) -> "DivergedError":
-        rate = float(own_optimizer(self.model).learning_rate)
+        rate = float(unwrap_optimizer(self.model).learning_rate)
         where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
         return DivergedError(
             f"{what} must stay a number; {where} it became {value}. Set a smaller "
@@ -200,22 +200,22 @@ def broken_weight(model: keras.Model) -> tuple[str, float] | None:
     return None
 
 
-def waited_for(made_at: np.ndarray, started: float, ended: float) -> float:
+def measure_input_wait(made_at: np.ndarray, start: float, end: float) -> float:
     """How long steps have waited for their batches.
 
     A step begins when the one before it has ended and its batch is there; all take equally long.
 
     Args:
         made_at: float64 (steps,), when each batch was ready.
-        started: when the first step asked for its batch.
-        ended: when the last step had ended.
+        start: when the first step asked for its batch.
+        end: when the last step had ended.
     """
     num_steps = len(made_at)
     if num_steps == 0:
         return 0.0
-    begun = np.maximum(made_at, started)
-    of_a_step = ((ended - begun) / np.arange(num_steps, 0, -1)).min()
-    return max(0.0, float(ended - started - num_steps * of_a_step))
+    step_starts = np.maximum(made_at, start)
+    of_a_step = ((end - step_starts) / np.arange(num_steps, 0, -1)).min()
+    return max(0.0, float(end - start - num_steps * of_a_step))
 
 
 class DivergedError(ModelError):
@@ -235,22 +235,22 @@ def system_metrics(run: Run) -> Iterator[None]:
         log.warning("No system metrics: %s. Training goes on.", error)
         yield
         return
-    ended = threading.Event()
-    sender = threading.Thread(target=_send_load, args=(SystemMetricsMonitor, run.run_id, ended), daemon=True)
+    stop = threading.Event()
+    sender = threading.Thread(target=_send_load, args=(SystemMetricsMonitor, run.run_id, stop), daemon=True)
     sender.start()
     try:
         yield
     finally:
-        ended.set()
+        stop.set()
         sender.join(SYSTEM_METRICS_SECONDS)
 
 
-def _send_load(make_monitor: Callable[..., Any], run_id: str, ended: threading.Event) -> None:
+def _send_load(make_monitor: Callable[..., Any], run_id: str, stop: threading.Event) -> None:
     try:
         monitor = make_monitor(run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True)
     except Exception as error:  # psutil or the store may be missing, each with an error of its own
         log.warning("No system metrics: %s. Training goes on.", (str(error) or type(error).__name__).splitlines()[0])
         return
     monitor.start()
-    ended.wait()
+    stop.wait()
     monitor.finish()

@@ -30,7 +30,12 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
     """Saves the training; the last of the callbacks, so that the others have done their part."""
 
     def __init__(
-        self, checkpoints: Checkpoints, make_state: MakeState, training: Batches, epochs: int, asked: threading.Event
+        self,
+        checkpoints: Checkpoints,
+        make_state: MakeState,
+        training: Batches,
+        epochs: int,
+        stop_requested: threading.Event,
     ):
         """Makes the callback of one phase.
 
@@ -39,16 +44,16 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
             make_state: of the training as it is.
             training: tells which part of an epoch Keras sees.
             epochs: of the phase.
-            asked: whether the training has to end now.
+            stop_requested: whether the training has to end now.
         """
         super().__init__()
         self._checkpoints = checkpoints
         self._make_state = make_state
         self._training = training
         self._epochs = epochs
-        self._asked = asked
+        self._stop_requested = stop_requested
         self._cost = 0.0
-        self._saved = time.monotonic()
+        self._last_save = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
         """Notes the epoch."""
@@ -60,8 +65,8 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         step = min(self._training.first_batch + batch + 1, self._training.num_batches_of_epoch)
         if step == self._training.num_batches_of_epoch or not math.isfinite(float((logs or {})["loss"])):
             return
-        if self._asked.is_set() or time.monotonic() - self._saved > SAVE_SECONDS:
-            self._save(self._epoch, step, ended=False)
+        if self._stop_requested.is_set() or time.monotonic() - self._last_save > SAVE_SECONDS:
+            self._save(self._epoch, step, is_phase_over=False)
         self._leave_if_asked()
 
     def on_test_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
@@ -70,20 +75,20 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
     def on_epoch_end(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
         """Saves between epochs if a checkpoint is due, and exits if SIGTERM has arrived."""
-        ended = self.model.stop_training or epoch + 1 == self._epochs
-        due = time.monotonic() - self._saved >= self._cost / LARGEST_SHARE
-        if due or ended or self._asked.is_set():
-            self._save(epoch + 1, 0, ended=ended)
+        is_phase_over = self.model.stop_training or epoch + 1 == self._epochs
+        is_due = time.monotonic() - self._last_save >= self._cost / LARGEST_SHARE
+        if is_due or is_phase_over or self._stop_requested.is_set():
+            self._save(epoch + 1, 0, is_phase_over=is_phase_over)
         self._leave_if_asked()
 
-    def _save(self, epoch: int, step: int, *, ended: bool) -> None:
-        started = time.monotonic()
-        self._checkpoints.save(self._make_state(epoch, step, ended))
-        self._saved = time.monotonic()
-        self._cost = self._saved - started
+    def _save(self, epoch: int, step: int, *, is_phase_over: bool) -> None:
+        start = time.monotonic()
+        self._checkpoints.save(self._make_state(epoch, step, is_phase_over))
+        self._last_save = time.monotonic()
+        self._cost = self._last_save - start
 
     def _leave_if_asked(self) -> None:
-        if self._asked.is_set():
+        if self._stop_requested.is_set():
             log.warning(
                 "Asked to end (SIGTERM): the next training of the same photos and params goes on from the "
                 "last checkpoint."
@@ -92,14 +97,14 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
 
 @contextlib.contextmanager
-def asked_to_end(listens: bool) -> Iterator[threading.Event]:
+def catch_sigterm(listens: bool) -> Iterator[threading.Event]:
     """Within the block SIGTERM does not end the process at once; it sets the event, where the caller listens to it."""
-    asked = threading.Event()
+    stop_requested = threading.Event()
     if not listens or threading.current_thread() is not threading.main_thread():
-        yield asked  # Python gives signals to the main thread only
+        yield stop_requested  # Python gives signals to the main thread only
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    before = signal.signal(signal.SIGTERM, lambda *_: stop_requested.set())
     try:
-        yield asked
+        yield stop_requested
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -20,9 +20,9 @@ from components.train.export.graph import check_exportable, export_network, larg
 from components.train.network.architecture import Network, build_network
 
 
-def own(*given: Any) -> Network:
+def own(*layers: Any) -> Network:
     keras.utils.set_random_seed(1)
-    params = ModelParams(kind="layers", layers=tuple(map(parse_layer, given)))
+    params = ModelParams(kind="layers", layers=tuple(map(parse_layer, layers)))
     return build_network(params, image_size=(14, 12), num_classes=3, batch_size=8)
 
 
@@ -107,7 +107,7 @@ def outputs(logits: list[list[float]], embedding: float = 1.0, places: int = 2) 
 
 
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("outputs", "message"),
     [
         (outputs([[0.0, 5.0], [5.0, 0.0]]), r"a probability differs by 9\.87e-01, more than 0\.0001"),
         (outputs([[5.0, 0.0], [0.0, 5.05]]), "a probability differs by"),
@@ -117,9 +117,9 @@ def outputs(logits: list[list[float]], embedding: float = 1.0, places: int = 2) 
         (outputs([[5.0, 0.0], [0.0, 5.0]], embedding=1.01), "embedding has other values"),
     ],
 )
-def test_a_graph_that_disagrees_is_refused(found: Outputs, message: str) -> None:
+def test_a_graph_that_disagrees_is_refused(outputs: Outputs, message: str) -> None:
     with pytest.raises(ModelError, match=f"must give what Keras gives; {message}"):
-        largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), found)
+        largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), outputs)
 
 
 def test_a_tie_may_fall_either_way() -> None:
@@ -153,21 +153,21 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
     coarse = np.random.default_rng(3).integers(0, 256, (8, 9, 9, 3)).astype(np.uint8)
     pixels = np.asarray(keras.ops.image.resize(coarse, (side, side), "bicubic")).clip(0, 255).astype(np.uint8)
     # With the odd photos of the comparison: what a random network never saw, it blows up, and rounding with it.
-    settle(network.model, with_odd_photos(pixels))
+    settle_statistics(network.model, with_odd_photos(pixels))
     facts = export_network(network, tmp_path / "export", pixels)
     assert facts.max_probability_difference < 1e-4
     assert np.ptp(np.asarray(network.model(pixels, training=False)), axis=0).max() > 1e-3, "it tells photos apart"
     program = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path / "export")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])}
-    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
-    record_property("peak_memory_mb", int(done.stdout))
+    process = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+    record_property("peak_memory_mb", int(process.stdout))
     print(
         f"{name}: {network.model.count_params():,} parameters, {facts.max_probability_difference:.1e}, "
-        f"{done.stdout.strip()} MB"
+        f"{process.stdout.strip()} MB"
     )
 
 
-def settle(model: keras.Model, photos: np.ndarray) -> None:
+def settle_statistics(model: keras.Model, photos: np.ndarray) -> None:
     """Gives batch normalisation the statistics of `photos`, so that deep random networks do not answer all alike."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:

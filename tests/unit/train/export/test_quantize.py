@@ -66,10 +66,10 @@ def test_the_int8_graph_answers_alike_and_keeps_its_output_layer(
     assert "FakeQuantize" in kinds
     graph = InferenceGraph(export_dir)
     photos = splits[1].gather(np.arange(len(splits[1])))
-    found = graph.run(photos)
-    assert (found.logits.argmax(axis=1) == expected.run(photos).logits.argmax(axis=1)).all()
-    assert found.feature_map is not None
-    assert found.feature_map.shape == (len(photos), SIDE, SIDE, CHANNELS)
+    outputs = graph.run(photos)
+    assert (outputs.logits.argmax(axis=1) == expected.run(photos).logits.argmax(axis=1)).all()
+    assert outputs.feature_map is not None
+    assert outputs.feature_map.shape == (len(photos), SIDE, SIDE, CHANNELS)
     assert np.allclose(graph.class_weights(), expected.class_weights(), atol=1e-4), "explanations stay exact"
     assert [path.name for path in export_dir.parent.iterdir()] == ["export"], "nothing is left beside it"
 

@@ -66,10 +66,10 @@ def test_a_saved_model_loads_and_gives_the_calibrated_probabilities(
     assert export_saved_model(*folders, tmp_path / "clothes") < 1e-5
     ask = tf.saved_model.load(tmp_path / "clothes" / "1").signatures["serving_default"]
     photos = open_split(folders[0], "test").gather(np.arange(5))
-    found = ask(pixels=tf.constant(photos))
+    answer = ask(pixels=tf.constant(photos))
     logits = InferenceGraph(folders[1] / "export").run(photos).logits
-    assert np.allclose(found["logits"], logits, atol=1e-4)
-    assert np.allclose(found["probabilities"], softmax(logits / 2), atol=1e-5)
+    assert np.allclose(answer["logits"], logits, atol=1e-4)
+    assert np.allclose(answer["probabilities"], softmax(logits / 2), atol=1e-5)
     names = json.loads((tmp_path / "clothes" / "1" / "assets.extra" / "class_names.json").read_text())
     assert tuple(names) == CLASS_NAMES
 

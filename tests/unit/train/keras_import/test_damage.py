@@ -204,12 +204,14 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
         return content[:end] + content[start:]
     if kind == "zeroed":
         return content[:start] + bytes(end - start) + content[end:]
-    changed = bytearray(content)
+    damaged_content = bytearray(content)
     used = np.flatnonzero(np.frombuffer(content, np.uint8))
     places = range(8) if kind == "magic" else rng.choice(used, min(len(used), int(rng.integers(1, 9))))
     for place in places:
-        changed[place] = changed[place] ^ 1 << int(rng.integers(8)) if kind == "bits" else int(rng.integers(256))
-    return bytes(changed)
+        damaged_content[place] = (
+            damaged_content[place] ^ 1 << int(rng.integers(8)) if kind == "bits" else int(rng.integers(256))
+        )
+    return bytes(damaged_content)
 
 
 def check_read_or_refused(form: str, seed: int, folder: Path) -> bool:

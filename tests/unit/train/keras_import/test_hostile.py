@@ -92,10 +92,10 @@ def check_refused(name: str, attack: Attack, server: socket.socket, heard: list[
     path = maker(attack)
     before, memory = _state(attack.folder.parent), _peaks()
     heard.clear()
-    started = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(UploadError) as refusal:
         import_model(path, attack.folder.parent / "output" / "model")
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - start
     text = str(refusal.value)
     assert reason in text, text
     assert text.startswith(f"{path}: ")

@@ -65,29 +65,29 @@ def test_groups_hold_the_same_batches(batch_size: int, first_batch: int, size: i
     assert len(grouped) == len(batches)
     for epoch in range(3):
         batches.begin(epoch, first_batch)
-        found = [(inputs.numpy(), labels.numpy()) for inputs, labels in grouped]
+        batches_in_groups = [(inputs.numpy(), labels.numpy()) for inputs, labels in grouped]
         assert np.all(np.diff(batches.made_at) >= 0)
         assert batches.made_at.min() > 0
         expected = [batches[index] for index in range(len(batches))]
-        for one, other in zip(found, expected, strict=True):
-            assert all(np.array_equal(*parts) for parts in zip(one, other, strict=True))
+        for actual_batch, expected_batch in zip(batches_in_groups, expected, strict=True):
+            assert all(np.array_equal(*parts) for parts in zip(actual_batch, expected_batch, strict=True))
 
 
 def test_features_leave_the_memory_with_their_batches() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     assert len(list(batches.in_groups(2))) == 5
-    left = weakref.ref(batches)
+    reference = weakref.ref(batches)
     del batches
     gc.collect()
-    assert left() is None
+    assert reference() is None
 
 
 def test_groups_that_nobody_takes_leave_the_next_epoch_as_it_is() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     grouped = batches.in_groups(2)
     batches.begin(0)
-    left = iter(grouped)
-    next(left)
+    iterator = iter(grouped)
+    next(iterator)
     batches.begin(1)
     rows = np.concatenate([labels for _, labels in grouped]).tolist()
     assert rows == epoch_of(Batches(numbered(), 8, shuffle_seed=1), 1)
@@ -138,11 +138,11 @@ def test_oversampling_shows_all_classes_equally_often_and_loses_none() -> None:
     labels = np.array([0] * 7 + [1] * 3 + [4] * 2, np.int32)
     examples = Features([np.arange(12, dtype=np.float32)[:, None]], labels)
     batches = Batches(examples, 4, shuffle_seed=1, oversample=True)
-    inputs, seen = (
+    inputs, labels_seen = (
         np.concatenate(parts) for parts in zip(*(batches[index] for index in range(len(batches))), strict=True)
     )
     assert batches.num_examples == 21
-    assert np.bincount(seen).tolist() == [7, 7, 0, 0, 7]
+    assert np.bincount(labels_seen).tolist() == [7, 7, 0, 0, 7]
     counts = np.bincount(inputs[:, 0].astype(int))
     assert counts.tolist() == [1] * 7 + [3, 2, 2] + [4, 3]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.train.loop.checkpoint import Belongings, State, open_checkpoints
+from components.train.loop.checkpoint import State, TrainingIdentity, open_checkpoints
 from tests.support.small_disk import small_disk
 
-BELONGINGS = Belongings("f" * 64, {"epochs": 4, "model": {"name": None}}, "n" * 64)
+IDENTITY = TrainingIdentity("f" * 64, {"epochs": 4, "model": {"name": None}}, "n" * 64)
 
 
 def state(epoch: int, step: int = 0) -> State:
@@ -24,33 +24,33 @@ def state(epoch: int, step: int = 0) -> State:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    return tmp_path / "checkpoints" / BELONGINGS.folder_name
+    return tmp_path / "checkpoints" / IDENTITY.folder_name
 
 
-def save(*states: State, belongings: Belongings = BELONGINGS) -> None:
-    with open_checkpoints(belongings) as checkpoints:
+def save(*states: State, identity: TrainingIdentity = IDENTITY) -> None:
+    with open_checkpoints(identity) as checkpoints:
         assert checkpoints is not None
-        for one in states:
-            checkpoints.save(one)
+        for saved_state in states:
+            checkpoints.save(saved_state)
 
 
-def newest(belongings: Belongings = BELONGINGS) -> State | None:
-    with open_checkpoints(belongings) as checkpoints:
+def newest(identity: TrainingIdentity = IDENTITY) -> State | None:
+    with open_checkpoints(identity) as checkpoints:
         assert checkpoints is not None
         return checkpoints.newest()
 
 
 def test_what_is_read_is_what_was_written(folder: Path) -> None:
     save(state(1, 30))
-    found = newest()
-    assert found is not None
-    assert (found.phase, found.epoch, found.step, found.ended) == (1, 1, 30, False)
-    assert found.facts == state(1).facts
-    assert found.arrays.keys() == {"network", "best"}
-    assert found.arrays["best"] == []
-    for one, other in zip(found.arrays["network"], state(1).arrays["network"], strict=True):
-        assert one.dtype == other.dtype
-        assert np.array_equal(one, other)
+    newest_state = newest()
+    assert newest_state is not None
+    assert (newest_state.phase, newest_state.epoch, newest_state.step, newest_state.ended) == (1, 1, 30, False)
+    assert newest_state.facts == state(1).facts
+    assert newest_state.arrays.keys() == {"network", "best"}
+    assert newest_state.arrays["best"] == []
+    for actual, expected in zip(newest_state.arrays["network"], state(1).arrays["network"], strict=True):
+        assert actual.dtype == expected.dtype
+        assert np.array_equal(actual, expected)
 
 
 def test_the_newest_two_are_kept_and_named_by_their_place(folder: Path) -> None:
@@ -84,9 +84,9 @@ def test_in_the_place_of_a_damaged_one_comes_the_one_before(
     save(state(1), state(2))
     for content in damaged(sorted(folder.iterdir())[-1] / name):
         (sorted(folder.iterdir())[-1] / name).write_bytes(content)
-        found = newest()
-        assert found is not None
-        assert found.epoch == 1
+        newest_state = newest()
+        assert newest_state is not None
+        assert newest_state.epoch == 1
         assert "is damaged" in caplog.text
         save(state(2))
 
@@ -100,32 +100,32 @@ def test_where_all_are_damaged_training_begins_anew(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("other_identity", "difference"),
     [
-        (replace(BELONGINGS, params={"epochs": 5, "model": {"name": None}}), "train.epochs"),
-        (replace(BELONGINGS, network="m" * 64), "network"),
+        (replace(IDENTITY, params={"epochs": 5, "model": {"name": None}}), "train.epochs"),
+        (replace(IDENTITY, network="m" * 64), "network"),
     ],
 )
 def test_another_training_of_the_same_photos_is_not_gone_on_with_and_that_is_told(
-    folder: Path, changed: Belongings, told: str, caplog: pytest.LogCaptureFixture
+    folder: Path, other_identity: TrainingIdentity, difference: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(state(1))
     with caplog.at_level("INFO", logger="components"):
-        assert newest(changed) is None
-    assert f"is not gone on with, for it has another {told}; training begins anew." in caplog.text
+        assert newest(other_identity) is None
+    assert f"is not gone on with, for it has another {difference}; training begins anew." in caplog.text
     assert newest() is not None, "it may be gone on with yet"
 
 
 def test_a_checkpoint_in_the_wrong_folder_is_refused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     save(state(1))
-    other = replace(BELONGINGS, fingerprint="e" * 64)
+    other = replace(IDENTITY, fingerprint="e" * 64)
     folder.rename(folder.parent / other.folder_name)
     assert newest(other) is None
     assert "belongs to another training (data set); training begins anew." in caplog.text
 
 
 def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with open_checkpoints(BELONGINGS) as first, open_checkpoints(BELONGINGS) as second:
+    with open_checkpoints(IDENTITY) as first, open_checkpoints(IDENTITY) as second:
         assert first is not None
         assert second is None
     assert "another process is at the same training" in caplog.text
@@ -134,16 +134,16 @@ def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.Log
 def test_what_a_kill_left_half_written_is_removed(folder: Path) -> None:
     save(state(1))
     (folder / ".phase-01-epoch-00002.partial-x").mkdir()
-    found = newest()
-    assert found is not None
-    assert found.epoch == 1
+    newest_state = newest()
+    assert newest_state is not None
+    assert newest_state.epoch == 1
     assert len(list(folder.iterdir())) == 1
 
 
 def test_checkpoints_that_nobody_went_on_with_are_removed(folder: Path) -> None:
     save(state(1))
     os.utime(folder, (0, 0))
-    save(state(1), belongings=replace(BELONGINGS, fingerprint="e" * 64))
+    save(state(1), identity=replace(IDENTITY, fingerprint="e" * 64))
     assert not folder.exists()
 
 
@@ -152,7 +152,7 @@ def test_without_a_place_for_checkpoints_training_goes_on(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(tmp_path / "file" / "checkpoints"))
-    with open_checkpoints(BELONGINGS) as checkpoints:
+    with open_checkpoints(IDENTITY) as checkpoints:
         assert checkpoints is None
     assert "must be writable; it is not" in caplog.text
 
@@ -166,6 +166,6 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
         save(state(1), large)
         assert "could not be written: " in caplog.text
         assert "No space left on device" in caplog.text
-        found = newest()
-        assert found is not None
-        assert found.epoch == 1
+        newest_state = newest()
+        assert newest_state is not None
+        assert newest_state.epoch == 1

@@ -83,9 +83,9 @@ def train_with(server: TrackingServer, folder: Path, behaviour: Behaviour) -> fl
     os.environ["DARKROOM_CACHE"] = str(folder / "cache")
     os.environ["MLFLOW_TRACKING_URI"] = server.uri
     server.behave(behaviour)
-    started = time.monotonic()
+    start = time.monotonic()
     train(folder / "dataset", small_params("ema"), folder / behaviour)
-    return time.monotonic() - started
+    return time.monotonic() - start
 
 
 @pytest.mark.proof

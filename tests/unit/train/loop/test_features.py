@@ -15,10 +15,11 @@ from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.training import AUGMENTATION_PRESETS, CachePrecision, Phase, TrainParams
 from components.contract.system.cache import cache_dir
-from components.train.loop import features
+from components.train.loop import features, inference
 from components.train.loop.batches import Features, Photos
-from components.train.loop.features import FeatureCache, Wanted, network_digest
-from components.train.loop.phases import examples_of
+from components.train.loop.features import FeatureCache, network_digest
+from components.train.loop.inference import FeatureRequest
+from components.train.loop.phases import make_examples
 from components.train.network.architecture import Network, build_network
 from components.train.network.freezing import frozen_part, learning_part, select
 from components.train.setup import Photographs
@@ -73,8 +74,8 @@ def cache(network: Network, precision: CachePrecision = "float32", trainable: st
     return FeatureCache(frozen_part(network, boundary), precision)
 
 
-def wanted(split: Split, views: int = 1, **facts: Any) -> Wanted:
-    return Wanted(split, **{"fingerprint": "f", "views": views, "augmentation": MEDIUM, "seed": 5} | facts)
+def make_request(split: Split, views: int = 1, **facts: Any) -> FeatureRequest:
+    return FeatureRequest(split, **{"fingerprint": "f", "views": views, "augmentation": MEDIUM, "seed": 5} | facts)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,11 @@ def test_logits_through_the_cache_are_those_of_the_whole_network(
 ) -> None:
     network = mobilenet
     train, validation = splits
-    made = cache(network, precision, trainable)
-    learnt, checked = made.get(wanted(train, 3)), made.get(wanted(validation, fingerprint="g"))
+    feature_cache = cache(network, precision, trainable)
+    training_features, validation_features = (
+        feature_cache.get(make_request(train, 3)),
+        feature_cache.get(make_request(validation, fingerprint="g")),
+    )
     photos = train.gather(np.arange(len(train)))
     keys = image_keys(train.image_ids)
     views = [photos] + [augment(photos, MEDIUM, photo_seeds(keys, seed=5, variant=view)) for view in (1, 2)]
@@ -100,16 +104,19 @@ def test_logits_through_the_cache_are_those_of_the_whole_network(
     rows = np.arange(len(train))
     # In epoch 0 the photos have the views 0, 1, 2, 0, 1, …
     mixed = np.array([views[row % 3][row] for row in rows])
-    for given, pixels in ((learnt, mixed), (checked, validation.gather(np.arange(len(validation))))):
+    for split_features, pixels in (
+        (training_features, mixed),
+        (validation_features, validation.gather(np.arange(len(validation)))),
+    ):
         expected = network.model.predict(pixels, verbose=0)
-        found = learning.predict(given.gather(np.arange(len(pixels)), 0), verbose=0)
+        logits = learning.predict(split_features.gather(np.arange(len(pixels)), 0), verbose=0)
         assert np.ptp(expected, axis=0).min() > 0.1, "photos differ"
-        assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
-        lost = expected.max(axis=1) - expected[np.arange(len(expected)), found.argmax(axis=1)]
+        assert np.abs(logits - expected).max() < tolerance * np.abs(expected).max()
+        lost = expected.max(axis=1) - expected[np.arange(len(expected)), logits.argmax(axis=1)]
         assert lost.max() < 2 * tolerance, "the same top-1, but where two classes are all but equal"
-    assert np.array_equal(learnt.labels, train.labels)
-    seen = np.array([[learnt.gather(rows[:1], epoch)[0].sum() for epoch in range(6)]])
-    assert len(np.unique(seen)) == 3, "every third epoch a photo comes back"
+    assert np.array_equal(training_features.labels, train.labels)
+    view_sums = np.array([[training_features.gather(rows[:1], epoch)[0].sum() for epoch in range(6)]])
+    assert len(np.unique(view_sums)) == 3, "every third epoch a photo comes back"
 
 
 def test_what_is_in_the_cache_is_not_computed_again(
@@ -119,13 +126,13 @@ def test_what_is_in_the_cache_is_not_computed_again(
     folder: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    first = cache(network).get(wanted(splits[0], 2)).gather(np.arange(20), 0)
+    first = cache(network).get(make_request(splits[0], 2)).gather(np.arange(20), 0)
     assert len(list(folder.iterdir())) == 2
     monkeypatch.setattr(features, "fastest_inference", lambda _: pytest.fail("it has been computed before"))
     with caplog.at_level(logging.INFO, logger="components"):
-        assert cache(network).can_hold(wanted(splits[0], 2))
+        assert cache(network).can_hold(make_request(splits[0], 2))
     assert caplog.messages[-1].endswith("all in the cache.")
-    assert np.array_equal(cache(network).get(wanted(splits[0], 2)).gather(np.arange(20), 0), first)
+    assert np.array_equal(cache(network).get(make_request(splits[0], 2)).gather(np.arange(20), 0), first)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +148,8 @@ def test_what_is_in_the_cache_is_not_computed_again(
 def test_only_what_depends_on_a_change_is_computed_anew(
     splits: tuple[Split, Split], network: Network, folder: Path, views: int, facts: dict[str, Any], computed: int
 ) -> None:
-    cache(network).get(wanted(splits[0], 2))
-    cache(network).get(wanted(splits[0], views, **facts))
+    cache(network).get(make_request(splits[0], 2))
+    cache(network).get(make_request(splits[0], views, **facts))
     assert len(list(folder.iterdir())) == 2 + computed
 
 
@@ -158,19 +165,19 @@ def test_other_weights_have_other_features(network: Network) -> None:
 
 
 def test_a_damaged_file_is_computed_anew(splits: tuple[Split, Split], network: Network, folder: Path) -> None:
-    expected = cache(network).get(wanted(splits[0])).gather(np.arange(20), 0)
+    expected = cache(network).get(make_request(splits[0])).gather(np.arange(20), 0)
     (path,) = folder.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
-    assert np.array_equal(cache(network).get(wanted(splits[0])).gather(np.arange(20), 0), expected)
+    assert np.array_equal(cache(network).get(make_request(splits[0])).gather(np.arange(20), 0), expected)
 
 
 def test_features_too_large_for_memory_stay_in_their_files(
     splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = np.random.default_rng(0).permutation(len(splits[0]))
-    in_memory = cache(network, "float16").get(wanted(splits[0], 2)).gather(rows, 0)
+    in_memory = cache(network, "float16").get(make_request(splits[0], 2)).gather(rows, 0)
     monkeypatch.setattr(features, "LARGEST_IN_MEMORY", 1000)
-    mapped = cache(network, "float16").get(wanted(splits[0], 2)).gather(rows, 0)
+    mapped = cache(network, "float16").get(make_request(splits[0], 2)).gather(rows, 0)
     assert mapped.dtype == np.float32
     assert np.array_equal(mapped, in_memory)
 
@@ -184,11 +191,11 @@ def test_a_limit_is_kept_and_told(
 ) -> None:
     one_view = len(splits[0]) * 4 * 4
     monkeypatch.setenv("DARKROOM_CACHE_GB", str(2.5 * one_view / 1e9))
-    assert cache(network).can_hold(wanted(splits[0], 2))
-    assert not cache(network).can_hold(wanted(splits[0], 3))
+    assert cache(network).can_hold(make_request(splits[0], 2))
+    assert not cache(network).can_hold(make_request(splits[0], 3))
     assert "every epoch goes through the frozen layers instead" in caplog.text
     for seed in (1, 2, 3):
-        cache(network).get(wanted(splits[0], 2, seed=seed))
+        cache(network).get(make_request(splits[0], 2, seed=seed))
     assert len(list(folder.iterdir())) == 2, "what was used longest ago has gone"
 
 
@@ -197,9 +204,9 @@ def examples(network: Network, splits: tuple[Split, Split]) -> object:
     params = TrainParams(trainable="head", augmentation="medium", views=3)
     selection = select(network, params)
     photos = Photographs(*splits, fingerprint="f")
-    learnt, _, boundary = examples_of(network, selection, photos, params, params)
-    assert (boundary is None) == isinstance(learnt, Photos)
-    return learnt
+    training_examples, _, boundary = make_examples(network, selection, photos, params, params)
+    assert (boundary is None) == isinstance(training_examples, Photos)
+    return training_examples
 
 
 def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
@@ -227,9 +234,9 @@ def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
 def test_progress_names_rate_and_time_left(
     splits: tuple[Split, Split], network: Network, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "REPORT_SECONDS", 0)
+    monkeypatch.setattr(inference, "REPORT_SECONDS", 0)
     with caplog.at_level(logging.INFO, logger="components"):
-        cache(network).get(wanted(splits[0]))
+        cache(network).get(make_request(splits[0]))
     assert caplog.messages[0].startswith("32 of 39 photos have passed the frozen layers (view 1 of 1), ")
     assert caplog.messages[-1].endswith("a second, 0 s left.")
 
@@ -242,7 +249,7 @@ def test_a_fault_on_the_way_to_the_features_is_not_lost(
 
     monkeypatch.setattr(features, "fastest_inference", lambda _: broken)
     with pytest.raises(RuntimeError, match="no such instruction"):
-        cache(network).get(wanted(splits[0]))
+        cache(network).get(make_request(splits[0]))
     assert not list(folder.iterdir()), "no half of a file stays"
 
 
@@ -250,7 +257,7 @@ def test_features_that_are_no_numbers_are_refused_and_not_kept(splits: tuple[Spl
     pixels = keras.Input((32, 32, 3), dtype="uint8")
     frozen = keras.Model(pixels, keras.layers.Rescaling(1e38)(keras.layers.Rescaling(1e38)(pixels)))
     cache = FeatureCache(frozen, "float32")
-    wanted = Wanted(splits[0], "photos", 1, MEDIUM, 0)
+    request = FeatureRequest(splits[0], "photos", 1, MEDIUM, 0)
     with pytest.raises(ModelError, match=r"^Frozen layers must output numbers; for one of the first \d+ photos"):
-        cache.get(wanted)
+        cache.get(request)
     assert not [*(cache_dir() / "features").iterdir()]

@@ -1,12 +1,7 @@
 """Training itself: the best epoch is kept, faults are told, equal seeds give equal weights."""
 
-import itertools
-import json
-import logging
 import math
-import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,59 +10,20 @@ import pytest
 import tensorflow
 
 from components.contract.errors import ModelError
-from components.contract.params.training import EarlyStopping, Phase, TrainParams
-from components.contract.system.program import EVENTS_VARIABLE, FINISH_FILE, running_step
+from components.contract.params.training import Phase, TrainParams
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Features
-from components.train.loop.callbacks import progress
-from components.train.loop.callbacks.progress import system_metrics
-from components.train.loop.fit import Fitted, Fitting
+from components.train.loop.fit import PhaseFitter
 from components.train.loop.mixup import Mixing
 from components.train.loop.optimizer import OPTIMIZERS
-
-Points = tuple[np.ndarray, np.ndarray]
-
-
-def points(num: int, seed: int) -> Points:
-    """Three clouds of points that overlap a little."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 3, num).astype(np.int32)
-    centres = np.array([[0, 0], [2, 0], [0, 2]], np.float32)
-    return (centres[labels] + rng.normal(0, 0.7, (num, 2))).astype(np.float32), labels
-
-
-def batches(given: Points, **options: Any) -> Batches:
-    values, labels = given
-    return Batches(Features([values], labels), 16, **options)
-
-
-def classifier(seed: int = 0, activation: str = "relu") -> keras.Model:
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((2,))
-    hidden = keras.layers.Dropout(0.1)(keras.layers.Dense(16, activation)(inputs))
-    return keras.Model(inputs, keras.layers.Dense(3)(hidden))
-
-
-def run_fit(model: keras.Model, training: Points | None = None, **params: Any) -> Fitted:
-    chosen = TrainParams(**{"epochs": 4, "learning_rate": 0.01, "early_stopping": None} | params)
-    fitting = Fitting(model, chosen, Run(None))
-    learnt = batches(points(203, 0) if training is None else training, shuffle_seed=chosen.seed)
-    for phase in chosen.all_phases:
-        fitting.fit(phase, model, learnt, batches(points(90, 1)))
-    return fitting.fitted
-
-
-def validation_loss(model: keras.Model) -> float:
-    values, labels = points(90, 1)
-    losses = keras.losses.sparse_categorical_crossentropy(labels, model(values, training=False), from_logits=True)
-    return float(np.mean(losses))
+from tests.unit.train.loop.points import batches, classifier, points, run_fit, validation_loss
 
 
 def test_training_learns_and_keeps_a_full_history() -> None:
     model = classifier()
-    fitted = run_fit(model, epochs=6)
-    assert fitted.epochs_run == 6
-    assert fitted.history.keys() == {
+    result = run_fit(model, epochs=6)
+    assert result.epochs_run == 6
+    assert result.history.keys() == {
         "phase",
         "loss",
         "accuracy",
@@ -78,25 +34,18 @@ def test_training_learns_and_keeps_a_full_history() -> None:
         "input_wait",
         "seconds",
     }
-    assert all(len(values) == 6 and all(map(math.isfinite, values)) for values in fitted.history.values())
-    assert fitted.at_best("val_accuracy") > 0.85
-    assert fitted.history["loss"][-1] < fitted.history["loss"][0]
+    assert all(len(values) == 6 and all(map(math.isfinite, values)) for values in result.history.values())
+    assert result.at_best("val_accuracy") > 0.85
+    assert result.history["loss"][-1] < result.history["loss"][0]
 
 
 def test_the_weights_of_the_best_epoch_are_kept() -> None:
     model = classifier()
-    fitted = run_fit(model, epochs=8, optimizer="sgd", learning_rate=1.5, schedule="constant")
-    best = min(fitted.history["val_loss"])
-    assert fitted.history["val_loss"][fitted.best_epoch - 1] == best
-    assert fitted.best_epoch < 8, "with this rate the loss jumps, so that the last epoch is not the best"
+    result = run_fit(model, epochs=8, optimizer="sgd", learning_rate=1.5, schedule="constant")
+    best = min(result.history["val_loss"])
+    assert result.history["val_loss"][result.best_epoch - 1] == best
+    assert result.best_epoch < 8, "with this rate the loss jumps, so that the last epoch is not the best"
     assert validation_loss(model) == pytest.approx(best, abs=1e-5)
-
-
-def test_training_stops_when_the_validation_loss_no_longer_falls() -> None:
-    stopping = EarlyStopping(patience=2, min_delta=0.9)
-    fitted = run_fit(classifier(), epochs=50, early_stopping=stopping)
-    assert fitted.epochs_run == 3
-    assert fitted.best_epoch == 1
 
 
 @pytest.mark.parametrize(
@@ -104,17 +53,17 @@ def test_training_stops_when_the_validation_loss_no_longer_falls() -> None:
     [name if name in ("adamw", "sgd") else pytest.param(name, marks=pytest.mark.proof) for name in sorted(OPTIMIZERS)],
 )
 def test_every_optimizer_of_the_params_learns(optimizer: str) -> None:
-    fitted = run_fit(classifier(), optimizer=optimizer, epochs=3)
-    assert fitted.history["loss"][-1] < fitted.history["loss"][0]
+    result = run_fit(classifier(), optimizer=optimizer, epochs=3)
+    assert result.history["loss"][-1] < result.history["loss"][0]
 
 
 def test_phases_go_on_from_the_best_weights_and_the_best_of_all_are_kept() -> None:
     model = classifier()
     wild = Phase(epochs=2, optimizer="sgd", learning_rate=5.0, schedule="constant")
-    fitted = run_fit(model, phases=(Phase(epochs=5), wild))
-    assert fitted.history["phase"] == [1] * 5 + [2] * 2
-    assert fitted.best_epoch <= 5, "the second phase only did harm"
-    assert validation_loss(model) == pytest.approx(min(fitted.history["val_loss"]), abs=1e-5)
+    result = run_fit(model, phases=(Phase(epochs=5), wild))
+    assert result.history["phase"] == [1] * 5 + [2] * 2
+    assert result.best_epoch <= 5, "the second phase only did harm"
+    assert validation_loss(model) == pytest.approx(min(result.history["val_loss"]), abs=1e-5)
 
 
 def test_a_phase_takes_from_the_section_what_it_does_not_say() -> None:
@@ -127,57 +76,20 @@ def test_a_phase_takes_from_the_section_what_it_does_not_say() -> None:
     )
 
 
-def test_the_running_mean_of_the_weights_is_what_is_validated_and_kept() -> None:
-    plain, mean = classifier(), classifier()
-    jumping = {"epochs": 3, "optimizer": "sgd", "learning_rate": 0.8, "schedule": "constant"}
-    run_fit(plain, **jumping)
-    fitted = run_fit(mean, ema=0.9, **jumping)
-    assert validation_loss(mean) == pytest.approx(min(fitted.history["val_loss"]), abs=1e-5)
-    assert not np.allclose(mean.get_weights()[0], plain.get_weights()[0])
-
-
-def test_the_mean_of_the_last_epochs_weights_is_what_is_validated_and_kept() -> None:
-    model = classifier()
-    ends: list[list[np.ndarray]] = []
-    params = TrainParams(epochs=4, optimizer="sgd", learning_rate=0.8, schedule="constant", swa=0.5)
-    fitting = Fitting(model, params, Run(None), watch=lambda *_: ends.append(model.get_weights()))
-    fitting.fit(params, model, batches(points(203, 0), shuffle_seed=42), batches(points(90, 1)))
-    validated = [*ends[:3], [(third + fourth) / 2 for third, fourth in zip(*ends[2:], strict=True)]]
-    kept = model.get_weights()
-    best = validated[fitting.fitted.best_epoch - 1]
-    assert all(np.allclose(found, expected, atol=1e-6) for found, expected in zip(kept, best, strict=True))
-    for weights, expected in zip(validated, fitting.fitted.history["val_loss"], strict=True):
-        model.set_weights(weights)
-        assert validation_loss(model) == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_plateau_lowers_the_rate() -> None:
-    fitted = run_fit(
-        classifier(), epochs=8, optimizer="sgd", learning_rate=3.0, schedule="plateau", decay_epochs=1, decay_factor=0.1
-    )
-    rates = fitted.history["learning_rate"]
-    assert rates[0] == pytest.approx(3.0)
-    assert rates == sorted(rates, reverse=True)
-    losses = fitted.history["val_loss"]
-    worse = [epoch for epoch in range(1, 7) if losses[epoch] >= min(losses[:epoch])]
-    assert worse, "with this rate the loss jumps"
-    assert rates[worse[0] + 1] == pytest.approx(0.3)
-
-
 def test_whoever_watches_sees_each_epoch_and_may_end_the_training() -> None:
-    seen: list[int] = []
+    epochs_seen: list[int] = []
 
     def watch(epoch: int, figures: dict[str, float]) -> None:
-        seen.append(epoch)
+        epochs_seen.append(epoch)
         if figures["val_accuracy"] >= 0 and epoch == 2:
             raise KeyError("enough")
 
     params = TrainParams(epochs=5)
     with pytest.raises(KeyError, match="enough"):
-        Fitting(model := classifier(), params, Run(None), watch).fit(
+        PhaseFitter(model := classifier(), params, Run(None), watch).fit(
             params.all_phases[0], model, batches(points(203, 0)), batches(points(90, 1))
         )
-    assert seen == [1, 2]
+    assert epochs_seen == [1, 2]
 
 
 def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
@@ -186,7 +98,7 @@ def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
         model = classifier(seed)
         run_fit(model, seed=seed, epochs=1)
         weights.append(model.get_weights())
-    assert all(np.array_equal(one, other) for one, other in zip(weights[0], weights[1], strict=True))
+    assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(weights[0], weights[1], strict=True))
     assert not np.array_equal(weights[0][0], weights[2][0])
 
 
@@ -204,10 +116,10 @@ def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_
     params = TrainParams(epochs=3, learning_rate=0.01, early_stopping=None, batch_size=32)
     examples = Features([points(200, 0)[0]], points(200, 0)[1])
     model = classifier()
-    fitting = Fitting(model, params, Run(None))
-    fitting.fit_in_memory(params, model, partial(Batches, examples, shuffle_seed=1), partial(Batches, examples))
-    assert fitting.batch_size == 8
-    assert fitting.fitted.epochs_run == 3
+    fitter = PhaseFitter(model, params, Run(None))
+    fitter.fit_in_memory(params, model, partial(Batches, examples, shuffle_seed=1), partial(Batches, examples))
+    assert fitter.batch_size == 8
+    assert fitter.result.epochs_run == 3
     assert model.optimizer.gradient_accumulation_steps == 4
     assert [message for message in caplog.messages if "too small for train.batch_size" in message] == [
         f"The memory is too small for train.batch_size {size}; the phase begins anew with {size // 2}."
@@ -215,7 +127,7 @@ def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_
     ]
     monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: fit(model, [[np.empty(9)]]))
     with pytest.raises(ModelError, match="at least one photo at a time; it does not: OOM when allocating tensor"):
-        fitting.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
+        fitter.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
 
 
 def test_two_batches_of_half_the_size_make_the_same_step() -> None:
@@ -233,10 +145,10 @@ def test_two_batches_of_half_the_size_make_the_same_step() -> None:
         inputs = keras.Input((2,))
         model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
         examples = Features([points(192, 0)[0]], points(192, 0)[1])
-        fitting = Fitting(model, params, Run(None))
-        fitting.fit_in_memory(params, model, partial(Batches, examples, shuffle_seed=1), partial(Batches, examples))
+        fitter = PhaseFitter(model, params, Run(None))
+        fitter.fit_in_memory(params, model, partial(Batches, examples, shuffle_seed=1), partial(Batches, examples))
         trained.append(model.get_weights())
-    assert all(np.allclose(one, other, atol=1e-6) for one, other in zip(*trained, strict=True))
+    assert all(np.allclose(weight_a, weight_b, atol=1e-6) for weight_a, weight_b in zip(*trained, strict=True))
 
 
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])
@@ -248,111 +160,21 @@ def test_mixed_photos_are_learnt_from(kind: str) -> None:
     inputs = keras.Input((6, 6, 3))
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
     params = TrainParams(epochs=4, learning_rate=0.03, imbalance="class_weights", label_smoothing=0.05)
-    fitting = Fitting(model, params, Run(None))
+    fitter = PhaseFitter(model, params, Run(None))
     mixing = Mixing(**{"mixup": 0.0, "cutmix": 0.0, "num_classes": 3} | {kind: 0.5})
     examples = Features([photos], labels)
-    fitting.fit(params, model, Batches(examples, 16, shuffle_seed=0, mixing=mixing), Batches(examples, 16))
-    assert fitting.fitted.at_best("val_accuracy") > 0.9
-
-
-@pytest.mark.parametrize(
-    ("place", "activation", "report_seconds"),
-    [
-        (7, "relu", progress.REPORT_SECONDS),
-        (202, "tanh", 0),
-        *(
-            pytest.param(place, activation, seconds, marks=pytest.mark.proof)
-            for place, activation, seconds in itertools.product(
-                (7, 202), ("relu", "tanh"), (progress.REPORT_SECONDS, 0)
-            )
-            if (place, activation, seconds) not in ((7, "relu", progress.REPORT_SECONDS), (202, "tanh", 0))
-        ),
-    ],
-)
-def test_a_value_that_is_no_number_stops_training_in_its_epoch(
-    place: int, activation: str, report_seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The loss shows it; if oneDNN's ReLU turns NaN into 0, the weights do, at the end of the epoch at the latest."""
-    monkeypatch.setattr(progress, "REPORT_SECONDS", report_seconds)
-    values, labels = points(203, 0)
-    values[place] = np.nan
-    model = classifier(activation=activation)
-    with pytest.raises(
-        ModelError,
-        match=r"^The (loss|weight \S+) must stay a number; in epoch 1, after (8|13) of 13 batches, it became nan\. "
-        r"Set a smaller train\.learning_rate \(it is",
-    ):
-        run_fit(model, (values, labels))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("place", range(8))
-def test_every_weight_that_is_no_number_is_named(value: float, place: int) -> None:
-    model = keras.Sequential(
-        [keras.Input((2,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
-    )
-    assert progress.broken_weight(model) is None
-    weights = model.get_weights()
-    weights[place].flat[-1] = value
-    model.set_weights(weights)
-    broken = progress.broken_weight(model)
-    assert broken == (model.weights[place].path, pytest.approx(value, nan_ok=True))
+    fitter.fit(params, model, Batches(examples, 16, shuffle_seed=0, mixing=mixing), Batches(examples, 16))
+    assert fitter.result.at_best("val_accuracy") > 0.9
 
 
 def test_what_was_good_before_a_loss_that_is_no_number_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     model = classifier()
     wild = Phase(epochs=30, optimizer="sgd", learning_rate=10.0, momentum=0.99, schedule="constant")
     values, labels = points(203, 0)
-    fitting = Fitting(model, TrainParams(phases=(Phase(epochs=3), wild)), Run(None))
-    fitting.fit(Phase(epochs=3), model, batches((values, labels)), batches(points(90, 1)))
+    fitter = PhaseFitter(model, TrainParams(phases=(Phase(epochs=3), wild)), Run(None))
+    fitter.fit(Phase(epochs=3), model, batches((values, labels)), batches(points(90, 1)))
     best = validation_loss(model)
-    fitting.fit(wild, model, batches((values * 1e30, labels)), batches(points(90, 1)))
+    fitter.fit(wild, model, batches((values * 1e30, labels)), batches(points(90, 1)))
     assert "The best weights so far are kept." in caplog.text
-    assert fitting.fitted.best_epoch <= 3
+    assert fitter.result.best_epoch <= 3
     assert validation_loss(model) == pytest.approx(best, abs=1e-6)
-
-
-def test_each_epoch_and_the_way_within_one_are_logged(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "REPORT_SECONDS", 0)
-    with caplog.at_level(logging.INFO, logger="components"):
-        run_fit(classifier(), epochs=2)
-    assert any(message.startswith("Epoch 1: 63 %, loss ") for message in caplog.messages)
-    epochs = [message for message in caplog.messages if " of 2: " in message and message.startswith("Epoch")]
-    assert len(epochs) == 2
-    assert all(part in epochs[0] for part in ("accuracy", "validation loss", "images/s", "s left"))
-    assert epochs[1].endswith("at most 0 s left.")
-    assert caplog.messages[-1].startswith("Kept epoch ")
-
-
-def test_without_a_run_there_are_no_system_metrics() -> None:
-    with system_metrics(Run(None)):
-        pass
-
-
-def test_a_store_that_is_gone_does_not_stop_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    import mlflow
-
-    (tmp_path / "file").touch()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")
-    with caplog.at_level(logging.WARNING, logger="components"), system_metrics(Run("0" * 32)):
-        ends = time.monotonic() + 60
-        while not caplog.messages and time.monotonic() < ends:
-            time.sleep(0.05)
-    assert caplog.messages[-1].startswith("No system metrics: ")
-
-
-def test_a_training_that_is_asked_to_finish_ends_after_its_epoch_and_tells_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events = tmp_path / "events.jsonl"
-    monkeypatch.setenv(EVENTS_VARIABLE, str(events))
-    with running_step("train"):
-        assert run_fit(classifier(), epochs=3).epochs_run == 3
-        (tmp_path / FINISH_FILE).touch()
-        assert run_fit(classifier(), epochs=3).epochs_run == 1
-    told = [json.loads(line) for line in events.read_text().splitlines()]
-    epochs = [event for event in told if event["event"] == "epoch"]
-    assert [(event["epoch"], event["planned"]) for event in epochs] == [(1, 3), (2, 3), (3, 3), (1, 3)]
-    assert 0 < epochs[0]["val_accuracy"] <= 1

@@ -29,8 +29,8 @@ def test_mixup_mixes_photos_and_labels_alike() -> None:
 def test_cutmix_counts_the_pixels_of_each() -> None:
     cut, targets = Mixing(0, 1, 4)(photos_of(LABELS), LABELS, np.random.default_rng(3))
     for photo, parts in zip(cut, targets, strict=True):
-        found = [(photo[..., 0] == value).mean() for value in (0, 50, 100, 200)]
-        assert np.allclose(found, parts, atol=1e-6)
+        shares = [(photo[..., 0] == value).mean() for value in (0, 50, 100, 200)]
+        assert np.allclose(shares, parts, atol=1e-6)
     assert ((targets > 0) & (targets < 1)).any()
 
 
@@ -54,9 +54,9 @@ def test_features_are_mixed_as_well_but_vectors_cannot_be_cut() -> None:
 
 def test_an_epoch_is_mixed_alike_whenever_it_is_drawn_and_others_otherwise() -> None:
     batches = Batches(Features([np.eye(8, dtype=np.float32)], LABELS), 4, shuffle_seed=1, mixing=Mixing(1, 0, 4))
-    drawn = []
+    epochs = []
     for epoch in (0, 1, 0):
         batches.begin(epoch)
-        drawn.append(np.concatenate([batches[index][1] for index in range(len(batches))]))
-    assert np.array_equal(drawn[0], drawn[2])
-    assert not np.array_equal(drawn[0], drawn[1])
+        epochs.append(np.concatenate([batches[index][1] for index in range(len(batches))]))
+    assert np.array_equal(epochs[0], epochs[2])
+    assert not np.array_equal(epochs[0], epochs[1])

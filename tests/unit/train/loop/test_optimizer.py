@@ -24,24 +24,24 @@ def test_the_cosine_falls_to_nothing() -> None:
 
 
 def test_a_warm_up_rises_evenly_and_the_schedule_follows() -> None:
-    found = rates(4, 5, schedule="constant", warmup_epochs=1.8)
-    assert found[:9] == pytest.approx([0.1 * (step + 1) / 10 for step in range(9)])
-    assert found[9:] == pytest.approx([0.1] * 12)
+    schedule = rates(4, 5, schedule="constant", warmup_epochs=1.8)
+    assert schedule[:9] == pytest.approx([0.1 * (step + 1) / 10 for step in range(9)])
+    assert schedule[9:] == pytest.approx([0.1] * 12)
     assert rates(4, 5, schedule="cosine", warmup_epochs=1)[5] == pytest.approx(0.1)
 
 
 def test_one_cycle_rises_and_falls() -> None:
-    found = rates(10, 10, schedule="one_cycle")
-    assert found[0] == pytest.approx(0.004)
-    assert found[30] == pytest.approx(0.1)
-    assert found[-1] == pytest.approx(0, abs=1e-7)
-    assert found[:31] == sorted(found[:31])
-    assert found[30:] == sorted(found[30:], reverse=True)
+    schedule = rates(10, 10, schedule="one_cycle")
+    assert schedule[0] == pytest.approx(0.004)
+    assert schedule[30] == pytest.approx(0.1)
+    assert schedule[-1] == pytest.approx(0, abs=1e-7)
+    assert schedule[:31] == sorted(schedule[:31])
+    assert schedule[30:] == sorted(schedule[30:], reverse=True)
 
 
 def test_steps_lower_the_rate_every_so_many_epochs() -> None:
-    found = rates(6, 2, schedule="step", decay_epochs=2, decay_factor=0.5)
-    assert found[:12] == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4)
+    schedule = rates(6, 2, schedule="step", decay_epochs=2, decay_factor=0.5)
+    assert schedule[:12] == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4)
 
 
 def test_every_optimizer_of_the_params_is_known() -> None:
@@ -71,18 +71,18 @@ def logits() -> np.ndarray:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_crossentropy_is_that_of_keras(smoothing: float) -> None:
-    found = np.asarray(make_loss(TrainParams(label_smoothing=smoothing), LABELS, 3)(LABELS, logits()))
+    losses = np.asarray(make_loss(TrainParams(label_smoothing=smoothing), LABELS, 3)(LABELS, logits()))
     targets = keras.utils.to_categorical(LABELS, 3).astype(np.float32)
     expected = keras.losses.categorical_crossentropy(targets, logits(), from_logits=True, label_smoothing=smoothing)
-    assert np.allclose(found, np.asarray(expected), atol=1e-6)
+    assert np.allclose(losses, np.asarray(expected), atol=1e-6)
 
 
 def test_the_focal_loss_looks_away_from_what_is_sure() -> None:
     """(1 − p)² times the crossentropy of the right class (Lin et al. 2017, equation 4), summed over the classes."""
     probabilities = np.exp(logits()) / np.exp(logits()).sum(axis=1, keepdims=True)
     right = probabilities[np.arange(8), LABELS]
-    found = np.asarray(make_loss(TrainParams(loss="focal"), LABELS, 3)(LABELS, logits()))
-    assert np.allclose(found, -((1 - right) ** 2) * np.log(right), atol=1e-5)
+    losses = np.asarray(make_loss(TrainParams(loss="focal"), LABELS, 3)(LABELS, logits()))
+    assert np.allclose(losses, -((1 - right) ** 2) * np.log(right), atol=1e-5)
 
 
 def test_class_weights_make_all_classes_count_the_same() -> None:

@@ -63,17 +63,17 @@ def test_a_range_test_rises_from_batch_to_batch_the_same_way_each_time(
     assert all(before < after <= HIGHEST * 1.001 for before, after in itertools.pairwise(test.rates))
     assert all(map(math.isfinite, test.losses))
     assert (test.trained_layers, test.optimizer, test.batch_size) == (("dense_1", "logits"), "sgd", 8)
-    shown = page(test)
-    assert shown.count("<circle") == len(test.losses)
-    assert "Leslie Smith" in shown
-    assert all(html.escape(sentence) in shown for sentence in sentences(test))
+    page_html = page(test)
+    assert page_html.count("<circle") == len(test.losses)
+    assert "Leslie Smith" in page_html
+    assert all(html.escape(sentence) in page_html for sentence in sentences(test))
 
     (tmp_path / "params.yaml").write_text(json.dumps({"train": params.model_dump(mode="json")}))
     parsed = build_parser().parse_args(["lr-find", "--dataset", "dataset", "--batches", "20", "--json"])
     assert parsed.verb(parsed) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (tmp_path / told.pop("page")).read_text() == shown
-    assert RangeTest(**told) == test
+    report = json.loads(capsys.readouterr().out)
+    assert (tmp_path / report.pop("page")).read_text() == page_html
+    assert RangeTest(**report) == test
 
 
 def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:

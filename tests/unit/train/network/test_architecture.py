@@ -15,15 +15,16 @@ from components.contract.layers.layer import ActivationName, Layer
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import SMALL_CNN
-from components.train.network.architecture import KERAS_LAYERS, Network, build_network, split_output, summary
+from components.train.network.architecture import Network, build_network, split_output, summary_lines
+from components.train.network.keras_layers import KERAS_LAYERS
 
 
-def layers(*given: Any) -> tuple[Layer, ...]:
-    return tuple(map(parse_layer, given))
+def layers(*specs: Any) -> tuple[Layer, ...]:
+    return tuple(map(parse_layer, specs))
 
 
-def own(*given: Any, image_size: tuple[int, int] = (12, 10), num_classes: int = 3, batch_size: int = 8) -> Network:
-    params = ModelParams(kind="layers", layers=layers(*given))
+def own(*specs: Any, image_size: tuple[int, int] = (12, 10), num_classes: int = 3, batch_size: int = 8) -> Network:
+    params = ModelParams(kind="layers", layers=layers(*specs))
     return build_network(params, image_size=image_size, num_classes=num_classes, batch_size=batch_size)
 
 
@@ -89,10 +90,10 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 def given_layer(kind: str) -> st.SearchStrategy[dict[str, Any]]:
     fields = LAYERS[kind].model_fields.items()
     required = {field.alias or name for name, field in fields if field.is_required()}
-    given = {name: strategy for name, strategy in ARGUMENTS[kind].items() if name in required}
+    required_arguments = {name: strategy for name, strategy in ARGUMENTS[kind].items() if name in required}
     optional = {name: strategy for name, strategy in ARGUMENTS[kind].items() if name not in required}
-    arguments = st.fixed_dictionaries(given, optional=optional)
-    return arguments.map(lambda chosen: {kind: {key: value for key, value in chosen.items() if value is not None}})
+    arguments = st.fixed_dictionaries(required_arguments, optional=optional)
+    return arguments.map(lambda values: {kind: {key: value for key, value in values.items() if value is not None}})
 
 
 ANY_LAYER = st.tuples(st.sampled_from(sorted(LAYERS)).flatmap(given_layer), st.none() | st.none() | EARLIER)
@@ -100,37 +101,37 @@ ANY_LIST = st.lists(ANY_LAYER, min_size=1, max_size=6)
 ANY_SIZE = st.tuples(st.integers(4, 9), st.integers(4, 9))
 
 
-def connected(given: list[tuple[dict[str, Any], int | None]]) -> list[dict[str, Any]]:
+def connected(drawn_layers: list[tuple[dict[str, Any], int | None]]) -> list[dict[str, Any]]:
     """The drawn layers with names, of which some are joined and some stand after another than the one before."""
-    named: list[dict[str, Any]] = []
-    for position, (layer, after) in enumerate(given):
+    named_layers: list[dict[str, Any]] = []
+    for position, (layer, after) in enumerate(drawn_layers):
         ((kind, arguments),) = layer.items()
         arguments = arguments | {"name": f"layer_{position}"}
         if "with" in arguments:
             arguments["with"] = f"layer_{arguments['with'] % position}" if position else "input"
-        if after is not None and position > 1 and "with" in named[-1] | arguments:
+        if after is not None and position > 1 and "with" in named_layers[-1] | arguments:
             arguments["after"] = f"layer_{after % position}"
-        named.append({kind: arguments})
-    return [*named, {"Flatten": {"name": "flat"}}]
+        named_layers.append({kind: arguments})
+    return [*named_layers, {"Flatten": {"name": "flat"}}]
 
 
-def parsed(given: list[dict[str, Any]]) -> tuple[Layer, ...] | None:
+def parsed(specs: list[dict[str, Any]]) -> tuple[Layer, ...] | None:
     try:
-        return ModelParams.model_validate({"layers": tuple(given)}).layers
+        return ModelParams.model_validate({"layers": tuple(specs)}).layers
     except ValidationError:
         return None  # refused with a reason: see test_layers.py
 
 
-def check_built_as_foretold(chosen: tuple[Layer, ...], image_size: tuple[int, int]) -> Network | None:
+def check_built_as_foretold(stack: tuple[Layer, ...], image_size: tuple[int, int]) -> Network | None:
     """Either both build the network, with the same shapes and parameters, or the contract refuses it with a reason."""
     try:
-        traced = trace(chosen, (*image_size, 3))
+        traced = trace(stack, (*image_size, 3))
     except ModelError as error:
         assert "Its input is" in str(error) or "leads nowhere" in str(error)
         return None
     try:
         network = build_network(
-            ModelParams(kind="layers", layers=chosen), image_size=image_size, num_classes=9, batch_size=2
+            ModelParams(kind="layers", layers=stack), image_size=image_size, num_classes=9, batch_size=2
         )
     except ModelError as error:
         assert "ends in a softmax over" in str(error)
@@ -148,14 +149,14 @@ RANDOM = {"deadline": None, "derandomize": True, "suppress_health_check": [Healt
 
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # of one channel: odd, yet allowed
 @settings(max_examples=100, **RANDOM)
-@given(given=ANY_LIST, image_size=ANY_SIZE)
+@given(drawn_layers=ANY_LIST, image_size=ANY_SIZE)
 def test_any_list_of_layers_builds_as_foretold_or_is_refused(
-    given: list[tuple[dict[str, Any], int | None]], image_size: tuple[int, int]
+    drawn_layers: list[tuple[dict[str, Any], int | None]], image_size: tuple[int, int]
 ) -> None:
-    chosen = parsed(connected(given))
-    assume(chosen is not None)
-    assert chosen is not None
-    check_built_as_foretold(chosen, image_size)
+    stack = parsed(connected(drawn_layers))
+    assume(stack is not None)
+    assert stack is not None
+    check_built_as_foretold(stack, image_size)
 
 
 @pytest.mark.proof
@@ -166,13 +167,13 @@ def test_two_thousand_lists_of_layers_build_run_and_learn_or_are_refused(quarter
 
     @seed(quarter)
     @settings(max_examples=500, **RANDOM | {"derandomize": False, "database": None})
-    @given(given=ANY_LIST, image_size=ANY_SIZE)
-    def check(given: list[tuple[dict[str, Any], int | None]], image_size: tuple[int, int]) -> None:
+    @given(drawn_layers=ANY_LIST, image_size=ANY_SIZE)
+    def check(drawn_layers: list[tuple[dict[str, Any], int | None]], image_size: tuple[int, int]) -> None:
         nonlocal built
-        chosen = parsed(connected(given))
-        assume(chosen is not None)
-        assert chosen is not None
-        network = check_built_as_foretold(chosen, image_size)
+        stack = parsed(connected(drawn_layers))
+        assume(stack is not None)
+        assert stack is not None
+        network = check_built_as_foretold(stack, image_size)
         if network is not None:
             built += 1
             assert network.model(np.zeros((2, *image_size, 3), np.uint8), training=True).shape == (2, 9)
@@ -197,9 +198,9 @@ def test_a_residual_block_is_built_by_naming_earlier_layers() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 12, 10, 3), dtype=np.uint8)
     start, way = (keras.Model(network.model.input, network.model.get_layer(name).output) for name in ("start", "way"))
     joined = network.model.get_layer("add_1").output
-    added = keras.Model(network.model.input, joined)(pixels)
+    sum_of_branches = keras.Model(network.model.input, joined)(pixels)
     shortcut = network.model.get_layer("conv2d_2")(start(pixels))
-    assert np.allclose(added, way(pixels) + shortcut, atol=1e-5)
+    assert np.allclose(sum_of_branches, way(pixels) + shortcut, atol=1e-5)
 
 
 def test_regularisers_cost_what_they_say() -> None:
@@ -210,7 +211,7 @@ def test_regularisers_cost_what_they_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "hidden", "name"),
+    ("specs", "hidden", "name"),
     [
         (["Flatten"], ["Flatten"], "logits"),
         (["Flatten", {"Dense": {"units": 3}}], ["Flatten"], "logits"),
@@ -221,22 +222,22 @@ def test_regularisers_cost_what_they_say() -> None:
         (["Flatten", {"Dense": {"units": 4}}], ["Flatten", "Dense"], "logits"),
     ],
 )
-def test_the_output_layer_is_taken_from_the_list_or_added(given: list[Any], hidden: list[str], name: str) -> None:
-    before, output = split_output(layers(*given), 3, "train.model.layers")
+def test_the_output_layer_is_taken_from_the_list_or_added(specs: list[Any], hidden: list[str], name: str) -> None:
+    before, output = split_output(layers(*specs), 3, "train.model.layers")
     assert [layer.kind for layer in before] == hidden
     assert (output.units, output.activation, output.name) == (3, None, name)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "specs",
     [
         ["Flatten", {"Dense": {"units": 4, "activation": "softmax"}}],
         ["Flatten", {"Dense": {"units": 4}}, {"Activation": {"activation": "softmax"}}],
     ],
 )
-def test_a_softmax_over_another_number_of_classes_is_refused(given: list[Any]) -> None:
+def test_a_softmax_over_another_number_of_classes_is_refused(specs: list[Any]) -> None:
     with pytest.raises(ModelError, match=r"train\.model\.layers ends in a softmax over 4 classes, yet the data have 3"):
-        own(*given)
+        own(*specs)
 
 
 def test_the_network_takes_pixels_and_gives_logits() -> None:
@@ -291,7 +292,7 @@ def test_the_small_network_fits_the_smallest_pictures() -> None:
 
 def test_the_summary_names_layers_shapes_and_parameters() -> None:
     network = backbone("GlobalAveragePooling2D", {"Dense": {"units": 7}}, weights="imagenet")
-    text = "\n".join(summary(network))
+    text = "\n".join(summary_lines(network))
     assert "MobileNetV2 (155 layers)" in text
     assert "1 × 1 × 1280" in text
     assert "2,257,984" in text

@@ -35,10 +35,10 @@ def mobilenet(width: int = 32) -> keras.Model:
 
 
 def test_without_a_network_the_message_names_file_place_and_the_other_way(keras_home: Path) -> None:
-    started = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(WeightsError) as error:
         find_weights("MobileNetV2", "imagenet", (224, 224))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - start < 5
     assert f"{FILE} is not in {keras_home / 'models'} and cannot be fetched: " in str(error.value)
     assert f"Fetch https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{FILE}" in str(error.value)
     assert f"put it at {keras_home / 'models' / FILE}, or name a copy of it with train.model.weights=PATH" in str(
@@ -74,10 +74,10 @@ def test_every_backbone_of_the_contract_can_be_built_and_fetched() -> None:
 
 @pytest.mark.parametrize("name", EACH)
 def test_the_table_names_what_keras_would_fetch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
+    requests: list[tuple[str, str]] = []
 
     def note(file_name: str, origin: str, **_: object) -> str:
-        asked.append((file_name, origin))
+        requests.append((file_name, origin))
         raise FileNotFoundError
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", note)
@@ -85,8 +85,8 @@ def test_the_table_names_what_keras_would_fetch(name: str, monkeypatch: pytest.M
     for with_top in (False, True):
         with pytest.raises(FileNotFoundError):
             getattr(keras.applications, name)(include_top=with_top, input_shape=(size, size, 3))
-        wanted = weights_file(name, (size, size), with_top=with_top)
-        assert asked[-1] == (wanted.name, wanted.url)
+        expected_file = weights_file(name, (size, size), with_top=with_top)
+        assert requests[-1] == (expected_file.name, expected_file.url)
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -165,7 +165,10 @@ def test_weights_of_both_generations_of_keras_are_taken(tmp_path: Path, suffix: 
     loaded = mobilenet()
     digest = load_weights(loaded, path, "MobileNetV2")
     assert len(digest) == 64
-    assert all(np.array_equal(one, other) for one, other in zip(loaded.get_weights(), saved.get_weights(), strict=True))
+    assert all(
+        np.array_equal(actual, expected)
+        for actual, expected in zip(loaded.get_weights(), saved.get_weights(), strict=True)
+    )
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.training import Phase
 from components.train.network.architecture import Network, build_network
-from components.train.network.freezing import frozen_part, learning_part, plan, rate_scales, select
+from components.train.network.freezing import frozen_part, learning_part, plan_training, rate_scales, select
 
 LAST_LAYERS = ("block_16_project", "block_16_project_BN", "Conv_1", "Conv_1_bn", "logits")
 
@@ -58,8 +58,8 @@ def test_a_selection_trains_what_it_names_and_all_before_is_frozen(
 
 
 def test_batch_normalization_of_a_backbone_learns_only_when_asked(network: Network) -> None:
-    kept = select(network, Phase(trainable="last 5"))
-    assert kept.trained == tuple(name for name in LAST_LAYERS if not name.endswith(("BN", "bn")))
+    frozen_statistics = select(network, Phase(trainable="last 5"))
+    assert frozen_statistics.trained == tuple(name for name in LAST_LAYERS if not name.endswith(("BN", "bn")))
     assert select(network, Phase(trainable="last 5", train_batch_norm=True)).trained == LAST_LAYERS
     assert select(network, Phase(trainable="all", train_batch_norm=True)).frozen == ()
 
@@ -114,14 +114,14 @@ def test_both_sides_of_the_boundary_are_the_whole_network(network: Network, trai
 )
 def test_what_is_not_there_is_told(network: Network, trainable: str | tuple[str, ...], message: str) -> None:
     with pytest.raises(ModelError) as error:
-        plan(network, [Phase(trainable="head"), Phase(trainable=trainable)])
+        plan_training(network, [Phase(trainable="head"), Phase(trainable=trainable)])
     assert message in str(error.value)
 
 
 def test_a_plan_is_what_all_phases_train(network: Network) -> None:
-    planned = plan(network, [Phase(trainable="head"), Phase(trainable="from Conv_1")])
-    assert planned.layers == ("Conv_1", "logits")
-    assert planned.num_parameters == 320 * 1280 + 1280 * 3 + 3
+    training_plan = plan_training(network, [Phase(trainable="head"), Phase(trainable="from Conv_1")])
+    assert training_plan.layers == ("Conv_1", "logits")
+    assert training_plan.num_parameters == 320 * 1280 + 1280 * 3 + 3
 
 
 def test_deeper_layers_get_less_of_the_rate(network: Network) -> None:

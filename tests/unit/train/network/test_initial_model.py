@@ -17,10 +17,10 @@ from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import write_json
 from components.train.keras_import.facts import file_sha256
-from components.train.keras_import.importing import look_at as look_at_file
+from components.train.keras_import.importing import inspect_upload
 from components.train.network.architecture import Network, build_network
-from components.train.network.initial_model import Brought, bring, find_bundle, look_at
-from components.train.network.pixels import grey, scaled
+from components.train.network.initial_model import InitialModel, find_bundle, import_initial_model, inspect_model
+from components.train.network.pixels import scale_pixels, to_gray
 from tests.support.artifacts import make_bundle, make_dataset
 
 SIDE = 24
@@ -49,31 +49,33 @@ def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last
     return keras.Model(start, keras.layers.Dense(classes, activation=last, name="classes")(x))
 
 
-def brought(model: keras.Model, folder: Path, pixels: PixelScale = "0 to 255", layer: str | None = None) -> Brought:
-    """What `bring` gives, without the confined building, which test_importing and the proofs do."""
+def make_initial_model(
+    model: keras.Model, folder: Path, pixels: PixelScale = "0 to 255", layer: str | None = None
+) -> InitialModel:
+    """What `import_initial_model` gives, without the confined building, which test_importing and the proofs do."""
     folder.mkdir()
     model.save(folder / "model.keras")
-    facts = look_at_file(folder / "model.keras").model_copy(
+    facts = inspect_upload(folder / "model.keras").model_copy(
         update={"model_sha256": file_sha256(folder / "model.keras")}
     )
     write_json(folder / "import.json", facts)
-    return Brought(folder, facts, "mine", pixels, layer, None, frozenset())
+    return InitialModel(folder, facts, "mine", pixels, layer, None, frozenset())
 
 
-def built(given: Brought, head: Any = None) -> Network:
+def build(initial_model: InitialModel, head: Any = None) -> Network:
     params = ModelParams(kind="upload", path="mine.keras", head=head)
-    return build_network(params, image_size=(SIDE, SIDE), num_classes=3, batch_size=4, brought=given)
+    return build_network(params, image_size=(SIDE, SIDE), num_classes=3, batch_size=4, initial_model=initial_model)
 
 
 @pytest.mark.parametrize("last", ["softmax", "softmax layer", "linear"])
 def test_a_model_that_is_used_as_it_is_gives_its_own_logits(last: str, tmp_path: Path) -> None:
     model = classifier(last=last)
-    network = built(brought(model, tmp_path / "import"))
+    network = build(make_initial_model(model, tmp_path / "import"))
     assert network.model.input.dtype == "uint8"
     expected = np.asarray(model(photos().astype(np.float32)))
     logits = np.asarray(network.model(photos()))
-    found = logits if last == "linear" else np.asarray(keras.ops.softmax(logits))
-    assert np.allclose(found, expected, atol=1e-5)
+    answers = logits if last == "linear" else np.asarray(keras.ops.softmax(logits))
+    assert np.allclose(answers, expected, atol=1e-5)
     assert network.embedding.shape == (None, 6)
     assert network.feature_map is not None
     assert network.feature_map.shape == (None, 22, 22, 6)
@@ -83,7 +85,7 @@ def test_a_model_that_is_used_as_it_is_gives_its_own_logits(last: str, tmp_path:
 
 def test_what_ends_neither_in_logits_nor_in_a_softmax_needs_a_new_head(tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"classes is Dense with the activation sigmoid, .*head=linear"):
-        built(brought(classifier(last="sigmoid"), tmp_path / "import"))
+        build(make_initial_model(classifier(last="sigmoid"), tmp_path / "import"))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_what_ends_neither_in_logits_nor_in_a_softmax_needs_a_new_head(tmp_path:
 )
 def test_a_new_head_stands_on_any_layer(layer: str, head: Any, features: tuple[int, ...], tmp_path: Path) -> None:
     model = classifier(classes=7)
-    network = built(brought(model, tmp_path / "import", layer=layer), head)
+    network = build(make_initial_model(model, tmp_path / "import", layer=layer), head)
     assert network.backbone is not None
     assert network.backbone.output.shape == (None, *features)
     assert network.model.output.shape == (None, 3)
@@ -105,12 +107,12 @@ def test_a_new_head_stands_on_any_layer(layer: str, head: Any, features: tuple[i
 
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"train\.model\.layer must name a layer .* 'pol' \(did you mean pool\?\)"):
-        built(brought(classifier(), tmp_path / "import", layer="pol"))
+        build(make_initial_model(classifier(), tmp_path / "import", layer="pol"))
 
 
 def test_a_network_that_takes_grey_gets_grey(tmp_path: Path) -> None:
     model = classifier(channels=1)
-    network = built(brought(model, tmp_path / "import"))
+    network = build(make_initial_model(model, tmp_path / "import"))
     luma = (photos() @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.float32)
     assert np.allclose(keras.ops.softmax(network.model(photos())), model(luma), atol=1e-5)
 
@@ -121,17 +123,17 @@ def test_a_network_that_takes_grey_gets_grey(tmp_path: Path) -> None:
 )
 def test_pixels_are_scaled_as_keras_does(scale: PixelScale, module: str) -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
-    ours = keras.Model(pixels, scaled(pixels, scale))(photos())
+    ours = keras.Model(pixels, scale_pixels(pixels, scale))(photos())
     theirs = getattr(keras.applications, module).preprocess_input(photos().astype(np.float32))
     assert np.allclose(np.asarray(ours), theirs, atol=1e-4)
 
 
 def test_other_scales_of_pixels() -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
-    assert np.allclose(keras.Model(pixels, scaled(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
-    assert np.allclose(keras.Model(pixels, scaled(pixels, "0 to 255"))(photos()), photos())
+    assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
+    assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 255"))(photos()), photos())
     with pytest.raises(ModelError, match="ImageNet mean and deviation is of colours"):
-        scaled(grey(pixels), "ImageNet mean and deviation")
+        scale_pixels(to_gray(pixels), "ImageNet mean and deviation")
 
 
 # --- at the edge ------------------------------------------------------------------------------------------------------
@@ -145,40 +147,45 @@ def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def given(**model: Any) -> ModelParams:
+def model_params(**model: Any) -> ModelParams:
     return ModelParams.model_validate(model)
 
 
 def test_the_scale_of_pixels_is_asked_for_where_the_network_does_not_say(upload: Path) -> None:
     with pytest.raises(ModelError, match=r"train\.model\.pixels must say what my shoes\.h5 was trained on"):
-        look_at(given(path=str(upload)))
+        inspect_model(model_params(path=str(upload)))
 
 
 def test_a_look_tells_size_features_and_what_was_found(upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(upload.parent)
-    model, found = look_at(given(path=upload.name, pixels="0 to 1", head="dense"))
-    assert found is not None
+    model, given_model = inspect_model(model_params(path=upload.name, pixels="0 to 1", head="dense"))
+    assert given_model is not None
     assert model.path == str(upload)
-    assert (found.image_size, found.features) == ((SIDE, SIDE), (22, 22, 6))
-    assert "the new head stands on eye of my shoes.h5" in found.decisions[1]
-    train, decisions = resolve_train(TrainParams(model=model), (SIDE, SIDE), found)
+    assert (given_model.image_size, given_model.features) == ((SIDE, SIDE), (22, 22, 6))
+    assert "the new head stands on eye of my shoes.h5" in given_model.decisions[1]
+    train, decisions = resolve_train(TrainParams(model=model), (SIDE, SIDE), given_model)
     assert train.model.kind == "upload"
     assert isinstance(train.model.head, tuple)
     assert "it takes pixels 0 to 1. So say the params." in decisions[0]
     with pytest.raises(ModelError, match=r"my shoes\.h5 takes photos of 24 × 24 px; they are 32 × 32 px"):
-        resolve_train(TrainParams(model=model), (32, 32), found)
+        resolve_train(TrainParams(model=model), (32, 32), given_model)
     flat = model.model_copy(update={"head": (parse_layer({"Dense": {"units": 4}}),)})
     with pytest.raises(ModelError, match=r"train\.model\.head\[0\] .* Its input is 22 × 22 × 6\."):
-        resolve_train(TrainParams(model=flat), (SIDE, SIDE), found)
+        resolve_train(TrainParams(model=flat), (SIDE, SIDE), given_model)
 
 
 def test_wrong_classes_are_refused_by_the_step(upload: Path, tmp_path: Path) -> None:
     with pytest.raises(UploadError, match="one value for each of the 3 classes; this one gives 5 values"):
-        bring(
-            given(kind="upload", path=str(upload), pixels="0 to 1"), (SIDE, SIDE), ("a", "b", "c"), tmp_path / "model"
+        import_initial_model(
+            model_params(kind="upload", path=str(upload), pixels="0 to 1"),
+            (SIDE, SIDE),
+            ("a", "b", "c"),
+            tmp_path / "model",
         )
     with pytest.raises(UploadError, match="there is none at"):
-        bring(given(kind="upload", path=str(tmp_path / "absent.h5")), (SIDE, SIDE), None, tmp_path / "model")
+        import_initial_model(
+            model_params(kind="upload", path=str(tmp_path / "absent.h5")), (SIDE, SIDE), None, tmp_path / "model"
+        )
 
 
 def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,10 +197,10 @@ def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: p
         assert find_bundle(name) == folder
     with pytest.raises(ArtifactError, match=r"'yesterday' is none of these \(runs here are today\)"):
         find_bundle("yesterday")
-    model, found = look_at(given(**{"from": "today"}))
+    model, given_model = inspect_model(model_params(**{"from": "today"}))
     assert model.from_ == str(folder)
-    assert found is not None
-    assert found.image_size == info.image_size
+    assert given_model is not None
+    assert given_model.image_size == info.image_size
     assert json.loads(model.model_dump_json())["from"] == str(folder)
 
 
@@ -210,10 +217,10 @@ def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store
     client.create_registered_model("colours")
     version = client.create_model_version("colours", f"runs:/{run_id}/bundle", run_id).version
     client.set_registered_model_alias("colours", "champion", version)
-    found = [find_bundle(name) for name in ("colours@champion", f"colours@{version}", run_id)]
-    assert len(set(found)) == 1
-    assert (found[0] / "model.keras").read_bytes() == b"the network"
-    assert BundleInfo.model_validate_json((found[0] / "bundle.json").read_text()).class_names == info.class_names
+    folders = [find_bundle(name) for name in ("colours@champion", f"colours@{version}", run_id)]
+    assert len(set(folders)) == 1
+    assert (folders[0] / "model.keras").read_bytes() == b"the network"
+    assert BundleInfo.model_validate_json((folders[0] / "bundle.json").read_text()).class_names == info.class_names
     with pytest.raises(TrackingError, match="MLflow must give the bundle of colours@best; it does not: "):
         find_bundle("colours@best")
 
@@ -236,7 +243,7 @@ def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store
 )
 def test_params_that_do_not_belong_together_are_refused(model: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        given(**model)
+        model_params(**model)
 
 
 @pytest.mark.proof
@@ -247,14 +254,14 @@ def test_an_upload_is_trained_and_gone_on_from(tmp_path: Path, mlflow_store: str
     classifier(classes=5).save(tmp_path / "inner.h5")
     with zipfile.ZipFile(tmp_path / "upload.zip", "w") as archive:
         archive.write(tmp_path / "inner.h5", "inner.h5")
-    model = given(kind="upload", path=str(tmp_path / "upload.zip"), head="linear")
-    asked = TrainParams(model=model, epochs=2, batch_size=8, augmentation="none", learning_rate=0.01)
-    params, _ = resolve_train(asked, (SIDE, SIDE))
+    model = model_params(kind="upload", path=str(tmp_path / "upload.zip"), head="linear")
+    params = TrainParams(model=model, epochs=2, batch_size=8, augmentation="none", learning_rate=0.01)
+    params, _ = resolve_train(params, (SIDE, SIDE))
     first = train(tmp_path / "dataset", params, tmp_path / "first")
     assert (first.model.kind, first.model.trained_layers) == ("upload", ("logits",))
     assert first.model.uploaded_sha256 == file_sha256(tmp_path / "upload.zip")
     assert first.model.imported_sha256 not in (None, first.model.uploaded_sha256)
-    onward = params.model_copy(update={"model": given(**{"kind": "bundle", "from": str(tmp_path / "first")})})
+    onward = params.model_copy(update={"model": model_params(**{"kind": "bundle", "from": str(tmp_path / "first")})})
     second = train(tmp_path / "dataset", onward, tmp_path / "second")
     assert second.model.uploaded_sha256 == file_sha256(tmp_path / "first" / "model.keras")
     assert second.model.from_mlflow_run_id == first.mlflow_run_id

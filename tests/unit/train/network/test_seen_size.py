@@ -11,19 +11,19 @@ from components.contract.params.model import ModelParams
 from components.contract.params.training import Phase
 from components.train.export.graph import export_network
 from components.train.keras_import.facts import file_sha256
-from components.train.keras_import.importing import look_at as look_at_file
+from components.train.keras_import.importing import inspect_upload
 from components.train.network.architecture import Network, build_network
 from components.train.network.freezing import select
-from components.train.network.initial_model import Brought
-from components.train.network.pixels import shrunk
+from components.train.network.initial_model import InitialModel
+from components.train.network.pixels import shrink
 
 OWN = tuple(map(parse_layer, [{"Conv2D": {"filters": 4, "kernel_size": 3}}, "GlobalAveragePooling2D"]))
 
 
-def own(prepared: tuple[int, int], seen: tuple[int, int]) -> Network:
+def own(prepared: tuple[int, int], input_size: tuple[int, int]) -> Network:
     keras.utils.set_random_seed(3)
     params = ModelParams(kind="layers", layers=OWN)
-    return build_network(params, image_size=prepared, input_size=seen, num_classes=3, batch_size=4)
+    return build_network(params, image_size=prepared, input_size=input_size, num_classes=3, batch_size=4)
 
 
 def photos(side: int) -> np.ndarray:
@@ -31,10 +31,12 @@ def photos(side: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("prepared", "seen"), [((16, 16), (8, 8)), ((18, 20), (6, 10)), ((20, 16), (7, 16))])
-def test_photos_are_shrunk_by_means_and_keep_what_is_even(prepared: tuple[int, int], seen: tuple[int, int]) -> None:
+def test_photos_are_shrunk_by_means_and_keep_what_is_even(
+    prepared: tuple[int, int], input_size: tuple[int, int]
+) -> None:
     pixels = keras.Input((*prepared, 3))
-    model = keras.Model(pixels, shrunk(pixels, seen))
-    assert tuple(model.output.shape[1:3]) == seen
+    model = keras.Model(pixels, shrink(pixels, input_size))
+    assert tuple(model.output.shape[1:3]) == input_size
     even = np.full((1, *prepared, 3), 77.0, np.float32)
     assert np.allclose(model(even), 77)
     if prepared == (16, 16):
@@ -69,14 +71,16 @@ def test_a_backbone_sees_the_smaller_size_and_its_freeze_boundary_stays() -> Non
 def test_a_network_that_shrinks_can_be_brought_again(tmp_path: Path) -> None:
     network = own((32, 32), (12, 12))
     network.model.save(tmp_path / "model.keras")
-    facts = look_at_file(tmp_path / "model.keras").model_copy(
+    facts = inspect_upload(tmp_path / "model.keras").model_copy(
         update={"model_sha256": file_sha256(tmp_path / "model.keras")}
     )
     (tmp_path / "import.json").write_text(facts.model_dump_json())
-    given = Brought(tmp_path, facts, "mine", "0 to 255", None, None, frozenset())
+    initial_model = InitialModel(tmp_path, facts, "mine", "0 to 255", None, None, frozenset())
     params = ModelParams(kind="upload", path="mine.keras")
-    again = build_network(params, image_size=(32, 32), num_classes=3, batch_size=4, brought=given)
+    again = build_network(params, image_size=(32, 32), num_classes=3, batch_size=4, initial_model=initial_model)
     assert np.allclose(again.model(photos(32)), network.model(photos(32)), atol=1e-5)
     large = photos(32).repeat(2, axis=1).repeat(2, axis=2)
-    twice = build_network(params, image_size=(64, 64), input_size=(32, 32), num_classes=3, batch_size=4, brought=given)
+    twice = build_network(
+        params, image_size=(64, 64), input_size=(32, 32), num_classes=3, batch_size=4, initial_model=initial_model
+    )
     assert np.allclose(twice.model(large), network.model(photos(32)), atol=1e-4)

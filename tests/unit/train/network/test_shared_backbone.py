@@ -20,7 +20,7 @@ SIDE = 32
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Photographs]:
+def photo_set(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Photographs]:
     folder = tmp_path_factory.mktemp("made") / "dataset"
     info = make_dataset(folder, per_class=8, side=SIDE)
     return info, open_photographs(folder, info)
@@ -29,37 +29,37 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Photogr
 def params_of(rate: float, seed: int = 0) -> TrainParams:
     layers = ({"GlobalAveragePooling2D": {}}, {"Dense": {"units": 8}}, {"Dropout": {"rate": rate}})
     model = ModelParams(kind="pretrained", name="MobileNetV2", weights="none", head=tuple(map(parse_layer, layers)))
-    given = TrainParams(
+    params = TrainParams(
         model=model, augmentation="none", epochs=1, trainable="from block_16_expand", learning_rate=0.01, seed=seed
     )
-    return resolve_train(given, (SIDE, SIDE))[0]
+    return resolve_train(params, (SIDE, SIDE))[0]
 
 
 def trained(
-    made: tuple[DatasetInfo, Photographs], params: TrainParams, in_common: SharedBackbone | None
+    photo_set: tuple[DatasetInfo, Photographs], params: TrainParams, shared_backbone: SharedBackbone | None
 ) -> list[np.ndarray]:
-    info, photographs = made
-    network = open_network(params, info, in_common=in_common).network
+    info, photographs = photo_set
+    network = open_network(params, info, shared_backbone=shared_backbone).network
     train_phases(network, photographs, params, Run(None))
     weights: list[np.ndarray] = network.model.get_weights()
     return weights
 
 
 def test_each_trial_learns_as_with_a_backbone_of_its_own(
-    made: tuple[DatasetInfo, Photographs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photo_set: tuple[DatasetInfo, Photographs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
-    in_common = SharedBackbone()
+    shared_backbone = SharedBackbone()
     for params in (params_of(0.1), params_of(0.5)):
-        shared, alone = trained(made, params, in_common), trained(made, params, None)
-        assert all(np.array_equal(one, other) for one, other in zip(shared, alone, strict=True))
+        shared, alone = trained(photo_set, params, shared_backbone), trained(photo_set, params, None)
+        assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(shared, alone, strict=True))
 
 
-def test_it_is_built_once_for_all_that_fit(made: tuple[DatasetInfo, Photographs]) -> None:
-    info, _ = made
-    in_common = SharedBackbone()
+def test_it_is_built_once_for_all_that_fit(photo_set: tuple[DatasetInfo, Photographs]) -> None:
+    info, _ = photo_set
+    shared_backbone = SharedBackbone()
     first, again, other = (
-        open_network(params, info, in_common=in_common).network.backbone
+        open_network(params, info, shared_backbone=shared_backbone).network.backbone
         for params in (params_of(0.1), params_of(0.5), params_of(0.5, seed=1))
     )
     assert first is again

@@ -8,13 +8,13 @@ from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.train.network.architecture import build_network
 from components.train.network.drawing import draw
-from components.train.network.summary import Account, account
+from components.train.network.summary import NetworkSummary, summarize_network
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
-def residual() -> Account:
+def residual() -> NetworkSummary:
     layers = (
         {"Conv2D": {"filters": 8, "kernel_size": 3, "padding": "same", "name": "start"}},
         {"Conv2D": {"filters": 8, "kernel_size": 3, "padding": "same"}},
@@ -23,10 +23,10 @@ def residual() -> Account:
         "GlobalAveragePooling2D",
     )
     params = ModelParams(kind="layers", layers=tuple(map(parse_layer, layers)))
-    return account(build_network(params, image_size=(10, 12), num_classes=3, batch_size=4), 4)
+    return summarize_network(build_network(params, image_size=(10, 12), num_classes=3, batch_size=4), 4)
 
 
-def test_parameters_work_and_memory_are_counted(residual: Account) -> None:
+def test_parameters_work_and_memory_are_counted(residual: NetworkSummary) -> None:
     rows = {row.name: row for row in residual.rows}
     assert list(rows) == [
         "pixels",
@@ -52,13 +52,13 @@ def test_parameters_work_and_memory_are_counted(residual: Account) -> None:
 def test_a_backbone_is_one_row() -> None:
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="none")
     network = build_network(params, image_size=(224, 224), num_classes=10, batch_size=1)
-    costs = account(network, 1)
+    costs = summarize_network(network, 1)
     assert [row.name for row in costs.rows][:2] == ["pixels", "MobileNetV2"]
     assert costs.rows[1].num_parameters == 2_257_984
     assert costs.multiply_adds == pytest.approx(300e6, rel=0.02), "Sandler et al. (2018) give 300 million"
 
 
-def test_the_drawing_has_a_box_for_each_layer_and_a_line_for_each_tensor(residual: Account) -> None:
+def test_the_drawing_has_a_box_for_each_layer_and_a_line_for_each_tensor(residual: NetworkSummary) -> None:
     picture = ElementTree.fromstring(draw(residual.rows, 'a "b" <c>'))
     assert picture.find(f"{SVG}title").text == 'a "b" <c>'  # type: ignore[union-attr]
     assert len(picture.findall(f"{SVG}rect")) == len(residual.rows) + 1

@@ -44,7 +44,9 @@ def test_logits_and_gradients_are_those_of_the_convolution(options: dict[str, ob
     with pointwise_as_products(model):
         products, of_products, their_kinds = outcome(model)
     assert np.allclose(products, logits, atol=1e-5)
-    assert all(np.allclose(one, other, atol=1e-4) for one, other in zip(of_products, gradients, strict=True))
+    assert all(
+        np.allclose(actual, expected, atol=1e-4) for actual, expected in zip(of_products, gradients, strict=True)
+    )
     assert "Conv2DBackpropInput" in kinds
     assert not any(kind.startswith("Conv2D") for kind in their_kinds)
     assert "Conv2D" in outcome(model)[2], "afterwards it is a convolution again"

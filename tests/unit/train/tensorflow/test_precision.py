@@ -9,8 +9,8 @@ import pytest
 from components.contract.params.training import Precision, TrainParams
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Features
-from components.train.loop.fit import Fitting
-from components.train.tensorflow.precision import computing_in, own_optimizer, settle
+from components.train.loop.fit import PhaseFitter
+from components.train.tensorflow.precision import compute_in, resolve_precision, unwrap_optimizer
 
 HALVES = ("bfloat16", "float16")
 
@@ -29,8 +29,12 @@ def photos() -> Features:
 
 
 def test_without_a_gpu_nothing_is_halved_unless_asked_for() -> None:
-    assert settle("auto") == "float32"
-    assert [settle(asked) for asked in get_args(Precision) if asked != "auto"] == ["float32", "bfloat16", "float16"]
+    assert resolve_precision("auto") == "float32"
+    assert [resolve_precision(precision) for precision in get_args(Precision) if precision != "auto"] == [
+        "float32",
+        "bfloat16",
+        "float16",
+    ]
 
 
 @pytest.mark.parametrize("precision", HALVES)
@@ -39,7 +43,7 @@ def test_layers_compute_in_it_and_are_as_before_afterwards(precision: Precision)
     before = model.get_config()
     values = np.ones((2, 6, 6, 3), np.float32)
     expected = np.asarray(model(values))
-    with computing_in(precision, model):
+    with compute_in(precision, model):
         halved = model(values)
         assert halved.dtype.name == precision
         assert {variable.dtype for variable in model.variables} == {"float32"}
@@ -52,13 +56,13 @@ def test_layers_compute_in_it_and_are_as_before_afterwards(precision: Precision)
 def test_training_in_it_learns_keeps_the_best_and_scales_small_gradients(precision: Precision) -> None:
     model = classifier()
     params = TrainParams(epochs=6, learning_rate=0.03, precision=precision, ema=0.9, schedule="plateau", accumulate=2)
-    fitting = Fitting(model, params, Run(None))
-    fitting.fit(params, model, Batches(photos(), 16, shuffle_seed=0), Batches(photos(), 16))
-    assert fitting.fitted.at_best("val_accuracy") > 0.85
-    assert fitting.fitted.history["learning_rate"][0] == pytest.approx(0.03)
-    assert own_optimizer(model).use_ema
-    assert (own_optimizer(model) is not model.optimizer) == (precision == "float16")
+    fitter = PhaseFitter(model, params, Run(None))
+    fitter.fit(params, model, Batches(photos(), 16, shuffle_seed=0), Batches(photos(), 16))
+    assert fitter.result.at_best("val_accuracy") > 0.85
+    assert fitter.result.history["learning_rate"][0] == pytest.approx(0.03)
+    assert unwrap_optimizer(model).use_ema
+    assert (unwrap_optimizer(model) is not model.optimizer) == (precision == "float16")
     logits = np.asarray(model(photos().gather(np.arange(96), 0), training=False))
     assert (logits.argmax(axis=1) == photos().labels).mean() == pytest.approx(
-        fitting.fitted.at_best("val_accuracy"), abs=0.03
+        fitter.result.at_best("val_accuracy"), abs=0.03
     )

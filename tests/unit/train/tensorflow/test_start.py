@@ -78,8 +78,8 @@ def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> 
         [sys.executable, "-c", PROGRAM], env=environment, cwd=ROOT, capture_output=True, text=True
     )
     assert finished.returncode == 0, finished.stderr[-4000:]
-    written = [path.name for path in (home / ".keras").iterdir()]
-    assert written == ([] if keras_json is None else ["keras.json"])
+    written_files = [path.name for path in (home / ".keras").iterdir()]
+    assert written_files == ([] if keras_json is None else ["keras.json"])
     return finished.stderr
 
 

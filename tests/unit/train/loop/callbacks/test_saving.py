@@ -32,11 +32,11 @@ PLACES = (
     *(("components.train.loop.batches:Batches.__getitem__", call) for call in (3, 11, 21, 33, 60)),
     *((f"{CHECKPOINT}:{name}", call) for call in (1, 3) for name in WRITING),
     *(("components.contract.system.atomic_files:_replace", call) for call in (1, 4)),
-    *(("components.train.loop.fit:Fitting.keep", call) for call in (1, 2)),
+    *(("components.train.loop.fit:PhaseFitter.keep", call) for call in (1, 2)),
     *(("components.train.loop.phases:select", call) for call in (1, 2)),
     *(
-        (f"components.train.loop.features:{name}", call)
-        for name in ("_computed", "_Progress.report")
+        (f"components.train.loop.{name}", call)
+        for name in ("features:compute_features", "inference:_Progress.report")
         for call in (1, 3)
     ),
 )
@@ -81,7 +81,9 @@ def check_goes_on(
 ) -> None:
     weights, history, best_epoch = train_small(folder, averaging, epochs=epochs)
     expected_weights, expected_history, expected_best = uninterrupted(averaging, epochs)
-    assert all(np.array_equal(one, other) for one, other in zip(weights, expected_weights, strict=True)), folder
+    assert all(np.array_equal(actual, expected) for actual, expected in zip(weights, expected_weights, strict=True)), (
+        folder
+    )
     assert best_epoch == expected_best
     for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "phase"):
         assert history[name] == pytest.approx(expected_history[name], rel=1e-5), (folder, name)
@@ -132,8 +134,8 @@ def test_a_training_goes_on_wherever_it_was_ended(
         expected = (-signal.SIGKILL,) if point.signum == signal.SIGKILL else (128 + signal.SIGTERM, -signal.SIGTERM)
         assert code in expected, point
         check_goes_on(folder / point.folder_name, point.averaging, uninterrupted)
-        for left in (point.folder_name, f"{point.folder_name}-cache"):
-            shutil.rmtree(folder / left, ignore_errors=True)
+        for folder_name in (point.folder_name, f"{point.folder_name}-cache"):
+            shutil.rmtree(folder / folder_name, ignore_errors=True)
 
 
 @pytest.mark.proof

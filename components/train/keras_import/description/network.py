@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from components.contract.errors import UploadError
-from components.train.keras_import.graph import Call, Graph, Layer, Reference, order, refused
+from components.train.keras_import.description.references import (
+    check_references,
+    count_calls_from_zero,
+    parse_endpoints,
+    parse_reference,
+)
+from components.train.keras_import.graph import Call, Graph, Layer, refused
 from components.train.keras_import.layers import arguments as check
 from components.train.keras_import.layers.allow_list import MODELS, refusal
 from components.train.keras_import.layers.arguments import DROPPED
@@ -21,7 +27,7 @@ _MAX_NAME: Final = 200
 _COMMON: Final = {"name", "trainable", "dtype"}
 _INPUT_DTYPES: Final = ("float32", "float16", "bfloat16", "uint8", "int32", "int64")
 _LEGACY_NAMES: Final = {("LeakyReLU", "alpha"): "negative_slope", ("Normalization", "axis"): "axis"}
-_OLD_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it otherwise than Keras 3"}
+_CHANGED_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it otherwise than Keras 3"}
 
 
 def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_version: str) -> Graph:
@@ -76,9 +82,9 @@ class _Reader:
             if layer.name in layers:
                 raise refused(f"{where}[{place}]", f"the name {layer.name!r} stands twice")
             layers[layer.name] = layer
-        layers = _counted_from_zero(layers)
-        inputs = _ends(config.get("input_layers"), f"{where}: input_layers")
-        outputs = _ends(config.get("output_layers"), f"{where}: output_layers")
+        layers = count_calls_from_zero(layers)
+        inputs = parse_endpoints(config.get("input_layers"), f"{where}: input_layers")
+        outputs = parse_endpoints(config.get("output_layers"), f"{where}: output_layers")
         if len(inputs) != 1 or len(outputs) != 1:
             raise UploadError(
                 f"An uploaded model must take one photo and give one answer; {where} has {len(inputs)} "
@@ -91,7 +97,7 @@ class _Reader:
         # Keras counts the making of a Functional model as its call 0, and sometimes that of a Sequential one.
         if last.model is not None and (last.class_name != "Sequential" or output_call >= len(last.calls)):
             output_call = max(0, output_call - 1)
-        _check_references(layers, input_name, (output_name, output_call), where)
+        check_references(layers, input_name, (output_name, output_call), where)
         start = layers[input_name]
         return Graph(
             _name(config, where),
@@ -159,7 +165,7 @@ class _Reader:
             )
         if operation := as_layer(kind, config, inbound):
             own_kind, arguments, operands = operation
-            calls = (Call(tuple(_reference(operand, where) for operand in operands)),)
+            calls = (Call(tuple(parse_reference(operand, where) for operand in operands)),)
             return Layer(**common, kind=own_kind, arguments=arguments, policy=None, calls=calls)
         if kind not in KINDS:
             raise refusal(kind, where)
@@ -189,22 +195,22 @@ class _Reader:
         for key, value in config.items():
             if key in _COMMON or key in ("batch_input_shape", "batch_shape"):
                 continue
-            own = _LEGACY_NAMES.get((kind, key), key)
-            if own not in checks:
+            own_key = _LEGACY_NAMES.get((kind, key), key)
+            if own_key not in checks:
                 if value is None:  # newer versions add arguments, whose None changes nothing
                     continue
                 raise refused(
                     where, f"it has an argument {key[:60]!r} = {str(value)[:60]!r}, which Darkroom does not know"
                 )
             try:
-                clean = checks[own](value)
+                clean = checks[own_key](value)
             except ValueError as error:
                 hint = "; Darkroom's photos are height × width × channels" if value == "channels_first" else ""
                 raise refused(where, f"{key}: {error}{hint}") from None
-            if self._is_legacy and own == "activation" and clean in _OLD_ACTIVATIONS:
-                raise refused(where, f"{key}: {clean}: {_OLD_ACTIVATIONS[clean]}, so its answers would change")
+            if self._is_legacy and own_key == "activation" and clean in _CHANGED_ACTIVATIONS:
+                raise refused(where, f"{key}: {clean}: {_CHANGED_ACTIVATIONS[clean]}, so its answers would change")
             if clean is not DROPPED:
-                arguments[own] = clean
+                arguments[own_key] = clean
         if missing := [key for key in KINDS[kind].required if arguments.get(key) is None]:
             raise refused(where, f"it lacks the argument {missing[0]}")
         return policy, arguments
@@ -232,7 +238,7 @@ class _Reader:
             raise refused(where, f"it is called with the argument {sorted(unknown)[0][:60]!r}")
         if training is not None and not isinstance(training, bool):
             raise refused(where, "it is called with a `training` that is neither true nor false")
-        return Call(tuple(_reference(tensor, where) for tensor in tensors), training)
+        return Call(tuple(parse_reference(tensor, where) for tensor in tensors), training)
 
 
 def _stands_alone(layer: Layer) -> bool:
@@ -270,60 +276,3 @@ def _input_shape(shape: Any, where: str) -> tuple[int | None, ...]:
     except ValueError as error:
         raise refused(where, f"the shape of its input: {error}") from None
     return sides
-
-
-def _reference(value: Any, where: str) -> Reference:
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        config = value.get("config")
-        value = config.get("keras_history") if isinstance(config, dict) else None
-    if (
-        isinstance(value, list)
-        and len(value) in (3, 4)
-        and isinstance(value[0], str)
-        and all(isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 100_000 for item in value[1:3])
-        and value[2] == 0
-    ):
-        return value[0].replace("/", "_"), value[1]
-    raise refused(where, f"it is called on something other than a layer's output: {str(value)[:80]}")
-
-
-def _ends(value: Any, where: str) -> list[Reference]:
-    """`["input", 0, 0]`, or a list or dict of such."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list) or not value:
-        raise refused(where, "a list of tensors is expected")
-    return [_reference(value, where)] if isinstance(value[0], str) else [_reference(item, where) for item in value]
-
-
-def _counted_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
-    """Keras 2 counts a submodel's own making as its call 0; its uses start at 1 there, and at 0 here."""
-    first: dict[str, int] = {}
-    for layer in layers.values():
-        for call in layer.calls:
-            for name, number in call.inputs:
-                first[name] = min(first.get(name, number), number)
-    shift = {name: number for name, number in first.items() if name in layers and layers[name].model is not None}
-
-    def moved(call: Call) -> Call:
-        return replace(call, inputs=tuple((name, number - shift.get(name, 0)) for name, number in call.inputs))
-
-    return {name: replace(layer, calls=tuple(map(moved, layer.calls))) for name, layer in layers.items()}
-
-
-def _check_references(layers: dict[str, Layer], start: str, output: Reference, where: str) -> None:
-    """Every tensor that is asked for is given by some call, and no layer waits for itself."""
-
-    def is_given(reference: Reference) -> bool:
-        name, number = reference
-        return reference == (start, 0) or (name in layers and number < len(layers[name].calls))
-
-    for layer in layers.values():
-        for reference in [reference for call in layer.calls for reference in call.inputs]:
-            if not is_given(reference):
-                raise refused(
-                    where, f"{layer.name!r} is called on call {reference[1]} of {reference[0]!r}, which there is not"
-                )
-    if not is_given(output):
-        raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which there is not")
-    order(tuple(layers.values()), where)

@@ -1,0 +1,68 @@
+"""References of a network's description: which call of which layer gave a tensor."""
+
+from dataclasses import replace
+from typing import Any
+
+from components.train.keras_import.graph import Call, Layer, Reference, order, refused
+
+
+def parse_reference(value: Any, where: str) -> Reference:
+    """Keras 3: a `__keras_tensor__` with its history; Keras 2: `["layer", 0, 0]`, with arguments or without."""
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        config = value.get("config")
+        value = config.get("keras_history") if isinstance(config, dict) else None
+    if (
+        isinstance(value, list)
+        and len(value) in (3, 4)
+        and isinstance(value[0], str)
+        and all(isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 100_000 for item in value[1:3])
+        and value[2] == 0
+    ):
+        return value[0].replace("/", "_"), value[1]
+    raise refused(where, f"it is called on something other than a layer's output: {str(value)[:80]}")
+
+
+def parse_endpoints(value: Any, where: str) -> list[Reference]:
+    """`["input", 0, 0]`, or a list or dict of such."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list) or not value:
+        raise refused(where, "a list of tensors is expected")
+    return (
+        [parse_reference(value, where)]
+        if isinstance(value[0], str)
+        else [parse_reference(item, where) for item in value]
+    )
+
+
+def count_calls_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
+    """Keras 2 counts a submodel's own making as its call 0; its uses start at 1 there, and at 0 here."""
+    first: dict[str, int] = {}
+    for layer in layers.values():
+        for call in layer.calls:
+            for name, number in call.inputs:
+                first[name] = min(first.get(name, number), number)
+    shift = {name: number for name, number in first.items() if name in layers and layers[name].model is not None}
+
+    def shift_call(call: Call) -> Call:
+        return replace(call, inputs=tuple((name, number - shift.get(name, 0)) for name, number in call.inputs))
+
+    return {name: replace(layer, calls=tuple(map(shift_call, layer.calls))) for name, layer in layers.items()}
+
+
+def check_references(layers: dict[str, Layer], start: str, output: Reference, where: str) -> None:
+    """Every tensor that is asked for is given by some call, and no layer waits for itself."""
+
+    def exists(reference: Reference) -> bool:
+        name, number = reference
+        return reference == (start, 0) or (name in layers and number < len(layers[name].calls))
+
+    for layer in layers.values():
+        for reference in [reference for call in layer.calls for reference in call.inputs]:
+            if not exists(reference):
+                raise refused(
+                    where, f"{layer.name!r} is called on call {reference[1]} of {reference[0]!r}, which there is not"
+                )
+    if not exists(output):
+        raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which there is not")
+    order(tuple(layers.values()), where)

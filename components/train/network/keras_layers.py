@@ -1,0 +1,101 @@
+"""The layers of params.yaml as Keras layers, one after another on a tensor."""
+
+import itertools
+import math
+import os
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import keras
+
+from components.contract.errors import ModelError
+from components.contract.layers.layer import Layer, shape_text
+from components.contract.layers.stack import START, TracedLayer
+from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
+
+KERAS_LAYERS: Final = {
+    "Activation": keras.layers.Activation,
+    "Add": keras.layers.Add,
+    "AveragePooling2D": keras.layers.AveragePooling2D,
+    "BatchNormalization": keras.layers.BatchNormalization,
+    "Concatenate": keras.layers.Concatenate,
+    "Conv2D": keras.layers.Conv2D,
+    "Conv2DTranspose": keras.layers.Conv2DTranspose,
+    "Dense": keras.layers.Dense,
+    "DepthwiseConv2D": keras.layers.DepthwiseConv2D,
+    "Dropout": keras.layers.Dropout,
+    "Flatten": keras.layers.Flatten,
+    "GlobalAveragePooling2D": keras.layers.GlobalAveragePooling2D,
+    "GlobalMaxPooling2D": keras.layers.GlobalMaxPooling2D,
+    "GroupNormalization": keras.layers.GroupNormalization,
+    "LayerNormalization": keras.layers.LayerNormalization,
+    "MaxPooling2D": keras.layers.MaxPooling2D,
+    "Multiply": keras.layers.Multiply,
+    "Rescaling": keras.layers.Rescaling,
+    "SeparableConv2D": keras.layers.SeparableConv2D,
+    "SpatialDropout2D": keras.layers.SpatialDropout2D,
+    "ZeroPadding2D": keras.layers.ZeroPadding2D,
+}
+"""What each name in params.yaml stands for. Nothing that a user writes is ever handed to Keras' deserialisation."""
+
+
+def layer_outputs(
+    tensor: keras.KerasTensor, layers: tuple[Layer, ...], where: str, used_names: set[str]
+) -> Iterator[keras.KerasTensor]:
+    """The output of each layer in turn."""
+    own_names = {layer.name for layer in layers if layer.name is not None}
+    tensor_by_name = {START: tensor}
+    for position, layer in enumerate(layers):
+        if layer.name in used_names:
+            raise ModelError(
+                f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
+                "earlier one. Change it, or leave it out."
+            )
+        name = layer.name or next(name for name in _names(layer) if name not in used_names | own_names)
+        used_names.add(name)
+        first = tensor_by_name[layer.after] if layer.after is not None else tensor
+        inputs = [first, *(tensor_by_name[joined_name] for joined_name in layer.other_inputs)]
+        try:
+            tensor = _keras_layer(layer, name)(inputs if layer.other_inputs else first)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise ModelError(
+                f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
+                f"{' '.join(str(error).split())}"
+            ) from None
+        tensor_by_name[name] = tensor
+        yield tensor
+
+
+def _keras_layer(layer: Layer, name: str) -> keras.Layer:
+    arguments = {
+        key: keras.regularizers.L1L2(**value) if key.endswith("_regularizer") else value
+        for key, value in layer.arguments().items()
+    }
+    return KERAS_LAYERS[layer.kind](**arguments | {"name": name})
+
+
+def _names(layer: Layer) -> Iterator[str]:
+    """Numbered names for layers of a kind: conv2d_1, conv2d_2 and so on."""
+    stem = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", layer.kind).lower()
+    return (f"{stem}_{number}" for number in itertools.count(1))
+
+
+def check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None:
+    """Refuses what this machine could not train, before Keras asks for the memory.
+
+    Args:
+        traced: the layers with their shapes.
+        batch_size: photos whose activations are held at once.
+        where: the key in params.yaml, for the message.
+    """
+    weights = sum(layer.num_parameters for layer in traced)
+    activations = batch_size * sum(math.prod(layer.input_shape) for layer in traced)
+    needed = weights * BYTES_PER_TRAINED_WEIGHT + activations * BYTES_PER_ACTIVATION
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ModelError(
+            f"{where} must fit into this machine's {memory / 2**30:.0f} GiB of memory; with {weights:,} "
+            f"parameters and a batch of {batch_size} photos it takes about {needed / 2**30:.0f} GiB. "
+            "Use fewer filters or units, pool earlier, or lower train.batch_size."
+        )

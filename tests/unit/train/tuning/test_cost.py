@@ -1,0 +1,116 @@
+"""Searches that weigh networks: several objectives, and bounds on latency and size."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.errors import SearchError
+from components.contract.params.training import TrainParams, read_best
+from components.contract.params.tuning import Choices, Range, Space, TuneParams
+from components.contract.tracking.run import Run
+from components.train.loop.fit_result import FitResult, Watch
+from components.train.tune import tune
+from components.train.tuning.cost import Cost, CostMeter
+from components.train.tuning.search import Search
+from tests.unit.train.tuning.searches import TRAIN, pretend
+
+COSTS = {0: Cost(2.0, 8.0), 1: Cost(5.0, 4.0), 2: Cost(30.0, 2.0)}
+"""By the place of a network among the choices below."""
+NETWORKS: Space = {
+    "learning_rate": Range(low=1e-4, high=1.0, log=True),
+    "model.layers[0].Conv2D.filters": Choices(choices=(4, 8, 16)),
+}
+
+
+def measure_cost(train: TrainParams) -> Cost:
+    assert train.model.layers is not None
+    return COSTS[(4, 8, 16).index(train.model.layers[0].filters)]
+
+
+def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path
+) -> None:
+    tune_params = TuneParams(trials=7, objectives=("accuracy", "latency", "size"))
+    search = Search(dataset[1], TRAIN, tune_params, NETWORKS)
+    study = search.run(pretend, Run(None), measure_cost)
+    assert all(trial.state == "complete" for trial in study.trials), "none can be pruned"
+    trials = {trial.number: trial for trial in study.trials}
+    figures = {
+        number: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.size_mb or 0) for number, trial in trials.items()
+    }
+
+    def beaten(number: int) -> bool:
+        return any(
+            other != figures[number] and all(a <= b for a, b in zip(other, figures[number], strict=True))
+            for other in figures.values()
+        )
+
+    assert set(study.front) == {number for number in figures if not beaten(number)}
+    assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
+    assert study.choice.startswith(f"The Pareto front of accuracy and latency and size holds {len(study.front)} of")
+    assert f"train takes the most accurate of them, number {study.best + 1}." in study.choice
+    search.draw(tmp_path / "study.html", study)
+    page = (tmp_path / "study.html").read_text()
+    assert "<h2>The Pareto front</h2>" in page
+    assert page.count("taken for training") == 1
+    assert study.choice in page
+    assert "Nothing to show" not in page
+
+
+def test_a_network_is_weighed_as_it_will_be_served_and_once(dataset: tuple[Path, DatasetInfo]) -> None:
+    meter = CostMeter(dataset[1])
+    cost = meter.measure(TRAIN)
+    convolution, dense = 3 * 3 * 3 * 4 + 4, (14 * 14 * 4 + 1) * 3
+    assert cost.size_mb == pytest.approx(4 * (convolution + dense) / 1e6)
+    assert 0 < cost.latency_ms < 100
+    assert meter.measure(TRAIN.model_copy(update={"learning_rate": 0.5})) is cost
+    assert meter.measure(TRAIN.model_copy(update={"image_size": 8})).size_mb < cost.size_mb
+
+
+@pytest.mark.proof
+def test_a_size_that_is_searched_is_trained_exported_and_evaluated(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path, mlflow_store: str
+) -> None:
+    from components.contract.inference.graph import InferenceGraph
+    from components.contract.params.pipeline import EvaluateParams
+    from components.evaluate.step import evaluate
+    from components.train.step import train
+
+    shutil.copytree(dataset[0], tmp_path / "dataset")
+    params = TuneParams(trials=3, space={"image_size": Choices(choices=(8, 10))}, objectives=("accuracy", "size"))
+    study = tune(tmp_path / "dataset", params, TRAIN.model_copy(update={"epochs": 2}), tmp_path / "study")
+    best = read_best(tmp_path / "study")
+    assert best.image_size in (8, 10)
+    assert all(trial.size_mb for trial in study.trials)
+    bundle = train(tmp_path / "dataset", best, tmp_path / "model")
+    assert (bundle.image_size, bundle.params["image_size"]) == ((16, 16), best.image_size)
+    assert InferenceGraph(tmp_path / "model" / "export").image_size == (16, 16)
+    evaluate(
+        tmp_path / "dataset",
+        tmp_path / "model",
+        EvaluateParams(bootstrap_resamples=100),
+        "colours",
+        tmp_path / "evaluation",
+        tmp_path / "study",
+    )
+    report = (tmp_path / "evaluation" / "report.html").read_text()
+    assert "The Pareto front of accuracy and size holds" in report
+
+
+def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInfo]) -> None:
+    def quick(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        assert measure_cost(train).latency_ms <= 10
+        return pretend(train, run, watch)
+
+    params = TuneParams(trials=5, max_latency_ms=10.0, sampler="random")
+    study = Search(dataset[1], TRAIN, params, NETWORKS).run(quick, Run(None), measure_cost)
+    slow = [trial for trial in study.trials if trial.latency_ms == 30]
+    assert slow
+    assert all(trial.reason == "its network takes 30.0 ms a photo, over tune.max_latency_ms, 10" for trial in slow)
+    assert study.choice == f"Train takes the most accurate trial within 10 ms a photo, number {(study.best or 0) + 1}."
+    with pytest.raises(SearchError, match=r"none did: its network takes 2\.0 MB, over tune\.max_size_mb, 1; its"):
+        Search(dataset[1], TRAIN, TuneParams(trials=5, max_size_mb=1.0, sampler="random"), NETWORKS).run(
+            quick, Run(None), measure_cost
+        )

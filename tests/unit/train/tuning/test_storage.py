@@ -1,0 +1,179 @@
+"""Where studies are kept: what a kill leaves, what several searches share, and what is refused."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.errors import ParamsError, SearchError
+from components.contract.params.training import TrainParams
+from components.contract.params.tuning import TuneParams
+from components.contract.tracking.run import Run, create_run
+from components.train.loop.fit_result import FitResult, Watch
+from components.train.tuning.search import Search
+from components.train.tuning.storage import fail_interrupted_trials, open_study
+from tests.support.postgres import running_postgres
+from tests.unit.train.tuning.searches import RATES, TRAIN, pretend, run_search, storage, use_cache
+
+
+def slow_search(info: DatasetInfo, begun: Any) -> None:
+    def hang(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        if len(optuna.load_study(study_name=search.name, storage=storage()).trials) > 2:
+            begun.set()
+            time.sleep(600)
+        return pretend(train, run, watch)
+
+    search = Search(info, TRAIN, TuneParams(trials=5), RATES)
+    search.run(hang, create_run(experiment="made", name="search"))
+
+
+def uninterrupted(
+    info: DatasetInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_studies: Path
+) -> list[dict[str, Any]]:
+    """What the same search tries where nothing kills it."""
+    use_cache(tmp_path / "another", monkeypatch, empty_studies)
+    return [trial.values for trial in Search(info, TRAIN, TuneParams(trials=5), RATES).run(pretend, Run(None)).trials]
+
+
+def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
+    dataset: tuple[Path, DatasetInfo],
+    mlflow_store: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    empty_studies: Path,
+) -> None:
+    from mlflow import MlflowClient
+
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    process = context.Process(target=slow_search, args=(dataset[1], begun))
+    process.start()
+    assert begun.wait(60)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    search = Search(dataset[1], TRAIN, TuneParams(trials=5), RATES)
+    (cut_off,) = (
+        trial
+        for trial in optuna.load_study(study_name=search.name, storage=storage()).trials
+        if trial.state == optuna.trial.TrialState.RUNNING
+    )
+    study = search.run(pretend, Run(None))
+    states = [trial.state for trial in study.trials]
+    assert states.count("complete") + states.count("pruned") == 5
+    assert [trial.number for trial in study.trials if trial.state == "failed"] == [cut_off.number]
+    assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "no trial is lost, none left running"
+    whole = uninterrupted(dataset[1], monkeypatch, tmp_path, empty_studies)
+    assert [trial.values for trial in study.trials if trial.state != "failed"] == whole, "and nothing is tried twice"
+    client = MlflowClient()
+    runs = client.search_runs([client.get_experiment_by_name("made").experiment_id])
+    (child,) = [run for run in runs if run.data.tags.get("darkroom.trial") == str(cut_off.number)]
+    assert (child.info.status, child.data.tags["darkroom.trial_state"]) == ("KILLED", "failed")
+
+
+def share(info: DatasetInfo, slowly: bool) -> None:
+    def patient(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        time.sleep(600 if slowly else 0.2)
+        return pretend(train, run, watch)
+
+    Search(info, TRAIN, TuneParams(trials=12, workers=3), RATES).run(patient, Run(None))
+
+
+def test_a_study_is_kept_in_a_postgresql_that_is_named_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_postgres("optuna") as address:
+        assert address.startswith("postgresql://"), "docs/kubernetes.md, without a driver"
+        monkeypatch.setenv("DARKROOM_STUDIES", address)
+        with open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4) as study:
+            study.add_trial(optuna.trial.create_trial(value=0.5))
+        with open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4) as again:
+            assert [trial.value for trial in again.trials] == [0.5]
+        monkeypatch.setenv("DARKROOM_STUDIES", address.replace("for-this-test-alone", "wrong-password"))
+        with (
+            pytest.raises(SearchError, match="must be in reach") as error,
+            open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4),
+        ):
+            pass
+        assert "wrong-password" not in str(error.value)
+
+
+@pytest.mark.proof
+def test_three_workers_share_a_study_in_a_postgresql_and_none_waits_for_one_that_was_killed(
+    dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_postgres("optuna") as address:
+        monkeypatch.setenv("DARKROOM_STUDIES", address)
+        context = multiprocessing.get_context("fork")
+        workers = [context.Process(target=share, args=(dataset[1], slowly)) for slowly in (False, False, True)]
+        for worker in workers:
+            worker.start()
+        for worker in workers[:2]:
+            worker.join(120)
+            assert worker.exitcode == 0
+        workers[2].kill()
+        workers[2].join()
+        search = Search(dataset[1], TRAIN, TuneParams(trials=12, workers=3), RATES)
+        study = search.run(lambda *_: pytest.fail("the budget is spent"), Run(None))
+        assert 11 <= len(study.trials) <= 13, "those that had ended; two may have begun the last one at once"
+        assert all(trial.state in ("complete", "pruned") for trial in study.trials)
+        assert len({trial.number for trial in study.trials}) == len(study.trials)
+
+
+def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, DatasetInfo]) -> None:
+    def second(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        with pytest.raises(SearchError, match="another is at work on this one"):
+            run_search(dataset[1], trials=1)
+        return pretend(train, run, watch)
+
+    Search(dataset[1], TRAIN, TuneParams(trials=1), RATES).run(second, Run(None))
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
+def test_a_trial_that_is_cut_off_again_and_again_is_left_out(dataset: tuple[Path, DatasetInfo]) -> None:
+    """As by the system, where the memory of a trial ends the whole process."""
+    search = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
+    for _ in range(3):
+        with search._open_study() as study:
+            fail_interrupted_trials(study)
+            trial = study.ask()
+            trial.suggest_float("learning_rate", 1e-4, 1.0, log=True)
+    study = search.run(pretend, Run(None))
+    assert [trial.state for trial in study.trials] == ["failed", "failed", "failed", "complete", "complete"]
+    assert len({trial.values["learning_rate"] for trial in study.trials[:3]}) == 1
+    assert study.trials[2].reason == "cut off 3 times: is the memory too small?"
+    assert study.trials[3].values != study.trials[2].values
+
+
+def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[Path, DatasetInfo]) -> None:
+    search = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
+    study = optuna.create_study(study_name=search.name, storage=storage(), direction="maximize")
+    study.set_user_attr("dataset", "f" * 64)
+    with pytest.raises(SearchError, match=r"must be of these photos \(.*\); it is of others \(ffffffffffff\)"):
+        search.run(pretend, Run(None))
+
+
+def test_several_workers_need_a_database_that_they_can_share(dataset: tuple[Path, DatasetInfo]) -> None:
+    with pytest.raises(ParamsError, match=r"tune\.workers: 3 share .* set DARKROOM_STUDIES to a PostgreSQL"):
+        run_search(dataset[1], workers=3)
+
+
+def test_several_workers_cannot_share_a_file(
+    dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/studies.db")
+    with pytest.raises(ParamsError, match=r"tune\.workers: 2 share .* set DARKROOM_STUDIES to a PostgreSQL"):
+        run_search(dataset[1], workers=2)
+
+
+def test_a_database_out_of_reach_is_told(
+    dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/file/studies.db")
+    with pytest.raises(SearchError, match="The studies must be in reach and writable"):
+        run_search(dataset[1])
