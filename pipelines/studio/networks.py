@@ -41,103 +41,109 @@ class NetworkView(BaseModel):
     drawing: str | None = None
 
 
-def look(given: list[Any], image_size: tuple[int, int], num_classes: int, batch_size: int) -> NetworkView:
+def inspect_network(specs: list[Any], image_size: tuple[int, int], num_classes: int, batch_size: int) -> NetworkView:
     """Checks a list of layers as it stands.
 
     Args:
-        given: as in params.yaml.
+        specs: as in params.yaml.
         image_size: (height, width) of the photos.
         num_classes: of the data.
         batch_size: of the training, for the memory.
     """
     layers: list[Layer] = []
-    for position, value in enumerate(given):
+    for position, value in enumerate(specs):
         try:
             layers.append(parse_layer(value))
         except ValueError as error:
-            return _faulty(_follow(tuple(layers), image_size), len(given), position, f"Layer {position + 1}: {error}.")
+            return _mark_fault(
+                _view_shapes(tuple(layers), image_size), len(specs), position, f"Layer {position + 1}: {error}."
+            )
     if not layers:
         return NetworkView(layers=(), fault="A network needs layers: add one, or start from a template.")
     try:
         traced = trace(tuple(layers), (*image_size, 3), "Layer")
     except LayerError as error:
         text = str(error).replace(f"Layer[{error.position}] ", f"Layer {error.position + 1}, ")
-        known = _follow(tuple(layers[: error.position]), image_size)
-        return _faulty(known, len(given), error.position, text.replace("Layer must end", "The network must end"))
-    return _whole(traced, image_size, num_classes, batch_size)
+        layer_views = _view_shapes(tuple(layers[: error.position]), image_size)
+        return _mark_fault(
+            layer_views, len(specs), error.position, text.replace("Layer must end", "The network must end")
+        )
+    return _summarize(traced, image_size, num_classes, batch_size)
 
 
-def _follow(layers: tuple[Layer, ...], image_size: tuple[int, int]) -> list[LayerView]:
+def _view_shapes(layers: tuple[Layer, ...], image_size: tuple[int, int]) -> list[LayerView]:
     """The shapes as far as they are known, whatever comes after."""
     shape: Shape = (*image_size, 3)
-    named: dict[str, Shape] = {START: shape}
+    shapes: dict[str, Shape] = {START: shape}
     views = []
     for layer in layers:
-        taken = named.get(layer.after or "", shape)
-        shape = layer.output_shape(taken)
+        input_shape = shapes.get(layer.after or "", shape)
+        shape = layer.output_shape(input_shape)
         if layer.other_inputs:
-            shape = layer.merged_shape([taken, *(named[name] for name in layer.other_inputs)])  # type: ignore[attr-defined]
+            shape = layer.merged_shape([input_shape, *(shapes[name] for name in layer.other_inputs)])  # type: ignore[attr-defined]
         if layer.name is not None:
-            named[layer.name] = shape
-        views.append(LayerView(gives=shape_text(shape), num_parameters=layer.num_parameters(taken)))
+            shapes[layer.name] = shape
+        views.append(LayerView(gives=shape_text(shape), num_parameters=layer.num_parameters(input_shape)))
     return views
 
 
-def _faulty(known: list[LayerView], count: int, position: int, text: str) -> NetworkView:
-    views = [*known, *(LayerView() for _ in range(count - len(known)))]
+def _mark_fault(layer_views: list[LayerView], count: int, position: int, text: str) -> NetworkView:
+    views = [*layer_views, *(LayerView() for _ in range(count - len(layer_views)))]
     views[position] = views[position].model_copy(update={"fault": text})
     return NetworkView(layers=tuple(views), fault=text, position=position)
 
 
-def _whole(traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int, batch_size: int) -> NetworkView:
-    views = [LayerView(gives=shape_text(each.output_shape), num_parameters=each.num_parameters) for each in traced]
+def _summarize(
+    traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int, batch_size: int
+) -> NetworkView:
+    views = [LayerView(gives=shape_text(node.output_shape), num_parameters=node.num_parameters) for node in traced]
     output = Dense(units=num_classes)
-    last = traced[-1]
-    has_output = isinstance(last.layer, Dense) and last.output_shape == (num_classes,)
-    taken = last.output_shape
-    extra = 0 if has_output else output.num_parameters(taken)
-    num_parameters = sum(each.num_parameters for each in traced) + extra
-    activations = math.prod(image_size) * 3 + sum(math.prod(each.output_shape) for each in traced) + num_classes
+    last_node = traced[-1]
+    has_output = isinstance(last_node.layer, Dense) and last_node.output_shape == (num_classes,)
+    input_shape = last_node.output_shape
+    num_output_parameters = 0 if has_output else output.num_parameters(input_shape)
+    num_parameters = sum(node.num_parameters for node in traced) + num_output_parameters
+    activations = math.prod(image_size) * 3 + sum(math.prod(node.output_shape) for node in traced) + num_classes
     return NetworkView(
         layers=tuple(views),
         num_parameters=num_parameters,
-        multiply_adds=sum(each.multiply_adds for each in traced) + extra,
+        multiply_adds=sum(node.multiply_adds for node in traced) + num_output_parameters,
         weights_bytes=4 * num_parameters,
         training_bytes=num_parameters * BYTES_PER_TRAINED_WEIGHT + batch_size * activations * BYTES_PER_ACTIVATION,
-        drawing=_drawing(traced, image_size, None if has_output else num_classes),
+        drawing=_draw(traced, image_size, None if has_output else num_classes),
     )
 
 
-def _drawing(traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int | None) -> str:
+def _draw(traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int | None) -> str:
     from components.train.network.drawing import draw
 
     rows = [Row(name="photo", kind="pixels, RGB", gives=(*image_size, 3), num_parameters=0, multiply_adds=0, takes=())]
     names = {START: "photo"}
-    before = "photo"
-    for number, each in enumerate(traced, start=1):
-        layer = each.layer
+    previous = "photo"
+    for number, node in enumerate(traced, start=1):
+        layer = node.layer
         name = layer.name or f"{number}. {layer.kind}"
-        first = names[layer.after] if layer.after is not None else before
+        source = names[layer.after] if layer.after is not None else previous
         rows.append(
             Row(
                 name=name,
                 kind=layer.kind,
-                gives=each.output_shape,
-                num_parameters=each.num_parameters,
-                multiply_adds=each.multiply_adds,
-                takes=(first, *(names[joined] for joined in layer.other_inputs)),
+                gives=node.output_shape,
+                num_parameters=node.num_parameters,
+                multiply_adds=node.multiply_adds,
+                takes=(source, *(names[joined] for joined in layer.other_inputs)),
             )
         )
         if layer.name is not None:
             names[layer.name] = name
-        before = name
+        previous = name
     if num_classes is not None:
         rows.append(
             Row(
                 name="output",
                 kind="Dense, one value per class",
                 gives=(num_classes,),
-                takes=(before,),
+                takes=(previous,),
                 num_parameters=Dense(units=num_classes).num_parameters(traced[-1].output_shape),
                 multiply_adds=0,
             )
@@ -145,38 +151,43 @@ def _drawing(traced: list[TracedLayer], image_size: tuple[int, int], num_classes
     return draw(rows, "The network")
 
 
-def catalogue() -> list[dict[str, Any]]:
+def describe_layers() -> list[dict[str, Any]]:
     """Every layer that there is, with its arguments, for the page's forms."""
     return [
-        {"kind": kind, "group": GROUPS.get(kind, "Other"), "help": HELP.get(kind, ""), "arguments": _arguments(layer)}
+        {
+            "kind": kind,
+            "group": GROUPS.get(kind, "Other"),
+            "help": HELP.get(kind, ""),
+            "arguments": _describe_arguments(layer),
+        }
         for kind, layer in sorted(LAYERS.items())
     ]
 
 
-def _arguments(layer: type[Layer]) -> list[dict[str, Any]]:
+def _describe_arguments(layer: type[Layer]) -> list[dict[str, Any]]:
     schema = layer.model_json_schema(by_alias=True)
-    needed = set(schema.get("required", ()))
-    shown = []
-    for name, about in schema["properties"].items():
-        options = about.get("anyOf", [about])
-        first: dict[str, Any] = next((option for option in options if option.get("type") != "null"), {})
-        kind = "choice" if "enum" in first else str(first.get("type", "regularizer"))
+    required_names = set(schema.get("required", ()))
+    arguments = []
+    for name, property_schema in schema["properties"].items():
+        options = property_schema.get("anyOf", [property_schema])
+        main_option: dict[str, Any] = next((option for option in options if option.get("type") != "null"), {})
+        kind = "choice" if "enum" in main_option else str(main_option.get("type", "regularizer"))
         if any(option.get("type") == "array" for option in options):
             kind = "names" if name == "with" else "pair"
-        shown.append(
+        arguments.append(
             {
                 "name": name,
                 "kind": kind,
-                "required": name in needed,
-                "default": about.get("default"),
-                "choices": first.get("enum"),
-                "low": first.get("minimum", first.get("exclusiveMinimum")),
-                "high": first.get("maximum", first.get("exclusiveMaximum")),
-                "help": about.get("description", ""),
+                "required": name in required_names,
+                "default": property_schema.get("default"),
+                "choices": main_option.get("enum"),
+                "low": main_option.get("minimum", main_option.get("exclusiveMinimum")),
+                "high": main_option.get("maximum", main_option.get("exclusiveMaximum")),
+                "help": property_schema.get("description", ""),
             }
         )
     order = {"name": 2, "after": 2}
-    return sorted(shown, key=lambda one: (order.get(one["name"], 0), not one["required"]))
+    return sorted(arguments, key=lambda argument: (order.get(argument["name"], 0), not argument["required"]))
 
 
 GROUPS: Final = {
@@ -216,14 +227,14 @@ HELP: Final = {
 }
 
 
-def _specs(layers: tuple[Layer, ...]) -> list[Any]:
+def _dump_layers(layers: tuple[Layer, ...]) -> list[Any]:
     return [
-        {layer.kind: given} if (given := layer.model_dump(mode="json", exclude_unset=True)) else layer.kind
+        {layer.kind: arguments} if (arguments := layer.model_dump(mode="json", exclude_unset=True)) else layer.kind
         for layer in layers
     ]
 
 
-def _conv(filters: int, **more: Any) -> dict[str, Any]:
+def _make_conv(filters: int, **more: Any) -> dict[str, Any]:
     return {"Conv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu", **more}}
 
 
@@ -231,17 +242,17 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     {
         "name": "Small",
         "help": "Good for tiny pictures, such as digits. What Darkroom takes by itself for them.",
-        "layers": _specs(SMALL_CNN),
+        "layers": _dump_layers(SMALL_CNN),
     },
     {
         "name": "Classic",
         "help": "Blocks of convolutions and pooling, for photos of about 64 to 128 pixels.",
         "layers": [
-            _conv(32),
+            _make_conv(32),
             "MaxPooling2D",
-            _conv(64),
+            _make_conv(64),
             "MaxPooling2D",
-            _conv(128),
+            _make_conv(128),
             "MaxPooling2D",
             "GlobalAveragePooling2D",
             {"Dense": {"units": 128, "activation": "relu"}},
@@ -252,14 +263,14 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
         "name": "Shortcuts",
         "help": "Residual blocks: layers that only learn what is to be added. Deeper, still steady.",
         "layers": [
-            _conv(32, name="start"),
-            _conv(32),
-            _conv(32, name="first"),
+            _make_conv(32, name="start"),
+            _make_conv(32),
+            _make_conv(32, name="first"),
             {"Add": {"with": "start", "name": "one"}},
             "MaxPooling2D",
-            _conv(64, name="wide"),
-            _conv(64),
-            _conv(64),
+            _make_conv(64, name="wide"),
+            _make_conv(64),
+            _make_conv(64),
             {"Add": {"with": "wide"}},
             "GlobalAveragePooling2D",
             {"Dropout": {"rate": 0.3}},
@@ -269,7 +280,7 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
         "name": "Light",
         "help": "Separable convolutions: a fraction of the weights and of the work.",
         "layers": [
-            _conv(24, strides=2),
+            _make_conv(24, strides=2),
             *(
                 {"SeparableConv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}}
                 for filters in (48, 96)

@@ -98,12 +98,12 @@ class JobFolder:
         return self.state not in ("waiting", "running")
 
     @property
-    def started(self) -> float | None:
+    def started_at(self) -> float | None:
         """When it started, in seconds since 1970; None if it has not."""
         return (self.path / "started").stat().st_mtime if (self.path / "started").exists() else None
 
     @property
-    def ended(self) -> float | None:
+    def ended_at(self) -> float | None:
         """When its command ended, in seconds since 1970; None if there is no result."""
         result = self._read("result.json")
         return None if result is None else float(result["ended"])
@@ -116,12 +116,13 @@ class JobFolder:
             return "The machine or its process ended without a word. Start it again: it goes on from what is kept."
         if state != "failed":
             return None
-        told = [line for line in self.log_tail().splitlines() if line.strip()]
+        lines = [line for line in self.log_tail().splitlines() if line.strip()]
         result = self._read("result.json") or {}
         if result.get("code") == USER_ERROR:
-            start = next((n for n in reversed(range(len(told))) if told[n].startswith("darkroom: ")), len(told) - 1)
-            return "\n".join(told[start:]).removeprefix("darkroom: ")
-        return "\n".join(told[-12:]) or f"It ended with the code {result.get('code')}."
+            message_starts = [index for index, line in enumerate(lines) if line.startswith("darkroom: ")]
+            start = message_starts[-1] if message_starts else len(lines) - 1
+            return "\n".join(lines[start:]).removeprefix("darkroom: ")
+        return "\n".join(lines[-12:]) or f"It ended with the code {result.get('code')}."
 
     @property
     def output(self) -> Any:
@@ -135,17 +136,22 @@ class JobFolder:
         """The run that it began, found by the process that holds it."""
         if self._run is not None or self.job.kind != "run":
             return self._run
-        named = self.path / "run"
-        if named.exists():
-            self._run = runs.RunFolder(runs.RUNS_DIR / named.read_text())
+        name_path = self.path / "run"
+        if name_path.exists():
+            self._run = runs.RunFolder(runs.RUNS_DIR / name_path.read_text())
             return self._run
         for folder in runs.list_runs() if self._pid else ():
-            held = folder.path / runs.LOCK_FILE
-            if held.exists() and held.read_text() == str(self._pid) and held.stat().st_mtime >= (self.started or 0):
-                write_file(named, folder.path.name.encode())
+            if self._holds(folder.path / runs.LOCK_FILE):
+                write_file(name_path, folder.path.name.encode())
                 self._run = folder
                 break
         return self._run
+
+    def _holds(self, lock: Path) -> bool:
+        """Whether the lock of a run was taken by this job's process."""
+        if not lock.exists() or lock.read_text() != str(self._pid):
+            return False
+        return lock.stat().st_mtime >= (self.started_at or 0)
 
     def log_tail(self, num_bytes: int = TAIL_BYTES) -> str:
         """The end of what it said."""
@@ -179,8 +185,8 @@ class JobFolder:
 
     @property
     def _pid(self) -> int | None:
-        kept = self._read("keeper.json")
-        return None if kept is None else int(kept["pid"])
+        keeper = self._read("keeper.json")
+        return None if keeper is None else int(keeper["pid"])
 
     @property
     def _is_held(self) -> bool:
@@ -188,10 +194,10 @@ class JobFolder:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
-        return found
+        return content
 
 
 class Queue:

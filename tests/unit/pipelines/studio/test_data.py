@@ -70,14 +70,14 @@ def test_a_photo_is_shown_by_its_place_in_the_data_only(client: Client, photos: 
 
 
 def test_variations_are_shown_once_the_draft_says_which_photos_and_what_size(client: Client, photos: Path) -> None:
-    where = "/api/data/augmentation?augmentation=strong"
-    assert client.get(where).status_code == 204
+    address = "/api/data/augmentation?augmentation=strong"
+    assert client.get(address).status_code == 204
     client.choose(photos)
-    shown = client.get(where)
-    assert shown.headers["content-type"] == "image/jpeg"
-    Image.open(io.BytesIO(shown.content)).verify()
+    picture = client.get(address)
+    assert picture.headers["content-type"] == "image/jpeg"
+    Image.open(io.BytesIO(picture.content)).verify()
     client.post("/api/draft", {"revision": client.revision, "set": {"train.epochs": "many"}, "unset": []})
-    assert client.get(where).status_code == 204
+    assert client.get(address).status_code == 204
 
 
 def test_an_archive_is_unpacked_and_becomes_the_data(client: Client) -> None:
@@ -201,7 +201,7 @@ def test_an_upload_larger_than_allowed_is_cut_off(client: Client, monkeypatch: p
 
 def test_photos_get_other_classes_as_a_version_and_stay_where_they_are(client: Client, photos: Path) -> None:
     client.choose(photos)
-    before = sorted(path.read_bytes() for path in photos.rglob("*.png"))
+    contents = sorted(path.read_bytes() for path in photos.rglob("*.png"))
     answer = client.post(
         "/api/data/decide",
         {
@@ -215,10 +215,10 @@ def test_photos_get_other_classes_as_a_version_and_stay_where_they_are(client: C
     version = answer.json()["version"]
     assert version["what"] == "1 relabelled, 1 taken out"
     assert view["name"] == "colours", "the registered model keeps its name"
-    found = client.get("/api/data/changes", params={"before": str(photos), "now": version["uri"]}).json()
-    assert (found["num_relabelled"], found["num_removed"], found["num_added"]) == (1, 1, 0)
-    assert found["counts"]["red"] == [4, 5]
-    assert sorted(path.read_bytes() for path in photos.rglob("*.png")) == before
+    changes = client.get("/api/data/changes", params={"before": str(photos), "now": version["uri"]}).json()
+    assert (changes["num_relabelled"], changes["num_removed"], changes["num_added"]) == (1, 1, 0)
+    assert changes["counts"]["red"] == [4, 5]
+    assert sorted(path.read_bytes() for path in photos.rglob("*.png")) == contents
 
 
 @pytest.mark.parametrize("decisions", [{}, {"nowhere.png": "red"}, {"blue/000.png": 3}, "all"])
@@ -303,8 +303,8 @@ def test_foreign_names_are_shown_and_chosen_without_an_internal_error(client: Cl
     for path in ("/api/data", f"/api/places?path={tmp_path}", "/api/data?class=latin%5Cxe9"):
         assert client.get(path).status_code == 200, path
     content = json.dumps({"uri": str(tmp_path / "caf\udce9"), "revision": client.revision}).encode()
-    refused = client.ask("POST", "/api/data/choose", content=content, headers={"content-type": "application/json"})
-    assert refused.status_code in (400, 403, 404), refused.text
+    answer = client.ask("POST", "/api/data/choose", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 403, 404), answer.text
 
 
 def test_what_a_killed_studio_was_receiving_is_removed_at_the_next_start(
@@ -318,6 +318,8 @@ def test_what_a_killed_studio_was_receiving_is_removed_at_the_next_start(
     (settings.home / "photos" / ".dogs.partial-x" / "red").mkdir(parents=True)
     (settings.home / "photos" / "cats" / "red" / "a.png").touch()
     with create_app(settings).state.studio._lock:
-        kept = sorted(path.name for path in settings.home.rglob("*") if path.is_file() and path.name != "lock")
-        assert kept == ["a.png"]
+        remaining_files = sorted(
+            path.name for path in settings.home.rglob("*") if path.is_file() and path.name != "lock"
+        )
+        assert remaining_files == ["a.png"]
         assert not (settings.home / "photos" / ".dogs.partial-x").exists()
