@@ -11,7 +11,7 @@ from components.contract.image.preview import augmentation_sheet
 from components.contract.params.resolve import Resolution
 from components.contract.params.training import AUGMENTATION_PRESETS, AugmentationParams
 from pipelines.studio.data.photos import Album
-from pipelines.studio.draft import DraftStore
+from pipelines.studio.draft.store import DraftStore
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import parse_whole
 from pipelines.studio.workers import Workers

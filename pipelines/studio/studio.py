@@ -13,8 +13,9 @@ from components.contract.system.atomic_files import remove_all_remains
 from pipelines.studio.data.audits import Audits
 from pipelines.studio.data.photos import Album
 from pipelines.studio.data.versions import Versions
-from pipelines.studio.draft import DraftStore
-from pipelines.studio.jobs.queue import JobFolder, Queue
+from pipelines.studio.draft.store import DraftStore
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.jobs.queue import Queue
 from pipelines.studio.playground import Playground
 from pipelines.studio.results import Results
 from pipelines.studio.settings import Settings, StudioError

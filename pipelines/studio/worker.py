@@ -72,7 +72,7 @@ def unpack(_: bytes, archive: str, folder: str) -> Result:
 def parse_params(content: bytes, is_command: bool, roots: list[str]) -> Result:
     """What differs from the defaults in a params.yaml, or in a command."""
     from pipelines.studio.data.file_browser import within
-    from pipelines.studio.draft import parse_command, parse_text
+    from pipelines.studio.draft.params_text import parse_command, parse_text
 
     text = content.decode()
     places = tuple(map(Path, roots))

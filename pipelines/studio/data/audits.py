@@ -10,8 +10,10 @@ from pydantic import BaseModel
 from components.contract.artifacts.audit import AuditInfo, read_audit
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import AuditParams
-from pipelines.studio.draft import Draft, dump_yaml
-from pipelines.studio.jobs.queue import PARAMS, JobFolder, Queue
+from pipelines.studio.draft.params_text import dump_yaml
+from pipelines.studio.draft.store import Draft
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.jobs.queue import PARAMS, Queue
 
 SHOWN_CASES: Final = 24
 """Of each finding on the page; the report names more."""

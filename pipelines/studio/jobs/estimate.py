@@ -14,7 +14,7 @@ from components.contract.layers.backbones import BACKBONES
 from components.contract.layers.stack import trace
 from components.contract.params.pipeline import Params
 from pipelines.runners import runs
-from pipelines.studio.gallery import FACTS
+from pipelines.studio.model.gallery import FACTS
 
 AROUND: Final = 45.0
 """Seconds for what stands around a training: starting the libraries, exporting, checking the service."""

@@ -11,12 +11,14 @@ from starlette.routing import Route
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.base import MAX_SIZE, MIN_SIZE
 from components.contract.params.resolve import Resolution
-from pipelines.studio import gallery, networks
 from pipelines.studio.data.dataset_editor import file_name
 from pipelines.studio.data.uploads import receive
-from pipelines.studio.draft import Draft, check
+from pipelines.studio.draft.store import Draft, check
 from pipelines.studio.endpoints import answer_get, answer_post
-from pipelines.studio.jobs.queue import JobFolder
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.model import gallery, networks
+from pipelines.studio.model.layer_forms import describe_layers
+from pipelines.studio.model.network_templates import TEMPLATES
 from pipelines.studio.routes.data import content_length
 from pipelines.studio.settings import MAX_MODEL_BYTES, StudioError
 from pipelines.studio.studio import Studio, job_view, require_number, require_text
@@ -28,7 +30,7 @@ PLAIN_CLASSES = 10
 
 def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/layers`."""
-    return {"layers": networks.describe_layers(), "templates": networks.TEMPLATES}
+    return {"layers": describe_layers(), "templates": TEMPLATES}
 
 
 def inspect_network(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from starlette.routing import Route
 from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
 from pipelines.studio.data.file_browser import data_within, model_within
-from pipelines.studio.draft import Draft, check, dump_yaml
+from pipelines.studio.draft.params_text import dump_yaml
+from pipelines.studio.draft.store import Draft, check
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.jobs.estimate import estimate
 from pipelines.studio.jobs.queue import PARAMS

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.images.build import STEPS, write_digests
-from pipelines.studio.jobs.queue import PARAMS, JobFolder, Queue
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.jobs.queue import PARAMS, Queue
 from pipelines.studio.settings import StudioError
 from tests.unit.pipelines.studio.conftest import Client
 

@@ -4,7 +4,9 @@ import pytest
 
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.training import TrainParams
-from pipelines.studio.networks import TEMPLATES, describe_layers, inspect_network
+from pipelines.studio.model.layer_forms import describe_layers
+from pipelines.studio.model.network_templates import TEMPLATES
+from pipelines.studio.model.networks import inspect_network
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: str(template["name"]))

@@ -9,8 +9,8 @@ import pytest
 
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.resolve import Resolution
-from pipelines.studio.gallery import FACTS, list_cards, speeds_path
 from pipelines.studio.jobs.estimate import estimate
+from pipelines.studio.model.gallery import FACTS, list_cards, speeds_path
 from tests.unit.pipelines.studio.conftest import Client
 
 
