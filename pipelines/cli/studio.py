@@ -41,7 +41,7 @@ def _studio(arguments: argparse.Namespace) -> int:
         arguments.port,
         roots=tuple(arguments.root),
         token=os.environ.get(TOKEN_VARIABLE) or None,
-        opens=not arguments.no_browser,
+        open_browser=not arguments.no_browser,
         max_upload_bytes=int(arguments.max_upload_gb * 1e9),
     )
 

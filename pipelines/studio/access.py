@@ -51,12 +51,12 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, _add_headers(send))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         else:
-            await refusal(scope, receive, _with_headers(send))
+            await refusal(scope, receive, _add_headers(send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "").lower()
@@ -65,16 +65,17 @@ class Guard:
                 f"The studio must be opened at {sorted(self._hosts)[0]}; asked for was {host!r}.", 421
             )
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if changes and not _same_origin(headers, host):
+        if changes and not _is_same_origin(headers, host):
             return PlainTextResponse("Only the studio's own page may change anything; this came from another.", 403)
         return self._ask_for_token(scope, headers) if self._token else None
 
     def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
         assert self._token is not None, "it is asked for"
-        if _is(self._token, _cookie(headers)) or _is(self._token, headers.get("authorization", "")[len("Bearer ") :]):
+        bearer_token = headers.get("authorization", "")[len("Bearer ") :]
+        if _matches(self._token, _read_cookie(headers)) or _matches(self._token, bearer_token):
             return None
-        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-        if scope["type"] == "http" and scope["method"] == "GET" and _is(self._token, given):
+        query_token = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+        if scope["type"] == "http" and scope["method"] == "GET" and _matches(self._token, query_token):
             answer = RedirectResponse("/", 303)  # so that the token stays in no history
             answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
             return answer
@@ -83,7 +84,7 @@ class Guard:
         )
 
 
-def _same_origin(headers: Headers, host: str) -> bool:
+def _is_same_origin(headers: Headers, host: str) -> bool:
     """Browsers name the origin with each changing request and each websocket; programs need not."""
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -91,31 +92,31 @@ def _same_origin(headers: Headers, host: str) -> bool:
     return origin is None or urlsplit(origin).netloc.lower() == host
 
 
-def _is(token: str, given: str) -> bool:
-    return hmac.compare_digest(token.encode(), given.encode())
+def _matches(token: str, candidate: str) -> bool:
+    return hmac.compare_digest(token.encode(), candidate.encode())
 
 
-def _cookie(headers: Headers) -> str:
+def _read_cookie(headers: Headers) -> str:
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return ""
-    return found.value if found else ""
+    return morsel.value if morsel else ""
 
 
-def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
+def _add_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            told = {name.lower() for name, _ in message["headers"]}
+            header_names = {name.lower() for name, _ in message["headers"]}
             extra = {**HEADERS, "Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
             message["headers"] = [
                 *message["headers"],
                 *(
                     (name.lower().encode(), text.encode())
                     for name, text in extra.items()
-                    if name.lower().encode() not in told
+                    if name.lower().encode() not in header_names
                 ),
             ]
         await send(message)
 
-    return sending
+    return send_with_headers

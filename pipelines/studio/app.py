@@ -28,31 +28,31 @@ STATIC_DIR: Final = Path(__file__).parent / "static"
 STEP_SECONDS: Final = 0.5
 
 
-async def explain(_request: Request, error: Exception) -> Response:
+async def answer_error(_request: Request, error: Exception) -> Response:
     """What a person can mend, in a sentence."""
     status = error.status if isinstance(error, StudioError) else 400
     return JSONResponse({"error": str(error)}, status)
 
 
-async def explain_http(_request: Request, error: Exception) -> Response:
+async def answer_http_error(_request: Request, error: Exception) -> Response:
     """What there is not."""
     assert isinstance(error, HTTPException), "it is registered for these"
     return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
 
 
-async def gone(_request: Request, _error: Exception) -> Response:
+async def answer_disconnect(_request: Request, _error: Exception) -> Response:
     """The browser has left in the middle; nobody reads this."""
     return Response(status_code=499)
 
 
-async def bug(_request: Request, error: Exception) -> Response:
+async def answer_internal_error(_request: Request, error: Exception) -> Response:
     """A fault of ours; the traceback is in the server's log."""
     return JSONResponse(
         {"error": f"A fault of Darkroom's own: {type(error).__name__}. The studio's log tells more."}, 500
     )
 
 
-async def start_page(_request: Request) -> Response:
+async def show_start_page(_request: Request) -> Response:
     """`GET /`."""
     return FileResponse(STATIC_DIR / "index.html")
 
@@ -78,7 +78,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/", start_page),
+            Route("/", show_start_page),
             *data.ROUTES,
             *model.ROUTES,
             *runs.ROUTES,
@@ -87,7 +87,12 @@ def create_app(settings: Settings) -> Starlette:
             Mount("/static", StaticFiles(directory=STATIC_DIR)),
         ],
         middleware=[Middleware(Guard, hosts=settings.hosts, token=settings.token)],
-        exception_handlers={DarkroomError: explain, HTTPException: explain_http, ClientDisconnect: gone, 500: bug},
+        exception_handlers={
+            DarkroomError: answer_error,
+            HTTPException: answer_http_error,
+            ClientDisconnect: answer_disconnect,
+            500: answer_internal_error,
+        },
         lifespan=lifespan,
     )
     app.state.studio = studio

@@ -23,31 +23,31 @@ class AnyTextResponse(JSONResponse):
         return json_text(content, allow_nan=False, separators=(",", ":")).encode()
 
 
-def asked(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
+def answer_get(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
     """A GET that answers with JSON, or with the response that `work` gives."""
 
     async def endpoint(request: Request) -> Response:
-        given = {**request.query_params, **request.path_params}
-        return answer(await to_thread.run_sync(work, request.app.state.studio, given))
+        query = {**request.query_params, **request.path_params}
+        return make_response(await to_thread.run_sync(work, request.app.state.studio, query))
 
     return endpoint
 
 
-def told(work: Callable[[Studio, dict[str, Any]], Any]) -> Endpoint:
+def answer_post(work: Callable[[Studio, dict[str, Any]], Any]) -> Endpoint:
     """A changing request with a JSON object as its body; names in the path are added to it."""
 
     async def endpoint(request: Request) -> Response:
         body = await read_json(request)
-        return answer(await to_thread.run_sync(work, request.app.state.studio, body | dict(request.path_params)))
+        return make_response(await to_thread.run_sync(work, request.app.state.studio, body | dict(request.path_params)))
 
     return endpoint
 
 
-def answer(found: Any) -> Response:
+def make_response(result: Any) -> Response:
     """What `work` gave, as a response."""
-    if isinstance(found, Response):
-        return found
-    dumped = found.model_dump(mode="json") if hasattr(found, "model_dump") else found
+    if isinstance(result, Response):
+        return result
+    dumped = result.model_dump(mode="json") if hasattr(result, "model_dump") else result
     return AnyTextResponse(dumped)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.errors import ArtifactError
-from pipelines.studio.results import finished
+from pipelines.studio.results import find_finished_run
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import Workers
 
@@ -21,13 +21,13 @@ PACKAGE: Final = "package-"
 """Before the name of a pretrained network that was packaged without training."""
 
 
-class Trying:
+class Playground:
     """Holds the model that was asked last."""
 
     def __init__(self, home: Path, workers: Workers):
         self._home = home
         self._workers = workers
-        self._held: tuple[Path, Classifier, Explainer] | None = None
+        self._model: tuple[Path, Classifier, Explainer] | None = None
         self._lock = threading.Lock()
 
     def predict(self, name: str, photo: bytes) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Trying:
             StudioError: it is no usable photo, or there is no such model.
         """
         with self._lock:
-            classifier, _ = self._open(name)
+            classifier, _ = self._load(name)
             pixels, _ = self._decode(classifier, photo)
             finding = classifier.examine(pixels[None])[0]
             ranked = classifier.ranked(finding.probabilities)
@@ -62,8 +62,8 @@ class Trying:
         from components.deploy.service.explain import overlay, shown_size
 
         with self._lock:
-            classifier, explainer = self._open(name)
-            label = _label(classifier.facts.class_names, class_name)
+            classifier, explainer = self._load(name)
+            label = _find_label(classifier.facts.class_names, class_name)
             pixels, native_size = self._decode(classifier, photo)
             heat = explainer.explain(pixels, label)
             size = shown_size(classifier.facts.image_size, native_size, classifier.facts.resize)
@@ -83,8 +83,8 @@ class Trying:
         from components.deploy.service.explain import overlay, shown_size
 
         with self._lock:
-            classifier, explainer = self._open(name)
-            heat = explainer.explain(pixels, _label(classifier.facts.class_names, class_name))
+            classifier, explainer = self._load(name)
+            heat = explainer.explain(pixels, _find_label(classifier.facts.class_names, class_name))
             size = shown_size(classifier.facts.image_size, classifier.facts.image_size, "crop")
             return overlay(pixels, heat.values, size), heat.method
 
@@ -94,19 +94,19 @@ class Trying:
 
     def models(self) -> list[str]:
         """The packages that are there; runs are listed elsewhere."""
-        found = PACKAGES_DIR.glob("*/bento/bento/src/service.json")
-        return sorted(PACKAGE + path.parents[3].name for path in found)
+        paths = PACKAGES_DIR.glob("*/bento/bento/src/service.json")
+        return sorted(PACKAGE + path.parents[3].name for path in paths)
 
-    def _open(self, name: str) -> "tuple[Classifier, Explainer]":
+    def _load(self, name: str) -> "tuple[Classifier, Explainer]":
         from components.deploy.service.classifier import Classifier
         from components.deploy.service.explain import Explainer
 
         folder = bento_dir(name) / "bento" / "src"
-        if self._held is None or self._held[0] != folder:
-            self._held = None
+        if self._model is None or self._model[0] != folder:
+            self._model = None
             classifier = Classifier(folder)
-            self._held = folder, classifier, Explainer(classifier.graph)
-        return self._held[1], self._held[2]
+            self._model = folder, classifier, Explainer(classifier.graph)
+        return self._model[1], self._model[2]
 
 
 def bento_dir(name: str) -> Path:
@@ -116,14 +116,14 @@ def bento_dir(name: str) -> Path:
         ArtifactError: there is none such.
     """
     if not name.startswith(PACKAGE):
-        return finished(name) / "bento"
+        return find_finished_run(name) / "bento"
     folder = PACKAGES_DIR / name.removeprefix(PACKAGE)
     if "/" in name or ".." in name or not (folder / "bento").is_dir():
         raise ArtifactError(f"There is no package {name[:80]!r}.")
     return folder / "bento"
 
 
-def _label(class_names: Sequence[str], class_name: str) -> int:
+def _find_label(class_names: Sequence[str], class_name: str) -> int:
     if class_name not in class_names:
         raise StudioError(f"{class_name[:80]!r} is none of the model's classes.", 404)
     return class_names.index(class_name)

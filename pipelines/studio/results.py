@@ -27,7 +27,7 @@ class Results:
 
     def all(self) -> list[dict[str, Any]]:
         """A line for each run, newest first."""
-        return [_line(folder) for folder in runs.list_runs()]
+        return [_summarize_run(folder) for folder in runs.list_runs()]
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """The finished runs of each version of the data, the best on validation first, with a sentence."""
@@ -38,7 +38,9 @@ class Results:
         boards = []
         for name, lines in by_data.items():
             lines.sort(key=lambda line: -line["validation"]["accuracy"]["value"])
-            boards.append({"data": name, "runs": [line["run_id"] for line in lines], "sentence": _sentence(lines)})
+            boards.append(
+                {"data": name, "runs": [line["run_id"] for line in lines], "sentence": describe_ranking(lines)}
+            )
         return boards
 
     def run(self, run_id: str) -> dict[str, Any]:
@@ -47,9 +49,9 @@ class Results:
         Raises:
             ArtifactError: there is none such.
         """
-        folder = finished(run_id)
+        folder = find_finished_run(run_id)
         evaluation, figures = read_evaluation(folder / "evaluation"), read_figures(folder / "evaluation")
-        history = _json(folder / "model" / "history.json")
+        history = _read_json(folder / "model" / "history.json")
         return {
             "summary": runs.RunFolder(folder).summary,
             "gate": evaluation.gate.model_dump(mode="json"),
@@ -60,7 +62,7 @@ class Results:
             "label_errors": figures.num_label_errors,
             "history": history,
             "params": (folder / runs.PARAMS_FILE).read_text(encoding="utf-8"),
-            "deployment": _json(folder / "bento" / "deployment.json"),
+            "deployment": _read_json(folder / "bento" / "deployment.json"),
         }
 
     def cell(self, run_id: str, label: int, predicted: int) -> list[dict[str, Any]]:
@@ -72,15 +74,15 @@ class Results:
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        folder = finished(run_id)
+        folder = find_finished_run(run_id)
         table = pq.read_table(folder / "evaluation" / "predictions.parquet")
-        chosen = table.filter(
+        cell_table = table.filter(
             pc.and_(
                 pc.equal(table["split"], "test"),
                 pc.and_(pc.equal(table["label"], label), pc.equal(table["predicted"], predicted)),
             )
         )
-        rows = [{"image_id": row["image_id"], "sureness": max(row["probabilities"])} for row in chosen.to_pylist()]
+        rows = [{"image_id": row["image_id"], "sureness": max(row["probabilities"])} for row in cell_table.to_pylist()]
         return sorted(rows, key=lambda row: -row["sureness"])[:SHOWN_PHOTOS]
 
     def split(self, run_id: str, name: str) -> Split:
@@ -93,7 +95,7 @@ class Results:
         if name not in SPLITS:
             raise StudioError(f"A split is one of {', '.join(SPLITS)}; found {name[:40]!r}.", 404)
         split: SplitName = name
-        folder = finished(run_id) / "dataset"
+        folder = find_finished_run(run_id) / "dataset"
         with self._lock:
             if (folder, name) not in self._splits:
                 if len(self._splits) > 8:
@@ -110,20 +112,20 @@ class Results:
         from ruamel.yaml import YAML
 
         reader = YAML(typ="safe", pure=True)
-        folders = [finished(run_id) for run_id in run_ids]
+        folders = [find_finished_run(run_id) for run_id in run_ids]
         params = [flatten(reader.load((folder / runs.PARAMS_FILE).read_text(encoding="utf-8"))) for folder in folders]
-        keys = sorted({key for one in params for key in one})
-        different = [
-            {"key": key, "values": [one.get(key, "") for one in params]}
+        keys = sorted({key for run_params in params for key in run_params})
+        differences = [
+            {"key": key, "values": [run_params.get(key, "") for run_params in params]}
             for key in keys
-            if len({one.get(key) for one in params}) > 1
+            if len({run_params.get(key) for run_params in params}) > 1
         ]
-        lines = [_line(runs.RunFolder(folder)) for folder in folders]
-        histories = [_json(folder / "model" / "history.json") for folder in folders]
-        return {"runs": lines, "params": different, "histories": histories}
+        lines = [_summarize_run(runs.RunFolder(folder)) for folder in folders]
+        histories = [_read_json(folder / "model" / "history.json") for folder in folders]
+        return {"runs": lines, "params": differences, "histories": histories}
 
 
-def finished(run_id: str) -> Path:
+def find_finished_run(run_id: str) -> Path:
     """The folder of a finished run.
 
     Raises:
@@ -134,7 +136,7 @@ def finished(run_id: str) -> Path:
     return runs.find_run(run_id).path
 
 
-def _line(folder: runs.RunFolder) -> dict[str, Any]:
+def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
     state, summary = folder.state, folder.summary
     line: dict[str, Any] = {
         "run_id": state.run_id,
@@ -164,21 +166,22 @@ def _line(folder: runs.RunFolder) -> dict[str, Any]:
     return line
 
 
-def _sentence(lines: list[dict[str, Any]]) -> str:
+def describe_ranking(lines: list[dict[str, Any]]) -> str:
     """What the order is worth, by the intervals of the validation photos."""
-    first = lines[0]
-    accuracy = first["validation"]["accuracy"]
-    text = f"{first['model']} ({first['run_id']}) is right on {percent(accuracy['value'])} of the validation photos"
+    best_line = lines[0]
+    accuracy = best_line["validation"]["accuracy"]
+    name = f"{best_line['model']} ({best_line['run_id']})"
+    text = f"{name} is right on {percent(accuracy['value'])} of the validation photos"
     if len(lines) == 1:
         return f"{text}; there is no other run of these photos to compare it with."
-    near = [line for line in lines[1:] if line["validation"]["accuracy"]["high"] >= accuracy["low"]]
-    if not near:
+    close_lines = [line for line in lines[1:] if line["validation"]["accuracy"]["high"] >= accuracy["low"]]
+    if not close_lines:
         return f"{text}, and every other run lies clearly below."
-    others = "1 other run" if len(near) == 1 else f"{len(near)} other runs"
-    return f"{text}, the most of {len(lines)} runs; so few photos cannot tell it from {others}, though."
+    other_runs = "1 other run" if len(close_lines) == 1 else f"{len(close_lines)} other runs"
+    return f"{text}, the most of {len(lines)} runs; so few photos cannot tell it from {other_runs}, though."
 
 
-def _json(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -18,7 +18,7 @@ def serve_studio(
     *,
     roots: tuple[Path, ...] = (),
     token: str | None = None,
-    opens: bool = True,
+    open_browser: bool = True,
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
 ) -> int:
     """Serves the studio of this folder until it is stopped; jobs go on.
@@ -28,7 +28,7 @@ def serve_studio(
         port: to listen on.
         roots: the folders that may be looked into; none for the defaults.
         token: to be asked for; None makes one where it is needed.
-        opens: whether a browser is opened.
+        open_browser: whether a browser is opened.
         max_upload_bytes: of one archive.
 
     Raises:
@@ -43,7 +43,7 @@ def serve_studio(
     app = create_app(settings)
     address, port = free_address(host, port)
     print(f"Darkroom studio: {url} (Ctrl-C ends it; what runs goes on)", flush=True)  # noqa: T201 - its output
-    if opens and sys.stdout.isatty():
+    if open_browser and sys.stdout.isatty():
         webbrowser.open(url)
     uvicorn.run(
         app, host=address, port=port, log_level="warning", ws="wsproto", ws_max_size=2**16, timeout_graceful_shutdown=2
@@ -69,9 +69,9 @@ def prepare(
         )
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared with `host`
-    shown = f"[{shown}]" if ":" in shown else shown
-    names = {"localhost", "127.0.0.1", "[::1]", shown.lower()}
+    display_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared with `host`
+    display_host = f"[{display_host}]" if ":" in display_host else display_host
+    names = {"localhost", "127.0.0.1", "[::1]", display_host.lower()}
     hosts = frozenset(f"{name}:{port}" for name in names) if is_loopback(host) else frozenset[str]()
     settings = Settings(
         roots=tuple(root.resolve() for root in roots) or default_roots(),
@@ -79,4 +79,4 @@ def prepare(
         hosts=hosts,
         max_upload_bytes=max_upload_bytes,
     )
-    return settings, f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
+    return settings, f"http://{display_host}:{port}/" + (f"?token={token}" if token else "")

@@ -13,9 +13,10 @@ from components.contract.system.atomic_files import remove_all_remains
 from pipelines.studio.data.audits import Audits
 from pipelines.studio.data.photos import Album
 from pipelines.studio.data.versions import Versions
-from pipelines.studio.draft import DraftStore
-from pipelines.studio.jobs.queue import JobFolder, Queue
-from pipelines.studio.playground import Trying
+from pipelines.studio.draft.store import DraftStore
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.jobs.queue import Queue
+from pipelines.studio.playground import Playground
 from pipelines.studio.results import Results
 from pipelines.studio.settings import Settings, StudioError
 from pipelines.studio.workers import Workers
@@ -25,7 +26,7 @@ class Studio:
     """All that a studio holds; its state is on the disk.
 
     Attributes:
-        changed: counts what happened to the data, so that every tab looks again.
+        num_changes: counts what happened to the data, so that every tab looks again.
     """
 
     def __init__(self, settings: Settings):
@@ -35,7 +36,7 @@ class Studio:
             StudioError: another studio has it, or it cannot be written.
         """
         self.settings = settings
-        self._lock = _alone(settings)
+        self._lock = _lock_home(settings)
         # What this process and its jobs look at lies in the roots, whatever tables and links say.
         os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in settings.allowed])
         self.queue = Queue(settings.home / "jobs")
@@ -45,16 +46,16 @@ class Studio:
         self.audits = Audits(settings.home / "audits", self.queue)
         self.versions = Versions(settings.home / "versions", self.album)
         self.results = Results()
-        self.trying = Trying(settings.home, self.workers)
-        self.changed = 0
-        self._counting = threading.Lock()
+        self.playground = Playground(settings.home, self.workers)
+        self.num_changes = 0
+        self._count_lock = threading.Lock()
 
     def touch(self) -> None:
         """The data have changed: everything that was known of them is looked up anew."""
         self.album.forget()
         self.draft.forget()
-        with self._counting:
-            self.changed += 1
+        with self._count_lock:
+            self.num_changes += 1
 
     def close(self) -> None:
         """Lets another studio have the folder; jobs go on."""
@@ -63,7 +64,7 @@ class Studio:
         os.environ.pop(ROOTS_VARIABLE, None)
 
 
-def _alone(settings: Settings) -> TextIO:
+def _lock_home(settings: Settings) -> TextIO:
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         lock = (settings.home / "lock").open("w")
@@ -98,13 +99,13 @@ def job_view(job: JobFolder) -> dict[str, Any]:
     return job.job.model_dump() | {
         "state": job.state,
         "error": job.error,
-        "started": job.started,
-        "ended": job.ended,
+        "started": job.started_at,
+        "ended": job.ended_at,
         "run_id": run.path.name if run else None,
     }
 
 
-def text_of(body: Mapping[str, Any], key: str) -> str:
+def require_text(body: Mapping[str, Any], key: str) -> str:
     """A text that a request must hold.
 
     Raises:
@@ -116,7 +117,7 @@ def text_of(body: Mapping[str, Any], key: str) -> str:
     return value.strip()
 
 
-def number_of(body: Mapping[str, Any], key: str, default: int | None = None) -> int:
+def require_number(body: Mapping[str, Any], key: str, default: int | None = None) -> int:
     """A whole number that a request must hold.
 
     Raises:
@@ -128,6 +129,6 @@ def number_of(body: Mapping[str, Any], key: str, default: int | None = None) -> 
     return value
 
 
-def whole(text: str | None, default: int, most: int = 10**6) -> int:
+def parse_whole(text: str | None, default: int, most: int = 10**6) -> int:
     """A whole number of an address; the default for all else."""
     return min(int(text), most) if text and text.isdecimal() and text.isascii() and len(text) < 10 else default

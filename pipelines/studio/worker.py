@@ -35,9 +35,9 @@ def list_data(_: bytes, uri: str, photos_dir: str) -> Result:
 
 def make_thumbnail(content: bytes, side: int) -> Result:
     """A photo made small, and its media type."""
-    from pipelines.studio.data.photos import thumbnail
+    from pipelines.studio.data.photos import render_thumbnail
 
-    picture, kind = thumbnail(content, side)
+    picture, kind = render_thumbnail(content, side)
     return kind, picture
 
 
@@ -72,11 +72,11 @@ def unpack(_: bytes, archive: str, folder: str) -> Result:
 def parse_params(content: bytes, is_command: bool, roots: list[str]) -> Result:
     """What differs from the defaults in a params.yaml, or in a command."""
     from pipelines.studio.data.file_browser import within
-    from pipelines.studio.draft import parse, parse_command
+    from pipelines.studio.draft.params_text import parse_command, parse_text
 
     text = content.decode()
     places = tuple(map(Path, roots))
-    return parse_command(text, lambda path: within(places, path)) if is_command else parse(text), b""
+    return parse_command(text, lambda path: within(places, path)) if is_command else parse_text(text), b""
 
 
 WORKS: Final[dict[str, Callable[..., Result]]] = {

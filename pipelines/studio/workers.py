@@ -173,8 +173,8 @@ class _Worker:
         poll = select.poll()
         poll.register(file, select.POLLIN | select.POLLHUP)
         while len(content) < num_bytes:
-            left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(1000 * left):
+            seconds_left = deadline - time.monotonic()
+            if seconds_left <= 0 or not poll.poll(1000 * seconds_left):
                 raise TimeoutError
             chunk = os.read(file, min(2**20, num_bytes - len(content)))
             if not chunk:
@@ -191,7 +191,7 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def held(lock: threading.Lock, subject: str) -> Iterator[None]:
+def hold_lock(lock: threading.Lock, subject: str) -> Iterator[None]:
     """Holds a lock; those who wait too long get a message, so that the server keeps threads for other requests.
 
     Raises:

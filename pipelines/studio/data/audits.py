@@ -10,8 +10,10 @@ from pydantic import BaseModel
 from components.contract.artifacts.audit import AuditInfo, read_audit
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import AuditParams
-from pipelines.studio.draft import Draft, as_yaml
-from pipelines.studio.jobs.queue import PARAMS, JobFolder, Queue
+from pipelines.studio.draft.params_text import dump_yaml
+from pipelines.studio.draft.store import Draft
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.jobs.queue import PARAMS, Queue
 
 SHOWN_CASES: Final = 24
 """Of each finding on the page; the report names more."""
@@ -64,7 +66,7 @@ class Audits:
             "audit",
             f"Look at {Path(draft.data).name}",
             command,
-            params=as_yaml(draft.params),
+            params=dump_yaml(draft.params),
             about={"audit": key, "data": draft.data},
         )
 
@@ -80,13 +82,13 @@ class Audits:
         except ArtifactError:
             info = None
         state = job.state if job is not None else "none"
-        told = job.log_tail(2000).strip().rsplit("\n", 1)[-1] if job is not None else None
+        last_line = job.log_tail(2000).strip().rsplit("\n", 1)[-1] if job is not None else None
         return AuditView(
             state="done" if info is not None and state in ("none", "lost", "stopped") else state,
             job=job.path.name if job else None,
-            told=told,
+            told=last_line,
             error=job.error if job else None,
-            info=_shown(info) if info is not None else None,
+            info=_dump_info(info) if info is not None else None,
             policies=POLICIES,
         )
 
@@ -94,7 +96,7 @@ class Audits:
         return next((job for job in self._queue.all() if job.job.about.get("audit") == key), None)
 
 
-def _shown(info: AuditInfo) -> dict[str, Any]:
+def _dump_info(info: AuditInfo) -> dict[str, Any]:
     tree = info.model_dump(mode="json", exclude={"findings"})
     tree["findings"] = [
         finding.model_dump(mode="json", exclude={"cases"})

@@ -20,9 +20,9 @@ MAX_NAME_BYTES: Final = 120
 
 def make_data_set(photos_dir: Path, name: str) -> Path:
     """A new, empty folder for photos, called by the name or by one like it that is free."""
-    wanted = name_of(f"/{name.strip() or 'photos'}")
-    names = (wanted if number == 1 else f"{wanted}-{number}" for number in range(1, 10_000))
-    folder = next(photos_dir / each for each in names if not (photos_dir / each).exists())
+    base_name = name_of(f"/{name.strip() or 'photos'}")
+    names = (base_name if number == 1 else f"{base_name}-{number}" for number in range(1, 10_000))
+    folder = next(photos_dir / candidate for candidate in names if not (photos_dir / candidate).exists())
     folder.mkdir(parents=True)
     return folder
 
@@ -68,10 +68,10 @@ def make_class(folder: Path, name: str) -> Path:
         )
     if len(name.encode()) > MAX_NAME_BYTES:
         raise StudioError(f"A class's name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
-    same = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
-    if same is not None:
+    existing_name = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
+    if existing_name is not None:
         raise StudioError(
-            f"Each class must have a name of its own; there is {same!r} already. Drop the photos there, "
+            f"Each class must have a name of its own; there is {existing_name!r} already. Drop the photos there, "
             "or name this one otherwise.",
             409,
         )
@@ -80,16 +80,16 @@ def make_class(folder: Path, name: str) -> Path:
     return path
 
 
-def rename_class(folder: Path, before: str, name: str) -> Path:
+def rename_class(folder: Path, old_name: str, new_name: str) -> Path:
     """Gives a class another name.
 
     Raises:
         StudioError: there is no such class, or the name cannot be.
     """
-    old = class_folder(folder, before)
-    if before.casefold() == name.strip().casefold():
-        return old.rename(within(folder, name.strip()))
-    new = make_class(folder, name)
+    old = class_folder(folder, old_name)
+    if old_name.casefold() == new_name.strip().casefold():
+        return old.rename(within(folder, new_name.strip()))
+    new = make_class(folder, new_name)
     new.rmdir()
     return old.rename(new)
 

@@ -60,9 +60,9 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
     except (OSError, ValueError, RuntimeError):
         raise StudioError(f"A path of this machine is expected; found {text[:200]!r}.") from None
     if not any(resolved.is_relative_to(root) for root in roots):
-        named = ", ".join(map(str, roots))
+        root_list = ", ".join(map(str, roots))
         raise StudioError(
-            f"The studio looks into {named} only; {resolved} lies elsewhere. Start it with "
+            f"The studio looks into {root_list} only; {resolved} lies elsewhere. Start it with "
             f"--root {resolved.parent} to allow that.",
             403,
         )
@@ -93,13 +93,13 @@ def model_within(roots: tuple[Path, ...], tree: Mapping[str, Any]) -> None:
     """
     train = tree.get("train")
     model = train.get("model") if isinstance(train, Mapping) else None
-    named = [model.get(key) for key in ("path", "weights", "from")] if isinstance(model, Mapping) else []
-    for value in named:
+    model_files = [model.get(key) for key in ("path", "weights", "from")] if isinstance(model, Mapping) else []
+    for value in model_files:
         if isinstance(value, str) and ("/" in value or Path(value).exists()) and "://" not in value:
             within((*roots, RUNS_DIR.resolve()), value)
 
 
-def look(roots: tuple[Path, ...], text: str | None) -> Place:
+def list_folder(roots: tuple[Path, ...], text: str | None) -> Place:
     """The folders, archives and tables in a folder.
 
     Raises:
@@ -113,9 +113,9 @@ def look(roots: tuple[Path, ...], text: str | None) -> Place:
         )
     folder = within(roots, text)
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(itertools.islice(found, MOST_SEEN), key=lambda entry: entry.name.casefold())
-            listed = [entry for entry in map(_entry, entries) if entry is not None]
+        with os.scandir(folder) as scanner:
+            entries = sorted(itertools.islice(scanner, MOST_SEEN), key=lambda entry: entry.name.casefold())
+            listed_entries = [entry for entry in map(_make_entry, entries) if entry is not None]
     except OSError as error:
         raise StudioError(f"{folder} must be a folder that can be read; it is not: {error.strerror}.", 404) from None
     photos = sum(Path(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
@@ -123,19 +123,19 @@ def look(roots: tuple[Path, ...], text: str | None) -> Place:
     return Place(
         path=str(folder),
         parent=parent,
-        entries=tuple(listed[:MOST_ENTRIES]),
+        entries=tuple(listed_entries[:MOST_ENTRIES]),
         num_photos=photos,
-        more=max(0, len(listed) - MOST_ENTRIES),
+        more=max(0, len(listed_entries) - MOST_ENTRIES),
     )
 
 
-def _entry(found: "os.DirEntry[str]") -> Entry | None:
-    if is_hidden(found.name):
+def _make_entry(item: "os.DirEntry[str]") -> Entry | None:
+    if is_hidden(item.name):
         return None
     try:
-        is_folder = found.is_dir()
+        is_folder = item.is_dir()
     except OSError:
         return None
-    path = Path(found.path)
+    path = Path(item.path)
     kind = "folder" if is_folder else "archive" if archive.is_archive(path) else "table" if is_table(path) else None
-    return Entry(name=found.name, path=found.path, kind=kind) if kind else None
+    return Entry(name=item.name, path=item.path, kind=kind) if kind else None

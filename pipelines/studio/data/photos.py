@@ -20,7 +20,7 @@ from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.sources.readers.table import is_table
 from components.preprocess.sources.source import find_photos, name_of
 from pipelines.studio.settings import StudioError
-from pipelines.studio.workers import LOOK_SECONDS, Workers, held
+from pipelines.studio.workers import LOOK_SECONDS, Workers, hold_lock
 
 SAMPLES: Final = 12
 FRESH_SECONDS: Final = 5.0
@@ -59,7 +59,7 @@ class DataView(BaseModel):
 
 
 @dataclass
-class _Listed:
+class _Listing:
     uri: str
     until: float
     files: dict[str, PhotoFile]
@@ -78,7 +78,7 @@ class Album:
         """
         self._photos_dir = photos_dir.resolve()
         self._workers = workers
-        self._listed: _Listed | None = None
+        self._listing: _Listing | None = None
         self._lock = threading.Lock()
 
     def view(self, uri: str) -> DataView:
@@ -87,7 +87,7 @@ class Album:
 
     def forget(self) -> None:
         """Looks again the next time."""
-        self._listed = None
+        self._listing = None
 
     def files(self, uri: str) -> dict[str, PhotoFile]:
         """All photos by their paths.
@@ -95,10 +95,10 @@ class Album:
         Raises:
             StudioError: the data cannot be read.
         """
-        listed = self._list(uri)
-        if listed.view.fault and not listed.files:
-            raise StudioError(listed.view.fault)
-        return listed.files
+        listing = self._list(uri)
+        if listing.view.fault and not listing.files:
+            raise StudioError(listing.view.fault)
+        return listing.files
 
     def bytes_of(self, uri: str, path: str) -> bytes:
         """A photo's file.
@@ -106,11 +106,11 @@ class Album:
         Raises:
             StudioError: it is none of the data's photos, or cannot be read.
         """
-        found = self._list(uri).files.get(path)
-        if found is None:
+        photo = self._list(uri).files.get(path)
+        if photo is None:
             raise StudioError(f"There is no photo {path[:200]!r} in the data.", 404)
         try:
-            with found.open() as file:
+            with photo.open() as file:
                 content = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise StudioError(f"{path} must be readable; it is not: {error.strerror or error}.", 404) from None
@@ -118,29 +118,29 @@ class Album:
             raise StudioError(f"A photo may have at most {MAX_BYTES:,} bytes; {path} has more.", 413)
         return content
 
-    def _list(self, uri: str) -> _Listed:
-        with held(self._lock, "The data"):
-            known = self._listed
-            if known is not None and known.uri == uri and time.monotonic() < known.until:
-                return known
-            self._listed = self._read(uri)
-            return self._listed
+    def _list(self, uri: str) -> _Listing:
+        with hold_lock(self._lock, "The data"):
+            listing = self._listing
+            if listing is not None and listing.uri == uri and time.monotonic() < listing.until:
+                return listing
+            self._listing = self._read(uri)
+            return self._listing
 
-    def _read(self, uri: str) -> _Listed:
-        started = time.monotonic()
+    def _read(self, uri: str) -> _Listing:
+        start_time = time.monotonic()
         try:
             answer = self._workers.ask(
                 "list_data", "The data", seconds=LOOK_SECONDS, uri=uri, photos_dir=str(self._photos_dir)
             ).value
             view = DataView.model_validate(answer["view"])
-            found = (
+            photo_files = (
                 PhotoFile(Path(location), Record(**record), allowed_roots()) for location, record in answer["files"]
             )
-            files = {file.record.path: file for file in found}
+            files = {file.record.path: file for file in photo_files}
         except StudioError as error:
             view, files = DataView(name=name_of(uri), uri=uri, editable=False, fault=str(error)), {}
-        now = time.monotonic()
-        return _Listed(uri, now + max(FRESH_SECONDS, PATIENCE * (now - started)), files, view)
+        end_time = time.monotonic()
+        return _Listing(uri, end_time + max(FRESH_SECONDS, PATIENCE * (end_time - start_time)), files, view)
 
 
 def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, PhotoFile]]:
@@ -152,44 +152,46 @@ def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, PhotoFile
     if not path.is_dir() and not is_table(path):
         return view, files
     try:
-        opened = DataFolder(path.parent, label_file=path) if is_table(path) else DataFolder(path)
-        found = find_photos(opened)
+        source = DataFolder(path.parent, label_file=path) if is_table(path) else DataFolder(path)
+        listing = find_photos(source)
     except DataError as error:
-        classes = _folders(path) if editable else ()
-        count = sum(each.num_photos for each in classes)
-        files = _plain_files(path) if editable else {}
-        view = view.model_copy(update={"classes": classes, "num_photos": count, "fault": _why(classes, str(error))})
+        classes = _list_class_folders(path) if editable else ()
+        count = sum(class_view.num_photos for class_view in classes)
+        files = _list_files(path) if editable else {}
+        view = view.model_copy(
+            update={"classes": classes, "num_photos": count, "fault": _find_fault(classes, str(error))}
+        )
         return view, files
-    files = {file.record.path: file for file in found.files}
+    files = {file.record.path: file for file in listing.files}
     by_class: dict[str, list[str]] = defaultdict(list)
     for name, file in files.items():
         by_class[str(file.record.class_name)].append(name)
     classes = tuple(
-        ClassView(name=name, num_photos=len(by_class[name]), samples=_spread(by_class[name]))
-        for name in found.class_names
+        ClassView(name=name, num_photos=len(by_class[name]), samples=_pick_samples(by_class[name]))
+        for name in listing.class_names
     )
     view = view.model_copy(
         update={
             "classes": classes,
             "num_photos": len(files),
-            "num_rejected": len(found.rejected),
-            "rejected": tuple((record.path, record.message or str(record.reason)) for record in found.rejected[:20]),
-            "splits": tuple(sorted(found.given_splits)),
-            "fault": _why(classes, None),
+            "num_rejected": len(listing.rejected),
+            "rejected": tuple((record.path, record.message or str(record.reason)) for record in listing.rejected[:20]),
+            "splits": tuple(sorted(listing.given_splits)),
+            "fault": _find_fault(classes, None),
         }
     )
     return view, files
 
 
-def _spread(paths: list[str]) -> tuple[str, ...]:
+def _pick_samples(paths: list[str]) -> tuple[str, ...]:
     return tuple(paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES])
 
 
-def _why(classes: tuple[ClassView, ...], error: str | None) -> str | None:
+def _find_fault(classes: tuple[ClassView, ...], error: str | None) -> str | None:
     """The first thing that keeps the data from being trained on."""
     if classes and len(classes) < 2:
         return "There must be at least two classes to tell apart; there is one so far."
-    empty = [each.name for each in classes if not each.num_photos]
+    empty = [class_view.name for class_view in classes if not class_view.num_photos]
     if empty:
         return (
             f"Each class needs photos; {', '.join(empty)} {'has' if len(empty) == 1 else 'have'} none. Drop some "
@@ -198,17 +200,19 @@ def _why(classes: tuple[ClassView, ...], error: str | None) -> str | None:
     return error
 
 
-def _folders(folder: Path) -> tuple[ClassView, ...]:
+def _list_class_folders(folder: Path) -> tuple[ClassView, ...]:
     """The classes of a data set that is being made."""
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     return tuple(
-        ClassView(name=path.name, num_photos=len(names), samples=_spread([f"{path.name}/{name}" for name in names]))
+        ClassView(
+            name=path.name, num_photos=len(names), samples=_pick_samples([f"{path.name}/{name}" for name in names])
+        )
         for path in inner
         for names in [sorted(file.name for file in path.iterdir() if not file.name.startswith("."))]
     )
 
 
-def _plain_files(folder: Path) -> dict[str, PhotoFile]:
+def _list_files(folder: Path) -> dict[str, PhotoFile]:
     return {
         f"{path.parent.name}/{path.name}": PhotoFile(
             path, Record(f"{path.parent.name}/{path.name}", path.parent.name), (folder,)
@@ -218,17 +222,17 @@ def _plain_files(folder: Path) -> dict[str, PhotoFile]:
     }
 
 
-def thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
+def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
     """A photo made small, and its media type; tiny pictures keep their pixels.
 
     Raises:
         StudioError: it is no usable photo; says why.
     """
     try:
-        whole = decode(data, (side, side), "pad").full_pixels
+        pixels = decode(data, (side, side), "pad").full_pixels
     except ImageError as error:
         raise StudioError(str(error), 422) from None
-    return encode(whole, side)
+    return encode(pixels, side)
 
 
 def encode(pixels: np.ndarray, side: int) -> tuple[bytes, str]:

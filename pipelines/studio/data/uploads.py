@@ -12,7 +12,7 @@ from pipelines.studio.settings import SPARE_BYTES, StudioError
 
 
 async def receive(
-    chunks: AsyncIterator[bytes], target: Path, *, max_bytes: int, announced: int | None, what: str
+    chunks: AsyncIterator[bytes], target: Path, *, max_bytes: int, content_length: int | None, subject: str
 ) -> Path:
     """Writes what comes to a file; after an error, or when the browser goes away, nothing is left of it.
 
@@ -20,15 +20,15 @@ async def receive(
         chunks: of the content, as they come.
         target: where to; another name is taken where one is there already.
         max_bytes: how large it may be.
-        announced: its size as the browser says it, if it does.
-        what: it is, for the message.
+        content_length: its size as the browser says it, if it does.
+        subject: it is, for the message.
 
     Raises:
         StudioError: it is too large, empty, or the disk is full.
     """
-    _require_room(target, min(announced or 0, max_bytes), what)
-    if announced is not None and announced > max_bytes:
-        raise _too_large(what, max_bytes)
+    _require_room(target, min(content_length or 0, max_bytes), subject)
+    if content_length is not None and content_length > max_bytes:
+        raise _too_large(subject, max_bytes)
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     num_bytes = 0
     try:
@@ -37,18 +37,18 @@ async def receive(
             async for chunk in chunks:
                 num_bytes += len(chunk)
                 if num_bytes > max_bytes:
-                    raise _too_large(what, max_bytes)
+                    raise _too_large(subject, max_bytes)
                 if len(chunk) < 2**16:
                     file.write(chunk)
                 else:
                     await to_thread.run_sync(file.write, chunk)
         if not num_bytes:
-            raise StudioError(f"{what} must hold something; {target.name} is empty.")
+            raise StudioError(f"{subject} must hold something; {target.name} is empty.")
         place = free_name(target)
         partial.replace(place)
     except OSError as error:
         raise StudioError(
-            f"{what} must be written to {target.parent}; it cannot be: {error.strerror or error}. Make "
+            f"{subject} must be written to {target.parent}; it cannot be: {error.strerror or error}. Make "
             "room on the disk, and send it again.",
             507,
         ) from None
@@ -66,19 +66,20 @@ def free_name(target: Path) -> Path:
     return next(path for path in numbered if not path.exists())
 
 
-def _require_room(target: Path, num_bytes: int, what: str) -> None:
+def _require_room(target: Path, num_bytes: int, subject: str) -> None:
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free
     if free < num_bytes + SPARE_BYTES:
         raise StudioError(
-            f"{what} needs room on the disk: {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB with what is kept "
+            f"{subject} needs room on the disk: {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB with what is kept "
             f"free for the work; {folder} has {free / 1e6:,.0f} MB. Remove old runs: darkroom clean",
             507,
         )
 
 
-def _too_large(what: str, max_bytes: int) -> StudioError:
+def _too_large(subject: str, max_bytes: int) -> StudioError:
     return StudioError(
-        f"{what} may have at most {max_bytes / 1e6:,.0f} MB; this has more. Give its folder on this machine instead.",
+        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; this has more. "
+        "Give its folder on this machine instead.",
         413,
     )

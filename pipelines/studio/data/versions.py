@@ -70,11 +70,11 @@ class Versions:
         self._folder = folder.resolve()
         self._album = album
 
-    def of(self, uri: str) -> list[Version]:
+    def list_for(self, uri: str) -> list[Version]:
         """All versions that belong with the data, the oldest first."""
-        found = [read_json(path, Version, "version") for path in self._folder.glob(f"{name_of(uri)}/*/version.json")]
-        origin = next((version.origin for version in found if version.uri == uri), uri)
-        return sorted((version for version in found if version.origin == origin), key=lambda version: version.number)
+        versions = [read_json(path, Version, "version") for path in self._folder.glob(f"{name_of(uri)}/*/version.json")]
+        origin = next((version.origin for version in versions if version.uri == uri), uri)
+        return sorted((version for version in versions if version.origin == origin), key=lambda version: version.number)
 
     def make(self, uri: str, decisions: Decisions) -> Version:
         """Carries out decisions as a new version.
@@ -85,8 +85,8 @@ class Versions:
         files = self._album.files(uri)
         unknown = [path for path in decisions if path not in files]
         if not decisions or unknown:
-            found = f"{unknown[0][:200]!r} is none" if unknown else "there are no decisions"
-            raise StudioError(f"Decisions must name photos of the data; {found}.")
+            problem = f"{unknown[0][:200]!r} is none" if unknown else "there are no decisions"
+            raise StudioError(f"Decisions must name photos of the data; {problem}.")
         rows = []
         for path, file in files.items():
             label = decisions.get(path, file.record.class_name)
@@ -95,17 +95,17 @@ class Versions:
         classes = {label for _, label, _ in rows}
         if len(classes) < 2:
             raise StudioError("Two classes at least must keep photos; these decisions leave fewer.")
-        earlier = self.of(uri)
+        earlier_versions = self.list_for(uri)
         name = name_of(uri)
         number = 1 + max((int(path.name) for path in (self._folder / name).glob("[0-9]*")), default=1)
         place = self._folder / name / str(number)
         version = Version(
             number=number,
             uri=str(place / f"{name}.csv"),
-            origin=earlier[0].origin if earlier else uri,
+            origin=earlier_versions[0].origin if earlier_versions else uri,
             parent=uri,
             created=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            what=_words(decisions, files),
+            what=_describe(decisions, files),
             num_photos=len(rows),
         )
         text = io.StringIO()
@@ -119,26 +119,26 @@ class Versions:
             raise StudioError(f"The version must be written to {place}; it cannot be: {error}.", 507) from None
         return version
 
-    def changes(self, before: str, now: str) -> Changes:
+    def changes(self, old_uri: str, new_uri: str) -> Changes:
         """What differs from one version to another.
 
         Raises:
             StudioError: one of them cannot be read.
         """
-        old, new = (self._labels(uri) for uri in (before, now))
-        added, removed = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
-        relabelled = [
-            (path, old[path], new[path]) for path in sorted(old.keys() & new.keys()) if old[path] != new[path]
-        ]
-        counts = [Counter(labels.values()) for labels in (old, new)]
+        old_labels, new_labels = (self._labels(uri) for uri in (old_uri, new_uri))
+        added_paths = sorted(new_labels.keys() - old_labels.keys())
+        removed_paths = sorted(old_labels.keys() - new_labels.keys())
+        common_labels = [(path, old_labels[path], new_labels[path]) for path in sorted(old_labels.keys() & new_labels)]
+        relabeled_photos = [(path, old, new) for path, old, new in common_labels if old != new]
+        counts = [Counter(labels.values()) for labels in (old_labels, new_labels)]
         return Changes(
-            added=tuple(added[:SHOWN]),
-            removed=tuple(removed[:SHOWN]),
-            relabelled=tuple(relabelled[:SHOWN]),
+            added=tuple(added_paths[:SHOWN]),
+            removed=tuple(removed_paths[:SHOWN]),
+            relabelled=tuple(relabeled_photos[:SHOWN]),
             counts={name: (counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())},
-            num_added=len(added),
-            num_removed=len(removed),
-            num_relabelled=len(relabelled),
+            num_added=len(added_paths),
+            num_removed=len(removed_paths),
+            num_relabelled=len(relabeled_photos),
         )
 
     def _labels(self, uri: str) -> dict[str, str]:
@@ -157,8 +157,9 @@ def dvc_versions() -> list[dict[str, object]]:
         return []
 
 
-def _words(decisions: Decisions, files: Mapping[str, PhotoFile]) -> str:
-    out = sum(label is None for label in decisions.values())
-    changed = sum(label is not None and label != files[path].record.class_name for path, label in decisions.items())
-    parts = [f"{changed} relabelled" if changed else "", f"{out} taken out" if out else ""]
+def _describe(decisions: Decisions, files: Mapping[str, PhotoFile]) -> str:
+    num_removed = sum(label is None for label in decisions.values())
+    kept_labels = [(files[path].record.class_name, label) for path, label in decisions.items() if label is not None]
+    num_relabeled = sum(label != class_name for class_name, label in kept_labels)
+    parts = [f"{num_relabeled} relabelled" if num_relabeled else "", f"{num_removed} taken out" if num_removed else ""]
     return ", ".join(part for part in parts if part) or "unchanged"

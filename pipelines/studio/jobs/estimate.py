@@ -14,7 +14,7 @@ from components.contract.layers.backbones import BACKBONES
 from components.contract.layers.stack import trace
 from components.contract.params.pipeline import Params
 from pipelines.runners import runs
-from pipelines.studio.gallery import FACTS
+from pipelines.studio.model.gallery import FACTS
 
 AROUND: Final = 45.0
 """Seconds for what stands around a training: starting the libraries, exporting, checking the service."""
@@ -45,7 +45,7 @@ def estimate(params: Params, num_photos: int) -> Estimate:
         params: resolved.
         num_photos: that are learnt from, about.
     """
-    work, why = _training(params, num_photos)
+    work, why = _estimate_training(params, num_photos)
     trials = params.tune.trials * 0.6
     seconds = AROUND + num_photos / 400 + work * (1 + trials)
     stops = any(phase.early_stopping is not None for phase in params.train.all_phases)
@@ -54,60 +54,60 @@ def estimate(params: Params, num_photos: int) -> Estimate:
     return Estimate(low=seconds / (SPREAD if stops else 1.3), high=seconds * SPREAD, why=why)
 
 
-def _training(params: Params, num_photos: int) -> tuple[float, str]:
+def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
     train = params.train
     model = train.model
     height, width = params.preprocess.size
     epochs = sum(phase.epochs for phase in train.all_phases)
-    known = _known_rate(params)
-    if known is not None:
-        return epochs * num_photos / known, f"By {known:,.0f} photos a second in your earlier runs of such a network."
-    rate = machine_rate() * SHARE
+    measured_rate = _find_measured_rate(params)
+    if measured_rate is not None:
+        why = f"By {measured_rate:,.0f} photos a second in your earlier runs of such a network."
+        return epochs * num_photos / measured_rate, why
+    rate = measure_machine_rate() * SHARE
     if model.kind == "pretrained" and model.name is not None:
-        whole = FACTS[model.name][1] * 1e9 * (height * width) / BACKBONES[model.name].size ** 2
-        once = whole * num_photos * train.views
-        learning = sum(phase.epochs * (0.0 if phase.trainable == "head" else 0.6) for phase in train.all_phases)
-        return (once + learning * num_photos * whole * BACKWARD) / rate + epochs * num_photos / 20_000, (
-            "By the work of the network and the speed of this machine; frozen layers are computed once."
-        )
+        multiply_adds = FACTS[model.name][1] * 1e9 * (height * width) / BACKBONES[model.name].size ** 2
+        frozen_work = multiply_adds * num_photos * train.views
+        trained_epochs = sum(phase.epochs * (0.0 if phase.trainable == "head" else 0.6) for phase in train.all_phases)
+        training_work = trained_epochs * num_photos * multiply_adds * BACKWARD
+        why = "By the work of the network and the speed of this machine; frozen layers are computed once."
+        return (frozen_work + training_work) / rate + epochs * num_photos / 20_000, why
     if model.kind == "layers" and model.layers is not None:
-        whole = sum(each.multiply_adds for each in trace(model.layers, (height, width, 3)))
-        return epochs * num_photos * (whole * BACKWARD / rate + 2e-5), (
-            "By the work of the network and the speed of this machine."
-        )
+        multiply_adds = sum(layer.multiply_adds for layer in trace(model.layers, (height, width, 3)))
+        why = "By the work of the network and the speed of this machine."
+        return epochs * num_photos * (multiply_adds * BACKWARD / rate + 2e-5), why
     return epochs * num_photos * 1e9 * BACKWARD / rate, "Roughly: what your model takes is not known beforehand."
 
 
-def _known_rate(params: Params) -> float | None:
+def _find_measured_rate(params: Params) -> float | None:
     """Photos a second in the newest run of the same network and size."""
     for run in runs.list_runs():
         summary = run.summary
         if summary is None or summary["dataset"]["image_size"] != list(params.preprocess.size):
             continue
         try:
-            kept = json.loads((run.path / "model" / "bundle.json").read_text(encoding="utf-8"))["params"]
+            earlier_train = json.loads((run.path / "model" / "bundle.json").read_text(encoding="utf-8"))["params"]
             history = json.loads((run.path / "model" / "history.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError):
             continue
-        now = params.train.model_dump(mode="json")
-        if all(kept.get(key) == now[key] for key in ("model", "trainable", "batch_size", "phases")):
+        train = params.train.model_dump(mode="json")
+        if all(earlier_train.get(key) == train[key] for key in ("model", "trainable", "batch_size", "phases")):
             return _median(history.get("images_per_second", ()))
     return None
 
 
 def _median(values: Iterable[float]) -> float | None:
-    found = [value for value in values if math.isfinite(value) and value > 0]
-    return float(np.median(found)) if found else None
+    usable_values = [value for value in values if math.isfinite(value) and value > 0]
+    return float(np.median(usable_values)) if usable_values else None
 
 
 @lru_cache(maxsize=1)
-def machine_rate() -> float:
+def measure_machine_rate() -> float:
     """Multiply-adds a second of this machine, in one product of matrices."""
     side = 768
-    one, other = (np.ones((side, side), np.float32) for _ in range(2))
-    best = math.inf
+    matrix, other = (np.ones((side, side), np.float32) for _ in range(2))
+    shortest_seconds = math.inf
     for _ in range(4):
-        started = time.perf_counter()
-        one @ other
-        best = min(best, time.perf_counter() - started)
-    return side**3 / best
+        start_time = time.perf_counter()
+        matrix @ other
+        shortest_seconds = min(shortest_seconds, time.perf_counter() - start_time)
+    return side**3 / shortest_seconds

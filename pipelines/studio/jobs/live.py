@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from components.contract.system.program import FINISH_FILE
 from pipelines.runners import runs
 from pipelines.runners.local import read_events
-from pipelines.studio.jobs.queue import JobFolder
+from pipelines.studio.jobs.job_folder import JobFolder
 
 STEPS: Final = ("preprocess", "tune", "train", "evaluate", "deploy")
 LOG_BYTES: Final = 200_000
@@ -72,8 +72,8 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
         title=job.job.title,
         state=state,
         error=job.error,
-        started=job.started,
-        ended=job.ended,
+        started=job.started_at,
+        ended=job.ended_at,
         run_id=run.path.name if run else None,
         mlflow_run_id=_mlflow_run(run),
         steps=_steps(events, state) if job.job.kind == "run" else (),
@@ -92,35 +92,35 @@ def _mlflow_run(run: runs.RunFolder | None) -> str | None:
 
 
 def _steps(events: list[dict[str, Any]], job_state: str) -> tuple[StepView, ...]:
-    found = {name: StepView(name=name, state="waiting") for name in STEPS}
+    steps = {name: StepView(name=name, state="waiting") for name in STEPS}
     for event in events:
-        name, what = str(event["step"]), event["event"]
-        if name not in found:
+        name, event_kind = str(event["step"]), event["event"]
+        if name not in steps:
             continue
-        if what == "started":
+        if event_kind == "started":
             state = "running" if job_state == "running" else job_state
-            found[name] = StepView(name=name, state=state, started=event["time"])
-        elif what in ("finished", "failed"):
-            seconds = event.get("seconds", event["time"] - (found[name].started or event["time"]))
-            state = "done" if what == "finished" else "stopped" if job_state == "stopped" else "failed"
-            found[name] = found[name].model_copy(update={"state": state, "seconds": seconds})
-    if found["tune"].state == "waiting":
-        del found["tune"]
-    return tuple(found.values())
+            steps[name] = StepView(name=name, state=state, started=event["time"])
+        elif event_kind in ("finished", "failed"):
+            seconds = event.get("seconds", event["time"] - (steps[name].started or event["time"]))
+            state = "done" if event_kind == "finished" else "stopped" if job_state == "stopped" else "failed"
+            steps[name] = steps[name].model_copy(update={"state": state, "seconds": seconds})
+    if steps["tune"].state == "waiting":
+        del steps["tune"]
+    return tuple(steps.values())
 
 
 def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """Of the latest training; one that was interrupted tells its epochs again."""
     rows: dict[int, dict[str, Any]] = {}
-    of: tuple[Any, ...] = ()
+    training: tuple[Any, ...] = ()
     trial = None
     for event in events:
         if event["event"] == "trial":
             trial = event["number"]
         if event["event"] != "epoch":
             continue
-        if (event["step"], trial if event["step"] == "tune" else None) != of:
-            of = (event["step"], trial if event["step"] == "tune" else None)
+        if (event["step"], trial if event["step"] == "tune" else None) != training:
+            training = (event["step"], trial if event["step"] == "tune" else None)
             rows = {}
         rows[event["epoch"]] = event
     return tuple(rows[number] for number in sorted(rows))
@@ -136,9 +136,9 @@ def _trials(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 def _part(events: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Only while the epoch is under way."""
-    telling = ("part", "epoch", "finished", "failed", "trial")
-    last: dict[str, Any] = next((event for event in reversed(events) if event["event"] in telling), {"event": ""})
-    return last if last["event"] == "part" else None
+    kinds = ("part", "epoch", "finished", "failed", "trial")
+    last_event: dict[str, Any] = next((event for event in reversed(events) if event["event"] in kinds), {"event": ""})
+    return last_event if last_event["event"] == "part" else None
 
 
 def _log(path: Path, start: int) -> tuple[str, int]:

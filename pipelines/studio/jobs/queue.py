@@ -1,197 +1,20 @@
-"""The jobs of a studio: each is a command, and a folder that tells what became of it.
+"""The queue of a studio's jobs: one at a time, in their order."""
 
-jobs/<id>/job.json      Job
-jobs/<id>/params.yaml   what it ran with, where it takes params
-jobs/<id>/cancelled     it was ended by hand
-and what job_process.py writes. All of a job's state is in its folder, so that a restarted studio knows it.
-"""
-
-import contextlib
 import datetime
-import json
-import os
 import secrets
 import shutil
-import signal
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Final
 
 from components.contract.system import launcher
-from components.contract.system.atomic_files import read_json, write_file, write_json
-from components.contract.system.posix import USER_ERROR
-from pipelines.runners import runs
+from components.contract.system.atomic_files import write_file, write_json
+from pipelines.studio.jobs.job_folder import Job, JobFolder, Kind
 from pipelines.studio.settings import StudioError
 
-Kind = Literal[
-    "audit", "run", "submit", "check", "package", "rate", "layers", "speed", "compare", "promote", "serve", "ui"
-]
-State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
 ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote", "submit")
 """These wait for nothing: they take little, or last until they are stopped."""
-JOB_PROCESS: Final = Path(__file__).with_name("job_process.py")
-START_SECONDS: Final = 15.0
-"""How long a keeper may take to hold its lock."""
 KEPT_JOBS: Final = 200
-TAIL_BYTES: Final = 64 * 1024
-
-
-class Job(BaseModel):
-    """What was asked for.
-
-    Attributes:
-        command: the words after `darkroom`, or of another program where the first one is a path.
-        about: facts for the page: the data, the file, the run.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    kind: Kind
-    title: str
-    command: tuple[str, ...]
-    created: str
-    about: dict[str, str] = {}
-
-
-class JobFolder:
-    """One job and its state."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.job = read_json(path / "job.json", Job, "job of the studio")
-        self._run: runs.RunFolder | None = None
-        self._final: State | None = None
-
-    @property
-    def state(self) -> State:
-        """What it is in now; once it is over it stays as it is."""
-        if self._final is None:
-            state = self._read_state()
-            if state in ("waiting", "running"):
-                return state
-            self._final = state
-        return self._final
-
-    def _read_state(self) -> State:
-        result = self._read("result.json")
-        if result is not None:
-            if (self.path / "cancelled").exists():
-                return "stopped"
-            return "done" if result["code"] == 0 else "failed"
-        if self._is_held:
-            return "running"
-        if (self.path / "cancelled").exists():
-            return "stopped"
-        if not (self.path / "started").exists():
-            return "waiting"
-        if time.time() - (self.path / "started").stat().st_mtime < START_SECONDS and not self._pid:
-            return "running"
-        return "lost"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, in whatever state."""
-        return self.state not in ("waiting", "running")
-
-    @property
-    def started(self) -> float | None:
-        """When it started, in seconds since 1970; None if it has not."""
-        return (self.path / "started").stat().st_mtime if (self.path / "started").exists() else None
-
-    @property
-    def ended(self) -> float | None:
-        """When its command ended, in seconds since 1970; None if there is no result."""
-        result = self._read("result.json")
-        return None if result is None else float(result["ended"])
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed, as the command said it."""
-        state = self.state
-        if state == "lost":
-            return "The machine or its process ended without a word. Start it again: it goes on from what is kept."
-        if state != "failed":
-            return None
-        told = [line for line in self.log_tail().splitlines() if line.strip()]
-        result = self._read("result.json") or {}
-        if result.get("code") == USER_ERROR:
-            start = next((n for n in reversed(range(len(told))) if told[n].startswith("darkroom: ")), len(told) - 1)
-            return "\n".join(told[start:]).removeprefix("darkroom: ")
-        return "\n".join(told[-12:]) or f"It ended with the code {result.get('code')}."
-
-    @property
-    def output(self) -> Any:
-        """The result that it printed; None where there is none."""
-        with contextlib.suppress(OSError, ValueError):
-            return json.loads((self.path / "output.txt").read_text(encoding="utf-8"))
-        return None
-
-    @property
-    def run_folder(self) -> runs.RunFolder | None:
-        """The run that it began, found by the process that holds it."""
-        if self._run is not None or self.job.kind != "run":
-            return self._run
-        named = self.path / "run"
-        if named.exists():
-            self._run = runs.RunFolder(runs.RUNS_DIR / named.read_text())
-            return self._run
-        for folder in runs.list_runs() if self._pid else ():
-            held = folder.path / runs.LOCK_FILE
-            if held.exists() and held.read_text() == str(self._pid) and held.stat().st_mtime >= (self.started or 0):
-                write_file(named, folder.path.name.encode())
-                self._run = folder
-                break
-        return self._run
-
-    def log_tail(self, num_bytes: int = TAIL_BYTES) -> str:
-        """The end of what it said."""
-        path = self.path / "log.txt"
-        if not path.exists():
-            return ""
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - num_bytes))
-            return file.read().decode("utf-8", "replace")
-
-    def stop(self) -> None:
-        """Ends it, or takes it out of the queue."""
-        write_file(self.path / "cancelled", b"")
-        if self._pid and self._is_held:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGTERM)
-
-    def start(self, environment: Mapping[str, str]) -> None:
-        """Starts it as a process that outlives this one."""
-        command = self.job.command
-        words = list(command) if Path(command[0]).is_absolute() else launcher.python("pipelines.cli.main", *command)
-        write_file(self.path / "started", b"")
-        with (self.path / "log.txt").open("ab") as log:
-            launcher.run(
-                launcher.script(JOB_PROCESS, str(self.path.resolve()), *words),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=dict(environment) | {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"},
-            ).check_returncode()
-
-    @property
-    def _pid(self) -> int | None:
-        kept = self._read("keeper.json")
-        return None if kept is None else int(kept["pid"])
-
-    @property
-    def _is_held(self) -> bool:
-        return runs.is_held(self.path / "lock")
-
-    def _read(self, name: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
-        return found
 
 
 class Queue:

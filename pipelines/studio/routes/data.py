@@ -16,12 +16,12 @@ from components.contract.text import is_utf8
 from components.preprocess.sources.remote.addresses import is_remote
 from pipelines.studio.data import dataset_editor
 from pipelines.studio.data.audits import AuditView
-from pipelines.studio.data.file_browser import Place, data_within, look
+from pipelines.studio.data.file_browser import Place, data_within, list_folder
 from pipelines.studio.data.uploads import receive
 from pipelines.studio.data.versions import dvc_versions
-from pipelines.studio.endpoints import asked, told
+from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
-from pipelines.studio.studio import Studio, number_of, text_of, whole
+from pipelines.studio.studio import Studio, parse_whole, require_number, require_text
 
 CACHED = {"Cache-Control": "private, max-age=600"}
 REPORT_POLICY = {
@@ -31,18 +31,18 @@ REPORT_POLICY = {
 """Of reports, which stand alone: they reach nothing, and are no part of the page's origin."""
 
 
-def browse(studio: Studio, given: Mapping[str, str]) -> Place:
+def browse(studio: Studio, query: Mapping[str, str]) -> Place:
     """`GET /api/places`."""
-    return look(studio.settings.roots, given.get("path"))
+    return list_folder(studio.settings.roots, query.get("path"))
 
 
-def show_data(studio: Studio, _given: Mapping[str, str]) -> dict[str, Any]:
+def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
     """`GET /api/data`: the chosen data, their versions, and the data sets that were made here."""
     draft = studio.draft.read()
     own = studio.settings.photos_dir
     return {
         "data": studio.album.view(draft.data).model_dump(mode="json") if draft.data else None,
-        "versions": [version.model_dump() for version in studio.versions.of(draft.data)] if draft.data else [],
+        "versions": [version.model_dump() for version in studio.versions.list_for(draft.data)] if draft.data else [],
         "own": sorted(path.name for path in own.iterdir() if path.is_dir() and not path.name.startswith("."))
         if own.is_dir()
         else [],
@@ -53,7 +53,7 @@ def show_data(studio: Studio, _given: Mapping[str, str]) -> dict[str, Any]:
 
 def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set made here."""
-    text = data_within(studio.settings.allowed, text_of(body, "uri"))
+    text = data_within(studio.settings.allowed, require_text(body, "uri"))
     if not is_remote(text):
         path = Path(text)
         if not path.exists():
@@ -61,31 +61,33 @@ def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
         if path.is_file() and archive.is_archive(path):
             path = dataset_editor.unpack(path, studio.settings.photos_dir, studio.workers)
         text = str(path.resolve())
-    return _take(studio, body, text)
+    return _set_data(studio, body, text)
 
 
-def _take(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
+def _set_data(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
     if not is_utf8(uri):
         raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
-    draft = studio.draft.change(number_of(dict(body), "revision"), {"data.uri": uri})
+    draft = studio.draft.change(require_number(dict(body), "revision"), {"data.uri": uri})
     studio.touch()
     return {"uri": draft.data, "revision": draft.revision}
 
 
-def demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def choose_demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/demo`: the handwritten digits that come with scikit-learn."""
     folder = studio.settings.photos_dir / "digits"
     if not folder.exists():
-        done = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
-        if done.returncode:
-            raise StudioError((done.stderr.strip().splitlines() or ["The digits could not be written."])[-1])
-    return _take(studio, body, str(folder.resolve()))
+        process = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
+        if process.returncode:
+            raise StudioError((process.stderr.strip().splitlines() or ["The digits could not be written."])[-1])
+    return _set_data(studio, body, str(folder.resolve()))
 
 
-def make(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def make_data_set(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/make`: an empty data set, to make classes in."""
-    return _take(
-        studio, body, str(dataset_editor.make_data_set(studio.settings.photos_dir, text_of(body, "name")).resolve())
+    return _set_data(
+        studio,
+        body,
+        str(dataset_editor.make_data_set(studio.settings.photos_dir, require_text(body, "name")).resolve()),
     )
 
 
@@ -101,18 +103,18 @@ def _own_folder(studio: Studio) -> Path:
 
 def add_class(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/classes`."""
-    path = dataset_editor.make_class(_own_folder(studio), text_of(body, "name"))
+    path = dataset_editor.make_class(_own_folder(studio), require_text(body, "name"))
     studio.touch()
     return {"name": path.name}
 
 
 def change_class(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/classes/{name}`: another name, or away with it."""
-    folder, before = _own_folder(studio), text_of(body, "name")
+    folder, old_name = _own_folder(studio), require_text(body, "name")
     if body.get("remove"):
-        dataset_editor.remove_class(folder, before)
+        dataset_editor.remove_class(folder, old_name)
     else:
-        dataset_editor.rename_class(folder, before, text_of(body, "to"))
+        dataset_editor.rename_class(folder, old_name, require_text(body, "to"))
     studio.touch()
     return {}
 
@@ -120,11 +122,11 @@ def change_class(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
 async def add_photo(request: Request) -> Response:
     """`PUT /api/data/photos?class=…&name=…`: one photo, as the body."""
     studio: Studio = request.app.state.studio
-    given = request.query_params
-    folder = dataset_editor.class_folder(_own_folder(studio), given.get("class", ""))
-    target = folder / dataset_editor.file_name(given.get("name", "photo"))
+    query = request.query_params
+    folder = dataset_editor.class_folder(_own_folder(studio), query.get("class", ""))
+    target = folder / dataset_editor.file_name(query.get("name", "photo"))
     path = await receive(
-        request.stream(), target, max_bytes=MAX_PHOTO_BYTES, announced=announced_bytes(request), what="A photo"
+        request.stream(), target, max_bytes=MAX_PHOTO_BYTES, content_length=content_length(request), subject="A photo"
     )
     studio.album.forget()
     return JSONResponse({"path": f"{folder.name}/{path.name}"})
@@ -133,54 +135,54 @@ async def add_photo(request: Request) -> Response:
 async def add_archive(request: Request) -> Response:
     """`PUT /api/data/archive?name=…&revision=…`: an archive, as the body; it is unpacked and becomes the data."""
     studio: Studio = request.app.state.studio
-    given = request.query_params
-    name = dataset_editor.file_name(given.get("name", ""))
+    query = request.query_params
+    name = dataset_editor.file_name(query.get("name", ""))
     if not archive.is_archive(Path(name)):
         raise StudioError(f"An archive is expected, whose name ends in {', '.join(archive.SUFFIXES)}; found {name!r}.")
     path = await receive(
         request.stream(),
         studio.settings.home / "uploads" / name,
-        announced=announced_bytes(request),
+        content_length=content_length(request),
         max_bytes=studio.settings.max_upload_bytes,
-        what="An archive",
+        subject="An archive",
     )
     try:
         folder = await to_thread.run_sync(dataset_editor.unpack, path, studio.settings.photos_dir, studio.workers)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
-    revision = whole(given.get("revision"), studio.draft.read().revision)
-    return JSONResponse(_take(studio, {"revision": revision}, str(folder.resolve())))
+    revision = parse_whole(query.get("revision"), studio.draft.read().revision)
+    return JSONResponse(_set_data(studio, {"revision": revision}, str(folder.resolve())))
 
 
-def announced_bytes(request: Request) -> int | None:
+def content_length(request: Request) -> int | None:
     """How large the body is, as the browser says it."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
-def uploaded(studio: Studio, _body: dict[str, Any]) -> dict[str, Any]:
+def finish_upload(studio: Studio, _body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/uploaded`: all photos of a drop have come."""
     studio.touch()
     return {}
 
 
-def show_photo(studio: Studio, given: Mapping[str, str]) -> Response:
+def show_photo(studio: Studio, query: Mapping[str, str]) -> Response:
     """`GET /api/data/photo?path=…&side=…`."""
     data = studio.draft.read().data
     if data is None:
         raise StudioError("No data are chosen.", 404)
-    side = max(8, whole(given.get("side"), 160, most=1600))
-    photo = studio.album.bytes_of(data, given.get("path", ""))
+    side = max(8, parse_whole(query.get("side"), 160, most=1600))
+    photo = studio.album.bytes_of(data, query.get("path", ""))
     answer = studio.workers.ask("make_thumbnail", "The photo", photo, side=side)
     return Response(answer.content, media_type=answer.value, headers=CACHED)
 
 
-def show_augmentation(studio: Studio, given: Mapping[str, str]) -> Response:
+def show_augmentation(studio: Studio, query: Mapping[str, str]) -> Response:
     """`GET /api/data/augmentation`: a photo eight times, as training would see it; 204 while there is none to show."""
-    from pipelines.studio.augmentation_preview import augmented
+    from pipelines.studio.augmentation_preview import render_augmentation
 
-    picture = augmented(studio.album, studio.draft, studio.workers, given)
+    picture = render_augmentation(studio.album, studio.draft, studio.workers, query)
     return Response(status_code=204) if picture is None else Response(picture, media_type="image/jpeg")
 
 
@@ -196,12 +198,12 @@ def start_audit(studio: Studio, _body: dict[str, Any]) -> AuditView:
     return studio.audits.view(draft)
 
 
-def show_audit(studio: Studio, _given: Mapping[str, str]) -> AuditView:
+def show_audit(studio: Studio, _query: Mapping[str, str]) -> AuditView:
     """`GET /api/audit`."""
     return studio.audits.view(studio.draft.read())
 
 
-def show_audit_report(studio: Studio, _given: Mapping[str, str]) -> Response:
+def show_audit_report(studio: Studio, _query: Mapping[str, str]) -> Response:
     """`GET /audit.html`: the audit's own page."""
     draft = studio.draft.read()
     path = studio.audits.report_dir(studio.audits.key(draft)) / "audit.html"
@@ -220,44 +222,45 @@ def decide(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     ):
         raise StudioError("Decisions must name a class, or null, for each photo.")
     version = studio.versions.make(data, decisions)
-    return _take(studio, body, version.uri) | {"version": version.model_dump()}
+    return _set_data(studio, body, version.uri) | {"version": version.model_dump()}
 
 
-def show_changes(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_changes(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/data/changes?before=…&now=…`."""
     data = studio.draft.read().data
-    known = (
-        {version.uri for version in studio.versions.of(data)} | {version.origin for version in studio.versions.of(data)}
+    version_uris = (
+        {version.uri for version in studio.versions.list_for(data)}
+        | {version.origin for version in studio.versions.list_for(data)}
         if data
         else set()
     )
-    if given.get("before") not in known or given.get("now") not in known:
+    if query.get("before") not in version_uris or query.get("now") not in version_uris:
         raise StudioError("Both must be versions of the data.", 404)
-    return studio.versions.changes(given["before"], given["now"])
+    return studio.versions.changes(query["before"], query["now"])
 
 
-def show_dvc(_studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_dvc(_studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/data/dvc`."""
     return dvc_versions()
 
 
 ROUTES = [
-    Route("/api/places", asked(browse)),
-    Route("/api/data", asked(show_data)),
-    Route("/api/data/choose", told(choose), methods=["POST"]),
-    Route("/api/data/demo", told(demo), methods=["POST"]),
-    Route("/api/data/make", told(make), methods=["POST"]),
-    Route("/api/data/classes", told(add_class), methods=["POST"]),
-    Route("/api/data/classes/{name}", told(change_class), methods=["POST"]),
+    Route("/api/places", answer_get(browse)),
+    Route("/api/data", answer_get(show_data)),
+    Route("/api/data/choose", answer_post(choose), methods=["POST"]),
+    Route("/api/data/demo", answer_post(choose_demo), methods=["POST"]),
+    Route("/api/data/make", answer_post(make_data_set), methods=["POST"]),
+    Route("/api/data/classes", answer_post(add_class), methods=["POST"]),
+    Route("/api/data/classes/{name}", answer_post(change_class), methods=["POST"]),
     Route("/api/data/photos", add_photo, methods=["PUT"]),
     Route("/api/data/archive", add_archive, methods=["PUT"]),
-    Route("/api/data/uploaded", told(uploaded), methods=["POST"]),
-    Route("/api/data/photo", asked(show_photo)),
-    Route("/api/data/augmentation", asked(show_augmentation)),
-    Route("/api/data/decide", told(decide), methods=["POST"]),
-    Route("/api/data/changes", asked(show_changes)),
-    Route("/api/data/dvc", asked(show_dvc)),
-    Route("/api/audit", told(start_audit), methods=["POST"]),
-    Route("/api/audit", asked(show_audit)),
-    Route("/audit.html", asked(show_audit_report)),
+    Route("/api/data/uploaded", answer_post(finish_upload), methods=["POST"]),
+    Route("/api/data/photo", answer_get(show_photo)),
+    Route("/api/data/augmentation", answer_get(show_augmentation)),
+    Route("/api/data/decide", answer_post(decide), methods=["POST"]),
+    Route("/api/data/changes", answer_get(show_changes)),
+    Route("/api/data/dvc", answer_get(show_dvc)),
+    Route("/api/audit", answer_post(start_audit), methods=["POST"]),
+    Route("/api/audit", answer_get(show_audit)),
+    Route("/audit.html", answer_get(show_audit_report)),
 ]

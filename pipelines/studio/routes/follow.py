@@ -23,44 +23,44 @@ LOOK_SECONDS: Final = 0.4
 async def follow(socket: WebSocket) -> None:
     """`/follow`."""
     await socket.accept()
-    watched: dict[str, Any] = {"job": None, "log": 0}
-    listening = asyncio.create_task(_listen(socket, watched))
+    subscription: dict[str, Any] = {"job": None, "log": 0}
+    listener = asyncio.create_task(_listen(socket, subscription))
     try:
-        await _tell(socket, watched, listening)
+        await _send_changes(socket, subscription, listener)
     except (WebSocketDisconnect, RuntimeError):
         pass  # the tab was closed; uvicorn raises the one or starlette the other
     finally:
-        listening.cancel()
+        listener.cancel()
         with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
-            await listening
+            await listener
 
 
-async def _listen(socket: WebSocket, watched: dict[str, Any]) -> None:
+async def _listen(socket: WebSocket, subscription: dict[str, Any]) -> None:
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             try:
-                asked = parse_json(await socket.receive_text())
-                watched.update(
-                    job=str(asked["job"]) if asked.get("job") else None, log=int(asked.get("log", 0)), told=None
+                request = parse_json(await socket.receive_text())
+                subscription.update(
+                    job=str(request["job"]) if request.get("job") else None, log=int(request.get("log", 0)), status=None
                 )
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue
 
 
-async def _tell(socket: WebSocket, watched: dict[str, Any], listening: "asyncio.Task[None]") -> None:
+async def _send_changes(socket: WebSocket, subscription: dict[str, Any], listener: "asyncio.Task[None]") -> None:
     studio: Studio = socket.app.state.studio
-    known = None
-    while not listening.done():
+    sent_state = None
+    while not listener.done():
         state = await to_thread.run_sync(_state, studio)
-        if state != known:
-            known = state
+        if state != sent_state:
+            sent_state = state
             await socket.send_json(state)
-        if watched["job"] is not None:
-            live = await to_thread.run_sync(_live, studio, watched["job"], watched["log"])
-            told = live | {"log": ""}
-            if live.get("log") or told != watched.get("told"):
-                watched["told"] = told
-                watched["log"] = live.get("log_to", 0)
+        if subscription["job"] is not None:
+            live = await to_thread.run_sync(_live, studio, subscription["job"], subscription["log"])
+            status = live | {"log": ""}
+            if live.get("log") or status != subscription.get("status"):
+                subscription["status"] = status
+                subscription["log"] = live.get("log_to", 0)
                 await socket.send_json({"live": live})
         await asyncio.sleep(LOOK_SECONDS)
 
@@ -69,7 +69,7 @@ def _state(studio: Studio) -> dict[str, Any]:
     return {
         "jobs": [job_view(job) for job in studio.queue.all()[:60]],
         "revision": studio.draft.read().revision,
-        "changed": studio.changed,
+        "changed": studio.num_changes,
     }
 
 

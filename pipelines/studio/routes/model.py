@@ -11,55 +11,57 @@ from starlette.routing import Route
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.base import MAX_SIZE, MIN_SIZE
 from components.contract.params.resolve import Resolution
-from pipelines.studio import gallery, networks
 from pipelines.studio.data.dataset_editor import file_name
 from pipelines.studio.data.uploads import receive
-from pipelines.studio.draft import Draft, check
-from pipelines.studio.endpoints import asked, told
-from pipelines.studio.jobs.queue import JobFolder
-from pipelines.studio.routes.data import announced_bytes
+from pipelines.studio.draft.store import Draft, check
+from pipelines.studio.endpoints import answer_get, answer_post
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.model import gallery, networks
+from pipelines.studio.model.layer_forms import describe_layers
+from pipelines.studio.model.network_templates import TEMPLATES
+from pipelines.studio.routes.data import content_length
 from pipelines.studio.settings import MAX_MODEL_BYTES, StudioError
-from pipelines.studio.studio import Studio, job_view, number_of, text_of
+from pipelines.studio.studio import Studio, job_view, require_number, require_text
 
 PLAIN_SIZE = (128, 128)
 PLAIN_CLASSES = 10
 """What a network is checked for while no data are chosen."""
 
 
-def show_catalogue(_studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/layers`."""
-    return {"layers": networks.catalogue(), "templates": networks.TEMPLATES}
+    return {"layers": describe_layers(), "templates": TEMPLATES}
 
 
-def look_at_network(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def inspect_network(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/network`: the list of layers as it stands, which may be wrong."""
     layers = body.get("layers")
     if not isinstance(layers, list) or len(layers) > 500:
         raise StudioError("A network must be a list of at most 500 layers.")
-    size, num_classes = own_size(studio)
-    seen = networks.look(layers, size, num_classes, max(1, number_of(body, "batch_size", 32)))
-    return seen.model_dump() | {"image_size": size, "num_classes": num_classes}
+    size, num_classes = find_network_input(studio)
+    view = networks.inspect_network(layers, size, num_classes, max(1, require_number(body, "batch_size", 32)))
+    return view.model_dump() | {"image_size": size, "num_classes": num_classes}
 
 
-def own_size(studio: Studio) -> tuple[tuple[int, int], int]:
+def find_network_input(studio: Studio) -> tuple[tuple[int, int], int]:
     """(height, width) of photos for a network of one's own, and the number of classes."""
     draft = studio.draft.read()
-    given = draft.params.get("preprocess", {}).get("image_size")
+    image_size = draft.params.get("preprocess", {}).get("image_size")
     tree = {key: value for key, value in draft.params.items() if key in ("data", "preprocess")}
     resolution = studio.draft.resolve(Draft(params=tree | {"train": {"model": {"layers": ["Flatten"]}}}))
     num_classes = len(studio.album.view(draft.data).classes) if draft.data else 0
     if isinstance(resolution, Resolution):
         size = resolution.params.preprocess.size
     else:
-        sides = given if isinstance(given, list) else [given, given]
-        known = len(sides) == 2 and all(isinstance(side, int) and MIN_SIZE <= side <= MAX_SIZE for side in sides)
-        size = (sides[0], sides[1]) if known else PLAIN_SIZE
+        sides = image_size if isinstance(image_size, list) else [image_size, image_size]
+        is_valid = len(sides) == 2 and all(isinstance(side, int) and MIN_SIZE <= side <= MAX_SIZE for side in sides)
+        size = (sides[0], sides[1]) if is_valid else PLAIN_SIZE
     return size, num_classes if num_classes > 1 else PLAIN_CLASSES
 
 
-def show_gallery(studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_gallery(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/gallery`."""
-    return [card.model_dump() for card in gallery.cards(studio.settings.home)]
+    return [card.model_dump() for card in gallery.list_cards(studio.settings.home)]
 
 
 def measure(studio: Studio, body: dict[str, Any]) -> Any:
@@ -73,7 +75,7 @@ def measure(studio: Studio, body: dict[str, Any]) -> Any:
 
 def package(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/gallery/package`: ImageNet's own classes, without training."""
-    name = text_of(body, "name")
+    name = require_text(body, "name")
     if name not in BACKBONES:
         raise StudioError(f"A backbone is one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
     return job_view(
@@ -96,15 +98,15 @@ async def upload(request: Request) -> Response:
         request.stream(),
         studio.settings.home / "models" / name,
         max_bytes=MAX_MODEL_BYTES,
-        what="A model",
-        announced=announced_bytes(request),
+        subject="A model",
+        content_length=content_length(request),
     )
     return JSONResponse(job_view(_check(studio, path, None)))
 
 
 def check_upload(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/model/check`: again, as weights of a known network."""
-    path = studio.settings.home.resolve() / "models" / file_name(text_of(body, "name"))
+    path = studio.settings.home.resolve() / "models" / file_name(require_text(body, "name"))
     if not path.is_file():
         raise StudioError(f"There is no uploaded model {path.name!r}.", 404)
     architecture = body.get("architecture")
@@ -121,17 +123,17 @@ def _check(studio: Studio, path: Path, architecture: str | None) -> JobFolder:
     return studio.queue.add("check", f"Look at {path.name}", command, about=about)
 
 
-def show_uploads(studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_uploads(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/model/uploads`: the files and what is known of them, the newest first."""
-    seen: dict[str, Any] = {}
+    jobs_by_name: dict[str, Any] = {}
     for job in studio.queue.all():
         name = job.job.about.get("name", "")
-        if job.job.kind == "check" and name not in seen:
-            seen[name] = job_view(job) | {"report": job.output}
-    return list(seen.values())
+        if job.job.kind == "check" and name not in jobs_by_name:
+            jobs_by_name[name] = job_view(job) | {"report": job.output}
+    return list(jobs_by_name.values())
 
 
-def show_layers(studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_layers(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/model/layers`: the names of the layers that can be trained, for the tree of check boxes."""
     draft = studio.draft.read()
     model = draft.params.get("train", {}).get("model", {})
@@ -155,13 +157,13 @@ def show_layers(studio: Studio, _given: Mapping[str, str]) -> Any:
 
 
 ROUTES = [
-    Route("/api/layers", asked(show_catalogue)),
-    Route("/api/network", told(look_at_network), methods=["POST"]),
-    Route("/api/gallery", asked(show_gallery)),
-    Route("/api/gallery/measure", told(measure), methods=["POST"]),
-    Route("/api/gallery/package", told(package), methods=["POST"]),
+    Route("/api/layers", answer_get(show_catalogue)),
+    Route("/api/network", answer_post(inspect_network), methods=["POST"]),
+    Route("/api/gallery", answer_get(show_gallery)),
+    Route("/api/gallery/measure", answer_post(measure), methods=["POST"]),
+    Route("/api/gallery/package", answer_post(package), methods=["POST"]),
     Route("/api/model/upload", upload, methods=["PUT"]),
-    Route("/api/model/check", told(check_upload), methods=["POST"]),
-    Route("/api/model/uploads", asked(show_uploads)),
-    Route("/api/model/layers", asked(show_layers)),
+    Route("/api/model/check", answer_post(check_upload), methods=["POST"]),
+    Route("/api/model/uploads", answer_get(show_uploads)),
+    Route("/api/model/layers", answer_get(show_layers)),
 ]

@@ -14,48 +14,52 @@ from starlette.routing import Route
 from components.deploy.bento.server import answers, free_address
 from pipelines.compare import PAGE
 from pipelines.studio.data.photos import encode
-from pipelines.studio.endpoints import asked, told
+from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.playground import PACKAGE, bento_dir
-from pipelines.studio.results import finished
+from pipelines.studio.results import find_finished_run
 from pipelines.studio.routes.data import CACHED, REPORT_POLICY
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
-from pipelines.studio.studio import Studio, job_view, text_of, whole
+from pipelines.studio.studio import Studio, job_view, parse_whole, require_text
 
 READY_SECONDS = 2.0
 FILES = {"report.html": "text/html", "report.pdf": "application/pdf", "model_card.md": "text/plain; charset=utf-8"}
 
 
-def show_runs(studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_runs(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/runs`."""
-    return {"runs": studio.results.all(), "boards": studio.results.leaderboard(), "packages": studio.trying.models()}
+    return {
+        "runs": studio.results.all(),
+        "boards": studio.results.leaderboard(),
+        "packages": studio.playground.models(),
+    }
 
 
-def show_run(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_run(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/runs/{run}`."""
-    return studio.results.run(given["run"])
+    return studio.results.run(query["run"])
 
 
-def show_cell(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/runs/{run}/cell?label=…&predicted=…`."""
-    return studio.results.cell(given["run"], whole(given.get("label"), 0), whole(given.get("predicted"), 0))
+    return studio.results.cell(query["run"], parse_whole(query.get("label"), 0), parse_whole(query.get("predicted"), 0))
 
 
-def show_image(studio: Studio, given: Mapping[str, str]) -> Response:
+def show_image(studio: Studio, query: Mapping[str, str]) -> Response:
     """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo; with `class_name` where that was seen."""
-    split = studio.results.split(given["run"], given["split"])
-    if given["image"] not in split.index_of:
-        raise StudioError(f"There is no photo {given['image'][:80]!r} in this split.", 404)
-    pixels = split.image(split.index_of[given["image"]])
-    if "class_name" in given:
-        content, _ = studio.trying.explain_pixels(given["run"], pixels, given["class_name"])
+    split = studio.results.split(query["run"], query["split"])
+    if query["image"] not in split.index_of:
+        raise StudioError(f"There is no photo {query['image'][:80]!r} in this split.", 404)
+    pixels = split.image(split.index_of[query["image"]])
+    if "class_name" in query:
+        content, _ = studio.playground.explain_pixels(query["run"], pixels, query["class_name"])
         return Response(content, media_type="image/png", headers=CACHED)
     content, kind = encode(pixels, 512)
     return Response(content, media_type=kind, headers=CACHED)
 
 
-def show_comparison(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_comparison(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/compare?runs=a,b`."""
-    names = [name for name in given.get("runs", "").split(",") if name]
+    names = [name for name in query.get("runs", "").split(",") if name]
     if not 2 <= len(names) <= 6:
         raise StudioError("Two to six runs are compared; choose as many.")
     return studio.results.compare(names)
@@ -66,7 +70,7 @@ def compare(studio: Studio, body: dict[str, Any]) -> Any:
     names = body.get("runs")
     if not isinstance(names, list) or len(names) < 2:
         raise StudioError("Two runs at least are compared; choose them.")
-    names = [finished(str(name)).name for name in names]
+    names = [find_finished_run(str(name)).name for name in names]
     output = comparison_dir(studio, names)
     command = ["compare", *names, "--output", str(output), "--json"]
     return job_view(studio.queue.add("compare", f"Compare {len(names)} runs", command, about={"page": output.name}))
@@ -78,45 +82,45 @@ def comparison_dir(studio: Studio, names: list[str]) -> Path:
     return studio.settings.home / "comparisons" / digest[:16]
 
 
-def show_comparison_page(studio: Studio, given: Mapping[str, str]) -> Response:
+def show_comparison_page(studio: Studio, query: Mapping[str, str]) -> Response:
     """`GET /comparisons/{name}`: the comparison's own page."""
-    path = studio.settings.home / "comparisons" / given["name"] / PAGE
-    if not given["name"].isalnum() or not path.is_file():
+    path = studio.settings.home / "comparisons" / query["name"] / PAGE
+    if not query["name"].isalnum() or not path.is_file():
         raise StudioError("There is no such comparison.", 404)
     return FileResponse(path, headers=REPORT_POLICY)
 
 
-def show_file(_studio: Studio, given: Mapping[str, str]) -> Response:
+def show_file(_studio: Studio, query: Mapping[str, str]) -> Response:
     """`GET /runs/{run}/{file}`: the report and its relatives."""
-    if given["file"] not in FILES:
+    if query["file"] not in FILES:
         raise StudioError("There is no such file.", 404)
-    name = given["file"]
-    path = finished(given["run"]) / "evaluation" / name
+    name = query["file"]
+    path = find_finished_run(query["run"]) / "evaluation" / name
     if not path.is_file():
         raise StudioError(f"The run has no {name}.", 404)
     # Browsers show no PDF within a sandbox; it is saved instead.
-    saved = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return FileResponse(path, media_type=FILES[name], headers=saved if name.endswith(".pdf") else REPORT_POLICY)
+    attachment = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return FileResponse(path, media_type=FILES[name], headers=attachment if name.endswith(".pdf") else REPORT_POLICY)
 
 
 async def predict(request: Request) -> Response:
     """`PUT /api/models/{model}/predict`: one photo, as the body."""
     studio: Studio = request.app.state.studio
-    photo = await _photo(request)
-    return JSONResponse(await to_thread.run_sync(studio.trying.predict, request.path_params["model"], photo))
+    photo = await _read_photo(request)
+    return JSONResponse(await to_thread.run_sync(studio.playground.predict, request.path_params["model"], photo))
 
 
 async def explain(request: Request) -> Response:
     """`PUT /api/models/{model}/explain?class_name=…`: one photo, as the body."""
     studio: Studio = request.app.state.studio
-    photo = await _photo(request)
+    photo = await _read_photo(request)
     picture, method = await to_thread.run_sync(
-        studio.trying.explain, request.path_params["model"], photo, request.query_params.get("class_name", "")
+        studio.playground.explain, request.path_params["model"], photo, request.query_params.get("class_name", "")
     )
     return JSONResponse({"overlay": f"data:image/png;base64,{base64.b64encode(picture).decode()}", "method": method})
 
 
-async def _photo(request: Request) -> bytes:
+async def _read_photo(request: Request) -> bytes:
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -127,7 +131,7 @@ async def _photo(request: Request) -> bytes:
 
 def serve(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/models/{model}/serve`: starts its service."""
-    name = text_of(body, "model")
+    name = require_text(body, "model")
     folder = bento_dir(name)
     if not (folder / "bento" / "bento.yaml").is_file():
         raise StudioError("Only a finished model has a service.", 404)
@@ -136,15 +140,15 @@ def serve(studio: Studio, body: dict[str, Any]) -> Any:
             raise StudioError(
                 f"One service at a time runs here; {job.job.about['model']} is served. Stop it first.", 409
             )
-    served = str(folder.parent) if name.startswith(PACKAGE) else name
+    target = str(folder.parent) if name.startswith(PACKAGE) else name
     host, port = free_address("127.0.0.1", None)
     about = {"model": name, "url": f"http://{host}:{port}"}
-    return job_view(studio.queue.add("serve", f"Serve {name}", ["serve", served, "--port", str(port)], about=about))
+    return job_view(studio.queue.add("serve", f"Serve {name}", ["serve", target, "--port", str(port)], about=about))
 
 
 def promote(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/models/{model}/promote`: makes it champion, if the verdict lets it."""
-    name = finished(text_of(body, "model")).name
+    name = find_finished_run(require_text(body, "model")).name
     return job_view(studio.queue.add("promote", f"Promote {name}", ["promote", name, "--json"], about={"model": name}))
 
 
@@ -159,9 +163,9 @@ def open_mlflow(studio: Studio, _body: dict[str, Any]) -> Any:
     )
 
 
-def show_ready(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/jobs/{job}/ready`: whether the page that a job serves answers by now."""
-    job = studio.queue.find(given["job"])
+    job = studio.queue.find(query["job"])
     if job.job.kind not in ("serve", "ui"):
         raise StudioError("Only a service and MLflow's page answer.", 404)
     path = "/readyz" if job.job.kind == "serve" else "/"
@@ -169,18 +173,18 @@ def show_ready(studio: Studio, given: Mapping[str, str]) -> Any:
 
 
 ROUTES = [
-    Route("/api/runs", asked(show_runs)),
-    Route("/api/runs/{run}", asked(show_run)),
-    Route("/api/runs/{run}/cell", asked(show_cell)),
-    Route("/api/runs/{run}/photos/{split}/{image}", asked(show_image)),
-    Route("/api/compare", asked(show_comparison)),
-    Route("/api/compare", told(compare), methods=["POST"]),
-    Route("/comparisons/{name}", asked(show_comparison_page)),
-    Route("/runs/{run}/{file}", asked(show_file)),
+    Route("/api/runs", answer_get(show_runs)),
+    Route("/api/runs/{run}", answer_get(show_run)),
+    Route("/api/runs/{run}/cell", answer_get(show_cell)),
+    Route("/api/runs/{run}/photos/{split}/{image}", answer_get(show_image)),
+    Route("/api/compare", answer_get(show_comparison)),
+    Route("/api/compare", answer_post(compare), methods=["POST"]),
+    Route("/comparisons/{name}", answer_get(show_comparison_page)),
+    Route("/runs/{run}/{file}", answer_get(show_file)),
     Route("/api/models/{model}/predict", predict, methods=["PUT"]),
     Route("/api/models/{model}/explain", explain, methods=["PUT"]),
-    Route("/api/models/{model}/serve", told(serve), methods=["POST"]),
-    Route("/api/models/{model}/promote", told(promote), methods=["POST"]),
-    Route("/api/jobs/{job}/ready", asked(show_ready)),
-    Route("/api/mlflow", told(open_mlflow), methods=["POST"]),
+    Route("/api/models/{model}/serve", answer_post(serve), methods=["POST"]),
+    Route("/api/models/{model}/promote", answer_post(promote), methods=["POST"]),
+    Route("/api/jobs/{job}/ready", answer_get(show_ready)),
+    Route("/api/mlflow", answer_post(open_mlflow), methods=["POST"]),
 ]

@@ -12,12 +12,13 @@ from starlette.routing import Route
 from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
 from pipelines.studio.data.file_browser import data_within, model_within
-from pipelines.studio.draft import Draft, as_yaml, check
-from pipelines.studio.endpoints import asked, told
+from pipelines.studio.draft.params_text import dump_yaml
+from pipelines.studio.draft.store import Draft, check
+from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.jobs.estimate import estimate
 from pipelines.studio.jobs.queue import PARAMS
 from pipelines.studio.settings import StudioError
-from pipelines.studio.studio import Studio, job_view, number_of, text_of
+from pipelines.studio.studio import Studio, job_view, require_number, require_text
 
 FILE = "studio.yaml"
 """What the exported params are called in the commands that are shown."""
@@ -25,7 +26,7 @@ LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
 """How messages name a layer of a network of one's own; on the page layers are counted from 1."""
 
 
-def show_draft(studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_draft(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/draft`: what is set, what it comes to, what is wrong with it, and the commands that do the same."""
     return draft_view(studio, studio.draft.read())
 
@@ -40,7 +41,7 @@ def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
     if not reasons and data_fault:
         reasons = [data_fault]
     if not reasons and resolution is not None and not isinstance(resolution, Resolution):
-        reasons = [LAYER.sub(lambda found: f"Layer {int(found[1]) + 1}, ", resolution.what)]
+        reasons = [LAYER.sub(lambda match: f"Layer {int(match[1]) + 1}, ", resolution.what)]
     return {
         "revision": draft.revision,
         "params": draft.params,
@@ -48,7 +49,7 @@ def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
         "reasons": reasons,
         "resolved": resolution.params.model_dump(mode="json") if isinstance(resolution, Resolution) else None,
         "decisions": list(resolution.decisions) if isinstance(resolution, Resolution) else [],
-        "yaml": as_yaml(draft.params),
+        "yaml": dump_yaml(draft.params),
         "commands": _commands(draft),
         "ready": resolved and not reasons,
     }
@@ -66,21 +67,25 @@ def _commands(draft: Draft) -> dict[str, str]:
 
 def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/draft`: sets and removes values."""
-    given, removed = body.get("set", {}), body.get("unset", [])
-    if not isinstance(given, dict) or not isinstance(removed, list) or not all(isinstance(key, str) for key in removed):
+    values, removed_keys = body.get("set", {}), body.get("unset", [])
+    if (
+        not isinstance(values, dict)
+        or not isinstance(removed_keys, list)
+        or not all(isinstance(key, str) for key in removed_keys)
+    ):
         raise StudioError("A change must hold set: {key: value} and unset: [key].")
-    if any(key.startswith("data.") for key in (*given, *removed)):
+    if any(key.startswith("data.") for key in (*values, *removed_keys)):
         raise StudioError("The data are chosen on their own screen.")
     draft = studio.draft.change(
-        number_of(body, "revision"), given, removed, lambda tree: model_within(studio.settings.allowed, tree)
+        require_number(body, "revision"), values, removed_keys, lambda tree: model_within(studio.settings.allowed, tree)
     )
     return draft_view(studio, draft)
 
 
-def export_draft(studio: Studio, _given: Mapping[str, str]) -> Response:
+def export_draft(studio: Studio, _query: Mapping[str, str]) -> Response:
     """`GET /api/draft/params.yaml`."""
     return PlainTextResponse(
-        as_yaml(studio.draft.read().params),
+        dump_yaml(studio.draft.read().params),
         media_type="application/yaml",
         headers={"Content-Disposition": f'attachment; filename="{FILE}"'},
     )
@@ -90,7 +95,7 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/draft/import`: the text of a params.yaml, or a command, in place of what is set."""
     if not str(body.get("text", "")).strip():
         raise StudioError("A params.yaml or a command is expected; there is nothing in this.")
-    text = text_of(body, "text")
+    text = require_text(body, "text")
 
     allowed = studio.settings.allowed
     is_command = body.get("kind") == "command" or text.startswith("darkroom ")
@@ -105,17 +110,17 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
     if uri:
         tree["data"]["uri"] = data_within(allowed, uri)
     model_within(allowed, tree)
-    draft = studio.draft.replace(number_of(body, "revision"), tree)
+    draft = studio.draft.replace(require_number(body, "revision"), tree)
     studio.touch()
     return draft_view(studio, draft)
 
 
-def show_schema(_studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_schema(_studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/schema`: the words of help for every value."""
     return json_schema()
 
 
-def show_estimate(studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/estimate`."""
     draft = studio.draft.read()
     resolution = studio.draft.resolve(draft)
@@ -126,15 +131,15 @@ def show_estimate(studio: Studio, _given: Mapping[str, str]) -> Any:
     return estimate(resolution.params, max(1, round(num_photos * share)))
 
 
-def start(studio: Studio, body: dict[str, Any]) -> Any:
+def start_job(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/jobs`: a training here or on a cluster, or a range test."""
     draft = studio.draft.read()
-    kind = text_of(body, "kind")
+    kind = require_text(body, "kind")
     view = draft_view(studio, draft)
     if kind != "submit" and not view["ready"]:
         raise StudioError(" ".join(view["reasons"]) or "The data cannot be looked at.", 409)
     name = Path(draft.data or "").name
-    text = as_yaml(draft.params)
+    text = dump_yaml(draft.params)
     if kind == "run":
         job = studio.queue.add("run", f"Train on {name}", ["run", "--params", PARAMS, "--json"], params=text)
     elif kind == "rate":
@@ -145,7 +150,7 @@ def start(studio: Studio, body: dict[str, Any]) -> Any:
     elif kind == "submit":
         if check(draft.params) or draft.data is None:
             raise StudioError(" ".join(view["reasons"]), 409)
-        host = text_of(body, "host")
+        host = require_text(body, "host")
         if not host.startswith(("http://", "https://")):
             raise StudioError(
                 f"The address of Kubeflow Pipelines begins with https:// or http://; found {host[:80]!r}."
@@ -162,21 +167,21 @@ def start(studio: Studio, body: dict[str, Any]) -> Any:
     return job_view(job)
 
 
-def show_jobs(studio: Studio, _given: Mapping[str, str]) -> Any:
+def show_jobs(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/jobs`."""
     return [job_view(job) for job in studio.queue.all()]
 
 
-def show_job(studio: Studio, given: Mapping[str, str]) -> Any:
+def show_job(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/jobs/{job}`: with what it printed as its result."""
-    job = studio.queue.find(given["job"])
+    job = studio.queue.find(query["job"])
     return job_view(job) | {"output": job.output}
 
 
 def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/jobs/{job}`: stop, finish (a training ends with what it has), or again (goes on from there)."""
-    job = studio.queue.find(text_of(body, "job"))
-    action = text_of(body, "action")
+    job = studio.queue.find(require_text(body, "job"))
+    action = require_text(body, "action")
     if action == "stop":
         job.stop()
     elif action == "finish":
@@ -202,14 +207,14 @@ def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
 
 
 ROUTES = [
-    Route("/api/draft", asked(show_draft)),
-    Route("/api/draft", told(change_draft), methods=["POST"]),
-    Route("/api/draft/params.yaml", asked(export_draft)),
-    Route("/api/draft/import", told(import_draft), methods=["POST"]),
-    Route("/api/schema", asked(show_schema)),
-    Route("/api/estimate", asked(show_estimate)),
-    Route("/api/jobs", asked(show_jobs)),
-    Route("/api/jobs", told(start), methods=["POST"]),
-    Route("/api/jobs/{job}", asked(show_job)),
-    Route("/api/jobs/{job}", told(act_on_job), methods=["POST"]),
+    Route("/api/draft", answer_get(show_draft)),
+    Route("/api/draft", answer_post(change_draft), methods=["POST"]),
+    Route("/api/draft/params.yaml", answer_get(export_draft)),
+    Route("/api/draft/import", answer_post(import_draft), methods=["POST"]),
+    Route("/api/schema", answer_get(show_schema)),
+    Route("/api/estimate", answer_get(show_estimate)),
+    Route("/api/jobs", answer_get(show_jobs)),
+    Route("/api/jobs", answer_post(start_job), methods=["POST"]),
+    Route("/api/jobs/{job}", answer_get(show_job)),
+    Route("/api/jobs/{job}", answer_post(act_on_job), methods=["POST"]),
 ]

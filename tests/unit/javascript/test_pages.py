@@ -13,11 +13,11 @@ def test_the_functions_of_the_pages() -> None:
     program = Path(node.__file__).parent / "bin" / "node"
     tests = sorted(FOLDER.rglob("*.test.js"))
     assert tests
-    done = subprocess.run(
+    process = subprocess.run(
         [program, "--experimental-webstorage", "--disable-warning=ExperimentalWarning", "--test", *tests],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr

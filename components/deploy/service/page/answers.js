@@ -74,9 +74,9 @@ function showPrediction(card, file, prediction) {
   const id = child(card, ".id");
   id.hidden = false;
   id.textContent = `Prediction ${prediction.id}`;
-  const where = child(card, ".where");
-  where.setAttribute("aria-label", `Show where in ${child(card, ".file").textContent}`);
-  where.addEventListener("click", () => toggleMap(card, file, prediction.label));
+  const whereButton = child(card, ".where");
+  whereButton.setAttribute("aria-label", `Show where in ${child(card, ".file").textContent}`);
+  whereButton.addEventListener("click", () => toggleMap(card, file, prediction.label));
 }
 
 /**
@@ -85,15 +85,15 @@ function showPrediction(card, file, prediction) {
  * @param {number} numShown
  */
 function showBars(card, probabilities, numShown) {
-  child(card, ".bars").replaceChildren(...probabilities.slice(0, numShown).map(bar));
-  const all = child(card, ".all");
-  all.hidden = numShown >= probabilities.length;
-  all.textContent = `All ${probabilities.length} classes`;
-  all.onclick = () => showBars(card, probabilities, probabilities.length);
+  child(card, ".bars").replaceChildren(...probabilities.slice(0, numShown).map(barItem));
+  const allButton = child(card, ".all");
+  allButton.hidden = numShown >= probabilities.length;
+  allButton.textContent = `All ${probabilities.length} classes`;
+  allButton.onclick = () => showBars(card, probabilities, probabilities.length);
 }
 
 /** @param {Probability} answer */
-function bar(answer) {
+function barItem(answer) {
   const [item, name, share] = ["li", "span", "span"].map((tag) => document.createElement(tag));
   const meter = document.createElement("meter");
   name.textContent = answer.label;

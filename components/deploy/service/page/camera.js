@@ -5,7 +5,7 @@ import { byId, messageOf } from "./dom.js";
 /** @type {MediaStream | null} */
 let stream = null;
 
-async function open() {
+async function openCamera() {
   if (!navigator.mediaDevices?.getUserMedia) {
     byId("camera-files").click(); // a page that is not secure: phones offer their own camera
     return;
@@ -39,7 +39,7 @@ function takePhoto(addPhotos) {
   );
 }
 
-function close() {
+function closeCamera() {
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = null;
   byId("video", HTMLVideoElement).srcObject = null;
@@ -52,11 +52,11 @@ function close() {
  */
 export function acceptCamera(addPhotos) {
   const dialog = byId("camera-window", HTMLDialogElement);
-  byId("camera").addEventListener("click", open);
+  byId("camera").addEventListener("click", openCamera);
   byId("shoot").addEventListener("click", () => {
     takePhoto(addPhotos);
     dialog.close();
   });
   byId("camera-close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", close);
+  dialog.addEventListener("close", closeCamera);
 }

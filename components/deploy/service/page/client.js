@@ -33,7 +33,7 @@ export async function request(path, options = {}) {
     const response = await send(path, { ...options, headers });
     if (response.status === UNAUTHORIZED) throw new KeyNeededError();
     if (response.status !== NOT_READY || attempt >= MAX_RETRIES) return response;
-    await new Promise((done) => setTimeout(done, waitMilliseconds(attempt)));
+    await new Promise((resolve) => setTimeout(resolve, waitMilliseconds(attempt)));
   }
 }
 

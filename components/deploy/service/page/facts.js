@@ -10,13 +10,14 @@ const FINGERPRINT_LENGTH = 16;
  * A share in per cent.
  * @param {number} share
  */
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+export const formatPercent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /**
  * A share with its confidence interval.
  * @param {Interval} interval
  */
-const shareWithRange = ({ value, low, high }) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
+const formatShareWithRange = ({ value, low, high }) =>
+  `${formatPercent(value)} (${formatPercent(low)} to ${formatPercent(high)})`;
 
 /**
  * The name of the model.
@@ -71,8 +72,8 @@ function testFacts({ test, verdict }) {
   /** @type {Fact[]} */
   const facts = [];
   if (test) {
-    facts.push({ term: "Accuracy on test photos", text: shareWithRange(test.accuracy) });
-    facts.push({ term: "Macro F1", text: shareWithRange(test.macro_f1) });
+    facts.push({ term: "Accuracy on test photos", text: formatShareWithRange(test.accuracy) });
+    facts.push({ term: "Macro F1", text: formatShareWithRange(test.macro_f1) });
     facts.push({ term: "Test photos", text: test.num_images.toLocaleString("en") });
   }
   if (verdict) facts.push({ term: "Verdict", text: verdict });
@@ -86,7 +87,7 @@ function testFacts({ test, verdict }) {
 function abstentionFacts({ abstention }) {
   if (!abstention) return [];
   const { threshold } = abstention;
-  const text = threshold > 0 ? `below ${percent(threshold)}` : "never: all its answers are good enough";
+  const text = threshold > 0 ? `below ${formatPercent(threshold)}` : "never: all its answers are good enough";
   return [{ term: "Says that it is unsure", text }];
 }
 

@@ -4,7 +4,7 @@ import { acceptCamera } from "./camera.js";
 import { byId } from "./dom.js";
 import { acceptKeys } from "./key.js";
 import { showModel } from "./model.js";
-import { addPhotos, clearPhotos, work } from "./prediction_queue.js";
+import { addPhotos, clearPhotos, predictWaiting } from "./prediction_queue.js";
 
 function acceptFiles() {
   for (const id of ["files", "camera-files"]) {
@@ -37,7 +37,7 @@ function acceptDrops() {
   });
 }
 
-acceptKeys(() => showModel().then(work));
+acceptKeys(() => showModel().then(predictWaiting));
 acceptFiles();
 acceptDrops();
 acceptCamera(addPhotos);

@@ -24,7 +24,7 @@ export function addPhotos(files, name) {
   byId("answers-part").hidden = false;
   queue.push(...entries);
   showProgress();
-  work();
+  predictWaiting();
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   entries[0].card.scrollIntoView({ block: "nearest", behavior: isCalm ? "auto" : "smooth" });
 }
@@ -41,7 +41,7 @@ export function clearPhotos() {
 }
 
 /** Asks for the answers to all photos of the queue, batch by batch. */
-export async function work() {
+export async function predictWaiting() {
   if (isWorking) return;
   isWorking = true;
   while (queue.length > 0) {

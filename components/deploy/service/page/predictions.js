@@ -1,6 +1,6 @@
 // Batches of photos for one request, their progress, and what is said about each prediction.
 
-import { percent } from "./facts.js";
+import { formatPercent } from "./facts.js";
 
 const MAX_FILES = 8;
 const MAX_BYTES = 24 * 2 ** 20;
@@ -37,7 +37,7 @@ export function progressText(numAnswered, numAll) {
  * The probability of an answer, which is never certain.
  * @param {number} share
  */
-export const probability = (share) => (share > MAX_SHOWN ? "> 99.9 %" : percent(share));
+export const probability = (share) => (share > MAX_SHOWN ? "> 99.9 %" : formatPercent(share));
 
 /**
  * The verdict of a prediction, and the doubts about it.

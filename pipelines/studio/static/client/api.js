@@ -93,18 +93,18 @@ export const put = (path, file) => request(path, { method: "PUT", body: file });
  */
 export function upload(path, file, onProgress) {
   return new Promise((resolve, reject) => {
-    const sending = new XMLHttpRequest();
-    sending.open("PUT", path);
-    sending.upload.addEventListener("progress", (event) => onProgress(event.loaded / Math.max(1, event.total)));
-    sending.addEventListener("load", () => {
+    const xhr = new XMLHttpRequest();
+    xhr.open("PUT", path);
+    xhr.upload.addEventListener("progress", (event) => onProgress(event.loaded / Math.max(1, event.total)));
+    xhr.addEventListener("load", () => {
       try {
-        resolve(parseAnswer(sending.responseText, sending.status));
+        resolve(parseAnswer(xhr.responseText, xhr.status));
       } catch (error) {
         reject(error);
       }
     });
-    sending.addEventListener("error", () => reject(new RequestError("The upload was cut off. Send it again.", 0)));
-    sending.send(file);
+    xhr.addEventListener("error", () => reject(new RequestError("The upload was cut off. Send it again.", 0)));
+    xhr.send(file);
   });
 }
 

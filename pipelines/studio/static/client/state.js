@@ -186,7 +186,7 @@ export const isUnfinished = (job) => job.state === "waiting" || job.state === "r
 export async function isReady(id) {
   /** @type {{ ready: boolean }} */
   const { ready } = await get(`/api/jobs/${id}/ready`);
-  if (!ready) await new Promise((done) => setTimeout(done, 1000));
+  if (!ready) await new Promise((resolve) => setTimeout(resolve, 1000));
   return ready;
 }
 

@@ -3,7 +3,7 @@
 import { get, post } from "../client/api.js";
 import { changeData, changeParams, isUnfinished, on, paramValue } from "../client/state.js";
 import { actionButton, announce, h, ignoreFailure, showProblem } from "../elements/dom.js";
-import { count, plural } from "../elements/format.js";
+import { formatCount, pluralize } from "../elements/format.js";
 import { choiceOf, classTotals, SPLITS, splitTotals } from "./decisions.js";
 import { findingItem } from "./findings.js";
 
@@ -88,7 +88,7 @@ function auditResult(view, info, data, findingsState) {
   const { element: bar, show: showDecisions } = decisionBar(findingsState);
   showDecisions();
   const totals = splitTotals(info);
-  const splits = SPLITS.map((split, position) => `${count(totals[position])} ${split}`).join(", ");
+  const splits = SPLITS.map((split, position) => `${formatCount(totals[position])} ${split}`).join(", ");
   const findings = info.findings.map((finding) => findingItem(finding, view, data, findingsState, showDecisions));
   return h(
     "div",
@@ -96,7 +96,7 @@ function auditResult(view, info, data, findingsState) {
     h(
       "p",
       {},
-      `${count(info.num_kept)} of ${plural(info.num_files, "file")} are kept: ${splits}. `,
+      `${formatCount(info.num_kept)} of ${pluralize(info.num_files, "file")} are kept: ${splits}. `,
       h("a", { href: "/audit.html", target: "_blank", rel: "noopener" }, "The whole report"),
     ),
     classChart(info),
@@ -128,7 +128,7 @@ function decisionBar({ decisions }) {
     for (const choice of document.querySelectorAll(".case select")) {
       if (choice instanceof HTMLSelectElement) choice.value = choiceOf(decisions, choice.dataset.path ?? "");
     }
-    const number = plural(decisions.size, "decision");
+    const number = pluralize(decisions.size, "decision");
     element.hidden = decisions.size === 0;
     element.replaceChildren(
       h("p", {}, `${number} made. They become a new version of the data; your photos stay where they are.`),
@@ -175,7 +175,7 @@ function classChart(info) {
       {},
       h("span", { class: "name" }, name),
       h("span", { class: "track", role: "img", "aria-label": label }, parts),
-      h("span", { class: "soft" }, count(total)),
+      h("span", { class: "soft" }, formatCount(total)),
     );
   });
   return h(

@@ -4,7 +4,7 @@ import { post, put, query } from "../client/api.js";
 import { reload } from "../client/state.js";
 import { takePhotos } from "../elements/camera.js";
 import { actionButton, h, photo, randomId, showProblem } from "../elements/dom.js";
-import { count, plural } from "../elements/format.js";
+import { formatCount, pluralize } from "../elements/format.js";
 import { uploadAll } from "./upload_queue.js";
 
 /** @import { ClassView, DataView } from "./types.js" */
@@ -19,8 +19,8 @@ const NUM_FAILURES = 3;
  * @param {HTMLFormElement} newClass The form for another class.
  */
 export function classesCard(data, update, newClass) {
-  const numClasses = plural(data.classes.length, "class", "classes");
-  const facts = data.classes.length ? `${plural(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
+  const numClasses = pluralize(data.classes.length, "class", "classes");
+  const facts = data.classes.length ? `${pluralize(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
   const splits = data.splits.length ? ` · split as given: ${data.splits.join(", ")}` : "";
   const later = "The photos of an archive or an address are looked at when they are audited.";
   const cards = data.classes.map((view) => classCard(view, data, update));
@@ -39,7 +39,7 @@ export function classesCard(data, update, newClass) {
 /** @param {DataView} data */
 function rejectedFiles(data) {
   const items = data.rejected.map(([path, why]) => h("li", {}, h("b", {}, path), " ", why));
-  const summary = h("summary", {}, `${plural(data.num_rejected, "file")} that count for nothing`);
+  const summary = h("summary", {}, `${pluralize(data.num_rejected, "file")} that count for nothing`);
   return h("details", {}, summary, h("ul", { class: "plain small" }, items));
 }
 
@@ -60,7 +60,7 @@ function classCard(view, data, update) {
       "div",
       { class: "row between" },
       h("h3", {}, name),
-      h("span", { class: "soft small" }, plural(view.num_photos, "photo")),
+      h("span", { class: "soft small" }, pluralize(view.num_photos, "photo")),
     ),
     h("ul", { class: "thumbs" }, samples),
   );
@@ -95,7 +95,7 @@ function classActions({ name, num_photos: numPhotos }, add, update) {
     if (newName && newName !== name) await post(path, { to: newName }).then(update);
   };
   const remove = async () => {
-    const copies = plural(numPhotos, "copy", "copies");
+    const copies = pluralize(numPhotos, "copy", "copies");
     if (confirm(`Remove the class ${name} with its ${copies} of photos?`)) {
       await post(path, { remove: true }).then(update);
     }
@@ -166,11 +166,11 @@ async function addPhotos(className, files, status) {
     files,
     (file) => put(`/api/data/photos?${query({ class: className, name: file.name || "camera.jpg" })}`, file),
     (numDone) => {
-      status.textContent = `${count(numDone)} of ${count(files.length)} …`;
+      status.textContent = `${formatCount(numDone)} of ${formatCount(files.length)} …`;
     },
   );
   if (failures.length) {
-    const numbers = `${plural(failures.length, "photo")} of ${count(files.length)}`;
+    const numbers = `${pluralize(failures.length, "photo")} of ${formatCount(files.length)}`;
     showProblem(`${numbers} did not come in. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
   }
   await post("/api/data/uploaded").catch(showProblem);

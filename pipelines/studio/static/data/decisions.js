@@ -36,11 +36,11 @@ export function decide(decisions, path, choice) {
  * @returns {[key: string, text: string][]}
  */
 export function choicesFor(classNames, className) {
-  const others = classNames.filter((name) => name !== className);
+  const otherClasses = classNames.filter((name) => name !== className);
   return [
     [KEEP, "Keep as it is"],
     [LEAVE_OUT, "Take it out"],
-    ...others.map((name) => /** @type {[string, string]} */ ([`=${name}`, `It is ${name}`])),
+    ...otherClasses.map((name) => /** @type {[string, string]} */ ([`=${name}`, `It is ${name}`])),
   ];
 }
 

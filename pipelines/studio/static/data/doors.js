@@ -3,7 +3,7 @@
 import { post, query, upload } from "../client/api.js";
 import { changeData, reload, state } from "../client/state.js";
 import { actionButton, announce, field, h, ignoreFailure, showProblem } from "../elements/dom.js";
-import { bytes, percent } from "../elements/format.js";
+import { formatBytes, formatPercent } from "../elements/format.js";
 import { fileBrowser } from "./file_browser.js";
 
 /** @import { DataAnswer } from "./types.js" */
@@ -69,7 +69,7 @@ function archiveDoor(maxBytes) {
   const uploadArchive = async (file) => {
     if (!file) return;
     if (file.size > maxBytes) {
-      const sizes = `An archive may have ${bytes(maxBytes)}; this one has ${bytes(file.size)}.`;
+      const sizes = `An archive may have ${formatBytes(maxBytes)}; this one has ${formatBytes(file.size)}.`;
       showProblem(`${sizes} Give its folder on this machine instead.`);
       return;
     }
@@ -78,7 +78,7 @@ function archiveDoor(maxBytes) {
       const path = `/api/data/archive?${query({ name: file.name, revision: state.draft.revision })}`;
       await upload(path, file, (share) => {
         bar.value = share;
-        status.textContent = share < 1 ? `${percent(share, 0)} of ${bytes(file.size)} sent` : "Unpacking …";
+        status.textContent = share < 1 ? `${formatPercent(share, 0)} of ${formatBytes(file.size)} sent` : "Unpacking …";
       });
       await reload();
       await startAudit();

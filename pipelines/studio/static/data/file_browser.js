@@ -2,7 +2,7 @@
 
 import { get, query } from "../client/api.js";
 import { actionButton, h, showProblem } from "../elements/dom.js";
-import { count, plural } from "../elements/format.js";
+import { formatCount, pluralize } from "../elements/format.js";
 
 /** @import { EntryKind, FolderView } from "./types.js" */
 
@@ -56,8 +56,8 @@ export function fileBrowser(choose) {
 function folderParts(view, open, choose) {
   const { path, parent } = view;
   const take = path && actionButton("Take this folder", () => choose(path), { class: "button small" });
-  const numPhotos = view.num_photos ? `${plural(view.num_photos, "photo")} lie here directly. ` : "";
-  const numMore = view.more ? `${count(view.more)} more entries are not listed.` : "";
+  const numPhotos = view.num_photos ? `${pluralize(view.num_photos, "photo")} lie here directly. ` : "";
+  const numMore = view.more ? `${formatCount(view.more)} more entries are not listed.` : "";
   const entries = view.entries.map((entry) => {
     const isFolder = entry.kind === "folder";
     const onclick = () => (isFolder ? open(entry.path) : choose(entry.path).catch(showProblem));

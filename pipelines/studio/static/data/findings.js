@@ -3,7 +3,7 @@
 import { post, query } from "../client/api.js";
 import { changeParams, resolvedJson } from "../client/state.js";
 import { h, photo, select, showProblem } from "../elements/dom.js";
-import { count, plural } from "../elements/format.js";
+import { formatCount, pluralize } from "../elements/format.js";
 import { choiceOf, choicesFor, decide } from "./decisions.js";
 
 /** @import { AuditedPhoto, AuditView, DataView, Decisions, Finding, Policy } from "./types.js" */
@@ -53,7 +53,7 @@ export function findingItem(finding, view, data, { decisions, openKinds }, showD
         h(
           "span",
           { class: `tag ${finding.policy}` },
-          finding.num_photos ? plural(finding.num_photos, "photo") : "the set",
+          finding.num_photos ? pluralize(finding.num_photos, "photo") : "the set",
         ),
         h("b", {}, finding.title),
         " ",
@@ -62,7 +62,7 @@ export function findingItem(finding, view, data, { decisions, openKinds }, showD
       h("p", { class: "small" }, finding.advice),
       policyField(finding, view.policies[finding.kind] ?? []),
       h("ul", { class: "cases" }, cases),
-      numHidden > 0 ? h("p", { class: "soft small" }, `${count(numHidden)} more are in the report.`) : null,
+      numHidden > 0 ? h("p", { class: "soft small" }, `${formatCount(numHidden)} more are in the report.`) : null,
     ),
   );
 }

@@ -20,17 +20,17 @@ const NO_ANSWER = 0;
  * @returns {Promise<UploadResult>}
  */
 export async function uploadAll(files, upload, onProgress) {
-  const waiting = files.filter((file) => file.size > 0);
+  const filesToSend = files.filter((file) => file.size > 0);
   /** @type {string[]} */
   const failures = [];
   let numDone = 0;
   const work = async () => {
-    for (let file = waiting.shift(); file; file = waiting.shift()) {
+    for (let file = filesToSend.shift(); file; file = filesToSend.shift()) {
       try {
         await upload(file);
       } catch (error) {
         failures.push(`${file.name}: ${error instanceof Error ? error.message : error}`);
-        if (hasStatus(error, NO_ROOM, NO_ANSWER)) waiting.length = 0;
+        if (hasStatus(error, NO_ROOM, NO_ANSWER)) filesToSend.length = 0;
       }
       numDone += 1;
       onProgress(numDone);

@@ -3,7 +3,7 @@
 import { get, post, query } from "../client/api.js";
 import { changeData } from "../client/state.js";
 import { actionButton, h, tableHead } from "../elements/dom.js";
-import { count, dateTime, plural } from "../elements/format.js";
+import { formatCount, formatDateTime, pluralize } from "../elements/format.js";
 
 /** @import { DataChanges, DataView, DvcVersion, Version } from "./types.js" */
 
@@ -56,7 +56,7 @@ export function versionsCard(data, versions) {
 /** @param {ListedVersion} version */
 function versionTitle(version) {
   const facts = version.num_photos
-    ? ` · ${plural(version.num_photos, "photo")} · ${dateTime(version.created ?? "")}`
+    ? ` · ${pluralize(version.num_photos, "photo")} · ${formatDateTime(version.created ?? "")}`
     : "";
   return h(
     "span",
@@ -95,7 +95,7 @@ function dvcTable(versions) {
       h("th", { scope: "row" }, version.path),
       h("td", {}, version.commit.slice(0, 12)),
       h("td", {}, version.date),
-      h("td", {}, count(version.num_files ?? 1)),
+      h("td", {}, formatCount(version.num_files ?? 1)),
       h("td", {}, version.subject),
     ),
   );
@@ -108,17 +108,18 @@ function dvcTable(versions) {
  * @param {number} number Of the version that the chosen one is compared with.
  */
 function changesView(changes, number) {
-  const relabelled = changes.relabelled.map(([path, before, now]) => `${path}: ${before} → ${now}`);
+  const relabelings = changes.relabelled.map(([path, oldClass, newClass]) => `${path}: ${oldClass} → ${newClass}`);
   const lists = [
     changeList(changes.num_added, "added", changes.added),
     changeList(changes.num_removed, "taken out", changes.removed),
-    changeList(changes.num_relabelled, "relabelled", relabelled),
+    changeList(changes.num_relabelled, "relabelled", relabelings),
   ];
   const rows = Object.entries(changes.counts)
-    .filter(([, [before, now]]) => before !== now)
-    .map(([className, [before, now]]) =>
-      h("tr", {}, h("th", { scope: "row" }, className), h("td", {}, count(before)), h("td", {}, count(now))),
-    );
+    .filter(([, [oldCount, newCount]]) => oldCount !== newCount)
+    .map(([className, counts]) => {
+      const cells = counts.map((number) => h("td", {}, formatCount(number)));
+      return h("tr", {}, h("th", { scope: "row" }, className), cells);
+    });
   return h(
     "div",
     { role: "status" },
@@ -138,7 +139,7 @@ function changeList(number, change, lines) {
   return h(
     "details",
     {},
-    h("summary", {}, `${count(number)} ${change}`),
+    h("summary", {}, `${formatCount(number)} ${change}`),
     h("ul", { class: "plain small path" }, items),
   );
 }

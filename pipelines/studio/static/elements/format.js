@@ -4,7 +4,7 @@
  * A whole number with separators of thousands.
  * @param {number} number
  */
-export const count = (number) => Number(number).toLocaleString("en");
+export const formatCount = (number) => Number(number).toLocaleString("en");
 
 /**
  * A number and its noun.
@@ -12,21 +12,21 @@ export const count = (number) => Number(number).toLocaleString("en");
  * @param {string} noun
  * @param {string} [nouns] The plural of the noun.
  */
-export const plural = (number, noun, nouns = `${noun}s`) => `${count(number)} ${number === 1 ? noun : nouns}`;
+export const pluralize = (number, noun, nouns = `${noun}s`) => `${formatCount(number)} ${number === 1 ? noun : nouns}`;
 
 /**
  * A share as a number of a hundred: 100.0 is rounded, 100 is exact.
  * @param {number} share
  * @param {number} [digits]
  */
-export const points = (share, digits = 1) => (100 * share).toFixed(share === 0 || share === 1 ? 0 : digits);
+export const formatPoints = (share, digits = 1) => (100 * share).toFixed(share === 0 || share === 1 ? 0 : digits);
 
 /**
  * A share in per cent.
  * @param {number} share
  * @param {number} [digits]
  */
-export const percent = (share, digits = 1) => `${points(share, digits)}\u00a0%`;
+export const formatPercent = (share, digits = 1) => `${formatPoints(share, digits)}\u00a0%`;
 
 /** @typedef {import("../client/types.js").Interval} Interval */
 
@@ -34,30 +34,30 @@ export const percent = (share, digits = 1) => `${points(share, digits)}\u00a0%`;
  * The confidence interval of a share, without its unit.
  * @param {Interval} interval
  */
-export const range = (interval) => `${points(interval.low)} to ${points(interval.high)}`;
+export const formatRange = (interval) => `${formatPoints(interval.low)} to ${formatPoints(interval.high)}`;
 
 /**
  * A share with its confidence interval.
  * @param {Interval} interval
  */
-export const shareWithRange = (interval) => `${percent(interval.value)} (${range(interval)})`;
+export const formatShareWithRange = (interval) => `${formatPercent(interval.value)} (${formatRange(interval)})`;
 
 /**
  * A large number, rounded, with a unit prefix.
  * @param {number} number
  */
-export function short(number) {
+export function abbreviate(number) {
   if (number >= 1e9) return `${(number / 1e9).toFixed(1)} G`;
   if (number >= 1e6) return `${(number / 1e6).toFixed(1)} M`;
   if (number >= 1e4) return `${Math.round(number / 1e3)} k`;
-  return count(Math.round(number));
+  return formatCount(Math.round(number));
 }
 
 /**
  * A size in bytes, at least 1 kB.
  * @param {number} number
  */
-export function bytes(number) {
+export function formatBytes(number) {
   if (number >= 1e9) return `${(number / 1e9).toFixed(1)} GB`;
   if (number >= 1e6) return `${(number / 1e6).toFixed(number < 1e7 ? 1 : 0)} MB`;
   return `${Math.max(1, Math.round(number / 1e3))} kB`;
@@ -67,7 +67,7 @@ export function bytes(number) {
  * A duration; empty if it is unknown.
  * @param {number | null | undefined} number In seconds.
  */
-export function seconds(number) {
+export function formatSeconds(number) {
   if (number === null || number === undefined || !Number.isFinite(number)) return "";
   if (number < 90) return `${Math.round(number)} s`;
   if (number < 5400) return `${Math.round(number / 60)} min`;
@@ -79,7 +79,7 @@ export function seconds(number) {
  * @param {number | string} timestamp Seconds since 1970, or ISO 8601.
  * @param {Date} [now]
  */
-export function dateTime(timestamp, now = new Date()) {
+export function formatDateTime(timestamp, now = new Date()) {
   const date = typeof timestamp === "number" ? new Date(timestamp * 1000) : new Date(timestamp);
   const isToday = now.toDateString() === date.toDateString();
   return date.toLocaleString("en-GB", isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
@@ -89,7 +89,8 @@ export function dateTime(timestamp, now = new Date()) {
  * The sides of photos in pixels.
  * @param {number | number[]} imageSize One number for a square.
  */
-export const sides = (imageSize) => (Array.isArray(imageSize) ? imageSize.join(" × ") : `${imageSize} × ${imageSize}`);
+export const formatSides = (imageSize) =>
+  Array.isArray(imageSize) ? imageSize.join(" × ") : `${imageSize} × ${imageSize}`;
 
 /**
  * A number with few digits, without trailing zeros.

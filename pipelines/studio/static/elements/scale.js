@@ -1,6 +1,6 @@
 // Scales of charts: round values on an axis, the digits that they need, and places in a picture.
 
-import { percent } from "./format.js";
+import { formatPercent } from "./format.js";
 
 /**
  * @typedef {object} Scale
@@ -56,7 +56,10 @@ export const digitsOf = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-
  * @returns {Formats}
  */
 export function formatsOf(step, isShare) {
-  if (isShare) return { value: (value) => percent(value), tick: (value) => percent(value, digitsOf(100 * step)) };
+  if (isShare) {
+    const digits = digitsOf(100 * step);
+    return { value: (value) => formatPercent(value), tick: (value) => formatPercent(value, digits) };
+  }
   const digits = Math.min(MAX_DIGITS, Math.max(2, digitsOf(step) + 1));
   return { value: (value) => value.toFixed(digits), tick: (value) => value.toFixed(digitsOf(step)) };
 }

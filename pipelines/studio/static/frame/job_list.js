@@ -3,7 +3,7 @@
 import { post } from "../client/api.js";
 import { isUnfinished, state } from "../client/state.js";
 import { actionButton, byId, child, h } from "../elements/dom.js";
-import { dateTime, seconds } from "../elements/format.js";
+import { formatDateTime, formatSeconds } from "../elements/format.js";
 
 /** @import { Job, JobState } from "../client/types.js" */
 
@@ -30,12 +30,12 @@ const isService = (job) => job.kind === "serve" || job.kind === "ui";
  * @param {boolean} online
  */
 export function queueText(jobs, online) {
-  const running = jobs.find((job) => job.state === "running" && !isService(job));
+  const runningJob = jobs.find((job) => job.state === "running" && !isService(job));
   const numWaiting = jobs.filter((job) => job.state === "waiting").length;
-  const waiting = `${numWaiting} waiting`;
-  if (!online) return running && numWaiting ? `Not connected · ${waiting}` : "Not connected";
-  if (!running) return numWaiting ? waiting : "Idle";
-  return numWaiting ? `${running.title} · ${waiting}` : running.title;
+  const waitingText = `${numWaiting} waiting`;
+  if (!online) return runningJob && numWaiting ? `Not connected · ${waitingText}` : "Not connected";
+  if (!runningJob) return numWaiting ? waitingText : "Idle";
+  return numWaiting ? `${runningJob.title} · ${waitingText}` : runningJob.title;
 }
 
 /** Shows the jobs as they are now. */
@@ -55,7 +55,7 @@ export function showJobs() {
 
 /** @param {Job} job */
 function jobItem(job) {
-  const duration = job.started && job.ended ? ` · ${seconds(job.ended - job.started)}` : "";
+  const duration = job.started && job.ended ? ` · ${formatSeconds(job.ended - job.started)}` : "";
   return h(
     "li",
     { class: `job ${job.state}` },
@@ -65,7 +65,7 @@ function jobItem(job) {
       h("a", { href: `#live/${job.id}`, onclick: toggleJobs }, job.title),
       h("span", { class: `tag ${job.state}` }, STATE_NAMES[job.state]),
     ),
-    h("p", { class: "soft small" }, dateTime(job.created) + duration),
+    h("p", { class: "soft small" }, formatDateTime(job.created) + duration),
     job.error ? h("p", { class: "small fault" }, job.error.split("\n")[0]) : null,
     h("div", { class: "row" }, jobAction(job)),
   );

@@ -43,19 +43,20 @@ export async function show(page, [jobId]) {
   /** @type {Log} */
   const log = { text: "", element: h("pre", { class: "log", tabIndex: 0, "aria-label": "Log" }) };
   /** @type {LiveView | null} */
-  let last = null;
+  let previousLive = null;
   /** @type {JobView | null} */
   let view = null;
   const begin = () => {
     shownJobId = jobId ?? pickJob(state.jobs);
     if (shownJobId) watchJob(shownJobId);
-    else body.replaceChildren(...nothingStarted());
+    else body.replaceChildren(...emptyScreen());
   };
   /** @param {LiveView} live */
   const update = (live) => {
     if (live.log) showLog(log, live.log);
-    if (last && last.state !== live.state) announce(`${live.title}: ${STATE_SENTENCES[live.state] ?? live.state}`);
-    last = live;
+    const sentence = `${live.title}: ${STATE_SENTENCES[live.state] ?? live.state}`;
+    if (previousLive && previousLive.state !== live.state) announce(sentence);
+    previousLive = live;
     if (!live.steps) {
       body.replaceChildren(h("h1", {}, "Live"), h("p", { class: "notice fault" }, live.error));
       return;
@@ -80,7 +81,7 @@ export async function show(page, [jobId]) {
   };
 }
 
-const nothingStarted = () => [
+const emptyScreen = () => [
   h("h1", {}, "Live"),
   h("p", { class: "lead" }, "Nothing was started yet."),
   h("a", { class: "button main", href: "#training" }, "To the training"),

@@ -4,7 +4,7 @@ import { get, post } from "../client/api.js";
 import { findJob, isUnfinished } from "../client/state.js";
 import { lineChart } from "../elements/chart.js";
 import { actionButton, figure, h, showProblem, tableHead } from "../elements/dom.js";
-import { count, dateTime, percent, plural, roundTo, seconds } from "../elements/format.js";
+import { formatCount, formatDateTime, formatPercent, formatSeconds, pluralize, roundTo } from "../elements/format.js";
 import { bestEpoch, curve, plannedEpochs } from "./progress.js";
 
 /** @import { JobState, JobWithOutput, Json, LiveView, Trial } from "../client/types.js" */
@@ -115,8 +115,8 @@ function clusterLink(live) {
 /** @param {LiveView} live */
 function times(live) {
   if (!live.started) return "";
-  const start = ` It began ${dateTime(live.started)}`;
-  return live.ended ? `${start}, and took ${seconds(live.ended - live.started)}.` : `${start}.`;
+  const start = ` It began ${formatDateTime(live.started)}`;
+  return live.ended ? `${start}, and took ${formatSeconds(live.ended - live.started)}.` : `${start}.`;
 }
 
 /**
@@ -127,7 +127,7 @@ export function stepper(live) {
   if (!live.steps?.length) return isUnfinished(live) ? h("progress", { "aria-label": live.title }) : "";
   const items = live.steps.map((step) => {
     const isRunning = step.state === "running";
-    const duration = isRunning ? "now" : step.seconds ? seconds(step.seconds) : step.state;
+    const duration = isRunning ? "now" : step.seconds ? formatSeconds(step.seconds) : step.state;
     return h(
       "li",
       { class: step.state, "aria-current": isRunning ? "step" : null },
@@ -146,20 +146,21 @@ export function stepper(live) {
 export function epochFigures(live) {
   const { epochs, part } = live;
   if (!epochs.length && !part) return "";
-  const last = epochs.at(-1);
-  const epoch = part ? `${part.epoch} of ${part.planned}` : last?.epoch ? `${last.epoch} of ${last.planned}` : "–";
-  const speed = last?.images_per_second ? count(Math.round(last.images_per_second)) : "–";
-  const accuracy = epochs.length ? percent(epochs[bestEpoch(epochs) - 1].val_accuracy) : "–";
-  const rate = last?.learning_rate === undefined ? "–" : String(roundTo(last.learning_rate, 2));
+  const lastEpoch = epochs.at(-1);
+  const progress = part ?? (lastEpoch?.epoch ? lastEpoch : null);
+  const epoch = progress ? `${progress.epoch} of ${progress.planned}` : "–";
+  const speed = lastEpoch?.images_per_second ? formatCount(Math.round(lastEpoch.images_per_second)) : "–";
+  const accuracy = epochs.length ? formatPercent(epochs[bestEpoch(epochs) - 1].val_accuracy) : "–";
+  const rate = lastEpoch?.learning_rate === undefined ? "–" : String(roundTo(lastEpoch.learning_rate, 2));
   const isGoing = live.state === "running" && isLearning(live);
   const figures = h(
     "dl",
     { class: "figures" },
     figure("Epoch", epoch),
-    figure("Phase", String(last?.phase ?? 1)),
+    figure("Phase", String(lastEpoch?.phase ?? 1)),
     figure("Photos a second", speed),
     figure("Best validation", accuracy),
-    isGoing ? figure("At most left", seconds(last?.seconds_left ?? part?.seconds_left)) : null,
+    isGoing ? figure("At most left", formatSeconds(lastEpoch?.seconds_left ?? part?.seconds_left)) : null,
     figure("Learning rate", rate),
   );
   const bar = part ? h("progress", { value: part.done, max: 1, "aria-label": `Epoch ${part.epoch}` }) : null;
@@ -202,7 +203,7 @@ export function trialsTable({ trials }) {
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, plural(trials.length, "trial")),
+    h("h2", {}, pluralize(trials.length, "trial")),
     h("div", { class: "scroll" }, h("table", { class: "small" }, head, h("tbody", {}, rows))),
   );
 }
@@ -218,7 +219,7 @@ function trialRow(trial, keys, isBest) {
     { class: isBest ? "first" : "" },
     h("th", { scope: "row" }, trial.number + 1),
     h("td", {}, trial.state),
-    h("td", {}, trial.accuracy ? percent(trial.accuracy) : "–"),
+    h("td", {}, trial.accuracy ? formatPercent(trial.accuracy) : "–"),
     keys.map((key) => h("td", {}, trialValue(trial.values[key]))),
   );
 }

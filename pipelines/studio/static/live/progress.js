@@ -56,8 +56,8 @@ export function newestMessage(log) {
  */
 export function shellCommand(words) {
   const program = words[0].startsWith("/") ? "" : "darkroom ";
-  return program + words.map(quoted).join(" ");
+  return program + words.map(quoteWord).join(" ");
 }
 
 /** @param {string} word */
-const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+const quoteWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

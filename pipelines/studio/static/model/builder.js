@@ -4,7 +4,7 @@ import { get, post } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
 import { changeParams, paramValue, resolvedValue } from "../client/state.js";
 import { actionButton, announce, child, figure, h, select, showProblem } from "../elements/dom.js";
-import { bytes, count, short } from "../elements/format.js";
+import { abbreviate, formatBytes, formatCount } from "../elements/format.js";
 import { settingField } from "../training/setting.js";
 import { layerItem } from "./layer_editor.js";
 import { copyOf, layerOf, moveLayer, newLayer, specOf } from "./layer_list.js";
@@ -165,7 +165,7 @@ function markLayers(list, views) {
     const view = views[position];
     item.classList.toggle("faulty", Boolean(view?.fault));
     child(item, ".gives").textContent = view?.gives ?? "?";
-    child(item, ".weights").textContent = view?.num_parameters ? `${count(view.num_parameters)} weights` : "";
+    child(item, ".weights").textContent = view?.num_parameters ? `${formatCount(view.num_parameters)} weights` : "";
     child(item, ".why").textContent = view?.fault ?? "";
     child(item, ".why").hidden = !view?.fault;
   });
@@ -189,7 +189,7 @@ function networkView() {
       view.fault ? h("p", { class: "fault" }, view.fault) : networkFigures(view),
       h("p", { class: "soft small" }, input),
     );
-    drawing.replaceChildren(view.drawing ? drawnNetwork(view.drawing) : notDrawn());
+    drawing.replaceChildren(view.drawing ? networkDrawing(view.drawing) : missingDrawing());
   };
   const element = h("aside", { class: "card side" }, h("h2", {}, "What it comes to"), facts, drawing);
   return { element, showNetwork };
@@ -200,20 +200,20 @@ function networkFigures(view) {
   return h(
     "dl",
     { class: "figures" },
-    figure("Weights", short(view.num_parameters)),
-    figure("Size", bytes(view.weights_bytes)),
-    figure("Multiply-adds a photo", short(view.multiply_adds)),
-    figure("Memory to train", bytes(view.training_bytes)),
+    figure("Weights", abbreviate(view.num_parameters)),
+    figure("Size", formatBytes(view.weights_bytes)),
+    figure("Multiply-adds a photo", abbreviate(view.multiply_adds)),
+    figure("Memory to train", formatBytes(view.training_bytes)),
   );
 }
 
 /** @param {string} drawing SVG, which the server makes of checked names. */
-function drawnNetwork(drawing) {
+function networkDrawing(drawing) {
   const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
   return h("img", { src, alt: "The network, layer by layer" });
 }
 
-const notDrawn = () => h("p", { class: "soft" }, "The drawing appears when the network can be built.");
+const missingDrawing = () => h("p", { class: "soft" }, "The drawing appears when the network can be built.");
 
 /**
  * @param {LayerTemplate[]} templates
@@ -236,9 +236,9 @@ function templateChoice(templates, useTemplate) {
  * @param {(kind: LayerKind) => void} addLayer
  */
 function layerChoice(kinds, addLayer) {
-  const all = [...kinds.values()];
-  const groups = [...new Set(all.map((kind) => kind.group))].map((group) => {
-    const options = all
+  const kindList = [...kinds.values()];
+  const groups = [...new Set(kindList.map((kind) => kind.group))].map((group) => {
+    const options = kindList
       .filter((kind) => kind.group === group)
       .map(({ kind }) => h("option", { value: kind, selected: kind === FIRST_KIND }, kind));
     return h("optgroup", { label: group }, options);

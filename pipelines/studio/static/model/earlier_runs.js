@@ -3,7 +3,7 @@
 import { get } from "../client/api.js";
 import { changeParams, paramValue } from "../client/state.js";
 import { actionButton, h } from "../elements/dom.js";
-import { dateTime, percent } from "../elements/format.js";
+import { formatDateTime, formatPercent } from "../elements/format.js";
 import { isFinished } from "../results/runs.js";
 
 /** @import { FinishedRun, RunsAnswer } from "../results/types.js" */
@@ -45,8 +45,8 @@ export async function earlierRuns(panel, drawFoot) {
  * @param {() => Promise<void>} onContinue
  */
 function runItem(run, onContinue) {
-  const accuracy = percent(run.validation.accuracy.value);
-  const facts = ` on ${run.data}, ${dateTime(run.started)} · validation ${accuracy}`;
+  const accuracy = formatPercent(run.validation.accuracy.value);
+  const facts = ` on ${run.data}, ${formatDateTime(run.started)} · validation ${accuracy}`;
   const isChosen = paramValue("train.model.from") === run.run_id;
   return h(
     "li",

@@ -3,7 +3,7 @@
 import { get, post } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue, state } from "../client/state.js";
 import { actionButton, field, figure, h, select, showProblem } from "../elements/dom.js";
-import { count } from "../elements/format.js";
+import { formatCount } from "../elements/format.js";
 
 /** @import { Backbone } from "./types.js" */
 
@@ -93,7 +93,7 @@ function backboneCard(backbone, isChosen, choose) {
       { class: "figures small" },
       figure("Photos", `${backbone.image_size} px`),
       figure("Weights", `${(backbone.num_parameters / 1e6).toFixed(1)} M`),
-      figure("Size", `${count(Math.round(backbone.megabytes))} MB`),
+      figure("Size", `${formatCount(Math.round(backbone.megabytes))} MB`),
       figure("Work", backbone.giga_multiply_adds.toFixed(1)),
       figure("A photo here", speedText(backbone)),
     ),

@@ -47,7 +47,7 @@ export function layerItem(layer, kind, { position, numLayers }, actions) {
   };
   const isMain = (/** @type {Argument} */ argument) => MAIN_ARGUMENTS.includes(argument.name);
   const main = kind.arguments.filter(isMain);
-  const others = kind.arguments.filter((argument) => !isMain(argument) && argument.kind !== "regularizer");
+  const otherArguments = kind.arguments.filter((argument) => !isMain(argument) && argument.kind !== "regularizer");
   /** @param {DragEvent} event */
   const ondrop = (event) => {
     const from = event.dataTransfer?.getData(DRAG_TYPE);
@@ -64,7 +64,7 @@ export function layerItem(layer, kind, { position, numLayers }, actions) {
       "details",
       {},
       h("summary", { class: "small soft" }, kind.help || "More"),
-      h("div", { class: "arguments" }, others.map(labelled)),
+      h("div", { class: "arguments" }, otherArguments.map(labelled)),
     ),
   );
 }
@@ -158,9 +158,9 @@ function argumentInput(argument, layer, label, onEdit) {
  * @param {(value: Json | undefined) => void} set
  */
 function choiceInput(argument, value, label, set) {
-  const others = (argument.choices ?? []).filter((choice) => choice !== argument.default);
+  const otherChoices = (argument.choices ?? []).filter((choice) => choice !== argument.default);
   /** @type {[string, string][]} */
-  const options = [["", String(argument.default ?? "none")], ...others.map(pairOf)];
+  const options = [["", String(argument.default ?? "none")], ...otherChoices.map(pairOf)];
   return select(options, String(value ?? ""), (choice) => set(choice || undefined), { "aria-label": label });
 }
 

@@ -2,7 +2,7 @@
 
 import { changeParams, paramValue, resolvedValue, state } from "../client/state.js";
 import { actionButton, child, h } from "../elements/dom.js";
-import { sides } from "../elements/format.js";
+import { formatSides } from "../elements/format.js";
 import { builder } from "./builder.js";
 import { earlierRuns } from "./earlier_runs.js";
 import { gallery } from "./gallery.js";
@@ -110,11 +110,11 @@ function tab(way, isOpen) {
  * @param {ModelWay} way
  */
 function moveFocus(event, way) {
-  const next = wayByArrow(event.key, way);
-  if (!next) return;
+  const nextWay = wayByArrow(event.key, way);
+  if (!nextWay) return;
   event.preventDefault();
-  location.hash = `#model/${next}`;
-  setTimeout(() => document.getElementById(`door-${next}`)?.focus(), FOCUS_MILLISECONDS);
+  location.hash = `#model/${nextWay}`;
+  setTimeout(() => document.getElementById(`door-${nextWay}`)?.focus(), FOCUS_MILLISECONDS);
 }
 
 /** Why the model cannot be trained, or why it was chosen. */
@@ -157,7 +157,7 @@ function automaticChoice() {
   const model = chosenWay() === "auto" ? resolvedValue("train.model") : undefined;
   if (!model) return h("p", {}, "It looks at the size of your photos, and says what it took and why.");
   const name = model.name ?? `a network of ${model.layers?.length} layers`;
-  const imageSize = sides(resolvedValue("preprocess.image_size") ?? 0);
+  const imageSize = formatSides(resolvedValue("preprocess.image_size") ?? 0);
   return h("p", {}, "For these photos it takes ", h("b", {}, name), `, at ${imageSize} pixels.`);
 }
 

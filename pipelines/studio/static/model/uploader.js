@@ -3,7 +3,7 @@
 import { get, post, query, upload } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
 import { actionButton, field, h, ignoreFailure, select, showProblem } from "../elements/dom.js";
-import { count } from "../elements/format.js";
+import { formatCount } from "../elements/format.js";
 import { uploadedModelParams } from "./uploaded_model.js";
 
 /** @import { Upload, UploadedModel } from "./types.js" */
@@ -150,8 +150,8 @@ function modelFacts(model) {
     ["Form", `${model.form}, Keras ${model.keras_version}`],
     ["Takes", model.input_shape.map((side) => side ?? "any").join(" × ")],
     ["Gives", `${model.output_shape.join(" × ")} ${OUTPUTS[model.output] ?? ""}`],
-    ["Layers", count(model.num_layers)],
-    ["Weights", count(model.num_parameters)],
+    ["Layers", formatCount(model.num_layers)],
+    ["Weights", formatCount(model.num_parameters)],
     ["Pixels", preprocessing ? `${preprocessing.pixels}. ${preprocessing.why}` : "not told"],
     ["SHA-256", model.uploaded_sha256.slice(0, 16)],
   ];
@@ -166,17 +166,17 @@ function modelFacts(model) {
  * @param {() => Promise<void>} load
  */
 function modelChoices(job, model, drawFoot, load) {
-  const chosen = isChosen(job);
+  const isInUse = isChosen(job);
   const { preprocessing } = model;
-  let head = chosen ? (paramValue("train.model.head") ?? "") : model.output === "features" ? "linear" : "";
-  let pixels = (chosen ? paramValue("train.model.pixels") : undefined) ?? preprocessing?.pixels ?? DEFAULT_PIXELS;
+  let head = isInUse ? (paramValue("train.model.head") ?? "") : model.output === "features" ? "linear" : "";
+  let pixels = (isInUse ? paramValue("train.model.pixels") : undefined) ?? preprocessing?.pixels ?? DEFAULT_PIXELS;
   const take = async () => {
     await changeParams({ "train.model": uploadedModelParams(job.about, model, head, pixels) });
     drawFoot();
     await load();
   };
   const update = () => {
-    if (chosen) take().catch(showProblem);
+    if (isInUse) take().catch(showProblem);
   };
   const heads = select(HEADS, head, (choice) => {
     head = choice;
@@ -195,5 +195,5 @@ function modelChoices(job, model, drawFoot, load) {
       : field("Pixels that it learnt from", pixelScales, "Ask whoever trained it; nothing is guessed in silence."),
   );
   const use = actionButton("Use it", take, { class: "button main" });
-  return [fields, chosen ? h("p", { class: "good" }, "This is chosen.") : use];
+  return [fields, isInUse ? h("p", { class: "good" }, "This is chosen.") : use];
 }

@@ -2,7 +2,7 @@
 
 import { put, query } from "../client/api.js";
 import { actionButton, h } from "../elements/dom.js";
-import { percent } from "../elements/format.js";
+import { formatPercent } from "../elements/format.js";
 
 /** @import { Prediction } from "../results/types.js" */
 
@@ -27,8 +27,8 @@ export async function answerItem(model, file) {
   try {
     /** @type {Prediction} */
     const prediction = await put(`/api/models/${encodeURIComponent(model)}/predict`, file);
-    const where = explainButton(model, file, prediction.label, picture);
-    item.append(h("div", { class: "said" }, name, predictionParts(prediction), where));
+    const whereButton = explainButton(model, file, prediction.label, picture);
+    item.append(h("div", { class: "said" }, name, predictionParts(prediction), whereButton));
   } catch (error) {
     item.classList.add("failed");
     const reason = error instanceof Error ? error.message : String(error);
@@ -48,7 +48,7 @@ function predictionParts({ label, abstained, unfamiliar, probabilities }) {
         "li",
         {},
         h("span", {}, className),
-        h("span", { class: "soft small" }, percent(share)),
+        h("span", { class: "soft small" }, formatPercent(share)),
         h("meter", { value: share, "aria-hidden": "true" }),
       ),
     );

@@ -4,7 +4,7 @@ import { get } from "../client/api.js";
 import { on } from "../client/state.js";
 import { takePhotos } from "../elements/camera.js";
 import { actionButton, announce, h, showProblem } from "../elements/dom.js";
-import { dateTime, percent, plural } from "../elements/format.js";
+import { formatDateTime, formatPercent, pluralize } from "../elements/format.js";
 import { isFinished } from "../results/runs.js";
 import { answerItem } from "./answer.js";
 import { promotionCard, serviceCard } from "./service.js";
@@ -36,8 +36,8 @@ export function commandsFor(model) {
 function listModels({ runs, packages }) {
   /** @type {[string, string][]} */
   const models = runs.filter(isFinished).map((run) => {
-    const accuracy = percent(run.validation.accuracy.value);
-    const title = `${run.model} on ${run.data}, ${dateTime(run.started)} · ${accuracy}`;
+    const accuracy = formatPercent(run.validation.accuracy.value);
+    const title = `${run.model} on ${run.data}, ${formatDateTime(run.started)} · ${accuracy}`;
     return [run.run_id, run.promoted ? `${title} · promoted` : title];
   });
   for (const name of packages) models.push([name, `${name.slice(PACKAGE.length)} with ImageNet's classes`]);
@@ -107,7 +107,7 @@ function photoTrial(model) {
     for (const file of files) {
       answers.prepend(await answerItem(model, file));
       numAnswered += 1;
-      status.textContent = `${numAnswered} of ${plural(numPhotos, "photo")} answered.`;
+      status.textContent = `${numAnswered} of ${pluralize(numPhotos, "photo")} answered.`;
     }
     announce(status.textContent ?? "");
   };
@@ -135,7 +135,7 @@ function dropZone(add) {
     h("p", { class: "soft" }, "They are looked at and not kept."),
     h(
       "div",
-      { class: "row centre" },
+      { class: "row center" },
       h("label", { class: "button main", htmlFor: "photos" }, "Choose photos"),
       input,
       actionButton("Camera", openCamera),

@@ -13,14 +13,14 @@ import { actionButton, card, copyableCode, h, ignoreFailure, showProblem } from 
  */
 export function serviceCard(model) {
   const services = state.jobs.filter((job) => job.kind === "serve");
-  const running = services.find(isUnfinished);
-  if (running) return runningService(running, model);
-  const last = services.find((job) => job.about.model === model);
+  const runningJob = services.find(isUnfinished);
+  if (runningJob) return runningService(runningJob, model);
+  const latestJob = services.find((job) => job.about.model === model);
   const start = () => post(`/api/models/${encodeURIComponent(model)}/serve`);
   return card(
     "Serve it",
     h("p", {}, "Programs ask it over HTTP, and people on its own page."),
-    last?.state === "failed" ? h("p", { class: "fault" }, last.error) : null,
+    latestJob?.state === "failed" ? h("p", { class: "fault" }, latestJob.error) : null,
     actionButton("Start the service", start, { class: "button main", id: "serve" }),
   );
 }

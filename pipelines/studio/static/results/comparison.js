@@ -3,7 +3,7 @@
 import { get, query } from "../client/api.js";
 import { lineChart } from "../elements/chart.js";
 import { card, h, tableHead } from "../elements/dom.js";
-import { count, seconds, shareWithRange } from "../elements/format.js";
+import { formatCount, formatSeconds, formatShareWithRange } from "../elements/format.js";
 import { haveSameData, keyParts, plainValue } from "./runs.js";
 
 /** @import { Child } from "../elements/dom.js" */
@@ -52,8 +52,8 @@ function row(name, values, isFirst = false) {
 /** @param {RunComparison} comparison */
 function figuresTable(comparison) {
   const { runs } = comparison;
-  const validation = runs.map((run) => shareWithRange(run.validation.accuracy));
-  const test = runs.map((run) => shareWithRange(run.test.accuracy));
+  const validation = runs.map((run) => formatShareWithRange(run.validation.accuracy));
+  const test = runs.map((run) => formatShareWithRange(run.test.accuracy));
   const body = h(
     "tbody",
     {},
@@ -65,11 +65,11 @@ function figuresTable(comparison) {
     ),
     row(
       "Weights",
-      runs.map((run) => count(run.num_parameters)),
+      runs.map((run) => formatCount(run.num_parameters)),
     ),
     row(
       "Took",
-      runs.map((run) => seconds(run.seconds)),
+      runs.map((run) => formatSeconds(run.seconds)),
     ),
   );
   return h("div", { class: "scroll" }, h("table", {}, tableHead(columns(comparison)), body));

@@ -3,7 +3,14 @@
 import { get, post } from "../client/api.js";
 import { findJob, isReady, isUnfinished, on, state } from "../client/state.js";
 import { actionButton, card, h, ignoreFailure, showProblem, tableHead } from "../elements/dom.js";
-import { count, dateTime, percent, plural, seconds, shareWithRange } from "../elements/format.js";
+import {
+  formatCount,
+  formatDateTime,
+  formatPercent,
+  formatSeconds,
+  formatShareWithRange,
+  pluralize,
+} from "../elements/format.js";
 import { showComparison } from "./comparison.js";
 import { showRun } from "./run.js";
 import { canCompare, isFinished, isUnfinishedRun } from "./runs.js";
@@ -69,8 +76,8 @@ function showAll(page, { runs, boards }) {
     const boardRuns = board.runs.map((id) => /** @type {FinishedRun} */ (runsById.get(id)));
     page.append(card(board.data, h("p", {}, board.sentence), runTable(boardRuns, chosenIds, buttons)));
   }
-  const others = runs.filter(isUnfinishedRun);
-  if (others.length) page.append(otherRuns(others));
+  const unfinishedRuns = runs.filter(isUnfinishedRun);
+  if (unfinishedRuns.length) page.append(otherRuns(unfinishedRuns));
   showPick(pick).catch(showProblem);
   return on("jobs", () => showPick(pick).catch(ignoreFailure));
 }
@@ -122,12 +129,12 @@ function runRow(run, choose) {
     {},
     h("td", {}, box),
     h("th", { scope: "row" }, link, run.promoted ? h("span", { class: "tag done" }, "promoted") : null),
-    h("td", {}, shareWithRange(run.validation.accuracy)),
-    h("td", {}, percent(run.test.accuracy.value)),
+    h("td", {}, formatShareWithRange(run.validation.accuracy)),
+    h("td", {}, formatPercent(run.test.accuracy.value)),
     h("td", {}, run.verdict),
-    h("td", {}, count(run.num_parameters)),
-    h("td", {}, seconds(run.seconds)),
-    h("td", { class: "soft" }, dateTime(run.started)),
+    h("td", {}, formatCount(run.num_parameters)),
+    h("td", {}, formatSeconds(run.seconds)),
+    h("td", { class: "soft" }, formatDateTime(run.started)),
   );
 }
 
@@ -137,7 +144,7 @@ function otherRuns(runs) {
     const error = run.error ? h("span", { class: "fault" }, ` ${run.error.split("\n")[0]}`) : "";
     return h("li", {}, h("b", {}, run.run_id), ` ${run.status}`, error);
   });
-  const summary = h("summary", {}, `${plural(runs.length, "run")} without a result`);
+  const summary = h("summary", {}, `${pluralize(runs.length, "run")} without a result`);
   return h("details", { class: "card fold" }, summary, h("ul", { class: "plain small" }, items));
 }
 

@@ -3,8 +3,8 @@
 import { get, query } from "../client/api.js";
 import { lineChart } from "../elements/chart.js";
 import { card, figure, h, photo, showProblem, tableHead } from "../elements/dom.js";
-import { bytes, count, percent, plural, range, seconds } from "../elements/format.js";
-import { colourLevels, learningCurves, verdictText } from "./runs.js";
+import { formatBytes, formatCount, formatPercent, formatRange, formatSeconds, pluralize } from "../elements/format.js";
+import { colorLevels, learningCurves, verdictText } from "./runs.js";
 
 /** @import { CellPhoto, ClassFigures, RunView } from "./types.js" */
 
@@ -17,9 +17,9 @@ export async function showRun(page, id) {
   /** @type {RunView} */
   const run = await get(`/api/runs/${encodeURIComponent(id)}`);
   const photos = h("div", { id: "cell", role: "status" });
-  const numPhotos = plural(run.test.num_images, "test photo");
+  const numPhotos = pluralize(run.test.num_images, "test photo");
   const help = `${numPhotos}: rows are what they are, columns what was said. Choose a cell to see its photos.`;
-  const labelErrors = plural(run.label_errors ?? 0, "photo");
+  const labelErrors = pluralize(run.label_errors ?? 0, "photo");
   page.append(
     h("p", {}, h("a", { href: "#results" }, "← All results")),
     runHead(run, id),
@@ -46,7 +46,7 @@ export async function showRun(page, id) {
  */
 function runHead({ summary }, id) {
   const { dataset, model } = summary;
-  const lead = `${dataset.name}, ${plural(dataset.num_classes, "class", "classes")} · ${id}`;
+  const lead = `${dataset.name}, ${pluralize(dataset.num_classes, "class", "classes")} · ${id}`;
   const report = { class: "button", href: `/runs/${id}/report.html`, target: "_blank", rel: "noopener" };
   return h(
     "div",
@@ -82,12 +82,12 @@ function runFigures({ summary, test, latency_ms: latency, size_bytes: size }) {
   return h(
     "dl",
     { class: "figures big card" },
-    figure("Test accuracy", percent(test.accuracy.value), range(test.accuracy)),
-    figure("Macro F1", percent(test.macro_f1.value), range(test.macro_f1)),
-    figure("Validation", percent(validation.accuracy.value), range(validation.accuracy)),
+    figure("Test accuracy", formatPercent(test.accuracy.value), formatRange(test.accuracy)),
+    figure("Macro F1", formatPercent(test.macro_f1.value), formatRange(test.macro_f1)),
+    figure("Validation", formatPercent(validation.accuracy.value), formatRange(validation.accuracy)),
     figure("A photo takes", latency ? `${latency.toFixed(1)} ms` : "–", "here, as served"),
-    figure("Size", size ? bytes(size) : "–", `${count(model.num_parameters)} weights`),
-    figure("It took", seconds(summary.seconds.total), `epoch ${model.best_epoch} of ${model.epochs_run} kept`),
+    figure("Size", size ? formatBytes(size) : "–", `${formatCount(model.num_parameters)} weights`),
+    figure("It took", formatSeconds(summary.seconds.total), `epoch ${model.best_epoch} of ${model.epochs_run} kept`),
   );
 }
 
@@ -110,15 +110,16 @@ function learningCharts({ history, summary }) {
  */
 function confusionMatrix(run, id, photos) {
   const names = run.class_names;
-  const levels = colourLevels(run.test.confusion_matrix);
+  const levels = colorLevels(run.test.confusion_matrix);
   const rows = run.test.confusion_matrix.map((numbers, label) => {
     const cells = numbers.map((number, predicted) => {
       if (!number) return h("td", {}, h("span", { class: "cell" }, ""));
       const onclick = () => showCell(run, id, label, predicted, photos).catch(showProblem);
       const kind = label === predicted ? "right" : "wrong";
-      const name = `${plural(number, "photo")} of ${names[label]} called ${names[predicted]}`;
+      const name = `${pluralize(number, "photo")} of ${names[label]} called ${names[predicted]}`;
       const style = `cell ${kind} level-${levels[label][predicted]}`;
-      return h("td", {}, h("button", { type: "button", class: style, "aria-label": name, onclick }, count(number)));
+      const attributes = { type: /** @type {const} */ ("button"), class: style, "aria-label": name, onclick };
+      return h("td", {}, h("button", attributes, formatCount(number)));
     });
     return h("tr", {}, h("th", { scope: "row" }, names[label]), cells);
   });
@@ -158,7 +159,7 @@ async function showCell(run, id, label, predicted, slot) {
 }
 
 /** @param {CellPhoto} row */
-const confidence = ({ sureness }) => h("span", { class: "soft small" }, percent(sureness, 0));
+const confidence = ({ sureness }) => h("span", { class: "soft small" }, formatPercent(sureness, 0));
 
 /**
  * A photo that shows on a click where the model saw a class.
@@ -193,10 +194,10 @@ function classTable(classes) {
       "tr",
       {},
       h("th", { scope: "row" }, figures.class_name),
-      h("td", {}, count(figures.num_images)),
-      h("td", {}, figures.recall ? percent(figures.recall.value) : "–"),
-      h("td", {}, figures.precision === null ? "–" : percent(figures.precision)),
-      h("td", {}, figures.f1 === null ? "–" : percent(figures.f1)),
+      h("td", {}, formatCount(figures.num_images)),
+      h("td", {}, figures.recall ? formatPercent(figures.recall.value) : "–"),
+      h("td", {}, figures.precision === null ? "–" : formatPercent(figures.precision)),
+      h("td", {}, figures.f1 === null ? "–" : formatPercent(figures.f1)),
     ),
   );
   const head = tableHead(["Class", "Photos", "Found", "Right when said", "F1"]);

@@ -52,7 +52,7 @@ const NUM_LEVELS = 5;
  * The levels of colour of a confusion matrix, by the share of the photos of each class: 0 for none, else 1 to 5.
  * @param {number[][]} matrix One row for each class.
  */
-export function colourLevels(matrix) {
+export function colorLevels(matrix) {
   return matrix.map((row) => {
     const total = Math.max(
       1,

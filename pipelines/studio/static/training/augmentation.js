@@ -118,9 +118,9 @@ function partField({ name, label, max }, augmentation) {
     await changeParams({ "train.augmentation": { ...augmentation } });
   };
   if (max === null) {
-    const checked = Boolean(augmentation[name]);
+    const isOn = Boolean(augmentation[name]);
     const onchange = (/** @type {{ currentTarget: HTMLInputElement }} */ event) => keep(event.currentTarget.checked);
-    return field(label, h("input", { type: "checkbox", checked, onchange }));
+    return field(label, h("input", { type: "checkbox", checked: isOn, onchange }));
   }
   const value = Number(augmentation[name] ?? 0);
   const output = h("output", {}, String(value));

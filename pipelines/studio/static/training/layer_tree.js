@@ -3,7 +3,7 @@
 import { get } from "../client/api.js";
 import { changeParams, on, paramValue } from "../client/state.js";
 import { h } from "../elements/dom.js";
-import { plural } from "../elements/format.js";
+import { pluralize } from "../elements/format.js";
 import { customNames, groupLayers, selectLayers } from "./layer_selection.js";
 
 /** @import { LayersAnswer, NamedLayer } from "../model/types.js" */
@@ -76,28 +76,29 @@ function blockItem(group, names, selection, keep) {
     const box = h("input", { type: "checkbox", checked: selection.has(name) });
     box.addEventListener("change", () => {
       set(name, box.checked);
-      showWhole();
+      showGroupState();
       keep();
     });
     return box;
   });
-  const whole = h("input", { type: "checkbox" });
-  whole.addEventListener("change", () => {
+  const groupBox = h("input", { type: "checkbox" });
+  groupBox.addEventListener("change", () => {
     boxes.forEach((box, position) => {
-      box.checked = whole.checked;
-      set(names[position], whole.checked);
+      box.checked = groupBox.checked;
+      set(names[position], groupBox.checked);
     });
-    showWhole();
+    showGroupState();
     keep();
   });
-  const showWhole = () => {
+  const showGroupState = () => {
     const numChecked = boxes.filter((box) => box.checked).length;
-    whole.checked = numChecked === boxes.length;
-    whole.indeterminate = numChecked > 0 && numChecked < boxes.length;
+    groupBox.checked = numChecked === boxes.length;
+    groupBox.indeterminate = numChecked > 0 && numChecked < boxes.length;
   };
-  showWhole();
+  showGroupState();
   if (names.length === 1) return h("li", {}, h("label", {}, boxes[0], ` ${names[0]}`));
-  const title = h("label", {}, whole, ` ${group} `, h("span", { class: "soft small" }, plural(names.length, "layer")));
+  const size = h("span", { class: "soft small" }, pluralize(names.length, "layer"));
+  const title = h("label", {}, groupBox, ` ${group} `, size);
   const items = names.map((name, position) => h("li", {}, h("label", {}, boxes[position], ` ${name}`)));
   return h("li", {}, h("details", {}, h("summary", {}, title), h("ul", { class: "plain" }, items)));
 }

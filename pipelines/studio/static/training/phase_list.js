@@ -20,7 +20,7 @@ export const withAnotherPhase = (phases) => [...phases, { trainable: "all", epoc
  * @param {Phase[]} phases
  * @param {number} position
  */
-export const withoutPhase = (phases, position) => phases.filter((_, other) => other !== position);
+export const withoutPhase = (phases, position) => phases.filter((_, candidate) => candidate !== position);
 
 /**
  * Sets a value of one phase as a person typed it; an empty text removes it.
@@ -31,8 +31,8 @@ export const withoutPhase = (phases, position) => phases.filter((_, other) => ot
  * @param {boolean} isNumber
  */
 export function withPhaseValue(phases, position, key, text, isNumber) {
-  const changed = structuredClone(phases);
-  if (text === "") delete changed[position][key];
-  else changed[position][key] = isNumber ? Number(text) : text;
-  return changed;
+  const newPhases = structuredClone(phases);
+  if (text === "") delete newPhases[position][key];
+  else newPhases[position][key] = isNumber ? Number(text) : text;
+  return newPhases;
 }

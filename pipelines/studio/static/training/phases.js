@@ -24,14 +24,14 @@ export function phasesCard() {
   };
   const draw = () => {
     const phases = paramValue("train.phases");
-    body.replaceChildren(...(Array.isArray(phases) ? phaseList(phases, keep) : onePhase(keep)));
+    body.replaceChildren(...(Array.isArray(phases) ? phaseList(phases, keep) : singlePhase(keep)));
   };
   draw();
   return card("Phases", body);
 }
 
 /** @param {(phases: Phase[]) => Promise<void>} keep */
-function onePhase(keep) {
+function singlePhase(keep) {
   const help =
     "One phase, with the values above. With a pretrained model two are better: the head first, then its last layers, " +
     "slowly.";

@@ -4,7 +4,7 @@ import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
 import { on, startJob, state } from "../client/state.js";
 import { actionButton, announce, card, h } from "../elements/dom.js";
-import { seconds } from "../elements/format.js";
+import { formatSeconds } from "../elements/format.js";
 import { augmentationCard } from "./augmentation.js";
 import { clusterCard, gateCard, photosCard, regularizationCard, tuneCard } from "./cards.js";
 import { phasesCard } from "./phases.js";
@@ -37,8 +37,8 @@ export async function show(page) {
     update();
   };
   const learning = [scheduleCard(), trainableCard(), phasesCard(), augmentationCard(), regularizationCard()];
-  const rest = [photosCard(), tuneCard(), gateCard(), card("What the defaults become", decisions), clusterCard()];
-  page.append(h("div", { class: "columns" }, h("div", {}, learning), h("div", {}, rest)), foot);
+  const moreCards = [photosCard(), tuneCard(), gateCard(), card("What the defaults become", decisions), clusterCard()];
+  page.append(h("div", { class: "columns" }, h("div", {}, learning), h("div", {}, moreCards)), foot);
   draw();
   return on("draft", draw);
 }
@@ -55,7 +55,7 @@ function startBar() {
   const updateEstimate = debounce(async () => {
     /** @type {Estimate} */
     const { low, high, why } = await get("/api/estimate").catch(() => ({ low: null, high: null, why: "" }));
-    const time = h("b", {}, `${seconds(low)} to ${seconds(high)}`);
+    const time = h("b", {}, `${formatSeconds(low)} to ${formatSeconds(high)}`);
     estimate.replaceChildren(low ? h("span", {}, "About ", time, `. ${why}`) : "");
   }, 200);
   let announced = "";

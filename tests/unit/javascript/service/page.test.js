@@ -127,14 +127,14 @@ test("only the hash of a revision is shortened", () => {
  * @param {number[]} statuses
  * @param {(url: string, keys: (string | string[] | undefined)[]) => Promise<void>} work
  */
-async function serving(statuses, work) {
+async function serve(statuses, work) {
   /** @type {(string | string[] | undefined)[]} */
   const keys = [];
   const server = createServer((incoming, response) => {
     keys.push(incoming.headers["x-api-key"]);
     response.writeHead(statuses.shift() ?? 500).end("{}");
   }).listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
+  await new Promise((resolve) => server.once("listening", resolve));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   try {
     await work(`http://127.0.0.1:${port}/model`, keys);
@@ -146,7 +146,7 @@ async function serving(statuses, work) {
 }
 
 test("the key of the tab is sent, and a refused one is asked for again", async () => {
-  await serving([200, 200, 401], async (url, keys) => {
+  await serve([200, 200, 401], async (url, keys) => {
     await request(url);
     sessionStorage.setItem("key", "secret");
     assert.equal((await request(url)).status, 200);
@@ -156,7 +156,7 @@ test("the key of the tab is sent, and a refused one is asked for again", async (
 });
 
 test("a service that is not ready is asked again, and other refusals are answers", async () => {
-  await serving([503, 200, 422], async (url, keys) => {
+  await serve([503, 200, 422], async (url, keys) => {
     assert.equal((await request(url)).status, 200);
     assert.equal(keys.length, 2);
     assert.equal((await request(url)).status, 422);
@@ -169,7 +169,7 @@ test("each wait is twice as long as the one before", () => {
 
 test("a service that is gone is named", async () => {
   let address = "";
-  await serving([], async (url) => {
+  await serve([], async (url) => {
     address = url;
   });
   await assert.rejects(request(address), { message: "The service cannot be reached. Try again in a moment." });

@@ -10,7 +10,7 @@ import * as api from "../../../../pipelines/studio/static/client/api.js";
  */
 async function serving(listener, work) {
   const server = createServer(listener).listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
+  await new Promise((resolve) => server.once("listening", resolve));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   try {
     await work(`http://127.0.0.1:${port}`);

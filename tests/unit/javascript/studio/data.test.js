@@ -14,16 +14,16 @@ const files = (number, content = "photo") =>
 
 test("a decision is kept, changed and taken back", () => {
   /** @type {Map<string, string | null>} */
-  const kept = new Map();
-  assert.equal(decisions.choiceOf(kept, "a/1.jpg"), "");
-  decisions.decide(kept, "a/1.jpg", "=-");
-  assert.equal(kept.get("a/1.jpg"), "-", "a class may be called as the sign for leaving out");
-  assert.equal(decisions.choiceOf(kept, "a/1.jpg"), "=-");
-  decisions.decide(kept, "a/1.jpg", "-");
-  assert.equal(kept.get("a/1.jpg"), null);
-  assert.equal(decisions.choiceOf(kept, "a/1.jpg"), "-");
-  decisions.decide(kept, "a/1.jpg", "");
-  assert.equal(kept.size, 0);
+  const decisionMap = new Map();
+  assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "");
+  decisions.decide(decisionMap, "a/1.jpg", "=-");
+  assert.equal(decisionMap.get("a/1.jpg"), "-", "a class may be called as the sign for leaving out");
+  assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "=-");
+  decisions.decide(decisionMap, "a/1.jpg", "-");
+  assert.equal(decisionMap.get("a/1.jpg"), null);
+  assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "-");
+  decisions.decide(decisionMap, "a/1.jpg", "");
+  assert.equal(decisionMap.size, 0);
 });
 
 test("a photo can become each class but its own", () => {
@@ -54,11 +54,12 @@ test("files are uploaded a few at a time, each once and none that is empty", asy
   const upload = async (/** @type {File} */ file) => {
     numActive += 1;
     maxActive = Math.max(maxActive, numActive);
-    await new Promise((done) => setTimeout(done, 1));
+    await new Promise((resolve) => setTimeout(resolve, 1));
     names.push(file.name);
     numActive -= 1;
   };
-  const result = await uploadAll([...files(25), new File([], "empty.jpg")], upload, (done) => progress.push(done));
+  const onProgress = (numSent) => progress.push(numSent);
+  const result = await uploadAll([...files(25), new File([], "empty.jpg")], upload, onProgress);
   assert.deepEqual(result, { numDone: 25, failures: [] });
   assert.equal(maxActive, 4);
   assert.equal(new Set(names).size, 25);

@@ -12,32 +12,32 @@ function examplesOf(write, examples) {
 }
 
 test("whole numbers have separators, and nouns their plural", () => {
-  examplesOf(format.count, [
+  examplesOf(format.formatCount, [
     [0, "0"],
     [999, "999"],
     [1000, "1,000"],
     [-1234567, "-1,234,567"],
   ]);
-  assert.equal(format.plural(0, "photo"), "0 photos");
-  assert.equal(format.plural(1, "photo"), "1 photo");
-  assert.equal(format.plural(2000, "class", "classes"), "2,000 classes");
+  assert.equal(format.pluralize(0, "photo"), "0 photos");
+  assert.equal(format.pluralize(1, "photo"), "1 photo");
+  assert.equal(format.pluralize(2000, "class", "classes"), "2,000 classes");
 });
 
 test("only exact shares are written without a digit after the point", () => {
-  examplesOf(format.percent, [
+  examplesOf(format.formatPercent, [
     [0, "0\u00a0%"],
     [1, "100\u00a0%"],
     [0.99999, "100.0\u00a0%"],
     [0.00001, "0.0\u00a0%"],
     [0.9876, "98.8\u00a0%"],
   ]);
-  assert.equal(format.percent(0.5, 0), "50\u00a0%");
+  assert.equal(format.formatPercent(0.5, 0), "50\u00a0%");
   const interval = { value: 0.9, low: 0.85, high: 1 };
-  assert.equal(format.shareWithRange(interval), "90.0\u00a0% (85.0 to 100)");
+  assert.equal(format.formatShareWithRange(interval), "90.0\u00a0% (85.0 to 100)");
 });
 
 test("large numbers change their unit at its boundary", () => {
-  examplesOf(format.short, [
+  examplesOf(format.abbreviate, [
     [9999, "9,999"],
     [9999.4, "9,999"],
     [1e4, "10 k"],
@@ -48,7 +48,7 @@ test("large numbers change their unit at its boundary", () => {
 });
 
 test("sizes are never less than a kilobyte", () => {
-  examplesOf(format.bytes, [
+  examplesOf(format.formatBytes, [
     [0, "1 kB"],
     [1499, "1 kB"],
     [1500, "2 kB"],
@@ -72,19 +72,19 @@ test("unknown durations are empty", () => {
     [5399, "90 min"],
     [5400, "1.5 h"],
   ];
-  examplesOf(format.seconds, examples);
+  examplesOf(format.formatSeconds, examples);
 });
 
 test("a time of today has no date", () => {
   const now = new Date(2026, 4, 17, 12, 0);
   const morning = new Date(2026, 4, 17, 8, 5).getTime() / 1000;
-  assert.equal(format.dateTime(morning, now), "08:05");
-  assert.equal(format.dateTime("2026-05-16T23:59:00", now), "16 May 2026, 23:59");
+  assert.equal(format.formatDateTime(morning, now), "08:05");
+  assert.equal(format.formatDateTime("2026-05-16T23:59:00", now), "16 May 2026, 23:59");
 });
 
 test("photos have two sides", () => {
-  assert.equal(format.sides(96), "96 × 96");
-  assert.equal(format.sides([96, 128]), "96 × 128");
+  assert.equal(format.formatSides(96), "96 × 96");
+  assert.equal(format.formatSides([96, 128]), "96 × 128");
 });
 
 test("rounded numbers have no trailing zeros", () => {

@@ -17,7 +17,11 @@ test("an unknown address leads to the first screen", () => {
   for (const hash of ["", "#", "#nowhere", "#constructor", "#DATA"]) {
     assert.deepEqual(parseHash(hash, SCREENS), ["data", []], hash);
   }
-  assert.throws(() => parseHash("#data/%", SCREENS), URIError);
+});
+
+test("a part of an address that is not encoded correctly is used as is", () => {
+  assert.deepEqual(parseHash("#data/%", SCREENS), ["data", ["%"]]);
+  assert.deepEqual(parseHash("#results/a%2Fb/100%/%E0%A4", SCREENS), ["results", ["a/b", "100%", "%E0%A4"]]);
 });
 
 test("the button of the jobs names the running job and counts the waiting ones", () => {
@@ -47,7 +51,7 @@ test("delayed work is done once, and at once on request", async () => {
   assert.equal(calls, 0);
   assert.equal(work.now(), 1);
   work();
-  await new Promise((done) => setTimeout(done, 40));
+  await new Promise((resolve) => setTimeout(resolve, 40));
   assert.equal(calls, 2);
   assert.equal(work.now(), null);
 });

@@ -47,8 +47,8 @@ test("a new layer has its required arguments, and sound ones", () => {
     padding: "same",
     activation: "relu",
   });
-  const other = [argument("height", { low: 7 }), argument("width")];
-  assert.deepEqual(layers.newLayer({ kind: "Crop", group: "", help: "", arguments: other }).values, {
+  const otherArguments = [argument("height", { low: 7 }), argument("width")];
+  assert.deepEqual(layers.newLayer({ kind: "Crop", group: "", help: "", arguments: otherArguments }).values, {
     height: 7,
     width: 1,
   });

@@ -4,7 +4,7 @@ import * as runs from "../../../../pipelines/studio/static/results/runs.js";
 
 test("the colours of a confusion matrix follow the share of each class", () => {
   assert.deepEqual(
-    runs.colourLevels([
+    runs.colorLevels([
       [100, 0, 1],
       [0, 0, 0],
       [20, 20, 60],
@@ -15,7 +15,7 @@ test("the colours of a confusion matrix follow the share of each class", () => {
       [1, 1, 3],
     ],
   );
-  assert.deepEqual(runs.colourLevels([]), []);
+  assert.deepEqual(runs.colorLevels([]), []);
 });
 
 test("a failed run below the threshold is not called worse than a champion that is not there", () => {

@@ -52,12 +52,12 @@ test("the trainable layers are a word and a rest, or names", () => {
 });
 
 test("edits of phases do not change the list that they were made from", () => {
-  const before = structuredClone(phases.TWO_PHASES);
+  const original = structuredClone(phases.TWO_PHASES);
   const edited = phases.withPhaseValue(phases.TWO_PHASES, 1, "epochs", "12", true);
   assert.equal(edited[1].epochs, 12);
   assert.equal(phases.withoutPhase(phases.TWO_PHASES, 0).length, 1);
   assert.equal(phases.withAnotherPhase(phases.TWO_PHASES).length, 3);
-  assert.deepEqual(phases.TWO_PHASES, before);
+  assert.deepEqual(phases.TWO_PHASES, original);
 });
 
 test("an empty text removes a value, and zero is a value", () => {

@@ -26,12 +26,12 @@ class Client:
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"host": HOST, **options.pop("headers", {})}
 
-        async def asking() -> httpx.Response:
+        async def send_request() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
                 return await client.request(method, path, headers=headers, **options)
 
-        return asyncio.run(asking())
+        return asyncio.run(send_request())
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.ask("GET", path, **options)
@@ -51,8 +51,8 @@ class Client:
 
 
 def settings_of(folder: Path, **options: Any) -> Settings:
-    given = {"home": folder / "studio", "roots": (folder.resolve(),), "hosts": frozenset({HOST})}
-    return Settings(**given | options)
+    defaults = {"home": folder / "studio", "roots": (folder.resolve(),), "hosts": frozenset({HOST})}
+    return Settings(**defaults | options)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from components.contract.inference.graph import export_sha256
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
 from pipelines.cli.main import build_parser
-from pipelines.studio.results import _sentence
+from pipelines.studio.results import describe_ranking
 from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset, make_evaluation, photo
 from tests.unit.pipelines.studio.conftest import Client
 
@@ -49,7 +49,7 @@ def make_run(folder: Path, mlflow_run_id: str | None = None) -> None:
 
 
 @pytest.fixture
-def finished(client: Client, tmp_path: Path) -> Client:
+def client_with_run(client: Client, tmp_path: Path) -> Client:
     make_run(tmp_path / "runs" / RUN)
     return client
 
@@ -60,17 +60,17 @@ def png(class_name: str) -> bytes:
     return file.getvalue()
 
 
-def test_a_finished_model_answers_about_photos_and_shows_where(finished: Client) -> None:
+def test_a_finished_model_answers_about_photos_and_shows_where(client_with_run: Client) -> None:
     for class_name in CLASS_NAMES:
-        found = finished.put(f"/api/models/{RUN}/predict", png(class_name)).json()
-        assert found["label"] == class_name
-        assert found["probabilities"][0][1] == max(share for _, share in found["probabilities"])
-    shown = finished.put(f"/api/models/{RUN}/explain?class_name=red", png("red")).json()
-    assert Image.open(io.BytesIO(base64.b64decode(shown["overlay"].split(",")[1]))).format == "PNG"
+        answer = client_with_run.put(f"/api/models/{RUN}/predict", png(class_name)).json()
+        assert answer["label"] == class_name
+        assert answer["probabilities"][0][1] == max(share for _, share in answer["probabilities"])
+    explanation = client_with_run.put(f"/api/models/{RUN}/explain?class_name=red", png("red")).json()
+    assert Image.open(io.BytesIO(base64.b64decode(explanation["overlay"].split(",")[1]))).format == "PNG"
 
 
 @pytest.mark.parametrize(
-    ("path", "content", "status", "named"),
+    ("path", "content", "status", "words"),
     [
         (f"{RUN}/predict", b"no photo", 422, "must be one of"),
         (f"{RUN}/predict", b"", 422, "must hold data"),
@@ -80,32 +80,34 @@ def test_a_finished_model_answers_about_photos_and_shows_where(finished: Client)
         (f"{RUN}/explain?class_name=mauve", png("red"), 404, "mauve"),
     ],
 )
-def test_what_cannot_be_asked_is_told(finished: Client, path: str, content: bytes, status: int, named: str) -> None:
-    answer = finished.put(f"/api/models/{path}", content)
+def test_what_cannot_be_asked_is_told(
+    client_with_run: Client, path: str, content: bytes, status: int, words: str
+) -> None:
+    answer = client_with_run.put(f"/api/models/{path}", content)
     assert answer.status_code == status
-    assert named in answer.json()["error"]
+    assert words in answer.json()["error"]
 
 
-def test_a_cell_of_the_matrix_opens_its_photos(finished: Client) -> None:
-    rows = finished.get(f"/api/runs/{RUN}/cell?label=1&predicted=1").json()
+def test_a_cell_of_the_matrix_opens_its_photos(client_with_run: Client) -> None:
+    rows = client_with_run.get(f"/api/runs/{RUN}/cell?label=1&predicted=1").json()
     assert len(rows) == 12
     assert [row["sureness"] for row in rows] == sorted((row["sureness"] for row in rows), reverse=True)
-    assert finished.get(f"/api/runs/{RUN}/cell?label=1&predicted=0").json() == []
+    assert client_with_run.get(f"/api/runs/{RUN}/cell?label=1&predicted=0").json() == []
     place = f"/api/runs/{RUN}/photos/test/{rows[0]['image_id']}"
-    pixels = np.asarray(Image.open(io.BytesIO(finished.get(place).content)).convert("RGB"))
+    pixels = np.asarray(Image.open(io.BytesIO(client_with_run.get(place).content)).convert("RGB"))
     assert pixels.shape == (16, 16, 3)
     assert pixels.mean(axis=(0, 1)).argmax() == 1, "green"
-    assert finished.get(f"{place}?class_name=green").headers["content-type"] == "image/png"
+    assert client_with_run.get(f"{place}?class_name=green").headers["content-type"] == "image/png"
 
 
 @pytest.mark.parametrize("place", ["test/0000", "secret/0000", "../../../etc/passwd"])
-def test_only_photos_of_the_run_are_shown(finished: Client, place: str) -> None:
-    assert finished.get(f"/api/runs/{RUN}/photos/{place}").status_code == 404
+def test_only_photos_of_the_run_are_shown(client_with_run: Client, place: str) -> None:
+    assert client_with_run.get(f"/api/runs/{RUN}/photos/{place}").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["summary.json", "predictions.parquet", "..", "report.html"])
-def test_only_the_report_and_its_relatives_are_served(finished: Client, name: str) -> None:
-    assert finished.get(f"/runs/{RUN}/{name}").status_code == 404
+def test_only_the_report_and_its_relatives_are_served(client_with_run: Client, name: str) -> None:
+    assert client_with_run.get(f"/runs/{RUN}/{name}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_the_leaderboard_says_what_its_order_is_worth(others: list[tuple[float, 
         }
         for number, figures in enumerate([(0.9, 0.85, 0.94), *others])
     ]
-    assert words in _sentence(lines)
+    assert words in describe_ranking(lines)
 
 
 @pytest.mark.proof
@@ -135,9 +137,9 @@ def test_the_gate_is_asked_once_more(
     make_run(tmp_path / "runs" / RUN, create_run(experiment="colours", name="test").run_id)
     arguments = build_parser().parse_args(["promote", RUN, "--json"])
     assert arguments.verb(arguments) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["promoted"]
-    assert "champion" in told["reason"]
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome["promoted"]
+    assert "champion" in outcome["reason"]
 
 
 def test_a_service_is_said_to_be_ready_as_soon_as_it_answers(client: Client) -> None:
@@ -148,5 +150,5 @@ def test_a_service_is_said_to_be_ready_as_soon_as_it_answers(client: Client) -> 
         assert client.get(f"/api/jobs/{job}/ready").json() == {"ready": True}
         page.shutdown()
     assert client.get(f"/api/jobs/{job}/ready").json() == {"ready": False}
-    other = client.studio.queue.add("speed", "Measure", ["model", "speed", "VGG16"]).path.name
-    assert client.get(f"/api/jobs/{other}/ready").status_code == 404
+    other_job = client.studio.queue.add("speed", "Measure", ["model", "speed", "VGG16"]).path.name
+    assert client.get(f"/api/jobs/{other_job}/ready").status_code == 404

@@ -49,17 +49,17 @@ def test_a_run_is_found_by_its_process_and_tells_its_steps(running: Any) -> None
         {"step": "train", "event": "epoch", "epoch": 1, "planned": 9, **EPOCH},
         {"step": "train", "event": "part", "epoch": 2, "planned": 9, "done": 0.4, "seconds_left": 2},
     )
-    seen = watch(job)
-    assert seen.run_id == run.path.name
-    assert {step.name: step.state for step in seen.steps} == {
+    view = watch(job)
+    assert view.run_id == run.path.name
+    assert {step.name: step.state for step in view.steps} == {
         "preprocess": "done",
         "train": "running",
         "evaluate": "waiting",
         "deploy": "waiting",
     }
-    assert [(epoch["epoch"], epoch["val_accuracy"]) for epoch in seen.epochs] == [(1, 0.7)]
-    assert seen.part is not None
-    assert seen.part["done"] == 0.4
+    assert [(epoch["epoch"], epoch["val_accuracy"]) for epoch in view.epochs] == [(1, 0.7)]
+    assert view.part is not None
+    assert view.part["done"] == 0.4
 
 
 def test_an_epoch_that_a_resumed_training_tells_again_counts_once(running: Any) -> None:
@@ -74,12 +74,12 @@ def test_trials_are_told_as_they_stand(running: Any) -> None:
     note(run, {"step": "tune", "event": "started"}, {**trial, "number": 0, "state": "running"})
     note(run, {"step": "tune", "event": "epoch", "epoch": 1, "planned": 3, **EPOCH})
     note(run, {**trial, "number": 0, "state": "complete", "accuracy": 0.9}, {**trial, "number": 1, "state": "running"})
-    seen = watch(job)
-    assert [(row["number"], row["state"], row.get("accuracy")) for row in seen.trials] == [
+    view = watch(job)
+    assert [(row["number"], row["state"], row.get("accuracy")) for row in view.trials] == [
         (0, "complete", 0.9),
         (1, "running", None),
     ]
-    assert "tune" in [step.name for step in seen.steps]
+    assert "tune" in [step.name for step in view.steps]
 
 
 def test_only_what_is_new_of_the_log_is_told(running: Any) -> None:
@@ -123,42 +123,42 @@ class Socket:
             "headers": [(name.encode(), text.encode()) for name, text in {"host": HOST, **headers}.items()],
         }
 
-    def talk(self, said: list[dict[str, Any]], wanted: int) -> list[dict[str, Any]]:
-        """What is answered until `wanted` messages have come or the socket is closed."""
+    def exchange(self, requests: list[dict[str, Any]], num_messages: int) -> list[dict[str, Any]]:
+        """What is answered until `num_messages` messages have come or the socket is closed."""
 
-        async def talking() -> list[dict[str, Any]]:
+        async def exchange_messages() -> list[dict[str, Any]]:
             to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
             from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
             to_app.put_nowait({"type": "websocket.connect"})
-            for message in said:
+            for message in requests:
                 to_app.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
-            running = asyncio.create_task(self._client.app(self._scope, to_app.get, from_app.put))
-            got: list[dict[str, Any]] = []
-            while len(got) < wanted and not (got and got[-1]["type"] == "websocket.close"):
-                got.append(await asyncio.wait_for(from_app.get(), 5))
+            app_task = asyncio.create_task(self._client.app(self._scope, to_app.get, from_app.put))
+            messages: list[dict[str, Any]] = []
+            while len(messages) < num_messages and not (messages and messages[-1]["type"] == "websocket.close"):
+                messages.append(await asyncio.wait_for(from_app.get(), 5))
             to_app.put_nowait({"type": "websocket.disconnect", "code": 1001})
-            await asyncio.wait_for(running, 5)
-            return got
+            await asyncio.wait_for(app_task, 5)
+            return messages
 
-        return asyncio.run(talking())
+        return asyncio.run(exchange_messages())
 
 
 def test_every_tab_is_told_what_happens(client: Client, running: Any) -> None:
     job, _ = running
-    got = Socket(client, {"origin": f"http://{HOST}"}).talk([{"job": job.path.name, "log": 4}], 3)
-    told = [json.loads(message["text"]) for message in got if message["type"] == "websocket.send"]
-    assert told[0]["jobs"][0]["title"] == "Train"
-    assert told[1]["live"]["log"] in ("one\ntwo\n", "two\n")
+    messages = Socket(client, {"origin": f"http://{HOST}"}).exchange([{"job": job.path.name, "log": 4}], 3)
+    contents = [json.loads(message["text"]) for message in messages if message["type"] == "websocket.send"]
+    assert contents[0]["jobs"][0]["title"] == "Train"
+    assert contents[1]["live"]["log"] in ("one\ntwo\n", "two\n")
 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}])
 def test_a_page_of_another_origin_hears_nothing(client: Client, headers: dict[str, str]) -> None:
-    assert [message["type"] for message in Socket(client, headers).talk([], 1)] == ["websocket.close"]
+    assert [message["type"] for message in Socket(client, headers).exchange([], 1)] == ["websocket.close"]
 
 
 def test_a_tab_that_talks_nonsense_is_still_told(client: Client) -> None:
-    got = Socket(client, {}).talk([{"job": 3, "log": "x"}, {"nothing": 1}, {"job": "../../etc", "log": 0}], 3)
-    live = json.loads(got[-1]["text"])["live"]
+    messages = Socket(client, {}).exchange([{"job": 3, "log": "x"}, {"nothing": 1}, {"job": "../../etc", "log": 0}], 3)
+    live = json.loads(messages[-1]["text"])["live"]
     assert "no job" in live["error"]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.images.build import STEPS, write_digests
-from pipelines.studio.jobs.queue import PARAMS, JobFolder, Queue
+from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.jobs.queue import PARAMS, Queue
 from pipelines.studio.settings import StudioError
 from tests.unit.pipelines.studio.conftest import Client
 
@@ -21,19 +22,19 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-I", "-c", code]
 
 
-def until(true: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def over(queue: Queue, job: JobFolder) -> JobFolder:
-    def stepped() -> bool:
+def run_to_end(queue: Queue, job: JobFolder) -> JobFolder:
+    def is_over_after_step() -> bool:
         queue.step()
         return queue.find(job.path.name).is_over
 
-    until(stepped)
+    wait_until(is_over_after_step)
     return queue.find(job.path.name)
 
 
@@ -42,34 +43,34 @@ def test_jobs_run_one_at_a_time_in_their_order(tmp_path: Path) -> None:
     first = queue.add("run", "first", SLEEPS)
     second = queue.add("audit", "second", python("print('{}')"))
     queue.step()
-    until(lambda: first.state == "running")
+    wait_until(lambda: first.state == "running")
     queue.step()
     assert second.state == "waiting"
     first.stop()
-    assert over(queue, second).state == "done"
+    assert run_to_end(queue, second).state == "done"
     assert first.state == "stopped"
 
 
 def test_another_studio_finds_what_runs_and_goes_on_with_what_waits(tmp_path: Path) -> None:
-    before = Queue(tmp_path)
-    running = before.add("run", "long", python("import time; time.sleep(0.6); print('{\"ok\": 1}')"))
-    waiting = before.add("run", "next", python("print('{}')"))
-    before.step()
-    until(lambda: running.state == "running")
-    after = Queue(tmp_path)
-    assert [job.state for job in after.all()] == ["waiting", "running"]
-    assert over(after, waiting).state == "done"
-    assert after.find(running.path.name).state == "done"
-    assert after.find(running.path.name).output == {"ok": 1}
+    first_queue = Queue(tmp_path)
+    running = first_queue.add("run", "long", python("import time; time.sleep(0.6); print('{\"ok\": 1}')"))
+    waiting = first_queue.add("run", "next", python("print('{}')"))
+    first_queue.step()
+    wait_until(lambda: running.state == "running")
+    second_queue = Queue(tmp_path)
+    assert [job.state for job in second_queue.all()] == ["waiting", "running"]
+    assert run_to_end(second_queue, waiting).state == "done"
+    assert second_queue.find(running.path.name).state == "done"
+    assert second_queue.find(running.path.name).output == {"ok": 1}
 
 
 def test_a_job_says_why_it_failed(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     mendable = python("import sys; sys.stderr.write('noise\\ndarkroom: Choose other photos.\\n'); sys.exit(2)")
-    told = over(queue, queue.add("audit", "look", mendable))
-    assert (told.state, told.error) == ("failed", "Choose other photos.")
-    bug = over(queue, queue.add("audit", "look", python("raise ValueError('ours')")))
-    assert "ValueError: ours" in str(bug.error)
+    failed_job = run_to_end(queue, queue.add("audit", "look", mendable))
+    assert (failed_job.state, failed_job.error) == ("failed", "Choose other photos.")
+    crashed_job = run_to_end(queue, queue.add("audit", "look", python("raise ValueError('ours')")))
+    assert "ValueError: ours" in str(crashed_job.error)
 
 
 def test_a_killed_job_counts_as_cut_off_and_the_next_one_starts(tmp_path: Path) -> None:
@@ -78,15 +79,15 @@ def test_a_killed_job_counts_as_cut_off_and_the_next_one_starts(tmp_path: Path) 
     queue = Queue(tmp_path)
     job = queue.add("run", "long", SLEEPS)
     queue.step()
-    until(lambda: (job.path / "keeper.json").exists())
+    wait_until(lambda: (job.path / "keeper.json").exists())
     child = json.loads((job.path / "keeper.json").read_text())["pid"]
     keeper = int(Path(f"/proc/{child}/stat").read_text().split()[3])
     os.kill(keeper, signal.SIGKILL)
     time.sleep(0.1)
     assert job.state == "running", "the command itself still runs"
     os.kill(child, signal.SIGKILL)
-    until(lambda: job.state == "lost")
-    assert over(queue, queue.add("run", "next", python("print('{}')"))).state == "done"
+    wait_until(lambda: job.state == "lost")
+    assert run_to_end(queue, queue.add("run", "next", python("print('{}')"))).state == "done"
 
 
 def test_a_job_that_waits_is_taken_out(tmp_path: Path) -> None:
@@ -111,11 +112,11 @@ def test_there_is_no_such_job(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.proof
 @pytest.mark.parametrize(
-    ("kind", "named"),
+    ("kind", "words"),
     [("run", "MLflow store must be reachable"), ("submit", "A KFP server must answer")],
 )
 def test_a_store_or_a_cluster_that_is_gone_is_told_and_the_studio_goes_on(
-    client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str, named: str
+    client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str, words: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
@@ -126,14 +127,14 @@ def test_a_store_or_a_cluster_that_is_gone_is_told_and_the_studio_goes_on(
         write_digests({step: f"registry.example.org/darkroom-{step}@sha256:{'0' * 64}" for step in STEPS})
         text = client.get("/api/draft/params.yaml").text.replace(str(photos), "s3://bucket/photos")
         client.post("/api/draft/import", {"revision": 2, "text": text})
-    begun = client.post("/api/jobs", {"kind": kind, "host": "http://127.0.0.1:1"}).json()
-    assert "id" in begun, begun
-    job = client.studio.queue.find(begun["id"])
+    answer = client.post("/api/jobs", {"kind": kind, "host": "http://127.0.0.1:1"}).json()
+    assert "id" in answer, answer
+    job = client.studio.queue.find(answer["id"])
     deadline = time.monotonic() + 90
     while not job.is_over:
         client.studio.queue.step()
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert job.state == "failed"
-    assert named in str(job.error)
+    assert words in str(job.error)
     assert client.get("/api/runs").status_code == 200

@@ -4,26 +4,28 @@ import pytest
 
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.training import TrainParams
-from pipelines.studio.networks import TEMPLATES, catalogue, look
+from pipelines.studio.model.layer_forms import describe_layers
+from pipelines.studio.model.network_templates import TEMPLATES
+from pipelines.studio.model.networks import inspect_network
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: str(template["name"]))
 @pytest.mark.parametrize("side", [8, 28, 128])
 def test_every_template_can_be_built(template: dict[str, list[object]], side: int) -> None:
-    seen = look(template["layers"], (side, side), 10, 32)
-    assert seen.fault is None
-    assert seen.drawing is not None
-    assert seen.drawing.count("<rect") == len(template["layers"]) + 3, "the ground, the photo, and the output"
+    view = inspect_network(template["layers"], (side, side), 10, 32)
+    assert view.fault is None
+    assert view.drawing is not None
+    assert view.drawing.count("<rect") == len(template["layers"]) + 3, "the ground, the photo, and the output"
     TrainParams.model_validate({"model": {"layers": tuple(map(parse_layer, template["layers"]))}})
 
 
 def test_the_numbers_are_those_of_the_contract() -> None:
     layers = [{"Conv2D": {"filters": 8, "kernel_size": 3}}, "MaxPooling2D", "Flatten"]
-    seen = look(layers, (16, 16), 3, 4)
+    view = inspect_network(layers, (16, 16), 3, 4)
     traced = trace(tuple(map(parse_layer, layers)), (16, 16, 3))
-    assert [layer.gives for layer in seen.layers] == ["14 × 14 × 8", "7 × 7 × 8", "392"]
-    assert seen.num_parameters == sum(each.num_parameters for each in traced) + 392 * 3 + 3
-    assert seen.weights_bytes == 4 * seen.num_parameters
+    assert [layer.gives for layer in view.layers] == ["14 × 14 × 8", "7 × 7 × 8", "392"]
+    assert view.num_parameters == sum(node.num_parameters for node in traced) + 392 * 3 + 3
+    assert view.weights_bytes == 4 * view.num_parameters
 
 
 @pytest.mark.parametrize(
@@ -41,16 +43,16 @@ def test_the_numbers_are_those_of_the_contract() -> None:
     ],
 )
 def test_the_layer_at_fault_is_marked(layers: list[object], position: int, words: str) -> None:
-    seen = look(layers, (8, 8), 3, 32)
-    assert seen.position == position
-    assert words in str(seen.layers[position].fault)
-    assert seen.fault == seen.layers[position].fault
-    assert seen.drawing is None
-    assert all(layer.gives for layer in seen.layers[:position]), "what stands before it is shown"
+    view = inspect_network(layers, (8, 8), 3, 32)
+    assert view.position == position
+    assert words in str(view.layers[position].fault)
+    assert view.fault == view.layers[position].fault
+    assert view.drawing is None
+    assert all(layer.gives for layer in view.layers[:position]), "what stands before it is shown"
 
 
 def test_every_layer_has_a_form_with_all_that_it_needs() -> None:
-    for layer in catalogue():
+    for layer in describe_layers():
         assert layer["help"], layer["kind"]
         for argument in layer["arguments"]:
             assert argument["kind"] in (

@@ -44,24 +44,24 @@ def test_a_full_disk_is_told_where_the_draft_and_the_jobs_are_kept(
 def test_the_secret_of_an_address_reaches_the_jobs_and_neither_the_draft_nor_the_page(
     client: Client, tmp_path: Path
 ) -> None:
-    full = "https://ann:hunter2@127.0.0.1:9/photos.zip?token=TOPSECRET"
-    shown = "https://***@127.0.0.1:9/photos.zip?***"
-    answers = [client.post("/api/data/choose", {"revision": 0, "uri": full})]
-    assert answers[0].json()["uri"] == shown
+    full_address = "https://ann:hunter2@127.0.0.1:9/photos.zip?token=TOPSECRET"
+    masked_address = "https://***@127.0.0.1:9/photos.zip?***"
+    answers = [client.post("/api/data/choose", {"revision": 0, "uri": full_address})]
+    assert answers[0].json()["uri"] == masked_address
     answers += [client.get("/api/draft"), client.get("/api/data"), client.get("/api/draft/params.yaml")]
-    text = f"data:\n  uri: {full}\n"
+    text = f"data:\n  uri: {full_address}\n"
     answers.append(client.post("/api/draft/import", {"revision": 1, "text": text, "kind": "yaml"}))
-    command = f"darkroom run --data '{full}'"
+    command = f"darkroom run --data '{full_address}'"
     answers.append(client.post("/api/draft/import", {"revision": 2, "text": command, "kind": "command"}))
     for answer in answers:
         assert answer.status_code == 200
         assert "hunter2" not in answer.text
         assert "TOPSECRET" not in answer.text
-    assert client.studio.draft.read().data == shown
-    written = [path.read_bytes() for path in client.studio.settings.home.rglob("*") if path.is_file()]
-    assert written
-    assert not any(b"hunter2" in content or b"TOPSECRET" in content for content in written)
-    assert os.environ["DARKROOM_ADDRESSES"] == full, "which the jobs inherit"
+    assert client.studio.draft.read().data == masked_address
+    file_contents = [path.read_bytes() for path in client.studio.settings.home.rglob("*") if path.is_file()]
+    assert file_contents
+    assert not any(b"hunter2" in content or b"TOPSECRET" in content for content in file_contents)
+    assert os.environ["DARKROOM_ADDRESSES"] == full_address, "which the jobs inherit"
 
 
 def test_a_value_that_cannot_be_is_named_and_the_start_is_off(client: Client, photos: Path) -> None:
@@ -99,13 +99,13 @@ def test_a_params_file_is_imported_and_only_what_differs_is_kept(client: Client)
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "words"),
     [("train: {epochz: 3}", "epochz"), ("- a list", "sections"), ("a: [", "YAML"), ("data: {uri: /etc}", "/etc")],
 )
-def test_a_file_that_is_no_params_file_is_refused(client: Client, text: str, named: str) -> None:
+def test_a_file_that_is_no_params_file_is_refused(client: Client, text: str, words: str) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, "text": text})
     assert answer.status_code in (400, 403)
-    assert named in answer.json()["error"]
+    assert words in answer.json()["error"]
     assert client.revision == 0
 
 
@@ -130,7 +130,7 @@ def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, ph
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "words"),
     [
         ("darkroom run --sett x", "unrecognized"),
         ("darkroom clean --keep 0", "Only darkroom run"),
@@ -141,15 +141,15 @@ def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, ph
         ("darkroom run --help", "expected"),
     ],
 )
-def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, text: str, named: str) -> None:
+def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, text: str, words: str) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, "text": text})
     assert answer.status_code in (400, 403)
-    assert named in answer.json()["error"]
+    assert words in answer.json()["error"]
     assert client.revision == 0
 
 
 @pytest.mark.parametrize(
-    ("body", "why"),
+    ("body", "words"),
     [
         ({"text": ""}, "there is nothing in this"),
         ({"text": "train: {epoch: 3}"}, "params.yaml: train.epoch: unknown key"),
@@ -157,21 +157,21 @@ def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, tex
     ],
 )
 def test_what_is_brought_and_cannot_be_is_refused_in_its_own_words(
-    client: Client, body: dict[str, str], why: str
+    client: Client, body: dict[str, str], words: str
 ) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, **body})
     assert answer.status_code == 400
-    assert why in answer.json()["error"]
+    assert words in answer.json()["error"]
     assert client.revision == 0
 
 
 @pytest.mark.parametrize(
-    ("given", "size"), [(96, [96, 96]), ([24, 20], [24, 20]), ("auto", [128, 128]), ([24, "x"], [128, 128])]
+    ("image_size", "size"), [(96, [96, 96]), ([24, 20], [24, 20]), ("auto", [128, 128]), ([24, "x"], [128, 128])]
 )
 def test_a_network_is_checked_for_photos_of_the_size_that_is_set(
-    client: Client, given: object, size: list[int]
+    client: Client, image_size: object, size: list[int]
 ) -> None:
-    client.post("/api/draft", {"revision": 0, "set": {"preprocess.image_size": given}})
+    client.post("/api/draft", {"revision": 0, "set": {"preprocess.image_size": image_size}})
     assert client.post("/api/network", {"layers": ["Flatten"]}).json()["image_size"] == size
 
 

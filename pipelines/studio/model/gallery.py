@@ -51,9 +51,9 @@ class Card(BaseModel):
     is_here: bool
 
 
-def cards(home: Path) -> list[Card]:
+def list_cards(home: Path) -> list[Card]:
     """All of them, the lightest first."""
-    measured = read_speeds(home)
+    speeds = read_speeds(home)
     return [
         Card(
             name=name,
@@ -62,7 +62,7 @@ def cards(home: Path) -> list[Card]:
             megabytes=round(weights * 4 / 1e6, 1),
             giga_multiply_adds=work,
             advice=advice,
-            milliseconds=measured.get(name),
+            milliseconds=speeds.get(name),
             is_here=has_weights(name),
         )
         for name, (weights, work, advice) in sorted(FACTS.items(), key=lambda item: item[1][1])
@@ -72,9 +72,9 @@ def cards(home: Path) -> list[Card]:
 def has_weights(name: str) -> bool:
     """Whether Keras' cache holds the backbone's weights without top."""
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
-    begins = WEIGHT_FILES[name]
+    prefix = WEIGHT_FILES[name]
     return folder.is_dir() and any(
-        path.name.lower().startswith(begins) and "no" in path.name and "top" in path.name for path in folder.iterdir()
+        path.name.lower().startswith(prefix) and "no" in path.name and "top" in path.name for path in folder.iterdir()
     )
 
 
@@ -105,7 +105,7 @@ def speeds_path(home: Path) -> Path:
 def read_speeds(home: Path) -> dict[str, float]:
     """Milliseconds for one photo, by name."""
     try:
-        found: dict[str, float] = json.loads(speeds_path(home).read_text(encoding="utf-8"))
+        speeds: dict[str, float] = json.loads(speeds_path(home).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found
+    return speeds

@@ -4,12 +4,8 @@ It holds only what differs from the defaults. Each change names the revision tha
 one is refused, and the page shows what stands now.
 """
 
-import argparse
-import contextlib
 import copy
-import io
 import json
-import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,21 +15,19 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.contract.errors import DarkroomError, ParamsError
-from components.contract.foreign.documents import MAX_DEPTH, DocumentError, check_tree, parse_yaml
-from components.contract.params.pipeline import Params, load_params
+from components.contract.foreign.documents import MAX_DEPTH, DocumentError, check_tree
+from components.contract.params.pipeline import Params
 from components.contract.params.resolve import Resolution
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json, write_json
 from components.contract.validation_messages import faults
 from components.preprocess.sources.probe import Probe
 from components.preprocess.sources.remote.addresses import is_remote
-from pipelines.run_options import add_run_options, resolve_params
-from pipelines.run_options import params_of as params_of_command
+from pipelines.run_options import resolve_params
+from pipelines.studio.draft.params_text import UNNAMED
 from pipelines.studio.settings import StudioError
-from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, held
+from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, hold_lock
 
-UNNAMED: Final = "unnamed"
-"""Stands for the data while none are chosen, so that the rest can be checked."""
 PATIENCE: Final = 4
 """A failure is believed for so many times as long as it took to find out."""
 REMEMBERED: Final = 32
@@ -69,9 +63,9 @@ class DraftStore:
         self._path = path
         self._workers = workers
         self._lock = threading.Lock()
-        self._resolving = threading.Lock()
-        self._resolved: dict[str, Resolution] = {}
-        self._failed: tuple[str, float, Fault] | None = None
+        self._resolve_lock = threading.Lock()
+        self._resolutions: dict[str, Resolution] = {}
+        self._failure: tuple[str, float, Fault] | None = None
 
     def read(self) -> Draft:
         """The draft as it is; a damaged one counts as empty."""
@@ -82,16 +76,16 @@ class DraftStore:
     def change(
         self,
         revision: int,
-        given: Mapping[str, Any],
-        removed: Sequence[str] = (),
+        values: Mapping[str, Any],
+        removed_keys: Sequence[str] = (),
         require: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> Draft:
         """Sets and removes values by their dotted keys.
 
         Args:
             revision: of the draft that the change was made on.
-            given: key to value.
-            removed: keys that become their default again.
+            values: key to value.
+            removed_keys: keys that become their default again.
             require: is called with the params as they would be; raises if they may not be.
 
         Raises:
@@ -100,9 +94,9 @@ class DraftStore:
         with self._lock:
             draft = self._current(revision)
             tree = copy.deepcopy(draft.params)
-            for key in removed:
+            for key in removed_keys:
                 _remove(tree, key.split("."))
-            for key, value in given.items():
+            for key, value in values.items():
                 _set(tree, key.split("."), value)
             require(tree)
             return self._write(tree, draft.revision + 1)
@@ -126,23 +120,23 @@ class DraftStore:
         if draft.data is None or check(draft.params):
             return None
         key = json.dumps(draft.params, sort_keys=True)
-        with held(self._resolving, "The data"):
-            if self._failed is not None and self._failed[0] == key and time.monotonic() < self._failed[1]:
-                return self._failed[2]
-            if key in self._resolved:
-                return self._resolved[key]
-            started = time.monotonic()
+        with hold_lock(self._resolve_lock, "The data"):
+            if self._failure is not None and self._failure[0] == key and time.monotonic() < self._failure[1]:
+                return self._failure[2]
+            if key in self._resolutions:
+                return self._resolutions[key]
+            start_time = time.monotonic()
             try:
-                found = resolve_params(params_of(draft), self._probe)
+                resolution = resolve_params(params_of(draft), self._probe)
             except DarkroomError as error:
                 fault = Fault(where="", what=str(error))
                 # What took long is not tried again at each look of each tab.
-                self._failed = key, time.monotonic() + PATIENCE * (time.monotonic() - started), fault
+                self._failure = key, time.monotonic() + PATIENCE * (time.monotonic() - start_time), fault
                 return fault
-            if len(self._resolved) > REMEMBERED:
-                self._resolved = {}
-            self._resolved[key] = found
-            return found
+            if len(self._resolutions) > REMEMBERED:
+                self._resolutions = {}
+            self._resolutions[key] = resolution
+            return resolution
 
     def _probe(self, uri: str) -> Probe:
         seconds = PROBE_SECONDS if is_remote(uri) else LOOK_SECONDS
@@ -152,8 +146,8 @@ class DraftStore:
 
     def forget(self) -> None:
         """What was known of the data is looked up anew."""
-        self._resolved = {}
-        self._failed = None
+        self._resolutions = {}
+        self._failure = None
 
     def _current(self, revision: int) -> Draft:
         draft = self.read()
@@ -187,7 +181,7 @@ class DraftStore:
 def check(tree: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the values, as far as it can be told without the data."""
     try:
-        _validated(tree)
+        _validate(tree)
     except ValidationError as error:
         return [Fault(where=where, what=what) for where, what in faults(error, Params)]
     return []
@@ -200,110 +194,13 @@ def params_of(draft: Draft) -> Params:
         ParamsError: a value cannot be.
     """
     try:
-        return _validated(draft.params)
+        return _validate(draft.params)
     except ValidationError as error:
         raise ParamsError("; ".join(f"{where}: {what}" for where, what in faults(error, Params))) from None
 
 
-def _validated(tree: Mapping[str, Any]) -> Params:
+def _validate(tree: Mapping[str, Any]) -> Params:
     return Params.model_validate_json(json.dumps({"data": {"uri": UNNAMED}} | dict(tree)))
-
-
-def as_yaml(tree: Mapping[str, Any]) -> str:
-    """The text of a params.yaml."""
-    from ruamel.yaml import YAML
-
-    if not tree:
-        return "# Every value is its default.\n"
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 120
-    text = io.StringIO()
-    yaml.dump(dict(tree), text)
-    return text.getvalue()
-
-
-def parse(text: str) -> dict[str, Any]:
-    """What differs from the defaults in the text of a params.yaml.
-
-    Raises:
-        ParamsError: it is no params.yaml.
-    """
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="darkroom-studio-") as scratch:
-        path = Path(scratch) / "params.yaml"
-        path.write_text(text, encoding="utf-8")
-        try:
-            given = load_params(path, () if _names_data(text) else (f"data.uri={UNNAMED}",))
-        except ParamsError as error:
-            raise ParamsError(
-                str(error).replace(f"{path} with --set", "params.yaml").replace(str(path), "params.yaml")
-            ) from None
-    return different(given)
-
-
-def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
-    """What differs from the defaults in a command such as `darkroom run --data PHOTOS --set train.epochs=5`.
-
-    Args:
-        text: the command.
-        within: gives the path of a params file if it may be read.
-
-    Raises:
-        ParamsError: it is no such command, or a value cannot be.
-        StudioError: the params file may not be read.
-    """
-    output = io.StringIO()
-    try:
-        words = _words_of(text)
-        if words[:1] == ["run"]:
-            with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
-                arguments = _parser().parse_args(words)
-    except (ValueError, SystemExit):
-        reason = (output.getvalue().strip().splitlines() or ["it cannot be read"])[-1]
-        raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected; {reason}") from None
-    if words[:1] != ["run"]:
-        raise ParamsError(f"Only darkroom run can be taken over; found darkroom {' '.join(words[:1])}.")
-    if arguments.params is not None:
-        arguments.params = within(str(arguments.params))
-    arguments.data = arguments.data or UNNAMED if arguments.params is None else arguments.data
-    return different(params_of_command(arguments))
-
-
-def _words_of(text: str) -> list[str]:
-    """The words of a command after `darkroom`.
-
-    Raises:
-        ValueError: it is another program, or a quotation mark is not closed.
-    """
-    program, *words = shlex.split(text) or [""]
-    if Path(program).name != "darkroom":
-        raise ValueError
-    return words
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Parses `run` with its options; every other verb is left to the check of its name."""
-    parser = argparse.ArgumentParser(prog="darkroom")
-    add_run_options(parser.add_subparsers(required=True).add_parser("run"))
-    return parser
-
-
-def different(given: Params) -> dict[str, Any]:
-    """What differs from the defaults; no data where they are unnamed."""
-    tree: dict[str, Any] = given.model_dump(mode="json", exclude_defaults=True)
-    if tree.get("data") == {"uri": UNNAMED}:
-        del tree["data"]
-    return tree
-
-
-def _names_data(text: str) -> bool:
-    try:
-        found = parse_yaml(text)
-    except DocumentError:
-        return True  # load_params says what is wrong
-    return not isinstance(found, dict) or bool(found.get("data"))
 
 
 def _set(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:

@@ -9,28 +9,28 @@ import pytest
 
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.resolve import Resolution
-from pipelines.studio.gallery import FACTS, cards, speeds_path
 from pipelines.studio.jobs.estimate import estimate
+from pipelines.studio.model.gallery import FACTS, list_cards, speeds_path
 from tests.unit.pipelines.studio.conftest import Client
 
 
 def test_the_gallery_shows_every_backbone_and_what_was_measured_here(client: Client) -> None:
     speeds_path(client.studio.settings.home).write_text(json.dumps({"VGG16": 41.5}))
-    shown = {card["name"]: card for card in client.get("/api/gallery").json()}
-    assert shown.keys() == BACKBONES.keys()
-    assert shown["VGG16"]["milliseconds"] == 41.5
-    assert shown["MobileNetV2"]["milliseconds"] is None
+    cards = {card["name"]: card for card in client.get("/api/gallery").json()}
+    assert cards.keys() == BACKBONES.keys()
+    assert cards["VGG16"]["milliseconds"] == 41.5
+    assert cards["MobileNetV2"]["milliseconds"] is None
     work = [card["giga_multiply_adds"] for card in client.get("/api/gallery").json()]
     assert work == sorted(work)
 
 
 def test_weights_that_are_here_are_said_to_be(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    assert not any(card.is_here for card in cards(tmp_path))
+    assert not any(card.is_here for card in list_cards(tmp_path))
     (tmp_path / "keras" / "models").mkdir(parents=True)
     for name in ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", "vgg16_weights_tf.h5"):
         (tmp_path / "keras" / "models" / name).touch()
-    assert [card.name for card in cards(tmp_path) if card.is_here] == ["MobileNetV2"]
+    assert [card.name for card in list_cards(tmp_path) if card.is_here] == ["MobileNetV2"]
 
 
 def test_a_model_file_is_kept_and_looked_at_by_the_safe_import(client: Client) -> None:
@@ -68,15 +68,15 @@ def test_nothing_but_what_is_known_becomes_a_command(client: Client, path: str, 
 
 def test_a_larger_training_is_thought_to_take_longer(client: Client, photos: Path) -> None:
     client.choose(photos)
-    taken = []
+    seconds = []
     for changes in ({"train.epochs": 5}, {"train.epochs": 50}, {"train.model": {"name": "VGG16"}}):
         client.post("/api/draft", {"revision": client.revision, "set": changes})
         resolution = client.studio.draft.resolve(client.studio.draft.read())
         assert isinstance(resolution, Resolution)
-        found = estimate(resolution.params, 1000)
-        assert 0 < found.low < found.high
-        taken.append(found.high)
-    assert taken == sorted(taken)
+        time_range = estimate(resolution.params, 1000)
+        assert 0 < time_range.low < time_range.high
+        seconds.append(time_range.high)
+    assert seconds == sorted(seconds)
     assert client.get("/api/estimate").json()["why"]
 
 
@@ -109,5 +109,5 @@ def test_the_number_of_weights_is_keras_own(name: str) -> None:
     program = (
         f"import keras; print(getattr(keras.applications, {name!r})(include_top=False, weights=None).count_params())"
     )
-    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=200)
-    assert int(found.stdout.split()[-1]) == FACTS[name][0]
+    process = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=200)
+    assert int(process.stdout.split()[-1]) == FACTS[name][0]

@@ -1,0 +1,1 @@
+"""What the screen Model offers: backbones and custom networks. Import any module."""

@@ -1,0 +1,76 @@
+"""Networks to start from."""
+
+from typing import Any, Final
+
+from components.contract.layers.layer import Layer
+from components.contract.params.resolve import SMALL_CNN
+
+
+def _dump_layers(layers: tuple[Layer, ...]) -> list[Any]:
+    return [
+        {layer.kind: arguments} if (arguments := layer.model_dump(mode="json", exclude_unset=True)) else layer.kind
+        for layer in layers
+    ]
+
+
+def _make_conv(filters: int, **more: Any) -> dict[str, Any]:
+    return {"Conv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu", **more}}
+
+
+TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "name": "Small",
+        "help": "Good for tiny pictures, such as digits. What Darkroom takes by itself for them.",
+        "layers": _dump_layers(SMALL_CNN),
+    },
+    {
+        "name": "Classic",
+        "help": "Blocks of convolutions and pooling, for photos of about 64 to 128 pixels.",
+        "layers": [
+            _make_conv(32),
+            "MaxPooling2D",
+            _make_conv(64),
+            "MaxPooling2D",
+            _make_conv(128),
+            "MaxPooling2D",
+            "GlobalAveragePooling2D",
+            {"Dense": {"units": 128, "activation": "relu"}},
+            {"Dropout": {"rate": 0.4}},
+        ],
+    },
+    {
+        "name": "Shortcuts",
+        "help": "Residual blocks: layers that only learn what is to be added. Deeper, still steady.",
+        "layers": [
+            _make_conv(32, name="start"),
+            _make_conv(32),
+            _make_conv(32, name="first"),
+            {"Add": {"with": "start", "name": "one"}},
+            "MaxPooling2D",
+            _make_conv(64, name="wide"),
+            _make_conv(64),
+            _make_conv(64),
+            {"Add": {"with": "wide"}},
+            "GlobalAveragePooling2D",
+            {"Dropout": {"rate": 0.3}},
+        ],
+    },
+    {
+        "name": "Light",
+        "help": "Separable convolutions: a fraction of the weights and of the work.",
+        "layers": [
+            _make_conv(24, strides=2),
+            *(
+                {"SeparableConv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}}
+                for filters in (48, 96)
+            ),
+            "GlobalAveragePooling2D",
+            {"Dropout": {"rate": 0.2}},
+        ],
+    },
+    {
+        "name": "Plain",
+        "help": "No convolutions at all: a network of the first days, to compare with.",
+        "layers": ["Flatten", {"Dense": {"units": 128, "activation": "relu"}}, {"Dropout": {"rate": 0.3}}],
+    },
+)

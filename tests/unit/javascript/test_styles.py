@@ -1,0 +1,28 @@
+"""The style sheets of the pages: each one is loaded, and the order is the page's."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PAGES = {
+    "service": (ROOT / "components/deploy/service/page/index.html", "page/"),
+    "studio": (ROOT / "pipelines/studio/static/index.html", "/static/styles/"),
+}
+
+
+@pytest.mark.parametrize(("page", "prefix"), PAGES.values(), ids=PAGES.keys())
+def test_a_page_loads_each_of_its_style_sheets_once(page: Path, prefix: str) -> None:
+    addresses = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page.read_text())
+    names = [address.removeprefix(prefix) for address in addresses]
+    assert sorted(names) == sorted(path.name for path in page.parent.rglob("*.css"))
+    assert names[0] == "base.css"
+    assert names[-1].startswith("narrow"), "rules for narrow screens override the others"
+
+
+def test_the_drift_report_looks_like_the_page_of_the_service() -> None:
+    template = (ROOT / "components/deploy/monitoring/templates/drift.html.j2").read_text()
+    page, prefix = PAGES["service"]
+    addresses = re.findall(rf'href="{prefix}(\w+\.css)"', page.read_text())
+    assert re.findall(r'{% include "(\w+\.css)" %}', template) == addresses

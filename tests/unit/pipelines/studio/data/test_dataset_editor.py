@@ -1,0 +1,89 @@
+"""Data sets that are made on the page, and photos that get other classes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.pipelines.studio.conftest import Client
+from tests.unit.pipelines.studio.data.conftest import png, read_view
+
+
+def test_classes_are_made_filled_renamed_and_removed(client: Client) -> None:
+    client.post("/api/data/make", {"name": "My Leaves", "revision": 0})
+    for name in ("oak", "ash"):
+        assert client.post("/api/data/classes", {"name": name}).status_code == 200
+    for number in range(3):
+        assert client.put(f"/api/data/photos?class=oak&name={number}.png", png(number)).status_code == 200
+    assert read_view(client)["fault"] == "Each class needs photos; ash has none. Drop some there, or remove it."
+    assert client.post("/api/audit").status_code == 409, "a class without photos is told before any work"
+    client.post("/api/data/classes/ash", {"to": "elm"})
+    client.put("/api/data/photos?class=elm&name=same.png", png(7))
+    client.put("/api/data/photos?class=elm&name=same.png", png(8))
+    client.post("/api/data/uploaded")
+    view = read_view(client)
+    assert [(each["name"], each["num_photos"]) for each in view["classes"]] == [("elm", 2), ("oak", 3)]
+    assert view["name"] == "my-leaves"
+    client.post("/api/data/classes/elm", {"remove": True})
+    assert "at least two classes" in read_view(client)["fault"]
+
+
+@pytest.mark.parametrize("name", ["oak", "OAK", " oak "])
+def test_two_classes_of_one_name_are_refused(client: Client, name: str) -> None:
+    client.post("/api/data/make", {"name": "leaves", "revision": 0})
+    client.post("/api/data/classes", {"name": "oak"})
+    answer = client.post("/api/data/classes", {"name": name})
+    assert answer.status_code == 409
+    assert "a name of its own" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "a\\b", "", "x" * 200, "line\nbreak"])
+def test_a_class_cannot_be_called_anything(client: Client, name: str) -> None:
+    client.post("/api/data/make", {"name": "leaves", "revision": 0})
+    assert client.post("/api/data/classes", {"name": name}).status_code == 400
+
+
+def test_photos_go_into_data_that_were_made_here_only(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    answer = client.put("/api/data/photos?class=red&name=new.png", png(1))
+    assert answer.status_code == 409
+    assert len(list((photos / "red").iterdir())) == 4
+
+
+@pytest.mark.parametrize("name", ["../../up.png", "/abs.png", ".hidden.png", "a\\..\\b.png", "ü" * 300 + ".png"])
+def test_a_photo_stays_in_its_class_whatever_it_is_called(client: Client, name: str) -> None:
+    client.post("/api/data/make", {"name": "leaves", "revision": 0})
+    client.post("/api/data/classes", {"name": "oak"})
+    assert client.ask("PUT", "/api/data/photos", params={"class": "oak", "name": name}, content=png(1)).is_success
+    folder = client.studio.settings.photos_dir / "leaves" / "oak"
+    assert [path.suffix for path in folder.iterdir()] == [".png"]
+
+
+def test_photos_get_other_classes_as_a_version_and_stay_where_they_are(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    contents = sorted(path.read_bytes() for path in photos.rglob("*.png"))
+    answer = client.post(
+        "/api/data/decide",
+        {
+            "revision": client.revision,
+            "decisions": {"blue/000.png": "red", "green/001.png": None},
+        },
+    )
+    assert answer.status_code == 200
+    view = read_view(client)
+    assert [(each["name"], each["num_photos"]) for each in view["classes"]] == [("blue", 3), ("green", 3), ("red", 5)]
+    version = answer.json()["version"]
+    assert version["what"] == "1 relabelled, 1 taken out"
+    assert view["name"] == "colours", "the registered model keeps its name"
+    changes = client.get("/api/data/changes", params={"before": str(photos), "now": version["uri"]}).json()
+    assert (changes["num_relabelled"], changes["num_removed"], changes["num_added"]) == (1, 1, 0)
+    assert changes["counts"]["red"] == [4, 5]
+    assert sorted(path.read_bytes() for path in photos.rglob("*.png")) == contents
+
+
+@pytest.mark.parametrize("decisions", [{}, {"nowhere.png": "red"}, {"blue/000.png": 3}, "all"])
+def test_decisions_that_cannot_be_change_nothing(client: Client, photos: Path, decisions: Any) -> None:
+    client.choose(photos)
+    answer = client.post("/api/data/decide", {"revision": client.revision, "decisions": decisions})
+    assert answer.status_code == 400
+    assert client.revision == 1
