@@ -13,8 +13,8 @@ from pipelines.images.build import IMAGES, PUBLIC_BASE
 if TYPE_CHECKING:
     from components.contract.params.model import ModelParams
     from components.contract.params.resolve import Resolution
-    from pipelines.runners.cluster import Server
-    from pipelines.runners.placement import Placement
+    from pipelines.runners.cluster.placement import Placement
+    from pipelines.runners.cluster.submission import Server
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
 
 def _submit(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
-    from pipelines.runners import cluster
+    from pipelines.runners.cluster import submission as cluster
 
     console = show.console(to_stderr=arguments.json)
     resolution, placement = _resolve_for_cluster(arguments), _placement(arguments)
@@ -182,7 +182,7 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
     from components.contract.errors import ParamsError
     from components.contract.params.resolve import resolve
     from pipelines.run_options import params_of
-    from pipelines.runners.cluster import resolve_revision
+    from pipelines.runners.cluster.submission import resolve_revision
 
     params = params_of(arguments)
     uri = resolve_revision(params.data.uri)
@@ -236,7 +236,7 @@ def _check_model_is_reachable(model: "ModelParams", *, on_volume: bool) -> None:
 
 def _placement(arguments: argparse.Namespace) -> "Placement":
     from pipelines.images.build import read_digests
-    from pipelines.runners.placement import Placement
+    from pipelines.runners.cluster.placement import Placement
 
     return Placement(
         images={} if arguments.local_images else read_digests(),
@@ -252,7 +252,7 @@ def _placement(arguments: argparse.Namespace) -> "Placement":
 
 def _server(arguments: argparse.Namespace) -> "Server":
     from components.contract.errors import ParamsError
-    from pipelines.runners.cluster import Server
+    from pipelines.runners.cluster.submission import Server
 
     if not arguments.host:
         raise ParamsError(f"The address of Kubeflow Pipelines must be given: --host URL, or {ENDPOINT_VARIABLE}.")

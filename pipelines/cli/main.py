@@ -173,7 +173,7 @@ def _limits(arguments: argparse.Namespace) -> "Limits | None":
 
 def _compile(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
-    from pipelines.runners import cluster
+    from pipelines.runners.cluster import submission as cluster
 
     resolution = resolve_data(arguments)
     cluster.compile_pipeline(resolution.params, arguments.output)

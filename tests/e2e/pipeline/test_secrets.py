@@ -23,8 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from components.contract.system.address import Address
-from pipelines.runners.cluster import resolve_revision
-from tests.support.artifacts import make_photos
+from pipelines.runners.cluster.submission import resolve_revision
+from tests.made import make_photos
 
 USER, PASSWORD, TOKEN, SIGNATURE = "annika", "hunter2/pass@word", "TOPSECRET-token", "SIGNED0123456789"
 ENCODED = "hunter2%2Fpass%40word"

@@ -94,7 +94,7 @@ def placed(placement: Placement, searchers: int = 0) -> "GraphComponent":
     from kfp import dsl
     from kfp.dsl.pipeline_context import Pipeline
 
-    from pipelines.runners.exit_handler import close
+    from pipelines.runners.cluster.exit_handler import close
     from pipelines.training import training
 
     bare = training(searchers)

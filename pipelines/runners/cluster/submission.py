@@ -29,7 +29,7 @@ from pipelines.runners.local import pipeline_arguments
 if TYPE_CHECKING:
     from kfp.client import Client
 
-    from pipelines.runners.placement import Placement
+    from pipelines.runners.cluster.placement import Placement
 
 PIPELINE: Final = "darkroom-training"
 CONNECT_SECONDS: Final = 5.0
@@ -109,7 +109,7 @@ def _compiled(
 
         pipeline = training(params.tune.searchers)
     else:
-        from pipelines.runners.placement import placed
+        from pipelines.runners.cluster.placement import placed
 
         pipeline = placed(placement, params.tune.searchers)
     with tempfile.TemporaryDirectory() as folder:

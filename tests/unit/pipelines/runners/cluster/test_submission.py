@@ -15,12 +15,12 @@ from components.contract.errors import DataError
 from components.contract.params.pipeline import Params, load_params
 from components.contract.params.resolve import resolve
 from pipelines.images.build import image_name
-from pipelines.runners import cluster
-from pipelines.runners.cluster import ClusterError, Server
-from pipelines.runners.placement import DEMANDS, SETTINGS_VARIABLES, Placement
-from tests.support.kfp_server import RECORDED_RUNS, StandIn, serving
+from pipelines.runners.cluster import submission as cluster
+from pipelines.runners.cluster.placement import DEMANDS, SETTINGS_VARIABLES, Placement
+from pipelines.runners.cluster.submission import ClusterError, Server
+from tests.kfp_server import RECORDED_RUNS, StandIn, serving
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64
 
 
