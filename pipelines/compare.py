@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 from components.contract.errors import ArtifactError, DarkroomError, ParamsError
 from components.contract.params.pipeline import Params, dump_section, load_params, parse_section
-from components.contract.tracking.run import Run, child_run, create_run, end_run
-from components.contract.tracking.store_address import tracking_uri
-from pipelines.runners.local import write_params
+from components.contract.tracking.run import Run, child_run, create_run, end_run, tracking_uri
+from pipelines.runners.run_params import write_params
 from pipelines.runners.runs import PARAMS_FILE, RunFolder
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pipelines.images.build import IMAGES, PUBLIC_BASE
 if TYPE_CHECKING:
     from components.contract.params.model import ModelParams
     from components.contract.params.resolve import Resolution
+    from pipelines.runners.cluster.client import Server
     from pipelines.runners.cluster.placement import Placement
-    from pipelines.runners.cluster.submission import Server
 
 log = logging.getLogger(__name__)
 
@@ -158,22 +158,24 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
 
 def _submit(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
-    from pipelines.runners.cluster import submission as cluster
+    from pipelines.runners.cluster.compilation import compile_pipeline
+    from pipelines.runners.cluster.submission import submit
+    from pipelines.runners.cluster.watching import follow
 
     console = show.console(to_stderr=arguments.json)
     resolution, placement = _resolve_for_cluster(arguments), _placement(arguments)
     if arguments.output is not None:
-        cluster.compile_pipeline(resolution.params, arguments.output, placement)
+        compile_pipeline(resolution.params, arguments.output, placement)
         show.line(f"Wrote {arguments.output}.", to_stderr=True)
         return 0
     server = _server(arguments)
     show.decisions(console, resolution)
-    submission = cluster.submit(resolution.params, placement, server, cron=arguments.cron)
+    submission = submit(resolution.params, placement, server, cron=arguments.cron)
     if arguments.json:
         show.as_json({"id": submission.id, "url": submission.url, "pipeline_version": submission.version})
     console.print(f"{'Recurring run' if arguments.cron else 'Run'} {submission.id}: {submission.url}", markup=False)
     if not arguments.no_wait and arguments.cron is None:
-        cluster.follow(submission.id, server, show.Progress(console))
+        follow(submission.id, server, show.Progress(console))
     return 0
 
 
@@ -182,7 +184,7 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
     from components.contract.errors import ParamsError
     from components.contract.params.resolve import resolve
     from pipelines.run_options import params_of
-    from pipelines.runners.cluster.submission import resolve_revision
+    from pipelines.runners.cluster.data_revision import resolve_revision
 
     params = params_of(arguments)
     uri = resolve_revision(params.data.uri)
@@ -252,7 +254,7 @@ def _placement(arguments: argparse.Namespace) -> "Placement":
 
 def _server(arguments: argparse.Namespace) -> "Server":
     from components.contract.errors import ParamsError
-    from pipelines.runners.cluster.submission import Server
+    from pipelines.runners.cluster.client import Server
 
     if not arguments.host:
         raise ParamsError(f"The address of Kubeflow Pipelines must be given: --host URL, or {ENDPOINT_VARIABLE}.")

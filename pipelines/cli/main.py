@@ -173,10 +173,10 @@ def _limits(arguments: argparse.Namespace) -> "Limits | None":
 
 def _compile(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
-    from pipelines.runners.cluster import submission as cluster
+    from pipelines.runners.cluster.compilation import compile_pipeline
 
     resolution = resolve_data(arguments)
-    cluster.compile_pipeline(resolution.params, arguments.output)
+    compile_pipeline(resolution.params, arguments.output)
     if arguments.json:
         show.as_json({"output": str(arguments.output), "decisions": resolution.decisions})
     else:

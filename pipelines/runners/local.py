@@ -1,7 +1,7 @@
 """Runs the pipeline here, by KFP's local runners: as subprocesses, or in containers.
 
 `run` is the parent: it settles the params, owns the MLflow run and the run's folder, and shows what the steps print.
-The child (`python -m pipelines.runners.local`) holds the KFP runner and all its tasks in one process group. A pipe ties
+The child (`pipelines.runners.task_process`) holds the KFP runner and all its tasks in one process group. A pipe ties
 the two together: when the parent is gone, whatever took it, the child removes its containers and kills its group.
 """
 
@@ -9,32 +9,29 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from components.contract.errors import DarkroomError
-from components.contract.params.pipeline import Params, dump_section
+from components.contract.params.pipeline import Params
 from components.contract.params.resolve import Resolution
 from components.contract.system import launcher
 from components.contract.system.address import redact
 from components.contract.system.disk_space import require_room
 from components.contract.system.program import EVENTS_VARIABLE
 from components.contract.text import printable
-from components.contract.tracking.run import Run, create_run, end_run, find_stored_id, flatten
+from components.contract.tracking.run import Run, create_run, end_run, flatten, tracking_uri
 from components.contract.tracking.spool import move_unsent, send_unsent
 from components.contract.tracking.store_address import tracking_uri
 from pipelines.runners import docker, runs
-
-if TYPE_CHECKING:
-    from components.contract.artifacts.study import StudyInfo
+from pipelines.runners.events import EVENTS_FILE, read_events
+from pipelines.runners.run_params import pipeline_arguments, write_params
+from pipelines.runners.summary import summarize
 
 STOP_SECONDS = 10.0
 """How long the tasks may take to end after they were asked to."""
@@ -85,23 +82,10 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
         started = time.monotonic()
         _run_tasks(folder, params, mlflow_run, show, limits)
         _gather_outputs(folder)
-        summary = summarise(folder, mlflow_run, total_seconds=time.monotonic() - started)
+        summary = summarize(folder, mlflow_run, total_seconds=time.monotonic() - started)
         folder.update(mlflow_run_id=summary["mlflow_run_id"])
         runs.finish(folder, summary)
         return folder
-
-
-def pipeline_arguments(params: Params) -> dict[str, str]:
-    """The arguments of `pipelines.training.training`."""
-    return {
-        "data": params.data.uri,
-        "model_name": params.deploy.model_name,
-        "preprocess_params": dump_section(params.preprocess),
-        "tune_params": dump_section(params.tune),
-        "train_params": dump_section(params.train),
-        "evaluate_params": dump_section(params.evaluate),
-        "deploy_params": dump_section(params.deploy),
-    }
 
 
 @contextlib.contextmanager
@@ -127,7 +111,7 @@ def _ended_with_its_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]
 def _run_tasks(
     folder: runs.RunFolder, params: Params, mlflow_run: Run, show: Show, limits: docker.Limits | None
 ) -> None:
-    events_path = folder.path / "events.jsonl"
+    events_path = folder.path / EVENTS_FILE
     order: dict[str, Any] = {
         "arguments": pipeline_arguments(params),
         "searchers": params.tune.searchers,
@@ -146,7 +130,7 @@ def _run_tasks(
         order["containers"] = containers.to_json()
     ours, theirs = os.pipe()
     child = launcher.start(
-        launcher.python("pipelines.runners.local", str(ours)),
+        launcher.python("pipelines.runners.task_process", str(ours)),
         stdin=subprocess.PIPE,
         pass_fds=[ours],
         start_new_session=True,
@@ -236,143 +220,3 @@ def _gather_outputs(folder: runs.RunFolder) -> None:
     if studies:
         studies[-1].rename(folder.path / "study")
     shutil.rmtree(folder.path / "kfp")
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """What the steps noted: started, finished with seconds, failed with the error."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def summarise(folder: runs.RunFolder, mlflow_run: Run, total_seconds: float) -> dict[str, Any]:
-    """The results of a run in one dictionary, which becomes summary.json."""
-    from components.contract.artifacts.bento import read_deployment
-    from components.contract.artifacts.bundle import read_bundle
-    from components.contract.artifacts.dataset import read_info
-    from components.contract.artifacts.evaluation import read_evaluation
-    from components.contract.artifacts.study import read_study
-
-    path = folder.path
-    info, bundle = read_info(path / "dataset"), read_bundle(path / "model")
-    study = read_study(path / "study") if (path / "study").exists() else None
-    evaluation, deployment = read_evaluation(path / "evaluation"), read_deployment(path / "bento")
-    seconds = {
-        event["step"]: event["seconds"] for event in read_events(path / "events.jsonl") if event["event"] == "finished"
-    }
-    return {
-        "run_id": path.name,
-        "mlflow_run_id": find_stored_id(mlflow_run),
-        "dataset": {
-            "name": info.name,
-            "uri": info.source.uri,
-            "fingerprint": info.fingerprint,
-            "dvc": info.source.dvc,
-            "git_revision": info.source.git_revision,
-            "num_classes": len(info.class_names),
-            "image_size": list(info.image_size),
-            "kept": {split: info.num_images(split) for split in info.counts},
-            "rejected": count_rejected(path / "dataset" / "manifest.parquet"),
-            "rejected_by_reason": info.rejected,
-        },
-        "model": {
-            "kind": bundle.model.kind,
-            "name": bundle.model.name,
-            "num_parameters": bundle.model.num_parameters,
-            "num_trained_parameters": bundle.model.num_trained_parameters,
-            "trained_layers": list(bundle.model.trained_layers),
-            "epochs_run": bundle.epochs_run,
-            "best_epoch": bundle.best_epoch,
-        },
-        **({"study": _study_facts(study)} if study else {}),
-        "validation": evaluation.validation.model_dump(mode="json"),
-        "test": evaluation.test.model_dump(mode="json"),
-        "gate": evaluation.gate.model_dump(mode="json"),
-        "promoted": deployment.promoted,
-        "report": str(path / "evaluation" / "report.html"),
-        "bento": {"tag": deployment.tag, "path": str(path / "bento")},
-        "seconds": {**seconds, "total": round(total_seconds, 3)},
-    }
-
-
-def _study_facts(study: "StudyInfo") -> dict[str, Any]:
-    best = next(trial for trial in study.trials if trial.number == study.best)
-    states = [trial.state for trial in study.trials]
-    return {
-        "name": study.name,
-        "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
-        "best": {"number": best.number, "accuracy": best.accuracy, "values": best.values},
-        "objectives": list(study.objectives),
-        "front": list(study.front),
-        "choice": study.choice,
-        "importance": study.importance,
-    }
-
-
-def count_rejected(manifest_path: Path) -> dict[str, int]:
-    """Files rejected per split; `none` counts those that stood in no split."""
-    from collections import Counter
-
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(manifest_path, columns=["split", "reason"])
-    splits, reasons = table["split"].to_pylist(), table["reason"].to_pylist()
-    return dict(Counter(split or "none" for split, reason in zip(splits, reasons, strict=True) if reason is not None))
-
-
-def write_params(path: Path, params: Params, comment: str) -> None:
-    """The params as a file that `--params` takes."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.default_flow_style = False
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f"# {comment}\n")
-        yaml.dump(params.model_dump(mode="json"), file)
-
-
-# --- the child -------------------------------------------------------------------------------------------------------
-
-
-def _die_with(pipe: int, run_id: str | None) -> None:
-    """Removes the containers of the run and kills this process group as soon as the other end of `pipe` is closed."""
-
-    def watch() -> None:
-        os.read(pipe, 1)
-        try:
-            if run_id is not None:
-                docker.remove(run_id)
-        finally:
-            os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _with_quoted_python(command: list[str], executable: str) -> list[str]:
-    """The task's command with this interpreter, in place of KFP 2.17's own replacement.
-
-    KFP puts the path unquoted into the script of `sh -c`, which fails in a folder with a blank in its name. It also
-    replaces python3 in the arguments, where it can be a part of the user's paths.
-    """
-    shell, options, script, *rest = command
-    return [shell, options, script.replace("python3", shlex.quote(executable)), *rest]
-
-
-def _main(pipe: str) -> None:
-    given = json.load(sys.stdin)
-    containers = docker.Containers.from_json(given["containers"]) if "containers" in given else None
-    _die_with(int(pipe), containers.run_id if containers else None)
-    from kfp import local
-    from kfp.local import subprocess_task_handler
-
-    from pipelines.training import training
-
-    subprocess_task_handler.replace_python_executable = _with_quoted_python
-    runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
-    local.init(runner=runner, pipeline_root=given["pipeline_root"])
-    with docker.watching(containers.run_id) if containers else contextlib.nullcontext():
-        training(given["searchers"])(**given["arguments"])
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

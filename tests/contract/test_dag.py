@@ -20,7 +20,7 @@ def read_yaml(path: Path) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    from pipelines.runners.cluster.submission import compile_pipeline
+    from pipelines.runners.cluster.compilation import compile_pipeline
 
     params_with_trials = load_params(ROOT / "params.yaml", ("tune.trials=5",))
     params = resolve(params_with_trials, native_size=(8, 8), data_name="digits").params
@@ -93,7 +93,7 @@ def test_a_task_depends_on_its_own_section_only(compiled: dict[str, Any]) -> Non
 
 
 def tasks_of(tmp_path: Path, *overrides: str) -> dict[str, Any]:
-    from pipelines.runners.cluster.submission import compile_pipeline
+    from pipelines.runners.cluster.compilation import compile_pipeline
 
     params = resolve(load_params(ROOT / "params.yaml", overrides), native_size=(8, 8), data_name="digits").params
     compile_pipeline(params, tmp_path / "training.yaml")

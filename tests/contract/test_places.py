@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.runners.local import _with_quoted_python
-from tests.support.source_tree import ROOT
+from pipelines.runners.task_process import quote_python
 
 NAMES = ("my project", "[1]", "it's", 'a "quote"', "$HOME", "100%41", "#1", "what?", "Büro", "python3", "a;b & c")
 BAD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n'
@@ -30,7 +29,7 @@ def test_a_task_of_kfp_runs_by_an_interpreter_in_a_folder_of_any_name(name: str,
     program = "import sys; print(sys.executable); print(sys.argv[2])"
     command = ["sh", "-ec", script, program, str(tmp_path), f"/data/{name}/python3/photos"]
     interpreter = str(tmp_path / name / "env" / "bin" / "python")
-    assert run_local_subprocess(_with_quoted_python(command, interpreter)) == 0
+    assert run_local_subprocess(quote_python(command, interpreter)) == 0
     assert (tmp_path / "out").read_text().splitlines() == [interpreter, f"/data/{name}/python3/photos"]
 
 

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from components.contract.system.address import Address
-from pipelines.runners.cluster.submission import resolve_revision
+from pipelines.runners.cluster.data_revision import resolve_revision
 from tests.made import make_photos
 
 USER, PASSWORD, TOKEN, SIGNATURE = "annika", "hunter2/pass@word", "TOPSECRET-token", "SIGNED0123456789"
@@ -235,7 +235,7 @@ def test_a_run_never_writes_or_prints_the_secret(server: Server, tmp_path: Path)
     assert leaks([printed]) == []
     exposed = [arguments for arguments in leaks(sorted(watch.seen)) if DARKROOM not in arguments]
     assert exposed == [], "only the command that a person typed, until it has started itself again"
-    assert any("pipelines.runners.local" in arguments for arguments in watch.seen)
+    assert any("pipelines.runners.task_process" in arguments for arguments in watch.seen)
     assert files_with_secrets(folder) == []
 
     latest = folder / "runs" / "latest"

@@ -12,7 +12,7 @@ from components.contract.errors import ArtifactError, ParamsError
 from components.contract.params.pipeline import load_params
 from components.contract.system.atomic_files import write_json
 from pipelines.compare import Model, compare, model_of_run
-from pipelines.runners.local import write_params
+from pipelines.runners.run_params import write_params
 from pipelines.runners.runs import RunFolder, RunState
 from tests.support.artifacts import make_bundle, make_dataset, make_photos
 

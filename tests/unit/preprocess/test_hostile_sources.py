@@ -148,7 +148,7 @@ def test_addresses_that_read_this_machine_or_chain_others_are_refused(uri: str, 
 def test_options_and_transports_that_run_programs_are_refused(
     repository: str, revision: str, path: str, tmp_path: Path
 ) -> None:
-    from pipelines.runners.cluster.submission import resolve_revision
+    from pipelines.runners.cluster.data_revision import resolve_revision
 
     uri = f"dvc+{repository.format(mark=tmp_path / 'ran')}@{revision}:{path}"
     for look in (probe, resolve_revision):

@@ -1,0 +1,136 @@
+"""The connection to a KFP server: its address and credentials, a check of its health, and its refusals as errors."""
+
+import contextlib
+import json
+import ssl
+import sys
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from components.contract.errors import DarkroomError
+from components.contract.system.address import MASK, Address
+
+if TYPE_CHECKING:
+    from kfp.client import Client
+
+CONNECT_SECONDS: Final = 5.0
+
+
+class ClusterError(DarkroomError):
+    """The KFP server is missing, too old or refuses, or the run there failed."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A KFP server and how to speak to it.
+
+    Attributes:
+        host: its address, with the scheme.
+        token: a bearer token; None where none is needed.
+        namespace: of a multi-user installation; None for the others.
+        ca_path: the certificates that its own is checked against; None for the system's.
+        verify: whether its certificate is checked at all.
+    """
+
+    host: str
+    token: str | None = None
+    namespace: str | None = None
+    ca_path: Path | None = None
+    verify: bool = True
+
+    def run_url(self, run_id: str) -> str:
+        """The page of a run."""
+        return f"{self.host.rstrip('/')}/#/runs/details/{run_id}"
+
+    def recurring_run_url(self, run_id: str) -> str:
+        """The page of a recurring run."""
+        return f"{self.host.rstrip('/')}/#/recurringrun/details/{run_id}"
+
+
+@contextlib.contextmanager
+def connect(server: Server) -> Iterator["Client"]:
+    """KFP's client; what the server refuses becomes a ClusterError. Its own prints go to standard error.
+
+    Raises:
+        ClusterError: the server is missing, too old, or refuses.
+    """
+    _check_health(server)
+    from kfp.client import Client
+    from kfp_server_api import ApiException
+    from urllib3.exceptions import HTTPError
+
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        client = None
+        try:
+            client = Client(
+                host=server.host,
+                existing_token=server.token,
+                namespace=server.namespace or "kubeflow",
+                ssl_ca_cert=str(server.ca_path) if server.ca_path else None,
+                verify_ssl=server.verify,
+            )
+            yield client
+        except ApiException as error:
+            raise ClusterError(
+                f"The KFP server at {server.host} must take what is asked; it refuses: "
+                f"{error.status} {_message(error.body) or error.reason}."
+            ) from None
+        except HTTPError as error:
+            raise ClusterError(f"The KFP server at {server.host} must stay in reach; it is gone: {error}.") from None
+        finally:
+            if client is not None:  # its connections, which it has no way to close
+                client._run_api.api_client.rest_client.pool_manager.clear()  # noqa: SLF001 - KFP has no public name
+
+
+def _check_health(server: Server) -> None:
+    """Asks for the server's health with little patience: KFP's client would try for half a minute."""
+    if not server.host.startswith(("http://", "https://")):
+        raise ClusterError(
+            f"A KFP server is named by its address, such as https://kfp.example.org; found {server.host!r}."
+        )
+    if MASK in Address(server.host):
+        raise ClusterError(
+            "The address of a KFP server must hold no user, password or query; found "
+            f"{Address(server.host)}. Log in with --token-file."
+        )
+    request = urllib.request.Request(f"{server.host.rstrip('/')}/apis/v2beta1/healthz")  # noqa: S310 - checked above
+    if server.token:
+        request.add_header("Authorization", f"Bearer {server.token}")
+    context = ssl.create_default_context(cafile=server.ca_path)
+    if not server.verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(request, timeout=CONNECT_SECONDS, context=context) as answer:  # noqa: S310 - same
+            json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.close()
+        advice = {
+            401: "it wants a token: --token-file, or KF_PIPELINES_TOKEN",
+            403: "it refuses this token or namespace",
+            404: "it does not know the v2beta1 API: KFP 2.0 or later is needed",
+        }
+        raise ClusterError(
+            f"The KFP server at {server.host} must answer; it says {error.code}: "
+            f"{advice.get(error.code, error.reason)}."
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise ClusterError(
+            f"A KFP server must answer at {server.host}; it does not: {reason}. Is the address right, "
+            "and the port forwarded (kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)?"
+        ) from None
+
+
+def _message(body: str | bytes | None) -> str:
+    """The server's own words out of its JSON answer."""
+    try:
+        answer = json.loads(body or "")
+    except ValueError:
+        return ""
+    return str(answer.get("message") or answer.get("error_message") or answer.get("error") or "")

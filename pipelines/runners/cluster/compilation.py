@@ -1,0 +1,59 @@
+"""Compiles the pipeline to KFP IR."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.errors import ArtifactError
+from components.contract.params.pipeline import Params
+from components.contract.system.atomic_files import free_text, write_file
+from pipelines.runners.run_params import pipeline_arguments
+
+if TYPE_CHECKING:
+    from pipelines.runners.cluster.placement import Placement
+
+
+def compile_pipeline(params: Params, output: Path, placement: "Placement | None" = None) -> None:
+    """Writes the pipeline as KFP IR, with these params as its defaults.
+
+    Args:
+        params: without `auto`.
+        output: ends in .yaml or .json.
+        placement: how it sits on a cluster; None for the bare DAG.
+
+    Raises:
+        ArtifactError: the name has another ending, or the place cannot be written.
+    """
+    if output.suffix not in (".yaml", ".yml", ".json"):
+        raise ArtifactError(f"A compiled pipeline must be named *.yaml or *.json; found {output}.")
+    try:
+        write_file(output, compile_ir(params, placement, pipeline_arguments(params), output.suffix))
+    except OSError as error:
+        raise ArtifactError(f"{output} must be writable; it is not: {error}{free_text(output.parent)}.") from None
+
+
+def compile_ir(
+    params: Params, placement: "Placement | None", defaults: dict[str, str] | None, suffix: str = ".yaml"
+) -> bytes:
+    """The pipeline as KFP IR.
+
+    Args:
+        params: without `auto`.
+        placement: how it sits on a cluster; None for the bare DAG.
+        defaults: of the pipeline's arguments; None for none.
+        suffix: of a file in the format that is returned.
+    """
+    from kfp.compiler import Compiler
+
+    if placement is None:
+        from pipelines.training import training
+
+        pipeline = training(params.tune.searchers)
+    else:
+        from pipelines.runners.cluster.placement import placed
+
+        pipeline = placed(placement, params.tune.searchers)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"pipeline{suffix}"
+        Compiler().compile(pipeline, str(path), pipeline_parameters=defaults)
+        return path.read_bytes()

@@ -1,0 +1,72 @@
+"""Pins the revision of data under DVC to a commit before a run is submitted."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import DataError
+from components.contract.system import launcher
+from components.contract.system.address import Address, split_credentials
+from components.preprocess.sources import remote
+
+DVC_URI: Final = re.compile(r"dvc\+(?P<repository>.+)@(?P<revision>[^@:]+):(?P<path>.+)")
+COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+
+
+def resolve_revision(uri: str) -> str:
+    """A `dvc+<repository>@<revision>:<path>` with the revision as a commit, so that caching is right; others as given.
+
+    Raises:
+        DataError: the repository cannot be read, or has no such revision.
+    """
+    if not uri.startswith("dvc+"):
+        return uri
+    found = DVC_URI.fullmatch(Address(uri).full)
+    if found is None:
+        raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
+    repository, revision = found["repository"], found["revision"]
+    if COMMIT.fullmatch(revision):
+        return uri
+    remote.require_harmless(Address(uri))
+    if Path(repository).exists():  # a path of this machine; git itself runs outside any repository
+        repository = str(Path(repository).resolve())
+    place, credentials = _git_credentials(repository)
+    listed = launcher.git(
+        "ls-remote",
+        "--",
+        place,
+        revision,
+        f"{revision}^{{}}",
+        cwd=Path("/"),
+        env=launcher.environment() | credentials,
+    )
+    if listed.returncode != 0:
+        reason = Address(repository).hide((listed.stderr.strip().splitlines() or ["git gave no reason"])[-1])
+        raise DataError(f"The repository {Address(repository)} must be readable with git; it is not: {reason}.")
+    # A tag with a message is an object of its own; the name with ^{}, which sorts last, is the commit behind it.
+    lines = sorted(listed.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
+    commit = lines[-1].partition("\t")[0] if lines else None
+    if commit is None:
+        raise DataError(
+            f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
+            "there is none of that name."
+        )
+    return Address(f"dvc+{found['repository']}@{commit}:{found['path']}")
+
+
+def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:
+    """(the repository without user and password, the environment by which git learns them).
+
+    As arguments of git, and of the programs that it starts, every user of this machine would see them.
+    """
+    place, user, password = split_credentials(repository)
+    if not place.startswith(("http://", "https://")) or not user:
+        return repository, {}
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return place, {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{place}.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {token}",
+        "GIT_TERMINAL_PROMPT": "0",
+    }

@@ -1,0 +1,29 @@
+"""The params of a run, as the arguments of the pipeline and as a file."""
+
+from pathlib import Path
+
+from components.contract.params.pipeline import Params, dump_section
+
+
+def pipeline_arguments(params: Params) -> dict[str, str]:
+    """The arguments of `pipelines.training.training`."""
+    return {
+        "data": params.data.uri,
+        "model_name": params.deploy.model_name,
+        "preprocess_params": dump_section(params.preprocess),
+        "tune_params": dump_section(params.tune),
+        "train_params": dump_section(params.train),
+        "evaluate_params": dump_section(params.evaluate),
+        "deploy_params": dump_section(params.deploy),
+    }
+
+
+def write_params(path: Path, params: Params, comment: str) -> None:
+    """The params as a file that `--params` takes."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"# {comment}\n")
+        yaml.dump(params.model_dump(mode="json"), file)

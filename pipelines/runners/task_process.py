@@ -1,0 +1,59 @@
+"""The process that runs all tasks of a local run, `python -m pipelines.runners.task_process PIPE < ORDER`.
+
+`pipelines.runners.local` starts it. It holds the KFP runner and its tasks in one process group, which it kills when its
+parent has closed the pipe.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+import threading
+
+from pipelines.runners import docker
+
+
+def _die_with(pipe: int, run_id: str | None) -> None:
+    """Removes the containers of the run and kills this process group as soon as the other end of `pipe` is closed."""
+
+    def watch() -> None:
+        os.read(pipe, 1)
+        try:
+            if run_id is not None:
+                docker.remove(run_id)
+        finally:
+            os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def quote_python(command: list[str], executable: str) -> list[str]:
+    """Puts this interpreter into the task's command, in place of KFP 2.17's own replacement.
+
+    KFP puts the path unquoted into the script of `sh -c`, which fails in a folder with a blank in its name. It also
+    replaces python3 in the arguments, where it can be a part of the user's paths.
+    """
+    shell, options, script, *rest = command
+    return [shell, options, script.replace("python3", shlex.quote(executable)), *rest]
+
+
+def _main(pipe: str) -> None:
+    order = json.load(sys.stdin)
+    containers = docker.Containers.from_json(order["containers"]) if "containers" in order else None
+    _die_with(int(pipe), containers.run_id if containers else None)
+    from kfp import local
+    from kfp.local import subprocess_task_handler
+
+    from pipelines.training import training
+
+    subprocess_task_handler.replace_python_executable = quote_python
+    runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
+    local.init(runner=runner, pipeline_root=order["pipeline_root"])
+    with docker.watching(containers.run_id) if containers else contextlib.nullcontext():
+        training(order["searchers"])(**order["arguments"])
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,139 @@
+"""The compiled pipeline: resources, users, secrets, volumes, retries and caching of every task."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from components.contract.params.pipeline import Params, load_params
+from components.contract.params.resolve import resolve
+from pipelines.images.build import image_name
+from pipelines.runners.cluster.compilation import compile_pipeline
+from pipelines.runners.cluster.placement import DEMANDS, SETTINGS_VARIABLES, Placement
+
+ROOT = Path(__file__).parents[5]
+DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64
+
+
+def compiled(placement: Placement, params: Params, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both documents: the pipeline, and its executors' Kubernetes settings."""
+    compile_pipeline(params, folder / "pipeline.yaml", placement)
+    pipeline, platform = YAML(typ="safe").load_all((folder / "pipeline.yaml").read_text())
+    return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+@pytest.fixture(scope="module")
+def documents(params: Params, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    placement = Placement(
+        images={"train": DIGEST}, gpus=2, node_selector={"zone": "b"}, memory="16Gi", data_claim="photos"
+    )
+    return compiled(placement, params, tmp_path_factory.mktemp("placed"))
+
+
+def container(pipeline: dict[str, Any], step: str) -> dict[str, Any]:
+    found: dict[str, Any] = pipeline["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
+    return found
+
+
+def inner_tasks(pipeline: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    return found
+
+
+def test_train_gets_its_gpus_in_both_documents(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    pipeline, executors = documents
+    accelerator = container(pipeline, "train")["resources"]["accelerator"]
+    assert (accelerator["resourceType"], accelerator["resourceCount"]) == ("nvidia.com/gpu", "2")
+    assert executors["exec-train"]["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+    assert executors["exec-train"]["nodeSelector"] == {"labels": {"zone": "b"}}
+    for step in ("preprocess", "evaluate", "deploy", "close"):
+        assert "accelerator" not in container(pipeline, step).get("resources", {})
+        assert "tolerations" not in executors[f"exec-{step}"]
+
+
+def test_every_task_runs_as_a_user_without_rights_and_for_a_limited_time(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    pipeline, executors = documents
+    assert set(executors) == set(pipeline["deploymentSpec"]["executors"])
+    for executor in executors.values():
+        assert executor["securityContext"] == {"runAsUser": "10001", "runAsGroup": "10001", "runAsNonRoot": True}
+        assert int(executor["activeDeadlineSeconds"]) > 0
+
+
+def test_every_task_finds_its_mlflow_run_without_an_argument(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    for executor in documents[1].values():
+        assert executor["fieldPathAsEnv"] == [
+            {"name": "DARKROOM_RUN_KEY", "fieldPath": "metadata.labels['pipeline/runid']"}
+        ]
+        (settings,) = executor["configMapAsEnv"]
+        assert {entry["envVar"] for entry in settings["keyToEnv"]} == set(SETTINGS_VARIABLES)
+
+
+def test_only_preprocess_sees_the_keys_of_the_photos_and_training_the_weights_beside_them(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    for name, executor in documents[1].items():
+        variables = {entry["envVar"] for secret in executor["secretAsEnv"] for entry in secret["keyToEnv"]}
+        claims = [mount["constant"] for mount in executor.get("pvcMount", [])]
+        for secret in ("AWS_SECRET_ACCESS_KEY", "DARKROOM_ADDRESSES"):
+            assert (secret in variables) == (name == "exec-preprocess")
+        assert claims == {"exec-preprocess": ["photos"], "exec-train": ["photos", "darkroom-cache"]}.get(name, [])
+
+
+def test_every_task_that_searches_or_trains_finds_local_weights_on_the_data_claim(tmp_path: Path) -> None:
+    unresolved_params = load_params(ROOT / "params.yaml", ("data.uri=/data/photos", "tune.trials=4", "tune.workers=2"))
+    params = resolve(unresolved_params, native_size=(8, 8), data_name="digits").params
+    pipeline, executors = compiled(Placement(data_claim="photos"), params, tmp_path)
+    searching = [name for name in executors if "tune" in name or "train" in name]
+    assert len(searching) >= 2, "one tune task a searcher, and train"
+    for name, executor in executors.items():
+        mounts = {mount["constant"]: mount["mountPath"] for mount in executor.get("pvcMount", [])}
+        assert (mounts.get("photos") == "/data") == (name in (*searching, "exec-preprocess")), name
+    assert set(executors) == set(pipeline["deploymentSpec"]["executors"])
+
+
+def test_train_has_shared_memory_and_a_cache_that_outlives_its_pod(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    pipeline, executors = documents
+    assert executors["exec-train"]["emptyDirMounts"] == [
+        {"volumeName": "shm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "1Gi"}
+    ]
+    assert {"name": "DARKROOM_CACHE", "value": "/cache"} in container(pipeline, "train")["env"]
+
+
+def test_limits_and_retries_are_as_demanded(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    pipeline, _ = documents
+    assert container(pipeline, "train")["resources"]["resourceMemoryLimit"] == "16Gi"
+    assert container(pipeline, "evaluate")["resources"]["resourceMemoryLimit"] == DEMANDS["evaluate"].memory
+    for step, task in inner_tasks(pipeline).items():
+        retry = task["retryPolicy"]
+        assert retry["maxRetryCount"] == DEMANDS[step].retries
+        assert (retry["backoffDuration"], retry["backoffFactor"]) == ("30s", 2.0)
+
+
+def test_the_closing_task_waits_for_all_and_learns_how_it_ended(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    close = documents[0]["root"]["dag"]["tasks"]["close"]
+    assert close["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+    assert close["inputs"]["parameters"]["status"]["taskFinalStatus"]["producerTask"] == "exit-handler-1"
+    assert "enableCache" not in close["cachingOptions"]
+
+
+def test_images_are_those_that_were_pushed(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    assert container(documents[0], "train")["image"] == DIGEST
+    assert container(documents[0], "deploy")["image"] == image_name("deploy")
+
+
+@pytest.mark.parametrize(("cache", "cached"), [(True, {"preprocess", "train", "evaluate"}), (False, set())])
+def test_deploy_is_never_cached_and_without_cache_nothing_is(
+    cache: bool, cached: set[str], params: Params, tmp_path: Path
+) -> None:
+    pipeline, _ = compiled(Placement(cache=cache), params, tmp_path)
+    tasks = inner_tasks(pipeline)
+    assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == cached
