@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from components.contract.artifacts.leaderboard import Leaderboard
-    from pipelines.compare import Model
+    from pipelines.comparison.models import Model
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -44,7 +44,7 @@ def add_compare(verb: Verb, add_params_options: Callable[[argparse.ArgumentParse
 
 def _compare(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
-    from pipelines.compare import PAGE, PICK, compare
+    from pipelines.comparison.compare import PAGE, PICK, compare
 
     console = show.console(to_stderr=True)
     models = list(_named(_models(arguments, console)))
@@ -63,7 +63,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Model]":
-    from pipelines.compare import model_of_run
+    from pipelines.comparison.models import model_of_run
     from pipelines.runners.runs import find_run, list_runs
 
     for name in arguments.models:
@@ -80,7 +80,7 @@ def _models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Mode
 def _planned(name: str, arguments: argparse.Namespace, console: "Console", **changes: Any) -> "Model":
     """A model that is to be trained: its params without `auto`."""
     from pipelines.cli import show
-    from pipelines.compare import Model
+    from pipelines.comparison.models import Model
     from pipelines.run_options import resolve_data
 
     resolution = resolve_data(argparse.Namespace(**vars(arguments) | changes))

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import contextlib
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,9 +18,9 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from components.contract.errors import ImageError, ServiceError
+from components.contract.errors import ImageError
 from components.contract.system.cores import num_cores
-from components.contract.text import escape_log_records, json_text
+from components.contract.text import escape_log_records
 from components.deploy.service.batching import Batcher
 from components.deploy.service.classifier import Classifier, Finding
 from components.deploy.service.decoding import DecodedPhoto, Decoder
@@ -33,9 +32,10 @@ from components.deploy.service.gateway.upload import Asked, RefusedUpload, read_
 from components.deploy.service.metrics import instruments
 from components.deploy.service.pages import pages
 from components.deploy.service.prediction_id import new_id
-from components.deploy.service.prediction_log import LoggedPrediction, PredictionLog, brightness, pack
-from components.deploy.service.protocol import Answer, Explanation, ModelCard, Options
-from components.deploy.service.settings import ServiceSettings, read_settings
+from components.deploy.service.prediction_log import LoggedPrediction, brightness, open_log, pack
+from components.deploy.service.protocol import Answer, Explanation, Options
+from components.deploy.service.responses import fault, model_card, note_request, refusal
+from components.deploy.service.settings import read_settings
 
 PACKED_DIR = Path(__file__).resolve().parents[3]
 """`src` of the built bento: service.json, export/, samples/, components/."""
@@ -98,7 +98,7 @@ class PhotoClassifier:
         self.shares: set[Share] = set()
         self.version = self.classifier.facts.tag.partition(":")[2]
         pages.state.service, pages.state.samples_dir = PhotoClassifier, PACKED_DIR / "samples"
-        pages.state.card = model_card(self.classifier, self.explainer, logged=self.prediction_log is not None)
+        pages.state.card = model_card(self.classifier, self.explainer, logs_predictions=self.prediction_log is not None)
 
     @bentoml.api(route="/predict", input_spec=Upload, output_spec=Answer)
     async def predict(self, files: tuple[Asked | RefusedUpload, bool]) -> Response:
@@ -278,59 +278,3 @@ PhotoClassifier.add_asgi_middleware(  # type: ignore[attr-defined]  # the decora
     Gate, settings=read_settings
 )
 install()  # before BentoML starts uvicorn
-
-
-def model_card(classifier: Classifier, explainer: Explainer, *, logged: bool) -> ModelCard:
-    """What `GET /model` tells."""
-    calibration = classifier.calibration.facts if classifier.calibration else None
-    return ModelCard(
-        **dict(classifier.facts),
-        explanation=explainer.method,
-        temperature=calibration.temperature if calibration else None,
-        abstention=calibration.abstention if calibration else None,
-        predictions_logged=logged,
-    )
-
-
-def open_log(settings: ServiceSettings) -> PredictionLog | None:
-    """The prediction log that the settings ask for.
-
-    Raises:
-        ServiceError: its folder cannot be written.
-    """
-    if settings.prediction_log is None:
-        return None
-    try:
-        return PredictionLog(settings.prediction_log, settings.log_share)
-    except OSError as error:
-        raise ServiceError(
-            f"The prediction log must go into a folder that can be written; {settings.prediction_log} "
-            f"cannot be: {error}."
-        ) from None
-
-
-def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) -> None:
-    """One line of JSON on standard output per request, with the ids of its predictions."""
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "event": event,
-        "ms": round(1000 * seconds, 1),
-        "predictions": [
-            {name: one[name] for name in ("id", "label", "confidence", "abstained")}
-            if "id" in one
-            else {"error": one["error"]["code"]}
-            for one in predictions
-        ],
-    }
-    sys.stdout.write(json_text(line) + "\n")
-
-
-def refusal(refused: RefusedUpload) -> JSONResponse:
-    """Counts a refused request and returns the response to it."""
-    instruments().refused.labels(refused.code).inc()
-    return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)
-
-
-def fault(code: str, message: str) -> dict[str, str]:
-    """An error as the answers of the service hold it."""
-    return {"code": code, "message": message}

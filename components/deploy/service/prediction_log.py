@@ -20,8 +20,9 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from components.contract.errors import DataError
+from components.contract.errors import DataError, ServiceError
 from components.contract.system.budget import Budget, open_regular
+from components.deploy.service.settings import ServiceSettings
 
 log = logging.getLogger("bentoml.darkroom")
 
@@ -132,6 +133,23 @@ class PredictionLog:
         if not self._told:
             self._told = True
             log.warning("The prediction log in %s leaves predictions out: %s.", self._folder, reason)
+
+
+def open_log(settings: ServiceSettings) -> PredictionLog | None:
+    """The prediction log that the settings ask for.
+
+    Raises:
+        ServiceError: its folder cannot be written.
+    """
+    if settings.prediction_log is None:
+        return None
+    try:
+        return PredictionLog(settings.prediction_log, settings.log_share)
+    except OSError as error:
+        raise ServiceError(
+            f"The prediction log must go into a folder that can be written; {settings.prediction_log} "
+            f"cannot be: {error}."
+        ) from None
 
 
 def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPrediction]:

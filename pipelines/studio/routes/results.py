@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from components.deploy.bento.server import answers, free_address
-from pipelines.compare import PAGE
+from pipelines.comparison.compare import PAGE
 from pipelines.studio.data.photos import encode
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.playground import PACKAGE, bento_dir

@@ -11,7 +11,8 @@ from components.contract.artifacts.leaderboard import Leaderboard
 from components.contract.errors import ArtifactError, ParamsError
 from components.contract.params.pipeline import load_params
 from components.contract.system.atomic_files import write_json
-from pipelines.compare import Model, compare, model_of_run
+from pipelines.comparison.compare import compare
+from pipelines.comparison.models import Model, model_of_run
 from pipelines.runners.run_params import write_params
 from pipelines.runners.runs import RunFolder, RunState
 from tests.support.artifacts import make_bundle, make_dataset, make_photos

@@ -1,0 +1,53 @@
+"""What the service answers and prints beside its predictions: errors, the model's card, a line for each request."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from components.contract.text import json_text
+from components.deploy.service.classifier import Classifier
+from components.deploy.service.explain import Explainer
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.metrics import instruments
+from components.deploy.service.protocol import ModelCard
+
+
+def model_card(classifier: Classifier, explainer: Explainer, *, logs_predictions: bool) -> ModelCard:
+    """What `GET /model` tells."""
+    calibration = classifier.calibration.facts if classifier.calibration else None
+    return ModelCard(
+        **dict(classifier.facts),
+        explanation=explainer.method,
+        temperature=calibration.temperature if calibration else None,
+        abstention=calibration.abstention if calibration else None,
+        predictions_logged=logs_predictions,
+    )
+
+
+def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) -> None:
+    """One line of JSON on standard output per request, with the ids of its predictions."""
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "event": event,
+        "ms": round(1000 * seconds, 1),
+        "predictions": [
+            {name: prediction[name] for name in ("id", "label", "confidence", "abstained")}
+            if "id" in prediction
+            else {"error": prediction["error"]["code"]}
+            for prediction in predictions
+        ],
+    }
+    sys.stdout.write(json_text(line) + "\n")
+
+
+def refusal(refused: RefusedUpload) -> JSONResponse:
+    """Counts a refused request and returns the response to it."""
+    instruments().refused.labels(refused.code).inc()
+    return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)
+
+
+def fault(code: str, message: str) -> dict[str, str]:
+    """An error as the answers of the service hold it."""
+    return {"code": code, "message": message}

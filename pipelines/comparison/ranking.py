@@ -1,0 +1,95 @@
+"""Measures the trained models on the same validation photos and ranks them."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from components.contract.errors import ArtifactError
+from pipelines.comparison.models import TrainedModel
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from components.contract.artifacts.leaderboard import Leaderboard
+    from components.evaluate.gate.leaderboard import Entrant
+
+log = logging.getLogger(__name__)
+
+ROUNDS: Final = 30
+ROUNDS_OF_8: Final = 10
+"""How often each model's latency is taken."""
+
+
+def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> "Leaderboard":
+    """Scores and times all that were trained on the same photos as the first."""
+    import numpy as np
+
+    from components.contract.artifacts.dataset import open_split, read_info
+    from components.contract.inference.graph import InferenceGraph
+    from components.evaluate.gate.leaderboard import rank
+    from components.evaluate.measure.latency import latencies_ms
+
+    comparable: list[TrainedModel] = []
+    models = []
+    photos: dict[str, int] = {}
+    for trained in trained_models:
+        split = open_split(trained.dataset_dir, "validation")
+        own_photos = dict(zip(split.image_ids, split.labels.tolist(), strict=True))
+        photos = photos or own_photos
+        if own_photos != photos:
+            left_out.append(
+                f"{trained.model.name}: its validation photos are not those of {comparable[0].model.name}, of which "
+                f"it has {len(own_photos.items() & photos.items()):,} of {len(photos):,}."
+            )
+            log.warning("%s", left_out[-1])
+            continue
+        comparable.append(trained)
+        models.append((InferenceGraph(trained.bundle_dirs[0] / "export"), split))
+    if len(comparable) < 2:
+        raise ArtifactError(
+            "At least two models must be there to be compared on the same photos; "
+            f"{'one is' if comparable else 'none is'}. {' '.join(left_out)}"
+        )
+    log.info("Timing %d models by turns.", len(comparable))
+    latencies = latencies_ms(models, 1, ROUNDS), latencies_ms(models, 8, ROUNDS_OF_8)
+    order = sorted(photos)
+    labels = np.array([photos[image_id] for image_id in order], np.int32)
+    entrants = [
+        _entrant(trained, order, labels, *times) for trained, *times in zip(comparable, *latencies, strict=True)
+    ]
+    return rank(entrants, labels, read_info(comparable[0].dataset_dir).name, left_out, np.random.default_rng(0))
+
+
+def _entrant(
+    trained: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
+) -> "Entrant":
+    """Scores each training's model on the validation photos, in the common order."""
+    import numpy as np
+
+    from components.contract.artifacts.bundle import read_bundle
+    from components.contract.artifacts.dataset import open_split, read_info
+    from components.contract.inference.graph import InferenceGraph
+    from components.evaluate.gate.leaderboard import Entrant
+    from components.evaluate.measure.predictions import score
+
+    split, num_classes = open_split(trained.dataset_dir, "validation"), len(read_info(trained.dataset_dir).class_names)
+    rows = np.array([split.index_of[image_id] for image_id in order])
+    predicted = np.stack(
+        [
+            score(InferenceGraph(bundle_dir / "export"), split, "validation", num_classes).predicted[rows]
+            for bundle_dir in trained.bundle_dirs
+        ]
+    )
+    first = trained.bundle_dirs[0]
+    num_bytes = sum(path.stat().st_size for path in first.rglob("*") if path.is_file())
+    return Entrant(
+        trained.model.name,
+        trained.seeds,
+        predicted == labels,
+        predicted,
+        read_bundle(first).model.num_parameters,
+        round(num_bytes / 1e6, 3),
+        latency_ms,
+        latency_of_8_ms,
+        round(trained.minutes, 3),
+    )
