@@ -25,7 +25,7 @@ async def predict(request: Request) -> JSONResponse:
         upload = form["files"]
         assert isinstance(upload, UploadFile), "the benchmark sends a file"
         pixels = classifier.decode(await upload.read())
-    ranked = classifier.ranked(classifier.classify(pixels[np.newaxis])[0])
+    ranked = classifier.rank_classes(classifier.classify(pixels[np.newaxis])[0])
     return JSONResponse({"predictions": [{"label": ranked[0][0], "probabilities": ranked}]})
 
 

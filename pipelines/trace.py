@@ -15,7 +15,7 @@ from components.contract.tracking.store_address import tracking_uri
 from components.evaluate.formatting import percent
 from pipelines.runners.runs import RunFolder, list_runs
 
-NUM_NEIGHBOURS = 5
+NUM_NEIGHBORS = 5
 
 
 class TracedPrediction(BaseModel):
@@ -76,7 +76,7 @@ def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> 
     from components.deploy.service.prediction_id import parse_id
 
     identified = parse_id(name)
-    prediction = TracedPrediction(id=name, made=identified.made) if identified else None
+    prediction = TracedPrediction(id=name, made=identified.created_at) if identified else None
     wanted = identified.bento_version if identified else name
     logged = None
     if log_dir is not None and identified:
@@ -170,7 +170,7 @@ def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[Nea
     from components.contract.errors import ImageError
     from components.contract.image.decode import MAX_BYTES
     from components.contract.system.budget import read_regular
-    from components.deploy.monitoring.neighbours import nearest, paths_of
+    from components.deploy.monitoring.neighbors import nearest, paths_of
     from components.deploy.service.classifier import Classifier
 
     classifier = Classifier(folder.path / "bento" / "bento" / "src")
@@ -181,7 +181,7 @@ def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[Nea
             raise DataError(f"The photo {photo} must be usable; it is not: {error}") from None
         embedding = classifier.examine(pixels[np.newaxis])[0].embedding
     dataset_dir = folder.path / "dataset"
-    found = nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBOURS)
+    found = nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBORS)
     paths, names = paths_of(dataset_dir), classifier.facts.class_names
     return tuple(
         NearPhoto(

@@ -13,7 +13,7 @@ def deploy(
 
     from components.contract.params.pipeline import DeployParams, parse_section
     from components.contract.system.program import running_step
-    from components.deploy.release.rollout import roll_out_if_asked
+    from components.deploy.release.rollout import roll_out_if_configured
     from components.deploy.step import deploy as run
 
     with running_step("deploy"):
@@ -24,5 +24,5 @@ def deploy(
             parse_section(DeployParams, params),
             Path(bento.path),
         )
-        roll_out_if_asked(info, Path(bento.path), Path(dataset.path), Path(evaluation.path))
+        roll_out_if_configured(info, Path(bento.path), Path(dataset.path), Path(evaluation.path))
     bento.metadata.update({"tag": info.tag, "promoted": info.promoted})

@@ -74,20 +74,20 @@ def golden_photos(dataset_dir: Path) -> list[Path]:
         ArtifactError: there are none.
     """
     paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())
-    fitting = [path for path in paths if path.stat().st_size <= MAX_PHOTO_BYTES and _fits_memory(path)]
-    for path in sorted({*paths} - {*fitting}):
+    accepted_paths = [path for path in paths if path.stat().st_size <= MAX_PHOTO_BYTES and _fits_memory(path)]
+    for path in sorted({*paths} - {*accepted_paths}):
         log.warning(
             "%s is larger than the service accepts (%d MiB, %d MiB decoded); it is not checked.",
             path,
             MAX_PHOTO_BYTES // 2**20,
             DEFAULT_DECODE_MB,
         )
-    if not fitting:
+    if not accepted_paths:
         raise ArtifactError(
             f"A data set must hold golden photos to check the service with; there are none in "
             f"{dataset_dir / 'golden'}. Run preprocess again."
         )
-    return fitting
+    return accepted_paths
 
 
 def _fits_memory(path: Path) -> bool:
@@ -158,26 +158,29 @@ def compare(path: Path, answer: Prediction | Failure, expected: Expected, class_
             f"The service must say of {path} what evaluation said, {label} ({share:.6f}); it said "
             f"{answer.label} ({answer.confidence:.6f})."
         )
-    served = {entry.label: entry.probability for entry in answer.probabilities}
+    served_probabilities = {entry.label: entry.probability for entry in answer.probabilities}
     differences = {
-        name: abs(served[name] - float(share)) for name, share in zip(class_names, expected.probabilities, strict=True)
+        name: abs(served_probabilities[name] - float(share))
+        for name, share in zip(class_names, expected.probabilities, strict=True)
     }
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= TOLERANCE:
         share = expected.probabilities[class_names.index(worst)]
         raise ServiceError(
             f"The service's probabilities must lie within {TOLERANCE} of evaluation's; for {path} it "
-            f"gave {worst} {served[worst]:.6f}, evaluation {share:.6f}."
+            f"gave {worst} {served_probabilities[worst]:.6f}, evaluation {share:.6f}."
         )
     return differences[worst]
 
 
 def measure_latency(client: ServiceClient, photos: Sequence[Path]) -> float:
     """The median time of a request with one photo, in milliseconds."""
-    chosen = [photos[number % len(photos)].read_bytes() for number in range(NUM_WARM + min(NUM_TIMED, 2 * len(photos)))]
+    timed_photos = [
+        photos[number % len(photos)].read_bytes() for number in range(NUM_WARM + min(NUM_TIMED, 2 * len(photos)))
+    ]
     times = []
-    for photo in chosen:
-        started = time.perf_counter()
+    for photo in timed_photos:
+        start_time = time.perf_counter()
         client.predict([photo])
-        times.append(time.perf_counter() - started)
+        times.append(time.perf_counter() - start_time)
     return 1000 * statistics.median(times[NUM_WARM:])

@@ -82,8 +82,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = (file for file in path.rglob("*") if file.is_file())
-            files += sorted(file for file in found if not _is_hidden(file.relative_to(path)))
+            files_below = (file for file in path.rglob("*") if file.is_file())
+            files += sorted(file for file in files_below if not _is_hidden(file.relative_to(path)))
         elif path.exists():
             files.append(path)
         else:
@@ -111,8 +111,10 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
         _write_table(rows, sys.stdout, cell=lambda text: printable(csv_cell(text)))
         return
     if output.is_dir() or (output.exists() and not overwrite):
-        way = "" if output.is_dir() else ", or replace it with --overwrite"
-        raise ArtifactError(f"The table must go into a new file; {output} exists. Name another with --output{way}.")
+        overwrite_hint = "" if output.is_dir() else ", or replace it with --overwrite"
+        raise ArtifactError(
+            f"The table must go into a new file; {output} exists. Name another with --output{overwrite_hint}."
+        )
     table = io.StringIO()
     num_rows, num_errors = _write_table(rows, table)
     try:
@@ -127,12 +129,12 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
 def _write_table(rows: Iterable[Row], file: TextIO, cell: Callable[[str], str] = csv_cell) -> tuple[int, int]:
     rows = iter(rows)
     # The columns are known with the first row that has probabilities; those before it wait.
-    waiting = list(_until_first_prediction(rows))
-    class_names = sorted(waiting[-1]["probabilities"] or ()) if waiting else []
+    first_rows = list(_until_first_prediction(rows))
+    class_names = sorted(first_rows[-1]["probabilities"] or ()) if first_rows else []
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*COLUMNS, *(cell(f"probability_{name}") for name in class_names)])
     num_rows = num_errors = 0
-    for row in itertools.chain(waiting, rows):
+    for row in itertools.chain(first_rows, rows):
         probabilities = row["probabilities"] or {}
         error = f"{row['error']['code']}: {row['error']['message']}" if row["error"] else None
         writer.writerow(
@@ -159,20 +161,20 @@ def _until_first_prediction(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
-    started = told = time.monotonic()
+    start_time = report_time = time.monotonic()
     num_done = 0
     memory = _Memory()
     with ThreadPoolExecutor(os.cpu_count(), "decode") as decoders:
         batches = [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
         # The next batch is decoded while this one is in the graph.
-        following = _submit(decoders, classifier, memory, batches[0])
-        for batch, after in itertools.zip_longest(batches, batches[1:], fillvalue=()):
-            decoding, following = following, _submit(decoders, classifier, memory, after)
-            yield from _classify(classifier, batch, decoding)
+        next_photos = _submit(decoders, classifier, memory, batches[0])
+        for batch, next_batch in itertools.zip_longest(batches, batches[1:], fillvalue=()):
+            photos, next_photos = next_photos, _submit(decoders, classifier, memory, next_batch)
+            yield from _classify(classifier, batch, photos)
             num_done += len(batch)
-            if time.monotonic() - told > PROGRESS_SECONDS:
-                told = time.monotonic()
-                rate = num_done / (told - started)
+            if time.monotonic() - report_time > PROGRESS_SECONDS:
+                report_time = time.monotonic()
+                rate = num_done / (report_time - start_time)
                 log.info(
                     "%d of %d files, %.0f a second, %.0f s left.",
                     num_done,
@@ -193,18 +195,18 @@ class _Memory:
 
     def __init__(self) -> None:
         self._num_bytes = 0
-        self._changed = threading.Condition()
+        self._condition = threading.Condition()
 
     def acquire(self, num_bytes: int) -> None:
         """Waits until there is room, or nothing else is decoded."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._num_bytes or self._num_bytes + num_bytes <= MAX_DECODE_BYTES)
+        with self._condition:
+            self._condition.wait_for(lambda: not self._num_bytes or self._num_bytes + num_bytes <= MAX_DECODE_BYTES)
             self._num_bytes += num_bytes
 
     def release(self, num_bytes: int) -> None:
-        with self._changed:
+        with self._condition:
             self._num_bytes -= num_bytes
-            self._changed.notify_all()
+            self._condition.notify_all()
 
 
 def _decode(classifier: "Classifier", memory: _Memory, file: Path) -> "np.ndarray | ImageError":
@@ -226,19 +228,19 @@ def _decode(classifier: "Classifier", memory: _Memory, file: Path) -> "np.ndarra
 
 
 def _classify(
-    classifier: "Classifier", files: Sequence[Path], decoding: "Sequence[Future[np.ndarray | ImageError]]"
+    classifier: "Classifier", files: Sequence[Path], futures: "Sequence[Future[np.ndarray | ImageError]]"
 ) -> Iterator[Row]:
     import numpy as np
 
-    decoded = [future.result() for future in decoding]
-    photos = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
+    results = [future.result() for future in futures]
+    photos = [pixels for pixels in results if not isinstance(pixels, ImageError)]
     findings = iter(classifier.examine(np.stack(photos)) if photos else ())
-    for file, pixels in zip(files, decoded, strict=True):
+    for file, pixels in zip(files, results, strict=True):
         try:
             if isinstance(pixels, ImageError):
                 raise pixels
             finding = next(findings)
-            ranked = classifier.ranked(finding.probabilities)
+            ranking = classifier.rank_classes(finding.probabilities)
         except ImageError as error:
             fault: FaultRow = {"code": error.code, "message": str(error)}
             yield Row(
@@ -251,7 +253,7 @@ def _classify(
                 probabilities=None,
             )
         else:
-            label, confidence = ranked[0]
+            label, confidence = ranking[0]
             yield Row(
                 path=_text(file),
                 label=label,
@@ -259,7 +261,7 @@ def _classify(
                 abstained=classifier.abstains(finding.probabilities),
                 unfamiliar=finding.unfamiliar,
                 error=None,
-                probabilities=dict(ranked),
+                probabilities=dict(ranking),
             )
 
 

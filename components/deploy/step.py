@@ -82,14 +82,14 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
     Raises:
         ArtifactError: the bundle or the evaluation belongs to another data set or another model.
     """
-    for what, found, expected in (
+    for subject, artifact_fingerprint, dataset_fingerprint in (
         ("model bundle was trained on", bundle.dataset_fingerprint, dataset.fingerprint),
         ("evaluation was made on", evaluation.dataset_fingerprint, dataset.fingerprint),
     ):
-        if found != expected:
+        if artifact_fingerprint != dataset_fingerprint:
             raise ArtifactError(
-                f"The three folders must belong together; the {what} the data set {found[:12]}, not on "
-                f"{expected[:12]}. Run the steps between again."
+                f"The three folders must belong together; the {subject} the data set {artifact_fingerprint[:12]}, "
+                f"not on {dataset_fingerprint[:12]}. Run the steps between again."
             )
     if evaluation.export_sha256 != bundle.export.sha256:
         raise ArtifactError(
@@ -112,9 +112,9 @@ def check_service(
         ArtifactError: evaluation lacks a photo.
         ServiceError: the service does not start, or answers differently from evaluation.
     """
-    started = time.monotonic()
+    start_time = time.monotonic()
     with serving(bento_dir, timeout_seconds=timeout_seconds) as url, ServiceClient(url) as client:
-        ready_seconds = time.monotonic() - started
+        ready_seconds = time.monotonic() - start_time
         log.info("The service was ready after %.1f s; it is asked for %d golden photos.", ready_seconds, len(photos))
         difference = check_parity(client, photos, expected, class_names)
         latency = measure_latency(client, photos)

@@ -44,7 +44,7 @@ class Playground:
             classifier, _ = self._load(name)
             pixels, _ = self._decode(classifier, photo)
             finding = classifier.examine(pixels[None])[0]
-            ranked = classifier.ranked(finding.probabilities)
+            ranked = classifier.rank_classes(finding.probabilities)
             return {
                 "label": ranked[0][0],
                 "probabilities": ranked[:5],
@@ -59,14 +59,14 @@ class Playground:
         Raises:
             StudioError: it is no usable photo, or there is no such model or class.
         """
-        from components.deploy.service.explain import overlay, shown_size
+        from components.deploy.service.explain import display_size, overlay
 
         with self._lock:
             classifier, explainer = self._load(name)
             label = _find_label(classifier.facts.class_names, class_name)
             pixels, native_size = self._decode(classifier, photo)
             heat = explainer.explain(pixels, label)
-            size = shown_size(classifier.facts.image_size, native_size, classifier.facts.resize)
+            size = display_size(classifier.facts.image_size, native_size, classifier.facts.resize)
             return overlay(pixels, heat.values, size), heat.method
 
     def explain_pixels(self, name: str, pixels: "np.ndarray", class_name: str) -> tuple[bytes, str]:
@@ -80,12 +80,12 @@ class Playground:
         Raises:
             StudioError: there is no such model or class.
         """
-        from components.deploy.service.explain import overlay, shown_size
+        from components.deploy.service.explain import display_size, overlay
 
         with self._lock:
-            classifier, explainer = self._load(name)
-            heat = explainer.explain(pixels, _find_label(classifier.facts.class_names, class_name))
-            size = shown_size(classifier.facts.image_size, classifier.facts.image_size, "crop")
+            classifier, explainer = self._open(name)
+            heat = explainer.explain(pixels, _label(classifier.facts.class_names, class_name))
+            size = display_size(classifier.facts.image_size, classifier.facts.image_size, "crop")
             return overlay(pixels, heat.values, size), heat.method
 
     def _decode(self, classifier: "Classifier", photo: bytes) -> "tuple[np.ndarray, tuple[int, int]]":

@@ -78,19 +78,19 @@ def build_bento(
         ArtifactError: the exported graph is missing, or not the one that the bundle names.
         ServiceError: BentoML cannot build it; its own last lines are told.
     """
-    found = export_sha256(bundle_dir / "export")
-    if found != bundle.export.sha256:
+    graph_digest = export_sha256(bundle_dir / "export")
+    if graph_digest != bundle.export.sha256:
         raise ArtifactError(
             f"The exported graph in {bundle_dir / 'export'} must be the one that train wrote "
-            f"({bundle.export.sha256[:12]}); it has changed ({found[:12]}). Train again."
+            f"({bundle.export.sha256[:12]}); it has changed ({graph_digest[:12]}). Train again."
         )
     with tempfile.TemporaryDirectory(prefix="darkroom-build-") as temporary:
         # bentoml build packs whatever lies in its working directory, its own store included: two clean folders.
         context, home = Path(temporary, "context"), Path(temporary, "home")
         facts = lay_out(context, bundle_dir, bundle, model_name, extras)
         _run_build(context, home, facts.tag)
-        built = home / "bentos" / facts.tag.replace(":", "/")
-        shutil.copytree(built, target)
+        built_dir = home / "bentos" / facts.tag.replace(":", "/")
+        shutil.copytree(built_dir, target)
         target.chmod(0o755)  # BentoML makes it for its maker alone; in a container another user reads it
     return facts
 
@@ -120,7 +120,7 @@ def lay_out(
     for name in EXPORT_FILES:
         shutil.copyfile(bundle_dir / "export" / name, context / "export" / name)
     write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples")
-    calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)
+    is_calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)
     facts = ServiceFacts(
         tag=model_name,
         class_names=bundle.class_names,
@@ -136,7 +136,7 @@ def lay_out(
         precision=bundle.export.precision,
         test=extras.evaluation.test if extras.evaluation else None,
         verdict=extras.evaluation.gate.verdict if extras.evaluation else None,
-        calibrated=calibrated,
+        calibrated=is_calibrated,
     )
     write_json(context / "service.json", facts)
     facts = facts.model_copy(update={"tag": f"{model_name}:{_fingerprint(context)}"})
@@ -167,16 +167,16 @@ def code_of(module: str, root: Path) -> set[Path]:
         module: `components.deploy.service.app`.
         root: the folder that holds `components`.
     """
-    found: set[Path] = set()
-    waiting = [module]
-    while waiting:
-        parts = waiting.pop().split(".")
+    files: set[Path] = set()
+    pending_modules = [module]
+    while pending_modules:
+        parts = pending_modules.pop().split(".")
         packages = [Path(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
-        for path in {Path(*parts).with_suffix(".py"), *packages} - found:
+        for path in {Path(*parts).with_suffix(".py"), *packages} - files:
             if (root / path).is_file():
-                found.add(path)
-                waiting += _imports((root / path).read_text(encoding="utf-8"))
-    return found
+                files.add(path)
+                pending_modules += _imports((root / path).read_text(encoding="utf-8"))
+    return files
 
 
 def _imports(code: str) -> list[str]:
@@ -215,14 +215,14 @@ def _bentofile(model_name: str) -> dict[str, object]:
 def _run_build(context: Path, home: Path, tag: str) -> None:
     command = launcher.python("bentoml", "build", "--version", tag.partition(":")[2], str(context))
     try:
-        done = launcher.run(command, cwd=context, env=bento_environment(home), timeout_seconds=BUILD_SECONDS)
+        process = launcher.run(command, cwd=context, env=bento_environment(home), timeout_seconds=BUILD_SECONDS)
     except subprocess.TimeoutExpired:
         raise ServiceError(
             f"Building the bento {tag} must take less than {BUILD_SECONDS:.0f} s; it did not end."
         ) from None
-    if done.returncode != 0:
-        lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise ServiceError(f"BentoML must build the bento {tag}; it ended with {done.returncode}:\n{lines}")
+    if process.returncode != 0:
+        lines = "\n".join((process.stdout + process.stderr).strip().splitlines()[-15:])
+        raise ServiceError(f"BentoML must build the bento {tag}; it ended with {process.returncode}:\n{lines}")
 
 
 def bento_environment(home: Path) -> dict[str, str]:

@@ -57,11 +57,11 @@ def write_samples(photos: Sequence[Path], labels: Mapping[str, int], class_names
 def _plain_copy(path: Path) -> tuple[str, bytes]:
     from PIL import Image, ImageOps
 
-    with Image.open(path) as opened:
-        assert opened.width * opened.height <= MAX_PIXELS, "preprocess has decoded it"
-        if opened.format == "JPEG":
-            opened.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        photo = ImageOps.exif_transpose(opened).convert("RGB")
+    with Image.open(path) as image:
+        assert image.width * image.height <= MAX_PIXELS, "preprocess has decoded it"
+        if image.format == "JPEG":
+            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        photo = ImageOps.exif_transpose(image).convert("RGB")
     photo.thumbnail((MAX_SIDE, MAX_SIDE))
     tiny = max(photo.size) <= TINY_PIXELS
     file = io.BytesIO()

@@ -101,10 +101,10 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
         ArtifactError: as for `serving`.
         ServiceError: as for `serving`; or the service ended by itself.
     """
-    stopped = threading.Event()
+    stop_event = threading.Event()
     with serving(bento_dir, host=host, port=port, echo=True, settings=settings) as url:
         handlers = {
-            number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, lambda *_: stop_event.set()) for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
             facts = read_json(bento_dir / "bento" / "src" / "service.json", ServiceFacts, "bento")
@@ -112,7 +112,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
                 f"{facts.tag} answers until Ctrl-C. A page to try it: {url}  "
                 f"A prediction: curl -F files=@PHOTO {url}/predict\n"
             )
-            while not stopped.wait(1):
+            while not stop_event.wait(1):
                 if not answers(url, "/livez"):
                     raise ServiceError(f"The service at {url} has ended by itself; its last lines stand above.")
         finally:
@@ -139,10 +139,10 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
         try:
             probe.bind(address)
         except (OSError, OverflowError) as error:
-            taken = getattr(error, "errno", None) == errno.EADDRINUSE
+            is_taken = getattr(error, "errno", None) == errno.EADDRINUSE
             raise ServiceError(
                 f"Port {port} on {host} must be free to serve on; "
-                f"{'another program listens there' if taken else error}. "
+                f"{'another program listens there' if is_taken else error}. "
                 "Stop that program, or choose another port with --port."
             ) from None
         return str(address[0]), int(probe.getsockname()[1])

@@ -38,10 +38,10 @@ def main(command: list[str]) -> int:
 
 def wait(program: psutil.Popen, family: list[psutil.Process]) -> None:
     """Returns when the program has ended or standard input is closed; keeps `family` up to date."""
-    listed = 0.0
+    list_time = 0.0
     while program.poll() is None:
-        if time.monotonic() - listed > FAMILY_SECONDS:
-            family[:], listed = children(program) or family, time.monotonic()
+        if time.monotonic() - list_time > FAMILY_SECONDS:
+            family[:], list_time = children(program) or family, time.monotonic()
         readable, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
         if readable and not os.read(sys.stdin.fileno(), 1024):
             return

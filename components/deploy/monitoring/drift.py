@@ -50,12 +50,12 @@ class Traits:
         """At most `number` of the photos, by chance."""
         if len(self) <= number:
             return self
-        chosen = np.sort(rng.choice(len(self), number, replace=False))
+        indices = np.sort(rng.choice(len(self), number, replace=False))
         return Traits(
-            self.brightness[chosen],
-            self.confidence[chosen],
-            self.embeddings[chosen],
-            [self.labels[index] for index in chosen],
+            self.brightness[indices],
+            self.confidence[indices],
+            self.embeddings[indices],
+            [self.labels[index] for index in indices],
         )
 
 
@@ -123,11 +123,14 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
         _compare_values("confidence", reference.confidence, served.confidence, ("less sure", "surer")),
         _compare_embeddings(reference.embeddings, served.embeddings, rng),
     )
-    drifted = [signal.text for signal in signals if signal.drifted]
+    drift_texts = [signal.text for signal in signals if signal.drifted]
     reason = (
-        " ".join(drifted) or "Brightness, confidence and embeddings are those of the data set, as far as can be seen."
+        " ".join(drift_texts)
+        or "Brightness, confidence and embeddings are those of the data set, as far as can be seen."
     )
-    return Drift(verdict="drift" if drifted else "no drift", reason=reason, signals=signals, classes=classes, **numbers)
+    return Drift(
+        verdict="drift" if drift_texts else "no drift", reason=reason, signals=signals, classes=classes, **numbers
+    )
 
 
 def share_of(labels: Sequence[str], class_name: str) -> float:
@@ -139,14 +142,14 @@ def _compare_values(
     name: Literal["brightness", "confidence"], reference: np.ndarray, served: np.ndarray, words: tuple[str, str]
 ) -> Signal:
     distance, p_value = kolmogorov_smirnov(reference, served)
-    drifted = p_value < SIGNIFICANCE / 3 and distance >= MIN_DISTANCE
+    has_drifted = p_value < SIGNIFICANCE / 3 and distance >= MIN_DISTANCE
     before, after = float(np.median(reference)), float(np.median(served))
     word = words[int(after > before)]
     what = "Served photos are" if name == "brightness" else "Answers are"
     change = f"{what} {word} than those of the data set: the median is {after:.3g}, not {before:.3g}."
     text = (
         change
-        if drifted
+        if has_drifted
         else f"{name.capitalize()} is that of the data set: the medians are {after:.3g} and {before:.3g}."
     )
     return Signal(
@@ -155,18 +158,18 @@ def _compare_values(
         size=distance,
         matters_from=MIN_DISTANCE,
         p_value=p_value,
-        drifted=drifted,
+        drifted=has_drifted,
         text=text,
     )
 
 
 def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> Signal:
     share, p_value = separation(reference, served, rng)
-    drifted = p_value < SIGNIFICANCE / 3 and share >= MIN_SEPARATION
-    told = (
+    has_drifted = p_value < SIGNIFICANCE / 3 and share >= MIN_SEPARATION
+    pair_text = (
         f"of a served photo and one of the data set, {100 * share:.0f} % of the pairs are told apart (by chance: 50 %)."
     )
-    text = f"The photos show something else: {told}" if drifted else f"The photos show the like: {told}"
+    text = f"The photos show something else: {pair_text}" if has_drifted else f"The photos show the like: {pair_text}"
     # Lopez-Paz and Oquab, 2017, with a linear classifier.
     return Signal(
         name="embeddings",
@@ -174,7 +177,7 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
         size=share,
         matters_from=MIN_SEPARATION,
         p_value=p_value,
-        drifted=drifted,
+        drifted=has_drifted,
         text=text,
     )
 
@@ -192,11 +195,11 @@ def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> tuple[float, fl
     shares = [np.searchsorted(np.sort(sample), points, side="right") / len(sample) for sample in (first, second)]
     distance = float(np.abs(shares[0] - shares[1]).max())
     size = np.sqrt(len(first) * len(second) / (len(first) + len(second)))
-    scaled = (size + 0.12 + 0.11 / size) * distance
-    if scaled < 0.2:  # the series has not begun to fall; the chance is 1 to seven digits
+    scaled_distance = (size + 0.12 + 0.11 / size) * distance
+    if scaled_distance < 0.2:  # the series has not begun to fall; the chance is 1 to seven digits
         return distance, 1.0
     terms = np.arange(1, 101)
-    chance = 2 * np.sum((-1.0) ** (terms - 1) * np.exp(-2 * terms**2 * scaled**2))
+    chance = 2 * np.sum((-1.0) ** (terms - 1) * np.exp(-2 * terms**2 * scaled_distance**2))
     return distance, float(np.clip(chance, 0, 1))
 
 
@@ -211,8 +214,8 @@ def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generat
     Returns:
         The share of pairs (the area under the ROC curve), and the chance of one as large among equals (Mann–Whitney).
     """
-    learnt, tried = zip(_halves(reference, rng), _halves(served, rng), strict=True)
-    scores = [half @ _direction(*learnt) for half in tried]
+    training_halves, test_halves = zip(_halves(reference, rng), _halves(served, rng), strict=True)
+    scores = [half @ _direction(*training_halves) for half in test_halves]
     ranks = _ranks(np.concatenate(scores))
     num_reference, num_served = len(scores[0]), len(scores[1])
     wins = ranks[num_reference:].sum() - num_served * (num_served + 1) / 2
@@ -228,8 +231,8 @@ def _halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.
 
 def _direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
     """Fisher's, with the covariance shrunk towards a sphere: there may be fewer photos than features."""
-    centred = np.concatenate([reference - reference.mean(axis=0), served - served.mean(axis=0)])
-    covariance = centred.T @ centred / len(centred)
+    centered = np.concatenate([reference - reference.mean(axis=0), served - served.mean(axis=0)])
+    covariance = centered.T @ centered / len(centered)
     sphere = max(float(np.trace(covariance)) / len(covariance), 1e-12)
     covariance *= 1 - SHRINKAGE
     covariance[np.diag_indices_from(covariance)] += SHRINKAGE * sphere

@@ -48,8 +48,8 @@ def _bars(reference: np.ndarray, served: np.ndarray, limits: tuple[float, float]
         {
             "x": number * step,
             "width": step,
-            "reference": float(one / highest) * HEIGHT,
-            "served": float(other / highest) * HEIGHT,
+            "reference": float(reference_share / highest) * HEIGHT,
+            "served": float(served_share / highest) * HEIGHT,
         }
-        for number, (one, other) in enumerate(zip(*shares, strict=True))
+        for number, (reference_share, served_share) in enumerate(zip(*shares, strict=True))
     ]

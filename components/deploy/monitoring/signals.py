@@ -66,27 +66,27 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         "The prediction log", "Name fewer days with --since.", members="predictions", max_memory_bytes=2**30
     )
     others_by_tag: Counter[str] = Counter()
-    kept: list[tuple[float, float, np.ndarray, str]] = []
-    for one in predictions:
-        if one.bento != tag:
-            others_by_tag[one.bento] += 1
+    rows: list[tuple[float, float, np.ndarray, str]] = []
+    for prediction in predictions:
+        if prediction.bento != tag:
+            others_by_tag[prediction.bento] += 1
             continue
-        budget.spend(len(one.embedding), num_members=1, memory_bytes=len(one.embedding) * 3 // 2 + 200)
-        if kept and len(one.vector) != len(kept[0][2]):
+        budget.spend(len(prediction.embedding), num_members=1, memory_bytes=len(prediction.embedding) * 3 // 2 + 200)
+        if rows and len(prediction.vector) != len(rows[0][2]):
             raise DataError(
-                f"All embeddings of {tag} must be of one length; the prediction {one.id} has another. "
+                f"All embeddings of {tag} must be of one length; the prediction {prediction.id} has another. "
                 "Remove its line from the log."
             )
-        kept.append((one.brightness, one.confidence, one.vector, one.label))
-    if not kept:
-        others = ", ".join(sorted(others_by_tag)) or "none at all"
+        rows.append((prediction.brightness, prediction.confidence, prediction.vector, prediction.label))
+    if not rows:
+        other_bentos = ", ".join(sorted(others_by_tag)) or "none at all"
         raise DataError(
-            f"The prediction log must hold predictions of {tag}; it holds those of {others}. Name the run "
+            f"The prediction log must hold predictions of {tag}; it holds those of {other_bentos}. Name the run "
             "that is served with --run, or other days with --since."
         )
     if others_by_tag:
         log.info("%d predictions of other bentos are left out.", others_by_tag.total())
-    light, confidence, embeddings, labels = zip(*kept, strict=True)
+    light, confidence, embeddings, labels = zip(*rows, strict=True)
     return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), list(labels))
 
 
@@ -102,16 +102,16 @@ def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
 
 def _examine(classifier: Classifier, photos: Iterable[np.ndarray], number: int) -> Traits:
     light, confidence, embeddings, labels = [], [], [], []
-    started = told = time.monotonic()
+    start_time = report_time = time.monotonic()
     for batch in _batches(photos):
         for pixels, finding in zip(batch, classifier.examine(np.stack(batch)), strict=True):
             light.append(brightness(pixels))
             confidence.append(float(finding.probabilities.max()))
             embeddings.append(finding.embedding)
             labels.append(classifier.facts.class_names[int(finding.probabilities.argmax())])
-        if time.monotonic() - told > PROGRESS_SECONDS:
-            told = time.monotonic()
-            rate = len(labels) / (told - started)
+        if time.monotonic() - report_time > PROGRESS_SECONDS:
+            report_time = time.monotonic()
+            rate = len(labels) / (report_time - start_time)
             log.info(
                 "%d of %d photos, %.0f a second, %.0f s left.", len(labels), number, rate, (number - len(labels)) / rate
             )

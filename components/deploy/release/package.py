@@ -44,13 +44,13 @@ class Reference:
         Raises:
             ArtifactError: it is not of that form.
         """
-        found = REFERENCE.fullmatch(text)
-        if found is None:
+        match = REFERENCE.fullmatch(text)
+        if match is None:
             raise ArtifactError(
                 f"A bento must be named <run id>@sha256:<digest>; found {text or 'nothing'!r}. The "
                 "deploy task names one as soon as a model is promoted."
             )
-        return cls(found["run_id"], found["sha256"])
+        return cls(match["run_id"], match["sha256"])
 
 
 def publish(run_id: str, bento_dir: Path) -> Reference:
@@ -97,11 +97,11 @@ def fetch(reference: Reference, target: Path) -> None:
             path = Path(MlflowClient().download_artifacts(reference.run_id, f"{FOLDER}/{NAME}", folder))
         except Exception as error:  # as above
             raise TrackingError(f"MLflow must give the bento {reference}; it does not: {_first_line(error)}.") from None
-        found = sha256_of(path)
-        if found != reference.sha256:
+        digest = sha256_of(path)
+        if digest != reference.sha256:
             raise ArtifactError(
                 f"The bento of run {reference.run_id} must have the digest {reference.sha256}; it has "
-                f"{found}: it was changed after its rollout. Deploy again."
+                f"{digest}: it was changed after its rollout. Deploy again."
             )
         num_files = extract(path, target)
     log.info("Fetched %d files of the bento %s.", num_files, reference)

@@ -61,29 +61,31 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     # What the registry's page shows first.
     client.update_model_version(model_name, version, f"Verdict: {verdict.verdict}. {' '.join(verdict.reasons)}"[:5000])
     aliases = client.get_registered_model(model_name).aliases
-    standing = str(aliases[CHAMPION]) if CHAMPION in aliases else None
-    because = f"the verdict is {verdict.verdict!r}"
-    if standing == version:
+    current_champion = str(aliases[CHAMPION]) if CHAMPION in aliases else None
+    verdict_text = f"the verdict is {verdict.verdict!r}"
+    if current_champion == version:
         return Registration(version, True, f"Version {version} is {CHAMPION} already.")
-    if verdict.promotes and standing != verdict.champion:
+    if verdict.promotes and current_champion != verdict.champion:
         # Another run has promoted since this one was judged; with that champion it has not been compared.
         client.set_registered_model_alias(model_name, CHALLENGER, version)
-        then, now = (f"version {one}" if one else "none" for one in (verdict.champion, standing))
+        earlier_text, current_text = (
+            f"version {champion}" if champion else "none" for champion in (verdict.champion, current_champion)
+        )
         return Registration(
             version,
             False,
-            f"Version {version} is {CHALLENGER}: it was judged when {then} was "
-            f"{CHAMPION}, and now {now} is. Evaluate it again.",
+            f"Version {version} is {CHALLENGER}: it was judged when {earlier_text} was "
+            f"{CHAMPION}, and now {current_text} is. Evaluate it again.",
         )
     if verdict.promotes:
         client.set_registered_model_alias(model_name, CHAMPION, version)
         if str(aliases.get(CHALLENGER)) == version:
             client.delete_registered_model_alias(model_name, CHALLENGER)
-        return Registration(version, True, f"Version {version} is {CHAMPION}: {because}.")
+        return Registration(version, True, f"Version {version} is {CHAMPION}: {verdict_text}.")
     if verdict.verdict in CHALLENGES:
         client.set_registered_model_alias(model_name, CHALLENGER, version)
-        return Registration(version, False, f"Version {version} is {CHALLENGER}, not {CHAMPION}: {because}.")
-    return Registration(version, False, f"Version {version} is not {CHAMPION}: {because}.")
+        return Registration(version, False, f"Version {version} is {CHALLENGER}, not {CHAMPION}: {verdict_text}.")
+    return Registration(version, False, f"Version {version} is not {CHAMPION}: {verdict_text}.")
 
 
 def _find_version(model_name: str, tag: str) -> str | None:

@@ -80,8 +80,8 @@ class Cluster:
         context = ssl.create_default_context(cafile=self.ca_path) if self.ca_path else None
         try:
             with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=context) as answer:  # noqa: S310 - as above
-                found: dict[str, Any] = json.load(answer)
-                return found
+                deployment: dict[str, Any] = json.load(answer)
+                return deployment
         except urllib.error.HTTPError as error:
             error.close()
             raise RolloutError(
@@ -92,7 +92,7 @@ class Cluster:
             raise RolloutError(f"The Kubernetes API must answer at {self.url}; it does not: {error}.") from None
 
 
-def roll_out_if_asked(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
+def roll_out_if_configured(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
     """Publishes a promoted bento and rolls it out, where DARKROOM_ROLLOUT names a Deployment.
 
     Args:
@@ -114,11 +114,11 @@ def roll_out_if_asked(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, 
     reference = publish(stored_id(info.lineage.mlflow_run_id), bento_dir)
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
 
-    def answers_as_evaluated() -> None:
+    def check_answers() -> None:
         with ServiceClient(f"http://{name}.{namespace}.svc.cluster.local") as client:
             check_parity(client, photos, expected, info.class_names)
 
-    roll_out(Cluster.from_pod(), namespace, name, reference, answers_as_evaluated)
+    roll_out(Cluster.from_pod(), namespace, name, reference, check_answers)
 
 
 def roll_out(
@@ -142,28 +142,28 @@ def roll_out(
     Raises:
         RolloutError: it failed; says why, and what serves now.
     """
-    before = served_by(cluster.deployment(namespace, name))
-    if before == str(reference):
+    earlier_bento = find_bento(cluster.deployment(namespace, name))
+    if earlier_bento == str(reference):
         log.info("%s/%s serves %s already.", namespace, name, reference)
         return
     log.info("Rolling out %s to %s/%s.", reference, namespace, name)
-    cluster.deployment(namespace, name, naming(str(reference)))
+    cluster.deployment(namespace, name, make_patch(str(reference)))
     try:
         _await_rollout(cluster, namespace, name, timeout_seconds)
         check()
     except ServiceError as error:
-        if before is None:
+        if earlier_bento is None:
             raise RolloutError(
                 f"{error} {namespace}/{name} served no bento before, so there is none to go back to."
             ) from None
-        log.warning("Going back to %s: %s", before, error)
-        cluster.deployment(namespace, name, naming(before))
+        log.warning("Going back to %s: %s", earlier_bento, error)
+        cluster.deployment(namespace, name, make_patch(earlier_bento))
         _await_rollout(cluster, namespace, name, timeout_seconds)
-        raise RolloutError(f"{error} {namespace}/{name} serves {before} again.") from None
+        raise RolloutError(f"{error} {namespace}/{name} serves {earlier_bento} again.") from None
     log.info("%s/%s serves %s, and answers as evaluation did.", namespace, name, reference)
 
 
-def served_by(deployment: dict[str, Any]) -> str | None:
+def find_bento(deployment: dict[str, Any]) -> str | None:
     """The bento that a Deployment names; None where it names none."""
     for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
         if container["name"] == INIT_CONTAINER:
@@ -173,7 +173,7 @@ def served_by(deployment: dict[str, Any]) -> str | None:
     return None
 
 
-def naming(reference: str) -> dict[str, Any]:
+def make_patch(reference: str) -> dict[str, Any]:
     """The patch with which a Deployment names a bento; it changes nothing else."""
     container = {"name": INIT_CONTAINER, "env": [{"name": BENTO_VARIABLE, "value": reference}]}
     return {"spec": {"template": {"spec": {"initContainers": [container]}}}}
@@ -188,10 +188,10 @@ def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds:
     deadline = time.monotonic() + timeout_seconds
     while True:
         deployment = cluster.deployment(namespace, name)
-        status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+        status, num_replicas = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
         if status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]:
-            new, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-            if new == ready == status.get("replicas", 0) == wanted:
+            num_new, num_ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+            if num_new == num_ready == status.get("replicas", 0) == num_replicas:
                 return
             for condition in status.get("conditions", []):
                 if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
@@ -202,6 +202,6 @@ def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds:
         if time.monotonic() > deadline:
             raise RolloutError(
                 f"The new pods of {namespace}/{name} must become ready within {timeout_seconds:g} s; "
-                f"{status.get('availableReplicas', 0)} of {wanted} are."
+                f"{status.get('availableReplicas', 0)} of {num_replicas} are."
             )
         time.sleep(POLL_SECONDS)

@@ -24,11 +24,11 @@ from components.contract.text import escape_log_records
 from components.deploy.service.batching import Batcher
 from components.deploy.service.classifier import Classifier, Finding
 from components.deploy.service.decoding import DecodedPhoto, Decoder
-from components.deploy.service.explain import Explainer, Heat, overlay, shown_size
+from components.deploy.service.explain import Explainer, Heat, display_size, overlay
 from components.deploy.service.fair_queue import Share
 from components.deploy.service.gateway.connections import install
-from components.deploy.service.gateway.middleware import Gate
-from components.deploy.service.gateway.upload import Asked, RefusedUpload, read_request
+from components.deploy.service.gateway.middleware import GatewayMiddleware
+from components.deploy.service.gateway.upload import RefusedUpload, UploadRequest, read_request
 from components.deploy.service.metrics import instruments
 from components.deploy.service.pages import pages
 from components.deploy.service.prediction_id import new_id
@@ -101,33 +101,33 @@ class PhotoClassifier:
         pages.state.card = model_card(self.classifier, self.explainer, logs_predictions=self.prediction_log is not None)
 
     @bentoml.api(route="/predict", input_spec=Upload, output_spec=Answer)
-    async def predict(self, files: tuple[Asked | RefusedUpload, bool]) -> Response:
+    async def predict(self, files: tuple[UploadRequest | RefusedUpload, bool]) -> Response:
         """Classifies one photo or several: multipart/form-data with the photos in the field `files`, or one raw photo.
 
         The answer has one entry per file, in order: label, confidence and the probabilities of all classes, or what
         is wrong with that file.
         """
-        started = time.perf_counter()
-        asked, _ = files
+        start_time = time.perf_counter()
+        upload_or_refusal, _ = files
         try:
-            with self._accepted(asked) as (photos, share):
-                predictions = await self._predict_all(photos, share)
+            with self._accept(upload_or_refusal) as (upload, share):
+                predictions = await self._predict_all(upload, share)
         except RefusedUpload as refused:
             return refusal(refused)
-        note_request("predict", predictions, time.perf_counter() - started)
+        note_request("predict", predictions, time.perf_counter() - start_time)
         codes = {prediction["error"]["code"] if "error" in prediction else None for prediction in predictions}
         if None in codes:
             return JSONResponse({"model": self.classifier.facts.tag, "predictions": predictions})
-        error = fault("no_photo", f"At least one file must be a usable photo; none of {len(photos.photos)} is.")
+        error = fault("no_photo", f"At least one file must be a usable photo; none of {len(upload.photos)} is.")
         return JSONResponse({"error": error, "predictions": predictions}, 500 if OUR_FAULT in codes else 400)
 
     @bentoml.api(route="/explain", input_spec=Upload, output_spec=Explanation)
-    async def explain(self, files: tuple[Asked | RefusedUpload, bool]) -> Response:
+    async def explain(self, files: tuple[UploadRequest | RefusedUpload, bool]) -> Response:
         """Shows where in one photo the model found a class: as JSON, or with `Accept: image/png` the picture alone."""
-        asked, wants_picture = files
+        upload_or_refusal, wants_picture = files
         try:
-            with self._accepted(asked) as (photos, share):
-                return await self._explain(photos, share, wants_picture=wants_picture)
+            with self._accept(upload_or_refusal) as (upload, share):
+                return await self._explain(upload, share, wants_picture=wants_picture)
         except RefusedUpload as refused:
             return refusal(refused)
         except ImageError as error:
@@ -151,36 +151,36 @@ class PhotoClassifier:
             self.prediction_log.close()
 
     @contextlib.contextmanager
-    def _accepted(self, asked: Asked | RefusedUpload) -> Iterator[tuple[Asked, Share]]:
+    def _accept(self, upload: UploadRequest | RefusedUpload) -> Iterator[tuple[UploadRequest, Share]]:
         """A request under way; sheds it if its photos would wait too long."""
-        if isinstance(asked, RefusedUpload):
-            raise asked
+        if isinstance(upload, RefusedUpload):
+            raise upload
         # In fair order, no more photos of each other request go before it than it has itself.
-        number = len(asked.photos)
-        num_waiting = number + sum(min(other.num_waiting, number) for other in self.shares)
+        num_photos = len(upload.photos)
+        num_waiting = num_photos + sum(min(other.num_waiting, num_photos) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:
             raise RefusedUpload(
                 503,
                 "overloaded",
                 "The service has as many photos to look at as it can answer in time; try again in a moment.",
             )
-        share = Share(num_waiting=number)
+        share = Share(num_waiting=num_photos)
         self.shares.add(share)
         try:
-            yield asked, share
+            yield upload, share
         finally:
             self.shares.discard(share)
 
-    async def _predict_all(self, asked: Asked, share: Share) -> list[dict[str, Any]]:
+    async def _predict_all(self, upload: UploadRequest, share: Share) -> list[dict[str, Any]]:
         in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
 
         async def predict(data: bytes) -> dict[str, Any]:
             async with in_flight:
-                prediction = await self._predict(data, asked.options, share)
+                prediction = await self._predict(data, upload.options, share)
             share.num_waiting -= 1
             return prediction
 
-        tasks = [asyncio.ensure_future(predict(data)) for data in asked.photos]
+        tasks = [asyncio.ensure_future(predict(data)) for data in upload.photos]
         try:
             return await asyncio.gather(*tasks)
         finally:
@@ -191,9 +191,9 @@ class PhotoClassifier:
         try:
             pixels = (await self._decode(data, share)).pixels
             finding = await self.findings(pixels, share)
-            ranked = self.classifier.ranked(finding.probabilities)
+            ranking = self.classifier.rank_classes(finding.probabilities)
         except ImageError as error:
-            instruments().broken.labels(error.code).inc()
+            instruments().broken_photos.labels(error.code).inc()
             return {"error": fault(error.code, str(error))}
         except RefusedUpload:
             raise
@@ -201,14 +201,14 @@ class PhotoClassifier:
             # The other photos of the request, and of the batch, are answered all the same.
             log.exception("A photo could not be classified.")
             return {"error": fault(OUR_FAULT, "This photo could not be classified; the fault is the service's.")}
-        label, confidence = ranked[0]
+        label, confidence = ranking[0]
         prediction = {
             "id": new_id(self.version),
             "label": label,
             "confidence": confidence,
             "abstained": self.classifier.abstains(finding.probabilities, options.threshold),
             "unfamiliar": finding.unfamiliar,
-            "probabilities": [{"label": name, "probability": value} for name, value in ranked[: options.top_k]],
+            "probabilities": [{"label": name, "probability": value} for name, value in ranking[: options.top_k]],
         }
         self._note(prediction, finding, pixels)
         return prediction
@@ -223,23 +223,23 @@ class PhotoClassifier:
         with instruments().graph_seconds.time():
             return self.classifier.examine(pixels, alone)
 
-    async def _explain(self, asked: Asked, share: Share, *, wants_picture: bool) -> Response:
-        if len(asked.photos) != 1:
-            raise RefusedUpload(400, "one_photo", f"An explanation is of one photo; found {len(asked.photos)}.")
-        names, wanted = self.classifier.facts.class_names, asked.options.class_name
-        if wanted is not None and wanted not in names:
+    async def _explain(self, upload: UploadRequest, share: Share, *, wants_picture: bool) -> Response:
+        if len(upload.photos) != 1:
+            raise RefusedUpload(400, "one_photo", f"An explanation is of one photo; found {len(upload.photos)}.")
+        names, class_name = self.classifier.facts.class_names, upload.options.class_name
+        if class_name is not None and class_name not in names:
             raise RefusedUpload(
                 400,
                 "bad_option",
-                f"class_name must be one of the classes that GET /model tells; found {wanted[:100]!r}.",
+                f"class_name must be one of the classes that GET /model tells; found {class_name[:100]!r}.",
             )
         facts = self.classifier.facts
-        photo = await self._decode(asked.photos[0], share)
+        photo = await self._decode(upload.photos[0], share)
         probabilities = (await self.findings(photo.pixels, share)).probabilities
-        self.classifier.ranked(probabilities)  # raises where they are no numbers
-        label = int(probabilities.argmax()) if wanted is None else names.index(wanted)
+        self.classifier.rank_classes(probabilities)  # raises where they are no numbers
+        label = int(probabilities.argmax()) if class_name is None else names.index(class_name)
         heat: Heat = await self.findings.apart(lambda: self.explainer.explain(photo.pixels, label))
-        size = shown_size(facts.image_size, photo.native_size, facts.resize)
+        size = display_size(facts.image_size, photo.native_size, facts.resize)
         picture = await asyncio.to_thread(overlay, photo.pixels, heat.values, size)
         if wants_picture:
             return Response(picture, media_type="image/png", headers={"Darkroom-Method": heat.method})
@@ -254,27 +254,27 @@ class PhotoClassifier:
         )
 
     def _note(self, prediction: dict[str, Any], finding: Finding, pixels: np.ndarray) -> None:
-        count = instruments()
-        count.predictions.labels(prediction["label"]).inc()
-        count.confidence.observe(prediction["confidence"])
+        metrics = instruments()
+        metrics.predictions.labels(prediction["label"]).inc()
+        metrics.confidence.observe(prediction["confidence"])
         if prediction["abstained"]:
-            count.abstentions.inc()
+            metrics.abstentions.inc()
         if finding.unfamiliar is not None and finding.unfamiliar > 1:
-            count.unfamiliar.inc()
+            metrics.unfamiliar_photos.inc()
         if self.prediction_log is not None and self.prediction_log.wants_next():
-            told = {name: value for name, value in prediction.items() if name != "probabilities"}
+            fields = {name: value for name, value in prediction.items() if name != "probabilities"}
             self.prediction_log.add(
                 LoggedPrediction(
                     time=datetime.now(UTC),
                     bento=self.classifier.facts.tag,
                     brightness=brightness(pixels),
                     embedding=pack(finding.embedding),
-                    **told,
+                    **fields,
                 )
             )
 
 
 PhotoClassifier.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator makes it a bentoml.Service
-    Gate, settings=read_settings
+    GatewayMiddleware, settings=read_settings
 )
 install()  # before BentoML starts uvicorn

@@ -38,16 +38,16 @@ class Batcher(Generic[Row]):
         self._num_lanes = num_lanes
         self._threads = ThreadPoolExecutor(num_lanes, "inference")
         self._apart = ThreadPoolExecutor(1, "apart")
-        self._waiting: FairQueue[tuple[np.ndarray, asyncio.Future[Any]]] = FairQueue()
+        self._queue: FairQueue[tuple[np.ndarray, asyncio.Future[Any]]] = FairQueue()
         self._lanes: set[asyncio.Task[Any] | None] = set()
-        self._started: dict[asyncio.Task[Any] | None, float] = {}
+        self._start_times: dict[asyncio.Task[Any] | None, float] = {}
         self.seconds_per_photo = 0.0
         """After how long the next photo would go, for each that waits, smoothed over the last batches; 0 at first."""
 
     @property
     def busy_seconds(self) -> float:
         """How long the oldest batch has been running; 0 where there is none."""
-        return time.monotonic() - min(self._started.values()) if self._started else 0.0
+        return time.monotonic() - min(self._start_times.values()) if self._start_times else 0.0
 
     async def __call__(self, pixels: np.ndarray, share: Share | None = None) -> Row:
         """The row for one photo.
@@ -58,7 +58,7 @@ class Batcher(Generic[Row]):
         """
         loop = asyncio.get_running_loop()
         row: asyncio.Future[Row] = loop.create_future()
-        self._waiting.push((pixels, row), share or Share(), 1.0)
+        self._queue.push((pixels, row), share or Share(), 1.0)
         if len(self._lanes) < self._num_lanes:
             self._lanes.add(loop.create_task(self._work()))
         return await row
@@ -70,10 +70,10 @@ class Batcher(Generic[Row]):
     async def _work(self) -> None:
         """One lane, until nobody waits."""
         lane = asyncio.current_task()
-        while len(self._waiting):
+        while len(self._queue):
             # Powers of two alone: a graph prepares itself anew for each size that it has not seen.
-            size = 1 << (min(len(self._waiting), self._max_batch_size).bit_length() - 1)
-            batch = [self._waiting.pop() for _ in range(size)]
+            size = 1 << (min(len(self._queue), self._max_batch_size).bit_length() - 1)
+            batch = [self._queue.pop() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]
             if batch:
                 rows = await self._rows([pixels for pixels, _ in batch])
@@ -84,14 +84,14 @@ class Batcher(Generic[Row]):
 
     async def _rows(self, batch: list[np.ndarray]) -> Sequence[Any]:
         """A row for each photo, or what went wrong."""
-        lane, alone = asyncio.current_task(), not self._started
-        self._started[lane] = started = time.monotonic()
+        lane, alone = asyncio.current_task(), not self._start_times
+        self._start_times[lane] = start_time = time.monotonic()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, np.stack(batch), alone)
         except Exception as error:
             return [error] * len(batch)
         finally:
-            del self._started[lane]
-            seconds = (time.monotonic() - started) / len(batch) / len(self._lanes)
-            before = self.seconds_per_photo or seconds
-            self.seconds_per_photo = before + SMOOTHING * (seconds - before)
+            del self._start_times[lane]
+            seconds = (time.monotonic() - start_time) / len(batch) / len(self._lanes)
+            earlier_seconds = self.seconds_per_photo or seconds
+            self.seconds_per_photo = earlier_seconds + SMOOTHING * (seconds - earlier_seconds)

@@ -54,8 +54,8 @@ class Classifier:
         """
         self.facts = read_json(folder / "service.json", ServiceFacts, "bento")
         self.graph = InferenceGraph(folder / "export")
-        self._num_shared = num_lanes if num_lanes > 1 else 0
-        self._shared = InferenceGraph(folder / "export", num_streams=num_lanes) if self._num_shared else self.graph
+        self._num_lanes = num_lanes if num_lanes > 1 else 0
+        self._lane_graph = InferenceGraph(folder / "export", num_streams=num_lanes) if self._num_lanes else self.graph
         self.calibration: Calibration | None = read_calibration(folder) if self.facts.calibrated else None
 
     def decode(self, data: bytes) -> np.ndarray:
@@ -85,15 +85,15 @@ class Classifier:
             pixels: uint8 (n, height, width, 3), RGB.
             alone: whether to take all cores; else as many as each lane has.
         """
-        outputs = (self.graph if alone else self._shared).run(pixels, with_feature_map=False)
+        outputs = (self.graph if alone else self._lane_graph).run(pixels, with_feature_map=False)
         unfamiliar: Sequence[float | None] = [None] * len(pixels)
         if self.calibration is not None:
             farthest = max(self.calibration.facts.familiarity.threshold, 1 / NEVER_FAMILIAR)
             distances = self.calibration.unfamiliarity(outputs.embedding)
             unfamiliar = np.round(np.minimum(distances / farthest, NEVER_FAMILIAR).astype(np.float64), 4).tolist()
         return [
-            Finding(*found)
-            for found in zip(self._probabilities(outputs.logits), outputs.embedding, unfamiliar, strict=True)
+            Finding(*outputs_of_photo)
+            for outputs_of_photo in zip(self._probabilities(outputs.logits), outputs.embedding, unfamiliar, strict=True)
         ]
 
     def abstains(self, probabilities: np.ndarray, threshold: float | None = None) -> bool:
@@ -122,11 +122,11 @@ class Classifier:
             pixels = self.decode(file.getvalue())
         size = 1
         while size <= max_batch_size:
-            for alone in (True, *[False] * self._num_shared):  # each lane in turn
+            for alone in (True, *[False] * self._num_lanes):  # each lane in turn
                 self.examine(np.repeat(pixels[np.newaxis], size, axis=0), alone)
             size *= 2
 
-    def ranked(self, probabilities: np.ndarray) -> list[tuple[str, float]]:
+    def rank_classes(self, probabilities: np.ndarray) -> list[tuple[str, float]]:
         """The classes of one photo, most probable first.
 
         Args:

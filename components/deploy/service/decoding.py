@@ -107,7 +107,7 @@ class Decoder:
         return photo
 
     def _admit(self, cost: DecodeCost, share: Share) -> None:
-        self._check_one(cost)
+        self._check_photo(cost)
         share.decode_seconds += cost.seconds
         if share.decode_seconds > MAX_REQUEST_SECONDS:
             text = (
@@ -118,15 +118,18 @@ class Decoder:
             text = "The service has as many large photos to decode as it can in time; try again in a moment."
             raise RefusedUpload(503, "overloaded", text)
 
-    def _check_one(self, cost: DecodeCost) -> None:
+    def _check_photo(self, cost: DecodeCost) -> None:
         """Refuses a photo that never fits."""
         if cost.num_bytes > self._max_bytes:
-            bound, need = f"{self._max_bytes / 2**20:,.0f} MiB of memory", f"{cost.num_bytes / 2**20:,.0f} MiB"
+            limit_text, need_text = (
+                f"{self._max_bytes / 2**20:,.0f} MiB of memory",
+                f"{cost.num_bytes / 2**20:,.0f} MiB",
+            )
         elif cost.seconds > MAX_PHOTO_SECONDS:
-            bound, need = f"about {MAX_PHOTO_SECONDS:.0f} s", f"about {cost.seconds:.0f} s"
+            limit_text, need_text = f"about {MAX_PHOTO_SECONDS:.0f} s", f"about {cost.seconds:.0f} s"
         else:
             return
-        text = f"Decoding a photo must take at most {bound}; {cost.text} takes {need}."
+        text = f"Decoding a photo must take at most {limit_text}; {cost.text} takes {need_text}."
         raise ImageError("too_large", f"{text} Send a smaller copy, or a JPEG that is not progressive.")
 
     def _require_small(self, cost: DecodeCost) -> None:
@@ -134,9 +137,9 @@ class Decoder:
             raise _LargePhotoError(cost)
 
     def _decode(self, data: bytes, admit: Callable[[DecodeCost], None]) -> DecodedPhoto:
-        started = time.thread_time()  # of the processor: a busy machine is not the photo's fault
+        start_time = time.thread_time()  # of the processor: a busy machine is not the photo's fault
         photo = self._open_photo(data, admit)
-        return DecodedPhoto(photo.pixels, photo.native_size, time.thread_time() - started)
+        return DecodedPhoto(photo.pixels, photo.native_size, time.thread_time() - start_time)
 
 
 @dataclass(frozen=True)
@@ -179,15 +182,15 @@ class _Lane:
                 continue
             self._num_running += 1
             self._num_bytes += task.num_bytes
-            running = task.result.get_loop().run_in_executor(self._threads, task.work)
-            running.add_done_callback(partial(self._finish, task))
+            future = task.result.get_loop().run_in_executor(self._threads, task.work)
+            future.add_done_callback(partial(self._finish, task))
 
-    def _finish(self, task: _Task, running: "asyncio.Future[Any]") -> None:
+    def _finish(self, task: _Task, future: "asyncio.Future[Any]") -> None:
         self._num_running -= 1
         self._num_bytes -= task.num_bytes
-        error = running.exception()
+        error = future.exception()
         if not task.result.done():
-            task.result.set_exception(error) if error is not None else task.result.set_result(running.result())
+            task.result.set_exception(error) if error is not None else task.result.set_result(future.result())
         self._dispatch()
 
 

@@ -72,17 +72,20 @@ class Explainer:
     def _occlude(self, pixels: np.ndarray, label: int) -> np.ndarray:
         height, width = pixels.shape[:2]
         rows, columns = min(PATCHES, height), min(PATCHES, width)
-        tops, lefts = np.linspace(0, height, rows + 1).astype(int), np.linspace(0, width, columns + 1).astype(int)
-        grey = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
-        covered = np.repeat(pixels[np.newaxis], rows * columns, axis=0)
-        for place, photo in enumerate(covered):
-            row, column = divmod(place, columns)
-            photo[tops[row] : tops[row + 1], lefts[column] : lefts[column + 1]] = grey
-        chunks = [covered[start : start + BATCH_SIZE] for start in range(0, len(covered), BATCH_SIZE)]
+        row_edges, column_edges = (
+            np.linspace(0, height, rows + 1).astype(int),
+            np.linspace(0, width, columns + 1).astype(int),
+        )
+        gray = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
+        occluded_photos = np.repeat(pixels[np.newaxis], rows * columns, axis=0)
+        for patch, photo in enumerate(occluded_photos):
+            row, column = divmod(patch, columns)
+            photo[row_edges[row] : row_edges[row + 1], column_edges[column] : column_edges[column + 1]] = gray
+        chunks = [occluded_photos[start : start + BATCH_SIZE] for start in range(0, len(occluded_photos), BATCH_SIZE)]
         logits = np.concatenate([self._graph.run(chunk, with_feature_map=False).logits for chunk in chunks])
-        before = self._graph.run(pixels[np.newaxis], with_feature_map=False).logits
+        photo_logits = self._graph.run(pixels[np.newaxis], with_feature_map=False).logits
         # In log-odds: a probability near 1 hardly moves, whatever is covered.
-        values: np.ndarray = log_odds(before, label) - log_odds(logits, label)
+        values: np.ndarray = log_odds(photo_logits, label) - log_odds(logits, label)
         return values.reshape(rows, columns)
 
     def _pools_by_mean(self) -> bool:
@@ -102,9 +105,9 @@ def log_odds(logits: np.ndarray, label: int) -> np.ndarray:
         logits: float32 (n, classes), of two classes at least.
         label: the index of the class.
     """
-    others = np.delete(np.asarray(logits, np.float64), label, axis=1)
-    largest = others.max(axis=1)
-    odds: np.ndarray = logits[:, label] - largest - np.log(np.exp(others - largest[:, np.newaxis]).sum(axis=1))
+    other_logits = np.delete(np.asarray(logits, np.float64), label, axis=1)
+    largest = other_logits.max(axis=1)
+    odds: np.ndarray = logits[:, label] - largest - np.log(np.exp(other_logits - largest[:, np.newaxis]).sum(axis=1))
     return odds
 
 
@@ -119,21 +122,21 @@ def overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) -> byte
     import cv2
     from PIL import Image
 
-    enlarged = size[0] > 2 * pixels.shape[0]
-    photo = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST if enlarged else cv2.INTER_LINEAR)
+    is_enlarged = size[0] > 2 * pixels.shape[0]
+    photo = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST if is_enlarged else cv2.INTER_LINEAR)
     smooth = np.clip(cv2.resize(heat, size[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
     # Viridis keeps its order for colour-blind eyes and in grey.
-    colours = cv2.applyColorMap((smooth * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    colors = cv2.applyColorMap((smooth * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
     share = smooth[..., np.newaxis]
     # What does not matter fades to grey, so that what does stands out by colour.
-    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
-    blended = (1 - OPACITY * share) * (share * photo + (1 - share) * grey) + OPACITY * share * colours
+    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
+    picture = (1 - OPACITY * share) * (share * photo + (1 - share) * gray) + OPACITY * share * colors
     file = io.BytesIO()
-    Image.fromarray(np.rint(blended).clip(0, 255).astype(np.uint8)).save(file, "PNG")
+    Image.fromarray(np.rint(picture).clip(0, 255).astype(np.uint8)).save(file, "PNG")
     return file.getvalue()
 
 
-def shown_size(image_size: tuple[int, int], native_size: tuple[int, int], resize: str) -> tuple[int, int]:
+def display_size(image_size: tuple[int, int], native_size: tuple[int, int], resize: str) -> tuple[int, int]:
     """(height, width) in which a photo is shown: large enough to be looked at, and stretched ones in their own shape.
 
     Args:

@@ -23,10 +23,14 @@ class Instruments:
         self.request_seconds = Histogram("darkroom_request_seconds", "Time of requests.", ["path"], buckets=SECONDS)
         self.predictions = Counter("darkroom_predictions_total", "Photos classified, by class.", ["class_name"])
         self.abstentions = Counter("darkroom_abstentions_total", "Photos whose answer was withheld.")
-        self.unfamiliar = Counter("darkroom_unfamiliar_total", "Photos unlike the training photos.")
+        self.unfamiliar_photos = Counter("darkroom_unfamiliar_total", "Photos unlike the training photos.")
         self.confidence = Histogram("darkroom_confidence", "Confidence of the answers.", buckets=SHARES)
-        self.broken = Counter("darkroom_broken_photos_total", "Files that are no usable photo, by reason.", ["code"])
-        self.refused = Counter("darkroom_refused_requests_total", "Requests not looked at, by reason.", ["code"])
+        self.broken_photos = Counter(
+            "darkroom_broken_photos_total", "Files that are no usable photo, by reason.", ["code"]
+        )
+        self.refused_requests = Counter(
+            "darkroom_refused_requests_total", "Requests not looked at, by reason.", ["code"]
+        )
         self.batch_size = Histogram(
             "darkroom_batch_size", "Photos that went through the graph together.", buckets=SIZES
         )

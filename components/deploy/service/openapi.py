@@ -128,7 +128,7 @@ def _parameters(*names: str, **values: tuple[str, ...]) -> list[dict[str, Any]]:
 
 def _parameter(name: str, values: tuple[str, ...] | None) -> dict[str, Any]:
     schema = Options.model_json_schema()["properties"][name]
-    (kind,) = (one for one in schema["anyOf"] if one.get("type") != "null")
+    (kind,) = (option for option in schema["anyOf"] if option.get("type") != "null")
     kind = kind if values is None else {"type": "string", "enum": list(values)}
     return {"name": name, "in": "query", "required": False, "description": schema["description"], "schema": kind}
 
@@ -140,12 +140,12 @@ def _get(name: str, text: str, model: str, example: Any) -> dict[str, Any]:
 
 def _get_samples() -> dict[str, Any]:
     text = "Photos that the page offers to try."
-    found = _get("samples", text, "Sample", [{"url": "samples/00.jpg", "class_name": "…"}])
-    found["responses"]["200"]["content"]["application/json"]["schema"] = {
+    operation = _get("samples", text, "Sample", [{"url": "samples/00.jpg", "class_name": "…"}])
+    operation["responses"]["200"]["content"]["application/json"]["schema"] = {
         "type": "array",
         "items": {"$ref": REFERENCE.format(model="Sample")},
     }
-    return found
+    return operation
 
 
 def _plain(name: str, text: str) -> dict[str, Any]:
@@ -166,9 +166,9 @@ def _explanation(card: ModelCard) -> dict[str, Any]:
         "method": card.explanation,
         "overlay": "data:image/png;base64,iVBORw0KGgo…",
     }
-    found = _json("The place, as JSON or as the picture alone.", "Explanation", example)
-    found["content"]["image/png"] = {"schema": BINARY}
-    return found
+    response = _json("The place, as JSON or as the picture alone.", "Explanation", example)
+    response["content"]["image/png"] = {"schema": BINARY}
+    return response
 
 
 def _json(description: str, model: str, example: Any) -> dict[str, Any]:
@@ -186,8 +186,8 @@ def _answer(card: ModelCard) -> dict[str, Any]:
         "unfamiliar": 0.41 if card.calibrated else None,
         "probabilities": [{"label": first, "probability": 0.93}, {"label": second, "probability": 0.07}],
     }
-    broken = {"error": {"code": "truncated", "message": "The JPEG must be whole; it ends early."}}
-    return {"model": card.tag, "predictions": [prediction, broken]}
+    failure = {"error": {"code": "truncated", "message": "The JPEG must be whole; it ends early."}}
+    return {"model": card.tag, "predictions": [prediction, failure]}
 
 
 def _refusal(code: str) -> dict[str, Any]:

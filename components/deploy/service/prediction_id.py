@@ -18,11 +18,11 @@ class PredictionId:
 
     Attributes:
         bento_version: of the bento that answered.
-        made: when.
+        time: when.
     """
 
     bento_version: str
-    made: datetime
+    created_at: datetime
 
 
 def new_id(bento_version: str) -> str:

@@ -93,9 +93,9 @@ class PredictionLog:
         self._folder = folder
         self._share = share
         self._chance = chance or random.SystemRandom()
-        self._waiting: queue.Queue[LoggedPrediction | None] = queue.Queue(MAX_WAITING)
+        self._queue: queue.Queue[LoggedPrediction | None] = queue.Queue(MAX_WAITING)
         self._num_bytes = 0
-        self._told = False
+        self._has_warned = False
         self._writer = threading.Thread(target=self._write, name="prediction-log", daemon=True)
         self._writer.start()
 
@@ -106,20 +106,20 @@ class PredictionLog:
     def add(self, prediction: LoggedPrediction) -> None:
         """Keeps a prediction, if there is room."""
         try:
-            self._waiting.put_nowait(prediction)
+            self._queue.put_nowait(prediction)
         except queue.Full:
-            self._tell("predictions come faster than the disk takes them")
+            self._warn_once("predictions come faster than the disk takes them")
 
     def close(self) -> None:
         """Writes what waits."""
-        self._waiting.put(None)
+        self._queue.put(None)
         self._writer.join(10)
 
     def _write(self) -> None:
-        while (prediction := self._waiting.get()) is not None:
+        while (prediction := self._queue.get()) is not None:
             line = prediction.model_dump_json().encode() + b"\n"
             if self._num_bytes + len(line) > MAX_BYTES:
-                self._tell(f"it has reached {MAX_BYTES // 2**20} MiB")
+                self._warn_once(f"it has reached {MAX_BYTES // 2**20} MiB")
                 continue
             try:
                 path = self._folder / f"{prediction.time:%Y%m%d}-{os.getpid()}.jsonl"
@@ -127,11 +127,11 @@ class PredictionLog:
                     file.write(line)  # one write, so that a kill leaves whole lines
                 self._num_bytes += len(line)
             except OSError as error:
-                self._tell(str(error))
+                self._warn_once(str(error))
 
-    def _tell(self, reason: str) -> None:
-        if not self._told:
-            self._told = True
+    def _warn_once(self, reason: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             log.warning("The prediction log in %s leaves predictions out: %s.", self._folder, reason)
 
 
@@ -170,12 +170,14 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
             "asked since it was started with --prediction-log?"
         )
     for path in paths:
-        yield from (one for one in _read(path) if since is None or one.time.astimezone(UTC).date() >= since)
+        yield from (
+            prediction for prediction in _read(path) if since is None or prediction.time.astimezone(UTC).date() >= since
+        )
 
 
 def find(folder: Path, prediction_id: str) -> LoggedPrediction | None:
     """The line of one prediction, None where the log does not hold it."""
-    return next((one for one in read_log(folder) if one.id == prediction_id), None)
+    return next((prediction for prediction in read_log(folder) if prediction.id == prediction_id), None)
 
 
 def _read(path: Path) -> Iterator[LoggedPrediction]:
@@ -193,10 +195,10 @@ def _read(path: Path) -> Iterator[LoggedPrediction]:
             if not line:
                 return
             if line != b"\n":
-                yield _parsed(line, number, path)
+                yield _parse_line(line, number, path)
 
 
-def _parsed(line: bytes, number: int, path: Path) -> LoggedPrediction:
+def _parse_line(line: bytes, number: int, path: Path) -> LoggedPrediction:
     try:
         prediction = LoggedPrediction.model_validate_json(line)
         prediction.vector  # noqa: B018 what is no base64 of float16 is found here

@@ -44,7 +44,7 @@ def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) 
 
 def refusal(refused: RefusedUpload) -> JSONResponse:
     """Counts a refused request and returns the response to it."""
-    instruments().refused.labels(refused.code).inc()
+    instruments().refused_requests.labels(refused.code).inc()
     return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)
 
 

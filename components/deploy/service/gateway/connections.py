@@ -167,9 +167,9 @@ class _StrictConnection(h11.Connection):
 
     def next_event(self) -> Any:
         if self.their_state is h11.IDLE:
-            received = self.trailing_data[0]
-            end = END_OF_HEADER.search(received)
-            fault = header_fault(received[: end.end()]) if end else None
+            data = self.trailing_data[0]
+            end = END_OF_HEADER.search(data)
+            fault = header_fault(data[: end.end()]) if end else None
             if fault is not None:
                 raise h11.RemoteProtocolError(fault)
         return super().next_event()

@@ -79,7 +79,7 @@ class _Body:
             self.deadline.reschedule(asyncio.get_running_loop().time())
 
 
-class Gate:
+class GatewayMiddleware:
     """The middleware around the whole service."""
 
     def __init__(self, app: ASGIApp, settings: Callable[[], ServiceSettings]):
@@ -93,7 +93,7 @@ class Gate:
         self._settings = settings()
         self._num_requests = 0
         self._held_bytes = 0
-        self._arriving: dict[_Body, None] = {}
+        self._bodies: dict[_Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request within the limits, or refuses it; anything but HTTP is passed on unchanged."""
@@ -102,11 +102,11 @@ class Gate:
             return
         scope = without_version(scope)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        answering = _Answering(scope, send, self._cross_origin_headers(headers))
+        sender = _ResponseSender(scope, send, self._cross_origin_headers(headers))
         try:
-            await self._enter(scope, answering.watch(receive), answering.send, headers)
+            await self._enter(scope, sender.watch(receive), sender.send, headers)
         finally:
-            answering.note()
+            sender.note()
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> None:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
@@ -131,12 +131,12 @@ class Gate:
         if key is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
             return True
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
-        return hmac.compare_digest(given.encode("utf-8", "replace"), key.encode())
+        request_key = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
+        return hmac.compare_digest(request_key.encode("utf-8", "replace"), key.encode())
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._num_requests >= MAX_REQUESTS:
-            slowest = next((other for other in self._arriving if other.deadline is not None), None)
+            slowest = next((other for other in self._bodies if other.deadline is not None), None)
             if slowest is None:
                 text = "The service answers as many requests as it can; try again in a moment."
                 await refuse(send, 503, "overloaded", text)
@@ -144,11 +144,11 @@ class Gate:
             slowest.disconnect()
         body = _Body()
         self._num_requests += 1
-        self._arriving[body] = None
+        self._bodies[body] = None
         try:
             await self._app(scope, lambda: self._receive(receive, body), send)
         finally:
-            self._arriving.pop(body, None)
+            self._bodies.pop(body, None)
             self._num_requests -= 1
             self._held_bytes -= body.num_bytes
 
@@ -166,9 +166,9 @@ class Gate:
         body.num_bytes += size
         self._held_bytes += size
         if not message.get("more_body"):
-            self._arriving.pop(body, None)
+            self._bodies.pop(body, None)
         if self._held_bytes > MAX_HELD_BYTES * (1 if body.num_bytes <= MAX_SMALL_BYTES else LARGE_SHARE):
-            largest = max(self._arriving, key=lambda other: other.num_bytes, default=body)
+            largest = max(self._bodies, key=lambda other: other.num_bytes, default=body)
             if largest.num_bytes <= body.num_bytes or largest.deadline is None:
                 text = "The service holds as many photos as it can; try again in a moment."
                 raise RefusedUpload(503, "overloaded", text)
@@ -188,33 +188,33 @@ class Gate:
         }
 
 
-class _Answering:
+class _ResponseSender:
     """Sends answers with the headers that all have; an error that is no JSON of ours becomes one."""
 
     def __init__(self, scope: Scope, send: Send, extra: Mapping[str, str]):
         self._send = send
         policy = DOCS_POLICY if scope["path"] == "/docs" else PAGE_POLICY
         self._headers = SECURITY_HEADERS | {"Content-Security-Policy": policy} | dict(extra)
-        self._replaced = False
+        self._is_replaced = False
         self._unread = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         self._path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
-        self._started = time.perf_counter()
+        self._start_time = time.perf_counter()
         self._status = 0
 
     def watch(self, receive: Receive) -> Receive:
         """`receive`, with an eye on whether the body is read to its end."""
 
-        async def watched() -> Message:
+        async def receive_watched() -> Message:
             message = await receive()
             self._unread = self._unread and bool(message.get("more_body"))
             return message
 
-        return watched
+        return receive_watched
 
     def note(self) -> None:
         """Counts the request; status 0 is a client that left."""
         instruments().requests.labels(self._path, str(self._status)).inc()
-        instruments().request_seconds.labels(self._path).observe(time.perf_counter() - self._started)
+        instruments().request_seconds.labels(self._path).observe(time.perf_counter() - self._start_time)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -222,7 +222,7 @@ class _Answering:
             headers = [(name, value) for name, value in message["headers"] if name.lower() != b"server"]
             is_json = any(name.lower() == b"content-type" and b"json" in value for name, value in headers)
             if status >= 400 and not is_json:
-                self._replaced = True
+                self._is_replaced = True
                 code, text = REASONS.get(status, OURS if status >= 500 else REASONS[400])
                 headers = [(name, value) for name, value in headers if name.lower() == b"allow"]
                 message = {**message, "headers": headers}
@@ -235,18 +235,18 @@ class _Answering:
                 await self._send({"type": "http.response.body", "body": body})
                 return
             message = self._complete({**message, "headers": headers})
-        elif self._replaced:
+        elif self._is_replaced:
             return
         await self._send(message)
 
     def _complete(self, message: Message) -> Message:
-        added = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers.items()]
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers.items()]
         if message["status"] in (429, 503):
-            added.append((b"retry-after", str(RETRY_SECONDS).encode()))
+            headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
         if self._unread:
             # Else the server would go on taking what nobody wants, to keep the connection.
-            added.append((b"connection", b"close"))
-        return {**message, "headers": [*message["headers"], *added]}
+            headers.append((b"connection", b"close"))
+        return {**message, "headers": [*message["headers"], *headers]}
 
 
 def without_version(scope: Scope) -> Scope:
@@ -254,8 +254,8 @@ def without_version(scope: Scope) -> Scope:
     path = scope["path"]
     if path != VERSION_PREFIX and not path.startswith(f"{VERSION_PREFIX}/"):
         return scope
-    rest = path[len(VERSION_PREFIX) :] or "/"
-    return {**scope, "path": rest, "raw_path": rest.encode("utf-8", "surrogateescape")}
+    plain_path = path[len(VERSION_PREFIX) :] or "/"
+    return {**scope, "path": plain_path, "raw_path": plain_path.encode("utf-8", "surrogateescape")}
 
 
 def error_body(code: str, message: str) -> bytes:

@@ -42,7 +42,7 @@ class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ou
 
 
 @dataclass(frozen=True)
-class Asked:
+class UploadRequest:
     """What a request asks for.
 
     Attributes:
@@ -54,14 +54,14 @@ class Asked:
     options: Options
 
 
-async def read_request(request: Request) -> Asked:
+async def read_request(request: Request) -> UploadRequest:
     """The photos and the options of a request.
 
     Raises:
         RefusedUpload: the options cannot be, or as `read_photos`.
     """
     options = read_options(request.query_params)
-    return Asked(await read_photos(request), options)
+    return UploadRequest(await read_photos(request), options)
 
 
 def read_options(query: Mapping[str, str]) -> Options:
@@ -125,7 +125,11 @@ class _Parser(MultiPartParser):
 
 async def _read_form(request: Request) -> list[bytes]:
     parser = _Parser(
-        request.headers, _limited(request), max_files=MAX_FILES, max_fields=MAX_FILES, max_part_size=MAX_TEXT_BYTES
+        request.headers,
+        _stream_limited(request),
+        max_files=MAX_FILES,
+        max_fields=MAX_FILES,
+        max_part_size=MAX_TEXT_BYTES,
     )
     try:
         form = await parser.parse()
@@ -141,22 +145,22 @@ async def _read_form(request: Request) -> list[bytes]:
 
 async def _read_raw(request: Request) -> bytes:
     body = io.BytesIO()
-    async for chunk in _limited(request):
+    async for chunk in _stream_limited(request):
         body.write(chunk)
     return body.getvalue()  # shares the memory of `body`, as joining the pieces would not
 
 
-async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
-    announced = request.headers.get("content-length", "0")
-    received = int(announced) if announced.isdecimal() else 0
-    if received <= MAX_BODY_BYTES:
-        received = 0
+async def _stream_limited(request: Request) -> AsyncGenerator[bytes, None]:
+    length_header = request.headers.get("content-length", "0")
+    num_bytes = int(length_header) if length_header.isdecimal() else 0
+    if num_bytes <= MAX_BODY_BYTES:
+        num_bytes = 0
         async for chunk in request.stream():
-            received += len(chunk)
-            if received > MAX_BODY_BYTES:
+            num_bytes += len(chunk)
+            if num_bytes > MAX_BODY_BYTES:
                 break
             yield chunk
-    if received > MAX_BODY_BYTES:
+    if num_bytes > MAX_BODY_BYTES:
         raise RefusedUpload(
             413,
             "too_large",
@@ -166,14 +170,14 @@ async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
 
 
 async def _files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
-    wanted = [value for name, value in items if name == FIELD]
-    if not wanted:
-        found = ", ".join(sorted({repr(name[:MAX_SHOWN]) for name, _ in items})[:MAX_SHOWN]) or "an empty form"
+    values = [value for name, value in items if name == FIELD]
+    if not values:
+        names_text = ", ".join(sorted({repr(name[:MAX_SHOWN]) for name, _ in items})[:MAX_SHOWN]) or "an empty form"
         raise RefusedUpload(
-            400, "no_files", f"The form must hold one file or more in the field {FIELD!r}; found {found}."
+            400, "no_files", f"The form must hold one file or more in the field {FIELD!r}; found {names_text}."
         )
     photos = []
-    for value in wanted:
+    for value in values:
         if isinstance(value, str):
             raise RefusedUpload(
                 400,

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from components.contract.errors import ArtifactError, ServiceError, TrackingError
 from components.deploy.release import rollout
 from components.deploy.release.package import Reference, fetch, pack, publish, reference_in_environment, sha256_of
-from components.deploy.release.rollout import Cluster, RolloutError, naming, roll_out, served_by
-from tests.support.json_response import send_json
+from components.deploy.release.rollout import Cluster, RolloutError, find_bento, make_patch, roll_out
+from tests.answers import send_json
 
 OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
 
@@ -111,7 +111,7 @@ def test_a_rollout_names_the_bento_and_changes_nothing_else(before: str | None, 
     stand_in = api(before)
     roll(stand_in)
     assert stand_in.env == {"OTHER": "kept", "DARKROOM_BENTO": str(NEW)}
-    assert served_by(stand_in.deployment()) == str(NEW)
+    assert find_bento(stand_in.deployment()) == str(NEW)
 
 
 def test_what_serves_already_is_left_alone(api: Api) -> None:
@@ -170,10 +170,10 @@ def test_the_patch_reaches_the_init_container_of_the_manifest() -> None:
     manifests = list(YAML(typ="safe").load_all((Path(__file__).parents[4] / "k8s/base/serve.yaml").read_text()))
     (deployment,) = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["initContainers"]
-    (patched,) = naming(str(NEW))["spec"]["template"]["spec"]["initContainers"]
+    (patched,) = make_patch(str(NEW))["spec"]["template"]["spec"]["initContainers"]
     assert container["name"] == patched["name"]
     assert container["command"][:3] == ["python3", "-m", "components.deploy.release.download"]
-    assert served_by(deployment) is None
+    assert find_bento(deployment) is None
 
 
 def test_outside_of_a_cluster_there_is_no_api() -> None:

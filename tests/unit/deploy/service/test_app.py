@@ -12,7 +12,7 @@ from components.contract.artifacts.bundle import read_bundle
 from components.contract.image.decode import DecodeCost, Photo
 from components.deploy.bento.build import lay_out
 from components.deploy.parity import golden_photos
-from components.deploy.service.gateway.upload import Asked
+from components.deploy.service.gateway.upload import UploadRequest
 from components.deploy.service.protocol import Options
 from tests.support.artifacts import CLASS_NAMES
 from tests.unit.deploy.conftest import Made
@@ -40,7 +40,7 @@ def answer(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
     def ask(*files: bytes) -> tuple[int, dict[str, Any]]:
         predict = type(instance).__dict__["predict"].func
-        response = asyncio.run(predict(instance, (Asked(list(files), Options()), False)))
+        response = asyncio.run(predict(instance, (UploadRequest(list(files), Options()), False)))
         return response.status_code, json.loads(response.body)
 
     return ask

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from components.contract.inference.graph import InferenceGraph
-from components.deploy.service.explain import Explainer, overlay, shown_size
-from tests.support.artifacts import COLOURS
+from components.deploy.service.explain import Explainer, display_size, overlay
+from tests.made import COLOURS
 from tests.unit.deploy.conftest import Made
 
 
@@ -59,7 +59,7 @@ def test_a_graph_gives_the_weights_of_its_output_layer(graph: InferenceGraph) ->
 
 @pytest.mark.parametrize("native", [(10, 10), (3000, 4000), (1, 500)])
 def test_an_overlay_is_a_picture_of_the_shape_of_its_photo(native: tuple[int, int]) -> None:
-    size = shown_size((16, 16), native, "stretch")
+    size = display_size((16, 16), native, "stretch")
     assert max(size) == 320
     with Image.open(io.BytesIO(overlay(with_corner(), np.eye(4, dtype=np.float32), size))) as picture:
         assert picture.size == size[::-1]

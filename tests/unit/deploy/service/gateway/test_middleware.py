@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from components.deploy.service.gateway import middleware
-from components.deploy.service.gateway.middleware import Gate
+from components.deploy.service.gateway.middleware import GatewayMiddleware
 from components.deploy.service.gateway.upload import RefusedUpload
 from components.deploy.service.settings import ServiceSettings
 
@@ -48,7 +48,7 @@ class App:
 
 
 def ask(
-    guarded: Gate,
+    guarded: GatewayMiddleware,
     method: str = "GET",
     path: str = "/model",
     headers: dict[str, str] | None = None,
@@ -80,8 +80,8 @@ def ask(
     return answer
 
 
-def guard(app: App, **settings: Any) -> Gate:
-    return Gate(app, lambda: ServiceSettings(**settings))
+def guard(app: App, **settings: Any) -> GatewayMiddleware:
+    return GatewayMiddleware(app, lambda: ServiceSettings(**settings))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class Neighbor:
     """A training photo.
 
     Attributes:
@@ -37,7 +37,7 @@ class Neighbour:
 
 def nearest(
     embedding: np.ndarray, classifier: Classifier, dataset_dir: Path, cache_dir: Path, number: int
-) -> list[Neighbour]:
+) -> list[Neighbor]:
     """The nearest training photos, the nearest first.
 
     Args:
@@ -59,7 +59,7 @@ def nearest(
     similarity = embeddings.astype(np.float32) @ to_unit_length(embedding[np.newaxis])[0]
     order = np.argsort(-similarity, kind="stable")[:number]
     return [
-        Neighbour(split.image_ids[index], int(split.labels[index]), round(float(similarity[index]), 4))
+        Neighbor(split.image_ids[index], int(split.labels[index]), round(float(similarity[index]), 4))
         for index in order
     ]
 
@@ -82,29 +82,29 @@ def _embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.nda
     key = hashlib.sha256(f"{facts.export_sha256} {facts.dataset_fingerprint}".encode()).hexdigest()[:32]
     path = cache_dir / "embeddings" / f"{key}.npy"
     try:
-        kept: np.ndarray = np.load(path, allow_pickle=False)
-        if len(kept) == len(split):
-            return kept
+        cached: np.ndarray = np.load(path, allow_pickle=False)
+        if len(cached) == len(split):
+            return cached
     except (OSError, ValueError, EOFError):  # none yet, or a damaged one: it is made again
         pass
-    made = _compute(classifier, split)
+    embeddings = _compute(classifier, split)
     try:
-        write_file(path, _as_npy(made))
+        write_file(path, _as_npy(embeddings))
     except OSError as error:
         log.warning("They cannot be remembered in %s: %s.", path.parent, error)
-    return made
+    return embeddings
 
 
 def _compute(classifier: Classifier, split: Split) -> np.ndarray:
     log.info("Looking at %d training photos once; the next time this is remembered.", len(split))
-    started = told = time.monotonic()
+    start_time = report_time = time.monotonic()
     parts = []
     for start in range(0, len(split), BATCH_SIZE):
         pixels = split.gather(np.arange(start, min(start + BATCH_SIZE, len(split))))
-        parts.append(to_unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
-        if time.monotonic() - told > PROGRESS_SECONDS:
-            told = time.monotonic()
-            rate = (start + len(pixels)) / (told - started)
+        parts.append(unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
+        if time.monotonic() - report_time > PROGRESS_SECONDS:
+            report_time = time.monotonic()
+            rate = (start + len(pixels)) / (report_time - start_time)
             log.info(
                 "%d of %d photos, %.0f a second, %.0f s left.",
                 start + len(pixels),
