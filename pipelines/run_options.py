@@ -82,9 +82,9 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         require_utf8(uri)
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
         require_whole(Path(uri))
-    found = (look or probe)(uri)
-    params, given = inspect_initial_model(params)
-    return resolve(params, native_size=found.native_size, data_name=found.name, initial_model=given)
+    data_probe = (look or probe)(uri)
+    params, given_model = look_at_given(params)
+    return resolve(params, native_size=data_probe.native_size, data_name=data_probe.name, given=given_model)
 
 
 def params_of(arguments: argparse.Namespace) -> "Params":
@@ -101,10 +101,10 @@ def params_of(arguments: argparse.Namespace) -> "Params":
     if arguments.data is not None:
         require_utf8(arguments.data)
         overrides.append(f"data.uri={_quoted(arguments.data)}")
-    given = arguments.params is not None or path.exists()
-    if not given and not any(override.startswith("data.uri=") for override in overrides):
+    has_file = arguments.params is not None or path.exists()
+    if not has_file and not any(override.startswith("data.uri=") for override in overrides):
         raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
-    return load_params(path if given else None, tuple(overrides))
+    return load_params(path if has_file else None, tuple(overrides))
 
 
 def require_utf8(path: str) -> None:

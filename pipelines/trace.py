@@ -75,25 +75,29 @@ def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> 
     """
     from components.deploy.service.prediction_id import parse_id
 
-    identified = parse_id(name)
-    prediction = TracedPrediction(id=name, made=identified.created_at) if identified else None
-    wanted = identified.bento_version if identified else name
-    logged = None
-    if log_dir is not None and identified:
+    prediction_id = parse_id(name)
+    prediction = TracedPrediction(id=name, made=prediction_id.created_at) if prediction_id else None
+    bento_or_run = prediction_id.bento_version if prediction_id else name
+    log_entry = None
+    if log_dir is not None and prediction_id:
         from components.deploy.service.prediction_log import find
 
-        logged = find(log_dir, name)
-        if logged is not None:
+        log_entry = find(log_dir, name)
+        if log_entry is not None:
             prediction = TracedPrediction(
-                id=name, made=logged.time, label=logged.label, confidence=logged.confidence, abstained=logged.abstained
+                id=name,
+                made=log_entry.time,
+                label=log_entry.label,
+                confidence=log_entry.confidence,
+                abstained=log_entry.abstained,
             )
-    folder = _find_run(wanted)
+    folder = _find_run(bento_or_run)
     if folder is None:
-        return _from_registry(wanted, prediction)
-    found = _from_deployment(folder, read_deployment(folder.path / "bento"), prediction)
-    if photo is None and logged is None:
-        return found
-    return found.model_copy(update={"nearest": _nearest(folder, photo, logged and logged.vector)})
+        return _from_registry(bento_or_run, prediction)
+    chain = _from_deployment(folder, read_deployment(folder.path / "bento"), prediction)
+    if photo is None and log_entry is None:
+        return chain
+    return chain.model_copy(update={"nearest": _nearest(folder, photo, log_entry and log_entry.vector)})
 
 
 def _find_run(name: str) -> RunFolder | None:
@@ -127,12 +131,12 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
     from mlflow import MlflowClient
 
     uri = tracking_uri()
-    shown = redact(uri)
+    store_text = redact(uri)
     try:
         versions = MlflowClient(uri).search_model_versions()
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
         raise ArtifactError(
-            f"{_unknown(name)} MLflow's registry at {shown} cannot be asked: {redact(str(error))}."
+            f"{_unknown(name)} MLflow's registry at {store_text} cannot be asked: {redact(str(error))}."
         ) from None
     for version in versions:
         tags: dict[str, str] = version.tags
@@ -151,16 +155,16 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
                 dataset_fingerprint=tags.get("darkroom.dataset_fingerprint"),
             )
     raise ArtifactError(
-        f"{_unknown(name)} MLflow's registry at {shown} does not know it either. Set "
+        f"{_unknown(name)} MLflow's registry at {store_text} does not know it either. Set "
         "MLFLOW_TRACKING_URI to that of the model's training."
     )
 
 
 def _unknown(name: str) -> str:
-    known = ", ".join(folder.path.name for folder in list_runs()[:3]) or "none"
+    run_ids = ", ".join(folder.path.name for folder in list_runs()[:3]) or "none"
     return (
         f"A prediction id, a bento, a run of this folder or an MLflow run must be named; {name!r} is none that is "
-        f"known here (runs: {known})."
+        f"known here (runs: {run_ids})."
     )
 
 
@@ -181,43 +185,51 @@ def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[Nea
             raise DataError(f"The photo {photo} must be usable; it is not: {error}") from None
         embedding = classifier.examine(pixels[np.newaxis])[0].embedding
     dataset_dir = folder.path / "dataset"
-    found = nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBORS)
+    neighbors = nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBORS)
     paths, names = paths_of(dataset_dir), classifier.facts.class_names
     return tuple(
         NearPhoto(
-            image_id=one.image_id, path=paths.get(one.image_id), class_name=names[one.label], similarity=one.similarity
+            image_id=neighbor.image_id,
+            path=paths.get(neighbor.image_id),
+            class_name=names[neighbor.label],
+            similarity=neighbor.similarity,
         )
-        for one in found
+        for neighbor in neighbors
     )
 
 
-def as_lines(found: Trace) -> list[tuple[str, str]]:
+def as_lines(chain: Trace) -> list[tuple[str, str]]:
     """The chain in words, from the prediction back to the data."""
     lines: list[tuple[str, str]] = []
-    if found.prediction is not None:
-        said = found.prediction
+    if chain.prediction is not None:
+        prediction = chain.prediction
         answer = ""
-        if said.label and said.confidence is not None:
-            answer = f": {said.label}, {percent(said.confidence)}{', withheld' if said.abstained else ''}"
-        lines.append(("prediction", f"{said.id} ({said.made:%Y-%m-%d %H:%M:%S} UTC){answer}"))
+        if prediction.label and prediction.confidence is not None:
+            answer = (
+                f": {prediction.label}, {percent(prediction.confidence)}{', withheld' if prediction.abstained else ''}"
+            )
+        lines.append(("prediction", f"{prediction.id} ({prediction.made:%Y-%m-%d %H:%M:%S} UTC){answer}"))
     lines += [
-        ("bento", f"{found.bento}{f' in {found.bento_path}' if found.bento_path else ', no longer here'}"),
-        ("run", found.run_id or "not in this folder"),
+        ("bento", f"{chain.bento}{f' in {chain.bento_path}' if chain.bento_path else ', no longer here'}"),
+        ("run", chain.run_id or "not in this folder"),
         (
             "MLflow run",
-            f"{found.mlflow_run_id or 'none'}"
-            + (f", registered as version {found.model_version}" if found.model_version else ""),
+            f"{chain.mlflow_run_id or 'none'}"
+            + (f", registered as version {chain.model_version}" if chain.model_version else ""),
         ),
-        ("data", f"{found.data or 'unknown'}, fingerprint {(found.dataset_fingerprint or 'unknown')[:16]}"),
-        ("data version", f"DVC {found.data_version}" if found.data_version else "not under DVC"),
-        ("git revision", found.git_revision or "not in git"),
+        ("data", f"{chain.data or 'unknown'}, fingerprint {(chain.dataset_fingerprint or 'unknown')[:16]}"),
+        ("data version", f"DVC {chain.data_version}" if chain.data_version else "not under DVC"),
+        ("git revision", chain.git_revision or "not in git"),
     ]
     return lines + [
-        ("nearest" if number == 0 else "", f"{one.path or one.image_id} ({one.class_name}, {one.similarity:.3f})")
-        for number, one in enumerate(found.nearest)
+        (
+            "nearest" if number == 0 else "",
+            f"{neighbor.path or neighbor.image_id} ({neighbor.class_name}, {neighbor.similarity:.3f})",
+        )
+        for number, neighbor in enumerate(chain.nearest)
     ]
 
 
-def as_json(found: Trace) -> dict[str, Any]:
+def as_json(chain: Trace) -> dict[str, Any]:
     """The chain as a dict of JSON values."""
-    return dict(json.loads(found.model_dump_json()))
+    return dict(json.loads(chain.model_dump_json()))

@@ -30,8 +30,8 @@ def training(searchers: int = 0) -> GraphComponent:
         deploy_params: str,
     ) -> None:
         """Every section of params.yaml comes as JSON: a task's cache key depends on its own sections only."""
-        prepared = preprocess(data=data, params=preprocess_params)
-        dataset = prepared.outputs["dataset"]
+        preprocess_task = preprocess(data=data, params=preprocess_params)
+        dataset = preprocess_task.outputs["dataset"]
 
         search = [tune(dataset=dataset, params=tune_params, train_params=train_params) for _ in range(searchers)]
         if searchers > 1:  # one more, which finds the budget spent and says which trial was the best
@@ -39,15 +39,15 @@ def training(searchers: int = 0) -> GraphComponent:
             for task in search:  # equal inputs: each would be taken for the one before
                 task.set_caching_options(enable_caching=False)
 
-        trained = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)
-        model = trained.outputs["model"]
+        train_task = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)
+        model = train_task.outputs["model"]
 
         study = {"study": search[-1].outputs["study"]} if search else {}  # for the report
-        evaluated = evaluate(dataset=dataset, model=model, params=evaluate_params, model_name=model_name, **study)
-        evaluation = evaluated.outputs["evaluation"]
+        evaluate_task = evaluate(dataset=dataset, model=model, params=evaluate_params, model_name=model_name, **study)
+        evaluation = evaluate_task.outputs["evaluation"]
 
-        deployed = deploy(dataset=dataset, model=model, evaluation=evaluation, params=deploy_params)
-        deployed.set_caching_options(enable_caching=False)  # it registers and promotes: never skip it
+        deploy_task = deploy(dataset=dataset, model=model, evaluation=evaluation, params=deploy_params)
+        deploy_task.set_caching_options(enable_caching=False)  # it registers and promotes: never skip it
 
-    made: GraphComponent = pipeline
-    return made
+    component: GraphComponent = pipeline
+    return component

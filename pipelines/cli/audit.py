@@ -42,25 +42,27 @@ def _audit(arguments: argparse.Namespace) -> int:
     from pipelines.run_options import resolve_data
 
     console = show.console(to_stderr=arguments.json)
-    started = time.monotonic()
+    start_time = time.monotonic()
     _show_log(arguments.json)
     resolution = resolve_data(arguments)
     uri, params = resolution.params.data.uri, resolution.params.preprocess
     name = name_of(uri)
     folder = arguments.output or Path("audits") / name
     _require_place(folder, uri)
-    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch)) as source:
-        found = find_photos(source)
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, opened(uri, Path(scratch)) as source:
+        photo_files = find_photos(source)
         with open_store(params.size, params.resize) as store, new_folder(folder) as output:
-            examined = examine(name, found, params, store, divisible=False)
-            write_report(output, examined, resolution.params.train)
-    seconds = time.monotonic() - started
+            examination = examine(name, photo_files, params, store, divisible=False)
+            write_report(output, examination, resolution.params.train)
+    seconds = time.monotonic() - start_time
     if arguments.json:
-        show.as_json(examined.info.model_dump(mode="json") | {"report": str(folder / "audit.html"), "seconds": seconds})
+        show.as_json(
+            examination.info.model_dump(mode="json") | {"report": str(folder / "audit.html"), "seconds": seconds}
+        )
     else:
-        _show(console, examined.info, seconds)
+        _show(console, examination.info, seconds)
         console.print(f"Report: {folder / 'audit.html'}", markup=False)
-    refuse_failures(examined.info, f"See {shlex.quote(str(folder / 'audit.html'))}.")
+    refuse_failures(examination.info, f"See {shlex.quote(str(folder / 'audit.html'))}.")
     return 0
 
 
@@ -105,11 +107,13 @@ def _require_place(folder: Path, uri: str) -> None:
     from components.preprocess.sources.remote.addresses import is_remote
 
     target = folder.resolve()
-    within = not is_remote(uri) and (
+    is_within = not is_remote(uri) and (
         Path(uri).is_relative_to(target) or (Path(uri).is_dir() and target.is_relative_to(Path(uri)))
     )
-    ours = not target.exists() or (target / "audit.json").is_file() or (target.is_dir() and not any(target.iterdir()))
-    if within or not ours:
+    is_ours = (
+        not target.exists() or (target / "audit.json").is_file() or (target.is_dir() and not any(target.iterdir()))
+    )
+    if is_within or not is_ours:
         raise ArtifactError(
             f"The report must become a new folder apart from the photos, or replace an earlier report; "
             f"{folder} does not. Name another: --output FOLDER"

@@ -45,7 +45,7 @@ def _layers(arguments: argparse.Namespace) -> int:
     from components.train.network.freezing import select
 
     names = select(network, Phase(trainable="all", train_batch_norm=True)).trained
-    pairs = [[name, found[1] if (found := GROUP.match(name)) else name] for name in names]
+    pairs = [[name, match[1] if (match := GROUP.match(name)) else name] for name in names]
     if arguments.output is not None:
         write_json(arguments.output, pairs)
     else:
@@ -58,12 +58,12 @@ def _speed(arguments: argparse.Namespace) -> int:
 
     from components.contract.system.atomic_files import write_json
 
-    known = json.loads(arguments.output.read_text()) if arguments.output and arguments.output.exists() else {}
+    milliseconds = json.loads(arguments.output.read_text()) if arguments.output and arguments.output.exists() else {}
     for name in arguments.names:
-        known[name] = _milliseconds(name)
-        print(f"{name:<18} {known[name]:8.1f} ms a photo", flush=True)
+        milliseconds[name] = _milliseconds(name)
+        print(f"{name:<18} {milliseconds[name]:8.1f} ms a photo", flush=True)
         if arguments.output is not None:
-            write_json(arguments.output, known)
+            write_json(arguments.output, milliseconds)
     return 0
 
 
@@ -78,19 +78,21 @@ def _milliseconds(name: str) -> float:
     from components.train.export.graph import to_openvino, trace
 
     with tempfile.TemporaryDirectory(prefix="darkroom-speed-") as scratch:
-        served = keras.Model(network.model.input, {"logits": network.model.output, "embedding": network.embedding})
-        converted = to_openvino(trace(served))
-        for output in converted.outputs:
+        served_model = keras.Model(
+            network.model.input, {"logits": network.model.output, "embedding": network.embedding}
+        )
+        openvino_model = to_openvino(trace(served_model))
+        for output in openvino_model.outputs:
             output.get_tensor().set_names(output.get_names() & {"logits", "embedding"})
-        openvino().save_model(converted, Path(scratch) / "model.xml", compress_to_fp16=False)
+        openvino().save_model(openvino_model, Path(scratch) / "model.xml", compress_to_fp16=False)
         graph = InferenceGraph(Path(scratch))
     keras.utils.clear_session(free_memory=True)
     photo = np.random.default_rng(0).integers(0, 256, (1, *graph.image_size, 3)).astype(np.uint8)
     times = []
     for _ in range(NUM_WARM + NUM_TIMED):
-        started = time.perf_counter()
+        start_time = time.perf_counter()
         graph.run(photo, with_feature_map=False)
-        times.append(time.perf_counter() - started)
+        times.append(time.perf_counter() - start_time)
     return round(1000 * statistics.median(times[NUM_WARM:]), 2)
 
 

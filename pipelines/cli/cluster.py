@@ -29,9 +29,9 @@ def add_images(verb: Verb) -> None:
     actions = images.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        added.set_defaults(verb=run)
-        return added
+        action_parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        action_parser.set_defaults(verb=run)
+        return action_parser
 
     build = action("build", _build_images, "build all images, or those that are named, and print their sizes")
     build.add_argument("--base-image", default=PUBLIC_BASE, metavar="IMAGE", help="default: %(default)s")
@@ -194,7 +194,7 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
             f"dvc+<repository>@<revision>:<path>), or lie on a volume: --data-claim NAME and "
             f"--data /data/…; found {uri}."
         )
-    missing = [
+    missing_keys = [
         key
         for key, value in (
             ("preprocess.image_size", params.preprocess.image_size),
@@ -202,10 +202,10 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
         )
         if value == "auto"
     ]
-    if missing:
+    if missing_keys:
         raise ParamsError(
-            f"{' and '.join(missing)} must be given, because {uri} cannot be looked at from here: "
-            f"{' '.join(f'--set {key}=…' for key in missing)}"
+            f"{' and '.join(missing_keys)} must be given, because {uri} cannot be looked at from here: "
+            f"{' '.join(f'--set {key}=…' for key in missing_keys)}"
         )
     if MASK in uri:
         log.warning(

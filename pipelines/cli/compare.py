@@ -47,7 +47,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from pipelines.comparison.compare import PAGE, PICK, compare
 
     console = show.console(to_stderr=True)
-    models = list(_named(_models(arguments, console)))
+    models = list(_name_uniquely(_models(arguments, console)))
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     for package in ("components", "pipelines"):
         logging.getLogger(package).setLevel(logging.INFO)
@@ -68,16 +68,16 @@ def _models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Mode
 
     for name in arguments.models:
         if Path(name).suffix in PARAMS_SUFFIXES:
-            yield _planned(Path(name).stem, arguments, console, params=Path(name))
+            yield _plan_model(Path(name).stem, arguments, console, params=Path(name))
         else:
             yield model_of_run(find_run(name))
     for values in arguments.tries:
-        yield _planned(_name(values), arguments, console, set=[*arguments.set, *values])
+        yield _plan_model(_name(values), arguments, console, set=[*arguments.set, *values])
     if not arguments.models and not arguments.tries:
         yield from (model_of_run(folder) for folder in list_runs() if folder.summary is not None)
 
 
-def _planned(name: str, arguments: argparse.Namespace, console: "Console", **changes: Any) -> "Model":
+def _plan_model(name: str, arguments: argparse.Namespace, console: "Console", **changes: Any) -> "Model":
     """A model that is to be trained: its params without `auto`."""
     from pipelines.cli import show
     from pipelines.comparison.models import Model
@@ -101,14 +101,14 @@ def _name(values: list[str]) -> str:
     return ", ".join(parts) or "model"
 
 
-def _named(models: "Iterator[Model]") -> "Iterator[Model]":
+def _name_uniquely(models: "Iterator[Model]") -> "Iterator[Model]":
     """The same, each under a name of its own."""
     import dataclasses
 
-    taken: dict[str, int] = {}
+    num_by_name: dict[str, int] = {}
     for model in models:
-        taken[model.name] = taken.get(model.name, 0) + 1
-        number = taken[model.name]
+        num_by_name[model.name] = num_by_name.get(model.name, 0) + 1
+        number = num_by_name[model.name]
         yield model if number == 1 else dataclasses.replace(model, name=f"{model.name} ({number})")
 
 

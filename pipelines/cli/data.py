@@ -17,10 +17,10 @@ def add_data(verb: Verb) -> None:
     actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        added.set_defaults(verb=run)
-        added.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
-        return added
+        action_parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        action_parser.set_defaults(verb=run)
+        action_parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+        return action_parser
 
     add = action("add", _add, "put a folder or an archive under DVC, as new data or as their next version")
     add.add_argument("path", type=Path, metavar="PATH", help="within this repository: in place; else it is copied")
@@ -57,19 +57,19 @@ def _list(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
     from pipelines.data import versions
 
-    history = versions.list_versions()
+    data_versions = versions.versions()
     if arguments.json:
-        show.as_json([asdict(version) for version in history])
+        show.as_json([asdict(version) for version in data_versions])
         return 0
-    if not history:
+    if not data_versions:
         show.line("No data are under DVC here: darkroom data add PATH --name NAME")
         return 0
     rows = []
-    for version in history:
+    for version in data_versions:
         size = show.megabytes(version.num_bytes) if version.num_bytes is not None else ""
         files = f"{version.num_files or 1:,}"
         rows.append([version.commit[:12], version.path, version.date, files, size, version.subject])
-    show.listing(show.console(), ("version", "data", "date", "files", "size", "what"), rows, folded="what")
+    show.listing(show.console(), ("version", "data", "date", "files", "size", "what"), rows, fold_column="what")
     return 0
 
 
@@ -84,7 +84,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     path = versions.find_data(root, arguments.name)
     with recovery.lock_changes(root):
         versions.recover(root)
-    changes = compare_versions(root, path, arguments.before, arguments.now)
+    changes = difference(root, path, arguments.before, arguments.now)
     if arguments.json:
         show.as_json(asdict(changes))
         return 0
@@ -92,17 +92,17 @@ def _diff(arguments: argparse.Namespace) -> int:
     for title, lines in (
         ("added", changes.added),
         ("removed", changes.removed),
-        ("relabelled", [f"{name}: {before} → {now}" for name, before, now in changes.relabelled]),
-        ("moved", [f"{before} → {now}" for before, now in changes.moved]),
+        ("relabelled", [f"{name}: {before} → {after}" for name, before, after in changes.relabelled]),
+        ("moved", [f"{before} → {after}" for before, after in changes.moved]),
     ):
         show.line(f"  {len(lines):,} {title}")
         for line in lines[:SHOWN]:
             show.line(f"    {printable(line)}")
         if len(lines) > SHOWN:
             show.line(f"    … {len(lines) - SHOWN:,} more: --json")
-    for name, (before, now) in changes.counts.items():
-        change = f"  ({now - before:+,})" if now != before else ""
-        show.line(f"  {printable(name):<24} {before:>8,} → {now:>8,}{change}")
+    for name, (before, after) in changes.counts.items():
+        change = f"  ({after - before:+,})" if after != before else ""
+        show.line(f"  {printable(name):<24} {before:>8,} → {after:>8,}{change}")
     return 0
 
 

@@ -36,7 +36,7 @@ def _find(arguments: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("components").setLevel(logging.INFO)
-    with _prepared(arguments) as (dataset_dir, params):
+    with _prepare(arguments) as (dataset_dir, params):
         test = find_rate(dataset_dir, params, arguments.batches)
     write_file(arguments.output, page(test).encode())
     if arguments.json:
@@ -47,7 +47,7 @@ def _find(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _prepared(arguments: argparse.Namespace) -> "Iterator[tuple[Path, TrainParams]]":
+def _prepare(arguments: argparse.Namespace) -> "Iterator[tuple[Path, TrainParams]]":
     """The folder of a prepared data set, and the params without `auto`."""
     from components.contract.errors import ParamsError
     from pipelines.cli import show
@@ -68,11 +68,11 @@ def _prepared(arguments: argparse.Namespace) -> "Iterator[tuple[Path, TrainParam
     from components.train.network.initial_model import inspect_model
 
     path = arguments.params or Path("params.yaml")
-    given = arguments.params is not None or path.exists()
-    train = load_params(path if given else None, (*arguments.set, "data.uri=prepared")).train
-    model, found = inspect_model(train.model)
+    has_file = arguments.params is not None or path.exists()
+    train = load_params(path if has_file else None, (*arguments.set, "data.uri=prepared")).train
+    model, given_model = look_at(train.model)
     params, decisions = resolve_train(
-        train.model_copy(update={"model": model}), read_info(arguments.dataset).image_size, found
+        train.model_copy(update={"model": model}), read_info(arguments.dataset).image_size, given_model
     )
     for decision in decisions:
         console.print(decision, highlight=False)

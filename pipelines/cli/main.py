@@ -46,14 +46,14 @@ def hide_addresses() -> None:
     Every user of the machine sees the arguments of a process; its environment is its own.
     """
     words = sys.argv[1:]
-    hidden = [hidden_word(word) for word in words]
-    if hidden != words:
+    redacted_words = [redact_word(word) for word in words]
+    if redacted_words != words:
         sys.stdout.flush()
-        before = sys.orig_argv[1 : len(sys.orig_argv) - len(words)]
-        launcher.become([sys.executable, *before, *hidden], os.environ)
+        interpreter_options = sys.orig_argv[1 : len(sys.orig_argv) - len(words)]
+        launcher.become([sys.executable, *interpreter_options, *redacted_words], os.environ)
 
 
-def hidden_word(word: str) -> str:
+def redact_word(word: str) -> str:
     """An argument with the address in it redacted; the environment remembers the whole address."""
     start = re.search(r"[A-Za-z][A-Za-z0-9+.-]+:/|dvc\+", word)
     if start is None:
@@ -86,25 +86,25 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     def verb(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        added.set_defaults(verb=action)
-        return added
+        verb_parser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        verb_parser.set_defaults(verb=action)
+        return verb_parser
 
     run = verb("run", _run, "take photos through the whole pipeline to a service that has answered")
     add_run_options(run)
 
-    compiled = verb("compile", _compile, "write the pipeline as a file for Kubeflow Pipelines")
-    add_params_options(compiled)
-    compiled.add_argument("--output", type=Path, default=Path("build/training.yaml"), help="default: %(default)s")
-    add_json(compiled)
+    compile_parser = verb("compile", _compile, "write the pipeline as a file for Kubeflow Pipelines")
+    add_params_options(compile_parser)
+    compile_parser.add_argument("--output", type=Path, default=Path("build/training.yaml"), help="default: %(default)s")
+    add_json(compile_parser)
 
     ui = verb("ui", _ui, "open the MLflow UI on this machine's runs")
     _add_address(ui, port=5000)
 
     add_serving(verb, _add_address, add_json)
 
-    listing = verb("runs", _runs, "list the runs of this folder")
-    add_json(listing)
+    runs_parser = verb("runs", _runs, "list the runs of this folder")
+    add_json(runs_parser)
 
     clean = verb("clean", _clean, "remove old, failed and killed runs; never photos, never the latest run")
     clean.add_argument("--keep", type=count, default=3, help="how many finished runs stay; default: %(default)s")

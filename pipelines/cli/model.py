@@ -95,7 +95,7 @@ def _summary(arguments: argparse.Namespace) -> int:
     from components.contract.system.atomic_files import write_file
     from pipelines.cli import show
 
-    resolution = _resolved(arguments)
+    resolution = _resolve(arguments)
     name, costs = _costs(resolution.params, arguments.classes)
     from components.train.network.drawing import draw
 
@@ -108,7 +108,7 @@ def _summary(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _resolved(arguments: argparse.Namespace) -> "Resolution":
+def _resolve(arguments: argparse.Namespace) -> "Resolution":
     """Params without `auto`, by a look at the data where they are there, else for photos."""
     from components.contract.errors import DataError
     from components.contract.params.resolve import resolve
@@ -121,8 +121,8 @@ def _resolved(arguments: argparse.Namespace) -> "Resolution":
         return resolve_data(arguments)
     except DataError:
         params = params_of(arguments)
-    params, given = inspect_initial_model(params)
-    return resolve(params, native_size=PHOTO, data_name="photos", initial_model=given)
+    params, given_model = look_at_given(params)
+    return resolve(params, native_size=PHOTO, data_name="photos", given=given_model)
 
 
 def _costs(params: "Params", num_classes: int) -> "tuple[str, NetworkSummary]":
@@ -133,22 +133,20 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, NetworkSummary]":
 
     train, size = params.train, params.preprocess.size
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        brought = import_initial_model(
-            train.model, train.input_size(size), class_names=None, folder=Path(scratch) / "model"
-        )
+        initial_model = bring(train.model, train.seen_size(size), class_names=None, folder=Path(scratch) / "model")
         start_tensorflow(train.seed)
         from components.train.network.architecture import build_network
         from components.train.network.summary import summarize_network
 
-        if brought is not None and brought.layer is None:
-            num_classes = brought.facts.num_outputs or num_classes
+        if initial_model is not None and initial_model.layer is None:
+            num_classes = initial_model.facts.num_outputs or num_classes
         network = build_network(
             train.model,
             image_size=size,
             num_classes=num_classes,
             batch_size=train.batch_size,
-            initial_model=brought,
-            input_size=train.input_size(size),
+            brought=initial_model,
+            seen_size=train.seen_size(size),
         )
     return network.model.name, summarize_network(network, train.batch_size)
 
@@ -225,8 +223,12 @@ def _facts(model: "ImportedModel") -> list[tuple[str, str]]:
         "features": "a map of features, without a head",
     }[model.output]
     outputs = " × ".join(map(str, model.output_shape))
-    said = model.preprocessing
-    pixels = "not told: say what it was trained on" if said is None else f"{said.pixels}. {said.why}"
+    preprocessing = model.preprocessing
+    pixels = (
+        "not told: say what it was trained on"
+        if preprocessing is None
+        else f"{preprocessing.pixels}. {preprocessing.why}"
+    )
     return [
         ("file", f"{model.form}, Keras {model.keras_version}"),
         ("takes", f"{size}, {model.input_dtype}"),

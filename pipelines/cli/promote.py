@@ -29,9 +29,9 @@ def _promote(arguments: argparse.Namespace) -> int:
     run = find_run(arguments.run).path
     evaluation = read_evaluation(run / "evaluation")
     facts = read_json(run / "bento" / "bento" / "src" / "service.json", ServiceFacts, "bento")
-    found = register(evaluation.model_name, facts, evaluation.gate)
+    registration = register(evaluation.model_name, facts, evaluation.gate)
     if arguments.json:
-        show.as_json(asdict(found))
+        show.as_json(asdict(registration))
     else:
-        show.line(found.reason)
+        show.line(registration.reason)
     return 0

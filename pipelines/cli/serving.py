@@ -107,18 +107,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     from components.deploy.service import settings
     from pipelines.runners.runs import find_run
 
-    given = {name: os.environ[name] for name in settings.VARIABLES if name in os.environ}
+    environment = {name: os.environ[name] for name in settings.VARIABLES if name in os.environ}
     if arguments.api_key_file is not None:
-        given[settings.API_KEY_FILE] = str(arguments.api_key_file.resolve())
+        environment[settings.API_KEY_FILE] = str(arguments.api_key_file.resolve())
     if arguments.allow_origin:
-        given[settings.ALLOWED_ORIGINS] = " ".join(arguments.allow_origin)
+        environment[settings.ALLOWED_ORIGINS] = " ".join(arguments.allow_origin)
     if arguments.prediction_log is not None:
-        given[settings.PREDICTION_LOG] = str(arguments.prediction_log.resolve())
-        given[settings.PREDICTION_LOG_SHARE] = str(arguments.log_share)
-    settings.read_settings(given)  # what cannot be is told before anything starts
+        environment[settings.PREDICTION_LOG] = str(arguments.prediction_log.resolve())
+        environment[settings.PREDICTION_LOG_SHARE] = str(arguments.log_share)
+    settings.read_settings(environment)  # what cannot be is told before anything starts
     is_package = Path(arguments.run, "bento", "bento", "bento.yaml").is_file()
     folder = Path(arguments.run) if is_package else find_run(arguments.run).path
-    return serve(folder / "bento", arguments.host, arguments.port, given)
+    return serve(folder / "bento", arguments.host, arguments.port, environment)
 
 
 def _predict(arguments: argparse.Namespace) -> int:
@@ -140,11 +140,11 @@ def _trace(arguments: argparse.Namespace) -> int:
     from pipelines.trace import as_lines, trace
 
     _show_progress()
-    found = trace(arguments.name, arguments.photo, arguments.prediction_log)
+    chain = trace(arguments.name, arguments.photo, arguments.prediction_log)
     if arguments.json:
-        show.as_json(found.model_dump(mode="json"))
+        show.as_json(chain.model_dump(mode="json"))
     else:
-        for name, text in as_lines(found):
+        for name, text in as_lines(chain):
             show.line(f"{name:<14}{text}")
     return 0
 
@@ -166,16 +166,16 @@ def _drift(arguments: argparse.Namespace) -> int:
     classifier = Classifier(run / "bento" / "bento" / "src")
     is_log = arguments.served.is_dir() and any(arguments.served.glob("*.jsonl"))
     if is_log:
-        served = logged_traits(read_log(arguments.served, arguments.since), classifier.facts.tag)
+        served_traits = logged_traits(read_log(arguments.served, arguments.since), classifier.facts.tag)
     else:
-        served = folder_traits(classifier, find_files([arguments.served]))
+        served_traits = folder_traits(classifier, find_files([arguments.served]))
     rng = np.random.default_rng(arguments.seed)
-    reference = held_out_traits(classifier, run / "dataset", rng)
-    found = compare(reference, served, classifier.facts.class_names, rng)
+    reference_traits = held_out_traits(classifier, run / "dataset", rng)
+    drift = compare(reference_traits, served_traits, classifier.facts.class_names, rng)
     source = f"{'the log' if is_log else 'photos'} in {arguments.served}"
-    write_report(arguments.output, found, reference, served, name=classifier.facts.tag, source=source)
+    write_report(arguments.output, drift, reference_traits, served_traits, name=classifier.facts.tag, source=source)
     if arguments.json:
-        show.as_json(found.model_dump(mode="json") | {"report": str(arguments.output)})
+        show.as_json(drift.model_dump(mode="json") | {"report": str(arguments.output)})
     else:
-        show.line(f"{found.verdict}: {found.reason}\n{arguments.output} shows it.")
-    return {"no drift": 0, "drift": DRIFTED, "cannot tell": UNTOLD}[found.verdict]
+        show.line(f"{drift.verdict}: {drift.reason}\n{arguments.output} shows it.")
+    return {"no drift": 0, "drift": DRIFTED, "cannot tell": UNTOLD}[drift.verdict]

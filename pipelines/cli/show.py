@@ -63,11 +63,11 @@ class Progress:
 
     def __init__(self, out: Console):
         self._out = out
-        self._started = time.monotonic()
+        self._start_time = time.monotonic()
 
     def __call__(self, step: str, line: str) -> None:
         """Prints one line of a step, after the time since the start."""
-        seconds = int(time.monotonic() - self._started)
+        seconds = int(time.monotonic() - self._start_time)
         self._out.print(f"{seconds // 60:3d}:{seconds % 60:02d} ", style="dim", end="")
         self._out.print(f"{step:<10} ", style="bold", end="")
         self._out.print(printable(line))
@@ -76,12 +76,13 @@ class Progress:
 def summary(out: Console, results: dict[str, Any]) -> None:
     """The results of a run and the commands that come next."""
     dataset, model = results["dataset"], results["model"]
-    kept, rejected = dataset["kept"], sum(dataset["rejected"].values())
+    num_images, num_rejected = dataset["kept"], sum(dataset["rejected"].values())
+    split_counts = ", ".join(f"{split} {num_images[split]}" for split in ("train", "validation", "test"))
     gate, seconds = results["gate"], results["seconds"]
     steps = ", ".join(f"{step} {seconds[step]:.1f}" for step in seconds if step != "total")
     rows = {
-        "data": f"{dataset['name']}: {sum(kept.values())} photos in {dataset['num_classes']} classes "
-        f"(train {kept['train']}, validation {kept['validation']}, test {kept['test']}; {rejected} rejected)",
+        "data": f"{dataset['name']}: {sum(num_images.values())} photos in {dataset['num_classes']} classes "
+        f"({split_counts}; {num_rejected} rejected)",
         "version": " · ".join(
             [
                 dataset["fingerprint"][:12],
@@ -139,23 +140,23 @@ def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> Non
             cells = [results["model"]["name"], _figure(results["test"]["accuracy"]), results["gate"]["verdict"]]
         rows.append([state.run_id, state.started[:16], state.status, state.data, *cells, megabytes(folder.num_bytes)])
     columns = ("run", "started", "status", "data", "model", "test accuracy", "verdict", "size")
-    listing(out, columns, rows, folded="data")
+    listing(out, columns, rows, fold_column="data")
     for _, state, _ in states:
         if state.error:
             out.print(f"{state.run_id} {state.status}: {state.error.splitlines()[0]}", markup=False)
 
 
-def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, folded: str) -> None:
+def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold_column: str) -> None:
     """Prints a table, or a block of lines for each row if the terminal is too narrow: no id is ever folded or cut.
 
     Args:
         out: where.
         columns: the headings; the first is of the ids.
         rows: the cells, as many as there are headings.
-        folded: the one column that is folded to save width.
+        fold_column: the one column that is folded to save width.
     """
     widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
-    widths[columns.index(folded)] = min(widths[columns.index(folded)], FOLDED_WIDTH)
+    widths[columns.index(fold_column)] = min(widths[columns.index(fold_column)], FOLDED_WIDTH)
     if sum(widths) + 3 * len(widths) + 1 > out.width:
         for identifier, *cells in rows:
             out.print(identifier, style="bold", markup=False)
@@ -165,22 +166,22 @@ def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]],
         return
     table = Table()
     for name in columns:
-        table.add_column(name, no_wrap=name != folded, overflow="fold")
+        table.add_column(name, no_wrap=name != fold_column, overflow="fold")
     for row in rows:
         table.add_row(*row)
     out.print(table, soft_wrap=False, markup=False)
 
 
-def removals(out: Console, planned: "list[Removal]", *, dry_run: bool, as_json_text: bool) -> None:
+def removals(out: Console, folders: "list[Removal]", *, dry_run: bool, as_json_text: bool) -> None:
     """What `clean` removed, or would."""
     if as_json_text:
-        as_json({"dry_run": dry_run, "removed": [removal.model_dump() for removal in planned]})
+        as_json({"dry_run": dry_run, "removed": [removal.model_dump() for removal in folders]})
         return
-    for removal in planned:
+    for removal in folders:
         out.print(f"{removal.path} ({megabytes(removal.num_bytes)}, {removal.reason})", markup=False)
     verb = "Would remove" if dry_run else "Removed"
-    total = megabytes(sum(removal.num_bytes for removal in planned))
-    out.print(f"{verb} {len(planned)} folders, {total}." if planned else "There is nothing to remove.")
+    total = megabytes(sum(removal.num_bytes for removal in folders))
+    out.print(f"{verb} {len(folders)} folders, {total}." if folders else "There is nothing to remove.")
 
 
 def megabytes(num_bytes: int) -> str:
@@ -200,15 +201,14 @@ def _search(study: dict[str, Any]) -> str:
         f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
         for key, value in best["values"].items()
     )
-    chosen = (
+    choice_text = (
         f"{study['choice']} Its values: "
         if len(study["objectives"]) > 1
         else f"the best is number {best['number'] + 1}: "
     )
-    return (
-        f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed); {chosen}{values}"
-    )
+    counts = f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed)"
+    return f"{counts}; {choice_text}{values}"
 
 
-def _figure(given: dict[str, float]) -> str:
-    return estimate(Interval.model_validate(given))
+def _figure(interval: dict[str, float]) -> str:
+    return estimate(Interval.model_validate(interval))

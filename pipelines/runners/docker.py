@@ -69,9 +69,9 @@ class Containers:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, given: dict[str, Any]) -> "Containers":
+    def from_json(cls, document: dict[str, Any]) -> "Containers":
         """What `to_json` gave."""
-        return cls(**given | {"limits": Limits(**given["limits"])})
+        return cls(**document | {"limits": Limits(**document["limits"])})
 
     def runner(self) -> "DockerRunner":
         """KFP's runner with these settings."""
@@ -132,13 +132,18 @@ def containers_of(run_dir: Path, params: Params, environment: dict[str, str], li
         for name in (data, model.weights, model.path, model.from_)
         if name and "://" not in str(name)
     ]
-    passed = {key: value for key, value in environment.items() if key.startswith(PASSED_ON)}
+    passed_variables = {key: value for key, value in environment.items() if key.startswith(PASSED_ON)}
     origin = {} if is_remote(uri) else {ORIGIN_VARIABLE: find_origin(uri).model_dump_json()}
     return Containers(
         run_id=run_dir.name,
         writable=tuple(dict.fromkeys(str(folder.resolve()) for folder in writable)),
         readable=tuple(str(path.resolve()) for path in readable if path.exists()),
-        environment={**passed, **origin, EVENTS_VARIABLE: environment[EVENTS_VARIABLE], "HOME": CONTAINER_TMP},
+        environment={
+            **passed_variables,
+            **origin,
+            EVENTS_VARIABLE: environment[EVENTS_VARIABLE],
+            "HOME": CONTAINER_TMP,
+        },
         limits=limits,
     )
 
@@ -215,7 +220,7 @@ def remove(run_id: str) -> int:
 
 
 @contextlib.contextmanager
-def watching(run_id: str) -> Iterator[None]:
+def watch_containers(run_id: str) -> Iterator[None]:
     """Notes, beside the events of the steps, why a container ended that could not say so itself.
 
     KFP's runner knows an exit code at best, and takes a container that vanished for one that succeeded.

@@ -69,27 +69,27 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
     if limits is not None:
         docker.check_images()
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
-    for killed in runs.mark_killed_runs():
-        if killed.state.mlflow_run_id:
-            end_run(Run(killed.state.mlflow_run_id), "KILLED")
+    for killed_folder in runs.mark_killed_runs():
+        if killed_folder.state.mlflow_run_id:
+            end_run(Run(killed_folder.state.mlflow_run_id), "KILLED")
         if limits is not None:
-            docker.remove(killed.path.name)
-    with runs.start_run(params.data.uri) as folder, _ended_with_its_run(folder, params) as mlflow_run:
+            docker.remove(killed_folder.path.name)
+    with runs.start_run(params.data.uri) as folder, _open_mlflow_run(folder, params) as mlflow_run:
         mlflow_run.log_params(flatten(params.model_dump(mode="json", exclude={"evaluate": {"leaderboard"}})))
         if resolution.decisions:
             mlflow_run.set_tags({"darkroom.decisions": "\n".join(resolution.decisions)})
         write_params(folder.path / runs.PARAMS_FILE, params, REPEATING)
-        started = time.monotonic()
+        start_time = time.monotonic()
         _run_tasks(folder, params, mlflow_run, show, limits)
         _gather_outputs(folder)
-        summary = summarize(folder, mlflow_run, total_seconds=time.monotonic() - started)
+        summary = summarize(folder, mlflow_run, total_seconds=time.monotonic() - start_time)
         folder.update(mlflow_run_id=summary["mlflow_run_id"])
         runs.finish(folder, summary)
         return folder
 
 
 @contextlib.contextmanager
-def _ended_with_its_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
+def _open_mlflow_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
     """The MLflow run of this pipeline run; both are marked with the way in which the block ends."""
     run_id = folder.path.name
     mlflow_run = Run(None)
@@ -100,9 +100,9 @@ def _ended_with_its_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]
         folder.update(mlflow_run_id=mlflow_run.run_id)
         yield mlflow_run
     except BaseException as error:
-        killed = isinstance(error, KeyboardInterrupt)
-        folder.update(status="killed" if killed else "failed", error=redact(str(error)) or type(error).__name__)
-        end_run(mlflow_run, "KILLED" if killed else "FAILED")
+        is_killed = isinstance(error, KeyboardInterrupt)
+        folder.update(status="killed" if is_killed else "failed", error=redact(str(error)) or type(error).__name__)
+        end_run(mlflow_run, "KILLED" if is_killed else "FAILED")
         raise
     send_unsent(UNSENT_SECONDS)
     end_run(mlflow_run, "FINISHED")
@@ -128,15 +128,15 @@ def _run_tasks(
         containers = docker.containers_of(folder.path, params, environment, limits)
         docker.check_mounts(containers)
         order["containers"] = containers.to_json()
-    ours, theirs = os.pipe()
+    read_end, write_end = os.pipe()
     child = launcher.start(
-        launcher.python("pipelines.runners.task_process", str(ours)),
+        launcher.python("pipelines.runners.task_process", str(read_end)),
         stdin=subprocess.PIPE,
-        pass_fds=[ours],
+        pass_fds=[read_end],
         start_new_session=True,
         env=environment,
     )
-    os.close(ours)
+    os.close(read_end)
     try:
         assert child.stdin is not None
         with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has ended is reported below
@@ -146,7 +146,7 @@ def _run_tasks(
             code = child.wait()
     finally:
         _stop(child)
-        os.close(theirs)
+        os.close(write_end)
         if limits is not None:
             docker.remove(folder.path.name)
     failure = next((event for event in read_events(events_path) if event["event"] == "failed"), None)
@@ -211,11 +211,11 @@ def _group_lives(child: "subprocess.Popen[str]") -> bool:
 def _gather_outputs(folder: runs.RunFolder) -> None:
     """Moves what the tasks wrote from KFP's folders to the run's own, and checks that all of it is there."""
     for name, step in runs.ARTIFACTS.items():
-        found = list((folder.path / "kfp").glob(f"*/{step}/{name}"))
-        if len(found) != 1:
+        outputs = list((folder.path / "kfp").glob(f"*/{step}/{name}"))
+        if len(outputs) != 1:
             raise PipelineError(f"{step} ended well, yet left no {name}; the log is {folder.path / runs.LOG_FILE}.")
-        found[0].rename(folder.path / name)
-        move_unsent(found[0], folder.path / name)
+        outputs[0].rename(folder.path / name)
+        move_unsent(outputs[0], folder.path / name)
     studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # where several share a search, the last concludes it
     if studies:
         studies[-1].rename(folder.path / "study")

@@ -152,9 +152,9 @@ def find_run(run_id: str = "latest") -> RunFolder:
     """
     folder = RunFolder((RUNS_DIR / run_id).resolve())
     if not (folder.path / SUMMARY_FILE).is_file():
-        finished = [run.path.name for run in list_runs() if run.summary is not None]
-        known = f"finished are {', '.join(finished[:5])}" if finished else "none has finished here: darkroom run"
-        raise ArtifactError(f"A finished run must stand at {RUNS_DIR / run_id}; there is none ({known}).")
+        finished_ids = [run.path.name for run in list_runs() if run.summary is not None]
+        hint = f"finished are {', '.join(finished_ids[:5])}" if finished_ids else "none has finished here: darkroom run"
+        raise ArtifactError(f"A finished run must stand at {RUNS_DIR / run_id}; there is none ({hint}).")
     return folder
 
 
@@ -170,23 +170,23 @@ def ask_to_finish(run_id: str | None) -> str:
     Raises:
         ArtifactError: no such run is in progress, or several are and none is named.
     """
-    running = {folder.path.name: folder for folder in list_runs() if folder.is_alive}
-    run_ids = [run_id] if run_id is not None else list(running)
-    if len(run_ids) != 1 or run_ids[0] not in running:
-        state = f"in progress are {', '.join(running)}" if running else "no run is in progress here"
+    running_folders = {folder.path.name: folder for folder in list_runs() if folder.is_alive}
+    run_ids = [run_id] if run_id is not None else list(running_folders)
+    if len(run_ids) != 1 or run_ids[0] not in running_folders:
+        state = f"in progress are {', '.join(running_folders)}" if running_folders else "no run is in progress here"
         raise ArtifactError(f"The run to finish must be in progress; {state}.")
-    write_file(running[run_ids[0]].path / FINISH_FILE, b"")
+    write_file(running_folders[run_ids[0]].path / FINISH_FILE, b"")
     return run_ids[0]
 
 
 def mark_killed_runs() -> list[RunFolder]:
     """Marks runs that were killed before they could say so; gives those it marked."""
-    killed = []
+    killed_folders = []
     for folder in list_runs():
         if folder.state.status == "running" and not folder.is_alive:
             folder.update(status="killed", error="the process ended without a word")
-            killed.append(folder)
-    return killed
+            killed_folders.append(folder)
+    return killed_folders
 
 
 class Removal(BaseModel):
@@ -204,13 +204,13 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
     """
     latest = (RUNS_DIR / "latest").resolve()
     removals = []
-    kept = 0
+    num_kept = 0
     for folder in list_runs():
         status = folder.state.status
         if folder.is_alive:
             continue
-        if status == "finished" and (kept < keep or folder.path.resolve() == latest):
-            kept += 1
+        if status == "finished" and (num_kept < keep or folder.path.resolve() == latest):
+            num_kept += 1
             continue
         reason = f"older than the newest {keep}" if status == "finished" else status
         removals.append(Removal(path=str(folder.path), num_bytes=folder.num_bytes, reason=reason))
@@ -230,13 +230,13 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
 def _remains() -> list[Path]:
     """What kills left among the runs: half-removed folders, links that never became `latest`, runs without a state."""
     long_ago = time.time() - STARTING_SECONDS
-    started = (
+    stateless_folders = (
         path
         for path in RUNS_DIR.glob("[0-9]*")
         if path.is_dir() and not (path / STATE_FILE).exists() and not is_held(path / LOCK_FILE)
     )
-    half_removed = (*RUNS_DIR.glob(".*.removed-*"), *RUNS_DIR.glob(".latest-*"))
-    return sorted(path for path in (*half_removed, *started) if path.lstat().st_mtime < long_ago)
+    half_removed_paths = (*RUNS_DIR.glob(".*.removed-*"), *RUNS_DIR.glob(".latest-*"))
+    return sorted(path for path in (*half_removed_paths, *stateless_folders) if path.lstat().st_mtime < long_ago)
 
 
 def remove(removals: list[Removal]) -> None:
@@ -246,7 +246,7 @@ def remove(removals: list[Removal]) -> None:
         if path.is_symlink():
             path.unlink(missing_ok=True)
             continue
-        doomed = path.with_name(f".{path.name.removeprefix('.').partition('.removed-')[0]}.removed-{os.getpid()}")
+        trash_path = path.with_name(f".{path.name.removeprefix('.').partition('.removed-')[0]}.removed-{os.getpid()}")
         with contextlib.suppress(FileNotFoundError):  # another `clean` was first
-            path.rename(doomed)
-            shutil.rmtree(doomed)
+            path.rename(trash_path)
+            shutil.rmtree(trash_path)

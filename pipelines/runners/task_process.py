@@ -35,8 +35,8 @@ def quote_python(command: list[str], executable: str) -> list[str]:
     KFP puts the path unquoted into the script of `sh -c`, which fails in a folder with a blank in its name. It also
     replaces python3 in the arguments, where it can be a part of the user's paths.
     """
-    shell, options, script, *rest = command
-    return [shell, options, script.replace("python3", shlex.quote(executable)), *rest]
+    shell, options, script, *arguments = command
+    return [shell, options, script.replace("python3", shlex.quote(executable)), *arguments]
 
 
 def _main(pipe: str) -> None:
@@ -51,7 +51,7 @@ def _main(pipe: str) -> None:
     subprocess_task_handler.replace_python_executable = quote_python
     runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=order["pipeline_root"])
-    with docker.watching(containers.run_id) if containers else contextlib.nullcontext():
+    with docker.watch_containers(containers.run_id) if containers else contextlib.nullcontext():
         training(order["searchers"])(**order["arguments"])
 
 

@@ -50,9 +50,9 @@ def compile_ir(
 
         pipeline = training(params.tune.searchers)
     else:
-        from pipelines.runners.cluster.placement import placed
+        from pipelines.runners.cluster.placement import place_pipeline
 
-        pipeline = placed(placement, params.tune.searchers)
+        pipeline = place_pipeline(placement, params.tune.searchers)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"pipeline{suffix}"
         Compiler().compile(pipeline, str(path), pipeline_parameters=defaults)

@@ -22,17 +22,17 @@ def resolve_revision(uri: str) -> str:
     """
     if not uri.startswith("dvc+"):
         return uri
-    found = DVC_URI.fullmatch(Address(uri).full)
-    if found is None:
+    match = DVC_URI.fullmatch(Address(uri).full)
+    if match is None:
         raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
-    repository, revision = found["repository"], found["revision"]
+    repository, revision = match["repository"], match["revision"]
     if COMMIT.fullmatch(revision):
         return uri
     remote.require_harmless(Address(uri))
     if Path(repository).exists():  # a path of this machine; git itself runs outside any repository
         repository = str(Path(repository).resolve())
     place, credentials = _git_credentials(repository)
-    listed = launcher.git(
+    listing = launcher.git(
         "ls-remote",
         "--",
         place,
@@ -41,18 +41,18 @@ def resolve_revision(uri: str) -> str:
         cwd=Path("/"),
         env=launcher.environment() | credentials,
     )
-    if listed.returncode != 0:
-        reason = Address(repository).hide((listed.stderr.strip().splitlines() or ["git gave no reason"])[-1])
+    if listing.returncode != 0:
+        reason = Address(repository).hide((listing.stderr.strip().splitlines() or ["git gave no reason"])[-1])
         raise DataError(f"The repository {Address(repository)} must be readable with git; it is not: {reason}.")
     # A tag with a message is an object of its own; the name with ^{}, which sorts last, is the commit behind it.
-    lines = sorted(listed.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
+    lines = sorted(listing.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
     commit = lines[-1].partition("\t")[0] if lines else None
     if commit is None:
         raise DataError(
             f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
             "there is none of that name."
         )
-    return Address(f"dvc+{found['repository']}@{commit}:{found['path']}")
+    return Address(f"dvc+{match['repository']}@{commit}:{match['path']}")
 
 
 def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:

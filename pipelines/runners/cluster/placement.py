@@ -84,7 +84,7 @@ class Placement:
     data_claim: str | None = None
 
 
-def placed(placement: Placement, searchers: int = 0) -> "GraphComponent":
+def place_pipeline(placement: Placement, searchers: int = 0) -> "GraphComponent":
     """The DAG of pipelines/training.py with every task placed, ended by a task that ends its MLflow run.
 
     Args:
@@ -102,15 +102,15 @@ def placed(placement: Placement, searchers: int = 0) -> "GraphComponent":
     @functools.wraps(bare.pipeline_func)
     def pipeline(*channels: Any) -> None:
         names = inspect.signature(bare.pipeline_func).parameters
-        closing = close(model_name=dict(zip(names, channels, strict=True))["model_name"])
-        closing.set_caching_options(enable_caching=False)
-        with dsl.ExitHandler(closing):
+        closing_task = close(model_name=dict(zip(names, channels, strict=True))["model_name"])
+        closing_task.set_caching_options(enable_caching=False)
+        with dsl.ExitHandler(closing_task):
             bare.pipeline_func(*channels)
         for name, task in Pipeline.get_default_pipeline().tasks.items():
             _place(name, task, placement)
 
-    made: GraphComponent = dsl.pipeline(name=bare.name, description=bare.description)(pipeline)
-    return made
+    component: GraphComponent = dsl.pipeline(name=bare.name, description=bare.description)(pipeline)
+    return component
 
 
 def _place(name: str, task: "PipelineTask", placement: Placement) -> None:

@@ -66,10 +66,10 @@ def submit(
         if cron is None:
             run_id = client.run_pipeline(**common).run_id
             return Submission(run_id, server.run_url(run_id), version)
-        recurring = client.create_recurring_run(
+        recurring_run = client.create_recurring_run(
             **common, cron_expression=cron, max_concurrency=max_concurrency, no_catchup=True
         )
-        run_id = recurring.recurring_run_id
+        run_id = recurring_run.recurring_run_id
         return Submission(run_id, server.recurring_run_url(run_id), version)
 
 
@@ -81,9 +81,9 @@ def _upload(client: "Client", package: bytes, version: str, namespace: str | Non
         pipeline_id = client.get_pipeline_id(PIPELINE)
         if pipeline_id is None:
             pipeline_id = client.upload_pipeline(str(path), PIPELINE, namespace=namespace).pipeline_id
-        wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": version}
-        found = client.list_pipeline_versions(pipeline_id, filter=json.dumps({"predicates": [wanted]}))
-        if found.pipeline_versions:
-            return pipeline_id, found.pipeline_versions[0].pipeline_version_id
-        uploaded = client.upload_pipeline_version(str(path), version, pipeline_id=pipeline_id)
-        return pipeline_id, uploaded.pipeline_version_id
+        predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": version}
+        response = client.list_pipeline_versions(pipeline_id, filter=json.dumps({"predicates": [predicate]}))
+        if response.pipeline_versions:
+            return pipeline_id, response.pipeline_versions[0].pipeline_version_id
+        new_version = client.upload_pipeline_version(str(path), version, pipeline_id=pipeline_id)
+        return pipeline_id, new_version.pipeline_version_id
