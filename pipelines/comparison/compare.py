@@ -66,7 +66,7 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
                 left_out.append(f"{model.name}: {error}")
                 log.warning("%s is left out: %s", model.name, error)
         board = rank_models(trained_models, left_out)
-        pick = next(trained.model for trained in trained_models if trained.model.name == board.pick)
+        pick = next(trained_model.model for trained_model in trained_models if trained_model.model.name == board.pick)
         _write(output_dir, board, pick.params)
         _log(parent, board, output_dir)
     return board

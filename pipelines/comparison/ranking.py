@@ -32,19 +32,19 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
     comparable: list[TrainedModel] = []
     models = []
     photos: dict[str, int] = {}
-    for trained in trained_models:
-        split = open_split(trained.dataset_dir, "validation")
+    for trained_model in trained_models:
+        split = open_split(trained_model.dataset_dir, "validation")
         own_photos = dict(zip(split.image_ids, split.labels.tolist(), strict=True))
         photos = photos or own_photos
         if own_photos != photos:
             left_out.append(
-                f"{trained.model.name}: its validation photos are not those of {comparable[0].model.name}, of which "
-                f"it has {len(own_photos.items() & photos.items()):,} of {len(photos):,}."
+                f"{trained_model.model.name}: its validation photos are not those of {comparable[0].model.name}, "
+                f"of which it has {len(own_photos.items() & photos.items()):,} of {len(photos):,}."
             )
             log.warning("%s", left_out[-1])
             continue
-        comparable.append(trained)
-        models.append((InferenceGraph(trained.bundle_dirs[0] / "export"), split))
+        comparable.append(trained_model)
+        models.append((InferenceGraph(trained_model.bundle_dirs[0] / "export"), split))
     if len(comparable) < 2:
         raise ArtifactError(
             "At least two models must be there to be compared on the same photos; "
@@ -55,13 +55,14 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
     order = sorted(photos)
     labels = np.array([photos[image_id] for image_id in order], np.int32)
     entrants = [
-        _entrant(trained, order, labels, *times) for trained, *times in zip(comparable, *latencies, strict=True)
+        _entrant(trained_model, order, labels, *times)
+        for trained_model, *times in zip(comparable, *latencies, strict=True)
     ]
     return rank(entrants, labels, read_info(comparable[0].dataset_dir).name, left_out, np.random.default_rng(0))
 
 
 def _entrant(
-    trained: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
+    trained_model: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
 ) -> "Entrant":
     """Scores each training's model on the validation photos, in the common order."""
     import numpy as np
@@ -72,24 +73,27 @@ def _entrant(
     from components.evaluate.gate.leaderboard import Entrant
     from components.evaluate.measure.predictions import score
 
-    split, num_classes = open_split(trained.dataset_dir, "validation"), len(read_info(trained.dataset_dir).class_names)
+    split, num_classes = (
+        open_split(trained_model.dataset_dir, "validation"),
+        len(read_info(trained_model.dataset_dir).class_names),
+    )
     rows = np.array([split.index_of[image_id] for image_id in order])
-    predicted = np.stack(
+    predicted_labels = np.stack(
         [
             score(InferenceGraph(bundle_dir / "export"), split, "validation", num_classes).predicted[rows]
-            for bundle_dir in trained.bundle_dirs
+            for bundle_dir in trained_model.bundle_dirs
         ]
     )
-    first = trained.bundle_dirs[0]
+    first = trained_model.bundle_dirs[0]
     num_bytes = sum(path.stat().st_size for path in first.rglob("*") if path.is_file())
     return Entrant(
-        trained.model.name,
-        trained.seeds,
-        predicted == labels,
-        predicted,
+        trained_model.model.name,
+        trained_model.seeds,
+        predicted_labels == labels,
+        predicted_labels,
         read_bundle(first).model.num_parameters,
         round(num_bytes / 1e6, 3),
         latency_ms,
         latency_of_8_ms,
-        round(trained.minutes, 3),
+        round(trained_model.minutes, 3),
     )

@@ -9,7 +9,7 @@ from tests.support.artifacts import make_bundle, make_dataset, make_evaluation
 
 
 @dataclass(frozen=True)
-class Made:
+class Artifacts:
     """The folders that deploy reads. Read-only: tests that change one copy it."""
 
     dataset_dir: Path
@@ -18,10 +18,10 @@ class Made:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     folder = tmp_path_factory.mktemp("made")
-    found = Made(folder / "dataset", folder / "bundle", folder / "evaluation")
-    info = make_dataset(found.dataset_dir)
-    make_bundle(found.bundle_dir, info, scale=0.002)
-    make_evaluation(found.evaluation_dir, found.dataset_dir, found.bundle_dir)
-    return found
+    folders = Artifacts(folder / "dataset", folder / "bundle", folder / "evaluation")
+    info = make_dataset(folders.dataset_dir)
+    make_bundle(folders.bundle_dir, info, scale=0.002)
+    make_evaluation(folders.evaluation_dir, folders.dataset_dir, folders.bundle_dir)
+    return folders

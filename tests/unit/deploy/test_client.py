@@ -55,12 +55,12 @@ class Moody(http.server.BaseHTTPRequestHandler):
     """Is overloaded at first, and closes each connection without a word when it has answered."""
 
     protocol_version = "HTTP/1.1"
-    asked: ClassVar[list[str | None]] = []
+    api_keys: ClassVar[list[str | None]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.asked.append(self.headers["X-API-Key"])
-        busy = len(self.asked) == 1
+        self.api_keys.append(self.headers["X-API-Key"])
+        busy = len(self.api_keys) == 1
         body = b'{"model": "m:1", "predictions": []}'
         self.send_response(503 if busy else 200)
         self.send_header("Retry-After", "0")
@@ -84,4 +84,4 @@ def test_a_client_asks_again_where_the_service_is_busy_or_has_closed_an_idle_con
         finally:
             server.shutdown()
             thread.join()
-    assert Moody.asked == ["key"] * 3
+    assert Moody.api_keys == ["key"] * 3

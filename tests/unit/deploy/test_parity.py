@@ -10,7 +10,7 @@ from components.contract.errors import ArtifactError, ServiceError
 from components.deploy import parity
 from components.deploy.parity import Expected, compare, golden_photos, read_expected, requests
 from components.deploy.service.protocol import Failure, Fault, Prediction, Probability
-from tests.unit.deploy.conftest import Made
+from tests.unit.deploy.conftest import Artifacts
 
 NAMES = ("cat", "dog", "hat")
 EXPECTED = Expected(1, np.array([0.25, 0.5, 0.25], np.float32), 1)
@@ -34,7 +34,7 @@ def test_an_answer_within_the_tolerance_is_the_same(shift: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("answer_or_failure", "parts"),
     [
         (answer(0.25, 0.5002, 0.25), ("golden/a.png", "dog 0.500200", "0.500000")),
         (answer(0.2498, 0.5, 0.25), ("golden/a.png", "cat 0.249800", "0.250000")),
@@ -43,11 +43,11 @@ def test_an_answer_within_the_tolerance_is_the_same(shift: float) -> None:
     ],
 )
 def test_an_answer_that_differs_is_told_with_the_photo_and_both_values(
-    given: Prediction | Failure, told: tuple[str, ...]
+    answer_or_failure: Prediction | Failure, parts: tuple[str, ...]
 ) -> None:
-    with pytest.raises(ServiceError) as caught:
-        compare(Path("golden/a.png"), given, EXPECTED, NAMES)
-    assert all(text in str(caught.value) for text in told)
+    with pytest.raises(ServiceError) as error:
+        compare(Path("golden/a.png"), answer_or_failure, EXPECTED, NAMES)
+    assert all(text in str(error.value) for text in parts)
 
 
 def test_photos_go_several_in_a_request_within_number_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,9 +62,9 @@ def test_photos_go_several_in_a_request_within_number_and_size(tmp_path: Path, m
     assert [len(group) for group in groups] == [3, 1, 1, 1, 1, 1]
 
 
-def test_expected_values_are_those_of_the_test_photos(made: Made) -> None:
-    expected = read_expected(made.evaluation_dir)
-    assert {path.stem for path in golden_photos(made.dataset_dir)} == set(expected)
+def test_expected_values_are_those_of_the_test_photos(artifacts: Artifacts) -> None:
+    expected = read_expected(artifacts.evaluation_dir)
+    assert {path.stem for path in golden_photos(artifacts.dataset_dir)} == set(expected)
     assert all(entry.probabilities.argmax() == entry.label for entry in expected.values())
 
 
@@ -76,18 +76,18 @@ def test_predictions_that_cannot_be_read_are_told(tmp_path: Path, content: bytes
         read_expected(tmp_path)
 
 
-def test_a_data_set_without_golden_photos_is_told(made: Made, tmp_path: Path) -> None:
-    shutil.copytree(made.dataset_dir, tmp_path / "dataset", ignore=shutil.ignore_patterns("*.png"))
+def test_a_data_set_without_golden_photos_is_told(artifacts: Artifacts, tmp_path: Path) -> None:
+    shutil.copytree(artifacts.dataset_dir, tmp_path / "dataset", ignore=shutil.ignore_patterns("*.png"))
     with pytest.raises(ArtifactError, match="golden"):
         golden_photos(tmp_path / "dataset")
 
 
 def test_a_golden_photo_larger_than_a_request_is_left_out_aloud(
-    made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    paths = golden_photos(made.dataset_dir)
+    paths = golden_photos(artifacts.dataset_dir)
     sizes = sorted(path.stat().st_size for path in paths)
     monkeypatch.setattr(parity, "MAX_PHOTO_BYTES", sizes[-2])
     left_out = {path for path in paths if path.stat().st_size > sizes[-2]}
-    assert set(golden_photos(made.dataset_dir)) == set(paths) - left_out
+    assert set(golden_photos(artifacts.dataset_dir)) == set(paths) - left_out
     assert all(str(path) in caplog.text for path in left_out)

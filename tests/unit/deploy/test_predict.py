@@ -15,8 +15,8 @@ from components.contract.errors import ArtifactError, DataError
 from components.deploy import predict
 from components.deploy.bento.build import lay_out
 from components.deploy.predict import predict_files, write_csv
-from tests.support.artifacts import CLASS_NAMES, photo
-from tests.unit.deploy.conftest import Made
+from tests.made import CLASS_NAMES, photo
+from tests.unit.deploy.conftest import Artifacts
 
 RNG = np.random.default_rng(7)
 COLUMNS = [
@@ -31,10 +31,10 @@ COLUMNS = [
 
 
 @pytest.fixture(scope="module")
-def bento_dir(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bento_dir(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bento folder as far as predicting reads it: what is packed, without BentoML's frame around it."""
     folder = tmp_path_factory.mktemp("bento")
-    lay_out(folder / "bento" / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
+    lay_out(folder / "bento" / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours")
     return folder
 
 
@@ -98,11 +98,11 @@ def test_batches_give_what_single_photos_give(bento_dir: Path, tmp_path: Path, m
 
 def test_rows_are_plain_json(bento_dir: Path, tmp_path: Path) -> None:
     rows = list(predict_files(bento_dir, [save(tmp_path / "a.png", "red"), Path(__file__)]))
-    good, broken = json.loads(json.dumps(rows, allow_nan=False))
+    good, failure = json.loads(json.dumps(rows, allow_nan=False))
     assert good["label"] == next(iter(good["probabilities"])) == "red"
     assert good["error"] is None
-    assert broken["error"]["code"] == "not_an_image"
-    assert broken["probabilities"] is None
+    assert failure["error"]["code"] == "not_an_image"
+    assert failure["probabilities"] is None
 
 
 def test_without_an_output_the_table_goes_to_standard_output(

@@ -87,10 +87,10 @@ def test_a_pretrained_network_is_served_with_its_classes(
     keras.applications.MobileNetV2(weights=None).save(tmp_path / "weights.h5")
     output = tmp_path / "package"
     arguments = ["package", "--pretrained", "MobileNetV2", "--weights", str(tmp_path / "weights.h5"), "--json"]
-    parsed = build_parser().parse_args([*arguments, "--output", str(output)])
-    assert parsed.verb(parsed) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["tag"].startswith("mobilenetv2:")
-    bundle = read_bundle(Path(told["bundle"]))
+    parsed_arguments = build_parser().parse_args([*arguments, "--output", str(output)])
+    assert parsed_arguments.verb(parsed_arguments) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["tag"].startswith("mobilenetv2:")
+    bundle = read_bundle(Path(result["bundle"]))
     assert (bundle.image_size, bundle.resize, len(bundle.class_names)) == ((224, 224), "crop", 1000)
-    assert (Path(told["bento"]) / "src" / "export" / "model.xml").is_file()
+    assert (Path(result["bento"]) / "src" / "export" / "model.xml").is_file()

@@ -13,15 +13,15 @@ from components.contract.errors import ArtifactError, ServiceError
 from components.contract.system.atomic_files import read_json
 from components.deploy.bento import build
 from components.deploy.bento.build import SERVICE, build_bento, code_of
-from tests.unit.deploy.conftest import Made
+from tests.unit.deploy.conftest import Artifacts
 
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
-def bento(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bento(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("built") / "bento"
-    build_bento(made.bundle_dir, read_bundle(made.bundle_dir), "colours", target)
+    build_bento(artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours", target)
     return target
 
 
@@ -54,16 +54,16 @@ def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
     } <= names
     steps = {path.split("/")[1] for path in names if path.count("/") > 1}
     assert steps == {"contract", "deploy"}
-    others = ("step", "bento/build", "bento/server", "release/registry")
-    assert not names & {f"components/deploy/{name}.py" for name in others}
+    other_names = ("step", "bento/build", "bento/server", "release/registry")
+    assert not names & {f"components/deploy/{name}.py" for name in other_names}
 
 
-def test_a_bento_holds_the_export_its_facts_and_the_code(made: Made, bento: Path) -> None:
-    packed = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
+def test_a_bento_holds_the_export_its_facts_and_the_code(artifacts: Artifacts, bento: Path) -> None:
+    packed_files = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
     code = {path.as_posix() for path in code_of(SERVICE, ROOT)}
     page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
-    assert {Path(name).name for name in page} >= {"index.html", "base.css", "page.js", "docs.html", "docs.js"}
-    assert packed == {
+    assert {Path(name).name for name in page} >= {"index.html", "page.css", "page.js", "docs.html", "docs.js"}
+    assert packed_files == {
         "service.json",
         "export/model.xml",
         "export/model.bin",
@@ -73,8 +73,8 @@ def test_a_bento_holds_the_export_its_facts_and_the_code(made: Made, bento: Path
         *page,
     }
     for name in ("model.xml", "model.bin"):
-        assert (bento / "src" / "export" / name).read_bytes() == (made.bundle_dir / "export" / name).read_bytes()
-    facts, bundle = read_json(bento / "src" / "service.json", ServiceFacts, "bento"), read_bundle(made.bundle_dir)
+        assert (bento / "src" / "export" / name).read_bytes() == (artifacts.bundle_dir / "export" / name).read_bytes()
+    facts, bundle = read_json(bento / "src" / "service.json", ServiceFacts, "bento"), read_bundle(artifacts.bundle_dir)
     assert facts.class_names == bundle.class_names
     assert facts.image_size == bundle.image_size
     assert facts.lineage.export_sha256 == bundle.export.sha256
@@ -93,25 +93,27 @@ def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colours
     return build.lay_out(folder, bundle_dir, bundle, name).tag
 
 
-def test_the_tag_follows_from_what_is_packed(made: Made, tmp_path: Path, bento: Path) -> None:
-    bundle = read_bundle(made.bundle_dir)
-    first = tag(made.bundle_dir, bundle, tmp_path / "first")
-    assert first == tag(made.bundle_dir, bundle, tmp_path / "again")
+def test_the_tag_follows_from_what_is_packed(artifacts: Artifacts, tmp_path: Path, bento: Path) -> None:
+    bundle = read_bundle(artifacts.bundle_dir)
+    first = tag(artifacts.bundle_dir, bundle, tmp_path / "first")
+    assert first == tag(artifacts.bundle_dir, bundle, tmp_path / "again")
     assert first == read_json(bento / "src" / "service.json", ServiceFacts, "bento").tag
-    others = [
+    variants = [
         bundle.model_copy(update={"class_names": ("a", "b", "c")}),
         bundle.model_copy(update={"mlflow_run_id": "another"}),
         bundle.model_copy(update={"resize": "crop"}),
     ]
-    tags = [tag(made.bundle_dir, other, tmp_path / str(number)) for number, other in enumerate(others)]
+    tags = [tag(artifacts.bundle_dir, variant, tmp_path / str(number)) for number, variant in enumerate(variants)]
     assert len({first, *tags}) == 4
-    assert tag(made.bundle_dir, bundle, tmp_path / "named", "shades").startswith("shades:")
+    assert tag(artifacts.bundle_dir, bundle, tmp_path / "named", "shades").startswith("shades:")
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing"])
-def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(made: Made, tmp_path: Path, harm: str) -> None:
+def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(
+    artifacts: Artifacts, tmp_path: Path, harm: str
+) -> None:
     bundle_dir = tmp_path / "bundle"
-    shutil.copytree(made.bundle_dir, bundle_dir)
+    shutil.copytree(artifacts.bundle_dir, bundle_dir)
     path = bundle_dir / "export" / "model.bin"
     path.unlink() if harm == "missing" else path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(ArtifactError, match="must"):
@@ -120,9 +122,9 @@ def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(made: Made, tmp_
 
 
 def test_a_build_that_fails_tells_what_bentoml_said(
-    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "SERVICE", "components.deploy.service.classifier")
     with pytest.raises(ServiceError, match=r"(?s)BentoML must build the bento colours:.*PhotoClassifier"):
-        build_bento(made.bundle_dir, read_bundle(made.bundle_dir), "colours", tmp_path / "bento")
+        build_bento(artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours", tmp_path / "bento")
     assert not (tmp_path / "bento").exists()

@@ -23,13 +23,13 @@ def traits(rng: np.random.Generator, number: int, *, light: float = 120, sure: f
 @pytest.mark.parametrize("seed", range(20))
 def test_photos_of_the_same_kind_have_not_drifted(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = compare(traits(rng, 300), traits(rng, 200), NAMES, rng)
-    assert found.verdict == "no drift", found.reason
-    assert not any(signal.drifted for signal in found.signals)
+    drift = compare(traits(rng, 300), traits(rng, 200), NAMES, rng)
+    assert drift.verdict == "no drift", drift.reason
+    assert not any(signal.drifted for signal in drift.signals)
 
 
 @pytest.mark.parametrize(
-    ("shifted", "signal", "told"),
+    ("changes", "signal", "word"),
     [
         ({"light": 70}, "brightness", "darker"),
         ({"light": 170}, "brightness", "brighter"),
@@ -37,30 +37,30 @@ def test_photos_of_the_same_kind_have_not_drifted(seed: int) -> None:
         ({"shift": 0.4}, "embeddings", "something else"),
     ],
 )
-def test_each_change_is_seen_by_its_own_signal(shifted: dict[str, float], signal: str, told: str) -> None:
+def test_each_change_is_seen_by_its_own_signal(changes: dict[str, float], signal: str, word: str) -> None:
     rng = np.random.default_rng(0)
-    found = compare(traits(rng, 300), traits(rng, 200, **shifted), NAMES, rng)
-    assert found.verdict == "drift"
-    assert [one.name for one in found.signals if one.drifted] == [signal]
-    assert told in found.reason
+    drift = compare(traits(rng, 300), traits(rng, 200, **changes), NAMES, rng)
+    assert drift.verdict == "drift"
+    assert [entry.name for entry in drift.signals if entry.drifted] == [signal]
+    assert word in drift.reason
 
 
 def test_a_certain_but_tiny_change_is_no_drift() -> None:
     rng = np.random.default_rng(0)
-    found = compare(traits(rng, 2000), traits(rng, 2000, light=126), NAMES, rng)
-    brightness = found.signals[0]
+    drift = compare(traits(rng, 2000), traits(rng, 2000, light=126), NAMES, rng)
+    brightness = drift.signals[0]
     assert brightness.p_value < SIGNIFICANCE / 3
     assert not brightness.drifted
-    assert found.verdict == "no drift"
+    assert drift.verdict == "no drift"
 
 
 @pytest.mark.parametrize(("reference", "served"), [(MIN_PHOTOS - 1, 500), (500, MIN_PHOTOS - 1)])
 def test_too_few_photos_tell_nothing(reference: int, served: int) -> None:
     rng = np.random.default_rng(0)
-    found = compare(traits(rng, reference), traits(rng, served, light=10), NAMES, rng)
-    assert found.verdict == "cannot tell"
-    assert str(MIN_PHOTOS - 1) in found.reason
-    assert found.signals == ()
+    drift = compare(traits(rng, reference), traits(rng, served, light=10), NAMES, rng)
+    assert drift.verdict == "cannot tell"
+    assert str(MIN_PHOTOS - 1) in drift.reason
+    assert drift.signals == ()
 
 
 def test_the_test_of_values_agrees_with_scipy() -> None:
@@ -84,8 +84,8 @@ def test_equal_photos_cannot_be_told_apart() -> None:
 def test_the_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference, served = traits(rng, 300), traits(rng, 200, light=60)
-    found = compare(reference, served, NAMES, rng)
-    write_report(tmp_path / "drift.html", found, reference, served, name="<b>pets</b>:1", source="the log in x")
+    drift = compare(reference, served, NAMES, rng)
+    write_report(tmp_path / "drift.html", drift, reference, served, name="<b>pets</b>:1", source="the log in x")
     page = (tmp_path / "drift.html").read_text()
     assert "darker" in page
     assert "<b>pets" not in page

@@ -25,9 +25,9 @@ def facts(run_id: str | None, tag: str = "colours:1") -> ServiceFacts:
 
 @pytest.fixture
 def run_id(mlflow_store: str) -> str:
-    made = create_run(experiment="colours", name="test").run_id
-    assert made is not None
-    return made
+    new_id = create_run(experiment="colours", name="test").run_id
+    assert new_id is not None
+    return new_id
 
 
 def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(run_id: str) -> None:
@@ -35,13 +35,13 @@ def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(ru
 
     registration = register("colours", facts(run_id), FIRST)
     assert (registration.version, registration.promoted) == ("1", True)
-    found = MlflowClient().get_model_version_by_alias("colours", CHAMPION)
-    assert (str(found.version), found.run_id) == ("1", run_id)
-    assert found.source == f"runs:/{run_id}/bundle"
-    assert found.tags[BENTO_TAG] == "colours:1"
-    assert found.tags["darkroom.data_version"] == "abc"
-    assert found.tags["darkroom.git_revision"] == "0123456"
-    assert found.description == "Verdict: first. There is none yet."
+    version = MlflowClient().get_model_version_by_alias("colours", CHAMPION)
+    assert (str(version.version), version.run_id) == ("1", run_id)
+    assert version.source == f"runs:/{run_id}/bundle"
+    assert version.tags[BENTO_TAG] == "colours:1"
+    assert version.tags["darkroom.data_version"] == "abc"
+    assert version.tags["darkroom.git_revision"] == "0123456"
+    assert version.description == "Verdict: first. There is none yet."
 
 
 def test_a_model_that_is_not_better_is_registered_and_the_champion_stays(run_id: str) -> None:
@@ -124,9 +124,9 @@ def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
         uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
-    started = time.monotonic()
+    start_time = time.monotonic()
     registration = register("colours", facts("some run"), FIRST)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - start_time < 30
     assert (registration.version, registration.promoted) == (None, False)
     assert "did not take it" in registration.reason
     assert "not promoted" in caplog.text

@@ -23,15 +23,15 @@ class StandIn:
     """A stand-in for the Kubernetes API, because no cluster can run here: one Deployment over real HTTP.
 
     It merges the one patch that a rollout sends as Kubernetes does, and its pods become ready unless the bento that
-    they are to serve is in `broken`.
+    they are to serve is in `failures`.
     """
 
     def __init__(self, serves: str | None):
         env = [{"name": "OTHER", "value": "kept"}, *([{"name": "DARKROOM_BENTO", "value": serves}] if serves else [])]
         self.env = {variable["name"]: variable["value"] for variable in env}
-        self.broken: dict[str, str] = {}
+        self.failures: dict[str, str] = {}
         self.generation = 1
-        self.forbidden = False
+        self.is_forbidden = False
         self.patches: list[str] = []
         self.url = ""
 
@@ -43,7 +43,7 @@ class StandIn:
         self.generation += 1
 
     def deployment(self) -> dict[str, Any]:
-        failure = self.broken.get(self.env.get("DARKROOM_BENTO", ""))
+        failure = self.failures.get(self.env.get("DARKROOM_BENTO", ""))
         conditions = [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": failure}]
         env = [{"name": name, "value": value} for name, value in self.env.items()]
         return {
@@ -80,9 +80,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], Stan
                 self._respond()
 
             def _respond(self) -> None:
-                known = self.path == "/apis/apps/v1/namespaces/darkroom/deployments/darkroom-serve"
-                allowed = self.headers["Authorization"] == "Bearer token" and not stand_in.forbidden
-                send_json(self, 200 if known and allowed else 403, stand_in.deployment())
+                is_known = self.path == "/apis/apps/v1/namespaces/darkroom/deployments/darkroom-serve"
+                is_allowed = self.headers["Authorization"] == "Bearer token" and not stand_in.is_forbidden
+                send_json(self, 200 if is_known and is_allowed else 403, stand_in.deployment())
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -131,7 +131,7 @@ def test_a_rollout_that_never_gets_ready_is_taken_back(
     failure: str, timeout_seconds: float, message: str, api: Api
 ) -> None:
     stand_in = api(str(OLD))
-    stand_in.broken[str(NEW)] = failure
+    stand_in.failures[str(NEW)] = failure
     with pytest.raises(RolloutError) as error:
         roll(stand_in, timeout_seconds=timeout_seconds)
     assert message in str(error.value)
@@ -152,14 +152,14 @@ def test_a_service_that_answers_wrongly_is_taken_back(api: Api) -> None:
 
 def test_the_first_rollout_has_nothing_to_go_back_to(api: Api) -> None:
     stand_in = api(None)
-    stand_in.broken[str(NEW)] = "no image"
+    stand_in.failures[str(NEW)] = "no image"
     with pytest.raises(RolloutError, match="served no bento before"):
         roll(stand_in)
 
 
 def test_a_task_without_the_right_names_the_role(api: Api) -> None:
     stand_in = api(str(OLD))
-    stand_in.forbidden = True
+    stand_in.is_forbidden = True
     with pytest.raises(RolloutError, match=r"403 Forbidden. See k8s/base/rollout\.yaml"):
         roll(stand_in)
 
@@ -170,8 +170,8 @@ def test_the_patch_reaches_the_init_container_of_the_manifest() -> None:
     manifests = list(YAML(typ="safe").load_all((Path(__file__).parents[4] / "k8s/base/serve.yaml").read_text()))
     (deployment,) = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["initContainers"]
-    (patched,) = make_patch(str(NEW))["spec"]["template"]["spec"]["initContainers"]
-    assert container["name"] == patched["name"]
+    (container_patch,) = make_patch(str(NEW))["spec"]["template"]["spec"]["initContainers"]
+    assert container["name"] == container_patch["name"]
     assert container["command"][:3] == ["python3", "-m", "components.deploy.release.download"]
     assert find_bento(deployment) is None
 

@@ -14,19 +14,19 @@ from components.deploy.bento.build import lay_out
 from components.deploy.parity import golden_photos
 from components.deploy.service.gateway.upload import UploadRequest
 from components.deploy.service.protocol import Options
-from tests.support.artifacts import CLASS_NAMES
-from tests.unit.deploy.conftest import Made
+from tests.made import CLASS_NAMES
+from tests.unit.deploy.conftest import Artifacts
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own, when it is imported
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def answer(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Asks a service in this process, whose decoder fails on the bytes `crash`."""
     from components.deploy.service import app
 
-    lay_out(tmp_path / "src", made.bundle_dir, read_bundle(made.bundle_dir), "colours")
+    lay_out(tmp_path / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours")
     monkeypatch.setattr(app, "PACKED_DIR", tmp_path / "src")
     instance = app.PhotoClassifier.inner()
     open_photo = instance.classifier.open
@@ -46,21 +46,23 @@ def answer(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     return ask
 
 
-def test_a_fault_of_ours_spares_the_other_photos_and_tells_nothing_of_its_inside(made: Made, answer: Ask) -> None:
-    good = golden_photos(made.dataset_dir)[0].read_bytes()
-    status, found = answer(good, b"crash", good)
+def test_a_fault_of_ours_spares_the_other_photos_and_tells_nothing_of_its_inside(
+    artifacts: Artifacts, answer: Ask
+) -> None:
+    good = golden_photos(artifacts.dataset_dir)[0].read_bytes()
+    status, body = answer(good, b"crash", good)
     assert status == 200
-    first, failed, last = found["predictions"]
+    first, failure, last = body["predictions"]
     assert {**first, "id": None} == {**last, "id": None}
     assert first["id"] != last["id"], "each prediction has an id of its own"
     assert first["label"] in CLASS_NAMES
-    assert failed["error"]["code"] == "internal"
-    assert "0x7f00" not in json.dumps(found)
-    assert "secret" not in json.dumps(found)
+    assert failure["error"]["code"] == "internal"
+    assert "0x7f00" not in json.dumps(body)
+    assert "secret" not in json.dumps(body)
 
 
-@pytest.mark.parametrize(("files", "status"), [((b"crash",), 500), ((b"", b"crash"), 500), ((b"",), 400)])
-def test_the_status_says_whose_fault_it_is(answer: Ask, files: tuple[bytes, ...], status: int) -> None:
-    found, body = answer(*files)
-    assert found == status
+@pytest.mark.parametrize(("files", "expected_status"), [((b"crash",), 500), ((b"", b"crash"), 500), ((b"",), 400)])
+def test_the_status_says_whose_fault_it_is(answer: Ask, files: tuple[bytes, ...], expected_status: int) -> None:
+    status, body = answer(*files)
+    assert status == expected_status
     assert len(body["predictions"]) == len(files)

@@ -30,15 +30,15 @@ class Graph:
         return pixels.mean(axis=(1, 2, 3))
 
 
-def answers(graph: Graph, *, first: list[int], then: list[int], max_batch_size: int = 8) -> list[object]:
-    """What each photo gets: `then` arrives while `first` is in the graph."""
+def answers(graph: Graph, *, first: list[int], later: list[int], max_batch_size: int = 8) -> list[object]:
+    """What each photo gets: `later` arrives while `first` is in the graph."""
 
     async def ask() -> list[object]:
         batcher = Batcher(graph.run, max_batch_size)
         tasks = [asyncio.ensure_future(batcher(photo(value))) for value in first]
         while not graph.batch_sizes:
             await asyncio.sleep(0.001)
-        tasks += [asyncio.ensure_future(batcher(photo(value))) for value in then]
+        tasks += [asyncio.ensure_future(batcher(photo(value))) for value in later]
         await asyncio.sleep(0.01)
         graph.go.set()
         return list(await asyncio.gather(*tasks, return_exceptions=True))
@@ -47,7 +47,7 @@ def answers(graph: Graph, *, first: list[int], then: list[int], max_batch_size: 
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "batch_sizes"),
+    ("first", "later", "batch_sizes"),
     [
         ([1], [], [1]),
         ([1], [2, 3, 4], [1, 2, 1]),
@@ -57,16 +57,16 @@ def answers(graph: Graph, *, first: list[int], then: list[int], max_batch_size: 
     ],
 )
 def test_what_waits_goes_together_and_each_gets_its_own_answer(
-    first: list[int], then: list[int], batch_sizes: list[int]
+    first: list[int], later: list[int], batch_sizes: list[int]
 ) -> None:
     graph = Graph()
-    assert answers(graph, first=first, then=then) == [*first, *then]
+    assert answers(graph, first=first, later=later) == [*first, *later]
     assert graph.batch_sizes == batch_sizes
 
 
 def test_a_failing_batch_fails_its_photos_and_no_others() -> None:
     graph = Graph()
-    results = answers(graph, first=[1], then=[99, 2, 3], max_batch_size=2)
+    results = answers(graph, first=[1], later=[99, 2, 3], max_batch_size=2)
     assert results[0] == 1
     assert [type(result) for result in results[1:3]] == [RuntimeError, RuntimeError]
     assert results[3] == 3
@@ -80,12 +80,12 @@ def test_a_photo_that_nobody_waits_for_any_more_is_left_out() -> None:
         first = asyncio.ensure_future(batcher(photo(1)))
         while not graph.batch_sizes:
             await asyncio.sleep(0.001)
-        gone, kept = asyncio.ensure_future(batcher(photo(2))), asyncio.ensure_future(batcher(photo(3)))
+        abandoned_task, other_task = asyncio.ensure_future(batcher(photo(2))), asyncio.ensure_future(batcher(photo(3)))
         await asyncio.sleep(0.01)
-        gone.cancel()
+        abandoned_task.cancel()
         await asyncio.sleep(0.01)
         graph.go.set()
-        return await asyncio.gather(first, kept)
+        return await asyncio.gather(first, other_task)
 
     assert asyncio.run(ask()) == [1, 3]
     assert graph.batch_sizes == [1, 1]
@@ -105,10 +105,10 @@ def test_batches_run_beside_each_other_and_know_it() -> None:
         assert batcher.busy_seconds > 0.01
         assert graph.batch_sizes == [1, 1]
         graph.go.set()
-        found = list(await asyncio.gather(*tasks))
+        answers_of_lanes = list(await asyncio.gather(*tasks))
         assert batcher.busy_seconds == 0
         assert batcher.seconds_per_photo > 0
-        return [*found, await batcher(photo(7))]
+        return [*answers_of_lanes, await batcher(photo(7))]
 
     assert asyncio.run(ask()) == [0, 1, 2, 7]
     assert graph.batch_sizes == [1] * 4

@@ -17,7 +17,7 @@ MIB = 2**20
 
 
 @pytest.mark.parametrize(
-    ("pushed", "order"),
+    ("arrivals", "order"),
     [
         ("aaab", "aaba"),
         ("aaaabbb", "aababab"),
@@ -25,16 +25,16 @@ MIB = 2**20
         ("aaaaaaaabc", "aabcaaaaaa"),
     ],
 )
-def test_requests_take_turns_however_much_they_ask(pushed: str, order: str) -> None:
+def test_requests_take_turns_however_much_they_ask(arrivals: str, order: str) -> None:
     queue: FairQueue[str] = FairQueue()
-    shares = {name: Share() for name in pushed}
-    first = pushed[0]
+    shares = {name: Share() for name in arrivals}
+    first = arrivals[0]
     queue.push(first, shares[first], 1)
-    popped = [queue.pop()]
-    for name in pushed[1:]:
+    turns = [queue.pop()]
+    for name in arrivals[1:]:
         queue.push(name, shares[name], 1)
-    popped += [queue.pop() for _ in range(len(queue))]
-    assert "".join(popped) == order
+    turns += [queue.pop() for _ in range(len(queue))]
+    assert "".join(turns) == order
 
 
 def test_a_cheap_item_goes_before_dear_ones() -> None:
@@ -48,7 +48,7 @@ def test_a_cheap_item_goes_before_dear_ones() -> None:
     assert queue.cost_before(dear, 1.0) == 64
 
 
-class Opened:
+class BlockingDecode:
     """Decodes for real; counts who is at it, and waits until it is let go."""
 
     def __init__(self) -> None:
@@ -73,46 +73,46 @@ LARGE, SMALL = encoded("RGB", 1500, "PNG"), encoded("RGB", 16, "PNG")
 
 @pytest.mark.parametrize(("max_mb", "num_cores", "most"), [(64, 2, 1), (64, 8, 4), (16, 8, 1), (33, 8, 2)])
 def test_large_photos_wait_for_memory_and_small_ones_do_not(max_mb: int, num_cores: int, most: int) -> None:
-    opened = Opened()
+    decode_photo = BlockingDecode()
 
     async def ask() -> None:
-        decoder, share = Decoder(opened, num_cores, max_mb * MIB), Share()
+        decoder, share = Decoder(decode_photo, num_cores, max_mb * MIB), Share()
         large = [asyncio.ensure_future(decoder(LARGE, share)) for _ in range(6)]
-        while opened.num_running < most:
+        while decode_photo.num_running < most:
             await asyncio.sleep(0.005)
         assert (await decoder(SMALL, Share())).native_size == (16, 16)
-        opened.go.set()
+        decode_photo.go.set()
         assert {photo.native_size for photo in await asyncio.gather(*large)} == {(1500, 1500)}
 
     asyncio.run(ask())
-    assert opened.most_running == most
+    assert decode_photo.most_running == most
 
 
 def test_what_never_fits_is_refused_by_its_header() -> None:
     def ask(data: bytes) -> None:
         asyncio.run(Decoder(lambda *photo: decode(photo[0], (32, 32), admit=photo[1]), 2, 16 * MIB)(data, Share()))
 
-    for data, told in (
+    for data, message in (
         (encoded("1", 9433, "PNG"), "16 MiB of memory; a PNG of 9,433"),
         (encoded("L", 2000, "JPEG", progressive=True), None),
         (jpeg_of_many_scans(2800, 880), "200 scans"),
     ):
-        if told is None:
+        if message is None:
             ask(data)
         else:
-            with pytest.raises(ImageError, match=told):
+            with pytest.raises(ImageError, match=message):
                 ask(data)
 
 
 def test_the_time_of_one_photo_of_one_request_and_of_all_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = Opened()
+    decode_photo = BlockingDecode()
     seconds = 40e-9 * 1500**2
 
     async def refusals(shares: list[Share]) -> list[int | str | None]:
-        decoder = Decoder(opened, 2, 64 * MIB)
+        decoder = Decoder(decode_photo, 2, 64 * MIB)
         tasks = [asyncio.ensure_future(decoder(LARGE, share)) for share in shares]
         await asyncio.sleep(0.5)
-        opened.go.set()
+        decode_photo.go.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         return [getattr(result, "status", getattr(result, "code", None)) for result in results]
 
@@ -120,28 +120,28 @@ def test_the_time_of_one_photo_of_one_request_and_of_all_is_bounded(monkeypatch:
     share = Share()
     assert asyncio.run(refusals([share] * 5)).count(413) == 2
     monkeypatch.setattr(decoding, "MAX_WAIT_SECONDS", 2.5 * seconds)
-    opened.go.clear()
+    decode_photo.go.clear()
     assert asyncio.run(refusals([Share() for _ in range(6)])).count(503) == 2
     monkeypatch.setattr(decoding, "MAX_PHOTO_SECONDS", seconds / 2)
     assert asyncio.run(refusals([Share()])) == ["too_large"]
 
 
 def test_a_photo_that_nobody_waits_for_is_not_decoded() -> None:
-    opened = Opened()
+    decode_photo = BlockingDecode()
 
     async def ask() -> None:
-        decoder = Decoder(opened, 2, 64 * MIB)
+        decoder = Decoder(decode_photo, 2, 64 * MIB)
         tasks = [asyncio.ensure_future(decoder(LARGE, Share())) for _ in range(4)]
-        while not opened.num_running:
+        while not decode_photo.num_running:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.3)
         for task in tasks[1:3]:
             task.cancel()
         await asyncio.sleep(0)
         assert decoder._large.seconds_before(Share(), 1e9) == pytest.approx(decode_cost(LARGE, (32, 32)).seconds)
-        opened.go.set()
-        first, *gone, last = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(one) for one in gone] == [asyncio.CancelledError] * 2
+        decode_photo.go.set()
+        first, *cancelled_results, last = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(result) for result in cancelled_results] == [asyncio.CancelledError] * 2
         assert not isinstance(first, BaseException)
         assert not isinstance(last, BaseException)
 

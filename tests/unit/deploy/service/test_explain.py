@@ -10,7 +10,7 @@ from PIL import Image
 from components.contract.inference.graph import InferenceGraph
 from components.deploy.service.explain import Explainer, display_size, overlay
 from tests.made import COLOURS
-from tests.unit.deploy.conftest import Made
+from tests.unit.deploy.conftest import Artifacts
 
 
 def with_corner(size: int = 16) -> np.ndarray:
@@ -21,8 +21,8 @@ def with_corner(size: int = 16) -> np.ndarray:
 
 
 @pytest.fixture
-def graph(made: Made) -> InferenceGraph:
-    return InferenceGraph(made.bundle_dir / "export")
+def graph(artifacts: Artifacts) -> InferenceGraph:
+    return InferenceGraph(artifacts.bundle_dir / "export")
 
 
 def test_a_network_that_pools_is_explained_by_its_own_map(graph: InferenceGraph) -> None:
@@ -71,6 +71,6 @@ def test_what_does_not_matter_is_grey_and_what_does_is_not(tmp_path: Path) -> No
     heat[:4, :4] = 1
     pixels = np.full((16, 16, 3), COLOURS["red"], np.uint8)
     with Image.open(io.BytesIO(overlay(pixels, heat, (160, 160)))) as picture:
-        shown = np.asarray(picture).astype(int)
-    assert np.ptp(shown[120, 120]) == 0
-    assert np.ptp(shown[15, 15]) > 50
+        pixels_of_overlay = np.asarray(picture).astype(int)
+    assert np.ptp(pixels_of_overlay[120, 120]) == 0
+    assert np.ptp(pixels_of_overlay[15, 15]) > 50

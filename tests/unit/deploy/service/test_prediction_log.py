@@ -31,16 +31,16 @@ def entry(number: int, day: int = 1) -> LoggedPrediction:
 
 def write(folder: Path, *entries: LoggedPrediction) -> None:
     log = PredictionLog(folder, 1.0)
-    for one in entries:
-        log.add(one)
+    for prediction in entries:
+        log.add(prediction)
     log.close()
 
 
 def test_what_was_logged_is_read_again(tmp_path: Path) -> None:
     write(tmp_path / "new" / "log", *(entry(number) for number in range(100)))
-    found = list(read_log(tmp_path / "new" / "log"))
-    assert [one.id for one in found] == [f"bento-{number}" for number in range(100)]
-    assert np.allclose(found[0].vector, np.minimum(EMBEDDING, 65504), rtol=1e-3)
+    predictions = list(read_log(tmp_path / "new" / "log"))
+    assert [prediction.id for prediction in predictions] == [f"bento-{number}" for number in range(100)]
+    assert np.allclose(predictions[0].vector, np.minimum(EMBEDDING, 65504), rtol=1e-3)
     assert find(tmp_path / "new" / "log", "bento-7") == entry(7)
     assert find(tmp_path / "new" / "log", "bento-1000") is None
 
@@ -48,7 +48,7 @@ def test_what_was_logged_is_read_again(tmp_path: Path) -> None:
 def test_days_have_files_of_their_own_and_can_be_left_out(tmp_path: Path) -> None:
     write(tmp_path, entry(1, day=1), entry(2, day=2), entry(3, day=3))
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
-    assert [one.id for one in read_log(tmp_path, since=date(2026, 1, 2))] == ["bento-2", "bento-3"]
+    assert [prediction.id for prediction in read_log(tmp_path, since=date(2026, 1, 2))] == ["bento-2", "bento-3"]
 
 
 def test_a_share_of_the_predictions_is_kept(tmp_path: Path) -> None:
@@ -77,16 +77,16 @@ def test_a_log_that_is_full_says_so(
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [(None, "there is none at"), ({}, "there is none in"), ({"a.jsonl": "{}\n"}, "line 1 of")],
 )
-def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, files: dict[str, str] | None, told: str) -> None:
+def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, files: dict[str, str] | None, message: str) -> None:
     folder = tmp_path / "log"
     if files is not None:
         folder.mkdir()
         for name, text in files.items():
             (folder / name).write_text(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         list(read_log(folder))
 
 
@@ -96,10 +96,10 @@ def test_the_brightness_of_a_photo_is_the_mean_of_its_pixels() -> None:
 
 def test_an_id_tells_its_bento_and_its_time() -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    found = parse_id(new_id("4c1f0a9b2d3e"))
-    assert found is not None
-    assert found.bento_version == "4c1f0a9b2d3e"
-    assert before <= found.made <= datetime.now(UTC)
+    prediction_id = parse_id(new_id("4c1f0a9b2d3e"))
+    assert prediction_id is not None
+    assert prediction_id.bento_version == "4c1f0a9b2d3e"
+    assert before <= prediction_id.created_at <= datetime.now(UTC)
     assert len({new_id("v") for _ in range(1000)}) == 1000
 
 

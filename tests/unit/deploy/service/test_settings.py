@@ -11,14 +11,14 @@ KEY = "0123456789abcdef"
 
 
 def test_nothing_named_is_an_open_service_that_keeps_nothing() -> None:
-    found = read_settings({})
-    assert (found.api_key, found.allowed_origins, found.prediction_log) == (None, (), None)
-    assert found.decode_mb == 192
+    settings = read_settings({})
+    assert (settings.api_key, settings.allowed_origins, settings.prediction_log) == (None, (), None)
+    assert settings.decode_mb == 192
 
 
 def test_what_is_named_is_taken(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
-    found = read_settings(
+    settings = read_settings(
         {
             "DARKROOM_API_KEY_FILE": str(tmp_path / "key"),
             "DARKROOM_ALLOWED_ORIGINS": "https://a.example http://b:8",
@@ -27,13 +27,13 @@ def test_what_is_named_is_taken(tmp_path: Path) -> None:
             "DARKROOM_DECODE_MB": "16",
         }
     )
-    assert (found.api_key, found.allowed_origins) == (KEY, ("https://a.example", "http://b:8"))
-    assert (found.prediction_log, found.log_share, found.decode_mb) == (Path("log"), 0.25, 16)
+    assert (settings.api_key, settings.allowed_origins) == (KEY, ("https://a.example", "http://b:8"))
+    assert (settings.prediction_log, settings.log_share, settings.decode_mb) == (Path("log"), 0.25, 16)
     assert read_settings({"DARKROOM_API_KEY": KEY}).api_key == KEY
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "message"),
     [
         ({"DARKROOM_API_KEY": "short"}, "at least 16"),
         ({"DARKROOM_API_KEY": "ä" * 20}, "ASCII"),
@@ -48,6 +48,6 @@ def test_what_is_named_is_taken(tmp_path: Path) -> None:
         ({"DARKROOM_DECODE_MB": "-192"}, "whole number of MiB"),
     ],
 )
-def test_what_cannot_be_is_told(environment: dict[str, str], told: str) -> None:
-    with pytest.raises(ServiceError, match=told):
+def test_what_cannot_be_is_told(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(ServiceError, match=message):
         read_settings(environment)

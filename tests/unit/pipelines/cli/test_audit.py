@@ -27,9 +27,9 @@ def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    made = make_photos(tmp_path / "photos", per_class=6)
-    (made / "red" / "half.png").write_bytes((made / "red" / "000.png").read_bytes()[:300])
-    return made
+    folder = make_photos(tmp_path / "photos", per_class=6)
+    (folder / "red" / "half.png").write_bytes((folder / "red" / "000.png").read_bytes()[:300])
+    return folder
 
 
 def test_the_audit_tells_and_writes_a_report_that_stands_alone(photos: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from tests.cases.hostile_models.attack import Attack
 
 
 def check(*arguments: str) -> int:
-    parsed = build_parser().parse_args(["model", "check", *arguments])
-    code: int = parsed.verb(parsed)
+    parsed_arguments = build_parser().parse_args(["model", "check", *arguments])
+    code: int = parsed_arguments.verb(parsed_arguments)
     return code
 
 
@@ -50,10 +50,10 @@ def test_summary_prints_the_network_and_draws_it(
     (tmp_path / "params.yaml").write_text(
         "data: {uri: absent}\ntrain: {model: {layers: [{Conv2D: {filters: 4, kernel_size: 3}}, GlobalMaxPooling2D]}}"
     )
-    parsed = build_parser().parse_args(["model", "summary", "--classes", "5", "--output", "drawn/network.svg"])
-    assert parsed.verb(parsed) == 0
-    shown = capsys.readouterr().out
-    assert "conv2d_1 (Conv2D)" in shown
-    assert "126 × 126 × 4" in shown
-    assert "137 parameters, 0.0 MiB; about 1.7 million multiply-adds for a photo." in shown
+    arguments = build_parser().parse_args(["model", "summary", "--classes", "5", "--output", "drawn/network.svg"])
+    assert arguments.verb(arguments) == 0
+    output = capsys.readouterr().out
+    assert "conv2d_1 (Conv2D)" in output
+    assert "126 × 126 × 4" in output
+    assert "137 parameters, 0.0 MiB; about 1.7 million multiply-adds for a photo." in output
     assert (tmp_path / "drawn" / "network.svg").read_text().startswith("<svg")

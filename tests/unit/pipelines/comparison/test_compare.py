@@ -39,13 +39,13 @@ def test_finished_runs_are_compared_and_logged(tmp_path: Path, mlflow_store: str
     assert board.rows[0].train_minutes == 1.5
     assert board.rows[0].num_parameters == 9
     assert all(row.latency_ms > 0 and row.latency_of_8_ms > 0 and row.bundle_mb > 0 for row in board.rows)
-    written = Leaderboard.model_validate_json((tmp_path / "comparison" / "leaderboard.json").read_bytes())
-    assert written == board
+    stored_board = Leaderboard.model_validate_json((tmp_path / "comparison" / "leaderboard.json").read_bytes())
+    assert stored_board == board
     assert escape(board.reason) in (tmp_path / "comparison" / "leaderboard.html").read_text()
 
-    picked = load_params(tmp_path / "comparison" / "pick.yaml")
-    assert picked.evaluate.leaderboard == board
-    assert picked.data.uri == "made"
+    pick_params = load_params(tmp_path / "comparison" / "pick.yaml")
+    assert pick_params.evaluate.leaderboard == board
+    assert pick_params.data.uri == "made"
 
     client = MlflowClient()
     (run,) = client.search_runs([client.get_experiment_by_name("auto").experiment_id])
@@ -92,7 +92,7 @@ def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_le
     photos = make_photos(tmp_path / "photos", per_class=12, size=(16, 16))
     settings = ("data.uri=" + json.dumps(str(photos)), "train.epochs=2", "train.augmentation=none")
     layers = "[{Conv2D: {filters: 4, kernel_size: 3}}, GlobalAveragePooling2D]"
-    planned = {
+    settings_by_name = {
         "small": (*settings, f"train.model.layers={layers}"),
         "flat": (*settings, "train.model.layers=[Flatten]"),
         "without weights": (
@@ -104,7 +104,7 @@ def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_le
     }
     models = [
         Model(name, resolve(load_params(None, values), native_size=(16, 16), data_name="photos").params)
-        for name, values in planned.items()
+        for name, values in settings_by_name.items()
     ]
     board = compare(models, 2, tmp_path / "comparison")
     assert {row.name for row in board.rows} == {"small", "flat"}

@@ -22,9 +22,9 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def make_run(*, status: str = "finished", number: int = 1) -> runs.RunFolder:
     """A run that has ended, of a name of its own."""
-    with runs.start_run(f"photos{number}") as made:
-        name = made.path.with_name(f"20260101-00000{number}-aaaa")
-        made.path.rename(name)
+    with runs.start_run(f"photos{number}") as new_run:
+        name = new_run.path.with_name(f"20260101-00000{number}-aaaa")
+        new_run.path.rename(name)
     folder = runs.RunFolder(name)
     folder.update(run_id=name.name, status=status)
     if status == "finished":
@@ -38,7 +38,7 @@ def test_a_run_is_alive_while_its_process_is() -> None:
         assert folder.state.status == "running"
         assert runs.mark_killed_runs() == []
     assert not folder.is_alive
-    assert [killed.path for killed in runs.mark_killed_runs()] == [folder.path]
+    assert [killed_run.path for killed_run in runs.mark_killed_runs()] == [folder.path]
     assert folder.state.status == "killed"
 
 
@@ -70,30 +70,32 @@ def test_an_unknown_run_is_refused_with_those_that_are_known() -> None:
 
 
 def test_cleaning_takes_what_kills_left() -> None:
-    kept = make_run(number=1)
+    finished_run = make_run(number=1)
     long_ago = time.time() - 3600
-    half_removed = runs.RUNS_DIR / ".20250101-000000-aaaa.removed-99"
-    shutil.copytree(kept.path, half_removed)
-    never_latest = runs.RUNS_DIR / ".latest-0123"
-    never_latest.symlink_to("absent")
-    without_state = runs.RUNS_DIR / "20250101-000000-bbbb"
-    without_state.mkdir()
-    starting = runs.RUNS_DIR / "20250101-000000-cccc"
-    starting.mkdir()
+    half_removed_dir = runs.RUNS_DIR / ".20250101-000000-aaaa.removed-99"
+    shutil.copytree(finished_run.path, half_removed_dir)
+    latest_link = runs.RUNS_DIR / ".latest-0123"
+    latest_link.symlink_to("absent")
+    stateless_dir = runs.RUNS_DIR / "20250101-000000-bbbb"
+    stateless_dir.mkdir()
+    starting_dir = runs.RUNS_DIR / "20250101-000000-cccc"
+    starting_dir.mkdir()
     cache = Path("cache")
     (Path(".cache.removed-99") / "pixels").mkdir(parents=True)
-    for path in (half_removed, never_latest, without_state):
+    for path in (half_removed_dir, latest_link, stateless_dir):
         os.utime(path, (long_ago, long_ago), follow_symlinks=False)
-    assert [folder.path for folder in runs.list_runs()] == [kept.path]
+    assert [folder.path for folder in runs.list_runs()] == [finished_run.path]
     runs.remove(runs.plan_cleaning(keep=1, cache_dir=cache))
-    assert sorted(path.name for path in runs.RUNS_DIR.iterdir()) == sorted([kept.path.name, "latest", starting.name])
+    assert sorted(path.name for path in runs.RUNS_DIR.iterdir()) == sorted(
+        [finished_run.path.name, "latest", starting_dir.name]
+    )
     assert sorted(path.name for path in Path().iterdir()) == ["runs"]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_clean_that_is_killed_is_finished_by_the_next(number: int, tmp_path: Path) -> None:
-    for each in (1, 2, 3):
-        make_run(number=each)
+    for run_number in (1, 2, 3):
+        make_run(number=run_number)
     program = "from pipelines.runners import runs; runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))"
     assert killed(program, at=("os.rename", "os.remove"), number=number)
     for path in runs.RUNS_DIR.glob(".*"):
@@ -124,22 +126,22 @@ def test_latest_is_whole_wherever_the_end_of_a_run_is_killed(number: int) -> Non
 def test_cleaning_keeps_the_newest_the_latest_and_the_living() -> None:
     for number in range(1, 5):
         make_run(number=number)
-    failed = make_run(number=5, status="failed")
+    failed_run = make_run(number=5, status="failed")
     latest = runs.RUNS_DIR / "latest"
     latest.unlink()
     latest.symlink_to("20260101-000001-aaaa")
-    with runs.start_run("photos") as alive:
+    with runs.start_run("photos") as live_run:
         removals = runs.plan_cleaning(keep=2, cache_dir=None)
-        assert {Path(removal.path).name for removal in removals} == {failed.path.name, "20260101-000002-aaaa"}
+        assert {Path(removal.path).name for removal in removals} == {failed_run.path.name, "20260101-000002-aaaa"}
         assert all(removal.num_bytes > 0 for removal in removals)
         runs.remove(removals)
-        assert alive.path.is_dir()
+        assert live_run.path.is_dir()
     assert {path.name for path in runs.RUNS_DIR.iterdir()} == {
         "latest",
         "20260101-000001-aaaa",
         "20260101-000003-aaaa",
         "20260101-000004-aaaa",
-        alive.path.name,
+        live_run.path.name,
     }
 
 

@@ -115,8 +115,8 @@ def test_a_request_with_two_meanings_is_refused_and_the_connection_closed(port: 
             connection.sendall(AMBIGUOUS[name] + GOOD)
         answer = connection.recv(65536)
         with contextlib.suppress(ConnectionError):
-            while rest := connection.recv(65536):
-                answer += rest
+            while piece := connection.recv(65536):
+                answer += piece
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1, "what follows is not taken for another request"
@@ -206,12 +206,12 @@ def test_idle_connections_give_way_to_new_ones(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_server_that_stops_answers_what_it_accepted_and_refuses_the_rest() -> None:
-    with running() as (server, port), socket.create_connection(("127.0.0.1", port), timeout=10) as accepted:
-        accepted.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    with running() as (server, port), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         while not server.server_state.tasks:
             time.sleep(0.01)
         server.should_exit = True
         with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
             while True:
                 socket.create_connection(("127.0.0.1", port), timeout=10).close()
-        assert accepted.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")

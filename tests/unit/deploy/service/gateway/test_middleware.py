@@ -48,7 +48,7 @@ class App:
 
 
 def ask(
-    guarded: GatewayMiddleware,
+    gateway: GatewayMiddleware,
     method: str = "GET",
     path: str = "/model",
     headers: dict[str, str] | None = None,
@@ -76,7 +76,7 @@ def ask(
 
     raw = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
     scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": raw}
-    asyncio.run(guarded(scope, receive, send))
+    asyncio.run(gateway(scope, receive, send))
     return answer
 
 
@@ -114,12 +114,12 @@ def test_health_and_the_page_need_no_key(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "seen"), [("/v1/predict", "/predict"), ("/v1", "/"), ("/v12", "/v12"), ("/predict", "/predict")]
+    ("path", "app_path"), [("/v1/predict", "/predict"), ("/v1", "/"), ("/v12", "/v12"), ("/predict", "/predict")]
 )
-def test_the_version_is_a_prefix(path: str, seen: str) -> None:
+def test_the_version_is_a_prefix(path: str, app_path: str) -> None:
     app = App()
     ask(guard(app), "POST", path)
-    assert app.paths == [seen]
+    assert app.paths == [app_path]
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,15 @@ def test_every_answer_carries_what_keeps_browsers_from_harm_and_tells_no_server(
 
 
 @pytest.mark.parametrize(
-    ("origin", "allowed"), [("https://a.example", True), ("https://b.example", False), (None, False)]
+    ("origin", "is_allowed"), [("https://a.example", True), ("https://b.example", False), (None, False)]
 )
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-def test_other_origins_may_ask_only_when_they_are_named(origin: str | None, allowed: bool, method: str) -> None:
+def test_other_origins_may_ask_only_when_they_are_named(origin: str | None, is_allowed: bool, method: str) -> None:
     headers = {"Origin": origin} if origin else {}
     if method == "OPTIONS":
         headers["Access-Control-Request-Method"] = "POST"
     answer = ask(guard(App(), allowed_origins=("https://a.example",), api_key=KEY), method, "/predict", headers)
-    assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+    assert answer.headers.get("access-control-allow-origin") == (origin if is_allowed else None)
     assert answer.status == (204 if method == "OPTIONS" else 401)
 
 
@@ -171,21 +171,21 @@ def test_requests_beyond_the_limit_are_shed_before_they_are_read(monkeypatch: py
 def test_bytes_of_all_requests_together_are_limited_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     app = App()
-    guarded = guard(app)
-    assert ask(guarded, "POST", "/predict", body=[b"x" * 60, b"x" * 60]).status == 503
+    gateway = guard(app)
+    assert ask(gateway, "POST", "/predict", body=[b"x" * 60, b"x" * 60]).status == 503
     for _ in range(3):
         app.status = 200
-        assert ask(guarded, "POST", "/predict", body=[b"x" * 60]).status == 200
+        assert ask(gateway, "POST", "/predict", body=[b"x" * 60]).status == 200
 
 
 def test_a_body_that_drips_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_REQUESTS", 2)
-    assert statuses_of(slow=[10, 10], then=10) == [503, 0, 200]
+    assert statuses_of(slow=[10, 10], last_size=10) == [503, 0, 200]
 
 
 def test_the_largest_body_that_drips_gives_way_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
-    assert statuses_of(slow=[20, 60], then=30) == [0, 503, 200]
+    assert statuses_of(slow=[20, 60], last_size=30) == [0, 503, 200]
 
 
 def test_the_last_quarter_is_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,11 +195,11 @@ def test_the_last_quarter_is_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -
     assert ask(guard(App()), "POST", "/predict", body=[b"x" * 76]).status == 503
 
 
-def statuses_of(slow: list[int], then: int) -> list[int]:
+def statuses_of(slow: list[int], last_size: int) -> list[int]:
     """Of requests that send so many bytes and no more, and of one that comes whole after them; 0 is none yet."""
 
     async def run() -> list[int]:
-        guarded, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]
+        gateway, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]
 
         async def ask_one(size: int, answer: Answer, *, is_whole: bool) -> None:
             pieces = [{"type": "http.request", "body": b"x" * size, "more_body": not is_whole}]
@@ -212,12 +212,12 @@ def statuses_of(slow: list[int], then: int) -> list[int]:
             async def send(message: Message) -> None:
                 answer.status = message.get("status", answer.status)
 
-            guarded._app = App()  # each request has one of its own, which keeps the status
+            gateway._app = App()  # each request has one of its own, which keeps the status
             scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": []}
-            await guarded(scope, receive, send)
+            await gateway(scope, receive, send)
 
         tasks = []
-        for size, answer in zip([*slow, then], answers, strict=True):
+        for size, answer in zip([*slow, last_size], answers, strict=True):
             tasks.append(asyncio.ensure_future(ask_one(size, answer, is_whole=answer is answers[-1])))
             await asyncio.sleep(0.05)
         for task in tasks:

@@ -24,23 +24,23 @@ def part(name: str, content: bytes, filename: str | None = None) -> bytes:
     )
 
 
-def read(content_type: str | None, chunks: Iterable[bytes], announced: str | None = None) -> list[bytes]:
+def read(content_type: str | None, chunks: Iterable[bytes], content_length: str | None = None) -> list[bytes]:
     """What is read from a request whose body comes in these chunks."""
     headers = [(b"content-type", content_type.encode())] if content_type else []
-    headers += [(b"content-length", announced.encode()) if announced else CHUNKED]
+    headers += [(b"content-length", content_length.encode()) if content_length else CHUNKED]
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
-    waiting = iter([*messages, {"type": "http.request", "body": b"", "more_body": False}])
+    message_iterator = iter([*messages, {"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> dict[str, object]:
-        return next(waiting)
+        return next(message_iterator)
 
     return asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
 
 
-def refused(*arguments: object, **options: object) -> RefusedUpload:
-    with pytest.raises(RefusedUpload) as caught:
+def read_refusal(*arguments: object, **options: object) -> RefusedUpload:
+    with pytest.raises(RefusedUpload) as error:
         read(*arguments, **options)  # type: ignore[arg-type]
-    return caught.value
+    return error.value
 
 
 def test_photos_come_in_their_order_whatever_else_the_form_holds() -> None:
@@ -62,7 +62,7 @@ def test_a_body_that_is_no_form_is_a_photo_unless_its_type_says_otherwise(conten
 
 @pytest.mark.parametrize("content_type", [None, FORM, "application/json", "image/png"])
 def test_a_request_without_a_body_is_told_what_was_expected(content_type: str | None) -> None:
-    fault = refused(content_type, [], announced="0")
+    fault = read_refusal(content_type, [], content_length="0")
     assert (fault.status, fault.code) == (400, "no_files")
     assert "'files'" in str(fault)
     assert "image/…" in str(fault)
@@ -75,7 +75,7 @@ def test_a_file_name_means_nothing(filename: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body", "status", "code", "found"),
+    ("content_type", "body", "status", "code", "text"),
     [
         ("text/plain", b"photo", 415, "not_a_photo", "text/plain"),
         ("application/json", b"{}", 415, "not_a_photo", "application/json"),
@@ -93,32 +93,32 @@ def test_a_file_name_means_nothing(filename: str) -> None:
     ],
 )
 def test_a_request_without_photos_is_told_what_was_expected_and_what_was_found(
-    content_type: str | None, body: bytes, status: int, code: str, found: str
+    content_type: str | None, body: bytes, status: int, code: str, text: str
 ) -> None:
-    error = refused(content_type, [body])
+    error = read_refusal(content_type, [body])
     assert (error.status, error.code) == (status, code)
-    assert found in str(error)
+    assert text in str(error)
 
 
 def test_the_expected_field_is_named() -> None:
-    assert "'files'" in str(refused(FORM, [part("file", b"photo", "a.jpg") + b"--cut--\r\n"]))
+    assert "'files'" in str(read_refusal(FORM, [part("file", b"photo", "a.jpg") + b"--cut--\r\n"]))
 
 
 def test_the_names_that_a_message_repeats_are_cut() -> None:
     body = b"".join(part(f"{number}{'x' * 3000}", b"photo", "a.jpg") for number in range(MAX_FILES)) + b"--cut--\r\n"
-    assert len(str(refused(FORM, [body]))) < 3000
+    assert len(str(read_refusal(FORM, [body]))) < 3000
 
 
 def test_a_body_that_announces_too_much_is_refused_before_it_comes() -> None:
-    error = refused(FORM, [], announced=str(MAX_BODY_BYTES + 1))
+    error = read_refusal(FORM, [], content_length=str(MAX_BODY_BYTES + 1))
     assert (error.status, error.code) == (413, "too_large")
 
 
 def test_a_body_that_grows_too_large_is_refused_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "MAX_BODY_BYTES", 1000)
     body = [part("files", b"x" * 500, "a"), part("files", b"x" * 600, "b"), b"--cut--\r\n"]
-    for announced in (None, "10"):
-        assert refused(FORM, body, announced=announced).status == 413
+    for content_length in (None, "10"):
+        assert read_refusal(FORM, body, content_length=content_length).status == 413
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "IMAGE/PNG; q=1", "application/octet-stream", "image/anything"])
@@ -133,9 +133,9 @@ def test_a_packed_body_is_refused_unread(kind: str) -> None:
     async def receive() -> dict[str, object]:
         raise AssertionError("it is not read")
 
-    with pytest.raises(RefusedUpload) as caught:
+    with pytest.raises(RefusedUpload) as error:
         asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
-    assert (caught.value.status, caught.value.code) == (415, "encoded")
+    assert (error.value.status, error.value.code) == (415, "encoded")
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", FORM])
@@ -146,30 +146,30 @@ def test_a_body_that_comes_too_slowly_is_given_up(kind: str, monkeypatch: pytest
         await asyncio.sleep(0.02)
         return {"type": "http.request", "body": b"-", "more_body": True}
 
-    with pytest.raises(RefusedUpload) as caught:
+    with pytest.raises(RefusedUpload) as error:
         headers = [(b"content-type", kind.encode()), CHUNKED]
         asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
-    assert (caught.value.status, caught.value.code) == (408, "too_slow")
+    assert (error.value.status, error.value.code) == (408, "too_slow")
 
 
 def test_a_client_that_leaves_is_no_fault_of_ours() -> None:
     async def receive() -> dict[str, object]:
         return {"type": "http.disconnect"}
 
-    with pytest.raises(RefusedUpload) as caught:
+    with pytest.raises(RefusedUpload) as error:
         headers = [(b"content-type", b"image/png"), CHUNKED]
         asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
-    assert caught.value.code == "disconnected"
+    assert error.value.code == "disconnected"
 
 
 def test_options_come_from_the_query() -> None:
-    found = read_options({"top_k": "3", "threshold": "0.8"})
-    assert (found.top_k, found.threshold, found.class_name) == (3, 0.8, None)
+    result = read_options({"top_k": "3", "threshold": "0.8"})
+    assert (result.top_k, result.threshold, result.class_name) == (3, 0.8, None)
     assert read_options({}).top_k is None
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ({"top_k": "0"}, "top_k"),
         ({"top_k": "many"}, "top_k"),
@@ -179,8 +179,8 @@ def test_options_come_from_the_query() -> None:
         ({"class_name": "x" * 5000}, "class_name"),
     ],
 )
-def test_options_that_cannot_be_are_told(query: dict[str, str], told: str) -> None:
-    with pytest.raises(RefusedUpload, match=told) as caught:
+def test_options_that_cannot_be_are_told(query: dict[str, str], message: str) -> None:
+    with pytest.raises(RefusedUpload, match=message) as error:
         read_options(query)
-    assert caught.value.status == 400
-    assert len(str(caught.value)) < 1000
+    assert error.value.status == 400
+    assert len(str(error.value)) < 1000

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[5]
 DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64
 
 
-def compiled(placement: Placement, params: Params, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def compile_documents(placement: Placement, params: Params, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both documents: the pipeline, and its executors' Kubernetes settings."""
     compile_pipeline(params, folder / "pipeline.yaml", placement)
     pipeline, platform = YAML(typ="safe").load_all((folder / "pipeline.yaml").read_text())
@@ -28,17 +28,17 @@ def documents(params: Params, tmp_path_factory: pytest.TempPathFactory) -> tuple
     placement = Placement(
         images={"train": DIGEST}, gpus=2, node_selector={"zone": "b"}, memory="16Gi", data_claim="photos"
     )
-    return compiled(placement, params, tmp_path_factory.mktemp("placed"))
+    return compile_documents(placement, params, tmp_path_factory.mktemp("compiled"))
 
 
 def container(pipeline: dict[str, Any], step: str) -> dict[str, Any]:
-    found: dict[str, Any] = pipeline["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
-    return found
+    container_spec: dict[str, Any] = pipeline["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
+    return container_spec
 
 
 def inner_tasks(pipeline: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
-    return found
+    tasks: dict[str, Any] = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    return tasks
 
 
 def test_train_gets_its_gpus_in_both_documents(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -87,12 +87,12 @@ def test_only_preprocess_sees_the_keys_of_the_photos_and_training_the_weights_be
 def test_every_task_that_searches_or_trains_finds_local_weights_on_the_data_claim(tmp_path: Path) -> None:
     unresolved_params = load_params(ROOT / "params.yaml", ("data.uri=/data/photos", "tune.trials=4", "tune.workers=2"))
     params = resolve(unresolved_params, native_size=(8, 8), data_name="digits").params
-    pipeline, executors = compiled(Placement(data_claim="photos"), params, tmp_path)
-    searching = [name for name in executors if "tune" in name or "train" in name]
-    assert len(searching) >= 2, "one tune task a searcher, and train"
+    pipeline, executors = compile_documents(Placement(data_claim="photos"), params, tmp_path)
+    search_tasks = [name for name in executors if "tune" in name or "train" in name]
+    assert len(search_tasks) >= 2, "one tune task a searcher, and train"
     for name, executor in executors.items():
         mounts = {mount["constant"]: mount["mountPath"] for mount in executor.get("pvcMount", [])}
-        assert (mounts.get("photos") == "/data") == (name in (*searching, "exec-preprocess")), name
+        assert (mounts.get("photos") == "/data") == (name in (*search_tasks, "exec-preprocess")), name
     assert set(executors) == set(pipeline["deploymentSpec"]["executors"])
 
 
@@ -130,10 +130,10 @@ def test_images_are_those_that_were_pushed(documents: tuple[dict[str, Any], dict
     assert container(documents[0], "deploy")["image"] == image_name("deploy")
 
 
-@pytest.mark.parametrize(("cache", "cached"), [(True, {"preprocess", "train", "evaluate"}), (False, set())])
+@pytest.mark.parametrize(("cache", "cached_steps"), [(True, {"preprocess", "train", "evaluate"}), (False, set())])
 def test_deploy_is_never_cached_and_without_cache_nothing_is(
-    cache: bool, cached: set[str], params: Params, tmp_path: Path
+    cache: bool, cached_steps: set[str], params: Params, tmp_path: Path
 ) -> None:
-    pipeline, _ = compiled(Placement(cache=cache), params, tmp_path)
+    pipeline, _ = compile_documents(Placement(cache=cache), params, tmp_path)
     tasks = inner_tasks(pipeline)
-    assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == cached
+    assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == cached_steps

@@ -20,14 +20,14 @@ def test_the_mlflow_run_ends_as_the_pipeline_ended(
     """The run was made in another experiment than the one that the closing task is told."""
     monkeypatch.setenv(KEY_VARIABLE, "0d99a528-6f38-4b60-871d-7a6964dc4a53")
     run = create_run(experiment="photos-folder", name="run", key="0d99a528-6f38-4b60-871d-7a6964dc4a53")
-    given = {
+    executor_input = {
         "inputs": {"parameterValues": {"model_name": "digits", "status": final_status(scenario)}},
         "outputs": {"outputFile": str(tmp_path / "output_metadata.json")},
     }
-    Executor(executor_input=given, function_to_execute=close.python_func).execute()
-    ended = MlflowClient().get_run(run.run_id)
+    Executor(executor_input=executor_input, function_to_execute=close.python_func).execute()
+    mlflow_run = MlflowClient().get_run(run.run_id)
     status, reason = ENDS[FINAL_STATUSES[scenario]]
-    assert ended.info.status == status
-    found = ended.data.tags.get("darkroom.error")
-    assert found is None if reason is None else str(found).startswith(reason)
+    assert mlflow_run.info.status == status
+    error_tag = mlflow_run.data.tags.get("darkroom.error")
+    assert error_tag is None if reason is None else str(error_tag).startswith(reason)
     assert MlflowClient().get_experiment_by_name("digits") is None, "no second run was made"

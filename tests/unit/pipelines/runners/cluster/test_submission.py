@@ -18,18 +18,18 @@ from tests.kfp_server import StandIn, serving
 
 def test_a_submission_uploads_a_version_once_and_starts_a_run(params: Params) -> None:
     with serving(StandIn()) as server:
-        started = time.monotonic()
-        first = submit(params, Placement(), Server(server.url))
-        assert time.monotonic() - started < 10
-        second = submit(params, Placement(), Server(server.url))
-        other = submit(params, Placement(gpus=1), Server(server.url))
-    assert (first.id, first.url) == ("run-1", f"{server.url}/#/runs/details/run-1")
-    assert first.version == second.version != other.version
-    assert set(server.versions) == {first.version, other.version}
-    assert b"darkroom-training" in server.versions[first.version]
+        start_time = time.monotonic()
+        first_submission = submit(params, Placement(), Server(server.url))
+        assert time.monotonic() - start_time < 10
+        second_submission = submit(params, Placement(), Server(server.url))
+        with_gpu = submit(params, Placement(gpus=1), Server(server.url))
+    assert (first_submission.id, first_submission.url) == ("run-1", f"{server.url}/#/runs/details/run-1")
+    assert first_submission.version == second_submission.version != with_gpu.version
+    assert set(server.versions) == {first_submission.version, with_gpu.version}
+    assert b"darkroom-training" in server.versions[first_submission.version]
     assert [experiment["display_name"] for experiment in server.experiments] == ["digits"]
     run = server.runs[0]
-    assert run["pipeline_version_reference"]["pipeline_version_id"] == f"version-{first.version}"
+    assert run["pipeline_version_reference"]["pipeline_version_id"] == f"version-{first_submission.version}"
     assert run["runtime_config"]["parameters"]["data"] == "s3://bucket/photos"
     assert json.loads(run["runtime_config"]["parameters"]["train_params"])["epochs"] == params.train.epochs
 
@@ -65,10 +65,10 @@ def test_the_right_token_is_taken(params: Params) -> None:
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "kfp.example.org", "ftp://kfp"])
 def test_a_missing_server_is_named_at_once(host: str, params: Params) -> None:
-    started = time.monotonic()
+    start_time = time.monotonic()
     with pytest.raises(ClusterError, match=host):
         submit(params, Placement(), Server(host))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - start_time < 10
 
 
 def run_submit(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":

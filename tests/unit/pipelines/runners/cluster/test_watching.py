@@ -17,17 +17,17 @@ def tasks(**states: str) -> dict[str, Any]:
 
 def test_following_shows_each_change_once_and_outlasts_a_hiccup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "POLL_SECONDS", 0.01)
-    running = {"state": "RUNNING", "run_details": tasks(preprocess="RUNNING")}
+    running_state = {"state": "RUNNING", "run_details": tasks(preprocess="RUNNING")}
     answers = [
-        running,
-        running,
+        running_state,
+        running_state,
         {"status": 503, "error": "restarting"},
         {"state": "SUCCEEDED", "run_details": tasks(preprocess="SUCCEEDED", train="SUCCEEDED")},
     ]
-    shown: list[tuple[str, str]] = []
+    changes: list[tuple[str, str]] = []
     with serving(StandIn(states=answers)) as server:
-        follow("run-1", Server(server.url), lambda task, state: shown.append((task, state)))
-    assert shown == [
+        follow("run-1", Server(server.url), lambda task, state: changes.append((task, state)))
+    assert changes == [
         ("preprocess", "running"),
         ("server", "out of reach, trying again"),
         ("preprocess", "succeeded"),
@@ -39,17 +39,17 @@ def test_following_shows_each_change_once_and_outlasts_a_hiccup(monkeypatch: pyt
 def test_a_run_is_followed_through_what_a_real_backend_answers(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No task has an error text, some have neither name nor state, and a terminated run ends as FAILED."""
     monkeypatch.setattr(watching, "POLL_SECONDS", 0.01)
-    shown: list[tuple[str, str]] = []
+    changes: list[tuple[str, str]] = []
     states = RECORDED_RUNS[scenario]
     with serving(StandIn(states=list(states))) as server:
-        expected = (
+        expectation = (
             contextlib.nullcontext()
             if states[-1]["state"] == "SUCCEEDED"
             else pytest.raises(ClusterError, match=r"must succeed; it is failed\. Its logs: .*#/runs/details/run-7")
         )
-        with expected:
-            follow("run-7", Server(server.url), lambda task, state: shown.append((task, state)))
-    assert all(task and state for task, state in shown)
+        with expectation:
+            follow("run-7", Server(server.url), lambda task, state: changes.append((task, state)))
+    assert all(task and state for task, state in changes)
 
 
 def test_a_failed_run_names_the_task_and_its_reason() -> None:
