@@ -205,9 +205,8 @@ def as_lines(chain: Trace) -> list[tuple[str, str]]:
         prediction = chain.prediction
         answer = ""
         if prediction.label and prediction.confidence is not None:
-            answer = (
-                f": {prediction.label}, {percent(prediction.confidence)}{', withheld' if prediction.abstained else ''}"
-            )
+            withheld = ", withheld" if prediction.abstained else ""
+            answer = f": {prediction.label}, {percent(prediction.confidence)}{withheld}"
         lines.append(("prediction", f"{prediction.id} ({prediction.made:%Y-%m-%d %H:%M:%S} UTC){answer}"))
     lines += [
         ("bento", f"{chain.bento}{f' in {chain.bento_path}' if chain.bento_path else ', no longer here'}"),

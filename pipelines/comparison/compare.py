@@ -110,9 +110,8 @@ def _write(output_dir: Path, board: "Leaderboard", params: Params) -> None:
             "evaluate": params.evaluate.model_copy(update={"leaderboard": board}),
         }
     )
-    write_params(
-        output_dir / PICK, pick_params, f"What darkroom compare picked: darkroom run --params {output_dir / PICK}"
-    )
+    pick_path = output_dir / PICK
+    write_params(pick_path, pick_params, f"What darkroom compare picked: darkroom run --params {pick_path}")
 
 
 def _log(run: Run, board: "Leaderboard", output_dir: Path) -> None:

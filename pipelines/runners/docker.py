@@ -1,16 +1,12 @@
-"""Runs the tasks in containers, by KFP's own Docker runner: what is mounted, who runs, and what became of each.
+"""Runs the tasks in containers, by KFP's own Docker runner: what is mounted, and who runs.
 
 Everything is mounted at the very path that it has here, so that arguments, SQLite addresses and the run's log mean the
 same on both sides. Containers carry the label of their run: by it they are found, watched and removed.
 """
 
 import contextlib
-import json
 import os
 import shlex
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,8 +23,6 @@ if TYPE_CHECKING:
 RUN_LABEL: Final = "org.darkroom.run"
 PASSED_ON: Final = ("AWS_", "DARKROOM_", "MLFLOW_")
 """Environment variables that begin so reach the containers."""
-KILLED: Final = 137
-"""128 + SIGKILL: how a process ends that the kernel killed for memory, or somebody by hand."""
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 CONTAINER_TMP: Final = "/tmp"  # noqa: S108 - a tmpfs that only one container sees
 
@@ -217,66 +211,6 @@ def remove(run_id: str) -> int:
                 container.remove(force=True)
                 number += 1
     return number
-
-
-@contextlib.contextmanager
-def watch_containers(run_id: str) -> Iterator[None]:
-    """Notes, beside the events of the steps, why a container ended that could not say so itself.
-
-    KFP's runner knows an exit code at best, and takes a container that vanished for one that succeeded.
-    """
-    with connect_engine() as client:
-        stream = client.events(decode=True, filters={"label": f"{RUN_LABEL}={run_id}", "type": "container"})
-        watcher = threading.Thread(target=_note_deaths, args=(stream,), name="containers", daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            time.sleep(0.2)  # an end that has just happened is still on its way to us
-            stream.close()
-            watcher.join(5)
-
-
-def _note_deaths(stream: Any) -> None:
-    out_of_memory: set[str] = set()
-    for event in stream:
-        container, attributes = event["Actor"]["ID"], event["Actor"]["Attributes"]
-        if event["Action"] == "oom":
-            out_of_memory.add(container)
-        if event["Action"] != "die":
-            continue
-        code = int(attributes["exitCode"])
-        if code > 128 or container in out_of_memory:
-            step = attributes["image"].removeprefix("darkroom-").partition("-python")[0]
-            _note(step, explain(code, out_of_memory=container in out_of_memory))
-
-
-def explain(code: int, *, out_of_memory: bool) -> str:
-    """Why a container ended by a signal, in words.
-
-    Args:
-        code: its exit code, 128 + the number of the signal.
-        out_of_memory: whether the kernel says so.
-    """
-    if out_of_memory:
-        return (
-            f"Its container was killed for want of memory (exit code {code}). Allow more with --memory, give Docker "
-            "more, or take a smaller train.batch_size or preprocess.image_size."
-        )
-    if code == KILLED:
-        return (
-            f"Its container was killed from outside (exit code {code}): removed by hand, the engine stopped, or the "
-            "machine ran out of memory. Look at `docker events` and the kernel's log, and run again."
-        )
-    return f"Its container was ended by signal {code - 128} (exit code {code}). Run again."
-
-
-def _note(step: str, error: str) -> None:
-    line = json.dumps(
-        {"time": time.time(), "step": step, "event": "failed", "error": error, "kind": EngineError.__name__}
-    )
-    with Path(os.environ[EVENTS_VARIABLE]).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
 
 
 def _is_local(uri: str) -> bool:

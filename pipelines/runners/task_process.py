@@ -13,6 +13,7 @@ import sys
 import threading
 
 from pipelines.runners import docker
+from pipelines.runners.container_deaths import watch_containers
 
 
 def _die_with(pipe: int, run_id: str | None) -> None:
@@ -51,7 +52,7 @@ def _main(pipe: str) -> None:
     subprocess_task_handler.replace_python_executable = quote_python
     runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=order["pipeline_root"])
-    with docker.watch_containers(containers.run_id) if containers else contextlib.nullcontext():
+    with watch_containers(containers.run_id) if containers else contextlib.nullcontext():
         training(order["searchers"])(**order["arguments"])
 
 

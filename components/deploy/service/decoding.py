@@ -121,10 +121,8 @@ class Decoder:
     def _check_photo(self, cost: DecodeCost) -> None:
         """Refuses a photo that never fits."""
         if cost.num_bytes > self._max_bytes:
-            limit_text, need_text = (
-                f"{self._max_bytes / 2**20:,.0f} MiB of memory",
-                f"{cost.num_bytes / 2**20:,.0f} MiB",
-            )
+            limit_text = f"{self._max_bytes / 2**20:,.0f} MiB of memory"
+            need_text = f"{cost.num_bytes / 2**20:,.0f} MiB"
         elif cost.seconds > MAX_PHOTO_SECONDS:
             limit_text, need_text = f"about {MAX_PHOTO_SECONDS:.0f} s", f"about {cost.seconds:.0f} s"
         else:

@@ -72,10 +72,8 @@ class Explainer:
     def _occlude(self, pixels: np.ndarray, label: int) -> np.ndarray:
         height, width = pixels.shape[:2]
         rows, columns = min(PATCHES, height), min(PATCHES, width)
-        row_edges, column_edges = (
-            np.linspace(0, height, rows + 1).astype(int),
-            np.linspace(0, width, columns + 1).astype(int),
-        )
+        row_edges = np.linspace(0, height, rows + 1).astype(int)
+        column_edges = np.linspace(0, width, columns + 1).astype(int)
         gray = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
         occluded_photos = np.repeat(pixels[np.newaxis], rows * columns, axis=0)
         for patch, photo in enumerate(occluded_photos):

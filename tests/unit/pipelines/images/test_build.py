@@ -18,7 +18,8 @@ from components.contract.system.program import EVENTS_VARIABLE
 from pipelines.images import build
 from pipelines.images.build import BuildOptions, EngineError, build_arguments, image_name
 from pipelines.runners import docker
-from pipelines.runners.docker import Limits, containers_of, explain
+from pipelines.runners.container_deaths import explain
+from pipelines.runners.docker import Limits, containers_of
 
 ROOT = Path(__file__).parents[4]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
