@@ -115,7 +115,7 @@ def find_photos_and_weights() -> tuple[Path, Path]:
     return photos, weights[0]
 
 
-def resolve_params(weights: Path) -> Any:
+def read_params(weights: Path) -> Any:
     """The train section, resolved; every trial may run to its end."""
     from components.contract.params.model import ModelParams
     from components.contract.params.resolve import resolve_train
@@ -139,7 +139,7 @@ def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none
     info = read_info(dataset_dir)
     from components.train.tuning.search import Search
 
-    params = resolve_params(weights)
+    params = read_params(weights)
     # All trials share the features of the photos as they are.
     space = {key: dimension for key, dimension in auto_space(params).items() if key != "augmentation"}
     start_time = time.perf_counter()
@@ -196,7 +196,7 @@ def time_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     from components.train.setup import open_network
 
     info = read_info(dataset_dir)
-    network = open_network(resolve_params(weights), info).network
+    network = open_network(read_params(weights), info).network
     import keras
 
     assert network.backbone is not None, "the params name one"

@@ -60,7 +60,7 @@ def count(text: str) -> int:
 
 def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     """Params from file and options, every `auto` settled by a look at the data."""
-    return resolve_params(params_of(arguments))
+    return resolve_params(read_params(arguments))
 
 
 def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = None) -> "Resolution":
@@ -87,7 +87,7 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
     return resolve(params, native_size=data_probe.native_size, data_name=data_probe.name, given=given_model)
 
 
-def params_of(arguments: argparse.Namespace) -> "Params":
+def read_params(arguments: argparse.Namespace) -> "Params":
     """Params from file and options, as they were given.
 
     Raises:
@@ -100,7 +100,7 @@ def params_of(arguments: argparse.Namespace) -> "Params":
     overrides = [*arguments.set]
     if arguments.data is not None:
         require_utf8(arguments.data)
-        overrides.append(f"data.uri={_quoted(arguments.data)}")
+        overrides.append(f"data.uri={_quote(arguments.data)}")
     has_file = arguments.params is not None or path.exists()
     if not has_file and not any(override.startswith("data.uri=") for override in overrides):
         raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
@@ -122,5 +122,5 @@ def require_utf8(path: str) -> None:
         )
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)

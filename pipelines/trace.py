@@ -93,11 +93,11 @@ def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> 
             )
     folder = _find_run(bento_or_run)
     if folder is None:
-        return _from_registry(bento_or_run, prediction)
-    chain = _from_deployment(folder, read_deployment(folder.path / "bento"), prediction)
+        return _trace_registry(bento_or_run, prediction)
+    chain = _trace_deployment(folder, read_deployment(folder.path / "bento"), prediction)
     if photo is None and log_entry is None:
         return chain
-    return chain.model_copy(update={"nearest": _nearest(folder, photo, log_entry and log_entry.vector)})
+    return chain.model_copy(update={"nearest": _find_nearest(folder, photo, log_entry and log_entry.vector)})
 
 
 def _find_run(name: str) -> RunFolder | None:
@@ -110,7 +110,7 @@ def _find_run(name: str) -> RunFolder | None:
     return None
 
 
-def _from_deployment(folder: RunFolder, info: DeploymentInfo, prediction: TracedPrediction | None) -> Trace:
+def _trace_deployment(folder: RunFolder, info: DeploymentInfo, prediction: TracedPrediction | None) -> Trace:
     source = info.lineage.source
     return Trace(
         prediction=prediction,
@@ -126,7 +126,7 @@ def _from_deployment(folder: RunFolder, info: DeploymentInfo, prediction: Traced
     )
 
 
-def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
+def _trace_registry(name: str, prediction: TracedPrediction | None) -> Trace:
     """A run that was removed, or made elsewhere, still stands in MLflow's registry."""
     from mlflow import MlflowClient
 
@@ -136,7 +136,7 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
         versions = MlflowClient(uri).search_model_versions()
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
         raise ArtifactError(
-            f"{_unknown(name)} MLflow's registry at {store_text} cannot be asked: {redact(str(error))}."
+            f"{_describe_unknown(name)} MLflow's registry at {store_text} cannot be asked: {redact(str(error))}."
         ) from None
     for version in versions:
         tags: dict[str, str] = version.tags
@@ -155,12 +155,12 @@ def _from_registry(name: str, prediction: TracedPrediction | None) -> Trace:
                 dataset_fingerprint=tags.get("darkroom.dataset_fingerprint"),
             )
     raise ArtifactError(
-        f"{_unknown(name)} MLflow's registry at {store_text} does not know it either. Set "
+        f"{_describe_unknown(name)} MLflow's registry at {store_text} does not know it either. Set "
         "MLFLOW_TRACKING_URI to that of the model's training."
     )
 
 
-def _unknown(name: str) -> str:
+def _describe_unknown(name: str) -> str:
     run_ids = ", ".join(folder.path.name for folder in list_runs()[:3]) or "none"
     return (
         f"A prediction id, a bento, a run of this folder or an MLflow run must be named; {name!r} is none that is "
@@ -168,13 +168,13 @@ def _unknown(name: str) -> str:
     )
 
 
-def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[NearPhoto, ...]:
+def _find_nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[NearPhoto, ...]:
     import numpy as np
 
     from components.contract.errors import ImageError
     from components.contract.image.decode import MAX_BYTES
     from components.contract.system.budget import read_regular
-    from components.deploy.monitoring.neighbors import nearest, paths_of
+    from components.deploy.monitoring.neighbors import find_nearest, read_paths
     from components.deploy.service.classifier import Classifier
 
     classifier = Classifier(folder.path / "bento" / "bento" / "src")
@@ -185,8 +185,8 @@ def _nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tuple[Nea
             raise DataError(f"The photo {photo} must be usable; it is not: {error}") from None
         embedding = classifier.examine(pixels[np.newaxis])[0].embedding
     dataset_dir = folder.path / "dataset"
-    neighbors = nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBORS)
-    paths, names = paths_of(dataset_dir), classifier.facts.class_names
+    neighbors = find_nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBORS)
+    paths, names = read_paths(dataset_dir), classifier.facts.class_names
     return tuple(
         NearPhoto(
             image_id=neighbor.image_id,

@@ -117,18 +117,18 @@ def check_parity(
         ArtifactError: evaluation has no prediction for a photo.
     """
     largest = 0.0
-    for group in requests(photos):
+    for group in group_photos(photos):
         for path, answer in zip(group, client.predict([path.read_bytes() for path in group]), strict=True):
             if path.stem not in expected:
                 raise ArtifactError(
                     f"The evaluation must hold a prediction for each golden photo; there is none for "
                     f"{path}. Run evaluate on this data set."
                 )
-            largest = max(largest, compare(path, answer, expected[path.stem], class_names))
+            largest = max(largest, compare_answer(path, answer, expected[path.stem], class_names))
     return largest
 
 
-def requests(photos: Sequence[Path]) -> Iterator[list[Path]]:
+def group_photos(photos: Sequence[Path]) -> Iterator[list[Path]]:
     """Groups of photos that go into one request each, by number and by size."""
     group: list[Path] = []
     num_bytes = 0
@@ -143,7 +143,7 @@ def requests(photos: Sequence[Path]) -> Iterator[list[Path]]:
         yield group
 
 
-def compare(path: Path, answer: Prediction | Failure, expected: Expected, class_names: Sequence[str]) -> float:
+def compare_answer(path: Path, answer: Prediction | Failure, expected: Expected, class_names: Sequence[str]) -> float:
     """The largest difference of a probability between the service's answer and evaluation's.
 
     Raises:

@@ -70,7 +70,7 @@ def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
     from components.deploy.service.classifier import Classifier
 
     files = find_files(paths)
-    return _rows(Classifier(bento_dir / "bento" / "src"), files)
+    return _predict_rows(Classifier(bento_dir / "bento" / "src"), files)
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -160,7 +160,7 @@ def _until_first_prediction(rows: Iterator[Row]) -> Iterator[Row]:
             return
 
 
-def _rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
+def _predict_rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
     start_time = report_time = time.monotonic()
     num_done = 0
     memory = _Memory()
@@ -244,7 +244,7 @@ def _classify(
         except ImageError as error:
             fault: FaultRow = {"code": error.code, "message": str(error)}
             yield Row(
-                path=_text(file),
+                path=_path_text(file),
                 label=None,
                 confidence=None,
                 abstained=None,
@@ -255,7 +255,7 @@ def _classify(
         else:
             label, confidence = ranking[0]
             yield Row(
-                path=_text(file),
+                path=_path_text(file),
                 label=label,
                 confidence=confidence,
                 abstained=classifier.abstains(finding.probabilities),
@@ -265,7 +265,7 @@ def _classify(
             )
 
 
-def _text(path: Path) -> str:
+def _path_text(path: Path) -> str:
     r"""The path as text that can be written; bytes of its name that are no UTF-8 are shown as \xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

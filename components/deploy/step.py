@@ -15,7 +15,7 @@ from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
 from components.deploy.bento.build import Extras, build_bento
-from components.deploy.bento.samples import choose
+from components.deploy.bento.samples import choose_samples
 from components.deploy.bento.server import serving
 from components.deploy.client import ServiceClient
 from components.deploy.parity import Expected, check_parity, golden_photos, measure_latency, read_expected
@@ -50,7 +50,7 @@ def deploy(
         evaluation=evaluation,
         evaluation_dir=evaluation_dir,
         photos=photos,
-        sample_labels={image_id: labels[image_id] for image_id in choose(labels, params.page_photos)},
+        sample_labels={image_id: labels[image_id] for image_id in choose_samples(labels, params.page_photos)},
     )
     with step_run(experiment=name, upstream=evaluation.mlflow_run_id) as run, new_folder(bento_dir) as folder:
         facts = build_bento(bundle_dir, bundle, name, folder / "bento", extras)

@@ -26,22 +26,22 @@ def add_backbone_actions(actions: Any) -> None:
 
     text = "name the layers of a pretrained network that can be trained"
     layers = actions.add_parser("layers", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    layers.set_defaults(verb=_layers)
+    layers.set_defaults(verb=_list_layers)
     layers.add_argument("name", choices=BACKBONES, metavar="NAME", help="such as MobileNetV2")
     layers.add_argument("--output", type=Path, metavar="FILE", help="write [name, block] pairs as JSON there")
 
     text = "measure how long a photo takes through pretrained networks on this machine, as they would be served"
     speed = actions.add_parser("speed", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    speed.set_defaults(verb=_speed)
+    speed.set_defaults(verb=_measure_speed)
     speed.add_argument("names", nargs="+", choices=BACKBONES, metavar="NAME", help="such as MobileNetV2")
     speed.add_argument("--output", type=Path, metavar="FILE", help="add milliseconds by name to this JSON file")
 
 
-def _layers(arguments: argparse.Namespace) -> int:
+def _list_layers(arguments: argparse.Namespace) -> int:
     from components.contract.params.training import Phase
     from components.contract.system.atomic_files import write_json
 
-    network = _network(arguments.name)
+    network = _build_network(arguments.name)
     from components.train.network.freezing import select
 
     names = select(network, Phase(trainable="all", train_batch_norm=True)).trained
@@ -53,25 +53,25 @@ def _layers(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _speed(arguments: argparse.Namespace) -> int:
+def _measure_speed(arguments: argparse.Namespace) -> int:
     import json
 
     from components.contract.system.atomic_files import write_json
 
     milliseconds = json.loads(arguments.output.read_text()) if arguments.output and arguments.output.exists() else {}
     for name in arguments.names:
-        milliseconds[name] = _milliseconds(name)
+        milliseconds[name] = _measure_milliseconds(name)
         print(f"{name:<18} {milliseconds[name]:8.1f} ms a photo", flush=True)
         if arguments.output is not None:
             write_json(arguments.output, milliseconds)
     return 0
 
 
-def _milliseconds(name: str) -> float:
+def _measure_milliseconds(name: str) -> float:
     """The median time of one photo through the exported graph; the weights are random, which changes nothing."""
     import numpy as np
 
-    network = _network(name)
+    network = _build_network(name)
     import keras
 
     from components.contract.inference.graph import InferenceGraph, openvino
@@ -96,7 +96,7 @@ def _milliseconds(name: str) -> float:
     return round(1000 * statistics.median(times[NUM_WARM:]), 2)
 
 
-def _network(name: str) -> "Network":
+def _build_network(name: str) -> "Network":
     from components.contract.layers.backbones import BACKBONES
     from components.contract.params.model import ModelParams, head_layers
     from components.train.tensorflow.start import start_tensorflow

@@ -127,7 +127,7 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
         "--node-selector",
         action="append",
         default=[],
-        type=_label,
+        type=_parse_label,
         metavar="LABEL=VALUE",
         help="nodes that train may run on; may be repeated",
     )
@@ -163,12 +163,12 @@ def _submit(arguments: argparse.Namespace) -> int:
     from pipelines.runners.cluster.watching import follow
 
     console = show.console(to_stderr=arguments.json)
-    resolution, placement = _resolve_for_cluster(arguments), _placement(arguments)
+    resolution, placement = _resolve_for_cluster(arguments), _read_placement(arguments)
     if arguments.output is not None:
         compile_pipeline(resolution.params, arguments.output, placement)
         show.line(f"Wrote {arguments.output}.", to_stderr=True)
         return 0
-    server = _server(arguments)
+    server = _read_server(arguments)
     show.decisions(console, resolution)
     submission = submit(resolution.params, placement, server, cron=arguments.cron)
     if arguments.json:
@@ -183,10 +183,10 @@ def _resolve_for_cluster(arguments: argparse.Namespace) -> "Resolution":
     """Params without `auto`. Data that only the cluster sees cannot be looked at: then the values must be given."""
     from components.contract.errors import ParamsError
     from components.contract.params.resolve import resolve
-    from pipelines.run_options import params_of
+    from pipelines.run_options import read_params
     from pipelines.runners.cluster.data_revision import resolve_revision
 
-    params = params_of(arguments)
+    params = read_params(arguments)
     uri = resolve_revision(params.data.uri)
     if "://" not in uri and not (arguments.data_claim and uri.startswith("/data/")):
         raise ParamsError(
@@ -236,7 +236,7 @@ def _check_model_is_reachable(model: "ModelParams", *, on_volume: bool) -> None:
             )
 
 
-def _placement(arguments: argparse.Namespace) -> "Placement":
+def _read_placement(arguments: argparse.Namespace) -> "Placement":
     from pipelines.images.build import read_digests
     from pipelines.runners.cluster.placement import Placement
 
@@ -252,7 +252,7 @@ def _placement(arguments: argparse.Namespace) -> "Placement":
     )
 
 
-def _server(arguments: argparse.Namespace) -> "Server":
+def _read_server(arguments: argparse.Namespace) -> "Server":
     from components.contract.errors import ParamsError
     from pipelines.runners.cluster.client import Server
 
@@ -267,7 +267,7 @@ def _server(arguments: argparse.Namespace) -> "Server":
     return Server(arguments.host, token, arguments.namespace, arguments.ca_cert, verify=not arguments.insecure)
 
 
-def _label(text: str) -> tuple[str, str]:
+def _parse_label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"LABEL=VALUE is expected; found {text!r}")

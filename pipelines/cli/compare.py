@@ -37,7 +37,9 @@ def add_compare(verb: Verb, add_params_options: Callable[[argparse.ArgumentParse
         help="a model: the params with these values; may be repeated",
     )
     add_params_options(compare)
-    compare.add_argument("--seeds", type=_seeds, default=1, metavar="N", help="trainings of each; default: %(default)s")
+    compare.add_argument(
+        "--seeds", type=_parse_seeds, default=1, metavar="N", help="trainings of each; default: %(default)s"
+    )
     compare.add_argument("--output", type=Path, default=Path("comparison"), help="default: %(default)s")
     compare.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
@@ -47,7 +49,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from pipelines.comparison.compare import PAGE, PICK, compare
 
     console = show.console(to_stderr=True)
-    models = list(_name_uniquely(_models(arguments, console)))
+    models = list(_name_uniquely(_read_models(arguments, console)))
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     for package in ("components", "pipelines"):
         logging.getLogger(package).setLevel(logging.INFO)
@@ -62,7 +64,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Model]":
+def _read_models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Model]":
     from pipelines.comparison.models import model_of_run
     from pipelines.runners.runs import find_run, list_runs
 
@@ -72,7 +74,7 @@ def _models(arguments: argparse.Namespace, console: "Console") -> "Iterator[Mode
         else:
             yield model_of_run(find_run(name))
     for values in arguments.tries:
-        yield _plan_model(_name(values), arguments, console, set=[*arguments.set, *values])
+        yield _plan_model(_make_name(values), arguments, console, set=[*arguments.set, *values])
     if not arguments.models and not arguments.tries:
         yield from (model_of_run(folder) for folder in list_runs() if folder.summary is not None)
 
@@ -89,7 +91,7 @@ def _plan_model(name: str, arguments: argparse.Namespace, console: "Console", **
     return Model(name, resolution.params)
 
 
-def _name(values: list[str]) -> str:
+def _make_name(values: list[str]) -> str:
     """`MobileNetV2, image_size 150` of what was set."""
     parts = []
     for value in values:
@@ -140,7 +142,7 @@ def _show(board: "Leaderboard") -> None:
             name if row.p_value is None else f"{name}\n  {'tie' if row.tied else 'worse'}, p {format_p(row.p_value)}",
             f"{percent(row.accuracy.value)}\n{interval(row.accuracy)}",
             percent(row.macro_f1),
-            _count(row.num_parameters),
+            _format_count(row.num_parameters),
             f"{row.bundle_mb:,.1f} MB",
             f"{row.latency_ms:.1f} ms",
             f"{row.latency_of_8_ms:.1f} ms",
@@ -153,11 +155,11 @@ def _show(board: "Leaderboard") -> None:
         out.print(sentence, markup=False)
 
 
-def _count(number: int) -> str:
+def _format_count(number: int) -> str:
     return f"{number:,}" if number < 100_000 else f"{number / 1e6:.2f} M"
 
 
-def _seeds(text: str) -> int:
+def _parse_seeds(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise argparse.ArgumentTypeError(f"a number from 1 to 100 is expected; found {text!r}")
     return int(text)

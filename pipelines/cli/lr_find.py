@@ -23,7 +23,7 @@ def add_lr_find(verb: Verb, add_params_options: Callable[[argparse.ArgumentParse
     find = verb("lr-find", _find, "train a little at rising learning rates, draw the loss, and propose a rate")
     add_params_options(find)
     find.add_argument("--dataset", type=Path, metavar="FOLDER", help="prepared photos, in place of --data")
-    find.add_argument("--batches", type=_batches, default=100, metavar="N", help="at most; default: %(default)s")
+    find.add_argument("--batches", type=_parse_batches, default=100, metavar="N", help="at most; default: %(default)s")
     find.add_argument("--output", type=Path, default=Path("lr-find.html"), help="the curve; default: %(default)s")
     find.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
@@ -86,7 +86,7 @@ def _preprocess(params: "Params", dataset_dir: Path) -> Path:
     return dataset_dir
 
 
-def _batches(text: str) -> int:
+def _parse_batches(text: str) -> int:
     if not text.isdecimal() or not FEWEST <= int(text) <= MOST:
         raise argparse.ArgumentTypeError(f"a number from {FEWEST} to {MOST:,} is expected; found {text!r}")
     return int(text)

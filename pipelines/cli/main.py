@@ -98,12 +98,12 @@ def build_parser() -> argparse.ArgumentParser:
     compile_parser.add_argument("--output", type=Path, default=Path("build/training.yaml"), help="default: %(default)s")
     add_json(compile_parser)
 
-    ui = verb("ui", _ui, "open the MLflow UI on this machine's runs")
+    ui = verb("ui", _open_ui, "open the MLflow UI on this machine's runs")
     _add_address(ui, port=5000)
 
     add_serving(verb, _add_address, add_json)
 
-    runs_parser = verb("runs", _runs, "list the runs of this folder")
+    runs_parser = verb("runs", _list_runs, "list the runs of this folder")
     add_json(runs_parser)
 
     clean = verb("clean", _clean, "remove old, failed and killed runs; never photos, never the latest run")
@@ -127,10 +127,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--port", type=_port, default=port, help="default: %(default)s")
+    parser.add_argument("--port", type=_parse_port, default=port, help="default: %(default)s")
 
 
-def _port(text: str) -> int:
+def _parse_port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65_535:
         raise argparse.ArgumentTypeError(f"a port from 1 to 65535 is expected; found {text!r}")
     return int(text)
@@ -144,7 +144,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from pipelines.runners import local
 
     console = show.console(to_stderr=arguments.json)
-    limits = _limits(arguments)
+    limits = _read_limits(arguments)
     resolution = resolve_data(arguments)
     show.decisions(console, resolution)
     try:
@@ -160,7 +160,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return UNPROMOTED if arguments.require_promotion and not summary["promoted"] else 0
 
 
-def _limits(arguments: argparse.Namespace) -> "Limits | None":
+def _read_limits(arguments: argparse.Namespace) -> "Limits | None":
     from components.contract.errors import ParamsError
     from pipelines.runners.docker import Limits
 
@@ -185,13 +185,13 @@ def _compile(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ui(arguments: argparse.Namespace) -> int:
+def _open_ui(arguments: argparse.Namespace) -> int:
     from pipelines.mlflow_ui import serve_ui
 
     serve_ui(arguments.host, arguments.port)
 
 
-def _runs(arguments: argparse.Namespace) -> int:
+def _list_runs(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
     from pipelines.runners import runs
 

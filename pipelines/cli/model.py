@@ -32,15 +32,15 @@ def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser]
     check.set_defaults(verb=_check)
     check.add_argument("file", type=Path, metavar="FILE", help="a .keras or .h5 file, or a zip of one")
     check.add_argument("--architecture", metavar="NAME", help="of a file of weights only, such as MobileNetV2")
-    check.add_argument("--image-size", type=_size, metavar="HxW", help="for an architecture; default: its own")
+    check.add_argument("--image-size", type=_parse_size, metavar="HxW", help="for an architecture; default: its own")
     check.add_argument("--classes", type=int, metavar="N", help="it is to be used as it is, for so many classes")
     check.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
     text = "print the layers of the network that params describe, what they cost, and draw them"
     summary = actions.add_parser("summary", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    summary.set_defaults(verb=_summary)
+    summary.set_defaults(verb=_summarize)
     add_params_options(summary)
-    summary.add_argument("--classes", type=_classes, default=10, metavar="N", help="default: %(default)s")
+    summary.add_argument("--classes", type=_parse_classes, default=10, metavar="N", help="default: %(default)s")
     summary.add_argument("--output", type=Path, default=Path("network.svg"), help="the drawing; default: %(default)s")
     summary.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
@@ -54,7 +54,9 @@ def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser]
     add_backbone_actions(actions)
 
     package = verb("package", _package, "make a pretrained network with ImageNet's classes a service, without training")
-    package.add_argument("--pretrained", type=_backbone, required=True, metavar="NAME", help="such as MobileNetV2")
+    package.add_argument(
+        "--pretrained", type=_parse_backbone, required=True, metavar="NAME", help="such as MobileNetV2"
+    )
     package.add_argument("--weights", default="imagenet", metavar="FILE", help="with top; default: %(default)s")
     package.add_argument("--output", type=Path, metavar="FOLDER", help="default: packages/NAME")
     package.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
@@ -87,16 +89,16 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show.as_json(report.model_dump(mode="json"))
     else:
-        show.line("\n".join(_lines(arguments.file, report)))
-    return 0 if report.accepted else USER_ERROR
+        show.line("\n".join(_format_report(arguments.file, report)))
+    return 0 if report.accepted else MENDABLE
 
 
-def _summary(arguments: argparse.Namespace) -> int:
+def _summarize(arguments: argparse.Namespace) -> int:
     from components.contract.system.atomic_files import write_file
     from pipelines.cli import show
 
     resolution = _resolve(arguments)
-    name, costs = _costs(resolution.params, arguments.classes)
+    name, costs = _compute_costs(resolution.params, arguments.classes)
     from components.train.network.drawing import draw
 
     write_file(arguments.output, draw(costs.rows, name).encode())
@@ -104,7 +106,7 @@ def _summary(arguments: argparse.Namespace) -> int:
         show.as_json(costs.model_dump(mode="json") | {"drawing": str(arguments.output)})
         return 0
     show.decisions(show.console(), resolution)
-    show.line("\n".join([*_table(costs), f"{arguments.output} shows it."]))
+    show.line("\n".join([*_format_table(costs), f"{arguments.output} shows it."]))
     return 0
 
 
@@ -112,20 +114,20 @@ def _resolve(arguments: argparse.Namespace) -> "Resolution":
     """Params without `auto`, by a look at the data where they are there, else for photos."""
     from components.contract.errors import DataError
     from components.contract.params.resolve import resolve
-    from components.train.network.initial_model import inspect_initial_model
-    from pipelines.run_options import params_of, resolve_data
+    from components.train.network.initial_model import look_at_given
+    from pipelines.run_options import read_params, resolve_data
 
     if arguments.data is None and arguments.params is None and not Path("params.yaml").exists():
         arguments.data = "photos"
     try:
         return resolve_data(arguments)
     except DataError:
-        params = params_of(arguments)
+        params = read_params(arguments)
     params, given_model = look_at_given(params)
     return resolve(params, native_size=PHOTO, data_name="photos", given=given_model)
 
 
-def _costs(params: "Params", num_classes: int) -> "tuple[str, NetworkSummary]":
+def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
     import tempfile
 
     from components.train.network.initial_model import import_initial_model
@@ -151,8 +153,8 @@ def _costs(params: "Params", num_classes: int) -> "tuple[str, NetworkSummary]":
     return network.model.name, summarize_network(network, train.batch_size)
 
 
-def _table(costs: "NetworkSummary") -> list[str]:
-    from components.contract.layers.layer import shape_text
+def _format_table(costs: "Account") -> list[str]:
+    from components.contract.layers.kinds import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
     head = f"{'layer':<{width}} {'gives':<18} {'parameters':>14} {'multiply-adds':>16}"
@@ -192,7 +194,7 @@ def _package(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _backbone(text: str) -> str:
+def _parse_backbone(text: str) -> str:
     from components.contract.layers.backbones import BACKBONES
 
     if text not in BACKBONES:
@@ -200,21 +202,21 @@ def _backbone(text: str) -> str:
     return text
 
 
-def _classes(text: str) -> int:
+def _parse_classes(text: str) -> int:
     if not text.isdecimal() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"a number of classes from 2 is expected; found {text!r}")
     return int(text)
 
 
-def _lines(path: Path, report: "Report") -> list[str]:
+def _format_report(path: Path, report: "Report") -> list[str]:
     """The report for people."""
     if report.model is None:
         return [f"Refused after {report.seconds:.1f} s: {report.reason}"]
-    rows = [f"{name:<14} {value}" for name, value in _facts(report.model)]
+    rows = [f"{name:<14} {value}" for name, value in _list_facts(report.model)]
     return [f"{path} can be used (checked in {report.seconds:.1f} s).", *rows]
 
 
-def _facts(model: "ImportedModel") -> list[tuple[str, str]]:
+def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
     size = " × ".join("open" if side is None else str(side) for side in model.input_shape)
     gives = {
         "softmax": "probabilities that sum to 1",
@@ -240,7 +242,7 @@ def _facts(model: "ImportedModel") -> list[tuple[str, str]]:
     ]
 
 
-def _size(text: str) -> tuple[int, int]:
+def _parse_size(text: str) -> tuple[int, int]:
     height, cross, width = text.partition("x")
     if not (height.isdecimal() and cross and width.isdecimal() and min(int(height), int(width)) >= 1):
         raise argparse.ArgumentTypeError(f"HEIGHTxWIDTH in pixels is expected, such as 224x224; found {text!r}")

@@ -50,7 +50,7 @@ def add_serving(
     )
     serve.add_argument(
         "--log-share",
-        type=_share,
+        type=_parse_share,
         default=1.0,
         metavar="SHARE",
         help="the share of the answers that are kept; default: %(default)s",
@@ -69,17 +69,17 @@ def add_serving(
     trace.add_argument("--prediction-log", type=Path, metavar="FOLDER", help="as given to `darkroom serve`")
     add_json(trace)
 
-    drift = verb("drift", _drift, "tell whether what is asked about still resembles the data set")
+    drift = verb("drift", _check_drift, "tell whether what is asked about still resembles the data set")
     drift.add_argument("served", type=Path, metavar="LOG_OR_PHOTOS", help="a prediction log, or a folder of photos")
     drift.add_argument("--run", default="latest", help="whose model and data set; default: %(default)s")
-    drift.add_argument("--since", type=_day, metavar="YYYY-MM-DD", help="leave older predictions of the log out")
+    drift.add_argument("--since", type=_parse_day, metavar="YYYY-MM-DD", help="leave older predictions of the log out")
     drift.add_argument("--output", type=Path, default=Path("drift.html"), help="the report; default: %(default)s")
     drift.add_argument("--seed", type=int, default=42, help="of what is drawn by chance; default: %(default)s")
     add_json(drift)
     drift.epilog = f"Exit codes: 0 no drift, {DRIFTED} drift, {UNTOLD} too few photos to tell, 2 you can mend it."
 
 
-def _share(text: str) -> float:
+def _parse_share(text: str) -> float:
     try:
         share = float(text)
     except ValueError:
@@ -89,7 +89,7 @@ def _share(text: str) -> float:
     return share
 
 
-def _day(text: str) -> datetime.date:
+def _parse_day(text: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
@@ -149,7 +149,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _drift(arguments: argparse.Namespace) -> int:
+def _check_drift(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from components.deploy.monitoring.drift import compare

@@ -25,7 +25,7 @@ def add_studio(verb: Verb, add_address: Callable[[argparse.ArgumentParser, int],
     studio.add_argument("--no-browser", action="store_true", help="only print the address")
     studio.add_argument(
         "--max-upload-gb",
-        type=_gigabytes,
+        type=_parse_gigabytes,
         default=20.0,
         metavar="GB",
         help="of an archive of photos; default: %(default)s",
@@ -46,7 +46,7 @@ def _studio(arguments: argparse.Namespace) -> int:
     )
 
 
-def _gigabytes(text: str) -> float:
+def _parse_gigabytes(text: str) -> float:
     try:
         size = float(text)
     except ValueError:

@@ -56,7 +56,7 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     left_out: list[str] = []
     trained_models: list[TrainedModel] = []
-    with _parent_run(models[0].params.deploy.model_name) as parent:
+    with _open_parent_run(models[0].params.deploy.model_name) as parent:
         for model in models:
             try:
                 trained_models.append(
@@ -67,8 +67,8 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
                 log.warning("%s is left out: %s", model.name, error)
         board = rank_models(trained_models, left_out)
         pick = next(trained_model.model for trained_model in trained_models if trained_model.model.name == board.pick)
-        _write(output_dir, board, pick.params)
-        _log(parent, board, output_dir)
+        _write_outputs(output_dir, board, pick.params)
+        _log_board(parent, board, output_dir)
     return board
 
 
@@ -85,7 +85,7 @@ def _require_place(output_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def _parent_run(experiment: str) -> Iterator[Run]:
+def _open_parent_run(experiment: str) -> Iterator[Run]:
     """The MLflow run of the comparison; each training is a child of it."""
     parent = create_run(
         experiment=experiment, name=f"compare {time.strftime('%Y-%m-%d %H:%M')}", tags={"darkroom.comparison": "yes"}
@@ -98,7 +98,7 @@ def _parent_run(experiment: str) -> Iterator[Run]:
     end_run(parent, "FINISHED")
 
 
-def _write(output_dir: Path, board: "Leaderboard", params: Params) -> None:
+def _write_outputs(output_dir: Path, board: "Leaderboard", params: Params) -> None:
     from components.contract.system.atomic_files import write_file, write_json
     from components.evaluate.report.leaderboard_page import render_leaderboard
 
@@ -114,7 +114,7 @@ def _write(output_dir: Path, board: "Leaderboard", params: Params) -> None:
     write_params(pick_path, pick_params, f"What darkroom compare picked: darkroom run --params {pick_path}")
 
 
-def _log(run: Run, board: "Leaderboard", output_dir: Path) -> None:
+def _log_board(run: Run, board: "Leaderboard", output_dir: Path) -> None:
     run.set_tags({"darkroom.pick": board.pick, "mlflow.note.content": board.reason})
     run.log_metrics(
         {

@@ -55,13 +55,13 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
     order = sorted(photos)
     labels = np.array([photos[image_id] for image_id in order], np.int32)
     entrants = [
-        _entrant(trained_model, order, labels, *times)
+        _score_entrant(trained_model, order, labels, *times)
         for trained_model, *times in zip(comparable, *latencies, strict=True)
     ]
     return rank(entrants, labels, read_info(comparable[0].dataset_dir).name, left_out, np.random.default_rng(0))
 
 
-def _entrant(
+def _score_entrant(
     trained_model: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
 ) -> "Entrant":
     """Scores each training's model on the validation photos, in the common order."""

@@ -34,13 +34,13 @@ def train_model(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> 
     from components.preprocess.step import preprocess
 
     params = model.params
-    dataset_dir = output_dir / "datasets" / _digest(params.data.uri, dump_section(params.preprocess))
+    dataset_dir = output_dir / "datasets" / _compute_digest(params.data.uri, dump_section(params.preprocess))
     info = preprocess(params.data.uri, params.preprocess, dataset_dir)
     bundle_dirs, seconds = [], []
     seeds = tuple(params.train.seed + number for number in range(num_seeds))
     for seed in seeds:
         train = params.train.model_copy(update={"seed": seed})
-        folder = output_dir / "models" / _digest(info.fingerprint, dump_section(train))
+        folder = output_dir / "models" / _compute_digest(info.fingerprint, dump_section(train))
         note = folder / "training.json"
         if note.exists():
             log.info("%s with seed %d stands already.", model.name, seed)
@@ -74,5 +74,5 @@ def _train_once(dataset_dir: Path, train: "TrainParams", folder: Path, run: Run)
         keras.utils.clear_session(free_memory=True)
 
 
-def _digest(*facts: str) -> str:
+def _compute_digest(*facts: str) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]

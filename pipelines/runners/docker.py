@@ -99,7 +99,7 @@ class Containers:
         }
 
 
-def containers_of(run_dir: Path, params: Params, environment: dict[str, str], limits: Limits) -> Containers:
+def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], limits: Limits) -> Containers:
     """What the containers of a run need.
 
     Args:

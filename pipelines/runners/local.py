@@ -125,7 +125,7 @@ def _run_tasks(
         "PYTHONIOENCODING": ":backslashreplace",
     }
     if limits is not None:
-        containers = docker.containers_of(folder.path, params, environment, limits)
+        containers = docker.plan_containers(folder.path, params, environment, limits)
         docker.check_mounts(containers)
         order["containers"] = containers.to_json()
     read_end, write_end = os.pipe()
@@ -141,7 +141,7 @@ def _run_tasks(
         assert child.stdin is not None
         with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has ended is reported below
             child.stdin.write(json.dumps(order))  # not as an argument, which every user of this machine sees
-        with _sigterm_as_interrupt():
+        with _raise_interrupt_on_sigterm():
             _stream(child, folder.path / runs.LOG_FILE, show)
             code = child.wait()
     finally:
@@ -173,7 +173,7 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def _raise_interrupt_on_sigterm() -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
@@ -189,17 +189,17 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 def _stop(child: "subprocess.Popen[str]") -> None:
     """Ends the child's whole process group: asks first, then kills."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
-        if not _group_lives(child):
+        if not _is_group_alive(child):
             break
         os.killpg(child.pid, signum)
         deadline = time.monotonic() + STOP_SECONDS
-        while _group_lives(child) and time.monotonic() < deadline:
+        while _is_group_alive(child) and time.monotonic() < deadline:
             time.sleep(0.05)
     if child.stdout is not None:
         child.stdout.close()
 
 
-def _group_lives(child: "subprocess.Popen[str]") -> bool:
+def _is_group_alive(child: "subprocess.Popen[str]") -> bool:
     child.poll()
     try:
         os.killpg(child.pid, 0)

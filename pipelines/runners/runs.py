@@ -215,7 +215,8 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
         reason = f"older than the newest {keep}" if status == "finished" else status
         removals.append(Removal(path=str(folder.path), num_bytes=folder.num_bytes, reason=reason))
     removals += [
-        Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill") for path in _remains()
+        Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill")
+        for path in _find_remains()
     ]
     if cache_dir is not None:
         removals += [
@@ -227,7 +228,7 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
     return removals
 
 
-def _remains() -> list[Path]:
+def _find_remains() -> list[Path]:
     """What kills left among the runs: half-removed folders, links that never became `latest`, runs without a state."""
     long_ago = time.time() - STARTING_SECONDS
     stateless_folders = (

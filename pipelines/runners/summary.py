@@ -50,7 +50,7 @@ def summarize(folder: RunFolder, mlflow_run: Run, total_seconds: float) -> dict[
             "epochs_run": bundle.epochs_run,
             "best_epoch": bundle.best_epoch,
         },
-        **({"study": _study_facts(study)} if study else {}),
+        **({"study": _summarize_study(study)} if study else {}),
         "validation": evaluation.validation.model_dump(mode="json"),
         "test": evaluation.test.model_dump(mode="json"),
         "gate": evaluation.gate.model_dump(mode="json"),
@@ -61,7 +61,7 @@ def summarize(folder: RunFolder, mlflow_run: Run, total_seconds: float) -> dict[
     }
 
 
-def _study_facts(study: "StudyInfo") -> dict[str, Any]:
+def _summarize_study(study: "StudyInfo") -> dict[str, Any]:
     best = next(trial for trial in study.trials if trial.number == study.best)
     states = [trial.state for trial in study.trials]
     return {

@@ -59,7 +59,7 @@ class Playground:
         Raises:
             StudioError: it is no usable photo, or there is no such model or class.
         """
-        from components.deploy.service.explain import display_size, overlay
+        from components.deploy.service.explain import display_size, draw_overlay
 
         with self._lock:
             classifier, explainer = self._load(name)
@@ -67,7 +67,7 @@ class Playground:
             pixels, native_size = self._decode(classifier, photo)
             heat = explainer.explain(pixels, label)
             size = display_size(classifier.facts.image_size, native_size, classifier.facts.resize)
-            return overlay(pixels, heat.values, size), heat.method
+            return draw_overlay(pixels, heat.values, size), heat.method
 
     def explain_pixels(self, name: str, pixels: "np.ndarray", class_name: str) -> tuple[bytes, str]:
         """The same for a prepared photo.
@@ -80,13 +80,13 @@ class Playground:
         Raises:
             StudioError: there is no such model or class.
         """
-        from components.deploy.service.explain import display_size, overlay
+        from components.deploy.service.explain import display_size, draw_overlay
 
         with self._lock:
             classifier, explainer = self._open(name)
             heat = explainer.explain(pixels, _label(classifier.facts.class_names, class_name))
             size = display_size(classifier.facts.image_size, classifier.facts.image_size, "crop")
-            return overlay(pixels, heat.values, size), heat.method
+            return draw_overlay(pixels, heat.values, size), heat.method
 
     def _decode(self, classifier: "Classifier", photo: bytes) -> "tuple[np.ndarray, tuple[int, int]]":
         """Pixels as the graph takes them, and the photo's own size."""

@@ -112,7 +112,7 @@ def lay_out(
     """
     root = Path(__file__).resolve().parents[3]
     page = {path.relative_to(root) for path in (root / PAGE).iterdir() if path.is_file()}
-    for path in code_of(SERVICE, root) | page:
+    for path in find_code(SERVICE, root) | page:
         destination = context / path
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, destination)
@@ -139,9 +139,9 @@ def lay_out(
         calibrated=is_calibrated,
     )
     write_json(context / "service.json", facts)
-    facts = facts.model_copy(update={"tag": f"{model_name}:{_fingerprint(context)}"})
+    facts = facts.model_copy(update={"tag": f"{model_name}:{_compute_fingerprint(context)}"})
     write_json(context / "service.json", facts)
-    write_json(context / "bentofile.yaml", _bentofile(model_name))
+    write_json(context / "bentofile.yaml", _make_bentofile(model_name))
     return facts
 
 
@@ -160,7 +160,7 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
     return True
 
 
-def code_of(module: str, root: Path) -> set[Path]:
+def find_code(module: str, root: Path) -> set[Path]:
     """The files below `root` that a module of ours needs: its own, those that it imports, and so on, by their code.
 
     Args:
@@ -175,11 +175,11 @@ def code_of(module: str, root: Path) -> set[Path]:
         for path in {Path(*parts).with_suffix(".py"), *packages} - files:
             if (root / path).is_file():
                 files.add(path)
-                pending_modules += _imports((root / path).read_text(encoding="utf-8"))
+                pending_modules += _find_imports((root / path).read_text(encoding="utf-8"))
     return files
 
 
-def _imports(code: str) -> list[str]:
+def _find_imports(code: str) -> list[str]:
     names = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -189,7 +189,7 @@ def _imports(code: str) -> list[str]:
     return [name for name in names if name.startswith("components.")]
 
 
-def _fingerprint(folder: Path) -> str:
+def _compute_fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -197,7 +197,7 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _bentofile(model_name: str) -> dict[str, object]:
+def _make_bentofile(model_name: str) -> dict[str, object]:
     # JSON is YAML.
     return {
         "service": f"{SERVICE}:PhotoClassifier",

@@ -20,7 +20,7 @@ TINY_PIXELS: Final = 64
 INDEX: Final = "samples.json"
 
 
-def choose(labels: Mapping[str, int], number: int) -> list[str]:
+def choose_samples(labels: Mapping[str, int], number: int) -> list[str]:
     """Image ids by turns from each class, in an order that does not depend on the caller's.
 
     Args:
@@ -47,14 +47,14 @@ def write_samples(photos: Sequence[Path], labels: Mapping[str, int], class_names
     folder.mkdir()
     samples = []
     for number, (image_id, label) in enumerate(labels.items()):
-        suffix, content = _plain_copy(by_id[image_id])
+        suffix, content = _make_plain_copy(by_id[image_id])
         name = f"{number:02d}{suffix}"
         (folder / name).write_bytes(content)
         samples.append(Sample(url=f"samples/{name}", class_name=class_names[label]).model_dump())
     write_json(folder / INDEX, samples)
 
 
-def _plain_copy(path: Path) -> tuple[str, bytes]:
+def _make_plain_copy(path: Path) -> tuple[str, bytes]:
     from PIL import Image, ImageOps
 
     with Image.open(path) as image:

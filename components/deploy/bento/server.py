@@ -78,7 +78,7 @@ def serving(
     reader.start()
     try:
         loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced here, not bound
-        url = _url(loopback.get(address, address), port)
+        url = _format_url(loopback.get(address, address), port)
         _await_ready(url, process, lines, timeout_seconds)
         yield url
     finally:
@@ -108,7 +108,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
         }
         try:
             facts = read_json(bento_dir / "bento" / "src" / "service.json", ServiceFacts, "bento")
-            _say(
+            _print(
                 f"{facts.tag} answers until Ctrl-C. A page to try it: {url}  "
                 f"A prediction: curl -F files=@PHOTO {url}/predict\n"
             )
@@ -148,7 +148,7 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
         return str(address[0]), int(probe.getsockname()[1])
 
 
-def _url(address: str, port: int) -> str:
+def _format_url(address: str, port: int) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
@@ -171,10 +171,10 @@ def _read(process: "subprocess.Popen[str]", lines: deque[str], echo: bool) -> No
         for line in process.stdout:
             lines.append(line.rstrip())
             if echo:
-                _say(line)
+                _print(line)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -183,11 +183,11 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
     deadline = time.monotonic() + timeout_seconds
     while not answers(url, "/readyz"):
         if process.poll() is not None or any(FAILED_START in line for line in tuple(lines)):
-            raise ServiceError(f"The service must start; it failed. Its last lines:\n{_tail(lines)}")
+            raise ServiceError(f"The service must start; it failed. Its last lines:\n{_last_lines(lines)}")
         if time.monotonic() > deadline:
             raise ServiceError(
                 f"The service must be ready within {timeout_seconds:g} s; it was not. Allow more with "
-                f"deploy.start_timeout_seconds. Its last lines:\n{_tail(lines)}"
+                f"deploy.start_timeout_seconds. Its last lines:\n{_last_lines(lines)}"
             )
         time.sleep(0.05)
 
@@ -205,7 +205,7 @@ def answers(url: str, path: str, timeout_seconds: float = 1.0) -> bool:
         connection.close()
 
 
-def _tail(lines: deque[str]) -> str:
+def _last_lines(lines: deque[str]) -> str:
     time.sleep(0.2)  # lets the reader take what was just written
     return "\n".join(f"  {line}" for line in tuple(lines)[-TOLD_LINES:])
 

@@ -109,7 +109,9 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
     numbers = {"num_reference": len(reference), "num_served": len(served)}
     reference, served = reference.draw(MAX_PHOTOS, rng), served.draw(MAX_PHOTOS, rng)
     classes = tuple(
-        ClassShare(class_name=name, reference=share_of(reference.labels, name), served=share_of(served.labels, name))
+        ClassShare(
+            class_name=name, reference=compute_share(reference.labels, name), served=compute_share(served.labels, name)
+        )
         for name in class_names
     )
     if min(len(reference), len(served)) < MIN_PHOTOS:
@@ -133,7 +135,7 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
     )
 
 
-def share_of(labels: Sequence[str], class_name: str) -> float:
+def compute_share(labels: Sequence[str], class_name: str) -> float:
     """The share of a class among the labels, from 0 to 1; 0 if there are no labels."""
     return sum(label == class_name for label in labels) / max(1, len(labels))
 
@@ -214,8 +216,8 @@ def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generat
     Returns:
         The share of pairs (the area under the ROC curve), and the chance of one as large among equals (Mann–Whitney).
     """
-    training_halves, test_halves = zip(_halves(reference, rng), _halves(served, rng), strict=True)
-    scores = [half @ _direction(*training_halves) for half in test_halves]
+    training_halves, test_halves = zip(_split_in_halves(reference, rng), _split_in_halves(served, rng), strict=True)
+    scores = [half @ _fisher_direction(*training_halves) for half in test_halves]
     ranks = _ranks(np.concatenate(scores))
     num_reference, num_served = len(scores[0]), len(scores[1])
     wins = ranks[num_reference:].sum() - num_served * (num_served + 1) / 2
@@ -224,12 +226,12 @@ def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generat
     return share, _upper_tail((share - 0.5) / float(spread))
 
 
-def _halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _split_in_halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     order = rng.permutation(len(rows))
     return rows[order[::2]].astype(np.float64), rows[order[1::2]].astype(np.float64)
 
 
-def _direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
+def _fisher_direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
     """Fisher's, with the covariance shrunk towards a sphere: there may be fewer photos than features."""
     centered = np.concatenate([reference - reference.mean(axis=0), served - served.mean(axis=0)])
     covariance = centered.T @ centered / len(centered)

@@ -35,7 +35,7 @@ class Neighbor:
     similarity: float
 
 
-def nearest(
+def find_nearest(
     embedding: np.ndarray, classifier: Classifier, dataset_dir: Path, cache_dir: Path, number: int
 ) -> list[Neighbor]:
     """The nearest training photos, the nearest first.
@@ -51,7 +51,7 @@ def nearest(
         ArtifactError: the data set is missing or damaged, or the embedding is another network's.
     """
     split = open_split(dataset_dir, "train")
-    embeddings = _embeddings(classifier, split, cache_dir)
+    embeddings = _load_embeddings(classifier, split, cache_dir)
     if embeddings.shape[1] != len(embedding):
         raise ArtifactError(
             f"The embedding must be of this bento's network, {embeddings.shape[1]} numbers; it has {len(embedding)}."
@@ -64,7 +64,7 @@ def nearest(
     ]
 
 
-def paths_of(dataset_dir: Path) -> dict[str, str]:
+def read_paths(dataset_dir: Path) -> dict[str, str]:
     """Where each kept photo stands in the data, by image_id; empty where the manifest is missing."""
     import pyarrow.parquet as pq
 
@@ -76,7 +76,7 @@ def paths_of(dataset_dir: Path) -> dict[str, str]:
     return {sha256[:32]: where for where, sha256, split in zip(*columns, strict=True) if split is not None and sha256}
 
 
-def _embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.ndarray:
+def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.ndarray:
     """float16 (n, features), unit length, kept for the next time."""
     facts = classifier.facts.lineage
     key = hashlib.sha256(f"{facts.export_sha256} {facts.dataset_fingerprint}".encode()).hexdigest()[:32]
@@ -87,15 +87,15 @@ def _embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.nda
             return cached
     except (OSError, ValueError, EOFError):  # none yet, or a damaged one: it is made again
         pass
-    embeddings = _compute(classifier, split)
+    embeddings = _compute_embeddings(classifier, split)
     try:
-        write_file(path, _as_npy(embeddings))
+        write_file(path, _encode_npy(embeddings))
     except OSError as error:
         log.warning("They cannot be remembered in %s: %s.", path.parent, error)
     return embeddings
 
 
-def _compute(classifier: Classifier, split: Split) -> np.ndarray:
+def _compute_embeddings(classifier: Classifier, split: Split) -> np.ndarray:
     log.info("Looking at %d training photos once; the next time this is remembered.", len(split))
     start_time = report_time = time.monotonic()
     parts = []
@@ -115,7 +115,7 @@ def _compute(classifier: Classifier, split: Split) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _as_npy(array: np.ndarray) -> bytes:
+def _encode_npy(array: np.ndarray) -> bytes:
     import io
 
     file = io.BytesIO()

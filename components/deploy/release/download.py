@@ -9,13 +9,13 @@ from components.contract.system.program import exit_code, running_step
 
 def main() -> None:
     """Fetches what DARKROOM_BENTO names."""
-    from components.deploy.release.package import fetch, reference_in_environment
+    from components.deploy.release.package import fetch, read_reference
 
     parser = argparse.ArgumentParser(prog="python -m components.deploy.release.download")
     parser.add_argument("folder", type=Path, help="the bento comes to bento/ in it")
     arguments = parser.parse_args()
     with running_step("fetch"):
-        fetch(reference_in_environment(), arguments.folder / "bento")
+        fetch(read_reference(), arguments.folder / "bento")
 
 
 if __name__ == "__main__":

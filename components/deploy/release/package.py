@@ -128,7 +128,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def reference_in_environment() -> Reference:
+def read_reference() -> Reference:
     """The bento that this pod is to serve.
 
     Raises:

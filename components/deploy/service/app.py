@@ -24,7 +24,7 @@ from components.contract.text import escape_log_records
 from components.deploy.service.batching import Batcher
 from components.deploy.service.classifier import Classifier, Finding
 from components.deploy.service.decoding import DecodedPhoto, Decoder
-from components.deploy.service.explain import Explainer, Heat, display_size, overlay
+from components.deploy.service.explain import Explainer, Heat, display_size, draw_overlay
 from components.deploy.service.fair_queue import Share
 from components.deploy.service.gateway.connections import install
 from components.deploy.service.gateway.middleware import GatewayMiddleware
@@ -34,7 +34,7 @@ from components.deploy.service.pages import pages
 from components.deploy.service.prediction_id import new_id
 from components.deploy.service.prediction_log import LoggedPrediction, brightness, open_log, pack
 from components.deploy.service.protocol import Answer, Explanation, Options
-from components.deploy.service.responses import fault, model_card, note_request, refusal
+from components.deploy.service.responses import fault, log_request, model_card, respond_refusal
 from components.deploy.service.settings import read_settings
 
 PACKED_DIR = Path(__file__).resolve().parents[3]
@@ -78,7 +78,7 @@ class Upload(bentoml.IODescriptor):
 @bentoml.service(
     name="darkroom",
     traffic={"timeout": TIMEOUT_SECONDS},
-    logging={"access": {"enabled": False}},  # note_request says more
+    logging={"access": {"enabled": False}},  # log_request says more
     metrics={"enabled": False},  # see metrics.py
     tracing={"excluded_urls": "."},  # any: spans that nobody collects would cost a millisecond a request
 )
@@ -113,8 +113,8 @@ class PhotoClassifier:
             with self._accept(upload_or_refusal) as (upload, share):
                 predictions = await self._predict_all(upload, share)
         except RefusedUpload as refused:
-            return refusal(refused)
-        note_request("predict", predictions, time.perf_counter() - start_time)
+            return respond_refusal(refused)
+        log_request("predict", predictions, time.perf_counter() - start_time)
         codes = {prediction["error"]["code"] if "error" in prediction else None for prediction in predictions}
         if None in codes:
             return JSONResponse({"model": self.classifier.facts.tag, "predictions": predictions})
@@ -129,7 +129,7 @@ class PhotoClassifier:
             with self._accept(upload_or_refusal) as (upload, share):
                 return await self._explain(upload, share, wants_picture=wants_picture)
         except RefusedUpload as refused:
-            return refusal(refused)
+            return respond_refusal(refused)
         except ImageError as error:
             return JSONResponse({"error": fault(error.code, str(error)), "predictions": []}, 400)
         except Exception:
@@ -240,7 +240,7 @@ class PhotoClassifier:
         label = int(probabilities.argmax()) if class_name is None else names.index(class_name)
         heat: Heat = await self.findings.apart(lambda: self.explainer.explain(photo.pixels, label))
         size = display_size(facts.image_size, photo.native_size, facts.resize)
-        picture = await asyncio.to_thread(overlay, photo.pixels, heat.values, size)
+        picture = await asyncio.to_thread(draw_overlay, photo.pixels, heat.values, size)
         if wants_picture:
             return Response(picture, media_type="image/png", headers={"Darkroom-Method": heat.method})
         return JSONResponse(

@@ -76,13 +76,13 @@ class Batcher(Generic[Row]):
             batch = [self._queue.pop() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]
             if batch:
-                rows = await self._rows([pixels for pixels, _ in batch])
+                rows = await self._run_batch([pixels for pixels, _ in batch])
                 for (_, row), value in zip(batch, rows, strict=True):
                     if not row.done():
                         row.set_exception(value) if isinstance(value, Exception) else row.set_result(value)
         self._lanes.discard(lane)  # at once: a photo that comes now must begin another
 
-    async def _rows(self, batch: list[np.ndarray]) -> Sequence[Any]:
+    async def _run_batch(self, batch: list[np.ndarray]) -> Sequence[Any]:
         """A row for each photo, or what went wrong."""
         lane, alone = asyncio.current_task(), not self._start_times
         self._start_times[lane] = start_time = time.monotonic()

@@ -109,7 +109,7 @@ def log_odds(logits: np.ndarray, label: int) -> np.ndarray:
     return odds
 
 
-def overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) -> bytes:
+def draw_overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) -> bytes:
     """The photo under its heat, as a PNG.
 
     Args:

@@ -44,7 +44,7 @@ def instruments() -> Instruments:
     return Instruments()
 
 
-def exposition() -> tuple[bytes, str]:
+def render_metrics() -> tuple[bytes, str]:
     """All metrics of all workers, as Prometheus reads them, and their content type."""
     from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 

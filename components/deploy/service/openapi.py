@@ -39,7 +39,7 @@ for clients when a second version comes. Where the service has an API key, reque
 `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
 
 
-def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
+def complete_document(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     """BentoML's document with the true schemas and examples.
 
     Args:
@@ -55,38 +55,38 @@ def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
         "servers": document.get("servers", [{"url": "."}]),
         "paths": {
             "/predict": {
-                "post": _post(
+                "post": _describe_post(
                     "predict",
                     "Classifies one photo or several.",
-                    _parameters("top_k", "threshold"),
-                    _json(
+                    _describe_parameters("top_k", "threshold"),
+                    _describe_json(
                         "An entry per file, in order: a prediction, or what is wrong with the file.",
                         "Answer",
-                        _answer(card),
+                        _example_answer(card),
                     ),
                     MAX_FILES,
                 )
             },
             "/explain": {
-                "post": _post(
+                "post": _describe_post(
                     "explain",
                     "Shows where in one photo the model found a class.",
-                    _parameters("class_name", class_name=card.class_names),
-                    _explanation(card),
+                    _describe_parameters("class_name", class_name=card.class_names),
+                    _describe_explanation(card),
                     1,
                 )
             },
             "/model": {
-                "get": _get(
+                "get": _describe_get(
                     "model",
                     "The model: its classes, how good it is, where it came from.",
                     "ModelCard",
                     card.model_dump(mode="json"),
                 )
             },
-            "/samples.json": {"get": _get_samples()},
-            **{path: {"get": _plain(path[1:], text)} for path, text in HEALTH.items()},
-            "/metrics": {"get": _plain("metrics", "Counts and durations for Prometheus.")},
+            "/samples.json": {"get": _describe_samples()},
+            **{path: {"get": _describe_plain(path[1:], text)} for path, text in HEALTH.items()},
+            "/metrics": {"get": _describe_plain("metrics", "Counts and durations for Prometheus.")},
         },
         "components": {
             "schemas": definitions["$defs"],
@@ -99,7 +99,7 @@ def complete(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _post(
+def _describe_post(
     name: str, text: str, parameters: list[dict[str, Any]], answer: dict[str, Any], max_files: int
 ) -> dict[str, Any]:
     files = {
@@ -111,7 +111,7 @@ def _post(
     }
     form = {"type": "object", "properties": {FIELD: files}, "required": [FIELD]}
     content = {"multipart/form-data": {"schema": form}} | {kind: {"schema": BINARY} for kind in RAW_TYPES}
-    refusals = {code: _json(meaning, "Refusal", _refusal(code)) for code, meaning in CODES.items()}
+    refusals = {code: _describe_json(meaning, "Refusal", _example_refusal(code)) for code, meaning in CODES.items()}
     return {
         "operationId": name,
         "summary": text,
@@ -121,26 +121,29 @@ def _post(
     }
 
 
-def _parameters(*names: str, **values: tuple[str, ...]) -> list[dict[str, Any]]:
+def _describe_parameters(*names: str, **values: tuple[str, ...]) -> list[dict[str, Any]]:
     """Options of the query; of some of them all values are known."""
-    return [_parameter(name, values.get(name)) for name in names]
+    return [_describe_parameter(name, values.get(name)) for name in names]
 
 
-def _parameter(name: str, values: tuple[str, ...] | None) -> dict[str, Any]:
+def _describe_parameter(name: str, values: tuple[str, ...] | None) -> dict[str, Any]:
     schema = Options.model_json_schema()["properties"][name]
     (kind,) = (option for option in schema["anyOf"] if option.get("type") != "null")
     kind = kind if values is None else {"type": "string", "enum": list(values)}
     return {"name": name, "in": "query", "required": False, "description": schema["description"], "schema": kind}
 
 
-def _get(name: str, text: str, model: str, example: Any) -> dict[str, Any]:
-    responses = {"200": _json(text, model, example), "401": _json(CODES["401"], "Refusal", _refusal("401"))}
+def _describe_get(name: str, text: str, model: str, example: Any) -> dict[str, Any]:
+    responses = {
+        "200": _describe_json(text, model, example),
+        "401": _describe_json(CODES["401"], "Refusal", _example_refusal("401")),
+    }
     return {"operationId": name, "summary": text, "responses": responses}
 
 
-def _get_samples() -> dict[str, Any]:
+def _describe_samples() -> dict[str, Any]:
     text = "Photos that the page offers to try."
-    operation = _get("samples", text, "Sample", [{"url": "samples/00.jpg", "class_name": "…"}])
+    operation = _describe_get("samples", text, "Sample", [{"url": "samples/00.jpg", "class_name": "…"}])
     operation["responses"]["200"]["content"]["application/json"]["schema"] = {
         "type": "array",
         "items": {"$ref": REFERENCE.format(model="Sample")},
@@ -148,17 +151,17 @@ def _get_samples() -> dict[str, Any]:
     return operation
 
 
-def _plain(name: str, text: str) -> dict[str, Any]:
+def _describe_plain(name: str, text: str) -> dict[str, Any]:
     answer = {"description": text, "content": {"text/plain": {"schema": {"type": "string"}}}}
     refusals = (
-        {"401": _json(CODES["401"], "Refusal", _refusal("401"))}
+        {"401": _describe_json(CODES["401"], "Refusal", _example_refusal("401"))}
         if name == "metrics"
-        else {"503": _json("It does not.", "Refusal", _refusal("503"))}
+        else {"503": _describe_json("It does not.", "Refusal", _example_refusal("503"))}
     )
     return {"operationId": name, "summary": text, "responses": {"200": answer, **refusals}}
 
 
-def _explanation(card: ModelCard) -> dict[str, Any]:
+def _describe_explanation(card: ModelCard) -> dict[str, Any]:
     example = {
         "model": card.tag,
         "label": card.class_names[0],
@@ -166,17 +169,17 @@ def _explanation(card: ModelCard) -> dict[str, Any]:
         "method": card.explanation,
         "overlay": "data:image/png;base64,iVBORw0KGgo…",
     }
-    response = _json("The place, as JSON or as the picture alone.", "Explanation", example)
+    response = _describe_json("The place, as JSON or as the picture alone.", "Explanation", example)
     response["content"]["image/png"] = {"schema": BINARY}
     return response
 
 
-def _json(description: str, model: str, example: Any) -> dict[str, Any]:
+def _describe_json(description: str, model: str, example: Any) -> dict[str, Any]:
     content = {"schema": {"$ref": REFERENCE.format(model=model)}, "example": example}
     return {"description": description, "content": {"application/json": content}}
 
 
-def _answer(card: ModelCard) -> dict[str, Any]:
+def _example_answer(card: ModelCard) -> dict[str, Any]:
     first, second = card.class_names[:2]
     prediction = {
         "id": f"{card.tag.partition(':')[2]}-0199f0c2d3e4-5f6a7b8c9d0e",
@@ -190,5 +193,5 @@ def _answer(card: ModelCard) -> dict[str, Any]:
     return {"model": card.tag, "predictions": [prediction, failure]}
 
 
-def _refusal(code: str) -> dict[str, Any]:
+def _example_refusal(code: str) -> dict[str, Any]:
     return {"error": {"code": f"reason_{code}", "message": CODES[code]}, "predictions": []}

@@ -10,8 +10,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from components.deploy.service.metrics import exposition
-from components.deploy.service.openapi import complete
+from components.deploy.service.metrics import render_metrics
+from components.deploy.service.openapi import complete_document
 
 if TYPE_CHECKING:
     from bentoml import Service
@@ -35,7 +35,7 @@ async def show_docs(_request: Request) -> Response:
 async def show_openapi(request: Request) -> Response:
     """`GET /docs.json`."""
     service: Service[object] = request.app.state.service
-    return JSONResponse(complete(service.openapi_spec.asdict(), request.app.state.card))
+    return JSONResponse(complete_document(service.openapi_spec.asdict(), request.app.state.card))
 
 
 async def show_model(request: Request) -> Response:
@@ -60,7 +60,7 @@ async def show_sample(request: Request) -> Response:
 
 def show_metrics(_request: Request) -> Response:
     """`GET /metrics`; in a thread, because workers' files are read."""
-    content, kind = exposition()
+    content, kind = render_metrics()
     return Response(content, headers={"Content-Type": kind})
 
 

@@ -26,7 +26,7 @@ def model_card(classifier: Classifier, explainer: Explainer, *, logs_predictions
     )
 
 
-def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) -> None:
+def log_request(event: str, predictions: list[dict[str, Any]], seconds: float) -> None:
     """One line of JSON on standard output per request, with the ids of its predictions."""
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -42,7 +42,7 @@ def note_request(event: str, predictions: list[dict[str, Any]], seconds: float) 
     sys.stdout.write(json_text(line) + "\n")
 
 
-def refusal(refused: RefusedUpload) -> JSONResponse:
+def respond_refusal(refused: RefusedUpload) -> JSONResponse:
     """Counts a refused request and returns the response to it."""
     instruments().refused_requests.labels(refused.code).inc()
     return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)

@@ -57,15 +57,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
                 f"{ALLOWED_ORIGINS} must hold addresses such as https://example.org, apart by spaces; found {origin!r}."
             )
     return ServiceSettings(
-        api_key=_api_key(environment),
+        api_key=_read_api_key(environment),
         allowed_origins=origins,
         prediction_log=Path(folder) if folder else None,
-        log_share=_share(environment.get(PREDICTION_LOG_SHARE, "1")),
-        decode_mb=_decode_mb(environment.get(DECODE_MB) or str(DEFAULT_DECODE_MB)),
+        log_share=_parse_share(environment.get(PREDICTION_LOG_SHARE, "1")),
+        decode_mb=_parse_decode_mb(environment.get(DECODE_MB) or str(DEFAULT_DECODE_MB)),
     )
 
 
-def _api_key(environment: Mapping[str, str]) -> str | None:
+def _read_api_key(environment: Mapping[str, str]) -> str | None:
     key, path = environment.get(API_KEY), environment.get(API_KEY_FILE)
     if path:
         try:
@@ -84,7 +84,7 @@ def _api_key(environment: Mapping[str, str]) -> str | None:
     return key
 
 
-def _share(text: str) -> float:
+def _parse_share(text: str) -> float:
     try:
         share = float(text)
     except ValueError:
@@ -94,7 +94,7 @@ def _share(text: str) -> float:
     return share
 
 
-def _decode_mb(text: str) -> int:
+def _parse_decode_mb(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 7 and int(text) >= MIN_DECODE_MB):
         raise ServiceError(f"{DECODE_MB} must be a whole number of MiB, at least {MIN_DECODE_MB}; found {text[:40]!r}.")
     return int(text)

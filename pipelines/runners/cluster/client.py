@@ -79,7 +79,7 @@ def connect(server: Server) -> Iterator["Client"]:
         except ApiException as error:
             raise ClusterError(
                 f"The KFP server at {server.host} must take what is asked; it refuses: "
-                f"{error.status} {_message(error.body) or error.reason}."
+                f"{error.status} {_read_message(error.body) or error.reason}."
             ) from None
         except HTTPError as error:
             raise ClusterError(f"The KFP server at {server.host} must stay in reach; it is gone: {error}.") from None
@@ -127,7 +127,7 @@ def _check_health(server: Server) -> None:
         ) from None
 
 
-def _message(body: str | bytes | None) -> str:
+def _read_message(body: str | bytes | None) -> str:
     """The server's own words out of its JSON answer."""
     try:
         answer = json.loads(body or "")

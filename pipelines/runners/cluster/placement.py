@@ -132,7 +132,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         kubernetes.set_timeout(task, HOUR)
         task.set_memory_limit("1Gi")
         return
-    _meet(DEMANDS[step], task, placement.memory if image == "train" else None)
+    _set_demand(DEMANDS[step], task, placement.memory if image == "train" else None)
     for secret, keys in SECRETS.get(step, {}).items():
         kubernetes.use_secret_as_env(task, secret, dict(keys), optional=True)
     # Weights and uploaded models are on the same volume as the photos.
@@ -146,7 +146,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         task.set_caching_options(enable_caching=False)
 
 
-def _meet(demand: Demand, task: "PipelineTask", memory: str | None) -> None:
+def _set_demand(demand: Demand, task: "PipelineTask", memory: str | None) -> None:
     from kfp import kubernetes
 
     task.set_cpu_request(demand.cpu)

@@ -8,7 +8,7 @@ import pytest
 
 from components.contract.errors import ArtifactError, ServiceError
 from components.deploy import parity
-from components.deploy.parity import Expected, compare, golden_photos, read_expected, requests
+from components.deploy.parity import Expected, compare_answer, golden_photos, group_photos, read_expected
 from components.deploy.service.protocol import Failure, Fault, Prediction, Probability
 from tests.unit.deploy.conftest import Artifacts
 
@@ -30,7 +30,7 @@ def answer(cat: float, dog: float, hat: float) -> Prediction:
 
 @pytest.mark.parametrize("shift", [0.0, 9e-5, -9e-5])
 def test_an_answer_within_the_tolerance_is_the_same(shift: float) -> None:
-    assert compare(Path("a.png"), answer(0.25, 0.5 + shift, 0.25), EXPECTED, NAMES) == pytest.approx(abs(shift))
+    assert compare_answer(Path("a.png"), answer(0.25, 0.5 + shift, 0.25), EXPECTED, NAMES) == pytest.approx(abs(shift))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_an_answer_that_differs_is_told_with_the_photo_and_both_values(
     answer_or_failure: Prediction | Failure, parts: tuple[str, ...]
 ) -> None:
     with pytest.raises(ServiceError) as error:
-        compare(Path("golden/a.png"), answer_or_failure, EXPECTED, NAMES)
+        compare_answer(Path("golden/a.png"), answer_or_failure, EXPECTED, NAMES)
     assert all(text in str(error.value) for text in parts)
 
 
@@ -57,7 +57,7 @@ def test_photos_go_several_in_a_request_within_number_and_size(tmp_path: Path, m
     paths = [tmp_path / str(number) for number in range(len(sizes))]
     for path, size in zip(paths, sizes, strict=True):
         path.write_bytes(b"x" * size)
-    groups = list(requests(paths))
+    groups = list(group_photos(paths))
     assert [path for group in groups for path in group] == paths
     assert [len(group) for group in groups] == [3, 1, 1, 1, 1, 1]
 

@@ -138,7 +138,7 @@ async def _read_form(request: Request) -> list[bytes]:
             400, "bad_form", f"The form must hold at most {MAX_FILES} files and be well formed; found: {error.message}"
         ) from None
     try:
-        return await _files(form.multi_items())
+        return await _read_files(form.multi_items())
     finally:
         await form.close()
 
@@ -169,7 +169,7 @@ async def _stream_limited(request: Request) -> AsyncGenerator[bytes, None]:
         )
 
 
-async def _files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
+async def _read_files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
     values = [value for name, value in items if name == FIELD]
     if not values:
         names_text = ", ".join(sorted({repr(name[:MAX_SHOWN]) for name, _ in items})[:MAX_SHOWN]) or "an empty form"

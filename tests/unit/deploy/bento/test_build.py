@@ -12,7 +12,7 @@ from components.contract.artifacts.bundle import BundleInfo, read_bundle
 from components.contract.errors import ArtifactError, ServiceError
 from components.contract.system.atomic_files import read_json
 from components.deploy.bento import build
-from components.deploy.bento.build import SERVICE, build_bento, code_of
+from components.deploy.bento.build import SERVICE, build_bento, find_code
 from tests.unit.deploy.conftest import Artifacts
 
 ROOT = Path(__file__).parents[4]
@@ -42,11 +42,11 @@ def test_the_code_of_a_module_is_what_it_imports_and_what_that_imports(tmp_path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code)
     expected = {name for name in files if "other" not in name}
-    assert code_of("components.a.start", tmp_path) == {Path("components", name) for name in expected}
+    assert find_code("components.a.start", tmp_path) == {Path("components", name) for name in expected}
 
 
 def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
-    names = {path.as_posix() for path in code_of(SERVICE, ROOT)}
+    names = {path.as_posix() for path in find_code(SERVICE, ROOT)}
     assert {
         "components/deploy/service/app.py",
         "components/contract/image/decode.py",
@@ -60,7 +60,7 @@ def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
 
 def test_a_bento_holds_the_export_its_facts_and_the_code(artifacts: Artifacts, bento: Path) -> None:
     packed_files = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
-    code = {path.as_posix() for path in code_of(SERVICE, ROOT)}
+    code = {path.as_posix() for path in find_code(SERVICE, ROOT)}
     page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
     assert {Path(name).name for name in page} >= {"index.html", "page.css", "page.js", "docs.html", "docs.js"}
     assert packed_files == {

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from components.contract.errors import ArtifactError, ServiceError, TrackingError
 from components.deploy.release import rollout
-from components.deploy.release.package import Reference, fetch, pack, publish, reference_in_environment, sha256_of
+from components.deploy.release.package import Reference, fetch, pack, publish, read_reference, sha256_of
 from components.deploy.release.rollout import Cluster, RolloutError, find_bento, make_patch, roll_out
 from tests.answers import send_json
 
@@ -231,4 +231,4 @@ def test_a_bento_that_is_not_there_is_named(run_id: str, tmp_path: Path) -> None
 def test_a_pod_without_a_bento_says_so(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_BENTO", text)
     with pytest.raises(ArtifactError, match="must be named <run id>@sha256:<digest>"):
-        reference_in_environment()
+        read_reference()

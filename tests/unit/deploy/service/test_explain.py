@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from components.contract.inference.graph import InferenceGraph
-from components.deploy.service.explain import Explainer, display_size, overlay
+from components.deploy.service.explain import Explainer, display_size, draw_overlay
 from tests.made import COLOURS
 from tests.unit.deploy.conftest import Artifacts
 
@@ -61,7 +61,7 @@ def test_a_graph_gives_the_weights_of_its_output_layer(graph: InferenceGraph) ->
 def test_an_overlay_is_a_picture_of_the_shape_of_its_photo(native: tuple[int, int]) -> None:
     size = display_size((16, 16), native, "stretch")
     assert max(size) == 320
-    with Image.open(io.BytesIO(overlay(with_corner(), np.eye(4, dtype=np.float32), size))) as picture:
+    with Image.open(io.BytesIO(draw_overlay(with_corner(), np.eye(4, dtype=np.float32), size))) as picture:
         assert picture.size == size[::-1]
         assert picture.mode == "RGB"
 
@@ -70,7 +70,7 @@ def test_what_does_not_matter_is_grey_and_what_does_is_not(tmp_path: Path) -> No
     heat = np.zeros((16, 16), np.float32)
     heat[:4, :4] = 1
     pixels = np.full((16, 16, 3), COLOURS["red"], np.uint8)
-    with Image.open(io.BytesIO(overlay(pixels, heat, (160, 160)))) as picture:
+    with Image.open(io.BytesIO(draw_overlay(pixels, heat, (160, 160)))) as picture:
         pixels_of_overlay = np.asarray(picture).astype(int)
     assert np.ptp(pixels_of_overlay[120, 120]) == 0
     assert np.ptp(pixels_of_overlay[15, 15]) > 50

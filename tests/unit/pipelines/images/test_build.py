@@ -19,7 +19,7 @@ from pipelines.images import build
 from pipelines.images.build import BuildOptions, EngineError, build_arguments, image_name
 from pipelines.runners import docker
 from pipelines.runners.container_deaths import explain
-from pipelines.runners.docker import Limits, containers_of
+from pipelines.runners.docker import Limits, plan_containers
 
 ROOT = Path(__file__).parents[4]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -214,7 +214,7 @@ def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
         "DARKROOM_CACHE": "cache",
         "SECRET": "no",
     }
-    containers = containers_of(Path("runs/r1"), params, environment, Limits(memory="2g", gpus=1))
+    containers = plan_containers(Path("runs/r1"), params, environment, Limits(memory="2g", gpus=1))
     assert containers.readable == (str(tmp_path / "photos"),)
     assert set(containers.writable) == {str(tmp_path / name) for name in ("runs/r1", ".darkroom", "store", "cache")}
     assert containers.environment["MLFLOW_RUN_ID"] == "abc"
@@ -242,8 +242,8 @@ def test_a_repository_on_this_machine_is_mounted_and_tells_its_own_version(
         ("dvc+https://example.org/pets.git@main:data/pets", ()),
         ("s3://bucket/pets", ()),
     ):
-        run_params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
-        containers = containers_of(Path("runs/r1"), run_params, {EVENTS_VARIABLE: "events"}, Limits())
+        asked = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+        containers = plan_containers(Path("runs/r1"), asked, {EVENTS_VARIABLE: "events"}, Limits())
         assert containers.readable == readable
         assert "DARKROOM_ORIGIN" not in containers.environment
 
@@ -254,7 +254,7 @@ def test_a_store_on_this_machine_is_reached_through_its_network(
     monkeypatch.chdir(tmp_path)
     for uri, mode in (("http://127.0.0.1:5000", "host"), ("https://mlflow.example.org", None)):
         environment = {EVENTS_VARIABLE: "events", "MLFLOW_TRACKING_URI": uri}
-        arguments = containers_of(Path("runs/r1"), params, environment, Limits()).run_arguments()
+        arguments = plan_containers(Path("runs/r1"), params, environment, Limits()).run_arguments()
         assert arguments["network_mode"] == mode
 
 
@@ -267,5 +267,5 @@ def test_containers_read_the_model_that_is_brought(
     name = {"name": "MobileNetV2"} if key == "weights" else {}
     model = ModelParams.model_validate({key: str(tmp_path / "mine")} | name)
     params = params.model_copy(update={"train": params.train.model_copy(update={"model": model})})
-    containers = containers_of(Path("runs/r1"), params, {EVENTS_VARIABLE: "events"}, Limits())
+    containers = plan_containers(Path("runs/r1"), params, {EVENTS_VARIABLE: "events"}, Limits())
     assert set(containers.readable) == {str(tmp_path / "photos"), str(tmp_path / "mine")}

@@ -26,7 +26,7 @@ def photo_set(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Ph
     return info, open_photographs(folder, info)
 
 
-def params_of(rate: float, seed: int = 0) -> TrainParams:
+def read_params(rate: float, seed: int = 0) -> TrainParams:
     layers = ({"GlobalAveragePooling2D": {}}, {"Dense": {"units": 8}}, {"Dropout": {"rate": rate}})
     model = ModelParams(kind="pretrained", name="MobileNetV2", weights="none", head=tuple(map(parse_layer, layers)))
     params = TrainParams(
@@ -49,18 +49,18 @@ def test_each_trial_learns_as_with_a_backbone_of_its_own(
     photo_set: tuple[DatasetInfo, Photographs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
-    shared_backbone = SharedBackbone()
-    for params in (params_of(0.1), params_of(0.5)):
-        shared, alone = trained(photo_set, params, shared_backbone), trained(photo_set, params, None)
-        assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(shared, alone, strict=True))
+    in_common = SharedBackbone()
+    for params in (read_params(0.1), read_params(0.5)):
+        shared, alone = trained(made, params, in_common), trained(made, params, None)
+        assert all(np.array_equal(one, other) for one, other in zip(shared, alone, strict=True))
 
 
 def test_it_is_built_once_for_all_that_fit(photo_set: tuple[DatasetInfo, Photographs]) -> None:
     info, _ = photo_set
     shared_backbone = SharedBackbone()
     first, again, other = (
-        open_network(params, info, shared_backbone=shared_backbone).network.backbone
-        for params in (params_of(0.1), params_of(0.5), params_of(0.5, seed=1))
+        open_network(params, info, in_common=in_common).network.backbone
+        for params in (read_params(0.1), read_params(0.5), read_params(0.5, seed=1))
     )
     assert first is again
     assert other is not first
