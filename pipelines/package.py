@@ -49,7 +49,7 @@ def _ask(folder: Path, bundle: BundleInfo) -> float:
     from components.contract.inference.graph import InferenceGraph, softmax
     from components.deploy.bento.server import serving
     from components.deploy.client import ServiceClient
-    from components.deploy.parity import Expected, check_parity
+    from components.deploy.parity import ExpectedPrediction, check_parity
 
     rng = np.random.default_rng(0)
     height, width = bundle.image_size
@@ -61,7 +61,7 @@ def _ask(folder: Path, bundle: BundleInfo) -> float:
         pixels = np.stack([decode(path.read_bytes(), bundle.image_size, bundle.resize).pixels for path in photos])
         probabilities = softmax(InferenceGraph(folder / "model" / "export").run(pixels).logits)
         expected = {
-            path.stem: Expected(int(shares.argmax()), shares, int(shares.argmax()))
+            path.stem: ExpectedPrediction(int(shares.argmax()), shares, int(shares.argmax()))
             for path, shares in zip(photos, probabilities, strict=True)
         }
         with serving(folder / "bento") as url, ServiceClient(url) as client:

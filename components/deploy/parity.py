@@ -29,7 +29,7 @@ NUM_WARM = 3
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedPrediction:
     """What evaluation had for one photo.
 
     Attributes:
@@ -43,7 +43,7 @@ class Expected:
     true_label: int
 
 
-def read_expected(evaluation_dir: Path) -> dict[str, Expected]:
+def read_expected(evaluation_dir: Path) -> dict[str, ExpectedPrediction]:
     """Evaluation's predictions for the test photos, by image_id.
 
     Raises:
@@ -62,7 +62,7 @@ def read_expected(evaluation_dir: Path) -> dict[str, Expected]:
             f"cannot be read: {error}. Run evaluate again."
         ) from None
     return {
-        image_id: Expected(label, np.asarray(probabilities, np.float32), true_label)
+        image_id: ExpectedPrediction(label, np.asarray(probabilities, np.float32), true_label)
         for image_id, label, probabilities, true_label in zip(*columns, strict=True)
     }
 
@@ -99,7 +99,10 @@ def _fits_memory(path: Path) -> bool:
 
 
 def check_parity(
-    client: ServiceClient, photos: Sequence[Path], expected: Mapping[str, Expected], class_names: Sequence[str]
+    client: ServiceClient,
+    photos: Sequence[Path],
+    expected: Mapping[str, ExpectedPrediction],
+    class_names: Sequence[str],
 ) -> float:
     """Sends all photos, several per request, and compares.
 
@@ -143,7 +146,9 @@ def group_photos(photos: Sequence[Path]) -> Iterator[list[Path]]:
         yield group
 
 
-def compare_answer(path: Path, answer: Prediction | Failure, expected: Expected, class_names: Sequence[str]) -> float:
+def compare_answer(
+    path: Path, answer: Prediction | Failure, expected: ExpectedPrediction, class_names: Sequence[str]
+) -> float:
     """The largest difference of a probability between the service's answer and evaluation's.
 
     Raises:

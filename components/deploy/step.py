@@ -18,7 +18,7 @@ from components.deploy.bento.build import Extras, build_bento
 from components.deploy.bento.samples import choose_samples
 from components.deploy.bento.server import serving
 from components.deploy.client import ServiceClient
-from components.deploy.parity import Expected, check_parity, golden_photos, measure_latency, read_expected
+from components.deploy.parity import ExpectedPrediction, check_parity, golden_photos, measure_latency, read_expected
 from components.deploy.release.registry import BENTO_TAG, register
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
 def check_service(
     bento_dir: Path,
     photos: Sequence[Path],
-    expected: Mapping[str, Expected],
+    expected: Mapping[str, ExpectedPrediction],
     class_names: tuple[str, ...],
     timeout_seconds: float,
 ) -> ServiceCheck:

@@ -8,12 +8,12 @@ import pytest
 
 from components.contract.errors import ArtifactError, ServiceError
 from components.deploy import parity
-from components.deploy.parity import Expected, compare_answer, golden_photos, group_photos, read_expected
+from components.deploy.parity import ExpectedPrediction, compare_answer, golden_photos, group_photos, read_expected
 from components.deploy.service.protocol import Failure, Fault, Prediction, Probability
 from tests.unit.deploy.conftest import Artifacts
 
 NAMES = ("cat", "dog", "hat")
-EXPECTED = Expected(1, np.array([0.25, 0.5, 0.25], np.float32), 1)
+EXPECTED = ExpectedPrediction(1, np.array([0.25, 0.5, 0.25], np.float32), 1)
 
 
 def answer(cat: float, dog: float, hat: float) -> Prediction:

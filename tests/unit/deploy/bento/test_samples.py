@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.deploy.bento.samples import choose, write_samples
-from tests.support.artifacts import photo
+from components.deploy.bento.samples import choose_samples, write_samples
+from tests.made import photo
 
 
 def test_classes_take_turns() -> None:
     labels = {f"{label}{number}": label for label, count in ((0, 5), (1, 1), (2, 3)) for number in range(count)}
-    assert choose(labels, 6) == ["00", "10", "20", "01", "21", "02"]
-    assert choose(labels, 0) == []
-    assert len(choose(labels, 100)) == 9
+    assert choose_samples(labels, 6) == ["00", "10", "20", "01", "21", "02"]
+    assert choose_samples(labels, 0) == []
+    assert len(choose_samples(labels, 100)) == 9
 
 
 def test_a_sample_is_upright_small_and_tells_no_place(tmp_path: Path) -> None:
