@@ -84,7 +84,7 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         require_whole(Path(uri))
     data_probe = (look or probe)(uri)
     params, given_model = look_at_given(params)
-    return resolve(params, native_size=data_probe.native_size, data_name=data_probe.name, given=given_model)
+    return resolve(params, native_size=data_probe.native_size, data_name=data_probe.name, initial_model=given_model)
 
 
 def read_params(arguments: argparse.Namespace) -> "Params":

@@ -90,7 +90,7 @@ def _check(arguments: argparse.Namespace) -> int:
         show.as_json(report.model_dump(mode="json"))
     else:
         show.line("\n".join(_format_report(arguments.file, report)))
-    return 0 if report.accepted else MENDABLE
+    return 0 if report.accepted else USER_ERROR
 
 
 def _summarize(arguments: argparse.Namespace) -> int:
@@ -124,7 +124,7 @@ def _resolve(arguments: argparse.Namespace) -> "Resolution":
     except DataError:
         params = read_params(arguments)
     params, given_model = look_at_given(params)
-    return resolve(params, native_size=PHOTO, data_name="photos", given=given_model)
+    return resolve(params, native_size=PHOTO, data_name="photos", initial_model=given_model)
 
 
 def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
@@ -135,7 +135,7 @@ def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
 
     train, size = params.train, params.preprocess.size
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        initial_model = bring(train.model, train.seen_size(size), class_names=None, folder=Path(scratch) / "model")
+        initial_model = bring(train.model, train.input_size(size), class_names=None, folder=Path(scratch) / "model")
         start_tensorflow(train.seed)
         from components.train.network.architecture import build_network
         from components.train.network.summary import summarize_network
@@ -148,13 +148,13 @@ def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
             num_classes=num_classes,
             batch_size=train.batch_size,
             brought=initial_model,
-            seen_size=train.seen_size(size),
+            input_size=train.input_size(size),
         )
     return network.model.name, summarize_network(network, train.batch_size)
 
 
 def _format_table(costs: "Account") -> list[str]:
-    from components.contract.layers.kinds import shape_text
+    from components.contract.layers.layer import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
     head = f"{'layer':<{width}} {'gives':<18} {'parameters':>14} {'multiply-adds':>16}"

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from components.contract.errors import ArtifactError, DarkroomError, ParamsError
 from components.contract.params.pipeline import Params
-from components.contract.tracking.run import Run, create_run, end_run, tracking_uri
+from components.contract.tracking.run import Run, create_run, end_run
+from components.contract.tracking.store_address import tracking_uri
 from pipelines.comparison.models import Model, TrainedModel
 from pipelines.comparison.ranking import rank_models
 from pipelines.comparison.training import model_from_run, train_model

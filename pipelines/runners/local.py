@@ -25,7 +25,7 @@ from components.contract.system.address import redact
 from components.contract.system.disk_space import require_room
 from components.contract.system.program import EVENTS_VARIABLE
 from components.contract.text import printable
-from components.contract.tracking.run import Run, create_run, end_run, flatten, tracking_uri
+from components.contract.tracking.run import Run, create_run, end_run, flatten
 from components.contract.tracking.spool import move_unsent, send_unsent
 from components.contract.tracking.store_address import tracking_uri
 from pipelines.runners import docker, runs

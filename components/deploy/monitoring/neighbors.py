@@ -101,7 +101,7 @@ def _compute_embeddings(classifier: Classifier, split: Split) -> np.ndarray:
     parts = []
     for start in range(0, len(split), BATCH_SIZE):
         pixels = split.gather(np.arange(start, min(start + BATCH_SIZE, len(split))))
-        parts.append(unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
+        parts.append(to_unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
         if time.monotonic() - report_time > PROGRESS_SECONDS:
             report_time = time.monotonic()
             rate = (start + len(pixels)) / (report_time - start_time)

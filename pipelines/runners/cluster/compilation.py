@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import Params
-from components.contract.system.atomic_files import free_text, write_file
+from components.contract.system.atomic_files import write_file
+from components.contract.system.disk_space import free_text
 from pipelines.runners.run_params import pipeline_arguments
 
 if TYPE_CHECKING:

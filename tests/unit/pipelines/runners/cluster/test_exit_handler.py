@@ -6,7 +6,8 @@ import pytest
 from kfp.dsl.executor import Executor
 from mlflow import MlflowClient
 
-from components.contract.tracking.run import KEY_VARIABLE, create_run
+from components.contract.tracking.run import create_run
+from components.contract.tracking.step_run import KEY_VARIABLE
 from pipelines.runners.cluster.exit_handler import close
 from tests.kfp_server import FINAL_STATUSES, final_status
 
