@@ -51,7 +51,7 @@ def test_a_program_of_a_step_is_short(step: str) -> None:
     assert len((ROOT / "components" / step / "__main__.py").read_text().splitlines()) <= 40
 
 
-def test_only_one_folder_speaks_to_a_kfp_server() -> None:
+def test_only_one_folder_calls_a_kfp_server() -> None:
     for path in (ROOT / "pipelines").rglob("*.py"):
         if path.parent != ROOT / "pipelines" / "runners" / "cluster":
             assert not within(imports(path), "kfp.client", "kfp.compiler", "kfp_server_api"), path

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from components.deploy.bento.supervisor import GRACE_SECONDS
 from pipelines.images.build import image_name
 from pipelines.runners.cluster.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
+from tests.support.source_tree import ROOT
 
 GUIDE = ROOT / "docs" / "kubernetes.md"
 OVERLAYS = ("local", "gpu", "production")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.runners.task_process import quote_python
+from tests.support.source_tree import ROOT
 
 NAMES = ("my project", "[1]", "it's", 'a "quote"', "$HOME", "100%41", "#1", "what?", "Büro", "python3", "a;b & c")
 BAD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n'

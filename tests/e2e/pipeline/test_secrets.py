@@ -24,7 +24,7 @@ import pytest
 
 from components.contract.system.address import Address
 from pipelines.runners.cluster.data_revision import resolve_revision
-from tests.made import make_photos
+from tests.support.artifacts import make_photos
 
 USER, PASSWORD, TOKEN, SIGNATURE = "annika", "hunter2/pass@word", "TOPSECRET-token", "SIGNED0123456789"
 ENCODED = "hunter2%2Fpass%40word"

@@ -15,7 +15,7 @@ from components.contract.errors import ArtifactError, DataError
 from components.deploy import predict
 from components.deploy.bento.build import lay_out
 from components.deploy.predict import predict_files, write_csv
-from tests.made import CLASS_NAMES, photo
+from tests.support.artifacts import CLASS_NAMES, photo
 from tests.unit.deploy.conftest import Artifacts
 
 RNG = np.random.default_rng(7)

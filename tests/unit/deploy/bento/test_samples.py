@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from components.deploy.bento.samples import choose_samples, write_samples
-from tests.made import photo
+from tests.support.artifacts import photo
 
 
 def test_classes_take_turns() -> None:

@@ -14,7 +14,7 @@ from components.contract.errors import ArtifactError, ServiceError, TrackingErro
 from components.deploy.release import rollout
 from components.deploy.release.package import Reference, fetch, pack, publish, read_reference, sha256_of
 from components.deploy.release.rollout import Cluster, RolloutError, find_bento, make_patch, roll_out
-from tests.answers import send_json
+from tests.support.json_response import send_json
 
 OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
 

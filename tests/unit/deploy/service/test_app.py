@@ -14,7 +14,7 @@ from components.deploy.bento.build import lay_out
 from components.deploy.parity import golden_photos
 from components.deploy.service.gateway.upload import UploadRequest
 from components.deploy.service.protocol import Options
-from tests.made import CLASS_NAMES
+from tests.support.artifacts import CLASS_NAMES
 from tests.unit.deploy.conftest import Artifacts
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own, when it is imported

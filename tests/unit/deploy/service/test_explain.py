@@ -9,7 +9,7 @@ from PIL import Image
 
 from components.contract.inference.graph import InferenceGraph
 from components.deploy.service.explain import Explainer, display_size, draw_overlay
-from tests.made import COLOURS
+from tests.support.artifacts import COLOURS
 from tests.unit.deploy.conftest import Artifacts
 
 

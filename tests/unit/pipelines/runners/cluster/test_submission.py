@@ -13,7 +13,7 @@ from components.contract.params.pipeline import Params
 from pipelines.runners.cluster.client import ClusterError, Server
 from pipelines.runners.cluster.placement import Placement
 from pipelines.runners.cluster.submission import submit
-from tests.kfp_server import StandIn, serving
+from tests.support.kfp_server import StandIn, serving
 
 
 def test_a_submission_uploads_a_version_once_and_starts_a_run(params: Params) -> None:

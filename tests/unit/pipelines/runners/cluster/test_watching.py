@@ -8,7 +8,7 @@ import pytest
 from pipelines.runners.cluster import watching
 from pipelines.runners.cluster.client import ClusterError, Server
 from pipelines.runners.cluster.watching import follow
-from tests.kfp_server import RECORDED_RUNS, StandIn, serving
+from tests.support.kfp_server import RECORDED_RUNS, StandIn, serving
 
 
 def tasks(**states: str) -> dict[str, Any]:
