@@ -83,7 +83,7 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
         require_whole(Path(uri))
     data_probe = (look or probe)(uri)
-    params, given_model = look_at_given(params)
+    params, given_model = inspect_initial_model(params)
     return resolve(params, native_size=data_probe.native_size, data_name=data_probe.name, initial_model=given_model)
 
 

@@ -57,7 +57,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
     from pipelines.data import versions
 
-    data_versions = versions.versions()
+    data_versions = versions.list_versions()
     if arguments.json:
         show.as_json([asdict(version) for version in data_versions])
         return 0
@@ -84,7 +84,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     path = versions.find_data(root, arguments.name)
     with recovery.lock_changes(root):
         versions.recover(root)
-    changes = difference(root, path, arguments.before, arguments.now)
+    changes = compare_versions(root, path, arguments.before, arguments.now)
     if arguments.json:
         show.as_json(asdict(changes))
         return 0

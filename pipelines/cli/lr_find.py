@@ -70,7 +70,7 @@ def _prepare(arguments: argparse.Namespace) -> "Iterator[tuple[Path, TrainParams
     path = arguments.params or Path("params.yaml")
     has_file = arguments.params is not None or path.exists()
     train = load_params(path if has_file else None, (*arguments.set, "data.uri=prepared")).train
-    model, given_model = look_at(train.model)
+    model, given_model = inspect_model(train.model)
     params, decisions = resolve_train(
         train.model_copy(update={"model": model}), read_info(arguments.dataset).image_size, given_model
     )

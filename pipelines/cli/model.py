@@ -114,7 +114,7 @@ def _resolve(arguments: argparse.Namespace) -> "Resolution":
     """Params without `auto`, by a look at the data where they are there, else for photos."""
     from components.contract.errors import DataError
     from components.contract.params.resolve import resolve
-    from components.train.network.initial_model import look_at_given
+    from components.train.network.initial_model import inspect_initial_model
     from pipelines.run_options import read_params, resolve_data
 
     if arguments.data is None and arguments.params is None and not Path("params.yaml").exists():
@@ -123,11 +123,11 @@ def _resolve(arguments: argparse.Namespace) -> "Resolution":
         return resolve_data(arguments)
     except DataError:
         params = read_params(arguments)
-    params, given_model = look_at_given(params)
+    params, given_model = inspect_initial_model(params)
     return resolve(params, native_size=PHOTO, data_name="photos", initial_model=given_model)
 
 
-def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
+def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, NetworkSummary]":
     import tempfile
 
     from components.train.network.initial_model import import_initial_model
@@ -135,7 +135,9 @@ def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
 
     train, size = params.train, params.preprocess.size
     with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
-        initial_model = bring(train.model, train.input_size(size), class_names=None, folder=Path(scratch) / "model")
+        initial_model = import_initial_model(
+            train.model, train.input_size(size), class_names=None, folder=Path(scratch) / "model"
+        )
         start_tensorflow(train.seed)
         from components.train.network.architecture import build_network
         from components.train.network.summary import summarize_network
@@ -147,13 +149,13 @@ def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, Account]":
             image_size=size,
             num_classes=num_classes,
             batch_size=train.batch_size,
-            brought=initial_model,
+            initial_model=initial_model,
             input_size=train.input_size(size),
         )
     return network.model.name, summarize_network(network, train.batch_size)
 
 
-def _format_table(costs: "Account") -> list[str]:
+def _format_table(costs: "NetworkSummary") -> list[str]:
     from components.contract.layers.layer import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)

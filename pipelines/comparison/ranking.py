@@ -27,7 +27,7 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
     from components.contract.artifacts.dataset import open_split, read_info
     from components.contract.inference.graph import InferenceGraph
     from components.evaluate.gate.leaderboard import rank
-    from components.evaluate.measure.latency import latencies_ms
+    from components.evaluate.measure.latency import measure_latencies_ms
 
     comparable: list[TrainedModel] = []
     models = []
@@ -51,7 +51,7 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
             f"{'one is' if comparable else 'none is'}. {' '.join(left_out)}"
         )
     log.info("Timing %d models by turns.", len(comparable))
-    latencies = latencies_ms(models, 1, ROUNDS), latencies_ms(models, 8, ROUNDS_OF_8)
+    latencies = measure_latencies_ms(models, 1, ROUNDS), measure_latencies_ms(models, 8, ROUNDS_OF_8)
     order = sorted(photos)
     labels = np.array([photos[image_id] for image_id in order], np.int32)
     entrants = [

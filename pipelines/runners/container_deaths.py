@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.contract.system.program import EVENTS_VARIABLE
-from pipelines.images.build import EngineError, connected
+from pipelines.images.build import EngineError, connect_engine
 from pipelines.runners.docker import RUN_LABEL
 
 KILLED: Final = 137
@@ -23,7 +23,7 @@ def watch_containers(run_id: str) -> Iterator[None]:
 
     KFP's runner knows an exit code at best, and takes a container that vanished for one that succeeded.
     """
-    with connected() as client:
+    with connect_engine() as client:
         stream = client.events(decode=True, filters={"label": f"{RUN_LABEL}={run_id}", "type": "container"})
         watcher = threading.Thread(target=_note_deaths, args=(stream,), name="containers", daemon=True)
         watcher.start()

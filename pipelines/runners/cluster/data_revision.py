@@ -8,7 +8,7 @@ from typing import Final
 from components.contract.errors import DataError
 from components.contract.system import launcher
 from components.contract.system.address import Address, split_credentials
-from components.preprocess.sources import remote
+from components.preprocess.sources.remote.addresses import require_harmless
 
 DVC_URI: Final = re.compile(r"dvc\+(?P<repository>.+)@(?P<revision>[^@:]+):(?P<path>.+)")
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -28,7 +28,7 @@ def resolve_revision(uri: str) -> str:
     repository, revision = match["repository"], match["revision"]
     if COMMIT.fullmatch(revision):
         return uri
-    remote.require_harmless(Address(uri))
+    require_harmless(Address(uri))
     if Path(repository).exists():  # a path of this machine; git itself runs outside any repository
         repository = str(Path(repository).resolve())
     place, credentials = _git_credentials(repository)

@@ -49,17 +49,17 @@ def test_each_trial_learns_as_with_a_backbone_of_its_own(
     photo_set: tuple[DatasetInfo, Photographs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
-    in_common = SharedBackbone()
+    shared_backbone = SharedBackbone()
     for params in (read_params(0.1), read_params(0.5)):
-        shared, alone = trained(made, params, in_common), trained(made, params, None)
-        assert all(np.array_equal(one, other) for one, other in zip(shared, alone, strict=True))
+        shared, alone = trained(photo_set, params, shared_backbone), trained(photo_set, params, None)
+        assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(shared, alone, strict=True))
 
 
 def test_it_is_built_once_for_all_that_fit(photo_set: tuple[DatasetInfo, Photographs]) -> None:
     info, _ = photo_set
     shared_backbone = SharedBackbone()
     first, again, other = (
-        open_network(params, info, in_common=in_common).network.backbone
+        open_network(params, info, shared_backbone=shared_backbone).network.backbone
         for params in (read_params(0.1), read_params(0.5), read_params(0.5, seed=1))
     )
     assert first is again
