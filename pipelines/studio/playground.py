@@ -83,8 +83,8 @@ class Playground:
         from components.deploy.service.explain import display_size, draw_overlay
 
         with self._lock:
-            classifier, explainer = self._open(name)
-            heat = explainer.explain(pixels, _label(classifier.facts.class_names, class_name))
+            classifier, explainer = self._load(name)
+            heat = explainer.explain(pixels, _find_label(classifier.facts.class_names, class_name))
             size = display_size(classifier.facts.image_size, classifier.facts.image_size, "crop")
             return draw_overlay(pixels, heat.values, size), heat.method
 

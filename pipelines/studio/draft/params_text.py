@@ -12,8 +12,7 @@ from typing import Any, Final
 from components.contract.errors import ParamsError
 from components.contract.foreign.documents import DocumentError, parse_yaml
 from components.contract.params.pipeline import Params, load_params
-from pipelines.run_options import add_run_options
-from pipelines.run_options import params_of as params_of_command
+from pipelines.run_options import add_run_options, read_params
 
 UNNAMED: Final = "unnamed"
 """Stands for the data while none are chosen, so that the rest can be checked."""
@@ -76,7 +75,7 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
     if arguments.params is not None:
         arguments.params = within(str(arguments.params))
     arguments.data = arguments.data or UNNAMED if arguments.params is None else arguments.data
-    return drop_defaults(params_of_command(arguments))
+    return drop_defaults(read_params(arguments))
 
 
 def _split_command(text: str) -> list[str]:

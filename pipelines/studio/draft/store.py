@@ -23,8 +23,8 @@ from components.contract.system.atomic_files import read_json, write_json
 from components.contract.validation_messages import faults
 from components.preprocess.sources.probe import Probe
 from components.preprocess.sources.remote.addresses import is_remote
-from pipelines.run_options import add_run_options, resolve_params
-from pipelines.run_options import read_params as params_of_command
+from pipelines.run_options import resolve_params
+from pipelines.studio.draft.params_text import UNNAMED
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, hold_lock
 
@@ -127,7 +127,7 @@ class DraftStore:
                 return self._resolutions[key]
             start_time = time.monotonic()
             try:
-                found = resolve_params(read_params(draft), self._probe)
+                resolution = resolve_params(params_of(draft), self._probe)
             except DarkroomError as error:
                 fault = Fault(where="", what=str(error))
                 # What took long is not tried again at each look of each tab.
@@ -187,7 +187,7 @@ def check(tree: Mapping[str, Any]) -> list[Fault]:
     return []
 
 
-def read_params(draft: Draft) -> Params:
+def params_of(draft: Draft) -> Params:
     """The typed params.
 
     Raises:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from components.contract.system.program import FINISH_FILE
 from pipelines.runners import runs
 from pipelines.runners.events import read_events
-from pipelines.studio.jobs.queue import JobFolder
+from pipelines.studio.jobs.job_folder import JobFolder
 
 STEPS: Final = ("preprocess", "tune", "train", "evaluate", "deploy")
 LOG_BYTES: Final = 200_000

@@ -242,8 +242,8 @@ def test_a_repository_on_this_machine_is_mounted_and_tells_its_own_version(
         ("dvc+https://example.org/pets.git@main:data/pets", ()),
         ("s3://bucket/pets", ()),
     ):
-        asked = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
-        containers = plan_containers(Path("runs/r1"), asked, {EVENTS_VARIABLE: "events"}, Limits())
+        run_params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+        containers = plan_containers(Path("runs/r1"), run_params, {EVENTS_VARIABLE: "events"}, Limits())
         assert containers.readable == readable
         assert "DARKROOM_ORIGIN" not in containers.environment
 
