@@ -15,7 +15,7 @@ from components.contract.layers.layer import ActivationName, Layer
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import SMALL_CNN
-from components.train.network.architecture import Network, build_network, split_output, summary_lines
+from components.train.network.architecture import Network, build_network, split_output
 from components.train.network.keras_layers import KERAS_LAYERS
 
 
@@ -288,14 +288,3 @@ def test_the_small_network_fits_the_smallest_pictures() -> None:
         params = ModelParams(kind="layers", layers=SMALL_CNN)
         network = build_network(params, image_size=size, num_classes=10, batch_size=32)
         assert network.model.output.shape == (None, 10)
-
-
-def test_the_summary_names_layers_shapes_and_parameters() -> None:
-    network = backbone("GlobalAveragePooling2D", {"Dense": {"units": 7}}, weights="imagenet")
-    text = "\n".join(summary_lines(network))
-    assert "MobileNetV2 (155 layers)" in text
-    assert "1 × 1 × 1280" in text
-    assert "2,257,984" in text
-    assert "dense_1 (Dense)" in text
-    assert "8,967" in text
-    assert text.endswith("2,266,975 parameters.")

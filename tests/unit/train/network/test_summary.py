@@ -6,7 +6,7 @@ import pytest
 
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
-from components.train.network.architecture import build_network
+from components.train.network.architecture import build_network, summary_lines
 from components.train.network.drawing import draw
 from components.train.network.summary import NetworkSummary, summarize_network
 
@@ -65,3 +65,16 @@ def test_the_drawing_has_a_box_for_each_layer_and_a_line_for_each_tensor(residua
     assert len(picture.findall(f"{SVG}path")) == sum(len(row.takes) for row in residual.rows)
     words = {text.text for text in picture.findall(f"{SVG}text")}
     assert {"conv2d_1", "Add", "20 × 24 × 4", "584 parameters"} <= words
+
+
+def test_the_printed_summary_names_layers_shapes_and_parameters() -> None:
+    head = tuple(map(parse_layer, ("GlobalAveragePooling2D", {"Dense": {"units": 7}})))
+    params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
+    network = build_network(params, image_size=(32, 32), num_classes=3, batch_size=8)
+    text = "\n".join(summary_lines(network))
+    assert "MobileNetV2 (155 layers)" in text
+    assert "1 × 1 × 1280" in text
+    assert "2,257,984" in text
+    assert "dense_1 (Dense)" in text
+    assert "8,967" in text
+    assert text.endswith("2,266,975 parameters.")
