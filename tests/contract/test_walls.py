@@ -10,6 +10,7 @@ import pytest
 from tests.support.source_tree import MODULES, ROOT, imports, relative
 
 MAX_FILES = 15
+MAX_LINES = 300
 FOLDERS = sorted({path.parent for path in MODULES})
 NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
 
@@ -85,6 +86,16 @@ def test_a_folder_is_small_and_describes_its_content(folder: Path) -> None:
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
     assert docstring
     assert len(docstring.splitlines()) == 1
+
+
+def test_a_module_holds_one_idea_of_a_readable_size() -> None:
+    python_files = [
+        path
+        for top in (*{path.relative_to(ROOT).parts[0] for path in MODULES}, "tests")
+        for path in (ROOT / top).rglob("*.py")
+    ]
+    lengths = {relative(path): len(path.read_text().splitlines()) for path in python_files}
+    assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
 
 
 def test_the_formatter_decides() -> None:
