@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -67,9 +66,15 @@ class BuildOptions:
     offline: bool = False
 
 
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("darkroom")
+
+
 def image_name(image: str, *, gpu: bool = False) -> str:
     """The name and tag under which an image is built here; the word python is what KFP's local runner looks for."""
-    return f"darkroom-{image}-python:{version('darkroom')}{'-gpu' if gpu else ''}"
+    return f"darkroom-{image}-python:{_version()}{'-gpu' if gpu else ''}"
 
 
 def source_digest(image: str) -> str | None:
@@ -149,7 +154,7 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
         arguments["PIP_NO_INDEX"] = "1"
     labels = {
         "org.opencontainers.image.revision": revision(),
-        "org.opencontainers.image.version": version("darkroom"),
+        "org.opencontainers.image.version": _version(),
         SOURCE_LABEL: source_digest(image) or "",
     }
     return [
