@@ -69,7 +69,8 @@ def from_csv_cell(text: str) -> str:
 
 def for_page(value: object) -> object:
     """For Jinja's `finalize`: plain text in a page, with everything harmful escaped; markup stays."""
-    return printable(value, lines=True) if type(value) is str else value
+    is_markup = hasattr(value, "__html__")
+    return printable(value, lines=True) if isinstance(value, str) and not is_markup else value
 
 
 class PrintableRecord(logging.LogRecord):

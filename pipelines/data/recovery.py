@@ -134,7 +134,7 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
         if isinstance(error, OSError):
             raise DataError(f"The data in {root} must be writable; they are not: {error}. Nothing changed.") from None
         raise
-    conclude(root, journal.data)
+    conclude(root, journal)
 
 
 @contextlib.contextmanager
@@ -181,10 +181,16 @@ def undo(root: Path, journal: Journal) -> None:
             )
     if journal.here is not None:
         write_file(root / journal.pointer, journal.here.encode())
-    conclude(root, journal.data)
+    conclude(root, journal)
 
 
-def conclude(root: Path, data: str) -> None:
-    """Ends a change: nothing is left to undo. The journal goes first, since it is what makes the rest needed."""
-    (root / STATE_DIR / JOURNAL_FILE).unlink(missing_ok=True)
-    remove_scratch(root / data)
+def conclude(root: Path, journal: Journal) -> None:
+    """Ends a change that was committed or undone. Its journal goes last: until then it recognizes the same request."""
+    path = root / STATE_DIR / JOURNAL_FILE
+    try:
+        nothing_to_undo = journal.model_copy(update={"here": None, "moves": ()})
+        write_json(path, nothing_to_undo.model_dump(mode="json"))
+    except OSError:  # the disk is full: what is removed below must not be undone
+        path.unlink(missing_ok=True)
+    remove_scratch(root / journal.data)
+    path.unlink(missing_ok=True)

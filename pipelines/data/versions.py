@@ -81,7 +81,7 @@ def recover(root: Path) -> recovery.Journal | None:
         return None
     _remove_dead_lock(root)
     if committed_text(root, journal.pointer) != journal.before:
-        recovery.conclude(root, journal.data)
+        recovery.conclude(root, journal)
         return journal
     git(root, "reset", "--quiet", "--", journal.pointer, check=False)
     recovery.undo(root, journal)

@@ -64,6 +64,7 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     current_champion = str(aliases[CHAMPION]) if CHAMPION in aliases else None
     verdict_text = f"the verdict is {verdict.verdict!r}"
     if current_champion == version:
+        _end_challenge(model_name, version)  # a killed promotion may have left it
         return Registration(version, True, f"Version {version} is {CHAMPION} already.")
     if verdict.promotes and current_champion != verdict.champion:
         # Another run has promoted since this one was judged; with that champion it has not been compared.
@@ -79,13 +80,19 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
         )
     if verdict.promotes:
         client.set_registered_model_alias(model_name, CHAMPION, version)
-        if str(aliases.get(CHALLENGER)) == version:
-            client.delete_registered_model_alias(model_name, CHALLENGER)
+        _end_challenge(model_name, version)
         return Registration(version, True, f"Version {version} is {CHAMPION}: {verdict_text}.")
     if verdict.verdict in CHALLENGES:
         client.set_registered_model_alias(model_name, CHALLENGER, version)
         return Registration(version, False, f"Version {version} is {CHALLENGER}, not {CHAMPION}: {verdict_text}.")
     return Registration(version, False, f"Version {version} is not {CHAMPION}: {verdict_text}.")
+
+
+def _end_challenge(model_name: str, version: str) -> None:
+    """Takes the alias `challenger` from the champion."""
+    client = _client()
+    if str(client.get_registered_model(model_name).aliases.get(CHALLENGER)) == version:
+        client.delete_registered_model_alias(model_name, CHALLENGER)
 
 
 def _find_version(model_name: str, tag: str) -> str | None:

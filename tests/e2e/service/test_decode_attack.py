@@ -148,7 +148,7 @@ def test_accepted_requests_are_answered_while_the_service_stops(tmp_path: Path) 
         client.start()
         time.sleep(1)
         supervisor = next(
-            process for process in processes(tmp_path) if process.cmdline()[1:4] == ["-m", "bentoml", "serve"]
+            process for process in processes(tmp_path) if process.cmdline()[1:5] == ["-P", "-m", "bentoml", "serve"]
         )
         supervisor.send_signal(signal.SIGTERM)
         time.sleep(1)

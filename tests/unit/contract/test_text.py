@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.contract.errors import DataError, ImageError
+from components.contract.system.address import Address
 from components.contract.text import (
     PrintableRecord,
     csv_cell,
@@ -138,5 +139,6 @@ def test_pages_show_text_and_keep_markup() -> None:
 
     markup = Markup("<b>\u202e</b>")
     assert for_page("a\u202e\nb") == "a\\u202e\nb"
+    assert for_page(Address("set\x1b[31m")) == r"set\x1b[31m"
     assert for_page(markup) is markup
     assert for_page(3) == 3

@@ -21,7 +21,7 @@ from components.deploy.service.settings import ServiceSettings
 
 MAX_REQUESTS = 256
 """Requests with a body under way; more are shed before their body is read."""
-MAX_HELD_BYTES = 160 * 2**20
+MAX_HELD_BYTES = 96 * 2**20
 """Bytes of all bodies under way together."""
 LARGE_SHARE = 0.75
 """How much of them large bodies may take; the rest is for small ones."""

@@ -80,6 +80,15 @@ def test_a_challenger_that_is_promoted_is_champion_alone(run_id: str) -> None:
     assert {name: str(version) for name, version in aliases.items()} == {CHAMPION: "2"}
 
 
+def test_a_promotion_that_was_killed_between_its_aliases_is_completed(run_id: str) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    MlflowClient().set_registered_model_alias("colours", CHALLENGER, "1")
+    assert register("colours", facts(run_id), FIRST).promoted
+    assert CHALLENGER not in MlflowClient().get_registered_model("colours").aliases
+
+
 def test_a_verdict_against_an_earlier_champion_promotes_no_more(run_id: str) -> None:
     from mlflow import MlflowClient
 

@@ -41,14 +41,17 @@ def make_data(root: Path) -> dict[str, bytes]:
     return {str(name): content for name, content in tree(root / "data").items()}
 
 
-@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("number", range(1, 12))
 def test_a_change_that_is_killed_at_any_move_is_undone_whole(number: int, tmp_path: Path) -> None:
     before = make_data(tmp_path)
     assert killed(MOVING, str(tmp_path), at=("os.rename", "shutil.rmtree", "os.remove", "open:new.csv"), number=number)
     journal = recovery.read_journal(tmp_path)
-    if journal is None:  # it had not begun, or was done
+    if journal is None or not journal.moves:  # it had not begun, or was done
         is_moved = (tmp_path / "data" / "b" / "1").exists()
         assert ((tmp_path / "data.dvc").read_text() == "new") == is_moved
+        if journal is not None:
+            assert is_moved
+            recovery.conclude(tmp_path, journal)
     else:
         with pytest.raises(DataError, match="a change of them was interrupted"):
             recovery.require_whole(tmp_path / "data")
@@ -165,3 +168,11 @@ def test_the_next_change_waits_for_what_a_killed_one_started(repository: Path) -
         [sys.executable, "-c", waiting], env=environment, capture_output=True, text=True, check=True
     )
     assert "Waiting for another change" in result.stderr
+
+
+def test_relabelling_that_is_killed_after_the_commit_is_recognized(repository: Path) -> None:
+    make_photos(repository / "photos", per_class=2)
+    versions.add(repository / "photos", None)
+    assert killed(RELABEL, '{"red/000.png": null}', at=("shutil.rmtree",), number=1)
+    assert relabel(repository, "photos", {"red/000.png": None}).subject == "Relabel 1 photos of photos"
+    assert [path.name for path in repository.iterdir() if "removed" in path.name] == []
