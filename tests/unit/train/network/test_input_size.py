@@ -30,7 +30,7 @@ def photos(side: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize(("prepared", "seen"), [((16, 16), (8, 8)), ((18, 20), (6, 10)), ((20, 16), (7, 16))])
+@pytest.mark.parametrize(("prepared", "input_size"), [((16, 16), (8, 8)), ((18, 20), (6, 10)), ((20, 16), (7, 16))])
 def test_photos_are_shrunk_by_means_and_keep_what_is_even(
     prepared: tuple[int, int], input_size: tuple[int, int]
 ) -> None:
