@@ -83,7 +83,8 @@ def _unpack(path: Path, scratch: Path) -> DataFolder:
     """An archive as a folder: of its pictures, or of its photos and the label file that describes them."""
     folder, skipped = scratch / "unpacked", set[str]()
     archive.extract(path, folder, skipped)
-    data_folder = DataFolder(folder, unwrap=True, roots=(folder,), skipped=tuple(sorted(skipped)))
+    name = archive.stem(path.name)
+    data_folder = DataFolder(folder, unwrap=True, roots=(folder,), skipped=tuple(sorted(skipped)), name=name)
     converted = _convert_binary(data_folder, scratch)
     return converted if converted.path != folder else _add_label_file(converted)
 

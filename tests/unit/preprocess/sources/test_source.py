@@ -147,7 +147,7 @@ def write_files(folder: Path, *names: str) -> Path:
     ("names", "message"),
     [
         ([], "must be folders of photos, one per class; .* has nothing in it"),
-        (["a.jpg", "b.jpg"], "has 2 files and no such folder"),
+        (["a.jpg", "b.jpg"], "has no class folders: 2 photos without a folder, such as a.jpg"),
         (["cats/a.jpg"], "at least two classes; .* one class folder only, 'cats'"),
         (["train/cats/a.jpg", "test/cats/b.jpg"], "at least two classes"),
         (["train/a/1", "val/a/1", "validation/a/1"], "validation split has val and validation"),
