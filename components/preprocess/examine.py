@@ -94,7 +94,7 @@ def examine(
     report_set(reporter, records, photo_set.class_names)
     findings = [
         *([division_finding] if division_finding else []),
-        *map(_reading_finding, describe_reading(photo_set)),
+        *_report_reading(describe_reading(photo_set)),
         *reporter.findings,
     ]
     info = _summarize(name, all_records, photo_set.class_names, findings)
@@ -155,14 +155,19 @@ def _divide(
         )
 
 
-def _reading_finding(notice: str) -> Finding:
-    return Finding(
-        kind="reading",
-        policy="report",
-        title="How the data were read",
-        message=notice,
-        advice="Nothing if this is what you mean. Otherwise rename or move the folders, or give a table.",
-    )
+def _report_reading(notices: Sequence[str]) -> list[Finding]:
+    """A finding if how the data were read is not obvious."""
+    if not notices:
+        return []
+    return [
+        Finding(
+            kind="reading",
+            policy="report",
+            title="How the data were read",
+            message=" ".join(notices),
+            advice="Nothing if this is what you mean. Otherwise rename or move the folders, or give a table.",
+        )
+    ]
 
 
 def _summarize(

@@ -53,6 +53,16 @@ def test_the_probe_takes_the_median_of_the_native_sizes(tmp_path: Path) -> None:
     assert probe(str(data)).name == "photos"
 
 
+def test_the_probe_says_what_the_data_hold(tmp_path: Path) -> None:
+    data = make_photos(tmp_path / "photos" / "train", per_class=4).parent
+    make_photos(data / "unlabeled", per_class=2)
+    assert probe(str(data)).description == (
+        "Found 12 photos in 3 classes: blue 4, green 4, red 4.",
+        "The data are split: train 12.",
+        "Left out, because they are beside the splits: unlabeled (6 photos).",
+    )
+
+
 def test_the_probe_sees_a_turned_photo_as_a_viewer_does(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
