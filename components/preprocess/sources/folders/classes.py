@@ -34,7 +34,7 @@ def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: S
         DataError: the folders are forms of the same photos, so that only one of them can be used.
     """
     classes = Classes()
-    repeated_names = [name for name in names if _repeats_siblings(tree, parent, name, names)]
+    repeated_names = [name for name in names if repeats_siblings(tree, parent, name, names)]
     for name in repeated_names:
         _add_inner(tree, (*parent, name), split, classes)
         classes.notices.append(
@@ -68,7 +68,7 @@ def count_photos(number: int) -> str:
     return f"{number:,} {'photo' if number == 1 else 'photos'}"
 
 
-def _repeats_siblings(tree: FolderTree, parent: Parts, name: str, names: Sequence[str]) -> bool:
+def repeats_siblings(tree: FolderTree, parent: Parts, name: str, names: Sequence[str]) -> bool:
     """Whether a folder beside class folders holds no photos itself, but folders of the same classes."""
     inner = tree.photo_folders((*parent, name))
     return not tree.photo_names((*parent, name)) and len(set(inner) & (set(names) - {name})) >= 2

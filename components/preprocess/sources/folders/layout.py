@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.text import printable
-from components.preprocess.sources.folders.classes import Classes, count_photos, join_names, read_classes, shown_name
+from components.preprocess.sources.folders.classes import (
+    Classes,
+    count_photos,
+    join_names,
+    read_classes,
+    repeats_siblings,
+    shown_name,
+)
 from components.preprocess.sources.folders.file_names import FileNames, read_file_names
 from components.preprocess.sources.folders.names import (
     are_numbered_parts,
@@ -17,6 +24,7 @@ from components.preprocess.sources.folders.names import (
     is_train,
     is_unlabeled,
     split_candidates,
+    split_of,
 )
 from components.preprocess.sources.folders.splits import (
     find_split_folders,
@@ -148,7 +156,7 @@ def _flat_folders(tree: FolderTree, prefix: Parts) -> dict[Parts, SplitName | No
         flat_names = names
     else:
         flat_names = list(candidates)
-        others = [name for name in names if not (name in candidates or is_annotation(name) or is_unlabeled(name))]
+        others = [name for name in names if not (split_of(name) or is_annotation(name) or is_unlabeled(name))]
         if not flat_names or len(others) > 1 or (others and len(set(candidates.values())) == 1):
             return {}
     if any(tree.photo_folders(parents[name]) for name in flat_names):
@@ -181,13 +189,25 @@ def _read_unsplit(tree: FolderTree, prefix: Parts, where: str) -> Classes:
 
 
 def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], where: str) -> None:
-    """Refuses folders that are split data sets of their own."""
-    inner = [name for name in names if leads_to_splits(tree, (*prefix, name))]
+    """Refuses folders that are data sets of their own."""
+    split_sets = [name for name in names if leads_to_splits(tree, (*prefix, name))]
+    containers = [
+        name
+        for name in names
+        if is_container(name)
+        and _holds_folders_only(tree, (*prefix, name))
+        and not repeats_siblings(tree, prefix, name, names)
+    ]
+    inner = split_sets or (containers if len(containers) == 1 else [])
     if inner and len(names) > 1:
         raise DataError(
-            f"The data must be one data set; {where} holds {join_names(names)}, and {shown_name(inner[0])} has a "
-            f"folder for training with class folders of its own. Give the one that is meant: --data {where}/{inner[0]}"
+            f"The data must be one data set; {where} holds {join_names(names)}, and {shown_name(inner[0])} has "
+            f"class folders of its own. Give the one that is meant: --data {where}/{inner[0]}"
         )
+
+
+def _holds_folders_only(tree: FolderTree, folder: Parts) -> bool:
+    return len(tree.photo_folders(folder)) > 1 and not tree.photo_names(folder)
 
 
 def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: Classes) -> None:

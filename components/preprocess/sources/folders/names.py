@@ -132,9 +132,9 @@ def are_variants(folder_names: list[str]) -> bool:
 
 def are_numbered_parts(folder_names: list[str]) -> bool:
     """Whether the folders are called like parts of one collection: `fold1` and `fold2`."""
-    return all(
-        len(words := _words(name)) == 1 and words[0] in PARTS and any(map(str.isdigit, name)) for name in folder_names
-    )
+    words = _words(folder_names[0])
+    is_collection = len(folder_names) > 1 and words[-1:] != [] and words[-1] in PARTS
+    return is_collection and all(_words(name) == words and name[-1].isdigit() for name in folder_names)
 
 
 def class_name(folder_name: str) -> str:

@@ -31,7 +31,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
     others = [
         name
         for name in names
-        if name not in candidates and not (is_container(name) or is_annotation(name) or is_unlabeled(name))
+        if split_of(name) is None and not (is_container(name) or is_annotation(name) or is_unlabeled(name))
     ]
     if not splits:
         return None
@@ -159,13 +159,17 @@ def _require_training(tree: FolderTree, classes: Classes, train_names: set[str],
     )
 
 
+def _is_flat_split(tree: FolderTree, prefix: Parts, name: str) -> bool:
+    return split_of(name) is not None and not tree.photo_folders(split_parent(tree, (*prefix, name)))
+
+
 def _report_rest(
     tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName], unlabeled: list[str], classes: Classes
 ) -> None:
     """Says which folders are left out, and what that means for the splits."""
     names = tree.photo_folders(prefix)
     flat_names = [
-        name for name in names if name in unlabeled or (name not in splits and name in split_candidates(names))
+        name for name in names if name in unlabeled or (name not in splits and _is_flat_split(tree, prefix, name))
     ]
     if flat_names:
         counts = join_names(flat_names, [tree.num_photos((*prefix, name)) for name in flat_names])

@@ -163,7 +163,10 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 10 photos in 2 classes: Apple 5, Banana 5.",
             "The data are split: train 6, test 4.",
-            "Left out, because they are beside the splits: test-multiple_fruits (3 photos).",
+            (
+                "Left out, because photos without class folders have no labels: test-multiple_fruits (3 photos). The "
+                "photos for validation are taken from train."
+            ),
         ),
     ),
     DataLayout(
@@ -204,7 +207,6 @@ PUBLIC_LAYOUTS = (
         "casting_data/casting_data/test/ok/*2 casting_data/casting_data/test/def/*2 "
         "casting_512x512/casting_512x512/ok/*2 casting_512x512/casting_512x512/def/*2",
         refusal="The data must be one data set; {data} holds casting_512x512 and casting_data, and casting_data "
-        "has a folder for training with class folders of its own. Give the one that is meant: --data "
-        "{data}/casting_data",
+        "has class folders of its own. Give the one that is meant: --data {data}/casting_data",
     ),
 )

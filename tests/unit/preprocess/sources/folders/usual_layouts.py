@@ -150,4 +150,65 @@ USUAL_LAYOUTS = (
         "folder, such as DSC_001.jpg. Make a folder for each class in {data} and put its photos there, or"
         " give a table of paths and labels: --data labels.csv",
     ),
+    DataLayout(
+        "The Simpsons",
+        "simpsons_dataset/bart/*3 simpsons_dataset/homer/*3 simpsons_dataset/simpsons_dataset/bart/*3 "
+        "kaggle_simpson_testset/kaggle_simpson_testset/*3 weights.best.hdf5",
+        refusal="The data must be one data set; {data} holds kaggle_simpson_testset and simpsons_dataset, and "
+        "simpsons_dataset has class folders of its own. Give the one that is meant: --data "
+        "{data}/simpsons_dataset",
+    ),
+    DataLayout(
+        "German traffic signs",
+        "Train/0/*3 Train/1/*3 Test/*4 Meta/*2 Train.csv Test.csv Meta.csv",
+        lines=(
+            "Found 6 photos in 2 classes: 0 3, 1 3.",
+            "The data are split: train 6.",
+            (
+                "Left out, because photos without class folders have no labels: Test (4 photos). The photos for "
+                "validation and test are taken from train."
+            ),
+            "Left out, because they are beside the splits: Meta (2 photos).",
+        ),
+    ),
+    DataLayout(
+        "HAM10000",
+        "HAM10000_images_part_1/*3 HAM10000_images_part_2/*3",
+        refusal="The photos must be in one folder per class; {data} has no class folders: HAM10000_images_part_1 "
+        "(3 photos) and HAM10000_images_part_2 (3 photos), such as 1.jpg. Make a folder for each class in"
+        " {data}/HAM10000_images_part_1 and put its photos there, or give a table of paths and labels: "
+        "--data labels.csv",
+    ),
+    DataLayout(
+        "Cell Images for Detecting Malaria",
+        "cell_images/Parasitized/*3 cell_images/Uninfected/*3 cell_images/cell_images/Parasitized/*3 "
+        "cell_images/cell_images/Uninfected/*3",
+        lines=(
+            "Found 12 photos in 2 classes: Parasitized 6, Uninfected 6.",
+            "The photos are in cell_images.",
+            (
+                "The folder cell_images holds class folders once more (Parasitized and Uninfected); its 6 photos "
+                "count with theirs, and a copy counts once."
+            ),
+        ),
+    ),
+    DataLayout(
+        "a test folder with another name",
+        "train/a/*3 train/b/*3 my_testset/*4",
+        lines=(
+            "Found 6 photos in 2 classes: a 3, b 3.",
+            "The data are split: train 6.",
+            (
+                "Left out, because photos without class folders have no labels: my_testset (4 photos). The photos for"
+                " validation and test are taken from train."
+            ),
+        ),
+    ),
+    DataLayout(
+        "YOLO with a folder for each split",
+        "train/images/*3 train/labels/1.txt valid/images/*2 valid/labels/1.txt data.yaml",
+        refusal="The photos must be in one folder per class; {data} has no class folders: train/images (3 photos)"
+        " and valid/images (2 photos), such as 1.jpg. Make a folder for each class in {data}/train/images"
+        " and put its photos there, or give a table of paths and labels: --data labels.csv",
+    ),
 )
