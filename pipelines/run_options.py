@@ -84,7 +84,10 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         require_whole(Path(uri))
     data_probe = (look or probe)(uri)
     params, given_model = inspect_initial_model(params)
-    return resolve(params, native_size=data_probe.native_size, data_name=data_probe.name, initial_model=given_model)
+    resolution = resolve(
+        params, native_size=data_probe.native_size, data_name=data_probe.name, initial_model=given_model
+    )
+    return resolution.model_copy(update={"data": data_probe.description})
 
 
 def read_params(arguments: argparse.Namespace) -> "Params":

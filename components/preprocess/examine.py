@@ -24,7 +24,7 @@ from components.preprocess.audit.findings import (
 from components.preprocess.audit.near_duplicates import find_near
 from components.preprocess.manifest import Record, count_reasons
 from components.preprocess.scan import Scan, scan
-from components.preprocess.sources.photo_set import PhotoSet
+from components.preprocess.sources.photo_set import PhotoSet, describe, describe_reading
 from components.preprocess.split import assign_splits
 from components.preprocess.store.pixel_cache import PixelStore
 
@@ -69,7 +69,8 @@ def examine(
         DataError: a class has too few usable photos.
     """
     start = time.monotonic()
-    log.info("Found %s files in %d classes.", f"{len(photo_set.files):,}", len(photo_set.class_names))
+    for line in describe(photo_set):
+        log.info("%s", line)
     photo_scan = scan(photo_set.files, params.size, params.resize, store)
     seconds = time.monotonic() - start
     log.info(
@@ -91,7 +92,11 @@ def examine(
     report_copies(reporter, copy_audit)
     report_photos(reporter, records, oddities)
     report_set(reporter, records, photo_set.class_names)
-    findings = [*([division_finding] if division_finding else []), *reporter.findings]
+    findings = [
+        *([division_finding] if division_finding else []),
+        *_report_reading(describe_reading(photo_set)),
+        *reporter.findings,
+    ]
     info = _summarize(name, all_records, photo_set.class_names, findings)
     return Examination(photo_scan, records, info, time.monotonic() - start)
 
@@ -148,6 +153,21 @@ def _divide(
             message=str(error),
             advice="Until this is mended, no model can be trained.",
         )
+
+
+def _report_reading(notices: Sequence[str]) -> list[Finding]:
+    """A finding if how the data were read is not obvious."""
+    if not notices:
+        return []
+    return [
+        Finding(
+            kind="reading",
+            policy="report",
+            title="How the data were read",
+            message=" ".join(notices),
+            advice="Nothing if this is what you mean. Otherwise rename or move the folders, or give a table.",
+        )
+    ]
 
 
 def _summarize(

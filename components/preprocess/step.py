@@ -51,7 +51,10 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     _require_place(dataset_dir, data)
     name = name_of(data)
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch, open_data(data, Path(scratch)) as data_folder:
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as scratch,
+            open_data(data, Path(scratch), zip_encoding=params.zip_code_page) as data_folder,
+        ):
             photo_set = find_photos(data_folder)
             with open_store(params.size, params.resize) as store:
                 examination = examine(name, photo_set, params, store)

@@ -52,7 +52,10 @@ def as_json(result: object) -> None:
 
 
 def decisions(out: Console, resolution: Resolution) -> None:
-    """What `auto` became, and why."""
+    """What the data hold, and what `auto` became, and why."""
+    for sentence in resolution.data:
+        out.print("data       ", style="dim", end="")
+        out.print(sentence)
     for decision in resolution.decisions:
         out.print("auto       ", style="dim", end="")
         out.print(decision)

@@ -76,11 +76,13 @@ def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[l
 
 def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
     """(photo, where it goes) for each decision that changes something."""
+    from components.preprocess.sources.folders.layout import find_layout
+    from components.preprocess.sources.folders.tree import FolderTree
     from components.preprocess.sources.listing import list_folder
-    from components.preprocess.sources.readers.layout import find_layout
 
     listing = list_folder(folder)
-    layout = find_layout(listing.folders)
+    tree = FolderTree((file.parts for file in listing.files), listing.folders)
+    layout = find_layout(tree, data=str(folder))
     files_by_name = {"/".join(file.parts): file for file in listing.files}
     moves: list[tuple[Path, Path | None]] = []
     targets: set[Path] = set()
@@ -99,8 +101,12 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
                 f"A label must be one of the classes {', '.join(layout.class_names)}; for {name!r} it is "
                 f"{label!r}. For a new class make its folder first."
             )
-        depth = len(layout.prefix) + (1 if layout.splits else 0)
-        target = folder.joinpath(*file.parts[:depth], label, file.path.name)
+        class_folder = layout.class_folder(file.parts, label)
+        if class_folder is None:
+            raise DataError(
+                f"Photos can be relabelled in class folders and tables; the name of {name!r} says its class. Rename it."
+            )
+        target = folder.joinpath(*class_folder, file.path.name)
         if target.exists() or target in targets:
             raise DataError(f"{name!r} cannot go to {label!r}: there is a file of its name. Rename it first.")
         targets.add(target)

@@ -119,15 +119,15 @@ def _member(path: Path, name: str) -> bytes:
 
 def find_labels(contents: Contents) -> dict[str, str]:
     """Photo to class: by the table where there is one, else by the folders."""
+    from components.preprocess.sources.folders.layout import find_layout
+    from components.preprocess.sources.folders.tree import FolderTree
     from components.preprocess.sources.listing import is_hidden
-    from components.preprocess.sources.readers.layout import find_layout
 
     table = find_label_table(contents.hashes, contents.read_file)
     if table is not None:
         return table.labels
     parts = {name: tuple(name.split("/")) for name in contents.hashes if not any(map(is_hidden, name.split("/")))}
-    folders = {path[:depth] for path in parts.values() for depth in range(1, len(path))}
-    layout = find_layout(folders, unwrap=True)
+    layout = find_layout(FolderTree(parts.values()), unwrap=True)
     places = {name: layout.place(path) for name, path in sorted(parts.items())}
     return {name: place[0] for name, place in places.items() if place is not None}
 

@@ -51,13 +51,22 @@ def stem(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
-def extract(archive: Path, target: Path, skipped: set[str] | None = None) -> int:
+def extract(
+    archive: Path,
+    target: Path,
+    skipped: set[str] | None = None,
+    *,
+    zip_encoding: str | None = None,
+    notices: list[str] | None = None,
+) -> int:
     """Unpacks an archive into a folder of its own, which appears whole or not at all.
 
     Args:
         archive: a zip or tar.
         target: becomes the folder.
         skipped: the files and folders of git, DVC and other tools are added to it; none is unpacked.
+        zip_encoding: of names in a zip that have no mark; None: it is found out.
+        notices: what a person should know about the names is added to it.
 
     Returns:
         How many files it held.
@@ -68,17 +77,19 @@ def extract(archive: Path, target: Path, skipped: set[str] | None = None) -> int
     """
     with new_folder(target) as folder:
         try:
-            return _unpack(archive, folder, skipped)
+            room_bytes = shutil.disk_usage(folder).free - SPARE_BYTES
+            checked_members = members(archive, room_bytes, skipped, zip_encoding=zip_encoding, notices=notices)
+            return _unpack(archive, folder, checked_members)
         except OSError as error:
             raise ArchiveError(
                 f"The archive {archive} must unpack into {target.parent}; it cannot: {error.strerror or error}."
             ) from None
 
 
-def _unpack(archive: Path, folder: Path, skipped: set[str] | None) -> int:
+def _unpack(archive: Path, folder: Path, checked_members: Iterator[Member]) -> int:
     num_files, next_note = 0, time.monotonic() + PROGRESS_SECONDS
     places: dict[str, Path] = {}
-    for member in members(archive, shutil.disk_usage(folder).free - SPARE_BYTES, skipped):
+    for member in checked_members:
         parent, _, last = member.name.rpartition("/")
         if parent not in places:
             places[parent] = within(folder, member.name).parent
@@ -97,13 +108,22 @@ def _unpack(archive: Path, folder: Path, skipped: set[str] | None) -> int:
     return num_files
 
 
-def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | None = None) -> Iterator[Member]:
+def members(
+    archive: Path,
+    room_bytes: int | None = None,
+    skipped: set[str] | None = None,
+    *,
+    zip_encoding: str | None = None,
+    notices: list[str] | None = None,
+) -> Iterator[Member]:
     """The members of an archive, one after another, each checked.
 
     Args:
         archive: a zip or tar.
         room_bytes: what the content may take on the disk; None when it is not kept.
         skipped: as of `extract`.
+        zip_encoding: as of `extract`.
+        notices: as of `extract`.
 
     Raises:
         ArchiveError: as `extract`, as soon as the fault is met.
@@ -112,7 +132,7 @@ def members(archive: Path, room_bytes: int | None = None, skipped: set[str] | No
         budget = _budget(archive, archive.stat().st_size, room_bytes)
     file_names: set[str] = set()
     folders: set[str] = set()
-    for member in _walk(archive, budget):
+    for member in _walk(archive, budget, zip_encoding, notices):
         budget.spend(num_members=1, memory_bytes=200)
         _check_length(member.name, budget)
         name = _checked(member.name, archive)
@@ -159,12 +179,14 @@ def _check_length(name: str, budget: Budget) -> None:
         )
 
 
-def _walk(archive: Path, budget: Budget) -> Iterator[Member]:
+def _walk(
+    archive: Path, budget: Budget, zip_encoding: str | None = None, notices: list[str] | None = None
+) -> Iterator[Member]:
     with explain_damage(archive), open_regular(archive) as file:
         magic = file.read(6)
         file.seek(0)
         yield from (
-            walk_zip(file, archive, budget)
+            walk_zip(file, archive, budget, encoding=zip_encoding, notices=notices)
             if magic.startswith(b"PK")
             else walk_tar(PacedFile(file, budget), magic, archive, budget)
         )

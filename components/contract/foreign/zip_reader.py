@@ -10,6 +10,7 @@ from typing import IO, Final
 
 from components.contract.errors import ArchiveError
 from components.contract.foreign.archive_member import Member, read_content, refusal
+from components.contract.foreign.zip_names import read_names
 from components.contract.system.budget import MAX_MEMBERS, Budget, PacedFile
 
 MAX_DIRECTORY_BYTES: Final = 2**28
@@ -19,17 +20,26 @@ ZIP_HEADER_BYTES: Final = 30
 """Of the header before each file of a zip, without its name."""
 
 
-def walk_zip(file: IO[bytes], path: Path, budget: Budget) -> Iterator[Member]:
+def walk_zip(
+    file: IO[bytes], path: Path, budget: Budget, *, encoding: str | None = None, notices: list[str] | None = None
+) -> Iterator[Member]:
     """The members of a zip, one after another.
 
+    Args:
+        file: the zip.
+        path: of it, for messages.
+        budget: what it may cost.
+        encoding: of names that have no mark; None: it is found out.
+        notices: what a person should know about the names is added to it.
+
     Raises:
-        ArchiveError: files overlap, or a member is a link, a device, encrypted or compressed in another way.
+        ArchiveError: files overlap, or a member is a link, a device, encrypted or compressed in another way; or a name
+            cannot be in the encoding.
     """
     with zipfile.ZipFile(_DirectoryFile(file, budget)) as archive:
         _refuse_overlaps(archive.infolist(), path)
-        for info in archive.infolist():
-            # Zip files made on Windows may separate by backslashes; zipfile cuts a name at a zero byte.
-            name = info.orig_filename if "\0" in info.orig_filename else info.filename.replace("\\", "/")
+        names = _read_names(archive.infolist(), path, encoding, [] if notices is None else notices)
+        for info, name in zip(archive.infolist(), names, strict=True):
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise refusal(path, name, "a link" if kind == stat.S_IFLNK else "a device or pipe")
@@ -42,6 +52,24 @@ def walk_zip(file: IO[bytes], path: Path, budget: Budget) -> Iterator[Member]:
                 raise refusal(path, name, "compressed in another way than deflate, which zip programs call normal")
             else:
                 yield Member(name, partial(read_content, path, partial(archive.open, info), budget.spend))
+
+
+def _read_names(
+    infos: Sequence[zipfile.ZipInfo], path: Path, encoding: str | None, notices: list[str]
+) -> Sequence[str]:
+    try:
+        zip_names = read_names(infos, encoding)
+    except UnicodeDecodeError as error:
+        raise ArchiveError(
+            f"The names in the archive {path} must be in the code page {encoding}; {error.object!r} is not. Name "
+            "another, or none: --set preprocess.zip_encoding=auto"
+        ) from None
+    if zip_names.code_page is not None:
+        notices.append(
+            f"The names in {path.name} are read in the code page {zip_names.code_page}, which is a guess: "
+            f"{zip_names.example}. If they look wrong, name the right one: --set preprocess.zip_encoding=CODE_PAGE"
+        )
+    return zip_names.names
 
 
 class _DirectoryFile(PacedFile):

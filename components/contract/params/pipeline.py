@@ -79,6 +79,16 @@ class AuditParams(Section):
     )
 
 
+def _require_code_page(name: str) -> str:
+    """`auto`, or an encoding of texts that Python knows."""
+    if name != "auto":
+        try:
+            "a".encode(name)
+        except LookupError:
+            raise ValueError(name) from None
+    return name
+
+
 class PreprocessParams(Section):
     """How photos become a data set."""
 
@@ -102,8 +112,20 @@ class PreprocessParams(Section):
     golden_photos: Annotated[int, Field(ge=1, le=1000)] = Field(
         200, description="How many test photos at most are kept as original files for the check by HTTP."
     )
+    zip_encoding: Annotated[
+        str, AfterValidator(_require_code_page), expects("auto, or a code page such as cp932, gbk or cp1252")
+    ] = Field(
+        "auto",
+        description="The code page of names in a zip that are marked neither as UTF-8 nor by a Unicode path. auto: "
+        "UTF-8 if they can be, else it is guessed, and said.",
+    )
     audit: AuditParams = AuditParams()
     seed: Seed = 42
+
+    @property
+    def zip_code_page(self) -> str | None:
+        """In Python's words; None: it is found out."""
+        return None if self.zip_encoding == "auto" else self.zip_encoding
 
     @property
     def size(self) -> tuple[int, int]:

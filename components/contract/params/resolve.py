@@ -60,12 +60,13 @@ class InitialModelFacts(BaseModel):
 
 
 class Resolution(BaseModel):
-    """Params without any `auto`, and one sentence for each value that was settled."""
+    """Params without any `auto`, one sentence for each value that was settled, and what the data hold."""
 
     model_config = ConfigDict(frozen=True)
 
     params: Params
     decisions: tuple[str, ...]
+    data: tuple[str, ...] = ()
 
 
 def resolve(

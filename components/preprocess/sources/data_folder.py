@@ -26,6 +26,8 @@ class DataFolder:
         confined: whether the label file may name files in the folder only.
         roots: the folders that files may be read from.
         skipped: what an archive holds and was not unpacked, by name.
+        name: in messages; None where it is the path.
+        notices: what to say of an archive.
     """
 
     path: Path
@@ -34,6 +36,8 @@ class DataFolder:
     confined: bool = False
     roots: Roots = field(default_factory=allowed_roots)
     skipped: tuple[str, ...] = ()
+    name: str | None = None
+    notices: tuple[str, ...] = ()
 
     def skipped_records(self) -> list[Record]:
         """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""

@@ -10,6 +10,30 @@ from components.contract.foreign.confinement import Roots, lies_within
 from components.contract.system.budget import Budget
 from components.preprocess.manifest import Record
 
+SYSTEM_ENTRIES: Final = frozenset(
+    (
+        "__macosx",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "$recycle.bin",
+        "system volume information",
+        "found.000",
+        "lost+found",
+        "#recycle",
+        "#snapshot",
+        "@eadir",
+        "@tmp",
+        "@recycle",
+        "@recently-snapshot",
+        "network trash folder",
+        "temporary items",
+        "__pycache__",
+    )
+)
+"""What Windows, macOS, Linux, Synology's and QNAP's file servers and Python make, in lower case."""
+
 MAX_ENTRIES: Final = 2_000_000
 START_SECONDS: Final = 600.0
 """A folder of the user's own may be on a slow network."""
@@ -113,8 +137,8 @@ def as_text(name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether operating systems make and hide such an entry of their own accord."""
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
+    """Whether operating systems and file servers make and hide such an entry of their own accord."""
+    return name.startswith(".") or name.casefold() in SYSTEM_ENTRIES
 
 
 def _rejection(parts: tuple[str, ...], reason: str, message: str) -> Record:

@@ -1,12 +1,20 @@
 """The photos of the data, with what their places say of them: what every reader returns."""
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from components.contract.artifacts.dataset import SplitName
+from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.foreign.confinement import Roots, open_within
+from components.contract.text import printable
 from components.preprocess.manifest import Record
+from components.preprocess.sources.folders.classes import count_photos, join_names, shown_name
+from components.preprocess.sources.folders.names import may_be_photo, spelling_key
+
+SHOWN_CLASSES: Final = 30
+"""So many classes are listed in one line; the audit lists all."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,61 @@ class PhotoSet:
         rejected: what is none by its place or kind.
         class_names: the class folders' names, ordered.
         given_splits: the splits that the data have folders for.
+        notices: how the data were read, where that is not obvious; a sentence each.
     """
 
     files: tuple[PhotoFile, ...]
     rejected: tuple[Record, ...]
     class_names: tuple[str, ...]
     given_splits: frozenset[SplitName]
+    notices: tuple[str, ...] = ()
+
+
+def describe(photo_set: PhotoSet) -> list[str]:
+    """What a person should see before any work begins: the classes with their counts, the splits, and the notices."""
+    photos = [file.record for file in photo_set.files if may_be_photo(file.record.path)]
+    counts = Counter(record.class_name for record in photos)
+    classes = [f"{shown_name(name)} {counts[name]:,}" for name in photo_set.class_names[:SHOWN_CLASSES]]
+    if len(photo_set.class_names) > SHOWN_CLASSES:
+        classes.append(f"and {len(photo_set.class_names) - SHOWN_CLASSES:,} more")
+    lines = [
+        f"Found {len(photos):,} photos in {len(photo_set.class_names):,} classes: {', '.join(classes)}.",
+        *describe_reading(photo_set),
+    ]
+    if photo_set.given_splits:
+        split_counts = Counter(record.split for record in photos)
+        splits = [f"{split} {split_counts[split]:,}" for split in SPLITS if split in photo_set.given_splits]
+        lines.insert(1, f"The data are split: {', '.join(splits)}.")
+    return lines
+
+
+def describe_reading(photo_set: PhotoSet) -> list[str]:
+    """What a person should know of how the data were read; nothing if that is obvious."""
+    counts = Counter(str(file.record.class_name) for file in photo_set.files)
+    return [*photo_set.notices, *_describe_unlabeled(photo_set.rejected), *_describe_twins(counts)]
+
+
+def _describe_unlabeled(rejected: Sequence[Record]) -> list[str]:
+    """A line about photos beside a table that does not name them."""
+    counts = Counter(
+        record.path.rpartition("/")[0] or "the data's own folder"
+        for record in rejected
+        if record.reason == "no_label" and may_be_photo(record.path)
+    )
+    if not counts:
+        return []
+    folders = sorted(counts)
+    return [f"Left out, because they have no label: {join_names(folders, [counts[name] for name in folders])}."]
+
+
+def _describe_twins(counts: Mapping[str, int]) -> list[str]:
+    """A line for each group of classes that differ in case or spaces only."""
+    groups = defaultdict(list)
+    for name in sorted(counts):
+        groups[spelling_key(name)].append(f"{printable(name)!r} ({count_photos(counts[name])})")
+    return [
+        f"Classes that differ in upper and lower case, spaces, hyphens or underscores only: {', '.join(twins)}. If "
+        "they are one class, give them one name."
+        for twins in groups.values()
+        if len(twins) > 1
+    ]

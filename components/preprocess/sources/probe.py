@@ -14,6 +14,7 @@ from components.contract.foreign.confinement import allowed_roots, open_within
 from components.contract.image.decode import read_size
 from components.preprocess.sources.listing import is_hidden, list_folder
 from components.preprocess.sources.location import locate
+from components.preprocess.sources.photo_set import describe
 from components.preprocess.sources.readers import binary
 from components.preprocess.sources.source import data_folder_at, find_photos, name_of
 
@@ -29,10 +30,12 @@ class Probe:
     Attributes:
         name: what the data are called: lower case letters, digits, `_` and `-`.
         native_size: (height, width), the medians over some photos, in pixels.
+        description: what the data hold, a sentence each; empty for an archive, which is not unpacked for a quick look.
     """
 
     name: str
     native_size: tuple[int, int]
+    description: tuple[str, ...] = ()
 
 
 def probe(data: str) -> Probe:
@@ -43,18 +46,19 @@ def probe(data: str) -> Probe:
     """
     path = locate(data)
     is_archive = path.is_file() and archive.is_archive(path)
-    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data))
+    description: list[str] = []
+    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data, description))
     if not sizes:
         raise DataError(
             f"The data must hold photos; none of those looked at in {path} can be read. "
             "See what they are, for instance with the program `file`."
         )
     height, width = (round(statistics.median(sides)) for sides in zip(*sizes, strict=True))
-    return Probe(name_of(data), (height, width))
+    return Probe(name_of(data), (height, width), tuple(description))
 
 
-def _sizes_in_folder(path: Path, data: str) -> Iterator[tuple[int, int]]:
-    """Of a folder, or of what a label file names."""
+def _sizes_in_folder(path: Path, data: str, description: list[str]) -> Iterator[tuple[int, int]]:
+    """Of a folder, or of what a label file names; what the data hold is added to `description`."""
     data_folder = data_folder_at(path, data)
     if path.is_dir():
         listed_files = list_folder(path, data_folder.roots).files
@@ -63,7 +67,9 @@ def _sizes_in_folder(path: Path, data: str) -> Iterator[tuple[int, int]]:
         if binary.is_binary(names):
             yield from _sizes_in_binary((file.parts[-1], file.path) for file in listed_files)
             return
-    files = find_photos(data_folder).files
+    photo_set = find_photos(data_folder)
+    description += describe(photo_set)
+    files = photo_set.files
     for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
         with contextlib.suppress(ImageError, OSError), file.open() as stream:
             yield read_size(stream)

@@ -49,8 +49,13 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
 
 
 @contextlib.contextmanager
-def open_data(data: str, scratch_dir: Path) -> Iterator[DataFolder]:
+def open_data(data: str, scratch_dir: Path, *, zip_encoding: str | None = None) -> Iterator[DataFolder]:
     """The data as a folder: themselves, or what is fetched, unpacked or converted for the time of the block.
+
+    Args:
+        data: the path or the address that the user gave.
+        scratch_dir: where a folder for that time can be made.
+        zip_encoding: of names in a zip that have no mark; None: it is found out.
 
     Raises:
         DataError: there is nothing, or something of another kind, or it is out of reach.
@@ -63,7 +68,7 @@ def open_data(data: str, scratch_dir: Path) -> Iterator[DataFolder]:
         elif label_files.is_label_file(path):
             yield data_folder_at(path, data)
         else:
-            yield _unpack(path, Path(scratch))
+            yield _unpack(path, Path(scratch), zip_encoding)
 
 
 def data_folder_at(path: Path, data: str) -> DataFolder:
@@ -79,11 +84,18 @@ def data_folder_at(path: Path, data: str) -> DataFolder:
     return DataFolder(folder, label_file=label_file)
 
 
-def _unpack(path: Path, scratch: Path) -> DataFolder:
+def _unpack(path: Path, scratch: Path, zip_encoding: str | None) -> DataFolder:
     """An archive as a folder: of its pictures, or of its photos and the label file that describes them."""
-    folder, skipped = scratch / "unpacked", set[str]()
-    archive.extract(path, folder, skipped)
-    data_folder = DataFolder(folder, unwrap=True, roots=(folder,), skipped=tuple(sorted(skipped)))
+    folder, skipped, notices = scratch / "unpacked", set[str](), list[str]()
+    archive.extract(path, folder, skipped, zip_encoding=zip_encoding, notices=notices)
+    data_folder = DataFolder(
+        folder,
+        unwrap=True,
+        roots=(folder,),
+        skipped=tuple(sorted(skipped)),
+        name=archive.stem(path.name),
+        notices=tuple(notices),
+    )
     converted = _convert_binary(data_folder, scratch)
     return converted if converted.path != folder else _add_label_file(converted)
 

@@ -16,7 +16,7 @@ from components.contract.foreign.confinement import allowed_roots
 from components.contract.image.decode import MAX_BYTES, decode
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.photo_set import PhotoFile
+from components.preprocess.sources.photo_set import PhotoFile, describe_reading
 from components.preprocess.sources.readers.table import is_table
 from components.preprocess.sources.source import find_photos, name_of
 from pipelines.studio.settings import StudioError
@@ -44,6 +44,7 @@ class DataView(BaseModel):
     Attributes:
         editable: whether classes and photos can be added on the page.
         rejected: files and folders that count for nothing, as (path, why), the first ones.
+        notices: how the data were read, where that is not obvious.
         fault: why the data cannot be used as they are; None where they can.
     """
 
@@ -55,6 +56,7 @@ class DataView(BaseModel):
     num_rejected: int = 0
     rejected: tuple[tuple[str, str], ...] = ()
     splits: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     fault: str | None = None
 
 
@@ -177,6 +179,7 @@ def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, PhotoFile
             "num_rejected": len(listing.rejected),
             "rejected": tuple((record.path, record.message or str(record.reason)) for record in listing.rejected[:20]),
             "splits": tuple(sorted(listing.given_splits)),
+            "notices": tuple(describe_reading(listing)),
             "fault": _find_fault(classes, None),
         }
     )

@@ -142,7 +142,7 @@ class DraftStore:
         seconds = PROBE_SECONDS if is_remote(uri) else LOOK_SECONDS
         value = self._workers.ask("probe_data", "The data", seconds=seconds, uri=uri).value
         height, width = value["native_size"]
-        return Probe(value["name"], (height, width))
+        return Probe(value["name"], (height, width), tuple(value["description"]))
 
     def forget(self) -> None:
         """What was known of the data is looked up anew."""

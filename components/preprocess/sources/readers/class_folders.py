@@ -1,19 +1,25 @@
-"""Folders say which photo is of which class, and in which split: by their names, which `layout` reads."""
+"""Folders say which photo is of which class, and in which split: by their names, which `folders.layout` reads.
+
+Where there are no class folders, the names of the files may say it.
+"""
 
 from dataclasses import replace
 from pathlib import Path
 
 from components.contract.errors import DataError
+from components.contract.foreign import archive
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.folders.classes import join_names
+from components.preprocess.sources.folders.layout import Layout, find_layout, flat_error
+from components.preprocess.sources.folders.tree import FolderTree
 from components.preprocess.sources.listing import Listing, list_folder
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
-from components.preprocess.sources.readers.layout import Layout, find_layout
 
 
 def reads(data_folder: DataFolder) -> bool:
-    """Whether the folders' names say which photo is of which class: where no label file does."""
+    """Whether the folders say which photo is of which class: where no label file does."""
     return data_folder.label_file is None
 
 
@@ -27,8 +33,44 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
         listing = list_folder(data_folder.path, data_folder.roots)
     except OSError as error:
         raise DataError(f"The data must be readable; {data_folder.path} is not: {error.strerror}.") from None
-    layout = find_layout(listing.folders, unwrap=data_folder.unwrap)
-    _require_classes(layout, listing, data_folder.path)
+    try:
+        layout = _find_layout(listing, data_folder.name or str(data_folder.path), unwrap=data_folder.unwrap)
+    except DataError as error:
+        if data_folder.name is None:
+            raise
+        raise DataError(f"{error} (Unpack the archive first.)") from None
+    return _place_files(data_folder, listing, layout)
+
+
+def _find_layout(listing: Listing, data: str, *, unwrap: bool) -> Layout:
+    tree = FolderTree((file.parts for file in listing.files), listing.folders)
+    layout = find_layout(tree, data=data, unwrap=unwrap)
+    where = "/".join((data, *layout.prefix))
+    lone_names = [
+        folder[-1]
+        for folder, split in layout.flat_folders.items()
+        if split is None and len(folder) > len(layout.prefix)
+    ]
+    if not layout.class_names and len(lone_names) != 1 and layout.flat_folders:
+        raise flat_error(layout, tree, data)
+    class_names = layout.class_names or tuple(lone_names)
+    if not class_names:
+        content = f"{len(listing.files):,} files and no such folder" if listing.files else "nothing in it"
+        archives = [name for name in tree.document_names(layout.prefix) if archive.is_archive(Path(name))]
+        advice = f" Unpack {join_names(archives)} first, or give one of them." if archives else ""
+        raise DataError(
+            f"The data must be folders of photos, one per class; {where} has {content}. Put the photos of each class "
+            f"into a folder named for it, or give a table of paths and labels.{advice}"
+        )
+    if len(class_names) == 1:
+        raise DataError(
+            f"There must be at least two classes; {where} has one class folder only, '{printable(class_names[0])}'. If "
+            f"the classes are inside it, give that folder: --data {where}/{printable(class_names[0])}"
+        )
+    return layout
+
+
+def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout) -> PhotoSet:
     files, rejected = [], [*listing.rejected, *data_folder.skipped_records()]
     for file in listing.files:
         class_name, split = layout.place(file.parts) or (None, None)
@@ -38,21 +80,5 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
         else:
             message = "It lies in no class folder, so it has no label."
             rejected.append(replace(record, reason="outside_class_folder", message=message))
-    return PhotoSet(tuple(files), tuple(rejected), layout.class_names, frozenset(layout.splits.values()))
-
-
-def _require_classes(layout: Layout, listing: Listing, data_dir: Path) -> None:
-    where = "/".join([str(data_dir), *layout.prefix])
-    if not layout.class_names:
-        content = f"{len(listing.files):,} files and no such folder" if listing.files else "nothing in it"
-        raise DataError(
-            f"The data must be folders of photos, one per class; {where} has {content}. "
-            "Put the photos of each class into a folder named for it, or give a table of paths and "
-            "labels."
-        )
-    if len(layout.class_names) == 1:
-        name = layout.class_names[0]
-        raise DataError(
-            f"There must be at least two classes; {where} has one class folder only, "
-            f"'{printable(name)}'. If the classes stand inside it, give that folder."
-        )
+    notices = (*data_folder.notices, *layout.notices)
+    return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, notices)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.system.budget import open_regular
+from components.preprocess.sources.folders.names import SPLIT_FOLDERS
 from components.preprocess.sources.readers.label_rows import LabelRow
-from components.preprocess.sources.readers.layout import SPLIT_FOLDERS
 from components.preprocess.sources.readers.parquet import MAX_COLUMNS, check_parquet, table_budget
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ export function classesCard(data, update, newClass) {
     h("div", { class: "row between" }, h("h2", {}, data.name), h("span", { class: "soft" }, facts + splits)),
     h("p", { class: "soft small path" }, data.uri),
     data.fault ? h("p", { class: "fault", role: "alert" }, data.fault) : null,
+    data.notices.map((notice) => h("p", { class: "small" }, notice)),
     data.num_rejected ? rejectedFiles(data) : null,
     h("div", { class: "classes" }, cards, data.editable ? newClass : null),
     !data.classes.length && !data.editable ? h("p", { class: "soft" }, later) : null,

@@ -14,6 +14,7 @@
  * @property {number} num_rejected
  * @property {[path: string, why: string][]} rejected
  * @property {string[]} splits
+ * @property {string[]} notices How the data were read, where that is not obvious.
  * @property {string | null} fault
  */
 

@@ -45,6 +45,18 @@ def test_the_audit_tells_and_writes_a_report_that_stands_alone(photos: Path, tmp
     assert tree(photos) == before
 
 
+def test_classes_and_counts_are_shown_before_any_work(photos: Path, tmp_path: Path) -> None:
+    (photos / "test").mkdir()
+    (photos / "red" / "001.png").rename(photos / "test" / "unknown.png")
+    result = darkroom("photos", cwd=tmp_path)
+    first, notice, work = result.stdout.splitlines()[:3]
+    assert first == "Found 18 photos in 3 classes: blue 6, green 6, red 6."
+    assert notice.startswith("Left out, because such names are hardly those of classes: test (1 photo).")
+    assert work.startswith("Read 18 of them")
+    assert "How the data were read" in result.stdout
+    assert "test (1 photo)" in (tmp_path / "audits" / "photos" / "audit.html").read_text()
+
+
 def test_a_failure_exits_with_2_and_leaves_the_report(photos: Path, tmp_path: Path) -> None:
     result = darkroom("photos", "--json", "--set", "preprocess.audit.broken=fail", "--output", "out", cwd=tmp_path)
     assert result.returncode == 2

@@ -53,6 +53,16 @@ def test_the_probe_takes_the_median_of_the_native_sizes(tmp_path: Path) -> None:
     assert probe(str(data)).name == "photos"
 
 
+def test_the_probe_says_what_the_data_hold(tmp_path: Path) -> None:
+    data = make_photos(tmp_path / "photos" / "train", per_class=4).parent
+    make_photos(data / "unlabeled", per_class=2)
+    assert probe(str(data)).description == (
+        "Found 12 photos in 3 classes: blue 4, green 4, red 4.",
+        "The data are split: train 12.",
+        "Left out, because they are beside the splits: unlabeled (6 photos).",
+    )
+
+
 def test_the_probe_sees_a_turned_photo_as_a_viewer_does(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -147,7 +157,7 @@ def write_files(folder: Path, *names: str) -> Path:
     ("names", "message"),
     [
         ([], "must be folders of photos, one per class; .* has nothing in it"),
-        (["a.jpg", "b.jpg"], "has 2 files and no such folder"),
+        (["a.jpg", "b.jpg"], "has no class folders: 2 photos without a folder, such as a.jpg"),
         (["cats/a.jpg"], "at least two classes; .* one class folder only, 'cats'"),
         (["train/cats/a.jpg", "test/cats/b.jpg"], "at least two classes"),
         (["train/a/1", "val/a/1", "validation/a/1"], "validation split has val and validation"),

@@ -1,0 +1,184 @@
+"""Guesses the code page of names without a mark: how likely are the bytes in each, as words of its languages?
+
+Names are short, so letters are judged one by one: how frequent they are, whether they stand beside letters of another
+script, and whether a capital follows a small letter. Each page gets the sum of the logarithms; the likeliest wins.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+MAX_NAMES: Final = 2_000
+"""So many different names are enough."""
+
+RARE_PAGE: Final = -3.0
+SYMBOL: Final = -11.0
+RARE_LETTER: Final = -9.0
+RARE_SIGN: Final = -14.0
+ASCII_WORD: Final = -3.3
+ASCII_SYMBOL: Final = -7.0
+CAPITAL_WITHIN: Final = -3.0
+OTHER_SCRIPT: Final = -4.0
+ACCENTS_TOGETHER: Final = -2.0
+
+HANZI: Final = frozenset(
+    "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没日于"
+    "起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意进把法此实回二理美点月明"
+    "其种声全工己话儿者向情部正名定女问力机给等几很业最间新什打便位因重被走电四第门相次东政海口使教西再平真听世气信北少关并内加"
+    "化由却代军产入先山五太水万市红黄绿蓝白黑花草树木果苹香蕉橙梨桃葡萄瓜菜猫狗鸟鱼马牛羊猪鸡鸭虎兔车船飞机房鞋衣帽图片照测试训练数据类"
+)
+HANGUL: Final = frozenset(
+    "이다는의가을에한고를지도하로기사은인리시자해서정어대아나그부수제일전상보스구만과주라동장안들여것공조소성원신경학유국모우위세진비무"
+    "연마물물선면관실방교생중요계발오있트표분산화당회체문미치민력식간양거강개명금선차토파포바드래너때용영내외피새꽃고양이강아지사진빨간"
+)
+HANZI_TRADITIONAL: Final = HANZI | frozenset(
+    "這來國個說們為時學對後麼沒於還發當開經頭從動兩長樣現將與進實點種聲話兒問業間電門東見關氣機數據類圖貓鳥魚馬雞鴨車飛蘋紅黃綠藍樹"
+)
+
+
+def detect_code_page(names: Iterable[bytes]) -> str:
+    """The code page in which the names are most likely words, in Python's words.
+
+    Args:
+        names: bytes that are no ASCII and no UTF-8.
+    """
+    samples = list(dict.fromkeys(names))[:MAX_NAMES]
+    scores: dict[str, float] = {}
+    for page in PAGES:
+        try:
+            scores[page.encoding] = page.prior + sum(_score(name.decode(page.encoding), page) for name in samples)
+        except UnicodeDecodeError:
+            continue
+    return max(scores, key=lambda encoding: scores[encoding], default="cp437")
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A code page.
+
+    Attributes:
+        encoding: in Python's words.
+        score: the logarithm of how frequent a sign is, other than ASCII.
+        prior: the logarithm of how frequent the page is.
+    """
+
+    encoding: str
+    score: Callable[[str, str], float]
+    prior: float = 0.0
+
+
+def _score(text: str, page: _Page) -> float:
+    total, before = 0.0, " "
+    for char in text:
+        if char.isascii():
+            total += ASCII_WORD if char.isalnum() or char in " ._-/()" else ASCII_SYMBOL
+        else:
+            total += page.score(char, page.encoding)
+        total += _score_pair(before, char)
+        before = char
+    return total
+
+
+def _score_pair(before: str, char: str) -> float:
+    if not (before.isalpha() and char.isalpha()) or (before.isascii() and char.isascii()):
+        return 0.0
+    if _is_ideographic(before) or _is_ideographic(char):
+        return 0.0 if _is_ideographic(before) and _is_ideographic(char) else OTHER_SCRIPT / 4
+    total = CAPITAL_WITHIN if before.islower() and char.isupper() else 0.0
+    if _is_latin(before) != _is_latin(char):
+        return total + OTHER_SCRIPT
+    return total + (ACCENTS_TOGETHER if _is_latin(char) and not (before.isascii() or char.isascii()) else 0.0)
+
+
+def _is_latin(char: str) -> bool:
+    return ord(char) < 0x250
+
+
+def _is_ideographic(char: str) -> bool:
+    return ord(char) >= 0x2E80
+
+
+def _alphabet(frequent: str, others: str) -> Callable[[str, str], float]:
+    """Of a script with letters of its own: its ten most frequent ones make up two thirds of a text.
+
+    Args:
+        frequent: these ten.
+        others: the most frequent first.
+    """
+    rare_letters = others[len(others) // 2 :]
+    letters = dict.fromkeys(others, -4.2) | dict.fromkeys(rare_letters, -5.2) | dict.fromkeys(frequent, -2.7)
+
+    def score(char: str, _: str) -> float:
+        if char in letters:
+            return letters[char]
+        if char.lower() in letters:
+            return letters[char.lower()] - 1.2
+        return RARE_LETTER if char.isalpha() or unicodedata.category(char) == "Mn" else SYMBOL
+
+    return score
+
+
+def _accents(letters: str) -> Callable[[str, str], float]:
+    """Of a Latin alphabet: letters with accents stand among plain ones."""
+
+    def score(char: str, _: str) -> float:
+        if char.lower() in letters:
+            return -3.9 if char.islower() else -5.4
+        return RARE_LETTER if char.isalpha() else SYMBOL
+
+    return score
+
+
+def _han(common: frozenset[str], first_level: tuple[int, int], likelihood: float) -> Callable[[str, str], float]:
+    """Of Chinese and Korean: common signs make up half of a text, the other signs of the first level the rest.
+
+    Args:
+        common: signs.
+        first_level: the first and the last lead byte of the signs that a standard counts as usual.
+        likelihood: of one of these.
+    """
+
+    def score(char: str, encoding: str) -> float:
+        if char in common:
+            return -5.8
+        lead, *trail = char.encode(encoding, "replace")
+        is_usual = bool(trail) and first_level[0] <= lead <= first_level[1] and (encoding == "big5" or trail[0] >= 0xA1)
+        return likelihood if is_usual else RARE_SIGN
+
+    return score
+
+
+def _japanese(char: str, encoding: str) -> float:
+    if "\u3041" <= char <= "\u30fc":
+        return -4.5
+    lead, *trail = char.encode(encoding, "replace")
+    return RARE_LETTER if not trail else -8.4 if 0x88 <= lead <= 0x97 else RARE_SIGN
+
+
+_WEST: Final = _accents("äöüßéèêëàâáãåæçñóòôõøíìîïúùû")
+_CENTER: Final = _accents("ąćęłńóśźżčďěňřšťůžáéíýúőűöüäâîășțşţ")
+_TURKISH: Final = _accents("çğıöşüâîİ")
+_BALTIC: Final = _accents("āčēģīķļņšūžąęėįųõäöü")
+_CYRILLIC: Final = _alphabet("оеаинтсрвл", "кмдпуяыьгзбчйхжшюцщэфъёіїєґ")
+_GREEK: Final = _alphabet("αοιετσνηυρ", "πκμλςωάίόέήύδγχθφβξζψώ")
+_HEBREW: Final = _alphabet("יוהלאתרמבש", "נםדחקפעכגטזסצןךףץ")
+_ARABIC: Final = _alphabet("اليمنوترهس", "بدعفقكحجشطصخزثذضظغةىءآأؤإئپچژگ")
+_THAI: Final = _alphabet("านรอกเงยมล", "ดทตสวปคบแหพชขไะิีุู่้ัำ็์ใโจถผซฟศธณษภญฝฉฐฎฏฒฑฆฬฮึื๊๋")
+
+PAGES: Final = (
+    *(_Page(encoding, _WEST) for encoding in ("cp850", "cp1252", "cp437")),
+    *(_Page(encoding, _CENTER) for encoding in ("cp852", "cp1250")),
+    *(_Page(encoding, _TURKISH, RARE_PAGE) for encoding in ("cp857", "cp1254")),
+    *(_Page(encoding, _BALTIC, RARE_PAGE) for encoding in ("cp775", "cp1257")),
+    *(_Page(encoding, _CYRILLIC) for encoding in ("cp866", "cp1251")),
+    *(_Page(encoding, _GREEK, RARE_PAGE) for encoding in ("cp737", "cp1253")),
+    *(_Page(encoding, _HEBREW, RARE_PAGE) for encoding in ("cp862", "cp1255")),
+    *(_Page(encoding, _ARABIC, RARE_PAGE) for encoding in ("cp720", "cp1256")),
+    _Page("cp874", _THAI, RARE_PAGE),
+    _Page("cp932", _japanese),
+    _Page("gbk", _han(HANZI, (0xB0, 0xD7), -8.9)),
+    _Page("big5", _han(HANZI_TRADITIONAL, (0xA4, 0xC6), -9.2)),
+    _Page("cp949", _han(HANGUL, (0xB0, 0xC8), -10.3)),
+)
+"""Those of zip programs under DOS come first: Windows Explorer uses them."""

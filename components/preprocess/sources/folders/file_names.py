@@ -1,0 +1,92 @@
+"""Reads classes from the names of files, as in `cat.0.jpg`, where no folder says them."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.text import printable
+from components.preprocess.sources.folders.classes import join_names, shown_name
+from components.preprocess.sources.folders.names import class_name, may_be_photo
+from components.preprocess.sources.folders.tree import Parts
+
+MIN_PHOTOS: Final = 2
+"""Of each class; a label that comes once is more likely to be the name of the photo."""
+CAMERA_WORDS: Final = frozenset(
+    (
+        *("img", "image", "images", "dsc", "dscn", "dscf", "pxl", "mvimg", "photo", "picture", "pic"),
+        *("frame", "scan", "screenshot", "file", "page", "video", "sample", "gopr", "whatsapp", "at"),
+        *("train", "test", "val", "valid", "validation", "im", "p"),
+    )
+)
+"""What cameras and programs begin names with."""
+_NUMBERED: Final = re.compile(r"(.*?[^\W\d_].*?)[ ._(-]*\d+\)?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class FileNames:
+    """What the names of files say.
+
+    Attributes:
+        folders: those whose files are called by their classes, with their splits.
+        labels: the classes.
+        notices: what a person should know, a sentence each.
+    """
+
+    folders: Mapping[Parts, SplitName | None]
+    labels: frozenset[str]
+    notices: tuple[str, ...]
+
+    @property
+    def splits(self) -> frozenset[SplitName]:
+        """The splits whose photos have labels."""
+        return frozenset(split for split in self.folders.values() if split is not None)
+
+    def place(self, parts: Parts) -> tuple[str, SplitName | None] | None:
+        """The class and the split of a file; None where its name does not say the class."""
+        label = label_of(parts[-1]) if parts[:-1] in self.folders and may_be_photo(parts[-1]) else None
+        return (label, self.folders[parts[:-1]]) if label in self.labels else None
+
+
+def label_of(file_name: str) -> str | None:
+    """The name without its number and ending: `american_bulldog_100.jpg` gives `american_bulldog`."""
+    match = _NUMBERED.fullmatch(file_name.rpartition(".")[0] or file_name)
+    return class_name(match[1]) if match else None
+
+
+def read_file_names(
+    photo_names: Mapping[Parts, Sequence[str]], folders: Mapping[Parts, SplitName | None]
+) -> FileNames | None:
+    """What the names of photos say, if all of those for training begin with one of at least two classes.
+
+    Args:
+        photo_names: of each folder.
+        folders: with their splits; without one they are for training too.
+    """
+    training_folders = [folder for folder in folders if folders[folder] in (None, "train")]
+    counts = Counter(label_of(name) for folder in training_folders for name in photo_names[folder])
+    labels = [label for label in counts if label is not None]
+    if len(labels) < 2 or None in counts or min(counts.values()) < MIN_PHOTOS or any(map(_is_generic, labels)):
+        return None
+    labeled_folders = {
+        folder: split
+        for folder, split in folders.items()
+        if folder in training_folders or {label_of(name) for name in photo_names[folder]} <= set(labels)
+    }
+    first_folder = training_folders[0]
+    example = photo_names[first_folder][0]
+    notices = [
+        "The classes are read from the names of the files, such as "
+        f"{shown_name(str(label_of(example)))} from {printable('/'.join((*first_folder, example)))}."
+    ]
+    left_out = sorted("/".join(folder) for folder in folders if folder not in labeled_folders)
+    if left_out:
+        sizes = [len(photo_names[folder]) for folder in sorted(folders) if folder not in labeled_folders]
+        notices.append(f"Left out, because the names of their files say no class: {join_names(left_out, sizes)}.")
+    return FileNames(labeled_folders, frozenset(labels), tuple(notices))
+
+
+def _is_generic(label: str) -> bool:
+    return set(re.findall(r"[^\W\d_]+", label.casefold())) <= CAMERA_WORDS

@@ -1,0 +1,241 @@
+"""Reads from the folders which photo is of which class and in which split, or refuses and says what to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.errors import DataError
+from components.contract.text import printable
+from components.preprocess.sources.folders.classes import (
+    Classes,
+    count_photos,
+    join_names,
+    read_classes,
+    repeats_siblings,
+    shown_name,
+)
+from components.preprocess.sources.folders.file_names import FileNames, read_file_names
+from components.preprocess.sources.folders.names import (
+    are_numbered_parts,
+    is_annotation,
+    is_container,
+    is_reserved,
+    is_split,
+    is_train,
+    is_unlabeled,
+    split_candidates,
+    split_of,
+)
+from components.preprocess.sources.folders.splits import (
+    find_split_folders,
+    leads_to_splits,
+    read_splits,
+    split_parent,
+)
+from components.preprocess.sources.folders.tree import FolderTree, Parts
+
+Place = tuple[str, SplitName | None]
+"""Of a photo: its class and its split."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the data are laid out.
+
+    Attributes:
+        prefix: the folders around all the others.
+        class_folders: each with its class and its split.
+        flat_folders: folders of photos without class folders, with their split, where none of the data are in class
+            folders. A table or the names of the files may say what they show.
+        file_names: what the names of the files in flat folders say, if anything.
+        notices: what a person should know before the data are used, a sentence each.
+    """
+
+    prefix: Parts = ()
+    class_folders: Mapping[Parts, Place] = field(default_factory=dict)
+    flat_folders: Mapping[Parts, SplitName | None] = field(default_factory=dict)
+    file_names: FileNames | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Ordered, each once."""
+        names = self.file_names.labels if self.file_names else (name for name, _ in self.class_folders.values())
+        return tuple(sorted(set(names)))
+
+    @property
+    def splits(self) -> frozenset[SplitName]:
+        """The splits that the folders give; empty where the data are not divided."""
+        if self.file_names:
+            return self.file_names.splits
+        return frozenset(split for _, split in self.class_folders.values() if split is not None)
+
+    def place(self, parts: Parts) -> Place | None:
+        """Where a file belongs, None where neither its folders nor its name says it."""
+        if self.file_names:
+            return self.file_names.place(parts)
+        for depth in range(len(parts) - 1, 0, -1):
+            if parts[:depth] in self.class_folders:
+                return self.class_folders[parts[:depth]]
+        return None
+
+    def class_folder(self, parts: Parts, class_name: str) -> Parts | None:
+        """The folder of another class for a file, in its split; None if only the file's name says its class."""
+        own = next(
+            (parts[:depth] for depth in range(len(parts) - 1, 0, -1) if parts[:depth] in self.class_folders), None
+        )
+        if own is None:
+            return None
+        place = class_name, self.class_folders[own][1]
+        folders = [folder for folder in self.class_folders if self.class_folders[folder] == place]
+        return min(folders, key=lambda folder: folder[:-1] != own[:-1], default=(*own[:-1], class_name))
+
+
+def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = False) -> Layout:
+    """Reads the layout from the folders' names.
+
+    The data are split where there is a folder for training with class folders beside one for another split, or alone.
+    All else is a class: a class may well be called `train` among others such as `bus`.
+
+    Args:
+        tree: the folders of the data.
+        data: the path of the data, for messages.
+        unwrap: whether a single folder around all others is stepped into, whatever it is called.
+
+    Raises:
+        DataError: the folders can be read in several ways, or leave a class without photos to train on.
+    """
+    prefix = _step_in(tree, data, unwrap=unwrap)
+    where = "/".join((data, *prefix))
+    notices = [f"The photos are in {printable('/'.join(prefix))}."] if prefix and not unwrap else []
+    split_folders = find_split_folders(tree, prefix, where)
+    if split_folders is not None:
+        classes = read_splits(tree, prefix, split_folders, where)
+        return Layout(prefix, classes.folders, notices=(*notices, *classes.notices))
+    flat_folders = _flat_folders(tree, prefix)
+    if flat_folders:
+        file_names = read_file_names({folder: tree.photo_names(folder) for folder in flat_folders}, flat_folders)
+        return Layout(prefix, {}, flat_folders, file_names, (*notices, *(file_names.notices if file_names else ())))
+    classes = _read_unsplit(tree, prefix, where)
+    return Layout(prefix, classes.folders, notices=(*notices, *classes.notices))
+
+
+def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
+    """The folders around all the others."""
+    prefix: Parts = ()
+    while (name := _wrapper(tree, prefix, data, unwrap=unwrap)) is not None:
+        prefix = (*prefix, name)
+    return prefix
+
+
+def _wrapper(tree: FolderTree, prefix: Parts, data: str, *, unwrap: bool) -> str | None:
+    names = tree.photo_folders(prefix)
+    containers = [name for name in names if is_container(name) and not is_split(name)]
+    if len(names) > 1 and len(containers) == 1 and all(map(is_annotation, set(names) - set(containers))):
+        return containers[0]
+    if len(names) != 1 or tree.empty_folders(prefix) or is_split(names[0]):
+        return None
+    name, inner = names[0], (*prefix, names[0])
+    if not tree.photo_folders(inner):
+        return name if is_container(name) and not tree.empty_folders(inner) else None
+    around = prefix[-1] if prefix else data.rsplit("/", 1)[-1]
+    is_wrapper = unwrap or is_container(name) or name.casefold() == around.casefold()
+    return name if is_wrapper or leads_to_splits(tree, inner) else None
+
+
+def _flat_folders(tree: FolderTree, prefix: Parts) -> dict[Parts, SplitName | None]:
+    """The folders that hold all photos, where none are in class folders: a single folder, parts of one, or splits."""
+    names = tree.photo_folders(prefix)
+    if tree.empty_folders(prefix):
+        return {}
+    if not names:
+        return {prefix: None} if tree.photo_names(prefix) else {}
+    candidates = split_candidates(names)
+    parents = {name: split_parent(tree, (*prefix, name)) for name in names}
+    if len(names) == 1 or are_numbered_parts(names):
+        flat_names = names
+    else:
+        flat_names = list(candidates)
+        others = [name for name in names if not (split_of(name) or is_annotation(name) or is_unlabeled(name))]
+        if not flat_names or len(others) > 1 or (others and len(set(candidates.values())) == 1):
+            return {}
+    if any(tree.photo_folders(parents[name]) for name in flat_names):
+        return {}
+    return {parents[name]: candidates.get(name) for name in flat_names}
+
+
+def _read_unsplit(tree: FolderTree, prefix: Parts, where: str) -> Classes:
+    """The classes of data that are not split."""
+    names = [*tree.photo_folders(prefix), *tree.empty_folders(prefix)]
+    left_out = [
+        name
+        for name in names
+        if is_unlabeled(name) or (is_reserved(name) and not (is_train(name) and tree.num_photos((*prefix, name))))
+    ]
+    if len(names) - len(left_out) < 2:
+        left_out = [name for name in left_out if not tree.num_photos((*prefix, name))]
+    class_names = [name for name in names if name not in left_out]
+    _require_one_data_set(tree, prefix, class_names, where)
+    classes = read_classes(tree, prefix, class_names, None, where)
+    announced = [name for name in class_names if is_reserved(name) and (*prefix, name) in classes.folders]
+    for name in announced:
+        others = [other for other in class_names if other != name]
+        classes.notices.append(
+            f"The folder {shown_name(name)} is read as a class, beside {join_names(others)}. If it is not one, move it "
+            "out of the data."
+        )
+    _report_rest(tree, prefix, left_out, classes)
+    return classes
+
+
+def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], where: str) -> None:
+    """Refuses folders that are data sets of their own."""
+    split_sets = [name for name in names if leads_to_splits(tree, (*prefix, name))]
+    containers = [
+        name
+        for name in names
+        if is_container(name)
+        and _holds_folders_only(tree, (*prefix, name))
+        and not repeats_siblings(tree, prefix, name, names)
+    ]
+    inner = split_sets or (containers if len(containers) == 1 else [])
+    if inner and len(names) > 1:
+        raise DataError(
+            f"The data must be one data set; {where} holds {join_names(names)}, and {shown_name(inner[0])} has "
+            f"class folders of its own. Give the one that is meant: --data {where}/{printable(inner[0])}"
+        )
+
+
+def _holds_folders_only(tree: FolderTree, folder: Parts) -> bool:
+    return len(tree.photo_folders(folder)) > 1 and not tree.photo_names(folder)
+
+
+def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: Classes) -> None:
+    """Says which photos have no label."""
+    filled = [name for name in left_out if tree.num_photos((*prefix, name))]
+    if filled:
+        counts = join_names(filled, [tree.num_photos((*prefix, name)) for name in filled])
+        classes.notices.append(
+            f"Left out, because such names are hardly those of classes: {counts}. If they are classes, rename the "
+            "folders."
+        )
+    if classes.folders and (num_photos := len(tree.photo_names(prefix))):
+        classes.notices.append(
+            f"Left out, because they are in no class folder: {count_photos(num_photos)} beside them."
+        )
+
+
+def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
+    """The error for photos without class folders whose names do not say the classes either."""
+    folders = sorted(layout.flat_folders, key=lambda folder: (layout.flat_folders[folder] != "train", folder))
+    names = ["/".join(folder[len(layout.prefix) :]) for folder in folders]
+    where = "/".join((where, *layout.prefix))
+    counts = [tree.num_photos(folder) for folder in folders]
+    is_around = names == [""]
+    return DataError(
+        f"The photos must be in one folder per class; {where} has no class folders: "
+        f"{f'{count_photos(counts[0])} without a folder' if is_around else join_names(names, counts)}, such as "
+        f"{printable(tree.photo_names(folders[0])[0])}. Make a folder for each class in "
+        f"{where if is_around else f'{where}/{names[0]}'} and put its photos there, or give a table of paths and "
+        "labels (--data labels.csv)."
+    )

@@ -1,0 +1,152 @@
+"""Which words in the name of a folder or a file say what it is for."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+from components.contract.artifacts.dataset import SplitName
+
+SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""What the folders of a given split may be called, in upper or lower case."""
+
+CONTAINERS: Final = frozenset(
+    (
+        *("images", "image", "imgs", "img", "jpegimages", "photos", "photo", "pictures", "picture", "pics"),
+        *("jpg", "jpeg", "png", "data", "dataset"),
+    )
+)
+"""Folders around all photos; the last word of the name counts, as in `flower_photos`."""
+ANNOTATIONS: Final = frozenset(
+    (
+        *("annotations", "annotation", "labels", "label", "masks", "mask", "trimaps", "xml", "xmls", "meta"),
+        *("metadata", "bbox", "bboxes", "segmentations"),
+    )
+)
+"""Folders beside the photos with something about them; they may hold pictures, such as masks."""
+UNLABELED: Final = frozenset(
+    ("unlabeled", "unlabelled", "unsup", "pred", "predict", "prediction", "predictions", "submission")
+)
+VARIANTS: Final = frozenset(
+    (
+        *("color", "colour", "gray", "grey", "grayscale", "greyscale", "rgb", "segmented", "original"),
+        *("originals", "raw", "augmented", "resized", "cropped"),
+    )
+)
+"""Forms of the same photos, each in a folder of its own."""
+PARTS: Final = frozenset(("fold", "part", "batch", "chunk", "shard", "images", "data", "set", "archive"))
+"""With a number, as in `fold1`, they are parts of one collection."""
+
+_DOCUMENTS: Final = frozenset(
+    (
+        *(".bib", ".cfg", ".conf", ".csv", ".dat", ".data", ".db", ".doc", ".docx", ".h5", ".hdf5", ".htm"),
+        *(".html", ".ini", ".ipynb", ".json", ".jsonl", ".list", ".log", ".lst", ".mat", ".md", ".names"),
+        *(".npy", ".npz", ".parquet", ".pdf", ".pickle", ".pkl", ".pq", ".py", ".rst", ".sh", ".sha1"),
+        *(".sqlite", ".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip", ".tar"),
+        *(".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".7z", ".rar"),
+    )
+)
+_TEXTS: Final = frozenset(("readme", "license", "licence", "changelog", "makefile", "copying"))
+_SPLIT_WORD: Final = re.compile(r"(trainval|training|train|testing|test|validation|valid|val)(set|data|images?|imgs)?")
+
+
+def may_be_photo(file_name: str) -> bool:
+    """Whether the name leaves open that the file is a photo: its ending is not that of a document, table or archive."""
+    lower_name = file_name.casefold()
+    _, dot, ending = lower_name.rpartition(".")
+    return f".{ending}" not in _DOCUMENTS if dot else lower_name not in _TEXTS
+
+
+def split_of(folder_name: str) -> tuple[SplitName, str] | None:
+    """The split that a folder's name shows, and what else the name holds: `seg_train` gives train and `seg`.
+
+    None where it shows none, or more than one.
+    """
+    words = _words(folder_name)
+    matches = [(place, match[1]) for place, word in enumerate(words) if (match := _SPLIT_WORD.fullmatch(word))]
+    if len(matches) != 1:
+        return None
+    place, word = matches[0]
+    rest = [other for other in (*words[:place], *words[place + 1 :]) if other not in CONTAINERS | {"set", "sets"}]
+    return "train" if word == "trainval" else SPLIT_FOLDERS[word], " ".join(rest)
+
+
+def split_candidates(folder_names: Iterable[str]) -> dict[str, SplitName]:
+    """The folders whose names show a split: nothing else, or with another split's folder beside them.
+
+    `seg_train` is one beside `seg_test`; `steam_train` beside `bus` is none.
+    """
+    matches = {name: match for name in folder_names if (match := split_of(name)) is not None}
+    return {
+        name: split
+        for name, (split, rest) in matches.items()
+        if not rest or len({other for other, other_rest in matches.values() if other_rest == rest}) > 1
+    }
+
+
+def is_split(folder_name: str) -> bool:
+    """Whether the name shows a split and nothing else, as `Training_set` and `train_images` do."""
+    split = split_of(folder_name)
+    return split is not None and not split[1]
+
+
+def is_train(folder_name: str) -> bool:
+    """Whether the name shows the training split and nothing else."""
+    return split_of(folder_name) == ("train", "")
+
+
+def is_container(folder_name: str) -> bool:
+    """Whether folders of such a name stand around all photos."""
+    return _words(folder_name)[-1:] != [] and _words(folder_name)[-1] in CONTAINERS
+
+
+def is_annotation(folder_name: str) -> bool:
+    """Whether folders of such a name, beside one of photos, hold something about the photos."""
+    return any(word in ANNOTATIONS for word in _words(folder_name))
+
+
+def is_unlabeled(folder_name: str) -> bool:
+    """Whether the name says that the photos have no label, as `to_predict` does."""
+    return any(word in UNLABELED for word in _words(folder_name))
+
+
+def is_reserved(folder_name: str) -> bool:
+    """Whether the name is hardly one of a class, so that reading it as a class must be said."""
+    words = _words(folder_name)
+    plain = words[0] if len(words) == 1 else ""
+    return is_split(folder_name) or plain in ("images", "image", "labels", "label", "annotations", "annotation")
+
+
+def are_variants(folder_names: list[str]) -> bool:
+    """Whether the folders are called like forms of the same photos: `color` and `grayscale`."""
+    return all(any(word in VARIANTS for word in _words(name)) for name in folder_names)
+
+
+def are_numbered_parts(folder_names: list[str]) -> bool:
+    """Whether the folders are called like parts of one collection: `fold1` and `fold2`."""
+    words = _words(folder_names[0])
+    is_collection = len(folder_names) > 1 and words[-1:] != [] and words[-1] in PARTS
+    return is_collection and all(_words(name) == words and name[-1].isdigit() for name in folder_names)
+
+
+def class_name(folder_name: str) -> str:
+    """The class of a folder. macOS decomposes accents in file names; elsewhere the same class comes composed."""
+    return unicodedata.normalize("NFC", folder_name)
+
+
+def spelling_key(name: str) -> str:
+    """Equal for names that differ in upper and lower case, blanks, hyphens and underscores only."""
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name, without numbers and signs, in lower case."""
+    return re.findall(r"[^\W\d_]+", name.casefold())

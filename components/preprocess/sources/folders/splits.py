@@ -1,0 +1,187 @@
+"""Reads folders for training, validation and test."""
+
+from collections.abc import Mapping
+
+from components.contract.artifacts.dataset import SPLITS, SplitName
+from components.contract.errors import DataError
+from components.contract.text import printable
+from components.preprocess.sources.folders.classes import Classes, count_photos, join_names, read_classes, shown_name
+from components.preprocess.sources.folders.names import (
+    is_annotation,
+    is_container,
+    is_split,
+    is_unlabeled,
+    spelling_key,
+    split_candidates,
+    split_of,
+)
+from components.preprocess.sources.folders.tree import FolderTree, Parts
+
+
+def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str, SplitName] | None:
+    """The folders of the splits that hold class folders; None where the data are not split by folders.
+
+    Raises:
+        DataError: a split has two folders, or there is none for training.
+    """
+    names = tree.photo_folders(prefix)
+    candidates = split_candidates(names)
+    splits = {
+        name: split for name, split in candidates.items() if tree.photo_folders(split_parent(tree, (*prefix, name)))
+    }
+    others = [
+        name
+        for name in names
+        if split_of(name) is None and not (is_container(name) or is_annotation(name) or is_unlabeled(name))
+    ]
+    if not splits:
+        return None
+    if len(candidates) == 1 and others:
+        _refuse_lone_split(tree, prefix, *next(iter(splits.items())), others, where)
+        return None
+    for split in splits.values():
+        same_split_names = [name for name in splits if splits[name] == split]
+        if len(same_split_names) > 1:
+            raise DataError(
+                f"Each split must have one folder; the {split} split has {join_names(same_split_names)}. "
+                "Join them, or rename one."
+            )
+    if "train" not in splits.values():
+        flat_names = [name for name, split in candidates.items() if split == "train"]
+        state = (
+            f"{join_names(flat_names)} has none"
+            if flat_names
+            else f"there is only {join_names(sorted(splits))} in {where}"
+        )
+        raise DataError(
+            f"Split data must have a folder train with class folders; {state}. Put the training photos of each class "
+            f"into a folder {where}/{flat_names[0] if flat_names else 'train'}/CLASS."
+        )
+    return splits
+
+
+def _refuse_lone_split(
+    tree: FolderTree, prefix: Parts, name: str, split: SplitName, others: list[str], where: str
+) -> None:
+    """Class folders beside one folder for testing with the same classes are meant as training photos, perhaps."""
+    same_names = sorted(set(tree.photo_folders(split_parent(tree, (*prefix, name)))) & set(others))
+    if split != "train" and same_names:
+        raise DataError(
+            f"Split data must have a folder train; {where} has class folders {join_names(same_names)}, and a folder "
+            f"{shown_name(name)} with the same classes. Put the class folders for training into {where}/train, or take "
+            f"{shown_name(name)} out of the data."
+        )
+
+
+def split_parent(tree: FolderTree, folder: Parts) -> Parts:
+    """The folder that holds the class folders or the photos of a split: itself, or a single folder within it."""
+    names = tree.photo_folders(folder)
+    while len(names) == 1 and not tree.photo_names(folder) and _is_wrapper(folder[-1], names[0]):
+        folder = (*folder, names[0])
+        names = tree.photo_folders(folder)
+    return folder
+
+
+def _is_wrapper(outer: str, inner: str) -> bool:
+    outer_split, inner_split = split_of(outer), split_of(inner)
+    is_same_split = inner_split is not None and outer_split is not None and inner_split[0] == outer_split[0]
+    return inner.casefold() == outer.casefold() or is_same_split or is_container(inner)
+
+
+def leads_to_splits(tree: FolderTree, folder: Parts) -> bool:
+    """Whether the folder, or a single folder in it, holds a folder for training with class folders."""
+    names = tree.photo_folders(folder)
+    if len(names) == 1 and not is_split(names[0]):
+        return leads_to_splits(tree, (*folder, names[0]))
+    return any(
+        split == "train" and tree.photo_folders(split_parent(tree, (*folder, name)))
+        for name, split in split_candidates(names).items()
+    )
+
+
+def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName], where: str) -> Classes:
+    """The class folders of all splits.
+
+    Raises:
+        DataError: a class has photos in other splits, but none in train.
+    """
+    classes = Classes()
+    train_names: set[str] = set()
+    unlabeled: list[str] = []
+    for name, split in sorted(splits.items(), key=lambda item: SPLITS.index(item[1])):
+        parent = split_parent(tree, (*prefix, name))
+        class_names = [*tree.photo_folders(parent), *tree.empty_folders(parent)]
+        split_classes = read_classes(tree, parent, class_names, split, "/".join((where, *parent[len(prefix) :])))
+        names = {class_name for class_name, _ in split_classes.folders.values()}
+        if split == "train":
+            train_names = names
+        elif _is_placeholder(names, train_names):
+            unlabeled.append(name)
+            continue
+        else:
+            _require_training(tree, split_classes, train_names, name)
+        classes.folders |= split_classes.folders
+        classes.notices += split_classes.notices
+        if num_photos := len(tree.photo_names(parent)):
+            classes.notices.append(f"Left out of {shown_name(name)}, in no class folder: {count_photos(num_photos)}.")
+    _report_rest(tree, prefix, splits, unlabeled, classes)
+    return classes
+
+
+def _is_placeholder(names: set[str], train_names: set[str]) -> bool:
+    """Whether the only folder of a split is there for programs that want one, as in `test/unknown`."""
+    keys = set(map(spelling_key, names))
+    return len(names) == 1 and len(train_names) > 1 and not keys & set(map(spelling_key, train_names))
+
+
+def _require_training(tree: FolderTree, classes: Classes, train_names: set[str], split_folder: str) -> None:
+    """Refuses classes that have no photos to learn from."""
+    counts: dict[str, int] = {}
+    for folder, (name, _) in classes.folders.items():
+        if name not in train_names:
+            counts[name] = counts.get(name, 0) + tree.num_photos(folder)
+    if not counts:
+        return
+    names = sorted(counts)
+    twins = [
+        f"{train_name!r} of train and {name!r} of {split_folder} differ in upper and lower case or spaces only: give "
+        "them one name"
+        for name in names
+        for train_name in sorted(train_names)
+        if spelling_key(name) == spelling_key(train_name)
+    ]
+    example = printable(names[0])
+    advice = (
+        "; ".join(twins)
+        or f"Move some of the photos into a folder train/{example}, or take {split_folder}/{example} out of the data"
+    )
+    raise DataError(
+        f"Each class must have photos in train; {split_folder} has {join_names(names, list(counts.values()))}, and "
+        f"train has none of {'it' if len(names) == 1 else 'them'}. {advice}."
+    )
+
+
+def _is_flat_split(tree: FolderTree, prefix: Parts, name: str) -> bool:
+    return split_of(name) is not None and not tree.photo_folders(split_parent(tree, (*prefix, name)))
+
+
+def _report_rest(
+    tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName], unlabeled: list[str], classes: Classes
+) -> None:
+    """Says which folders are left out, and what that means for the splits."""
+    names = tree.photo_folders(prefix)
+    flat_names = [
+        name for name in names if name in unlabeled or (name not in splits and _is_flat_split(tree, prefix, name))
+    ]
+    if flat_names:
+        counts = join_names(flat_names, [tree.num_photos((*prefix, name)) for name in flat_names])
+        given_splits = {split for _, split in classes.folders.values()}
+        missing_splits = [split for split in SPLITS if split not in given_splits]
+        cut = f" The photos for {join_names(missing_splits)} are taken from train." if missing_splits else ""
+        classes.notices.append(f"Left out, because photos without class folders have no labels: {counts}.{cut}")
+    others = [name for name in names if name not in splits and name not in flat_names]
+    if others:
+        counts = join_names(others, [tree.num_photos((*prefix, name)) for name in others])
+        classes.notices.append(f"Left out, because they are beside the splits: {counts}.")
+    if num_photos := len(tree.photo_names(prefix)):
+        classes.notices.append(f"Left out, because they are in no class folder: {count_photos(num_photos)}.")

@@ -1,0 +1,214 @@
+"""Layouts that people make, with more or less doubt about what they mean, and how each is to be read."""
+
+from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
+
+USUAL_LAYOUTS = (
+    DataLayout(
+        "a placeholder in test, as Keras wants it",
+        "train/a/*3 train/b/*3 test/unknown/*4",
+        lines=(
+            "Found 6 photos in 2 classes: a 3, b 3.",
+            "The data are split: train 6.",
+            (
+                "Left out, because photos without class folders have no labels: test (4 photos). The photos for "
+                "validation and test are taken from train."
+            ),
+        ),
+    ),
+    DataLayout(
+        "a class that only test has",
+        "train/a/*3 train/b/*3 test/a/*2 test/b/*2 test/c/*2",
+        refusal="Each class must have photos in train; test has c (2 photos), and train has none of it. Move some"
+        " of the photos into a folder train/c, or take test/c out of the data.",
+    ),
+    DataLayout(
+        "a class in other letters",
+        "train/Cat/*3 train/dog/*3 test/cat%20/*2 test/dog/*2",
+        refusal="Each class must have photos in train; test has 'cat ' (2 photos), and train has none of it. "
+        "'Cat' of train and 'cat ' of test differ in upper and lower case or spaces only: give them one "
+        "name.",
+    ),
+    DataLayout(
+        "classes in other letters",
+        "Cat/*3 cat%20/*2 dog/*3",
+        lines=(
+            "Found 8 photos in 3 classes: Cat 3, 'cat ' 2, dog 3.",
+            (
+                "Classes that differ in upper and lower case, spaces, hyphens or underscores only: 'Cat' (3 photos), "
+                "'cat ' (2 photos). If they are one class, give them one name."
+            ),
+        ),
+    ),
+    DataLayout(
+        "two folders for training",
+        "train/a/*3 train/b/*3 Train/a/*3 test/a/*2",
+        refusal="Each split must have one folder; the train split has Train and train. Join them, or rename one.",
+    ),
+    DataLayout(
+        "test photos beside class folders",
+        "cat/*3 dog/*3 test/*4 unlabeled/*2",
+        lines=(
+            "Found 6 photos in 2 classes: cat 3, dog 3.",
+            (
+                "Left out, because such names are hardly those of classes: test (4 photos) and unlabeled (2 photos). "
+                "If they are classes, rename the folders."
+            ),
+        ),
+    ),
+    DataLayout(
+        "a test folder beside class folders",
+        "cat/*3 dog/*3 test/cat/*2 test/dog/*2",
+        refusal="Split data must have a folder train; {data} has class folders cat and dog, and a folder test "
+        "with the same classes. Put the class folders for training into {data}/train, or take test out of"
+        " the data.",
+    ),
+    DataLayout(
+        "no folder for training",
+        "test/a/*3 val/a/*3",
+        refusal="Split data must have a folder train with class folders; there is only test and val in {data}. "
+        "Put the training photos of each class into a folder {data}/train/CLASS.",
+    ),
+    DataLayout(
+        "a flat folder for training",
+        "train/*3 test/a/*3 test/b/*3",
+        refusal="Split data must have a folder train with class folders; train has none. Put the training photos "
+        "of each class into a folder {data}/train/CLASS.",
+    ),
+    DataLayout(
+        "vehicles",
+        "train/*3 bus/*3 car/*3",
+        lines=(
+            "Found 9 photos in 3 classes: bus 3, car 3, train 3.",
+            "The folder train is read as a class, beside bus and car. If it is not one, move it out of the data.",
+        ),
+    ),
+    DataLayout(
+        "documents",
+        "valid/*3 invalid/*3",
+        lines=(
+            "Found 6 photos in 2 classes: invalid 3, valid 3.",
+            "The folder valid is read as a class, beside invalid. If it is not one, move it out of the data.",
+        ),
+    ),
+    DataLayout(
+        "classes divided within",
+        "cat/train/*3 cat/test/*2 dog/train/*3 dog/test/*2",
+        lines=(
+            "Found 10 photos in 2 classes: cat 5, dog 5.",
+            "The data are split: train 6, test 4.",
+            "Each class folder is divided by its own folders test and train.",
+        ),
+    ),
+    DataLayout(
+        "folds",
+        "fold1/a/*2 fold1/b/*2 fold2/a/*2 fold2/b/*2",
+        lines=(
+            "Found 8 photos in 2 classes: a 4, b 4.",
+            "The folders fold1 and fold2 are read as parts of one collection.",
+        ),
+    ),
+    DataLayout(
+        "class folders nested once more",
+        "cat/cat/*3 dog/dog/*3",
+        lines=("Found 6 photos in 2 classes: cat 3, dog 3.",),
+    ),
+    DataLayout(
+        "forms within classes",
+        "cat/color/*3 cat/gray/*3 dog/color/*3 dog/gray/*3",
+        lines=(
+            "Found 12 photos in 2 classes: cat 6, dog 6.",
+            "The classes are the outer folders: the photos of color and gray in cat all count as cat.",
+        ),
+    ),
+    DataLayout(
+        "folders of a file server",
+        "cat/*3 dog/*3 @eaDir/cat/*2 #recycle/*2 lost+found/*1 cat/@eaDir/1.jpg/*2",
+        lines=("Found 6 photos in 2 classes: cat 3, dog 3.",),
+    ),
+    DataLayout(
+        "a folder around",
+        "pets/cat/*3 pets/dog/*3",
+        refusal="There must be at least two classes; {data} has one class folder only, 'pets'. If the classes are"
+        " inside it, give that folder: --data {data}/pets",
+    ),
+    DataLayout(
+        "masks beside photos",
+        "images/cat/*3 images/dog/*3 masks/cat/*3 masks/dog/*3",
+        lines=("Found 6 photos in 2 classes: cat 3, dog 3.", "The photos are in images."),
+    ),
+    DataLayout(
+        "an archive within",
+        "train.zip test1.zip",
+        refusal="The data must be folders of photos, one per class; {data} has 2 files and no such folder. Put "
+        "the photos of each class into a folder named for it, or give a table of paths and labels. Unpack"
+        " test1.zip and train.zip first, or give one of them.",
+    ),
+    DataLayout(
+        "a camera's names",
+        "IMG_001.jpg IMG_002.jpg DSC_001.jpg DSC_002.jpg",
+        refusal="The photos must be in one folder per class; {data} has no class folders: 4 photos without a "
+        "folder, such as DSC_001.jpg. Make a folder for each class in {data} and put its photos there, or"
+        " give a table of paths and labels (--data labels.csv).",
+    ),
+    DataLayout(
+        "The Simpsons",
+        "simpsons_dataset/bart/*3 simpsons_dataset/homer/*3 simpsons_dataset/simpsons_dataset/bart/*3 "
+        "kaggle_simpson_testset/kaggle_simpson_testset/*3 weights.best.hdf5",
+        refusal="The data must be one data set; {data} holds kaggle_simpson_testset and simpsons_dataset, and "
+        "simpsons_dataset has class folders of its own. Give the one that is meant: --data "
+        "{data}/simpsons_dataset",
+    ),
+    DataLayout(
+        "German traffic signs",
+        "Train/0/*3 Train/1/*3 Test/*4 Meta/*2 Train.csv Test.csv Meta.csv",
+        lines=(
+            "Found 6 photos in 2 classes: 0 3, 1 3.",
+            "The data are split: train 6.",
+            (
+                "Left out, because photos without class folders have no labels: Test (4 photos). The photos for "
+                "validation and test are taken from train."
+            ),
+            "Left out, because they are beside the splits: Meta (2 photos).",
+        ),
+    ),
+    DataLayout(
+        "HAM10000",
+        "HAM10000_images_part_1/*3 HAM10000_images_part_2/*3",
+        refusal="The photos must be in one folder per class; {data} has no class folders: HAM10000_images_part_1 "
+        "(3 photos) and HAM10000_images_part_2 (3 photos), such as 1.jpg. Make a folder for each class in"
+        " {data}/HAM10000_images_part_1 and put its photos there, or give a table of paths and labels "
+        "(--data labels.csv).",
+    ),
+    DataLayout(
+        "Cell Images for Detecting Malaria",
+        "cell_images/Parasitized/*3 cell_images/Uninfected/*3 cell_images/cell_images/Parasitized/*3 "
+        "cell_images/cell_images/Uninfected/*3",
+        lines=(
+            "Found 12 photos in 2 classes: Parasitized 6, Uninfected 6.",
+            "The photos are in cell_images.",
+            (
+                "The folder cell_images holds class folders once more (Parasitized and Uninfected); its 6 photos "
+                "count with theirs, and a copy counts once."
+            ),
+        ),
+    ),
+    DataLayout(
+        "a test folder with another name",
+        "train/a/*3 train/b/*3 my_testset/*4",
+        lines=(
+            "Found 6 photos in 2 classes: a 3, b 3.",
+            "The data are split: train 6.",
+            (
+                "Left out, because photos without class folders have no labels: my_testset (4 photos). The photos for"
+                " validation and test are taken from train."
+            ),
+        ),
+    ),
+    DataLayout(
+        "YOLO with a folder for each split",
+        "train/images/*3 train/labels/1.txt valid/images/*2 valid/labels/1.txt data.yaml",
+        refusal="The photos must be in one folder per class; {data} has no class folders: train/images (3 photos)"
+        " and valid/images (2 photos), such as 1.jpg. Make a folder for each class in {data}/train/images"
+        " and put its photos there, or give a table of paths and labels (--data labels.csv).",
+    ),
+)
