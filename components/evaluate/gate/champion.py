@@ -158,7 +158,8 @@ def require_photos(indices: np.ndarray, dataset: DatasetInfo) -> None:
     if not len(indices):
         raise NotComparableError(
             f"One of the two models was trained on each of the {pluralize(dataset.num_images('test'), 'test photo')}, "
-            f"or on a copy of it, so none is left to compare them on. {advise_more_photos(dataset, MIN_COMPARED)}"
+            "or on a near-duplicate of it, so none is left to compare them on. "
+            f"{advise_more_photos(dataset, MIN_COMPARED)}"
         )
 
 

@@ -232,7 +232,10 @@ def _describe_missing(rival: Rival, labels: np.ndarray, predictions: Predictions
     """Which of the test photos are not compared, and why; empty if all are."""
     num_images, text = len(predictions.labels), ""
     if rival.num_left_out:
-        text += f" One of the two was trained on the other {rival.num_left_out:,} of {num_images:,}, or on copies."
+        text += (
+            f" Left out: {rival.num_left_out:,} of the {num_images:,} test photos, because one of the models was "
+            "trained on them or on near-duplicates of them."
+        )
         absent_classes = [name for label, name in enumerate(class_names) if label not in labels]
         if absent_classes:
             text += f" Nothing is compared on {join_names(absent_classes)}."
