@@ -164,11 +164,12 @@ def require_photos(indices: np.ndarray, dataset: DatasetInfo) -> None:
 
 
 def advise_more_photos(dataset: DatasetInfo, num_missing: int) -> str:
-    """How many photos to add, so that about `num_missing` of them become test photos, and what to do else."""
+    """How many photos to add, so that about `num_missing` of them become test photos, and what else to do."""
     num_photos = math.ceil(num_missing * dataset.num_kept / dataset.num_images("test"))
     return (
-        f"Add about {pluralize(num_photos, 'new photo')}, of which about {num_missing} become test photos, and run "
-        "again; or choose yourself: evaluate.gate.promote names the verdicts that promote."
+        f"Add photos until the test split has {num_missing} more, at the shares of this data set about "
+        f"{num_photos:,} in all, and run again. Or decide yourself: evaluate.gate.promote lists the verdicts that "
+        "promote."
     )
 
 
