@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from components.contract.artifacts.bundle import BundleInfo, read_bundle
+from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
 from components.contract.artifacts.dataset import SPLITS, DatasetInfo, open_split, read_info
 from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.artifacts.figures import AllFigures, Figures, SplitFigures
@@ -83,6 +83,7 @@ def evaluate(
                 splits["test"],
                 measure_latency_ms(graph, splits["test"]),
                 size_bytes(bundle_dir / "export"),
+                read_train_image_ids(bundle_dir) or frozenset(),
             )
             verdict = judge(
                 candidate,

@@ -12,7 +12,7 @@ from components.contract.artifacts.audit import AuditInfo, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import AuditError, DataError
 from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.audit.duplicates import audit_copies, find_links, split_keys
+from components.preprocess.audit.duplicates import audit_copies, find_links, note_shared_keys, split_keys
 from components.preprocess.audit.findings import (
     Reporter,
     judge_photos,
@@ -85,6 +85,7 @@ def examine(
     copy_audit = audit_copies(records, links, params.audit)
     keys = split_keys(copy_audit.records, links, near_together=params.audit.near_duplicates != "ignore")
     records, division_finding = _divide(copy_audit.records, photo_set, params, keys, divisible=divisible)
+    records = note_shared_keys(records, keys)
     copy_audit.records = records
     all_records = [*records, *photo_set.rejected]
     reporter = Reporter(all_records, params.audit)

@@ -22,6 +22,8 @@ class Record:
         brightness, sharpness, pixel_hash: see components/preprocess/image_statistics.py.
         perceptual_hash: 16 hexadecimal digits, see components/preprocess/audit/perceptual_hash.py.
         group: photos of one group are never divided among splits.
+        split_key: files of one key show the same, or nearly, or are of one group, those that were rejected as copies
+            among them; None if the file is the only one.
     """
 
     path: str
@@ -40,6 +42,7 @@ class Record:
     pixel_hash: str | None = None
     perceptual_hash: str | None = None
     group: str | None = None
+    split_key: str | None = None
 
     @property
     def is_kept(self) -> bool:

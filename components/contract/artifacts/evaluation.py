@@ -39,6 +39,9 @@ class Comparison(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     num_images: int
+    """Test photos that neither model was trained on, and that both could be scored on."""
+    num_left_out: int = 0
+    """Test photos that one of the models was trained on, or on one that shows nearly the same."""
     candidate_accuracy: float
     champion_accuracy: float
     num_won: int
@@ -46,10 +49,11 @@ class Comparison(BaseModel):
     num_lost: int
     """Photos that the champion alone names rightly."""
     p_value: float
-    """McNemar's exact test: how often chance alone divides them so unequally."""
+    """McNemar's mid-p test: how often chance alone divides them so unequally."""
     accuracy_difference: Interval
-    """Candidate minus champion, by paired bootstrap, and so the next."""
+    """Candidate minus champion, by Bonett and Price (2012)."""
     macro_f1_difference: Interval
+    """Candidate minus champion, by paired bootstrap."""
 
 
 class Verdict(BaseModel):

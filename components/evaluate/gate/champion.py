@@ -1,6 +1,8 @@
 """The registered version that stands now: found, fetched, and scored on the candidate's own test photos."""
 
+import math
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from components.contract.errors import ArtifactError, DarkroomError, ImageError
 from components.contract.image.decode import decode
 from components.contract.inference.graph import InferenceGraph, export_sha256
 from components.contract.system.address import redact
+from components.evaluate.formatting import pluralize
+from components.evaluate.gate.comparison import MIN_COMPARED
+from components.evaluate.gate.unseen_photos import find_unseen
 from components.evaluate.measure.predictions import BATCH_SIZE, run_batches
 
 
@@ -36,10 +41,12 @@ class Rival:
     Attributes:
         predicted: int (m,), the candidate's label of each photo's class as the champion names it.
         indices: int (m,), which of the test photos these are.
+        num_left_out: test photos that one of the two models was trained on.
     """
 
     predicted: np.ndarray
     indices: np.ndarray
+    num_left_out: int = 0
 
 
 def find_champion(model_name: str) -> Champion | None:
@@ -64,17 +71,20 @@ def find_champion(model_name: str) -> Champion | None:
     return Champion(str(version), model_version.run_id, str(model_version.source))
 
 
-def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, split: Split) -> Rival:
-    """Scores the champion now, on photos that it has not learnt from.
+def score_champion(
+    champion: Champion, dataset_dir: Path, dataset: DatasetInfo, split: Split, train_image_ids: Collection[str]
+) -> Rival:
+    """Scores the champion now, on the test photos that neither model was trained on.
 
     Args:
         champion: from the registry.
-        dataset_dir: golden/ holds photos for a champion that takes another size.
+        dataset_dir: golden/ holds photos for a champion that takes another size, manifest.parquet what are copies.
         dataset: the candidate's.
         split: its test photos.
+        train_image_ids: that the candidate was trained on.
 
     Raises:
-        NotComparableError: classes differ, the model is gone, or it learnt from the photos.
+        NotComparableError: classes differ, the model is gone, or no photo is left to compare on.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-champion-") as folder:
         bundle_dir = download_bundle(champion, Path(folder))
@@ -82,25 +92,28 @@ def score_champion(champion: Champion, dataset_dir: Path, dataset: DatasetInfo, 
             bundle = read_bundle(bundle_dir)
             if export_sha256(bundle_dir / "export") != bundle.export.sha256:
                 raise NotComparableError("Its exported graph is not the one that train checked; a file was changed.")
-            require_fresh(bundle, read_train_image_ids(bundle_dir), dataset, split)
+            champion_image_ids = read_train_image_ids(bundle_dir)
+            require_known_photos(bundle, champion_image_ids, dataset)
+            seen_ids = frozenset(train_image_ids).union(champion_image_ids or ())
+            indices = find_unseen(split, seen_ids, dataset_dir / "manifest.parquet")
+            require_photos(indices, dataset)
             graph = InferenceGraph(bundle_dir / "export")
         except (ArtifactError, UnicodeDecodeError) as error:
             raise NotComparableError(f"Its artifact is damaged: {str(error).splitlines()[0]}") from None
         if graph.image_size != bundle.image_size:
             raise NotComparableError("Its graph takes photos of another size than its bundle says.")
         candidate_labels = class_order(bundle, dataset)
+        num_left_out = len(split) - len(indices)
         if (bundle.image_size, bundle.resize) == (dataset.image_size, dataset.resize):
-            indices = np.arange(len(split))
-            batches = (
-                (start, split.gather(indices[start : start + BATCH_SIZE])) for start in range(0, len(split), BATCH_SIZE)
-            )
+            starts = range(0, len(indices), BATCH_SIZE)
+            batches = ((start, split.gather(indices[start : start + BATCH_SIZE])) for start in starts)
         else:
-            indices, pixels = _decode_golden(dataset_dir, bundle, split)
+            indices, pixels = _decode_golden(dataset_dir, bundle, split, indices)
             batches = ((start, pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE))
         logits = run_batches(graph, batches, len(indices), "champion")[0]
     if logits.shape[1] != len(candidate_labels) or not np.isfinite(logits).all():
         raise NotComparableError("It does not answer every photo with one finite number per class.")
-    return Rival(predicted=candidate_labels[logits.argmax(axis=1)], indices=indices)
+    return Rival(candidate_labels[logits.argmax(axis=1)], indices, num_left_out)
 
 
 def download_bundle(champion: Champion, folder: Path) -> Path:
@@ -122,27 +135,42 @@ def download_bundle(champion: Champion, folder: Path) -> Path:
     return folder
 
 
-def require_fresh(
-    bundle: BundleInfo, train_image_ids: frozenset[str] | None, dataset: DatasetInfo, split: Split
-) -> None:
-    """Refuses a champion that learnt from a test photo, or may have.
+def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | None, dataset: DatasetInfo) -> None:
+    """Refuses a champion that may have been trained on any of the test photos.
 
     Raises:
-        NotComparableError: it did, or does not say from which photos it learnt.
+        NotComparableError: it does not say on which photos it was trained.
     """
-    if train_image_ids is None:
-        if bundle.dataset_fingerprint == dataset.fingerprint:
-            return  # the same split: what was a training photo then is one now
+    # Of the same data it has the same split: what was a training photo then is one now.
+    if train_image_ids is None and bundle.dataset_fingerprint != dataset.fingerprint:
         raise NotComparableError(
             "It does not say which photos it learnt from, and it was trained on other data; test "
             "photos may be among them."
         )
-    shared_image_ids = train_image_ids.intersection(split.image_ids)
-    if shared_image_ids:
+
+
+def require_photos(indices: np.ndarray, dataset: DatasetInfo) -> None:
+    """Refuses to compare on nothing.
+
+    Raises:
+        NotComparableError: there is no test photo that neither model was trained on.
+    """
+    if not len(indices):
         raise NotComparableError(
-            f"It was trained on {len(shared_image_ids):,} of the {len(split):,} test photos, so its figures "
-            "there would say nothing of new photos."
+            f"One of the two models was trained on each of the {pluralize(dataset.num_images('test'), 'test photo')}, "
+            "or on a near-duplicate of it, so none is left to compare them on. "
+            f"{advise_more_photos(dataset, MIN_COMPARED)}"
         )
+
+
+def advise_more_photos(dataset: DatasetInfo, num_missing: int) -> str:
+    """How many photos to add, so that about `num_missing` of them become test photos, and what else to do."""
+    num_photos = math.ceil(num_missing * dataset.num_kept / dataset.num_images("test"))
+    return (
+        f"Add photos until the test split has {num_missing} more, at the shares of this data set about "
+        f"{num_photos:,} in all, and run again. Or decide yourself: evaluate.gate.promote lists the verdicts that "
+        "promote."
+    )
 
 
 def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
@@ -170,12 +198,15 @@ def first_line(error: Exception) -> str:
     return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
 
 
-def _decode_golden(dataset_dir: Path, bundle: BundleInfo, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """The test photos kept as files, decoded as the champion takes them: their places, and their pixels."""
+def _decode_golden(
+    dataset_dir: Path, bundle: BundleInfo, split: Split, unseen_indices: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the photos that are kept as files, decoded as the champion takes them: their places, their pixels."""
     indices, pixels = [], []
+    candidates = frozenset(unseen_indices.tolist())
     for path in sorted((dataset_dir / "golden").glob("*")):
         index = split.index_of.get(path.stem)
-        if index is None:
+        if index not in candidates:
             continue
         try:
             pixels.append(decode(path.read_bytes(), bundle.image_size, bundle.resize).pixels)
@@ -185,7 +216,7 @@ def _decode_golden(dataset_dir: Path, bundle: BundleInfo, split: Split) -> tuple
     if not indices:
         height, width = bundle.image_size
         raise NotComparableError(
-            f"It takes photos of {height} × {width} px ({bundle.resize}), and no test photo is "
-            "kept as a file to make them from."
+            f"It takes photos of {height} × {width} px ({bundle.resize}), and no test photo that neither model was "
+            "trained on is kept as a file to make them from."
         )
     return np.array(indices), np.stack(pixels)

@@ -1,21 +1,29 @@
-"""Whether two models differ by more than chance on the same photos: McNemar's test, a paired bootstrap, recalls."""
+"""Whether two models differ by more than chance on the same photos: McNemar's test, paired intervals, recalls."""
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 
 from components.contract.artifacts.evaluation import Comparison
+from components.contract.artifacts.figures import Interval
 from components.evaluate.formatting import percent
-from components.evaluate.measure.metrics import macro_f1, percentile_interval
+from components.evaluate.measure.metrics import CONFIDENCE, macro_f1, percentile_interval
 
 SIGNIFICANCE_LEVEL = 0.05
 """A difference that chance makes less often than this is taken for one."""
+MIN_COMPARED = 5
+"""On fewer photos not even a model that alone is right on all of them differs by more than chance."""
+MIN_RESAMPLED = 30
+"""On fewer photos a bootstrap interval is too narrow to decide: at 6 to 15 photos it calls one of two models that are
+equally good the better one in 5 to 7 % of cases, where 2.5 % are meant."""
 
 
 def compare(
     candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, *, resamples: int, rng: np.random.Generator
 ) -> Comparison:
-    """McNemar's exact test, and the paired bootstrap, on photos that both have named.
+    """McNemar's mid-p test, and paired intervals, on photos that both have named.
 
     Args:
         candidate: int (n,), the label that it gave each photo.
@@ -41,8 +49,6 @@ def compare(
         )
         for predicted in (candidate_labels, champion_labels)
     ]
-    gain = (label == candidate_labels).astype(float) - (label == champion_labels)
-    accuracy_difference = resampled_counts @ gain / num_images
     macro_f1_difference = macro_f1_scores[0] - macro_f1_scores[1]
     return Comparison(
         num_images=num_images,
@@ -50,8 +56,8 @@ def compare(
         champion_accuracy=float(theirs.mean()),
         num_won=num_won,
         num_lost=num_lost,
-        p_value=mcnemar(num_won, num_lost),
-        accuracy_difference=percentile_interval(float(accuracy_difference[0]), accuracy_difference[1:]),
+        p_value=mcnemar_mid_p(num_won, num_lost),
+        accuracy_difference=accuracy_difference(num_won, num_lost, num_images),
         macro_f1_difference=percentile_interval(float(macro_f1_difference[0]), macro_f1_difference[1:]),
     )
 
@@ -68,6 +74,33 @@ def mcnemar(num_won: int, num_lost: int) -> float:
     from scipy.stats import binomtest
 
     return float(binomtest(num_won, num_won + num_lost).pvalue) if num_won + num_lost else 1.0
+
+
+def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
+    """The same with half the weight for the division that was seen (mid-p; Fagerland et al., 2013).
+
+    The exact test is so strict on few photos that it rejects equal models in 1 % of cases where 5 % are meant; mid-p
+    stays below 5 % as well and sees more true differences.
+    """
+    from scipy.stats import binom
+
+    fewer, num_differing = min(num_won, num_lost), num_won + num_lost
+    return float(2 * binom.cdf(fewer, num_differing, 0.5) - binom.pmf(fewer, num_differing, 0.5))
+
+
+def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interval:
+    """Candidate minus champion with the 95 % interval of Bonett and Price (2012), which few photos do not make narrow.
+
+    A bootstrap says ± 0 where the models agree on every photo, be it on three.
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share_won, share_lost = ((number + 1) / (num_images + 2) for number in (num_won, num_lost))
+    center = share_won - share_lost
+    half_width = z * math.sqrt((share_won + share_lost - center**2) / (num_images + 2))
+    value = (num_won - num_lost) / num_images
+    return Interval(
+        value=value, low=max(-1.0, min(value, center - half_width)), high=min(1.0, max(value, center + half_width))
+    )
 
 
 def find_recall_losses(

@@ -1,7 +1,7 @@
 """The verdict on a candidate: data for those who promote, never an exception."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,23 @@ from components.contract.artifacts.dataset import DatasetInfo, Split
 from components.contract.artifacts.evaluation import Comparison, Verdict, VerdictWord
 from components.contract.artifacts.figures import Figures, Interval
 from components.contract.params.pipeline import GateParams
-from components.evaluate.formatting import percent
+from components.evaluate.formatting import join_names, percent, pluralize
 from components.evaluate.gate.champion import (
     Champion,
     NotComparableError,
     Rival,
+    advise_more_photos,
     find_champion,
     first_line,
     score_champion,
 )
-from components.evaluate.gate.comparison import SIGNIFICANCE_LEVEL, compare, find_recall_losses
+from components.evaluate.gate.comparison import (
+    MIN_COMPARED,
+    MIN_RESAMPLED,
+    SIGNIFICANCE_LEVEL,
+    compare,
+    find_recall_losses,
+)
 from components.evaluate.gate.looks import try_count_looks
 from components.evaluate.measure.predictions import Predictions
 
@@ -37,6 +44,7 @@ class Candidate:
         split: its photos.
         latency_ms: of one photo through the graph.
         size_bytes: of the graph's files.
+        train_image_ids: the photos that it was trained on, as far as its bundle names them.
     """
 
     figures: Figures
@@ -44,6 +52,7 @@ class Candidate:
     split: Split
     latency_ms: float
     size_bytes: int
+    train_image_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -147,15 +156,23 @@ def _compare_with_champion(
     rng: np.random.Generator,
 ) -> Finding:
     try:
-        rival = score_champion(champion, dataset_dir, dataset, candidate.split)
+        rival = score_champion(champion, dataset_dir, dataset, candidate.split, candidate.train_image_ids)
     except NotComparableError as error:
         return Finding(
             "not comparable",
             (f"The champion, version {champion.version}, cannot be compared with this model. {error}",),
         )
-    return decide(
+    finding = decide(
         candidate.predictions, rival, dataset.class_names, params, champion.version, resamples=resamples, rng=rng
     )
+    num_missing = MIN_COMPARED - len(rival.indices)
+    if num_missing <= 0:
+        return finding
+    advice = (
+        f"At least {MIN_COMPARED} test photos that neither model was trained on are needed before a difference can be "
+        f"more than chance. {advise_more_photos(dataset, num_missing)}"
+    )
+    return replace(finding, reasons=(*finding.reasons, advice))
 
 
 def decide(
@@ -171,14 +188,19 @@ def decide(
     """The word and its reasons, from what both said of the same photos.
 
     Better is what is better for sure in accuracy or macro F1, and worse for sure in neither. Worse is what is worse for
-    sure in one of them, or in a class. Everything else cannot be told.
+    sure in one of them, or in a class. Everything else cannot be told. On few photos macro F1 does not count.
     """
     labels, candidate = predictions.labels[rival.indices], predictions.predicted[rival.indices]
     comparison = compare(candidate, rival.predicted, labels, resamples=resamples, rng=rng)
-    accuracy_difference, macro_f1_difference = comparison.accuracy_difference, comparison.macro_f1_difference
+    comparison = comparison.model_copy(update={"num_left_out": rival.num_left_out})
+    macro_f1_difference = comparison.macro_f1_difference
     is_significant = comparison.p_value < SIGNIFICANCE_LEVEL
-    gains = (is_significant and comparison.num_won > comparison.num_lost, macro_f1_difference.low > 0)
-    losses = (is_significant and comparison.num_won < comparison.num_lost, macro_f1_difference.high < 0)
+    is_resampled = comparison.num_images >= MIN_RESAMPLED
+    gains = (is_significant and comparison.num_won > comparison.num_lost, is_resampled and macro_f1_difference.low > 0)
+    losses = (
+        is_significant and comparison.num_won < comparison.num_lost,
+        is_resampled and macro_f1_difference.high < 0,
+    )
     recall_losses, significant_recall_loss = find_recall_losses(
         candidate, rival.predicted, labels, class_names, params.max_recall_drop
     )
@@ -188,25 +210,38 @@ def decide(
     elif any(gains) and not recall_losses:
         word = "better"
     chance = "more than chance" if is_significant else "chance may explain it"
-    note = (
-        ""
-        if comparison.num_images == len(predictions.labels)
-        else (" The champion takes photos of another size, so only the test photos kept as files are compared.")
-    )
+    missing = _describe_missing(rival, labels, predictions, class_names)
     return Finding(
         word,
         (
-            f"On the same {comparison.num_images:,} test photos, scored now, this model names "
-            f"{percent(comparison.candidate_accuracy)} rightly and the champion, version {version}, "
-            f"{percent(comparison.champion_accuracy)}.{note}",
+            f"On the same {pluralize(comparison.num_images, 'test photo')} that neither model was trained on, scored "
+            f"now, this model names {percent(comparison.candidate_accuracy)} rightly and the champion, version "
+            f"{version}, {percent(comparison.champion_accuracy)}.{missing}",
             f"This model alone is right on {comparison.num_won}, the champion alone on {comparison.num_lost}; "
-            f"McNemar's exact test gives p = {comparison.p_value:.3f}: {chance}.",
-            f"By paired bootstrap accuracy differs by {_format_difference(accuracy_difference)} and macro F1 by "
-            f"{_format_difference(macro_f1_difference)} points.",
+            f"McNemar's mid-p test gives p = {comparison.p_value:.3f}: {chance}.",
+            f"The difference is {_format_difference(comparison.accuracy_difference)} points in accuracy, and in macro "
+            f"F1 {_format_difference(macro_f1_difference)}"
+            f"{'.' if is_resampled else f', which decides only from {MIN_RESAMPLED} photos on.'}",
             *recall_losses,
         ),
         comparison,
     )
+
+
+def _describe_missing(rival: Rival, labels: np.ndarray, predictions: Predictions, class_names: Sequence[str]) -> str:
+    """Which of the test photos are not compared, and why; empty if all are."""
+    num_images, text = len(predictions.labels), ""
+    if rival.num_left_out:
+        text += (
+            f" Left out: {rival.num_left_out:,} of the {num_images:,} test photos, because one of the models was "
+            "trained on them or on near-duplicates of them."
+        )
+        absent_classes = [name for label, name in enumerate(class_names) if label not in labels]
+        if absent_classes:
+            text += f" Nothing is compared on {join_names(absent_classes)}."
+    if len(rival.indices) + rival.num_left_out < num_images:
+        text += " The champion takes photos of another size, so only the test photos kept as files are compared."
+    return text
 
 
 def _format_difference(figure: Interval) -> str:

@@ -55,6 +55,8 @@ def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float
             metrics |= {f"folds/{key}": figure.value, f"folds/{key}_low": figure.low, f"folds/{key}_high": figure.high}
     if info.gate.looks is not None:
         metrics["evaluation/num_looks"] = info.gate.looks
+    if info.gate.comparison is not None:
+        metrics["evaluation/num_compared"] = info.gate.comparison.num_images
     if info.latency_p50_ms is not None and info.size_bytes is not None:
         metrics |= {"evaluation/latency_p50_ms": info.latency_p50_ms, "evaluation/size_mb": info.size_bytes / 1e6}
     return metrics

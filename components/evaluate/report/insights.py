@@ -55,8 +55,9 @@ def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Ite
         )
         num_differing = comparison.num_won + comparison.num_lost
         yield (
-            f"{conclusion}: of {pluralize(num_differing)} that the two name differently in a "
-            f"way that matters, this model is right on {comparison.num_won} and the champion on {comparison.num_lost}."
+            f"{conclusion}: of {pluralize(num_differing)} that the two name differently in a way that matters, this "
+            f"model is right on {comparison.num_won} and the champion on {comparison.num_lost}. They are compared on "
+            f"{pluralize(comparison.num_images, 'test photo')} that neither was trained on."
         )
     if figures.folds is not None:
         yield (

@@ -1,6 +1,6 @@
 """Looks at the photos as a set: the same photo twice, in two splits, or under two labels."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -207,7 +207,8 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
     """What decides each photo's split: equal keys are never separated.
 
     A photo's own content, where it stands alone; else the smallest of the group's names or, without such, of the
-    contents that belong together.
+    contents that belong together. A file that was left out has the key of the photos that it shows, "" if there are
+    none.
     """
     groups = Groups(len(records))
     for link in links:
@@ -223,7 +224,16 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
             key = record.image_id if record.group is None else f"\0{record.group}"  # sorts before any content
             root = groups.find(row)
             keys[root] = min(key, keys.get(root, key))
-    return [keys[groups.find(row)] if record.is_kept else "" for row, record in enumerate(records)]
+    return [keys.get(groups.find(row), "") for row in range(len(records))]
+
+
+def note_shared_keys(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
+    """The records with the keys that several of them have, so that later steps know what belongs together."""
+    num_files = Counter(keys)
+    return [
+        replace(record, split_key=key) if key and num_files[key] > 1 else record
+        for record, key in zip(records, keys, strict=True)
+    ]
 
 
 class Groups:

@@ -1,18 +1,21 @@
 """The division into splits: by content, complete for every class, and steady as the data grow."""
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.contract.artifacts.dataset import SPLITS
+from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
 from components.preprocess.manifest import Record
-from components.preprocess.split import assign_splits, divide, draw
+from components.preprocess.split import apportion, assign_splits, divide, draw
 
 FRACTIONS = {"validation": 0.15, "test": 0.15}
+CUTS: dict[SplitName, float] = {"test": 0.15, "validation": 0.15}
+SHARES: dict[SplitName, float] = {**CUTS, "train": 0.7}
 
 
 def record(name: str, class_name: str = "cats", split: str | None = None, reason: str | None = None) -> Record:
@@ -47,16 +50,114 @@ def test_split_keeps_every_class_in_every_split(
 
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1), more=st.integers(1, 40))
 @settings(max_examples=100, deadline=None)
-def test_adding_photos_moves_no_other(start: int, seed: int, more: int) -> None:
-    cuts = {"test": 0.15, "validation": 0.15}
-    before = divide({"cats": ids(100, start)}, cuts, seed)
-    after = divide({"cats": ids(100 + more, start)}, cuts, seed)
-    filled = {
-        "test" if value < 0.15 else "validation" if value < 0.3 else "train"
-        for value in (draw(image_id, seed) for image_id in before)
+def test_adding_photos_to_a_large_class_moves_no_other(start: int, seed: int, more: int) -> None:
+    """From 200 photos on a draw that the exact counts would correct is less likely than one in ten million."""
+    before = divide({"cats": ids(200, start)}, CUTS, seed)
+    after = divide({"cats": ids(200 + more, start)}, CUTS, seed)
+    assert {image_id: after[image_id] for image_id in before} == before
+    draws = {image_id: draw(image_id, seed) for image_id in before}
+    assert before == {
+        image_id: "test" if value < 0.15 else "validation" if value < 0.3 else "train"
+        for image_id, value in draws.items()
     }
-    if filled == set(SPLITS):  # else a photo stood in for a split that the draw had left empty
-        assert {image_id: after[image_id] for image_id in before} == before
+
+
+@pytest.mark.parametrize(
+    ("num_photos", "train", "validation", "test"),
+    [
+        (3, 1, 1, 1),
+        (4, 2, 1, 1),
+        (6, 4, 1, 1),
+        (7, 5, 1, 1),
+        (9, 7, 1, 1),
+        (10, 7, 1, 2),
+        (12, 8, 2, 2),
+        (20, 14, 3, 3),
+        (22, 16, 3, 3),
+        (30, 21, 4, 5),
+        (50, 35, 7, 8),
+        (60, 42, 9, 9),
+    ],
+)
+def test_the_shares_of_a_small_class_are_exact(num_photos: int, train: int, validation: int, test: int) -> None:
+    assert apportion(num_photos, SHARES) == {"train": train, "validation": validation, "test": test}
+    for seed in range(20):
+        splits = divide({"cats": ids(num_photos), "dogs": ids(num_photos, 1000)}, CUTS, seed)
+        for photos in (ids(num_photos), ids(num_photos, 1000)):
+            counts = Counter(splits[image_id] for image_id in photos)
+            assert counts == {"train": train, "validation": validation, "test": test}
+
+
+@given(num_photos=st.integers(61, 400), start=st.integers(0, 10**6), seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_the_counts_of_a_larger_class_are_near_its_shares(num_photos: int, start: int, seed: int) -> None:
+    counts = Counter(divide({"cats": ids(num_photos, start)}, CUTS, seed).values())
+    exact = apportion(num_photos, SHARES)
+    for split in CUTS:
+        assert abs(counts[split] - exact[split]) <= (num_photos - 60) // 5
+
+
+@given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_one_more_photo_in_a_small_class_moves_at_most_two(start: int, seed: int) -> None:
+    """One for test, and one for validation, each to or from train; about one for two photos over all."""
+    num_moved = 0
+    before = divide({"cats": ids(6, start)}, CUTS, seed)
+    for num_photos in range(7, 61):
+        after = divide({"cats": ids(num_photos, start)}, CUTS, seed)
+        moves = [{before[image_id], after[image_id]} for image_id in before if before[image_id] != after[image_id]]
+        assert moves in ([], [{"train", "test"}], [{"train", "validation"}]) or (
+            len(moves) == 2 and {"train", "test"} in moves and {"train", "validation"} in moves
+        )
+        num_moved += len(moves)
+        before = after
+    assert num_moved <= 54
+
+
+@given(
+    num_photos=st.integers(3, 3000),
+    validation=st.floats(0.01, 0.49),
+    test=st.floats(0.01, 0.49),
+)
+def test_the_shares_of_one_more_photo_take_none_from_a_split(num_photos: int, validation: float, test: float) -> None:
+    fractions = {"test": test, "validation": validation, "train": 1 - validation - test}
+    before, after = (apportion(number, fractions) for number in (num_photos, num_photos + 1))
+    assert sum(before.values()) == num_photos
+    assert min(before.values()) >= 1
+    assert sorted(after[split] - before[split] for split in before) == [0, 0, 1]
+    if num_photos * min(fractions.values()) >= 1:
+        assert all(abs(before[split] - num_photos * share) < 1.000001 for split, share in fractions.items())
+
+
+def test_a_small_class_beside_a_large_one_has_its_shares() -> None:
+    splits = divide({"cats": ids(500), "dogs": ids(12, 1000)}, CUTS, 42)
+    assert Counter(splits[image_id] for image_id in ids(12, 1000)) == {"train": 8, "validation": 2, "test": 2}
+    alone = divide({"cats": ids(500)}, CUTS, 42)
+    assert {image_id: splits[image_id] for image_id in ids(500)} == alone
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 10**6))
+@settings(max_examples=50, deadline=None)
+def test_a_burst_of_photos_that_are_nearly_the_same_never_fills_the_test_split(seed: int, start: int) -> None:
+    """12 of 30 photos are one group: 5 test photos come from the 18 others."""
+    splits = divide({"cats": ["burst"] * 12 + ids(18, start)}, CUTS, seed)
+    assert splits["burst"] == "train"
+    assert Counter(splits[key] for key in ids(18, start)) == {"train": 9, "validation": 4, "test": 5}
+
+
+def test_groups_that_are_larger_than_a_share_still_fill_every_split() -> None:
+    for seed in range(20):
+        keys = ["a"] * 8 + ["b"] * 5 + ["c"] * 6
+        assert divide({"cats": keys}, CUTS, seed)["a"] == "train", "the smallest groups leave train"
+        assert set(divide({"cats": keys}, CUTS, seed).values()) == set(SPLITS)
+
+
+def test_a_group_over_two_classes_takes_from_the_shares_of_both() -> None:
+    for seed in range(20):
+        groups = [f"visit {number}" for number in range(10)]
+        splits = divide({"cats": groups + ids(20), "dogs": groups + ids(20, 1000)}, CUTS, seed)
+        for photos in (groups + ids(20), groups + ids(20, 1000)):
+            assert Counter(splits[key] for key in photos) == {"train": 21, "validation": 4, "test": 5}
 
 
 def test_sizes_come_near_their_fractions() -> None:

@@ -95,6 +95,7 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_adding_a_photo_leaves_the_other_shards_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # draws alone, as in a large class
     data = make_photos(tmp_path / "photos", per_class=30)
     preprocess(str(data), PARAMS, tmp_path / "before")
     add_photo(data / "red" / "added.png")

@@ -40,7 +40,13 @@ def make_champion_say(folder: Path, **changes: Any) -> None:
     write_json(folder / "champion" / "bundle.json", read_bundle(folder / "champion").model_copy(update=changes))
 
 
-def verdict(folder: Path, wrong: int = 0, params: GateParams | None = None, name: str = "colours") -> Verdict:
+def verdict(
+    folder: Path,
+    wrong: int = 0,
+    params: GateParams | None = None,
+    name: str = "colours",
+    train_image_ids: frozenset[str] = frozenset(),
+) -> Verdict:
     """On a candidate that names so many of the 36 test photos wrongly."""
     info, split = read_info(folder / "dataset"), open_split(folder / "dataset", "test")
     labels = split.labels.copy()
@@ -49,7 +55,7 @@ def verdict(folder: Path, wrong: int = 0, params: GateParams | None = None, name
     predictions = Predictions("test", split.image_ids, split.labels, logits, logits)
     figures = measure({"test": predictions}, info.class_names, EvaluateParams(bootstrap_resamples=100))["test"]
     return judge(
-        Candidate(figures, predictions, split, latency_ms=5.0, size_bytes=2_000_000),
+        Candidate(figures, predictions, split, 5.0, 2_000_000, train_image_ids),
         name,
         params or GateParams(),
         dataset_dir=folder / "dataset",

@@ -14,13 +14,54 @@ from tests.support.artifacts import make_bundle, make_dataset
 from tests.unit.evaluate.gate.registry import make_champion_say, register, verdict
 
 
-def test_a_champion_that_saw_a_test_photo_is_not_comparable(folder: Path) -> None:
+def test_photos_that_either_model_was_trained_on_are_not_compared(folder: Path) -> None:
+    """The candidate fails on the first 12 test photos; the champion was trained on 2 of them, the candidate on 3."""
     split = open_split(folder / "dataset", "test")
     write_train_image_ids(folder / "champion", ["x", *split.image_ids[:2]])
     register("colours", folder / "champion")
+    gate_verdict = verdict(folder, wrong=12, train_image_ids=frozenset(split.image_ids[1:4]))
+    assert gate_verdict.comparison is not None
+    assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (32, 4)
+    assert (gate_verdict.comparison.num_won, gate_verdict.comparison.num_lost) == (0, 8)
+    assert gate_verdict.reasons[0] == (
+        "On the same 32 test photos that neither model was trained on, scored now, this model names 75.0 % rightly and "
+        "the champion, version 1, 100 %. Left out: 4 of the 36 test photos, because one of the models was trained on "
+        "them or on near-duplicates of them."
+    )
+
+
+@pytest.mark.parametrize(("num_seen", "word", "num_compared"), [(31, "better", 5), (32, "cannot tell", 4)])
+def test_too_few_photos_that_neither_was_trained_on_are_reported_with_what_to_do(
+    folder: Path, num_seen: int, word: str, num_compared: int
+) -> None:
+    """The champion is wrong on all: test photos are 12 blue, 12 green and 12 red ones, and it always answers blue."""
+    make_bundle(folder / "poor", read_info(folder / "dataset"), scale=0.0)
+    write_train_image_ids(folder / "poor", open_split(folder / "dataset", "test").image_ids[:num_seen])
+    register("colours", folder / "poor")
+    gate_verdict = verdict(folder)
+    assert (gate_verdict.verdict, gate_verdict.promotes) == (word, word == "better")
+    assert gate_verdict.comparison is not None
+    assert gate_verdict.comparison.num_images == gate_verdict.comparison.num_won == num_compared
+    assert "Nothing is compared on blue, green." in gate_verdict.reasons[0]
+    assert "which decides only from 30 photos on" in gate_verdict.reasons[2]
+    advice = (
+        "At least 5 test photos that neither model was trained on are needed before a difference can be more than "
+        "chance. Add photos until the test split has 1 more, at the shares of this data set about 3 in all, and run "
+        "again. Or decide yourself: evaluate.gate.promote lists the verdicts that promote."
+    )
+    assert (gate_verdict.reasons[-1] == advice) == (num_compared < 5)
+
+
+def test_no_photo_that_neither_was_trained_on_is_not_comparable(folder: Path) -> None:
+    write_train_image_ids(folder / "champion", open_split(folder / "dataset", "test").image_ids)
+    register("colours", folder / "champion")
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("not comparable", False, "1")
-    assert "It was trained on 2 of the 36 test photos" in gate_verdict.reasons[0]
+    assert "One of the two models was trained on each of the 36 test photos" in gate_verdict.reasons[0]
+    assert (
+        "Add photos until the test split has 5 more, at the shares of this data set about 15 in all"
+        in (gate_verdict.reasons[0])
+    )
 
 
 def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_only(folder: Path) -> None:
@@ -71,8 +112,11 @@ def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(fold
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "cannot tell"
     assert gate_verdict.comparison is not None
-    assert gate_verdict.comparison.num_images == 30
+    assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (30, 0)
     assert "only the test photos kept as files are compared" in gate_verdict.reasons[0]
+    gate_verdict = verdict(folder, train_image_ids=frozenset(path.stem for path in golden[5:8]))
+    assert gate_verdict.comparison is not None
+    assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (28, 3)
     for path in golden[6:]:
         path.unlink()
     gate_verdict = verdict(folder)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.contract.params.pipeline import AuditParams
-from components.preprocess.audit.duplicates import CopyAudit, audit_copies, find_links, split_keys
+from components.preprocess.audit.duplicates import CopyAudit, audit_copies, find_links, note_shared_keys, split_keys
 from components.preprocess.manifest import Record
 
 NO_PAIRS = np.empty((0, 2), np.int64)
@@ -154,3 +154,14 @@ def test_what_belongs_together_has_one_key() -> None:
     keys = split_keys(grouped, links, near_together=True)
     assert len(set(keys)) == 1
     assert "anna" in keys[0]
+
+
+def test_a_copy_that_is_left_out_keeps_the_key_of_the_photo_that_it_shows() -> None:
+    """Its content sorts first, so that it would decide if it counted."""
+    records = [record(f"cats/{number}", str(number)) for number in range(4)]
+    links = find_links(records, np.array([[0, 1]]))
+    records[0] = replace(records[0], reason="near_duplicate")
+    records[3] = replace(records[3], reason="truncated")
+    keys = split_keys(records, links, near_together=True)
+    assert keys == [records[1].image_id, records[1].image_id, records[2].image_id, ""]
+    assert [each.split_key for each in note_shared_keys(records, keys)] == [keys[1], keys[1], None, None]

@@ -77,6 +77,7 @@ def test_one_more_photo_is_the_only_one_read_and_rewrites_one_shard(
     tmp_path: Path, data: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # draws alone, as in a large class
     preprocess(str(data), PARAMS, tmp_path / "one")
     add_photo(data / "red" / "added.png")
     read_files.clear()

@@ -1,0 +1,59 @@
+"""The test photos that no model was trained on, neither on the photo itself nor on one that shows the same."""
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from components.contract.artifacts.dataset import Split
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("sha256", "split", "reason", "split_key")
+"""Of manifest.parquet; split_key is shared by files that are copies, nearly the same, or of one group."""
+
+
+def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: Path) -> np.ndarray:
+    """The indices of the photos of a split that are in no training set: int (m,).
+
+    A photo is seen, too, if a file with its split key was trained on and has since left train: it was moved with the
+    photo, or rejected as a copy of it. Files that are still in train are there because the user's own splits separate
+    them from the photo, and the audit reports that.
+
+    Args:
+        split: the photos.
+        train_image_ids: of all training sets.
+        manifest_path: manifest.parquet; if it is missing, or older than split keys, the photos themselves decide.
+    """
+    seen_ids = set(train_image_ids)
+    key_of: dict[str, str] = {}
+    seen_keys: set[str] = set()
+    for sha256, name, reason, key in _read_keys(manifest_path) if seen_ids else ():
+        image_id = sha256[:32]
+        key_of[image_id] = key
+        if image_id in seen_ids and not (reason is None and name == "train"):
+            seen_keys.add(key)
+    is_unseen = [
+        image_id not in seen_ids and key_of.get(image_id) not in seen_keys for image_id in map(str, split.image_ids)
+    ]
+    return np.flatnonzero(is_unseen)
+
+
+def _read_keys(manifest_path: Path) -> list[tuple[str, str | None, str | None, str]]:
+    """Of the files that share a key: SHA-256, split, reason of rejection, and key."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not manifest_path.exists():
+        return []
+    try:
+        if not set(COLUMNS) <= set(pq.read_schema(manifest_path).names):
+            return []
+        table = pq.read_table(manifest_path, columns=list(COLUMNS), filters=[("split_key", "!=", "")])
+    except (OSError, pa.ArrowException) as error:
+        log.warning(
+            "%s cannot be read: %s. Near-duplicates of training photos are not looked for.", manifest_path, error
+        )
+        return []
+    return list(zip(*(table[name].to_pylist() for name in COLUMNS), strict=True))
