@@ -69,6 +69,8 @@ def examine(
         DataError: a class has too few usable photos.
     """
     start = time.monotonic()
+    for notice in photo_set.notices:
+        log.warning("%s", notice)
     log.info("Found %s files in %d classes.", f"{len(photo_set.files):,}", len(photo_set.class_names))
     photo_scan = scan(photo_set.files, params.size, params.resize, store)
     seconds = time.monotonic() - start

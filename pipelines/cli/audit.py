@@ -49,7 +49,8 @@ def _audit(arguments: argparse.Namespace) -> int:
     name = name_of(uri)
     folder = arguments.output or Path("audits") / name
     _require_place(folder, uri)
-    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch)) as source:
+    columns = resolution.params.data.columns
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch), columns) as source:
         photo_files = find_photos(source)
         with open_store(params.size, params.resize) as store, new_folder(folder) as output:
             examination = examine(name, photo_files, params, store, divisible=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract.foreign.confinement import Roots, allowed_roots, open_within
+from components.contract.params.pipeline import ColumnNames
 from components.preprocess.manifest import Record
 from components.preprocess.sources.listing import as_text
 
@@ -26,6 +27,7 @@ class DataFolder:
         confined: whether the label file may name files in the folder only.
         roots: the folders that files may be read from.
         skipped: what an archive holds and was not unpacked, by name.
+        columns: of label files, which the user named.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class DataFolder:
     confined: bool = False
     roots: Roots = field(default_factory=allowed_roots)
     skipped: tuple[str, ...] = ()
+    columns: ColumnNames = field(default_factory=ColumnNames)
 
     def skipped_records(self) -> list[Record]:
         """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""

@@ -41,9 +41,11 @@ class PhotoSet:
         rejected: what is none by its place or kind.
         class_names: the class folders' names, ordered.
         given_splits: the splits that the data have folders for.
+        notices: what the user should know about how the data were read, a sentence or two each.
     """
 
     files: tuple[PhotoFile, ...]
     rejected: tuple[Record, ...]
     class_names: tuple[str, ...]
     given_splits: frozenset[SplitName]
+    notices: tuple[str, ...] = ()

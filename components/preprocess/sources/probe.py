@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import statistics
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ from components.contract.errors import DataError, ImageError
 from components.contract.foreign import archive
 from components.contract.foreign.confinement import allowed_roots, open_within
 from components.contract.image.decode import read_size
+from components.contract.params.pipeline import ColumnNames
 from components.preprocess.sources.listing import is_hidden, list_folder
 from components.preprocess.sources.location import locate
 from components.preprocess.sources.readers import binary
-from components.preprocess.sources.source import data_folder_at, find_photos, name_of
+from components.preprocess.sources.source import convert, data_folder_at, find_photos, name_of
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
@@ -35,15 +37,19 @@ class Probe:
     native_size: tuple[int, int]
 
 
-def probe(data: str) -> Probe:
+def probe(data: str, columns: ColumnNames | None = None) -> Probe:
     """A quick look at the data: their name, and the median size of some photos by their headers.
+
+    Args:
+        data: the path or the address that the user gave.
+        columns: of label files, which the user named.
 
     Raises:
         DataError: there are no class folders, or none of the photos looked at can be read.
     """
-    path = locate(data)
+    path = locate(data, columns)
     is_archive = path.is_file() and archive.is_archive(path)
-    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data))
+    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data, columns))
     if not sizes:
         raise DataError(
             f"The data must hold photos; none of those looked at in {path} can be read. "
@@ -53,9 +59,9 @@ def probe(data: str) -> Probe:
     return Probe(name_of(data), (height, width))
 
 
-def _sizes_in_folder(path: Path, data: str) -> Iterator[tuple[int, int]]:
+def _sizes_in_folder(path: Path, data: str, columns: ColumnNames | None) -> Iterator[tuple[int, int]]:
     """Of a folder, or of what a label file names."""
-    data_folder = data_folder_at(path, data)
+    data_folder = data_folder_at(path, data, columns)
     if path.is_dir():
         listed_files = list_folder(path, data_folder.roots).files
         names = [file.parts[-1] for file in listed_files]
@@ -63,10 +69,11 @@ def _sizes_in_folder(path: Path, data: str) -> Iterator[tuple[int, int]]:
         if binary.is_binary(names):
             yield from _sizes_in_binary((file.parts[-1], file.path) for file in listed_files)
             return
-    files = find_photos(data_folder).files
-    for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
-        with contextlib.suppress(ImageError, OSError), file.open() as stream:
-            yield read_size(stream)
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
+        files = find_photos(convert(data_folder, Path(scratch), max_photos=PROBED_PHOTOS)).files
+        for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
+            with contextlib.suppress(ImageError, OSError), file.open() as stream:
+                yield read_size(stream)
 
 
 def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,8 @@ import pytest
 
 from components.contract.errors import DataError
 from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.sources.readers.table import find_separator, read_frame, read_rows
+from components.preprocess.sources.readers.label_files import read_labels
+from components.preprocess.sources.readers.table import read_frame
 from components.preprocess.step import preprocess
 from pipelines.data import versions
 from pipelines.data.diff import compare_versions
@@ -80,7 +81,8 @@ def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> No
 def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_path: Path) -> None:
     path = write_table(make_flat_photos(tmp_path / "photos"), name)
     before = path.read_bytes()
-    table = find_label_table([f"images/00{number}-red.png" for number in range(3)] + [name], lambda _: before)
+    photos = [f"images/{photo.name}" for photo in (path.parent / "images").iterdir()]
+    table = find_label_table([*photos, name], lambda _: before)
     assert table is not None
     for decisions, message in (
         ({"images/absent.png": "red"}, "has no row of 'images/absent.png'"),
@@ -92,12 +94,14 @@ def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_pa
     write, num_changed = change_table(path, table, {"images/000-red.png": "blue", "images/001-red.png": None})
     assert (num_changed, path.read_bytes()) == (2, before)
     write(path)
-    assert [(row.path, row.label) for row in read_rows(path) if "red" in str(row.path)] == [
+    assert [(row.path, row.label) for row in read_labels(path).rows if "red" in str(row.path)] == [
         ("images/000-red.png", "blue"),
         ("images/002-red.png", "red"),
     ]
-    assert list(read_frame(path)["by"]) == ["me"] * 8
-    assert find_separator(path) == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
+    frame, text_format = read_frame(path)
+    assert list(frame["by"]) == ["me"] * 8
+    separator = text_format.separator if text_format is not None else None
+    assert separator == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
 
 
 @pytest.mark.parametrize(
