@@ -3,13 +3,14 @@
 import contextlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from components.contract.foreign.confinement import Roots, allowed_roots, open_within
 from components.contract.params.pipeline import ColumnNames
 from components.preprocess.manifest import Record
-from components.preprocess.sources.listing import as_text
+from components.preprocess.sources.listing import Listing, as_text, list_folder
 
 SKIPPED_NOTE: Final = ".darkroom-skipped.json"
 """In a folder that an archive was unpacked into: the names of what was not."""
@@ -37,6 +38,15 @@ class DataFolder:
     roots: Roots = field(default_factory=allowed_roots)
     skipped: tuple[str, ...] = ()
     columns: ColumnNames = field(default_factory=ColumnNames)
+
+    @cached_property
+    def listing(self) -> Listing:
+        """All that the folder holds, listed once.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return list_folder(self.path, self.roots)
 
     def skipped_records(self) -> list[Record]:
         """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""

@@ -20,7 +20,7 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import FileIndex, Match, name_key
-from components.preprocess.sources.listing import is_hidden, list_folder
+from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 from components.preprocess.sources.readers.label_files import (
     SUFFIXES,
@@ -30,7 +30,7 @@ from components.preprocess.sources.readers.label_files import (
     is_label_file,
     read_labels,
 )
-from components.preprocess.sources.readers.label_rows import LabelRow, SeveralLabelsError
+from components.preprocess.sources.readers.label_rows import LabelRow, NoLabelsError, SeveralLabelsError
 from components.preprocess.sources.readers.layout import SPLIT_FOLDERS
 
 MAX_FILES: Final = 10
@@ -48,12 +48,14 @@ class FoundLabels:
         rows: photo, relative to the data, to its row.
         faults: rows that name no photo, each with the reason.
         notices: for the user.
+        reasons: why other files are no label files, should the folders say nothing either.
     """
 
     label_files: list[str] = field(default_factory=list)
     rows: dict[tuple[str, str | None], LabelRow] = field(default_factory=dict)
     faults: list[tuple[LabelRow, Fault]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -61,22 +63,37 @@ class FoundLabels:
         return {name: str(row.label) for (name, _), row in self.rows.items()}
 
 
-def find_labeled_photos(data_folder: DataFolder) -> tuple[PhotoSet | None, tuple[str, ...]]:
-    """The photos of a folder that holds label files which say what is what, None if its folders do; and notices.
+@dataclass(frozen=True)
+class LabeledPhotos:
+    """The photos of a folder that holds label files.
+
+    Attributes:
+        photo_set: None if its folders say what the photos are.
+        notices: for the user, in that case.
+        reasons: why its files are no label files, should the folders say nothing either.
+    """
+
+    photo_set: PhotoSet | None = None
+    notices: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
+    """The photos of a folder by the label files that it holds.
 
     Raises:
         DataError: label files contradict each other, or give several labels to a photo.
     """
     if data_folder.label_file is not None:
-        return None, ()  # the user chose one
+        return LabeledPhotos()  # the user chose one
     try:
-        listing = list_folder(data_folder.path, data_folder.roots)
+        listing = data_folder.listing
     except OSError:
-        return None, ()  # the reader of folders says why
+        return LabeledPhotos()  # the reader of folders says why
     files = {"/".join(file.parts): file for file in listing.files}
     found = find_labels(files, lambda name: files[name].path, data_folder.columns)
     if not found.label_files:
-        return None, tuple(found.notices)
+        return LabeledPhotos(notices=tuple(found.notices), reasons=tuple(found.reasons))
     rejected = [*listing.rejected, *data_folder.skipped_records()]
     for row, (reason, message) in found.faults:
         rejected.append(Record(row.path or "", row.label, row.split, reason, message, group=row.group))
@@ -90,7 +107,7 @@ def find_labeled_photos(data_folder: DataFolder) -> tuple[PhotoSet | None, tuple
     photos.sort(key=lambda photo: photo.record.path)
     class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))
     splits = frozenset(row.split for row in found.rows.values() if row.split is not None)
-    return PhotoSet(tuple(photos), tuple(rejected), class_names, splits, tuple(found.notices)), ()
+    return LabeledPhotos(PhotoSet(tuple(photos), tuple(rejected), class_names, splits, tuple(found.notices)))
 
 
 def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: ColumnNames) -> FoundLabels:
@@ -107,7 +124,6 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
     visible_names = sorted(name for name in names if not any(map(is_hidden, name.split("/"))))
     index = FileIndex(visible_names)
     found = FoundLabels()
-    reasons: list[str] = []
     for name in _candidates(visible_names):
         try:
             labels = read_labels(locate(name), columns)
@@ -116,8 +132,11 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
                 raise
             found.notices.append(f"{name} gives several labels to a photo, so it is not used.")
             continue
-        except DataError as error:  # a table of something else
-            reasons.append(str(error))
+        except NoLabelsError as error:
+            found.reasons.append(str(error))
+            continue
+        except DataError as error:
+            found.notices.append(f"{name} is not used as a label file. {error}")
             continue
         rows, faults = _place(labels.rows, index, name)
         refusal = _find_refusal(name, rows)
@@ -137,14 +156,14 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
             f"{' and '.join(found.label_files)} labels {num_labeled:,} of the {len(in_folders):,} files in folders "
             "that are named for its classes, so it is not used."
         )
-        found = FoundLabels(notices=[*found.notices, notice])
+        found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons)
     if found.label_files:
         found.notices.append(
             f"The labels come from {' and '.join(found.label_files)}: {len(found.labels):,} photos in "
             f"{len(class_names):,} classes. The names of folders are not used."
         )
     elif columns != ColumnNames():
-        reason = reasons[0] if reasons else f"There is no file that ends in {', '.join(SUFFIXES)}."
+        reason = found.reasons[0] if found.reasons else f"There is no file that ends in {', '.join(SUFFIXES)}."
         raise DataError(f"data.columns names columns of a label file; none in the data has them. {reason}")
     return found
 

@@ -14,7 +14,7 @@ from components.contract.foreign import archive
 from components.contract.foreign.confinement import allowed_roots, open_within
 from components.contract.image.decode import read_size
 from components.contract.params.pipeline import ColumnNames
-from components.preprocess.sources.listing import is_hidden, list_folder
+from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.location import locate
 from components.preprocess.sources.readers import binary
 from components.preprocess.sources.source import convert, data_folder_at, find_photos, name_of
@@ -63,7 +63,7 @@ def _sizes_in_folder(path: Path, data: str, columns: ColumnNames | None) -> Iter
     """Of a folder, or of what a label file names."""
     data_folder = data_folder_at(path, data, columns)
     if path.is_dir():
-        listed_files = list_folder(path, data_folder.roots).files
+        listed_files = data_folder.listing.files
         names = [file.parts[-1] for file in listed_files]
         binary.refuse_pickles(names)
         if binary.is_binary(names):

@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from components.contract.errors import DataError
 from components.contract.foreign import archive
 from components.contract.params.pipeline import ColumnNames
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import names_photo
 from components.preprocess.sources.label_discovery import find_labeled_photos, find_split
-from components.preprocess.sources.listing import list_folder
 from components.preprocess.sources.location import locate
 from components.preprocess.sources.photo_set import PhotoSet
 from components.preprocess.sources.readers import binary, class_folders, label_files
@@ -48,12 +48,15 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     Raises:
         DataError: the data cannot be read, or are neither class folders nor described by a table.
     """
-    labeled_photos, notices = find_labeled_photos(data_folder)
-    if labeled_photos is not None:
-        return labeled_photos
+    labeled = find_labeled_photos(data_folder)
+    if labeled.photo_set is not None:
+        return labeled.photo_set
     reader = next(reader for reader in READERS if reader.reads(data_folder))
-    photo_set = reader.find_photos(data_folder)
-    return replace(photo_set, notices=(*notices, *photo_set.notices))
+    try:
+        photo_set = reader.find_photos(data_folder)
+    except DataError as error:  # it may be the label file that does not say what it should
+        raise DataError(" ".join((str(error), *labeled.notices, *labeled.reasons))) from None
+    return replace(photo_set, notices=(*labeled.notices, *photo_set.notices))
 
 
 @contextlib.contextmanager
@@ -107,7 +110,7 @@ def convert(data_folder: DataFolder, scratch: Path, *, max_photos: int | None = 
     label_file = data_folder.label_file
     if label_file is not None:
         return _convert_parquet(data_folder, {label_file.name: label_file}, scratch, max_photos)
-    files = {"/".join(file.parts): file.path for file in list_folder(data_folder.path, data_folder.roots).files}
+    files = {"/".join(file.parts): file.path for file in data_folder.listing.files}
     binary.refuse_pickles(list(files))
     if binary.is_binary(list(files)):
         pictures_dir = scratch / "pictures"

@@ -7,7 +7,7 @@ from components.contract.errors import DataError
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.listing import Listing, list_folder
+from components.preprocess.sources.listing import Listing
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 from components.preprocess.sources.readers.layout import Layout, find_layout
 
@@ -24,7 +24,7 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
         DataError: the data cannot be read, or are no class folders.
     """
     try:
-        listing = list_folder(data_folder.path, data_folder.roots)
+        listing = data_folder.listing
     except OSError as error:
         raise DataError(f"The data must be readable; {data_folder.path} is not: {error.strerror}.") from None
     layout = find_layout(listing.folders, unwrap=data_folder.unwrap)

@@ -7,7 +7,13 @@ from typing import Any, Final
 from components.contract.errors import DataError
 from components.contract.params.pipeline import ColumnNames
 from components.preprocess.sources.readers.json_document import read_document
-from components.preprocess.sources.readers.label_rows import LabelRow, Labels, normalize_cell, refuse_several_labels
+from components.preprocess.sources.readers.label_rows import (
+    LabelRow,
+    Labels,
+    NoLabelsError,
+    normalize_cell,
+    refuse_several_labels,
+)
 
 SUFFIXES: Final = (".json",)
 
@@ -23,7 +29,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
     tree = read_document(path)
     images, annotations, categories = (_records(tree, key) for key in ("images", "annotations", "categories"))
     if not images or not categories:
-        raise DataError(
+        raise NoLabelsError(
             f"{subject} must be COCO's JSON, with images, annotations and categories, or a list of Label Studio's "
             "tasks; it holds something else."
         )

@@ -12,6 +12,7 @@ from components.preprocess.sources.file_index import names_photo
 from components.preprocess.sources.readers.label_rows import (
     LabelRow,
     Labels,
+    NoLabelsError,
     listed_labels,
     parse_split,
     refuse_several_labels,
@@ -108,7 +109,7 @@ def find_columns(names: Sequence[str], wanted: ColumnNames, subject: str) -> dic
         if column is not None:
             place = column - 1 if isinstance(column, int) else by_name.get(_normal(column), len(names))
             if place >= len(names):
-                raise DataError(
+                raise NoLabelsError(
                     f"data.columns.{role} must be a column of the table; {subject} has {_listed(names)}, and no "
                     f"{column!r}."
                 )
@@ -144,7 +145,7 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
             rest.remove(splits[0])
     if "label" not in places:
         if len(rest) != 1:
-            raise DataError(
+            raise NoLabelsError(
                 f"{cells.subject} has no header, so it must have a column of paths, one of labels and at most one of "
                 f"splits; it has {num_columns} columns. Name them by number: "
                 "--set 'data.columns={path: 1, label: 2}'"
@@ -215,9 +216,9 @@ def _holds_splits(column: Column) -> bool:
     return bool(splits) and any(column)
 
 
-def _missing_column(cells: Cells, role: str) -> DataError:
+def _missing_column(cells: Cells, role: str) -> NoLabelsError:
     examples = " or ".join(COLUMNS[role][:4])
-    return DataError(
+    return NoLabelsError(
         f"{cells.subject} must have a column of {role}s, called {examples}; it has {_listed(cells.names or ())}. "
         f"If one of these is it, name it: --set data.columns.{role}=NAME"
     )

@@ -12,7 +12,7 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import FileIndex, Match, split_name
-from components.preprocess.sources.listing import as_text, list_folder
+from components.preprocess.sources.listing import as_text
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 from components.preprocess.sources.readers import coco, json_lines, label_studio, table
 from components.preprocess.sources.readers.label_rows import LabelRow, Labels
@@ -157,7 +157,7 @@ def _find_photos(rows: list[LabelRow], data_folder: DataFolder) -> list[PhotoFil
             photos.append(PhotoFile(path, record, roots) if is_there else None)
     if None not in photos:
         return [photo for photo in photos if photo is not None]
-    files = {"/".join(file.parts): file.path for file in list_folder(folder, roots).files}
+    files = {"/".join(file.parts): file.path for file in data_folder.listing.files}
     index = FileIndex(files)
     for place, (row, record) in enumerate(zip(rows, records, strict=True)):
         if photos[place] is None:

@@ -39,6 +39,10 @@ class Labels:
     notices: tuple[str, ...] = ()
 
 
+class NoLabelsError(DataError):
+    """A file that could hold labels is about something else, or does not show in which columns they are."""
+
+
 class SeveralLabelsError(DataError):
     """A label file gives several labels to a photo.
 

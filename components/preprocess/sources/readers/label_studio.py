@@ -17,6 +17,7 @@ from components.preprocess.sources.readers.json_lines import read_records
 from components.preprocess.sources.readers.label_rows import (
     LabelRow,
     Labels,
+    NoLabelsError,
     as_cell,
     normalize_cell,
     parse_split,
@@ -42,7 +43,7 @@ def read_tasks(path: Path, wanted: ColumnNames) -> Labels:
     subject = f"The label file {path}"
     tasks = read_document(path)
     if not isinstance(tasks, list) or not tasks or not all(isinstance(task, dict) for task in tasks):
-        raise DataError(f"{subject} must be a list of Label Studio's tasks; it holds something else.")
+        raise NoLabelsError(f"{subject} must be a list of Label Studio's tasks; it holds something else.")
     if not all(isinstance(task.get("data"), dict) for task in tasks):
         records = [{str(name): as_cell(value) for name, value in task.items()} for task in tasks]
         return read_records(subject, records, wanted)
@@ -92,7 +93,7 @@ def _find_control(subject: str, tasks: list[dict[str, Any]], wanted: ColumnNames
         )
     if not controls:
         content = ", ".join(sorted(kinds)) or "no labels"
-        raise DataError(f"{subject} must hold choices, one class for each photo; it holds {content}.")
+        raise NoLabelsError(f"{subject} must hold choices, one class for each photo; it holds {content}.")
     return controls[0]
 
 

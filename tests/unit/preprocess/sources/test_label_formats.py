@@ -297,6 +297,10 @@ def test_a_table_beside_a_folder_of_photos_labels_it_and_all_else_is_reported(tm
             "labels.csv labels 0 of the 4 files in folders that are named for its classes",
         ),
         ("file,cat,dog\nc.png,1,1\n", "labels.csv gives several labels to a photo, so it is not used."),
+        (
+            "file,label,split\nc.png,cat,later\n",
+            "is not used as a label file. A split must be train, validation or test",
+        ),
         ("city,people\nBonn,300000\n", ""),
     ],
 )
@@ -311,6 +315,17 @@ def test_a_table_of_something_else_replaces_no_folders(text: str, notice: str, t
         columns = ColumnNames(label="mayor")
         with pytest.raises(DataError, match=r"none in the data has them\. data\.columns\.label must be a column"):
             find_photos(DataFolder(tmp_path, columns=columns))
+
+
+def test_without_class_folders_the_message_says_what_the_label_file_lacks(tmp_path: Path) -> None:
+    write_files(tmp_path, "a.png", "b.png")
+    (tmp_path / "train.csv").write_text("id_code,diagnosis\na,healthy\nb,rust\n")
+    with pytest.raises(
+        DataError, match=r"must be folders of photos.* it has id_code, diagnosis\. .*data\.columns\.label"
+    ):
+        find_photos(DataFolder(tmp_path))
+    named = find_photos(DataFolder(tmp_path, columns=ColumnNames(label="diagnosis")))
+    assert classes_of(named) == {"a.png": "healthy", "b.png": "rust"}
 
 
 def test_label_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
