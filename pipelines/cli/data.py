@@ -141,10 +141,10 @@ def _relabel(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
     from pipelines.data.export import export_data
-    from pipelines.run_options import params_of
+    from pipelines.run_options import read_params
 
     arguments.params = None
-    data = params_of(arguments).data
+    data = read_params(arguments).data
     export = export_data(data.uri, data.columns, arguments.format, arguments.output, labels_only=arguments.labels_only)
     if arguments.json:
         show.as_json(asdict(export))
