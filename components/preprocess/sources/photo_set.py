@@ -1,7 +1,7 @@
 """The photos of the data, with what their places say of them: what every reader returns."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -10,7 +10,7 @@ from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.foreign.confinement import Roots, open_within
 from components.contract.text import printable
 from components.preprocess.manifest import Record
-from components.preprocess.sources.folders.classes import count_photos, shown_name
+from components.preprocess.sources.folders.classes import count_photos, join_names, shown_name
 from components.preprocess.sources.folders.names import may_be_photo, spelling_key
 
 SHOWN_CLASSES: Final = 30
@@ -79,7 +79,21 @@ def describe(photo_set: PhotoSet) -> list[str]:
 
 def describe_reading(photo_set: PhotoSet) -> list[str]:
     """What a person should know of how the data were read; nothing if that is obvious."""
-    return [*photo_set.notices, *_describe_twins(Counter(str(file.record.class_name) for file in photo_set.files))]
+    counts = Counter(str(file.record.class_name) for file in photo_set.files)
+    return [*photo_set.notices, *_describe_unlabeled(photo_set.rejected), *_describe_twins(counts)]
+
+
+def _describe_unlabeled(rejected: Sequence[Record]) -> list[str]:
+    """A line about photos beside a table that does not name them."""
+    counts = Counter(
+        record.path.rpartition("/")[0] or "the data's own folder"
+        for record in rejected
+        if record.reason == "no_label" and may_be_photo(record.path)
+    )
+    if not counts:
+        return []
+    folders = sorted(counts)
+    return [f"Left out, because they have no label: {join_names(folders, [counts[name] for name in folders])}."]
 
 
 def _describe_twins(counts: Mapping[str, int]) -> list[str]:

@@ -10,7 +10,8 @@ from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.folders.layout import Layout, find_layout
 from components.preprocess.sources.folders.tree import FolderTree
 from components.preprocess.sources.photo_set import describe
-from components.preprocess.sources.source import find_photos, open_data
+from components.preprocess.sources.readers.class_folders import find_photos
+from components.preprocess.sources.source import open_data
 from tests.unit.preprocess.sources.folders.public_layouts import PUBLIC_LAYOUTS, DataLayout
 from tests.unit.preprocess.sources.folders.usual_layouts import USUAL_LAYOUTS
 

@@ -91,3 +91,13 @@ def test_an_archive_may_bring_its_table_but_names_nothing_outside(tmp_path: Path
             file.write(path, path.relative_to(tmp_path / "made"))
     info = preprocess(str(tmp_path / "set.zip"), PARAMS, tmp_path / "dataset")
     assert (info.num_kept, info.class_names, info.rejected) == (18, CLASS_NAMES, {"outside_data": 2})
+
+
+def test_photos_that_a_table_gives_no_label_are_announced(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", per_class=2)
+    table = write_table(photos)
+    table.write_text(table.read_text().replace("red/000.png;red", "red/000.png;"))
+    assert probe(str(table)).description == (
+        "Found 5 photos in 3 classes: blue 2, green 2, red 1.",
+        "Left out, because they have no label: red (1 photo).",
+    )
