@@ -237,5 +237,5 @@ def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
         f"{f'{count_photos(counts[0])} without a folder' if is_around else join_names(names, counts)}, such as "
         f"{printable(tree.photo_names(folders[0])[0])}. Make a folder for each class in "
         f"{where if is_around else f'{where}/{names[0]}'} and put its photos there, or give a table of paths and "
-        "labels: --data labels.csv"
+        "labels (--data labels.csv)."
     )

@@ -38,7 +38,7 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     except DataError as error:
         if data_folder.name is None:
             raise
-        raise DataError(f"{error} Unpack the archive first.") from None
+        raise DataError(f"{error} (Unpack the archive first.)") from None
     return _place_files(data_folder, listing, layout)
 
 

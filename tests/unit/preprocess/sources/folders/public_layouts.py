@@ -185,21 +185,21 @@ PUBLIC_LAYOUTS = (
         "train_images/*4 test_images/*2",
         refusal="The photos must be in one folder per class; {data} has no class folders: train_images (4 photos)"
         " and test_images (2 photos), such as 1.jpg. Make a folder for each class in {data}/train_images "
-        "and put its photos there, or give a table of paths and labels: --data labels.csv",
+        "and put its photos there, or give a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "102 Flowers",
         "jpg/image_00001.jpg jpg/image_00002.jpg imagelabels.mat setid.mat",
         refusal="The photos must be in one folder per class; {data}/jpg has no class folders: 2 photos without a "
         "folder, such as image_00001.jpg. Make a folder for each class in {data}/jpg and put its photos "
-        "there, or give a table of paths and labels: --data labels.csv",
+        "there, or give a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "YOLO",
         "images/train/*3 images/val/*2 labels/train/1.txt labels/val/1.txt data.yaml",
         refusal="The photos must be in one folder per class; {data}/images has no class folders: train (3 photos)"
         " and val (2 photos), such as 1.jpg. Make a folder for each class in {data}/images/train and put "
-        "its photos there, or give a table of paths and labels: --data labels.csv",
+        "its photos there, or give a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "casting product",

@@ -60,7 +60,7 @@ def test_a_refusal_of_an_archive_says_to_unpack_it(tmp_path: Path) -> None:
             file.writestr(name, "")
     with (
         open_data(str(tmp_path / "leaves.zip"), tmp_path) as data_folder,
-        pytest.raises(DataError, match=r"--data leaves/color Unpack the archive first\."),
+        pytest.raises(DataError, match=r"--data leaves/color \(Unpack the archive first\.\)"),
     ):
         find_photos(data_folder)
 

@@ -148,7 +148,7 @@ USUAL_LAYOUTS = (
         "IMG_001.jpg IMG_002.jpg DSC_001.jpg DSC_002.jpg",
         refusal="The photos must be in one folder per class; {data} has no class folders: 4 photos without a "
         "folder, such as DSC_001.jpg. Make a folder for each class in {data} and put its photos there, or"
-        " give a table of paths and labels: --data labels.csv",
+        " give a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "The Simpsons",
@@ -176,8 +176,8 @@ USUAL_LAYOUTS = (
         "HAM10000_images_part_1/*3 HAM10000_images_part_2/*3",
         refusal="The photos must be in one folder per class; {data} has no class folders: HAM10000_images_part_1 "
         "(3 photos) and HAM10000_images_part_2 (3 photos), such as 1.jpg. Make a folder for each class in"
-        " {data}/HAM10000_images_part_1 and put its photos there, or give a table of paths and labels: "
-        "--data labels.csv",
+        " {data}/HAM10000_images_part_1 and put its photos there, or give a table of paths and labels "
+        "(--data labels.csv).",
     ),
     DataLayout(
         "Cell Images for Detecting Malaria",
@@ -209,6 +209,6 @@ USUAL_LAYOUTS = (
         "train/images/*3 train/labels/1.txt valid/images/*2 valid/labels/1.txt data.yaml",
         refusal="The photos must be in one folder per class; {data} has no class folders: train/images (3 photos)"
         " and valid/images (2 photos), such as 1.jpg. Make a folder for each class in {data}/train/images"
-        " and put its photos there, or give a table of paths and labels: --data labels.csv",
+        " and put its photos there, or give a table of paths and labels (--data labels.csv).",
     ),
 )
