@@ -92,7 +92,7 @@ def _read_two_levels(
         raise DataError(
             f"The folders of the data must be classes; {join_names(names)} in {where} hold the same folders "
             f"{join_names(sorted(common))}, as forms of the same photos do. Give one of them: "
-            f"--data {where}/{names[0]}"
+            f"--data {where}/{printable(names[0])}"
         )
     if len(common) >= 2 and are_numbered_parts(list(names)):
         for name in names:

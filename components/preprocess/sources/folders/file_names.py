@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from components.contract.artifacts.dataset import SplitName
-from components.preprocess.sources.folders.classes import join_names
+from components.contract.text import printable
+from components.preprocess.sources.folders.classes import join_names, shown_name
 from components.preprocess.sources.folders.names import class_name, may_be_photo
 from components.preprocess.sources.folders.tree import Parts
 
@@ -75,9 +76,10 @@ def read_file_names(
         if folder in training_folders or {label_of(name) for name in photo_names[folder]} <= set(labels)
     }
     first_folder = training_folders[0]
+    example = photo_names[first_folder][0]
     notices = [
         "The classes are read from the names of the files, such as "
-        f"{label_of(photo_names[first_folder][0])} from {'/'.join((*first_folder, photo_names[first_folder][0]))}."
+        f"{shown_name(str(label_of(example)))} from {printable('/'.join((*first_folder, example)))}."
     ]
     left_out = sorted("/".join(folder) for folder in folders if folder not in labeled_folders)
     if left_out:

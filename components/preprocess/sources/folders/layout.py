@@ -107,7 +107,7 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
     """
     prefix = _step_in(tree, data, unwrap=unwrap)
     where = "/".join((data, *prefix))
-    notices = [f"The photos are in {'/'.join(prefix)}."] if prefix and not unwrap else []
+    notices = [f"The photos are in {printable('/'.join(prefix))}."] if prefix and not unwrap else []
     split_folders = find_split_folders(tree, prefix, where)
     if split_folders is not None:
         classes = read_splits(tree, prefix, split_folders, where)
@@ -202,7 +202,7 @@ def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], whe
     if inner and len(names) > 1:
         raise DataError(
             f"The data must be one data set; {where} holds {join_names(names)}, and {shown_name(inner[0])} has "
-            f"class folders of its own. Give the one that is meant: --data {where}/{inner[0]}"
+            f"class folders of its own. Give the one that is meant: --data {where}/{printable(inner[0])}"
         )
 
 

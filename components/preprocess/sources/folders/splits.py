@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
+from components.contract.text import printable
 from components.preprocess.sources.folders.classes import Classes, count_photos, join_names, read_classes, shown_name
 from components.preprocess.sources.folders.names import (
     is_annotation,
@@ -149,9 +150,10 @@ def _require_training(tree: FolderTree, classes: Classes, train_names: set[str],
         for train_name in sorted(train_names)
         if spelling_key(name) == spelling_key(train_name)
     ]
+    example = printable(names[0])
     advice = (
         "; ".join(twins)
-        or f"Move some of the photos into a folder train/{names[0]}, or take {split_folder}/{names[0]} out of the data"
+        or f"Move some of the photos into a folder train/{example}, or take {split_folder}/{example} out of the data"
     )
     raise DataError(
         f"Each class must have photos in train; {split_folder} has {join_names(names, list(counts.values()))}, and "

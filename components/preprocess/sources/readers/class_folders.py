@@ -65,7 +65,7 @@ def _find_layout(listing: Listing, data: str, *, unwrap: bool) -> Layout:
     if len(class_names) == 1:
         raise DataError(
             f"There must be at least two classes; {where} has one class folder only, '{printable(class_names[0])}'. If "
-            f"the classes are inside it, give that folder: --data {where}/{class_names[0]}"
+            f"the classes are inside it, give that folder: --data {where}/{printable(class_names[0])}"
         )
     return layout
 

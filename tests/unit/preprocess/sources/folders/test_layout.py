@@ -146,3 +146,15 @@ def test_words_for_splits_within_names_of_classes_mean_nothing(names: list[str])
 )
 def test_names_of_files_say_classes_if_all_do(names: list[str], class_names: tuple[str, ...]) -> None:
     assert read(*names).class_names == class_names
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["a\nb.0.jpg", "a\nb.1.jpg", "c.0.jpg", "c.1.jpg"],
+        ["train/a\nb/1.jpg", "train/c/1.jpg", "test/1.jpg", "x\ny/1.jpg"],
+        ["a\nb/images/1.jpg", "a\nb/images/2.jpg", "c\nd/1.jpg"],
+    ],
+)
+def test_foreign_names_in_notices_stay_in_their_line(files: list[str]) -> None:
+    assert not any("\n" in notice for notice in read(*files, unwrap=True).notices)
