@@ -13,7 +13,7 @@ from components.contract.text import is_utf8
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from components.contract.params.pipeline import Params
+    from components.contract.params.pipeline import ColumnNames, Params
     from components.contract.params.resolve import Resolution
     from components.preprocess.sources.probe import Probe
 
@@ -63,7 +63,7 @@ def resolve_data(arguments: argparse.Namespace) -> "Resolution":
     return resolve_params(read_params(arguments))
 
 
-def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = None) -> "Resolution":
+def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] | None" = None) -> "Resolution":
     """Every `auto` settled by a look at the data, whose path becomes absolute.
 
     Args:
@@ -82,7 +82,7 @@ def resolve_params(params: "Params", look: "Callable[[str], Probe] | None" = Non
         require_utf8(uri)
         params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
         require_whole(Path(uri))
-    data_probe = (look or probe)(uri)
+    data_probe = (look or probe)(uri, params.data.columns)
     params, given_model = inspect_initial_model(params)
     resolution = resolve(
         params, native_size=data_probe.native_size, data_name=data_probe.name, initial_model=given_model

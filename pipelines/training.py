@@ -22,6 +22,7 @@ def training(searchers: int = 0) -> GraphComponent:
     @dsl.pipeline(name="darkroom-training", description="Labelled photos become a classifier that is served.")
     def pipeline(
         data: str,
+        data_columns: str,
         model_name: str,
         preprocess_params: str,
         tune_params: str,
@@ -30,7 +31,7 @@ def training(searchers: int = 0) -> GraphComponent:
         deploy_params: str,
     ) -> None:
         """Every section of params.yaml comes as JSON: a task's cache key depends on its own sections only."""
-        preprocess_task = preprocess(data=data, params=preprocess_params)
+        preprocess_task = preprocess(data=data, columns=data_columns, params=preprocess_params)
         dataset = preprocess_task.outputs["dataset"]
 
         search = [tune(dataset=dataset, params=tune_params, train_params=train_params) for _ in range(searchers)]

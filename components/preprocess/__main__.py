@@ -21,9 +21,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with running_step("preprocess"):
         params = load_params(arguments.params, tuple(arguments.set))
-        data_probe = probe(params.data.uri)
+        data_probe = probe(params.data.uri, params.data.columns)
         resolution = resolve(params, native_size=data_probe.native_size, data_name=data_probe.name)
-        preprocess(params.data.uri, resolution.params.preprocess, arguments.output)
+        preprocess(params.data.uri, resolution.params.preprocess, arguments.output, params.data.columns)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from components.contract.artifacts.dataset import SPLITS, DatasetInfo, Source
 from components.contract.errors import ArtifactError
-from components.contract.params.pipeline import PreprocessParams, dump_section
+from components.contract.params.pipeline import ColumnNames, PreprocessParams, dump_section
 from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.text import printable
 from components.contract.tracking.run import Run
@@ -33,7 +33,9 @@ SHOWN_REJECTIONS = 3
 """Up to so many rejected files are told one by one; more are summed up by reason."""
 
 
-def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> DatasetInfo:
+def preprocess(
+    data: str, params: PreprocessParams, dataset_dir: Path, columns: ColumnNames | None = None
+) -> DatasetInfo:
     """Prepares a data set.
 
     Args:
@@ -41,6 +43,7 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
         params: the preprocess section, without `auto`.
         dataset_dir: becomes the data set that components/contract/artifacts/dataset.py describes; one that is there is
             replaced as a whole when the new one is complete.
+        columns: of label files, which the user named.
 
     Raises:
         DataError: the photos as a whole cannot be used.
@@ -53,7 +56,7 @@ def preprocess(data: str, params: PreprocessParams, dataset_dir: Path) -> Datase
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
         with (
             tempfile.TemporaryDirectory(dir=folder) as scratch,
-            open_data(data, Path(scratch), zip_encoding=params.zip_code_page) as data_folder,
+            open_data(data, Path(scratch), columns, zip_encoding=params.zip_code_page) as data_folder,
         ):
             photo_set = find_photos(data_folder)
             with open_store(params.size, params.resize) as store:

@@ -49,9 +49,10 @@ def _audit(arguments: argparse.Namespace) -> int:
     name = name_of(uri)
     folder = arguments.output or Path("audits") / name
     _require_place(folder, uri)
+    columns = resolution.params.data.columns
     with (
         tempfile.TemporaryDirectory(prefix="darkroom-") as scratch,
-        open_data(uri, Path(scratch), zip_encoding=params.zip_code_page) as source,
+        open_data(uri, Path(scratch), columns, zip_encoding=params.zip_code_page) as source,
     ):
         photo_files = find_photos(source)
         with open_store(params.size, params.resize) as store, new_folder(folder) as output:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
+EXPORT_FORMATS = ("csv", "imagefolder", "label-studio", "coco")
+
 SHOWN = 8
 """Of each kind of change; --json names all."""
 
 
 def add_data(verb: Verb) -> None:
-    """Adds `darkroom data add | list | diff | relabel`."""
-    data = verb("data", _list, "keep versions of data sets: add, list, diff, relabel")
+    """Adds `darkroom data add | list | diff | relabel | export`."""
+    data = verb("data", _list, "keep versions of data sets: add, list, diff, relabel; export them for other programs")
     actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -36,6 +38,17 @@ def add_data(verb: Verb) -> None:
     relabel = action("relabel", _relabel, "apply decisions about labels as a new version")
     relabel.add_argument("decisions", type=Path, metavar="CSV", help="columns path and label; no label takes it out")
     relabel.add_argument("--name", help="of the data, where there are several")
+
+    export = action("export", _export, "write photos and labels for other programs")
+    export.add_argument("data", metavar="DATA", help="a folder, an archive, a label file or an address, as for run")
+    export.add_argument("--format", required=True, choices=EXPORT_FORMATS, help="of the label file")
+    export.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="becomes the export")
+    export.add_argument(
+        "--labels-only", action="store_true", help="write no photos; names in the label file count from DATA"
+    )
+    export.add_argument(
+        "--set", action="append", default=[], metavar="data.columns.KEY=NAME", help="name a column of DATA's label file"
+    )
 
 
 def _add(arguments: argparse.Namespace) -> int:
@@ -122,4 +135,21 @@ def _relabel(arguments: argparse.Namespace) -> int:
             f"{version.path}: version {version.commit[:12]}. What changed: darkroom data diff "
             f"{version.commit[:12]}~ {version.commit[:12]} --name {version.name}"
         )
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pipelines.cli import show
+    from pipelines.data.export import export_data
+    from pipelines.run_options import read_params
+
+    arguments.params = None
+    data = read_params(arguments).data
+    export = export_data(data.uri, data.columns, arguments.format, arguments.output, labels_only=arguments.labels_only)
+    if arguments.json:
+        show.as_json(asdict(export))
+        return 0
+    left_out = f" {export.num_left_out:,} files without a label were left out." if export.num_left_out else ""
+    files = " and ".join(export.label_files)
+    show.line(f"{export.folder}: {export.num_photos:,} photos in {files}.{left_out}")
     return 0

@@ -82,7 +82,7 @@ def _prepare(arguments: argparse.Namespace) -> "Iterator[tuple[Path, TrainParams
 def _preprocess(params: "Params", dataset_dir: Path) -> Path:
     from components.preprocess.step import preprocess
 
-    preprocess(params.data.uri, params.preprocess, dataset_dir)
+    preprocess(params.data.uri, params.preprocess, dataset_dir, params.data.columns)
     return dataset_dir
 
 

@@ -34,8 +34,9 @@ def train_model(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> 
     from components.preprocess.step import preprocess
 
     params = model.params
-    dataset_dir = output_dir / "datasets" / _compute_digest(params.data.uri, dump_section(params.preprocess))
-    info = preprocess(params.data.uri, params.preprocess, dataset_dir)
+    sections = dump_section(params.data.columns), dump_section(params.preprocess)
+    dataset_dir = output_dir / "datasets" / _compute_digest(params.data.uri, *sections)
+    info = preprocess(params.data.uri, params.preprocess, dataset_dir, params.data.columns)
     bundle_dirs, seconds = [], []
     seeds = tuple(params.train.seed + number for number in range(num_seeds))
     for seed in seeds:

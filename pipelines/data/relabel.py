@@ -1,15 +1,15 @@
 """Decisions about labels, carried out as a new version of a data set: in its folders, or in its table."""
 
 import json
-from collections.abc import Callable, Mapping
+import posixpath
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from components.contract.errors import DataError
 from components.contract.text import from_csv_cell
 from pipelines.data import recovery
 from pipelines.data.repository import matches_commit, take_into_dvc
-from pipelines.data.snapshot import LabelTable, find_label_table, resolve_row_path
+from pipelines.data.snapshot import LabelTable, find_label_table
 from pipelines.data.versions import (
     Version,
     commit_version,
@@ -61,17 +61,41 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
 def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tuple[Path, Path]], int]:
     """(from, to) of each file that is to be moved, and how many photos that changes; a new table waits in `scratch`."""
     from components.preprocess.sources.listing import list_folder
+    from components.preprocess.sources.readers.table import is_table
 
-    decisions = {name.removeprefix("./"): label for name, label in decisions.items()}
     names = ["/".join(file.parts) for file in list_folder(folder).files]
+    decisions = find_photo_names(decisions, names)
     table = find_label_table(names, lambda name: (folder / name).read_bytes())
     if table is None:
         plan = _plan_moves(folder, decisions)
         return [(source, target or scratch / str(number)) for number, (source, target) in enumerate(plan)], len(plan)
-    write, num_changed = change_table(folder / table.name, table, decisions)
-    new_table, old_table = (scratch / f"{age}-{Path(table.name).name}" for age in ("new", "old"))
+    if len(table.names) > 1 or not is_table(Path(table.names[0])):
+        raise DataError(
+            f"The labels must be in one CSV or Parquet table to be changed; those of {folder.name} are in "
+            f"{' and '.join(table.names)}. Write one table first: darkroom data export {folder} --format csv"
+        )
+    path = folder / table.names[0]
+    write, num_changed = change_table(path, table, decisions)
+    new_table, old_table = (scratch / f"{age}-{path.name}" for age in ("new", "old"))
     write(new_table)
-    return [(folder / table.name, old_table), (new_table, folder / table.name)], num_changed
+    return [(path, old_table), (new_table, path)], num_changed
+
+
+def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, str | None]:
+    r"""The decisions by the photos' names, which may be written in other ways, as `red\001.png`.
+
+    Raises:
+        DataError: two decisions about a photo differ.
+    """
+    from components.preprocess.sources.file_index import FileIndex
+
+    index = FileIndex(names)
+    by_name: dict[str, str | None] = {}
+    for text, label in decisions.items():
+        name = index.find(text).name or text
+        if by_name.setdefault(name, label) != label:
+            raise DataError(f"Each photo must be decided once; the decisions say two things of {name}.")
+    return by_name
 
 
 def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
@@ -118,23 +142,29 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
 
 def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[Callable[[Path], None], int]:
     """What writes the table with the decisions carried out, and how many photos it changes."""
-    from components.preprocess.sources.readers.table import (
-        find_columns,
-        find_separator,
-        read_frame,
-        read_rows,
-        write_frame,
-    )
+    from components.contract.params.pipeline import ColumnNames
+    from components.preprocess.sources.file_index import FileIndex
+    from components.preprocess.sources.readers.columns import find_label_columns
+    from components.preprocess.sources.readers.table import read_frame, read_table, write_frame
 
-    frame, rows, separator = read_frame(path), read_rows(path), find_separator(path)
-    column = find_columns([str(name) for name in frame.columns])["label"]
-    values = {row.label: value for row, value in zip(rows, frame[column], strict=True) if row.label is not None}
+    rows = read_table(path, ColumnNames()).rows
+    frame, text_format = read_frame(path)
+    columns = find_label_columns([str(name) for name in frame.columns])
+    if not columns or len(rows) != len(frame):
+        raise DataError(
+            f"A table must have a header and a column of labels to be changed; {path.name} has none. Write one with: "
+            "darkroom data export --format csv"
+        )
+    index, folder = FileIndex(table.labels), posixpath.dirname(table.names[0])
     places: dict[str, list[int]] = {}
+    examples: dict[str, int] = {}
     for place, row in enumerate(rows):
-        if row.path is not None:
-            places.setdefault(resolve_row_path(table.name, row.path), []).append(place)
+        name = index.find(row.path, folder=folder, label=row.label).name if row.path is not None else None
+        places.setdefault(name or str(row.path), []).append(place)
+        examples.setdefault(row.label or "", place)
+    class_names = sorted(filter(None, examples))
     dropped_rows: list[int] = []
-    new_values: dict[int, Any] = {}
+    new_labels: dict[int, str] = {}
     for name, label in decisions.items():
         if name not in places:
             raise DataError(
@@ -142,18 +172,22 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
             )
         if label is None:
             dropped_rows += places[name]
-        elif label not in values:
+        elif label not in class_names:
             raise DataError(
-                f"A label must be one of the classes {', '.join(sorted(values))}; for {name!r} it is {label!r}."
+                f"A label must be one of the classes {', '.join(class_names)}; for {name!r} it is {label!r}."
             )
         else:
-            new_values |= {place: values[label] for place in places[name] if rows[place].label != label}
-    if not dropped_rows and not new_values:
+            new_labels |= {place: label for place in places[name] if rows[place].label != label}
+    if not dropped_rows and not new_labels:
         raise DataError("Decisions must change something; every photo stands under the label that is given.")
-    labels = [new_values.get(place, value) for place, value in enumerate(frame[column])]
-    frame[column] = type(frame[column])(labels, index=frame.index, dtype=frame[column].dtype)
+    for column in columns:  # a class may have a number and a name
+        cells = frame.iloc[:, column]
+        values = cells.tolist()
+        for place, label in new_labels.items():
+            values[place] = cells.iloc[examples[label]]
+        frame.isetitem(column, type(cells)(values, index=frame.index, dtype=cells.dtype))
     changed_frame = frame.drop(frame.index[dropped_rows])
-    return lambda target: write_frame(changed_frame, target, separator), len(dropped_rows) + len(new_values)
+    return lambda target: write_frame(changed_frame, target, text_format), len(dropped_rows) + len(new_labels)
 
 
 def read_decisions(path: Path) -> dict[str, str | None]:
@@ -162,15 +196,19 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     Raises:
         DataError: it is no such table, or decides twice about one photo.
     """
-    from components.preprocess.sources.readers.table import find_columns, read_frame
+    from components.contract.params.pipeline import ColumnNames
+    from components.preprocess.sources.readers.columns import find_columns
+    from components.preprocess.sources.readers.label_rows import normalize_cell
+    from components.preprocess.sources.readers.table import read_frame
 
-    frame = read_frame(path)
-    column_names = find_columns([str(name) for name in frame.columns])
-    if "path" not in column_names or "label" not in column_names:
-        raise DataError(f"{path} must have the columns path and label; it has {', '.join(map(str, frame.columns))}.")
+    frame, _ = read_frame(path)
+    names = [str(name) for name in frame.columns]
+    places = find_columns(names, ColumnNames(), str(path))
+    if "path" not in places or "label" not in places:
+        raise DataError(f"{path} must have the columns path and label; it has {', '.join(names)}.")
     decisions: dict[str, str | None] = {}
-    for path_cell, label_cell in zip(frame[column_names["path"]], frame[column_names["label"]], strict=True):
-        name, label = from_csv_cell(str(path_cell)), from_csv_cell(str(label_cell))
-        if decisions.setdefault(name, label.strip() or None) != (label.strip() or None):
+    for path_cell, label_cell in zip(frame.iloc[:, places["path"]], frame.iloc[:, places["label"]], strict=True):
+        name, label = from_csv_cell(str(path_cell)), normalize_cell(from_csv_cell(str(label_cell)))
+        if decisions.setdefault(name, label) != label:
             raise DataError(f"Each photo must be decided once; {path} says two things of {name}.")
     return decisions

@@ -33,14 +33,14 @@ class Contents:
 
 @dataclass(frozen=True)
 class LabelTable:
-    """A table at the top of the data that says which photo is of which class.
+    """Label files within the data that say which photo is of which class.
 
     Attributes:
-        name: of the table, relative to the data.
+        names: of the files, relative to the data.
         labels: photo, relative to the data, to class; photos that are not there are left out.
     """
 
-    name: str
+    names: tuple[str, ...]
     labels: dict[str, str]
 
 
@@ -133,27 +133,16 @@ def find_labels(contents: Contents) -> dict[str, str]:
 
 
 def find_label_table(names: Collection[str], read_file: Callable[[str], bytes]) -> LabelTable | None:
-    """The only table beside the folders, if it gives labels to photos that are there; None where the folders do."""
-    from components.preprocess.sources.listing import is_hidden
-    from components.preprocess.sources.readers.table import is_table, read_rows
+    """What the label files within the data say of photos that are there; None where the folders say it."""
+    from components.contract.params.pipeline import ColumnNames
+    from components.preprocess.sources.label_discovery import find_labels
 
-    visible_names = [name for name in names if not any(map(is_hidden, name.split("/")))]
-    top = posixpath.commonpath([posixpath.dirname(name) for name in visible_names]) if visible_names else ""
-    tables = [name for name in visible_names if posixpath.dirname(name) == top and is_table(Path(name))]
-    if len(tables) != 1:
-        return None
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
-        local = Path(scratch) / posixpath.basename(tables[0])
-        local.write_bytes(read_file(tables[0]))
-        try:
-            rows = read_rows(local)
-        except DataError:  # a table of something else
-            return None
-    labelled_names = ((resolve_row_path(tables[0], row.path), row.label) for row in rows if row.path and row.label)
-    labels = {name: label for name, label in labelled_names if name in names and label is not None}
-    return LabelTable(tables[0], labels) if labels else None
 
+        def locate(name: str) -> Path:
+            local = Path(tempfile.mkdtemp(dir=scratch)) / posixpath.basename(name)
+            local.write_bytes(read_file(name))
+            return local
 
-def resolve_row_path(table: str, path: str) -> str:
-    """What a table's row names, relative to the data."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(table), path))
+        found = find_labels(names, locate, ColumnNames())
+    return LabelTable(tuple(found.label_files), found.labels) if found.label_files else None

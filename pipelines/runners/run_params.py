@@ -9,6 +9,7 @@ def pipeline_arguments(params: Params) -> dict[str, str]:
     """The arguments of `pipelines.training.training`."""
     return {
         "data": params.data.uri,
+        "data_columns": dump_section(params.data.columns),
         "model_name": params.deploy.model_name,
         "preprocess_params": dump_section(params.preprocess),
         "tune_params": dump_section(params.tune),

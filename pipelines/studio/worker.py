@@ -53,11 +53,12 @@ def decode_photo(content: bytes, size: tuple[int, int], resize: Any) -> Result:
     return photo.native_size, photo.pixels.tobytes()
 
 
-def probe_data(_: bytes, uri: str) -> Result:
+def probe_data(_: bytes, uri: str, columns: str = "{}") -> Result:
     """A quick look at the data, for `auto` values."""
+    from components.contract.params.pipeline import ColumnNames, parse_section
     from components.preprocess.sources.probe import probe
 
-    return asdict(probe(uri)), b""
+    return asdict(probe(uri, parse_section(ColumnNames, columns))), b""
 
 
 def unpack(_: bytes, archive: str, folder: str) -> Result:

@@ -71,7 +71,7 @@ def parse_yaml(text: str) -> Any:
     return tree
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, max_values: int = MAX_VALUES, max_characters: int = MAX_CHARACTERS) -> Any:
     """A JSON document of finite numbers; whoever receives the text bounds its size.
 
     Raises:
@@ -83,11 +83,13 @@ def parse_json(text: str | bytes) -> Any:
         raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise DocumentError(str(error)) from None
-    check_tree(tree, finite=True)
+    check_tree(tree, finite=True, max_values=max_values, max_characters=max_characters)
     return tree
 
 
-def check_tree(tree: Any, *, finite: bool = False) -> None:
+def check_tree(
+    tree: Any, *, finite: bool = False, max_values: int = MAX_VALUES, max_characters: int = MAX_CHARACTERS
+) -> None:
     """Checks that a parsed document stays small when it is written out, without recursion.
 
     Raises:
@@ -106,10 +108,10 @@ def check_tree(tree: Any, *, finite: bool = False) -> None:
                 children += value
             else:
                 num_characters += _num_characters(value, finite=finite)
-            if num_values + len(children) > MAX_VALUES:
-                raise DocumentError(f"it stands for more than {MAX_VALUES:,} values")
-            if num_characters > MAX_CHARACTERS:
-                raise DocumentError(f"it stands for more than {MAX_CHARACTERS:,} characters")
+            if num_values + len(children) > max_values:
+                raise DocumentError(f"it stands for more than {max_values:,} values")
+            if num_characters > max_characters:
+                raise DocumentError(f"it stands for more than {max_characters:,} characters")
         if not children:
             return
         num_values += len(children)

@@ -3,12 +3,14 @@
 import contextlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from components.contract.foreign.confinement import Roots, allowed_roots, open_within
+from components.contract.params.pipeline import ColumnNames
 from components.preprocess.manifest import Record
-from components.preprocess.sources.listing import as_text
+from components.preprocess.sources.listing import Listing, as_text, list_folder
 
 SKIPPED_NOTE: Final = ".darkroom-skipped.json"
 """In a folder that an archive was unpacked into: the names of what was not."""
@@ -28,6 +30,7 @@ class DataFolder:
         skipped: what an archive holds and was not unpacked, by name.
         name: in messages; None where it is the path.
         notices: what to say of an archive.
+        columns: of label files, which the user named.
     """
 
     path: Path
@@ -38,6 +41,16 @@ class DataFolder:
     skipped: tuple[str, ...] = ()
     name: str | None = None
     notices: tuple[str, ...] = ()
+    columns: ColumnNames = field(default_factory=ColumnNames)
+
+    @cached_property
+    def listing(self) -> Listing:
+        """All that the folder holds, listed once.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return list_folder(self.path, self.roots)
 
     def skipped_records(self) -> list[Record]:
         """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""

@@ -1,25 +1,28 @@
 """Where the data are on this machine: data at an address are fetched first."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 from components.contract.errors import DataError
 from components.contract.foreign import archive
 from components.contract.foreign.confinement import allowed_roots, lies_within
+from components.contract.params.pipeline import ColumnNames
 from components.preprocess.sources.readers.label_files import SUFFIXES as LABEL_SUFFIXES
 from components.preprocess.sources.readers.label_files import is_label_file, list_referenced_files
 from components.preprocess.sources.remote.addresses import is_remote
 from components.preprocess.sources.remote.fetch import fetch
 
 
-def locate(data: str) -> Path:
+def locate(data: str, columns: ColumnNames | None = None) -> Path:
     """The path of the data, which are fetched first where they have an address.
 
     Raises:
         DataError: there is nothing, or something of another kind, or it is out of reach.
     """
     if is_remote(data):
-        path = fetch(data, list_referenced_files if is_label_file(Path(re.split(r"[?#]", data)[0])) else None)
+        list_referenced = partial(list_referenced_files, columns=columns)
+        path = fetch(data, list_referenced if is_label_file(Path(re.split(r"[?#]", data)[0])) else None)
         if path.is_file() and not (archive.is_archive(path) or is_label_file(path)):
             raise DataError(f"The data must be a folder, an archive or a table; {data} is a file of another kind.")
         return path

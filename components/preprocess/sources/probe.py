@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import statistics
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from components.contract.errors import DataError, ImageError
 from components.contract.foreign import archive
 from components.contract.foreign.confinement import allowed_roots, open_within
 from components.contract.image.decode import read_size
-from components.preprocess.sources.listing import is_hidden, list_folder
+from components.contract.params.pipeline import ColumnNames
+from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.location import locate
 from components.preprocess.sources.photo_set import describe
 from components.preprocess.sources.readers import binary
-from components.preprocess.sources.source import data_folder_at, find_photos, name_of
+from components.preprocess.sources.source import convert, data_folder_at, find_photos, name_of
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
@@ -38,16 +40,20 @@ class Probe:
     description: tuple[str, ...] = ()
 
 
-def probe(data: str) -> Probe:
+def probe(data: str, columns: ColumnNames | None = None) -> Probe:
     """A quick look at the data: their name, and the median size of some photos by their headers.
+
+    Args:
+        data: the path or the address that the user gave.
+        columns: of label files, which the user named.
 
     Raises:
         DataError: there are no class folders, or none of the photos looked at can be read.
     """
-    path = locate(data)
+    path = locate(data, columns)
     is_archive = path.is_file() and archive.is_archive(path)
     description: list[str] = []
-    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data, description))
+    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data, columns, description))
     if not sizes:
         raise DataError(
             f"The data must hold photos; none of those looked at in {path} can be read. "
@@ -57,22 +63,27 @@ def probe(data: str) -> Probe:
     return Probe(name_of(data), (height, width), tuple(description))
 
 
-def _sizes_in_folder(path: Path, data: str, description: list[str]) -> Iterator[tuple[int, int]]:
+def _sizes_in_folder(
+    path: Path, data: str, columns: ColumnNames | None, description: list[str]
+) -> Iterator[tuple[int, int]]:
     """Of a folder, or of what a label file names; what the data hold is added to `description`."""
-    data_folder = data_folder_at(path, data)
+    data_folder = data_folder_at(path, data, columns)
     if path.is_dir():
-        listed_files = list_folder(path, data_folder.roots).files
+        listed_files = data_folder.listing.files
         names = [file.parts[-1] for file in listed_files]
         binary.refuse_pickles(names)
         if binary.is_binary(names):
             yield from _sizes_in_binary((file.parts[-1], file.path) for file in listed_files)
             return
-    photo_set = find_photos(data_folder)
-    description += describe(photo_set)
-    files = photo_set.files
-    for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
-        with contextlib.suppress(ImageError, OSError), file.open() as stream:
-            yield read_size(stream)
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
+        converted = convert(data_folder, Path(scratch), max_photos=PROBED_PHOTOS)
+        photo_set = find_photos(converted)
+        if converted is data_folder:  # a part of it is converted for a quick look
+            description += describe(photo_set)
+        files = photo_set.files
+        for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
+            with contextlib.suppress(ImageError, OSError), file.open() as stream:
+                yield read_size(stream)
 
 
 def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, int]]:

@@ -1,26 +1,30 @@
 """Finds the photos, wherever they are.
 
-A folder of class folders, or of train/validation/test folders of them; a CSV or Parquet table of paths and labels;
-CIFAR or IDX files; a zip or tar archive of any of these; an address of any of these. Nothing that is found is left out:
-a file that lies elsewhere is listed as rejected, by name and with a reason.
+A folder of class folders, or of train/validation/test folders of them; a label file, or a folder that holds some;
+CIFAR or IDX files; Parquet tables that hold photos; a zip or tar archive of any of these; an address of any of these.
+Nothing that is found is left out: a file that lies elsewhere is listed as rejected, by name and with a reason.
 """
 
 import contextlib
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from components.contract.errors import DataError
 from components.contract.foreign import archive
+from components.contract.params.pipeline import ColumnNames
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.listing import is_hidden, list_folder
+from components.preprocess.sources.file_index import names_photo
+from components.preprocess.sources.label_discovery import find_labeled_photos, find_split
 from components.preprocess.sources.location import locate
 from components.preprocess.sources.photo_set import PhotoSet
 from components.preprocess.sources.readers import binary, class_folders, label_files
+from components.preprocess.sources.readers.parquet_photos import LABELS_FILE, unpack_photos
+from components.preprocess.sources.readers.table import is_parquet
 from components.preprocess.sources.remote.addresses import is_remote
 
 
@@ -44,86 +48,101 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     Raises:
         DataError: the data cannot be read, or are neither class folders nor described by a table.
     """
+    labeled = find_labeled_photos(data_folder)
+    if labeled.photo_set is not None:
+        return labeled.photo_set
     reader = next(reader for reader in READERS if reader.reads(data_folder))
-    return reader.find_photos(data_folder)
+    try:
+        photo_set = reader.find_photos(data_folder)
+    except DataError as error:  # it may be the label file that does not say what it should
+        raise DataError(" ".join((str(error), *labeled.notices, *labeled.reasons))) from None
+    return replace(photo_set, notices=(*labeled.notices, *photo_set.notices))
 
 
 @contextlib.contextmanager
-def open_data(data: str, scratch_dir: Path, *, zip_encoding: str | None = None) -> Iterator[DataFolder]:
+def open_data(
+    data: str, scratch_dir: Path, columns: ColumnNames | None = None, *, zip_encoding: str | None = None
+) -> Iterator[DataFolder]:
     """The data as a folder: themselves, or what is fetched, unpacked or converted for the time of the block.
 
     Args:
         data: the path or the address that the user gave.
         scratch_dir: where a folder for that time can be made.
+        columns: of label files, which the user named.
         zip_encoding: of names in a zip that have no mark; None: it is found out.
 
     Raises:
         DataError: there is nothing, or something of another kind, or it is out of reach.
         ArchiveError: the archive cannot be unpacked.
     """
-    path = locate(data)
+    path = locate(data, columns)
     with tempfile.TemporaryDirectory(dir=scratch_dir) as scratch:
-        if path.is_dir():
-            yield _convert_binary(data_folder_at(path, data), Path(scratch))
-        elif label_files.is_label_file(path):
-            yield data_folder_at(path, data)
+        if path.is_dir() or label_files.is_label_file(path):
+            data_folder = data_folder_at(path, data, columns)
         else:
-            yield _unpack(path, Path(scratch), zip_encoding)
+            data_folder = _unpack(path, Path(scratch), columns, zip_encoding)
+        yield convert(data_folder, Path(scratch))
 
 
-def data_folder_at(path: Path, data: str) -> DataFolder:
+def data_folder_at(path: Path, data: str, columns: ColumnNames | None = None) -> DataFolder:
     """A folder as it is, or that of a label file; one that was fetched holds all that may be read of it.
 
     Args:
         path: of the folder or the label file.
         data: the path or the address that the user gave.
+        columns: of label files, which the user named.
     """
     folder, label_file = (path.parent, path) if path.is_file() else (path, None)
+    data_folder = DataFolder(folder, label_file=label_file, columns=columns or ColumnNames())
     if is_remote(data):
-        return DataFolder(folder, label_file=label_file, confined=label_file is not None, roots=(folder,))
-    return DataFolder(folder, label_file=label_file)
+        return replace(data_folder, confined=label_file is not None, roots=(folder,))
+    return data_folder
 
 
-def _unpack(path: Path, scratch: Path, zip_encoding: str | None) -> DataFolder:
-    """An archive as a folder: of its pictures, or of its photos and the label file that describes them."""
+def _unpack(path: Path, scratch: Path, columns: ColumnNames | None, zip_encoding: str | None) -> DataFolder:
+    """An archive as a folder."""
     folder, skipped, notices = scratch / "unpacked", set[str](), list[str]()
     archive.extract(path, folder, skipped, zip_encoding=zip_encoding, notices=notices)
-    data_folder = DataFolder(
+    return DataFolder(
         folder,
         unwrap=True,
         roots=(folder,),
         skipped=tuple(sorted(skipped)),
         name=archive.stem(path.name),
         notices=tuple(notices),
+        columns=columns or ColumnNames(),
     )
-    converted = _convert_binary(data_folder, scratch)
-    return converted if converted.path != folder else _add_label_file(converted)
 
 
-def _convert_binary(data_folder: DataFolder, scratch: Path) -> DataFolder:
-    """CIFAR and IDX files as class folders; all else as it is."""
-    names = ["/".join(file.parts) for file in list_folder(data_folder.path, data_folder.roots).files]
-    binary.refuse_pickles(names)
-    if not binary.is_binary(names):
+def convert(data_folder: DataFolder, scratch: Path, *, max_photos: int | None = None) -> DataFolder:
+    """CIFAR and IDX files as class folders, Parquet tables that hold photos as files and a table; all else as it is."""
+    label_file = data_folder.label_file
+    if label_file is not None:
+        return _convert_parquet(data_folder, {label_file.name: label_file}, scratch, max_photos)
+    files = {"/".join(file.parts): file.path for file in data_folder.listing.files}
+    binary.refuse_pickles(list(files))
+    if binary.is_binary(list(files)):
+        pictures_dir = scratch / "pictures"
+        binary.unpack(data_folder.path, pictures_dir)
+        return DataFolder(pictures_dir, roots=(pictures_dir,), skipped=data_folder.skipped)
+    if any(map(names_photo, files)):
         return data_folder
-    pictures_dir = scratch / "pictures"
-    binary.unpack(data_folder.path, pictures_dir)
-    return DataFolder(pictures_dir, roots=(pictures_dir,), skipped=data_folder.skipped)
+    return _convert_parquet(data_folder, files, scratch, max_photos)
 
 
-def _add_label_file(data_folder: DataFolder) -> DataFolder:
-    """An archive whose only label file stands beside its folders is described by it."""
-    folder = data_folder.path
-    while len(entries := [path for path in folder.iterdir() if not is_hidden(path.name)]) == 1 and entries[0].is_dir():
-        folder = entries[0]
-    paths = [path for path in entries if path.is_file() and label_files.is_label_file(path)]
-    if len(paths) != 1:
+def _convert_parquet(
+    data_folder: DataFolder, files: Mapping[str, Path], scratch: Path, max_photos: int | None
+) -> DataFolder:
+    pictures_dir = scratch / "photos"
+    for name, path in files.items():
+        if is_parquet(path):
+            pictures_dir.mkdir(exist_ok=True)
+            unpack_photos(path, pictures_dir, name, find_split(name), data_folder.columns, max_photos)
+    labels_path = pictures_dir / LABELS_FILE
+    if not labels_path.exists():
         return data_folder
-    try:
-        label_files.read_label_rows(paths[0])
-    except DataError:  # a table of something else
-        return data_folder
-    return replace(data_folder, path=folder, unwrap=False, label_file=paths[0], confined=True)
+    skipped = data_folder.skipped
+    return DataFolder(pictures_dir, label_file=labels_path, confined=True, roots=(pictures_dir,), skipped=skipped)
 
 
 def name_of(data: str) -> str:

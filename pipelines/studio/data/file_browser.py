@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from components.contract.foreign import archive
 from components.preprocess.sources.listing import is_hidden
-from components.preprocess.sources.readers.table import is_table
+from components.preprocess.sources.readers.label_files import is_label_file
 from components.preprocess.sources.remote.addresses import is_remote, repository_of, require_harmless
 from pipelines.runners.runs import RUNS_DIR
 from pipelines.studio.settings import StudioError
@@ -137,5 +137,7 @@ def _make_entry(item: "os.DirEntry[str]") -> Entry | None:
     except OSError:
         return None
     path = Path(item.path)
-    kind = "folder" if is_folder else "archive" if archive.is_archive(path) else "table" if is_table(path) else None
+    kind = (
+        "folder" if is_folder else "archive" if archive.is_archive(path) else "table" if is_label_file(path) else None
+    )
     return Entry(name=item.name, path=item.path, kind=kind) if kind else None

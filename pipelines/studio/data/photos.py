@@ -17,7 +17,7 @@ from components.contract.image.decode import MAX_BYTES, decode
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.photo_set import PhotoFile, describe_reading
-from components.preprocess.sources.readers.table import is_table
+from components.preprocess.sources.readers.label_files import is_label_file
 from components.preprocess.sources.source import find_photos, name_of
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, Workers, hold_lock
@@ -151,10 +151,10 @@ def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, PhotoFile
     editable = path.is_relative_to(photos_dir) and path.is_dir()
     view = DataView(name=name_of(uri), uri=uri, editable=editable)
     files: dict[str, PhotoFile] = {}
-    if not path.is_dir() and not is_table(path):
+    if not path.is_dir() and not is_label_file(path):
         return view, files
     try:
-        source = DataFolder(path.parent, label_file=path) if is_table(path) else DataFolder(path)
+        source = DataFolder(path.parent, label_file=path) if is_label_file(path) else DataFolder(path)
         listing = find_photos(source)
     except DataError as error:
         classes = _list_class_folders(path) if editable else ()

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.contract.errors import DarkroomError, ParamsError
 from components.contract.foreign.documents import MAX_DEPTH, DocumentError, check_tree
-from components.contract.params.pipeline import Params
+from components.contract.params.pipeline import ColumnNames, Params, dump_section
 from components.contract.params.resolve import Resolution
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json, write_json
@@ -138,9 +138,11 @@ class DraftStore:
             self._resolutions[key] = resolution
             return resolution
 
-    def _probe(self, uri: str) -> Probe:
+    def _probe(self, uri: str, columns: ColumnNames) -> Probe:
         seconds = PROBE_SECONDS if is_remote(uri) else LOOK_SECONDS
-        value = self._workers.ask("probe_data", "The data", seconds=seconds, uri=uri).value
+        value = self._workers.ask(
+            "probe_data", "The data", seconds=seconds, uri=uri, columns=dump_section(columns)
+        ).value
         height, width = value["native_size"]
         return Probe(value["name"], (height, width), tuple(value["description"]))
 

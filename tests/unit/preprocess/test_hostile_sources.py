@@ -252,11 +252,11 @@ def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypa
         "linked": "outside_data",
         "red/link.png": "outside_data",
     }
-    files = {file.record.path: file for file in find_photos(DataFolder(root, label_file=root / "table.csv")).files}
+    labeled = find_photos(DataFolder(root, label_file=root / "table.csv"))
+    files = {file.record.path: file for file in labeled.files}
     with pytest.raises(PermissionError, match="outside the folders that may be read"):
         files[str(first)].open()
-    with pytest.raises(OSError, match="instead of a regular file"):
-        files["/dev/zero"].open()
+    assert [(record.path, record.reason) for record in labeled.rejected] == [("/dev/zero", "unreadable")]
     info = preprocess(str(photos), PreprocessParams(image_size=16), tmp_path / "dataset")
     assert (info.num_kept, info.rejected) == (9, {"outside_data": 2})
 

@@ -14,7 +14,7 @@ from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.folders.classes import join_names
 from components.preprocess.sources.folders.layout import Layout, find_layout, flat_error
 from components.preprocess.sources.folders.tree import FolderTree
-from components.preprocess.sources.listing import Listing, list_folder
+from components.preprocess.sources.listing import Listing
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 
 
@@ -30,7 +30,7 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
         DataError: the data cannot be read, or are no class folders.
     """
     try:
-        listing = list_folder(data_folder.path, data_folder.roots)
+        listing = data_folder.listing
     except OSError as error:
         raise DataError(f"The data must be readable; {data_folder.path} is not: {error.strerror}.") from None
     try:

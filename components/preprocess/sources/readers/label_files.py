@@ -1,19 +1,25 @@
-"""Label files say which photo is of which class. A format is a module with `SUFFIXES` and `read_rows`, in FORMATS."""
+"""Label files say which photo is of which class. A format is a module with a function that reads it, in FORMATS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import UnsafeNameError, checked_name
+from components.contract.params.pipeline import ColumnNames
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.file_index import FileIndex, Match, split_name
 from components.preprocess.sources.listing import as_text
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
-from components.preprocess.sources.readers import table
-from components.preprocess.sources.readers.label_rows import LabelRow
+from components.preprocess.sources.readers import coco, json_lines, label_studio, table
+from components.preprocess.sources.readers.label_rows import LabelRow, Labels
+
+
+def _always(_: Path) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -22,15 +28,22 @@ class LabelFormat:
 
     Attributes:
         suffixes: what the names of such files end in, in lower case.
-        read_rows: reads one; raises a DataError if it is none.
+        read: reads one; raises a DataError if it is none.
+        recognizes: tells formats with the same suffix apart, by a look at the file.
     """
 
     suffixes: tuple[str, ...]
-    read_rows: Callable[[Path], list[LabelRow]]
+    read: Callable[[Path, ColumnNames], Labels]
+    recognizes: Callable[[Path], bool] = _always
 
 
-FORMATS: Final = (LabelFormat(table.SUFFIXES, table.read_rows),)
-SUFFIXES: Final = tuple(suffix for label_format in FORMATS for suffix in label_format.suffixes)
+FORMATS: Final = (
+    LabelFormat(table.SUFFIXES, table.read_table),
+    LabelFormat(json_lines.SUFFIXES, json_lines.read_json_lines),
+    LabelFormat(label_studio.SUFFIXES, label_studio.read_tasks, label_studio.recognizes),
+    LabelFormat(coco.SUFFIXES, coco.read_images),
+)
+SUFFIXES: Final = tuple(dict.fromkeys(suffix for label_format in FORMATS for suffix in label_format.suffixes))
 
 
 def is_label_file(path: Path) -> bool:
@@ -38,18 +51,19 @@ def is_label_file(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def read_label_rows(path: Path) -> list[LabelRow]:
-    """The rows of a label file, by the format that its name shows.
+def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
+    """The rows of a label file, in the format that its name and its beginning show.
 
     Raises:
         DataError: it is no such file.
     """
-    label_format = next(each for each in FORMATS if path.name.lower().endswith(each.suffixes))
-    return label_format.read_rows(path)
+    name = path.name.lower()
+    label_format = next(each for each in FORMATS if name.endswith(each.suffixes) and each.recognizes(path))
+    return label_format.read(path, columns or ColumnNames())
 
 
 def reads(data_folder: DataFolder) -> bool:
-    """Whether a label file says which photo is of which class."""
+    """Whether the user gave a label file that says which photo is of which class."""
     return data_folder.label_file is not None
 
 
@@ -57,45 +71,115 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     """One file per row; a row that says again what an earlier one said counts once.
 
     Raises:
-        DataError: the label file cannot be read, or names fewer than two classes.
+        DataError: the label file cannot be read, names fewer than two classes, or no photo that is there.
     """
-    assert data_folder.label_file is not None, "the caller has asked `reads`"
-    files, rejected = [], data_folder.skipped_records()
-    for row in dict.fromkeys(read_label_rows(data_folder.label_file)):
-        record = Record(as_text(row.path or ""), row.label, row.split, group=row.group)
-        fault = _find_fault(row, confined=data_folder.confined)
-        if fault is None:
-            files.append(PhotoFile(data_folder.path / str(row.path), record, data_folder.roots))
-        else:
-            rejected.append(replace(record, reason=fault[0], message=fault[1]))
+    label_file = data_folder.label_file
+    assert label_file is not None, "the caller has asked `reads`"
+    labels = read_labels(label_file, data_folder.columns)
+    rows = list(dict.fromkeys(labels.rows))
+    require_classes({row.label for row in rows if row.path}, label_file)
+    photos = _find_photos(rows, data_folder)
+    files = [photo for photo in photos if isinstance(photo, PhotoFile)]
+    rejected = [*data_folder.skipped_records(), *(photo for photo in photos if isinstance(photo, Record))]
+    if not files:
+        example = next((row.path for row in rows if row.path), "none")
+        raise DataError(
+            f"The label file must name photos; {label_file} names {len(rows):,}, such as {example!r}, and none is "
+            f"there. Names count from the folder of the label file, {label_file.parent}: put the photos there, or name "
+            "the column of their names: --set data.columns.path=NAME"
+        )
     files.sort(key=lambda file: file.record.path)
     class_names = sorted({str(file.record.class_name) for file in files})
-    if len(class_names) < 2:
-        classes = f"one, '{printable(class_names[0])}'" if class_names else "none"
-        raise DataError(f"There must be at least two classes; the table {data_folder.label_file} names {classes}.")
     splits = frozenset(file.record.split for file in files if file.record.split is not None)
-    return PhotoSet(tuple(files), tuple(rejected), tuple(class_names), splits)
+    return PhotoSet(tuple(files), tuple(rejected), tuple(class_names), splits, labels.notices)
 
 
-def list_referenced_files(path: Path) -> list[str]:
+def require_classes(labels: Iterable[str | None], label_file: Path | str) -> None:
+    """Requires two classes.
+
+    Raises:
+        DataError: there are fewer.
+    """
+    names = sorted({label for label in labels if label is not None})
+    if len(names) < 2:
+        classes = f"one, '{printable(names[0])}'" if names else "none"
+        raise DataError(f"There must be at least two classes; the label file {label_file} names {classes}.")
+
+
+def list_referenced_files(path: Path, columns: ColumnNames | None = None) -> list[str]:
     """The files beside a label file that it names, of those that it may name."""
-    return sorted({str(row.path) for row in read_label_rows(path) if _find_fault(row, confined=True) is None})
+    names = set()
+    for row in read_labels(path, columns).rows:
+        if row.path is not None and row.label is not None:
+            name = "/".join(split_name(row.path)[0])
+            if _find_danger(row.path) is None or _find_danger(name) is None:
+                names.add(name)
+    return sorted(names)
 
 
-def _find_fault(row: LabelRow, *, confined: bool) -> tuple[str, str] | None:
-    """Why a row names no photo to be read, as (reason, message)."""
+Fault = tuple[str, str]
+"""Why a row names no photo to be read: the reason in a word, and a message."""
+
+
+def find_fault(row: LabelRow) -> Fault | None:
+    """What a row lacks."""
     if row.path is None:
-        return "no_path", "The row of the table names no file."
+        return "no_path", "The row of the label file names no file."
     if row.label is None:
-        return "no_label", "The row of the table gives no label."
+        return "no_label", "The row of the label file gives no label."
     if "\0" in row.path:
         return "unreadable", "The name of a file holds no zero byte; this one does."
-    if confined:
-        try:
-            checked_name(row.path)
-        except UnsafeNameError as reason:
-            return (
-                "outside_data",
-                f"The table of an archive or an address may name files beside it only; this {reason}.",
-            )
     return None
+
+
+def find_hindrance(row: LabelRow, match: Match, *, confined: bool) -> Fault:
+    """Why no file is found for a row: there is none, several fit, or its name leads out of confined data."""
+    if names := ", ".join(map(printable, match.candidates)):
+        return "ambiguous_path", f"The name in the label file must fit one file; it fits {names}."
+    danger = _find_danger(str(row.path)) if confined else None
+    if danger is not None:
+        message = f"A label file in the data, of an archive or an address may name files in it only; this {danger}."
+        return "outside_data", message
+    return "unreadable", "The label file names it, and there is no such file."
+
+
+def _find_photos(rows: list[LabelRow], data_folder: DataFolder) -> list[PhotoFile | Record]:
+    """The photo of each row, or why there is none."""
+    folder, roots = data_folder.path, data_folder.roots
+    records = [Record(as_text(row.path or ""), row.label, row.split, group=row.group) for row in rows]
+    photos: list[PhotoFile | Record | None] = []
+    for row, record in zip(rows, records, strict=True):
+        path, fault = folder / str(row.path), find_fault(row)
+        if fault is not None:
+            photos.append(replace(record, reason=fault[0], message=fault[1]))
+        else:
+            is_there = not data_folder.confined and _is_file(path)
+            photos.append(PhotoFile(path, record, roots) if is_there else None)
+    if None not in photos:
+        return [photo for photo in photos if photo is not None]
+    files = {"/".join(file.parts): file.path for file in data_folder.listing.files}
+    index = FileIndex(files)
+    for place, (row, record) in enumerate(zip(rows, records, strict=True)):
+        if photos[place] is None:
+            match = index.find(str(row.path), label=row.label)
+            if match.name is not None:
+                photos[place] = PhotoFile(files[match.name], replace(record, path=match.name), roots)
+            else:
+                reason, message = find_hindrance(row, match, confined=data_folder.confined)
+                photos[place] = replace(record, reason=reason, message=message)
+    return [photo for photo in photos if photo is not None]
+
+
+def _find_danger(name: str) -> str | None:
+    try:
+        checked_name(name)
+    except UnsafeNameError as reason:
+        return str(reason)
+    return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False

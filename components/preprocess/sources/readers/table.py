@@ -1,32 +1,25 @@
 """A CSV or Parquet table says which photos there are: their paths and labels, where given their splits and groups."""
 
-import unicodedata
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
-from components.contract.system.budget import open_regular
-from components.preprocess.sources.folders.names import SPLIT_FOLDERS
-from components.preprocess.sources.readers.label_rows import LabelRow
-from components.preprocess.sources.readers.parquet import MAX_COLUMNS, check_parquet, table_budget
+from components.contract.params.pipeline import ColumnNames
+from components.contract.text import from_csv_cell
+from components.preprocess.sources.file_index import names_photo
+from components.preprocess.sources.readers.columns import Cells, read_labels
+from components.preprocess.sources.readers.label_rows import Labels, as_cell, normalize_cell
+from components.preprocess.sources.readers.parquet import check_parquet
+from components.preprocess.sources.readers.text_cells import TextFormat, find_format, read_cells
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".pq")
-
-MAX_LINE_BYTES: Final = 2**18
-MAX_CELLS: Final = 20_000_000
-
-COLUMNS: Final = {
-    "path": ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
-    "label": ("label", "class", "class_name", "category", "target"),
-    "split": ("split", "subset", "partition", "set"),
-    "group": ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "session", "session_id"),
-}
-"""What the columns may be called, in upper or lower case; the first that is there counts."""
+PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 
 
 def is_table(path: Path) -> bool:
@@ -34,30 +27,39 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def read_rows(path: Path) -> list[LabelRow]:
+def is_parquet(path: Path) -> bool:
+    """Whether the name is that of a Parquet table."""
+    return path.name.lower().endswith(PARQUET_SUFFIXES)
+
+
+def read_table(path: Path, wanted: ColumnNames) -> Labels:
     """The rows of a table of photos.
 
     Raises:
         DataError: it is no table, lacks a column, or names a split that there is not.
     """
-    frame = read_frame(path)
-    column_names = find_columns([str(name) for name in frame.columns])
-    for column in ("path", "label"):
-        if column not in column_names:
-            raise DataError(
-                f"The table {path} must have a column of {column}s, called {' or '.join(COLUMNS[column])}; "
-                f"it has {', '.join(map(str, frame.columns)) or 'no columns'}."
-            )
-    cells = {column: _normalize_texts(frame[name].tolist()) for column, name in column_names.items()}
-    empty_column: list[str | None] = [None] * len(frame)
-    split_cells = cells.get("split", empty_column)
-    splits = [_parse_split(text, path, line) for line, text in enumerate(split_cells, start=2)]
-    groups = cells.get("group", empty_column)
-    return [LabelRow(*values) for values in zip(cells["path"], cells["label"], splits, groups, strict=True)]
+    subject = f"The table {path}"
+    try:
+        if is_parquet(path):
+            return read_labels(_read_parquet(path, subject), wanted)
+        text_format = find_format(path)
+        rows = read_cells(path, text_format)
+    except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
+        raise _unreadable(path, error) from None
+    names = None if any(names_photo(cell) for cell in rows[0]) else tuple(rows[0])
+    columns = [
+        [normalize_cell(from_csv_cell(cell)) for cell in column]
+        for column in zip(*rows[names is not None :], strict=True)
+    ]
+    labels = read_labels(Cells(subject, names, columns or [[] for _ in rows[0]]), wanted)
+    if not text_format.is_guess:
+        return labels
+    notice = f"{subject} is not UTF-8; it was read in the code page {text_format.encoding}."
+    return Labels(labels.rows, (*labels.notices, notice))
 
 
-def read_frame(path: Path) -> "pd.DataFrame":
-    """A table with all cells as text, empty ones as `""` or None.
+def read_frame(path: Path) -> "tuple[pd.DataFrame, TextFormat | None]":
+    """A table with all its columns, and how its text is written, None of Parquet; the cells of a text are text.
 
     Raises:
         DataError: it is no table that can be read.
@@ -65,83 +67,64 @@ def read_frame(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        separator = find_separator(path)
-        if separator is None:
+        if is_parquet(path):
             check_parquet(path)
-            return pd.read_parquet(path)
-        _check_text(path, separator.encode())
-        # Everything is text, so that the class NA or 007 stays what it is; sep=None would guess wrong on one column.
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and Arrow's own errors are ValueErrors
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(
-            f"The table {path} must be a readable CSV (UTF-8) or Parquet file; it is not: {reason}."
-        ) from None
+            return pd.read_parquet(path), None
+        text_format = find_format(path)
+        rows = read_cells(path, text_format)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    return pd.DataFrame(rows[1:], columns=rows[0], dtype=str), text_format
 
 
-def write_frame(frame: "pd.DataFrame", path: Path, separator: str | None) -> None:
-    """Writes a table that `read_frame` gave; None as separator makes it Parquet."""
-    if separator is None:
+def write_frame(frame: "pd.DataFrame", path: Path, text_format: TextFormat | None) -> None:
+    """Writes a table that `read_frame` returned, in its own format."""
+    if text_format is None:
         frame.to_parquet(path)
-    else:
-        frame.to_csv(path, sep=separator, index=False)
+        return
+    with path.open("w", encoding=text_format.encoding, newline="") as file:
+        if text_format.has_separator_line:
+            file.write(f"sep={text_format.separator}\n")
+        frame.to_csv(file, sep=text_format.separator, index=False)
 
 
-def find_columns(names: Sequence[str]) -> dict[str, str]:
-    """Which column of COLUMNS is which of a table's."""
-    by_name = {name.strip().casefold(): name for name in reversed(names)}
-    column_names = {}
-    for column, aliases in COLUMNS.items():
-        name = next((by_name[name] for name in aliases if name in by_name), None)
-        if name is not None:
-            column_names[column] = name
-    return column_names
+def _read_parquet(path: Path, subject: str) -> Cells:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    check_parquet(path)
+    frame = pq.read_table(path)
+    class_names = find_class_names(frame.schema)
+    columns: list[list[str | None]] = []
+    for field, column in zip(frame.schema, frame.columns, strict=True):
+        if pa.types.is_struct(field.type) or pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            columns.append([None] * len(frame))
+            continue
+        columns.append(name_classes(column.to_pylist(), class_names.get(field.name)))
+    return Cells(subject, tuple(frame.column_names), columns)
 
 
-def find_separator(path: Path) -> str | None:
-    """What stands between the cells of a text table; None of Parquet."""
-    if path.name.lower().endswith((".parquet", ".pq")):
-        return None
-    if path.name.lower().endswith(".tsv"):
-        return "\t"
-    with open_regular(path) as file:
-        header = file.readline(MAX_LINE_BYTES).decode("utf-8-sig", "replace")
-    return max(",;\t", key=header.count)
+def find_class_names(schema: "pa.Schema") -> dict[str, list[str]]:
+    """The names behind columns of numbers, which Hugging Face keeps in the schema: column to names in order."""
+    try:
+        features: Any = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        return {
+            str(column): [str(name) for name in feature["names"]]
+            for column, feature in features.items()
+            if isinstance(feature, dict) and isinstance(feature.get("names"), list)
+        }
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
-def _check_text(path: Path, separator: bytes) -> None:
-    """Reads a text table once, before pandas holds all of it: how many cells, and whether each line has an end."""
-    budget, num_cells, line_bytes = table_budget(path), 0, 0
-    with open_regular(path) as file:
-        header = file.readline(MAX_LINE_BYTES).split(b"\r")[0]
-        if header.count(separator) >= MAX_COLUMNS:
-            raise budget.limit_error(f"have at most {MAX_COLUMNS:,} columns", f"it has {header.count(separator) + 1:,}")
-        file.seek(0)
-        while chunk := file.read(MAX_LINE_BYTES):
-            lines = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-            num_cells += chunk.count(separator) + len(lines) - 1
-            budget.spend(len(chunk), num_members=len(lines) - 1)
-            if num_cells > MAX_CELLS:
-                raise budget.limit_error(f"have at most {MAX_CELLS:,} cells", "it has more")
-            line_bytes += len(lines[0])
-            if line_bytes > MAX_LINE_BYTES:
-                raise budget.limit_error(f"have lines of at most {MAX_LINE_BYTES:,} bytes", "one is longer")
-            if b"\0" in chunk:
-                raise budget.limit_error("be UTF-8 text", "it holds zero bytes, as binary files and UTF-16 do")
-            line_bytes = len(lines[-1]) if len(lines) > 1 else line_bytes
+def name_classes(values: Sequence[object], class_names: Sequence[str] | None) -> list[str | None]:
+    """Cells of a column; numbers as the names behind them, and none where there is no such name, as in -1."""
+    if class_names is None:
+        return [as_cell(value) for value in values]
+    names = dict(enumerate(class_names))
+    return [normalize_cell(names.get(value) if isinstance(value, int) else value) for value in values]
 
 
-def _normalize_texts(values: Sequence[object]) -> list[str | None]:
-    texts = (
-        "" if value is None or value != value else str(value).strip() for value in values
-    )  # NaN differs from itself
-    return [unicodedata.normalize("NFC", text) if text else None for text in texts]
-
-
-def _parse_split(text: str | None, path: Path, line: int) -> SplitName | None:
-    if text is None:
-        return None
-    split = SPLIT_FOLDERS.get(text.casefold())
-    if split is None:
-        raise DataError(f"A split must be train, validation or test; the table {path} says {text!r} in line {line}.")
-    return split
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return DataError(f"The table {path} must be a readable CSV or Parquet file; it is not: {reason}.")

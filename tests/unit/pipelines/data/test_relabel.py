@@ -6,12 +6,14 @@ import pandas as pd
 import pytest
 
 from components.contract.errors import DataError
-from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.sources.readers.table import find_separator, read_frame, read_rows
+from components.contract.params.pipeline import ColumnNames, PreprocessParams
+from components.preprocess.sources.readers.label_files import read_labels
+from components.preprocess.sources.readers.table import read_frame
 from components.preprocess.step import preprocess
 from pipelines.data import versions
 from pipelines.data.diff import compare_versions
-from pipelines.data.relabel import change_table, read_decisions, relabel
+from pipelines.data.export import export_data
+from pipelines.data.relabel import change_table, find_photo_names, read_decisions, relabel
 from pipelines.data.snapshot import find_label_table
 from tests.support.artifacts import make_photos
 from tests.unit.pipelines.data.repositories import dvc, run
@@ -80,7 +82,8 @@ def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> No
 def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_path: Path) -> None:
     path = write_table(make_flat_photos(tmp_path / "photos"), name)
     before = path.read_bytes()
-    table = find_label_table([f"images/00{number}-red.png" for number in range(3)] + [name], lambda _: before)
+    photos = [f"images/{photo.name}" for photo in (path.parent / "images").iterdir()]
+    table = find_label_table([*photos, name], lambda _: before)
     assert table is not None
     for decisions, message in (
         ({"images/absent.png": "red"}, "has no row of 'images/absent.png'"),
@@ -92,12 +95,14 @@ def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_pa
     write, num_changed = change_table(path, table, {"images/000-red.png": "blue", "images/001-red.png": None})
     assert (num_changed, path.read_bytes()) == (2, before)
     write(path)
-    assert [(row.path, row.label) for row in read_rows(path) if "red" in str(row.path)] == [
+    assert [(row.path, row.label) for row in read_labels(path).rows if "red" in str(row.path)] == [
         ("images/000-red.png", "blue"),
         ("images/002-red.png", "red"),
     ]
-    assert list(read_frame(path)["by"]) == ["me"] * 8
-    assert find_separator(path) == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
+    frame, text_format = read_frame(path)
+    assert list(frame["by"]) == ["me"] * 8
+    separator = text_format.separator if text_format is not None else None
+    assert separator == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +124,48 @@ def test_decisions_that_cannot_be_carried_out_change_nothing(
     with pytest.raises(DataError, match=message):
         relabel(repository, "photos", decisions)
     assert tree(photos) == before
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-8-sig", "path;label;reason\r\nÄpfel/1.png;Nüsse;looks so\r\nÄpfel/2.png;;\r\n"),
+        ("cp1252", "path;label\r\nÄpfel/1.png;Nüsse\r\nÄpfel/2.png;\r\n"),
+        ("utf-16", "path\tlabel\r\nÄpfel/1.png\tNüsse\r\nÄpfel/2.png\t\r\n"),
+        ("utf-8", "sep=;\r\npath;label\r\nÄpfel\\1.png;Nüsse\r\nC:\\data\\obst\\Äpfel\\2.png;\r\n"),
+        ("utf-8", "path,label\nA\u0308pfel/1.png,Nu\u0308sse\nÄpfel/2.png,\n"),
+    ],
+)
+def test_decisions_are_read_as_excel_saves_them(encoding: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "decisions.csv").write_bytes(text.encode(encoding))
+    decisions = read_decisions(tmp_path / "decisions.csv")
+    names = ["Äpfel/1.png", "Äpfel/2.png", "Nüsse/1.png"]
+    assert find_photo_names(decisions, names) == {"Äpfel/1.png": "Nüsse", "Äpfel/2.png": None}
+
+
+def test_decisions_that_name_a_photo_in_two_ways_must_agree() -> None:
+    with pytest.raises(DataError, match=r"the decisions say two things of red/1\.png"):
+        find_photo_names({"red/1.png": "blue", "red\\1.png": None}, ["red/1.png"])
+
+
+def test_a_class_with_a_number_and_a_name_changes_both(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes("path;class;class_name\na.png;1;Äpfel\nb.png;2;Nüsse\nc.png;2;Nüsse\n".encode("utf-8-sig"))
+    names = ["a.png", "b.png", "c.png", "labels.csv"]
+    table = find_label_table(names, lambda _: path.read_bytes())
+    assert table is not None
+    write, _ = change_table(path, table, {"a.png": "Nüsse", "b.png": None})
+    write(path)
+    assert path.read_bytes().decode("utf-8-sig").split() == ["path;class;class_name", "a.png;2;Nüsse", "c.png;2;Nüsse"]
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel reads it as before"
+
+
+def test_labels_that_are_in_no_table_are_exported_first(repository: Path) -> None:
+    folder = make_flat_photos(repository / "photos")
+    write_table(folder, "labels.csv")
+    export_data(str(folder), ColumnNames(), "coco", repository / "other")
+    versions.add(repository / "other", None)
+    with pytest.raises(
+        DataError, match=r"in one CSV or Parquet table to be changed; those of other are in labels\.json"
+    ):
+        relabel(repository, "other", {"images/000-red.png": "blue"})

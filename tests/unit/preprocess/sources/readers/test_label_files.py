@@ -10,7 +10,7 @@ from components.contract.errors import DataError
 from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.probe import probe
-from components.preprocess.sources.readers.table import read_rows
+from components.preprocess.sources.readers.label_files import read_labels
 from components.preprocess.sources.source import find_photos
 from components.preprocess.step import preprocess
 from tests.support.artifacts import CLASS_NAMES, make_photos
@@ -54,7 +54,9 @@ def test_rows_that_name_no_photo_are_rejected_by_name(tmp_path: Path) -> None:
 
 def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,label\na.png,NA\nb.png,007\n")
-    assert [row.label for row in read_rows(tmp_path / "labels.csv")] == ["NA", "007"]
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    assert [row.label for row in read_labels(tmp_path / "labels.csv").rows] == ["NA", "007"]
     assert find_photos(DataFolder(tmp_path, label_file=tmp_path / "labels.csv")).class_names == ("007", "NA")
 
 
@@ -62,10 +64,14 @@ def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> N
     ("content", "message"),
     [
         (b"", "must be a readable CSV"),
-        (b"path,colour\na,b\n", r"must have a column of labels, called label or class.*it has path, colour"),
+        (
+            b"path,colour\na,b\n",
+            r"must have a column of labels, called label or .*; it has path, colour.*--set data\.columns\.label=NAME",
+        ),
         (b"label\na\n", "must have a column of paths"),
-        (b"path,label\na.png,\xff\xfe\n", "must be a readable CSV"),
-        (b"path,label\na.png,x\n", "at least two classes; the table .* names one, 'x'"),
+        (b"path,label\na.png,\xca\xee\xf8\xea\xe0\nb.png,x\n", "must be UTF-8 text; it is in another code page"),
+        (b"path,label\na.png,x\nb.png,y\n", "names 2, such as 'a.png', and none is there"),
+        (b"path,label\na.png,x\n", "at least two classes; the label file .* names one, 'x'"),
         (b"path,label,split\na.png,x,later\nb.png,y,\n", "says 'later' in line 2"),
     ],
 )

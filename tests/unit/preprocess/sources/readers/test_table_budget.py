@@ -13,8 +13,8 @@ import pytest
 from components.contract.errors import DataError
 from components.preprocess.sources import listing
 from components.preprocess.sources.provenance import dvc_hash
-from components.preprocess.sources.readers import binary, parquet, table
-from components.preprocess.sources.readers.table import read_rows
+from components.preprocess.sources.readers import binary, parquet, text_cells
+from components.preprocess.sources.readers.label_files import read_labels
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ from components.preprocess.sources.readers.table import read_rows
         (b"path,label\n" + b"a" * 300_000, "lines of at most 262,144 bytes"),
         (b"path,label" + b"," * 5000 + b"\na,b", "at most 1,000 columns; it has 5,002"),
         (b"path,label\na," + b"b" * 300_000 + b"\n", "lines of at most 262,144 bytes"),
-        (b"path,label\na\0,b\n", "must be UTF-8 text; it holds zero bytes"),
-        ("path,label\na,b\n".encode("utf-16"), "must be UTF-8 text; it holds zero bytes"),
+        (b"path,label\na\0,b\n", "must be text; it holds zero bytes"),
+        ("path,label\na,".encode("utf-16") + "b".encode("utf-16-le") * 300_000, "lines of at most 262,144 bytes"),
         (b"path,label\n" + b"a,b\n" * 60, "at most 50 rows"),
         (b"path,label\n" + b",,,,,,,,,,\n" * 40, "at most 300 cells"),
     ],
@@ -33,17 +33,17 @@ def test_a_text_table_is_counted_before_it_is_held(
     content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "MAX_ROWS", 50)
-    monkeypatch.setattr(table, "MAX_CELLS", 300)
+    monkeypatch.setattr(text_cells, "MAX_CELLS", 300)
     (tmp_path / "table.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
-        read_rows(tmp_path / "table.csv")
+        read_labels(tmp_path / "table.csv")
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_long_tables_with_any_end_of_line_are_read(newline: str, tmp_path: Path) -> None:
     text = newline.join(["path,label", *(f"{number}.png,{'ab'[number % 2]}" for number in range(40_000))])
     (tmp_path / "table.csv").write_bytes(text.encode())
-    assert len(read_rows(tmp_path / "table.csv")) == 40_000
+    assert len(read_labels(tmp_path / "table.csv").rows) == 40_000
 
 
 def repeat_text(text: str, num_rows: int) -> pa.DictionaryArray:
@@ -55,7 +55,7 @@ def test_a_parquet_table_of_a_kilobyte_that_stands_for_gigabytes_is_refused(tmp_
     pq.write_table(pa.table({"path": repeat_text("x" * 10**6, 5000), "label": repeat_text("a", 5000)}), path)
     assert path.stat().st_size < 10**5
     with pytest.raises(DataError, match="must hold at most 536,870,912 bytes"):
-        read_rows(path)
+        read_labels(path)
 
 
 def test_a_parquet_table_of_too_many_rows_or_columns_is_refused(tmp_path: Path) -> None:
@@ -74,14 +74,14 @@ def test_a_parquet_page_of_gigabytes_ends_its_reader_and_nothing_else(tmp_path: 
     cells = pa.table({"path": ["x" * 1_500_000_000], "label": ["a"]})
     pq.write_table(cells, path, compression="zstd", use_dictionary=False)
     with pytest.raises(DataError, match=r"must be read in 3,221 MB of memory|must hold at most"):
-        read_rows(path)
+        read_labels(path)
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.tsv", "table.parquet"])
 def test_a_pipe_that_is_called_a_table_is_refused(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(DataError, match="instead of a regular file"):
-        read_rows(tmp_path / name)
+        read_labels(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,241 @@
+"""Label files within the data: which there are, and whether they or the folders say what the photos are.
+
+Looked for beside the folders and one level down: a table at the top, Roboflow's `train/_classes.csv`, Hugging Face's
+`metadata.jsonl`, COCO's `annotations/instances_train.json`. A file that names no photo of the data, or only photos
+outside of the folders that are named for its classes, such as a sample submission, replaces no folder.
+"""
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.errors import DataError
+from components.contract.params.pipeline import ColumnNames
+from components.contract.text import printable
+from components.preprocess.manifest import Record
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.file_index import FileIndex, Match, name_key
+from components.preprocess.sources.folders.names import SPLIT_FOLDERS
+from components.preprocess.sources.listing import is_hidden
+from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
+from components.preprocess.sources.readers.label_files import (
+    SUFFIXES,
+    Fault,
+    find_fault,
+    find_hindrance,
+    is_label_file,
+    read_labels,
+)
+from components.preprocess.sources.readers.label_rows import LabelRow, NoLabelsError, SeveralLabelsError
+
+MAX_FILES: Final = 10
+"""Of one folder; where there are more, each is about one photo."""
+MAX_CANDIDATES: Final = 100
+SUBMISSION: Final = "submission"
+
+
+@dataclass
+class FoundLabels:
+    """What the label files within the data say.
+
+    Attributes:
+        label_files: those that count, by name.
+        rows: photo, relative to the data, to its row.
+        faults: rows that name no photo, each with the reason.
+        notices: for the user.
+        reasons: why other files are no label files, should the folders say nothing either.
+    """
+
+    label_files: list[str] = field(default_factory=list)
+    rows: dict[tuple[str, str | None], LabelRow] = field(default_factory=dict)
+    faults: list[tuple[LabelRow, Fault]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Photo to class."""
+        return {name: str(row.label) for (name, _), row in self.rows.items()}
+
+
+@dataclass(frozen=True)
+class LabeledPhotos:
+    """The photos of a folder that holds label files.
+
+    Attributes:
+        photo_set: None if its folders say what the photos are.
+        notices: for the user, in that case.
+        reasons: why its files are no label files, should the folders say nothing either.
+    """
+
+    photo_set: PhotoSet | None = None
+    notices: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
+    """The photos of a folder by the label files that it holds.
+
+    Raises:
+        DataError: label files contradict each other, or give several labels to a photo.
+    """
+    if data_folder.label_file is not None:
+        return LabeledPhotos()  # the user chose one
+    try:
+        listing = data_folder.listing
+    except OSError:
+        return LabeledPhotos()  # the reader of folders says why
+    files = {"/".join(file.parts): file for file in listing.files}
+    found = find_labels(files, lambda name: files[name].path, data_folder.columns)
+    if not found.label_files:
+        return LabeledPhotos(notices=tuple(found.notices), reasons=tuple(found.reasons))
+    rejected = [*listing.rejected, *data_folder.skipped_records()]
+    for row, (reason, message) in found.faults:
+        rejected.append(Record(row.path or "", row.label, row.split, reason, message, group=row.group))
+    photos = []
+    for (name, _), row in found.rows.items():
+        record = Record(name, row.label, row.split, num_bytes=files[name].num_bytes, group=row.group)
+        photos.append(PhotoFile(files[name].path, record, data_folder.roots))
+    labeled = {name for name, _ in found.rows} | {row.path for row, _ in found.faults} | set(found.label_files)
+    message = f"{' and '.join(found.label_files)} gives it no label."
+    rejected += [Record(name, reason="no_label", message=message) for name in files if name not in labeled]
+    photos.sort(key=lambda photo: photo.record.path)
+    class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))
+    splits = frozenset(row.split for row in found.rows.values() if row.split is not None)
+    return LabeledPhotos(PhotoSet(tuple(photos), tuple(rejected), class_names, splits, tuple(found.notices)))
+
+
+def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: ColumnNames) -> FoundLabels:
+    """What the label files among some files say of the others.
+
+    Args:
+        names: of all files, relative to the data.
+        locate: where the file of a name can be read.
+        columns: that the user named.
+
+    Raises:
+        DataError: label files contradict each other, give several labels to a photo, or lack a column that was named.
+    """
+    visible_names = sorted(name for name in names if not any(map(is_hidden, name.split("/"))))
+    index = FileIndex(visible_names)
+    found = FoundLabels()
+    for name in _candidates(visible_names):
+        try:
+            labels = read_labels(locate(name), columns)
+        except SeveralLabelsError as error:
+            if not _in_folders(error.labels, visible_names):
+                raise
+            found.notices.append(f"{name} gives several labels to a photo, so it is not used.")
+            continue
+        except NoLabelsError as error:
+            found.reasons.append(str(error))
+            continue
+        except DataError as error:
+            found.notices.append(f"{name} is not used as a label file. {error}")
+            continue
+        rows, faults = _place(labels.rows, index, name)
+        refusal = _find_refusal(name, rows)
+        if refusal is not None:
+            found.notices.append(f"{name} {refusal}, so it is not used.")
+            continue
+        _require_agreement(found, rows, name)
+        found.label_files.append(name)
+        found.rows |= {key: row for key, row in rows.items() if key not in found.rows}
+        found.faults += faults
+        found.notices += labels.notices
+    class_names = set(found.labels.values())
+    in_folders = _in_folders(class_names, visible_names)
+    num_labeled = len(in_folders & found.labels.keys())
+    if num_labeled < len(in_folders) / 2:
+        notice = (
+            f"{' and '.join(found.label_files)} labels {num_labeled:,} of the {len(in_folders):,} files in folders "
+            "that are named for its classes, so it is not used."
+        )
+        found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons)
+    if found.label_files:
+        found.notices.append(
+            f"The labels come from {' and '.join(found.label_files)}: {len(found.labels):,} photos in "
+            f"{len(class_names):,} classes. The names of folders are not used."
+        )
+    elif columns != ColumnNames():
+        reason = found.reasons[0] if found.reasons else f"There is no file that ends in {', '.join(SUFFIXES)}."
+        raise DataError(f"data.columns names columns of a label file; none in the data has them. {reason}")
+    return found
+
+
+def find_split(name: str) -> SplitName | None:
+    """The split that a file is about, by its name or its folders: `valid/_classes.csv`, `instances_train2017.json`."""
+    words = re.split(r"[^a-z]+", name.casefold())
+    splits = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
+    return splits.pop() if len(splits) == 1 else None
+
+
+def _candidates(names: Sequence[str]) -> list[str]:
+    """Files that may hold labels: at the top or one level down, a few in a folder."""
+    top = posixpath.commonpath([posixpath.dirname(name) for name in names]) if names else ""
+    label_files = [name for name in names if is_label_file(Path(name))]
+    by_folder = Counter(map(posixpath.dirname, label_files))
+    candidates = [
+        name
+        for name in label_files
+        if by_folder[folder := posixpath.dirname(name)] <= MAX_FILES and (folder == top or _parent(folder) == top)
+    ]
+    return sorted(candidates, key=lambda name: (name.count("/"), name))[:MAX_CANDIDATES]
+
+
+def _parent(folder: str) -> str | None:
+    return posixpath.dirname(folder) if folder else None
+
+
+def _place(
+    rows: Sequence[LabelRow], index: FileIndex, label_file: str
+) -> tuple[dict[tuple[str, str | None], LabelRow], list[tuple[LabelRow, Fault]]]:
+    """The rows by the photos that they name and their labels, and those that name none."""
+    split = find_split(label_file)
+    placed: dict[tuple[str, str | None], LabelRow] = {}
+    faults: list[tuple[LabelRow, Fault]] = []
+    for row in dict.fromkeys(rows):
+        fault = find_fault(row)
+        match = index.find(row.path, folder=posixpath.dirname(label_file), label=row.label) if row.path else None
+        if match is not None and match.name is not None and fault is None:
+            placed[match.name, row.label] = replace(row, split=row.split or split)
+        else:
+            named = replace(row, path=match.name) if match is not None and match.name is not None else row
+            faults.append((named, fault or find_hindrance(row, match or Match(None), confined=True)))
+    return placed, faults
+
+
+def _find_refusal(label_file: str, rows: dict[tuple[str, str | None], LabelRow]) -> str | None:
+    """Why a label file does not say what the photos are; None if it may."""
+    if not rows:
+        return "names no photo of the data"
+    labels = {str(row.label) for row in rows.values()}
+    if len(labels) < 2:
+        return f"names one class only, '{printable(labels.pop())}'"
+    if SUBMISSION in posixpath.basename(label_file).casefold():
+        return "is called a submission, which has no true labels"
+    return None
+
+
+def _in_folders(labels: Collection[str], names: Collection[str]) -> set[str]:
+    """The files in folders that are named for a label."""
+    folders = {part for label in labels for part in name_key(label)}
+    return {name for name in names if not folders.isdisjoint(name_key(name)[:-1])}
+
+
+def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], LabelRow], label_file: str) -> None:
+    """Requires a label file to say what the others say of the same photos."""
+    if not found.label_files:
+        return
+    labels: dict[str, str | None] = dict(found.rows.keys())
+    for name, label in rows:
+        if labels.get(name, label) != label:
+            raise DataError(
+                f"Label files must agree; {' and '.join(found.label_files)} calls {name} {labels[name]!r}, and "
+                f"{label_file} calls it {label!r}. Move one of them out of the data, or give the other: --data FILE"
+            )

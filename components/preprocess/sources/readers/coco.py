@@ -1,0 +1,68 @@
+"""COCO's JSON with one category for each image; the places of objects in the image play no part."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from components.contract.errors import DataError
+from components.contract.params.pipeline import ColumnNames
+from components.preprocess.sources.readers.json_document import read_document
+from components.preprocess.sources.readers.label_rows import (
+    LabelRow,
+    Labels,
+    NoLabelsError,
+    normalize_cell,
+    refuse_several_labels,
+)
+
+SUFFIXES: Final = (".json",)
+
+
+def read_images(path: Path, wanted: ColumnNames) -> Labels:
+    """The photos of a COCO file; an image without annotations has no label.
+
+    Raises:
+        DataError: it is no such file, or images have several categories.
+    """
+    del wanted  # COCO's keys have one name each
+    subject = f"The label file {path}"
+    tree = read_document(path)
+    images, annotations, categories = (_records(tree, key) for key in ("images", "annotations", "categories"))
+    if not images or not categories:
+        raise NoLabelsError(
+            f"{subject} must be COCO's JSON, with images, annotations and categories, or a list of Label Studio's "
+            "tasks; it holds something else."
+        )
+    names = {str(category.get("id")): normalize_cell(category.get("name")) for category in categories}
+    labels: dict[str, list[str]] = {}
+    for annotation in annotations:
+        name = names.get(str(annotation.get("category_id")))
+        if name is None:
+            raise DataError(
+                f"Each annotation must name a category; in {subject[0].lower()}{subject[1:]} one has the category_id "
+                f"{annotation.get('category_id')!r}, which is none of {len(names):,} categories."
+            )
+        labels_of_image = labels.setdefault(str(annotation.get("image_id")), [])
+        if name not in labels_of_image:
+            labels_of_image.append(name)
+    rows, several = [], {}
+    for image in images:
+        file_name = normalize_cell(image.get("file_name"))
+        labels_of_image = labels.get(str(image.get("id")), [])
+        if len(labels_of_image) > 1:
+            several[str(file_name)] = labels_of_image
+        rows.append(LabelRow(file_name, labels_of_image[0] if labels_of_image else None))
+    refuse_several_labels(subject, several, len(images))
+    notice = f"{subject} also holds the places of objects in the photos; only the class of each photo is used."
+    return Labels(rows, (notice,) if any(map(_is_part, annotations)) else ())
+
+
+def _is_part(annotation: Mapping[str, Any]) -> bool:
+    """Whether an annotation is about a part of the photo; a box from its first pixel may be the whole."""
+    box = annotation.get("bbox")
+    return bool(annotation.get("segmentation")) or (isinstance(box, list) and box[:2] not in ([], [0, 0]))
+
+
+def _records(tree: Any, key: str) -> list[Mapping[str, Any]]:
+    values = tree.get(key) if isinstance(tree, dict) else None
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []

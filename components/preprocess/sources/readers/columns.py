@@ -1,0 +1,233 @@
+"""Which column of a table is what: by the user's words, by its name, or by what it holds."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.errors import DataError
+from components.contract.params.pipeline import ColumnNames
+from components.preprocess.sources.file_index import names_photo
+from components.preprocess.sources.readers.label_rows import (
+    LabelRow,
+    Labels,
+    NoLabelsError,
+    listed_labels,
+    parse_split,
+    refuse_several_labels,
+)
+
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "path": (
+        *("path", "file", "filename", "file_name", "filepath", "file_path", "filepaths", "filenames", "files"),
+        *("image", "image_path", "image_file", "image_name", "img_path", "img", "images", "photo", "picture"),
+        *("imagegcsuri", "image_url", "uri", "url", "image_id", "img_id", "id_code", "id"),
+    ),
+    "label": (
+        *("label", "labels", "class", "class_name", "category", "target", "choice", "class_label"),
+        *("label_name", "category_name", "classes", "annotation"),
+    ),
+    "split": ("split", "subset", "partition", "set", "ml_use", "data_set", "dataset"),
+    "group": ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "session", "session_id"),
+}
+"""What the columns may be called, in upper or lower case; the first that is there counts."""
+UNSURE_SPLITS: Final = frozenset({"data_set", "dataset"})
+"""These may also name where a photo came from; they count only if they hold splits."""
+ONE_HOT: Final[Mapping[str | None, bool]] = {
+    None: False,
+    **dict.fromkeys(("0", "0.0", "false"), False),
+    **dict.fromkeys(("1", "1.0", "true"), True),
+}
+UNLABELED: Final = "unlabeled"
+"""Roboflow's column for photos without a label."""
+
+Column = Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as text.
+
+    Attributes:
+        subject: the table in messages, such as `The table labels.csv`.
+        names: of the columns; None if the table has no header.
+        columns: all of one length, normalized by `normalize_cell`.
+    """
+
+    subject: str
+    names: tuple[str, ...] | None
+    columns: list[list[str | None]]
+
+    @property
+    def first_line(self) -> int:
+        """The number of the line that the first row stands in."""
+        return 1 if self.names is None else 2
+
+
+def read_labels(cells: Cells, wanted: ColumnNames) -> Labels:
+    """The photos of a table.
+
+    Args:
+        cells: the table.
+        wanted: the columns that the user named.
+
+    Raises:
+        DataError: a column is missing, a split is none, or photos have several labels.
+    """
+    names = cells.names
+    places = _find_unnamed(cells, wanted) if names is None else find_columns(names, wanted, cells.subject)
+    if names is not None and wanted.split is None and "split" in places:
+        place = places["split"]
+        if _normal(names[place]) in UNSURE_SPLITS and not _holds_splits(cells.columns[place]):
+            del places["split"]
+    if "path" not in places:
+        raise _missing_column(cells, "path")
+    empty: Column = [None] * len(cells.columns[places["path"]])
+    paths = cells.columns[places["path"]]
+    notices: tuple[str, ...] = ()
+    if "label" in places:
+        place, notices = _prefer_names(cells, places["label"]) if wanted.label is None else (places["label"], ())
+        labels = _one_label_each(cells.subject, paths, [listed_labels(cell) for cell in cells.columns[place]])
+    else:
+        labels = _one_label_each(cells.subject, paths, _read_one_hot(cells, places))
+    splits = _read_splits(cells, places)
+    groups = cells.columns[places["group"]] if "group" in places else empty
+    return Labels([LabelRow(*row) for row in zip(paths, labels, splits, groups, strict=True)], notices)
+
+
+def find_columns(names: Sequence[str], wanted: ColumnNames, subject: str) -> dict[str, int]:
+    """What is where in a table with a header: `path`, `label`, `split` and `group`, as far as they are there.
+
+    Raises:
+        DataError: a column that the user named is not there.
+    """
+    by_name = {_normal(name): place for place, name in reversed(list(enumerate(names)))}
+    places: dict[str, int] = {}
+    for role in COLUMNS:
+        column = getattr(wanted, role)
+        if column is not None:
+            place = column - 1 if isinstance(column, int) else by_name.get(_normal(column), len(names))
+            if place >= len(names):
+                raise NoLabelsError(
+                    f"data.columns.{role} must be a column of the table; {subject} has {_listed(names)}, and no "
+                    f"{column!r}."
+                )
+            places[role] = place
+    for role, aliases in COLUMNS.items():
+        free = (by_name[alias] for alias in aliases if alias in by_name and by_name[alias] not in places.values())
+        place = next(free, -1)
+        if role not in places and place >= 0:
+            places[role] = place
+    return places
+
+
+def find_label_columns(names: Sequence[str]) -> list[int]:
+    """All columns that hold the class, as a name or as a number."""
+    return [place for place, name in enumerate(names) if _normal(name) in COLUMNS["label"]]
+
+
+def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
+    """The same for a table without a header, such as Vertex AI's `training,gs://…/1.jpg,cat`."""
+    num_columns = len(cells.columns)
+    names = [str(number) for number in range(1, num_columns + 1)]
+    places = find_columns(names, wanted, f"{cells.subject} has no header; it")
+    rest = [place for place in range(num_columns) if place not in places.values() and any(cells.columns[place])]
+    if "path" not in places:
+        paths = [place for place in rest if names_photo(next(filter(None, cells.columns[place]), ""))]
+        if paths:
+            places["path"] = paths[0]
+            rest.remove(paths[0])
+    if "split" not in places:
+        splits = [place for place in rest if _holds_splits(cells.columns[place])]
+        if splits and len(rest) > 1:
+            places["split"] = splits[0]
+            rest.remove(splits[0])
+    if "label" not in places:
+        if len(rest) != 1:
+            raise NoLabelsError(
+                f"{cells.subject} has no header, so it must have a column of paths, one of labels and at most one of "
+                f"splits; it has {num_columns} columns. Name them by number: "
+                "--set 'data.columns={path: 1, label: 2}'"
+            )
+        places["label"] = rest[0]
+    return places
+
+
+def _read_one_hot(cells: Cells, places: Mapping[str, int]) -> list[list[str]]:
+    """The labels of each row, where each class has a column of zeros and ones: Roboflow's `_classes.csv`."""
+    names = [] if cells.names is None else cells.names
+    classes = {place: name.strip() for place, name in enumerate(names) if place not in places.values()}
+    marks = {
+        place: [ONE_HOT.get(cell.casefold() if cell else None) for cell in cells.columns[place]] for place in classes
+    }
+    if len(classes) < 2 or any(None in column for column in marks.values()):
+        raise _missing_column(cells, "label")
+    classes = {place: name for place, name in classes.items() if name.casefold() != UNLABELED}
+    num_rows = len(cells.columns[0])
+    return [[name for place, name in classes.items() if marks[place][row]] for row in range(num_rows)]
+
+
+def _one_label_each(subject: str, paths: Column, labels: Sequence[list[str]]) -> list[str | None]:
+    several = {
+        str(path): names for path, names in zip(paths, labels, strict=True) if len(names) > 1 and path is not None
+    }
+    refuse_several_labels(subject, several, len(paths))
+    return [names[0] if names else None for names in labels]
+
+
+def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
+    """Where a column of numbers has a column of their names beside it, the place of that."""
+    numbers = cells.columns[place]
+    if cells.names is None or not all(cell is None or re.fullmatch(r"\d+(\.0)?", cell) for cell in numbers):
+        return place, ()
+    for other, name in enumerate(cells.names):
+        names = cells.columns[other]
+        pairs = set(zip(numbers, names, strict=True))
+        is_names = _normal(name) in COLUMNS["label"] and other != place and len(pairs) > 1
+        if is_names and len({number for number, _ in pairs}) == len({text for _, text in pairs}) == len(pairs):
+            return other, (
+                f"{cells.subject} holds the classes as numbers ({cells.names[place]}) and as names ({name}); the names "
+                "are used.",
+            )
+    return place, ()
+
+
+def _read_splits(cells: Cells, places: Mapping[str, int]) -> list[SplitName | None]:
+    if "split" not in places:
+        return [None] * len(cells.columns[0])
+    splits = []
+    for line, text in enumerate(cells.columns[places["split"]], start=cells.first_line):
+        try:
+            splits.append(parse_split(text))
+        except KeyError:
+            raise DataError(
+                f"A split must be train, validation or test; {cells.subject[0].lower()}{cells.subject[1:]} says "
+                f"{text!r} in line {line}."
+            ) from None
+    return splits
+
+
+def _holds_splits(column: Column) -> bool:
+    try:
+        splits = [parse_split(cell) for cell in column]
+    except KeyError:
+        return False
+    return bool(splits) and any(column)
+
+
+def _missing_column(cells: Cells, role: str) -> NoLabelsError:
+    examples = " or ".join(COLUMNS[role][:4])
+    return NoLabelsError(
+        f"{cells.subject} must have a column of {role}s, called {examples}; it has {_listed(cells.names or ())}. "
+        f"If one of these is it, name it: --set data.columns.{role}=NAME"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(name.strip() for name in names[:12])
+    return (shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")) or "no columns"
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip().casefold())

@@ -1,0 +1,178 @@
+"""Parquet tables that hold the photos themselves, as Hugging Face writes them: `{bytes, path}` and a label a row.
+
+They become files beside a table of labels, so that all else sees photos. Run by `unpack_photos` as a process of its
+own, whose memory is bounded.
+"""
+
+import csv
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.errors import DarkroomError, DataError
+from components.contract.foreign.archive import MAX_RATIO, SMALL_BYTES, SPARE_BYTES
+from components.contract.foreign.bounded import limit_memory, run_bounded
+from components.contract.foreign.confinement import UnsafeNameError, within
+from components.contract.params.pipeline import ColumnNames, dump_section, parse_section
+from components.contract.system.budget import Budget, open_regular
+from components.contract.system.posix import USER_ERROR
+from components.preprocess.sources.file_index import PHOTO_SUFFIXES
+from components.preprocess.sources.readers.columns import find_columns
+from components.preprocess.sources.readers.parquet import MEMORY_BYTES
+from components.preprocess.sources.readers.table import find_class_names, name_classes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LABELS_FILE: Final = "labels.csv"
+ROWS_AT_ONCE: Final = 32
+SECONDS: Final = 7200.0
+
+
+def unpack_photos(
+    path: Path, target: Path, name: str, split: SplitName | None, columns: ColumnNames, max_photos: int | None = None
+) -> None:
+    """Writes the photos of a table below a folder, and adds their rows to its LABELS_FILE; no photos, no file.
+
+    Args:
+        path: of the table.
+        target: the folder.
+        name: of the table relative to the data, for the photos' names.
+        split: of all its photos.
+        columns: that the user named.
+        max_photos: how many are enough; None: all.
+
+    Raises:
+        OSError: it is no regular file.
+        DataError: it is no Parquet table, has no column of labels, or costs more than it may.
+    """
+    open_regular(path).close()  # a pipe would let the process wait
+    arguments = [str(path.absolute()), str(target.absolute()), name, split or "", dump_section(columns)]
+    run_bounded(
+        "components.preprocess.sources.readers.parquet_photos",
+        [*arguments, str(max_photos or 0)],
+        _budget(path, target),
+        seconds=SECONDS,
+    )
+
+
+def write_photos(path: Path, target: Path, name: str, split: str, columns: ColumnNames, max_photos: int) -> None:
+    """See `unpack_photos`; this reads the table in this process."""
+    import pyarrow.parquet as pq
+
+    budget = _budget(path, target)
+    try:
+        with pq.ParquetFile(path, memory_map=False) as file:
+            schema = file.schema_arrow
+            photo_column = _find_photo_column(schema)
+            if photo_column is None:
+                return
+            label_column = _find_label_column(path, schema, photo_column, columns)
+            class_names = find_class_names(schema).get(label_column)
+            folder = within(target, str(PurePosixPath(name).with_suffix("")))
+            folder.mkdir(parents=True)
+            number = 0
+            rows: list[tuple[str, str | None, str]] = []
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=[photo_column, label_column]):
+                photos, labels = (batch.column(column).to_pylist() for column in (photo_column, label_column))
+                for photo, label in zip(photos, name_classes(labels, class_names), strict=True):
+                    content, photo_name = _read_photo(photo, number)
+                    budget.spend(len(content), num_members=1)
+                    (folder / photo_name).write_bytes(content)
+                    rows.append(((folder / photo_name).relative_to(target).as_posix(), label, split))
+                    number += 1
+                if max_photos and number >= max_photos:
+                    break
+    except UnsafeNameError as reason:
+        raise DataError(f"A table must have a name that a folder can have; {name!r} {reason}.") from None
+    except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
+        reason_text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise DataError(f"The table {path} must be a readable Parquet file; it is not: {reason_text}.") from None
+    _write_rows(target / LABELS_FILE, rows)
+
+
+def _budget(path: Path, target: Path) -> Budget:
+    free_bytes = shutil.disk_usage(target).free - SPARE_BYTES
+    return Budget(
+        f"The table {path}",
+        "Divide it, or give its photos as files.",
+        max_bytes=max(0, min(free_bytes, max(SMALL_BYTES, MAX_RATIO * path.stat().st_size))),
+        max_memory_bytes=MEMORY_BYTES,
+        members="photos",
+    )
+
+
+def _find_photo_column(schema: "pa.Schema") -> str | None:
+    """The column that holds pictures: texts of bytes, or structures with `bytes`."""
+    import pyarrow as pa
+
+    for field in schema:
+        kind = field.type
+        if pa.types.is_struct(kind) and "bytes" in [kind.field(place).name for place in range(kind.num_fields)]:
+            kind = kind.field("bytes").type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            return str(field.name)
+    return None
+
+
+def _find_label_column(path: Path, schema: "pa.Schema", photo_column: str, columns: ColumnNames) -> str:
+    names = [name for name in schema.names if name != photo_column]
+    wanted = columns.model_copy(update={"path": None})
+    place = find_columns(names, wanted, f"The table {path}").get("label")
+    class_names = find_class_names(schema)
+    if place is None and len(class_names) == 1:
+        return next(iter(class_names))
+    if place is None:
+        content = ", ".join(names) or "no column"
+        raise DataError(
+            f"The table {path} must have a column of labels, such as label or class; beside the photos in "
+            f"{photo_column} it has {content}. Name it: --set data.columns.label=NAME"
+        )
+    return str(names[place])
+
+
+def _read_photo(value: Any, number: int) -> tuple[bytes, str]:
+    """A photo's bytes, and a name for its file: its number, and its own name if it may have that."""
+    content, own_path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+    own_name = PurePosixPath(str(own_path or "").replace("\\", "/")).name
+    is_plain = own_name.isascii() and own_name.replace(".", "").replace("-", "").replace("_", "").isalnum()
+    if not (is_plain and len(own_name) < 100 and own_name.lower().endswith(PHOTO_SUFFIXES)):
+        own_name = "photo"
+    return content if isinstance(content, bytes) else b"", f"{number:06d}-{own_name}"
+
+
+def _write_rows(path: Path, rows: Sequence[tuple[str, str | None, str]]) -> None:
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(("path", "label", "split"))
+        writer.writerows(rows)
+
+
+def main(path: str, target: str, name: str, split: str, columns: str, max_photos: str) -> int:
+    """Bounds the memory, then reads the table."""
+    import pyarrow  # noqa: F401 before the limit: what loading it takes is no fault of the table
+
+    limit_memory(MEMORY_BYTES)
+    try:
+        write_photos(Path(path), Path(target), name, split, parse_section(ColumnNames, columns), int(max_photos))
+    except DarkroomError as error:
+        refusal = str(error)
+    except MemoryError:
+        refusal = str(
+            _budget(Path(path), Path(target)).limit_error(
+                f"be read in {MEMORY_BYTES / 1e6:,.0f} MB of memory", "it needs more"
+            )
+        )
+    else:
+        return 0
+    print(refusal)  # noqa: T201 - the process that started this one reads it
+    return USER_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

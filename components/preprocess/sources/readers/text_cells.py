@@ -1,0 +1,187 @@
+"""Text tables as other programs save them: their code page, their separator, and their cells, within a budget.
+
+Excel writes `sep=;` lines, semicolons, UTF-16 with tabs ("Unicode text"), and else the code page of its country.
+"""
+
+import codecs
+import contextlib
+import csv
+import io
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.contract.errors import DataError
+from components.contract.system.budget import open_regular
+from components.preprocess.sources.listing import is_hidden
+from components.preprocess.sources.readers.parquet import MAX_COLUMNS, table_budget
+
+MAX_LINE_CHARACTERS: Final = 2**18
+MAX_CELLS: Final = 20_000_000
+CODE_PAGES: Final = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "cp949", "big5")
+"""In which Excel saves, by country. A code page counts if it makes names of files out of the table's bytes."""
+BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+MAX_WORDS: Final = 1_000
+MAX_NAMES: Final = 20_000
+NAME_LEVELS: Final = 3
+
+_OTHER_SCRIPT: Final = re.compile(rb"[\x80-\xff]{3,}")
+"""Languages of Western Europe have single letters outside ASCII; other scripts have whole words of them."""
+_WORDS: Final = re.compile(rb"[^,;\t\r\n\"/\\]*[\x80-\xff][^,;\t\r\n\"/\\]*")
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a text table is written.
+
+    Attributes:
+        encoding: in Python's words.
+        separator: what stands between the cells.
+        has_separator_line: whether its first line is Excel's `sep=;`.
+        is_guess: whether the encoding is a code page that the table does not name.
+    """
+
+    encoding: str
+    separator: str
+    has_separator_line: bool = False
+    is_guess: bool = False
+
+
+def find_format(path: Path) -> TextFormat:
+    """How a text table is written.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+        DataError: its code page is unknown, or it costs more than it may.
+    """
+    encoding, is_guess = _find_encoding(path)
+    with io.TextIOWrapper(open_regular(path), encoding) as text:
+        first_line = text.readline(MAX_LINE_CHARACTERS)
+    if match := re.fullmatch(r"\"?sep=(.)\"?\n?", first_line, re.IGNORECASE):
+        return TextFormat(encoding, match[1], has_separator_line=True, is_guess=is_guess)
+    if path.name.lower().endswith(".tsv"):
+        return TextFormat(encoding, "\t", is_guess=is_guess)
+    return TextFormat(encoding, max(",;\t", key=first_line.count), is_guess=is_guess)
+
+
+def read_cells(path: Path, text_format: TextFormat) -> list[list[str]]:
+    """The rows of a text table, all of one length; empty lines are left out.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+        ValueError: it is no text in this format.
+        DataError: it costs more than it may, or a row is longer than the first.
+    """
+    _check_size(path, text_format)
+    with io.TextIOWrapper(open_regular(path), text_format.encoding, newline="") as lines:
+        if text_format.has_separator_line:
+            lines.readline()
+        csv.field_size_limit(MAX_LINE_CHARACTERS)
+        try:
+            reader = csv.reader(lines, delimiter=text_format.separator, skipinitialspace=True)
+            rows = [row for row in reader if row]
+        except csv.Error as error:
+            raise ValueError(str(error)) from None
+    if not rows:
+        raise ValueError("it is empty")
+    width = len(rows[0])
+    for number, row in enumerate(rows, start=1):
+        if len(row) > width and any(cell.strip() for cell in row[width:]):
+            raise DataError(
+                f"All rows of a table must have the same cells; row {number} of the table {path} has {len(row)} of "
+                f"them, the first row has {width}. If photos have several labels, keep one of each."
+            )
+        row[width:] = [""] * (width - len(row))
+    return rows
+
+
+def _find_encoding(path: Path) -> tuple[str, bool]:
+    budget, decoder = table_budget(path), codecs.getincrementaldecoder("utf-8")()
+    with open_regular(path) as file:
+        start = file.read(4)
+        for mark, encoding in BYTE_ORDER_MARKS:
+            if start.startswith(mark):
+                return encoding, False
+        file.seek(0)
+        try:
+            while chunk := file.read(MAX_LINE_CHARACTERS):
+                budget.spend(len(chunk))
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            file.seek(0)
+            return _guess_code_page(path, file.read(budget.max_bytes)), True
+    return "utf-8", False
+
+
+def _guess_code_page(path: Path, content: bytes) -> str:
+    """The code page whose words are names beside the table; else that of Western Europe, if it can be."""
+    words = {word.strip() for word in _first(_WORDS.finditer(content), MAX_WORDS)}
+    names = _names_below(path.parent)
+    num_names = {}
+    for code_page in CODE_PAGES:
+        try:
+            texts = {word.decode(code_page) for word in words}
+        except UnicodeDecodeError:
+            continue
+        num_names[code_page] = len(texts & names)
+    best = max(num_names, key=lambda page: num_names[page], default=None)
+    if best is not None and (num_names[best] or (best == "cp1252" and not any(map(_OTHER_SCRIPT.search, words)))):
+        return best
+    raise DataError(
+        f"The table {path} must be UTF-8 text; it is in another code page, and none of those that were tried makes "
+        "names of files of it. Save it as UTF-8, in Excel: Save As, CSV UTF-8."
+    )
+
+
+def _first(matches: Iterator["re.Match[bytes]"], count: int) -> list[bytes]:
+    return [match[0] for match, _ in zip(matches, range(count), strict=False)]
+
+
+def _names_below(folder: Path) -> set[str]:
+    """Names of files and folders, some levels down; links are not followed."""
+    names: set[str] = set()
+    folders = [folder]
+    for _ in range(NAME_LEVELS):
+        subfolders: list[Path] = []
+        for place in folders:
+            with contextlib.suppress(OSError), os.scandir(place) as entries:
+                for entry in entries:
+                    if len(names) >= MAX_NAMES:
+                        return names
+                    names.add(unicodedata.normalize("NFC", entry.name))
+                    if entry.is_dir(follow_symlinks=False) and not is_hidden(entry.name):
+                        subfolders.append(Path(entry.path))
+        folders = subfolders
+    return names
+
+
+def _check_size(path: Path, text_format: TextFormat) -> None:
+    """Reads a text table once, before all of it is held: how many cells, and whether each line has an end."""
+    budget, num_cells, line_length = table_budget(path), 0, 0
+    with io.TextIOWrapper(open_regular(path), text_format.encoding) as text:
+        header = text.readline(MAX_LINE_CHARACTERS)
+        num_columns = header.count(text_format.separator) + 1
+        if num_columns > MAX_COLUMNS:
+            raise budget.limit_error(f"have at most {MAX_COLUMNS:,} columns", f"it has {num_columns:,}")
+        text.seek(0)
+        while chunk := text.read(MAX_LINE_CHARACTERS):
+            lines = chunk.split("\n")
+            num_cells += chunk.count(text_format.separator) + len(lines) - 1
+            budget.spend(len(chunk), num_members=len(lines) - 1)
+            if num_cells > MAX_CELLS:
+                raise budget.limit_error(f"have at most {MAX_CELLS:,} cells", "it has more")
+            line_length += len(lines[0])
+            if line_length > MAX_LINE_CHARACTERS:
+                raise budget.limit_error(f"have lines of at most {MAX_LINE_CHARACTERS:,} bytes", "one is longer")
+            if "\0" in chunk:
+                raise budget.limit_error("be text", "it holds zero bytes, as binary files do")
+            line_length = len(lines[-1]) if len(lines) > 1 else line_length

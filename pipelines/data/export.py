@@ -1,0 +1,219 @@
+"""Writes a data set for other programs: its photos, and a label file in a format that they read."""
+
+import contextlib
+import csv
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.errors import ArtifactError, DataError, ImageError
+from components.contract.foreign.confinement import UnsafeNameError, within
+from components.contract.image.decode import read_size
+from components.contract.params.pipeline import ColumnNames
+from components.contract.system.atomic_files import new_folder
+from components.contract.text import csv_cell, json_text
+
+if TYPE_CHECKING:
+    from components.preprocess.manifest import Record
+    from components.preprocess.sources.photo_set import PhotoFile
+
+LOCAL_FILES: Final = "/data/local-files/?d="
+"""The address of a file that Label Studio reads from its own machine."""
+
+
+@dataclass(frozen=True)
+class ExportedPhoto:
+    """A photo of the export.
+
+    Attributes:
+        name: of its file, relative to the export.
+        label: its class.
+        split: where the data have one.
+        group: where the data have one.
+        size: (height, width) in pixels; zeros if it cannot be read.
+    """
+
+    name: str
+    label: str
+    split: SplitName | None
+    group: str | None
+    size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        folder: of the export.
+        label_files: in it, by name.
+        num_photos: in the label files.
+        num_left_out: files of the data without a label, and rows without a photo.
+    """
+
+    folder: str
+    label_files: tuple[str, ...]
+    num_photos: int
+    num_left_out: int
+
+
+def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, *, labels_only: bool = False) -> Export:
+    """Writes the photos of a data set and their labels into a new folder.
+
+    Args:
+        uri: of the data, as `darkroom run --data` takes it.
+        columns: of label files, which the user named.
+        format_name: one of FORMATS.
+        target: becomes the folder, whole or not at all.
+        labels_only: whether the photos stay where they are; their names then count from the data.
+
+    Raises:
+        DataError: the data cannot be read.
+        ArtifactError: there is something at the target, or it cannot be written.
+    """
+    from components.preprocess.sources.source import find_photos, open_data
+
+    if target.exists():
+        raise ArtifactError(f"An export must become a new folder; there is something at {target}. Name another.")
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch), columns) as source:
+        photo_set = find_photos(source)
+        has_splits = format_name == IMAGE_FOLDER and bool(photo_set.given_splits) and not labels_only
+        with new_folder(target) as folder:
+            photos = []
+            for number, photo in enumerate(photo_set.files):
+                name = photo.record.path if labels_only else _name(folder, photo.record, number, has_splits)
+                with contextlib.suppress(OSError):  # a photo that cannot be read has no place in an export
+                    size = _read_size(photo)
+                    if not labels_only:
+                        _copy(photo, folder / name)
+                    record = photo.record
+                    photos.append(ExportedPhoto(name, str(record.class_name), record.split, record.group, size))
+            if not photos:
+                raise DataError(f"An export must hold photos; none of those in {uri} can be read.")
+            label_files = FORMATS[format_name](folder, photos)
+    num_left_out = len(photo_set.rejected) + len(photo_set.files) - len(photos)
+    return Export(str(target), tuple(label_files), len(photos), num_left_out)
+
+
+def _name(folder: Path, record: "Record", number: int, has_splits: bool) -> str:
+    """The name of a photo in the export: its own, below the folder of its split if there are such."""
+    from components.preprocess.sources.folders.names import SPLIT_FOLDERS
+
+    name = record.path
+    try:
+        within(folder, name)
+    except UnsafeNameError:  # a table may name photos anywhere on this machine
+        name = f"{number:06d}-{Path(name).name}"
+    split = record.split or "train"
+    if has_splits and SPLIT_FOLDERS.get(name.split("/")[0].casefold()) != split:
+        return f"{split}/{name}"
+    return name
+
+
+def _read_size(photo: "PhotoFile") -> tuple[int, int]:
+    with photo.open() as file:
+        try:
+            return read_size(file)
+        except ImageError:
+            return 0, 0
+
+
+def _copy(photo: "PhotoFile", target: Path) -> None:
+    """Copies a photo; one that two rows name is there already."""
+    if target.exists():
+        return
+    with photo.open() as file:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as copy:
+            shutil.copyfileobj(file, copy)
+
+
+def _write_csv(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
+    """A table with the columns path, label, split and, if there are groups, group."""
+    has_groups = any(photo.group for photo in photos)
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "label", "split", *(("group",) if has_groups else ())))
+        for photo in photos:
+            cells = (photo.name, photo.label, photo.split or "", *((photo.group or "",) if has_groups else ()))
+            writer.writerow(map(csv_cell, cells))
+    return ["labels.csv"]
+
+
+def _write_image_folder(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
+    """Hugging Face's `metadata.jsonl`, in the folder of each split if there are such."""
+    has_folders = (folder / photos[0].name).exists() and any(photo.split for photo in photos)
+    lines: dict[str, list[str]] = defaultdict(list)
+    for photo in photos:
+        place, _, name = photo.name.partition("/") if has_folders else ("", "", photo.name)
+        facts = {"file_name": name, "label": photo.label, "group": photo.group}
+        if not has_folders:
+            facts["split"] = photo.split
+        lines[place].append(json_text({key: value for key, value in facts.items() if value is not None}))
+    for place, records in lines.items():
+        (folder / place / "metadata.jsonl").write_text("\n".join(records) + "\n", encoding="utf-8")
+    return sorted(f"{place}/metadata.jsonl".lstrip("/") for place in lines)
+
+
+def _write_label_studio(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
+    """Tasks to import into a project of Label Studio, and its labeling interface."""
+    tasks = []
+    for photo in photos:
+        facts = {"image": LOCAL_FILES + quote(photo.name), "split": photo.split, "group": photo.group}
+        result = {
+            "from_name": "choice",
+            "to_name": "image",
+            "type": "choices",
+            "value": {"choices": [photo.label]},
+        }
+        data = {key: value for key, value in facts.items() if value is not None}
+        tasks.append({"data": data, "annotations": [{"result": [result]}]})
+    (folder / "tasks.json").write_text(json_text(tasks, indent=1), encoding="utf-8")
+    choices = "".join(f"    <Choice value={quoteattr(label)}/>\n" for label in _class_names(photos))
+    (folder / "labeling_interface.xml").write_text(
+        '<View>\n  <Image name="image" value="$image"/>\n  <Choices name="choice" toName="image" choice="single">\n'
+        f"{choices}  </Choices>\n</View>\n",
+        encoding="utf-8",
+    )
+    return ["tasks.json"]
+
+
+def _write_coco(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
+    """One file for each split; an annotation is a category for a whole photo."""
+    categories = [{"id": number, "name": name} for number, name in enumerate(_class_names(photos), start=1)]
+    ids = {category["name"]: category["id"] for category in categories}
+    by_split: dict[str, list[ExportedPhoto]] = defaultdict(list)
+    for photo in photos:
+        by_split[f"labels_{photo.split}.json" if photo.split else "labels.json"].append(photo)
+    for file_name, members in by_split.items():
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for number, photo in enumerate(members, start=1):
+            height, width = photo.size
+            images.append({"id": number, "file_name": photo.name, "height": height, "width": width})
+            box = {"bbox": [0, 0, width, height], "area": width * height, "iscrowd": 0}
+            annotations.append({"id": number, "image_id": number, "category_id": ids[photo.label], **box})
+        tree = {"images": images, "annotations": annotations, "categories": categories}
+        (folder / file_name).write_text(json_text(tree), encoding="utf-8")
+    return sorted(by_split)
+
+
+def _class_names(photos: Iterable[ExportedPhoto]) -> list[str]:
+    return sorted({photo.label for photo in photos})
+
+
+IMAGE_FOLDER: Final = "imagefolder"
+FORMATS: Final[Mapping[str, Callable[[Path, Sequence[ExportedPhoto]], list[str]]]] = {
+    "csv": _write_csv,
+    IMAGE_FOLDER: _write_image_folder,
+    "label-studio": _write_label_studio,
+    "coco": _write_coco,
+}
+"""What writes the label files of a format, and returns their names."""

@@ -1,0 +1,398 @@
+"""Label files as other programs write them, and which photos they mean."""
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from components.contract.errors import DataError
+from components.contract.params.pipeline import ColumnNames
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.file_index import FileIndex
+from components.preprocess.sources.photo_set import PhotoSet
+from components.preprocess.sources.probe import probe
+from components.preprocess.sources.readers import text_cells
+from components.preprocess.sources.source import find_photos, open_data
+
+PHOTOS = ("images/cat/a.png", "images/cat/b.png", "images/dog/c.png")
+CLASSES = {"images/cat/a.png": "cat", "images/cat/b.png": "cat", "images/dog/c.png": "dog"}
+
+
+def write_files(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def read(folder: Path, label_file: str, **columns: str | int) -> PhotoSet:
+    return find_photos(DataFolder(folder, label_file=folder / label_file, columns=ColumnNames(**columns)))
+
+
+def classes_of(photo_set: PhotoSet) -> dict[str, str | None]:
+    return {file.record.path: file.record.class_name for file in photo_set.files}
+
+
+def lines_of(header: str, line: str) -> str:
+    """A table of PHOTOS; `{path}`, `{slashes}` (Windows'), `{stem}`, `{name}` and `{label}` stand in `line`."""
+    rows = [
+        line.format(
+            path=path,
+            slashes=path.replace("/", "\\"),
+            stem=path.removesuffix(".png"),
+            name=path.split("/")[-1],
+            label=label,
+        )
+        for path, label in CLASSES.items()
+    ]
+    return "\n".join([*([header] if header else []), *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("path,label", "{path},{label}"),
+        ("path,label", "{slashes},{label}"),
+        ("path,label", "C:\\Users\\me\\set\\{slashes},{label}"),
+        ("path,label", "/kaggle/input/set/{path},{label}"),
+        ("file,label", "{stem},{label}"),
+        ("id,class", "{name},{label}"),
+        ("", "training,gs://bucket/set/{path},{label}"),
+        ("", "gs://bucket/set/{path},{label}"),
+        ("", "{label},{path}"),
+        ("path,label,split", "{path},{label},UNASSIGNED"),
+        ("image,id,choice,annotator", "/data/upload/1/0a1b2c3d-{name},1,{label},1"),
+        ("image,choice", "http://localhost:8080/data/upload/1/{name},{label}"),
+        ("image,choice", "/data/local-files/?d=set/{path},{label}"),
+        ("image;choice", '/data/upload/{name};"{{""choices"": [""{label}""]}}"'),
+        ("class id,filepaths,labels,data set", "0,{path},{label},train"),
+        ("path,label,dataset", "{path},{label},collected in May"),
+        ("filename, cat, dog", "{name}, {label}"),
+        ("sep=;\npath;label", "{path};{label}"),
+        ("PATH\tLabel", "{path}\t{label}"),
+    ],
+)
+def test_tables_of_other_programs_mean_the_photos_that_they_name(header: str, line: str, tmp_path: Path) -> None:
+    text = lines_of(header, line)
+    if header.startswith("filename"):  # one column for each class
+        text = text.replace(".png, cat", ".png, 1, 0").replace(".png, dog", ".png, 0, 1")
+    (write_files(tmp_path, *PHOTOS) / "labels.csv").write_text(text)
+    photo_set = read(tmp_path, "labels.csv")
+    assert classes_of(photo_set) == CLASSES
+    assert (photo_set.class_names, photo_set.rejected) == (("cat", "dog"), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "columns"),
+    [("{label},{path},x", {"path": 2, "label": 1}), ("x,{path},{label}", {"path": "Where", "label": "breed"})],
+)
+def test_the_user_can_name_the_columns(line: str, columns: dict[str, str | int], tmp_path: Path) -> None:
+    header = "label,where,breed" if "breed" in columns.values() else ""
+    (write_files(tmp_path, *PHOTOS) / "labels.csv").write_text(lines_of(header, line))
+    assert classes_of(read(tmp_path, "labels.csv", **columns)) == CLASSES
+    with pytest.raises(DataError, match=r"data\.columns\.label must be a column of the table; .* no 'species'"):
+        read(tmp_path, "labels.csv", label="species")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator"),
+    [("utf-8-sig", ";"), ("utf-16", "\t"), ("utf-16-be", "\t"), ("cp1252", ";"), ("cp1251", ";"), ("gb18030", ",")],
+)
+def test_tables_are_read_in_the_code_page_that_excel_saved_them_in(
+    encoding: str, separator: str, tmp_path: Path
+) -> None:
+    names = {"cp1251": ("Кошки", "Собаки"), "gb18030": ("猫咪", "小狗")}.get(encoding, ("Äpfel", "Nüsse"))
+    write_files(tmp_path, *(f"{name}/1.png" for name in names))
+    rows = [("path", "label"), *((f"{name}/1.png", name) for name in names)]
+    text = "\r\n".join(separator.join(row) for row in rows)
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "labels.csv").write_bytes((mark + text).encode(encoding))
+    photo_set = read(tmp_path, "labels.csv")
+    assert classes_of(photo_set) == {f"{name}/1.png": name for name in names}
+    assert bool(photo_set.notices) == encoding.startswith(("cp", "gb")), "a guess is announced"
+
+
+def test_numbers_of_classes_get_the_names_that_stand_beside_them(tmp_path: Path) -> None:
+    write_files(tmp_path, *PHOTOS)
+    text = lines_of("id,path,class,class_name", "1,{path},{label}-number,{label}")
+    (tmp_path / "labels.csv").write_text(text.replace("cat-number", "7").replace("dog-number", "9"))
+    photo_set = read(tmp_path, "labels.csv")
+    assert classes_of(photo_set) == CLASSES
+    assert "holds the classes as numbers (class) and as names (class_name)" in photo_set.notices[0]
+
+
+TASKS = [
+    {
+        "data": {"image": f"/data/upload/1/{path.split('/')[-1]}"},
+        "annotations": [{"result": [{"from_name": "choice", "type": "choices", "value": {"choices": [label]}}]}],
+    }
+    for path, label in CLASSES.items()
+]
+COCO = {
+    "images": [{"id": number, "file_name": path} for number, path in enumerate(PHOTOS)],
+    "annotations": [
+        {"image_id": number, "category_id": {"cat": 1, "dog": 2}[label]}
+        for number, label in enumerate(CLASSES.values())
+    ],
+    "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tasks.json", json.dumps(TASKS)),
+        (
+            "tasks.json",
+            json.dumps([task["data"] | {"choice": CLASSES[path]} for path, task in zip(PHOTOS, TASKS, strict=True)]),
+        ),
+        ("_annotations.coco.json", json.dumps(COCO)),
+        ("metadata.jsonl", lines_of("", '{{"file_name": "{path}", "label": "{label}", "box": [1, 2]}}')),
+        (
+            "vertex.jsonl",
+            lines_of(
+                "", '{{"imageGcsUri": "gs://b/{path}", "classificationAnnotation": {{"displayName": "{label}"}}}}'
+            ),
+        ),
+    ],
+)
+def test_json_of_other_programs_means_the_photos_that_it_names(name: str, text: str, tmp_path: Path) -> None:
+    (write_files(tmp_path, *PHOTOS) / name).write_text(text)
+    assert classes_of(read(tmp_path, name)) == CLASSES
+    assert classes_of(find_photos(DataFolder(tmp_path))) == CLASSES, "it is also found in the folder"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("_classes.csv", "filename,cat,dog\na.png,1,1\nb.png,1,0\n"),
+        ("labels.csv", 'image,choice\na.png,"{""choices"": [""cat"", ""dog""]}"\nb.png,cat\n'),
+        (
+            "_annotations.coco.json",
+            json.dumps({**COCO, "annotations": [*COCO["annotations"], {"image_id": 0, "category_id": 2}]}),
+        ),
+        ("tasks.json", json.dumps(TASKS).replace('["cat"]', '["cat", "dog"]')),
+        ("metadata.jsonl", '{"file_name": "a.png", "label": ["cat", "dog"]}\n{"file_name": "b.png", "label": "cat"}\n'),
+    ],
+)
+def test_several_labels_of_a_photo_are_refused_by_what_was_found(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=r"must have one label; .* gives several to [12] of [23] photos, .*: cat, dog"):
+        read(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "{}", "must be COCO's JSON, with images, annotations and categories"),
+        ("a.json", "[1]", "must be a list of Label Studio's tasks"),
+        ("a.json", "[" * 100, "must be JSON; it cannot be read"),
+        ("a.json", '{"images": [NaN]}', "NaN is no number of JSON"),
+        ("a.json", json.dumps({**COCO, "categories": COCO["categories"][:1]}), "category_id 2, which is none of 1"),
+        ("a.json", json.dumps(TASKS).replace('"choices"', '"rectanglelabels"'), "it holds rectanglelabels"),
+        ("a.jsonl", '{"path": "a"}\n5\n', "line 2 is no record"),
+        ("a.jsonl", "x" * 300_000, "lines of at most 262,144 bytes"),
+        ("a.csv", "a.png,cat,dog,x\nb.png,dog,cat,y\n", "has no header, so it must have a column of paths"),
+        ("a.csv", "path,label\na.png,cat\nb.png,cat,dog\n", "row 3 of the table .* has 3 of them"),
+        ("a.csv", "filename,cat,dog\na.png,1,0\nb.png,2,0\n", "must have a column of labels"),
+    ],
+)
+def test_label_files_that_say_nothing_are_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "name"),
+    [
+        ("cat/1.png", None, "a/cat/1.png"),
+        ("CAT\\1.PNG", None, "a/cat/1.png"),
+        ("1", "dog", "a/dog/1.png"),
+        ("2.png", None, "a/dog/2.png"),
+        ("fox/2.png", None, None),
+        ("/x/fox/2.png", None, None),
+        ("../../a/dog/2.png", None, "a/dog/2.png"),
+        ("https://h/p/a/dog/2%2Epng?x=1", None, "a/dog/2.png"),
+        ("", None, None),
+        ("..", None, None),
+    ],
+)
+def test_a_name_means_one_file_or_none(text: str, label: str | None, name: str | None) -> None:
+    match = FileIndex(["a/cat/1.png", "a/dog/1.png", "a/dog/2.png"]).find(text, label=label)
+    assert match.name == name
+
+
+def test_a_name_that_fits_several_files_is_rejected_with_them(tmp_path: Path) -> None:
+    write_files(tmp_path, "x/1.png", "y/1.png", "2.png", "3.png")
+    (tmp_path / "labels.csv").write_text("path,label\n1.png,cat\n2.png,dog\n3.png,cat\n")
+    record = read(tmp_path, "labels.csv").rejected[0]
+    assert (record.reason, record.message) == (
+        "ambiguous_path",
+        "The name in the label file must fit one file; it fits x/1.png, y/1.png.",
+    )
+
+
+def test_roboflow_splits_have_a_table_each(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        write_files(tmp_path / split, f"{split}-1.png", f"{split}-2.png")
+        (tmp_path / split / "_classes.csv").write_text(
+            f"filename, cat, dog\n{split}-1.png, 1, 0\n{split}-2.png, 0, 1\n"
+        )
+    photo_set = find_photos(DataFolder(tmp_path))
+    assert {(file.record.path, file.record.class_name, file.record.split) for file in photo_set.files} == {
+        (f"{folder}/{folder}-{number}.png", name, split)
+        for folder, split in (("train", "train"), ("valid", "validation"), ("test", "test"))
+        for number, name in ((1, "cat"), (2, "dog"))
+    }
+    assert photo_set.rejected == ()
+
+
+def test_label_files_of_splits_count_together(tmp_path: Path) -> None:
+    for split, num_photos in (("train", 8), ("val", 2)):
+        for name in ("cat", "dog"):
+            write_files(tmp_path / split / name, *(f"{split}{number}.png" for number in range(num_photos)))
+        lines = [
+            json.dumps({"file_name": f"{name}/{split}{number}.png", "label": name})
+            for name in ("cat", "dog")
+            for number in range(num_photos)
+        ]
+        (tmp_path / split / "metadata.jsonl").write_text("\n".join(lines))
+    photo_set = find_photos(DataFolder(tmp_path))
+    assert photo_set.notices == (
+        "The labels come from train/metadata.jsonl and val/metadata.jsonl: 20 photos in 2 classes. The names of "
+        "folders are not used.",
+    )
+    assert Counter(file.record.split for file in photo_set.files) == {"train": 16, "validation": 4}
+
+
+def test_a_table_beside_a_folder_of_photos_labels_it_and_all_else_is_reported(tmp_path: Path) -> None:
+    write_files(tmp_path, "train_images/1.jpg", "train_images/2.jpg", "test_images/3.jpg", "readme.txt")
+    (tmp_path / "train.csv").write_text("image_id,label\n1,cat\n2,dog\n9,dog\n")
+    (tmp_path / "sample_submission.csv").write_text("image_id,label\n3,cat\n")
+    photo_set = find_photos(DataFolder(tmp_path))
+    assert classes_of(photo_set) == {"train_images/1.jpg": "cat", "train_images/2.jpg": "dog"}
+    assert {record.path: record.reason for record in photo_set.rejected} == {
+        "9": "unreadable",
+        "readme.txt": "no_label",
+        "sample_submission.csv": "no_label",
+        "test_images/3.jpg": "no_label",
+    }
+    assert photo_set.notices[-1].startswith("The labels come from train.csv: 2 photos in 2 classes.")
+
+
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [
+        ("file,label\nnone.png,cat\nnothing.png,dog\n", "labels.csv names no photo of the data, so it is not used."),
+        ("file,label\nc.png,cat\n", "labels.csv names one class only, 'cat', so it is not used."),
+        (
+            "file,label\nc.png,cat\nd.png,dog\n",
+            "labels.csv labels 0 of the 4 files in folders that are named for its classes",
+        ),
+        ("file,cat,dog\nc.png,1,1\n", "labels.csv gives several labels to a photo, so it is not used."),
+        (
+            "file,label,split\nc.png,cat,later\n",
+            "is not used as a label file. A split must be train, validation or test",
+        ),
+        ("city,people\nBonn,300000\n", ""),
+    ],
+)
+def test_a_table_of_something_else_replaces_no_folders(text: str, notice: str, tmp_path: Path) -> None:
+    write_files(tmp_path, "cat/a.png", "cat/b.png", "dog/a.png", "dog/b.png", "new/c.png", "new/d.png")
+    (tmp_path / "labels.csv").write_text(text)
+    photo_set = find_photos(DataFolder(tmp_path))
+    assert classes_of(photo_set)["cat/a.png"] == "cat"
+    assert notice in " ".join(photo_set.notices)
+    assert bool(photo_set.notices) == bool(notice)
+    if "city" in text:
+        columns = ColumnNames(label="mayor")
+        with pytest.raises(DataError, match=r"none in the data has them\. data\.columns\.label must be a column"):
+            find_photos(DataFolder(tmp_path, columns=columns))
+
+
+def test_without_class_folders_the_message_says_what_the_label_file_lacks(tmp_path: Path) -> None:
+    write_files(tmp_path, "a.png", "b.png")
+    (tmp_path / "train.csv").write_text("id_code,diagnosis\na,healthy\nb,rust\n")
+    with pytest.raises(
+        DataError, match=r"must be in one folder per class.* it has id_code, diagnosis\. .*data\.columns\.label"
+    ):
+        find_photos(DataFolder(tmp_path))
+    named = find_photos(DataFolder(tmp_path, columns=ColumnNames(label="diagnosis")))
+    assert classes_of(named) == {"a.png": "healthy", "b.png": "rust"}
+
+
+def test_label_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    write_files(tmp_path, "a.png", "b.png")
+    (tmp_path / "first.csv").write_text("file,label\na.png,cat\nb.png,dog\n")
+    (tmp_path / "second.csv").write_text("file,label\na.png,dog\nb.png,cat\n")
+    with pytest.raises(DataError, match=r"must agree; first\.csv calls a\.png 'cat', and second\.csv calls it 'dog'"):
+        find_photos(DataFolder(tmp_path))
+
+
+def picture(shade: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (24, 20), (shade, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_photo_table(path: Path, num_rows: int = 6) -> None:
+    """A table as Hugging Face's `push_to_hub` writes it."""
+    photos = [{"bytes": picture(number), "path": f"{number}.png"} for number in range(num_rows)]
+    features = {"image": {"_type": "Image"}, "label": {"names": ["T-shirt / top", "shoe"], "_type": "ClassLabel"}}
+    labels = pa.array([*(number % 2 for number in range(num_rows - 1)), -1], pa.int64())
+    table = pa.table({"image": photos, "label": labels})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+
+
+def test_parquet_tables_may_hold_the_photos(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_photo_table(tmp_path / "set" / "data" / f"{split}-00000-of-00001.parquet")
+    (tmp_path / "set" / "README.md").touch()
+    assert probe(str(tmp_path / "set")).native_size == (20, 24)
+    with open_data(str(tmp_path / "set"), tmp_path) as data_folder:
+        photo_set = find_photos(data_folder)
+        assert photo_set.class_names == ("T-shirt / top", "shoe"), "a class may have any name"
+        assert len(photo_set.files) == 10
+        assert photo_set.given_splits == {"train", "test"}
+        first = photo_set.files[0]
+        assert first.record.path == "data/test-00000-of-00001/000000-0.png"
+        assert first.location.read_bytes() == picture(0)
+        assert {record.reason for record in photo_set.rejected} == {"no_label"}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"image": [b"x"], "colour": ["red"]},
+            "must have a column of labels, .* beside the photos in image it has colour",
+        ),
+        (None, "must be a readable Parquet file"),
+    ],
+)
+def test_parquet_tables_that_say_no_class_are_refused(
+    table: dict[str, list[object]] | None, message: str, tmp_path: Path
+) -> None:
+    if table is None:
+        (tmp_path / "a.parquet").write_bytes(b"PAR1 and nothing more")
+    else:
+        pd.DataFrame(table).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=message), open_data(str(tmp_path / "a.parquet"), tmp_path):
+        pass
+
+
+def test_a_code_page_is_looked_for_among_a_bounded_number_of_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_cells, "MAX_NAMES", 3)
+    write_files(tmp_path, *(f"{number}/a.png" for number in range(9)))
+    assert len(text_cells._names_below(tmp_path)) == 3
