@@ -117,9 +117,7 @@ class PreprocessParams(Section):
         "stretch", description="How a photo of another shape is fitted: stretched, cut to the middle, or padded."
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.15,
-        description="The share of each class kept for choosing, where the data have no split of their own; exact in "
-        "classes of up to 60 photos.",
+        0.15, description="The share of each class kept for choosing, unless the data have a split for it."
     )
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.15, description="The share of each class kept for the final figures only."
