@@ -13,7 +13,8 @@ from components.contract.text import is_utf8
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from components.contract.params.pipeline import ColumnNames, Params
+    from components.contract.params.data import ColumnNames
+    from components.contract.params.pipeline import Params
     from components.contract.params.resolve import Resolution
     from components.preprocess.sources.probe import Probe
 

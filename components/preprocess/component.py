@@ -10,7 +10,8 @@ def preprocess(data: str, columns: str, params: str, dataset: Output[Dataset], a
     import shutil
     from pathlib import Path
 
-    from components.contract.params.pipeline import ColumnNames, PreprocessParams, parse_section
+    from components.contract.params.data import ColumnNames
+    from components.contract.params.pipeline import PreprocessParams, parse_section
     from components.contract.system.program import running_step
     from components.preprocess.step import preprocess as run
 

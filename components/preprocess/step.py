@@ -12,7 +12,8 @@ from pathlib import Path
 
 from components.contract.artifacts.dataset import SPLITS, DatasetInfo, Source
 from components.contract.errors import ArtifactError
-from components.contract.params.pipeline import ColumnNames, PreprocessParams, dump_section
+from components.contract.params.data import ColumnNames
+from components.contract.params.pipeline import PreprocessParams, dump_section
 from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.text import printable
 from components.contract.tracking.run import Run

@@ -16,7 +16,7 @@ from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import ArtifactError, DataError, ImageError
 from components.contract.foreign.confinement import UnsafeNameError, within
 from components.contract.image.decode import read_size
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.contract.system.atomic_files import new_folder
 from components.contract.text import csv_cell, json_text
 

@@ -142,7 +142,7 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
 
 def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[Callable[[Path], None], int]:
     """What writes the table with the decisions carried out, and how many photos it changes."""
-    from components.contract.params.pipeline import ColumnNames
+    from components.contract.params.data import ColumnNames
     from components.preprocess.sources.file_index import FileIndex
     from components.preprocess.sources.readers.columns import find_label_columns
     from components.preprocess.sources.readers.table import read_frame, read_table, write_frame
@@ -196,7 +196,7 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     Raises:
         DataError: it is no such table, or decides twice about one photo.
     """
-    from components.contract.params.pipeline import ColumnNames
+    from components.contract.params.data import ColumnNames
     from components.preprocess.sources.readers.columns import find_columns
     from components.preprocess.sources.readers.label_rows import normalize_cell
     from components.preprocess.sources.readers.table import read_frame

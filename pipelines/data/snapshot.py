@@ -134,7 +134,7 @@ def find_labels(contents: Contents) -> dict[str, str]:
 
 def find_label_table(names: Collection[str], read_file: Callable[[str], bytes]) -> LabelTable | None:
     """What the label files within the data say of photos that are there; None where the folders say it."""
-    from components.contract.params.pipeline import ColumnNames
+    from components.contract.params.data import ColumnNames
     from components.preprocess.sources.label_discovery import find_labels
 
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:

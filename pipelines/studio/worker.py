@@ -55,7 +55,8 @@ def decode_photo(content: bytes, size: tuple[int, int], resize: Any) -> Result:
 
 def probe_data(_: bytes, uri: str, columns: str = "{}") -> Result:
     """A quick look at the data, for `auto` values."""
-    from components.contract.params.pipeline import ColumnNames, parse_section
+    from components.contract.params.data import ColumnNames
+    from components.contract.params.pipeline import parse_section
     from components.preprocess.sources.probe import probe
 
     return asdict(probe(uri, parse_section(ColumnNames, columns))), b""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from components.contract.foreign.confinement import Roots, allowed_roots, open_within
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.manifest import Record
 from components.preprocess.sources.listing import Listing, as_text, list_folder
 
@@ -28,9 +28,9 @@ class DataFolder:
         confined: whether the label file may name files in the folder only.
         roots: the folders that files may be read from.
         skipped: what an archive holds and was not unpacked, by name.
+        columns: of label files, which the user named.
         name: in messages; None where it is the path.
         notices: what to say of an archive.
-        columns: of label files, which the user named.
     """
 
     path: Path
@@ -39,9 +39,9 @@ class DataFolder:
     confined: bool = False
     roots: Roots = field(default_factory=allowed_roots)
     skipped: tuple[str, ...] = ()
+    columns: ColumnNames = field(default_factory=ColumnNames)
     name: str | None = None
     notices: tuple[str, ...] = ()
-    columns: ColumnNames = field(default_factory=ColumnNames)
 
     @cached_property
     def listing(self) -> Listing:

@@ -84,7 +84,8 @@ class FileIndex:
             folder: of the label file, relative to the data.
             label: the row's label, which may choose among several files.
         """
-        for name in (posixpath.normpath(posixpath.join(folder, text)), posixpath.normpath(text)):
+        beside = f"{folder}/{text}" if folder else text
+        for name in (beside, posixpath.normpath(beside), posixpath.normpath(text)):
             if name in self._names:
                 return Match(name)
         parts, is_elsewhere = split_name(text)

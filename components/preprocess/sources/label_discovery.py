@@ -15,7 +15,7 @@ from typing import Final
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
@@ -97,17 +97,22 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     rejected = [*listing.rejected, *data_folder.skipped_records()]
     for row, (reason, message) in found.faults:
         rejected.append(Record(row.path or "", row.label, row.split, reason, message, group=row.group))
+    splits = frozenset(row.split for row in found.rows.values() if row.split is not None)
+    if splits == {"train"}:  # a train.csv alone divides nothing
+        splits = frozenset()
     photos = []
     for (name, _), row in found.rows.items():
-        record = Record(name, row.label, row.split, num_bytes=files[name].num_bytes, group=row.group)
+        split = row.split if splits else None
+        record = Record(name, row.label, split, num_bytes=files[name].num_bytes, group=row.group)
         photos.append(PhotoFile(files[name].path, record, data_folder.roots))
     labeled = {name for name, _ in found.rows} | {row.path for row, _ in found.faults} | set(found.label_files)
     message = f"{' and '.join(found.label_files)} gives it no label."
     rejected += [Record(name, reason="no_label", message=message) for name in files if name not in labeled]
     photos.sort(key=lambda photo: photo.record.path)
     class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))
-    splits = frozenset(row.split for row in found.rows.values() if row.split is not None)
-    return LabeledPhotos(PhotoSet(tuple(photos), tuple(rejected), class_names, splits, tuple(found.notices)))
+    return LabeledPhotos(
+        PhotoSet(tuple(photos), tuple(rejected), class_names, splits, (*data_folder.notices, *found.notices))
+    )
 
 
 def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: ColumnNames) -> FoundLabels:
@@ -148,9 +153,10 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         found.rows |= {key: row for key, row in rows.items() if key not in found.rows}
         found.faults += faults
         found.notices += labels.notices
-    class_names = set(found.labels.values())
+    photo_labels = found.labels
+    class_names = set(photo_labels.values())
     in_folders = _in_folders(class_names, visible_names)
-    num_labeled = len(in_folders & found.labels.keys())
+    num_labeled = len(in_folders & photo_labels.keys())
     if num_labeled < len(in_folders) / 2:
         notice = (
             f"{' and '.join(found.label_files)} labels {num_labeled:,} of the {len(in_folders):,} files in folders "
@@ -159,7 +165,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons)
     if found.label_files:
         found.notices.append(
-            f"The labels come from {' and '.join(found.label_files)}: {len(found.labels):,} photos in "
+            f"The labels come from {' and '.join(found.label_files)}: {len(photo_labels):,} photos in "
             f"{len(class_names):,} classes. The names of folders are not used."
         )
     elif columns != ColumnNames():
@@ -196,14 +202,14 @@ def _place(
     rows: Sequence[LabelRow], index: FileIndex, label_file: str
 ) -> tuple[dict[tuple[str, str | None], LabelRow], list[tuple[LabelRow, Fault]]]:
     """The rows by the photos that they name and their labels, and those that name none."""
-    split = find_split(label_file)
+    split, folder = find_split(label_file), posixpath.dirname(label_file)
     placed: dict[tuple[str, str | None], LabelRow] = {}
     faults: list[tuple[LabelRow, Fault]] = []
     for row in dict.fromkeys(rows):
         fault = find_fault(row)
-        match = index.find(row.path, folder=posixpath.dirname(label_file), label=row.label) if row.path else None
+        match = index.find(row.path, folder=folder, label=row.label) if row.path else None
         if match is not None and match.name is not None and fault is None:
-            placed[match.name, row.label] = replace(row, split=row.split or split)
+            placed[match.name, row.label] = replace(row, split=split) if split and not row.split else row
         else:
             named = replace(row, path=match.name) if match is not None and match.name is not None else row
             faults.append((named, fault or find_hindrance(row, match or Match(None), confined=True)))

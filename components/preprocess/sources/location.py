@@ -7,7 +7,7 @@ from pathlib import Path
 from components.contract.errors import DataError
 from components.contract.foreign import archive
 from components.contract.foreign.confinement import allowed_roots, lies_within
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.sources.readers.label_files import SUFFIXES as LABEL_SUFFIXES
 from components.preprocess.sources.readers.label_files import is_label_file, list_referenced_files
 from components.preprocess.sources.remote.addresses import is_remote

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import statistics
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,12 +13,13 @@ from components.contract.errors import DataError, ImageError
 from components.contract.foreign import archive
 from components.contract.foreign.confinement import allowed_roots, open_within
 from components.contract.image.decode import read_size
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.location import locate
-from components.preprocess.sources.photo_set import describe
+from components.preprocess.sources.photo_set import PhotoFile, describe
 from components.preprocess.sources.readers import binary
-from components.preprocess.sources.source import convert, data_folder_at, find_photos, name_of
+from components.preprocess.sources.readers.table import is_parquet
+from components.preprocess.sources.source import convert, data_folder_at, find_photos, name_of, open_data
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
@@ -53,7 +54,8 @@ def probe(data: str, columns: ColumnNames | None = None) -> Probe:
     path = locate(data, columns)
     is_archive = path.is_file() and archive.is_archive(path)
     description: list[str] = []
-    sizes = list(_sizes_in_archive(path) if is_archive else _sizes_in_folder(path, data, columns, description))
+    read_sizes = _sizes_in_archive if is_archive else _sizes_in_folder
+    sizes = list(read_sizes(path, data, columns, description))
     if not sizes:
         raise DataError(
             f"The data must hold photos; none of those looked at in {path} can be read. "
@@ -78,12 +80,15 @@ def _sizes_in_folder(
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
         converted = convert(data_folder, Path(scratch), max_photos=PROBED_PHOTOS)
         photo_set = find_photos(converted)
-        if converted is data_folder:  # a part of it is converted for a quick look
+        if converted is data_folder:  # else some photos stand for all
             description += describe(photo_set)
-        files = photo_set.files
-        for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
-            with contextlib.suppress(ImageError, OSError), file.open() as stream:
-                yield read_size(stream)
+        yield from _sizes_of(photo_set.files)
+
+
+def _sizes_of(files: Sequence[PhotoFile]) -> Iterator[tuple[int, int]]:
+    for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
+        with contextlib.suppress(ImageError, OSError), file.open() as stream:
+            yield read_size(stream)
 
 
 def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, int]]:
@@ -94,7 +99,9 @@ def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, i
             yield size
 
 
-def _sizes_in_archive(path: Path) -> Iterator[tuple[int, int]]:
+def _sizes_in_archive(
+    path: Path, data: str, columns: ColumnNames | None, description: list[str]
+) -> Iterator[tuple[int, int]]:
     """Of the first photos that can be read: more would mean to unpack a tar.gz to its end."""
     num_sizes, names = 0, []
     for member in archive.members(path):
@@ -108,3 +115,11 @@ def _sizes_in_archive(path: Path) -> Iterator[tuple[int, int]]:
         if num_sizes >= PROBED_PHOTOS:
             return
     binary.refuse_pickles(names)
+    if not num_sizes and any(is_parquet(Path(name)) for name in names):  # they may hold the photos
+        with (
+            tempfile.TemporaryDirectory(prefix="darkroom-") as scratch,
+            open_data(data, Path(scratch), columns) as opened,
+        ):
+            photo_set = find_photos(opened)
+            description += describe(photo_set)
+            yield from _sizes_of(photo_set.files)

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from components.contract.errors import DataError
 from components.contract.foreign import archive
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import names_photo
 from components.preprocess.sources.label_discovery import find_labeled_photos, find_split
@@ -108,9 +108,9 @@ def _unpack(path: Path, scratch: Path, columns: ColumnNames | None, zip_encoding
         unwrap=True,
         roots=(folder,),
         skipped=tuple(sorted(skipped)),
+        columns=columns or ColumnNames(),
         name=archive.stem(path.name),
         notices=tuple(notices),
-        columns=columns or ColumnNames(),
     )
 
 

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.contract.errors import DarkroomError, ParamsError
 from components.contract.foreign.documents import MAX_DEPTH, DocumentError, check_tree
-from components.contract.params.pipeline import ColumnNames, Params, dump_section
+from components.contract.params.data import ColumnNames
+from components.contract.params.pipeline import Params, dump_section
 from components.contract.params.resolve import Resolution
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json, write_json

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.contract.errors import DataError
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.sources.readers.json_document import read_document
 from components.preprocess.sources.readers.label_rows import (
     LabelRow,

@@ -7,7 +7,7 @@ from typing import Final
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.sources.file_index import names_photo
 from components.preprocess.sources.readers.label_rows import (
     LabelRow,
@@ -122,6 +122,14 @@ def find_columns(names: Sequence[str], wanted: ColumnNames, subject: str) -> dic
     return places
 
 
+def has_header(first_row: Sequence[str], wanted: ColumnNames) -> bool:
+    """Whether the first row of a table holds names of columns, and no photo."""
+    if any(map(names_photo, first_row)):
+        return False
+    by_number = isinstance(wanted.path, int) and isinstance(wanted.label, int)
+    return not by_number or any(_normal(cell) in aliases for cell in first_row for aliases in COLUMNS.values())
+
+
 def find_label_columns(names: Sequence[str]) -> list[int]:
     """All columns that hold the class, as a name or as a number."""
     return [place for place, name in enumerate(names) if _normal(name) in COLUMNS["label"]]
@@ -148,7 +156,7 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
             raise NoLabelsError(
                 f"{cells.subject} has no header, so it must have a column of paths, one of labels and at most one of "
                 f"splits; it has {num_columns} columns. Name them by number: "
-                "--set 'data.columns={path: 1, label: 2}'"
+                "--set 'data.columns={path: 1, label: 2}'; if photos have several labels, keep one of each."
             )
         places["label"] = rest[0]
     return places

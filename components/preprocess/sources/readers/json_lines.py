@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from components.contract.errors import DataError
 from components.contract.foreign.documents import DocumentError, parse_json
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.contract.system.budget import open_regular
 from components.preprocess.sources.readers.columns import Cells, read_labels
 from components.preprocess.sources.readers.label_rows import Labels, as_cell

@@ -7,7 +7,7 @@ from typing import Final
 
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import UnsafeNameError, checked_name
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.sources.file_index import names_photo
 from components.preprocess.sources.readers.columns import find_columns
 from components.preprocess.sources.readers.json_document import first_sign, read_document

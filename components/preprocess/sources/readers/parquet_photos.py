@@ -16,7 +16,8 @@ from components.contract.errors import DarkroomError, DataError
 from components.contract.foreign.archive import MAX_RATIO, SMALL_BYTES, SPARE_BYTES
 from components.contract.foreign.bounded import limit_memory, run_bounded
 from components.contract.foreign.confinement import UnsafeNameError, within
-from components.contract.params.pipeline import ColumnNames, dump_section, parse_section
+from components.contract.params.data import ColumnNames
+from components.contract.params.pipeline import dump_section, parse_section
 from components.contract.system.budget import Budget, open_regular
 from components.contract.system.posix import USER_ERROR
 from components.preprocess.sources.file_index import PHOTO_SUFFIXES

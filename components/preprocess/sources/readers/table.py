@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.errors import DataError
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.contract.text import from_csv_cell
-from components.preprocess.sources.file_index import names_photo
-from components.preprocess.sources.readers.columns import Cells, read_labels
+from components.preprocess.sources.readers.columns import Cells, has_header, read_labels
 from components.preprocess.sources.readers.label_rows import Labels, as_cell, normalize_cell
 from components.preprocess.sources.readers.parquet import check_parquet
 from components.preprocess.sources.readers.text_cells import TextFormat, find_format, read_cells
@@ -46,7 +45,7 @@ def read_table(path: Path, wanted: ColumnNames) -> Labels:
         rows = read_cells(path, text_format)
     except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
         raise _unreadable(path, error) from None
-    names = None if any(names_photo(cell) for cell in rows[0]) else tuple(rows[0])
+    names = tuple(rows[0]) if has_header(rows[0], wanted) else None
     columns = [
         [normalize_cell(from_csv_cell(cell)) for cell in column]
         for column in zip(*rows[names is not None :], strict=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import ArtifactError, DataError
-from components.contract.params.pipeline import ColumnNames
+from components.contract.params.data import ColumnNames
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.source import find_photos
 from pipelines.cli.main import build_parser
@@ -27,7 +27,8 @@ def read_facts(folder: Path, label_file: str | None = None) -> Facts:
 def make_split_photos(folder: Path) -> Path:
     for seed, split in enumerate(("train", "valid", "test")):
         make_photos(folder / split, per_class=2, seed=seed)
-    (folder / "train" / "red").rename(folder / "train" / "=rot, größer")
+    for split in ("train", "valid", "test"):
+        (folder / split / "red").rename(folder / split / "=rot, größer")
     return folder
 
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from components.contract.errors import DataError
-from components.contract.params.pipeline import ColumnNames, PreprocessParams
+from components.contract.params.data import ColumnNames
+from components.contract.params.pipeline import PreprocessParams
 from components.preprocess.sources.readers.label_files import read_labels
 from components.preprocess.sources.readers.table import read_frame
 from components.preprocess.step import preprocess

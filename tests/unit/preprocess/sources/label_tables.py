@@ -1,8 +1,10 @@
-"""Tables of labels for tests."""
+"""Files and tables of labels for tests."""
 
 from pathlib import Path
 
 import pandas as pd
+
+from components.preprocess.sources.photo_set import PhotoSet
 
 
 def write_table(folder: Path, name: str = "labels.csv", **columns: object) -> Path:
@@ -14,3 +16,16 @@ def write_table(folder: Path, name: str = "labels.csv", **columns: object) -> Pa
     else:
         frame.to_csv(folder / name, index=False, sep="\t" if name.endswith("tsv") else ";")
     return folder / name
+
+
+def write_files(folder: Path, *names: str) -> Path:
+    """Empty files below a folder."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def classes_of(photo_set: PhotoSet) -> dict[str, str | None]:
+    """The class of each photo, by its path."""
+    return {file.record.path: file.record.class_name for file in photo_set.files}

@@ -1,0 +1,30 @@
+"""Where the data are, and how their label files are read."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from components.contract.params.base import Section
+from components.contract.system.address import Address
+
+Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1)]
+
+
+class ColumnNames(Section):
+    """Which columns of a label file to read: by name, or by number from 1 if the file has no header."""
+
+    path: Column | None = Field(None, description="The photo's path, name or id.")
+    label: Column | None = Field(None, description="The class; in Label Studio's JSON the name of the control.")
+    split: Column | None = Field(None, description="train, validation or test.")
+    group: Column | None = Field(None, description="Photos of one group are never divided among splits.")
+
+
+class DataParams(Section):
+    """Where the photos are."""
+
+    uri: Annotated[str, Field(min_length=1), AfterValidator(Address)] = Field(
+        description="A folder of class folders, or of train/validation/test folders of them; a zip or tar archive of "
+        "either; a label file (CSV, Parquet, JSON Lines, Label Studio, COCO); CIFAR or IDX files; an address "
+        "(https://, s3://, gs://) of any of these, or dvc+<repository>@<revision>:<path>."
+    )
+    columns: ColumnNames = ColumnNames()
