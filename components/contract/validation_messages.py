@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
@@ -11,6 +12,8 @@ from pydantic_core import PydanticCustomError
 
 CUSTOM = "darkroom"
 """The error type of messages that are complete as they stand."""
+DICT = "dict"
+"""The tag of a member of a union that is a dict from keys of the user's to values."""
 
 
 def fault(message: str) -> PydanticCustomError:
@@ -28,7 +31,7 @@ def expects(description: str) -> WrapValidator:
         try:
             return inner(value)
         except ValidationError:
-            raise fault(f"expected {description}; found {json.dumps(value)}") from None
+            raise fault(f"expected {description}; found {json.dumps(value)}{_correction('', value)}") from None
 
     return WrapValidator(validate)
 
@@ -53,23 +56,61 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
             for prefix in ("Input should be ", "Value should be "):
                 problem = problem.removeprefix(prefix)
             problem = f"expected {problem}; found {json.dumps(details['input'], default=str)}"
+            if details["type"] == "literal_error":
+                problem += suggestion(str(details["input"]), re.findall(r"'([^']+)'", details["ctx"]["expected"]))
+            else:
+                problem += _correction(details["type"], details["input"])
         result.append((_dotted(keys), problem))
     return result
 
 
+MAX_LISTED = 20
+"""Of known words; of more a message shows the first."""
+
+
 def nearest(word: str, known_words: Iterable[str]) -> str:
-    """` (did you mean …?)`, or the list of what is known where nothing comes near."""
+    """` (did you mean …?)`, or the list of the known words if none is near."""
+    words = list(known_words)
+    listing = ", ".join(words[:MAX_LISTED]) + (f" … ({len(words)} in all)" if len(words) > MAX_LISTED else "")
+    return suggestion(word, words) or (f"; known are {listing}" if words else "")
+
+
+def suggestion(word: str, known_words: Iterable[str], cutoff: float = 0.5) -> str:
+    """` (did you mean …?)`, or nothing if no known word is near."""
     folded = {name.casefold(): name for name in known_words}
-    matches = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
-    if matches:
-        return f" (did you mean {folded[matches[0]]}?)"
-    return f"; known are {', '.join(folded.values())}" if folded else ""
+    matches = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=cutoff)
+    return f" (did you mean {folded[matches[0]]}?)" if matches else ""
+
+
+_TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_EXPECTED_NUMBERS = ("int_type", "int_from_float", "float_type")
+
+
+def _correction(error_type: str, value: Any) -> str:
+    """` (write …)`: how YAML writes what people often mean by such a value; nothing if that is not known."""
+    text = value.strip() if isinstance(value, str) else ""
+    sides = re.fullmatch(r"[(\[]?\s*(\d+)\s*[x×,]\s*(\d+)\s*[)\]]?", text)
+    yaml = None
+    if error_type == "bool_type":
+        yaml = _TRUTHS.get(text.casefold())
+    elif error_type in _EXPECTED_NUMBERS and re.fullmatch(r"[+-]?\d+([.,]\d+)?(e[+-]?\d+)?", text, re.IGNORECASE):
+        yaml = text.replace(",", ".")
+    elif error_type in _EXPECTED_NUMBERS and isinstance(value, float) and value.is_integer():
+        yaml = str(int(value))
+    elif error_type == "" and sides is not None:
+        yaml = f"[{sides[1]}, {sides[2]}]"
+    elif text.casefold() in ("none", "null") or (value is False and error_type in ("model_type", "")):
+        yaml = "null"
+    return f" (write {yaml})" if yaml is not None else ""
 
 
 def _walk(
     model: type[BaseModel], location: tuple[int | str, ...], *, ends_unknown: bool
 ) -> tuple[list[type[BaseModel]], list[int | str]]:
-    """The models passed on the way and the keys that the user wrote, without pydantic's names of union members."""
+    """The models passed on the way and the keys that the user wrote, without pydantic's names of union members.
+
+    A dict with keys of the user's is a union member named DICT; the next key is the user's.
+    """
     owners: list[type[BaseModel]] = []
     keys: list[int | str] = []
     candidates: list[type[BaseModel]] = [model]
@@ -80,7 +121,7 @@ def _walk(
             candidates = _models_within(_fields(owner)[str(key)].annotation)
         elif ends_unknown and position == len(location) - 1:
             owners += candidates[:1]
-        elif isinstance(key, str):
+        elif isinstance(key, str) and location[position - 1] != DICT:
             continue
         keys.append(key)
     return owners, keys

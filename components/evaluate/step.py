@@ -34,6 +34,7 @@ from components.evaluate.report.charts.network_diagram import architecture_chart
 from components.evaluate.report.html import render
 from components.evaluate.report.model import Content
 from components.evaluate.report.model_card import render_card
+from components.evaluate.report.output_order import describe_order
 from components.evaluate.report.pdf.document import write_pdf
 from components.evaluate.report.showcase import build_showcase, read_originals
 from components.evaluate.report.training_history import read_history
@@ -137,6 +138,8 @@ def evaluate(
         run.log_metrics(mlflow_metrics(info, all_figures))
         run.log_artifacts(evaluation_dir, "evaluation")
     log.info("Test accuracy %s, macro F1 %s", estimate(info.test.accuracy), estimate(info.test.macro_f1))
+    for sentence in describe_order(all_figures.test):
+        log.warning("%s", sentence)
     log.info("Verdict: %s. %s", info.gate.verdict, " ".join(info.gate.reasons))
     return info
 

@@ -22,18 +22,16 @@ def add_backbone_actions(actions: Any) -> None:
     Args:
         actions: argparse's subparsers.
     """
-    from components.contract.layers.backbones import BACKBONES
-
     text = "name the layers of a pretrained network that can be trained"
     layers = actions.add_parser("layers", help=text, description=f"{text[0].upper()}{text[1:]}.")
     layers.set_defaults(verb=_list_layers)
-    layers.add_argument("name", choices=BACKBONES, metavar="NAME", help="such as MobileNetV2")
+    layers.add_argument("name", type=parse_backbone, metavar="NAME", help="such as MobileNetV2")
     layers.add_argument("--output", type=Path, metavar="FILE", help="write [name, block] pairs as JSON there")
 
     text = "measure how long a photo takes through pretrained networks on this machine, as they would be served"
     speed = actions.add_parser("speed", help=text, description=f"{text[0].upper()}{text[1:]}.")
     speed.set_defaults(verb=_measure_speed)
-    speed.add_argument("names", nargs="+", choices=BACKBONES, metavar="NAME", help="such as MobileNetV2")
+    speed.add_argument("names", nargs="+", type=parse_backbone, metavar="NAME", help="such as MobileNetV2")
     speed.add_argument("--output", type=Path, metavar="FILE", help="add milliseconds by name to this JSON file")
 
 
@@ -108,3 +106,19 @@ def _build_network(name: str) -> "Network":
     params = ModelParams.model_validate({"kind": "pretrained", "name": name, "weights": "none"})
     params = params.model_copy(update={"head": head_layers("linear")})
     return build_network(params, image_size=(size, size), num_classes=10, batch_size=1)
+
+
+def parse_backbone(text: str) -> str:
+    """Parses the name of a backbone.
+
+    Raises:
+        ArgumentTypeError: there is none of that name.
+    """
+    from components.contract.layers.backbones import BACKBONES
+    from components.contract.validation_messages import nearest
+
+    if text not in BACKBONES:
+        raise argparse.ArgumentTypeError(
+            f"the name of a backbone is expected; found {text!r}{nearest(text, BACKBONES)}"
+        )
+    return text

@@ -1,6 +1,7 @@
 """The verbs of the `darkroom` command around models: model check, summary and export; package."""
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -8,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.system.posix import USER_ERROR
-from pipelines.cli.backbone import add_backbone_actions
+from pipelines.cli.backbone import add_backbone_actions, parse_backbone
 
 if TYPE_CHECKING:
     from components.contract.params.pipeline import Params
     from components.contract.params.resolve import Resolution
     from components.train.keras_import.facts import ImportedModel
-    from components.train.keras_import.importing import Report
     from components.train.network.summary import NetworkSummary
+    from components.train.network.upload_check import Report
 
 PHOTO = (480, 640)
 """Height and width that are taken for those of photos that are not there."""
@@ -31,9 +32,15 @@ def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser]
     check = actions.add_parser("check", help=text, description=f"{text[0].upper()}{text[1:]}.")
     check.set_defaults(verb=_check)
     check.add_argument("file", type=Path, metavar="FILE", help="a .keras or .h5 file, or a zip of one")
-    check.add_argument("--architecture", metavar="NAME", help="of a file of weights only, such as MobileNetV2")
+    check.add_argument(
+        "--architecture", type=parse_backbone, metavar="NAME", help="of a file of weights only, such as MobileNetV2"
+    )
     check.add_argument("--image-size", type=_parse_size, metavar="HxW", help="for an architecture; default: its own")
-    check.add_argument("--classes", type=int, metavar="N", help="it is to be used as it is, for so many classes")
+    check.add_argument("--classes", type=_parse_classes, metavar="N", help="it is to be used as it is, for so many")
+    check.add_argument("--data", metavar="URI", help="it is to be used as it is, for the classes of these photos")
+    check.add_argument(
+        "--set", action="append", default=[], metavar="train.model.KEY=VALUE", help="as train is to use it"
+    )
     check.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
     text = "print the layers of the network that params describe, what they cost, and draw them"
@@ -54,9 +61,7 @@ def add_model(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser]
     add_backbone_actions(actions)
 
     package = verb("package", _package, "make a pretrained network with ImageNet's classes a service, without training")
-    package.add_argument(
-        "--pretrained", type=_parse_backbone, required=True, metavar="NAME", help="such as MobileNetV2"
-    )
+    package.add_argument("--pretrained", type=parse_backbone, required=True, metavar="NAME", help="such as MobileNetV2")
     package.add_argument("--weights", default="imagenet", metavar="FILE", help="with top; default: %(default)s")
     package.add_argument("--output", type=Path, metavar="FOLDER", help="default: packages/NAME")
     package.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
@@ -77,20 +82,37 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from components.train.keras_import.importing import Expectation, check_model
+    from components.contract.params.pipeline import load_params
+    from components.train.network.upload_check import check_upload
     from pipelines.cli import show
 
-    report = check_model(
+    settings = [f"data.uri={json.dumps(arguments.data or '.')}", *arguments.set]
+    settings.append(f"train.model.path={json.dumps(str(arguments.file))}")
+    if arguments.architecture:
+        settings.append(f"train.model.name={arguments.architecture}")
+    params = load_params(None, tuple(settings))
+    report = check_upload(
         arguments.file,
-        expected=Expectation(
-            num_classes=arguments.classes, architecture=arguments.architecture, image_size=arguments.image_size
-        ),
+        params.train.model,
+        num_classes=arguments.classes,
+        class_names=_find_classes(arguments.data) if arguments.data else None,
+        image_size=arguments.image_size,
     )
     if arguments.json:
         show.as_json(report.model_dump(mode="json"))
     else:
         show.line("\n".join(_format_report(arguments.file, report)))
-    return 0 if report.accepted else USER_ERROR
+    return 0 if report.accepted and not report.train_refusals else USER_ERROR
+
+
+def _find_classes(data: str) -> tuple[str, ...]:
+    """The classes of photos."""
+    import tempfile
+
+    from components.preprocess.sources.source import find_photos, open_data
+
+    with tempfile.TemporaryDirectory(prefix="darkroom-classes-") as scratch, open_data(data, Path(scratch)) as folder:
+        return find_photos(folder).class_names
 
 
 def _summarize(arguments: argparse.Namespace) -> int:
@@ -196,14 +218,6 @@ def _package(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _parse_backbone(text: str) -> str:
-    from components.contract.layers.backbones import BACKBONES
-
-    if text not in BACKBONES:
-        raise argparse.ArgumentTypeError(f"one of {', '.join(BACKBONES)} is expected; found {text!r}")
-    return text
-
-
 def _parse_classes(text: str) -> int:
     if not text.isdecimal() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"a number of classes from 2 is expected; found {text!r}")
@@ -215,7 +229,14 @@ def _format_report(path: Path, report: "Report") -> list[str]:
     if report.model is None:
         return [f"Refused after {report.seconds:.1f} s: {report.reason}"]
     rows = [f"{name:<14} {value}" for name, value in _list_facts(report.model)]
-    return [f"{path} can be used (checked in {report.seconds:.1f} s).", *rows]
+    if not report.train_refusals:
+        return [f"{path} can be used (checked in {report.seconds:.1f} s).", *rows]
+    refusals = [f"{number}. {refusal}" for number, refusal in enumerate(report.train_refusals, 1)]
+    return [
+        f"{path} is safe (checked in {report.seconds:.1f} s), and train would refuse it like this:",
+        *refusals,
+        *rows,
+    ]
 
 
 def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
@@ -238,6 +259,7 @@ def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
         ("takes", f"{size}, {model.input_dtype}"),
         ("pixels", pixels),
         ("gives", f"{outputs} {gives}"),
+        *([("classes", ", ".join(model.class_names))] if model.class_names else []),
         ("layers", f"{model.num_layers:,}"),
         ("parameters", f"{model.num_parameters:,}"),
         ("uploaded", f"sha256 {model.uploaded_sha256}"),

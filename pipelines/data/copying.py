@@ -1,8 +1,10 @@
 """Copies data from elsewhere into the repository."""
 
+import contextlib
 import filecmp
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from components.contract.errors import DataError
@@ -11,33 +13,48 @@ from components.contract.system.atomic_files import remove_remains, scratch_fold
 from pipelines.data.repository import committed_text
 
 
-def copy_data(root: Path, source: Path, folder: Path, name: str | None) -> Path:
-    """Copies a folder or an archive into a folder of the repository, under a name that is free there.
+def name_copy(source: Path, folder: Path, name: str | None) -> Path:
+    """Where a copy of a folder or an archive goes within a folder of the repository.
 
     Raises:
-        DataError: the name is taken, or the data cannot be copied.
+        DataError: the name is not that of a file.
     """
     suffix = source.name[len(archive.stem(source.name)) :] if source.is_file() else ""
     target = folder / f"{name or archive.stem(source.name)}{suffix}"
     if target.parent != folder or target.name.startswith(".") or not target.name:
         raise DataError(f"A name must be that of a file, without slashes; found {name!r}.")
+    return target
+
+
+@contextlib.contextmanager
+def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
+    """Copies a folder or an archive into the repository; if the block fails, the copy is removed.
+
+    Raises:
+        DataError: the name is taken, or the data cannot be copied.
+    """
     remove_remains(target)
     is_version = bool(committed_text(root, f"{target.relative_to(root)}.dvc"))
     if not is_version and target.exists() and _is_copy(source, target):
-        return target  # of an earlier call that was interrupted
-    if target.exists() or target.with_name(f"{target.name}.dvc").exists():
+        pass  # the copy of an earlier call that was interrupted
+    elif target.exists() or target.with_name(f"{target.name}.dvc").exists():
         raise DataError(
             f"{target} must be free; it is not. Give another --name. For a new version of it change the "
             f"photos in it, then: darkroom data add {os.path.relpath(target)}"
         )
+    else:
+        try:
+            with scratch_folder(target) as scratch:
+                partial = scratch / target.name
+                shutil.copytree(source, partial) if source.is_dir() else shutil.copy2(source, partial)
+                partial.rename(target)
+        except OSError as error:
+            raise _copy_error(source, target.parent, error) from None
     try:
-        with scratch_folder(target) as scratch:
-            partial = scratch / target.name
-            shutil.copytree(source, partial) if source.is_dir() else shutil.copy2(source, partial)
-            partial.rename(target)
-    except OSError as error:
-        raise _copy_error(source, folder, error) from None
-    return target
+        yield
+    except BaseException:
+        shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+        raise
 
 
 def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:

@@ -36,7 +36,9 @@ class Journal(BaseModel):
         data: path of the data.
         before: the text of their version file in the last commit.
         here: that in the working tree; None if there is none.
+        ignore_rules: the text of the .gitignore beside it; empty if there is none, None if unknown.
         moves: (from, to), in the order in which they are made.
+        is_done: it was committed or undone, and nothing is left to undo.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +47,9 @@ class Journal(BaseModel):
     data: str
     before: str
     here: str | None
+    ignore_rules: str | None = None
     moves: tuple[tuple[str, str], ...] = ()
+    is_done: bool = False
 
     @property
     def pointer(self) -> str:
@@ -127,6 +131,7 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
     try:
         write_json(path, json.loads(journal.model_dump_json()))
         for source, target in journal.moves:
+            (root / target).parent.mkdir(exist_ok=True)
             (root / source).rename(root / target)
         yield
     except BaseException as error:
@@ -179,16 +184,26 @@ def undo(root: Path, journal: Journal) -> None:
                 f"An interrupted change of {journal.data} must be undone; it cannot be: {root / source} is in the way "
                 f"of {root / target}. Move it away, and run the command again."
             )
-    if journal.here is not None:
-        write_file(root / journal.pointer, journal.here.encode())
+    if not journal.is_done:
+        _put_back(root / journal.pointer, journal.here or "")
+        if journal.ignore_rules is not None:
+            _put_back((root / journal.pointer).with_name(".gitignore"), journal.ignore_rules)
     conclude(root, journal)
+
+
+def _put_back(path: Path, text: str) -> None:
+    """Gives a file the text that it had; empty if there was none."""
+    if text:
+        write_file(path, text.encode())
+    else:
+        path.unlink(missing_ok=True)
 
 
 def conclude(root: Path, journal: Journal) -> None:
     """Ends a change that was committed or undone. Its journal goes last: until then it recognizes the same request."""
     path = root / STATE_DIR / JOURNAL_FILE
     try:
-        nothing_to_undo = journal.model_copy(update={"here": None, "moves": ()})
+        nothing_to_undo = journal.model_copy(update={"is_done": True, "moves": ()})
         write_json(path, nothing_to_undo.model_dump(mode="json"))
     except OSError:  # the disk is full: what is removed below must not be undone
         path.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Decisions about labels, carried out as a new version of a data set: in its folders, or in its table."""
 
+import itertools
 import json
 import posixpath
 from collections.abc import Callable, Collection, Mapping
@@ -7,8 +8,9 @@ from pathlib import Path
 
 from components.contract.errors import DataError
 from components.contract.text import from_csv_cell
+from components.contract.validation_messages import nearest
 from pipelines.data import recovery
-from pipelines.data.repository import matches_commit, take_into_dvc
+from pipelines.data.repository import matches_commit, require_ready, take_into_dvc
 from pipelines.data.snapshot import LabelTable, find_label_table
 from pipelines.data.versions import (
     Version,
@@ -45,6 +47,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
         finished = recover(root)
         if finished is not None and finished.request == request:
             return last_version(root, finished.pointer)
+        require_ready(root, path)
         if not matches_commit(root, path):
             raise DataError(
                 f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
@@ -109,7 +112,7 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
     layout = find_layout(tree, data=str(folder))
     files_by_name = {"/".join(file.parts): file for file in listing.files}
     moves: list[tuple[Path, Path | None]] = []
-    targets: set[Path] = set()
+    taken_names: dict[Path, set[str]] = {}
     for name, label in decisions.items():
         file = files_by_name.get(name)
         place = layout.place(file.parts) if file is not None else None
@@ -122,22 +125,32 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
             continue
         if label not in layout.class_names:
             raise DataError(
-                f"A label must be one of the classes {', '.join(layout.class_names)}; for {name!r} it is "
-                f"{label!r}. For a new class make its folder first."
+                f"A label must be one of the {len(layout.class_names)} classes of {folder.name}; for {name!r} it is "
+                f"{label!r}{nearest(label, layout.class_names)}. For a new class make its folder first."
             )
         class_folder = layout.class_folder(file.parts, label)
         if class_folder is None:
             raise DataError(
                 f"Photos can be relabelled in class folders and tables; the name of {name!r} says its class. Rename it."
             )
-        target = folder.joinpath(*class_folder, file.path.name)
-        if target.exists() or target in targets:
-            raise DataError(f"{name!r} cannot go to {label!r}: there is a file of its name. Rename it first.")
-        targets.add(target)
-        moves.append((file.path, target))
+        class_dir = folder.joinpath(*class_folder)
+        if class_dir not in taken_names:
+            taken_names[class_dir] = {path.name.casefold() for path in class_dir.glob("*")}
+        moves.append((file.path, class_dir / _pick_name(file.path, taken_names[class_dir])))
     if not moves:
         raise DataError("Decisions must change something; every photo stands under the label that is given.")
     return moves
+
+
+def _pick_name(photo: Path, taken_names: set[str]) -> str:
+    """The photo's own name, or one with a number if another file has it; names that leave the folder stay taken.
+
+    So every target is free before the first move, in any order of moves, and an interrupted change can be undone.
+    """
+    names = itertools.chain([photo.name], (f"{photo.stem}-{number}{photo.suffix}" for number in itertools.count(2)))
+    name = next(name for name in names if name.casefold() not in taken_names)
+    taken_names.add(name.casefold())
+    return name
 
 
 def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[Callable[[Path], None], int]:
@@ -174,7 +187,8 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
             dropped_rows += places[name]
         elif label not in class_names:
             raise DataError(
-                f"A label must be one of the classes {', '.join(class_names)}; for {name!r} it is {label!r}."
+                f"A label must be one of the {len(class_names)} classes of {path.name}; for {name!r} it is "
+                f"{label!r}{nearest(label, class_names)}."
             )
         else:
             new_labels |= {place: label for place in places[name] if rows[place].label != label}

@@ -1,6 +1,8 @@
 """git and DVC in the repository of this folder."""
 
+import shlex
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Final
 
@@ -11,23 +13,55 @@ GIT_SECONDS: Final = 600.0
 
 
 def find_repository() -> Path:
-    """The root of the git and DVC repository around this folder.
+    """The root of the DVC repository around this folder, in the work tree of git; it may be a subfolder of that.
 
     Raises:
         DataError: there is none.
     """
-    root = git(Path.cwd(), "rev-parse", "--show-toplevel", check=False)
-    if not root or not (Path(root) / ".dvc").is_dir():
-        missing = "dvc init" if root else "git init && dvc init"
-        raise DataError(
-            f"Versions of data are kept in a repository of git and DVC; {Path.cwd()} is in none. Make one: {missing}"
-        )
-    return Path(root)
+    here = Path.cwd()
+    top = git(here, "rev-parse", "--show-toplevel", check=False)
+    for folder in (here, *here.parents) if top else ():
+        if (folder / ".dvc").is_dir() and folder.is_relative_to(top):
+            return folder
+    missing = "dvc init" if top else "git init && dvc init"
+    raise DataError(f"Versions of data are kept in a repository of git and DVC; {here} is in none. Make one: {missing}")
+
+
+def has_commits(root: Path) -> bool:
+    """Whether the branch has a commit."""
+    return bool(git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False))
 
 
 def committed_text(root: Path, name: str) -> str:
     """The text of a file in the last commit; empty if there is none."""
-    return git(root, "show", f"HEAD:{name}", check=False)
+    return git(root, "show", f"HEAD:./{name}", check=False)
+
+
+def require_ready(root: Path, path: str) -> None:
+    """Requires that data at the path can become a version, before anything is copied or written.
+
+    Raises:
+        DataError: git has no author, tracks the data itself, or ignores their version file.
+    """
+    if tracked := git(root, "ls-files", "--", path):
+        name = shlex.quote(path)
+        commit = " && git commit -m 'Take the data out of git'" if has_commits(root) else ""
+        raise DataError(
+            f"Data under DVC must not be in git as well; git in {root} tracks {len(tracked.splitlines()):,} files of "
+            f"{path}. Stop that, which leaves the files in place, and add the data again: git rm -r --cached --quiet "
+            f"{name}{commit}"
+        )
+    if git(root, "check-ignore", "--", f"{path}.dvc", check=False):
+        rule = git(root, "check-ignore", "--verbose", "--", f"{path}.dvc", check=False).split("\t")[0]
+        raise DataError(
+            f"The version file {path}.dvc must be in git; a rule of git ignores it: {rule}. Change that rule; DVC adds "
+            "one for the photos alone."
+        )
+    if not all(git(root, "var", f"GIT_{role}_IDENT", check=False) for role in ("AUTHOR", "COMMITTER")):
+        raise DataError(
+            f"A version is a commit, which must have an author; git in {root} has none. Set one: "
+            "git config user.name NAME && git config user.email ADDRESS"
+        )
 
 
 def take_into_dvc(root: Path, path: str) -> None:
@@ -46,10 +80,10 @@ def git(root: Path, *arguments: str, check: bool = True) -> str:
     Raises:
         DataError: git fails.
     """
-    result = launcher.git("-c", "gc.auto=0", *arguments, cwd=root, timeout_seconds=GIT_SECONDS, close_fds=False)
+    settings = ("-c", "gc.auto=0", "-c", "core.quotePath=false")
+    result = launcher.git(*settings, *arguments, cwd=root, timeout_seconds=GIT_SECONDS, close_fds=False)
     if check and result.returncode != 0:
-        reason = (result.stderr.strip().splitlines() or ["no reason was given"])[-1]
-        raise DataError(f"git {arguments[0]} must succeed in {root}; it does not: {reason}.")
+        raise _failure(f"git {arguments[0]}", root, result)
     return result.stdout.strip() if result.returncode == 0 else ""
 
 
@@ -62,6 +96,12 @@ def dvc(root: Path, *arguments: str, check: bool = True) -> "subprocess.Complete
     environment = launcher.environment() | {"DVC_NO_ANALYTICS": "1"}
     result = launcher.run(launcher.python("dvc", *arguments), cwd=root, env=environment, close_fds=False)
     if check and result.returncode != 0:
-        reason = " ".join(line.removeprefix("ERROR: ") for line in result.stderr.strip().splitlines()[-2:])
-        raise DataError(f"dvc {arguments[0]} must succeed in {root}; it does not: {reason}")
+        raise _failure(f"dvc {arguments[0]}", root, result)
     return result
+
+
+def _failure(command: str, root: Path, result: "subprocess.CompletedProcess[str]") -> DataError:
+    """The error of a command that failed, with the whole message of the other program."""
+    lines = [line.rpartition("\r")[2].rstrip().removeprefix("ERROR: ") for line in result.stderr.split("\n")]
+    message = "\n".join(line for line in lines if line) or f"it printed nothing, and exited with {result.returncode}"
+    return DataError(f"{command} must succeed in {root}; it does not:\n{textwrap.indent(message, '  ')}")

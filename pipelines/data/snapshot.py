@@ -10,6 +10,7 @@ from pathlib import Path
 from components.contract.errors import DataError
 from components.contract.foreign import archive
 from components.contract.system.budget import Budget, read_regular
+from pipelines.data.repository import git
 
 MAX_BYTES = 2**29
 """Of a file that is read whole: a table of labels."""
@@ -61,17 +62,19 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
     try:
         from dvc.api import DVCFileSystem
 
-        system = DVCFileSystem(str(root), rev=revision)
+        # At a revision the paths are those of git, and DVC may be in a subfolder.
+        top = f"/{git(root, 'rev-parse', '--show-prefix')}{path}"
+        system = DVCFileSystem(str(root), rev=revision, subrepos=True)
         if archive.is_archive(Path(path)):
             local = scratch / Path(path).name
-            system.get_file(f"/{path}", str(local))
+            system.get_file(top, str(local))
             return read_local_contents(local)
-        infos = system.find(f"/{path}", detail=True).items()
+        infos = system.find(top, detail=True).items()
         hashes = {
-            name.removeprefix(f"/{path}/"): str(info["md5"] if "md5" in info else system.checksum(name))
+            name.removeprefix(f"{top}/"): str(info["md5"] if "md5" in info else system.checksum(name))
             for name, info in infos
         }
-        return Contents(hashes, lambda name: bytes(system.cat_file(f"/{path}/{name}")))
+        return Contents(hashes, lambda name: bytes(system.cat_file(f"{top}/{name}")))
     except DataError:
         raise
     except Exception as error:  # DVC raises its own, dulwich's and fsspec's errors

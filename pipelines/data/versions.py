@@ -4,6 +4,7 @@
 grows: an earlier version comes back with `git checkout <commit> data/<name>.dvc && dvc checkout`.
 """
 
+import contextlib
 import json
 import logging
 from collections.abc import Sequence
@@ -14,13 +15,23 @@ from typing import Final
 from components.contract.errors import DataError
 from components.contract.foreign import archive
 from components.contract.foreign.documents import DocumentError, parse_yaml
+from components.contract.validation_messages import nearest
 from pipelines.data import recovery
-from pipelines.data.copying import copy_data
-from pipelines.data.repository import committed_text, find_repository, git, take_into_dvc
+from pipelines.data.copying import copy_data, name_copy
+from pipelines.data.repository import (
+    committed_text,
+    find_repository,
+    git,
+    has_commits,
+    require_ready,
+    take_into_dvc,
+)
 
 log = logging.getLogger(__name__)
 
 DATA_DIR: Final = Path("data")
+DVC_FILES: Final = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
+"""What makes a folder a DVC repository; a version can be read only from a commit that has them."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +73,14 @@ def add(path: Path, name: str | None) -> Version:
         finished = recover(root)
         if finished is not None and finished.request == request:
             return last_version(root, finished.pointer)
-        target = source if is_inside else copy_data(root, source, root / DATA_DIR, name)
+        target = source if is_inside else name_copy(source, root / DATA_DIR, name)
         path_in_root = str(target.relative_to(root))
-        existed = bool(git(root, "log", "--format=%H", "-1", "--", f"{path_in_root}.dvc"))
-        with recovery.apply_moves(root, new_journal(root, path_in_root, request)):
+        require_ready(root, path_in_root)
+        existed = bool(git(root, "log", "--format=%H", "-1", "--", f"{path_in_root}.dvc", check=has_commits(root)))
+        with contextlib.ExitStack() as undo:
+            if not is_inside:
+                undo.enter_context(copy_data(root, source, target))
+            undo.enter_context(recovery.apply_moves(root, new_journal(root, path_in_root, request)))
             take_into_dvc(root, path_in_root)
             return commit_version(root, target, f"{'Update' if existed else 'Add'} the data {target.name}")
 
@@ -93,11 +108,13 @@ def new_journal(root: Path, path: str, request: str, moves: Sequence[tuple[str, 
     """The journal of a change of the data at this path, which has not begun yet."""
     pointer = root / f"{path}.dvc"
     here = pointer.read_text(encoding="utf-8") if pointer.exists() else None
+    ignore_file = pointer.with_name(".gitignore")
     return recovery.Journal(
         request=request,
         data=path,
         before=committed_text(root, f"{path}.dvc"),
         here=here,
+        ignore_rules=ignore_file.read_text(encoding="utf-8") if ignore_file.exists() else "",
         moves=tuple(moves),
     )
 
@@ -127,7 +144,9 @@ def list_versions(root: Path | None = None) -> list[Version]:
         DataError: this folder is in no repository.
     """
     root = root or find_repository()
-    history = []
+    history: list[Version] = []
+    if not has_commits(root):
+        return history
     for pointer in sorted(git(root, "ls-files", "*.dvc").splitlines()):
         commits = git(root, "log", "--format=%H%x09%cs%x09%s", "--", pointer)
         for line in commits.splitlines():
@@ -153,13 +172,14 @@ def find_data(root: Path, name: str | None) -> str:
         raise DataError("No data are under DVC here: darkroom data add PATH --name NAME")
     matches = paths if name is None else [path for path in paths if name.rstrip("/") in _names_of(path)]
     if len(matches) != 1:
-        raise DataError(f"One data set must be named with --name; there are {', '.join(paths)}.")
+        hint = nearest(name, paths) if name is not None else f"; there are {', '.join(paths)}"
+        raise DataError(f"One data set must be named with --name{hint}.")
     return matches[0]
 
 
 def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> Version | None:
     """None where the commit removed the data."""
-    text = git(root, "cat-file", "blob", f"{commit}:{pointer}", check=False)
+    text = git(root, "cat-file", "blob", f"{commit}:./{pointer}", check=False)
     try:
         tree = parse_yaml(text) if text else None
     except DocumentError:  # a commit may hold anything under this name
@@ -173,10 +193,11 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
 
 
 def commit_version(root: Path, data: Path, subject: str) -> Version:
-    """Commits the version file and the ignore file that DVC wrote, and nothing else."""
+    """Commits the version file and the ignore file that DVC wrote, and DVC's own files if no commit has them yet."""
     pointer = f"{data.relative_to(root)}.dvc"
     ignore_path = data.parent / ".gitignore"
     files = [pointer, *([str(ignore_path.relative_to(root))] if ignore_path.exists() else [])]
+    files += [name for name in DVC_FILES if (root / name).exists() and not _is_committed(root, name)]
     git(root, "add", "--", *files)
     if git(root, "status", "--porcelain", "--", *files):
         try:
@@ -185,6 +206,10 @@ def commit_version(root: Path, data: Path, subject: str) -> Version:
             git(root, "reset", "--quiet", "--", *files, check=False)
             raise
     return last_version(root, pointer)
+
+
+def _is_committed(root: Path, name: str) -> bool:
+    return bool(git(root, "ls-tree", "--name-only", "HEAD", "--", name, check=False))
 
 
 def last_version(root: Path, pointer: str) -> Version:

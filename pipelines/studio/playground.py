@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.errors import ArtifactError
+from components.contract.validation_messages import nearest
 from pipelines.studio.results import find_finished_run
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import Workers
@@ -125,5 +126,7 @@ def bento_dir(name: str) -> Path:
 
 def _find_label(class_names: Sequence[str], class_name: str) -> int:
     if class_name not in class_names:
-        raise StudioError(f"{class_name[:80]!r} is none of the model's classes.", 404)
+        raise StudioError(
+            f"{class_name[:80]!r} is none of the model's classes{nearest(class_name[:80], class_names)}.", 404
+        )
     return class_names.index(class_name)

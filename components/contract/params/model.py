@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from components.contract.layers.backbones import BackboneName
 from components.contract.layers.layer import Layer
@@ -54,7 +54,7 @@ def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) 
 _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
     "layers": ("layers",),
     "pretrained": ("name", "weights", "head"),
-    "upload": ("path", "name", "head", "layer", "pixels"),
+    "upload": ("path", "name", "head", "layer", "pixels", "class_names"),
     "bundle": ("from", "head", "layer"),
 }
 """What each kind is described by; the first is what it cannot do without."""
@@ -95,6 +95,11 @@ class ModelParams(Section):
     )
     pixels: PixelScale | None = Field(
         None, description="For kind upload: what the network takes for pixels, where it does not say so itself."
+    )
+    class_names: Annotated[tuple[str, ...], Strict(False), Field(min_length=2)] | None = Field(
+        None,
+        description="For kind upload, used as it is: its classes in the order of its outputs. null: as in labels.txt "
+        "or class_names.json beside it or in its zip, else in alphabetical order.",
     )
     from_: Annotated[str, Field(min_length=1)] | None = Field(
         None,
@@ -141,5 +146,5 @@ class ModelParams(Section):
     @property
     def _set_keys(self) -> list[str]:
         """The keys that have a value."""
-        keys = ("layers", "path", "from", "name", "weights", "head", "layer", "pixels")
+        keys = ("layers", "path", "from", "name", "weights", "head", "layer", "pixels", "class_names")
         return [key for key in keys if getattr(self, "from_" if key == "from" else key) is not None]

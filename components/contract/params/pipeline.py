@@ -238,7 +238,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ParamsError(f"A params file must exist at {path}; there is none. Name one with --params FILE.") from None
     except DocumentError as error:
-        raise ParamsError(f"{path} must be YAML; it is not: {error}") from None
+        hint = " Indent with spaces, not with tabs." if r"'\t'" in str(error) else ""
+        raise ParamsError(f"{path} must be YAML; it is not: {error}{hint}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ParamsError(f"{path} must be a readable text file: {reason}.") from None
@@ -251,7 +252,9 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     keys = key.strip().split(".")
     if not equals or len(keys) < 2 or not all(keys):
-        raise ParamsError(f"--set takes section.key=value, such as train.epochs=5; found {override!r}.")
+        owners = [name for name, field in Params.model_fields.items() if keys[0] in field.annotation.model_fields]  # type: ignore[union-attr]
+        hint = f" (did you mean {owners[0]}.{override}?)" if owners and equals else ""
+        raise ParamsError(f"--set takes section.key=value, such as train.epochs=5; found {override!r}{hint}.")
     try:
         value = parse_yaml(text)
     except DocumentError as error:

@@ -248,7 +248,7 @@ def _largest_size(params: Params) -> tuple[int | tuple[int, int], str] | None:
     if params.train.image_size is not None:
         return params.train.image_size, "that of train.image_size"
     if "model.name" in space:
-        names = [str(name) for name in space["model.name"].ends() if name in BACKBONES]
+        names = [name for name in space["model.name"].ends() if isinstance(name, str) and name in BACKBONES]
         return max((BACKBONES[name].size for name in names), default=MIN_SIZE), "the largest of the backbones' sizes"
     return None
 

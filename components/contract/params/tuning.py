@@ -6,15 +6,16 @@ import math
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Discriminator, Field, Strict, Tag, ValidationError, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Strict, Tag, ValidationError, model_validator
 
 from components.contract.errors import ParamsError
 from components.contract.params.base import Section, Seed
 from components.contract.params.training import Phase, TrainParams
-from components.contract.validation_messages import fault, faults
+from components.contract.validation_messages import DICT, fault, faults, nearest, suggestion
 
 Number = int | float
-Choice = str | int | float | bool | None
+Choice = str | int | float | bool | None | dict[str, JsonValue] | list[JsonValue]
+"""A value, or settings, such as those of an augmentation."""
 
 
 class Range(Section):
@@ -55,11 +56,26 @@ class Choices(Section):
         return self.choices
 
 
+def _read_dimension(value: Any) -> Any:
+    """A list is the short form of `{choices: […]}`."""
+    if isinstance(value, list | tuple):
+        return {"choices": list(value)}
+    if isinstance(value, dict) and not value.keys() & {"low", "high", "choices"}:
+        (word, *_) = [*value, ""]
+        value = f"{json.dumps(value)}{suggestion(str(word), ('low', 'high', 'choices'))}"
+    elif isinstance(value, dict | Section):
+        return value
+    else:
+        value = json.dumps(value)
+    raise fault(f"expected {{low: …, high: …}} or a list of choices; found {value}")
+
+
 Dimension = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")],
     Discriminator(
         lambda value: "choices" if "choices" in (value if isinstance(value, dict) else vars(value)) else "range"
     ),
+    BeforeValidator(_read_dimension, json_schema_input_type=Range | Choices | list[Choice]),
 ]
 Space = dict[str, Dimension]
 
@@ -71,10 +87,13 @@ class TuneParams(Section):
 
     trials: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="How many are tried; 0: no search.")
     minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial begins after so many.")
-    space: Space | Literal["auto"] = Field(
+    space: Annotated[
+        Annotated[Space, Tag(DICT)] | Annotated[Literal["auto"], Tag("auto")],
+        Discriminator(lambda value: "auto" if isinstance(value, str) else DICT),
+    ] = Field(
         "auto",
-        description="key of train: {low, high, log, step} or {choices: […]}, such as learning_rate, "
-        "model.head[1].Dropout.rate or phases[1].epochs. auto: what matters most for the kind of model.",
+        description="key of train: {low, high, log, step} or a list of choices, which may be settings, such as "
+        "learning_rate, model.head[1].Dropout.rate or phases[1].epochs. auto: what matters most for the kind of model.",
     )
     sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from the trials so far.")
     objectives: Annotated[tuple[Objective, ...], Strict(False)] = Field(
@@ -134,7 +153,7 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
     for key, value in values.items():
         if key in Phase.model_fields and train.phases != "auto":
             raise ParamsError(
-                f"tune.space: {key} belongs to a phase, and train.phases has several; name it, such as "
+                f"tune.space.{key}: it belongs to a phase, and train.phases has several; name it, such as "
                 f"phases[{len(train.phases) - 1}].{key}."
             )
         _set_value(tree, key, value)
@@ -163,7 +182,7 @@ def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -
             height, width = with_values(train, {key: value}).input_size(image_size)
             if height > image_size[0] or width > image_size[1]:
                 raise ParamsError(
-                    f"tune.space: {key} must not be larger than the photos are prepared, {image_size[0]} "
+                    f"tune.space.{key}: it must not be larger than the photos are prepared, {image_size[0]} "
                     f"× {image_size[1]} px; found {value}. Set preprocess.image_size: auto."
                 )
 
@@ -199,12 +218,9 @@ def _set_value(tree: Any, key: str, value: Any) -> None:
         _check_entry(node, parts)
         node[parts[-1]] = value
     except (KeyError, IndexError, TypeError):
-        existing_keys = (
-            ", ".join(node) if isinstance(node, dict) else f"{len(node)} entries" if isinstance(node, list) else ""
-        )
-        raise ParamsError(
-            f"tune.space: train has no {key}" + (f"; there are {existing_keys}." if existing_keys else ".")
-        ) from None
+        entries = f"; there are {len(node)} entries" if isinstance(node, list) else ""
+        hint = nearest(str(parts[-1] if parts else key), node) if isinstance(node, dict) else entries
+        raise ParamsError(f"tune.space.{key}: train has no such key{hint}.") from None
 
 
 def _check_entry(node: Any, parts: list[Any]) -> None:

@@ -6,6 +6,7 @@ from components.contract.artifacts.evaluation import Verdict
 from components.contract.artifacts.figures import AllFigures, Figures
 from components.evaluate.formatting import join_names, percent
 from components.evaluate.measure.cross_validation import FEW_PHOTOS as FEW_FOR_ONE_SPLIT
+from components.evaluate.report.output_order import describe_order
 
 FEW_PHOTOS = 100
 """Test photos, below which intervals are wide."""
@@ -38,7 +39,7 @@ def list_caveats(
                 f"The {split} split holds no photo of {join_names(split_figures.absent_classes)}, so nothing is known "
                 "of how well it is recognised there."
             )
-    sentences += _never_predicted(test) or _no_better_than_guessing(test)
+    sentences += describe_order(test) or _never_predicted(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):
         sentences.append(
             "The data stood in a repository with uncommitted changes, so the git revision does not pin them."

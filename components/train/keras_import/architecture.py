@@ -7,6 +7,7 @@ from typing import Final
 
 from components.contract.errors import UploadError
 from components.contract.layers.backbones import BACKBONES
+from components.contract.validation_messages import suggestion
 from components.train.keras_import.confined.confinement import Confinement, enter, handle, run_confined
 from components.train.keras_import.confined.reader import Contents
 from components.train.keras_import.limits import Limits
@@ -32,7 +33,10 @@ def complete(
             "model.save('model.keras')."
         )
     if name not in NAMES:
-        raise UploadError(f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}.")
+        raise UploadError(
+            f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}"
+            f"{suggestion(name[:60], NAMES)}."
+        )
     confinement = Confinement(
         folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, limits.max_config_bytes, limits.timeout_seconds
     )

@@ -4,9 +4,11 @@ As a program it runs confined: even a network of known layers may take TensorFlo
 numbers and plain strings that have been checked, never a piece of the upload.
 """
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +17,8 @@ from components.contract.errors import UploadError
 from components.train.keras_import.confined import confinement
 from components.train.keras_import.graph import Graph, Layer, order
 from components.train.keras_import.layers.arguments import Constraint, Regularizer
+from components.train.keras_import.layers.attention import ATTENTION
+from components.train.keras_import.layers.augmentation import AUGMENTATION
 from components.train.keras_import.layers.catalogue import KINDS
 from components.train.keras_import.matching import Matches
 
@@ -112,8 +116,7 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
             keras_layers[layer.name] = keras_layer
         training = layer.calls[number].training
         mode = {} if training is None or not has_modes(layer) else {"training": training}
-        merges = layer.model is None and KINDS[layer.kind].merges
-        tensors[layer.name, number] = keras_layers[layer.name](inputs if merges else inputs[0], **mode)
+        tensors[layer.name, number] = keras_layers[layer.name](*call_arguments(layer, inputs), **mode)
     model = keras.Model(start, tensors[graph.output], name=name)
     for layer in graph.layers:
         if layer.name in keras_layers and layer.model is None and not layer.trainable:
@@ -123,23 +126,27 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
     return model
 
 
+def call_arguments(layer: Layer, inputs: list[Any]) -> list[Any]:
+    """What a layer is called on: its input, a list of several, or several one by one."""
+    kind = KINDS.get(layer.kind)
+    if kind is None or not kind.merges:
+        return inputs[:1]
+    return inputs if kind.spreads else [inputs]
+
+
 def has_modes(layer: Layer) -> bool:
     """Whether it can be called with a fixed mode."""
     return layer.model is not None or layer.kind in _WITH_MODES
 
 
 _WITH_MODES: Final = {
+    *AUGMENTATION,
+    *ATTENTION,
     "AlphaDropout",
     "BatchNormalization",
     "Dropout",
     "GaussianDropout",
     "GaussianNoise",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
     "SpatialDropout2D",
     "StochasticDepth",
 }
@@ -192,30 +199,43 @@ def _constructor(kind: str) -> Callable[..., Any]:
 
         constructor: Callable[..., Any] = getattr(convnext, kind)
     else:
-        constructor = getattr(keras.layers, kind)
+        constructor = getattr(keras.layers, _EXPORTED_NAMES.get(kind, kind))
     return constructor
 
 
-def assign(layers: Mapping[tuple[str, ...], Any], matches: Matches, values: np.ndarray) -> None:
+_EXPORTED_NAMES: Final = {"GroupedQueryAttention": "GroupQueryAttention"}
+
+
+def assign(
+    layers: Mapping[tuple[str, ...], Any],
+    matches: Matches,
+    values: np.ndarray,
+    output_columns: Mapping[tuple[str, ...], np.ndarray] = MappingProxyType({}),
+) -> None:
     """Gives every weight its stored numbers.
 
     Args:
         layers: Keras' layers by their paths.
         matches: which array belongs to which layer.
         values: float32 (n,), all arrays one after another.
+        output_columns: for an output layer, float32 (outputs, classes): each class as a sum of the stored outputs.
     """
     for path, arrays in matches.items():
         layer = layers[path]
+        stored_values = [
+            values[array.offset : array.offset + math.prod(array.shape)].reshape(array.shape) for array in arrays
+        ]
+        if path in output_columns:
+            stored_values = [value @ output_columns[path] for value in stored_values]
         variables = layer.weights
-        if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
+        if [tuple(variable.shape) for variable in variables] != [value.shape for value in stored_values]:
             raise UploadError(
                 f"The weights in an upload must fit its network; Keras gives {'.'.join(path)} weights of "
                 f"the shapes {[tuple(v.shape) for v in variables]}, and the file holds "
-                f"{[array.shape for array in arrays]}. Save the model again with Keras."
+                f"{[value.shape for value in stored_values]}. Save the model again with Keras."
             )
-        for variable, array in zip(variables, arrays, strict=True):
-            size = int(np.prod(array.shape, dtype=np.int64))
-            variable.assign(values[array.offset : array.offset + size].reshape(array.shape))
+        for variable, value in zip(variables, stored_values, strict=True):
+            variable.assign(value)
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
 

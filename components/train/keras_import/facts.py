@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.system.atomic_files import read_json
+from components.train.keras_import.layers.attention import ATTENTION
 from components.train.keras_import.plan import Output, Plan
 from components.train.keras_import.preprocessing import Preprocessing, infer_preprocessing
 
@@ -33,10 +34,12 @@ class ImportedModel(BaseModel):
         input_dtype: of the tensor that it takes.
         output_shape: for one photo; of a photo of 224 px where the size is open.
         num_outputs: how many values it gives a photo; None where it gives a map, as a network without head.
+        class_names: in the order of the outputs, from a file in the zip; None if there is none.
         output: softmax and sigmoid are probabilities; values may be logits; features are a map.
         num_layers: with those of submodels.
         layers: of the outermost network, in order; each can be taken as features.
-        feature_layer: where a new head goes on: the last layer that gives a map, else the one before the output layer.
+        feature_layer: where a new head goes on: the last layer that gives a map, if no attention follows it, else the
+            one before the output layer.
         num_parameters: of the network.
         preprocessing: what its photos must be, and why; None where it does not tell, and must be asked for.
         uploaded_sha256: of the file that was brought.
@@ -51,6 +54,7 @@ class ImportedModel(BaseModel):
     input_dtype: str
     output_shape: tuple[int, ...]
     num_outputs: int | None
+    class_names: tuple[str, ...] | None = None
     output: Output
     num_layers: int
     layers: tuple[LayerFacts, ...]
@@ -82,6 +86,7 @@ def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str | None) -> Impo
         input_dtype=plan.graph.input_dtype,
         output_shape=shape,
         num_outputs=shape[0] if len(shape) == 1 else None,
+        class_names=plan.contents.class_names,
         output=plan.output,
         num_layers=plan.graph.num_layers,
         layers=layers,
@@ -107,9 +112,9 @@ def _layer_facts(plan: Plan) -> Iterator[LayerFacts]:
 
 
 def _feature_layer(layers: tuple[LayerFacts, ...]) -> str:
-    maps = [layer.name for layer in layers if len(layer.output_shape) == 3]
-    if len(maps) > 1:
-        return maps[-1]
+    maps = [place for place, layer in enumerate(layers) if len(layer.output_shape) == 3]
+    if len(maps) > 1 and not any(layer.kind in ATTENTION for layer in layers[maps[-1] :]):
+        return layers[maps[-1]].name
     dense = [place for place, layer in enumerate(layers) if layer.kind == "Dense"]
     return layers[dense[-1] - 1 if dense else -1].name
 

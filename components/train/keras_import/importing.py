@@ -11,42 +11,22 @@ import json
 import logging
 import shutil
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
-from components.contract.errors import ModelError, UploadError
+from components.contract.errors import UploadError
 from components.contract.system.atomic_files import new_folder, write_json
 from components.train.keras_import import architecture, builder, inspection
 from components.train.keras_import.confined.confinement import Confinement, run_confined
 from components.train.keras_import.facts import ImportedModel, facts_of, file_sha256
+from components.train.keras_import.layers.shapes import Shape
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.plan import Plan, make_plan, read_contents, write_plan
 
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES: Final = 2**20
-
-
-class Report(BaseModel):
-    """Whether an upload is taken, and why.
-
-    Attributes:
-        accepted: whether `import_model` would take it.
-        reason: why not; None where it is taken.
-        model: what it is; None where it is not taken.
-        seconds: that the check took.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    accepted: bool
-    reason: str | None
-    model: ImportedModel | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -90,7 +70,8 @@ def import_model(
         uploaded_sha256 = _snapshot(path, folder / "upload", limits)
         try:
             plan = read_upload(folder, expected, limits)
-            _check_classes(plan, expected)
+            if expected.num_classes is not None:
+                check_classes(plan.sizes.output_shape, expected.num_classes)
             _build(folder, plan, limits)
         except UploadError as error:
             raise UploadError(f"{path}: {error}") from None
@@ -115,22 +96,6 @@ def inspect_upload(path: Path, *, expected: Expectation = Expectation(), limits:
             return facts_of(read_upload(folder, expected, limits), uploaded_sha256, None)
         except UploadError as error:
             raise UploadError(f"{path}: {error}") from None
-
-
-def check_model(
-    path: Path,
-    *,
-    expected: Expectation = Expectation(),
-    limits: Limits = Limits(),  # noqa: B008 frozen
-) -> Report:
-    """Whether `import_model` would take a file, and why not; nothing stays."""
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="darkroom-check-") as scratch:
-        try:
-            model = import_model(path, Path(scratch) / "model", expected=expected, limits=limits)
-            return Report(accepted=True, reason=None, model=model, seconds=time.monotonic() - start)
-        except ModelError as error:
-            return Report(accepted=False, reason=str(error), model=None, seconds=time.monotonic() - start)
 
 
 def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
@@ -172,14 +137,18 @@ def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
     return plan
 
 
-def _check_classes(plan: Plan, expected: Expectation) -> None:
-    output_shape = plan.sizes.output_shape
-    if expected.num_classes is not None and output_shape != (expected.num_classes,):
+def check_classes(output_shape: Shape, num_classes: int) -> None:
+    """Requires a model that is used as it is to have a value for each class, or one for two classes.
+
+    Raises:
+        UploadError: it has others.
+    """
+    is_binary = num_classes == 2 and output_shape == (1,)
+    if output_shape != (num_classes,) and not is_binary:
         gives = f"{output_shape[0]} values" if len(output_shape) == 1 else f"a map of {output_shape}"
         raise UploadError(
-            f"A model that is used as it is must give one value for each of the {expected.num_classes} "
-            f"classes; this one gives {gives}. Let its head be replaced, or bring one for these "
-            "classes."
+            f"A model that is used as it is must give one value for each of the {num_classes} classes; this one gives "
+            f"{gives}. Let its head be replaced (train.model.head=linear), or bring one for these classes."
         )
 
 

@@ -1,7 +1,6 @@
 """Our copy of an uploaded model as a Keras network, whole or cut where a new head goes on."""
 
 import contextlib
-import difflib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.errors import UploadError
+from components.contract.validation_messages import suggestion
 from components.train.keras_import import builder
 from components.train.keras_import.facts import file_sha256, read_import
 from components.train.keras_import.importing import Expectation, read_upload
@@ -62,10 +62,9 @@ def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
 
     layers = {layer.name: layer for layer in model.layers}
     if layer_name not in layers:
-        near = difflib.get_close_matches(layer_name, layers, 1)
-        hint = f"did you mean {near[0]}?" if near else f"its last are {', '.join(list(layers)[-5:])}."
+        hint = suggestion(layer_name[:60], layers) or f"; its last are {', '.join(list(layers)[-5:])}"
         raise UploadError(
-            f"Features must be those of a layer of the uploaded model; it has no {layer_name[:60]!r}: {hint}"
+            f"Features must be those of a layer of the uploaded model; it has no {layer_name[:60]!r}{hint}."
         )
     # Not `layer.output`: a submodel's is that of its own graph, not of its use in this one.
     nodes = layers[layer_name]._inbound_nodes  # noqa: SLF001 - Keras has no public name for it

@@ -1,6 +1,7 @@
 """Which stored array belongs to which weight: by name where names tell, else by order, always by shape."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -133,14 +134,22 @@ def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[W
         )
     places = dict(_stored_paths(graph))
     for weights in _weights(graph, sizes):
-        position: dict[Path, int] = {}
+        position: Counter[tuple[Path, str]] = Counter()
         for weight in sorted(weights, key=lambda weight: weight.name in NOT_TRAINED):
-            number = position.get(weight.path, 0)
-            position[weight.path] = number + 1
-            path = f"{places[weight.path]}/vars/{number}"
-            if path not in arrays:
-                raise _missing(weight, f"the file holds no {path}")
+            part = weight.name.rpartition("/")[0]
+            number = position[weight.path, part]
+            position[weight.path, part] += 1
+            paths = [f"{places[weight.path]}/{folder}vars/{number}" for folder in _part_folders(part)]
+            path = next((path for path in paths if path in arrays), None)
+            if path is None:
+                raise _missing(weight, f"the file holds no {paths[0]}")
             yield weight, arrays[path]
+
+
+def _part_folders(part: str) -> tuple[str, ...]:
+    """Where weights of a part of a layer may be: of `query/kernel` in query_dense, or in older files _query_dense."""
+    attribute = f"{part.removeprefix('attention_')}_dense/"
+    return (attribute, f"_{attribute}") if part else ("",)
 
 
 def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator[tuple[Path, str]]:

@@ -40,11 +40,6 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
     where = "config.json" if ".keras" in contents.form else "model_config"
     tree = strict_json.parse(contents.config, where, max_bytes=limits.max_config_bytes, max_depth=limits.max_depth)
     sweep(tree, where)
-    if contents.training_config is not None:
-        training = strict_json.parse(
-            contents.training_config, "training_config", max_bytes=limits.max_config_bytes, max_depth=limits.max_depth
-        )
-        sweep(training, "training_config")
     graph = read_graph(tree, where, limits, keras_version=contents.keras_version)
     sizes = measure(graph, limits)
     return Plan(

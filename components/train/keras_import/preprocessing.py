@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.contract.params.model import PixelScale
 from components.train.keras_import.graph import Graph, Layer, Reference
+from components.train.keras_import.layers.augmentation import AUGMENTATION
 
 
 class Preprocessing(BaseModel):
@@ -38,18 +39,7 @@ _FAMILIES: Final[dict[str, tuple[PixelScale, tuple[str, ...]]]] = {
 }
 """Layers by which the networks of keras.applications are told, and what their ImageNet weights were trained on."""
 
-_BEFORE: Final = {
-    "CenterCrop",
-    "Identity",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "Resizing",
-    "ZeroPadding2D",
-}
+_BEFORE: Final = {*AUGMENTATION, "CenterCrop", "Identity", "Resizing", "ZeroPadding2D"}
 """Layers that may stand between the photo and its rescaling."""
 
 

@@ -89,14 +89,16 @@ class _Measure:
             return self.graph(layer.model, inputs[0], path)
         kind = KINDS[layer.kind]
         try:
-            output = kind.shape(layer.arguments, inputs if kind.merges else inputs[0])
-            weights = {} if kind.merges else kind.weights(layer.arguments, inputs[0])
+            operands = inputs if kind.merges else inputs[0]
+            output = kind.shape(layer.arguments, operands)
+            weights = kind.weights(layer.arguments, operands)
+            num_inner_values = kind.num_inner_values(layer.arguments, operands)
         except (ValueError, IndexError) as error:
             raise _refused(path, str(error)) from None
-        self._count(layer, path, output, weights)
+        self._count(layer, path, output, weights, num_inner_values)
         return output
 
-    def _count(self, layer: Layer, path: Path, output: Shape, weights: dict[str, Shape]) -> None:
+    def _count(self, layer: Layer, path: Path, output: Shape, weights: dict[str, Shape], num_inner_values: int) -> None:
         sizes, limits = self._sizes, self._limits
         if path in sizes.weights and sizes.weights[path] != weights:
             raise _refused(path, "it is called on inputs of different shapes, for which it would need other weights")
@@ -108,9 +110,10 @@ class _Measure:
         places = math.prod(output[:-1]) if len(output) > 1 else 1
         window = math.prod(layer.arguments.get("pool_size", (1, 1)))
         sizes.num_multiply_adds += places * num_weights + math.prod(output) * window
+        sizes.num_multiply_adds += num_inner_values * output[-1]
         for value, limit, what in (
             (sizes.num_parameters, limits.max_parameters, "parameters"),
-            (math.prod(output), limits.max_values, "values between two layers"),
+            (max(math.prod(output), num_inner_values), limits.max_values, "values between two layers"),
             (sizes.num_multiply_adds, limits.max_multiply_adds, "multiplications for one photo"),
         ):
             if value > limit:

@@ -1,28 +1,26 @@
 """An imported network put on a tensor of one's own, flat: its submodels dissolve, so that each layer has its own name.
 
-A flat network can be cut, frozen and trained from any of its layers. Where it ends in a softmax, that is left out: the
-loss and the service work on logits.
+A flat network can be cut, frozen and trained from any of its layers. A softmax at its end is left out
+(output_layer.py): the loss and the service work on logits.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from components.contract.errors import UploadError
 from components.contract.validation_messages import nearest
-from components.train.keras_import.builder import assign, construct, has_modes
+from components.train.keras_import.builder import assign, call_arguments, construct, has_modes
 from components.train.keras_import.graph import Graph, Layer, order
-from components.train.keras_import.layers.catalogue import KINDS
+from components.train.keras_import.output_layer import as_logits
 from components.train.keras_import.plan import Plan
 from components.train.keras_import.sizes import Path as LayerPath
 
 if TYPE_CHECKING:
     import keras
-
-LINEAR: Final = (None, "linear")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,13 @@ class FlatNetwork:
 
 
 def wire(
-    plan: Plan, weights_path: Path, start: "keras.KerasTensor", used_names: set[str], *, as_logits: bool
+    plan: Plan,
+    weights_path: Path,
+    start: "keras.KerasTensor",
+    used_names: set[str],
+    *,
+    as_it_is: bool,
+    columns: np.ndarray | None = None,
 ) -> FlatNetwork:
     """Builds a checked network on `start` and gives it its numbers.
 
@@ -61,41 +65,19 @@ def wire(
         weights_path: its numbers, as `reader` wrote them.
         start: the photos as the network takes them.
         used_names: names that its layers cannot have; theirs are added.
-        as_logits: it is used as it is, and a softmax at its end is left out.
+        as_it_is: it keeps its output layer, which must give logits, or a softmax or one sigmoid over them.
+        columns: what `output_layer.find_columns` found for its outputs.
 
     Raises:
-        UploadError: it is used as it is, and ends in something else than logits or a softmax over them.
+        UploadError: it is used as it is, and ends in something else.
     """
-    graph = drop_softmax(plan.graph) if as_logits else plan.graph
+    graph, output_layer = as_logits(plan.graph, columns) if as_it_is else (plan.graph, None)
     wiring = _Wiring(used_names)
     output = wiring.graph(graph, start, (), None)
-    assign(wiring.built, plan.matches, np.memmap(weights_path, "<f4", "r") if plan.matches else np.empty(0))
+    values = np.memmap(weights_path, "<f4", "r") if plan.matches else np.empty(0)
+    output_columns = {} if output_layer is None or columns is None else {output_layer: columns}
+    assign(wiring.built, plan.matches, values, output_columns)
     return FlatNetwork(wiring.tensors, output)
-
-
-def drop_softmax(graph: Graph) -> Graph:
-    """The network without the softmax at its end.
-
-    Raises:
-        UploadError: it ends in something else than logits or a softmax over them.
-    """
-    last = graph.layer(graph.output[0])
-    activation = last.arguments.get("activation")
-    if last.model is not None:
-        last_without_softmax = replace(last, model=drop_softmax(last.model))
-    elif last.kind == "Softmax" or (last.kind == "Activation" and activation == "softmax"):
-        last_without_softmax = replace(last, kind="Identity", arguments={})
-    elif activation == "softmax":
-        last_without_softmax = replace(last, arguments=last.arguments | {"activation": None})
-    elif activation in LINEAR and "ReLU" not in last.kind and last.kind != "ELU":
-        last_without_softmax = last
-    else:
-        raise UploadError(
-            f"A model that is used as it is must end in logits or in a softmax over them; {last.name} is "
-            f"{last.kind} with the activation {activation}, whose values are neither. Let its head be "
-            "replaced: train.model.head=linear."
-        )
-    return replace(graph, layers=tuple(last_without_softmax if layer is last else layer for layer in graph.layers))
 
 
 class _Wiring:
@@ -133,7 +115,7 @@ class _Wiring:
             self.built[path] = construct(replace(layer, name=name))
         keras_layer = self.built[path]
         fixed = {} if mode is None or not has_modes(layer) else {"training": mode}
-        output = keras_layer(inputs if KINDS[layer.kind].merges else inputs[0], **fixed)
+        output = keras_layer(*call_arguments(layer, inputs), **fixed)
         self.tensors[keras_layer.name] = output
         return output
 

@@ -13,6 +13,7 @@ from components.contract.layers.layer import Layer, shape_text
 from components.contract.layers.stack import TracedLayer, trace
 from components.contract.params.model import ModelParams, head_layers
 from components.train.keras_import.loading import open_imported
+from components.train.keras_import.output_layer import find_columns
 from components.train.keras_import.wiring import wire
 from components.train.network.backbone import build_backbone
 from components.train.network.initial_model import InitialModel
@@ -117,7 +118,12 @@ def _stack_on_initial_model(
     used_names = {layer.name for layer in keras.Model(pixels, start).layers} | {"pixels"}
     used_names |= {"logits"} if initial_model.layer else set()
     with open_imported(initial_model.folder) as (plan, weights_path):
-        flat_network = wire(plan, weights_path, start, used_names, as_logits=initial_model.layer is None)
+        columns = None
+        if initial_model.layer is None and initial_model.facts.num_outputs is not None:
+            columns = find_columns(initial_model.facts.num_outputs, num_classes, initial_model.class_order)
+        flat_network = wire(
+            plan, weights_path, start, used_names, as_it_is=initial_model.layer is None, columns=columns
+        )
     if initial_model.layer is None:
         return _keep_output_layer(initial_model.name, pixels, flat_network.output)
     features = flat_network.features(initial_model.layer)

@@ -4,7 +4,6 @@ The freeze boundary is the last tensor before which nothing is trained: what sta
 epoch, so that it is computed once.
 """
 
-import difflib
 import fnmatch
 import math
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import keras
 
 from components.contract.errors import ModelError
 from components.contract.params.training import Phase
+from components.contract.validation_messages import suggestion
 from components.train.network.architecture import Network
 
 FIXED: Final = (
@@ -186,9 +186,8 @@ def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Lay
 def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
     paths = {path for path in layers if fnmatch.fnmatchcase(path, pattern)}
     if not paths:
-        near = difflib.get_close_matches(pattern, layers, 1)
-        hint = f"did you mean {near[0]}?" if near else f"its last are {', '.join(list(layers)[-5:])}."
-        raise ModelError(f"train.trainable must name layers of the network; none is called {pattern!r}: {hint}")
+        hint = suggestion(pattern, layers) or f"; its last are {', '.join(list(layers)[-5:])}"
+        raise ModelError(f"train.trainable must name layers of the network; none is called {pattern!r}{hint}.")
     return paths
 
 

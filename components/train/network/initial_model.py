@@ -5,34 +5,23 @@ called once at the edge, before anything runs; `import_initial_model` by the tra
 """
 
 import logging
-import os
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
 from components.contract.artifacts.dataset import open_split
-from components.contract.errors import ArtifactError, ModelError, TrackingError
+from components.contract.errors import ModelError, UploadError
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.model import ModelParams, PixelScale
 from components.contract.params.pipeline import Params
 from components.contract.params.resolve import InitialModelFacts
-from components.contract.system.address import redact
-from components.contract.system.atomic_files import new_folder
-from components.contract.system.cache import cache_dir
-from components.contract.tracking.store import patience
-from components.contract.tracking.store_address import tracking_uri
+from components.train.keras_import.class_names import find_beside, order_outputs
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.importing import Expectation, import_model, inspect_upload
+from components.train.network.earlier_bundle import find_bundle
 
 log = logging.getLogger(__name__)
-
-RUNS_DIR: Final = Path("runs")
-BUNDLE: Final = "bundle"
-"""What train calls the bundle among a run's artifacts in MLflow."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +36,7 @@ class InitialModel:
         layer: whose output a new head stands on; None where the model is used as it is.
         bundle: what it was as a bundle; None for an uploaded file.
         train_image_ids: the photos that it is known to have learnt from.
+        class_order: for each class of the data the output that is it; None for the same order.
     """
 
     folder: Path
@@ -56,6 +46,7 @@ class InitialModel:
     layer: str | None
     bundle: BundleInfo | None
     train_image_ids: frozenset[str]
+    class_order: tuple[int, ...] | None = None
 
 
 def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
@@ -70,7 +61,9 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
     if model.described_kind == "upload":
         path = _file(model)
         facts = inspect_upload(path, expected=Expectation(architecture=model.name))
+        model, label_notes = find_class_names(model, facts, path)
         given_model = _given(facts, model, path.name, BACKBONES[model.name].size if model.name else 224)
+        given_model = given_model.model_copy(update={"decisions": (*given_model.decisions, *label_notes)})
         return model.model_copy(update={"path": str(path)}), given_model
     if model.described_kind == "bundle":
         folder = find_bundle(str(model.from_))
@@ -140,13 +133,17 @@ def import_initial_model(
         image_size=image_size if model.name else None,
     )
     facts = import_model(path, folder, expected=expected)
-    _check_size(facts, image_size, path)
+    check_size(facts, image_size, path)
     pixels: PixelScale = "0 to 255"  # every bundle scales them itself
     if bundle is None:
         pixels, why = pixel_scale(facts, model.pixels, path.name)
         log.info("%s takes pixels %s. %s", path.name, pixels, why)
     layer = None if as_it_is else model.layer or facts.feature_layer
-    return InitialModel(folder, facts, name, pixels, layer, bundle, train_image_ids)
+    model_classes = (model.class_names or facts.class_names) if bundle is None and as_it_is else None
+    class_order = order_outputs(model_classes, class_names, path.name) if model_classes and class_names else None
+    if class_order is not None and class_order != tuple(range(len(class_order))):
+        log.info("The outputs of %s are put into the order of the data's classes.", path.name)
+    return InitialModel(folder, facts, name, pixels, layer, bundle, train_image_ids, class_order)
 
 
 def warn_of_training_photos(train_image_ids: frozenset[str], dataset_dir: Path) -> None:
@@ -186,65 +183,39 @@ def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, displa
     )
 
 
-def find_bundle(name: str) -> Path:
-    """The folder of an earlier model, absolute; what stands in MLflow is fetched into the cache.
-
-    Args:
-        name: a run id, a bundle's folder, the id of an MLflow run, or name@alias (or name@version) of the registry.
-
-    Raises:
-        ArtifactError: there is none such.
-        TrackingError: MLflow does not give it.
-    """
-    for folder in (Path(name).expanduser(), RUNS_DIR / name / "model", Path(name).expanduser() / "model"):
-        if (folder / "bundle.json").is_file():
-            return folder.resolve()
-    if "@" in name or re.fullmatch(r"[0-9a-f]{32}", name):
-        return _fetch_bundle(name)
-    finished = sorted(
-        path.parent.parent.name for path in RUNS_DIR.glob("*/model/bundle.json") if not path.parent.parent.is_symlink()
-    )
-    known_runs = f"runs here are {', '.join(finished[-5:])}" if finished else "this folder has no runs"
-    raise ArtifactError(
-        f"train.model.from must be a run id, a bundle's folder, an MLflow run id or name@alias of a "
-        f"registered model; {name!r} is none of these ({known_runs})."
-    )
-
-
-def _fetch_bundle(name: str) -> Path:
-    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
-    from mlflow import MlflowClient
-
-    try:
-        with patience():
-            client, run_id = MlflowClient(), name
-            if "@" in name:
-                registered, _, alias = name.rpartition("@")
-                version = (
-                    client.get_model_version(registered, alias)
-                    if alias.isdecimal()
-                    else client.get_model_version_by_alias(registered, alias)
-                )
-                run_id = str(version.run_id)
-            folder = cache_dir() / "bundles" / run_id
-            if not (folder / "bundle.json").is_file():
-                with new_folder(folder) as partial, tempfile.TemporaryDirectory() as scratch:
-                    for file in ("model.keras", "train_image_ids.txt", "bundle.json"):
-                        downloaded_path = client.download_artifacts(run_id, f"{BUNDLE}/{file}", scratch)
-                        shutil.move(downloaded_path, partial / file)
-            return folder.resolve()
-    except ArtifactError:
-        raise
-    except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-        reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
-        raise TrackingError(
-            f"train.model.from: MLflow must give the bundle of {name}; it does not: {reason}. Look at "
-            "darkroom ui, or name a run id or a folder."
-        ) from None
-
-
 def _file(model: ModelParams) -> Path:
     return Path(str(model.path)).expanduser().absolute()
+
+
+def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tuple[ModelParams, tuple[str, ...]]:
+    """The params with the classes of a model that is used as it is, and what is to be said of their order.
+
+    Raises:
+        UploadError: they are not as many as its outputs.
+    """
+    if model.head is not None or model.layer is not None or facts.num_outputs is None:
+        return model, ()
+    num_classes = 2 if facts.num_outputs == 1 else facts.num_outputs
+    class_names, source = model.class_names or facts.class_names, f"in {path.name}"
+    if class_names is None and (beside := find_beside(path)) is not None:
+        source, class_names = f"in {beside[0]}", beside[1]
+    if class_names is None:
+        return model, (
+            f"train.model.class_names: the outputs of {path.name} are taken in the alphabetical order of the classes; "
+            "name them if the order is another.",
+        )
+    if len(class_names) != num_classes:
+        raise UploadError(
+            f"The classes of a model must be as many as its outputs mean; {path.name} has outputs for {num_classes}, "
+            f"and {len(class_names)} are named {'by the params' if model.class_names else source}. Set "
+            "train.model.class_names."
+        )
+    if model.class_names is not None:
+        return model, ()
+    names = ", ".join(class_names[:8]) + (" …" if len(class_names) > 8 else "")
+    return model.model_copy(update={"class_names": class_names}), (
+        f"train.model.class_names: the outputs are {names}, as listed {source}.",
+    )
 
 
 def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_size: int) -> InitialModelFacts:
@@ -272,7 +243,12 @@ def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_si
     )
 
 
-def _check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) -> None:
+def check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) -> None:
+    """Requires that a model takes photos of a size.
+
+    Raises:
+        ModelError: it takes others.
+    """
     for side, own in zip(image_size, facts.input_shape[:2], strict=True):
         if own not in (None, side):
             required_size = " × ".join("any" if side is None else str(side) for side in facts.input_shape[:2])

@@ -26,6 +26,7 @@ from components.train.tuning.trials import (
     RUN_ID,
     OutOfMemoryError,
     accuracies,
+    choice_of,
     count_begun,
     count_ended,
     describe_trial,
@@ -177,7 +178,9 @@ class Search:
 
     def _resolve_params(self, values: dict[str, Any]) -> TrainParams:
         """The params of a trial, resolved: where backbones are searched, each at its own size."""
-        params = with_values(self._train, values)
+        params = with_values(
+            self._train, {key: choice_of(value, self._space.get(key)) for key, value in values.items()}
+        )
         dataset_size = self._info.image_size
         own_size = BACKBONES[params.model.name].size if "model.name" in values and params.model.name else None
         if own_size is not None and params.image_size is None and own_size < min(dataset_size):

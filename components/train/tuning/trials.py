@@ -1,11 +1,12 @@
 """The trials of a study: what is asked of Optuna, counted, and told of each."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.contract.artifacts.study import Trial
 from components.contract.errors import ModelError, SearchError
-from components.contract.params.tuning import Choices, Objective, TuneParams
+from components.contract.params.tuning import Choice, Choices, Objective, TuneParams
 from components.train.tuning.cost import Cost
 
 if TYPE_CHECKING:
@@ -23,10 +24,21 @@ class OutOfMemoryError(Exception):
     """The trial is failed with its reason, and the study goes on."""
 
 
+def label_of(choice: Choice) -> Any:
+    """A choice as Optuna stores it: settings as JSON."""
+    return json.dumps(choice, sort_keys=True) if isinstance(choice, dict | list) else choice
+
+
+def choice_of(label: Any, searched: Any) -> Any:
+    """The value that a label of `label_of` names; of a range the value itself."""
+    choices = searched.choices if isinstance(searched, Choices) else ()
+    return next((choice for choice in choices if label_of(choice) == label), label)
+
+
 def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
-    """The value to try."""
+    """The value to try; of settings the label."""
     if isinstance(searched, Choices):
-        return trial.suggest_categorical(key, searched.choices)
+        return trial.suggest_categorical(key, [label_of(choice) for choice in searched.choices])
     if searched.is_whole:
         return trial.suggest_int(key, searched.low, searched.high, log=searched.log, step=searched.step or 1)
     return trial.suggest_float(key, searched.low, searched.high, log=searched.log, step=searched.step)

@@ -50,6 +50,16 @@ HOSTILE: dict[str, tuple[Maker, str]] = {}
 """By name: the maker, and words that the refusal must contain."""
 
 
+COMPILED: dict[str, Maker] = {}
+"""Makers of files that hold code in what a model was compiled with, which is dropped unread."""
+
+
+def compiled(maker: Maker) -> Maker:
+    """Adds a maker to COMPILED."""
+    COMPILED[maker.__name__] = maker
+    return maker
+
+
 def hostile(reason: str) -> Callable[[Maker], Maker]:
     """Adds a maker to the table, with words of the reason for which its file is refused."""
 

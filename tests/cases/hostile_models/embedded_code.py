@@ -6,8 +6,11 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from tests.cases.hostile_models.attack import Attack, hostile
-from tests.cases.hostile_models.files import keras_file, layer, legacy_file, network
+import h5py
+import numpy as np
+
+from tests.cases.hostile_models.attack import Attack, compiled, hostile
+from tests.cases.hostile_models.files import called_on_tokens, keras_file, layer, legacy_file, network
 
 
 @hostile("Lambda")
@@ -30,17 +33,6 @@ def lambda_in_a_wrapper(attack: Attack) -> Path:
 @hostile("Lambda")
 def lambda_hidden_in_an_argument(attack: Attack) -> Path:
     return keras_file(attack, network(kernel_initializer=layer("Lambda", "evil", None, function=attack.function)))
-
-
-@hostile("__lambda__")
-def lambda_in_the_loss(attack: Attack) -> Path:
-    return keras_file(attack, network(compile_config={"optimizer": "adam", "loss": attack.function}))
-
-
-@hostile("__lambda__")
-def lambda_in_a_metric(attack: Attack) -> Path:
-    metric = {"class_name": "MeanMetricWrapper", "config": {"name": "m", "fn": attack.function}}
-    return keras_file(attack, network(compile_config={"metrics": [metric]}))
 
 
 @hostile("__lambda__")
@@ -70,11 +62,6 @@ def lambda_in_a_legacy_file(attack: Attack) -> Path:
     code = base64.b64encode(marshal.dumps((lambda x: x).__code__)).decode()
     evil = layer("Lambda", "evil", "input", function=[code, None, None], function_type="lambda", module="os")
     return legacy_file(attack, network(evil, last="evil"))
-
-
-@hostile("__lambda__")
-def lambda_in_a_legacy_loss(attack: Attack) -> Path:
-    return legacy_file(attack, network(), {"loss": attack.function, "optimizer_config": None})
 
 
 @hostile("'os'")
@@ -151,3 +138,70 @@ def bare_pickle(attack: Attack) -> Path:
     path = attack.folder / "model.h5"
     path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}, protocol=5))
     return path
+
+
+@compiled
+def lambda_in_the_loss(attack: Attack) -> Path:
+    return keras_file(attack, network(compile_config={"optimizer": "adam", "loss": attack.function}))
+
+
+@compiled
+def lambda_in_a_metric(attack: Attack) -> Path:
+    metric = {"class_name": "MeanMetricWrapper", "config": {"name": "m", "fn": attack.function}}
+    return keras_file(attack, network(compile_config={"metrics": [metric]}))
+
+
+@compiled
+def lambda_in_a_legacy_loss(attack: Attack) -> Path:
+    return legacy_file(attack, network(), {"loss": attack.function, "optimizer_config": None})
+
+
+@compiled
+def lambda_in_the_optimizer_of_a_submodel(attack: Attack) -> Path:
+    inner = network()
+    sub = {**layer("Functional", "sub", "input"), "config": inner["config"]}
+    sub["compile_config"] = {"optimizer": attack.function}
+    return keras_file(attack, network(compile_config={"optimizer": {"class_name": "Mine>Warm", "config": sub}}))
+
+
+@compiled
+def numbers_and_texts_that_no_network_has(attack: Attack) -> Path:
+    return keras_file(attack, network(compile_config={"loss": "x" * 100_000, "weights": [float("nan"), 10**40]}))
+
+
+@compiled
+def attributes_that_are_no_text(attack: Attack) -> Path:
+    path = legacy_file(attack, network(), {"loss": "x"})
+    with h5py.File(path, "a") as file:
+        file.attrs["training_config"] = np.zeros(10)
+        file["optimizer_weights/link"] = h5py.ExternalLink(str(attack.outside / "secret.h5"), "/secret")
+    return path
+
+
+@hostile("does not know")
+def function_in_an_attention_layer(attack: Attack) -> Path:
+    attention = layer("MultiHeadAttention", "evil", None, num_heads=1, key_dim=1, call_fn="os.system")
+    return keras_file(attack, network(called_on_tokens(attention), last="evil"))
+
+
+@hostile("__lambda__")
+def lambda_in_an_augmentation_layer(attack: Attack) -> Path:
+    return keras_file(attack, network(layer("RandAugment", "evil", "input", factor=attack.function), last="evil"))
+
+
+@hostile("runs no code of others")
+def layer_in_a_pipeline(attack: Attack) -> Path:
+    inner = layer("Evil", "inner", None)
+    return keras_file(attack, network(layer("RandomErasing", "evil", "input", fill_value=inner), last="evil"))
+
+
+@hostile("Pipeline: it holds layers of its own")
+def lambda_in_a_pipeline(attack: Attack) -> Path:
+    inner = layer("Lambda", "inner", None, function=attack.function)
+    return keras_file(attack, network(layer("Pipeline", "evil", "input", layers=[inner]), last="evil"))
+
+
+@hostile("registered as")
+def attention_layer_of_somebody(attack: Attack) -> Path:
+    attention = {**layer("Attention", "evil", ["input", "input"]), "registered_name": "Mine>Attention"}
+    return keras_file(attack, network(attention, last="evil"))

@@ -34,6 +34,12 @@ def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any)
     }
 
 
+def called_on_tokens(attention: Config, *names: str) -> Config:
+    """An attention layer called on the layers of these names one by one: query, value, key."""
+    tensors = [layer("", "", name)["inbound_nodes"][0]["args"][0] for name in names or ("input", "input")]
+    return {**attention, "inbound_nodes": [{"args": tensors, "kwargs": {}}]}
+
+
 def network(*inner: Config, last: str = "input", compile_config: Config | None = None, **dense: Any) -> Config:
     """A Functional model: input, the inner layers, Flatten, Dense; the weights of `write_weights` belong to it."""
     layers = [

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.cases.hostile_models.attack import Attack, hostile
-from tests.cases.hostile_models.files import keras_file, layer, network
+from tests.cases.hostile_models.files import called_on_tokens, keras_file, layer, network
 
 
 @hostile("from 1 to")
@@ -90,3 +90,31 @@ def json_with_a_huge_number(attack: Attack) -> Path:
 @hostile("JSON")
 def description_is_no_json(attack: Attack) -> Path:
     return keras_file(attack, "{" * 10)
+
+
+@hostile("values between two layers")
+def attention_over_every_pixel(attack: Attack) -> Path:
+    """512 × 512 places have 7e10 scores in each head."""
+    attention = layer("MultiHeadAttention", "evil", None, num_heads=4, key_dim=1)
+    inner = [layer("UpSampling2D", "up", "input", size=[64, 64]), called_on_tokens(attention, "up", "up")]
+    return keras_file(attack, network(*inner, last="evil"))
+
+
+@hostile("values between two layers")
+def additive_attention_over_every_pixel(attack: Attack) -> Path:
+    inner = [
+        layer("UpSampling2D", "up", "input", size=[32, 32]),
+        layer("Reshape", "flat", "up", target_shape=[-1, 3]),
+        layer("AdditiveAttention", "evil", ["flat", "flat"]),
+    ]
+    return keras_file(attack, network(*inner, last="evil"))
+
+
+@hostile("from 1 to")
+def crop_of_a_terapixel(attack: Attack) -> Path:
+    return keras_file(attack, network(layer("RandomCrop", "evil", "input", height=10**6, width=10**6), last="evil"))
+
+
+@hostile("from 1 to")
+def augmentation_without_end(attack: Attack) -> Path:
+    return keras_file(attack, network(layer("AugMix", "evil", "input", num_chains=10**9), last="evil"))

@@ -31,7 +31,7 @@ _FILTERS: Final = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32
 _LAYOUTS: Final = {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED}
 _LINKS: Final = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
 _NOT_WEIGHTS: Final = ("optimizer_weights", "optimizer", "_optimizer")
-"""What training leaves in the file. It is checked like the rest and not read."""
+"""What training leaves in the file; it is neither opened nor read."""
 
 
 def _refused(where: str, why: str) -> UploadError:
@@ -77,6 +77,8 @@ class Hdf5Model:
         self._groups[where] = group
         for name in self._names(group, where):
             path = f"{where}/{name.decode(errors='replace')}".lstrip("/")
+            if path in _NOT_WEIGHTS:
+                continue
             if len(path) > MAX_PATH:
                 raise _refused(path, f"has a path of {len(path):,} characters")
             link = group.links.get_info(name).type
@@ -139,8 +141,6 @@ class Hdf5Model:
         """Writes every weight as float32; gives its path, shape, and the place of its first value."""
         offset = 0
         for path, dataset in self._datasets.items():
-            if path.split("/", 1)[0] in _NOT_WEIGHTS:
-                continue
             yield path, tuple(map(int, dataset.shape)), offset
             for values in self._values(dataset, path):
                 if not np.isfinite(values).all():

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.contract.errors import UploadError
 from components.contract.foreign.archive import members
+from components.train.keras_import.class_names import LABEL_FILES, MAX_LABEL_BYTES, read_class_names
 
 ZIP_MAGIC, HDF5_MAGIC = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 
@@ -54,10 +55,10 @@ class Contents(BaseModel):
     Attributes:
         form: how it is packed, for people.
         config: the description of the network, JSON; None in a file of weights only.
-        training_config: how it was compiled, JSON; read only to look for code.
         keras_version: that wrote it, as far as it says.
         layers: the groups of weights in the order of the layout of Keras 2; None in the layout of Keras 3.
         arrays: all weights.
+        class_names: in the order of the outputs, from a file of labels in the zip.
         by_order: layers that the file names otherwise than the network may be matched one after another.
     """
 
@@ -65,10 +66,10 @@ class Contents(BaseModel):
 
     form: str
     config: str | None
-    training_config: str | None
     keras_version: str
     layers: tuple[StoredLayer, ...] | None = Field(strict=False)
     arrays: tuple[StoredArray, ...] = Field(strict=False)
+    class_names: tuple[str, ...] | None = Field(None, strict=False)
     by_order: bool = False
 
 
@@ -145,7 +146,7 @@ class Reader:
                     "metadata.json in a .keras file must name the version of Keras; it does not. Save the model again."
                 ) from None
         config = _text(names["config.json"])
-        return contents.model_copy(update={"config": config, "keras_version": version, "training_config": None})
+        return contents.model_copy(update={"config": config, "keras_version": version})
 
     def _packed(self, names: dict[str, Path]) -> Contents:
         """A zip that holds one model; what systems add beside it is ignored."""
@@ -164,10 +165,12 @@ class Reader:
         path = models[model_names[0]]
         magic = _magic(path)
         if magic.startswith(HDF5_MAGIC):
-            return self._hdf5(path, readable[".h5"])
-        if not model_names[0].lower().endswith(".keras"):
+            contents = self._hdf5(path, readable[".h5"])
+        elif model_names[0].lower().endswith(".keras"):
+            contents = self._keras(self._unpack(path, self.folder / "unpacked-inner"), readable[".keras"])
+        else:
             raise UploadError(f"{model_names[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
-        return self._keras(self._unpack(path, self.folder / "unpacked-inner"), readable[".keras"])
+        return contents.model_copy(update={"class_names": _class_names(models)})
 
     def _hdf5(self, path: Path, form: str) -> Contents:
         from components.train.keras_import.confined.hdf5 import Hdf5Model  # h5py, only within the confinement
@@ -181,13 +184,26 @@ class Reader:
             return Contents(
                 form=form,
                 config=model.text("model_config"),
-                training_config=model.text("training_config"),
                 keras_version=(model.text("keras_version") or "1")[:40],
                 arrays=arrays,
                 layers=None
                 if layers is None
                 else tuple(StoredLayer(name=name, weight_names=tuple(weights)) for name, weights in layers),
             )
+
+
+def _class_names(files: dict[str, Path]) -> tuple[str, ...] | None:
+    """Those of the only file of labels in a zip."""
+    label_files = [name for name in files if name.rsplit("/", 1)[-1] in LABEL_FILES]
+    if len(label_files) > 1:
+        raise UploadError(
+            f"A zip must hold one file of class names; this one holds {', '.join(sorted(label_files))[:200]}. Leave "
+            "one of them."
+        )
+    for name in label_files:
+        with files[name].open("rb") as file:
+            return read_class_names(file.read(MAX_LABEL_BYTES + 1), name.rsplit("/", 1)[-1])
+    return None
 
 
 def _magic(path: Path) -> bytes:

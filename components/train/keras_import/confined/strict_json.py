@@ -6,7 +6,9 @@ from collections import Counter
 from typing import Any, Final
 
 from components.contract.errors import UploadError
+from components.train.keras_import.layers.allow_list import MODELS
 
+COMPILE_KEY: Final = "compile_config"
 MAX_TEXT: Final = 1000
 """Longer than any name or function that a network's description holds."""
 
@@ -30,7 +32,7 @@ def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, 
             "Save the model again with Keras."
         )
     try:
-        tree = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_number)
+        tree = json.loads(text, object_pairs_hook=_read_object)
         _check(tree, max_depth)
     except RecursionError:
         raise _refused(what, f"it is nested deeper than {max_depth} levels") from None
@@ -45,17 +47,16 @@ def _refused(what: str, why: str) -> UploadError:
     return UploadError(f"{what} must be the JSON description of a network; {why}. Save the model again with Keras.")
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object without twin keys; how a model was compiled is dropped, whatever it names: nothing of it is needed."""
     tree = dict(pairs)
     if len(tree) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         twin = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"the key {twin[:80]!r} stands twice in one object")
+    if isinstance(tree.get("class_name"), str) and tree["class_name"] in MODELS:
+        tree.pop(COMPILE_KEY, None)
     return tree
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
 
 
 def _check(tree: Any, max_depth: int) -> None:
@@ -71,7 +72,7 @@ def _check(tree: Any, max_depth: int) -> None:
             elif isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):
                 raise ValueError(f"a text has {len(value):,} characters or a zero byte: {value[:40]!r}…")
             elif isinstance(value, float) and not math.isfinite(value):
-                raise ValueError("a number is not finite")
+                raise ValueError(f"{json.dumps(value)} is no number")
             elif isinstance(value, int) and abs(value) > 2**63:
                 raise ValueError("a whole number has more than 64 bits")
         if not children:

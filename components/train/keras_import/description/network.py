@@ -11,12 +11,13 @@ from components.contract.errors import UploadError
 from components.train.keras_import.description.references import (
     check_references,
     count_calls_from_zero,
+    find_operands,
     parse_endpoints,
     parse_reference,
 )
 from components.train.keras_import.graph import Call, Graph, Layer, refused
 from components.train.keras_import.layers import arguments as check
-from components.train.keras_import.layers.allow_list import MODELS, refusal
+from components.train.keras_import.layers.allow_list import LEGACY_KINDS, MODELS, refusal
 from components.train.keras_import.layers.arguments import DROPPED
 from components.train.keras_import.layers.catalogue import KINDS
 from components.train.keras_import.layers.operations import as_layer
@@ -141,6 +142,7 @@ class _Reader:
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
             raise refused(where, "it is no layer")
         kind, config = node.get("class_name"), node["config"]
+        kind = LEGACY_KINDS.get(kind, kind) if isinstance(kind, str) else kind
         name = _name({"name": node.get("name") or config.get("name")}, where)
         where = f"{where} ({kind} {name!r})"
         common: dict[str, Any] = {
@@ -168,9 +170,9 @@ class _Reader:
             calls = (Call(tuple(parse_reference(operand, where) for operand in operands)),)
             return Layer(**common, kind=own_kind, arguments=arguments, policy=None, calls=calls)
         if kind not in KINDS:
-            raise refusal(kind, where)
+            raise refusal(kind, where, node.get("module"))
         policy, arguments = self._arguments(kind, config, where)
-        calls = () if kind == "InputLayer" else tuple(self._call(call, where) for call in inbound)
+        calls = () if kind == "InputLayer" else tuple(self._call(call, where, KINDS[kind].spreads) for call in inbound)
         for call in calls:
             if KINDS[kind].merges != (len(call.inputs) > 1):
                 raise refused(where, f"it is called on {len(call.inputs)} tensors")
@@ -215,14 +217,22 @@ class _Reader:
             raise refused(where, f"it lacks the argument {missing[0]}")
         return policy, arguments
 
-    def _call(self, node: Any, where: str) -> Call:
-        """Keras 3: {"args": [tensor or tensors], "kwargs": {…}}; Keras 2: [[layer, call, tensor, {…}], …]."""
+    def _call(self, node: Any, where: str, spreads: bool = False) -> Call:
+        """Keras 3: {"args": [tensor or tensors], "kwargs": {…}}; Keras 2: [[layer, call, tensor, {…}], …].
+
+        A layer that spreads its inputs has them in "args" one by one, or in "kwargs".
+        """
         if isinstance(node, dict):
             arguments, keywords = node.get("args"), node.get("kwargs", {})
-            if not isinstance(arguments, list) or not arguments or any(item is not None for item in arguments[1:]):
+            if not isinstance(arguments, list) or not isinstance(keywords, dict):
+                raise refused(where, "a call of it is of no known form")
+            if spreads:
+                tensors = arguments
+            elif not arguments or any(item is not None for item in arguments[1:]):
                 raise refused(where, "it is called with more than tensors")
-            tensors = check.plain_list(arguments[0])
-            tensors = tensors if isinstance(tensors, list) else [tensors]
+            else:
+                tensors = check.plain_list(arguments[0])
+                tensors = tensors if isinstance(tensors, list) else [tensors]
         elif isinstance(node, list) and node:
             tensors = [node] if isinstance(node[0], str) else node
             keywords = {}
@@ -233,6 +243,8 @@ class _Reader:
             raise refused(where, "a call of it is of no known form")
         if not isinstance(keywords, dict):
             raise refused(where, "a call of it is of no known form")
+        if spreads:
+            tensors, keywords = find_operands(tensors, keywords, where)
         training = keywords.get("training")
         if unknown := {key for key, value in keywords.items() if value is not None} - {"training"}:
             raise refused(where, f"it is called with the argument {sorted(unknown)[0][:60]!r}")

@@ -1,7 +1,7 @@
 """References of a network's description: which call of which layer gave a tensor."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from components.train.keras_import.graph import Call, Layer, Reference, order, refused
 
@@ -66,3 +66,23 @@ def check_references(layers: dict[str, Layer], start: str, output: Reference, wh
     if not exists(output):
         raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which there is not")
     order(tuple(layers.values()), where)
+
+
+_OPERANDS: Final = ("query", "value", "key")
+_OPTIONS: Final = ("return_attention_scores", "use_causal_mask")
+"""Of attention layers; only false is accepted."""
+
+
+def find_operands(tensors: list[Any], keywords: dict[str, Any], where: str) -> tuple[list[Any], dict[str, Any]]:
+    """The query, value and perhaps key of a call, given by place or by name, and the keywords that are left."""
+    named = {key: keywords[key] for key in _OPERANDS if keywords.get(key) is not None}
+    placed = {key: tensor for key, tensor in zip(_OPERANDS, tensors, strict=False) if tensor is not None}
+    operands = placed | named
+    if len(tensors) > len(_OPERANDS) or placed.keys() & named or operands.keys() - {"key"} != {"query", "value"}:
+        raise refused(where, "it is called with something else than a query, a value and perhaps a key")
+    others = {
+        key: value
+        for key, value in keywords.items()
+        if key not in _OPERANDS and not (key in _OPTIONS and value is False)
+    }
+    return [operands[key] for key in _OPERANDS if key in operands], others

@@ -1,22 +1,24 @@
 """Every named thing in a model's description must be one that we know.
 
 Keras' formats name classes, functions and modules in nested dicts; its loader looks them up, and that is where code
-runs. We look nothing up. This first pass walks every dict, those that we shall never use as well (losses, metrics,
-optimizers, what the layers were built on), and refuses what is not on the list, so that an upload that carries code
-anywhere is refused as a whole and not merely defused.
+runs. We look nothing up. This first pass walks every dict of the network, those that we shall never use as well (what
+the layers were built on), and refuses what is not on the list. How the model was compiled is not part of the network:
+`strict_json` drops it unread.
 """
 
-import difflib
 from collections.abc import Iterator
 from typing import Any, Final
 
 from components.contract.errors import UploadError
+from components.contract.validation_messages import suggestion
 from components.train.keras_import.layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
 from components.train.keras_import.layers.catalogue import FOREIGN_BUT_KNOWN, KINDS
 
 MODELS: Final = {"Functional", "Model", "Sequential"}
 OPERATIONS: Final = {"Add", "Divide", "Multiply", "Subtract", "TrueDivide"}
 """Arithmetic with a number, as in `x / 255`; it becomes a Rescaling layer."""
+LEGACY_KINDS: Final = dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2"), "BatchNormalization")
+"""Names of layers in TensorFlow 1.13 to 1.15 and 2.0."""
 LEGACY_OPERATIONS: Final = {"TFOpLambda"}
 """The same from Keras 2; its function is checked where it is read."""
 
@@ -30,75 +32,6 @@ _PLUMBING: Final = {
     "InputSpec",
 }
 
-_TRAINING: Final = {
-    # optimizers and schedules
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Ftrl",
-    "Lamb",
-    "Lion",
-    "LossScaleOptimizer",
-    "Muon",
-    "Nadam",
-    "RMSprop",
-    "SGD",
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "ExponentialDecay",
-    "InverseTimeDecay",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-    # losses
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalHinge",
-    "CosineSimilarity",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "LossFunctionWrapper",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    # metrics
-    "AUC",
-    "Accuracy",
-    "BinaryAccuracy",
-    "CategoricalAccuracy",
-    "CompileMetrics",
-    "F1Score",
-    "FBetaScore",
-    "FalseNegatives",
-    "FalsePositives",
-    "Mean",
-    "MeanMetricWrapper",
-    "Precision",
-    "PrecisionAtRecall",
-    "Recall",
-    "RecallAtPrecision",
-    "RootMeanSquaredError",
-    "SensitivityAtSpecificity",
-    "SparseCategoricalAccuracy",
-    "SparseTopKCategoricalAccuracy",
-    "SpecificityAtSensitivity",
-    "Sum",
-    "TopKCategoricalAccuracy",
-    "TrueNegatives",
-    "TruePositives",
-}
-"""What a compiled model names. None of it is used."""
-
 _KNOWN: Final = {
     *KINDS,
     *MODELS,
@@ -108,7 +41,7 @@ _KNOWN: Final = {
     *REGULARIZERS,
     *CONSTRAINTS,
     *_PLUMBING,
-    *_TRAINING,
+    *LEGACY_KINDS,
 }
 
 _MODULES: Final = ("keras", "tf_keras", "builtins")
@@ -131,6 +64,47 @@ _WHY: Final = {
     "Wrapper": "it wraps another layer, and classifiers of photos need no wrappers",
     "SpectralNormalization": "it wraps another layer, and classifiers of photos need no wrappers",
 }
+
+_FOR_LABELS: Final = "it mixes labels as well as photos, which a network cannot do; set train.mixup or train.cutmix"
+_FOR_SEQUENCES: Final = "it is Keras' own, but for sequences or volumes, not for photos"
+_NOT_REBUILT: Final = "it is Keras' own, but none of the layers that Darkroom rebuilds"
+_WHY_KERAS: Final = {
+    "CutMix": _FOR_LABELS,
+    "MixUp": _FOR_LABELS,
+    "MaxNumBoundingBoxes": "it is for boxes around objects, not for classes of photos",
+    "Pipeline": "it holds layers of its own; put them into the model one after another",
+    **dict.fromkeys(
+        (
+            *(f"{name}{rank}D" for name in ("Conv", "MaxPooling", "AveragePooling", "Cropping") for rank in (1, 3)),
+            *(f"{name}{rank}D" for name in ("UpSampling", "ZeroPadding", "SpatialDropout") for rank in (1, 3)),
+            *(
+                "Conv1DTranspose",
+                "Conv3DTranspose",
+                "DepthwiseConv1D",
+                "ConvLSTM1D",
+                "ConvLSTM2D",
+                "ConvLSTM3D",
+                "SeparableConv1D",
+                "RNN",
+                "SimpleRNN",
+                "GRU",
+                "LSTM",
+            ),
+            *("SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells", "Embedding", "ReversibleEmbedding"),
+            *("Masking", "MelSpectrogram", "STFTSpectrogram", "GlobalAveragePooling3D", "GlobalMaxPooling3D"),
+        ),
+        _FOR_SEQUENCES,
+    ),
+    **dict.fromkeys(
+        (
+            *(f"Adaptive{name}Pooling{rank}D" for name in ("Average", "Max") for rank in (1, 2, 3)),
+            *("CategoryEncoding", "Discretization", "HashedCrossing", "Dot", "EinsumDense", "RMSNormalization"),
+            *("RepeatVector", "ContrastLimitedAdaptiveHistogramEqualization", "AutoContrast"),
+        ),
+        _NOT_REBUILT,
+    ),
+}
+"""Keras' own layers that are refused, none of which holds code."""
 
 _FILES: Final = ("vocabulary", "idf_weights", "filepath", "file_path", "filename", "url", "vocabulary_file", "asset")
 """Arguments that name what is outside the upload."""
@@ -178,10 +152,8 @@ def _label(node: dict[str, Any]) -> str:
 
 
 def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
-    if isinstance(name, str) and name.removeprefix("Custom>") in _TRAINING:
-        name = name.removeprefix("Custom>")  # Keras 2 writes its optimizers so
     if not isinstance(name, str) or name not in _KNOWN:
-        raise refusal(name, where)
+        raise refusal(name, where, node.get("module"))
     module, registered = node.get("module"), node.get("registered_name")
     if module is not None and (not isinstance(module, str) or module.split(".")[0] not in _MODULES):
         raise UploadError(
@@ -197,13 +169,15 @@ def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
         )
 
 
-def refusal(name: Any, where: str) -> UploadError:
+def refusal(name: Any, where: str, module: Any = None) -> UploadError:
     """Why something of this name is refused."""
     text = str(name)[:80]
-    why = _WHY.get(text, "Darkroom does not know it, and runs no code of others")
-    near = difflib.get_close_matches(text, KINDS, 1, 0.75)
-    hint = f" (near: {near[0]})" if near and text not in _WHY else ""
+    why = _WHY.get(text) or _WHY_KERAS.get(text)
+    hint = "" if why else suggestion(text, KINDS, 0.75)
+    if why is None and str(module).startswith("keras.src.ops"):
+        why, hint = "it is an operation of Keras; of these only + - * / with a number can be rebuilt", ""
     return UploadError(
-        f"An uploaded model must consist of Keras' own layers for pictures; {where} is {text}{hint}: "
-        f"{why}. Replace it by Keras' layers, or save the model without it."
+        f"An uploaded model must consist of Keras' layers that Darkroom rebuilds; {where} is {text}{hint}: "
+        f"{why or 'Darkroom does not know it, and runs no code of others'}. Replace it by other layers of Keras, or "
+        "save the model without it."
     )

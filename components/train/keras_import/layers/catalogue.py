@@ -4,15 +4,11 @@ Names, arguments and the order of weights are Keras'. Shapes are those of one ph
 size in them is known. Nothing here imports Keras; `builder` holds the constructors of the same names.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from components.train.keras_import.layers.arguments import (
-    Check,
     activation,
     choice,
-    constraint,
     edges,
     either,
     finite_numbers,
@@ -25,11 +21,11 @@ from components.train.keras_import.layers.arguments import (
     optional,
     pair,
     regularizer,
-    seed,
 )
+from components.train.keras_import.layers.attention import ATTENTION
+from components.train.keras_import.layers.augmentation import AUGMENTATION
+from components.train.keras_import.layers.kind import DRAWN, FORMAT, RATE, Kind, Merge, owned
 from components.train.keras_import.layers.shapes import (
-    Arguments,
-    Shape,
     along_channels,
     alpha,
     batch_weights,
@@ -48,6 +44,7 @@ from components.train.keras_import.layers.shapes import (
     normalization_weights,
     permuted,
     pooled,
+    pooled_over_places,
     reshaped,
     same,
     separable_weights,
@@ -67,57 +64,18 @@ FOREIGN_BUT_KNOWN: Final = {"LayerScale", "StochasticDepth"}
 """Layers that keras.applications brings for ConvNeXt and registers under a name of its own."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of layer.
-
-    Attributes:
-        arguments: what it may be given, and how each is checked.
-        shape: from arguments and the input's shape (all inputs' shapes, where it merges) to the output's shape; raises
-            ValueError where the input cannot be taken.
-        weights: from arguments and the input's shape to its weights' names and shapes, in Keras' order.
-        required: arguments without a default.
-        merges: it takes several inputs.
-    """
-
-    arguments: dict[str, Check]
-    shape: Callable[[Arguments, Any], Shape]
-    weights: Callable[[Arguments, Shape], dict[str, Shape]] = lambda _arguments, _shape: {}
-    required: tuple[str, ...] = ()
-    merges: bool = False
-
-
-@dataclass(frozen=True)
-class Merge(Kind):
-    """A kind that makes one tensor of several."""
-
-    merges: bool = field(default=True, init=False)
-
-
 # --- arguments that many kinds share ----------------------------------------------------------------------------------
 
 _UNITS = integer(1, MAX_UNITS)
-_RATE = number(0, 0.999999)
 _SMALL = number(0, 1)
 _SIDE = integer(1, MAX_SIDE)
 _PADDING = choice("valid", "same", "VALID", "SAME")
-_FORMAT = {"data_format": ignored("channels_last")}
 _PENALTY = {"activity_regularizer": regularizer}
 
 
-def _owned(*names: str) -> dict[str, Check]:
-    """How the named weights are drawn, penalised and limited."""
-    return {
-        f"{name}_{what}": check
-        for name in names
-        for what, check in (("initializer", initializer), ("regularizer", regularizer), ("constraint", constraint))
-    }
-
-
 _WINDOW = {"kernel_size": pair(1, 1024), "strides": pair(1, 1024), "padding": _PADDING, "dilation_rate": pair(1, 1024)}
-_CONVOLUTION = {**_WINDOW, **_FORMAT, **_PENALTY, "activation": activation, "use_bias": flag}
-_SCALED = {"center": flag, "scale": flag, **_owned("beta", "gamma"), "epsilon": number(0, 1)}
-_DRAWN = {"seed": seed, "rng_type": ignored("stateful", "legacy_stateful", "stateless")}
+_CONVOLUTION = {**_WINDOW, **FORMAT, **_PENALTY, "activation": activation, "use_bias": flag}
+_SCALED = {"center": flag, "scale": flag, **owned("beta", "gamma"), "epsilon": number(0, 1)}
 _INHERITED = {
     "kernel_initializer": initializer,
     "kernel_regularizer": ignored(),
@@ -130,26 +88,16 @@ _AXIS = either(integer(-8, 8), numbers(integer(-8, 8), 1, 8))
 
 # --- the list ---------------------------------------------------------------------------------------------------------
 
-_MOVED = {
-    "fill_mode": choice("constant", "nearest", "reflect", "wrap"),
-    "fill_value": number(),
-    "interpolation": choice("bilinear", "nearest"),
-    **_DRAWN,
-    **_FORMAT,
-}
-_FACTOR = either(number(-10, 10), numbers(number(-10, 10), 2, 2))
-_RANGE = numbers(number(), 2, 2)
-
 KINDS: dict[str, Kind] = {
     "InputLayer": Kind({}, same),
     "Dense": Kind(
-        {"units": _UNITS, "activation": activation, "use_bias": flag, **_owned("kernel", "bias"), **_PENALTY},
+        {"units": _UNITS, "activation": activation, "use_bias": flag, **owned("kernel", "bias"), **_PENALTY},
         lambda arguments, shape: (*shape[:-1], arguments["units"]),
         dense_weights,
         ("units",),
     ),
     "Conv2D": Kind(
-        {"filters": _UNITS, "groups": integer(1, MAX_UNITS), **_CONVOLUTION, **_owned("kernel", "bias")},
+        {"filters": _UNITS, "groups": integer(1, MAX_UNITS), **_CONVOLUTION, **owned("kernel", "bias")},
         convolved,
         convolution_weights,
         ("filters", "kernel_size"),
@@ -160,7 +108,7 @@ KINDS: dict[str, Kind] = {
             "output_padding": optional(pair(0, 64)),
             "groups": ignored(1),
             **_CONVOLUTION,
-            **_owned("kernel", "bias"),
+            **owned("kernel", "bias"),
         },
         transposed,
         transposed_weights,
@@ -170,7 +118,7 @@ KINDS: dict[str, Kind] = {
         {
             "depth_multiplier": integer(1, 1024),
             **_CONVOLUTION,
-            **_owned("depthwise", "bias"),
+            **owned("depthwise", "bias"),
             **_INHERITED,
             "filters": ignored(),
         },
@@ -183,7 +131,7 @@ KINDS: dict[str, Kind] = {
             "filters": _UNITS,
             "depth_multiplier": integer(1, 1024),
             **_CONVOLUTION,
-            **_owned("depthwise", "pointwise", "bias"),
+            **owned("depthwise", "pointwise", "bias"),
             **_INHERITED,
         },
         convolved,
@@ -192,17 +140,20 @@ KINDS: dict[str, Kind] = {
     ),
     **dict.fromkeys(
         ("MaxPooling2D", "AveragePooling2D"),
-        Kind({"pool_size": pair(1, 1024), "strides": optional(pair(1, 1024)), "padding": _PADDING, **_FORMAT}, pooled),
+        Kind({"pool_size": pair(1, 1024), "strides": optional(pair(1, 1024)), "padding": _PADDING, **FORMAT}, pooled),
     ),
     **dict.fromkeys(
-        ("GlobalAveragePooling2D", "GlobalMaxPooling2D"), Kind({"keepdims": flag, **_FORMAT}, globally_pooled)
+        ("GlobalAveragePooling2D", "GlobalMaxPooling2D"), Kind({"keepdims": flag, **FORMAT}, globally_pooled)
+    ),
+    **dict.fromkeys(
+        ("GlobalAveragePooling1D", "GlobalMaxPooling1D"), Kind({"keepdims": flag, **FORMAT}, pooled_over_places)
     ),
     "BatchNormalization": Kind(
         {
             "axis": _AXIS,
             "momentum": _SMALL,
             **_SCALED,
-            **_owned("moving_mean", "moving_variance"),
+            **owned("moving_mean", "moving_variance"),
             "renorm": ignored(False),
             "renorm_clipping": ignored(),
             "renorm_momentum": ignored(0.99),
@@ -232,27 +183,27 @@ KINDS: dict[str, Kind] = {
     "Activation": Kind({"activation": activation}, same, required=("activation",)),
     "ReLU": Kind({"max_value": optional(number(0)), "negative_slope": number(), "threshold": number()}, same),
     "LeakyReLU": Kind({"negative_slope": number()}, same),
-    "PReLU": Kind({"shared_axes": optional(numbers(integer(1, 3), 0, 3)), **_owned("alpha")}, same, alpha),
+    "PReLU": Kind({"shared_axes": optional(numbers(integer(1, 3), 0, 3)), **owned("alpha")}, same, alpha),
     "ELU": Kind({"alpha": number()}, same),
     "Softmax": Kind({"axis": _AXIS}, same),
     "Dropout": Kind(
-        {"rate": _RATE, "noise_shape": optional(numbers(optional(integer(1, MAX_UNITS)), 1, 5)), **_DRAWN},
+        {"rate": RATE, "noise_shape": optional(numbers(optional(integer(1, MAX_UNITS)), 1, 5)), **DRAWN},
         same,
         required=("rate",),
     ),
-    "SpatialDropout2D": Kind({"rate": _RATE, "noise_shape": ignored(), **_DRAWN, **_FORMAT}, same, required=("rate",)),
-    "GaussianDropout": Kind({"rate": _RATE, **_DRAWN}, same, required=("rate",)),
-    "AlphaDropout": Kind({"rate": _RATE, "noise_shape": ignored(), **_DRAWN}, same, required=("rate",)),
-    "GaussianNoise": Kind({"stddev": number(0), **_DRAWN}, same, required=("stddev",)),
+    "SpatialDropout2D": Kind({"rate": RATE, "noise_shape": ignored(), **DRAWN, **FORMAT}, same, required=("rate",)),
+    "GaussianDropout": Kind({"rate": RATE, **DRAWN}, same, required=("rate",)),
+    "AlphaDropout": Kind({"rate": RATE, "noise_shape": ignored(), **DRAWN}, same, required=("rate",)),
+    "GaussianNoise": Kind({"stddev": number(0), **DRAWN}, same, required=("stddev",)),
     "ActivityRegularization": Kind({"l1": number(0, 1e6), "l2": number(0, 1e6)}, same),
     "Identity": Kind({}, same),
-    "Flatten": Kind(_FORMAT, flattened),
+    "Flatten": Kind(FORMAT, flattened),
     "Reshape": Kind({"target_shape": numbers(integer(-1, MAX_UNITS), 1, 4)}, reshaped, required=("target_shape",)),
     "Permute": Kind({"dims": numbers(integer(1, 4), 1, 4)}, permuted, required=("dims",)),
-    "ZeroPadding2D": Kind({"padding": edges, **_FORMAT}, bordered("padding", 1)),
-    "Cropping2D": Kind({"cropping": edges, **_FORMAT}, bordered("cropping", -1)),
+    "ZeroPadding2D": Kind({"padding": edges, **FORMAT}, bordered("padding", 1)),
+    "Cropping2D": Kind({"cropping": edges, **FORMAT}, bordered("cropping", -1)),
     "UpSampling2D": Kind(
-        {"size": pair(1, 64), "interpolation": choice("nearest", "bilinear", "bicubic"), **_FORMAT}, enlarged
+        {"size": pair(1, 64), "interpolation": choice("nearest", "bilinear", "bicubic"), **FORMAT}, enlarged
     ),
     "Resizing": Kind(
         {
@@ -264,36 +215,22 @@ KINDS: dict[str, Kind] = {
             "pad_to_aspect_ratio": flag,
             "fill_mode": ignored("constant"),
             "fill_value": number(),
-            **_FORMAT,
+            **FORMAT,
         },
         sized,
         required=("height", "width"),
     ),
-    "CenterCrop": Kind({"height": _SIDE, "width": _SIDE, **_FORMAT}, sized, required=("height", "width")),
+    "CenterCrop": Kind({"height": _SIDE, "width": _SIDE, **FORMAT}, sized, required=("height", "width")),
     **dict.fromkeys(("Add", "Multiply", "Average", "Maximum", "Minimum"), Merge({}, broadcast)),
     "Subtract": Merge({}, two),
     "Concatenate": Merge({"axis": integer(-8, 8)}, joined),
-    "RandomFlip": Kind(
-        {"mode": choice("horizontal", "vertical", "horizontal_and_vertical"), **_DRAWN, **_FORMAT}, same
-    ),
-    "RandomRotation": Kind({"factor": _FACTOR, "value_range": optional(_RANGE), **_MOVED}, same, required=("factor",)),
-    "RandomZoom": Kind(
-        {"height_factor": _FACTOR, "width_factor": optional(_FACTOR), **_MOVED}, same, required=("height_factor",)
-    ),
-    "RandomTranslation": Kind(
-        {"height_factor": _FACTOR, "width_factor": _FACTOR, **_MOVED}, same, required=("height_factor", "width_factor")
-    ),
-    "RandomContrast": Kind(
-        {"factor": _FACTOR, "value_range": optional(_RANGE), **_DRAWN, **_FORMAT}, same, required=("factor",)
-    ),
-    "RandomBrightness": Kind(
-        {"factor": _FACTOR, "value_range": optional(_RANGE), **_DRAWN, **_FORMAT}, same, required=("factor",)
-    ),
     "LayerScale": Kind(
         {"init_values": number(), "projection_dim": _UNITS},
         same,
         lambda arguments, _shape: {"gamma": (arguments["projection_dim"],)},
         ("init_values", "projection_dim"),
     ),
-    "StochasticDepth": Kind({"drop_path_rate": _RATE}, same, required=("drop_path_rate",)),
+    "StochasticDepth": Kind({"drop_path_rate": RATE}, same, required=("drop_path_rate",)),
+    **AUGMENTATION,
+    **ATTENTION,
 }

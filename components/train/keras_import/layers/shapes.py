@@ -83,6 +83,13 @@ def globally_pooled(arguments: Arguments, shape: Shape) -> Shape:
     return (1, 1, channels) if arguments.get("keepdims") else (channels,)
 
 
+def pooled_over_places(arguments: Arguments, shape: Shape) -> Shape:
+    """Of pooling over all places of places × channels."""
+    if len(shape) != 2:
+        raise wrong("an input of places × channels", shape)
+    return (1, shape[1]) if arguments.get("keepdims") else shape[1:]
+
+
 def flattened(_arguments: Arguments, shape: Shape) -> Shape:
     """All values in a row."""
     return (math.prod(shape),)

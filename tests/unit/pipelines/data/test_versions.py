@@ -14,7 +14,7 @@ from pipelines.data import versions
 from pipelines.data.diff import compare_versions
 from pipelines.data.repository import find_repository
 from tests.support.artifacts import CLASS_NAMES, make_photos
-from tests.unit.pipelines.data.repositories import run
+from tests.unit.pipelines.data.repositories import dvc, run
 from tests.unit.preprocess.dataset_files import tree
 
 
@@ -112,3 +112,90 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
     assert "red                             2 →        1  (-1)" in output
     refusal = darkroom("diff", "nowhere")
     assert (refusal.returncode, "must be under DVC at nowhere" in refusal.stderr) == (2, True)
+
+
+def make_repository(folder: Path, *, author: bool = True) -> Path:
+    """A git repository without commits."""
+    folder.mkdir(parents=True)
+    run("git", "init", "--quiet", "--initial-branch", "main", cwd=folder)
+    if author:
+        run("git", "config", "user.email", "a@example.org", cwd=folder)
+        run("git", "config", "user.name", "A", cwd=folder)
+    return folder
+
+
+def test_the_first_commit_of_a_repository_can_be_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_repository(tmp_path / "repository")
+    dvc("init", "--quiet", cwd=root)
+    monkeypatch.chdir(root)
+    assert versions.list_versions() == []
+    first = versions.add(make_photos(root / "Köln photos", per_class=2), None)
+    (root / "Köln photos" / "red" / "000.png").unlink()
+    second = versions.add(root / "Köln photos", None)
+    assert [version.commit for version in versions.list_versions()] == [second.commit, first.commit]
+    changes = compare_versions(root, "Köln photos", first.commit, second.commit)
+    assert changes.removed == ["red/000.png"]
+
+
+def test_dvc_may_be_in_a_subfolder_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = make_repository(tmp_path / "repository")
+    (top / "vision").mkdir()
+    dvc("init", "--quiet", "--subdir", cwd=top / "vision")
+    (top / "notes.txt").write_text("not to be committed")
+    monkeypatch.chdir(top / "vision")
+    first = versions.add(make_photos(tmp_path / "photos", per_class=2), "colours")
+    assert first.path == "data/colours"
+    (top / "vision" / "data").mkdir(exist_ok=True)
+    monkeypatch.chdir(top / "vision" / "data")
+    (top / "vision" / "data" / "colours" / "red" / "000.png").unlink()
+    second = versions.add(Path("colours"), None)
+    assert find_repository() == top / "vision"
+    assert [version.num_files for version in versions.list_versions()] == [5, 6]
+    assert compare_versions(top / "vision", "data/colours", first.commit, second.commit).removed == ["red/000.png"]
+    assert run("git", "status", "--porcelain", cwd=top).split("\n")[0] == "?? notes.txt"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        ("author", "which must have an author"),
+        ("tracked", "git rm -r --cached --quiet data/pets"),
+        ("ignored", r"ignores it: \.gitignore:1:data/"),
+        ("dvc", r"(?s)dvc add must succeed .* it does not:\n.*config"),
+    ],
+)
+def test_data_that_cannot_become_a_version_leave_nothing_behind(
+    prepare: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    root = make_repository(tmp_path / "repository", author=prepare != "author")
+    dvc("init", "--quiet", cwd=root)
+    monkeypatch.chdir(root)
+    if prepare == "ignored":
+        (root / ".gitignore").write_text("data/\n")
+    if prepare == "tracked":
+        make_photos(root / "data" / "pets", per_class=2)
+        run("git", "add", "data", cwd=root)
+    if prepare == "dvc":
+        (root / ".dvc" / "config").write_text("[core")
+    run("git", "add", ".", cwd=root)
+    source = root / "data" / "pets" if prepare == "tracked" else make_photos(tmp_path / "pets", per_class=2)
+    before, status = tree(root), run("git", "status", "--porcelain", cwd=root)
+    with pytest.raises(DataError, match=message):
+        versions.add(source, None)
+    after = {name: content for name, content in tree(root).items() if ".dvc/tmp" not in str(name)}
+    assert {name: after[name] for name in after if ".git/" not in str(name)} == {
+        name: before[name] for name in before if ".git/" not in str(name) and ".dvc/tmp" not in str(name)
+    }
+    assert run("git", "status", "--porcelain", cwd=root) == status
+
+
+def test_a_commit_that_git_refuses_leaves_nothing_behind(repository: Path, tmp_path: Path) -> None:
+    run("git", "config", "commit.gpgSign", "true", cwd=repository)
+    run("git", "config", "gpg.program", "/bin/false", cwd=repository)
+    photos = make_photos(tmp_path / "photos", per_class=2)
+    with pytest.raises(DataError, match=r"(?s)git commit must succeed .*\n  .*sign"):
+        versions.add(photos, "colours")
+    assert run("git", "status", "--porcelain", "--ignored", cwd=repository).split("\n")[0] in ("", "!! .dvc/cache/")
+    assert not (repository / "data" / "colours").exists()
+    assert not (repository / "data" / "colours.dvc").exists()

@@ -102,9 +102,7 @@ def contents(config: str, keras_version: str = "3.15.1") -> Contents:
         **{f"sequential/layers/batch_normalization/vars/{n}": (3,) for n in range(4)},
     }
     arrays = tuple(StoredArray(path=f"layers/{path}", shape=shape, offset=0) for path, shape in shapes.items())
-    return Contents(
-        form=".keras", config=config, training_config=None, keras_version=keras_version, layers=None, arrays=arrays
-    )
+    return Contents(form=".keras", config=config, keras_version=keras_version, layers=None, arrays=arrays)
 
 
 def places(tree: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

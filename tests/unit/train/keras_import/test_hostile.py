@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 
 from components.contract.errors import UploadError
-from components.train.keras_import.importing import Expectation, import_model
+from components.train.keras_import.importing import Expectation, import_model, inspect_upload
 from components.train.keras_import.limits import GIB, Limits
 from tests.cases.hostile_models import HOSTILE
-from tests.cases.hostile_models.attack import Attack
+from tests.cases.hostile_models.attack import COMPILED, Attack
 from tests.cases.hostile_models.files import honest, keras_file, layer, network, weights_file
 
 SECONDS = 30
 SAMPLE = (
     "lambda_at_top",
     "lambda_in_a_submodel",
-    "lambda_in_the_loss",
+    "lambda_in_a_pipeline",
+    "attention_over_every_pixel",
     "lambda_in_a_legacy_file",
     "foreign_module",
     "saved_model_layer",
@@ -129,6 +130,22 @@ def test_a_sample_of_hostile_uploads_is_refused(
 @pytest.mark.parametrize("name", sorted(set(HOSTILE) - set(SAMPLE)))
 def test_every_hostile_upload_is_refused(name: str, attack: Attack, server: socket.socket, heard: list[str]) -> None:
     check_refused(name, attack, server, heard)
+
+
+@pytest.mark.parametrize("name", sorted(COMPILED))
+def test_what_a_model_was_compiled_with_is_dropped_unread(
+    name: str, attack: Attack, server: socket.socket, heard: list[str]
+) -> None:
+    path = COMPILED[name](attack)
+    before = _state(attack.folder.parent)
+    heard.clear()
+    facts = inspect_upload(path)
+    assert (facts.num_outputs, facts.output) == (3, "softmax")
+    assert heard == []
+    assert _state(attack.folder.parent) == before, "something was written, or changed"
+    assert not attack.marker.exists()
+    with pytest.raises(BlockingIOError):
+        server.accept()
 
 
 def test_the_attacks_would_work_elsewhere(attack: Attack, server: socket.socket) -> None:

@@ -107,7 +107,7 @@ def test_both_sides_of_the_boundary_are_the_whole_network(network: Network, trai
 @pytest.mark.parametrize(
     ("trainable", "message"),
     [
-        ("from block_13_expanded", "none is called 'block_13_expanded': did you mean block_13_expand?"),
+        ("from block_13_expanded", "none is called 'block_13_expanded' (did you mean block_13_expand?)"),
         (("blok4_*",), "none is called 'blok4_*'"),
         ("last 900", "last 900 asks for more layers than have weights; there are 105"),
     ],

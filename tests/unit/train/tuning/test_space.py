@@ -8,6 +8,7 @@ from components.contract.params.pipeline import load_params
 from components.contract.params.resolve import resolve
 from components.contract.params.training import Phase
 from components.contract.params.tuning import Choices, Range, Space, auto_space, check_space, with_values
+from components.train.tuning.trials import choice_of, label_of
 from tests.unit.train.tuning.searches import LAYERS, TRAIN
 
 
@@ -15,15 +16,21 @@ from tests.unit.train.tuning.searches import LAYERS, TRAIN
     ("space", "message"),
     [
         ({}, "must name at least one key"),
-        ({"learning_rat": Range(low=1, high=2)}, "train has no learning_rat; there are "),
+        (
+            {"learning_rat": Range(low=1, high=2)},
+            "learning_rat: train has no such key (did you mean learning_rate?)",
+        ),
         ({"epochs": Range(low=0, high=3)}, "train cannot have epochs=0: epochs: expected greater than or equal to 1"),
         ({"optimizer": Choices(choices=("adam", "adm"))}, "train cannot have optimizer=adm"),
-        ({"model.layers[9].Dropout.rate": Range(low=0.0, high=0.5)}, "train has no model.layers[9].Dropout.rate"),
+        (
+            {"model.layers[9].Dropout.rate": Range(low=0.0, high=0.5)},
+            "layers[9].Dropout.rate: train has no such key",
+        ),
         ({"model": Choices(choices=("layers", "pretrained"))}, "train cannot have model=layers: model: expected"),
         ({"phases": Choices(choices=(1, 2))}, "train cannot have phases=1: phases"),
         (
             {"image_size": Choices(choices=(8, 32))},
-            "image_size must not be larger than the photos are prepared, 16 × 16",
+            "tune.space.image_size: it must not be larger than the photos are prepared, 16 × 16",
         ),
         ({"model.layers[2].Dropout.rat": Range(low=0.0, high=0.5)}, "rat: unknown key (did you mean rate?)"),
     ],
@@ -37,7 +44,14 @@ def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, messag
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{learning_rate: {low: 3, high: 1}}", "low must be below high; found 3 and 1"),
+        ("{learning_rate: {low: 3, high: 1}}", "tune.space.learning_rate: low must be below high; found 3 and 1"),
+        ('{"model.head[1].Dropout.rate": {low: 3, high: 1}}', "tune.space.model.head[1].Dropout.rate: low must be"),
+        ("{learning_rate: {lo: 1, high: 2}}", "tune.space.learning_rate.lo: unknown key (did you mean low?)"),
+        ("{optimizer: {choice: [adam, sgd]}}", "tune.space.optimizer: expected {low: …, high: …} or a list of choices"),
+        ("{optimizer: adam}", 'tune.space.optimizer: expected {low: …, high: …} or a list of choices; found "adam"'),
+        ("{optimizer: null}", "tune.space.optimizer: expected {low: …, high: …} or a list of choices; found null"),
+        ("autom", "tune.space: expected 'auto'; found \"autom\" (did you mean auto?)"),
+        ("[learning_rate]", "tune.space: expected an object"),
         ("{learning_rate: {low: 1, high: 1}}", "low must be below high; found 1 and 1"),
         ("{learning_rate: {low: 0, high: 1, log: true}}", "must begin above 0; found 0"),
         ("{learning_rate: {low: 1, high: 4, log: true, step: 1}}", "either log or step; found both"),
@@ -48,6 +62,22 @@ def test_a_range_that_cannot_be_is_refused_when_params_are_read(text: str, messa
     with pytest.raises(ParamsError) as error:
         load_params(None, ("data.uri=x", f"tune.space={text}"))
     assert message in str(error.value)
+
+
+def test_choices_may_be_settings_in_the_short_form() -> None:
+    text = "{augmentation: [none, {rotation_degrees: 20}], trainable: [head, [block4_*]], epochs: [1, 2]}"
+    space = load_params(None, ("data.uri=x", f"tune.space={text}")).tune.space
+    assert isinstance(space, dict)
+    augmentation = space["augmentation"]
+    assert augmentation == Choices(choices=("none", {"rotation_degrees": 20}))
+    check_space(TRAIN, {"augmentation": augmentation}, (16, 16))
+    labels = [label_of(choice) for choice in augmentation.choices]
+    assert labels == ["none", '{"rotation_degrees": 20}']
+    assert [choice_of(label, augmentation) for label in labels] == list(augmentation.choices)
+    trained = with_values(TRAIN, {"augmentation": choice_of(labels[1], augmentation)})
+    assert trained.augmentation_params.rotation_degrees == 20
+    with pytest.raises(ParamsError, match=r"augmentation\.rotation_degree: unknown key \(did you mean rotation"):
+        check_space(TRAIN, {"augmentation": Choices(choices=("none", {"rotation_degree": 20}))}, (16, 16))
 
 
 @pytest.mark.parametrize("objectives", ["[]", "[latency]", "[accuracy, accuracy]"])
@@ -93,7 +123,9 @@ def test_a_network_cannot_see_more_than_is_prepared() -> None:
 def test_a_value_of_a_phase_is_set_in_its_phase() -> None:
     phased = TRAIN.model_copy(update={"phases": (Phase(epochs=1), Phase(epochs=2))})
     assert with_values(phased, {"phases[1].learning_rate": 0.5}).all_phases[1].learning_rate == 0.5
-    with pytest.raises(ParamsError, match=r"learning_rate belongs to a phase, .* such as phases\[1\]\.learning_rate"):
+    with pytest.raises(
+        ParamsError, match=r"space\.learning_rate: it belongs to a phase, .* such as phases\[1\]\.learn"
+    ):
         with_values(phased, {"learning_rate": 0.5})
 
 

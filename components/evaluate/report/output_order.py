@@ -1,0 +1,53 @@
+"""Finds a model whose outputs are in another order than the classes: its confusion matrix is a permuted diagonal."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from components.contract.artifacts.figures import Figures
+from components.evaluate.formatting import join_names, percent
+
+MIN_GAIN: Final = 0.3
+"""How much more accuracy another order of the outputs must give."""
+MIN_SHARE: Final = 0.5
+"""How much of each class that is called another must be called that one."""
+MAX_SWAPS: Final = 5
+
+
+def find_order(confusion_matrix: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
+    """For each output the class that it seems to be; None if the outputs seem to be in the order of the classes.
+
+    The assignment of classes to outputs that classifies most photos correctly is found by the Hungarian method.
+
+    Args:
+        confusion_matrix: photos, [true class][output].
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    matrix = np.asarray(confusion_matrix)
+    outputs = linear_sum_assignment(matrix, maximize=True)[1]
+    classes = np.arange(len(matrix))
+    num_photos = matrix.sum(axis=1)
+    moved = (outputs != classes) & (num_photos > 0)
+    gain = matrix[classes, outputs].sum() - np.trace(matrix)
+    shares = matrix[classes, outputs][moved] / num_photos[moved]
+    if moved.sum() < 2 or gain < MIN_GAIN * num_photos.sum() or shares.min() <= MIN_SHARE:
+        return None
+    return tuple(np.argsort(outputs).tolist())
+
+
+def describe_order(test: Figures) -> list[str]:
+    """A sentence if the model's outputs seem to be in another order than the classes."""
+    order = find_order(test.confusion_matrix)
+    if order is None:
+        return []
+    names = [class_figures.class_name for class_figures in test.per_class]
+    swaps = [f"{names[true]} is called {names[output]}" for output, true in enumerate(order) if true != output]
+    num_correct = sum(test.confusion_matrix[true][output] for output, true in enumerate(order))
+    return [
+        f"The outputs of the model seem to be in another order than the classes: {join_names(swaps[:MAX_SWAPS])}"
+        f"{' …' if len(swaps) > MAX_SWAPS else ''}. In the order {', '.join(names[true] for true in order)} it would "
+        f"classify {percent(num_correct / test.num_images)} correctly instead of {percent(test.accuracy.value)}. For a "
+        "finished model name its outputs in that order (train.model.class_names); else look at the labels."
+    ]

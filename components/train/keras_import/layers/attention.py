@@ -1,0 +1,143 @@
+"""Keras' attention layers: arguments, shapes, weights, and how many scores they compute.
+
+Each takes a query, a value and perhaps a key; shapes are (places, channels), or (height, width, channels).
+"""
+
+import math
+from typing import Final
+
+from components.train.keras_import.layers.arguments import (
+    choice,
+    either,
+    flag,
+    ignored,
+    integer,
+    numbers,
+    optional,
+    regularizer,
+    seed,
+    wrong,
+)
+from components.train.keras_import.layers.kind import RATE, Kind, owned
+from components.train.keras_import.layers.shapes import Arguments, Shape
+
+_HEADS: Final = integer(1, 4096)
+_CHANNELS: Final = integer(1, 65_536)
+_HEADED: Final = {
+    "dropout": RATE,
+    "use_bias": flag,
+    "use_gate": ignored(False),
+    "sliding_window": ignored(),
+    "flash_attention": ignored(False),
+    "seed": seed,
+    "activity_regularizer": regularizer,
+    **owned("kernel", "bias"),
+}
+_SCORED: Final = {"use_scale": flag, "dropout": RATE, "seed": seed}
+
+
+def _check(shapes: list[Shape]) -> tuple[Shape, Shape, Shape]:
+    """Query, value and key, which is the value if there is none."""
+    if len(shapes) not in (2, 3):
+        raise ValueError(f"it takes a query, a value and perhaps a key, not {len(shapes)} tensors")
+    query, value, key = (*shapes, shapes[1])[:3]
+    if {len(query), len(value), len(key)} not in ({2}, {3}):
+        raise wrong("tensors of places × channels", shapes)
+    if value[:-1] != key[:-1]:
+        raise ValueError(f"its value {value} and its key {key} have different places")
+    return query, value, key
+
+
+def _num_scores(shapes: list[Shape]) -> int:
+    query, value, _ = _check(shapes)
+    return math.prod(query[:-1]) * math.prod(value[:-1])
+
+
+def _projected(arguments: Arguments, shapes: list[Shape]) -> Shape:
+    query, _, _ = _check(shapes)
+    channels = arguments.get("output_shape") or query[-1]
+    return (*query[:-1], channels[0] if isinstance(channels, tuple) else channels)
+
+
+def _weights(arguments: Arguments, shapes: list[Shape]) -> dict[str, Shape]:
+    query, value, key = _check(shapes)
+    num_heads, num_others, depth = _read_heads(arguments)
+    value_depth = arguments.get("value_dim") or depth
+    output = _projected(arguments, shapes)[-1]
+    kernels = {
+        "query": (query[-1], num_heads, depth),
+        "key": (key[-1], num_others, depth),
+        "value": (value[-1], num_others, value_depth),
+        "attention_output": (num_heads, value_depth, output),
+    }
+    weights: dict[str, Shape] = {}
+    for part, kernel in kernels.items():
+        weights[f"{part}/kernel"] = kernel
+        if arguments.get("use_bias", True):
+            weights[f"{part}/bias"] = (output,) if part == "attention_output" else kernel[1:]
+    return weights
+
+
+def _read_heads(arguments: Arguments) -> tuple[int, int, int]:
+    """How many heads queries have, and keys and values; the channels of each."""
+    if "num_heads" in arguments:
+        return arguments["num_heads"], arguments["num_heads"], arguments["key_dim"]
+    num_heads, num_others = arguments["num_query_heads"], arguments["num_key_value_heads"]
+    if num_heads % num_others:
+        raise ValueError(f"its {num_others} heads of keys do not divide its {num_heads} heads of queries")
+    return num_heads, num_others, arguments["head_dim"]
+
+
+def _attended(_arguments: Arguments, shapes: list[Shape]) -> Shape:
+    query, value, key = _check(shapes)
+    if len(query) != 2 or query[-1] != key[-1]:
+        raise ValueError(f"its query {query} and its key {key} must be places × the same channels")
+    return (*query[:-1], value[-1])
+
+
+def _scale_weights(arguments: Arguments, _shapes: list[Shape]) -> dict[str, Shape]:
+    weights: dict[str, Shape] = {"scale": ()} if arguments.get("use_scale") else {}
+    return weights | ({"concat_score_weight": ()} if arguments.get("score_mode") == "concat" else {})
+
+
+ATTENTION: Final[dict[str, Kind]] = {
+    "MultiHeadAttention": Kind(
+        {
+            "num_heads": _HEADS,
+            "key_dim": _CHANNELS,
+            "value_dim": optional(_CHANNELS),
+            "output_shape": optional(either(_CHANNELS, numbers(_CHANNELS, 1, 1))),
+            "attention_axes": ignored(),
+            **_HEADED,
+        },
+        _projected,
+        _weights,
+        ("num_heads", "key_dim"),
+        merges=True,
+        spreads=True,
+        num_inner_values=lambda arguments, shapes: arguments["num_heads"] * _num_scores(shapes),
+    ),
+    "GroupedQueryAttention": Kind(
+        {"head_dim": _CHANNELS, "num_query_heads": _HEADS, "num_key_value_heads": _HEADS, **_HEADED},
+        _projected,
+        _weights,
+        ("head_dim", "num_query_heads", "num_key_value_heads"),
+        merges=True,
+        spreads=True,
+        num_inner_values=lambda arguments, shapes: arguments["num_query_heads"] * _num_scores(shapes),
+    ),
+    "Attention": Kind(
+        {**_SCORED, "score_mode": choice("dot", "concat")},
+        _attended,
+        _scale_weights,
+        merges=True,
+        num_inner_values=lambda _arguments, shapes: _num_scores(shapes) * shapes[0][-1],
+    ),
+    "AdditiveAttention": Kind(
+        _SCORED,
+        _attended,
+        lambda arguments, shapes: {"scale": (shapes[0][-1],)} if arguments.get("use_scale", True) else {},
+        merges=True,
+        num_inner_values=lambda _arguments, shapes: _num_scores(shapes) * shapes[0][-1],
+    ),
+}
