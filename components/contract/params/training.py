@@ -155,6 +155,11 @@ class TrainParams(Phase):
     accumulate: Annotated[int, Field(ge=1, le=1024)] = Field(
         1, description="So many batches make one step of the optimizer: a larger batch in the same memory."
     )
+    min_epoch_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        30,
+        description="Steps of the optimizer in an epoch, at least: a small set passes several times in each epoch, so "
+        "that patience, warm-up and schedules count steps as well as epochs. 1: always one pass.",
+    )
     loss: Literal["crossentropy", "focal"] = Field(
         "crossentropy", description="focal looks less at what is named rightly and surely already (gamma 2)."
     )
@@ -202,6 +207,10 @@ class TrainParams(Phase):
     def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of what the network sees of photos that are prepared at `image_size`."""
         return height_width(self.image_size or image_size)
+
+    def passes_per_epoch(self, num_photos: int) -> int:
+        """How often an epoch passes through so many training photos: once unless it would have too few steps."""
+        return (self.min_epoch_steps - 1) * self.batch_size * self.accumulate // num_photos + 1
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:

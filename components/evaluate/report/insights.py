@@ -14,6 +14,10 @@ WEAK_RECALL = 0.1
 """How far below the mean recall a class stands out."""
 OVERFITTING_GAP = 0.08
 """A gap between training and validation accuracy that matters."""
+MEMORIZED_ACCURACY = 0.95
+"""Training accuracy of a network that has learned all it can from its training photos."""
+SLIGHT_AGREEMENT = 0.2
+"""Of a classifier with its labels, beyond chance (Landis and Koch 1977)."""
 MAX_LOST_SHARE = 0.03
 UNRELIABLE_AUC = 0.85
 OVERCONFIDENCE = 0.02
@@ -28,12 +32,13 @@ def list_insights(
 ) -> list[str]:
     """Sentences, the most useful first."""
     return [
+        *_validation_at_chance(figures.validation, bundle, history),
         *_worth(info, figures, bundle),
         *_weakest_class(figures.test, dataset),
         *_commonest_confusion(figures.test),
         *_labels(figures),
         *_slices(figures),
-        *_training(bundle, history),
+        *_training(figures.validation, bundle, history),
         *_calibration(figures),
         *_robustness(figures),
         *_out_of_distribution(figures),
@@ -42,7 +47,7 @@ def list_insights(
 
 def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Iterator[str]:
     test, comparison = figures.test, info.gate.comparison
-    majority_class = max(test.per_class, key=lambda class_figures: class_figures.num_images)
+    majority_class = _majority_class(test)
     share = majority_class.num_images / test.num_images
     yield (
         f"{bundle.model.name} names {percent(test.accuracy.value)} of new photos rightly "
@@ -145,7 +150,40 @@ def _slices(figures: AllFigures) -> Iterator[str]:
         yield f"{text}; with so many slices looked at, chance may explain it."
 
 
-def _training(bundle: BundleInfo, history: Mapping[str, Sequence[float]]) -> Iterator[str]:
+def _validation_at_chance(
+    validation: Figures, bundle: BundleInfo, history: Mapping[str, Sequence[float]]
+) -> Iterator[str]:
+    if not _is_at_chance(validation, history):
+        return
+    majority_class = _majority_class(validation)
+    advice = (
+        "look at the labels of the validation photos, and whether they come from the same cameras and places as the "
+        "training photos"
+    )
+    if any("batch_norm" in name for name in bundle.model.trained_layers):
+        advice += "; then replace BatchNormalization by GroupNormalization, or raise train.batch_size"
+    yield (
+        f"Training reaches {percent(max(history['accuracy']))} on its own photos, but validation is at chance: "
+        f"{percent(validation.accuracy.value)} of {pluralize(validation.num_images)}, against "
+        f"{percent(majority_class.num_images / validation.num_images)} for always answering "
+        f"{majority_class.class_name}. More epochs do not change that: {advice}."
+    )
+
+
+def _is_at_chance(validation: Figures, history: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the network has learned its training photos and nothing that holds for validation photos."""
+    accuracy, chance = validation.accuracy, _majority_class(validation).num_images / validation.num_images
+    is_guessing = accuracy.low <= chance < 1 and accuracy.value - chance <= SLIGHT_AGREEMENT * (1 - chance)
+    return is_guessing and max(history.get("accuracy", ()), default=0.0) >= MEMORIZED_ACCURACY
+
+
+def _majority_class(figures: Figures) -> ClassFigures:
+    return max(figures.per_class, key=lambda class_figures: class_figures.num_images)
+
+
+def _training(validation: Figures, bundle: BundleInfo, history: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    if _is_at_chance(validation, history):
+        return
     accuracies = list(zip(history.get("accuracy", ()), history.get("val_accuracy", ()), strict=False))
     train_accuracy, validation_accuracy = (accuracies[bundle.best_epoch - 1 :] or [(0.0, 0.0)])[0]
     if train_accuracy - validation_accuracy > OVERFITTING_GAP:

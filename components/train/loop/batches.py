@@ -3,7 +3,7 @@
 import math
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -92,6 +92,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         *,
         shuffle_seed: int | None = None,
         oversample: bool = False,
+        passes: int = 1,
         mixing: Mixing | None = None,
         multiple_of: int = 1,
     ):
@@ -102,13 +103,15 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             batch_size: the last batch of an epoch may be smaller.
             shuffle_seed: None keeps the order of the examples.
             oversample: examples of rarer classes come several times an epoch, so that all classes come as often.
+            passes: through the examples in one epoch, each in an order and with variants of its own.
             mixing: needs a seed; the labels of a mixed batch are float32 (n, k).
             multiple_of: devices that share a batch; where it cannot be divided among them it is filled up with examples
                 that count nothing, and batches come with weights.
         """
         super().__init__()
         self._rows = _oversample_rows(examples.labels) if oversample else np.arange(len(examples.labels))
-        self.num_examples = len(self._rows)
+        self._passes = passes
+        self.num_examples = passes * len(self._rows)
         self.labels = examples.labels
         self._examples = examples
         self._batch_size = batch_size
@@ -145,15 +148,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         start = (self.first_batch + index) * self._batch_size
-        rows = self._order[start : start + self._batch_size]
-        num_fill = -len(rows) % self._multiple_of
-        rows = np.concatenate([rows, rows[:1].repeat(num_fill)])
-        inputs, labels = self._examples.gather(rows, self._epoch), self._examples.labels[rows]
+        positions = np.arange(start, min(start + self._batch_size, self.num_examples))
+        num_fill = -len(positions) % self._multiple_of
+        positions = np.concatenate([positions, positions[-1:].repeat(num_fill)])
+        inputs, labels = self._inputs(positions), self._examples.labels[self._order[positions]]
         if self._mixing is not None and self._shuffle_seed is not None:
             rng = np.random.default_rng([self._shuffle_seed, self._epoch, start])
             inputs, labels = self._mixing(inputs, labels, rng)
         self.made_at[index] = time.monotonic()
-        return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(rows), num_fill))
+        return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(positions), num_fill))
+
+    def full_batches(self, most: int) -> Iterator[np.ndarray]:
+        """The inputs of the first batches of the epoch, unmixed, whatever part of the epoch is left out."""
+        for number in range(min(most, max(1, self.num_examples // self._batch_size))):
+            start = number * self._batch_size
+            yield self._inputs(np.arange(start, min(start + self._batch_size, self.num_examples)))
 
     def in_groups(self, size: int) -> tf.data.Dataset:
         """The same batches, handed over so many at a time, and made while those before are learnt from.
@@ -207,10 +216,27 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         weights[num_rows - num_fill :] = 0
         return weights
 
+    def _inputs(self, positions: np.ndarray) -> np.ndarray:
+        """The inputs at positions of the epoch, which rise; each pass has its own variants."""
+        passes = positions // len(self._rows)
+        parts = [
+            self._examples.gather(self._order[positions[passes == number]], self._first_pass + number)
+            for number in range(passes[0], passes[-1] + 1)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    @property
+    def _first_pass(self) -> int:
+        return self._epoch * self._passes
+
     def _draw_order(self) -> np.ndarray:
+        """The rows of the epoch, pass after pass."""
         if self._shuffle_seed is None:
-            return self._rows
-        return np.random.default_rng([self._shuffle_seed, self._epoch]).permutation(self._rows)
+            return np.tile(self._rows, self._passes)
+        numbers = range(self._first_pass, self._first_pass + self._passes)
+        return np.concatenate(
+            [np.random.default_rng([self._shuffle_seed, number]).permutation(self._rows) for number in numbers]
+        )
 
 
 def _oversample_rows(labels: np.ndarray) -> np.ndarray:

@@ -161,7 +161,7 @@ class PhaseFitter:
         scales: Mapping[str, float] | None,
     ) -> None:
         compile_model(model, phase, self._params, training, scales, self._batches_a_step())
-        callbacks: list[Any] = [Keeper(self.keep, phase, self._params.swa), self._epoch_log(phase, training)]
+        callbacks: list[Any] = [Keeper(self.keep, phase, self._params.swa, training), self._epoch_log(phase, training)]
         if phase.schedule == "plateau":
             callbacks.append(Plateau(phase))
         epoch = self._restore_phase(model, callbacks, training)

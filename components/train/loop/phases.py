@@ -75,6 +75,9 @@ def _train_phase(
         training_examples, validation_examples, boundary = make_examples(network, selection, photos, phase, params)
         mixes = phase.mixup or phase.cutmix
         mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
+        passes = params.passes_per_epoch(len(photos.training))
+        if passes > 1:
+            log.info("Phase %d of %d: %s", number, len(params.all_phases), _describe_passes(passes, photos, params))
         make_batches = partial(Batches, multiple_of=num_devices())
         make_training = partial(
             make_batches,
@@ -82,6 +85,7 @@ def _train_phase(
             shuffle_seed=params.seed,
             mixing=mixing,
             oversample=params.imbalance == "oversample",
+            passes=passes,
         )
         fitter.fit_in_memory(
             phase,
@@ -107,6 +111,13 @@ def describe(network: Network, selection: Selection) -> Iterator[str]:
     if selection.boundary is not None:
         shape = " × ".join(map(str, selection.boundary.shape[1:]))
         yield f"the freeze boundary lies after {selection.boundary_name}, {shape} numbers a photo."
+
+
+def _describe_passes(passes: int, photos: Photographs, params: TrainParams) -> str:
+    return (
+        f"an epoch passes {passes} times through the {len(photos.training)} training photos, so that it has at least "
+        f"{params.min_epoch_steps} steps (train.min_epoch_steps)."
+    )
 
 
 def _shortened(names: tuple[str, ...]) -> str:

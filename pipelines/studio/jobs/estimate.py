@@ -58,7 +58,8 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
     train = params.train
     model = train.model
     height, width = params.preprocess.size
-    epochs = sum(phase.epochs for phase in train.all_phases)
+    passes = train.passes_per_epoch(max(1, num_photos))
+    epochs = passes * sum(phase.epochs for phase in train.all_phases)
     measured_rate = _find_measured_rate(params)
     if measured_rate is not None:
         why = f"By {measured_rate:,.0f} photos a second in your earlier runs of such a network."
@@ -68,7 +69,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
         multiply_adds = FACTS[model.name][1] * 1e9 * (height * width) / BACKBONES[model.name].size ** 2
         frozen_work = multiply_adds * num_photos * train.views
         trained_epochs = sum(phase.epochs * (0.0 if phase.trainable == "head" else 0.6) for phase in train.all_phases)
-        training_work = trained_epochs * num_photos * multiply_adds * BACKWARD
+        training_work = passes * trained_epochs * num_photos * multiply_adds * BACKWARD
         why = "By the work of the network and the speed of this machine; frozen layers are computed once."
         return (frozen_work + training_work) / rate + epochs * num_photos / 20_000, why
     if model.kind == "layers" and model.layers is not None:

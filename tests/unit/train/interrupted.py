@@ -99,7 +99,7 @@ def train_whole(folder: Path, averaging: str = "ema") -> Path:
 
 
 def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -> "TrainParams":
-    """What makes going on hard: dropout, a running mean, augmentation, a plateau, a phase that changes the layers.
+    """What makes going on hard: dropout, statistics, a running mean, augmentation, passes, a plateau, a second phase.
 
     Args:
         averaging: ema or swa.
@@ -122,6 +122,7 @@ def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -
     return TrainParams(
         model=ModelParams(kind="layers", layers=tuple(map(parse_layer, layers))),
         batch_size=4,
+        min_epoch_steps=10,  # two passes through the photos
         seed=SEED,
         learning_rate=0.01,
         augmentation="light",

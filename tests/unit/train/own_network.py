@@ -13,6 +13,7 @@ PARAMS = TrainParams(
     model=OWN,
     epochs=EPOCHS,
     batch_size=8,
+    min_epoch_steps=1,
     learning_rate=0.03,
     augmentation="light",
     early_stopping=None,

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from components.contract.params.training import Phase
+from components.train.loop.batch_statistics import renew_statistics
+from components.train.loop.batches import Batches
 from components.train.tensorflow.precision import unwrap_optimizer
 
 
@@ -18,18 +20,20 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         mean: of the weights at the ends of the last epochs, where these are averaged; empty before the first of them.
     """
 
-    def __init__(self, keep: Callable[[float], None], phase: Phase, swa: float | None):
+    def __init__(self, keep: Callable[[float], None], phase: Phase, swa: float | None, training: Batches):
         """Makes the callback of one phase.
 
         Args:
             keep: is called with the validation loss when the weights are the best of the phase.
             phase: resolved.
             swa: the last part of its epochs, whose weights are averaged; None for none.
+            training: batches for the moving statistics of batch normalization.
         """
         super().__init__()
         self.mean: list[np.ndarray] = []
         self._num_averaged = 0
         self._keep = keep
+        self._training = training
         self._stopping = phase.early_stopping
         self._first_averaged = phase.epochs - round(phase.epochs * swa) if swa else phase.epochs
         self._epoch = 0
@@ -50,7 +54,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._epoch = epoch
 
     def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
-        """Updates the mean of the weights and puts it in their place for the validation."""
+        """Updates the mean of the weights, puts it in their place for the validation, and renews statistics."""
         if self._epoch >= self._first_averaged:
             self._num_averaged += 1
             weights = self.model.get_weights()
@@ -59,6 +63,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
                 mean + (weight - mean) / self._num_averaged for mean, weight in zip(means, weights, strict=True)
             ]
         self._swap()
+        renew_statistics(self.model, self._training)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Keeps the weights if their validation loss is the lowest, and restores those in training."""

@@ -58,6 +58,9 @@ function moreSettings() {
     settingField("train.layer_decay", "Rate of earlier layers"),
     settingField("train.views", "Variants of each photo"),
     settingField("train.accumulate", "Batches to a step"),
+    settingField("train.min_epoch_steps", "Steps in an epoch, at least", {
+      help: "A small set passes several times in each epoch.",
+    }),
     settingField("train.precision", "Precision"),
     settingField("train.export_precision", "Served in"),
     settingField("train.seed", "Seed"),

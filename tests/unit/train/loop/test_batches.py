@@ -93,6 +93,38 @@ def test_groups_that_nobody_takes_leave_the_next_epoch_as_it_is() -> None:
     assert rows == epoch_of(Batches(numbered(), 8, shuffle_seed=1), 1)
 
 
+def test_an_epoch_of_several_passes_is_as_many_epochs_in_a_row() -> None:
+    once, thrice = (Batches(numbered(), 8, shuffle_seed=1, passes=passes) for passes in (1, 3))
+    assert (thrice.num_examples, len(thrice)) == (99, 13)
+    for epoch in range(2):
+        expected = [row for number in range(3) for row in epoch_of(once, 3 * epoch + number)]
+        assert epoch_of(thrice, epoch) == expected
+        assert epoch_of(thrice, epoch, first_batch=5) == expected[40:]
+    assert thrice.num_seen(7) == 96
+    assert epoch_of(Batches(numbered(), 8, passes=2), 0) == [*range(33)] * 2
+
+
+@pytest.mark.parametrize("batch_size", [8, 12, 100])
+def test_each_pass_has_variants_of_its_own(split: Split, batch_size: int) -> None:
+    photos = Photos(split, AUGMENTATION_PRESETS["light"], seed=7)
+    once, twice = (Batches(photos, size, shuffle_seed=1, passes=n) for size, n in ((33, 1), (batch_size, 2)))
+    twice.begin(1)
+    inputs = np.concatenate([twice[index][0] for index in range(len(twice))])
+    for number in range(2):
+        once.begin(2 + number)
+        assert np.array_equal(inputs[33 * number : 33 * (number + 1)], once[0][0])
+
+
+def test_full_batches_are_those_of_the_whole_epoch() -> None:
+    batches = Batches(numbered(), 8, shuffle_seed=1, passes=2)
+    expected = epoch_of(batches, 1)
+    batches.begin(1, first_batch=3)
+    full_batches = list(batches.full_batches(most=5))
+    assert np.concatenate(full_batches)[:, 0].tolist() == expected[:40]
+    assert [len(inputs) for inputs in batches.full_batches(most=99)] == [8] * 8
+    assert [len(inputs) for inputs in Batches(numbered(), 40).full_batches(most=99)] == [33]
+
+
 def test_without_a_seed_the_order_stays() -> None:
     batches = Batches(numbered(), 8)
     assert epoch_of(batches, 0) == epoch_of(batches, 1) == list(range(33))
