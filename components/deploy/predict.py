@@ -23,7 +23,7 @@ from components.contract.text import csv_cell, printable
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.contract.image.decode import DecodeCost
+    from components.contract.image.decoding_cost import DecodeCost
     from components.deploy.service.classifier import Classifier
 
 log = logging.getLogger(__name__)

@@ -21,23 +21,25 @@ from typing import BinaryIO, Final
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image
+from PIL import Image
 
 from components.contract.errors import ImageError
 from components.contract.image.color_modes import to_rgb
+from components.contract.image.decoding_cost import DecodeCost, accept_any, header_cost
 from components.contract.image.formats import (
     FORMATS,
     MAX_PIXELS,
     check_png,
     damage_error,
     ends_early,
+    format_of,
     is_heif,
     is_raw,
     not_allowed_error,
     reads_heif,
     unreadable_error,
 )
-from components.contract.image.headers import check_header, jpeg_frame
+from components.contract.image.headers import check_header
 from components.contract.image.orientation import read_orientation, turn_upright, upright_size
 from components.contract.image.resize import Resize, fit, least_size
 
@@ -47,11 +49,6 @@ MIN_SIDE: Final = 4
 
 MAX_JPEG_SCANS: Final = 200
 """Real files hold far fewer; more are made to keep a decoder busy."""
-
-_EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
-"""For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
-_TURNING_BYTES: Final = 6
-"""For each pixel, while a photo is turned upright."""
 
 # Pillow also checks its limit where we cannot, as for the tiles of a TIFF. Where it only warns, `_open` refuses.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -80,25 +77,6 @@ class Photo:
     format: str
 
 
-@dataclass(frozen=True)
-class DecodeCost:
-    """What decoding a photo takes, estimated from its header.
-
-    Attributes:
-        num_bytes: of memory, at the most.
-        seconds: on one core of a usual processor.
-        text: the photo in a few words: `a PNG of 9,000 × 9,000 pixels`.
-    """
-
-    num_bytes: int
-    seconds: float
-    text: str
-
-
-def accept_any(cost: DecodeCost) -> None:
-    """Lets every photo be decoded."""
-
-
 def decode(
     data: bytes,
     size: tuple[int, int],
@@ -119,8 +97,8 @@ def decode(
             truncated, corrupt, too_large, too_small, animated.
     """
     image = _open_bytes(data)
-    mode, file_format = image.mode, _format(image)
-    admit(_cost(data, image, size, resize))
+    mode, file_format = image.mode, format_of(image)
+    admit(header_cost(data, image, size, resize))
     stored_pixels = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
     orientation, native_size = read_orientation(image), upright_size(image)
     image.close()  # its own copy of the pixels is no longer needed
@@ -134,7 +112,7 @@ def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") 
     Raises:
         ImageError: the header is that of no usable photo.
     """
-    return _cost(data, _open_bytes(data), size, resize)
+    return header_cost(data, _open_bytes(data), size, resize)
 
 
 def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
@@ -196,11 +174,6 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _format(image: Image.Image) -> str:
-    # A phone's JPEG with a depth or gain map behind it is an MPO to Pillow; its first picture is the photo.
-    return "JPEG" if image.format == "MPO" else str(image.format)
-
-
 def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
     """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `fit` can shrink."""
     if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
@@ -226,43 +199,6 @@ def _check_equal_sizes(size: tuple[int, int], decoder_size: tuple[int, int]) -> 
     """Refuses a photo that Pillow and libjpeg-turbo read as of different (width, height)."""
     if decoder_size != size:
         raise ValueError(f"it has two sizes, {size} and {decoder_size}")
-
-
-def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
-    """Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/image/test_headers.py."""
-    num_pixels, file_format = image.width * image.height, _format(image)
-    if file_format == "JPEG":
-        num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
-    else:
-        # Pillow's own copy, and the result in RGB.
-        bytes_per_pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
-        num_bytes = num_pixels * max(bytes_per_pixel + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
-        num_bytes += _strip_pixels(image) * bytes_per_pixel if file_format == "TIFF" else 0
-        nanoseconds = 40.0 * num_pixels + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
-        if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
-            nanoseconds += 500.0 * len(data)  # unpacked in Python
-    text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
-    return DecodeCost(round(num_bytes), nanoseconds / 1e9, text)
-
-
-def _strip_pixels(image: Image.Image) -> int:
-    """Of a TIFF: how many pixels libtiff unpacks at once."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    width = tags.get(ExifTags.Base.TileWidth, image.width)
-    height = tags.get(ExifTags.Base.TileLength, tags.get(ExifTags.Base.RowsPerStrip, image.height))
-    is_sound = isinstance(width, int) and isinstance(height, int)
-    return min(width, image.width) * min(height, image.height) if is_sound else image.width * image.height
-
-
-def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
-    """Bytes and nanoseconds."""
-    frame, (height, width) = jpeg_frame(data), least_size(image, size, resize)
-    num_pixels = image.width * image.height
-    reserve = min(image.height // max(1, height), image.width // max(1, width))
-    num_decoded = num_pixels / max(scale for scale in (1, 2, 4, 8) if scale <= max(1, reserve)) ** 2
-    num_coefficients = num_pixels * frame.coefficients_per_pixel * frame.is_buffered
-    num_bytes = num_decoded * (24 if image.mode == "CMYK" else 7) + 2 * num_coefficients
-    return num_bytes, 15.0 * (num_decoded + len(data)) + num_pixels + num_coefficients * (1 + 0.5 * frame.num_scans)
 
 
 def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:

@@ -80,6 +80,12 @@ def is_heif(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and _FOREIGN_BRANDS.get(start[8:12], "").startswith("HEI")
 
 
+def format_of(image: Image.Image) -> str:
+    """The format of a picture that is open: one of FORMATS, or HEIF."""
+    # A phone's JPEG with a depth or gain map behind it is an MPO to Pillow; its first picture is the photo.
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
 def is_raw(image: Image.Image) -> bool:
     """Whether a picture is the thumbnail that a camera's raw file begins with."""
     if image.format != "TIFF":

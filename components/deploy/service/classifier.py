@@ -9,7 +9,8 @@ import numpy as np
 
 from components.contract.artifacts.bento import ServiceFacts
 from components.contract.errors import ImageError
-from components.contract.image.decode import DecodeCost, Photo, accept_any, decode
+from components.contract.image.decode import Photo, decode
+from components.contract.image.decoding_cost import DecodeCost, accept_any
 from components.contract.inference.calibration import Calibration, read_calibration
 from components.contract.inference.graph import InferenceGraph, softmax
 from components.contract.system.atomic_files import read_json

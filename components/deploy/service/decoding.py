@@ -19,7 +19,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from components.contract.errors import ImageError
-from components.contract.image.decode import DecodeCost, Photo, accept_any
+from components.contract.image.decode import Photo
+from components.contract.image.decoding_cost import DecodeCost, accept_any
 from components.deploy.service.fair_queue import FairQueue, Share
 from components.deploy.service.gateway.upload import RefusedUpload
 

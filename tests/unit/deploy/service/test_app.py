@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from components.contract.artifacts.bundle import read_bundle
-from components.contract.image.decode import DecodeCost, Photo
+from components.contract.image.decode import Photo
+from components.contract.image.decoding_cost import DecodeCost
 from components.deploy.bento.build import lay_out
 from components.deploy.parity import golden_photos
 from components.deploy.service.gateway.upload import UploadRequest
