@@ -4,8 +4,9 @@ Pillow is the gatekeeper: it knows the format, the size, the mode and the EXIF o
 anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, which refuses damaged scans and scales
 large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
 
-What becomes what: transparency is laid on white; 16-bit values are divided by 257; CMYK is multiplied out without its
-colour profile; floats by their range, see components/contract/image/color_modes.py. Animations and files of several
+What becomes what: transparency is laid on white; 16-bit values are scaled by the range of the data set, see
+components/contract/image/sample_depth.py; CMYK is multiplied out without its colour profile; floats by their own range,
+see components/contract/image/color_modes.py. Animations and files of several
 pages are refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a
 JPEG are ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
 
@@ -13,16 +14,18 @@ Damage is found as far as a format lets it be found. Every file that ends early 
 bit; other formats hold no checksum, and a flipped bit that leaves a valid code stream is part of the photo.
 """
 
+import contextlib
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 import numpy as np
 import simplejpeg
 from PIL import Image
 
+from components.contract.artifacts.dataset import FULL_RANGE, PixelRange
 from components.contract.errors import ImageError
 from components.contract.image.color_modes import to_rgb
 from components.contract.image.decoding_cost import DecodeCost, accept_any, header_cost
@@ -42,6 +45,9 @@ from components.contract.image.formats import (
 from components.contract.image.headers import check_header
 from components.contract.image.orientation import read_orientation, turn_upright, upright_size
 from components.contract.image.resize import Resize, fit, least_size
+from components.contract.image.sample_depth import Depth, Samples, is_deep, may_be_deep
+
+Result = TypeVar("Result")
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
@@ -68,6 +74,7 @@ class Photo:
         native_size: (height, width) of the file as a viewer shows it, in pixels.
         mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
         format: one of FORMATS, or HEIF.
+        clipped_share: of its values, those that lie outside the range of 16-bit photos; 0 for all other photos.
     """
 
     pixels: np.ndarray
@@ -75,12 +82,14 @@ class Photo:
     native_size: tuple[int, int]
     mode: str
     format: str
+    clipped_share: float = 0.0
 
 
 def decode(
     data: bytes,
     size: tuple[int, int],
     resize: Resize = "stretch",
+    pixel_range: PixelRange = FULL_RANGE,
     *,
     admit: Callable[[DecodeCost], None] = accept_any,
 ) -> Photo:
@@ -90,6 +99,7 @@ def decode(
         data: the file's content.
         size: (height, width) in pixels.
         resize: stretch to the size; crop the middle of the same shape first; or pad what remains with black.
+        pixel_range: the values of a photo with more than 8 bits per value that become black and white.
         admit: receives the cost before anything is decoded, and raises to prevent it.
 
     Raises:
@@ -99,11 +109,29 @@ def decode(
     image = _open_bytes(data)
     mode, file_format = image.mode, format_of(image)
     admit(header_cost(data, image, size, resize))
-    stored_pixels = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
+    clipped_share = 0.0
+    if file_format == "JPEG":
+        stored_pixels = _decode_jpeg(data, image, size, resize)
+    elif is_deep(image):
+        stored_pixels, clipped_share = _read_samples(data, image, lambda samples: samples.to_rgb(pixel_range))
+    else:
+        stored_pixels = _decode_by_pillow(data, image)
     orientation, native_size = read_orientation(image), upright_size(image)
     image.close()  # its own copy of the pixels is no longer needed
     full_pixels = turn_upright(stored_pixels, orientation)
-    return Photo(fit(full_pixels, size, resize), full_pixels, native_size, mode, file_format)
+    return Photo(fit(full_pixels, size, resize), full_pixels, native_size, mode, file_format, clipped_share)
+
+
+def measure_depth(data: bytes) -> Depth | None:
+    """The values of a photo with more than 8 bits per value; None for any other, which is not decoded.
+
+    Raises:
+        ImageError: the bytes are no usable photo.
+    """
+    if not may_be_deep(data):
+        return None
+    image = _open_bytes(data)
+    return _read_samples(data, image, lambda samples: samples.depth()) if is_deep(image) else None
 
 
 def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
@@ -202,11 +230,23 @@ def _check_equal_sizes(size: tuple[int, int], decoder_size: tuple[int, int]) -> 
 
 
 def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
+    with _explain_damage(data, image):
+        image.load()
+        return to_rgb(image)
+
+
+def _read_samples(data: bytes, image: Image.Image, read: Callable[[Samples], Result]) -> Result:
+    with _explain_damage(data, image):
+        return read(Samples(image, data, lambda: _open_bytes(data)))
+
+
+@contextlib.contextmanager
+def _explain_damage(data: bytes, image: Image.Image) -> Iterator[None]:
+    """Checks what Pillow leaves out, and turns what it complains of into an ImageError."""
     if image.format == "PNG":
         check_png(data)
     try:
-        image.load()
-        return to_rgb(image)
+        yield
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # as above

@@ -8,6 +8,7 @@ from PIL import ExifTags, Image
 from components.contract.image.formats import format_of
 from components.contract.image.headers import jpeg_frame
 from components.contract.image.resize import Resize, least_size
+from components.contract.image.sample_depth import has_low_bytes
 
 _EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
 """For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
@@ -44,10 +45,12 @@ def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: 
         num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
     else:
         # Pillow's own copy, and the result in RGB.
+        num_readings = 1 + has_low_bytes(image)
         bytes_per_pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
+        bytes_per_pixel *= num_readings
         num_bytes = num_pixels * max(bytes_per_pixel + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
         num_bytes += _strip_pixels(image) * bytes_per_pixel if file_format == "TIFF" else 0
-        nanoseconds = 40.0 * num_pixels + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
+        nanoseconds = 40.0 * num_pixels * num_readings + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
         if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
             nanoseconds += 500.0 * len(data)  # unpacked in Python
     text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
