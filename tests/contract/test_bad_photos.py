@@ -23,7 +23,7 @@ from components.deploy.service.classifier import Classifier
 from components.deploy.service.gateway.upload import read_request
 from components.preprocess import scan as scanning
 from components.preprocess.manifest import Record
-from components.preprocess.scan import read_photo
+from components.preprocess.reading import read_photo
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.step import preprocess
 from components.preprocess.store.pixel_cache import PixelStore

@@ -14,7 +14,17 @@ from components.contract.artifacts.evaluation import VerdictWord
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.contract.errors import ParamsError
 from components.contract.foreign.documents import DocumentError, check_tree, parse_yaml, read_yaml
-from components.contract.params.base import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side, height_width
+from components.contract.params.base import (
+    MAX_SIZE,
+    MIN_SIZE,
+    TINY_PIXELS,
+    PixelRangeChoice,
+    Section,
+    Seed,
+    Side,
+    black_white,
+    height_width,
+)
 from components.contract.params.training import TrainParams
 from components.contract.params.tuning import TuneParams
 from components.contract.system.address import Address
@@ -64,6 +74,9 @@ class AuditParams(Section):
         description="Copies, near ones too, and groups across given splits; removed from the training side.",
     )
     contradictory_labels: Policy = Field("quarantine", description="The same photo, or nearly, under two labels.")
+    pixel_depth: Literal["ignore", "report", "fail"] = Field(
+        "report", description="16-bit photos that use few of their values, or that are brighter than pixel_range."
+    )
     imbalance: Literal["ignore", "report", "fail"] = Field(
         "report", description="The largest class has over five times as many training photos as the smallest."
     )
@@ -100,6 +113,11 @@ class PreprocessParams(Section):
         description="Pixels: one number, or [height, width]. auto: the model's own size, or the native size of "
         f"pictures of at most {TINY_PIXELS} px.",
     )
+    pixel_range: PixelRangeChoice = Field(
+        "auto",
+        description="Of 16-bit photos: the value that becomes white, such as 4095, or [black, white]. auto: 2^n - 1, "
+        "with the n bits that the photos use; one range for the whole data set.",
+    )
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch", description="How a photo of another shape is fitted: stretched, cut to the middle, or padded."
     )
@@ -134,6 +152,11 @@ class PreprocessParams(Section):
         """(height, width) in pixels; only after `resolve`."""
         assert self.image_size != "auto", "image_size must be resolved before a step runs"
         return height_width(self.image_size)
+
+    @property
+    def given_range(self) -> tuple[int, int] | None:
+        """The values of 16-bit photos that become black and white; None where the photos decide."""
+        return None if self.pixel_range == "auto" else black_white(self.pixel_range)
 
 
 class GateParams(Section):

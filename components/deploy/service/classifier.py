@@ -69,7 +69,7 @@ class Classifier:
 
     def open(self, data: bytes, admit: Callable[[DecodeCost], None] = accept_any) -> Photo:
         """As `decode`, with what the file says of the photo; `admit` receives the cost before and may raise."""
-        return decode(data, self.facts.image_size, self.facts.resize, admit=admit)
+        return decode(data, self.facts.image_size, self.facts.resize, self.facts.pixel_range, admit=admit)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
         """Probabilities: float32 (n, classes).

@@ -52,11 +52,13 @@ class DecodedPhoto:
         pixels: uint8 (height, width, 3), RGB, as the graph takes it.
         native_size: (height, width) of the file, in pixels.
         decode_seconds: of processor time that decoding took.
+        clipped_share: of the values of a 16-bit photo, those outside the model's pixel range.
     """
 
     pixels: np.ndarray
     native_size: tuple[int, int]
     decode_seconds: float
+    clipped_share: float = 0.0
 
 
 class Decoder:
@@ -138,7 +140,7 @@ class Decoder:
     def _decode(self, data: bytes, admit: Callable[[DecodeCost], None]) -> DecodedPhoto:
         start_time = time.thread_time()  # of the processor: a busy machine is not the photo's fault
         photo = self._open_photo(data, admit)
-        return DecodedPhoto(photo.pixels, photo.native_size, time.thread_time() - start_time)
+        return DecodedPhoto(photo.pixels, photo.native_size, time.thread_time() - start_time, photo.clipped_share)
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,11 @@ def reproduce_params(content: Content) -> str:
     """params.yaml of this run, as far as the model and its evaluation depend on it; JSON is YAML."""
     dataset = content.dataset
     sections = {
-        "preprocess": {"image_size": list(dataset.image_size), "resize": dataset.resize},
+        "preprocess": {
+            "image_size": list(dataset.image_size),
+            "resize": dataset.resize,
+            "pixel_range": list(dataset.pixel_range),
+        },
         "train": content.bundle.params,
         "evaluate": content.params.model_dump(mode="json", exclude={"leaderboard"}),
         "deploy": {"model_name": content.evaluation.model_name},
