@@ -190,7 +190,7 @@ def _predict_rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[R
             len(clipped_files),
             len(files),
             *classifier.facts.pixel_range,
-            printable(_text(min(clipped_files))),
+            printable(_path_text(min(clipped_files))),
         )
 
 

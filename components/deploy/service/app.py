@@ -219,7 +219,7 @@ class PhotoClassifier:
         if photo.clipped_share:
             instruments().clipped_photos.inc()
             log.info(
-                "Clipped %.2g %% of the values of a 16-bit photo: they are outside the model's pixel range, %d to %d.",
+                "Clipped %.1f %% of the values of a 16-bit photo: they are outside the model's pixel range, %d to %d.",
                 100 * photo.clipped_share,
                 *self.classifier.facts.pixel_range,
             )

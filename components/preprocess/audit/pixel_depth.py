@@ -58,9 +58,11 @@ def report_depth(
         f"{black:,} becomes black and {white:,} white; a prepared photo has {num_levels} of 256 gray levels (median).",
     ]
     if clipped_rows:
-        sentences.append(f"{len(clipped_rows):,} of them have values outside this range, which are clipped.")
+        sentences.append(f"Of {len(clipped_rows):,} of them, values outside this range are clipped.")
     elif outlier_rows:
-        sentences.append(f"Only {len(outlier_rows):,} of them need so large a range.")
+        sentences.append(
+            f"Only {len(outlier_rows):,} of them {'needs' if len(outlier_rows) == 1 else 'need'} so large a range."
+        )
     notes = {row: f"Values from {used[row].lowest:,} to {used[row].highest:,}." for row in clipped_rows or outlier_rows}
     reporter.add("pixel_depth", " ".join(sentences), [([records[row].path], note) for row, note in notes.items()])
 
