@@ -3,10 +3,12 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from components.contract.errors import DataError, ImageError
 from components.contract.image.decode import MAX_BYTES, decode, measure_depth
+from components.contract.image.decoding_cost import DecodeCost, accept_any
 from components.contract.image.resize import Resize
 from components.contract.image.sample_depth import Depth
 from components.preprocess.image_statistics import measure
@@ -36,6 +38,15 @@ class Reading:
     is_new: bool = True
 
 
+class _DeepPhotoError(Exception):
+    """A photo has more than 8 bits per value."""
+
+
+def _refuse_deep(cost: DecodeCost) -> None:
+    if cost.is_deep:
+        raise _DeepPhotoError
+
+
 def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
     """Reads one file, and stores its pixels where it is a photo that is not known by its content.
 
@@ -51,11 +62,13 @@ def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, sto
     cached_verdict = store.find_content(sha256)
     if cached_verdict is not None:
         return Reading(file_identity, sha256, cached_verdict, is_new=False)
-    with contextlib.suppress(ImageError):  # `_judge` says what is wrong
-        depth = measure_depth(data)
-        if depth is not None:
-            return Reading(file_identity, sha256, depth=depth)
-    return Reading(file_identity, sha256, _judge(data, sha256, image_size, resize, store, is_deep=False))
+    try:
+        verdict = _judge(data, sha256, image_size, resize, store, admit=_refuse_deep)
+    except _DeepPhotoError:
+        with contextlib.suppress(ImageError):  # `_judge` says what is wrong
+            return Reading(file_identity, sha256, depth=measure_depth(data))
+        verdict = _judge(data, sha256, image_size, resize, store)
+    return Reading(file_identity, sha256, verdict)
 
 
 def scale_photo(
@@ -76,12 +89,19 @@ def scale_photo(
 
 
 def _judge(
-    data: bytes, sha256: str, image_size: tuple[int, int], resize: Resize, store: PixelStore, *, is_deep: bool
+    data: bytes,
+    sha256: str,
+    image_size: tuple[int, int],
+    resize: Resize,
+    store: PixelStore,
+    *,
+    is_deep: bool = False,
+    admit: Callable[[DecodeCost], None] = accept_any,
 ) -> Verdict:
     """Decodes and measures a content, and stores its pixels where it is a photo."""
     no_measures = (None,) * 8
     try:
-        photo = decode(data, image_size, resize, store.pixel_range)
+        photo = decode(data, image_size, resize, store.pixel_range, admit=admit)
     except ImageError as error:
         return Verdict(sha256, (error.code, str(error), len(data), *no_measures), None, is_deep)
     measures = measure(photo, resize)

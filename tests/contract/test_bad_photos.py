@@ -217,6 +217,6 @@ def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
         path.write_bytes(BAD_PHOTOS["a PNG named as a JPEG"].make())
         path.chmod(0o000)
         with as_nobody():
-            reading = read_photo(PhotoFile(path, Record("secret.jpg", "red")), (8, 8), "stretch", store)
+            denied = read_photo(PhotoFile(path, Record("secret.jpg", "red")), (8, 8), "stretch", store)
     store.close()
-    assert reading.fault == ("unreadable", "The file must be readable: Permission denied.")
+    assert denied.fault == ("unreadable", "The file must be readable: Permission denied.")

@@ -14,10 +14,9 @@ Damage is found as far as a format lets it be found. Every file that ends early 
 bit; other formats hold no checksum, and a flipped bit that leaves a valid code stream is part of the photo.
 """
 
-import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final, TypeVar
 
@@ -45,7 +44,7 @@ from components.contract.image.formats import (
 from components.contract.image.headers import check_header
 from components.contract.image.orientation import read_orientation, turn_upright, upright_size
 from components.contract.image.resize import Resize, fit, least_size
-from components.contract.image.sample_depth import Depth, Samples, is_deep, may_be_deep
+from components.contract.image.sample_depth import Depth, Samples, is_deep
 
 Result = TypeVar("Result")
 
@@ -108,14 +107,15 @@ def decode(
     """
     image = _open_bytes(data)
     mode, file_format = image.mode, format_of(image)
-    admit(header_cost(data, image, size, resize))
+    cost = header_cost(data, image, size, resize)
+    admit(cost)
     clipped_share = 0.0
     if file_format == "JPEG":
         stored_pixels = _decode_jpeg(data, image, size, resize)
-    elif is_deep(image):
-        stored_pixels, clipped_share = _read_samples(data, image, lambda samples: samples.to_rgb(pixel_range))
+    elif cost.is_deep:
+        stored_pixels, clipped_share = _read_samples(data, image).to_rgb(pixel_range)
     else:
-        stored_pixels = _decode_by_pillow(data, image)
+        stored_pixels = _read_by_pillow(data, image, lambda: _load_rgb(image))
     orientation, native_size = read_orientation(image), upright_size(image)
     image.close()  # its own copy of the pixels is no longer needed
     full_pixels = turn_upright(stored_pixels, orientation)
@@ -128,10 +128,8 @@ def measure_depth(data: bytes) -> Depth | None:
     Raises:
         ImageError: the bytes are no usable photo.
     """
-    if not may_be_deep(data):
-        return None
     image = _open_bytes(data)
-    return _read_samples(data, image, lambda samples: samples.depth()) if is_deep(image) else None
+    return _read_samples(data, image).depth() if is_deep(image) else None
 
 
 def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
@@ -214,7 +212,7 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
         pixels: np.ndarray = simplejpeg.decode_jpeg(data, color_space, min_height=min_height, min_width=min_width)
     except ValueError as error:
         if "subsampling" in str(error):  # rare sampling factors, which TurboJPEG does not know and libjpeg does
-            return _decode_by_pillow(data, image)
+            return _read_by_pillow(data, image, lambda: _load_rgb(image))
         raise damage_error("The JPEG", error, ends_early=ends_early("JPEG", data)) from None
     if color_space == "CMYK":
         # Stored inverted, as Adobe does and everyone after it: 255 is no ink.
@@ -229,25 +227,21 @@ def _check_equal_sizes(size: tuple[int, int], decoder_size: tuple[int, int]) -> 
         raise ValueError(f"it has two sizes, {size} and {decoder_size}")
 
 
-def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
-    with _explain_damage(data, image):
-        image.load()
-        return to_rgb(image)
-
-
-def _read_samples(data: bytes, image: Image.Image, read: Callable[[Samples], Result]) -> Result:
-    with _explain_damage(data, image):
-        return read(Samples(image, data, lambda: _open_bytes(data)))
-
-
-@contextlib.contextmanager
-def _explain_damage(data: bytes, image: Image.Image) -> Iterator[None]:
-    """Checks what Pillow leaves out, and turns what it complains of into an ImageError."""
+def _read_by_pillow(data: bytes, image: Image.Image, read: Callable[[], Result]) -> Result:
     if image.format == "PNG":
         check_png(data)
     try:
-        yield
+        return read()
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # as above
         raise damage_error(f"The {image.format}", error) from None
+
+
+def _load_rgb(image: Image.Image) -> np.ndarray:
+    image.load()
+    return to_rgb(image)
+
+
+def _read_samples(data: bytes, image: Image.Image) -> Samples:
+    return _read_by_pillow(data, image, lambda: Samples(image, data, lambda: _open_bytes(data)))

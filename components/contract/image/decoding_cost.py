@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from components.contract.image.formats import format_of
 from components.contract.image.headers import jpeg_frame
 from components.contract.image.resize import Resize, least_size
-from components.contract.image.sample_depth import has_low_bytes
+from components.contract.image.sample_depth import is_deep
 
 _EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
 """For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
@@ -24,11 +24,13 @@ class DecodeCost:
         num_bytes: of memory, at the most.
         seconds: on one core of a usual processor.
         text: the photo in a few words: `a PNG of 9,000 × 9,000 pixels`.
+        is_deep: whether it has more than 8 bits per value.
     """
 
     num_bytes: int
     seconds: float
     text: str
+    is_deep: bool = False
 
 
 def accept_any(cost: DecodeCost) -> None:
@@ -41,11 +43,12 @@ def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: 
     Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/image/test_headers.py.
     """
     num_pixels, file_format = image.width * image.height, format_of(image)
+    deep = is_deep(image)
     if file_format == "JPEG":
         num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
     else:
         # Pillow's own copy, and the result in RGB.
-        num_readings = 1 + has_low_bytes(image)
+        num_readings = 2 if deep and image.mode.startswith("RGB") else 1  # their low bytes are read apart
         bytes_per_pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
         bytes_per_pixel *= num_readings
         num_bytes = num_pixels * max(bytes_per_pixel + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
@@ -54,7 +57,7 @@ def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: 
         if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
             nanoseconds += 500.0 * len(data)  # unpacked in Python
     text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
-    return DecodeCost(round(num_bytes), nanoseconds / 1e9, text)
+    return DecodeCost(round(num_bytes), nanoseconds / 1e9, text, deep)
 
 
 def _strip_pixels(image: Image.Image) -> int:

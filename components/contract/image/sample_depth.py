@@ -54,20 +54,11 @@ class Depth:
     used: bytes
 
 
-def may_be_deep(data: bytes) -> bool:
-    """Whether a file may be such a photo, by its first bytes; nothing is parsed."""
-    return data[24:25] == b"\x10" if data.startswith(b"\x89PNG\r\n\x1a\n") else data[:2] in (b"II", b"MM")
-
-
 def is_deep(image: Image.Image) -> bool:
     """Whether a picture that is open and not loaded has more than 8 bits per value."""
-    return _raw_mode(image) in _GRAY_RAW_MODES or has_low_bytes(image)
-
-
-def has_low_bytes(image: Image.Image) -> bool:
-    """Whether it takes a second reading to get the low bytes of its colours."""
-    # Of colours that are stored plane by plane, Pillow reads the high bytes, whatever the raw mode.
-    return _raw_mode(image) in _LOW_BYTES and not _is_planar(image)
+    raw_mode = _raw_mode(image)
+    # Of colors that are stored plane by plane, Pillow reads the high bytes, whatever the raw mode.
+    return raw_mode in _GRAY_RAW_MODES or (raw_mode in _LOW_BYTES and not _is_planar(image))
 
 
 def settle_range(depths: Sequence[Depth]) -> PixelRange:
