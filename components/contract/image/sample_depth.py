@@ -44,14 +44,14 @@ class Depth:
 
     Attributes:
         lowest, highest: of all pixels and colours.
+        num_values: how many different ones there are.
         declared: the highest value according to the file's metadata; 0 where they say nothing.
-        used: 65,536 bits, one for each value modulo 65,536, set where a pixel has the value.
     """
 
     lowest: int
     highest: int
+    num_values: int
     declared: int
-    used: bytes
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -127,7 +127,7 @@ class Samples:
         numbers = np.arange(NUM_VALUES, dtype=np.uint16)
         used = (numbers.view(np.int16) if self._is_signed else numbers)[is_used]
         lowest, highest = (int(used.min()), int(used.max())) if used.size else (0, 0)
-        return Depth(lowest, highest, self._declared, np.packbits(is_used).tobytes())
+        return Depth(lowest, highest, used.size, self._declared)
 
     def _bands(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Values modulo 65,536, uint16 (rows, width, 1 or 3), and their opacity, float32 (rows, width), if not full."""

@@ -13,7 +13,7 @@ TITLES: Final = {
     "low_resolution": "Photos much smaller than prepared",
     "brightness_outliers": "Far darker or brighter than the others",
     "blur_outliers": "Far less sharp than the others",
-    "pixel_depth": "More than 8 bits",
+    "pixel_depth": "Photos of more than 8 bits",
     "imbalance": "Unequal classes",
     "few_photos": "Few training photos",
     "tiny_classes": "Too few photos to judge by",

@@ -1,6 +1,8 @@
 """What photos with more than 8 bits per value use of them, and what the pixel range leaves."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+import statistics
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -45,16 +47,19 @@ def report_depth(
     rows = [row for row, record in enumerate(records) if record.is_kept and depths[row] is not None]
     if not rows:
         return
-    used = {row: depth for row in rows if (depth := depths[row]) is not None}
-    num_levels = _median_levels(read_pixels(rows[:: max(1, len(rows) // SAMPLED_PHOTOS)]))
-    clipped_rows = [row for row, depth in used.items() if _is_outside(depth, pixel_range)]
-    outlier_rows = _outliers(used)
+    depth_of = {row: depth for row in rows if (depth := depths[row]) is not None}
+    sample = rows[:: math.ceil(len(rows) / SAMPLED_PHOTOS)]
+    num_levels = round(statistics.median(_num_levels(read_pixels([row])) for row in sample))
+    clipped_rows = [row for row, depth in depth_of.items() if _is_outside(depth, pixel_range)]
+    outlier_rows = _outliers(depth_of)
     if pixel_range == FULL_RANGE and num_levels >= FEW_LEVELS and not outlier_rows:
         return
-    lowest, highest = min(depth.lowest for depth in used.values()), max(depth.highest for depth in used.values())
+    lowest = min(depth.lowest for depth in depth_of.values())
+    highest = max(depth.highest for depth in depth_of.values())
+    num_values = round(statistics.median(depth.num_values for depth in depth_of.values()))
     black, white = pixel_range
     sentences = [
-        f"{_count(len(rows))}: {_num_values(used.values()):,} different values, from {lowest:,} to {highest:,}.",
+        f"{_count(len(rows))}: values from {lowest:,} to {highest:,}, of which a photo uses {num_values:,} (median).",
         f"{black:,} becomes black and {white:,} white; a prepared photo has {num_levels} of 256 gray levels (median).",
     ]
     if clipped_rows:
@@ -63,7 +68,10 @@ def report_depth(
         sentences.append(
             f"Only {len(outlier_rows):,} of them {'needs' if len(outlier_rows) == 1 else 'need'} so large a range."
         )
-    notes = {row: f"Values from {used[row].lowest:,} to {used[row].highest:,}." for row in clipped_rows or outlier_rows}
+    notes = {
+        row: f"Values from {depth_of[row].lowest:,} to {depth_of[row].highest:,}."
+        for row in clipped_rows or outlier_rows
+    }
     reporter.add("pixel_depth", " ".join(sentences), [([records[row].path], note) for row, note in notes.items()])
 
 
@@ -78,21 +86,9 @@ def _outliers(depths: dict[int, Depth]) -> list[int]:
     return [row for row, bits in num_bits.items() if bits - usual_bits >= OUTLIER_BITS]
 
 
-def _num_values(depths: Iterable[Depth]) -> int:
-    used = np.zeros(0, np.uint8)
-    for depth in depths:
-        bits = np.frombuffer(depth.used, np.uint8)
-        used = bits | used if used.size else bits
-    return int(np.unpackbits(used).sum())
-
-
-def _median_levels(pixels: np.ndarray) -> int:
-    """How many different levels a photo has.
-
-    Args:
-        pixels: uint8 (photos, height, width, 3).
-    """
-    return int(np.median([np.count_nonzero(np.bincount(photo.ravel(), minlength=256)) for photo in pixels]))
+def _num_levels(pixels: np.ndarray) -> int:
+    """How many different values there are among uint8 pixels."""
+    return int(np.count_nonzero(np.bincount(pixels.ravel())))
 
 
 def _count(number: int) -> str:

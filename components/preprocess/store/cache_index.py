@@ -39,7 +39,7 @@ SETTLED_NANOSECONDS: Final = 50_000_000
 
 _TABLES: Final = f"""
 create table if not exists files (path blob primary key, identity text not null, sha256 text not null) without rowid;
-create table if not exists depths (sha256 text primary key, lowest, highest, declared, used blob) without rowid;
+create table if not exists depths (sha256 text primary key, lowest, highest, num_values, declared) without rowid;
 create table if not exists verdicts (sha256 text, recipe text, {", ".join(COLUMNS)}, container text, place integer,
     primary key (sha256, recipe)) without rowid;
 create index if not exists verdicts_container on verdicts (container);

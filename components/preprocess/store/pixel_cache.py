@@ -15,7 +15,6 @@ import logging
 import sqlite3
 import tempfile
 import threading
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,14 +72,11 @@ class PixelStore:
     def find_depths(self, root: bytes) -> dict[bytes, tuple[str, str, Depth]]:
         """Path to (identity, content hash, depth) of the photos with more than 8 bits per value below a folder."""
         rows = self._index.execute(
-            "select path, identity, d.sha256, lowest, highest, declared, used from files f join depths d "
+            "select path, identity, d.sha256, lowest, highest, num_values, declared from files f join depths d "
             "on d.sha256 = f.sha256 where path > ? and path < ?",
             _bounds(root),
         )
-        return {
-            path: (identity, sha256, Depth(lowest, highest, declared, zlib.decompress(used)))
-            for path, identity, sha256, lowest, highest, declared, used in rows
-        }
+        return {path: (identity, sha256, Depth(*numbers)) for path, identity, sha256, *numbers in rows}
 
     def find_content(self, sha256: str, *, is_deep: bool = False) -> Verdict | None:
         """What is known of a content; may be called from several threads."""
@@ -119,7 +115,7 @@ class PixelStore:
             self._index.executemany(
                 "insert or replace into depths values (?, ?, ?, ?, ?)",
                 [
-                    (sha256, depth.lowest, depth.highest, depth.declared, zlib.compress(depth.used))
+                    (sha256, depth.lowest, depth.highest, depth.num_values, depth.declared)
                     for sha256, depth in depths.items()
                 ],
             )

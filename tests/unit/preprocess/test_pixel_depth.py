@@ -77,7 +77,8 @@ def test_twelve_bits_are_scaled_by_one_range_and_reported(xrays: Path, caplog: p
     assert "auto became 4095, because the values of 24 photos of more than 8 bits need 12 bits" in caplog.text
     finding = depth_finding(xrays.parent / "dataset")
     assert finding is not None
-    assert "different values, from 0 to 3,001. 0 becomes black and 4,095 white" in finding.message
+    assert "24 photos of more than 8 bits: values from 0 to 3,001, of which a photo uses 1,2" in finding.message
+    assert "0 becomes black and 4,095 white" in finding.message
     assert not finding.cases
 
 
@@ -174,7 +175,7 @@ def test_given_test_photos_do_not_decide_the_range(tmp_path: Path) -> None:
 
 
 def test_the_finding_can_stop_the_run(xrays: Path) -> None:
-    with pytest.raises(AuditError, match="More than 8 bits: 24 photos"):
+    with pytest.raises(AuditError, match="Photos of more than 8 bits: 24 photos"):
         prepare(xrays, PreprocessParams(image_size=SIZE, audit=AuditParams(pixel_depth="fail")))
 
 
