@@ -78,6 +78,14 @@ class PixelStore:
         )
         return {path: (identity, sha256, Depth(*numbers)) for path, identity, sha256, *numbers in rows}
 
+    def find_depth(self, sha256: str) -> Depth | None:
+        """The depth of a content, if it is known; may be called from several threads."""
+        with self._lock:
+            row = self._index.execute(
+                "select lowest, highest, num_values, declared from depths where sha256 = ?", (sha256,)
+            ).fetchone()
+        return None if row is None else Depth(*row)
+
     def find_content(self, sha256: str, *, is_deep: bool = False) -> Verdict | None:
         """What is known of a content; may be called from several threads."""
         with self._lock:

@@ -1,5 +1,6 @@
 """Photos with more than 8 bits per value: one range per data set, kept with the data and in the cache's keys."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,9 @@ def test_known_photos_are_neither_read_nor_written_again(
     caplog.set_level("INFO")
     time.sleep(2 * SETTLED_NANOSECONDS / 1e9)
     first = prepare(xrays, name="first")
+    monkeypatch.setattr(reading, "measure_depth", lambda _: pytest.fail("it was measured before"))
+    shutil.copytree(xrays, xrays.parent / "copy" / "xrays")
+    assert preprocess(str(xrays.parent / "copy" / "xrays"), PARAMS, xrays.parent / "other").pixel_range == (0, 4095)
     monkeypatch.setattr(reading, "_read", lambda _: pytest.fail("it was read before"))
     assert prepare(xrays, name="second") == first
     assert "Wrote 0 shards" in caplog.text
