@@ -35,6 +35,7 @@ from components.contract.image.formats import (
     damage_error,
     ends_early,
     format_of,
+    is_deep_and_planar,
     is_heif,
     is_raw,
     not_allowed_error,
@@ -176,6 +177,8 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
         raise unreadable_error(file.read(MAX_BYTES), error) from None
     if is_raw(image):
         raise not_allowed_error("a camera's raw file")
+    if is_deep_and_planar(image):
+        raise not_allowed_error("a TIFF with colors of more than 8 bits that are stored plane by plane")
     _check_size(image.width, image.height)
     if frames_follow:
         frame_kind = "pages" if image.format == "TIFF" else "frames"

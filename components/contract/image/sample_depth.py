@@ -35,7 +35,6 @@ _LOW_BYTES: Final = {
 } | {"LA;16B": "RGBA"}
 """Pillow keeps the high byte of each colour value. Read with the other byte order, the same file yields the low bytes;
 gray with transparency has four bytes per pixel, of which the second and the last are the low ones."""
-_PLANAR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,7 @@ class Depth:
 
 def is_deep(image: Image.Image) -> bool:
     """Whether a picture that is open and not loaded has more than 8 bits per value."""
-    raw_mode = _raw_mode(image)
-    # Of colors that are stored plane by plane, Pillow reads the high bytes, whatever the raw mode.
-    return raw_mode in _GRAY_RAW_MODES or (raw_mode in _LOW_BYTES and not _is_planar(image))
+    return _raw_mode(image) in _GRAY_RAW_MODES or _raw_mode(image) in _LOW_BYTES
 
 
 def settle_range(depths: Sequence[Depth]) -> PixelRange:
@@ -168,10 +165,6 @@ def _raw_mode(image: Image.Image) -> str:
 def _with_raw_mode(tile: Any, raw_mode: str) -> Any:
     """One of Pillow's tiles, to be read in another way."""
     return tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
-
-
-def _is_planar(image: Image.Image) -> bool:
-    return image.format == "TIFF" and image.tag_v2.get(ExifTags.Base.PlanarConfiguration) == _PLANAR  # type: ignore[attr-defined]
 
 
 def _declared_maximum(image: Image.Image, data: bytes) -> int:

@@ -65,6 +65,21 @@ def packed_tiff(picture: np.ndarray) -> bytes:
     return (b"II*\0" + struct.pack("<I", 8) + directory + bytes(4)).ljust(200, b"\0") + triples.tobytes()
 
 
+def planar_tiff(colors: np.ndarray) -> bytes:
+    """A TIFF whose colors follow one another as planes."""
+    height, width = colors.shape[:2]
+    num_bytes = 2 * height * width
+    entries = [(256, 1, width), (257, 1, height), (258, 3, 300), (259, 1, 1), (262, 1, 2), (277, 1, 3), (284, 1, 2)]
+    shorts = [(tag, 3, count, value) for tag, count, value in entries]
+    longs = [(273, 4, 3, 310), (278, 4, 1, height), (279, 4, 3, 330)]
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in sorted(shorts + longs))
+    header = (b"II*\0" + struct.pack("<IH", 8, len(shorts + longs)) + directory).ljust(300, b"\0")
+    header = (header + struct.pack("<3H", 16, 16, 16)).ljust(310, b"\0")
+    header = (header + struct.pack("<3I", 400, 400 + num_bytes, 400 + 2 * num_bytes)).ljust(330, b"\0")
+    header = (header + struct.pack("<3I", num_bytes, num_bytes, num_bytes)).ljust(400, b"\0")
+    return header + colors.transpose(2, 0, 1).astype("<u2").tobytes()
+
+
 def with_significant_bits(png: bytes, content: bytes) -> bytes:
     return png[:33] + png_chunk(b"sBIT", content) + png[33:]
 
@@ -225,6 +240,13 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
 )
 def test_one_range_holds_the_values_of_all_photos(photos: list[Depth], expected: tuple[int, int]) -> None:
     assert settle_range(photos) == expected
+
+
+def test_colors_that_are_stored_plane_by_plane_are_refused() -> None:
+    for read in (lambda data: decode(data, (8, 8)), measure_depth):
+        with pytest.raises(ImageError, match="stored plane by plane") as caught:
+            read(planar_tiff(COLORS))
+        assert caught.value.code == "format_not_allowed"
 
 
 def test_a_damaged_photo_is_refused_by_the_measurement_too() -> None:
