@@ -84,8 +84,7 @@ def scan(
         image_size: (height, width) in pixels.
         resize: how photos of another shape are fitted.
         store: the cache for this size; it gets the pixel range.
-        given_range: the pixel range; None to settle it by the photos. Those of a test split that the data have do not
-            count.
+        given_range: the pixel range; None to settle it by the photos, without those of a given test split.
 
     Raises:
         DataError: a file changed while it was read.
@@ -107,7 +106,7 @@ def scan(
         deep_rows = [row for row, reading in enumerate(readings) if reading is not None and reading.depth is not None]
         measured_rows = [row for row in deep_rows if files[row].record.split != "test"] or deep_rows
         depths = [reading.depth for row in measured_rows if (reading := readings[row]) and reading.depth]
-        store.pixel_range = given_range if given_range and deep_rows else settle_range(depths)
+        store.pixel_range = given_range or settle_range(depths)
         for row, new_reading in _each(scale, deep_rows, files, store, "photos of more than 8 bits scaled"):
             readings[row] = new_reading
     return _gather(files, [reading for reading in readings if reading is not None], len(unknown_rows), store)

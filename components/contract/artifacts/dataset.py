@@ -66,7 +66,7 @@ class DatasetInfo(BaseModel):
     """(height, width) in pixels."""
     resize: Literal["stretch", "crop", "pad"]
     pixel_range: PixelRange = FULL_RANGE
-    """Where there are no 16-bit photos, the full range."""
+    """Without 16-bit photos and a range in the params, the full range."""
     native_size: tuple[int, int]
     """(height, width), the median of the kept photos' own sizes, in pixels."""
     counts: dict[SplitName, dict[str, int]]

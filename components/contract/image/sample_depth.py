@@ -33,7 +33,7 @@ _LOW_BYTES: Final = {
     for colors in ("RGB", "RGBX", "RGBA")
     for order, other in _OTHER_ORDER.items()
 } | {"LA;16B": "RGBA"}
-"""Pillow keeps the high byte of each colour value. Read with the other byte order, the same file yields the low bytes;
+"""Pillow keeps the high byte of each color value. Read with the other byte order, the same file yields the low bytes;
 gray with transparency has four bytes per pixel, of which the second and the last are the low ones."""
 
 
@@ -42,7 +42,7 @@ class Depth:
     """The values of one photo with more than 8 bits each; transparent pixels do not count.
 
     Attributes:
-        lowest, highest: of all pixels and colours.
+        lowest, highest: of all pixels and colors.
         num_values: how many different ones there are.
         declared: the highest value according to the file's metadata; 0 where they say nothing.
     """
@@ -86,7 +86,7 @@ class Samples:
         Args:
             image: open and not loaded, for which `is_deep`.
             data: the file's content.
-            open_again: opens the same file once more, for the low bytes of colours.
+            open_again: opens the same file once more, for the low bytes of colors.
         """
         raw_mode = _raw_mode(image)
         self._declared = _declared_maximum(image, data)
@@ -183,7 +183,7 @@ def _declared_maximum(image: Image.Image, data: bytes) -> int:
 
 
 def _significant_bits(data: bytes) -> bytes:
-    """Of each colour of a PNG, as its chunk sBIT says; empty where there is none before the pixels."""
+    """Of each color of a PNG, as its chunk sBIT says; empty where there is none before the pixels."""
     start = 8
     while (kind := data[start + 4 : start + 8]) not in (b"IDAT", b""):
         end = start + 8 + int.from_bytes(data[start : start + 4], "big")

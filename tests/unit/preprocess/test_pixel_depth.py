@@ -150,6 +150,14 @@ def test_a_range_that_is_given_is_used_and_what_it_clips_is_named(xrays: Path) -
     assert notes[str(bright_path.relative_to(xrays))].endswith("to 9,000.")
 
 
+def test_a_given_range_is_kept_for_the_service_without_any_photo_of_16_bits(tmp_path: Path) -> None:
+    data = make_photos(tmp_path / "photos", per_class=8)
+    info = prepare(data, PreprocessParams(image_size=SIZE, pixel_range=4095))
+    assert info.pixel_range == (0, 4095)
+    assert check_pixels(data, info) == 24
+    assert depth_finding(tmp_path / "dataset") is None
+
+
 def test_the_one_photo_that_needs_a_larger_range_is_named(xrays: Path) -> None:
     bright_path = add_deep_photos(xrays / "nodule", highest=65_535, number=1, seed=7)[0]
     assert prepare(xrays).pixel_range == FULL_RANGE
