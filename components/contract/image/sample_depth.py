@@ -21,8 +21,10 @@ from components.contract.image.color_modes import split_into_bands
 NUM_VALUES: Final = 2**16
 MIN_BITS: Final = 8
 """Pictures of fewer values, such as masks, keep the range of 8 bits, which they have in files of 8 bits too."""
-OUTLIER_SHARE: Final = 0.01
-"""So many photos may be clipped, and only if they need OUTLIER_BITS more than all others."""
+PHOTOS_PER_OUTLIER: Final = 100
+"""One photo in so many may be clipped, and only if it needs OUTLIER_BITS more than all others."""
+PHOTOS_FOR_AN_OUTLIER: Final = 30
+"""One photo may be clipped among so many, even if they are fewer than PHOTOS_PER_OUTLIER."""
 OUTLIER_BITS: Final = 2
 
 _GRAY_RAW_MODES: Final = frozenset(("I;12", "I;16", "I;16B", "I;16N", "I;16R", "I;16S", "I;16BS"))
@@ -68,9 +70,9 @@ def settle_range(depths: Sequence[Depth]) -> PixelRange:
     """
     if not depths:
         return FULL_RANGE
-    highest = np.array([max(depth.highest, depth.declared) for depth in depths])
-    num_bits = int(highest.max()).bit_length()
-    usual_bits = int(np.quantile(highest, 1 - OUTLIER_SHARE, method="inverted_cdf")).bit_length()
+    highest = sorted(max(depth.highest, depth.declared) for depth in depths)
+    num_outliers = max(len(highest) // PHOTOS_PER_OUTLIER, int(len(highest) >= PHOTOS_FOR_AN_OUTLIER))
+    num_bits, usual_bits = highest[-1].bit_length(), highest[-1 - num_outliers].bit_length()
     num_bits = usual_bits if num_bits - usual_bits >= OUTLIER_BITS else num_bits
     lowest = min(depth.lowest for depth in depths)
     black = 0 if lowest >= 0 else -(1 << (-lowest - 1).bit_length())

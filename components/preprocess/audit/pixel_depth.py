@@ -63,7 +63,8 @@ def report_depth(
         f"{black:,} becomes black and {white:,} white; a prepared photo has {num_levels} of 256 gray levels (median).",
     ]
     if clipped_rows:
-        sentences.append(f"Of {len(clipped_rows):,} of them, values outside this range are clipped.")
+        photos = "photo has" if len(clipped_rows) == 1 else "photos have"
+        sentences.append(f"{len(clipped_rows):,} {photos} values outside this range, which are clipped.")
     elif outlier_rows:
         sentences.append(
             f"Only {len(outlier_rows):,} of them {'needs' if len(outlier_rows) == 1 else 'need'} so large a range."

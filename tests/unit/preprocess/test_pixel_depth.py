@@ -145,7 +145,7 @@ def test_a_range_that_is_given_is_used_and_what_it_clips_is_named(xrays: Path) -
     assert check_pixels(xrays, info) == 25
     finding = depth_finding(xrays.parent / "dataset")
     assert finding is not None
-    assert "Of 25 of them, values outside this range are clipped" in finding.message
+    assert "25 photos have values outside this range, which are clipped" in finding.message
     notes = {case.photos[0].path: case.note for case in finding.cases}
     assert notes[str(bright_path.relative_to(xrays))].endswith("to 9,000.")
 
@@ -183,7 +183,7 @@ def test_given_test_photos_do_not_decide_the_range(tmp_path: Path) -> None:
     assert check_pixels(data, info) == 72
     finding = depth_finding(tmp_path / "dataset")
     assert finding is not None
-    assert "Of 24 of them, values outside" in finding.message
+    assert "24 photos have values outside" in finding.message
 
 
 def test_the_finding_can_stop_the_run(xrays: Path) -> None:

@@ -231,6 +231,10 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
         (depths(*[900] * 11, 4095), (0, 4095)),
         (depths(*[4095] * 99, 65_535), (0, 4095)),  # one of a hundred is clipped, for four bits of all others
         (depths(*[4095] * 98, 65_535, 65_535), FULL_RANGE),
+        (depths(*[4095] * 29, 65_535), (0, 4095)),
+        (depths(*[4095] * 28, 65_535), FULL_RANGE),
+        (depths(*[4095] * 197, *[65_535] * 3), FULL_RANGE),
+        (depths(*[4095] * 198, *[65_535] * 2), (0, 4095)),
         (depths(*[4095] * 99, 8191), (0, 8191)),  # for one bit it is not
         (depths(3071, lowest=-1), (-1, 4095)),
         (depths(3071, lowest=-1024), (-1024, 4095)),
