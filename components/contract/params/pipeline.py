@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, Strict, ValidationError
 from components.contract.artifacts.evaluation import VerdictWord
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.contract.errors import ParamsError
-from components.contract.foreign.documents import DocumentError, check_tree, parse_yaml, read_yaml
+from components.contract.foreign.documents import DocumentError, check_tree, read_yaml
 from components.contract.params.base import (
     MAX_SIZE,
     MIN_SIZE,
@@ -25,6 +25,7 @@ from components.contract.params.base import (
     black_white,
     height_width,
 )
+from components.contract.params.overrides import apply_override
 from components.contract.params.training import TrainParams
 from components.contract.params.tuning import TuneParams
 from components.contract.system.address import Address
@@ -114,9 +115,7 @@ class PreprocessParams(Section):
         f"pictures of at most {TINY_PIXELS} px.",
     )
     pixel_range: PixelRangeChoice = Field(
-        "auto",
-        description="Of 16-bit photos: the value that becomes white, such as 4095, or [black, white]. auto: 2^n - 1, "
-        "with the n bits that the photos use; one range for the whole data set.",
+        "auto", description="Of 16-bit photos: white, such as 4095, or [black, white]. auto: by the bits that all use."
     )
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch", description="How a photo of another shape is fitted: stretched, cut to the middle, or padded."
@@ -249,7 +248,7 @@ def load_params(path: Path | None, overrides: tuple[str, ...] = ()) -> Params:
     """
     tree = _read_yaml(path) if path is not None else {}
     for override in overrides:
-        _apply_override(tree, override)
+        apply_override(tree, override)
     origin = str(path) if path is not None else "params"
     return _parse(Params, tree, f"{origin} with --set" if overrides else origin)
 
@@ -280,29 +279,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ParamsError(f"{path} must hold the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
     return tree
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    keys = key.strip().split(".")
-    if not equals or len(keys) < 2 or not all(keys):
-        raise ParamsError(f"--set takes section.key=value, such as train.epochs=5; found {override!r}.")
-    try:
-        value = parse_yaml(text)
-    except DocumentError as error:
-        raise ParamsError(f"--set {key[:200]}: the value must be YAML; found {text[:200]!r}: {error}") from None
-    node = tree
-    for depth, name in enumerate(keys[:-1]):
-        child = node.setdefault(name, {})
-        if child is None:
-            child = node[name] = {}
-        if not isinstance(child, dict):
-            parent_key = ".".join(keys[: depth + 1])
-            raise ParamsError(
-                f"--set {key}: {parent_key} holds {child!r}, which has no keys of its own; set {parent_key} whole."
-            )
-        node = child
-    node[keys[-1]] = value
 
 
 def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
