@@ -58,7 +58,9 @@ def _ask(folder: Path, bundle: BundleInfo) -> float:
         for number, path in enumerate(photos):
             coarse = rng.integers(0, 256, (2 + number, 3 + number, 3), dtype=np.uint8)
             Image.fromarray(coarse).resize((width + 40, height + 7)).save(path)
-        pixels = np.stack([decode(path.read_bytes(), bundle.image_size, bundle.resize).pixels for path in photos])
+        pixels = np.stack(
+            [decode(path.read_bytes(), bundle.image_size, bundle.resize, bundle.pixel_range).pixels for path in photos]
+        )
         probabilities = softmax(InferenceGraph(folder / "model" / "export").run(pixels).logits)
         expected = {
             path.stem: ExpectedPrediction(int(shares.argmax()), shares, int(shares.argmax()))

@@ -23,7 +23,7 @@ from components.contract.text import csv_cell, printable
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.contract.image.decode import DecodeCost
+    from components.contract.image.decoding_cost import DecodeCost
     from components.deploy.service.classifier import Classifier
 
 log = logging.getLogger(__name__)
@@ -164,12 +164,13 @@ def _predict_rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[R
     start_time = report_time = time.monotonic()
     num_done = 0
     memory = _Memory()
+    clipped_files: list[Path] = []
     with ThreadPoolExecutor(os.cpu_count(), "decode") as decoders:
         batches = [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
         # The next batch is decoded while this one is in the graph.
-        next_photos = _submit(decoders, classifier, memory, batches[0])
+        next_photos = _submit(decoders, classifier, memory, batches[0], clipped_files)
         for batch, next_batch in itertools.zip_longest(batches, batches[1:], fillvalue=()):
-            photos, next_photos = next_photos, _submit(decoders, classifier, memory, next_batch)
+            photos, next_photos = next_photos, _submit(decoders, classifier, memory, next_batch, clipped_files)
             yield from _classify(classifier, batch, photos)
             num_done += len(batch)
             if time.monotonic() - report_time > PROGRESS_SECONDS:
@@ -182,12 +183,25 @@ def _predict_rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[R
                     rate,
                     (len(files) - num_done) / rate,
                 )
+    if clipped_files:
+        log.warning(
+            "%d of %d files are 16-bit photos with values outside the model's pixel range, %d to %d, such as %s; these "
+            "values were clipped.",
+            len(clipped_files),
+            len(files),
+            *classifier.facts.pixel_range,
+            printable(_path_text(min(clipped_files))),
+        )
 
 
 def _submit(
-    decoders: ThreadPoolExecutor, classifier: "Classifier", memory: "_Memory", files: Sequence[Path]
+    decoders: ThreadPoolExecutor,
+    classifier: "Classifier",
+    memory: "_Memory",
+    files: Sequence[Path],
+    clipped_files: list[Path],
 ) -> "list[Future[np.ndarray | ImageError]]":
-    return [decoders.submit(_decode, classifier, memory, file) for file in files]
+    return [decoders.submit(_decode, classifier, memory, file, clipped_files) for file in files]
 
 
 class _Memory:
@@ -209,7 +223,9 @@ class _Memory:
             self._condition.notify_all()
 
 
-def _decode(classifier: "Classifier", memory: _Memory, file: Path) -> "np.ndarray | ImageError":
+def _decode(
+    classifier: "Classifier", memory: _Memory, file: Path, clipped_files: list[Path]
+) -> "np.ndarray | ImageError":
     num_bytes = 0
 
     def admit(cost: "DecodeCost") -> None:
@@ -218,13 +234,16 @@ def _decode(classifier: "Classifier", memory: _Memory, file: Path) -> "np.ndarra
         num_bytes = cost.num_bytes
 
     try:
-        return classifier.open(read_regular(file, MAX_BYTES), admit).pixels
+        photo = classifier.open(read_regular(file, MAX_BYTES), admit)
     except ImageError as error:
         return error
     except OSError as error:
         return ImageError("unreadable", f"The file must be readable; it is not: {error.strerror}.")
     finally:
         memory.release(num_bytes)
+    if photo.clipped_share:
+        clipped_files.append(file)
+    return photo.pixels
 
 
 def _classify(

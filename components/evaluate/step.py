@@ -154,6 +154,7 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
         ("classes", bundle.class_names, dataset.class_names),
         ("image size", bundle.image_size, dataset.image_size),
         ("resizing", bundle.resize, dataset.resize),
+        ("pixel range", "{} to {}".format(*bundle.pixel_range), "{} to {}".format(*dataset.pixel_range)),
         ("exported graph's image size", graph.image_size, dataset.image_size),
     ):
         if actual != expected:

@@ -22,6 +22,7 @@ from components.preprocess.audit.findings import (
     report_set,
 )
 from components.preprocess.audit.near_duplicates import find_near
+from components.preprocess.audit.pixel_depth import describe_range, report_depth
 from components.preprocess.manifest import Record, count_reasons
 from components.preprocess.scan import Scan, scan
 from components.preprocess.sources.photo_set import PhotoSet, describe, describe_reading
@@ -71,7 +72,7 @@ def examine(
     start = time.monotonic()
     for line in describe(photo_set):
         log.info("%s", line)
-    photo_scan = scan(photo_set.files, params.size, params.resize, store)
+    photo_scan = scan(photo_set.files, params.size, params.resize, store, params.given_range)
     seconds = time.monotonic() - start
     log.info(
         "Read %s of them in %.1f s, %.0f a second; the others were known.",
@@ -79,6 +80,9 @@ def examine(
         seconds,
         photo_scan.num_read / max(seconds, 1e-9),
     )
+    depths = [depth for depth in photo_scan.depths if depth is not None]
+    if depths and params.given_range is None:
+        log.info("%s", describe_range(depths, photo_scan.pixel_range))
     records, oddities = _judge_alone(photo_scan.records, params)
     near_pairs = _find_near(records, photo_scan, params)
     links = find_links(records, near_pairs)
@@ -92,6 +96,7 @@ def examine(
     report_files(reporter, all_records)
     report_copies(reporter, copy_audit)
     report_photos(reporter, records, oddities)
+    report_depth(reporter, records, photo_scan.depths, photo_scan.pixel_range, photo_scan.pixels)
     report_set(reporter, records, photo_set.class_names)
     findings = [
         *([division_finding] if division_finding else []),

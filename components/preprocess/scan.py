@@ -1,31 +1,33 @@
 """Reads every file that is not known yet, once: its hash, its verdict, its pixels and what is measured of them.
 
+Photos with more than 8 bits per value are read twice, because the range that they are scaled by follows from them all.
+
 Threads, not processes: all heavy work releases Python's lock (reading, hashing, decoding, resizing), nothing has to be
 copied between processes, and two threads read clothing photos 1.9 times as fast as one on two cores. What was read is
 noted every few hundred files, so that a run that is killed leaves the next one only the rest.
 """
 
 import contextlib
-import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from components.contract.errors import ImageError
-from components.contract.image.decode import MAX_BYTES, decode
+from components.contract.artifacts.dataset import PixelRange
 from components.contract.image.resize import Resize
+from components.contract.image.sample_depth import settle_range
 from components.contract.system.cores import num_cores
 from components.preprocess.audit.perceptual_hash import perceptual_hashes
-from components.preprocess.image_statistics import SKETCH_SIDE, measure
+from components.preprocess.image_statistics import SKETCH_SIDE
 from components.preprocess.manifest import Record
 from components.preprocess.progress import log_progress
+from components.preprocess.reading import Reading, read_photo, scale_photo
 from components.preprocess.sources.photo_set import PhotoFile
-from components.preprocess.store.cache_index import Place, Verdict, identity
+from components.preprocess.store.cache_index import identity
 from components.preprocess.store.pixel_cache import PixelStore
 
 FILES_AT_ONCE: Final = 32
@@ -35,29 +37,14 @@ NOTED_FILES: Final = 256
 """After so many new files their verdicts are written to the cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One file that was read.
-
-    Attributes:
-        identity: of the file as it was read; None where it cannot be relied on.
-        verdict: None where the file could not be read at all.
-        fault: why not, as (reason, message).
-        is_new: whether the verdict is not in the cache yet.
-    """
-
-    identity: str | None
-    verdict: Verdict | None
-    fault: tuple[str, str] | None = None
-    is_new: bool = True
-
-
 class Scan:
     """What was found out about the files.
 
     Attributes:
         records: one per file, in their order.
         sketches: uint8 (files, 32, 32), grey; zeros for files that were rejected.
+        depths: of each file; None where it is no photo with more than 8 bits per value.
+        pixel_range: the values of such photos that became black and white.
         num_read: how many files had to be read.
     """
 
@@ -65,14 +52,16 @@ class Scan:
         self,
         records: list[Record],
         sketches: np.ndarray,
-        places: Sequence[Place | None],
+        readings: Sequence[Reading],
         num_read: int,
         store: PixelStore,
     ):
         self.records = records
         self.sketches = sketches
         self.num_read = num_read
-        self._places = places
+        self.depths = [reading.depth for reading in readings]
+        self.pixel_range = store.pixel_range
+        self._places = [reading.verdict.place if reading.verdict is not None else None for reading in readings]
         self._store = store
 
     def pixels(self, rows: Sequence[int]) -> np.ndarray:
@@ -81,26 +70,63 @@ class Scan:
         return self._store.read([place for place in places if place is not None])
 
 
-def scan(files: Sequence[PhotoFile], image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Scan:
-    """Reads and decodes what the cache does not know."""
+def scan(
+    files: Sequence[PhotoFile],
+    image_size: tuple[int, int],
+    resize: Resize,
+    store: PixelStore,
+    given_range: PixelRange | None = None,
+) -> Scan:
+    """Reads and decodes what the cache does not know.
+
+    Args:
+        files: what should be photos.
+        image_size: (height, width) in pixels.
+        resize: how photos of another shape are fitted.
+        store: the cache for this size; it gets the pixel range.
+        given_range: the pixel range; None to settle it by the photos, without those of a given test split.
+
+    Raises:
+        DataError: a file changed while it was read.
+    """
     readings = _look_up(files, store)
     unknown_rows = [row for row, reading in enumerate(readings) if reading is None]
 
-    def read_block(start: int) -> list[Reading]:
-        rows = unknown_rows[start : start + FILES_AT_ONCE]
-        return [read_photo(files[row], image_size, resize, store) for row in rows]
+    def read(row: int) -> Reading:
+        return read_photo(files[row], image_size, resize, store)
 
+    def scale(row: int) -> Reading:
+        reading = readings[row]
+        assert reading is not None, "all files have been read"
+        return scale_photo(files[row], reading, image_size, resize, store)
+
+    with _opencv_in_one_thread():
+        for row, new_reading in _each(read, unknown_rows, files, store, "files read"):
+            readings[row] = new_reading
+        deep_rows = [row for row, reading in enumerate(readings) if reading is not None and reading.depth is not None]
+        measured_rows = [row for row in deep_rows if files[row].record.split != "test"] or deep_rows
+        depths = [reading.depth for row in measured_rows if (reading := readings[row]) and reading.depth]
+        store.pixel_range = given_range or settle_range(depths)
+        for row, new_reading in _each(scale, deep_rows, files, store, "photos of more than 8 bits scaled"):
+            readings[row] = new_reading
+    return _gather(files, [reading for reading in readings if reading is not None], len(unknown_rows), store)
+
+
+def _each(
+    read: Callable[[int], Reading], rows: Sequence[int], files: Sequence[PhotoFile], store: PixelStore, what: str
+) -> Iterator[tuple[int, Reading]]:
+    """The rows with what becomes of them, in several threads; all that is new is noted."""
+    blocks = [rows[start : start + FILES_AT_ONCE] for start in range(0, len(rows), FILES_AT_ONCE)]
     pool = ThreadPoolExecutor(num_cores(), thread_name_prefix="scan")
     try:
-        with _opencv_in_one_thread(), _Notes(store) as notes:
-            blocks = pool.map(read_block, range(0, len(unknown_rows), FILES_AT_ONCE))
-            new_readings = log_progress(itertools.chain.from_iterable(blocks), len(unknown_rows), "files read")
-            for row, reading in zip(unknown_rows, new_readings, strict=True):
-                readings[row] = reading
+        with _Notes(store) as notes:
+            block_readings = pool.map(lambda block: [read(row) for row in block], blocks)
+            readings = log_progress(itertools.chain.from_iterable(block_readings), len(rows), what)
+            for row, reading in zip(rows, readings, strict=True):
                 notes.add(files[row], reading)
+                yield row, reading
     finally:
         pool.shutdown(cancel_futures=True)
-    return _gather(files, [reading for reading in readings if reading is not None], len(unknown_rows), store)
 
 
 def _look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
@@ -108,15 +134,22 @@ def _look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | No
     if not files:
         return []
     paths = [os.fsencode(file.location) for file in files]
-    cached_files = store.find_files(os.path.commonpath([os.path.dirname(path) for path in paths]))  # noqa: PTH120
+    folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+    cached_files = {
+        path: Reading(file_identity, verdict.sha256, verdict, is_new=False)
+        for path, (file_identity, verdict) in store.find_files(folder).items()
+    } | {
+        path: Reading(file_identity, sha256, depth=depth, is_new=False)
+        for path, (file_identity, sha256, depth) in store.find_depths(folder).items()
+    }
     readings: list[Reading | None] = []
     for path in paths:
-        cached_identity, verdict = cached_files.get(path, (None, None))
+        reading = cached_files.get(path)
         is_unchanged = False
-        if cached_identity is not None:
+        if reading is not None:
             with contextlib.suppress(OSError):
-                is_unchanged = identity(os.stat(path)) == cached_identity  # noqa: PTH116 - Path costs
-        readings.append(Reading(cached_identity, verdict, is_new=False) if is_unchanged else None)
+                is_unchanged = identity(os.stat(path)) == reading.identity  # noqa: PTH116 - Path costs
+        readings.append(reading if is_unchanged else None)
     return readings
 
 
@@ -134,57 +167,24 @@ class _Notes:
         self._write()
 
     def add(self, file: PhotoFile, reading: Reading) -> None:
-        if reading.verdict is not None:
+        if reading.sha256 is not None:
             self._waiting.append((os.fsencode(file.location), reading))
         if len(self._waiting) >= NOTED_FILES:
             self._write()
 
     def _write(self) -> None:
-        verdicts = {
-            reading.verdict.sha256: reading.verdict
-            for _, reading in self._waiting
-            if reading.verdict is not None and reading.is_new
-        }
+        new_readings = {reading.sha256: reading for _, reading in self._waiting if reading.sha256 and reading.is_new}
         files = [
-            (path, reading.identity, reading.verdict.sha256)
+            (path, reading.identity, reading.sha256)
             for path, reading in self._waiting
-            if reading.identity is not None and reading.verdict is not None
+            if reading.identity is not None and reading.sha256 is not None
         ]
-        self._store.remember(list(verdicts.values()), files)
+        self._store.remember(
+            [reading.verdict for reading in new_readings.values() if reading.verdict is not None],
+            files,
+            {sha256: reading.depth for sha256, reading in new_readings.items() if reading.depth is not None},
+        )
         self._waiting.clear()
-
-
-def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
-    """Reads one file, and stores its pixels where it is a photo that is not known by its content."""
-    try:
-        data, file_identity = _read(file)
-    except OSError as error:
-        return Reading(None, None, ("unreadable", f"The file must be readable: {error.strerror or error}."))
-    except ImageError as error:
-        return Reading(None, None, (error.code, str(error)))
-    sha256 = hashlib.sha256(data).hexdigest()
-    cached_verdict = store.find_content(sha256)
-    if cached_verdict is not None:
-        return Reading(file_identity, cached_verdict, is_new=False)
-    no_measures = (None,) * 8
-    try:
-        photo = decode(data, image_size, resize)
-    except ImageError as error:
-        return Reading(file_identity, Verdict(sha256, (error.code, str(error), len(data), *no_measures), None))
-    measures = measure(photo, resize)
-    values = (
-        None,
-        None,
-        len(data),
-        *photo.native_size,
-        photo.mode,
-        photo.format,
-        measures.brightness,
-        measures.sharpness,
-        measures.pixel_hash,
-        measures.sketch.tobytes(),
-    )
-    return Reading(file_identity, Verdict(sha256, values, store.add(photo.pixels)))
 
 
 def _gather(files: Sequence[PhotoFile], readings: Sequence[Reading], num_read: int, store: PixelStore) -> Scan:
@@ -196,8 +196,7 @@ def _gather(files: Sequence[PhotoFile], readings: Sequence[Reading], num_read: i
     records = [
         _record(file.record, reading, value) for file, reading, value in zip(files, readings, hashes, strict=True)
     ]
-    places = [reading.verdict.place if reading.verdict is not None else None for reading in readings]
-    return Scan(records, sketches, places, num_read, store)
+    return Scan(records, sketches, readings, num_read, store)
 
 
 def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
@@ -225,18 +224,6 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
         pixel_hash=pixel_hash,
         perceptual_hash=f"{perceptual_hash:016x}" if reason is None else None,
     )
-
-
-def _read(file: PhotoFile) -> tuple[bytes, str | None]:
-    """The file's content and identity. Anything but a regular file is refused: a table may name a pipe or device."""
-    with file.open() as stream:
-        status = os.fstat(stream.fileno())
-        if status.st_size > MAX_BYTES:
-            raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")
-        identity_before = identity(status)
-        data = stream.read(status.st_size)
-        is_unchanged = identity(os.fstat(stream.fileno())) == identity_before
-    return data, identity_before if is_unchanged else None
 
 
 @contextlib.contextmanager

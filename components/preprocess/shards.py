@@ -52,7 +52,8 @@ def write_shards(
             shards[shard_of(record.image_id, num_shards(len(split_rows), image_size))].append((row, record))
         for number, members in sorted(shards.items()):
             members.sort(key=lambda member: member[1].image_id)
-            key = _shard_key(members, labels, store.recipe)
+            is_deep = [scan.depths[row] is not None for row, _ in members]
+            key = _shard_key(members, labels, store.recipe_of(is_deep=any(is_deep)))
             path = store.shard_path(key)
             if path.is_file() and path.stat().st_size > len(members) * store.row_bytes:
                 store.mark_used(key)
@@ -60,7 +61,8 @@ def write_shards(
                 num_written += 1
                 try:
                     _write_whole(path, members, labels, scan)
-                    store.move_to_shard(key, [str(record.sha256) for _, record in members])
+                    sha256s = [str(record.sha256) for _, record in members]
+                    store.move_to_shard(key, list(zip(sha256s, is_deep, strict=True)))
                 except OSError as error:
                     store.warn_unwritable(error)
                     _write_whole(dataset_dir / f"{split}-{number:05d}.arrow", members, labels, scan)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.contract.artifacts.dataset import SPLITS, DatasetInfo, Source
+from components.contract.artifacts.dataset import FULL_RANGE, SPLITS, DatasetInfo, PixelRange, Source
 from components.contract.errors import ArtifactError
 from components.contract.params.data import ColumnNames
 from components.contract.params.pipeline import PreprocessParams, dump_section
@@ -66,7 +66,9 @@ def preprocess(
                 _write(folder, photo_set, examination, params, store)
         all_records = [*examination.records, *photo_set.rejected]
         write_manifest(folder / "manifest.parquet", all_records)
-        info = _describe(name, find_origin(data), photo_set.class_names, params, all_records, run)
+        info = _describe(
+            name, find_origin(data), photo_set.class_names, params, examination.scan.pixel_range, all_records, run
+        )
         write_json(folder / "dataset.json", info)
         _track(run, info, folder)
     _report(info, examination, all_records, dataset_dir)
@@ -105,6 +107,7 @@ def _describe(
     source: Source,
     class_names: Sequence[str],
     params: PreprocessParams,
+    pixel_range: PixelRange,
     records: Sequence[Record],
     run: Run,
 ) -> DatasetInfo:
@@ -115,22 +118,27 @@ def _describe(
         class_names=tuple(class_names),
         image_size=params.size,
         resize=params.resize,
+        pixel_range=pixel_range,
         native_size=(
             round(statistics.median(record.native_height or 0 for record in kept_records)),
             round(statistics.median(record.native_width or 0 for record in kept_records)),
         ),
         counts={split: {name: counts[split, name] for name in class_names} for split in SPLITS},
         rejected=count_reasons(records),
-        fingerprint=fingerprint(kept_records, params),
+        fingerprint=fingerprint(kept_records, params, pixel_range),
         source=source,
         mlflow_run_id=run.run_id,
     )
 
 
-def fingerprint(kept_records: Sequence[Record], params: PreprocessParams) -> str:
-    """SHA-256 over the kept photos (content, class, split) and the preprocess params; names and order play no part."""
+def fingerprint(kept_records: Sequence[Record], params: PreprocessParams, pixel_range: PixelRange = FULL_RANGE) -> str:
+    """SHA-256 over the kept photos (content, class, split), the preprocess params and the range of 16-bit photos.
+
+    Names and order play no part.
+    """
     lines = sorted(json.dumps([record.sha256, record.class_name, record.split]) for record in kept_records)
-    return hashlib.sha256("\n".join([dump_section(params), *lines]).encode()).hexdigest()
+    ranges = [] if pixel_range == FULL_RANGE else [json.dumps(pixel_range)]
+    return hashlib.sha256("\n".join([dump_section(params), *ranges, *lines]).encode()).hexdigest()
 
 
 def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
@@ -148,6 +156,7 @@ def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
             "dataset.fingerprint": info.fingerprint,
             "dataset.dvc": str(info.source.dvc),
             "dataset.git_revision": str(info.source.git_revision),
+            "dataset.pixel_range": str(list(info.pixel_range)),
             "dataset.num_classes": str(len(info.class_names)),
             **{f"dataset.{name}": str(count) for name, count in counts.items()},
         }

@@ -136,6 +136,7 @@ def _bundle_info(
         class_names=info.class_names,
         image_size=info.image_size,
         resize=info.resize,
+        pixel_range=info.pixel_range,
         model=facts,
         params=params.model_dump(mode="json"),
         export=export,

@@ -38,7 +38,8 @@ def render_augmentation(album: Album, store: DraftStore, workers: Workers, query
     paths = list(album.files(draft.data))
     path = paths[parse_whole(query.get("number"), 0) * 7919 % len(paths)]
     photo = album.bytes_of(draft.data, path)
-    pixels, _ = workers.decode(photo, params.preprocess.size, params.preprocess.resize)
+    preprocess = params.preprocess
+    pixels, _ = workers.decode(photo, preprocess.size, preprocess.resize, preprocess.given_range)
     file = io.BytesIO()
     augmentation_sheet(pixels, path, {name: strength}, params.train.seed).save(file, "JPEG", quality=88)
     return file.getvalue()

@@ -91,7 +91,8 @@ class Playground:
 
     def _decode(self, classifier: "Classifier", photo: bytes) -> "tuple[np.ndarray, tuple[int, int]]":
         """Pixels as the graph takes them, and the photo's own size."""
-        return self._workers.decode(photo, classifier.facts.image_size, classifier.facts.resize)
+        facts = classifier.facts
+        return self._workers.decode(photo, facts.image_size, facts.resize, facts.pixel_range)
 
     def models(self) -> list[str]:
         """The packages that are there; runs are listed elsewhere."""

@@ -41,13 +41,15 @@ def make_thumbnail(content: bytes, side: int) -> Result:
     return kind, picture
 
 
-def decode_photo(content: bytes, size: tuple[int, int], resize: Any) -> Result:
+def decode_photo(content: bytes, size: tuple[int, int], resize: Any, pixel_range: list[int] | None) -> Result:
     """A photo's pixels, and its native size."""
     from components.contract.errors import ImageError
     from components.contract.image.decode import decode
+    from pipelines.studio.data.photos import range_for
 
     try:
-        photo = decode(content, (size[0], size[1]), resize)
+        given_range = (pixel_range[0], pixel_range[1]) if pixel_range else None
+        photo = decode(content, (size[0], size[1]), resize, given_range or range_for(content))
     except ImageError as error:
         raise StudioError(str(error), 422) from None
     return photo.native_size, photo.pixels.tobytes()

@@ -24,6 +24,7 @@ from pipelines.studio.settings import StudioError
 if TYPE_CHECKING:
     import numpy as np
 
+    from components.contract.artifacts.dataset import PixelRange
     from components.contract.image.resize import Resize
 
 MEMORY_BYTES: Final = 4 * 2**30
@@ -112,15 +113,23 @@ class Workers:
             raise RuntimeError(f"A worker of the studio failed:\n{head['bug']}")
         return Answer(head["value"], answer)
 
-    def decode(self, photo: bytes, size: tuple[int, int], resize: "Resize") -> "tuple[np.ndarray, tuple[int, int]]":
+    def decode(
+        self, photo: bytes, size: tuple[int, int], resize: "Resize", pixel_range: "PixelRange | None"
+    ) -> "tuple[np.ndarray, tuple[int, int]]":
         """A photo's pixels: uint8 (height, width, 3), RGB, and its native (height, width).
+
+        Args:
+            photo: the file.
+            size: (height, width) in pixels.
+            resize: how a photo of another shape is fitted.
+            pixel_range: of 16-bit photos; None for the photo's own, while that of the data set is not settled.
 
         Raises:
             StudioError: it is no usable photo.
         """
         import numpy as np
 
-        answer = self.ask("decode_photo", "The photo", photo, size=size, resize=resize)
+        answer = self.ask("decode_photo", "The photo", photo, size=size, resize=resize, pixel_range=pixel_range)
         height, width = answer.value
         return np.frombuffer(answer.content, np.uint8).reshape(*size, 3), (height, width)
 

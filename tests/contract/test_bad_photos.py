@@ -21,9 +21,9 @@ from components.deploy.bento.build import lay_out
 from components.deploy.client import encode_form
 from components.deploy.service.classifier import Classifier
 from components.deploy.service.gateway.upload import read_request
-from components.preprocess import scan as scanning
+from components.preprocess import reading
 from components.preprocess.manifest import Record
-from components.preprocess.scan import read_photo
+from components.preprocess.reading import read_photo
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.step import preprocess
 from components.preprocess.store.pixel_cache import PixelStore
@@ -160,7 +160,7 @@ def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
 ) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     expected = lay_traps(data)
-    real = scanning._read
+    real = reading._read
 
     def read_while_files_change(photo_file: PhotoFile) -> tuple[bytes, str | None]:
         """Another program is at work in the folder meanwhile."""
@@ -170,7 +170,7 @@ def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
             os.mkfifo(photo_file.location)
         return real(photo_file)
 
-    monkeypatch.setattr(scanning, "_read", read_while_files_change)
+    monkeypatch.setattr(reading, "_read", read_while_files_change)
     start_time = time.monotonic()
     info = preprocess(str(data), PARAMS, tmp_path / "dataset")
     assert time.monotonic() - start_time < SECONDS * len(expected)
@@ -217,6 +217,6 @@ def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
         path.write_bytes(BAD_PHOTOS["a PNG named as a JPEG"].make())
         path.chmod(0o000)
         with as_nobody():
-            reading = read_photo(PhotoFile(path, Record("secret.jpg", "red")), (8, 8), "stretch", store)
+            denied = read_photo(PhotoFile(path, Record("secret.jpg", "red")), (8, 8), "stretch", store)
     store.close()
-    assert reading.fault == ("unreadable", "The file must be readable: Permission denied.")
+    assert denied.fault == ("unreadable", "The file must be readable: Permission denied.")

@@ -111,6 +111,7 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
             class_names=info.class_names,
             image_size=info.image_size,
             resize=info.resize,
+            pixel_range=info.pixel_range,
             model=ModelFacts(
                 kind="layers",
                 name="mean colour",

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from components.contract.artifacts.dataset import Source
+from components.contract.artifacts.dataset import FULL_RANGE, PixelRange, Source
 from components.contract.artifacts.figures import SplitFigures
 from components.contract.system.atomic_files import read_json
 
@@ -43,6 +43,7 @@ class ServiceFacts(BaseModel):
     image_size: tuple[int, int]
     """(height, width) in pixels."""
     resize: Literal["stretch", "crop", "pad"]
+    pixel_range: PixelRange = FULL_RANGE
     lineage: Lineage
     model: str | None = None
     """The network's name."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from components.contract.artifacts.dataset import Source
+from components.contract.artifacts.dataset import FULL_RANGE, PixelRange, Source
 from components.contract.system.atomic_files import read_json, write_file
 
 FORMAT_VERSION: Final = 1
@@ -68,6 +68,7 @@ class BundleInfo(BaseModel):
     image_size: tuple[int, int]
     """(height, width) in pixels."""
     resize: Literal["stretch", "crop", "pad"]
+    pixel_range: PixelRange = FULL_RANGE
     model: ModelFacts
     params: dict[str, Any]
     """The resolved train section."""

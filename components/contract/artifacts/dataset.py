@@ -34,6 +34,10 @@ FORMAT_VERSION: Final = 1
 SplitName = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 
+PixelRange = tuple[int, int]
+"""The values of 16-bit photos that become black and white; what lies outside is clipped."""
+FULL_RANGE: Final[PixelRange] = (0, 65535)
+
 SHARD_BYTES = 64 * 2**20
 """About how many bytes of pixels a shard holds when its split is as large as it may be for its number of shards."""
 
@@ -61,6 +65,8 @@ class DatasetInfo(BaseModel):
     image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
     """(height, width) in pixels."""
     resize: Literal["stretch", "crop", "pad"]
+    pixel_range: PixelRange = FULL_RANGE
+    """Without 16-bit photos and a range in the params, the full range."""
     native_size: tuple[int, int]
     """(height, width), the median of the kept photos' own sizes, in pixels."""
     counts: dict[SplitName, dict[str, int]]

@@ -1,4 +1,4 @@
-"""Every colour mode of a file to RGB: what Pillow's own conversion would cut off, blacken or reveal.
+"""Every color mode but 16 bits to RGB: what Pillow's own conversion would cut off, blacken or reveal.
 
 Photos are converted band by band, so that what lies between stays small: a photo of 100 megapixels takes little more
 memory than its result.
@@ -26,13 +26,14 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     if image.width * image.height <= BAND_PIXELS:
         return _band_to_rgb(image, bounds)
     rgb, top = np.empty((image.height, image.width, 3), np.uint8), 0
-    for band in _bands(image):
+    for band in split_into_bands(image):
         rgb[top : top + band.height] = _band_to_rgb(band, bounds)
         top += band.height
     return rgb
 
 
-def _bands(image: Image.Image) -> Iterator[Image.Image]:
+def split_into_bands(image: Image.Image) -> Iterator[Image.Image]:
+    """A loaded image as pieces of some rows each, from top to bottom."""
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -41,11 +42,6 @@ def _bands(image: Image.Image) -> Iterator[Image.Image]:
 def _band_to_rgb(image: Image.Image, bounds: tuple[float, float] | None) -> np.ndarray:
     if bounds is not None:
         return np.stack([_scale_to_uint8(np.asarray(image), *bounds)] * 3, axis=-1)
-    if image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.uint32)
-        gray = ((values + 128) // 257).astype(np.uint8)
-        gray[values == image.info.get("transparency", -1)] = 255
-        return np.stack([gray] * 3, axis=-1)
     if image.has_transparency_data:
         rgba = image.convert("LA" if image.mode == "La" else image.mode).convert("RGBA")
         canvas = Image.new("RGB", image.size, "white")
@@ -62,7 +58,9 @@ def _bounds(image: Image.Image) -> tuple[float, float]:
     Raises:
         ImageError: a value is not finite.
     """
-    extremes = np.array([(values.min(), values.max()) for values in map(np.asarray, _bands(image))], np.float64)
+    extremes = np.array(
+        [(values.min(), values.max()) for values in map(np.asarray, split_into_bands(image))], np.float64
+    )
     low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())  # NumPy's, which keep NaN
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ImageError("corrupt", "Every pixel must be a finite number; this photo holds NaN or infinity.")

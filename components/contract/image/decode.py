@@ -4,8 +4,9 @@ Pillow is the gatekeeper: it knows the format, the size, the mode and the EXIF o
 anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, which refuses damaged scans and scales
 large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
 
-What becomes what: transparency is laid on white; 16-bit values are divided by 257; CMYK is multiplied out without its
-colour profile; floats by their range, see components/contract/image/color_modes.py. Animations and files of several
+What becomes what: transparency is laid on white; 16-bit values are scaled by the range of the data set, see
+components/contract/image/sample_depth.py; CMYK is multiplied out without its colour profile; floats by their own range,
+see components/contract/image/color_modes.py. Animations and files of several
 pages are refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a
 JPEG are ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
 
@@ -17,29 +18,36 @@ import io
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image
+from PIL import Image
 
+from components.contract.artifacts.dataset import FULL_RANGE, PixelRange
 from components.contract.errors import ImageError
 from components.contract.image.color_modes import to_rgb
+from components.contract.image.decoding_cost import DecodeCost, accept_any, header_cost
 from components.contract.image.formats import (
     FORMATS,
     MAX_PIXELS,
     check_png,
     damage_error,
     ends_early,
+    format_of,
+    is_deep_and_planar,
     is_heif,
     is_raw,
     not_allowed_error,
     reads_heif,
     unreadable_error,
 )
-from components.contract.image.headers import check_header, jpeg_frame
+from components.contract.image.headers import check_header
 from components.contract.image.orientation import read_orientation, turn_upright, upright_size
 from components.contract.image.resize import Resize, fit, least_size
+from components.contract.image.sample_depth import Depth, Samples, is_deep
+
+Result = TypeVar("Result")
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
@@ -47,11 +55,6 @@ MIN_SIDE: Final = 4
 
 MAX_JPEG_SCANS: Final = 200
 """Real files hold far fewer; more are made to keep a decoder busy."""
-
-_EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
-"""For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
-_TURNING_BYTES: Final = 6
-"""For each pixel, while a photo is turned upright."""
 
 # Pillow also checks its limit where we cannot, as for the tiles of a TIFF. Where it only warns, `_open` refuses.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -71,6 +74,7 @@ class Photo:
         native_size: (height, width) of the file as a viewer shows it, in pixels.
         mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
         format: one of FORMATS, or HEIF.
+        clipped_share: of its values, those that lie outside the range of 16-bit photos; 0 for all other photos.
     """
 
     pixels: np.ndarray
@@ -78,31 +82,14 @@ class Photo:
     native_size: tuple[int, int]
     mode: str
     format: str
-
-
-@dataclass(frozen=True)
-class DecodeCost:
-    """What decoding a photo takes, estimated from its header.
-
-    Attributes:
-        num_bytes: of memory, at the most.
-        seconds: on one core of a usual processor.
-        text: the photo in a few words: `a PNG of 9,000 × 9,000 pixels`.
-    """
-
-    num_bytes: int
-    seconds: float
-    text: str
-
-
-def accept_any(cost: DecodeCost) -> None:
-    """Lets every photo be decoded."""
+    clipped_share: float = 0.0
 
 
 def decode(
     data: bytes,
     size: tuple[int, int],
     resize: Resize = "stretch",
+    pixel_range: PixelRange = FULL_RANGE,
     *,
     admit: Callable[[DecodeCost], None] = accept_any,
 ) -> Photo:
@@ -112,6 +99,7 @@ def decode(
         data: the file's content.
         size: (height, width) in pixels.
         resize: stretch to the size; crop the middle of the same shape first; or pad what remains with black.
+        pixel_range: the values of a photo with more than 8 bits per value that become black and white.
         admit: receives the cost before anything is decoded, and raises to prevent it.
 
     Raises:
@@ -119,13 +107,30 @@ def decode(
             truncated, corrupt, too_large, too_small, animated.
     """
     image = _open_bytes(data)
-    mode, file_format = image.mode, _format(image)
-    admit(_cost(data, image, size, resize))
-    stored_pixels = _decode_jpeg(data, image, size, resize) if file_format == "JPEG" else _decode_by_pillow(data, image)
+    mode, file_format = image.mode, format_of(image)
+    cost = header_cost(data, image, size, resize)
+    admit(cost)
+    clipped_share = 0.0
+    if file_format == "JPEG":
+        stored_pixels = _decode_jpeg(data, image, size, resize)
+    elif cost.is_deep:
+        stored_pixels, clipped_share = _read_samples(data, image).to_rgb(pixel_range)
+    else:
+        stored_pixels = _read_by_pillow(data, image, lambda: _load_rgb(image))
     orientation, native_size = read_orientation(image), upright_size(image)
     image.close()  # its own copy of the pixels is no longer needed
     full_pixels = turn_upright(stored_pixels, orientation)
-    return Photo(fit(full_pixels, size, resize), full_pixels, native_size, mode, file_format)
+    return Photo(fit(full_pixels, size, resize), full_pixels, native_size, mode, file_format, clipped_share)
+
+
+def measure_depth(data: bytes) -> Depth | None:
+    """The values of a photo with more than 8 bits per value; None for any other, which is not decoded.
+
+    Raises:
+        ImageError: the bytes are no usable photo.
+    """
+    image = _open_bytes(data)
+    return _read_samples(data, image).depth() if is_deep(image) else None
 
 
 def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
@@ -134,7 +139,7 @@ def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") 
     Raises:
         ImageError: the header is that of no usable photo.
     """
-    return _cost(data, _open_bytes(data), size, resize)
+    return header_cost(data, _open_bytes(data), size, resize)
 
 
 def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
@@ -172,6 +177,8 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
         raise unreadable_error(file.read(MAX_BYTES), error) from None
     if is_raw(image):
         raise not_allowed_error("a camera's raw file")
+    if is_deep_and_planar(image):
+        raise not_allowed_error("a TIFF with colors of more than 8 bits that are stored plane by plane")
     _check_size(image.width, image.height)
     if frames_follow:
         frame_kind = "pages" if image.format == "TIFF" else "frames"
@@ -196,11 +203,6 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _format(image: Image.Image) -> str:
-    # A phone's JPEG with a depth or gain map behind it is an MPO to Pillow; its first picture is the photo.
-    return "JPEG" if image.format == "MPO" else str(image.format)
-
-
 def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
     """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `fit` can shrink."""
     if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
@@ -213,7 +215,7 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
         pixels: np.ndarray = simplejpeg.decode_jpeg(data, color_space, min_height=min_height, min_width=min_width)
     except ValueError as error:
         if "subsampling" in str(error):  # rare sampling factors, which TurboJPEG does not know and libjpeg does
-            return _decode_by_pillow(data, image)
+            return _read_by_pillow(data, image, lambda: _load_rgb(image))
         raise damage_error("The JPEG", error, ends_early=ends_early("JPEG", data)) from None
     if color_space == "CMYK":
         # Stored inverted, as Adobe does and everyone after it: 255 is no ink.
@@ -228,50 +230,21 @@ def _check_equal_sizes(size: tuple[int, int], decoder_size: tuple[int, int]) -> 
         raise ValueError(f"it has two sizes, {size} and {decoder_size}")
 
 
-def _cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
-    """Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/image/test_headers.py."""
-    num_pixels, file_format = image.width * image.height, _format(image)
-    if file_format == "JPEG":
-        num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
-    else:
-        # Pillow's own copy, and the result in RGB.
-        bytes_per_pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
-        num_bytes = num_pixels * max(bytes_per_pixel + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
-        num_bytes += _strip_pixels(image) * bytes_per_pixel if file_format == "TIFF" else 0
-        nanoseconds = 40.0 * num_pixels + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
-        if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
-            nanoseconds += 500.0 * len(data)  # unpacked in Python
-    text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
-    return DecodeCost(round(num_bytes), nanoseconds / 1e9, text)
-
-
-def _strip_pixels(image: Image.Image) -> int:
-    """Of a TIFF: how many pixels libtiff unpacks at once."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    width = tags.get(ExifTags.Base.TileWidth, image.width)
-    height = tags.get(ExifTags.Base.TileLength, tags.get(ExifTags.Base.RowsPerStrip, image.height))
-    is_sound = isinstance(width, int) and isinstance(height, int)
-    return min(width, image.width) * min(height, image.height) if is_sound else image.width * image.height
-
-
-def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
-    """Bytes and nanoseconds."""
-    frame, (height, width) = jpeg_frame(data), least_size(image, size, resize)
-    num_pixels = image.width * image.height
-    reserve = min(image.height // max(1, height), image.width // max(1, width))
-    num_decoded = num_pixels / max(scale for scale in (1, 2, 4, 8) if scale <= max(1, reserve)) ** 2
-    num_coefficients = num_pixels * frame.coefficients_per_pixel * frame.is_buffered
-    num_bytes = num_decoded * (24 if image.mode == "CMYK" else 7) + 2 * num_coefficients
-    return num_bytes, 15.0 * (num_decoded + len(data)) + num_pixels + num_coefficients * (1 + 0.5 * frame.num_scans)
-
-
-def _decode_by_pillow(data: bytes, image: Image.Image) -> np.ndarray:
+def _read_by_pillow(data: bytes, image: Image.Image, read: Callable[[], Result]) -> Result:
     if image.format == "PNG":
         check_png(data)
     try:
-        image.load()
-        return to_rgb(image)
+        return read()
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # as above
         raise damage_error(f"The {image.format}", error) from None
+
+
+def _load_rgb(image: Image.Image) -> np.ndarray:
+    image.load()
+    return to_rgb(image)
+
+
+def _read_samples(data: bytes, image: Image.Image) -> Samples:
+    return _read_by_pillow(data, image, lambda: Samples(image, data, lambda: _open_bytes(data)))

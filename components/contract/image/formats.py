@@ -63,6 +63,10 @@ _REDUCED_PICTURE: Final = 1
 """The bit of a TIFF's NewSubfileType that says: this is a smaller version of another picture in the file."""
 
 
+_PLANE_BY_PLANE: Final = 2
+"""A TIFF's PlanarConfiguration."""
+
+
 @functools.cache
 def reads_heif() -> bool:
     """Whether photos of iPhones can be read: where the extra `heic` is installed."""
@@ -80,6 +84,12 @@ def is_heif(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and _FOREIGN_BRANDS.get(start[8:12], "").startswith("HEI")
 
 
+def format_of(image: Image.Image) -> str:
+    """The format of a picture that is open: one of FORMATS, or HEIF."""
+    # A phone's JPEG with a depth or gain map behind it is an MPO to Pillow; its first picture is the photo.
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
 def is_raw(image: Image.Image) -> bool:
     """Whether a picture is the thumbnail that a camera's raw file begins with."""
     if image.format != "TIFF":
@@ -87,6 +97,16 @@ def is_raw(image: Image.Image) -> bool:
     tags = image.tag_v2  # type: ignore[attr-defined]
     kind = tags.get(ExifTags.Base.NewSubfileType, 0)
     return ExifTags.Base.DNGVersion in tags or (isinstance(kind, int) and bool(kind & _REDUCED_PICTURE))
+
+
+def is_deep_and_planar(image: Image.Image) -> bool:
+    """Whether a TIFF holds colors of more than 8 bits plane by plane, which Pillow reads wrong or in part."""
+    if image.format != "TIFF":
+        return False
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    bits_per_sample = tags.get(ExifTags.Base.BitsPerSample, ())
+    is_planar = tags.get(ExifTags.Base.PlanarConfiguration) == _PLANE_BY_PLANE
+    return is_planar and len(bits_per_sample) > 1 and max(bits_per_sample) > 8
 
 
 def not_allowed_error(kind: str) -> ImageError:

@@ -1,9 +1,11 @@
 """What the sections of params.yaml are made of."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+
+from components.contract.validation_messages import expects
 
 TINY_PIXELS = 64
 """Pictures of at most this many pixels on the longer side are trained on as they are, by a small network."""
@@ -16,10 +18,30 @@ Fraction = Annotated[float, Field(ge=0, le=0.9)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
+def _require_rising(pixel_range: tuple[int, int]) -> tuple[int, int]:
+    if pixel_range[0] >= pixel_range[1]:
+        raise ValueError("black must be less than white")
+    return pixel_range
+
+
+PixelValue = Annotated[int, Field(ge=-32768, le=65535)]
+PixelRangeChoice = Annotated[
+    Literal["auto"]
+    | Annotated[int, Field(ge=1, le=65535)]
+    | Annotated[tuple[PixelValue, PixelValue], Strict(False), AfterValidator(_require_rising)],
+    expects("auto, the value that becomes white (1 to 65535), or [black, white] with black below white"),
+]
+
+
 def height_width(size: int | Sequence[int]) -> tuple[int, int]:
     """A size as params.yaml writes it, one number for a square, as (height, width)."""
     height, width = (size, size) if isinstance(size, int) else size
     return height, width
+
+
+def black_white(pixel_range: int | tuple[int, int]) -> tuple[int, int]:
+    """A pixel range as params.yaml writes it, one number for what becomes white, as (black, white)."""
+    return (0, pixel_range) if isinstance(pixel_range, int) else pixel_range
 
 
 class Section(BaseModel):

@@ -13,9 +13,20 @@ from pydantic import AfterValidator, Field, Strict, ValidationError
 from components.contract.artifacts.evaluation import VerdictWord
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.contract.errors import ParamsError
-from components.contract.foreign.documents import DocumentError, check_tree, parse_yaml, read_yaml
-from components.contract.params.base import MAX_SIZE, MIN_SIZE, TINY_PIXELS, Section, Seed, Side, height_width
+from components.contract.foreign.documents import DocumentError, check_tree, read_yaml
+from components.contract.params.base import (
+    MAX_SIZE,
+    MIN_SIZE,
+    TINY_PIXELS,
+    PixelRangeChoice,
+    Section,
+    Seed,
+    Side,
+    black_white,
+    height_width,
+)
 from components.contract.params.data import DataParams
+from components.contract.params.overrides import apply_override
 from components.contract.params.training import TrainParams
 from components.contract.params.tuning import TuneParams
 from components.contract.validation_messages import expects, explain
@@ -54,6 +65,9 @@ class AuditParams(Section):
         description="Copies, near ones too, and groups across given splits; removed from the training side.",
     )
     contradictory_labels: Policy = Field("quarantine", description="The same photo, or nearly, under two labels.")
+    pixel_depth: Literal["ignore", "report", "fail"] = Field(
+        "report", description="16-bit photos that use few of their values, or that are brighter than pixel_range."
+    )
     imbalance: Literal["ignore", "report", "fail"] = Field(
         "report", description="The largest class has over five times as many training photos as the smallest."
     )
@@ -90,6 +104,9 @@ class PreprocessParams(Section):
         description="Pixels: one number, or [height, width]. auto: the model's own size, or the native size of "
         f"pictures of at most {TINY_PIXELS} px.",
     )
+    pixel_range: PixelRangeChoice = Field(
+        "auto", description="Of 16-bit photos: white, such as 4095, or [black, white]. auto: by the bits that all use."
+    )
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch", description="How a photo of another shape is fitted: stretched, cut to the middle, or padded."
     )
@@ -122,6 +139,11 @@ class PreprocessParams(Section):
         """(height, width) in pixels; only after `resolve`."""
         assert self.image_size != "auto", "image_size must be resolved before a step runs"
         return height_width(self.image_size)
+
+    @property
+    def given_range(self) -> tuple[int, int] | None:
+        """The values of 16-bit photos that become black and white; None where the photos decide."""
+        return None if self.pixel_range == "auto" else black_white(self.pixel_range)
 
 
 class GateParams(Section):
@@ -213,8 +235,9 @@ def load_params(path: Path | None, overrides: tuple[str, ...] = ()) -> Params:
         ParamsError: the file is missing or no YAML, or a value cannot be; names file, key, expected and found.
     """
     tree = _read_yaml(path) if path is not None else {}
+    keys_by_section = {name: field.annotation.model_fields for name, field in Params.model_fields.items()}  # type: ignore[union-attr]
     for override in overrides:
-        _apply_override(tree, override)
+        apply_override(tree, override, keys_by_section)
     origin = str(path) if path is not None else "params"
     return _parse(Params, tree, f"{origin} with --set" if overrides else origin)
 
@@ -246,31 +269,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ParamsError(f"{path} must hold the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
     return tree
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    keys = key.strip().split(".")
-    if not equals or len(keys) < 2 or not all(keys):
-        owners = [name for name, field in Params.model_fields.items() if keys[0] in field.annotation.model_fields]  # type: ignore[union-attr]
-        hint = f" (did you mean {owners[0]}.{override}?)" if owners and equals else ""
-        raise ParamsError(f"--set takes section.key=value, such as train.epochs=5; found {override!r}{hint}.")
-    try:
-        value = parse_yaml(text)
-    except DocumentError as error:
-        raise ParamsError(f"--set {key[:200]}: the value must be YAML; found {text[:200]!r}: {error}") from None
-    node = tree
-    for depth, name in enumerate(keys[:-1]):
-        child = node.setdefault(name, {})
-        if child is None:
-            child = node[name] = {}
-        if not isinstance(child, dict):
-            parent_key = ".".join(keys[: depth + 1])
-            raise ParamsError(
-                f"--set {key}: {parent_key} holds {child!r}, which has no keys of its own; set {parent_key} whole."
-            )
-        node = child
-    node[keys[-1]] = value
 
 
 def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:

@@ -4,6 +4,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contract.artifacts.dataset import PixelRange
 from components.contract.errors import ModelError, ParamsError
 from components.contract.layers.backbones import BACKBONES, feature_shape, warn_of_small_photos
 from components.contract.layers.layer import Layer, Shape
@@ -46,6 +47,7 @@ class InitialModelFacts(BaseModel):
         display_name: in messages.
         image_size: (height, width) that it takes; None where it takes any.
         usual_size: that it was made for, in pixels, as far as that is known.
+        pixel_range: that it was trained with, of 16-bit photos; auto where it saw none.
         features: the shape of what a new head would stand on; None where it depends on the size of the photos.
         decisions: a sentence for each thing that was found out.
     """
@@ -55,6 +57,7 @@ class InitialModelFacts(BaseModel):
     display_name: str
     image_size: tuple[int, int] | None
     usual_size: int = 224
+    pixel_range: Literal["auto"] | PixelRange = "auto"
     features: Shape | None
     decisions: tuple[str, ...] = ()
 
@@ -89,6 +92,13 @@ def resolve(
     if params.preprocess.image_size == "auto":
         decisions.append(f"preprocess.image_size: auto became {image_size}, {reason}.")
     preprocess = params.preprocess.model_copy(update={"image_size": image_size})
+    if preprocess.pixel_range == "auto" and initial_model is not None:
+        preprocess = preprocess.model_copy(update={"pixel_range": initial_model.pixel_range})
+        if initial_model.pixel_range != "auto":
+            decisions.append(
+                f"preprocess.pixel_range: auto became {list(initial_model.pixel_range)}, what "
+                f"{initial_model.display_name} was trained with."
+            )
 
     train, train_decisions = resolve_train(params.train, preprocess.size, initial_model)
     decisions += train_decisions

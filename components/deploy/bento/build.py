@@ -119,13 +119,14 @@ def lay_out(
     (context / "export").mkdir()
     for name in EXPORT_FILES:
         shutil.copyfile(bundle_dir / "export" / name, context / "export" / name)
-    write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples")
+    write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples", bundle.pixel_range)
     is_calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)
     facts = ServiceFacts(
         tag=model_name,
         class_names=bundle.class_names,
         image_size=bundle.image_size,
         resize=bundle.resize,
+        pixel_range=bundle.pixel_range,
         lineage=Lineage(
             mlflow_run_id=bundle.mlflow_run_id,
             dataset_fingerprint=bundle.dataset_fingerprint,

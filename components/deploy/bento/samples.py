@@ -7,7 +7,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from components.contract.image.formats import MAX_PIXELS
+from components.contract.artifacts.dataset import FULL_RANGE, PixelRange
+from components.contract.image.decode import decode
 from components.contract.system.atomic_files import write_json
 from components.deploy.service.protocol import Sample
 
@@ -34,7 +35,13 @@ def choose_samples(labels: Mapping[str, int], number: int) -> list[str]:
     return [image_id for turn in turns for image_id in turn if image_id is not None][:number]
 
 
-def write_samples(photos: Sequence[Path], labels: Mapping[str, int], class_names: Sequence[str], folder: Path) -> None:
+def write_samples(
+    photos: Sequence[Path],
+    labels: Mapping[str, int],
+    class_names: Sequence[str],
+    folder: Path,
+    pixel_range: PixelRange = FULL_RANGE,
+) -> None:
     """Writes samples.json and the photos, upright and without what a camera adds (place, time, maker).
 
     Args:
@@ -42,29 +49,25 @@ def write_samples(photos: Sequence[Path], labels: Mapping[str, int], class_names
         labels: of the chosen ones, by image_id, in the order wanted.
         class_names: in the order of the labels.
         folder: a new folder.
+        pixel_range: the model's; a 16-bit photo becomes one of 8 bits, which the service answers alike.
     """
     by_id = {path.stem: path for path in photos}
     folder.mkdir()
     samples = []
     for number, (image_id, label) in enumerate(labels.items()):
-        suffix, content = _make_plain_copy(by_id[image_id])
+        suffix, content = _make_plain_copy(by_id[image_id], pixel_range)
         name = f"{number:02d}{suffix}"
         (folder / name).write_bytes(content)
         samples.append(Sample(url=f"samples/{name}", class_name=class_names[label]).model_dump())
     write_json(folder / INDEX, samples)
 
 
-def _make_plain_copy(path: Path) -> tuple[str, bytes]:
-    from PIL import Image, ImageOps
+def _make_plain_copy(path: Path, pixel_range: PixelRange) -> tuple[str, bytes]:
+    from PIL import Image
 
-    with Image.open(path) as image:
-        assert image.width * image.height <= MAX_PIXELS, "preprocess has decoded it"
-        if image.format == "JPEG":
-            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        photo = ImageOps.exif_transpose(image).convert("RGB")
+    photo = Image.fromarray(decode(path.read_bytes(), (MAX_SIDE, MAX_SIDE), "pad", pixel_range).full_pixels)
     photo.thumbnail((MAX_SIDE, MAX_SIDE))
     tiny = max(photo.size) <= TINY_PIXELS
     file = io.BytesIO()
-    photo.info.clear()
     photo.save(file, "PNG") if tiny else photo.save(file, "JPEG", quality=88)
     return (".png" if tiny else ".jpg"), file.getvalue()

@@ -216,6 +216,13 @@ class PhotoClassifier:
     async def _decode(self, data: bytes, share: Share) -> DecodedPhoto:
         photo = await self.decoder(data, share)
         instruments().decode_seconds.observe(photo.decode_seconds)
+        if photo.clipped_share:
+            instruments().clipped_photos.inc()
+            log.info(
+                "Clipped %.1f %% of the values of a 16-bit photo: they are outside the model's pixel range, %d to %d.",
+                100 * photo.clipped_share,
+                *self.classifier.facts.pixel_range,
+            )
         return photo
 
     def _examine(self, pixels: np.ndarray, alone: bool) -> list[Finding]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from components.contract.artifacts.bento import ServiceFacts
 from components.contract.errors import ImageError
-from components.contract.image.decode import DecodeCost, Photo, accept_any, decode
+from components.contract.image.decode import Photo, decode
+from components.contract.image.decoding_cost import DecodeCost, accept_any
 from components.contract.inference.calibration import Calibration, read_calibration
 from components.contract.inference.graph import InferenceGraph, softmax
 from components.contract.system.atomic_files import read_json
@@ -68,7 +69,7 @@ class Classifier:
 
     def open(self, data: bytes, admit: Callable[[DecodeCost], None] = accept_any) -> Photo:
         """As `decode`, with what the file says of the photo; `admit` receives the cost before and may raise."""
-        return decode(data, self.facts.image_size, self.facts.resize, admit=admit)
+        return decode(data, self.facts.image_size, self.facts.resize, self.facts.pixel_range, admit=admit)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
         """Probabilities: float32 (n, classes).

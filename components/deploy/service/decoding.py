@@ -19,7 +19,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from components.contract.errors import ImageError
-from components.contract.image.decode import DecodeCost, Photo, accept_any
+from components.contract.image.decode import Photo
+from components.contract.image.decoding_cost import DecodeCost, accept_any
 from components.deploy.service.fair_queue import FairQueue, Share
 from components.deploy.service.gateway.upload import RefusedUpload
 
@@ -51,11 +52,13 @@ class DecodedPhoto:
         pixels: uint8 (height, width, 3), RGB, as the graph takes it.
         native_size: (height, width) of the file, in pixels.
         decode_seconds: of processor time that decoding took.
+        clipped_share: of the values of a 16-bit photo, those outside the model's pixel range.
     """
 
     pixels: np.ndarray
     native_size: tuple[int, int]
     decode_seconds: float
+    clipped_share: float = 0.0
 
 
 class Decoder:
@@ -137,7 +140,7 @@ class Decoder:
     def _decode(self, data: bytes, admit: Callable[[DecodeCost], None]) -> DecodedPhoto:
         start_time = time.thread_time()  # of the processor: a busy machine is not the photo's fault
         photo = self._open_photo(data, admit)
-        return DecodedPhoto(photo.pixels, photo.native_size, time.thread_time() - start_time)
+        return DecodedPhoto(photo.pixels, photo.native_size, time.thread_time() - start_time, photo.clipped_share)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ class Instruments:
         self.refused_requests = Counter(
             "darkroom_refused_requests_total", "Requests not looked at, by reason.", ["code"]
         )
+        self.clipped_photos = Counter(
+            "darkroom_clipped_photos_total", "16-bit photos with values outside the pixel range."
+        )
         self.batch_size = Histogram(
             "darkroom_batch_size", "Photos that went through the graph together.", buckets=SIZES
         )

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
-from components.contract.artifacts.dataset import DatasetInfo, Split
+from components.contract.artifacts.dataset import DatasetInfo, PixelRange, Split
 from components.contract.artifacts.evaluation import CHAMPION
 from components.contract.errors import ArtifactError, DarkroomError, ImageError
 from components.contract.image.decode import decode
+from components.contract.image.resize import Resize
 from components.contract.inference.graph import InferenceGraph, export_sha256
 from components.contract.system.address import redact
 from components.evaluate.formatting import pluralize
@@ -104,7 +105,7 @@ def score_champion(
             raise NotComparableError("Its graph takes photos of another size than its bundle says.")
         candidate_labels = class_order(bundle, dataset)
         num_left_out = len(split) - len(indices)
-        if (bundle.image_size, bundle.resize) == (dataset.image_size, dataset.resize):
+        if _preparation(bundle) == _preparation(dataset):
             starts = range(0, len(indices), BATCH_SIZE)
             batches = ((start, split.gather(indices[start : start + BATCH_SIZE])) for start in starts)
         else:
@@ -193,6 +194,11 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
     return np.array([dataset.class_names.index(name) for name in bundle.class_names])
 
 
+def _preparation(info: BundleInfo | DatasetInfo) -> tuple[tuple[int, int], Resize, PixelRange]:
+    """How photos become pixels."""
+    return info.image_size, info.resize, info.pixel_range
+
+
 def first_line(error: Exception) -> str:
     """Of what an error says, without the full stop."""
     return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
@@ -209,7 +215,7 @@ def _decode_golden(
         if index not in candidates:
             continue
         try:
-            pixels.append(decode(path.read_bytes(), bundle.image_size, bundle.resize).pixels)
+            pixels.append(decode(path.read_bytes(), *_preparation(bundle)).pixels)
         except (OSError, ImageError):
             continue  # deploy names it; here one photo less is compared
         indices.append(index)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo
-from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.artifacts.dataset import FULL_RANGE, DatasetInfo
 from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.artifacts.figures import AllFigures, ConfusedPair
 from components.contract.artifacts.study import StudyInfo
@@ -163,8 +163,9 @@ def reproduce_commands(content: Content) -> str:
 def reproduce_params(content: Content) -> str:
     """params.yaml of this run, as far as the model and its evaluation depend on it; JSON is YAML."""
     dataset = content.dataset
+    pixel_range = {} if dataset.pixel_range == FULL_RANGE else {"pixel_range": list(dataset.pixel_range)}
     sections = {
-        "preprocess": {"image_size": list(dataset.image_size), "resize": dataset.resize},
+        "preprocess": {"image_size": list(dataset.image_size), "resize": dataset.resize, **pixel_range},
         "train": content.bundle.params,
         "evaluate": content.params.model_dump(mode="json", exclude={"leaderboard"}),
         "deploy": {"model_name": content.evaluation.model_name},

@@ -13,6 +13,7 @@ TITLES: Final = {
     "low_resolution": "Photos much smaller than prepared",
     "brightness_outliers": "Far darker or brighter than the others",
     "blur_outliers": "Far less sharp than the others",
+    "pixel_depth": "Photos of more than 8 bits",
     "imbalance": "Unequal classes",
     "few_photos": "Few training photos",
     "tiny_classes": "Too few photos to judge by",
@@ -31,6 +32,8 @@ ADVICE: Final = {
     "low_resolution": "Find the originals, or set a smaller preprocess.image_size.",
     "brightness_outliers": "Look whether they show anything; if not, remove them.",
     "blur_outliers": "Look whether they are blurred or merely plain; remove those that show nothing.",
+    "pixel_depth": "Nothing, if black and white are right: training and the service use this range. Where the values "
+    "that matter fill only part of it, set preprocess.pixel_range to them, such as [1000, 3000].",
     "imbalance": "Add photos of the rare classes; until then look at macro F1 and at each class's recall, not at "
     "accuracy alone.",
     "few_photos": "Add photos: 50 are a beginning, some hundred are good. Until then take a pretrained model and "

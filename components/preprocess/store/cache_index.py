@@ -1,6 +1,7 @@
 """The index of the cache: what is known of files and of contents, in a SQLite database.
 
 files     path and identity → content hash
+depths    content hash → the values of a photo with more than 8 bits each
 verdicts  content hash and recipe → what was found out, and where the pixels stand
 used      when each file of pixels was used last
 """
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Goes up when decoding or measuring changes; then everything is read anew."""
 
 COLUMNS: Final = (
@@ -38,6 +39,7 @@ SETTLED_NANOSECONDS: Final = 50_000_000
 
 _TABLES: Final = f"""
 create table if not exists files (path blob primary key, identity text not null, sha256 text not null) without rowid;
+create table if not exists depths (sha256 text primary key, lowest, highest, num_values, declared) without rowid;
 create table if not exists verdicts (sha256 text, recipe text, {", ".join(COLUMNS)}, container text, place integer,
     primary key (sha256, recipe)) without rowid;
 create index if not exists verdicts_container on verdicts (container);
@@ -62,6 +64,8 @@ class Verdict:
     sha256: str
     values: tuple[Any, ...]
     place: Place | None
+    is_deep: bool = False
+    """Whether the pixels depend on the pixel range of the data set."""
 
 
 def identity(status: os.stat_result) -> str | None:

@@ -17,19 +17,21 @@ def thin_packs(index: sqlite3.Connection, files: PixelFiles) -> None:
         container = f"packs/{path.name}"
         if container != files.pack_name and not _lockable(path):
             continue
-        rows = index.execute("select sha256, place from verdicts where container = ?", (container,)).fetchall()
+        rows = index.execute("select sha256, recipe, place from verdicts where container = ?", (container,)).fetchall()
         if 2 * len(rows) * files.row_bytes <= path.stat().st_size:
             if rows:
                 _move_rest(index, files, rows, container)
             path.unlink()
 
 
-def _move_rest(index: sqlite3.Connection, files: PixelFiles, rows: Sequence[tuple[str, int]], container: str) -> None:
+def _move_rest(
+    index: sqlite3.Connection, files: PixelFiles, rows: Sequence[tuple[str, str, int]], container: str
+) -> None:
     name = files.new_pack_name()
     with (files.folder / name).open("xb") as file:
-        for _, start in rows:
+        for *_, start in rows:
             file.write(files.read([Place(container, start)]).data)
-    places = [(name, row * files.row_bytes, sha256, files.recipe) for row, (sha256, _) in enumerate(rows)]
+    places = [(name, row * files.row_bytes, sha256, recipe) for row, (sha256, recipe, _) in enumerate(rows)]
     with index:
         index.executemany(MOVE, places)
     files.used.add(name)

@@ -1,6 +1,7 @@
 """What was learnt of files that were read before, and their pixels: the cache of preprocess, shared by all runs.
 
-    index.sqlite        files: path and identity → content hash; verdicts: content hash and recipe → record and place
+    index.sqlite        files: path and identity → content hash; verdicts: content hash and recipe → record and place;
+                        depths: content hash → values of a photo with more than 8 bits each
     packs/<id>.pack     prepared pixels, row after row, as they were read
     shards/<key>.arrow  shards of data sets; a data set holds hard links to them
 
@@ -14,12 +15,14 @@ import logging
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from components.contract.artifacts.dataset import FULL_RANGE
+from components.contract.image.sample_depth import Depth
 from components.contract.system.cache import cache_dir
 from components.preprocess.store.cache_index import COLUMNS, MOVE, VERSION, Place, Verdict, open_index
 from components.preprocess.store.eviction import evict_oldest, thin_packs
@@ -29,11 +32,16 @@ log = logging.getLogger(__name__)
 
 
 class PixelStore:
-    """The cache for one recipe: one size and way of resizing."""
+    """The cache for one recipe: one size, way of resizing, and for photos with more than 8 bits per value one range.
+
+    Attributes:
+        pixel_range: the values that become black and white; to be set before such photos are added or looked up.
+    """
 
     def __init__(self, folder: Path, image_size: tuple[int, int], resize: str):
         self.folder = folder
         self.recipe = f"{VERSION}-{image_size[0]}x{image_size[1]}-{resize}"
+        self.pixel_range = FULL_RANGE
         self._files = PixelFiles(folder, self.recipe, (*image_size, 3))
         self._lock = threading.Lock()
         for name in ("packs", "shards"):
@@ -45,9 +53,13 @@ class PixelStore:
         """The size of one photo's pixels."""
         return self._files.row_bytes
 
+    def recipe_of(self, *, is_deep: bool) -> str:
+        """What the pixels of a photo depend on beside its content."""
+        return f"{self.recipe}-{self.pixel_range[0]}:{self.pixel_range[1]}" if is_deep else self.recipe
+
     def find_files(self, root: bytes) -> dict[bytes, tuple[str, Verdict]]:
-        """Path to (identity, verdict) of the files below a folder."""
-        low, high = root.rstrip(b"/") + b"/", root.rstrip(b"/") + b"0"  # "0" comes after "/"
+        """Path to (identity, verdict) of the files below a folder; without photos with more than 8 bits per value."""
+        low, high = _bounds(root)
         rows = self._index.execute(
             f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "  # noqa: S608 - COLUMNS is a constant
             "on v.sha256 = f.sha256 and v.recipe = ? where path > ? and path < ?",
@@ -57,12 +69,29 @@ class PixelStore:
             path: (identity, verdict) for path, identity, *rest in rows if (verdict := self._usable(*rest)) is not None
         }
 
-    def find_content(self, sha256: str) -> Verdict | None:
+    def find_depths(self, root: bytes) -> dict[bytes, tuple[str, str, Depth]]:
+        """Path to (identity, content hash, depth) of the photos with more than 8 bits per value below a folder."""
+        rows = self._index.execute(
+            "select path, identity, d.sha256, lowest, highest, num_values, declared from files f join depths d "
+            "on d.sha256 = f.sha256 where path > ? and path < ?",
+            _bounds(root),
+        )
+        return {path: (identity, sha256, Depth(*numbers)) for path, identity, sha256, *numbers in rows}
+
+    def find_depth(self, sha256: str) -> Depth | None:
+        """The depth of a content, if it is known; may be called from several threads."""
+        with self._lock:
+            row = self._index.execute(
+                "select lowest, highest, num_values, declared from depths where sha256 = ?", (sha256,)
+            ).fetchone()
+        return None if row is None else Depth(*row)
+
+    def find_content(self, sha256: str, *, is_deep: bool = False) -> Verdict | None:
         """What is known of a content; may be called from several threads."""
         with self._lock:
             row = self._index.execute(
                 f"select sha256, container, place, {', '.join(COLUMNS)} from verdicts where sha256 = ? and recipe = ?",  # noqa: S608 - COLUMNS is a constant
-                (sha256, self.recipe),
+                (sha256, self.recipe_of(is_deep=is_deep)),
             ).fetchone()
         return None if row is None else self._usable(*row)
 
@@ -78,8 +107,10 @@ class PixelStore:
             self._files.used.add(container)
         return Verdict(sha256, values, Place(container, start))
 
-    def remember(self, verdicts: Sequence[Verdict], files: Sequence[tuple[bytes, str, str]]) -> None:
-        """Notes verdicts, and files as (path, identity, content hash), at once or not at all."""
+    def remember(
+        self, verdicts: Sequence[Verdict], files: Sequence[tuple[bytes, str, str]], depths: Mapping[str, Depth]
+    ) -> None:
+        """Notes verdicts, files as (path, identity, content hash), and depths by content, at once or not at all."""
         marks = ", ".join("?" * (len(COLUMNS) + 4))
         verdicts = [each for each in verdicts if each.place is None or each.place.container != self._files.overflow]
         with self._lock, self._transaction():
@@ -89,11 +120,18 @@ class PixelStore:
                 [self._row(verdict) for verdict in verdicts],
             )
             self._index.executemany("insert or replace into files values (?, ?, ?)", files)
+            self._index.executemany(
+                "insert or replace into depths values (?, ?, ?, ?, ?)",
+                [
+                    (sha256, depth.lowest, depth.highest, depth.num_values, depth.declared)
+                    for sha256, depth in depths.items()
+                ],
+            )
 
     def _row(self, verdict: Verdict) -> tuple[Any, ...]:
         place = verdict.place
         location = (None, None) if place is None else (place.container, place.start)
-        return verdict.sha256, self.recipe, *location, *verdict.values
+        return verdict.sha256, self.recipe_of(is_deep=verdict.is_deep), *location, *verdict.values
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -132,12 +170,15 @@ class PixelStore:
         """Where the shard of a key stands, or will."""
         return self.folder / "shards" / f"{key}.arrow"
 
-    def move_to_shard(self, key: str, sha256s: Sequence[str]) -> None:
-        """Notes that the pixels of these photos now stand in a shard, one after another."""
+    def move_to_shard(self, key: str, photos: Sequence[tuple[str, bool]]) -> None:
+        """Notes that the pixels of these photos, as (content hash, is_deep), are in a shard, one after another."""
         container = f"shards/{key}.arrow"
         first = _pixels_begin(self.folder / container)
         self._files.used.add(container)
-        places = [(container, first + row * self.row_bytes, sha256, self.recipe) for row, sha256 in enumerate(sha256s)]
+        places = [
+            (container, first + row * self.row_bytes, sha256, self.recipe_of(is_deep=is_deep))
+            for row, (sha256, is_deep) in enumerate(photos)
+        ]
         with self._lock, self._transaction():
             self._index.executemany(MOVE, places)
 
@@ -172,6 +213,11 @@ def open_store(image_size: tuple[int, int], resize: str) -> Iterator[PixelStore]
             yield store
         finally:
             store.close()
+
+
+def _bounds(root: bytes) -> tuple[bytes, bytes]:
+    """What the paths below a folder lie between."""
+    return root.rstrip(b"/") + b"/", root.rstrip(b"/") + b"0"  # "0" comes after "/"
 
 
 def _pixels_begin(path: Path) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
-from components.contract.artifacts.dataset import open_split
+from components.contract.artifacts.dataset import FULL_RANGE, open_split
 from components.contract.errors import ModelError, UploadError
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.model import ModelParams, PixelScale
@@ -71,6 +71,7 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
         given_model = InitialModelFacts(
             display_name=f"the model {model.from_}",
             image_size=bundle.image_size,
+            pixel_range="auto" if bundle.pixel_range == FULL_RANGE else bundle.pixel_range,
             features=None,
             decisions=(
                 f"train.model.from: {model.from_} is {bundle.model.name} at {folder}, trained on "

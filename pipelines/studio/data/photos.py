@@ -11,9 +11,11 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel
 
+from components.contract.artifacts.dataset import PixelRange
 from components.contract.errors import DataError, ImageError
 from components.contract.foreign.confinement import allowed_roots
-from components.contract.image.decode import MAX_BYTES, decode
+from components.contract.image.decode import MAX_BYTES, decode, measure_depth
+from components.contract.image.sample_depth import settle_range
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.photo_set import PhotoFile, describe_reading
@@ -232,10 +234,20 @@ def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
         StudioError: it is no usable photo; says why.
     """
     try:
-        pixels = decode(data, (side, side), "pad").full_pixels
+        pixels = decode(data, (side, side), "pad", range_for(data)).full_pixels
     except ImageError as error:
         raise StudioError(str(error), 422) from None
     return encode(pixels, side)
+
+
+def range_for(data: bytes) -> PixelRange:
+    """The pixel range that fits a photo alone, to look at it before that of its data set is settled.
+
+    Raises:
+        ImageError: it is no usable photo.
+    """
+    depth = measure_depth(data)
+    return settle_range([depth] if depth is not None else [])
 
 
 def encode(pixels: np.ndarray, side: int) -> tuple[bytes, str]:

@@ -6,15 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from components.contract.artifacts.bento import read_deployment
 from components.contract.artifacts.evaluation import CHAMPION
 from components.contract.errors import ArtifactError, ServiceError
+from components.contract.params.pipeline import PreprocessParams
 from components.deploy.parity import TOLERANCE, golden_photos
+from components.preprocess.step import preprocess
 from tests.e2e.service.conftest import Deployed
-from tests.support.artifacts import make_bundle, make_dataset, make_evaluation
+from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset, make_evaluation, photo
 
 
 def test_deploy_writes_a_bento_that_reproduces_the_evaluation(deployed: Deployed) -> None:
@@ -51,6 +55,29 @@ def test_a_service_that_differs_from_the_evaluation_is_not_deployed(deployed: De
     with pytest.raises(ServiceError, match=changed_row["image_id"]):
         deployed.redeploy(tmp_path, evaluation_dir=tmp_path / "evaluation")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evaluation"], "no bento, and nothing half made"
+
+
+def test_photos_of_12_bits_get_the_answer_of_the_evaluation_over_http(deployed: Deployed, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for class_name in CLASS_NAMES:
+        (tmp_path / "photos" / class_name).mkdir(parents=True)
+        for number in range(20):
+            values = photo(class_name, rng) * (4095 / 255) + rng.integers(0, 9, (40, 32, 3))
+            path = tmp_path / "photos" / class_name / f"{number}.png"
+            cv2.imwrite(str(path), values[..., ::-1].clip(0, 4095).astype(np.uint16))
+    params = PreprocessParams(image_size=16, golden_photos=12)
+    dataset = preprocess(str(tmp_path / "photos"), params, tmp_path / "dataset")
+    assert dataset.pixel_range == (0, 4095)
+    make_bundle(tmp_path / "model", dataset, scale=0.002)
+    make_evaluation(tmp_path / "evaluation", tmp_path / "dataset", tmp_path / "model")
+    info = deployed.redeploy(
+        tmp_path,
+        dataset_dir=tmp_path / "dataset",
+        bundle_dir=tmp_path / "model",
+        evaluation_dir=tmp_path / "evaluation",
+    )
+    assert info.check.num_photos == len(golden_photos(tmp_path / "dataset")) > 0
+    assert info.check.max_probability_difference <= TOLERANCE
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,6 +95,24 @@ def test_batches_give_what_single_photos_give(bento_dir: Path, tmp_path: Path, m
             if row["probabilities"]:
                 assert row["probabilities"] == pytest.approx(again["probabilities"], abs=1e-6)
     assert [row["label"] for row in whole if row["label"]] == [CLASS_NAMES[number % 3] for number in range(20)]
+
+
+def test_photos_of_16_bits_are_scaled_by_the_range_of_the_model(
+    artifacts: Artifacts, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})
+    lay_out(tmp_path / "bento" / "src", artifacts.bundle_dir, bundle, "colours")
+    colors = photo("red", RNG, (16, 16))
+    Image.fromarray(colors).save(tmp_path / "a.png")
+    for name, values in (("b", np.round(colors * (4095 / 255))), ("c", np.minimum(colors * 300.0, 65_535))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), values[..., ::-1].astype(np.uint16))
+    plain, deep, bright = predict_files(tmp_path, [tmp_path / f"{name}.png" for name in "abc"])
+    assert deep["probabilities"] == plain["probabilities"]
+    assert bright["probabilities"] != plain["probabilities"]
+    assert (
+        "1 of 3 files are 16-bit photos with values outside the model's pixel range, 0 to 4095, such as "
+        f"{tmp_path / 'c.png'}; these values were clipped."
+    ) in caplog.text
 
 
 def test_rows_are_plain_json(bento_dir: Path, tmp_path: Path) -> None:

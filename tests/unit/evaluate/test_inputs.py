@@ -35,6 +35,7 @@ def test_an_earlier_evaluation_is_replaced_whole_and_kept_where_the_new_one_fail
         ({"class_names": ("red", "green", "blue")}, "found red, green, blue"),
         ({"image_size": (24, 16)}, "image size must be those of the data set, 16 × 16; found 24 × 16"),
         ({"resize": "crop"}, "resizing must be those of the data set, stretch; found crop"),
+        ({"pixel_range": (0, 4095)}, "pixel range must be those of the data set, 0 to 65535; found 0 to 4095"),
     ],
 )
 def test_a_model_made_for_other_photos_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:

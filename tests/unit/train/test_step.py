@@ -16,6 +16,7 @@ from components.contract.artifacts.bundle import BundleInfo, read_bundle
 from components.contract.artifacts.dataset import DatasetInfo, open_split
 from components.contract.inference.graph import InferenceGraph, export_sha256, softmax
 from components.contract.params.training import TrainParams
+from components.contract.system.atomic_files import write_json
 from components.train.step import train
 from tests.support.artifacts import CLASS_NAMES, make_dataset
 from tests.unit.train.own_network import EPOCHS, PARAMS
@@ -49,7 +50,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
     (folder / "mlflow").mkdir()
     shutil.copy(empty_store, folder / "mlflow" / "mlflow.db")
     store = f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}"
-    info = make_dataset(folder / "dataset", per_class=40)
+    info = make_dataset(folder / "dataset", per_class=40).model_copy(update={"pixel_range": (0, 4095)})
+    write_json(folder / "dataset" / "dataset.json", info)
     run_states: list[tuple[str, int]] = []
     finished = threading.Event()
     watcher = threading.Thread(target=watch, args=(store, info.name, run_states, finished))
@@ -93,6 +95,7 @@ def test_the_bundle_says_what_it_is(trained: Trained) -> None:
     assert bundle == trained.bundle
     assert (bundle.dataset_name, bundle.dataset_fingerprint) == (trained.info.name, trained.info.fingerprint)
     assert (bundle.class_names, bundle.image_size, bundle.resize) == (CLASS_NAMES, (16, 16), "stretch")
+    assert bundle.pixel_range == (0, 4095)
     assert bundle.source == trained.info.source
     assert bundle.params == PARAMS.model_dump(mode="json")
     assert TrainParams.model_validate_json(json.dumps(bundle.params)) == PARAMS

@@ -80,6 +80,9 @@ export function photosCard() {
       settingField("preprocess.resize", "Other shapes are", {
         names: { stretch: "stretched", crop: "cropped", pad: "padded" },
       }),
+      settingField("preprocess.pixel_range", "White of 16-bit photos", {
+        help: "auto: by the bits that the photos use. Or the value that becomes white, such as 4095.",
+      }),
       settingField("preprocess.validation_fraction", "Kept for choosing"),
       settingField("preprocess.test_fraction", "Kept for the final figures"),
     ),

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components.contract.errors import ImageError
 from components.contract.image.decode import decode, decode_cost
+from tests.cases.bad_photos.encoding import encoded_by_opencv
 from tests.cases.decode_bombs import HEADER_BOMBS, chunk, encoded, jpeg_of_many_scans, png_with
 
 ROOT = Path(__file__).parents[4]
@@ -54,6 +56,9 @@ def test_as_many_chunks_as_allowed_are_read() -> None:
     [
         lambda: encoded("RGB", SIDE, "PNG"),
         lambda: encoded("1", SIDE, "PNG"),
+        lambda: encoded_by_opencv(".png", np.full((SIDE, SIDE), 4095, np.uint16)),
+        lambda: encoded_by_opencv(".png", np.full((SIDE, SIDE, 3), 4095, np.uint16)),
+        lambda: encoded_by_opencv(".tif", np.full((SIDE, SIDE, 3), 4095, np.uint16)),
         lambda: encoded("RGB", SIDE, "WEBP"),
         lambda: encoded("RGB", SIDE, "JPEG"),
         lambda: encoded("RGB", SIDE, "JPEG", progressive=True, subsampling=0),
@@ -62,7 +67,20 @@ def test_as_many_chunks_as_allowed_are_read() -> None:
         lambda: encoded("RGB", SIDE, "BMP"),
         lambda: jpeg_of_many_scans(SIDE, 20),
     ],
-    ids=["PNG", "PNG of one bit", "WebP", "JPEG", "progressive JPEG", "CMYK TIFF", "GIF", "BMP", "JPEG of 20 scans"],
+    ids=[
+        "PNG",
+        "PNG of one bit",
+        "PNG of 16 bits",
+        "color PNG of 16 bits",
+        "color TIFF of 16 bits",
+        "WebP",
+        "JPEG",
+        "progressive JPEG",
+        "CMYK TIFF",
+        "GIF",
+        "BMP",
+        "JPEG of 20 scans",
+    ],
 )
 def test_decoding_takes_no_more_memory_than_its_header_says(make: Callable[[], bytes], tmp_path: Path) -> None:
     (tmp_path / "photo").write_bytes(make())

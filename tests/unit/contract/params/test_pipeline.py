@@ -6,8 +6,8 @@ import pytest
 
 from components.contract.errors import DarkroomError, ModelError, ParamsError
 from components.contract.params.base import MIN_SIZE
-from components.contract.params.pipeline import Params, dump_section, load_params, parse_section
-from components.contract.params.resolve import SMALL_CNN, Resolution, resolve, resolve_train
+from components.contract.params.pipeline import Params, PreprocessParams, dump_section, load_params, parse_section
+from components.contract.params.resolve import SMALL_CNN, InitialModelFacts, Resolution, resolve, resolve_train
 from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
 
 ROOT = Path(__file__).parents[4]
@@ -50,6 +50,14 @@ def test_the_committed_params_are_the_defaults() -> None:
         ("train.augmentation={rotaton: 3}", "train.augmentation.rotaton: unknown key (did you mean rotation_degrees?)"),
         ("train.early_stopping.patience=0", "train.early_stopping.patience: expected greater than or equal to 1"),
         ("preprocess.image_size=large", "preprocess.image_size: expected auto, a number of pixels from 4 to 2048"),
+        (
+            "preprocess.pixel_range=0",
+            "preprocess.pixel_range: expected auto, the value that becomes white (1 to 65535)",
+        ),
+        ("preprocess.pixel_range=65536", "preprocess.pixel_range: expected auto"),
+        ("preprocess.pixel_range=[300, 300]", "or [black, white] with black below white; found [300, 300]."),
+        ("preprocess.pixel_range=[0, 300, 400]", "preprocess.pixel_range: expected auto"),
+        ("preprocess.pixel_range=[-32769, 0]", "preprocess.pixel_range: expected auto"),
         ("preprocess.image_size=[32]", "or [height, width]; found [32]."),
         ("preprocess.image_size=3", "preprocess.image_size: expected auto, a number of pixels from 4 to 2048"),
         ("data.uri=3", "data.uri: expected a valid string; found 3."),
@@ -216,3 +224,25 @@ def test_train_alone_settles_the_same_as_the_whole() -> None:
         whole = resolve_params(native_size=native_size).params
         alone, _ = resolve_train(load_params(ROOT / "params.yaml").train, whole.preprocess.size)
         assert alone == whole.train
+
+
+@pytest.mark.parametrize(
+    ("text", "given_range"),
+    [("auto", None), ("4095", (0, 4095)), ("[-1024, 3071]", (-1024, 3071)), ("[27000, 31000]", (27_000, 31_000))],
+)
+def test_a_pixel_range_is_one_number_or_two(text: str, given_range: tuple[int, int] | None) -> None:
+    preprocess = resolve_params(f"preprocess.pixel_range={text}").params.preprocess
+    assert preprocess.given_range == given_range
+    assert parse_section(PreprocessParams, dump_section(preprocess)) == preprocess
+
+
+@pytest.mark.parametrize(("text", "given_range"), [("auto", (0, 4095)), ("1023", (0, 1023))])
+def test_a_training_that_continues_a_model_keeps_its_pixel_range(text: str, given_range: tuple[int, int]) -> None:
+    earlier_model = InitialModelFacts(
+        display_name="the model today", image_size=(32, 32), pixel_range=(0, 4095), features=None
+    )
+    params = load_params(None, ("data.uri=photos", "train.model.from=today", f"preprocess.pixel_range={text}"))
+    resolution = resolve(params, native_size=(32, 32), data_name="photos", initial_model=earlier_model)
+    assert resolution.params.preprocess.given_range == given_range
+    sentence = "preprocess.pixel_range: auto became [0, 4095], what the model today was trained with."
+    assert (sentence in resolution.decisions) == (text == "auto")

@@ -16,6 +16,14 @@ def test_classes_take_turns() -> None:
     assert len(choose_samples(labels, 100)) == 9
 
 
+def test_a_sample_of_16_bits_is_what_the_model_sees(tmp_path: Path) -> None:
+    picture = np.repeat(np.linspace(0, 4095, 16).astype(np.uint16)[np.newaxis], 16, axis=0)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    write_samples([tmp_path / "a.png"], {"a": 0}, ("red",), tmp_path / "samples", (0, 4095))
+    with Image.open(tmp_path / "samples" / "00.png") as sample:
+        assert np.asarray(sample)[0, :, 0].tolist() == [17 * column for column in range(16)]
+
+
 def test_a_sample_is_upright_small_and_tells_no_place(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     exif = Image.Exif()

@@ -6,14 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from components.contract.artifacts.bundle import read_bundle
-from components.contract.image.decode import DecodeCost, Photo
+from components.contract.image.decode import Photo
+from components.contract.image.decoding_cost import DecodeCost
 from components.deploy.bento.build import lay_out
 from components.deploy.parity import golden_photos
 from components.deploy.service.gateway.upload import UploadRequest
 from components.deploy.service.protocol import Options
+from tests.cases.bad_photos.encoding import encoded
 from tests.support.artifacts import CLASS_NAMES
 from tests.unit.deploy.conftest import Artifacts
 
@@ -26,7 +30,8 @@ def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Asks a service in this process, whose decoder fails on the bytes `crash`."""
     from components.deploy.service import app
 
-    lay_out(tmp_path / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours")
+    bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})
+    lay_out(tmp_path / "src", artifacts.bundle_dir, bundle, "colours")
     monkeypatch.setattr(app, "PACKED_DIR", tmp_path / "src")
     instance = app.PhotoClassifier.inner()
     open_photo = instance.classifier.open
@@ -59,6 +64,27 @@ def test_a_fault_of_ours_spares_the_other_photos_and_tells_nothing_of_its_inside
     assert failure["error"]["code"] == "internal"
     assert "0x7f00" not in json.dumps(body)
     assert "secret" not in json.dumps(body)
+
+
+def test_a_16_bit_photo_brighter_than_the_range_is_clipped_counted_and_logged(
+    artifacts: Artifacts, answer: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    from components.deploy.service.metrics import instruments
+
+    def photo(white: int) -> bytes:
+        picture = np.full((16, 16), white // 2, np.uint16)
+        picture[:4] = white
+        return encoded(Image.fromarray(picture), "PNG")
+
+    caplog.set_level("INFO", "bentoml.darkroom")
+    before = instruments().clipped_photos._value.get()
+    status, body = answer(photo(4095), photo(60_000), golden_photos(artifacts.dataset_dir)[0].read_bytes())
+    assert status == 200
+    assert all("label" in prediction for prediction in body["predictions"])
+    assert instruments().clipped_photos._value.get() == before + 1
+    assert body["predictions"][0]["probabilities"] != body["predictions"][1]["probabilities"]
+    (message,) = (record.getMessage() for record in caplog.records if "Clipped" in record.getMessage())
+    assert message.startswith("Clipped 100.0 % of the values")
 
 
 @pytest.mark.parametrize(("files", "expected_status"), [((b"crash",), 500), ((b"", b"crash"), 500), ((b"",), 400)])

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from components.contract.errors import ImageError
-from components.contract.image.decode import DecodeCost, Photo, decode, decode_cost
+from components.contract.image.decode import Photo, decode, decode_cost
+from components.contract.image.decoding_cost import DecodeCost
 from components.deploy.service import decoding
 from components.deploy.service.decoding import Decoder
 from components.deploy.service.fair_queue import FairQueue, Share

@@ -102,6 +102,16 @@ def test_a_champion_with_its_classes_in_another_order_is_compared_by_their_names
     assert gate_verdict.comparison.champion_accuracy == 1.0
 
 
+def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_kept_as_files(folder: Path) -> None:
+    make_champion_say(folder, pixel_range=(0, 4095))
+    register("colours", folder / "champion")
+    golden = sorted((folder / "dataset" / "golden").iterdir())
+    golden[0].unlink()
+    comparison = verdict(folder).comparison
+    assert comparison is not None
+    assert comparison.num_images == 35
+
+
 def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(folder: Path, tmp_path: Path) -> None:
     make_bundle(tmp_path / "small", make_dataset(tmp_path / "photos", side=8))
     write_train_image_ids(tmp_path / "small", ["x"])

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -116,6 +117,18 @@ def test_a_photo_that_takes_more_memory_than_a_worker_has(client: Client, monkey
     Image.new("L", (9000, 9000)).save(file, "PNG", compress_level=1)
     with pytest.raises(StudioError, match=r"needs more|made the process that read it end"):
         client.studio.workers.ask("make_thumbnail", "The photo", file.getvalue(), side=64)
+
+
+def test_a_photo_of_16_bits_is_shown_by_its_own_range_until_another_is_given(client: Client) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.repeat(np.array([[0], [2000], [4000], [4095]], np.uint16), 4, axis=1)).save(file, "PNG")
+    decode = client.studio.workers.decode
+    own, _ = decode(file.getvalue(), (4, 4), "stretch", None)
+    assert own[:, 0, 0].tolist() == [0, 125, 249, 255]
+    given, _ = decode(file.getvalue(), (4, 4), "stretch", (0, 65_535))
+    assert given[:, 0, 0].tolist() == [0, 8, 16, 16]
+    thumbnail = client.studio.workers.ask("make_thumbnail", "The photo", file.getvalue(), side=64).content
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(thumbnail))), own)
 
 
 def test_workers_end_with_the_studio(client: Client, photos: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from components.contract.artifacts.dataset import open_split
 from components.contract.params.pipeline import PreprocessParams
 from components.contract.system.cache import cache_dir
-from components.preprocess import scan as scanning
+from components.preprocess import reading as reading_photos
 from components.preprocess.scan import NOTED_FILES
 from components.preprocess.step import preprocess
 from tests.support.artifacts import make_photos
@@ -29,13 +29,13 @@ SETTLED = 0.06
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of files that were read, in order of reading."""
     names: list[str] = []
-    real = scanning._read
+    real = reading_photos._read
 
     def note(file):
         names.append(file.location.name)
         return real(file)
 
-    monkeypatch.setattr(scanning, "_read", note)
+    monkeypatch.setattr(reading_photos, "_read", note)
     return names
 
 
@@ -92,7 +92,7 @@ def test_copied_and_renamed_photos_are_known_by_their_content(
 ) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     data.rename(tmp_path / "elsewhere")
-    monkeypatch.setattr(scanning, "decode", lambda *_: pytest.fail("it was decoded before"))
+    monkeypatch.setattr(reading_photos, "decode", lambda *_: pytest.fail("it was decoded before"))
     preprocess(str(tmp_path / "elsewhere"), PARAMS, tmp_path / "two")
     assert [path.read_bytes() for path in sorted((tmp_path / "one").glob("*.arrow"))] == [
         path.read_bytes() for path in sorted((tmp_path / "two").glob("*.arrow"))

@@ -1,0 +1,202 @@
+"""Photos with more than 8 bits per value: which they are, which values they hold, and how those become 8 bits.
+
+Cameras, X-ray scanners and microscopes measure 10, 12 or 14 bits and write them into files of 16, mostly without saying
+so: 4,095 is then white, and a file's own range says 65,535. So one range is settled for a whole data set, is kept with
+the model, and is applied to every photo that the model sees. A range for each photo would hide how bright it is.
+"""
+
+import functools
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from components.contract.artifacts.dataset import FULL_RANGE, PixelRange
+from components.contract.image.color_modes import split_into_bands
+
+NUM_VALUES: Final = 2**16
+MIN_BITS: Final = 8
+"""Pictures of fewer values, such as masks, keep the range of 8 bits, which they have in files of 8 bits too."""
+PHOTOS_PER_OUTLIER: Final = 100
+"""One photo in so many may be clipped, and only if it needs OUTLIER_BITS more than all others."""
+PHOTOS_FOR_AN_OUTLIER: Final = 30
+"""One photo may be clipped among so many, even if they are fewer than PHOTOS_PER_OUTLIER."""
+OUTLIER_BITS: Final = 2
+
+_GRAY_RAW_MODES: Final = frozenset(("I;12", "I;16", "I;16B", "I;16N", "I;16R", "I;16S", "I;16BS"))
+_SIGNED_RAW_MODES: Final = frozenset(("I;16S", "I;16BS"))
+_OTHER_ORDER: Final = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+_LOW_BYTES: Final = {
+    f"{colors};16{order}": f"{colors};16{other}"
+    for colors in ("RGB", "RGBX", "RGBA")
+    for order, other in _OTHER_ORDER.items()
+} | {"LA;16B": "RGBA"}
+"""Pillow keeps the high byte of each color value. Read with the other byte order, the same file yields the low bytes;
+gray with transparency has four bytes per pixel, of which the second and the last are the low ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The values of one photo with more than 8 bits each; transparent pixels do not count.
+
+    Attributes:
+        lowest, highest: of all pixels and colors.
+        num_values: how many different ones there are.
+        declared: the highest value according to the file's metadata; 0 where they say nothing.
+    """
+
+    lowest: int
+    highest: int
+    num_values: int
+    declared: int
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a picture that is open and not loaded has more than 8 bits per value."""
+    return _raw_mode(image) in _GRAY_RAW_MODES or _raw_mode(image) in _LOW_BYTES
+
+
+def settle_range(depths: Sequence[Depth]) -> PixelRange:
+    """One range for all photos of a data set: 0 to 2^n - 1, with the least n of at least 8 that holds every value.
+
+    Sensors have whole numbers of bits, so the range stays the same when photos are added, and a few bright pixels do
+    not shift it. What metadata declare counts like a value: PNG's sBIT is written both by programs that scale the
+    values to 16 bits, as its standard demands, and by others that leave them as they are; the values show which. Very
+    few photos that are far brighter than all others do not count. Below zero, the range begins at a power of two.
+    """
+    if not depths:
+        return FULL_RANGE
+    highest = sorted(max(depth.highest, depth.declared) for depth in depths)
+    num_outliers = max(len(highest) // PHOTOS_PER_OUTLIER, int(len(highest) >= PHOTOS_FOR_AN_OUTLIER))
+    num_bits, usual_bits = highest[-1].bit_length(), highest[-1 - num_outliers].bit_length()
+    num_bits = usual_bits if num_bits - usual_bits >= OUTLIER_BITS else num_bits
+    lowest = min(depth.lowest for depth in depths)
+    black = 0 if lowest >= 0 else -(1 << (-lowest - 1).bit_length())
+    return black, (1 << max(MIN_BITS, num_bits)) - 1
+
+
+class Samples:
+    """The values of one photo."""
+
+    def __init__(self, image: Image.Image, data: bytes, open_again: Callable[[], Image.Image]):
+        """Loads the photo.
+
+        Args:
+            image: open and not loaded, for which `is_deep`.
+            data: the file's content.
+            open_again: opens the same file once more, for the low bytes of colors.
+        """
+        raw_mode = _raw_mode(image)
+        self._declared = _declared_maximum(image, data)
+        self._is_signed = raw_mode in _SIGNED_RAW_MODES
+        self._low_channels: slice | list[int] = [1, 1, 1, 3] if raw_mode == "LA;16B" else slice(None)
+        image.load()
+        self._image = image
+        self._low_bytes: Image.Image | None = None
+        if raw_mode in _LOW_BYTES:
+            self._low_bytes = open_again()
+            self._low_bytes.tile = [_with_raw_mode(tile, _LOW_BYTES[raw_mode]) for tile in self._low_bytes.tile]  # type: ignore[attr-defined]
+            self._low_bytes.load()
+
+    def to_rgb(self, pixel_range: PixelRange) -> tuple[np.ndarray, float]:
+        """Pixels, uint8 (height, width, 3), RGB, transparency on white; and the share of values that are clipped."""
+        table = _level_table(pixel_range, self._is_signed)
+        rgb, top = np.empty((self._image.height, self._image.width, 3), np.uint8), 0
+        num_clipped = num_values = 0
+        for values, opacity in self._bands():
+            numbers = values.view(np.int16) if self._is_signed else values
+            num_clipped += int(np.count_nonzero((numbers < pixel_range[0]) | (numbers > pixel_range[1])))
+            num_values += values.size
+            levels = table[values]
+            if opacity is not None:
+                levels = np.rint(255 - (255 - levels.astype(np.float32)) * opacity[..., np.newaxis]).astype(np.uint8)
+            rgb[top : top + len(levels)] = levels
+            top += len(levels)
+        return rgb, num_clipped / num_values
+
+    def depth(self) -> Depth:
+        """What the values are."""
+        is_used = np.zeros(NUM_VALUES, bool)
+        for values, opacity in self._bands():
+            is_used[values if opacity is None else values[opacity > 0]] = True
+        numbers = np.arange(NUM_VALUES, dtype=np.uint16)
+        used = (numbers.view(np.int16) if self._is_signed else numbers)[is_used]
+        lowest, highest = (int(used.min()), int(used.max())) if used.size else (0, 0)
+        return Depth(lowest, highest, used.size, self._declared)
+
+    def _bands(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Values modulo 65,536, uint16 (rows, width, 1 or 3), and their opacity, float32 (rows, width), if not full."""
+        transparent_color = self._image.info.get("transparency")
+        low_bands = itertools.repeat(None) if self._low_bytes is None else split_into_bands(self._low_bytes)
+        for band, low_band in zip(split_into_bands(self._image), low_bands, strict=False):
+            values = np.asarray(band).astype(np.uint16)
+            opacity: np.ndarray | None = None
+            if low_band is None:
+                values = values[..., np.newaxis]
+            else:
+                values = values << 8 | np.asarray(low_band)[..., self._low_channels]
+            if values.shape[-1] == 4:
+                values, opacity = values[..., :3], values[..., 3].astype(np.float32) / (NUM_VALUES - 1)
+            elif transparent_color is not None:
+                opacity = (values != np.array(transparent_color)).any(axis=-1).astype(np.float32)
+            yield values, opacity
+
+
+@functools.lru_cache(maxsize=8)
+def _level_table(pixel_range: PixelRange, is_signed: bool) -> np.ndarray:
+    """The gray level of each value modulo 65,536: uint8 (65536,)."""
+    numbers = np.arange(NUM_VALUES, dtype=np.uint16)
+    values = (numbers.view(np.int16) if is_signed else numbers).astype(np.int64)
+    black, white = pixel_range
+    span = white - black
+    return np.asarray(((510 * (values - black) + span) // (2 * span)).clip(0, 255), np.uint8)  # rounded, half up
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How Pillow is to read the file's values; empty for formats that do not say."""
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0][3] if tiles else ""
+    raw_mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return raw_mode if isinstance(raw_mode, str) else ""
+
+
+def _with_raw_mode(tile: Any, raw_mode: str) -> Any:
+    """One of Pillow's tiles, to be read in another way."""
+    return tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
+
+
+def _declared_maximum(image: Image.Image, data: bytes) -> int:
+    """The highest value according to PNG's sBIT, or TIFF's BitsPerSample and MaxSampleValue; 0 where they say nothing.
+
+    The largest value of 16 bits is also what is written where nothing is known, so it says nothing.
+    """
+    if image.format == "PNG":
+        maxima = [2**bits - 1 for bits in _significant_bits(data) if bits <= 16]
+    else:
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        maxima = [2**bits - 1 for bits in _numbers(tags.get(ExifTags.Base.BitsPerSample)) if 0 < bits <= 16]
+        for tag in (ExifTags.Base.MaxSampleValue, ExifTags.Base.SMaxSampleValue):
+            maxima += _numbers(tags.get(tag))
+    return max((maximum for maximum in maxima if 0 < maximum < FULL_RANGE[1]), default=0)
+
+
+def _significant_bits(data: bytes) -> bytes:
+    """Of each color of a PNG, as its chunk sBIT says; empty where there is none before the pixels."""
+    start = 8
+    while (kind := data[start + 4 : start + 8]) not in (b"IDAT", b""):
+        end = start + 8 + int.from_bytes(data[start : start + 4], "big")
+        if kind == b"sBIT":
+            content = data[start + 8 : end]
+            return content[:1] if len(content) <= 2 else content[:3]  # without that of the transparency
+        start = end + 4
+    return b""
+
+
+def _numbers(tag: object) -> list[int]:
+    """The whole numbers of a tag, whatever a file has there."""
+    values = tag if isinstance(tag, tuple) else (tag,)
+    return [int(value) for value in values if isinstance(value, int | float) and abs(value) < NUM_VALUES]

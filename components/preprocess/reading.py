@@ -1,0 +1,132 @@
+"""One file becomes a reading: its hash, its verdict, its pixels in the cache, and what is measured of them."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from components.contract.errors import DataError, ImageError
+from components.contract.image.decode import MAX_BYTES, decode, measure_depth
+from components.contract.image.decoding_cost import DecodeCost, accept_any
+from components.contract.image.resize import Resize
+from components.contract.image.sample_depth import Depth
+from components.preprocess.image_statistics import measure
+from components.preprocess.sources.photo_set import PhotoFile
+from components.preprocess.store.cache_index import Verdict, identity
+from components.preprocess.store.pixel_cache import PixelStore
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file that was read.
+
+    Attributes:
+        identity: of the file as it was read; None where it cannot be relied on.
+        sha256: of its content; None where the file could not be read at all.
+        verdict: None for such a file, and before the range is settled, for a photo with more than 8 bits per value.
+        fault: why it could not be read, as (reason, message).
+        depth: of a photo with more than 8 bits per value.
+        is_new: whether this is not in the cache yet.
+    """
+
+    identity: str | None
+    sha256: str | None = None
+    verdict: Verdict | None = None
+    fault: tuple[str, str] | None = None
+    depth: Depth | None = None
+    is_new: bool = True
+
+
+class _DeepPhotoError(Exception):
+    """A photo has more than 8 bits per value."""
+
+
+def _refuse_deep(cost: DecodeCost) -> None:
+    if cost.is_deep:
+        raise _DeepPhotoError
+
+
+def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
+    """Reads one file, and stores its pixels where it is a photo that is not known by its content.
+
+    Of a photo with more than 8 bits per value, it only measures the depth.
+    """
+    try:
+        data, file_identity = _read(file)
+    except OSError as error:
+        return Reading(None, fault=("unreadable", f"The file must be readable: {error.strerror or error}."))
+    except ImageError as error:
+        return Reading(None, fault=(error.code, str(error)))
+    sha256 = hashlib.sha256(data).hexdigest()
+    cached_verdict = store.find_content(sha256)
+    if cached_verdict is not None:
+        return Reading(file_identity, sha256, cached_verdict, is_new=False)
+    try:
+        verdict = _judge(data, sha256, image_size, resize, store, admit=_refuse_deep)
+    except _DeepPhotoError:
+        with contextlib.suppress(ImageError):  # `_judge` says what is wrong
+            return Reading(file_identity, sha256, depth=store.find_depth(sha256) or measure_depth(data))
+        verdict = _judge(data, sha256, image_size, resize, store)
+    return Reading(file_identity, sha256, verdict)
+
+
+def scale_photo(
+    file: PhotoFile, reading: Reading, image_size: tuple[int, int], resize: Resize, store: PixelStore
+) -> Reading:
+    """Reads a photo again whose depth is known, and stores its pixels for the range of the store."""
+    sha256 = str(reading.sha256)
+    cached_verdict = store.find_content(sha256, is_deep=True)
+    if cached_verdict is not None:
+        return replace(reading, verdict=cached_verdict, is_new=False)
+    try:
+        data, _ = _read(file)
+    except (OSError, ImageError):
+        data = b""
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DataError(f"The data must stay as they are while they are read; {file.location} changed. Run again.")
+    return replace(reading, verdict=_judge(data, sha256, image_size, resize, store, is_deep=True), is_new=True)
+
+
+def _judge(
+    data: bytes,
+    sha256: str,
+    image_size: tuple[int, int],
+    resize: Resize,
+    store: PixelStore,
+    *,
+    is_deep: bool = False,
+    admit: Callable[[DecodeCost], None] = accept_any,
+) -> Verdict:
+    """Decodes and measures a content, and stores its pixels where it is a photo."""
+    no_measures = (None,) * 8
+    try:
+        photo = decode(data, image_size, resize, store.pixel_range, admit=admit)
+    except ImageError as error:
+        return Verdict(sha256, (error.code, str(error), len(data), *no_measures), None, is_deep)
+    measures = measure(photo, resize)
+    values = (
+        None,
+        None,
+        len(data),
+        *photo.native_size,
+        photo.mode,
+        photo.format,
+        measures.brightness,
+        measures.sharpness,
+        measures.pixel_hash,
+        measures.sketch.tobytes(),
+    )
+    return Verdict(sha256, values, store.add(photo.pixels), is_deep)
+
+
+def _read(file: PhotoFile) -> tuple[bytes, str | None]:
+    """The file's content and identity. Anything but a regular file is refused: a table may name a pipe or device."""
+    with file.open() as stream:
+        status = os.fstat(stream.fileno())
+        if status.st_size > MAX_BYTES:
+            raise ImageError("too_large", f"A photo may have at most {MAX_BYTES:,} bytes; this file has more.")
+        identity_before = identity(status)
+        data = stream.read(status.st_size)
+        is_unchanged = identity(os.fstat(stream.fileno())) == identity_before
+    return data, identity_before if is_unchanged else None
