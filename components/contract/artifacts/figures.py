@@ -1,10 +1,10 @@
 """The figures of an evaluation: figures.json, and the headline figures of evaluation.json."""
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.contract.system.atomic_files import read_json
 
@@ -94,9 +94,11 @@ class Figures(SplitFigures):
     absent_classes: tuple[str, ...]
     """Classes without a photo in this split; the macro figures leave them out."""
     per_class: tuple[ClassFigures, ...]
-    confusions: tuple[tuple[int, int, int], ...]
+    confusions: tuple[tuple[int, int, int], ...] = ()
     """The cells of the confusion matrix that hold photos: true class, predicted class, photos. With 1,000 classes the
     matrix has a million cells, nearly all of them empty."""
+    whole_matrix: tuple[tuple[int, ...], ...] = Field((), alias="confusion_matrix", exclude=True)
+    """Every cell, in files of earlier versions."""
     most_confused: tuple[ConfusedPair, ...]
     """At most ten, the commonest first."""
 
@@ -108,15 +110,11 @@ class Figures(SplitFigures):
         matrix[true_labels, predicted_labels] = counts
         return matrix
 
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_whole_matrix(cls, values: Any) -> Any:
-        """Files of earlier versions hold every cell."""
-        if not isinstance(values, dict) or "confusion_matrix" not in values:
-            return values
-        matrix = np.array(values["confusion_matrix"], np.int64)
-        others = {key: value for key, value in values.items() if key != "confusion_matrix"}
-        return others | {"confusions": matrix_cells(matrix)}
+    @model_validator(mode="after")
+    def _read_whole_matrix(self) -> "Figures":
+        if self.whole_matrix:
+            object.__setattr__(self, "confusions", matrix_cells(np.array(self.whole_matrix)))
+        return self
 
 
 def matrix_cells(matrix: np.ndarray) -> tuple[tuple[int, int, int], ...]:

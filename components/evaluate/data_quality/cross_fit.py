@@ -16,6 +16,8 @@ NUM_FOLDS: Final = 5
 SHRINKAGE: Final = 0.3
 """The share of the covariance that is replaced by the same variance in all directions."""
 MIN_SCALE: Final = 1e-6
+CALIBRATION_PHOTOS: Final = 2_000
+"""Enough for one number."""
 MAX_FEATURES: Final = 2048
 """Wider embeddings are projected at random (Johnson and Lindenstrauss 1984): the covariance has their square."""
 
@@ -37,7 +39,8 @@ def cross_fit(embeddings: np.ndarray, labels: np.ndarray, num_classes: int, rng:
         if is_held_out.any() and not is_held_out.all():
             weights, bias = _fit_discriminant(features[~is_held_out], labels[~is_held_out], num_classes)
             logits[is_held_out] = features[is_held_out] @ weights + bias
-    return softmax(logits / fit_temperature(logits, labels))
+    sample = rng.permutation(len(labels))[:CALIBRATION_PHOTOS]
+    return softmax(logits / fit_temperature(logits[sample], labels[sample]))
 
 
 def _narrow(embeddings: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -54,7 +54,7 @@ class LabelError:
     label: int
     suggested: int
     confidence: float
-    margin: float
+    margin: float = 0.0
 
 
 def find_label_errors(held_out: HeldOutPredictions) -> list[LabelError]:

@@ -30,21 +30,16 @@ class Ranking:
 
 
 def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
-    """The figures of scikit-learn, class by class.
+    """The figures of scikit-learn, class by class, without its checks, which take a minute for 1,000 classes.
 
     Args:
         labels: int32 (n,).
         probabilities: float32 (n, classes).
     """
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
     figures = np.full((2, probabilities.shape[1]), np.nan)
+    every_photo = np.ones((len(labels), 1), np.float32)
     for label in ranked_classes(labels):
-        is_positive = labels == label
-        figures[:, label] = (
-            roc_auc_score(is_positive, probabilities[:, label]),
-            average_precision_score(is_positive, probabilities[:, label]),
-        )
+        figures[:, label] = _Order(labels == label, probabilities[:, label]).ranking_figures(every_photo)[:, 0]
     return Ranking(*figures)
 
 
