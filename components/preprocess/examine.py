@@ -82,7 +82,7 @@ def examine(
         seconds,
         photo_scan.num_read / max(seconds, 1e-9),
     )
-    records, oddities = _judge_alone(photo_scan.records, params)
+    records, oddities = _judge_alone(photo_scan, params)
     records, placeholders = _leave_out_placeholders(records, photo_scan, params)
     near_pairs = _find_near(records, photo_scan, params)
     links = find_links(records, near_pairs)
@@ -121,10 +121,10 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
         )
 
 
-def _judge_alone(records: Sequence[Record], params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
+def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
     """What is odd about single photos, and the records with those left out that the params name."""
-    oddities = judge_photos(records, params.size, params.audit)
-    judged_records = list(records)
+    oddities = judge_photos(photo_scan.records, photo_scan.sketches, params.size, params.audit)
+    judged_records = list(photo_scan.records)
     for kind, rows in oddities.items():
         if getattr(params.audit, kind) in LEAVING:
             for row, note in rows.items():

@@ -20,7 +20,6 @@ class Measures:
         sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), grey, the whole photo stretched.
         brightness: the mean of its grey values, 0 to 255.
         sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) of the prepared pixels.
-        information: the entropy of its gray values, in bits: 0 for one plain color, at most 8.
         chroma: the largest difference between the color channels of any of 32 × 32 parts; 0 for a gray photo.
         pixel_hash: equal for files that decode to equal pixels, whatever their bytes.
     """
@@ -28,7 +27,6 @@ class Measures:
     sketch: np.ndarray
     brightness: float
     sharpness: float
-    information: float
     chroma: float
     pixel_hash: str
 
@@ -50,19 +48,9 @@ def measure(photo: Photo, resize: Resize) -> Measures:
         sketch,
         brightness=round(cv2.mean(whole)[0], 3),
         sharpness=round(max(0.0, sharpness), 3),
-        information=round(_entropy(whole), 3),
         chroma=_chroma(photo.pixels),
         pixel_hash=digest.hexdigest(),
     )
-
-
-def _entropy(gray: np.ndarray) -> float:
-    """Shannon's entropy of the gray values, in bits."""
-    import cv2
-
-    histogram = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel()
-    shares = histogram[histogram > 0] / gray.size
-    return max(0.0, float(-(shares * np.log2(shares)).sum()))
 
 
 def _chroma(pixels: np.ndarray) -> float:

@@ -93,9 +93,16 @@ class Reporter:
 
 
 def judge_photos(
-    records: Sequence[Record], image_size: tuple[int, int], params: AuditParams
+    records: Sequence[Record], sketches: np.ndarray, image_size: tuple[int, int], params: AuditParams
 ) -> dict[str, dict[int, str]]:
-    """What is wrong with single photos that could be read: kind to row and note. Ignored kinds are left out."""
+    """What is wrong with single photos that could be read: kind to row and note. Ignored kinds are left out.
+
+    Args:
+        records: one per file.
+        sketches: uint8 (files, 32, 32), gray.
+        image_size: that the photos are prepared for.
+        params: say what is ignored.
+    """
     checks: dict[str, Callable[[Record], str | None]] = {
         "wrong_extension": _wrong_extension,
         "extreme_aspect": _extreme_aspect,
@@ -111,7 +118,7 @@ def judge_photos(
     notes["blur_outliers"] = _outliers(
         records, lambda record: float(np.log1p(record.sharpness or 0)), "log sharpness", both_sides=False
     )
-    notes["low_information"] = find_low_information(records)
+    notes["low_information"] = find_low_information(records, sketches)
     notes["odd_size"] = find_odd_sizes(records)
     notes["grayscale"] = find_gray_among_color(records)
     return {kind: rows for kind, rows in notes.items() if rows and getattr(params, kind) != "ignore"}

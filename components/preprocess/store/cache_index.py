@@ -28,7 +28,6 @@ COLUMNS: Final = (
     "format",
     "brightness",
     "sharpness",
-    "information",
     "chroma",
     "pixel_hash",
     "sketch",
