@@ -22,12 +22,12 @@ from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
 from components.evaluate.data_quality.label_errors import write_label_errors
 from components.evaluate.data_quality.outliers import write_outliers
+from components.evaluate.examine import Examination, examine, new_generator
 from components.evaluate.formatting import estimate
 from components.evaluate.gate.looks import TEST_SET_TAG, hash_test_set
 from components.evaluate.gate.verdict import Candidate, judge
 from components.evaluate.measure.latency import measure_latency_ms, size_bytes
 from components.evaluate.measure.predictions import write_predictions
-from components.evaluate.measure.run import Examination, examine, new_generator
 from components.evaluate.measure.slices import Original
 from components.evaluate.measure.tracked_metrics import mlflow_metrics
 from components.evaluate.report.charts.figures import draw_charts, to_png

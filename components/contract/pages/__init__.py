@@ -1,10 +1,1 @@
-"""Parts of the reports of several steps, which Jinja includes in their templates.
-
-table_search.js    a search field and pages for each table marked `data-search`; without scripts every row is shown
-"""
-
-from pathlib import Path
-from typing import Final
-
-PAGE_PARTS_DIR: Final = Path(__file__).parent
-"""For Jinja's loader, after the templates of the step."""
+"""Parts that the reports of several steps share, such as the search of long tables; Jinja includes them."""

@@ -90,7 +90,8 @@ def resample(
         sums += np.nan_to_num(class_figures)
         num_ranked += ~np.isnan(class_figures)
     log_losses = np.concatenate([losses @ weights / len(labels) for weights in weight_blocks])
-    return ResampledFigures(*(sums / np.maximum(num_ranked, 1)), log_losses)
+    roc_auc, average_precision = sums / np.maximum(num_ranked, 1)
+    return ResampledFigures(roc_auc, average_precision, log_losses)
 
 
 def draw_weights(num_images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.contract.artifacts.figures import AllFigures, ClassFigures, Figures
-from components.contract.pages import PAGE_PARTS_DIR
+from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.contract.text import for_page, printable
 from components.evaluate.formatting import epoch_range, file_size, interval, per_hundred, percent
 from components.evaluate.measure.explain import spotlight

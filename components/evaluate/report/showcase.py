@@ -10,9 +10,9 @@ from components.contract.artifacts.dataset import SPLITS, Split, SplitName
 from components.contract.inference.graph import InferenceGraph
 from components.evaluate.data_quality.label_errors import LabelError
 from components.evaluate.data_quality.outliers import Outlier
+from components.evaluate.examine import Examination
 from components.evaluate.measure.explain import explain
 from components.evaluate.measure.mistakes import Answer, pair_mistakes, right_answers, worst_mistakes
-from components.evaluate.measure.run import Examination
 from components.evaluate.measure.slices import Original
 from components.evaluate.report.model import Doubt, OddPhoto, Photo, Showcase
 

@@ -73,8 +73,9 @@ def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixel
     """Groups of photos that differ as little as a saved copy does."""
     sides = (min(record.native_height or 0, record.native_width or 0) if record.is_kept else 0 for record in records)
     rows = np.flatnonzero(np.fromiter(sides, np.int64, len(records)) >= MIN_SIDE)
-    hash_counts = Counter(records[row].perceptual_hash for row in rows)
-    commonness = np.array([hash_counts[records[row].perceptual_hash] for row in rows], np.int64)
+    hashes = [records[row].perceptual_hash for row in rows.tolist()]
+    hash_counts = Counter(hashes)
+    commonness = np.array([hash_counts[text] for text in hashes], np.int64)
     rows = rows[np.argsort(-commonness, kind="stable")]
     union = Groups(len(records))
     half = sketches.shape[1] // 2

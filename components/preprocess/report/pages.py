@@ -11,7 +11,7 @@ import numpy as np
 from components.contract.artifacts.audit import AuditInfo, Check
 from components.contract.artifacts.dataset import SPLITS
 from components.contract.image.preview import augmentation_sheet
-from components.contract.pages import PAGE_PARTS_DIR
+from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
 from components.contract.system.atomic_files import write_file, write_json
 from components.contract.text import for_page, printable
