@@ -9,8 +9,9 @@ import pytest
 
 from components.contract.system.program import EVENTS_VARIABLE
 from components.contract.system.signals import explain_signal, signal_of
+from pipelines.runners.events import read_events
 from pipelines.runners.killed_tasks import note_killed_task
-from pipelines.runners.local import noting_kills, read_events
+from pipelines.runners.task_process import noting_kills
 
 
 @pytest.mark.parametrize(
