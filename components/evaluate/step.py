@@ -20,13 +20,14 @@ from components.contract.system.atomic_files import new_folder, write_file, writ
 from components.contract.text import csv_cell
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
+from components.evaluate.data_quality.label_errors import write_label_errors
+from components.evaluate.data_quality.outliers import write_outliers
+from components.evaluate.examine import Examination, examine, new_generator
 from components.evaluate.formatting import estimate
 from components.evaluate.gate.looks import TEST_SET_TAG, hash_test_set
 from components.evaluate.gate.verdict import Candidate, judge
-from components.evaluate.measure.label_errors import write_label_errors
 from components.evaluate.measure.latency import measure_latency_ms, size_bytes
 from components.evaluate.measure.predictions import write_predictions
-from components.evaluate.measure.run import Examination, examine, new_generator
 from components.evaluate.measure.slices import Original
 from components.evaluate.measure.tracked_metrics import mlflow_metrics
 from components.evaluate.report.charts.figures import draw_charts, to_png
@@ -115,9 +116,7 @@ def evaluate(
             pictures = {name: to_png(chart) for name, chart in charts.items()}
             for name, picture in pictures.items():
                 write_file(folder / f"{name}.png", picture)
-            showcase = build_showcase(
-                graph, splits, test, all_figures, examination.label_errors, originals, params.report_photos
-            )
+            showcase = build_showcase(graph, splits, examination, originals, params.report_photos)
             write_reports(
                 folder,
                 Content(
@@ -187,6 +186,7 @@ def write_figures(
     write_confusion_matrix(folder / "confusion_matrix.csv", examination.figures)
     paths = {image_id: original.path for image_id, original in originals.items()}
     write_label_errors(folder / "label_errors.csv", examination.label_errors, names, paths)
+    write_outliers(folder / "outliers.csv", examination.outliers, names, paths)
     write_json(folder / "evaluation.json", info)
 
 
@@ -203,7 +203,7 @@ def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
     rows = csv.writer(text, lineterminator="\n")
     names = [csv_cell(name) for name in all_figures.class_names]
     rows.writerow(["true class", *names])
-    rows.writerows([name, *row] for name, row in zip(names, all_figures.test.confusion_matrix, strict=True))
+    rows.writerows([name, *row.tolist()] for name, row in zip(names, all_figures.test.confusion_matrix, strict=True))
     write_file(path, text.getvalue().encode())
 
 

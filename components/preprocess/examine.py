@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from components.contract.artifacts.audit import AuditInfo, Finding
+from components.contract.artifacts.audit import AuditInfo, Check, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import AuditError, DataError
 from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.audit.checks import list_checks
 from components.preprocess.audit.duplicates import audit_copies, find_links, note_shared_keys, split_keys
 from components.preprocess.audit.findings import (
     Reporter,
@@ -19,10 +20,12 @@ from components.preprocess.audit.findings import (
     report_copies,
     report_files,
     report_photos,
+    report_placeholders,
     report_set,
 )
 from components.preprocess.audit.near_duplicates import find_near
 from components.preprocess.audit.pixel_depth import describe_range, report_depth
+from components.preprocess.audit.placeholders import find_placeholders
 from components.preprocess.manifest import Record, count_reasons
 from components.preprocess.scan import Scan, scan
 from components.preprocess.sources.photo_set import PhotoSet, describe, describe_reading
@@ -83,7 +86,8 @@ def examine(
     depths = [depth for depth in photo_scan.depths if depth is not None]
     if depths and params.given_range is None:
         log.info("%s", describe_range(depths, photo_scan.pixel_range))
-    records, oddities = _judge_alone(photo_scan.records, params)
+    records, oddities = _judge_alone(photo_scan, params)
+    records, placeholders = _leave_out_placeholders(records, photo_scan, params)
     near_pairs = _find_near(records, photo_scan, params)
     links = find_links(records, near_pairs)
     copy_audit = audit_copies(records, links, params.audit)
@@ -94,6 +98,7 @@ def examine(
     all_records = [*records, *photo_set.rejected]
     reporter = Reporter(all_records, params.audit)
     report_files(reporter, all_records)
+    report_placeholders(reporter, records, placeholders)
     report_copies(reporter, copy_audit)
     report_photos(reporter, records, oddities)
     report_depth(reporter, records, photo_scan.depths, photo_scan.pixel_range, photo_scan.pixels)
@@ -103,7 +108,8 @@ def examine(
         *_report_reading(describe_reading(photo_set)),
         *reporter.findings,
     ]
-    info = _summarize(name, all_records, photo_set.class_names, findings)
+    checks = list_checks(records, findings, params.audit, has_given_splits=bool(photo_set.given_splits))
+    info = _summarize(name, all_records, photo_set.class_names, findings, checks)
     return Examination(photo_scan, records, info, time.monotonic() - start)
 
 
@@ -120,15 +126,33 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
         )
 
 
-def _judge_alone(records: Sequence[Record], params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
+def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
     """What is odd about single photos, and the records with those left out that the params name."""
-    oddities = judge_photos(records, params.size, params.audit)
-    judged_records = list(records)
+    oddities = judge_photos(photo_scan.records, photo_scan.sketches, params.size, params.audit)
+    judged_records = list(photo_scan.records)
     for kind, rows in oddities.items():
         if getattr(params.audit, kind) in LEAVING:
             for row, note in rows.items():
                 judged_records[row] = replace(judged_records[row], reason=kind, message=note)
     return judged_records, oddities
+
+
+def _leave_out_placeholders(
+    records: list[Record], photo_scan: Scan, params: PreprocessParams
+) -> tuple[list[Record], list[tuple[int, ...]]]:
+    """The records without the pictures that are in many classes, if the params leave them out, and these pictures."""
+    policy = params.audit.placeholders
+    if policy == "ignore":
+        return records, []
+    groups = find_placeholders(records, photo_scan.sketches, photo_scan.pixels)
+    if policy not in LEAVING:
+        return records, groups
+    remaining_records = list(records)
+    for rows in groups:
+        message = f"{len(rows):,} files of several classes show this picture."
+        for row in rows:
+            remaining_records[row] = replace(records[row], reason="placeholder", message=message)
+    return remaining_records, groups
 
 
 def _find_near(records: Sequence[Record], photo_scan: Scan, params: PreprocessParams) -> np.ndarray:
@@ -177,7 +201,11 @@ def _report_reading(notices: Sequence[str]) -> list[Finding]:
 
 
 def _summarize(
-    name: str, records: Sequence[Record], class_names: Sequence[str], findings: Sequence[Finding]
+    name: str,
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    findings: Sequence[Finding],
+    checks: Sequence[Check],
 ) -> AuditInfo:
     counts = Counter((record.split, record.class_name) for record in records if record.is_kept)
     return AuditInfo(
@@ -187,4 +215,5 @@ def _summarize(
         rejected=count_reasons(records),
         counts={split: {class_name: counts[split, class_name] for class_name in class_names} for split in SPLITS},
         findings=tuple(findings),
+        checks=tuple(checks),
     )

@@ -20,12 +20,14 @@ class Measures:
         sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), grey, the whole photo stretched.
         brightness: the mean of its grey values, 0 to 255.
         sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) of the prepared pixels.
+        chroma: the largest difference between the color channels of any of 32 × 32 parts; 0 for a gray photo.
         pixel_hash: equal for files that decode to equal pixels, whatever their bytes.
     """
 
     sketch: np.ndarray
     brightness: float
     sharpness: float
+    chroma: float
     pixel_hash: str
 
 
@@ -42,4 +44,18 @@ def measure(photo: Photo, resize: Resize) -> Measures:
     digest = hashlib.sha1(photo.pixels.data, usedforsecurity=False)
     digest.update(sketch.data)
     digest.update(repr(photo.native_size).encode())
-    return Measures(sketch, round(cv2.mean(whole)[0], 3), round(max(0.0, sharpness), 3), digest.hexdigest())
+    return Measures(
+        sketch,
+        brightness=round(cv2.mean(whole)[0], 3),
+        sharpness=round(max(0.0, sharpness), 3),
+        chroma=_chroma(photo.pixels),
+        pixel_hash=digest.hexdigest(),
+    )
+
+
+def _chroma(pixels: np.ndarray) -> float:
+    """Parts are averaged first, so that the noise of single pixels is no color."""
+    import cv2
+
+    parts = cv2.resize(pixels, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA)
+    return float((parts.max(axis=2) - parts.min(axis=2)).max())

@@ -19,7 +19,7 @@ class Record:
         message: the same in a sentence.
         native_height, native_width: as a viewer shows it, in pixels.
         mode, format: the file's own, in Pillow's words.
-        brightness, sharpness, pixel_hash: see components/preprocess/image_statistics.py.
+        brightness, sharpness, chroma, pixel_hash: see components/preprocess/image_statistics.py.
         perceptual_hash: 16 hexadecimal digits, see components/preprocess/audit/perceptual_hash.py.
         group: photos of one group are never divided among splits.
         split_key: files of one key show the same, or nearly, or are of one group, those that were rejected as copies
@@ -39,6 +39,7 @@ class Record:
     format: str | None = None
     brightness: float | None = None
     sharpness: float | None = None
+    chroma: float | None = None
     pixel_hash: str | None = None
     perceptual_hash: str | None = None
     group: str | None = None
@@ -67,6 +68,7 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
         "native_width": pa.int32(),
         "brightness": pa.float32(),
         "sharpness": pa.float32(),
+        "chroma": pa.float32(),
     }
     schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Record)])
     rows = sorted(records, key=lambda record: record.path)

@@ -99,7 +99,7 @@ def _judge(
     admit: Callable[[DecodeCost], None] = accept_any,
 ) -> Verdict:
     """Decodes and measures a content, and stores its pixels where it is a photo."""
-    no_measures = (None,) * 8
+    no_measures = (None,) * 9
     try:
         photo = decode(data, image_size, resize, store.pixel_range, admit=admit)
     except ImageError as error:
@@ -114,6 +114,7 @@ def _judge(
         photo.format,
         measures.brightness,
         measures.sharpness,
+        measures.chroma,
         measures.pixel_hash,
         measures.sketch.tobytes(),
     )

@@ -203,9 +203,8 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
     if reading.verdict is None:
         assert reading.fault is not None, "a file that was not read has a fault"
         return replace(record, reason=reading.fault[0], message=reading.fault[1])
-    reason, message, num_bytes, height, width, mode, file_format, brightness, sharpness, pixel_hash, _ = (
-        reading.verdict.values
-    )
+    reason, message, num_bytes, height, width, mode, file_format, *measures, _ = reading.verdict.values
+    brightness, sharpness, chroma, pixel_hash = measures
     return Record(  # `replace` takes three times as long, which shows where nothing has to be read
         path=record.path,
         class_name=record.class_name,
@@ -221,6 +220,7 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
         format=file_format,
         brightness=brightness,
         sharpness=sharpness,
+        chroma=chroma,
         pixel_hash=pixel_hash,
         perceptual_hash=f"{perceptual_hash:016x}" if reason is None else None,
     )

@@ -74,7 +74,7 @@ def _show(console: "Console", info: "AuditInfo", seconds: float) -> None:
     from rich.table import Table
 
     from components.contract.text import printable
-    from components.preprocess.report.pages import POLICY_WORDS, counts_line
+    from components.preprocess.report.pages import POLICY_WORDS, counts_line, describe_checks
 
     table = Table(title=f"Audit of {info.name}", title_justify="left")
     table.add_column("finding", overflow="fold")
@@ -89,7 +89,9 @@ def _show(console: "Console", info: "AuditInfo", seconds: float) -> None:
     if info.findings:
         console.print(table, soft_wrap=False, markup=False)
     else:
-        console.print("Nothing to mend was found.")
+        console.print("No problems found.")
+    for line in describe_checks(info.checks):
+        console.print(line, markup=False)
     console.print(
         f"{info.num_files:,} files, {info.num_kept:,} photos kept ({counts_line(info)}), in {seconds:.1f} s: "
         f"{info.num_files / seconds:,.0f} files a second.",

@@ -1,20 +1,20 @@
 """Notes why a container of a run died, where it could not say so itself."""
 
 import contextlib
-import json
-import os
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
-from components.contract.system.program import EVENTS_VARIABLE
+from components.contract.system.signals import explain_signal
 from pipelines.images.build import EngineError, connect_engine
 from pipelines.runners.docker import RUN_LABEL
+from pipelines.runners.killed_tasks import note_failure
 
-KILLED: Final = 137
-"""128 + SIGKILL: how a process ends that the kernel killed for memory, or somebody by hand."""
+MORE_MEMORY: Final = (
+    "Allow more with --memory, give Docker more, or lower train.batch_size or preprocess.image_size. If the container "
+    "was removed by hand or the engine stopped, run again."
+)
 
 
 @contextlib.contextmanager
@@ -46,10 +46,11 @@ def _note_deaths(stream: Any) -> None:
         code = int(attributes["exitCode"])
         if code > 128 or container in out_of_memory:
             step = attributes["image"].removeprefix("darkroom-").partition("-python")[0]
-            _note(step, explain(code, out_of_memory=container in out_of_memory))
+            error = explain_end(code, out_of_memory=container in out_of_memory)
+            note_failure(step, error, EngineError)
 
 
-def explain(code: int, *, out_of_memory: bool) -> str:
+def explain_end(code: int, *, out_of_memory: bool) -> str:
     """Why a container ended by a signal, in words.
 
     Args:
@@ -57,21 +58,5 @@ def explain(code: int, *, out_of_memory: bool) -> str:
         out_of_memory: whether the kernel says so.
     """
     if out_of_memory:
-        return (
-            f"Its container was killed for want of memory (exit code {code}). Allow more with --memory, give Docker "
-            "more, or take a smaller train.batch_size or preprocess.image_size."
-        )
-    if code == KILLED:
-        return (
-            f"Its container was killed from outside (exit code {code}): removed by hand, the engine stopped, or the "
-            "machine ran out of memory. Look at `docker events` and the kernel's log, and run again."
-        )
-    return f"Its container was ended by signal {code - 128} (exit code {code}). Run again."
-
-
-def _note(step: str, error: str) -> None:
-    line = json.dumps(
-        {"time": time.time(), "step": step, "event": "failed", "error": error, "kind": EngineError.__name__}
-    )
-    with Path(os.environ[EVENTS_VARIABLE]).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+        return f"Its container was killed by the system, out of memory (exit code {code}). {MORE_MEMORY}"
+    return explain_signal(code, what=f"Its container (exit code {code})", remedy=MORE_MEMORY)

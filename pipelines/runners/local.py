@@ -24,12 +24,14 @@ from components.contract.system import launcher
 from components.contract.system.address import redact
 from components.contract.system.disk_space import require_room
 from components.contract.system.program import EVENTS_VARIABLE
+from components.contract.system.signals import explain_signal, signal_of
 from components.contract.text import printable
 from components.contract.tracking.run import Run, create_run, end_run, flatten
 from components.contract.tracking.spool import move_unsent, send_unsent
 from components.contract.tracking.store_address import tracking_uri
 from pipelines.runners import docker, runs
 from pipelines.runners.events import EVENTS_FILE, read_events
+from pipelines.runners.killed_tasks import KilledTaskError
 from pipelines.runners.run_params import pipeline_arguments, write_params
 from pipelines.runners.summary import summarize
 
@@ -152,6 +154,8 @@ def _run_tasks(
     failure = next((event for event in read_events(events_path) if event["event"] == "failed"), None)
     if failure is not None and failure["kind"] is not None:
         raise DarkroomError(f"{failure['step']}: {failure['error']}")
+    if signal_of(code) is not None:
+        raise KilledTaskError(explain_signal(code, what="The runner of the pipeline"))
     if code != 0:
         require_room(folder.path)
         log_path = folder.path / runs.LOG_FILE

@@ -11,9 +11,12 @@ import shlex
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from pipelines.runners import docker
 from pipelines.runners.container_deaths import watch_containers
+from pipelines.runners.killed_tasks import note_killed_task
 
 
 def _die_with(pipe: int, run_id: str | None) -> None:
@@ -40,6 +43,17 @@ def quote_python(command: list[str], executable: str) -> list[str]:
     return [shell, options, script.replace("python3", shlex.quote(executable)), *arguments]
 
 
+def noting_kills(run_task: Callable[..., int]) -> Callable[..., int]:
+    """Wraps KFP's function that runs a task: how a killed task ended is noted, as it cannot say so itself."""
+
+    def run_and_note(*arguments: Any, **options: Any) -> int:
+        code = run_task(*arguments, **options)
+        note_killed_task(code)
+        return code
+
+    return run_and_note
+
+
 def _main(pipe: str) -> None:
     order = json.load(sys.stdin)
     containers = docker.Containers.from_json(order["containers"]) if "containers" in order else None
@@ -50,6 +64,7 @@ def _main(pipe: str) -> None:
     from pipelines.training import training
 
     subprocess_task_handler.replace_python_executable = quote_python
+    subprocess_task_handler.run_local_subprocess = noting_kills(subprocess_task_handler.run_local_subprocess)
     runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=order["pipeline_root"])
     with watch_containers(containers.run_id) if containers else contextlib.nullcontext():

@@ -50,6 +50,18 @@ class Finding(_Model):
         return len({photo.path for case in self.cases for photo in case.photos})
 
 
+class Check(_Model):
+    """One thing that the audit looks for, and whether it could."""
+
+    kind: str
+    """As it is called in params.yaml under preprocess.audit, or `label_errors` and `outliers`, which need a model."""
+    title: str
+    state: Literal["found", "clear", "off", "not possible", "after training"]
+    """clear: checked, and nothing found; off: the params ignore it."""
+    detail: str = ""
+    """Why it was not checked, or not on all photos."""
+
+
 class AuditInfo(_Model):
     """The audit of a data set. Equal data and params give an equal file."""
 
@@ -62,6 +74,8 @@ class AuditInfo(_Model):
     counts: dict[SplitName, dict[str, int]]
     """Photos kept, per split and class."""
     findings: tuple[Finding, ...]
+    checks: tuple[Check, ...] = ()
+    """Everything that the audit looks for; none in files of earlier versions."""
 
     @property
     def failures(self) -> tuple[Finding, ...]:

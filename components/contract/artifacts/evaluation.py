@@ -5,12 +5,13 @@ figures.json           AllFigures: every figure of both splits
 calibration.json       CalibrationFacts, and familiarity.npz beside it; see components/contract/inference/calibration.py
 predictions.parquet    a row per validation and test photo: split, image_id, label, predicted, calibrated probabilities
 label_errors.csv       photos whose label is doubtful, the most doubtful first: path, label, suggested_label, confidence
+outliers.csv           photos unlike all others, the farthest first: path, label, distance
 report.html            the report, one file that stands alone
 report.pdf             the same for paper
 model_card.md          the same in short, for those who use the model
 confusion_matrix.csv   of the test split: a row per true class, a column per predicted class
-confusion_matrix.png   the same as a picture; and so architecture.png, reliability.png, coverage.png,
-                       robustness.png
+confusion_matrix.png   the same as a picture, if there are at most 60 classes
+architecture.png       and so reliability.png, coverage.png, robustness.png
 loss_curve.png         per epoch, and accuracy_curve.png; missing where the bundle holds no history
 """
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.contract.system.atomic_files import read_json
 
@@ -93,10 +94,34 @@ class Figures(SplitFigures):
     absent_classes: tuple[str, ...]
     """Classes without a photo in this split; the macro figures leave them out."""
     per_class: tuple[ClassFigures, ...]
-    confusion_matrix: tuple[tuple[int, ...], ...]
-    """Photos, [true class][predicted class]."""
+    confusions: tuple[tuple[int, int, int], ...] = ()
+    """The cells of the confusion matrix that hold photos: true class, predicted class, photos. With 1,000 classes the
+    matrix has a million cells, nearly all of them empty."""
+    whole_matrix: tuple[tuple[int, ...], ...] = Field((), alias="confusion_matrix", exclude=True)
+    """Every cell, in files of earlier versions."""
     most_confused: tuple[ConfusedPair, ...]
     """At most ten, the commonest first."""
+
+    @property
+    def confusion_matrix(self) -> np.ndarray:
+        """Photos, by true and by predicted class: int64 (classes, classes)."""
+        matrix = np.zeros((len(self.per_class), len(self.per_class)), np.int64)
+        true_labels, predicted_labels, counts = np.array(self.confusions, np.int64).reshape(-1, 3).T
+        matrix[true_labels, predicted_labels] = counts
+        return matrix
+
+    @model_validator(mode="after")
+    def _read_whole_matrix(self) -> "Figures":
+        if self.whole_matrix:
+            object.__setattr__(self, "confusions", matrix_cells(np.array(self.whole_matrix)))
+        return self
+
+
+def matrix_cells(matrix: np.ndarray) -> tuple[tuple[int, int, int], ...]:
+    """The cells of a confusion matrix that hold photos, as `Figures.confusions`."""
+    true_labels, predicted_labels = np.nonzero(matrix)
+    counts = matrix[true_labels, predicted_labels]
+    return tuple(zip(true_labels.tolist(), predicted_labels.tolist(), counts.tolist(), strict=True))
 
 
 class ReliabilityBin(BaseModel):
@@ -215,6 +240,10 @@ class AllFigures(BaseModel):
     folds: FoldFigures | None = None
     num_label_errors: int = 0
     """Photos in label_errors.csv."""
+    num_outliers: int = 0
+    """Photos in outliers.csv."""
+    num_searched: int = 0
+    """Photos of all splits in which both were looked for; 0 if only held-out photos were, for labels alone."""
 
 
 def read_figures(evaluation_dir: Path) -> AllFigures:

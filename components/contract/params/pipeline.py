@@ -54,6 +54,12 @@ class AuditParams(Section):
     low_resolution: Policy = Field("report", description="Photos with less than half of image_size on both sides.")
     brightness_outliers: Policy = Field("report", description="Photos far darker or brighter than all others.")
     blur_outliers: Policy = Field("report", description="Photos far less sharp than all others.")
+    low_information: Policy = Field("report", description="Photos of few gray values: blank frames, plain graphics.")
+    odd_size: Policy = Field("report", description="Photos far larger or smaller than all others.")
+    grayscale: Policy = Field("report", description="Gray photos, if most photos have color.")
+    placeholders: Policy = Field(
+        "quarantine", description='One picture, such as "no image", in three or more classes, or five times in two.'
+    )
     duplicates: Policy = Field("quarantine", description="Copies within a split, in bytes or in pixels; one is kept.")
     near_duplicates: Policy = Field(
         "report",
@@ -180,6 +186,11 @@ class EvaluateParams(Section):
     )
     reference_photos: Annotated[int, Field(ge=1, le=10_000)] = Field(
         500, description="Training photos, drawn evenly from the classes, that familiarity is measured by."
+    )
+    searched_photos: Annotated[int, Field(ge=0)] = Field(
+        50_000,
+        description="Training photos, drawn evenly from the classes, that are searched for doubtful labels and "
+        "outliers beside the validation and test photos; 0: labels of held-out photos only.",
     )
     robustness_photos: Annotated[int, Field(ge=0, le=10_000)] = Field(
         200, description="Test photos that are scored again blurred, noisy, compressed and in other light; 0: none."

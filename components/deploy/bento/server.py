@@ -20,6 +20,7 @@ from components.contract.artifacts.bento import ServiceFacts
 from components.contract.errors import ArtifactError, ServiceError
 from components.contract.system import launcher
 from components.contract.system.atomic_files import read_json
+from components.contract.system.signals import explain_signal, signal_of
 from components.deploy.bento.build import bento_environment
 from components.deploy.service.settings import VARIABLES
 
@@ -183,7 +184,9 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
     deadline = time.monotonic() + timeout_seconds
     while not answers(url, "/readyz"):
         if process.poll() is not None or any(FAILED_START in line for line in tuple(lines)):
-            raise ServiceError(f"The service must start; it failed. Its last lines:\n{_last_lines(lines)}")
+            code = process.returncode or 0
+            failure = explain_signal(code, what="It") if signal_of(code) is not None else "It failed."
+            raise ServiceError(f"The service must start. {failure} Its last lines:\n{_last_lines(lines)}")
         if time.monotonic() > deadline:
             raise ServiceError(
                 f"The service must be ready within {timeout_seconds:g} s; it was not. Allow more with "

@@ -7,14 +7,12 @@ those of a network that was trained as a whole know the training photos, which a
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.figures import FoldFigures, Interval
 from components.contract.layers.stack import parse_layer
-from components.evaluate.measure.label_errors import HeldOutPredictions
 from components.evaluate.measure.metrics import CONFIDENCE, wilson_interval
 from components.evaluate.measure.predictions import Predictions
 
@@ -32,19 +30,6 @@ TRAINED = (
     "A head was trained anew in each fold on the network's features. They were learnt from the training photos, so "
     "that only validation and test photos are divided into folds."
 )
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """What the folds say.
-
-    Attributes:
-        figures: of all folds.
-        held_out: every photo with probabilities from the fold that did not learn from it.
-    """
-
-    figures: FoldFigures
-    held_out: HeldOutPredictions
 
 
 def has_frozen_features(bundle: BundleInfo) -> bool:
@@ -69,7 +54,7 @@ def has_frozen_features(bundle: BundleInfo) -> bool:
 
 def cross_validate(
     scored: Sequence[Predictions], num_folds: int, *, frozen: bool, num_classes: int, seed: int
-) -> CrossValidation | None:
+) -> FoldFigures | None:
     """Trains a logistic regression on all folds but one, and tries it on that one, in turn.
 
     Args:
@@ -89,8 +74,6 @@ def cross_validate(
         [predictions.embeddings if predictions.features is None else predictions.features for predictions in scored]
     )
     labels = np.concatenate([predictions.labels for predictions in scored])
-    splits = [predictions.split for predictions in scored for _ in predictions.labels]
-    image_ids = [image_id for predictions in scored for image_id in predictions.image_ids]
     # A class needs a photo in each fold.
     usable = np.flatnonzero(np.bincount(labels, minlength=num_classes)[labels] >= num_folds)
     features, labels = features[usable], labels[usable]
@@ -106,7 +89,7 @@ def cross_validate(
     num_right = int(np.count_nonzero(probabilities.argmax(axis=1) == labels))
     pooled_interval = wilson_interval(num_right, len(labels))
     accuracy = corrected_interval(accuracies)
-    figures = FoldFigures(
+    return FoldFigures(
         num_folds=num_folds,
         num_images=len(labels),
         what=FROZEN if frozen else TRAINED,
@@ -117,10 +100,6 @@ def cross_validate(
         macro_f1=corrected_interval(macro_f1s),
         accuracies=tuple(accuracies),
     )
-    held_out = HeldOutPredictions(
-        [splits[index] for index in usable], [image_ids[index] for index in usable], labels, probabilities
-    )
-    return CrossValidation(figures, held_out)
 
 
 def corrected_interval(scores: Sequence[float]) -> Interval:

@@ -7,8 +7,15 @@ from statistics import NormalDist
 
 import numpy as np
 
-from components.contract.artifacts.figures import Averages, ClassFigures, ConfusedPair, Figures, Interval
-from components.evaluate.measure.ranking import Ranking, rank, resample
+from components.contract.artifacts.figures import (
+    Averages,
+    ClassFigures,
+    ConfusedPair,
+    Figures,
+    Interval,
+    matrix_cells,
+)
+from components.evaluate.measure.ranking import RESAMPLES_AT_ONCE, Ranking, rank, resample
 
 CONFIDENCE = 0.95
 MOST_CONFUSED = 10
@@ -59,8 +66,8 @@ def compute_figures(
         top_5_accuracy=_top_k_accuracy(labels, probabilities, 5),
         absent_classes=tuple(name for name, row in zip(class_names, matrix.sum(axis=1), strict=True) if row == 0),
         per_class=_per_class(labels, predicted, matrix, class_names, ranking),
-        confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
-        most_confused=most_confused(matrix, class_names),
+        confusions=matrix_cells(matrix),
+        most_confused=confused_pairs(matrix, class_names)[:MOST_CONFUSED],
     )
 
 
@@ -103,6 +110,8 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
         resamples: how many.
         rng: draws them.
     """
+    from scipy.sparse import csr_matrix
+
     num_true, num_predicted, num_right = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
     num_images, num_correct = int(matrix.sum()), int(num_right.sum())
     kappa = float(cohen_kappa(num_right, num_true, num_predicted))
@@ -112,20 +121,31 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
         low, high = (0.0 if chance == 1 else (end - chance) / (1 - chance) for end in (accuracy.low, accuracy.high))
         return MatrixIntervals(accuracy, accuracy, Interval(value=kappa, low=min(low, kappa), high=max(high, kappa)))
     true_labels, predicted_labels = np.nonzero(matrix)
-    one_hot = np.eye(len(matrix))
-    # float: BLAS multiplies it
-    shares = matrix[true_labels, predicted_labels] / num_images
-    resampled = rng.multinomial(num_images, shares, size=resamples).astype(np.float64)
-    resampled_counts = (
-        resampled @ (one_hot[true_labels] * (true_labels == predicted_labels)[:, None]),
-        resampled @ one_hot[true_labels],
-        resampled @ one_hot[predicted_labels],
+    num_classes, num_cells, cells = len(matrix), len(true_labels), np.arange(len(true_labels))
+    is_right = (true_labels == predicted_labels).astype(np.float64)
+    # Sparse: with 1,000 classes each cell adds to three of 3,000 sums.
+    right, true, predicted = (
+        csr_matrix((weights, (cells, labels)), shape=(num_cells, num_classes))
+        for weights, labels in (
+            (is_right, true_labels),
+            (np.ones(num_cells), true_labels),
+            (np.ones(num_cells), predicted_labels),
+        )
     )
+    shares = matrix[true_labels, predicted_labels] / num_images
+    figures = macro_f1, balanced_accuracy, cohen_kappa
+    blocks = []
+    for start in range(0, resamples, RESAMPLES_AT_ONCE):
+        size = min(RESAMPLES_AT_ONCE, resamples - start)
+        drawn = rng.multinomial(num_images, shares, size=size).astype(np.float64)
+        counts = drawn @ right, drawn @ true, drawn @ predicted
+        blocks.append([figure(*counts) for figure in figures])
+    resampled_figures = np.concatenate(blocks, axis=1)
     observed_counts = num_right, num_true, num_predicted
     return MatrixIntervals(
         *(
-            percentile_interval(float(figure(*observed_counts)), figure(*resampled_counts))
-            for figure in (macro_f1, balanced_accuracy, cohen_kappa)
+            percentile_interval(float(figure(*observed_counts)), resampled)
+            for figure, resampled in zip(figures, resampled_figures, strict=True)
         )
     )
 
@@ -181,8 +201,8 @@ def macro_f1(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndar
     return mean
 
 
-def most_confused(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
-    """The commonest mistakes, at most ten; among equals the one with the larger share of its class comes first."""
+def confused_pairs(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
+    """All mistakes, the commonest first; among equals the one with the larger share of its class comes first."""
     num_true = matrix.sum(axis=1)
     pairs = [
         ConfusedPair(
@@ -194,7 +214,7 @@ def most_confused(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[Confu
         for true, predicted in zip(*np.nonzero(matrix), strict=True)
         if true != predicted
     ]
-    return tuple(sorted(pairs, key=lambda pair: (-pair.num_images, -pair.share))[:MOST_CONFUSED])
+    return tuple(sorted(pairs, key=lambda pair: (-pair.num_images, -pair.share)))
 
 
 def _averages(labels: np.ndarray, predicted: np.ndarray, average: str) -> Averages:

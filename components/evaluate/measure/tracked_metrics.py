@@ -41,6 +41,7 @@ def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float
             if share is not None:
                 metrics[f"{name}/{key}"] = share
     metrics["evaluation/num_label_errors"] = figures.num_label_errors
+    metrics["evaluation/num_outliers"] = figures.num_outliers
     if figures.calibration is not None:
         metrics |= {
             "calibration/temperature": figures.calibration.temperature,
@@ -85,8 +86,9 @@ def roc_curve_points(evaluation_dir: Path) -> tuple[list[float], list[float], li
     from sklearn.metrics import roc_curve
 
     table = pq.read_table(evaluation_dir / "predictions.parquet", filters=[("split", "=", "test")])
-    probabilities = np.array(table["probabilities"].to_pylist(), np.float32)
-    labels = np.array(table["label"].to_pylist())
+    columns = table.combine_chunks()
+    labels = columns["label"].to_numpy()
+    probabilities = columns["probabilities"].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
     is_true_class = np.eye(probabilities.shape[1], dtype=bool)[labels]
     false_rates, true_rates, thresholds = roc_curve(is_true_class.ravel(), probabilities.ravel())
     indices = np.unique(np.linspace(0, len(thresholds) - 1, ROC_POINTS).round().astype(int))

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.contract.artifacts.figures import AllFigures, ClassFigures, Figures
+from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.contract.text import for_page, printable
 from components.evaluate.formatting import epoch_range, file_size, interval, per_hundred, percent
 from components.evaluate.measure.explain import spotlight
+from components.evaluate.measure.metrics import confused_pairs
 from components.evaluate.measure.slices import is_clear
 from components.evaluate.report.augmentation import NEVER_VARIED, augmentation_sentences
-from components.evaluate.report.charts.figures import MAX_NUMBERED, inline_svg
+from components.evaluate.report.charts.figures import MAX_DRAWN, MAX_NUMBERED, inline_svg
 from components.evaluate.report.charts.network_diagram import build_boxes, describe_boxes
 from components.evaluate.report.leaderboard_page import table_context
 from components.evaluate.report.model import (
@@ -24,6 +26,7 @@ from components.evaluate.report.model import (
     VERDICT_WORDS,
     Content,
     Doubt,
+    OddPhoto,
     Photo,
     balance_sentence,
     is_tiny,
@@ -50,6 +53,7 @@ CONTENTS = (
     ("mistakes", "Mistakes"),
     ("slices", "Kinds of photos"),
     ("labels", "Doubtful labels"),
+    ("outliers", "Outliers"),
     ("calibration", "Sureness"),
     ("insights", "Insights"),
     ("reproduce", "Make it again"),
@@ -58,6 +62,8 @@ CONTENTS = (
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MANY_CLASSES = 25
 """A table of more classes is folded."""
+MOST_PAIRS = 5_000
+"""Of the table of confused pairs; confusion_matrix.csv holds all."""
 MOST_SLICES = 12
 IN_SHORT = 3
 """Insights that stand beside the verdict already, for those who read no further."""
@@ -68,7 +74,7 @@ def render(content: Content) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR),
+        loader=FileSystemLoader([TEMPLATES_DIR, PAGE_PARTS_DIR]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -117,6 +123,7 @@ def render(content: Content) -> str:
         many_classes=MANY_CLASSES,
         numbered=len(names) <= MAX_NUMBERED,
         confusion=_confusion_chart(content.charts, content.figures.test),
+        **_confused_pairs_context(content.figures.test, names),
         classes=sorted(content.figures.test.per_class, key=_f1_or_infinity),
         mistakes=[photo_context(photo, names) for photo in content.showcase.mistakes],
         right=[photo_context(photo, names) for photo in content.showcase.right],
@@ -125,6 +132,7 @@ def render(content: Content) -> str:
             for pair, photos in content.showcase.pairs
         ],
         doubts=[_doubt_context(doubt, names) for doubt in content.showcase.doubts],
+        outliers=[_outlier_context(photo, names) for photo in content.showcase.outliers],
         explained=EXPLANATION_TEXTS[content.showcase.method],
         slices=[(item, is_clear(item, slices)) for item in slices[:MOST_SLICES]],
         num_slices=len(slices),
@@ -182,6 +190,17 @@ def _doubt_context(doubt: Doubt, class_names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _outlier_context(photo: OddPhoto, class_names: Sequence[str]) -> dict[str, Any]:
+    class_name = class_names[photo.outlier.label]
+    return {
+        "image": data_uri(photo.pixels, SMALL_PIXELS),
+        "tiny": is_tiny(photo.pixels),
+        "description": f"A photo of {class_name} that is unlike all others",
+        "caption": f"{class_name}, {photo.outlier.split}; distance {photo.outlier.distance:.2f}",
+        "path": photo.path,
+    }
+
+
 def _sheet_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(shrink_sheet(jpeg)).decode()}"
 
@@ -206,9 +225,21 @@ def _describe_robustness(figures: AllFigures) -> str:
     return f"Accuracy of the same photos: {points}."
 
 
-def _confusion_chart(charts: Mapping[str, "Figure"], test: Figures) -> "Markup":
+def _confused_pairs_context(test: Figures, class_names: Sequence[str]) -> dict[str, object]:
+    """The pairs that the page lists: the most confused where a matrix is drawn, else all of them, to be searched."""
+    all_pairs = confused_pairs(test.confusion_matrix, class_names)
+    is_drawn = len(class_names) <= MAX_DRAWN
+    return {
+        "confused": test.most_confused if is_drawn else all_pairs[:MOST_PAIRS],
+        "num_confused": len(all_pairs),
+    }
+
+
+def _confusion_chart(charts: Mapping[str, "Figure"], test: Figures) -> "Markup | None":
     from markupsafe import Markup
 
+    if "confusion_matrix" not in charts:
+        return None
     description = (
         f"Confusion matrix of {len(test.per_class)} classes: {test.num_correct} of {test.num_images} test "
         "photos stand on the diagonal."

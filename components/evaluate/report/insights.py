@@ -37,6 +37,7 @@ def list_insights(
         *_weakest_class(figures.test, dataset),
         *_commonest_confusion(figures.test),
         *_labels(figures),
+        *_outliers(figures),
         *_slices(figures),
         *_training(figures.validation, bundle, history),
         *_calibration(figures),
@@ -132,6 +133,15 @@ def _labels(figures: AllFigures) -> Iterator[str]:
             f"{pluralize(num)} look{'s' if num == 1 else ''} as if the label were wrong. Look at the first of "
             "label_errors.csv, mend what is wrong and give the file to darkroom data relabel: wrong labels cost "
             "twice, in training and in these figures."
+        )
+
+
+def _outliers(figures: AllFigures) -> Iterator[str]:
+    num = figures.num_outliers
+    if num:
+        yield (
+            f"{pluralize(num)} {'is' if num == 1 else 'are'} unlike all others. Look at outliers.csv: such photos "
+            "often show none of the classes."
         )
 
 

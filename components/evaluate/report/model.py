@@ -17,8 +17,9 @@ from components.contract.artifacts.figures import AllFigures, ConfusedPair
 from components.contract.artifacts.study import StudyInfo
 from components.contract.params.pipeline import EvaluateParams
 from components.contract.tracking.run import flatten
+from components.evaluate.data_quality.label_errors import LabelError
+from components.evaluate.data_quality.outliers import Outlier
 from components.evaluate.measure.explain import Method
-from components.evaluate.measure.label_errors import LabelError
 from components.evaluate.measure.mistakes import Answer
 from components.evaluate.report.caveats import list_caveats
 from components.evaluate.report.insights import list_insights
@@ -76,6 +77,15 @@ class Doubt:
 
 
 @dataclass(frozen=True)
+class OddPhoto:
+    """A photo unlike all others; `pixels` and `path` as in Photo."""
+
+    outlier: Outlier
+    pixels: np.ndarray
+    path: str | None
+
+
+@dataclass(frozen=True)
 class Showcase:
     """The photos that the report shows.
 
@@ -84,6 +94,7 @@ class Showcase:
         right: some right answers.
         pairs: the commonest confusions with the photos behind them.
         doubts: the first of the doubtful labels.
+        outliers: the first of the photos that are unlike all others.
         method: of the explanations, None where there are none.
     """
 
@@ -91,6 +102,7 @@ class Showcase:
     right: Sequence[Photo] = ()
     pairs: Sequence[tuple[ConfusedPair, Sequence[Photo]]] = ()
     doubts: Sequence[Doubt] = ()
+    outliers: Sequence[OddPhoto] = ()
     method: Method | None = None
 
 

@@ -1,10 +1,15 @@
 """The model card: what someone must know who uses the model, in Markdown (Mitchell et al., 2019)."""
 
 import re
+from collections.abc import Sequence
 
+from components.contract.artifacts.figures import ClassFigures, Figures
 from components.contract.text import for_page
 from components.evaluate.formatting import file_size, interval, percent
 from components.evaluate.report.model import TEMPLATES_DIR, Content, reproduce_commands, use_commands
+
+MOST_CLASSES = 60
+"""Of a card, which is read as a whole."""
 
 
 def render_card(content: Content) -> str:
@@ -26,11 +31,21 @@ def render_card(content: Content) -> str:
         dataset=content.dataset,
         bundle=content.bundle,
         test=content.figures.test,
+        weakest=_weakest_classes(content.figures.test),
+        most_classes=MOST_CLASSES,
         caveats=content.caveats,
         insights=content.insights,
         reproduce=reproduce_commands(content),
         use=use_commands(),
     )
+
+
+def _weakest_classes(test: Figures) -> Sequence[ClassFigures]:
+    """All classes in their order, or the weakest of many."""
+    if len(test.per_class) <= MOST_CLASSES:
+        return test.per_class
+    by_f1 = sorted(test.per_class, key=lambda figures: 1.0 if figures.f1 is None else figures.f1)
+    return by_f1[:MOST_CLASSES]
 
 
 def escape(text: str) -> str:

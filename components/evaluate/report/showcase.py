@@ -1,20 +1,20 @@
 """The photos that the report shows, with their pixels, their files' names and what spoke for the answers."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from components.contract.artifacts.dataset import SPLITS, Split, SplitName
-from components.contract.artifacts.figures import AllFigures
 from components.contract.inference.graph import InferenceGraph
+from components.evaluate.data_quality.label_errors import LabelError
+from components.evaluate.data_quality.outliers import Outlier
+from components.evaluate.examine import Examination
 from components.evaluate.measure.explain import explain
-from components.evaluate.measure.label_errors import LabelError
 from components.evaluate.measure.mistakes import Answer, pair_mistakes, right_answers, worst_mistakes
-from components.evaluate.measure.predictions import Predictions
 from components.evaluate.measure.slices import Original
-from components.evaluate.report.model import Doubt, Photo, Showcase
+from components.evaluate.report.model import Doubt, OddPhoto, Photo, Showcase
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,7 @@ NUM_RIGHT, NUM_PAIRS, NUM_PER_PAIR, NUM_DOUBTS = 6, 5, 6, 12
 def build_showcase(
     graph: InferenceGraph,
     splits: Mapping[SplitName, Split],
-    test: Predictions,
-    figures: AllFigures,
-    errors: Sequence[LabelError],
+    examination: Examination,
     originals: Mapping[str, Original],
     num_mistakes: int,
 ) -> Showcase:
@@ -35,18 +33,16 @@ def build_showcase(
     Args:
         graph: explains.
         splits: all three; a doubtful label may stand in any.
-        test: the calibrated predictions.
-        figures: names the confused pairs.
-        errors: the doubtful labels, ranked.
+        examination: names the mistakes, confused pairs, doubtful labels and outliers.
         originals: the files of the photos, by image_id.
         num_mistakes: how many are shown; 0 shows no photos of any kind.
     """
     if num_mistakes == 0:
         return Showcase()
-    split, names = splits["test"], figures.class_names
+    split, test, figures = splits["test"], examination.scored["test"], examination.figures
     mistakes, correct_answers = worst_mistakes(test, num_mistakes), right_answers(test, NUM_RIGHT)
     pairs = figures.test.most_confused[:NUM_PAIRS]
-    answers_of_pair = pair_mistakes(test, pairs, names, NUM_PER_PAIR)
+    answers_of_pair = pair_mistakes(test, pairs, figures.class_names, NUM_PER_PAIR)
     answers = [*mistakes, *correct_answers]
     pixels = split.gather(np.array([answer.index for answer in answers], np.int64))
     explanations = explain(graph, pixels, np.array([answer.predicted for answer in answers], np.int64))
@@ -63,7 +59,12 @@ def build_showcase(
             (pair, [new_photo(answer) for answer in pair_answers])
             for pair, pair_answers in zip(pairs, answers_of_pair, strict=True)
         ],
-        doubts=[_doubt(error, splits, originals) for error in errors[:NUM_DOUBTS]],
+        doubts=[
+            Doubt(error, *_find_photo(error, splits, originals)) for error in examination.label_errors[:NUM_DOUBTS]
+        ],
+        outliers=[
+            OddPhoto(outlier, *_find_photo(outlier, splits, originals)) for outlier in examination.outliers[:NUM_DOUBTS]
+        ],
         method=explanations.method,
     )
 
@@ -89,9 +90,12 @@ def read_originals(manifest_path: Path) -> dict[str, Original]:
     }
 
 
-def _doubt(error: LabelError, splits: Mapping[SplitName, Split], originals: Mapping[str, Original]) -> Doubt:
-    split = next(split for name, split in splits.items() if name == error.split)
-    return Doubt(error, split.image(split.index_of[error.image_id]), _path(originals, error.image_id))
+def _find_photo(
+    finding: LabelError | Outlier, splits: Mapping[SplitName, Split], originals: Mapping[str, Original]
+) -> tuple[np.ndarray, str | None]:
+    """The pixels of a photo that is named, and the path of its file."""
+    split = next(split for name, split in splits.items() if name == finding.split)
+    return split.image(split.index_of[finding.image_id]), _path(originals, finding.image_id)
 
 
 def _path(originals: Mapping[str, Original], image_id: str) -> str | None:

@@ -14,6 +14,10 @@ TITLES: Final = {
     "brightness_outliers": "Far darker or brighter than the others",
     "blur_outliers": "Far less sharp than the others",
     "pixel_depth": "Photos of more than 8 bits",
+    "low_information": "Photos that show almost nothing",
+    "odd_size": "Far larger or smaller than the others",
+    "grayscale": "Gray photos among colored ones",
+    "placeholders": "One picture in many classes",
     "imbalance": "Unequal classes",
     "few_photos": "Few training photos",
     "tiny_classes": "Too few photos to judge by",
@@ -34,6 +38,12 @@ ADVICE: Final = {
     "blur_outliers": "Look whether they are blurred or merely plain; remove those that show nothing.",
     "pixel_depth": "Nothing, if black and white are right: training and the service use this range. Where the values "
     "that matter fill only part of it, set preprocess.pixel_range to them, such as [1000, 3000].",
+    "low_information": "Remove those that show nothing: blank frames, covered lenses, plain graphics.",
+    "odd_size": "Check that they are originals: thumbnails and scans often come from another source.",
+    "grayscale": "Check whether they come from another source. If one class has most of them, the model may learn the "
+    "color instead of the object.",
+    "placeholders": "Remove them: a picture that stands for many classes, such as “no image”, teaches nothing. To keep "
+    "them, set preprocess.audit.placeholders to ignore.",
     "imbalance": "Add photos of the rare classes; until then look at macro F1 and at each class's recall, not at "
     "accuracy alone.",
     "few_photos": "Add photos: 50 are a beginning, some hundred are good. Until then take a pretrained model and "

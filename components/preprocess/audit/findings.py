@@ -14,6 +14,7 @@ from components.contract.text import printable
 from components.preprocess.audit.drift import describe_drifts
 from components.preprocess.audit.duplicates import CopyAudit
 from components.preprocess.audit.finding_texts import ADVICE, TITLES
+from components.preprocess.audit.photo_checks import find_gray_among_color, find_low_information, find_odd_sizes
 from components.preprocess.manifest import Record
 
 BROKEN: Final = frozenset(
@@ -92,9 +93,16 @@ class Reporter:
 
 
 def judge_photos(
-    records: Sequence[Record], image_size: tuple[int, int], params: AuditParams
+    records: Sequence[Record], sketches: np.ndarray, image_size: tuple[int, int], params: AuditParams
 ) -> dict[str, dict[int, str]]:
-    """What is wrong with single photos that could be read: kind to row and note. Ignored kinds are left out."""
+    """What is wrong with single photos that could be read: kind to row and note. Ignored kinds are left out.
+
+    Args:
+        records: one per file.
+        sketches: uint8 (files, 32, 32), gray.
+        image_size: that the photos are prepared for.
+        params: say what is ignored.
+    """
     checks: dict[str, Callable[[Record], str | None]] = {
         "wrong_extension": _wrong_extension,
         "extreme_aspect": _extreme_aspect,
@@ -110,6 +118,9 @@ def judge_photos(
     notes["blur_outliers"] = _outliers(
         records, lambda record: float(np.log1p(record.sharpness or 0)), "log sharpness", both_sides=False
     )
+    notes["low_information"] = find_low_information(records, sketches)
+    notes["odd_size"] = find_odd_sizes(records)
+    notes["grayscale"] = find_gray_among_color(records)
     return {kind: rows for kind, rows in notes.items() if rows and getattr(params, kind) != "ignore"}
 
 
@@ -185,6 +196,19 @@ def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mappi
         )
 
 
+def report_placeholders(reporter: Reporter, records: Sequence[Record], groups: Sequence[Sequence[int]]) -> None:
+    """Pictures that are in too many classes to belong to any."""
+    if groups:
+        num_photos = sum(map(len, groups))
+        pictures = "1 picture is" if len(groups) == 1 else f"{len(groups):,} pictures are"
+        cases = []
+        for rows in groups:
+            num_classes = len({records[row].class_name for row in rows})
+            classes = "1 class" if num_classes == 1 else f"{num_classes:,} classes"
+            cases.append(([records[row].path for row in rows], f"{len(rows):,} copies in {classes}."))
+        reporter.add("placeholders", f"{pictures} repeated in {num_photos:,} files.", cases)
+
+
 def report_set(reporter: Reporter, records: Sequence[Record], class_names: Sequence[str]) -> None:
     """What the kept photos are as a set: how many, of what, and whether the splits are alike."""
     members: dict[tuple[SplitName, str], list[Record]] = defaultdict(list)
@@ -231,7 +255,7 @@ def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
 
 
 def _join_texts(texts: Sequence[str], most: int = 12) -> str:
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
 
 

@@ -2,19 +2,21 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from components.contract.artifacts.audit import AuditInfo
+from components.contract.artifacts.audit import AuditInfo, Check
 from components.contract.artifacts.dataset import SPLITS
 from components.contract.image.preview import augmentation_sheet
+from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
 from components.contract.system.atomic_files import write_file, write_json
 from components.contract.text import for_page, printable
 from components.preprocess.examine import Examination
-from components.preprocess.report.samples import choose_samples, class_chart, write_sheet
+from components.preprocess.report.samples import MAX_CLASSES, choose_samples, class_chart, write_sheet
 from components.preprocess.shards import rows_of
 
 TEMPLATES_DIR: Final = Path(__file__).parent / "templates"
@@ -33,6 +35,14 @@ TINY_PIXELS: Final = 96
 """Pictures up to this size are shown with visible pixels."""
 
 POLICY_WORDS: Final = {"report": "told only", "quarantine": "left out", "fail": "stops the run"}
+
+STATE_WORDS: Final = {
+    "found": "found: see above",
+    "clear": "nothing found",
+    "off": "not checked:",
+    "not possible": "not checked:",
+    "after training": "not yet, it needs a trained model:",
+}
 
 
 def write_report(folder: Path, examination: Examination, training: TrainParams | None = None) -> None:
@@ -75,7 +85,7 @@ def render(folder: Path, examination: Examination) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR),
+        loader=FileSystemLoader([TEMPLATES_DIR, PAGE_PARTS_DIR]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -89,10 +99,12 @@ def render(folder: Path, examination: Examination) -> str:
         verdict="stops" if info.failures else "findings" if info.findings else "fine",
         sentence=verdict_sentence(info),
         words=POLICY_WORDS,
+        states=STATE_WORDS,
         thumbnails=thumbnails,
         tiny=tiny,
         shown=SHOWN_CASES,
         per_case=SHOWN_PER_CASE,
+        sheet_classes=MAX_CLASSES,
         chart=Markup(class_chart(info.counts)),  # noqa: S704 - the chart escapes the names of the classes
         sheet=_embed_picture(folder / SHEET_NAME),
         augmentation=_embed_picture(folder / AUGMENTATION_NAME),
@@ -105,7 +117,9 @@ def verdict_sentence(info: AuditInfo) -> str:
         stopping = ", ".join(finding.title.lower() for finding in info.failures)
         return f"A run on these data ends before training: {stopping}."
     if not info.findings:
-        return "Every file is a photo that can be used, none is there twice, and the classes and splits are alike."
+        num_clear = sum(check.state == "clear" for check in info.checks)
+        num_others = len(info.checks) - num_clear
+        return f"{num_clear} checks found nothing; {num_others} others were not made, for the reasons below."
     num_findings = len(info.findings)
     num_left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
     files = f" {num_left_out:,} files are concerned by those that leave photos out." if num_left_out else ""
@@ -149,3 +163,14 @@ def _embed_picture(path: Path) -> str | None:
 def counts_line(info: AuditInfo) -> str:
     """`3,068 train, 341 validation, 372 test`."""
     return ", ".join(f"{sum(info.counts[split].values()):,} {split}" for split in SPLITS)
+
+
+def describe_checks(checks: Sequence[Check]) -> list[str]:
+    """What was checked without a finding, and what was not checked and why: a line each, for a terminal."""
+    clear_titles = [check.title for check in checks if check.state == "clear"]
+    lines = [f"Checked, nothing found: {'; '.join(clear_titles)}."] if clear_titles else []
+    for check in checks:
+        if check.state not in ("clear", "found"):
+            later = "until a model is trained: then see " if check.state == "after training" else ""
+            lines.append(f"Not checked: {check.title} ({later}{check.detail.removesuffix('.')}).")
+    return lines

@@ -52,8 +52,14 @@ def _shorten(name: str, length: int = 18) -> str:
 
 
 def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:
-    """Photos per class and split as an SVG element that stands alone or in a page: a bar per class."""
+    """Photos per class and split as an SVG element that stands alone or in a page: a bar per class.
+
+    Of more than MAX_CLASSES, the largest and the smallest are shown; in their order all would be a page of 24,000 px.
+    """
     names = list(counts["train"])
+    if len(names) > MAX_CLASSES:
+        by_size = sorted(names, key=lambda name: -sum(counts[split][name] for split in SPLITS))
+        names = [*by_size[: MAX_CLASSES // 2], *by_size[-MAX_CLASSES // 2 :]]
     most = max((sum(counts[split][name] for split in SPLITS) for name in names), default=0) or 1
     line, left_margin, width, right_margin = 24, 150, 460, 60
     total_width, height = left_margin + width + right_margin, line * len(names) + 34

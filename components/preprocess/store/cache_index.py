@@ -29,6 +29,7 @@ COLUMNS: Final = (
     "format",
     "brightness",
     "sharpness",
+    "chroma",
     "pixel_hash",
     "sketch",
 )
@@ -95,7 +96,18 @@ def _connect(path: Path) -> sqlite3.Connection:
         index.execute("pragma journal_mode = wal")
         index.execute("pragma synchronous = normal")
         index.executescript(_TABLES)
+        _add_columns(index)
     except sqlite3.Error:
         index.close()
         raise
     return index
+
+
+def _add_columns(index: sqlite3.Connection) -> None:
+    """Adds what an index of an earlier version lacks; its verdicts belong to other recipes."""
+    with index:
+        index.execute("begin immediate")  # another run may be adding them
+        existing = {name for _, name, *_ in index.execute("pragma table_info(verdicts)")}
+        for column in COLUMNS:
+            if column not in existing:
+                index.execute(f"alter table verdicts add column {column}")

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from components.contract.system import launcher
 from components.contract.system.atomic_files import read_json, write_file
 from components.contract.system.posix import USER_ERROR
+from components.contract.system.signals import explain_signal, signal_of
 from pipelines.runners import runs
 
 Kind = Literal[
@@ -115,6 +116,8 @@ class JobFolder:
             message_starts = [index for index, line in enumerate(lines) if line.startswith("darkroom: ")]
             start = message_starts[-1] if message_starts else len(lines) - 1
             return "\n".join(lines[start:]).removeprefix("darkroom: ")
+        if signal_of(int(result.get("code", 0))) is not None:
+            return explain_signal(int(result["code"]), what="The job")
         return "\n".join(lines[-12:]) or f"It ended with the code {result.get('code')}."
 
     @property

@@ -65,7 +65,7 @@ def test_containers_stop_when_the_run_stops(
 def test_too_little_memory_is_explained(step_images: None, tmp_path: Path) -> None:
     code, _, errors = finish(start(tmp_path, "--runner", "docker", "--memory", "200m"))
     assert code == 2, errors
-    assert "was killed for want of memory (exit code 137). Allow more with --memory" in errors
+    assert "was killed by the system, out of memory (exit code 137). Allow more with --memory" in errors
     assert "Traceback" not in errors
 
 
@@ -74,7 +74,7 @@ def test_a_removed_container_fails_the_run(step_images: None, tmp_path: Path) ->
     docker("rm", "--force", await_container("train"))
     code, _, errors = finish(process)
     assert code == 2, errors
-    assert "train: Its container was killed from outside (exit code 137)" in errors
+    assert "train: Its container (exit code 137) was killed by the system" in errors
 
 
 def test_the_next_run_resumes_from_the_checkpoint_of_a_killed_container(step_images: None, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_next_run_resumes_from_the_checkpoint_of_a_killed_container(step_ima
     docker("kill", container)
     code, _, errors = finish(process)
     assert code == 2, errors
-    assert "killed from outside (exit code 137)" in errors
+    assert "Its container (exit code 137) was killed by the system" in errors
     again = start(tmp_path, "--runner", "docker", *epochs)
     container = await_container("train")
     while "Goes on from a checkpoint" not in (log := docker_log(container)):

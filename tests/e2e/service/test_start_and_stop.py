@@ -74,7 +74,7 @@ def test_a_service_that_cannot_start_reports_why_and_leaves_no_process(own_bento
     (own_bento / "bento" / "src" / "export" / "model.xml").write_text("<net>")
     start_time = time.monotonic()
     with (
-        pytest.raises(ServiceError, match=r"(?s)must start; it failed.*An exported graph must stand"),
+        pytest.raises(ServiceError, match=r"(?s)must start\. It failed\..*An exported graph must stand"),
         serving(own_bento),
     ):
         pass

@@ -53,6 +53,7 @@ def test_the_evaluation_folder_holds_all_that_is_promised(folder: Path) -> None:
         "calibration.json",
         "familiarity.npz",
         "label_errors.csv",
+        "outliers.csv",
         "report.pdf",
         "model_card.md",
     }

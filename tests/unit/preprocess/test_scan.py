@@ -63,6 +63,7 @@ def test_a_record_says_what_the_file_is(tmp_path: Path, store: PixelStore) -> No
         format="JPEG",
         brightness=0.0,
         sharpness=0.0,
+        chroma=record.chroma,
         pixel_hash=record.pixel_hash,
         perceptual_hash="0" * 16,
     )

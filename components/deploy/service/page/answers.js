@@ -9,6 +9,7 @@ import { probability, wordingOf } from "./predictions.js";
 /** @typedef {{ file: File, card: HTMLElement }} Entry A photo and its card. */
 
 const NUM_FIRST_BARS = 5;
+const NUM_MORE_BARS = 50;
 
 /**
  * The card of a photo that waits for its answer.
@@ -88,8 +89,10 @@ function showBars(card, probabilities, numShown) {
   child(card, ".bars").replaceChildren(...probabilities.slice(0, numShown).map(barItem));
   const allButton = child(card, ".all");
   allButton.hidden = numShown >= probabilities.length;
-  allButton.textContent = `All ${probabilities.length} classes`;
-  allButton.onclick = () => showBars(card, probabilities, probabilities.length);
+  const numNext = Math.min(probabilities.length, numShown + NUM_MORE_BARS);
+  const isAll = numNext === probabilities.length;
+  allButton.textContent = isAll ? `All ${numNext} classes` : `${NUM_MORE_BARS} more of ${probabilities.length} classes`;
+  allButton.onclick = () => showBars(card, probabilities, numNext);
 }
 
 /** @param {Probability} answer */

@@ -6,6 +6,22 @@
 
 const FINGERPRINT_LENGTH = 16;
 
+/** Classes that are listed at once. */
+export const MAX_LISTED = 60;
+
+/**
+ * The classes whose names have a text, as far as they can be read in a line or two.
+ * @param {string[]} names
+ * @param {string} text
+ */
+export function describeMatches(names, text) {
+  const wanted = text.trim().toLowerCase();
+  const matches = names.filter((name) => name.toLowerCase().includes(wanted));
+  if (!matches.length) return "No class has this text.";
+  const more = matches.length > MAX_LISTED ? ` and ${(matches.length - MAX_LISTED).toLocaleString("en")} more` : "";
+  return matches.slice(0, MAX_LISTED).join(", ") + more;
+}
+
 /**
  * A share in per cent.
  * @param {number} share

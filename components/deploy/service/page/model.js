@@ -1,8 +1,8 @@
 // The model: its name, its facts, and the sample photos to try.
 
 import { KeyNeededError, request } from "./client.js";
-import { byId, keepTinyPixels, messageOf } from "./dom.js";
-import { expectation, factsOf, nameOf } from "./facts.js";
+import { byId, child, keepTinyPixels, messageOf } from "./dom.js";
+import { describeMatches, expectation, factsOf, MAX_LISTED, nameOf } from "./facts.js";
 import { askForKey } from "./key.js";
 import { addPhotos } from "./prediction_queue.js";
 
@@ -26,10 +26,31 @@ export async function showModel() {
   document.title = name;
   byId("name").textContent = name;
   byId("about").textContent = expectation(model);
-  const classes = factItem({ term: "Classes", text: model.class_names.join(", ") });
+  const classes = classesItem(model.class_names);
   classes.className = "wide";
   byId("facts").replaceChildren(...factsOf(model).map(factItem), classes);
   showSamples();
+}
+
+/**
+ * The classes: all of them, or a search if they are many.
+ * @param {string[]} names
+ */
+function classesItem(names) {
+  if (names.length <= MAX_LISTED) return factItem({ term: "Classes", text: names.join(", ") });
+  const item = factItem({ term: "Classes", text: "" });
+  const [field, list] = [document.createElement("input"), document.createElement("p")];
+  field.type = "search";
+  field.placeholder = `Search ${names.length.toLocaleString("en")} classes`;
+  field.setAttribute("aria-label", field.placeholder);
+  list.setAttribute("role", "status");
+  const show = () => {
+    list.textContent = describeMatches(names, field.value);
+  };
+  field.addEventListener("input", show);
+  child(item, "dd").append(field, list);
+  show();
+  return item;
 }
 
 /** @param {Fact} fact */

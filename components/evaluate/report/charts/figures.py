@@ -37,6 +37,8 @@ SMALLEST = 0.86
 """Of its own width; its words could not be read on a phone if it were shown any smaller."""
 MAX_NUMBERED = 30
 """A matrix of more classes carries no numbers: they could not be read."""
+MAX_DRAWN = 60
+"""Of more classes no matrix is drawn: a picture of a million cells shows nothing and takes 23 GB."""
 MAX_OPACITY = 0.65
 """At which numbers can still be read on either colour, in light and in dark."""
 LETTER_WIDTH = 0.62
@@ -48,10 +50,12 @@ MAX_NAME = 22
 def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> dict[str, "Figure"]:
     """Every chart by its name.
 
-    The names are confusion_matrix; loss_curve and accuracy_curve, as far as the history holds them; reliability,
-    coverage and robustness, as far as there are such figures.
+    The names are confusion_matrix, of at most MAX_DRAWN classes; loss_curve and accuracy_curve, as far as the
+    history holds them; reliability, coverage and robustness, as far as there are such figures.
     """
-    charts = {"confusion_matrix": confusion_chart(np.array(all_figures.test.confusion_matrix), all_figures.class_names)}
+    charts = {}
+    if len(all_figures.class_names) <= MAX_DRAWN:
+        charts["confusion_matrix"] = confusion_chart(all_figures.test.confusion_matrix, all_figures.class_names)
     for metric in ("loss", "accuracy"):
         curves = {
             name: history.curves[key]

@@ -51,6 +51,16 @@ def add_results(story: Story, content: Content) -> None:
             f"{folds.what}"
         )
     story.chart(content, "confusion_matrix", 0.8)
+    if "confusion_matrix" not in content.charts and test.most_confused:
+        story.text("The most confused classes; report.html lists all and lets you search them", "h3")
+        story.table(
+            [["photos of", "taken for", "photos", "of the class"]]
+            + [
+                [pair.class_name, pair.predicted_as, str(pair.num_images), percent(pair.share)]
+                for pair in test.most_confused
+            ],
+            (0.38, 0.38, 0.1, 0.14),
+        )
     story.table(
         [["class", "photos", "precision", "recall", "interval", "F1", "ROC AUC"]]
         + [
@@ -121,6 +131,18 @@ def add_failures(story: Story, content: Content) -> None:
                     f"({percent(item.error.confidence)})",
                 )
                 for item in showcase.doubts
+            ]
+        )
+    if figures.num_outliers:
+        story.text("Outliers", "h3")
+        story.text(
+            f"{pluralize(figures.num_outliers)} of {figures.num_searched:,}, ranked in outliers.csv, are far from all "
+            "others. The first of them:"
+        )
+        story.captioned_photos(
+            [
+                (item.pixels, f"{class_names[item.outlier.label]}, distance {item.outlier.distance:.2f}")
+                for item in showcase.outliers
             ]
         )
 

@@ -4,8 +4,9 @@ import { get, post } from "../client/api.js";
 import { changeData, changeParams, isUnfinished, on, paramValue } from "../client/state.js";
 import { actionButton, announce, h, ignoreFailure, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
+import { pages } from "../elements/pages.js";
 import { choiceOf, classTotals, SPLITS, splitTotals } from "./decisions.js";
-import { findingItem } from "./findings.js";
+import { findingItem, setChoice } from "./findings.js";
 
 /** @import { FindingsState } from "./findings.js" */
 /** @import { AuditInfo, AuditView, DataView } from "./types.js" */
@@ -100,9 +101,8 @@ function auditResult(view, info, data, findingsState) {
       h("a", { href: "/audit.html", target: "_blank", rel: "noopener" }, "The whole report"),
     ),
     classChart(info),
-    findings.length
-      ? h("ul", { class: "findings" }, findings)
-      : h("p", { class: "good" }, "Nothing to mend was found."),
+    findings.length ? h("ul", { class: "findings" }, findings) : h("p", { class: "good" }, "No problems found."),
+    checkList(info.checks),
     acceptedKinds(),
     bar,
   );
@@ -126,7 +126,7 @@ function decisionBar({ decisions }) {
   const show = () => {
     // A photo may be in several findings.
     for (const choice of document.querySelectorAll(".case select")) {
-      if (choice instanceof HTMLSelectElement) choice.value = choiceOf(decisions, choice.dataset.path ?? "");
+      if (choice instanceof HTMLSelectElement) setChoice(choice, choiceOf(decisions, choice.dataset.path ?? ""));
     }
     const number = pluralize(decisions.size, "decision");
     element.hidden = decisions.size === 0;
@@ -160,12 +160,34 @@ function acceptedKinds() {
   return h("p", { class: "row small", id: "accepted" }, "Accepted, and no longer told: ", items);
 }
 
+/**
+ * What was checked without a finding, and what was not checked and why.
+ * @param {import("./types.js").Check[]} checks
+ */
+function checkList(checks) {
+  if (!checks.length) return null;
+  const clear = checks.filter(({ state }) => state === "clear").map(({ title }) => title.toLowerCase());
+  const others = checks.filter(({ state }) => state !== "clear" && state !== "found");
+  const items = others.map(({ title, detail, state }) =>
+    h("li", {}, h("b", {}, title), state === "after training" ? " (after training): " : ": ", detail),
+  );
+  return h(
+    "details",
+    { class: "small", id: "checks" },
+    h("summary", {}, `What was checked (${clear.length} without a finding), and what was not (${others.length})`),
+    h("p", {}, `Nothing found: ${clear.join("; ")}.`),
+    h("p", {}, "Not checked:"),
+    h("ul", {}, items),
+  );
+}
+
 /** @param {AuditInfo} info */
 function classChart(info) {
   const classes = classTotals(info);
   const maxTotal = Math.max(1, ...classes.map(({ total }) => total));
   const keys = SPLITS.map((split) => [h("span", { class: `key ${split}` }), split]);
-  const bars = classes.map(({ name, counts, total }) => {
+  /** @param {(typeof classes)[number]} view */
+  const barItem = ({ name, counts, total }) => {
     const label = SPLITS.map((split, position) => `${counts[position]} ${split}`).join(", ");
     const parts = SPLITS.map((split, position) =>
       h("span", { class: split, style: { width: `${(100 * counts[position]) / maxTotal}%` } }),
@@ -177,11 +199,13 @@ function classChart(info) {
       h("span", { class: "track", role: "img", "aria-label": label }, parts),
       h("span", { class: "soft" }, formatCount(total)),
     );
-  });
-  return h(
-    "figure",
-    { class: "bars" },
-    h("figcaption", { class: "row small" }, keys),
-    h("ul", { class: "plain" }, bars),
+  };
+  const list = h("ul", { class: "plain" });
+  const bar = pages(
+    classes,
+    "Search the audited classes",
+    ({ name }) => name,
+    (shown) => list.replaceChildren(...shown.map(barItem)),
   );
+  return h("figure", { class: "bars" }, h("figcaption", { class: "row small" }, keys), bar, list);
 }

@@ -5,6 +5,7 @@ import { reload } from "../client/state.js";
 import { takePhotos } from "../elements/camera.js";
 import { actionButton, h, photo, randomId, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
+import { pages } from "../elements/pages.js";
 import { uploadAll } from "./upload_queue.js";
 
 /** @import { ClassView, DataView } from "./types.js" */
@@ -23,7 +24,17 @@ export function classesCard(data, update, newClass) {
   const facts = data.classes.length ? `${pluralize(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
   const splits = data.splits.length ? ` · split as given: ${data.splits.join(", ")}` : "";
   const later = "The photos of an archive or an address are looked at when they are audited.";
-  const cards = data.classes.map((view) => classCard(view, data, update));
+  const classes = h("div", { class: "classes" });
+  const bar = pages(
+    data.classes,
+    "Search the classes",
+    ({ name }) => name,
+    (shown) =>
+      classes.replaceChildren(
+        ...shown.map((view) => classCard(view, data, update)),
+        ...(data.editable ? [newClass] : []),
+      ),
+  );
   return h(
     "section",
     { class: "card" },
@@ -32,7 +43,8 @@ export function classesCard(data, update, newClass) {
     data.fault ? h("p", { class: "fault", role: "alert" }, data.fault) : null,
     data.notices.map((notice) => h("p", { class: "small" }, notice)),
     data.num_rejected ? rejectedFiles(data) : null,
-    h("div", { class: "classes" }, cards, data.editable ? newClass : null),
+    bar,
+    classes,
     !data.classes.length && !data.editable ? h("p", { class: "soft" }, later) : null,
   );
 }

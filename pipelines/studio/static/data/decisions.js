@@ -6,6 +6,8 @@
 export const SPLITS = ["train", "validation", "test"];
 const KEEP = "";
 const LEAVE_OUT = "-";
+/** Of choicesFor: those that name no class. */
+export const NUM_GENERAL_CHOICES = 2;
 
 /**
  * The decision about a photo, as a key of its list of choices.

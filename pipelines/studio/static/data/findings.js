@@ -4,7 +4,7 @@ import { post, query } from "../client/api.js";
 import { changeParams, resolvedJson } from "../client/state.js";
 import { h, photo, select, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
-import { choiceOf, choicesFor, decide } from "./decisions.js";
+import { choiceOf, choicesFor, decide, NUM_GENERAL_CHOICES } from "./decisions.js";
 
 /** @import { AuditedPhoto, AuditView, DataView, Decisions, Finding, Policy } from "./types.js" */
 
@@ -22,6 +22,7 @@ const POLICY_NAMES = {
   fail: "Stop the run",
 };
 const MAX_PHOTOS_OF_CASE = 4;
+const MANY_CLASSES = 40;
 
 /**
  * One finding.
@@ -96,15 +97,18 @@ function caseItem(audited, note, data, decisions, showDecisions) {
   const { path } = audited;
   const classNames = data.classes.map(({ name }) => name);
   const facts = [audited.class_name, audited.split, audited.kept ? null : "left out"].filter(Boolean).join(" · ");
+  const choices = choicesFor(classNames, audited.class_name);
+  // A thousand classes beside each photo would be too many elements: they come when the list is used.
   const choice = select(
-    choicesFor(classNames, audited.class_name),
+    classNames.length > MANY_CLASSES ? choices.slice(0, NUM_GENERAL_CHOICES) : choices,
     choiceOf(decisions, path),
     (key) => {
       decide(decisions, path, key);
       showDecisions();
     },
-    { "aria-label": `What shall become of ${path}`, dataset: { path } },
+    { "aria-label": `What shall become of ${path}`, dataset: { path }, onfocus: () => complete(choice, choices) },
   );
+  setChoice(choice, choiceOf(decisions, path));
   return h(
     "li",
     { class: "case" },
@@ -113,4 +117,23 @@ function caseItem(audited, note, data, decisions, showDecisions) {
     h("p", { class: "soft small" }, facts, note ? ` · ${note}` : ""),
     classNames.length && audited.class_name !== null ? choice : null,
   );
+}
+
+/**
+ * Gives a list of choices the ones that it lacks.
+ * @param {HTMLSelectElement} choice
+ * @param {[key: string, text: string][]} choices
+ */
+function complete(choice, choices) {
+  for (const [value, text] of choices.slice(choice.options.length)) choice.append(h("option", { value }, text));
+}
+
+/**
+ * Selects a key, which a list of many classes may not have yet.
+ * @param {HTMLSelectElement} choice
+ * @param {string} key
+ */
+export function setChoice(choice, key) {
+  if (![...choice.options].some(({ value }) => value === key)) choice.dispatchEvent(new Event("focus"));
+  choice.value = key;
 }

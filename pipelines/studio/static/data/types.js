@@ -64,7 +64,16 @@
  */
 
 /** @typedef {Record<SplitName, { [className: string]: number }>} SplitCounts */
-/** @typedef {{ counts: SplitCounts, num_kept: number, num_files: number, findings: Finding[] }} AuditInfo */
+/** @typedef {{ kind: string, title: string, state: string, detail: string }} Check */
+
+/**
+ * @typedef {object} AuditInfo
+ * @property {SplitCounts} counts
+ * @property {number} num_kept
+ * @property {number} num_files
+ * @property {Finding[]} findings
+ * @property {Check[]} checks
+ */
 
 /**
  * @typedef {object} AuditView

@@ -4,7 +4,9 @@ import { get, query } from "../client/api.js";
 import { lineChart } from "../elements/chart.js";
 import { card, figure, h, photo, showProblem, tableHead } from "../elements/dom.js";
 import { formatBytes, formatCount, formatPercent, formatRange, formatSeconds, pluralize } from "../elements/format.js";
-import { colorLevels, learningCurves, verdictText } from "./runs.js";
+import { pages } from "../elements/pages.js";
+import { confusions } from "./confusion.js";
+import { learningCurves, verdictText } from "./runs.js";
 
 /** @import { CellPhoto, ClassFigures, RunView } from "./types.js" */
 
@@ -18,14 +20,16 @@ export async function showRun(page, id) {
   const run = await get(`/api/runs/${encodeURIComponent(id)}`);
   const photos = h("div", { id: "cell", role: "status" });
   const numPhotos = pluralize(run.test.num_images, "test photo");
-  const help = `${numPhotos}: rows are what they are, columns what was said. Choose a cell to see its photos.`;
+  const help = `${numPhotos}: what they are, and what was said. Choose a number to see its photos.`;
+  /** @type {import("./confusion.js").ShowCell} */
+  const openCell = (label, predicted) => showCell(run, id, label, predicted, photos).catch(showProblem);
   const labelErrors = pluralize(run.label_errors ?? 0, "photo");
   page.append(
     h("p", {}, h("a", { href: "#results" }, "← All results")),
     runHead(run, id),
     verdictCard(run),
     runFigures(run),
-    card("Which is taken for which", h("p", { class: "soft" }, help), confusionMatrix(run, id, photos), photos),
+    card("Which is taken for which", h("p", { class: "soft" }, help), confusions(run, openCell), photos),
     run.history ? learningCharts(run) : "",
     classTable(run.test.per_class),
     run.label_errors
@@ -106,37 +110,6 @@ function learningCharts({ history, summary }) {
 /**
  * @param {RunView} run
  * @param {string} id
- * @param {HTMLElement} photos Where the photos of a cell are shown.
- */
-function confusionMatrix(run, id, photos) {
-  const names = run.class_names;
-  const levels = colorLevels(run.test.confusion_matrix);
-  const rows = run.test.confusion_matrix.map((numbers, label) => {
-    const cells = numbers.map((number, predicted) => {
-      if (!number) return h("td", {}, h("span", { class: "cell" }, ""));
-      const onclick = () => showCell(run, id, label, predicted, photos).catch(showProblem);
-      const kind = label === predicted ? "right" : "wrong";
-      const name = `${pluralize(number, "photo")} of ${names[label]} called ${names[predicted]}`;
-      const style = `cell ${kind} level-${levels[label][predicted]}`;
-      const attributes = { type: /** @type {const} */ ("button"), class: style, "aria-label": name, onclick };
-      return h("td", {}, h("button", attributes, formatCount(number)));
-    });
-    return h("tr", {}, h("th", { scope: "row" }, names[label]), cells);
-  });
-  const columns = names.map((name) => h("th", { scope: "col" }, h("span", {}, name)));
-  const table = h(
-    "table",
-    { class: "matrix" },
-    h("caption", { class: "away" }, "Confusion matrix of the test photos"),
-    h("thead", {}, h("tr", {}, h("td", {}), columns)),
-    h("tbody", {}, rows),
-  );
-  return h("div", { class: "scroll" }, table);
-}
-
-/**
- * @param {RunView} run
- * @param {string} id
  * @param {number} label
  * @param {number} predicted
  * @param {HTMLElement} slot
@@ -189,17 +162,26 @@ function heatButton(path, className, predictedName) {
 
 /** @param {ClassFigures[]} classes */
 function classTable(classes) {
-  const rows = classes.map((figures) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, figures.class_name),
-      h("td", {}, formatCount(figures.num_images)),
-      h("td", {}, figures.recall ? formatPercent(figures.recall.value) : "–"),
-      h("td", {}, figures.precision === null ? "–" : formatPercent(figures.precision)),
-      h("td", {}, figures.f1 === null ? "–" : formatPercent(figures.f1)),
-    ),
+  const body = h("tbody", {});
+  const bar = pages(
+    classes,
+    "Search the classes of the run",
+    (figures) => figures.class_name,
+    (shown) => body.replaceChildren(...shown.map(classRow)),
   );
   const head = tableHead(["Class", "Photos", "Found", "Right when said", "F1"]);
-  return card("Each class", h("div", { class: "scroll" }, h("table", {}, head, h("tbody", {}, rows))));
+  return card("Each class", bar, h("div", { class: "scroll" }, h("table", {}, head, body)));
+}
+
+/** @param {ClassFigures} figures */
+function classRow(figures) {
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, figures.class_name),
+    h("td", {}, formatCount(figures.num_images)),
+    h("td", {}, figures.recall ? formatPercent(figures.recall.value) : "–"),
+    h("td", {}, figures.precision === null ? "–" : formatPercent(figures.precision)),
+    h("td", {}, figures.f1 === null ? "–" : formatPercent(figures.f1)),
+  );
 }

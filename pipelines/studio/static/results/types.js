@@ -39,7 +39,7 @@
  * @property {Interval} accuracy
  * @property {Interval} macro_f1
  * @property {number} num_images
- * @property {number[][]} confusion_matrix
+ * @property {[label: number, predicted: number, number: number][]} confusions
  * @property {ClassFigures[]} per_class
  */
 

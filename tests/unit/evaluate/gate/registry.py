@@ -12,9 +12,9 @@ from components.contract.artifacts.evaluation import Verdict
 from components.contract.params.pipeline import EvaluateParams, GateParams
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
+from components.evaluate.examine import measure
 from components.evaluate.gate.verdict import Candidate, judge
 from components.evaluate.measure.predictions import Predictions
-from components.evaluate.measure.run import measure
 from tests.support.artifacts import make_bundle
 
 

@@ -10,10 +10,10 @@ import pytest
 from components.contract.artifacts.bundle import write_train_image_ids
 from components.contract.artifacts.dataset import Split, open_split, read_info
 from components.contract.params.pipeline import EvaluateParams, GateParams
+from components.evaluate.examine import measure
 from components.evaluate.gate.looks import hash_test_set
 from components.evaluate.gate.verdict import Candidate, find_broken_floors
 from components.evaluate.measure.predictions import Predictions
-from components.evaluate.measure.run import measure
 from tests.support.artifacts import make_bundle
 from tests.unit.evaluate.gate.registry import register, verdict
 

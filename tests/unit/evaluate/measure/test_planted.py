@@ -15,8 +15,8 @@ from components.contract.inference.graph import InferenceGraph, export_sha256, o
 from components.contract.params.pipeline import EvaluateParams
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
+from components.evaluate.data_quality.label_errors import HeldOutPredictions, find_label_errors
 from components.evaluate.measure.calibration import fit_temperature
-from components.evaluate.measure.label_errors import HeldOutPredictions, find_label_errors
 from components.evaluate.step import evaluate
 
 NAMES = tuple(f"digit {number}" for number in range(10))

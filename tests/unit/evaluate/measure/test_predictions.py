@@ -12,7 +12,7 @@ from components.contract.artifacts.dataset import open_split, read_info
 from components.contract.errors import ArtifactError
 from components.contract.inference.graph import InferenceGraph
 from components.evaluate.measure import predictions
-from components.evaluate.measure.metrics import most_confused
+from components.evaluate.measure.metrics import confused_pairs
 from components.evaluate.measure.mistakes import pair_mistakes, right_answers, worst_mistakes
 from components.evaluate.measure.predictions import Predictions, score, write_predictions
 from tests.support.artifacts import make_bundle, make_dataset
@@ -126,7 +126,7 @@ def test_right_answers_are_of_several_classes_and_of_usual_sureness() -> None:
 
 def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
     scored = make_predictions([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
-    pairs = most_confused(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
+    pairs = confused_pairs(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
     pair_answers = pair_mistakes(scored, pairs, ("cat", "dog"), 4)
     assert {
         pair.class_name: [answer.image_id for answer in photo_answers]

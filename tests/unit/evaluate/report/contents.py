@@ -20,7 +20,7 @@ from components.contract.artifacts.figures import (
     SplitFigures,
 )
 from components.contract.params.pipeline import EvaluateParams
-from components.evaluate.measure.label_errors import LabelError
+from components.evaluate.data_quality.label_errors import LabelError
 from components.evaluate.measure.metrics import compute_figures
 from components.evaluate.measure.mistakes import Answer
 from components.evaluate.report.charts.figures import draw_charts, to_png

@@ -179,3 +179,10 @@ test("a refusal says what the service said, or its status", () => {
   assert.equal(refusal({ error: { message: "No photo." } }, 422).message, "No photo.");
   assert.equal(refusal({}, 500).message, "The service answered 500.");
 });
+
+test("of a thousand classes those with a text are listed, as far as they can be read", () => {
+  const names = Array.from({ length: 1000 }, (_, number) => `article ${number}`);
+  assert.equal(facts.describeMatches(names, "ARTICLE 99"), `article 99, ${names.slice(990).join(", ")}`);
+  assert.ok(facts.describeMatches(names, "").endsWith("article 59 and 940 more"));
+  assert.equal(facts.describeMatches(names, "hat"), "No class has this text.");
+});

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as pages from "../../../../pipelines/studio/static/elements/pages.js";
+import * as confusion from "../../../../pipelines/studio/static/results/confusion.js";
 import * as runs from "../../../../pipelines/studio/static/results/runs.js";
 
 test("the colours of a confusion matrix follow the share of each class", () => {
@@ -46,4 +48,31 @@ test("a history without a curve is drawn empty", () => {
     [...loss, ...accuracy].map((line) => line.values),
     [[2, 1], [], [], []],
   );
+});
+
+test("the mistakes of many classes are listed, the commonest first", () => {
+  const cells = /** @type {[number, number, number][]} */ ([
+    [0, 0, 8],
+    [0, 2, 2],
+    [1, 0, 2],
+    [2, 1, 5],
+  ]);
+  assert.deepEqual(confusion.confusedPairs(cells), [
+    { label: 2, predicted: 1, number: 5, share: 1 },
+    { label: 1, predicted: 0, number: 2, share: 1 },
+    { label: 0, predicted: 2, number: 2, share: 0.2 },
+  ]);
+  assert.deepEqual(confusion.matrixOf(cells, 3), [
+    [8, 0, 2],
+    [2, 0, 0],
+    [0, 5, 0],
+  ]);
+});
+
+test("a search finds a part of a text, whatever its case", () => {
+  const names = ["Article 1", "article 12", "Hat"];
+  const textOf = (/** @type {string} */ name) => name;
+  assert.deepEqual(pages.search(names, textOf, " ARTICLE 1 "), ["Article 1", "article 12"]);
+  assert.deepEqual(pages.search(names, textOf, ""), names);
+  assert.deepEqual(pages.search(names, textOf, "shoe"), []);
 });

@@ -18,7 +18,7 @@ from components.contract.system.program import EVENTS_VARIABLE
 from pipelines.images import build
 from pipelines.images.build import BuildOptions, EngineError, build_arguments, image_name
 from pipelines.runners import docker
-from pipelines.runners.container_deaths import explain
+from pipelines.runners.container_deaths import explain_end
 from pipelines.runners.docker import Limits, plan_containers
 
 ROOT = Path(__file__).parents[4]
@@ -186,14 +186,14 @@ def test_a_run_that_cannot_have_containers_is_refused_before_any_work(
 @pytest.mark.parametrize(
     ("code", "out_of_memory", "expected"),
     [
-        (137, True, "killed for want of memory (exit code 137). Allow more with --memory"),
-        (1, True, "killed for want of memory (exit code 1)"),
-        (137, False, "killed from outside (exit code 137)"),
-        (143, False, "ended by signal 15 (exit code 143)"),
+        (137, True, "killed by the system, out of memory (exit code 137). Allow more with --memory"),
+        (1, True, "killed by the system, out of memory (exit code 1)"),
+        (137, False, "(exit code 137) was killed by the system (SIGKILL), most likely out of memory"),
+        (143, False, "(exit code 143) was ended by SIGTERM"),
     ],
 )
 def test_exit_codes_are_explained(code: int, out_of_memory: bool, expected: str) -> None:
-    assert expected in explain(code, out_of_memory=out_of_memory)
+    assert expected in explain_end(code, out_of_memory=out_of_memory)
 
 
 @pytest.fixture

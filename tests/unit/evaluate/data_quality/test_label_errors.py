@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.evaluate.measure.label_errors import HeldOutPredictions, find_label_errors
+from components.evaluate.data_quality.label_errors import HeldOutPredictions, find_label_errors
 
 
 def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[int, int, float]]:

@@ -46,6 +46,7 @@ class LabelError:
         label: as it stands.
         suggested: the class that it looks like.
         confidence: the probability of that class, from 0 to 1.
+        margin: how much more probable that class is than the label.
     """
 
     split: str
@@ -53,6 +54,7 @@ class LabelError:
     label: int
     suggested: int
     confidence: float
+    margin: float = 0.0
 
 
 def find_label_errors(held_out: HeldOutPredictions) -> list[LabelError]:
@@ -76,9 +78,15 @@ def find_label_errors(held_out: HeldOutPredictions) -> list[LabelError]:
             label=int(labels[index]),
             suggested=int(suggested[index]),
             confidence=float(probabilities[index, suggested[index]]),
+            margin=float(margin[index]),
         )
         for index in indices[np.argsort(-margin[indices], kind="stable")]
     ]
+
+
+def rank_errors(errors: Sequence[LabelError]) -> list[LabelError]:
+    """The errors of several searches in one ranking."""
+    return sorted(errors, key=lambda error: -error.margin)
 
 
 def write_label_errors(

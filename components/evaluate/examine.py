@@ -8,13 +8,15 @@ import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import Split, SplitName
-from components.contract.artifacts.figures import AllFigures, Figures
+from components.contract.artifacts.figures import AllFigures, Figures, FoldFigures
 from components.contract.inference.calibration import Calibration
 from components.contract.inference.graph import InferenceGraph
 from components.contract.params.pipeline import EvaluateParams
+from components.evaluate.data_quality.cross_fit import cross_fit
+from components.evaluate.data_quality.label_errors import HeldOutPredictions, LabelError, find_label_errors, rank_errors
+from components.evaluate.data_quality.outliers import Outlier, find_outliers
 from components.evaluate.measure.calibration import assess, draw_reference, embed, learn
-from components.evaluate.measure.cross_validation import CrossValidation, cross_validate, has_frozen_features
-from components.evaluate.measure.label_errors import HeldOutPredictions, LabelError, find_label_errors
+from components.evaluate.measure.cross_validation import cross_validate, has_frozen_features
 from components.evaluate.measure.metrics import compute_figures
 from components.evaluate.measure.predictions import Predictions, score
 from components.evaluate.measure.robustness import disturb
@@ -32,12 +34,14 @@ class Examination:
     Attributes:
         scored: validation and test, calibrated.
         label_errors: the most doubtful first.
+        outliers: the farthest first.
     """
 
     scored: Mapping[SplitName, Predictions]
     calibration: Calibration
     figures: AllFigures
     label_errors: Sequence[LabelError]
+    outliers: Sequence[Outlier]
 
 
 def examine(
@@ -72,8 +76,8 @@ def examine(
         for name, predictions in uncalibrated.items()
     }
     test = scored["test"]
-    cross_validation = _cross_validate_features(graph, splits, uncalibrated, bundle, params)
-    errors = find_label_errors(cross_validation.held_out if cross_validation else _hold_out(scored))
+    folds = _cross_validate_features(graph, splits, uncalibrated, bundle, params)
+    errors, outliers, num_searched = _search_data(graph, splits["train"], scored, len(class_names), params)
     split_figures = measure(scored, class_names, params)
     log.info("Looking at sureness, kinds of photos and disturbances.")
     all_figures = AllFigures(
@@ -83,10 +87,12 @@ def examine(
         calibration=assess(calibration, test, graph, test_split, new_generator(params, "strangers")),
         slices=find_slices(test, test_split, originals, class_names),
         robustness=disturb(graph, test_split, test, params.robustness_photos, new_generator(params, "disturbances")),
-        folds=cross_validation.figures if cross_validation else None,
+        folds=folds,
         num_label_errors=len(errors),
+        num_outliers=len(outliers),
+        num_searched=num_searched,
     )
-    return Examination(scored, calibration, all_figures, errors)
+    return Examination(scored, calibration, all_figures, errors, outliers)
 
 
 def measure(
@@ -128,7 +134,7 @@ def _cross_validate_features(
     uncalibrated: Mapping[SplitName, Predictions],
     bundle: BundleInfo,
     params: EvaluateParams,
-) -> CrossValidation | None:
+) -> FoldFigures | None:
     """The cross-validation where it is asked for, with the training photos if the features know nothing of them."""
     if params.folds is None:
         return None
@@ -137,14 +143,44 @@ def _cross_validate_features(
     fold_predictions = list(uncalibrated.values())
     if frozen and len(splits["train"]):
         fold_predictions.append(score(graph, splits["train"], "train", num_classes, with_features=True))
-    cross_validation = cross_validate(
-        fold_predictions, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed
-    )
-    if cross_validation is None:
+    folds = cross_validate(fold_predictions, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed)
+    if folds is None:
         log.warning(
             "A cross-validation needs %d photos of each of two classes, one a fold; there are fewer.", params.folds
         )
-    return cross_validation
+    return folds
+
+
+def _search_data(
+    graph: InferenceGraph,
+    train: Split,
+    scored: Mapping[SplitName, Predictions],
+    num_classes: int,
+    params: EvaluateParams,
+) -> tuple[list[LabelError], list[Outlier], int]:
+    """Doubtful labels and outliers among the photos of all splits, and how many photos these are.
+
+    Held-out photos are judged by the network itself, training photos by a head that did not learn from them.
+    """
+    held_out = _hold_out(scored)
+    errors = find_label_errors(held_out)
+    num_train = min(len(train), params.searched_photos)
+    if num_train == 0:
+        return errors, [], 0
+    log.info(
+        "Searching %s photos of all splits for doubtful labels and outliers.", f"{num_train + len(held_out.labels):,}"
+    )
+    indices = draw_reference(train, num_train, new_generator(params, "searched photos"))
+    train_embeddings = embed(graph, train, indices)
+    train_ids = [train.image_ids[index] for index in indices]
+    splits = ["train"] * num_train + list(held_out.splits)
+    image_ids = [*train_ids, *held_out.image_ids]
+    labels = np.concatenate([train.labels[indices], held_out.labels])
+    embeddings = np.concatenate([train_embeddings, *(predictions.embeddings for predictions in scored.values())])
+    probabilities = cross_fit(embeddings, labels, num_classes, new_generator(params, "cross-fit"))[:num_train]
+    cross_fitted = HeldOutPredictions(splits[:num_train], train_ids, labels[:num_train], probabilities)
+    errors = rank_errors([*errors, *find_label_errors(cross_fitted)])
+    return errors, find_outliers(splits, image_ids, labels, embeddings), len(labels)
 
 
 def _hold_out(scored: Mapping[SplitName, Predictions]) -> HeldOutPredictions:

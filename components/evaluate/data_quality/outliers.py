@@ -1,0 +1,123 @@
+"""Photos unlike all others, by the distance to their nearest neighbors among the embeddings of all photos.
+
+The k-nearest-neighbor distance is that of Ramaswamy, Rastogi and Shim (2000), in cosine as in Sun et al. (2022).
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from components.contract.inference.calibration import to_unit_length
+from components.contract.system.atomic_files import write_file
+from components.contract.text import csv_cell
+
+COLUMNS: Final = ("path", "label", "distance", "split", "image_id")
+NUM_NEIGHBORS: Final = 10
+REACH: Final = 2.0
+"""An outlier is farther than the median plus this many times the distance from the median to the 95th percentile: 1 of
+2,000 photos whose distances are normal, 1 of 200 with an exponential tail. It names none of 3,781 photos of clothes;
+noise, plain colors, digits and a text "no image" among them are all beyond it."""
+MIN_PHOTOS: Final = 100
+"""Of fewer photos each is far from all others."""
+ROWS_AT_ONCE: Final = 512
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A photo that is unlike all others.
+
+    Attributes:
+        split: that it is in.
+        image_id: its content hash.
+        label: its class.
+        distance: to its nearest neighbors, from 0 to 2.
+    """
+
+    split: str
+    image_id: str
+    label: int
+    distance: float
+
+
+def find_outliers(
+    splits: Sequence[str], image_ids: Sequence[str], labels: np.ndarray, embeddings: np.ndarray
+) -> list[Outlier]:
+    """The photos that are far out, the farthest first.
+
+    Training photos are closer to each other than held-out ones, since the network learned from them: the two kinds have
+    fences of their own.
+
+    Args:
+        splits: n names.
+        image_ids: n strings.
+        labels: int32 (n,).
+        embeddings: float32 (n, features).
+    """
+    if len(labels) < MIN_PHOTOS:
+        return []
+    distances = neighbor_distances(to_unit_length(embeddings))
+    is_training = np.array([split == "train" for split in splits])
+    is_outlier = np.zeros(len(labels), bool)
+    for group in (is_training, ~is_training):
+        if group.sum() >= MIN_PHOTOS:
+            is_outlier[group] = _far_out(distances[group])
+    indices = np.flatnonzero(is_outlier)
+    return [
+        Outlier(splits[index], image_ids[index], int(labels[index]), float(distances[index]))
+        for index in indices[np.argsort(-distances[indices], kind="stable")].tolist()
+    ]
+
+
+def neighbor_distances(unit_embeddings: np.ndarray) -> np.ndarray:
+    """The mean cosine distance of each photo to its nearest others: float32 (n,).
+
+    Args:
+        unit_embeddings: float32 (n, features), each of length 1.
+    """
+    num_neighbors = min(NUM_NEIGHBORS, len(unit_embeddings) - 1)
+    distances = np.empty(len(unit_embeddings), np.float32)
+    for start in range(0, len(unit_embeddings), ROWS_AT_ONCE):
+        block = unit_embeddings[start : start + ROWS_AT_ONCE]
+        similarity = block @ unit_embeddings.T
+        similarity[np.arange(len(block)), start + np.arange(len(block))] = -np.inf
+        nearest = np.partition(similarity, -num_neighbors, axis=1)[:, -num_neighbors:]
+        distances[start : start + len(block)] = 1 - nearest.mean(axis=1)
+    return np.clip(distances, 0, 2)
+
+
+def _far_out(distances: np.ndarray) -> np.ndarray:
+    median, high = np.quantile(distances, (0.5, 0.95))
+    is_far: np.ndarray = distances > median + REACH * (high - median)
+    return is_far
+
+
+def write_outliers(
+    target: Path, outliers: Sequence[Outlier], class_names: Sequence[str], paths: Mapping[str, str]
+) -> None:
+    """The table of the outliers.
+
+    Args:
+        target: the CSV file.
+        outliers: ranked.
+        class_names: in the order of the labels.
+        paths: of the original files, by image_id; the image_id replaces one that is unknown.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(
+        (
+            csv_cell(paths.get(outlier.image_id, outlier.image_id)),
+            csv_cell(class_names[outlier.label]),
+            f"{outlier.distance:.4f}",
+            outlier.split,
+            outlier.image_id,
+        )
+        for outlier in outliers
+    )
+    write_file(target, text.getvalue().encode())

@@ -1,0 +1,71 @@
+"""What the audit looked for, what it could not look for, and why: a clean result means no more than this."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from components.contract.artifacts.audit import Check, Finding
+from components.contract.params.pipeline import AuditParams
+from components.preprocess.audit.finding_texts import TITLES
+from components.preprocess.audit.findings import MIN_PHOTOS_FOR_OUTLIERS
+from components.preprocess.audit.photo_checks import MAX_GRAY_CHROMA, MAX_GRAY_SHARE, MIN_PHOTOS
+from components.preprocess.audit.placeholders import MIN_SIDE
+from components.preprocess.manifest import Record
+
+AFTER_TRAINING: Final = {
+    "label_errors": ("Labels that another class fits better", "label_errors.csv and the report of the evaluation"),
+    "outliers": ("Photos unlike all others", "outliers.csv and the report of the evaluation"),
+}
+
+
+def list_checks(
+    records: Sequence[Record], findings: Sequence[Finding], params: AuditParams, *, has_given_splits: bool
+) -> list[Check]:
+    """All checks, in the order of params.yaml.
+
+    Args:
+        records: one per file.
+        findings: what was found.
+        params: say what is ignored.
+        has_given_splits: whether the data have splits of their own.
+    """
+    found_kinds = {finding.kind for finding in findings}
+    obstacles = _find_obstacles(records, has_given_splits=has_given_splits)
+    checks = []
+    for kind in type(params).model_fields:
+        detail = obstacles.get(kind, "")
+        if getattr(params, kind) == "ignore":
+            checks.append(Check(kind=kind, title=TITLES[kind], state="off", detail=f"preprocess.audit.{kind}: ignore"))
+        elif kind in found_kinds:
+            checks.append(Check(kind=kind, title=TITLES[kind], state="found"))
+        else:
+            checks.append(
+                Check(kind=kind, title=TITLES[kind], state="not possible" if detail else "clear", detail=detail)
+            )
+    return checks + [
+        Check(kind=kind, title=title, state="after training", detail=place)
+        for kind, (title, place) in AFTER_TRAINING.items()
+    ]
+
+
+def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Mapping[str, str]:
+    """Kind of check to why it says nothing about these data."""
+    kept_records = [record for record in records if record.is_kept]
+    obstacles = {}
+    for kind, num_needed in (
+        ("brightness_outliers", MIN_PHOTOS_FOR_OUTLIERS),
+        ("blur_outliers", MIN_PHOTOS_FOR_OUTLIERS),
+        ("odd_size", MIN_PHOTOS),
+    ):
+        if len(kept_records) < num_needed:
+            obstacles[kind] = f"It needs {num_needed} photos; there are {len(kept_records)}."
+    num_gray = sum((record.chroma or 0) <= MAX_GRAY_CHROMA for record in kept_records)
+    if kept_records and num_gray >= MAX_GRAY_SHARE * len(kept_records):
+        obstacles["grayscale"] = f"{num_gray:,} of {len(kept_records):,} photos are gray."
+    num_tiny = sum(min(record.native_height or 0, record.native_width or 0) < MIN_SIDE for record in kept_records)
+    if kept_records and num_tiny == len(kept_records):
+        obstacles["near_duplicates"] = f"Photos under {MIN_SIDE} px are compared for equality only."
+    if not has_given_splits:
+        obstacles["leakage"] = "The data have no splits of their own; Darkroom never divides copies among its splits."
+    if not all(any(record.split == split for record in kept_records) for split in ("train", "validation", "test")):
+        obstacles |= dict.fromkeys(("tiny_classes", "split_drift"), "The photos are not divided into all three splits.")
+    return obstacles
