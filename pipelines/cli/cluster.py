@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +132,7 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
         metavar="LABEL=VALUE",
         help="nodes that train may run on; may be repeated",
     )
+    place.add_argument("--cpu", metavar="CORES", type=_parse_cpu, help="that train requests, such as 4 or 500m")
     place.add_argument("--memory", metavar="SIZE", help="for train, such as 16Gi")
     place.add_argument("--data-claim", metavar="NAME", help="a volume claim with the photos, which is mounted to /data")
     place.add_argument(
@@ -158,6 +160,7 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
 
 def _submit(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
+    from pipelines.cli.run_display import RunDisplay
     from pipelines.runners.cluster.compilation import compile_pipeline
     from pipelines.runners.cluster.submission import submit
     from pipelines.runners.cluster.watching import follow
@@ -175,7 +178,9 @@ def _submit(arguments: argparse.Namespace) -> int:
         show.as_json({"id": submission.id, "url": submission.url, "pipeline_version": submission.version})
     console.print(f"{'Recurring run' if arguments.cron else 'Run'} {submission.id}: {submission.url}", markup=False)
     if not arguments.no_wait and arguments.cron is None:
-        follow(submission.id, server, show.Progress(console))
+        with RunDisplay(console) as display:
+            outcome = follow(submission.id, server, display)
+        console.print(outcome or f"The log of deploy is gone; it had the outcome. See {submission.url}", markup=False)
     return 0
 
 
@@ -245,6 +250,7 @@ def _read_placement(arguments: argparse.Namespace) -> "Placement":
         gpus=arguments.gpus,
         gpu_type=arguments.gpu_type,
         node_selector=dict(arguments.node_selector),
+        cpu=arguments.cpu,
         memory=arguments.memory,
         cache=arguments.cache,
         rollout=arguments.rollout,
@@ -265,6 +271,12 @@ def _read_server(arguments: argparse.Namespace) -> "Server":
         except OSError as error:
             raise ParamsError(f"--token-file must be a readable file: {error}.") from None
     return Server(arguments.host, token, arguments.namespace, arguments.ca_cert, verify=not arguments.insecure)
+
+
+def _parse_cpu(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*m?|\d+\.\d+", text):
+        raise argparse.ArgumentTypeError(f"a number of cores is expected, such as 4, 1.5 or 500m; found {text!r}")
+    return text
 
 
 def _parse_label(text: str) -> tuple[str, str]:

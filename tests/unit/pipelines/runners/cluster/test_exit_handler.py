@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from components.contract.tracking.run import create_run
 from components.contract.tracking.step_run import KEY_VARIABLE
 from pipelines.runners.cluster.exit_handler import close
-from tests.support.kfp_server import FINAL_STATUSES, final_status
+from tests.support.kfp_answers import FINAL_STATUSES, final_status
 
 ENDS = {"COMPLETE": ("FINISHED", None), "FAILED": ("FAILED", "a task failed"), "RUNNING": ("KILLED", "terminated")}
 
