@@ -85,7 +85,6 @@ class Placement:
     rollout: str | None = None
     data_claim: str | None = None
 
-
     def demand_of(self, step: str, *, is_training: bool) -> Demand:
         """What a task of this step requests; tune and train get what was asked for."""
         demand = DEMANDS[step]

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from components.contract.artifacts.bento import DeploymentInfo, Lineage, ServiceCheck
+from components.contract.artifacts.dataset import Source
 from components.contract.errors import ArtifactError, ServiceError, TrackingError
+from components.contract.system import waiting
 from components.deploy.release import rollout
 from components.deploy.release.package import Reference, fetch, pack, publish, read_reference, sha256_of
-from components.deploy.release.rollout import Cluster, RolloutError, find_bento, make_patch, roll_out
+from components.deploy.release.rollout import Cluster, RolloutError, find_bento, make_patch, report_outcome, roll_out
 from tests.support.json_response import send_json
 
 OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
@@ -32,6 +35,7 @@ class StandIn:
         self.failures: dict[str, str] = {}
         self.generation = 1
         self.is_forbidden = False
+        self.num_outages = 0
         self.patches: list[str] = []
         self.url = ""
 
@@ -80,6 +84,10 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], Stan
                 self._respond()
 
             def _respond(self) -> None:
+                if stand_in.num_outages:
+                    stand_in.num_outages -= 1
+                    send_json(self, 503, {"message": "the API server restarts"})
+                    return
                 is_known = self.path == "/apis/apps/v1/namespaces/darkroom/deployments/darkroom-serve"
                 is_allowed = self.headers["Authorization"] == "Bearer token" and not stand_in.is_forbidden
                 send_json(self, 200 if is_known and is_allowed else 403, stand_in.deployment())
@@ -102,22 +110,80 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], Stan
 Api = Callable[[str | None], StandIn]
 
 
-def roll(stand_in: StandIn, check: Callable[[], None] = lambda: None, timeout_seconds: float = 10) -> None:
-    roll_out(Cluster(stand_in.url, "token", None), "darkroom", "darkroom-serve", NEW, check, timeout_seconds)
+def roll(stand_in: StandIn, check: Callable[[], None] = lambda: None, timeout_seconds: float = 10) -> str:
+    return roll_out(Cluster(stand_in.url, "token", None), "darkroom", "darkroom-serve", NEW, check, timeout_seconds)
 
 
 @pytest.mark.parametrize("before", [None, str(OLD)], ids=["the first", "after another"])
 def test_a_rollout_names_the_bento_and_changes_nothing_else(before: str | None, api: Api) -> None:
     stand_in = api(before)
-    roll(stand_in)
+    assert roll(stand_in) == f"darkroom/darkroom-serve serves {NEW} now, and answers as evaluation did."
     assert stand_in.env == {"OTHER": "kept", "DARKROOM_BENTO": str(NEW)}
     assert find_bento(stand_in.deployment()) == str(NEW)
 
 
 def test_what_serves_already_is_left_alone(api: Api) -> None:
     stand_in = api(str(NEW))
-    roll(stand_in)
+    assert roll(stand_in) == f"darkroom/darkroom-serve serves {NEW} already, which is the same bento."
     assert stand_in.patches == []
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_identical_bento_of_another_run_is_rolled_out_only_if_its_own_is_gone(
+    is_kept: bool, bento: Path, run_id: str, api: Api
+) -> None:
+    earlier = publish(run_id, bento) if is_kept else Reference("0" * 32, NEW.sha256)
+    reference = Reference("1" * 32, earlier.sha256)
+    stand_in = api(str(earlier))
+    roll_out(Cluster(stand_in.url, "token", None), "darkroom", "darkroom-serve", reference, lambda: None, 10)
+    assert stand_in.patches == ([] if is_kept else [str(reference)])
+
+
+def test_a_rollout_outlasts_an_outage_of_the_kubernetes_api(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
+    stand_in = api(str(OLD))
+    stand_in.num_outages = 3
+    roll(stand_in)
+    assert stand_in.patches == [str(NEW)]
+
+
+@pytest.mark.parametrize("serves", [str(OLD), None])
+def test_a_model_that_is_not_promoted_reports_what_is_served(
+    serves: str | None, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in = api(serves)
+    monkeypatch.setenv("DARKROOM_ROLLOUT", "darkroom/darkroom-serve")
+    monkeypatch.setattr(Cluster, "from_pod", lambda: Cluster(stand_in.url, "token", None))
+    caplog.set_level("INFO")
+    report_outcome(deployment_info(promoted=False), tmp_path, tmp_path, tmp_path)
+    state = f"still serves {OLD}" if serves else "serves no bento"
+    assert f"Outcome: No rollout: It is worse. darkroom/darkroom-serve {state}." in caplog.text
+    assert stand_in.patches == []
+
+
+def test_without_a_target_the_outcome_is_the_registry_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("DARKROOM_ROLLOUT", raising=False)
+    caplog.set_level("INFO")
+    report_outcome(deployment_info(promoted=True), tmp_path, tmp_path, tmp_path)
+    assert "Outcome: It is worse. No rollout was requested." in caplog.text
+
+
+def deployment_info(*, promoted: bool) -> DeploymentInfo:
+    source = Source(uri="photos", dvc=None, git_revision=None)
+    lineage = Lineage(mlflow_run_id="a" * 32, dataset_fingerprint="f", source=source, export_sha256="e")
+    return DeploymentInfo(
+        tag="colours:1",
+        model_name="colours",
+        class_names=("a", "b"),
+        image_size=(8, 8),
+        lineage=lineage,
+        check=ServiceCheck(num_photos=1, max_probability_difference=0.0, latency_p50_ms=1.0, ready_seconds=1.0),
+        registered_version="1",
+        promoted=promoted,
+        promotion_reason="It is worse.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         (KNOWN, "must have been pushed from here: darkroom images push REGISTRY"),
         ([*KNOWN, "--local-images"], "The address of Kubeflow Pipelines must be given: --host URL"),
         ([*KNOWN, "--local-images", "--host", "http://127.0.0.1:1"], "must answer at http://127.0.0.1:1"),
+        ([*KNOWN, "--cpu", "many"], "a number of cores is expected"),
         ([*KNOWN, "--node-selector", "zone"], "LABEL=VALUE is expected"),
         ([*KNOWN, "--local-images", "--host", "http://x", "--token-file", "absent"], "--token-file must be"),
     ],
