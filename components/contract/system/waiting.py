@@ -26,9 +26,14 @@ OUTAGE_WORDS: Final = re.compile(
 ResultT = TypeVar("ResultT")
 
 
+def is_in_pod() -> bool:
+    """Whether this process runs on a cluster."""
+    return POD_VARIABLE in os.environ
+
+
 def outage_seconds() -> float:
     """How long to wait for a server: on a cluster for its restart, elsewhere not at all, because somebody looks on."""
-    return OUTAGE_SECONDS if POD_VARIABLE in os.environ else 0.0
+    return OUTAGE_SECONDS if is_in_pod() else 0.0
 
 
 def is_outage(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from components.contract.artifacts.bento import DeploymentInfo
 from components.contract.errors import ServiceError
-from components.contract.system.waiting import OUTAGE_SECONDS, wait_for
+from components.contract.system.waiting import OUTAGE_SECONDS, is_in_pod, wait_for
 from components.contract.tracking.store import stored_id
 from components.contract.tracking.tracked_step import tag_pipeline_run
 from components.deploy.client import ServiceClient
@@ -117,7 +117,7 @@ def find_target() -> str | None:
 def report_outcome(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
     """Rolls a promoted bento out, where DARKROOM_ROLLOUT names a Deployment, and reports what is served now and why.
 
-    `darkroom submit` prints the line; the MLflow run has it as a tag.
+    `darkroom submit` prints the line; the MLflow run has it as a tag. A run elsewhere than on a cluster has no rollout.
 
     Args:
         info: what deploy recorded of the bento.
@@ -130,6 +130,8 @@ def report_outcome(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, eva
         TrackingError: MLflow does not take the bento.
     """
     target = find_target()
+    if target is None and not is_in_pod():
+        return
     if target is None:
         outcome = f"{info.promotion_reason} No rollout was requested."
     elif not info.promoted or info.registered_run is None:

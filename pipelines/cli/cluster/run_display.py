@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from components.contract.text import printable
 from pipelines.cli import show
@@ -85,10 +86,13 @@ def _make_table(steps: "Sequence[StepStatus]") -> Table:
     table.add_column("step", style="bold", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("progress", overflow="ellipsis")
+    table.add_column("progress")
     for step in steps:
         tries = f" (try {step.num_tries})" if step.num_tries > 1 else ""
-        table.add_row(step.name, f"{step.state}{tries}", _duration(step), printable(step.detail))
+        # Progress is cut to one line; the reason why a step does not start is shown whole.
+        is_progress = step.state == "running"
+        detail = Text(printable(step.detail), no_wrap=is_progress, overflow="ellipsis" if is_progress else "fold")
+        table.add_row(step.name, f"{step.state}{tries}", _duration(step), detail)
     return table
 
 

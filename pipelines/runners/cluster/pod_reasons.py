@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 RUN_LABEL: Final = "pipeline/runid"
 NODE_ANNOTATION: Final = "workflows.argoproj.io/node-id"
 KUBECTL_SECONDS: Final = 10.0
+MAX_FAILURES: Final = 3
+"""In a row, after which kubectl is not asked again: it is missing, or may not list pods."""
 STARTING: Final = ("ContainerCreating", "PodInitializing")
 """Reasons behind which an event has the true one, such as a volume that cannot be mounted."""
 ADVICE: Final = {
@@ -50,7 +52,7 @@ class PodReasons:
         """
         self._selector = f"{RUN_LABEL}={run_id}"
         self._namespace = namespace
-        self._is_available = True
+        self._num_failures = 0
 
     @property
     def command(self) -> str:
@@ -71,21 +73,23 @@ class PodReasons:
         return self._ask("events", "--field-selector", f"involvedObject.name={pod_name}")
 
     def _ask(self, *arguments: str) -> list[dict[str, Any]]:
-        if not self._is_available:
+        if self._num_failures >= MAX_FAILURES:
             return []
         try:
             command = launcher.program("kubectl", "-n", self._namespace, "get", *arguments, "-o", "json")
             answer = launcher.run(command, timeout_seconds=KUBECTL_SECONDS)
         except (OSError, subprocess.TimeoutExpired) as error:
-            log.debug("kubectl: %s", error)
-            self._is_available = False
-            return []
+            return self._note_failure(error)
         if answer.returncode != 0:
-            log.debug("kubectl: %s", answer.stderr)
-            self._is_available = False
-            return []
+            return self._note_failure(answer.stderr)
+        self._num_failures = 0
         items: list[dict[str, Any]] = json.loads(answer.stdout).get("items", [])
         return items
+
+    def _note_failure(self, reason: object) -> list[dict[str, Any]]:
+        log.debug("kubectl: %s", reason)
+        self._num_failures += 1
+        return []
 
 
 def find_reason(pod: Mapping[str, Any], events_of: Callable[[str], list[dict[str, Any]]]) -> str:
