@@ -12,17 +12,19 @@ def deploy(
     from pathlib import Path
 
     from components.contract.params.pipeline import DeployParams, parse_section
-    from components.contract.system.program import running_step
-    from components.deploy.release.rollout import roll_out_if_configured
+    from components.contract.system.waiting import OUTAGE_SECONDS
+    from components.contract.tracking.tracked_step import tracked_step
+    from components.deploy.release.rollout import find_target, report_outcome
     from components.deploy.step import deploy as run
 
-    with running_step("deploy"):
+    with tracked_step("deploy"):
         info = run(
             Path(dataset.path),
             Path(model.path),
             Path(evaluation.path),
             parse_section(DeployParams, params),
             Path(bento.path),
+            outage_seconds=OUTAGE_SECONDS if find_target() else None,
         )
-        roll_out_if_configured(info, Path(bento.path), Path(dataset.path), Path(evaluation.path))
+        report_outcome(info, Path(bento.path), Path(dataset.path), Path(evaluation.path))
     bento.metadata.update({"tag": info.tag, "promoted": info.promoted})

@@ -19,13 +19,19 @@ from components.deploy.bento.samples import choose_samples
 from components.deploy.bento.server import serving
 from components.deploy.client import ServiceClient
 from components.deploy.parity import ExpectedPrediction, check_parity, golden_photos, measure_latency, read_expected
-from components.deploy.release.registry import BENTO_TAG, register
+from components.deploy.release.registry import BENTO_TAG, Origin, register
 
 log = logging.getLogger(__name__)
 
 
 def deploy(
-    dataset_dir: Path, bundle_dir: Path, evaluation_dir: Path, params: DeployParams, bento_dir: Path
+    dataset_dir: Path,
+    bundle_dir: Path,
+    evaluation_dir: Path,
+    params: DeployParams,
+    bento_dir: Path,
+    *,
+    outage_seconds: float | None = None,
 ) -> DeploymentInfo:
     """Builds the bento, starts it, compares its answers with evaluation's, and registers the model.
 
@@ -36,8 +42,10 @@ def deploy(
             familiarity.npz.
         params: the section, with every `auto` settled.
         bento_dir: what is written: deployment.json, bento/.
+        outage_seconds: how long a registry that does not answer is waited for; None goes on without it.
 
     Raises:
+        TrackingError: the registry refuses, or has not answered in time.
         ArtifactError: a folder is missing or damaged, or does not belong to the others.
         ServiceError: the bento cannot be built or started, or answers differently from evaluation.
     """
@@ -58,7 +66,7 @@ def deploy(
         check = check_service(folder, photos, expected, bundle.class_names, params.start_timeout_seconds)
         # The bento, which is published, names local data by their last name; the project's own files name the path.
         facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"source": bundle.source})})
-        registration = register(name, facts, evaluation.gate)
+        registration = register(name, facts, evaluation.gate, Origin(bundle_dir, run), outage_seconds)
         log.info("%s", registration.reason)
         info = DeploymentInfo(
             tag=facts.tag,
@@ -68,6 +76,7 @@ def deploy(
             lineage=facts.lineage,
             check=check,
             registered_version=registration.version,
+            registered_run=registration.run_id,
             promoted=registration.promoted,
             promotion_reason=registration.reason,
         )

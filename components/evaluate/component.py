@@ -22,11 +22,11 @@ def evaluate(
 
     from components.contract.artifacts.figures import read_figures
     from components.contract.params.pipeline import EvaluateParams, parse_section
-    from components.contract.system.program import running_step
+    from components.contract.tracking.tracked_step import tracked_step
     from components.evaluate.measure.tracked_metrics import kfp_metrics, roc_curve_points
     from components.evaluate.step import evaluate as run
 
-    with running_step("evaluate"):
+    with tracked_step("evaluate"):
         folder = Path(evaluation.path)
         info = run(
             Path(dataset.path),

@@ -12,10 +12,10 @@ def preprocess(data: str, columns: str, params: str, dataset: Output[Dataset], a
 
     from components.contract.params.data import ColumnNames
     from components.contract.params.pipeline import PreprocessParams, parse_section
-    from components.contract.system.program import running_step
+    from components.contract.tracking.tracked_step import tracked_step
     from components.preprocess.step import preprocess as run
 
-    with running_step("preprocess"):
+    with tracked_step("preprocess"):
         run(data, parse_section(PreprocessParams, params), Path(dataset.path), parse_section(ColumnNames, columns))
         Path(audit.path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(dataset.path) / "audit.html", audit.path)

@@ -13,10 +13,10 @@ def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[
     from components.contract.params.pipeline import dump_section, parse_section
     from components.contract.params.training import TrainParams, read_best
     from components.contract.params.tuning import TuneParams
-    from components.contract.system.program import running_step
+    from components.contract.tracking.tracked_step import tracked_step
     from components.train.tune import tune as run
 
-    with running_step("tune"):
+    with tracked_step("tune"):
         run(
             Path(dataset.path),
             parse_section(TuneParams, params),
@@ -35,10 +35,10 @@ def train(dataset: Input[Dataset], params: str, model: Output[Model], metrics: O
 
     from components.contract.params.pipeline import parse_section
     from components.contract.params.training import TrainParams
-    from components.contract.system.program import running_step
+    from components.contract.tracking.tracked_step import tracked_step
     from components.train.step import train as run
 
-    with running_step("train"):
+    with tracked_step("train"):
         bundle = run(Path(dataset.path), parse_section(TrainParams, params), Path(model.path))
     metrics.log_metric("epochs_run", bundle.epochs_run)
     metrics.log_metric("best_epoch", bundle.best_epoch)

@@ -13,7 +13,9 @@ from components.contract.system.address import Address
 from components.contract.system.program import BUG, QUIET, exit_code
 from components.contract.text import printable
 from pipelines.cli.audit import add_audit
-from pipelines.cli.cluster import add_images, add_submit
+from pipelines.cli.cluster.images import add_images
+from pipelines.cli.cluster.schedules import add_schedules
+from pipelines.cli.cluster.submit import add_submit
 from pipelines.cli.compare import add_compare
 from pipelines.cli.data import add_data
 from pipelines.cli.finish import add_finish
@@ -115,6 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_audit(verb)
     add_data(verb)
     add_submit(verb, add_params_options)
+    add_schedules(verb)
     add_images(verb)
     add_model(verb, add_params_options)
     add_lr_find(verb, add_params_options)

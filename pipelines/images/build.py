@@ -197,10 +197,11 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
 
 
 def write_digests(digests: dict[str, str]) -> None:
-    """Keeps what `push` gave, for `darkroom submit`."""
+    """Keeps what `push` returned, for `darkroom submit`; images that were pushed earlier keep their digests."""
     from components.contract.system.atomic_files import write_json
 
-    write_json(DIGESTS_PATH, digests)
+    earlier_digests = read_digests() if DIGESTS_PATH.exists() else {}
+    write_json(DIGESTS_PATH, earlier_digests | digests)
 
 
 def read_digests() -> dict[str, str]:

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from components.contract.artifacts.bundle import read_bundle
 from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.errors import ImageError
-from components.contract.params.pipeline import AuditParams, PreprocessParams
+from components.contract.params.audit import AuditParams
+from components.contract.params.pipeline import PreprocessParams
 from components.deploy.bento.build import lay_out
 from components.deploy.client import encode_form
 from components.deploy.service.classifier import Classifier

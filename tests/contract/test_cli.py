@@ -26,6 +26,9 @@ VERBS = (
     "lr-find",
     "package",
     "compare",
+    "submit",
+    "schedules",
+    "images",
 )
 
 

@@ -280,3 +280,20 @@ def test_the_guide_installs_the_kfp_that_the_lock_holds() -> None:
     lock = (ROOT / "requirements" / "laptop.txt").read_text()
     (version,) = re.findall(r"^kfp==(\S+)", lock, re.MULTILINE)
     assert set(re.findall(r"\?ref=(\S+?)\"", GUIDE.read_text())) == {version}
+
+
+def test_a_service_selects_the_pods_of_its_own_workload_only() -> None:
+    """A Job with the labels of another workload would get that one's requests."""
+    manifests = render("overlays/local")
+    for service in of_kind(manifests, "Service"):
+        selector = service["spec"]["selector"].items()
+        names = [name for name, labels, _ in pods(manifests) if selector <= labels.items()]
+        assert names == [service["metadata"]["name"]], service["metadata"]["name"]
+
+
+def test_the_overlay_for_gpus_changes_nothing_that_the_pipelines_have_applied() -> None:
+    """A claim that exists cannot be resized on every cluster."""
+    applied = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("pipelines")}
+    overlay = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("overlays/gpu")}
+    assert {key: overlay[key] for key in applied} == applied
+    assert set(overlay) - set(applied) == {("ResourceQuota", "darkroom-gpus")}

@@ -1,8 +1,9 @@
 """A stand-in for a KFP server, because no cluster can run where the tests do.
 
-It speaks the part of KFP's published v2beta1 REST API that `darkroom submit` uses, over real HTTP to KFP's real client:
-health, pipelines, versions, experiments, runs, recurring runs. It runs no task: a run passes through the states that
-the test names.
+It speaks the part of KFP's REST API that Darkroom uses, over real HTTP to KFP's real client: health, pipelines,
+versions, experiments, runs, recurring runs, logs. Its answers have the form of those of a real KFP 2.17
+(tests/contract/test_kfp_answers.py). It runs no task: a run passes through the states that the test names, such as
+those of tests/support/kfp_answers.py.
 """
 
 import email
@@ -15,68 +16,29 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.json_response import send_json
+from tests.support.json_response import send_json, send_text
 
 API = "/apis/v2beta1"
-FINAL_STATUSES = {
-    "success": "COMPLETE",
-    "cached": "COMPLETE",
-    "train-pod-deleted": "COMPLETE",
-    "fail-data": "FAILED",
-    "out-of-memory": "FAILED",
-    "terminated-in-training": "RUNNING",
-    "image-missing-then-terminated": "RUNNING",
-}
-"""What a real KFP 2.17 passed to the exit handler as the final state, by what had happened; `error` was empty."""
-
-
-def final_status(scenario: str) -> dict[str, Any]:
-    """The input `status` of the closing task, as a real backend wrote it."""
-    return {
-        "error": {},
-        "pipelineJobResourceName": "darkroom-training-2s4vt",
-        "pipelineTaskName": "exit-handler-1",
-        "state": FINAL_STATUSES[scenario],
+CREATED = "2026-11-29T10:58:24Z"
+NEVER = "1970-01-01T00:00:00Z"
+"""How KFP writes a time that has not come."""
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
+"""The id of a run that the server does not have."""
+PLUGINS = {
+    "mlflow": {
+        "entries": {"experiment_name": {"value": "KFP-Default"}},
+        "state": "PLUGIN_FAILED",
+        "state_message": "the CA file is missing",
     }
-
-
-_UNNAMED = {"run_id": "run-7", "task_id": "1", "execution_id": "4", "end_time": "0001-01-01T00:00:00Z"}
-_NEVER = "1970-01-01T00:00:00Z"
-
-
-def _named(**states: str | None) -> dict[str, Any]:
-    """Tasks as KFP tells them: those that were never reached have no state, and one has no name either."""
-    tasks = [
-        {"display_name": name, "state": state} if state else {"display_name": name} for name, state in states.items()
-    ]
-    return {"task_details": [_UNNAMED, *tasks, {"display_name": "executor", "state": "RUNNING"}]}
-
-
-RECORDED_RUNS: dict[str, list[dict[str, Any]]] = {
-    "success": [
-        {"state": "PENDING", "finished_at": _NEVER},
-        {"state": "RUNNING", "finished_at": _NEVER, "run_details": _named(preprocess="RUNNING")},
-        {"state": "SUCCEEDED", "run_details": _named(preprocess="SUCCEEDED", train="SUCCEEDED")},
-    ],
-    "fail-weights": [
-        {"state": "PENDING", "finished_at": _NEVER},
-        {"state": "FAILED", "run_details": _named(preprocess="SUCCEEDED", train="FAILED", evaluate=None)},
-    ],
-    "terminated-in-training": [
-        {"state": "RUNNING", "finished_at": _NEVER, "run_details": _named(train="RUNNING")},
-        {"state": "CANCELING", "finished_at": _NEVER, "run_details": _named(train="FAILED")},
-        {"state": "FAILED", "run_details": _named(train="FAILED", evaluate=None)},
-    ],
 }
-"""What `GET /runs/{id}` of a real KFP 2.17 answered one after the other, reduced to what is read of it: a run that
-waits has no run_details, no task has an error, and a terminated run ends FAILED."""
+"""KFP's own manifests leave its MLflow plugin half set up."""
 
 
 @dataclass
 class StandIn:
     """What the server knows, and how it behaves."""
 
-    states: list[dict[str, Any]] = field(default_factory=lambda: [{"state": "SUCCEEDED"}])
+    states: list[dict[str, Any]] = field(default_factory=lambda: [{"state": "SUCCEEDED", "finished_at": CREATED}])
     """What GET of a run answers, one after the other; the last stays."""
     token: str | None = None
     """Asked for where it is given."""
@@ -85,54 +47,139 @@ class StandIn:
     refuse_runs: str | None = None
     """The message with which runs are refused."""
     url: str = ""
-    pipelines: dict[str, str] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
+    """A node's id, or its pod's name → its log."""
+    terminated: list[str] = field(default_factory=list)
+    pipelines: list[str] = field(default_factory=list)
     versions: dict[str, bytes] = field(default_factory=dict)
     experiments: list[dict[str, Any]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
-    recurring: list[dict[str, Any]] = field(default_factory=list)
+    recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
-        """(status, JSON) for one request."""
-        match method, path.removeprefix(API).strip("/").split("/"):
+    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, dict[str, Any] | str]:
+        """(status, JSON or text) for one request, as a real server answers it."""
+        words = [word for part in path.removeprefix(API).strip("/").split("/") for word in part.split(":")]
+        match method, words:
             case "GET", ["healthz"]:
-                return 200, {"multi_user": False}
-            case "GET", ["pipelines"]:
-                return 200, {"pipelines": [self._pipeline(name) for name in self.pipelines if name in query["filter"]]}
-            case "POST", ["pipelines", "upload"]:
-                self.pipelines[query["name"]] = "pipeline-1"
-                return 200, self._pipeline(query["name"])
-            case "GET", ["pipelines", pipeline_id, "versions"]:
-                return 200, {
-                    "pipeline_versions": [
-                        self._version(pipeline_id, name) for name in self.versions if name in query["filter"]
-                    ]
-                }
-            case "POST", ["pipelines", "upload_version"]:
-                self.versions[query["name"]] = body
-                return 200, self._version(query["pipelineid"], query["name"])
+                health = {"commit_sha": "unknown", "tag_name": "unknown"}
+                return 200, health | {"multi_user": False, "pipeline_store": "database"}
+            case "GET", ["apis", "v1alpha1", "runs", _, "nodes", node, "log"]:
+                return 200, self.logs.get(node) or _log_error(node)
+            case _, ["pipelines", *rest]:
+                return self._answer_pipelines(method, rest, query, body)
             case "GET", ["experiments"]:
-                return 200, {"experiments": self.experiments}
+                return 200, _listing("experiments", [e for e in self.experiments if _is_listed(e, query)])
             case "POST", ["experiments"]:
-                self.experiments.append(json.loads(body) | {"experiment_id": "experiment-1"})
-                return 200, self.experiments[-1]
-            case "POST", ["runs"] if self.refuse_runs:
-                return 400, {"error": self.refuse_runs, "code": 3}
-            case "POST", ["runs"]:
-                self.runs.append(json.loads(body) | {"run_id": f"run-{len(self.runs) + 1}"})
+                return self._create_experiment(json.loads(body))
+            case _, ["runs" | "recurringruns" as kind, *rest]:
+                return (self._answer_runs if kind == "runs" else self._answer_recurring)(method, rest, body)
+        return 404, {"code": 5, "message": "Not Found"}
+
+    def _answer_pipelines(
+        self, method: str, words: list[str], query: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
+        match method, words:
+            case "GET", []:
+                pipelines = [_pipeline(name) for name in self.pipelines]
+                return 200, _listing("pipelines", [pipeline for pipeline in pipelines if _is_listed(pipeline, query)])
+            case "POST", ["upload"]:
+                self.pipelines.append(query["name"])
+                return 200, _pipeline(query["name"])
+            case "GET", [_, "versions"]:
+                versions = [_version(name) for name in self.versions]
+                return 200, _listing("pipeline_versions", [entry for entry in versions if _is_listed(entry, query)])
+            case "POST", ["upload_version"]:
+                self.versions[query["name"]] = body
+                return 200, _version(query["name"])
+        return 404, {"code": 5, "message": "Not Found"}
+
+    def _create_experiment(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        name = request["display_name"]
+        if any(experiment["display_name"] == name for experiment in self.experiments):
+            reason = f"Failed to create a new experiment. The name {name} already exists. Please specify a new name"
+            return 409, _refusal(6, f"Failed to create a experiment: Already exist error: {reason}", reason)
+        facts = {"created_at": CREATED, "storage_state": "AVAILABLE", "last_run_created_at": NEVER}
+        self.experiments.append({"experiment_id": "experiment-1", "display_name": name, **facts})
+        return 200, self.experiments[-1]
+
+    def _answer_runs(self, method: str, words: list[str], body: bytes) -> tuple[int, dict[str, Any]]:
+        match method, words:
+            case "POST", [] if self.refuse_runs:
+                return 400, _refusal(3, self.refuse_runs, self.refuse_runs)
+            case "POST", []:
+                times = {"created_at": CREATED, "scheduled_at": CREATED, "finished_at": NEVER}
+                state = {"state": "PENDING", "state_history": [{"update_time": CREATED, "state": "PENDING"}]}
+                run = json.loads(body) | {"run_id": f"run-{len(self.runs) + 1}", "storage_state": "AVAILABLE"}
+                self.runs.append(
+                    run | {"service_account": "pipeline-runner"} | times | state | {"plugins_output": PLUGINS}
+                )
                 return 200, self.runs[-1]
-            case "GET", ["runs", run_id]:
+            case "GET", [run_id] if run_id == UNKNOWN:
+                reason = f"Run {run_id} not found"
+                return 404, _refusal(5, f"Failed to get a run: ResourceNotFoundError: {reason}", reason)
+            case "GET", [run_id]:
                 state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
                 return state.get("status", 200), {"run_id": run_id} | state
-            case "POST", ["recurringruns"]:
-                self.recurring.append(json.loads(body) | {"recurring_run_id": "recurring-1"})
-                return 200, self.recurring[-1]
-        return 404, {"error": f"{method} {path} is not known"}
+            case "POST", [run_id, "terminate"]:
+                self.terminated.append(run_id)
+                return 200, {}
+        return 404, {"code": 5, "message": "Not Found"}
 
-    def _pipeline(self, name: str) -> dict[str, str]:
-        return {"pipeline_id": self.pipelines[name], "display_name": name}
+    def _answer_recurring(self, method: str, words: list[str], body: bytes) -> tuple[int, dict[str, Any]]:
+        match method, words:
+            case "POST", []:
+                request = json.loads(body)
+                name = f"recurring-{len(self.recurring) + 1}"
+                facts = {"created_at": CREATED, "updated_at": CREATED, "status": "ENABLED", "namespace": "kubeflow"}
+                run = request | {"recurring_run_id": name, "service_account": "pipeline-runner", **facts}
+                self.recurring[name] = run | {"max_concurrency": str(request["max_concurrency"])}
+                return 200, self.recurring[name]
+            case "GET", []:
+                return 200, _listing("recurringRuns", list(self.recurring.values()))
+            case _, [name, *_] if name not in self.recurring:
+                reason = f"Job {name} not found"
+                return 404, _refusal(5, f"Failed to fetch a recurring run: ResourceNotFoundError: {reason}", reason)
+            case "GET", [name]:
+                return 200, self.recurring[name]
+            case "POST", [name, "disable" | "enable" as verb]:
+                self.recurring[name]["status"] = f"{verb.upper()}D"
+                return 200, {}
+            case "DELETE", [name]:
+                del self.recurring[name]
+                return 200, {}
+        return 404, {"code": 5, "message": "Not Found"}
 
-    def _version(self, pipeline_id: str, name: str) -> dict[str, str]:
-        return {"pipeline_id": pipeline_id, "pipeline_version_id": f"version-{name}", "display_name": name}
+
+def _pipeline(name: str) -> dict[str, Any]:
+    return {"pipeline_id": "pipeline-1", "display_name": name, "name": name, "created_at": CREATED}
+
+
+def _version(name: str) -> dict[str, Any]:
+    names = {"pipeline_id": "pipeline-1", "pipeline_version_id": f"version-{name}", "display_name": name, "name": name}
+    return names | {"created_at": CREATED, "pipeline_spec": {}}
+
+
+def _listing(kind: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """An empty list is an empty answer."""
+    return {kind: entries, "total_size": len(entries)} if entries else {}
+
+
+def _is_listed(entry: dict[str, Any], query: dict[str, str]) -> bool:
+    predicates = json.loads(query.get("filter") or "{}").get("predicates", [])
+    return all(entry[predicate["key"]] == predicate["stringValue"] for predicate in predicates)
+
+
+def _refusal(code: int, message: str, reason: str) -> dict[str, Any]:
+    detail = {"@type": "type.googleapis.com/google.rpc.Status", "code": code, "message": reason}
+    return {"code": code, "message": message, "details": [detail]}
+
+
+def _log_error(node: str) -> str:
+    """KFP's answer for a node without a log: status 200, and JSON as text."""
+    message = (
+        f"BadRequestError: Failed to read logs for run: InternalServerError: Failed to read logs from archive {node}"
+    )
+    return json.dumps({"error_message": message, "error_details": message})
 
 
 @contextmanager
@@ -146,6 +193,9 @@ def serving(stand_in: StandIn) -> Iterator[StandIn]:
         def do_POST(self) -> None:
             self._respond()
 
+        def do_DELETE(self) -> None:
+            self._respond()
+
         def _respond(self) -> None:
             parts = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
@@ -153,12 +203,12 @@ def serving(stand_in: StandIn) -> Iterator[StandIn]:
                 self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"] or 0))
             )
             if stand_in.old and parts.path.startswith(API):
-                status, answer = 404, {"error": "Not Found"}
+                status, answer = 404, {"code": 5, "message": "Not Found"}
             elif stand_in.token and self.headers["Authorization"] != f"Bearer {stand_in.token}":
                 status, answer = 401, {"error": "Unauthorized"}
             else:
                 status, answer = stand_in.answer(self.command, parts.path, query, body)
-            send_json(self, status, answer)
+            (send_text if isinstance(answer, str) else send_json)(self, status, answer)
 
         def log_message(self, *_: object) -> None:
             pass

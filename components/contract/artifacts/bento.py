@@ -86,6 +86,8 @@ class DeploymentInfo(BaseModel):
     check: ServiceCheck
     registered_version: str | None
     """Of the model `model_name` in the MLflow registry; None where it took none."""
+    registered_run: str | None = None
+    """The MLflow run that the version belongs to: of the training, or, if that is gone, one that has its bundle now."""
     promoted: bool
     """Whether this version got the alias `champion`."""
     promotion_reason: str

@@ -14,6 +14,7 @@ from components.contract.artifacts.evaluation import VerdictWord
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.contract.errors import ParamsError
 from components.contract.foreign.documents import DocumentError, check_tree, read_yaml
+from components.contract.params.audit import AuditParams
 from components.contract.params.base import (
     MAX_SIZE,
     MIN_SIZE,
@@ -32,61 +33,6 @@ from components.contract.params.tuning import TuneParams
 from components.contract.validation_messages import expects, explain
 
 S = TypeVar("S", bound=Section)
-
-
-Policy = Literal["ignore", "report", "quarantine", "fail"]
-"""What a finding leads to: nothing; a line in the report; that too, and the photos are left out; that too, and an error
-that ends the run before anything is trained."""
-
-
-class AuditParams(Section):
-    """What each finding of the audit leads to.
-
-    Copies of the same bytes are always reduced to one, and left out altogether under several labels: a photo is known
-    by its content, which has one label.
-    """
-
-    broken: Literal["quarantine", "fail"] = Field(
-        "quarantine", description="Files that cannot be used: unreadable, truncated, of no allowed format, too small …"
-    )
-    wrong_extension: Policy = Field("report", description="A file's name says another format than its content.")
-    extreme_aspect: Policy = Field("report", description="Photos more than four times as long as wide, or as wide.")
-    low_resolution: Policy = Field("report", description="Photos with less than half of image_size on both sides.")
-    brightness_outliers: Policy = Field("report", description="Photos far darker or brighter than all others.")
-    blur_outliers: Policy = Field("report", description="Photos far less sharp than all others.")
-    low_information: Policy = Field("report", description="Photos of few gray values: blank frames, plain graphics.")
-    odd_size: Policy = Field("report", description="Photos far larger or smaller than all others.")
-    grayscale: Policy = Field("report", description="Gray photos, if most photos have color.")
-    placeholders: Policy = Field(
-        "quarantine", description='One picture, such as "no image", in three or more classes, or five times in two.'
-    )
-    duplicates: Policy = Field("quarantine", description="Copies within a split, in bytes or in pixels; one is kept.")
-    near_duplicates: Policy = Field(
-        "report",
-        description="Copies within a split that were resized, recompressed, cropped or mirrored. Unless "
-        "ignored, they are never divided among splits.",
-    )
-    leakage: Policy = Field(
-        "quarantine",
-        description="Copies, near ones too, and groups across given splits; removed from the training side.",
-    )
-    contradictory_labels: Policy = Field("quarantine", description="The same photo, or nearly, under two labels.")
-    pixel_depth: Literal["ignore", "report", "fail"] = Field(
-        "report", description="16-bit photos that use few of their values, or that are brighter than pixel_range."
-    )
-    imbalance: Literal["ignore", "report", "fail"] = Field(
-        "report", description="The largest class has over five times as many training photos as the smallest."
-    )
-    few_photos: Literal["ignore", "report", "fail"] = Field(
-        "report", description="Classes with fewer than 50 training photos."
-    )
-    tiny_classes: Literal["ignore", "report", "fail"] = Field(
-        "report", description="Classes with fewer than 10 validation or test photos, whose figures mean little."
-    )
-    split_drift: Literal["ignore", "report", "fail"] = Field(
-        "report",
-        description="A split whose photos differ from the training photos in classes, light, sharpness or size.",
-    )
 
 
 def _require_code_page(name: str) -> str:

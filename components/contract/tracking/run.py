@@ -4,12 +4,11 @@ MLflow being slow or gone never stops a step: what it does not take waits and is
 """
 
 import logging
-import re
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from components.contract.system.address import redact
 from components.contract.tracking.messages import Kind, Message
@@ -20,6 +19,7 @@ from components.contract.tracking.store import (
     find_or_create_run,
     first_line,
     import_client,
+    is_refusal,
     patience,
     store_lock,
     stored_id,
@@ -36,8 +36,6 @@ START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HT
 START_SECONDS = 15.0
 """How long the start of a run waits for a server that does not answer; then the run goes on, and tells it later."""
 START_RETRY_SECONDS = 2.0
-PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
-"""Answers of a server that waiting does not change."""
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -175,7 +173,7 @@ def _find_or_create(start: Mapping[str, Any]) -> str | None:
             with patience(START_PATIENCE), store_lock():
                 return find_or_create_run(MlflowClient(), **start)
         except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-            if is_file or _is_permanent(error):
+            if is_file or is_refusal(error):
                 raise unreachable_error(error) from None
             reason = first_line(error)
         seconds = deadline - time.monotonic()
@@ -198,10 +196,6 @@ def _pending_run(start: Mapping[str, Any]) -> "Run":
     run = Run(f"{PENDING}{start['key']}")
     run.start(start)
     return run
-
-
-def _is_permanent(error: Exception) -> bool:
-    return getattr(error, "error_code", None) in PERMANENT or re.search(r"error code 4\d\d", str(error)) is not None
 
 
 def find_stored_id(run: "Run") -> str | None:

@@ -5,6 +5,7 @@ import fcntl
 import importlib
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,18 @@ PENDING: Final = "key:"
 """Begins the id of a run that the store could not be asked for yet; the run's key follows. The first message of such a
 run makes the run, and all messages find it by the tag that holds the key."""
 KEY_TAG: Final = "darkroom.run_key"
+
+
+PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
+"""Answers of a server that waiting does not change."""
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an error of MLflow is a server's refusal, which waiting does not change."""
+    return (
+        getattr(error, "error_code", None) in PERMANENT
+        or re.search(r"error code 4(?!08|29)\d\d", str(error)) is not None
+    )
 
 
 def stored_id(run_id: str) -> str:

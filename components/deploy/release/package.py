@@ -12,6 +12,8 @@ from typing import Final
 
 from components.contract.errors import ArtifactError, TrackingError
 from components.contract.foreign.archive import extract
+from components.contract.system.waiting import OUTAGE_SECONDS, wait_for
+from components.contract.tracking.store import is_refusal
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +55,33 @@ class Reference:
         return cls(match["run_id"], match["sha256"])
 
 
-def publish(run_id: str, bento_dir: Path) -> Reference:
+def is_same_content(earlier_text: str, reference: Reference) -> bool:
+    """Whether an earlier reference names the same packed bento, and MLflow still has it under that name.
+
+    A pipeline run whose steps all came from the cache publishes an identical bento again, in a run of its own.
+    """
+    from mlflow import MlflowClient
+
+    if earlier_text == str(reference):
+        return True
+    match = REFERENCE.fullmatch(earlier_text)
+    if match is None or match["sha256"] != reference.sha256:
+        return False
+    try:
+        files = MlflowClient().list_artifacts(match["run_id"], FOLDER)
+    except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
+        log.debug("MLflow: %s", error)
+        return False
+    return any(file.path == f"{FOLDER}/{NAME}" for file in files)
+
+
+def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS) -> Reference:
     """Packs a bento and logs it to its MLflow run.
 
     Args:
         run_id: the run to log to.
         bento_dir: deployment.json, bento/ (only bento/ is packed).
+        outage_seconds: how long MLflow is waited for if it does not answer.
 
     Raises:
         TrackingError: MLflow does not take it.
@@ -70,7 +93,12 @@ def publish(run_id: str, bento_dir: Path) -> Reference:
         pack(bento_dir / "bento", path)
         reference = Reference(run_id, sha256_of(path))
         try:
-            MlflowClient().log_artifact(run_id, str(path), FOLDER)
+            wait_for(
+                lambda: MlflowClient().log_artifact(run_id, str(path), FOLDER),
+                "MLflow",
+                lambda error: not is_refusal(error),
+                outage_seconds,
+            )
         except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
             raise TrackingError(
                 f"MLflow must keep the bento for the cluster; run {run_id} did not take it: {_first_line(error)}."

@@ -1,13 +1,16 @@
 """Registers the served model in the MLflow registry, and gives it the alias that its verdict says."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.artifacts.bento import ServiceFacts
 from components.contract.artifacts.evaluation import CHALLENGER, CHAMPION, Verdict
-from components.contract.system.address import redact
-from components.contract.tracking.store import patience, stored_id
+from components.contract.errors import TrackingError
+from components.contract.system.waiting import wait_for
+from components.contract.tracking.run import Run, create_run
+from components.contract.tracking.store import first_line, is_refusal, patience, stored_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,35 +26,80 @@ CHALLENGES = ("cannot tell", "not comparable")
 
 @dataclass(frozen=True)
 class Registration:
-    """What the registry was told.
+    """What the registry has.
 
     Attributes:
         version: of the registered model, None where there is none.
-        promoted: whether the alias `champion` stands on it.
+        promoted: whether the alias `champion` is on it.
         reason: why, or why not.
+        run_id: the MLflow run that the version belongs to.
     """
 
     version: str | None
     promoted: bool
     reason: str
+    run_id: str | None = None
 
 
-def register(model_name: str, facts: ServiceFacts, verdict: Verdict) -> Registration:
+@dataclass(frozen=True)
+class Origin:
+    """Where a version is made from.
+
+    Attributes:
+        bundle_dir: the model bundle, which is logged again if the run that trained it is gone.
+        run: of the deploy step, which gets such a bundle.
+    """
+
+    bundle_dir: Path
+    run: Run
+
+
+def register(
+    model_name: str,
+    facts: ServiceFacts,
+    verdict: Verdict,
+    origin: Origin | None = None,
+    outage_seconds: float | None = None,
+) -> Registration:
     """A version of `model_name` for this bento; the same bento again finds its version again.
 
     A verdict that promotes sets the alias `champion`; one that leaves open which is the better model sets `challenger`.
-    A registry that cannot be reached is told in the log and in the reason: the bento serves without it.
+
+    Args:
+        model_name: of the registered model.
+        facts: of the bento.
+        verdict: of the evaluation.
+        origin: the bundle, and the run that gets it if the run of its training is gone; None requires that run.
+        outage_seconds: how long a registry that does not answer is waited for; None goes on without it after one try,
+            with a warning and a reason.
+
+    Raises:
+        TrackingError: the registry refuses, or has not answered in time.
     """
     if facts.lineage.mlflow_run_id is None:
         return Registration(None, False, "Not registered: the model belongs to no MLflow run.")
     try:
         with patience():
-            version = _find_version(model_name, facts.tag) or _create_version(model_name, facts)
-            return _set_aliases(model_name, version, verdict)
+            return wait_for(
+                lambda: _register(model_name, facts, verdict, origin),
+                "The MLflow registry",
+                lambda error: not is_refusal(error),
+                outage_seconds or 0.0,
+            )
     except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-        reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
+        reason = first_line(error)
+        if outage_seconds is not None or is_refusal(error):
+            raise TrackingError(
+                f"The MLflow registry must take {model_name}; it did not: {reason}. The bento is not registered and "
+                "not rolled out. Correct the registry or its permissions and run deploy again."
+            ) from None
         log.warning("The MLflow registry must take %s; it did not: %s. The bento is not promoted.", model_name, reason)
         return Registration(None, False, f"Not registered: the MLflow registry did not take it: {reason}")
+
+
+def _register(model_name: str, facts: ServiceFacts, verdict: Verdict, origin: Origin | None) -> Registration:
+    version, run_id = _find_version(model_name, facts.tag) or _create_version(model_name, facts, origin)
+    return replace(_set_aliases(model_name, version, verdict), run_id=run_id)
 
 
 def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registration:
@@ -95,20 +143,52 @@ def _end_challenge(model_name: str, version: str) -> None:
         client.delete_registered_model_alias(model_name, CHALLENGER)
 
 
-def _find_version(model_name: str, tag: str) -> str | None:
+def _find_version(model_name: str, tag: str) -> tuple[str, str] | None:
+    """(version, run) of a bento that is registered, if the run is still there."""
     for version in _client().search_model_versions(f"name = '{model_name}'"):
-        if version.tags.get(BENTO_TAG) == tag:
-            return str(version.version)
+        if version.tags.get(BENTO_TAG) == tag and version.run_id and _is_kept(version.run_id):
+            return str(version.version), str(version.run_id)
     return None
 
 
-def _create_version(model_name: str, facts: ServiceFacts) -> str:
+def _is_kept(run_id: str) -> bool:
+    """Whether the store has a run, and nobody has deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(_client().get_run(stored_id(run_id)).info.lifecycle_stage) == "active"
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+
+
+def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
+    """The run that has the bundle now, in place of one that is gone, as after a restore without it."""
+    run = origin.run
+    if run.run_id is None or run.run_id == lost_run_id:
+        run = create_run(experiment=model_name, name=f"{model_name} registered again")
+        run.end("FINISHED")
+        run.close()
+    assert run.run_id is not None, "a run that was created has an id"
+    run_id = stored_id(run.run_id)
+    _client().log_artifacts(run_id, str(origin.bundle_dir), BUNDLE_FOLDER)
+    _client().set_tag(run_id, "darkroom.lost_run", lost_run_id)
+    log.warning("MLflow has no run %s, which trained the model; run %s has its bundle now.", lost_run_id, run_id)
+    return run_id
+
+
+def _create_version(model_name: str, facts: ServiceFacts, origin: Origin | None) -> tuple[str, str]:
+    """(version, run) of a new version."""
     from mlflow.exceptions import MlflowException
 
     client, lineage = _client(), facts.lineage
     assert lineage.mlflow_run_id is not None, "register() has looked"
-    run_id = stored_id(lineage.mlflow_run_id)
-    client.get_run(run_id)  # the registry itself would take a run that does not exist
+    if origin is None or _is_kept(lineage.mlflow_run_id):
+        run_id = stored_id(lineage.mlflow_run_id)
+        client.get_run(run_id)  # the registry itself would take a run that does not exist
+    else:
+        run_id = _log_bundle_again(lineage.mlflow_run_id, model_name, origin)
     tags = {
         BENTO_TAG: facts.tag,
         "darkroom.dataset_fingerprint": lineage.dataset_fingerprint,
@@ -128,7 +208,7 @@ def _create_version(model_name: str, facts: ServiceFacts) -> str:
         run_id=run_id,
         tags={name: value for name, value in tags.items() if value is not None},
     )
-    return str(version.version)
+    return str(version.version), run_id
 
 
 def _client() -> "MlflowClient":

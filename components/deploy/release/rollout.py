@@ -14,15 +14,19 @@ from typing import Any, Final
 
 from components.contract.artifacts.bento import DeploymentInfo
 from components.contract.errors import ServiceError
+from components.contract.system.waiting import OUTAGE_SECONDS, is_in_pod, wait_for
 from components.contract.tracking.store import stored_id
+from components.contract.tracking.tracked_step import tag_pipeline_run
 from components.deploy.client import ServiceClient
 from components.deploy.parity import check_parity, golden_photos, read_expected
-from components.deploy.release.package import BENTO_VARIABLE, Reference, publish
+from components.deploy.release.package import BENTO_VARIABLE, Reference, is_same_content, publish
 
 log = logging.getLogger(__name__)
 
 TARGET_VARIABLE: Final = "DARKROOM_ROLLOUT"
 """`<namespace>/<deployment>` that promoted models are rolled out to; without it there is no rollout."""
+OUTCOME: Final = "Outcome: "
+"""Begins the line of the log that reports what is served; `darkroom submit` looks for it."""
 INIT_CONTAINER: Final = "fetch"
 ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT_SECONDS: Final = 600.0
@@ -42,11 +46,13 @@ class Cluster:
         url: of the API server.
         token: of the pod's service account.
         ca_path: the certificate that the server's is checked against; None for plain HTTP.
+        outage_seconds: how long a server that does not answer is waited for.
     """
 
     url: str
     token: str
     ca_path: Path | None
+    outage_seconds: float = OUTAGE_SECONDS
 
     @classmethod
     def from_pod(cls) -> "Cluster":
@@ -78,10 +84,14 @@ class Cluster:
             },
         )
         context = ssl.create_default_context(cafile=self.ca_path) if self.ca_path else None
-        try:
+
+        def ask() -> dict[str, Any]:
             with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=context) as answer:  # noqa: S310 - as above
                 deployment: dict[str, Any] = json.load(answer)
                 return deployment
+
+        try:
+            return wait_for(ask, "The Kubernetes API", _is_temporary, self.outage_seconds)
         except urllib.error.HTTPError as error:
             error.close()
             raise RolloutError(
@@ -92,33 +102,69 @@ class Cluster:
             raise RolloutError(f"The Kubernetes API must answer at {self.url}; it does not: {error}.") from None
 
 
-def roll_out_if_configured(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
-    """Publishes a promoted bento and rolls it out, where DARKROOM_ROLLOUT names a Deployment.
+def _is_temporary(error: Exception) -> bool:
+    """Whether the Kubernetes API may answer later: it restarts, or has too many requests."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code == 429 or error.code >= 500
+    return isinstance(error, OSError)
+
+
+def find_target() -> str | None:
+    """The Deployment that promoted models are rolled out to, `<namespace>/<deployment>`; None for none."""
+    return os.environ.get(TARGET_VARIABLE) or None
+
+
+def report_outcome(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
+    """Rolls a promoted bento out, where DARKROOM_ROLLOUT names a Deployment, and reports what is served now and why.
+
+    `darkroom submit` prints the line; the MLflow run has it as a tag. A run elsewhere than on a cluster has no rollout.
 
     Args:
-        info: what deploy said of the bento.
+        info: what deploy recorded of the bento.
         bento_dir: deployment.json, bento/.
         dataset_dir: golden/<image_id>.<suffix>.
         evaluation_dir: predictions.parquet.
 
     Raises:
         RolloutError: it failed; the Deployment serves what it served before.
+        TrackingError: MLflow does not take the bento.
     """
-    target = os.environ.get(TARGET_VARIABLE)
-    if not target:
+    target = find_target()
+    if target is None and not is_in_pod():
         return
-    if not info.promoted or info.lineage.mlflow_run_id is None:
-        log.info("No rollout: %s", info.promotion_reason)
-        return
+    if target is None:
+        outcome = f"{info.promotion_reason} No rollout was requested."
+    elif not info.promoted or info.registered_run is None:
+        outcome = f"No rollout: {info.promotion_reason} {_describe_current(target)}"
+    else:
+        outcome = f"{_roll_out_promoted(target, info, bento_dir, dataset_dir, evaluation_dir)} {info.promotion_reason}"
+    log.info("%s%s", OUTCOME, outcome)
+    if target is not None:
+        tag_pipeline_run({"darkroom.rollout": outcome})
+
+
+def _describe_current(target: str) -> str:
     namespace, _, name = target.partition("/")
-    reference = publish(stored_id(info.lineage.mlflow_run_id), bento_dir)
+    try:
+        bento = find_bento(Cluster.from_pod().deployment(namespace, name))
+    except RolloutError as error:
+        return f"What {target} serves is unknown: {error}"
+    return f"{target} still serves {bento}." if bento else f"{target} serves no bento."
+
+
+def _roll_out_promoted(
+    target: str, info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path
+) -> str:
+    assert info.registered_run is not None, "the caller has looked"
+    namespace, _, name = target.partition("/")
+    reference = publish(stored_id(info.registered_run), bento_dir)
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
 
     def check_answers() -> None:
         with ServiceClient(f"http://{name}.{namespace}.svc.cluster.local") as client:
             check_parity(client, photos, expected, info.class_names)
 
-    roll_out(Cluster.from_pod(), namespace, name, reference, check_answers)
+    return roll_out(Cluster.from_pod(), namespace, name, reference, check_answers)
 
 
 def roll_out(
@@ -128,7 +174,7 @@ def roll_out(
     reference: Reference,
     check: Callable[[], None],
     timeout_seconds: float = TIMEOUT_SECONDS,
-) -> None:
+) -> str:
     """Makes a Deployment serve a bento; if that fails, makes it serve again what it served.
 
     Args:
@@ -139,13 +185,15 @@ def roll_out(
         check: asks the new service for known photos; raises a ServiceError where an answer is wrong.
         timeout_seconds: how long the new pods may take.
 
+    Returns:
+        What is served now, in a sentence.
+
     Raises:
-        RolloutError: it failed; says why, and what serves now.
+        RolloutError: it failed; contains why, and what is served now.
     """
     earlier_bento = find_bento(cluster.deployment(namespace, name))
-    if earlier_bento == str(reference):
-        log.info("%s/%s serves %s already.", namespace, name, reference)
-        return
+    if earlier_bento is not None and is_same_content(earlier_bento, reference):
+        return f"{namespace}/{name} serves {earlier_bento} already, which is the same bento."
     log.info("Rolling out %s to %s/%s.", reference, namespace, name)
     cluster.deployment(namespace, name, make_patch(str(reference)))
     try:
@@ -160,7 +208,7 @@ def roll_out(
         cluster.deployment(namespace, name, make_patch(earlier_bento))
         _await_rollout(cluster, namespace, name, timeout_seconds)
         raise RolloutError(f"{error} {namespace}/{name} serves {earlier_bento} again.") from None
-    log.info("%s/%s serves %s, and answers as evaluation did.", namespace, name, reference)
+    return f"{namespace}/{name} serves {reference} now, and answers as evaluation did."
 
 
 def find_bento(deployment: dict[str, Any]) -> str | None:

@@ -1,9 +1,9 @@
 """Finds a model whose outputs are in another order than the classes: its confusion matrix is a permuted diagonal."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from components.contract.artifacts.figures import Figures
 from components.evaluate.formatting import join_names, percent
@@ -15,7 +15,7 @@ MIN_SHARE: Final = 0.5
 MAX_SWAPS: Final = 5
 
 
-def find_order(confusion_matrix: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
+def find_order(confusion_matrix: ArrayLike) -> tuple[int, ...] | None:
     """For each output the class that it seems to be; None if the outputs seem to be in the order of the classes.
 
     The assignment of classes to outputs that classifies most photos correctly is found by the Hungarian method.

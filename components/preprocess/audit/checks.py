@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from components.contract.artifacts.audit import Check, Finding
-from components.contract.params.pipeline import AuditParams
+from components.contract.params.audit import AuditParams
 from components.preprocess.audit.finding_texts import TITLES
 from components.preprocess.audit.findings import MIN_PHOTOS_FOR_OUTLIERS
 from components.preprocess.audit.photo_checks import MAX_GRAY_CHROMA, MAX_GRAY_SHARE, MIN_PHOTOS

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from components.contract.artifacts.dataset import SPLITS
-from components.contract.params.pipeline import AuditParams, Policy
+from components.contract.params.audit import AuditParams, Policy
 from components.preprocess.manifest import Record
 
 Relation = Literal["bytes", "pixels", "near", "group"]

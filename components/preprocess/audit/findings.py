@@ -9,7 +9,7 @@ import numpy as np
 
 from components.contract.artifacts.audit import AuditedPhoto, Case, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
-from components.contract.params.pipeline import AuditParams
+from components.contract.params.audit import AuditParams
 from components.contract.text import printable
 from components.preprocess.audit.drift import describe_drifts
 from components.preprocess.audit.duplicates import CopyAudit

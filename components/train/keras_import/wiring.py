@@ -15,7 +15,7 @@ from components.contract.errors import UploadError
 from components.contract.validation_messages import nearest
 from components.train.keras_import.builder import assign, call_arguments, construct, has_modes
 from components.train.keras_import.graph import Graph, Layer, order
-from components.train.keras_import.output_layer import as_logits
+from components.train.keras_import.outputs.output_layer import as_logits
 from components.train.keras_import.plan import Plan
 from components.train.keras_import.sizes import Path as LayerPath
 

@@ -13,7 +13,7 @@ from components.contract.layers.layer import Layer, shape_text
 from components.contract.layers.stack import TracedLayer, trace
 from components.contract.params.model import ModelParams, head_layers
 from components.train.keras_import.loading import open_imported
-from components.train.keras_import.output_layer import find_columns
+from components.train.keras_import.outputs.output_layer import find_columns
 from components.train.keras_import.wiring import wire
 from components.train.network.backbone import build_backbone
 from components.train.network.initial_model import InitialModel

@@ -16,9 +16,9 @@ from components.contract.layers.backbones import BACKBONES
 from components.contract.params.model import ModelParams, PixelScale
 from components.contract.params.pipeline import Params
 from components.contract.params.resolve import InitialModelFacts
-from components.train.keras_import.class_names import find_beside, order_outputs
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.importing import Expectation, import_model, inspect_upload
+from components.train.keras_import.outputs.class_names import find_beside, order_outputs
 from components.train.network.earlier_bundle import find_bundle
 
 log = logging.getLogger(__name__)

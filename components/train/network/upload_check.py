@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from components.contract.errors import ModelError, UploadError
 from components.contract.params.model import ModelParams
 from components.contract.validation_messages import nearest
-from components.train.keras_import.class_names import order_outputs
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.graph import Graph
 from components.train.keras_import.importing import Expectation, check_classes, import_model
 from components.train.keras_import.loading import open_imported
-from components.train.keras_import.output_layer import as_logits, find_columns
+from components.train.keras_import.outputs.class_names import order_outputs
+from components.train.keras_import.outputs.output_layer import as_logits, find_columns
 from components.train.network.initial_model import check_size, find_class_names, pixel_scale
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
 import tempfile
@@ -18,6 +19,7 @@ from components.contract.errors import DarkroomError, ParamsError, SearchError
 from components.contract.params.tuning import TuneParams
 from components.contract.system.address import driver_uri, redact
 from components.contract.system.cache import cache_dir
+from components.contract.system.waiting import OUTAGE_SECONDS, is_outage, outage_seconds, wait_for
 from components.contract.tracking.run import Run, end_run
 from components.train.tuning.trials import DATASET, REASON, RUN_ID
 
@@ -150,21 +152,29 @@ def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> No
 def _study(
     address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
 ) -> "optuna.Study":
-    for tries_left in reversed(range(OPENING_TRIES)):
-        try:
-            return _study_at(address, name, fingerprint, tune, epochs, stack)
-        except DarkroomError:
-            raise
-        except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
-            if tries_left:  # whoever else makes the tables of an empty database just now will soon have done so
-                time.sleep(1)
-                continue
-            reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
-            raise SearchError(
-                f"The studies must be in reach and writable; they are not: {reason}. Look at {STUDIES_VARIABLE}, or "
-                "unset it for a file of this machine."
-            ) from None
-    raise AssertionError("the last try returns or raises")
+    tries = itertools.count(1)
+
+    def may_pass(error: Exception) -> bool:
+        """Whoever else creates the tables of an empty database at this moment will soon be done."""
+        if isinstance(error, DarkroomError):
+            return False
+        return next(tries) < OPENING_TRIES or (is_outage(error) and outage_seconds() > 0)
+
+    try:
+        return wait_for(
+            lambda: _study_at(address, name, fingerprint, tune, epochs, stack),
+            "The database of the studies",
+            may_pass,
+            OUTAGE_SECONDS,
+        )
+    except DarkroomError:
+        raise
+    except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
+        reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
+        raise SearchError(
+            f"The studies must be in reach and writable; they are not: {reason}. Look at {STUDIES_VARIABLE}, or "
+            "unset it for a file of this machine."
+        ) from None
 
 
 def _study_at(

@@ -2,8 +2,8 @@
 
 import contextlib
 import json
+import logging
 import ssl
-import sys
 import urllib.error
 import urllib.request
 import warnings
@@ -54,7 +54,7 @@ class Server:
 
 @contextlib.contextmanager
 def connect(server: Server) -> Iterator["Client"]:
-    """KFP's client; what the server refuses becomes a ClusterError. Its own prints go to standard error.
+    """KFP's client; what the server refuses becomes a ClusterError. urllib3's warnings are dropped.
 
     Raises:
         ClusterError: the server is missing, too old, or refuses.
@@ -64,7 +64,7 @@ def connect(server: Server) -> Iterator["Client"]:
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
 
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet_urllib3():
         warnings.simplefilter("ignore", FutureWarning)
         client = None
         try:
@@ -86,6 +86,18 @@ def connect(server: Server) -> Iterator["Client"]:
         finally:
             if client is not None:  # its connections, which it has no way to close
                 client._run_api.api_client.rest_client.pool_manager.clear()  # noqa: SLF001 - KFP has no public name
+
+
+@contextlib.contextmanager
+def _quiet_urllib3() -> Iterator[None]:
+    """Within the block urllib3 does not log its retries: a server that stays away is an error of ours."""
+    logger = logging.getLogger("urllib3")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_health(server: Server) -> None:

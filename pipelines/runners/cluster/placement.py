@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.system.address import ADDRESSES_VARIABLE
@@ -67,6 +67,7 @@ class Placement:
         gpus: how many train gets.
         gpu_type: the resource by which the cluster counts them.
         node_selector: labels that a node must carry to run train.
+        cpu: what train requests, as Kubernetes writes it; None for the default.
         memory: train's limit, as Kubernetes writes it; None for the default.
         cache: whether tasks whose inputs are unchanged are skipped; deploy never is.
         rollout: `<namespace>/<deployment>` that a promoted model is rolled out to; None for nowhere.
@@ -78,10 +79,25 @@ class Placement:
     gpus: int = 0
     gpu_type: str = "nvidia.com/gpu"
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    cpu: str | None = None
     memory: str | None = None
     cache: bool = True
     rollout: str | None = None
     data_claim: str | None = None
+
+    def demand_of(self, step: str, *, is_training: bool) -> Demand:
+        """What a task of this step requests; tune and train get what was asked for."""
+        demand = DEMANDS[step]
+        if not is_training:
+            return demand
+        cpu = self.cpu or demand.cpu
+        cpu_limit = max(cpu, demand.cpu_limit, key=_count_cores)
+        return replace(demand, cpu=cpu, cpu_limit=cpu_limit, memory=self.memory or demand.memory)
+
+
+def _count_cores(quantity: str) -> float:
+    """Kubernetes' quantity of CPU, such as 500m or 1.5, as a number of cores."""
+    return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 
 def place_pipeline(placement: Placement, searchers: int = 0) -> "GraphComponent":
@@ -132,7 +148,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         kubernetes.set_timeout(task, HOUR)
         task.set_memory_limit("1Gi")
         return
-    _set_demand(DEMANDS[step], task, placement.memory if image == "train" else None)
+    _set_demand(placement.demand_of(step, is_training=image == "train"), task)
     for secret, keys in SECRETS.get(step, {}).items():
         kubernetes.use_secret_as_env(task, secret, dict(keys), optional=True)
     # Weights and uploaded models are on the same volume as the photos.
@@ -146,14 +162,15 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         task.set_caching_options(enable_caching=False)
 
 
-def _set_demand(demand: Demand, task: "PipelineTask", memory: str | None) -> None:
+def _set_demand(demand: Demand, task: "PipelineTask") -> None:
     from kfp import kubernetes
 
     task.set_cpu_request(demand.cpu)
     task.set_cpu_limit(demand.cpu_limit)
     # Equal request and limit: a task that fits is not evicted for memory.
-    task.set_memory_request(memory or demand.memory)
-    task.set_memory_limit(memory or demand.memory)
+    task.set_memory_request(demand.memory)
+    task.set_memory_limit(demand.memory)
+    # Only lost pods are tried again: KFP's manifests set Argo's policy to OnError, so an exit with 1 is final.
     task.set_retry(demand.retries, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="600s")
     kubernetes.set_timeout(task, demand.timeout_seconds)
 

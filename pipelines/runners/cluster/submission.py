@@ -1,6 +1,8 @@
 """Submits the pipeline to a KFP server: uploads its version, and starts a run of it."""
 
+import contextlib
 import hashlib
+import io
 import json
 import tempfile
 import time
@@ -53,7 +55,7 @@ def submit(
     """
     package = compile_ir(params, placement, None)
     version = hashlib.sha256(package).hexdigest()[:12]
-    with connect(server) as client:
+    with connect(server) as client, contextlib.redirect_stdout(io.StringIO()):  # KFP's client prints links of its own
         pipeline_id, version_id = _upload(client, package, version, server.namespace)
         experiment = client.create_experiment(params.deploy.model_name, namespace=server.namespace)
         common = {

@@ -2,44 +2,115 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipelines.runners.cluster.client import Server, connect
-from pipelines.runners.cluster.reporting import ENDED, Show, TaskStates, require_success
+from pipelines.runners.cluster.pod_reasons import PodReasons
+from pipelines.runners.cluster.reporting import ENDED, Display, require_success
+from pipelines.runners.cluster.step_status import SUCCEEDED, StepStatus, is_terminated, read_steps
+from pipelines.runners.cluster.task_log import find_cause, find_outcome, find_progress, read_log
+
+if TYPE_CHECKING:
+    from kfp.client import Client
 
 POLL_SECONDS: Final = 3.0
+DETAIL_SECONDS: Final = 10.0
+"""How often logs and pods are looked at; a pod that does not start has its reason shown within 30 s."""
+SILENT_SECONDS: Final = 25.0
+"""How long a step may wait for its pod before the command that shows the reason is named, where kubectl has none."""
 LOST_SECONDS: Final = 300.0
 """How long the server may be out of reach while a run is followed."""
+DEFAULT_NAMESPACE: Final = "kubeflow"
+ROLLOUT_STEP: Final = "deploy"
 
 
-def follow(run_id: str, server: Server, show: Show) -> None:
-    """Shows every change of a task until the run has ended.
+def follow(run_id: str, server: Server, display: Display) -> str:
+    """Shows how far the steps are until the run has ended.
 
     Args:
         run_id: of the run.
         server: where it runs.
-        show: called with a task and its new state.
+        display: shows it.
+
+    Returns:
+        What the deploy step reported at its end: what was registered, and what is served now. Empty if its log is gone.
 
     Raises:
         ClusterError: the run did not succeed, or the server was out of reach for too long.
     """
-    task_states = TaskStates(show)
     with connect(server) as client:
+        details = _Details(client, run_id, server.namespace or DEFAULT_NAMESPACE)
         while True:
-            run = _retry_while_unreachable(lambda: client.get_run(run_id), show)
-            task_states.update(run)
+            run = _retry_while_unreachable(lambda: client.get_run(run_id), display)
+            steps = read_steps(run)
+            display.show([step.with_detail(details.find(step)) for step in steps])
             if run.state in ENDED:
                 break
+            details.refresh(steps)
             time.sleep(POLL_SECONDS)
-    require_success(run_id, run, server)
+        causes = {}
+        if run.state != SUCCEEDED and not is_terminated(run):
+            causes = {step.name: details.find_cause(step) for step in steps if step.state == "failed"}
+        outcome = next((details.find_outcome(step) for step in steps if step.name == ROLLOUT_STEP), "")
+    require_success(run_id, run, causes, server)
+    return outcome
 
 
-def _retry_while_unreachable(call: Callable[[], Any], show: Show) -> Any:
+class _Details:
+    """What only logs and pods have: the progress of a running step, and why another does not start or has failed."""
+
+    def __init__(self, client: "Client", run_id: str, namespace: str):
+        self._client = client
+        self._run_id = run_id
+        self._pods = PodReasons(run_id, namespace)
+        self._details: dict[str, str] = {}
+        self._pending_since: dict[str, float] = {}
+        self._refresh_time = 0.0
+
+    def find(self, step: StepStatus) -> str:
+        """The latest detail of a step; an ended step has none."""
+        return self._details.get(step.node_id or "", "") if step.is_active else ""
+
+    def refresh(self, steps: list[StepStatus]) -> None:
+        """Looks at the logs of running steps and at the pods of those that wait, from time to time."""
+        now = time.monotonic()
+        active_steps = [step for step in steps if step.is_active and step.node_id]
+        for step in active_steps:
+            if step.state == "pending":
+                self._pending_since.setdefault(str(step.node_id), now)
+        if now - self._refresh_time < DETAIL_SECONDS:
+            return
+        self._refresh_time = now
+        reasons = self._pods.find() if any(step.state == "pending" for step in active_steps) else {}
+        for step in active_steps:
+            node_id = str(step.node_id)
+            if step.state == "running":
+                self._details[node_id] = find_progress(read_log(self._client, self._run_id, node_id))
+            elif node_id in reasons:
+                self._details[node_id] = reasons[node_id]
+            elif now - self._pending_since[node_id] >= SILENT_SECONDS:
+                self._details[node_id] = f"no pod has started yet; {self._pods.command} shows the reason"
+
+    def find_cause(self, step: StepStatus) -> str:
+        """Why a step has failed, by its log, else by its pod."""
+        if step.node_id is None:
+            return ""
+        cause = find_cause(read_log(self._client, self._run_id, step.node_id))
+        reason = self._pods.find().get(step.node_id, "")
+        return " ".join(text for text in (f"{reason}." if reason else "", cause) if text)
+
+    def find_outcome(self, step: StepStatus) -> str:
+        """What a step reported at its end."""
+        return find_outcome(read_log(self._client, self._run_id, step.node_id)) if step.node_id else ""
+
+
+def _retry_while_unreachable(call: Callable[[], Any], display: Display) -> Any:
     """Asks again while the server is out of reach for a moment: following must not end with a hiccup."""
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
 
     deadline = time.monotonic() + LOST_SECONDS
+    has_noted = False
     while True:
         try:
             return call()
@@ -47,5 +118,7 @@ def _retry_while_unreachable(call: Callable[[], Any], show: Show) -> Any:
             is_temporary = not isinstance(error, ApiException) or (error.status or 0) >= 500
             if not is_temporary or time.monotonic() > deadline:
                 raise
-            show("server", "out of reach, trying again")
+            if not has_noted:
+                display.note("The server is out of reach; trying again.")
+                has_noted = True
             time.sleep(POLL_SECONDS)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from components.contract.artifacts.audit import AuditInfo, read_audit
 from components.contract.errors import ArtifactError
-from components.contract.params.pipeline import AuditParams
+from components.contract.params.audit import AuditParams
 from pipelines.studio.draft.params_text import dump_yaml
 from pipelines.studio.draft.store import Draft
 from pipelines.studio.jobs.job_folder import JobFolder

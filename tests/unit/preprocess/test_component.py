@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.contract.artifacts.dataset import SPLITS, read_info
+from components.contract.params.data import ColumnNames
 from components.contract.params.pipeline import PreprocessParams, dump_section
 from components.preprocess.component import preprocess as component
 from components.preprocess.step import preprocess
@@ -62,7 +63,7 @@ def test_the_component_leaves_data_set_and_page(tmp_path: Path, capsys: pytest.C
     for number in range(3):
         add_photo(data / "<b>" / f"{number}.png", seed=number)
     outputs = Output(tmp_path / "kfp" / "dataset"), Output(tmp_path / "kfp" / "audit")
-    component.python_func(str(data), dump_section(PARAMS), *outputs)
+    component.python_func(str(data), dump_section(ColumnNames()), dump_section(PARAMS), *outputs)
     assert read_info(tmp_path / "kfp" / "dataset").num_kept == 21
     page = (tmp_path / "kfp" / "audit").read_text()
     assert "&lt;b&gt;" in page

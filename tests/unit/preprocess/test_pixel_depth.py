@@ -13,7 +13,8 @@ from components.contract.artifacts.audit import Finding, read_audit
 from components.contract.artifacts.dataset import FULL_RANGE, SPLITS, DatasetInfo, open_split
 from components.contract.errors import AuditError
 from components.contract.image.decode import decode
-from components.contract.params.pipeline import AuditParams, PreprocessParams
+from components.contract.params.audit import AuditParams
+from components.contract.params.pipeline import PreprocessParams
 from components.contract.system.cache import cache_dir
 from components.preprocess import reading
 from components.preprocess.step import preprocess

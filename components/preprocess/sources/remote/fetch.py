@@ -19,6 +19,7 @@ from components.contract.system.address import ADDRESSES_VARIABLE, Address, spli
 from components.contract.system.atomic_files import write_json
 from components.contract.system.cache import cache_dir
 from components.contract.system.disk_space import FULL, free_text
+from components.contract.system.waiting import is_outage, outage_seconds, wait_for
 from components.preprocess.sources.remote import limits
 from components.preprocess.sources.remote.addresses import DVC_URI, require_harmless
 from components.preprocess.sources.remote.downloads import download_files, note_path
@@ -60,24 +61,27 @@ def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) 
             "secret darkroom-data (docs/kubernetes.md)."
         )
     require_harmless(uri)
-    if uri.startswith("dvc+"):
-        return _fetch_dvc(uri, list_referenced)
+    fetch_once = partial(_fetch_dvc if uri.startswith("dvc+") else _fetch_files, uri, list_referenced)
     with _explain_errors(uri):
-        import fsspec
+        return wait_for(fetch_once, f"The server of {uri}", is_outage, outage_seconds())
 
-        place, credentials = _place_and_credentials(uri.full)
-        system, path = fsspec.core.url_to_fs(place, **limits.http_options(uri), **credentials)
-        target = _target(uri)
-        file = limits.fetch_budget(uri).wait_for(lambda: find_file(system, path, uri), limits.ANSWER_SECONDS)
-        if file is None:
-            download_files(system, list_files(system, path, uri), target, uri)
-            return target
-        name = file_name(uri)
-        download_files(system, {name: file}, target, uri, keep_others=list_referenced is not None)
-        if list_referenced is not None:
-            referenced_files = find_files_beside(system, path, list_referenced(target / name), uri)
-            download_files(system, {name: file, **referenced_files}, target, uri)
-        return target / name
+
+def _fetch_files(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
+    import fsspec
+
+    place, credentials = _place_and_credentials(uri.full)
+    system, path = fsspec.core.url_to_fs(place, **limits.http_options(uri), **credentials)
+    target = _target(uri)
+    file = limits.fetch_budget(uri).wait_for(lambda: find_file(system, path, uri), limits.ANSWER_SECONDS)
+    if file is None:
+        download_files(system, list_files(system, path, uri), target, uri)
+        return target
+    name = file_name(uri)
+    download_files(system, {name: file}, target, uri, keep_others=list_referenced is not None)
+    if list_referenced is not None:
+        referenced_files = find_files_beside(system, path, list_referenced(target / name), uri)
+        download_files(system, {name: file, **referenced_files}, target, uri)
+    return target / name
 
 
 def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
@@ -85,7 +89,7 @@ def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None
     assert match is not None, "it was checked"
     path_in_repository = checked_name(match["path"].strip("/"))
     repository = open_repository(match["repository"], match["revision"], path_in_repository)
-    with _explain_errors(uri), _remove_clone(uri), repository as view:
+    with _remove_clone(uri), repository as view:
         system, commit = view.system, view.commit
         path = f"/{path_in_repository}"
         info = limits.fetch_budget(uri).wait_for(partial(system.info, path), limits.LIST_SECONDS)

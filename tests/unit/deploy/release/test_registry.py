@@ -9,9 +9,10 @@ import pytest
 from components.contract.artifacts.bento import Lineage, ServiceFacts
 from components.contract.artifacts.dataset import Source
 from components.contract.artifacts.evaluation import CHALLENGER, CHAMPION, Verdict
-from components.contract.tracking.run import create_run
+from components.contract.errors import TrackingError
+from components.contract.tracking.run import Run, create_run
 from components.deploy.bento.server import free_address
-from components.deploy.release.registry import BENTO_TAG, register
+from components.deploy.release.registry import BENTO_TAG, Origin, register
 
 FIRST = Verdict(verdict="first", reasons=("There is none yet.",))
 WORSE = Verdict(verdict="worse", reasons=("It is worse.",))
@@ -139,3 +140,64 @@ def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
     assert (registration.version, registration.promoted) == (None, False)
     assert "did not take it" in registration.reason
     assert "not promoted" in caplog.text
+
+
+def write_bundle(folder: Path) -> Path:
+    bundle_dir = folder / "bundle"
+    bundle_dir.mkdir()
+    (bundle_dir / "bundle.json").write_text("{}")
+    return bundle_dir
+
+
+@pytest.mark.parametrize("loss", ["never there", "deleted"])
+def test_a_model_whose_run_is_gone_is_registered_again_from_its_bundle(
+    loss: str, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with a step from the cache after MLflow was restored from an older backup."""
+    from mlflow import MlflowClient
+
+    lost_run_id = "0" * 32
+    if loss == "deleted":
+        lost_run_id = str(create_run(experiment="colours", name="lost").run_id)
+        MlflowClient().delete_run(lost_run_id)
+    bundle_dir = write_bundle(tmp_path)
+    registration = register("colours", facts(lost_run_id), FIRST, Origin(bundle_dir, Run(run_id)))
+    assert (registration.version, registration.promoted, registration.run_id) == ("1", True, run_id)
+    version = MlflowClient().get_model_version("colours", "1")
+    assert (version.run_id, version.source) == (run_id, f"runs:/{run_id}/bundle")
+    assert [file.path for file in MlflowClient().list_artifacts(run_id, "bundle")] == ["bundle/bundle.json"]
+    assert f"MLflow has no run {lost_run_id}, which trained the model" in caplog.text
+
+
+def test_a_version_whose_run_was_deleted_is_registered_again(run_id: str, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    register("colours", facts(run_id), FIRST)
+    MlflowClient().delete_run(run_id)
+    registration = register("colours", facts(run_id), WORSE, Origin(write_bundle(tmp_path), Run(None)))
+    assert registration.version == "2"
+    assert registration.run_id not in (None, run_id)
+
+
+def test_a_registry_that_refuses_fails_deploy(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
+    def refuse(*_: object, **__: object) -> None:
+        raise MlflowException("only admins may", PERMISSION_DENIED)
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", refuse)
+    with pytest.raises(TrackingError, match=r"must take colours; it did not: .*only admins may.* not rolled out"):
+        register("colours", facts(run_id), FIRST)
+
+
+def test_a_rollout_requires_the_registry_and_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    host, port = free_address("127.0.0.1", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{host}:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    mlflow.set_tracking_uri(f"http://{host}:{port}")
+    with pytest.raises(TrackingError, match="must take colours"):
+        register("colours", facts("some run"), FIRST, outage_seconds=0.5)

@@ -1,4 +1,4 @@
-"""A bento reaches the cluster as it was packed, and a rollout that fails is taken back."""
+"""A rollout names a bento, reports what is served, and is taken back if it fails."""
 
 import json
 import threading
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
-from components.contract.errors import ArtifactError, ServiceError, TrackingError
+from components.contract.artifacts.bento import DeploymentInfo, Lineage, ServiceCheck
+from components.contract.artifacts.dataset import Source
+from components.contract.errors import ServiceError
+from components.contract.system import waiting
 from components.deploy.release import rollout
-from components.deploy.release.package import Reference, fetch, pack, publish, read_reference, sha256_of
-from components.deploy.release.rollout import Cluster, RolloutError, find_bento, make_patch, roll_out
+from components.deploy.release.package import Reference, publish
+from components.deploy.release.rollout import Cluster, RolloutError, find_bento, make_patch, report_outcome, roll_out
 from tests.support.json_response import send_json
 
 OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
@@ -32,6 +34,7 @@ class StandIn:
         self.failures: dict[str, str] = {}
         self.generation = 1
         self.is_forbidden = False
+        self.num_outages = 0
         self.patches: list[str] = []
         self.url = ""
 
@@ -80,6 +83,10 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], Stan
                 self._respond()
 
             def _respond(self) -> None:
+                if stand_in.num_outages:
+                    stand_in.num_outages -= 1
+                    send_json(self, 503, {"message": "the API server restarts"})
+                    return
                 is_known = self.path == "/apis/apps/v1/namespaces/darkroom/deployments/darkroom-serve"
                 is_allowed = self.headers["Authorization"] == "Bearer token" and not stand_in.is_forbidden
                 send_json(self, 200 if is_known and is_allowed else 403, stand_in.deployment())
@@ -102,22 +109,83 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], Stan
 Api = Callable[[str | None], StandIn]
 
 
-def roll(stand_in: StandIn, check: Callable[[], None] = lambda: None, timeout_seconds: float = 10) -> None:
-    roll_out(Cluster(stand_in.url, "token", None), "darkroom", "darkroom-serve", NEW, check, timeout_seconds)
+def roll(stand_in: StandIn, check: Callable[[], None] = lambda: None, timeout_seconds: float = 10) -> str:
+    return roll_out(Cluster(stand_in.url, "token", None), "darkroom", "darkroom-serve", NEW, check, timeout_seconds)
 
 
 @pytest.mark.parametrize("before", [None, str(OLD)], ids=["the first", "after another"])
 def test_a_rollout_names_the_bento_and_changes_nothing_else(before: str | None, api: Api) -> None:
     stand_in = api(before)
-    roll(stand_in)
+    assert roll(stand_in) == f"darkroom/darkroom-serve serves {NEW} now, and answers as evaluation did."
     assert stand_in.env == {"OTHER": "kept", "DARKROOM_BENTO": str(NEW)}
     assert find_bento(stand_in.deployment()) == str(NEW)
 
 
 def test_what_serves_already_is_left_alone(api: Api) -> None:
     stand_in = api(str(NEW))
-    roll(stand_in)
+    assert roll(stand_in) == f"darkroom/darkroom-serve serves {NEW} already, which is the same bento."
     assert stand_in.patches == []
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_identical_bento_of_another_run_is_rolled_out_only_if_its_own_is_gone(
+    is_kept: bool, bento: Path, run_id: str, api: Api
+) -> None:
+    earlier = publish(run_id, bento) if is_kept else Reference("0" * 32, NEW.sha256)
+    reference = Reference("1" * 32, earlier.sha256)
+    stand_in = api(str(earlier))
+    roll_out(Cluster(stand_in.url, "token", None), "darkroom", "darkroom-serve", reference, lambda: None, 10)
+    assert stand_in.patches == ([] if is_kept else [str(reference)])
+
+
+def test_a_rollout_outlasts_an_outage_of_the_kubernetes_api(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
+    stand_in = api(str(OLD))
+    stand_in.num_outages = 3
+    roll(stand_in)
+    assert stand_in.patches == [str(NEW)]
+
+
+@pytest.mark.parametrize("serves", [str(OLD), None])
+def test_a_model_that_is_not_promoted_reports_what_is_served(
+    serves: str | None, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in = api(serves)
+    monkeypatch.setenv("DARKROOM_ROLLOUT", "darkroom/darkroom-serve")
+    monkeypatch.setattr(Cluster, "from_pod", lambda: Cluster(stand_in.url, "token", None))
+    caplog.set_level("INFO")
+    report_outcome(deployment_info(promoted=False), tmp_path, tmp_path, tmp_path)
+    state = f"still serves {OLD}" if serves else "serves no bento"
+    assert f"Outcome: No rollout: It is worse. darkroom/darkroom-serve {state}." in caplog.text
+    assert stand_in.patches == []
+
+
+def test_without_a_target_the_outcome_is_the_registry_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.delenv("DARKROOM_ROLLOUT", raising=False)
+    report_outcome(deployment_info(promoted=True), tmp_path, tmp_path, tmp_path)
+    assert "Outcome" not in caplog.text, "there are no rollouts on a laptop"
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    report_outcome(deployment_info(promoted=True), tmp_path, tmp_path, tmp_path)
+    assert "Outcome: It is worse. No rollout was requested." in caplog.text
+
+
+def deployment_info(*, promoted: bool) -> DeploymentInfo:
+    source = Source(uri="photos", dvc=None, git_revision=None)
+    lineage = Lineage(mlflow_run_id="a" * 32, dataset_fingerprint="f", source=source, export_sha256="e")
+    return DeploymentInfo(
+        tag="colours:1",
+        model_name="colours",
+        class_names=("a", "b"),
+        image_size=(8, 8),
+        lineage=lineage,
+        check=ServiceCheck(num_photos=1, max_probability_difference=0.0, latency_p50_ms=1.0, ready_seconds=1.0),
+        registered_version="1",
+        promoted=promoted,
+        promotion_reason="It is worse.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,56 +247,3 @@ def test_the_patch_reaches_the_init_container_of_the_manifest() -> None:
 def test_outside_of_a_cluster_there_is_no_api() -> None:
     with pytest.raises(RolloutError, match="must run in a pod with a service account"):
         Cluster.from_pod()
-
-
-@pytest.fixture
-def bento(tmp_path: Path) -> Path:
-    (tmp_path / "bento" / "src" / "export").mkdir(parents=True)
-    (tmp_path / "bento" / "bento.yaml").write_text("name: colours\n")
-    (tmp_path / "bento" / "src" / "export" / "model.bin").write_bytes(bytes(range(256)) * 40)
-    return tmp_path
-
-
-@pytest.fixture
-def run_id(mlflow_store: str) -> str:
-    client = MlflowClient()
-    experiment = client.create_experiment("ship", (Path(mlflow_store.removeprefix("sqlite:///")).parent / "a").as_uri())
-    return str(client.create_run(experiment).info.run_id)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_what_is_fetched_is_what_was_published(bento: Path, run_id: str, tmp_path: Path) -> None:
-    reference = publish(run_id, bento)
-    fetch(Reference.parse(str(reference)), tmp_path / "pod" / "bento")
-    assert content(tmp_path / "pod" / "bento") == content(bento / "bento")
-
-
-def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
-    for name in ("one.tar", "two.tar"):
-        pack(bento / "bento", tmp_path / name)
-        (bento / "bento" / "bento.yaml").touch()
-    assert sha256_of(tmp_path / "one.tar") == sha256_of(tmp_path / "two.tar")
-
-
-def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path: Path) -> None:
-    reference = publish(run_id, bento)
-    (bento / "bento" / "bento.yaml").write_text("name: other\n")
-    publish(run_id, bento)
-    with pytest.raises(ArtifactError, match="it was changed after its rollout"):
-        fetch(reference, tmp_path / "pod")
-    assert not (tmp_path / "pod").exists()
-
-
-def test_a_bento_that_is_not_there_is_named(run_id: str, tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match=f"MLflow must give the bento {run_id}@sha256"):
-        fetch(Reference(run_id, "0" * 64), tmp_path / "pod")
-
-
-@pytest.mark.parametrize("text", ["", "latest", "a" * 32, f"{'a' * 32}@sha256:short"])
-def test_a_pod_without_a_bento_says_so(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DARKROOM_BENTO", text)
-    with pytest.raises(ArtifactError, match="must be named <run id>@sha256:<digest>"):
-        read_reference()

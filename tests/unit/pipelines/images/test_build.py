@@ -130,6 +130,11 @@ def test_digests_are_kept_for_submit(tmp_path: Path, monkeypatch: pytest.MonkeyP
         build.read_digests()
     build.write_digests({"train": "registry.example.org/darkroom-train-python@sha256:0"})
     assert build.read_digests() == {"train": "registry.example.org/darkroom-train-python@sha256:0"}
+    build.write_digests({"deploy": "registry.example.org/darkroom-deploy-python@sha256:1"})
+    assert build.read_digests() == {
+        "train": "registry.example.org/darkroom-train-python@sha256:0",
+        "deploy": "registry.example.org/darkroom-deploy-python@sha256:1",
+    }
 
 
 def test_images_are_built_from_the_source_tree_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

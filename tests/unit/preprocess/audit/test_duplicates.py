@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.contract.params.pipeline import AuditParams
+from components.contract.params.audit import AuditParams
 from components.preprocess.audit.duplicates import CopyAudit, audit_copies, find_links, note_shared_keys, split_keys
 from components.preprocess.manifest import Record
 

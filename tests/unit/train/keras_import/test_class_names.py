@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import UploadError
-from components.train.keras_import.class_names import MAX_LABEL_BYTES, find_beside, order_outputs, read_class_names
+from components.train.keras_import.outputs.class_names import (
+    MAX_LABEL_BYTES,
+    find_beside,
+    order_outputs,
+    read_class_names,
+)
 
 ANIMALS = ("zebra", "ape", "monkey")
 

@@ -9,7 +9,7 @@ from components.contract.errors import UploadError
 from components.train.keras_import.description.network import read_graph
 from components.train.keras_import.graph import Graph
 from components.train.keras_import.limits import Limits
-from components.train.keras_import.output_layer import as_logits, find_columns
+from components.train.keras_import.outputs.output_layer import as_logits, find_columns
 from tests.cases.hostile_models.files import layer, network
 
 

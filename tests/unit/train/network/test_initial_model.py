@@ -1,6 +1,5 @@
 """Models that somebody brings: found at the edge, taken by the safe import, put under training."""
 
-import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -16,57 +15,12 @@ from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams, PixelScale
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
-from components.contract.system.atomic_files import write_json
 from components.train.keras_import.facts import file_sha256
-from components.train.keras_import.importing import inspect_upload
-from components.train.network.architecture import Network, build_network
 from components.train.network.earlier_bundle import find_bundle
-from components.train.network.initial_model import InitialModel, import_initial_model, inspect_model
+from components.train.network.initial_model import import_initial_model, inspect_model
 from components.train.network.pixels import scale_pixels, to_gray
 from tests.support.artifacts import make_bundle, make_dataset
-
-SIDE = 24
-
-
-def photos(num: int = 4) -> np.ndarray:
-    return np.random.default_rng(2).integers(0, 256, (num, SIDE, SIDE, 3), dtype=np.uint8)
-
-
-def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last: str = "softmax") -> keras.Model:
-    """A network as people save it: a backbone as a submodel, called in inference mode."""
-    keras.utils.set_random_seed(4)
-    start = keras.Input((SIDE, SIDE, channels))
-    eye = keras.Sequential(
-        [
-            keras.Input((SIDE, SIDE, channels)),
-            keras.layers.Conv2D(6, 3, name="conv", activation="relu"),
-            keras.layers.BatchNormalization(name="norm"),
-        ],
-        name="eye",
-    )
-    x = keras.layers.Rescaling(1 / 255)(start) if scaled else start
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(eye(x, training=False))
-    if last == "softmax layer":
-        return keras.Model(start, keras.layers.Softmax()(keras.layers.Dense(classes)(x)))
-    return keras.Model(start, keras.layers.Dense(classes, activation=last, name="classes")(x))
-
-
-def make_initial_model(
-    model: keras.Model, folder: Path, pixels: PixelScale = "0 to 255", layer: str | None = None
-) -> InitialModel:
-    """What `import_initial_model` gives, without the confined building, which test_importing and the proofs do."""
-    folder.mkdir()
-    model.save(folder / "model.keras")
-    facts = inspect_upload(folder / "model.keras").model_copy(
-        update={"model_sha256": file_sha256(folder / "model.keras")}
-    )
-    write_json(folder / "import.json", facts)
-    return InitialModel(folder, facts, "mine", pixels, layer, None, frozenset())
-
-
-def build(initial_model: InitialModel, head: Any = None) -> Network:
-    params = ModelParams(kind="upload", path="mine.keras", head=head)
-    return build_network(params, image_size=(SIDE, SIDE), num_classes=3, batch_size=4, initial_model=initial_model)
+from tests.unit.train.network.uploads import SIDE, build, classifier, make_initial_model, photos
 
 
 @pytest.mark.parametrize("last", ["softmax", "softmax layer", "linear"])
@@ -270,41 +224,3 @@ def test_an_upload_is_trained_and_gone_on_from(tmp_path: Path, mlflow_store: str
     before, after = (keras.saving.load_model(tmp_path / name / "model.keras") for name in ("first", "second"))
     assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers]
     assert np.array_equal(after.get_layer("conv").get_weights()[0], before.get_layer("conv").get_weights()[0])
-
-
-# --- the order of the outputs -----------------------------------------------------------------------------------------
-
-
-def test_outputs_are_put_into_the_order_of_the_classes(tmp_path: Path) -> None:
-    model = classifier()
-    initial_model = dataclasses.replace(make_initial_model(model, tmp_path / "import"), class_order=(1, 2, 0))
-    network = build(initial_model)
-    expected = np.asarray(model(photos().astype(np.float32)))[:, [1, 2, 0]]
-    assert np.allclose(keras.ops.softmax(network.model(photos())), expected, atol=1e-5)
-    assert network.embedding.shape == (None, 6), "no layer is added"
-
-
-@pytest.mark.parametrize("order", [None, (1, 0)])
-def test_one_sigmoid_for_two_classes_becomes_two_logits(order: tuple[int, ...] | None, tmp_path: Path) -> None:
-    model = classifier(classes=1, last="sigmoid")
-    initial_model = dataclasses.replace(make_initial_model(model, tmp_path / "import"), class_order=order)
-    params = ModelParams(kind="upload", path="mine.keras")
-    network = build_network(params, image_size=(SIDE, SIDE), num_classes=2, batch_size=4, initial_model=initial_model)
-    second = np.asarray(model(photos().astype(np.float32)))[:, 0]
-    answers = np.asarray(keras.ops.softmax(network.model(photos())))
-    assert np.allclose(answers[:, 1 if order is None else 0], second, atol=1e-5)
-    assert network.embedding.shape == (None, 6)
-
-
-def test_the_classes_of_a_zip_are_checked_against_those_of_the_data(tmp_path: Path) -> None:
-    classifier().save(tmp_path / "keras_model.h5")
-    with zipfile.ZipFile(tmp_path / "converted_keras.zip", "w") as file:
-        file.write(tmp_path / "keras_model.h5", "keras_model.h5")
-        file.writestr("labels.txt", "0 zebra\n1 ape\n2 monkey\n")
-    model = ModelParams(path=str(tmp_path / "converted_keras.zip"))
-    found_model, given_model = inspect_model(model)
-    assert found_model.class_names == ("zebra", "ape", "monkey")
-    assert given_model is not None
-    assert "the outputs are zebra, ape, monkey, as listed in converted_keras.zip" in given_model.decisions[-1]
-    with pytest.raises(UploadError, match="has outputs for 3, and 2 are named by the params"):
-        inspect_model(model.model_copy(update={"class_names": ("a", "b")}))

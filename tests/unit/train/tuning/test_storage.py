@@ -1,5 +1,6 @@
 """Where studies are kept: what a kill leaves, what several searches share, and what is refused."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -14,8 +15,10 @@ from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.errors import ParamsError, SearchError
 from components.contract.params.training import TrainParams
 from components.contract.params.tuning import TuneParams
+from components.contract.system import waiting
 from components.contract.tracking.run import Run, create_run
 from components.train.loop.fit_result import FitResult, Watch
+from components.train.tuning import storage as tuning_storage
 from components.train.tuning.search import Search
 from components.train.tuning.storage import fail_interrupted_trials, open_study
 from tests.support.postgres import running_postgres
@@ -177,3 +180,28 @@ def test_a_database_out_of_reach_is_told(
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/file/studies.db")
     with pytest.raises(SearchError, match="The studies must be in reach and writable"):
         run_search(dataset[1])
+
+
+@pytest.mark.parametrize("is_pod", [True, False])
+def test_a_pod_waits_for_the_database_of_the_studies(
+    is_pod: bool, dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def refuse(*_: object) -> object:
+        calls.append(1)
+        if len(calls) < 6:
+            raise OSError("connection to server failed: Connection refused")
+        return "study"
+
+    if is_pod:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    else:
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(tuning_storage, "_study_at", refuse)
+    monkeypatch.setenv("DARKROOM_STUDIES", "postgresql://127.0.0.1/optuna")
+    expectation = contextlib.nullcontext() if is_pod else pytest.raises(SearchError, match="must be in reach")
+    with expectation, open_study("name", "fingerprint", TuneParams(), 1) as study:
+        assert study == "study"
+    assert len(calls) == (6 if is_pod else tuning_storage.OPENING_TRIES)

@@ -116,6 +116,18 @@ def test_limits_and_retries_are_as_demanded(documents: tuple[dict[str, Any], dic
         assert (retry["backoffDuration"], retry["backoffFactor"]) == ("30s", 2.0)
 
 
+@pytest.mark.parametrize(
+    ("cpu", "request_", "limit"), [(None, "2", "8"), ("1", "1", "8"), ("500m", "500m", "8"), ("16", "16", "16")]
+)
+def test_train_requests_the_cores_that_were_asked_for(
+    cpu: str | None, request_: str, limit: str, params: Params, tmp_path: Path
+) -> None:
+    pipeline, _ = compile_documents(Placement(cpu=cpu), params, tmp_path)
+    resources = container(pipeline, "train")["resources"]
+    assert (resources["resourceCpuRequest"], resources["resourceCpuLimit"]) == (request_, limit)
+    assert container(pipeline, "evaluate")["resources"]["resourceCpuRequest"] == DEMANDS["evaluate"].cpu
+
+
 def test_the_closing_task_waits_for_all_and_learns_how_it_ended(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:

@@ -13,6 +13,7 @@ from components.contract.params.pipeline import Params
 from pipelines.runners.cluster.client import ClusterError, Server
 from pipelines.runners.cluster.placement import Placement
 from pipelines.runners.cluster.submission import submit
+from tests.support.kfp_answers import recorded_logs, recorded_runs
 from tests.support.kfp_server import StandIn, serving
 
 
@@ -38,8 +39,9 @@ def test_a_recurring_run_has_its_schedule(params: Params) -> None:
     with serving(StandIn()) as server:
         submission = submit(params, Placement(), Server(server.url), cron="0 0 3 * * 1")
     assert submission.url == f"{server.url}/#/recurringrun/details/recurring-1"
-    assert server.recurring[0]["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
-    assert server.recurring[0]["max_concurrency"] == 1
+    (recurring_run,) = server.recurring.values()
+    assert recurring_run["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    assert recurring_run["max_concurrency"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,7 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         (KNOWN, "must have been pushed from here: darkroom images push REGISTRY"),
         ([*KNOWN, "--local-images"], "The address of Kubeflow Pipelines must be given: --host URL"),
         ([*KNOWN, "--local-images", "--host", "http://127.0.0.1:1"], "must answer at http://127.0.0.1:1"),
+        ([*KNOWN, "--cpu", "many"], "a number of cores is expected"),
         ([*KNOWN, "--node-selector", "zone"], "LABEL=VALUE is expected"),
         ([*KNOWN, "--local-images", "--host", "http://x", "--token-file", "absent"], "--token-file must be"),
     ],
@@ -101,12 +104,33 @@ def test_a_submission_that_cannot_be_exits_with_2(arguments: list[str], message:
 
 
 def test_submit_follows_the_run_and_prints_it_as_json(tmp_path: Path) -> None:
-    details = {"task_details": [{"display_name": "train", "state": "SUCCEEDED"}]}
-    with serving(StandIn(states=[{"state": "SUCCEEDED", "run_details": details}])) as server:
+    with serving(StandIn(states=recorded_runs("success")[-1:])) as server:
         result = run_submit(*KNOWN, "--local-images", "--host", server.url, "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["id"] == "run-1"
-    assert "train" in result.stderr
+    lines = result.stderr.splitlines()
+    steps = [line.split()[1:] for line in lines if " succeeded " in line]
+    assert [words[0] for words in steps] == ["preprocess", "train", "evaluate", "deploy", "close"]
+    assert [words[2] for words in steps] == ["after"] * 5
+    assert not any(word in result.stderr for word in ("executor", "driver", "Experiment details"))
+
+
+def test_a_failed_run_exits_with_2_and_its_cause(tmp_path: Path) -> None:
+    with serving(StandIn(states=recorded_runs("fail-weights")[-1:], logs=recorded_logs())) as server:
+        result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "train failed: train.model.weights must be imagenet, none or the path of a weights file" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_no_warnings_of_libraries_are_printed_when_the_server_goes_away(tmp_path: Path) -> None:
+    """The stand-in closes each connection after its answer, and answers once that it is busy."""
+    answers = [*recorded_runs("success")[:2], {"status": 503}, recorded_runs("success")[-1]]
+    with serving(StandIn(states=answers)) as server:
+        result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("The server is out of reach; trying again.") == 1
+    assert not any(word in result.stdout + result.stderr for word in ("urllib3", "Retry", "Warning"))
 
 
 def test_the_pipeline_can_be_looked_at_before_it_is_submitted(tmp_path: Path) -> None:

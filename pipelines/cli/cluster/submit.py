@@ -1,124 +1,30 @@
-"""The verbs of the `darkroom` command that lead to containers and clusters: images, submit."""
+"""`darkroom submit`: runs the pipeline on a cluster with Kubeflow Pipelines."""
 
 import argparse
 import logging
-import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.system.address import MASK
-from pipelines.images.build import IMAGES, PUBLIC_BASE
+from pipelines.cli.cluster.server_options import add_server_options, read_server
 
 if TYPE_CHECKING:
     from components.contract.params.model import ModelParams
     from components.contract.params.resolve import Resolution
-    from pipelines.runners.cluster.client import Server
     from pipelines.runners.cluster.placement import Placement
 
 log = logging.getLogger(__name__)
 
-ENDPOINT_VARIABLE, TOKEN_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_TOKEN"
-
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
-
-
-def add_images(verb: Verb) -> None:
-    """Adds `darkroom images build`, `darkroom images push` and `darkroom images pin`."""
-    images = verb("images", _build_images, "build the container images, push them to a registry, or pin what they need")
-    actions = images.add_subparsers(title="actions", metavar="ACTION", required=True)
-
-    def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        action_parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        action_parser.set_defaults(verb=run)
-        return action_parser
-
-    build = action("build", _build_images, "build all images, or those that are named, and print their sizes")
-    build.add_argument("--base-image", default=PUBLIC_BASE, metavar="IMAGE", help="default: %(default)s")
-    build.add_argument("--network", help="the network of the build, such as host; default: Docker's")
-    build.add_argument("--index-url", metavar="URL", help="a package index of your own; put no password in it")
-    build.add_argument("--offline", action="store_true", help="take packages from the folder wheels/ alone")
-
-    push = action("push", _push_images, "push the images and print their digests, which `darkroom submit` then uses")
-    push.add_argument("registry", metavar="REGISTRY", help="such as registry.example.org/team")
-
-    pin = action(
-        "pin", _pin_images, "write the digests of the base image and of k8s/'s public images behind their tags"
-    )
-
-    for parser in (build, push):
-        parser.add_argument("--image", action="append", choices=IMAGES, help="only this one; may be repeated")
-        parser.add_argument("--gpu", action="store_true", help="the image of train that holds CUDA")
-    for parser in (build, push, pin):
-        parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
-
-
-def _build_images(arguments: argparse.Namespace) -> int:
-    from pipelines.cli import show
-    from pipelines.images import build as images
-
-    options = images.BuildOptions(
-        base_image=arguments.base_image,
-        gpu=arguments.gpu,
-        network=arguments.network,
-        index_url=arguments.index_url,
-        offline=arguments.offline,
-    )
-    sizes = {}
-    for image in arguments.image or images.IMAGES:
-        gpu = arguments.gpu and image == "train"
-        sizes[images.image_name(image, gpu=gpu)] = images.build(image, options)
-        show.line(f"Its bill of materials: {images.write_sbom(image, gpu=gpu)}", to_stderr=True)
-    if arguments.json:
-        show.as_json(sizes)
-    else:
-        for name, size in sizes.items():
-            print(f"{name:<40} {show.megabytes(size):>12}")
-    return 0
-
-
-def _push_images(arguments: argparse.Namespace) -> int:
-    from pipelines.cli import show
-    from pipelines.images import build as images
-
-    digests = {}
-    for image in arguments.image or images.IMAGES:
-        digests[image] = images.push(image, arguments.registry, gpu=arguments.gpu and image == "train")
-    images.write_digests(digests)
-    if arguments.json:
-        show.as_json(digests)
-    else:
-        print(*digests.values(), sep="\n")
-    return 0
-
-
-def _pin_images(arguments: argparse.Namespace) -> int:
-    from pipelines.cli import show
-    from pipelines.images import pins
-
-    digests = pins.pin()
-    if arguments.json:
-        show.as_json(digests)
-    else:
-        print(*(f"{name}@{digest}" for name, digest in digests.items()), sep="\n")
-    return 0
 
 
 def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser], None]) -> None:
     """Adds `darkroom submit`."""
     submit = verb("submit", _submit, "run the pipeline on a cluster with Kubeflow Pipelines")
     add_params_options(submit)
-    server = submit.add_argument_group("the server")
-    server.add_argument(
-        "--host",
-        default=os.environ.get(ENDPOINT_VARIABLE),
-        metavar="URL",
-        help=f"of Kubeflow Pipelines; default: {ENDPOINT_VARIABLE}",
-    )
-    server.add_argument("--token-file", type=Path, metavar="FILE", help=f"holds the token; default: {TOKEN_VARIABLE}")
-    server.add_argument("--namespace", help="of a multi-user installation")
-    server.add_argument("--ca-cert", type=Path, metavar="FILE", help="the certificates to check the server's against")
-    server.add_argument("--insecure", action="store_true", help="do not check the server's certificate")
+    add_server_options(submit)
 
     place = submit.add_argument_group("what the tasks get")
     place.add_argument("--gpus", type=int, default=0, metavar="N", help="for train; default: %(default)s")
@@ -131,6 +37,7 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
         metavar="LABEL=VALUE",
         help="nodes that train may run on; may be repeated",
     )
+    place.add_argument("--cpu", metavar="CORES", type=_parse_cpu, help="that train requests, such as 4 or 500m")
     place.add_argument("--memory", metavar="SIZE", help="for train, such as 16Gi")
     place.add_argument("--data-claim", metavar="NAME", help="a volume claim with the photos, which is mounted to /data")
     place.add_argument(
@@ -158,6 +65,7 @@ def add_submit(verb: Verb, add_params_options: Callable[[argparse.ArgumentParser
 
 def _submit(arguments: argparse.Namespace) -> int:
     from pipelines.cli import show
+    from pipelines.cli.cluster.run_display import RunDisplay
     from pipelines.runners.cluster.compilation import compile_pipeline
     from pipelines.runners.cluster.submission import submit
     from pipelines.runners.cluster.watching import follow
@@ -168,14 +76,16 @@ def _submit(arguments: argparse.Namespace) -> int:
         compile_pipeline(resolution.params, arguments.output, placement)
         show.line(f"Wrote {arguments.output}.", to_stderr=True)
         return 0
-    server = _read_server(arguments)
+    server = read_server(arguments)
     show.decisions(console, resolution)
     submission = submit(resolution.params, placement, server, cron=arguments.cron)
     if arguments.json:
         show.as_json({"id": submission.id, "url": submission.url, "pipeline_version": submission.version})
     console.print(f"{'Recurring run' if arguments.cron else 'Run'} {submission.id}: {submission.url}", markup=False)
     if not arguments.no_wait and arguments.cron is None:
-        follow(submission.id, server, show.Progress(console))
+        with RunDisplay(console) as display:
+            outcome = follow(submission.id, server, display)
+        console.print(outcome or f"The log of deploy is gone; it had the outcome. See {submission.url}", markup=False)
     return 0
 
 
@@ -245,6 +155,7 @@ def _read_placement(arguments: argparse.Namespace) -> "Placement":
         gpus=arguments.gpus,
         gpu_type=arguments.gpu_type,
         node_selector=dict(arguments.node_selector),
+        cpu=arguments.cpu,
         memory=arguments.memory,
         cache=arguments.cache,
         rollout=arguments.rollout,
@@ -252,19 +163,10 @@ def _read_placement(arguments: argparse.Namespace) -> "Placement":
     )
 
 
-def _read_server(arguments: argparse.Namespace) -> "Server":
-    from components.contract.errors import ParamsError
-    from pipelines.runners.cluster.client import Server
-
-    if not arguments.host:
-        raise ParamsError(f"The address of Kubeflow Pipelines must be given: --host URL, or {ENDPOINT_VARIABLE}.")
-    token = os.environ.get(TOKEN_VARIABLE)
-    if arguments.token_file is not None:
-        try:
-            token = arguments.token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ParamsError(f"--token-file must be a readable file: {error}.") from None
-    return Server(arguments.host, token, arguments.namespace, arguments.ca_cert, verify=not arguments.insecure)
+def _parse_cpu(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*m?|\d+\.\d+", text):
+        raise argparse.ArgumentTypeError(f"a number of cores is expected, such as 4, 1.5 or 500m; found {text!r}")
+    return text
 
 
 def _parse_label(text: str) -> tuple[str, str]:

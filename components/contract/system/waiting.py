@@ -1,0 +1,75 @@
+"""Waits inside a step for what may come back: a cluster does not try a step again that has failed."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from components.contract.errors import DarkroomError
+from components.contract.system.address import redact
+
+log = logging.getLogger(__name__)
+
+OUTAGE_SECONDS: Final = 600.0
+"""How long a step on a cluster waits for a server: a restart, a drained node, a failover."""
+FIRST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
+POD_VARIABLE: Final = "KUBERNETES_SERVICE_HOST"
+"""Kubernetes sets it in every pod."""
+OUTAGE_WORDS: Final = re.compile(
+    r"connect|timed? ?out|temporar|unavailable|reset by peer|starting up|shutting down|name resolution|\b50[234]\b",
+    re.I,
+)
+"""What libraries, which have no common error, write of a server that may come back."""
+ResultT = TypeVar("ResultT")
+
+
+def is_in_pod() -> bool:
+    """Whether this process runs on a cluster."""
+    return POD_VARIABLE in os.environ
+
+
+def outage_seconds() -> float:
+    """How long to wait for a server: on a cluster for its restart, elsewhere not at all, because somebody looks on."""
+    return OUTAGE_SECONDS if is_in_pod() else 0.0
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether an error of a library is about a server that may come back."""
+    if isinstance(error, DarkroomError):
+        return False
+    return OUTAGE_WORDS.search(f"{type(error).__name__}: {error}") is not None
+
+
+def wait_for(
+    call: Callable[[], ResultT],
+    subject: str,
+    is_temporary: Callable[[Exception], bool],
+    seconds: float = OUTAGE_SECONDS,
+) -> ResultT:
+    """The result of a call, which is made again while its error may pass.
+
+    Args:
+        call: what is tried.
+        subject: what it asks, for the log.
+        is_temporary: whether an error may pass.
+        seconds: how long it is tried; 0 tries once.
+
+    Raises:
+        Exception: the call's own: one that does not pass, or has not passed in time.
+    """
+    deadline = time.monotonic() + seconds
+    pause_seconds = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            seconds_left = deadline - time.monotonic()
+            if seconds_left <= 0 or not is_temporary(error):
+                raise
+            reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
+            log.warning("%s does not answer: %s. Trying again for %.0f s.", subject, reason, seconds_left)
+            time.sleep(min(pause_seconds, seconds_left))
+            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,95 @@
+"""What surrounds a step of a pipeline run: its log, and its error in the MLflow run.
+
+Kubeflow Pipelines reports that a task has failed and never why, so the step itself writes the cause where people look.
+"""
+
+import collections
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from components.contract.errors import DarkroomError
+from components.contract.system.address import redact
+from components.contract.system.program import running_step
+from components.contract.tracking.run import Run
+from components.contract.tracking.step_run import KEY_VARIABLE
+from components.contract.tracking.store import PENDING, import_client, stored_id
+from components.contract.tracking.store_address import tracking_uri
+
+log = logging.getLogger(__name__)
+
+ERROR_TAG: Final = "darkroom.error"
+"""`<step>: <message>` of the step that failed."""
+ERROR_LOG_TAG: Final = "darkroom.error_log"
+"""The last lines of its log."""
+NUM_LOG_LINES: Final = 20
+MAX_TAG_LENGTH: Final = 5000
+"""That every MLflow store takes."""
+
+
+@contextlib.contextmanager
+def tracked_step(name: str) -> Iterator[None]:
+    """Around the work of one step: as `running_step`; an error is also written to the MLflow run of the pipeline.
+
+    A step that is asked to end writes nothing: its run ends as terminated.
+    """
+    with running_step(name), _last_log_lines() as lines:
+        try:
+            yield
+        except Exception as error:
+            _record(name, error, lines)
+            raise
+
+
+def recorded_error(run: Run) -> str:
+    """The error that a step has written to a run; empty if none has, or the store does not answer."""
+    run_id = run.run_id
+    if run_id is None:
+        return ""
+    from mlflow import MlflowClient
+
+    def read() -> str:
+        return str(MlflowClient().get_run(stored_id(run_id)).data.tags.get(ERROR_TAG, ""))
+
+    return run.outbox.ask(read, "")
+
+
+def tag_pipeline_run(tags: Mapping[str, str]) -> None:
+    """Sets tags of the MLflow run of the pipeline, if the environment names one."""
+    key = os.environ.get(KEY_VARIABLE)
+    run_id = os.environ.get("MLFLOW_RUN_ID") or (f"{PENDING}{key}" if key else None)
+    if run_id is None:
+        return
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+    import_client()
+    run = Run(run_id)
+    run.set_tags({name: redact(text)[:MAX_TAG_LENGTH] for name, text in tags.items()})
+    run.close()
+
+
+def _record(step: str, error: Exception, lines: "collections.deque[str]") -> None:
+    message = str(error) if isinstance(error, DarkroomError) else f"{type(error).__name__}: {error}"
+    tag_pipeline_run({ERROR_TAG: f"{step}: {message}", ERROR_LOG_TAG: "\n".join(lines)[-MAX_TAG_LENGTH:]})
+
+
+class _LineKeeper(logging.Handler):
+    """Keeps the last lines of the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: collections.deque[str] = collections.deque(maxlen=NUM_LOG_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def _last_log_lines() -> Iterator["collections.deque[str]"]:
+    keeper = _LineKeeper()
+    logging.getLogger().addHandler(keeper)
+    try:
+        yield keeper.lines
+    finally:
+        logging.getLogger().removeHandler(keeper)

@@ -1,0 +1,1 @@
+"""The verbs that lead to containers and clusters: images, submit, schedules."""

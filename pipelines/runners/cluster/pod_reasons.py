@@ -1,0 +1,125 @@
+"""Why a pod of a run does not start or was killed, asked of Kubernetes with kubectl: KFP does not pass it on."""
+
+import json
+import logging
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from components.contract.system import launcher
+
+log = logging.getLogger(__name__)
+
+RUN_LABEL: Final = "pipeline/runid"
+NODE_ANNOTATION: Final = "workflows.argoproj.io/node-id"
+KUBECTL_SECONDS: Final = 10.0
+MAX_FAILURES: Final = 3
+"""In a row, after which kubectl is not asked again: it is missing, or may not list pods."""
+STARTING: Final = ("ContainerCreating", "PodInitializing")
+"""Reasons behind which an event has the true one, such as a volume that cannot be mounted."""
+ADVICE: Final = {
+    "nvidia.com/gpu": "request fewer with --gpus, or name the resource with --gpu-type",
+    "amd.com/gpu": "request fewer with --gpus",
+    "Insufficient memory": "request less with --memory, or add a larger node",
+    "Insufficient cpu": "request less with --cpu, or add a larger node",
+    "persistentvolumeclaim": "create the volume claim, or correct --data-claim",
+    "PersistentVolumeClaims": "the volume claim has no volume: look at its storage class",
+    "volume node affinity": "the volume is on another node or in another zone",
+    "Multi-Attach": "the volume is ReadWriteOnce and mounted on another node",
+    "FailedMount": "look at the volume or secret that it names",
+    "ErrImagePull": "push the images with `darkroom images push`, and let the nodes pull from the registry",
+    "ImagePullBackOff": "push the images with `darkroom images push`, and let the nodes pull from the registry",
+    "InvalidImageName": "build and push the images again",
+    "CreateContainerConfigError": "apply k8s/pipelines and create the secrets",
+    "node affinity/selector": "correct --node-selector",
+    "untolerated taint": "no node accepts the task: correct --gpu-type or the taints",
+}
+"""Words of Kubernetes → what to do; the first that occurs counts."""
+
+
+class PodReasons:
+    """Asks Kubernetes for the pods of one run.
+
+    Without kubectl, or without the right to list pods, it knows no reason and names the command that shows one.
+    """
+
+    def __init__(self, run_id: str, namespace: str):
+        """Asks nothing yet.
+
+        Args:
+            run_id: of the run.
+            namespace: of its pods.
+        """
+        self._selector = f"{RUN_LABEL}={run_id}"
+        self._namespace = namespace
+        self._num_failures = 0
+
+    @property
+    def command(self) -> str:
+        """The command by which a person sees the reasons."""
+        return f"kubectl -n {self._namespace} describe pods -l {self._selector}"
+
+    def find(self) -> dict[str, str]:
+        """Node id → why its pod does not run, or was killed; only pods that have a reason."""
+        reasons = {}
+        for pod in self._ask("pods", "-l", self._selector):
+            node_id = pod["metadata"].get("annotations", {}).get(NODE_ANNOTATION)
+            reason = find_reason(pod, self._events_of)
+            if node_id and reason:
+                reasons[node_id] = reason
+        return reasons
+
+    def _events_of(self, pod_name: str) -> list[dict[str, Any]]:
+        return self._ask("events", "--field-selector", f"involvedObject.name={pod_name}")
+
+    def _ask(self, *arguments: str) -> list[dict[str, Any]]:
+        if self._num_failures >= MAX_FAILURES:
+            return []
+        try:
+            command = launcher.program("kubectl", "-n", self._namespace, "get", *arguments, "-o", "json")
+            answer = launcher.run(command, timeout_seconds=KUBECTL_SECONDS)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return self._note_failure(error)
+        if answer.returncode != 0:
+            return self._note_failure(answer.stderr)
+        self._num_failures = 0
+        items: list[dict[str, Any]] = json.loads(answer.stdout).get("items", [])
+        return items
+
+    def _note_failure(self, reason: object) -> list[dict[str, Any]]:
+        log.debug("kubectl: %s", reason)
+        self._num_failures += 1
+        return []
+
+
+def find_reason(pod: Mapping[str, Any], events_of: Callable[[str], list[dict[str, Any]]]) -> str:
+    """Why a pod does not run or was killed, and what to do; empty if neither.
+
+    Args:
+        pod: as Kubernetes has it.
+        events_of: the events of a pod by its name.
+    """
+    status = pod.get("status", {})
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        state = container.get("state", {})
+        if state.get("terminated", {}).get("reason") == "OOMKilled":
+            return "OOMKilled: it needs more memory than its limit (raise train's with --memory)"
+        waiting = state.get("waiting", {})
+        if waiting and waiting.get("reason") not in STARTING:
+            return _advise(f"{waiting.get('reason')}: {waiting.get('message', '')}")
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            message = condition.get("message", "").partition(" no new claims")[0].partition(" preemption:")[0]
+            return _advise(f"{condition.get('reason', 'Unschedulable')}: {message}")
+    if status.get("phase") == "Pending":
+        events = [event for event in events_of(pod["metadata"]["name"]) if event.get("type") == "Warning"]
+        if events:
+            return _advise(f"{events[-1]['reason']}: {events[-1].get('message', '')}")
+        return "its container is being created"
+    return ""
+
+
+def _advise(reason: str) -> str:
+    text = " ".join(reason.split()).rstrip(" .")
+    advice = next((advice for words, advice in ADVICE.items() if words in text), "")
+    return f"{text[:300]} ({advice})" if advice else text[:300]

@@ -1,0 +1,53 @@
+"""The recurring runs of a KFP server."""
+
+from dataclasses import dataclass
+
+from pipelines.runners.cluster.client import Server, connect
+
+PAGE_SIZE = 100
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A recurring run.
+
+    Attributes:
+        id: by which it is ended.
+        name: the model's name and the time of its submission.
+        cron: KFP's six fields; empty if it runs at an interval.
+        status: `enabled` or `disabled`.
+    """
+
+    id: str
+    name: str
+    cron: str
+    status: str
+
+
+def list_schedules(server: Server) -> list[Schedule]:
+    """All recurring runs of a server, or of its namespace.
+
+    Raises:
+        ClusterError: the server is missing, too old, or refuses.
+    """
+    schedules, token = [], ""
+    with connect(server) as client:
+        while True:
+            page = client.list_recurring_runs(page_token=token, page_size=PAGE_SIZE, namespace=server.namespace)
+            for run in page.recurring_runs or ():
+                cron = run.trigger.cron_schedule.cron if run.trigger and run.trigger.cron_schedule else ""
+                schedules.append(Schedule(run.recurring_run_id, run.display_name, cron or "", run.status.lower()))
+            token = page.next_page_token
+            if not token:
+                return schedules
+
+
+def end_schedule(schedule_id: str, server: Server) -> None:
+    """Deletes a recurring run; the runs that it has started continue.
+
+    Raises:
+        ClusterError: there is none of this id, or the server is missing, too old, or refuses.
+    """
+    with connect(server) as client:
+        client.get_recurring_run(schedule_id)  # KFP deletes what does not exist without an error
+        client.delete_recurring_run(schedule_id)

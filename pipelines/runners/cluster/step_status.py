@@ -1,0 +1,131 @@
+"""The steps of a run on a cluster, found among the nodes that KFP reports as its tasks.
+
+KFP's tasks are the nodes of an Argo Workflow: 45 in a plain run, the executor of every step is called `executor`, and a
+node does not report its own id. Argo derives the id from the node's full name, and an executor lists the ids of its
+tries, so that each step finds its own.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+STEP: Final = re.compile(r"(preprocess|tune|train|evaluate|deploy|close)(-\d+)?")
+CLOSING_STEP: Final = "close"
+PARENTS: Final = {CLOSING_STEP: "root(0).exit-handler-1.onExit(0)"}
+"""Where the exit handler's task is; the others are within `exit-handler-1`."""
+SUCCEEDED: Final = "SUCCEEDED"
+FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """How far one step is.
+
+    Attributes:
+        name: of the step, such as `train` or `tune-2`.
+        state: pending (no pod runs yet), running, succeeded, cached or failed.
+        start_time: when KFP started it.
+        end_time: when it ended; None while it runs.
+        node_id: of the latest try of its executor, by which its log and its pod are found; None before there is one.
+        num_tries: how often its executor was started.
+        detail: its progress, or why it does not start.
+    """
+
+    name: str
+    state: str
+    start_time: datetime | None
+    end_time: datetime | None = None
+    node_id: str | None = None
+    num_tries: int = 0
+    detail: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has started and has not ended."""
+        return self.state in ("pending", "running")
+
+    def with_detail(self, detail: str) -> "StepStatus":
+        """The same status with its progress or the reason of its delay."""
+        return replace(self, detail=detail)
+
+
+def read_steps(run: Any) -> list[StepStatus]:
+    """The steps of a run that have started, in the order of their starts.
+
+    Args:
+        run: KFP's V2beta1Run.
+    """
+    tasks = task_details(run)
+    workflow = _find_workflow(tasks)
+    steps = [
+        _read_step(task, tasks, workflow)
+        for task in tasks
+        # Steps that were never reached, because an earlier one failed, have no state.
+        if task.state and STEP.fullmatch(task.display_name or "")
+    ]
+    return sorted(steps, key=lambda step: (step.start_time is None, step.start_time, step.name == CLOSING_STEP))
+
+
+def task_details(run: Any) -> list[Any]:
+    """KFP's tasks of a run; a run that waits has no details at all."""
+    return (run.run_details.task_details or []) if run.run_details else []
+
+
+def is_terminated(run: Any) -> bool:
+    """Whether somebody has terminated the run: it ends as FAILED, and only its history has the reason."""
+    return any(status.state == "CANCELING" for status in run.state_history or ())
+
+
+def make_node_id(workflow: str, path: str) -> str:
+    """The id that Argo gives to the node of this path below a workflow: the name with its FNV-1a hash."""
+    value = FNV_OFFSET
+    for byte in f"{workflow}(0).{path}".encode():
+        value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF
+    return f"{workflow}-{value}"
+
+
+def _find_workflow(tasks: Sequence[Any]) -> str:
+    """The name of the Argo Workflow, which begins the id of every node."""
+    ids = (child.pod_name for task in tasks for child in task.child_tasks or ())
+    return str(next(ids, "")).rpartition("-")[0]
+
+
+def _read_step(task: Any, tasks: Sequence[Any], workflow: str) -> StepStatus:
+    name = task.display_name
+    parent = PARENTS.get(name, "root(0).exit-handler-1(0)")
+    tries = _find_tries(f"{parent}.{name}(0).executor", tasks, workflow)
+    status = StepStatus(
+        name,
+        task.state.lower(),
+        task.start_time,
+        task.end_time if task.state not in ("PENDING", "RUNNING") else None,
+        tries[-1] if tries else None,
+        len(tries),
+    )
+    if task.state == SUCCEEDED and not tries:
+        return replace(status, state="cached")
+    if status.is_active and (not tries or _is_pending(task, len(tries), tasks)):
+        return replace(status, state="pending")
+    return status
+
+
+def _find_tries(path: str, tasks: Sequence[Any], workflow: str) -> list[str]:
+    """The node ids of an executor's tries, in their order."""
+    for task in tasks:
+        children = [child.pod_name for child in task.child_tasks or ()]
+        if task.display_name == "executor" and make_node_id(workflow, f"{path}(0)") in children:
+            ids = [make_node_id(workflow, f"{path}({number})") for number in range(len(children))]
+            return [node_id for node_id in ids if node_id in children]
+    return []
+
+
+def _is_pending(step: Any, num_tries: int, tasks: Sequence[Any]) -> bool:
+    """Whether the latest try of a running step waits for its pod; parallel steps cannot be told apart."""
+    return any(
+        task.display_name == f"executor({num_tries - 1})"
+        and task.state == "PENDING"
+        and (step.start_time is None or task.start_time >= step.start_time)
+        for task in tasks
+    )

@@ -1,0 +1,105 @@
+"""The log of a task, read through KFP's API: its progress while it runs, and the cause of its failure afterwards.
+
+KFP's answers about a run hold no error, exit code or reason. Its log endpoint answers by the pod's name while the pod
+is there, and by the node's id from Argo's archive afterwards.
+"""
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from kfp.client import Client
+
+LOG_LINES: Final = 5
+"""How many of a failed step's last lines are shown."""
+LOG_SECONDS: Final = 10.0
+OUTCOME: Final = "Outcome: "
+"""Begins the line in which deploy reports how it ended."""
+POD_TEMPLATE: Final = "retry-system-container-impl"
+"""Part of the name of an executor's pod, of a task that has retries."""
+LAUNCHER_LINE: Final = re.compile(
+    r"[IWEF]\d{4} \d\d:\d\d:\d\d|\[KFP Executor |time=\S+ level=|Error: exit status|\S* ?(sub-process exited)"
+)
+"""Of KFP's launcher and executor and of Argo: not the step's own."""
+STEP_LINE: Final = re.compile(r"\[[a-z-]+\] (?P<text>.*)")
+ERROR_LINE: Final = re.compile(r"(?P<type>[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit))(: (?P<message>.*))?")
+EXIT_STATUS: Final = re.compile(r"exit status (\d+)")
+KILLED, TERMINATED = "137", "143"
+
+
+def read_log(client: "Client", run_id: str, node_id: str) -> str:
+    """The log of a task; empty if there is none (any more), or the server does not pass it on.
+
+    Args:
+        client: KFP's.
+        run_id: of the run.
+        node_id: of the task's executor in Argo.
+    """
+    from kfp_server_api import ApiException
+    from urllib3.exceptions import HTTPError
+
+    workflow, _, number = node_id.rpartition("-")
+    api = client._run_api.api_client  # noqa: SLF001 - KFP's client has no public call for logs
+    for name in (f"{workflow}-{POD_TEMPLATE}-{number}", node_id):
+        try:
+            answer = api.call_api(
+                f"/apis/v1alpha1/runs/{run_id}/nodes/{name}/log",
+                "GET",
+                auth_settings=["Bearer"],
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=LOG_SECONDS,
+            )
+            text = answer.data.decode("utf-8", "replace")
+        except (ApiException, HTTPError):
+            continue
+        if not _is_error(text):
+            return str(text)
+    return ""
+
+
+def _is_error(text: str) -> bool:
+    """Whether the answer is KFP's error for a task without a log: it comes with status 200."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and "error_message" in answer
+
+
+def find_progress(log: str) -> str:
+    """The last line that the step itself wrote; empty if there is none yet."""
+    lines = [match["text"] for match in map(STEP_LINE.match, log.splitlines()) if match]
+    return lines[-1].strip() if lines else ""
+
+
+def find_outcome(log: str) -> str:
+    """What deploy reported of the registry and of the rollout; empty in the log of another step."""
+    lines = [match["text"] for match in map(STEP_LINE.match, log.splitlines()) if match]
+    outcomes = [line.removeprefix(OUTCOME) for line in lines if line.startswith(OUTCOME)]
+    return outcomes[-1] if outcomes else ""
+
+
+def find_cause(log: str) -> str:
+    """Why a task failed, by its log: the error, the exit status of a kill, and the step's last lines.
+
+    Args:
+        log: of the task; an empty one has no cause.
+    """
+    lines = [line for line in log.splitlines() if line.strip() and not LAUNCHER_LINE.match(line)]
+    statuses = EXIT_STATUS.findall(log)
+    errors = [match for match in map(ERROR_LINE.fullmatch, lines) if match]
+    if errors:
+        # Our own errors are messages to the user; of others the type matters.
+        message, kind = errors[-1]["message"] or "", errors[-1]["type"]
+        return message if kind.startswith("components.") else f"{kind.rpartition('.')[2]}: {message}".rstrip(": ")
+    reason = {
+        KILLED: "it was killed, as Kubernetes does when a task needs more memory than its limit (exit status 137); "
+        "`--memory` raises the limit of train",
+        TERMINATED: "it was terminated (exit status 143)",
+    }.get(statuses[-1] if statuses else "", f"exit status {statuses[-1]}" if statuses else "")
+    last_lines = [line for line in lines if STEP_LINE.match(line)][-LOG_LINES:]
+    if not last_lines:
+        return reason
+    return f"{reason or 'its log has no error'}. Its last lines:\n" + "\n".join(last_lines)

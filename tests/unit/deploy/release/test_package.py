@@ -1,0 +1,46 @@
+"""A bento reaches the cluster as it was packed."""
+
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import ArtifactError, TrackingError
+from components.deploy.release.package import Reference, fetch, pack, publish, read_reference, sha256_of
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_fetched_is_what_was_published(bento: Path, run_id: str, tmp_path: Path) -> None:
+    reference = publish(run_id, bento)
+    fetch(Reference.parse(str(reference)), tmp_path / "pod" / "bento")
+    assert content(tmp_path / "pod" / "bento") == content(bento / "bento")
+
+
+def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
+    for name in ("one.tar", "two.tar"):
+        pack(bento / "bento", tmp_path / name)
+        (bento / "bento" / "bento.yaml").touch()
+    assert sha256_of(tmp_path / "one.tar") == sha256_of(tmp_path / "two.tar")
+
+
+def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path: Path) -> None:
+    reference = publish(run_id, bento)
+    (bento / "bento" / "bento.yaml").write_text("name: other\n")
+    publish(run_id, bento)
+    with pytest.raises(ArtifactError, match="it was changed after its rollout"):
+        fetch(reference, tmp_path / "pod")
+    assert not (tmp_path / "pod").exists()
+
+
+def test_a_bento_that_is_not_there_is_named(run_id: str, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match=f"MLflow must give the bento {run_id}@sha256"):
+        fetch(Reference(run_id, "0" * 64), tmp_path / "pod")
+
+
+@pytest.mark.parametrize("text", ["", "latest", "a" * 32, f"{'a' * 32}@sha256:short"])
+def test_a_pod_without_a_bento_says_so(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_BENTO", text)
+    with pytest.raises(ArtifactError, match="must be named <run id>@sha256:<digest>"):
+        read_reference()

@@ -1,0 +1,42 @@
+"""A step on a cluster waits for the server of its data; elsewhere the outage is reported at once."""
+
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import DataError
+from components.contract.system import waiting
+from components.preprocess.sources.remote import fetch
+
+
+class Outage:
+    """A server that refuses the first connections."""
+
+    def __init__(self, num_refusals: int):
+        self.num_refusals = num_refusals
+        self.num_calls = 0
+
+    def __call__(self, *_: object) -> Path:
+        self.num_calls += 1
+        if self.num_calls <= self.num_refusals:
+            raise ConnectionRefusedError("Connection refused")
+        return Path("photos")
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/photos", "dvc+https://example.org/photos.git@v1:photos"])
+def test_a_pod_waits_for_the_server_of_its_data(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
+    outage = Outage(3)
+    monkeypatch.setattr(fetch, "_fetch_dvc" if uri.startswith("dvc") else "_fetch_files", outage)
+    assert fetch.fetch(uri) == Path("photos")
+    assert outage.num_calls == 4
+
+
+def test_a_laptop_reports_the_outage_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    outage = Outage(1)
+    monkeypatch.setattr(fetch, "_fetch_files", outage)
+    with pytest.raises(DataError, match="must be within reach at s3://bucket/photos; they are not: ConnectionRefused"):
+        fetch.fetch("s3://bucket/photos")
+    assert outage.num_calls == 1
