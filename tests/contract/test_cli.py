@@ -64,7 +64,10 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["serve", "--log-share", "2"], "a number from 0 to 1 is expected"),
         (["serve", "--port", "0"], "a port from 1 to 65535 is expected"),
         (["clean", "--keep", "-1"], "--keep"),
-        (["package", "--pretrained", "MobileNet9"], "one of ConvNeXtSmall, "),
+        (
+            ["package", "--pretrained", "MobileNet9"],
+            "found 'MobileNet9' (did you mean MobileNetV2?)",
+        ),
         (["compare"], "A comparison needs at least two models; there are none."),
         (["compare", "20200101-000000-abcd"], "A finished run must stand at runs/20200101-000000-abcd"),
         (["compare", "--data", "photos", "--try", "train.epochs=1"], "needs at least two models; there is one"),

@@ -87,6 +87,7 @@ def test_foreign_names_are_validated_in_one_place() -> None:
     allowed = {
         "components/contract/foreign/confinement.py": "the one place",
         "components/contract/foreign/repository.py": "names of git references",
+        "components/preprocess/sources/file_index.py": "names that are compared with those of files, and never opened",
         "components/preprocess/sources/remote/addresses.py": "revisions: main..other is none",
         "components/train/keras_import/description/network.py": "names of layers, which are no paths",
         "pipelines/studio/playground.py": "names of packages, which have no parts",

@@ -30,7 +30,7 @@ class AuditParams(Section):
     odd_size: Policy = Field("report", description="Photos far larger or smaller than all others.")
     grayscale: Policy = Field("report", description="Gray photos, if most photos have color.")
     placeholders: Policy = Field(
-        "quarantine", description='One picture, such as "no image", in three or more classes, or five times in two.'
+        "report", description='One picture, such as "no image", in three or more classes, or five times in two.'
     )
     duplicates: Policy = Field("quarantine", description="Copies within a split, in bytes or in pixels; one is kept.")
     near_duplicates: Policy = Field(

@@ -42,8 +42,9 @@ ADVICE: Final = {
     "odd_size": "Check that they are originals: thumbnails and scans often come from another source.",
     "grayscale": "Check whether they come from another source. If one class has most of them, the model may learn the "
     "color instead of the object.",
-    "placeholders": "Remove them: a picture that stands for many classes, such as “no image”, teaches nothing. To keep "
-    "them, set preprocess.audit.placeholders to ignore.",
+    "placeholders": "Remove them: a picture that stands for many classes, such as “no image”, teaches nothing. "
+    "preprocess.audit.placeholders: quarantine leaves them out. Photos of one still scene may look the same and be "
+    "right.",
     "imbalance": "Add photos of the rare classes; until then look at macro F1 and at each class's recall, not at "
     "accuracy alone.",
     "few_photos": "Add photos: 50 are a beginning, some hundred are good. Until then take a pretrained model and "

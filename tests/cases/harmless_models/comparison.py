@@ -29,7 +29,7 @@ def compare(folder: Path) -> dict[str, float]:
         scale = max(1.0, float(np.abs(expected["answers"]).max()))
         with open_imported(folder / path.stem) as (plan, weights_path):
             start = keras.Input(expected["photos"].shape[1:], dtype=plan.graph.input_dtype)
-            wired_model = wire(plan, weights_path, start, set(), as_logits=False)
+            wired_model = wire(plan, weights_path, start, set(), as_it_is=False)
         flat = keras.Model(start, wired_model.output)
         assert not any(isinstance(layer, keras.Model) for layer in flat.layers), "submodels dissolve"
         flat_answers = np.asarray(flat(expected["photos"], training=False))

@@ -61,4 +61,8 @@ def test_the_secret_of_an_address_goes_from_worker_to_server_to_another_worker(
         assert Address(redacted).full == uri
         probed = probing.ask("probe_data", "The data", uri=redacted)
         server.shutdown()
-    assert probed.value == {"name": "photos", "native_size": [16, 24]}
+    assert probed.value == {
+        "name": "photos",
+        "native_size": [16, 24],
+        "description": ["Found 6 photos in 2 classes: a 3, b 3."],
+    }

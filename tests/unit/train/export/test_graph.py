@@ -107,7 +107,7 @@ def outputs(logits: list[list[float]], embedding: float = 1.0, places: int = 2) 
 
 
 @pytest.mark.parametrize(
-    ("outputs", "message"),
+    ("other_outputs", "message"),
     [
         (outputs([[0.0, 5.0], [5.0, 0.0]]), r"a probability differs by 9\.87e-01, more than 0\.0001"),
         (outputs([[5.0, 0.0], [0.0, 5.05]]), "a probability differs by"),
@@ -117,9 +117,9 @@ def outputs(logits: list[list[float]], embedding: float = 1.0, places: int = 2) 
         (outputs([[5.0, 0.0], [0.0, 5.0]], embedding=1.01), "embedding has other values"),
     ],
 )
-def test_a_graph_that_disagrees_is_refused(outputs: Outputs, message: str) -> None:
+def test_a_graph_that_disagrees_is_refused(other_outputs: Outputs, message: str) -> None:
     with pytest.raises(ModelError, match=f"must give what Keras gives; {message}"):
-        largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), outputs)
+        largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), other_outputs)
 
 
 def test_a_tie_may_fall_either_way() -> None:

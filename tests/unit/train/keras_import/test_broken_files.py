@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from components.contract.errors import UploadError
-from components.train.keras_import.importing import check_model
+from components.contract.params.model import ModelParams
+from components.train.network.upload_check import check_upload
 from tests.cases.hostile_models.attack import Attack
 from tests.cases.hostile_models.files import keras_file, legacy_file, network, weights_file
 from tests.cases.hostile_models.hdf5 import KERNEL
@@ -241,7 +242,7 @@ def test_a_broken_file_is_refused_with_a_reason(name: str, tmp_path: Path) -> No
     else:
         make, reason = FILES[name]
         path = make(attack)
-    report = check_model(path)
+    report = check_upload(path, ModelParams(path=str(path)))
     assert not report.accepted
     assert report.reason is not None
     text = report.reason.removeprefix(f"{path}: ")

@@ -151,7 +151,9 @@ def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: p
     folder = tmp_path / "runs" / "today" / "model"
     for name in ("today", "runs/today", "runs/today/model", str(folder)):
         assert find_bundle(name) == folder
-    with pytest.raises(ArtifactError, match=r"'yesterday' is none of these \(runs here are today\)"):
+    with pytest.raises(
+        ArtifactError, match=r"'yesterday' is none of these \(did you mean today\?\); runs here are today"
+    ):
         find_bundle("yesterday")
     model, given_model = inspect_model(model_params(**{"from": "today"}))
     assert model.from_ == str(folder)
