@@ -35,8 +35,8 @@ test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
 	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # TensorFlow turns oneDNN on by itself on some processors only; both kinds of machine are tested on one.
-TRAINING_TESTS := $(addprefix tests/unit/train/,export/test_graph.py loop/test_features.py loop/test_fit.py \
-	loop/callbacks/test_saving.py lr_finder/test_finder.py tensorflow/test_pointwise.py)
+TRAINING_TESTS := $(addprefix tests/unit/train/,export/test_graph.py loop/test_batch_statistics.py loop/test_features.py \
+	loop/test_fit.py loop/test_phases.py loop/callbacks lr_finder/test_finder.py tensorflow/test_pointwise.py)
 
 test-onednn: $(READY) ## the training tests with oneDNN off on one thread, and on with two
 	@for setting in "0 1" "1 2"; do set -- $$setting; echo "oneDNN $$1, threads $$2:"; \
