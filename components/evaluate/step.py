@@ -1,8 +1,6 @@
 """The step: a model bundle and a data set become figures, a calibration, a verdict and a report."""
 
 import contextlib
-import csv
-import io
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +14,7 @@ from components.contract.errors import ArtifactError, TrackingError
 from components.contract.inference.calibration import write_calibration
 from components.contract.inference.graph import InferenceGraph, export_sha256
 from components.contract.params.pipeline import EvaluateParams
-from components.contract.system.atomic_files import new_folder, write_file, write_json
+from components.contract.system.atomic_files import new_folder, write_csv, write_file, write_json
 from components.contract.text import csv_cell
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
@@ -199,12 +197,9 @@ def write_reports(folder: Path, content: Content) -> None:
 
 def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
     """The test split's as CSV: a row per true class, a column per predicted class."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
     names = [csv_cell(name) for name in all_figures.class_names]
-    rows.writerow(["true class", *names])
-    rows.writerows([name, *row.tolist()] for name, row in zip(names, all_figures.test.confusion_matrix, strict=True))
-    write_file(path, text.getvalue().encode())
+    rows = ([name, *row.tolist()] for name, row in zip(names, all_figures.test.confusion_matrix, strict=True))
+    write_csv(path, ["true class", *names], rows)
 
 
 @contextlib.contextmanager

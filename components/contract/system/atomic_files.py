@@ -1,14 +1,16 @@
 """Outputs that appear whole or not at all: written beside their place, then renamed into it."""
 
 import contextlib
+import csv
 import ctypes
 import errno
 import fcntl
 import glob
+import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -205,6 +207,15 @@ def write_json(target: Path, content: Any) -> None:
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json")
     write_file(target, (json_text(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Writes a table in UTF-8, with a header; cells from foreign names need `csv_cell` where a spreadsheet opens it."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    write_file(target, text.getvalue().encode())
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -4,15 +4,13 @@ A photo is doubtful where a class other than its label is as probable as it usua
 probabilities must come from a model that did not learn from the photo.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from components.contract.system.atomic_files import write_file
+from components.contract.system.atomic_files import write_csv
 from components.contract.text import csv_cell
 
 COLUMNS = ("path", "label", "suggested_label", "confidence", "split", "image_id")
@@ -100,10 +98,7 @@ def write_label_errors(
         class_names: in the order of the labels.
         paths: of the original files, relative to the data, by image_id; the image_id stands in where one is unknown.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(
+    rows = (
         (
             csv_cell(paths.get(error.image_id, error.image_id)),
             csv_cell(class_names[error.label]),
@@ -114,4 +109,4 @@ def write_label_errors(
         )
         for error in errors
     )
-    write_file(target, text.getvalue().encode())
+    write_csv(target, COLUMNS, rows)

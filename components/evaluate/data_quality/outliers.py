@@ -3,8 +3,6 @@
 The k-nearest-neighbor distance is that of Ramaswamy, Rastogi and Shim (2000), in cosine as in Sun et al. (2022).
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from components.contract.inference.calibration import to_unit_length
-from components.contract.system.atomic_files import write_file
+from components.contract.system.atomic_files import write_csv
 from components.contract.text import csv_cell
 
 COLUMNS: Final = ("path", "label", "distance", "split", "image_id")
@@ -107,10 +105,7 @@ def write_outliers(
         class_names: in the order of the labels.
         paths: of the original files, by image_id; the image_id replaces one that is unknown.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(
+    rows = (
         (
             csv_cell(paths.get(outlier.image_id, outlier.image_id)),
             csv_cell(class_names[outlier.label]),
@@ -120,4 +115,4 @@ def write_outliers(
         )
         for outlier in outliers
     )
-    write_file(target, text.getvalue().encode())
+    write_csv(target, COLUMNS, rows)

@@ -7,9 +7,7 @@ versions/<name>/<number>/<name>.csv     path, label, split
 versions/<name>/<number>/version.json   Version
 """
 
-import csv
 import datetime
-import io
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import DarkroomError
-from components.contract.system.atomic_files import read_json, write_file, write_json
+from components.contract.system.atomic_files import read_json, write_csv, write_json
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.sources.source import name_of
 from pipelines.studio.data.photos import Album
@@ -108,12 +106,8 @@ class Versions:
             what=_describe(decisions, files),
             num_photos=len(rows),
         )
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(("path", "label", "split"))
-        table.writerows(rows)
         try:
-            write_file(place / f"{name}.csv", text.getvalue().encode())
+            write_csv(place / f"{name}.csv", ("path", "label", "split"), rows)
             write_json(place / "version.json", version)
         except (OSError, UnicodeEncodeError) as error:
             raise StudioError(f"The version must be written to {place}; it cannot be: {error}.", 507) from None
