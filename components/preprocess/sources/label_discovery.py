@@ -84,8 +84,6 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     Raises:
         DataError: label files contradict each other, or give several labels to a photo.
     """
-    if data_folder.label_file is not None:
-        return LabeledPhotos()  # the user chose one
     try:
         listing = data_folder.listing
     except OSError:

@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
 
 from components.contract.errors import DataError
 from components.contract.foreign import archive
@@ -28,32 +27,19 @@ from components.preprocess.sources.readers.table import is_parquet
 from components.preprocess.sources.remote.addresses import is_remote
 
 
-class Reader(Protocol):
-    """A module of `readers`, which reads one layout of data."""
-
-    def reads(self, data_folder: DataFolder) -> bool:
-        """Whether the data have this layout."""
-
-    def find_photos(self, data_folder: DataFolder) -> PhotoSet:
-        """All files of the data, with what the layout says of them."""
-
-
-READERS: Final[tuple[Reader, ...]] = (label_files, class_folders)
-"""The first that reads the data is the one that counts."""
-
-
 def find_photos(data_folder: DataFolder) -> PhotoSet:
     """All files of the data, with the class, the split and the group that their folders or their table give them.
 
     Raises:
         DataError: the data cannot be read, or are neither class folders nor described by a table.
     """
+    if data_folder.label_file is not None:
+        return label_files.find_photos(data_folder)
     labeled = find_labeled_photos(data_folder)
     if labeled.photo_set is not None:
         return labeled.photo_set
-    reader = next(reader for reader in READERS if reader.reads(data_folder))
     try:
-        photo_set = reader.find_photos(data_folder)
+        photo_set = class_folders.find_photos(data_folder)
     except DataError as error:  # it may be the label file that does not say what it should
         raise DataError(" ".join((str(error), *labeled.notices, *labeled.reasons))) from None
     return replace(photo_set, notices=(*labeled.notices, *photo_set.notices))

@@ -18,11 +18,6 @@ from components.preprocess.sources.listing import Listing
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 
 
-def reads(data_folder: DataFolder) -> bool:
-    """Whether the folders say which photo is of which class: where no label file does."""
-    return data_folder.label_file is None
-
-
 def find_photos(data_folder: DataFolder) -> PhotoSet:
     """All files of the folder, with the class and the split that their folders give them.
 

@@ -62,11 +62,6 @@ def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
     return label_format.read(path, columns or ColumnNames())
 
 
-def reads(data_folder: DataFolder) -> bool:
-    """Whether the user gave a label file that says which photo is of which class."""
-    return data_folder.label_file is not None
-
-
 def find_photos(data_folder: DataFolder) -> PhotoSet:
     """One file per row; a row that says again what an earlier one said counts once.
 
@@ -74,7 +69,7 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
         DataError: the label file cannot be read, names fewer than two classes, or no photo that is there.
     """
     label_file = data_folder.label_file
-    assert label_file is not None, "the caller has asked `reads`"
+    assert label_file is not None, "the caller has a label file"
     labels = read_labels(label_file, data_folder.columns)
     rows = list(dict.fromkeys(labels.rows))
     require_classes({row.label for row in rows if row.path}, label_file)
