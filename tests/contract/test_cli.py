@@ -24,11 +24,14 @@ VERBS = (
     "data",
     "model",
     "lr-find",
+    "finish",
+    "promote",
     "package",
     "compare",
     "submit",
     "schedules",
     "images",
+    "studio",
 )
 
 
@@ -42,7 +45,7 @@ def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> None:
     result = darkroom(*verb, "--help", cwd=tmp_path)
     assert result.returncode == 0
-    assert "usage: darkroom" in result.stdout
+    assert "Usage: darkroom" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -73,7 +76,7 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["compare", "--data", "photos", "--try", "train.epochs=1"], "needs at least two models; there is one"),
         (["compare", "--data", "photos", "--try", "train.epoch=1"], "train.epoch: unknown key"),
         (["compare", "--seeds", "0"], "a number from 1 to 100 is expected"),
-        (["develop"], "invalid choice: 'develop'"),
+        (["develop"], "There is no verb 'develop'"),
     ],
 )
 def test_a_user_error_exits_with_2_and_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:
