@@ -8,8 +8,8 @@ from typing import Final
 
 import click
 
-PATH: Final = click.Path(path_type=Path)
-"""A path, which need not exist; shells complete it."""
+PATH: Final = click.Path(path_type=Path, readable=False)
+"""A path, which is checked where it is used; shells complete it."""
 
 
 def whole_number(expected: str, least: int = 0, most: int | None = None) -> Callable[[str], int]:

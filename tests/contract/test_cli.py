@@ -1,6 +1,8 @@
 """The command line: its verbs, its exit codes, and the messages of what is refused before any work."""
 
 import json
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.artifacts import make_photos
+from tests.support.command_line import parse
+from tests.support.source_tree import ROOT
 
 VERBS = (
     "run",
@@ -111,3 +115,21 @@ def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
     assert "There are no runs in this folder" in darkroom("runs", cwd=tmp_path).stdout
     assert json.loads(darkroom("runs", "--json", cwd=tmp_path).stdout) == []
     assert "There is nothing to remove" in darkroom("clean", cwd=tmp_path).stdout
+
+
+def documented_commands() -> list[str]:
+    """The lines of the README and the guides that a person types."""
+    lines = [
+        line for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) for line in path.read_text().splitlines()
+    ]
+    return sorted({line.partition("   #")[0].strip() for line in lines if line.startswith("darkroom ")})
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_a_documented_command_can_be_parsed(line: str) -> None:
+    words = shlex.split(re.sub(r"<[^>]+>|…", "x", line.replace(" …", "")), comments=True)
+    parse(words[1:])
+
+
+def test_the_guides_show_commands() -> None:
+    assert len(documented_commands()) > 30
