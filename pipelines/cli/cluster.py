@@ -11,10 +11,9 @@ from pipelines.cli.frame import Verb, Verbs
 from pipelines.images.build import IMAGES, PUBLIC_BASE
 from pipelines.option_values import PATH, parse_cores, parse_count, parse_label
 from pipelines.run_options import json_option, params_options
+from pipelines.runners.cluster.server_login import ENDPOINT_VARIABLE, TOKEN_VARIABLE
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-ENDPOINT_VARIABLE, TOKEN_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_TOKEN"
 
 
 def server_options(function: Function) -> Function:

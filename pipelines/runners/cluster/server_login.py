@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from components.contract.errors import ParamsError
-from pipelines.runners.cluster.client import Server
+
+if TYPE_CHECKING:
+    from pipelines.runners.cluster.client import Server
 
 ENDPOINT_VARIABLE: Final = "KF_PIPELINES_ENDPOINT"
 TOKEN_VARIABLE: Final = "KF_PIPELINES_TOKEN"  # noqa: S105 - the name of the variable, not a token
@@ -13,7 +15,7 @@ TOKEN_VARIABLE: Final = "KF_PIPELINES_TOKEN"  # noqa: S105 - the name of the var
 
 def read_server(
     host: str | None, token_file: Path | None, namespace: str | None, ca_path: Path | None, *, verify: bool
-) -> Server:
+) -> "Server":
     """The server that the options name.
 
     Args:
@@ -26,6 +28,8 @@ def read_server(
     Raises:
         ParamsError: the address is missing, or the token file cannot be read.
     """
+    from pipelines.runners.cluster.client import Server
+
     if not host:
         raise ParamsError(f"The address of Kubeflow Pipelines must be given: --host URL, or {ENDPOINT_VARIABLE}.")
     token = os.environ.get(TOKEN_VARIABLE)
