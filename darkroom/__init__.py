@@ -1,12 +1,23 @@
-"""Turns a folder of labelled photos into a classifier. This is the only package that users import."""
+"""Turns a folder of labeled photos into a classifier. This is the only package that users import.
+
+run = darkroom.run("photos", train={"epochs": 5})
+classifier = darkroom.load("latest")
+client = darkroom.Client("http://127.0.0.1:3000")
+"""
 
 import importlib.util
-from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["__version__"]
+__version__: str
 
-__version__ = version("darkroom")
+
+def __getattr__(name: str) -> str:
+    """The version, which is read when it is needed."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("darkroom")
 
 
 def _require_own_packages() -> None:
@@ -28,3 +39,21 @@ def _require_own_packages() -> None:
 
 
 _require_own_packages()
+
+from components.contract.errors import DarkroomError  # noqa: E402 - only now these packages are known to be ours
+from components.deploy.client import Client, Failure, Prediction  # noqa: E402
+from darkroom.classifier import Classifier, load  # noqa: E402
+from darkroom.runs import Run, run, write_demo_data  # noqa: E402
+
+__all__ = [
+    "Classifier",
+    "Client",
+    "DarkroomError",
+    "Failure",
+    "Prediction",
+    "Run",
+    "__version__",
+    "load",
+    "run",
+    "write_demo_data",
+]

@@ -48,7 +48,7 @@ def _ask(folder: Path, bundle: BundleInfo) -> float:
     from components.contract.image.decode import decode
     from components.contract.inference.graph import InferenceGraph, softmax
     from components.deploy.bento.server import serving
-    from components.deploy.client import ServiceClient
+    from components.deploy.client import Client
     from components.deploy.parity import ExpectedPrediction, check_parity
 
     rng = np.random.default_rng(0)
@@ -66,5 +66,5 @@ def _ask(folder: Path, bundle: BundleInfo) -> float:
             path.stem: ExpectedPrediction(int(shares.argmax()), shares, int(shares.argmax()))
             for path, shares in zip(photos, probabilities, strict=True)
         }
-        with serving(folder / "bento") as url, ServiceClient(url) as client:
+        with serving(folder / "bento") as url, Client(url) as client:
             return check_parity(client, photos, expected, bundle.class_names)

@@ -1,74 +1,78 @@
 """The options that name photos and params on a command line, and the params that they result in.
 
-The `darkroom` command and the studio, which accepts a pasted command, read them alike.
+The `darkroom` command and the studio, which accepts a pasted command, share them.
 """
 
-import argparse
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from components.contract.text import is_utf8
+from pipelines.option_values import PATH, parse_count, parse_setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from components.contract.params.data import ColumnNames
     from components.contract.params.pipeline import Params
     from components.contract.params.resolve import Resolution
     from components.preprocess.sources.probe import Probe
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-def add_run_options(run: argparse.ArgumentParser) -> None:
-    """Adds the options of `darkroom run`."""
-    add_params_options(run)
-    run.add_argument(
-        "--runner",
-        choices=("subprocess", "docker"),
-        default="subprocess",
-        help="default: %(default)s; docker: make images",
-    )
-    run.add_argument("--memory", metavar="SIZE", help="what a container may use, such as 4g; default: all there is")
-    run.add_argument("--gpus", type=count, default=0, help="how many the containers may use; default: %(default)s")
-    run.add_argument("--require-promotion", action="store_true", help="exit with 3 unless the verdict promotes")
-    add_json(run)
+data_option = click.option(
+    "--data", metavar="URI", help="The photos: class folders, an archive, a table or an address."
+)
+params_option = click.option(
+    "--params", type=PATH, metavar="FILE", help="The params file.", show_default="params.yaml, if it exists"
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    type=parse_setting,
+    metavar="SECTION.KEY=VALUE",
+    help="Change one param. Can be repeated.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 
 
-def add_params_options(parser: argparse.ArgumentParser) -> None:
+def params_options(function: Function) -> Function:
     """Adds --data, --params and --set."""
-    parser.add_argument("--data", metavar="URI", help="the photos: class folders, an archive, a table or an address")
-    parser.add_argument("--params", type=Path, metavar="FILE", help="default: params.yaml where it exists")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value; may be repeated"
-    )
+    return data_option(params_option(set_option(function)))
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Adds --json."""
-    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+def run_options(function: Function) -> Function:
+    """Adds the options of `darkroom run`."""
+    for option in (
+        json_option,
+        click.option("--require-promotion", is_flag=True, help="Exit with code 3 if the verdict does not promote."),
+        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The GPUs that containers can use."),
+        click.option(
+            "--memory", metavar="SIZE", help="The memory that a container can use, such as 4g.", show_default="no limit"
+        ),
+        click.option(
+            "--runner",
+            type=click.Choice(("subprocess", "docker")),
+            default="subprocess",
+            help="Where the steps run. docker needs the images: make images.",
+        ),
+    ):
+        function = option(function)
+    return params_options(function)
 
 
-def count(text: str) -> int:
-    """Parses a whole number from 0.
-
-    Raises:
-        ArgumentTypeError: it is not one.
-    """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a whole number from 0 is expected; found {text!r}")
-    return int(text)
-
-
-def resolve_data(arguments: argparse.Namespace) -> "Resolution":
-    """Params from file and options, every `auto` settled by a look at the data."""
-    return resolve_params(read_params(arguments))
+def resolve_data(data: str | None, params: Path | None, settings: Iterable[str]) -> "Resolution":
+    """Params from a file and options, with every `auto` resolved by a look at the data."""
+    return resolve_params(read_params(data, params, settings))
 
 
 def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] | None" = None) -> "Resolution":
-    """Every `auto` settled by a look at the data, whose path becomes absolute.
+    """Every `auto` resolved by a look at the data, whose path becomes absolute.
 
     Args:
-        params: as they were given.
+        params: may contain `auto`.
         look: how to look at the data; by default in this process.
     """
     from components.contract.params.resolve import resolve
@@ -91,21 +95,26 @@ def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] 
     return resolution.model_copy(update={"data": data_probe.description})
 
 
-def read_params(arguments: argparse.Namespace) -> "Params":
-    """Params from file and options, as they were given.
+def read_params(data: str | None, params: Path | None, settings: Iterable[str]) -> "Params":
+    """Params from a file and options, unresolved.
+
+    Args:
+        data: the address of the photos, which replaces that of the file.
+        params: the file; None for params.yaml, if it exists.
+        settings: `section.key=value` each.
 
     Raises:
-        ParamsError: the data are named nowhere, or a value cannot be.
+        ParamsError: neither the file nor an option names the data, or a value is invalid.
     """
     from components.contract.errors import ParamsError
     from components.contract.params.pipeline import load_params
 
-    path = arguments.params or Path("params.yaml")
-    overrides = [*arguments.set]
-    if arguments.data is not None:
-        require_utf8(arguments.data)
-        overrides.append(f"data.uri={_quote(arguments.data)}")
-    has_file = arguments.params is not None or path.exists()
+    path = params or Path("params.yaml")
+    overrides = [*settings]
+    if data is not None:
+        require_utf8(data)
+        overrides.append(f"data.uri={json.dumps(data, ensure_ascii=False)}")
+    has_file = params is not None or path.exists()
     if not has_file and not any(override.startswith("data.uri=") for override in overrides):
         raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
     return load_params(path if has_file else None, tuple(overrides))
@@ -121,10 +130,6 @@ def require_utf8(path: str) -> None:
 
     if not is_utf8(path):
         raise DataError(
-            f"The path of the data must be UTF-8, since it is noted with the model; {path!r} is not. Rename the "
+            f"The path of the data must be UTF-8, because it is stored with the model; {path!r} is not. Rename the "
             "folder, or make a link with another name to it."
         )
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -1,44 +1,93 @@
-"""A client of the service that needs Python alone.
+"""A client of the service that needs Python's standard library alone.
 
-with ServiceClient("http://127.0.0.1:3000") as client:
-    first, second = client.predict([Path("a.jpg").read_bytes(), Path("b.jpg").read_bytes()])
+with Client("http://127.0.0.1:3000") as client:
+    first, second = client.predict(["a.jpg", "b.jpg"])
 """
 
 import contextlib
-import http.client
+import json
+import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from components.contract.errors import DataError, ServiceError
 
-from components.contract.errors import ServiceError
-from components.deploy.service.protocol import FIELD, Answer, Failure, Prediction, Refusal
+if TYPE_CHECKING:
+    import http.client
 
+FIELD: Final = "files"
+"""The form field of POST /predict that contains the photos."""
 TIMEOUT_SECONDS = 60.0
 OVERLOADED = 503
+MAX_PHOTOS: Final = 32
+"""Photos in one request; the service accepts more."""
+MAX_BYTES: Final = 32 * 2**20
+"""Bytes in one request, unless a single photo has more."""
+
+Photo = bytes | str | os.PathLike[str]
+"""The content of a file, or its path."""
 
 
-class ServiceClient:
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one photo.
+
+    Attributes:
+        label: the most probable class, even if the model abstains.
+        confidence: its probability, calibrated if evaluation calibrated the model.
+        abstained: whether the confidence is below the threshold that evaluation chose: the label is a guess.
+        unfamiliar: how much the photo differs from the training photos; above 1, more than nearly all photos that
+            evaluation saw. None if evaluation did not measure it.
+        probabilities: by class, the most probable first.
+        id: of a service's answer; `darkroom trace ID` shows the model, the run and the data behind it.
+    """
+
+    label: str
+    confidence: float
+    abstained: bool
+    unfamiliar: float | None
+    probabilities: Mapping[str, float]
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The answer for a file that is not a usable photo.
+
+    Attributes:
+        code: the reason in one word.
+        message: the reason in a sentence.
+    """
+
+    code: str
+    message: str
+
+
+class Client:
     """One connection to a service, kept open between requests; not to be shared by threads."""
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS, api_key: str | None = None):
         """Makes a client; it connects with the first request.
 
         Args:
-            url: where the service answers, such as `http://127.0.0.1:3000`.
-            timeout_seconds: how long one answer may take.
-            api_key: of a service that asks for one.
+            url: the address of the service, such as `http://127.0.0.1:3000`.
+            timeout_seconds: the maximum time of one answer.
+            api_key: of a service that requires one.
 
         Raises:
-            ServiceError: it is no http or https address.
+            ServiceError: it is not an http or https address.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ServiceError(f"A service's address must be such as http://127.0.0.1:3000; found {url!r}.")
+        import http.client  # takes longer to import than all the rest of `import darkroom`
+
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self.url = url.rstrip("/")
         self._path = parts.path.rstrip("/")
@@ -46,29 +95,33 @@ class ServiceClient:
         self._api_key = api_key
         self._connection = kind(parts.hostname, parts.port, timeout=timeout_seconds)
 
-    def predict(self, photos: Sequence[bytes]) -> list[Prediction | Failure]:
-        """Classifies photos: one entry per photo, in their order.
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction | Failure]:
+        """Classifies photos: one entry per photo, in their order. Many photos go in several requests.
 
         Args:
-            photos: the files as they are, at least one.
+            photos: files, as their content or their path.
 
         Raises:
+            DataError: a file cannot be read.
             ServiceError: the service cannot be reached, or refuses the whole request.
         """
+        return [answer for group in _group([*map(_read, photos)]) for answer in self._predict(group)]
+
+    def _predict(self, photos: Sequence[bytes]) -> list[Prediction | Failure]:
         content_type, body = encode_form(photos)
         status, content = self._post("/predict", content_type, body)
         try:
-            if status == 200:
-                return list(Answer.model_validate_json(content).predictions)
-            refusal = Refusal.model_validate_json(content)
-        except ValidationError:
+            answer = json.loads(content)
+            predictions = [_parse(entry) for entry in answer["predictions"]]
+            reason = None if status == 200 else str(answer["error"]["message"])
+        except (ValueError, TypeError, LookupError):
             raise ServiceError(
                 f"{self.url}/predict must answer as a Darkroom service does; it answered {status}: "
                 f"{content[:200].decode(errors='replace')}"
             ) from None
-        if refusal.predictions:
-            return list(refusal.predictions)
-        raise ServiceError(f"{self.url}/predict refused the request ({status}): {refusal.error.message}")
+        if reason is not None and not predictions:
+            raise ServiceError(f"{self.url}/predict refused the request ({status}): {reason}")
+        return predictions
 
     def close(self) -> None:
         """Closes the connection."""
@@ -93,7 +146,9 @@ class ServiceClient:
                 return response.status, content
             time.sleep(pause)
 
-    def _exchange(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+    def _exchange(self, path: str, headers: Mapping[str, str], body: bytes) -> "tuple[http.client.HTTPResponse, bytes]":
+        import http.client
+
         is_kept = self._connection.sock is not None
         try:
             # A service that refuses a body does so before it has all of it, and its answer says why.
@@ -109,9 +164,9 @@ class ServiceClient:
             raise ServiceError(f"A service must answer at {self.url}; it does not: {reason}.") from None
 
 
-def predict(url: str, photos: Sequence[bytes]) -> list[Prediction | Failure]:
-    """Classifies photos by a service; see `ServiceClient.predict`."""
-    with ServiceClient(url) as client:
+def predict(url: str, photos: Sequence[Photo]) -> list[Prediction | Failure]:
+    """Classifies photos by a service; see `Client.predict`."""
+    with Client(url) as client:
         return client.predict(photos)
 
 
@@ -127,3 +182,42 @@ def encode_form(photos: Sequence[bytes]) -> tuple[str, bytes]:
             b"\r\n",
         ]
     return f"multipart/form-data; boundary={boundary}", b"".join([*parts, f"--{boundary}--\r\n".encode()])
+
+
+def _parse(entry: Mapping[str, Any]) -> Prediction | Failure:
+    """One entry of an answer.
+
+    Raises:
+        TypeError, LookupError, ValueError: it is not one.
+    """
+    if "error" in entry:
+        return Failure(str(entry["error"]["code"]), str(entry["error"]["message"]))
+    unfamiliar = entry["unfamiliar"]
+    return Prediction(
+        label=str(entry["label"]),
+        confidence=float(entry["confidence"]),
+        abstained=bool(entry["abstained"]),
+        unfamiliar=None if unfamiliar is None else float(unfamiliar),
+        probabilities={str(share["label"]): float(share["probability"]) for share in entry["probabilities"]},
+        id=str(entry["id"]),
+    )
+
+
+def _read(photo: Photo) -> bytes:
+    if isinstance(photo, bytes):
+        return photo
+    try:
+        return Path(photo).read_bytes()
+    except OSError as error:
+        raise DataError(f"The photo {os.fspath(photo)} must be a readable file; it is not: {error.strerror}.") from None
+
+
+def _group(photos: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Groups of photos for one request each, by number and by size; at least one group."""
+    group: list[bytes] = []
+    for photo in photos:
+        if group and (len(group) == MAX_PHOTOS or sum(map(len, group)) + len(photo) > MAX_BYTES):
+            yield group
+            group = []
+        group.append(photo)
+    yield group

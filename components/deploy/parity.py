@@ -11,8 +11,8 @@ import numpy as np
 
 from components.contract.errors import ArtifactError, ImageError, ServiceError
 from components.contract.image.decode import decode_cost
-from components.deploy.client import ServiceClient
-from components.deploy.service.protocol import MAX_BODY_BYTES, Failure, Prediction
+from components.deploy.client import Client, Failure, Prediction
+from components.deploy.service.protocol import MAX_BODY_BYTES
 from components.deploy.service.settings import DEFAULT_DECODE_MB
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _fits_memory(path: Path) -> bool:
 
 
 def check_parity(
-    client: ServiceClient,
+    client: Client,
     photos: Sequence[Path],
     expected: Mapping[str, ExpectedPrediction],
     class_names: Sequence[str],
@@ -155,7 +155,7 @@ def compare_answer(
         ServiceError: it is larger than TOLERANCE, or the label differs, or the service calls the photo broken.
     """
     if isinstance(answer, Failure):
-        raise ServiceError(f"The service must answer for {path} as evaluation did; it answered: {answer.error.message}")
+        raise ServiceError(f"The service must answer for {path} as evaluation did; it answered: {answer.message}")
     label = class_names[expected.label]
     if answer.label != label:
         share = expected.probabilities[expected.label]
@@ -163,7 +163,7 @@ def compare_answer(
             f"The service must say of {path} what evaluation said, {label} ({share:.6f}); it said "
             f"{answer.label} ({answer.confidence:.6f})."
         )
-    served_probabilities = {entry.label: entry.probability for entry in answer.probabilities}
+    served_probabilities = answer.probabilities
     differences = {
         name: abs(served_probabilities[name] - float(share))
         for name, share in zip(class_names, expected.probabilities, strict=True)
@@ -178,7 +178,7 @@ def compare_answer(
     return differences[worst]
 
 
-def measure_latency(client: ServiceClient, photos: Sequence[Path]) -> float:
+def measure_latency(client: Client, photos: Sequence[Path]) -> float:
     """The median time of a request with one photo, in milliseconds."""
     timed_photos = [
         photos[number % len(photos)].read_bytes() for number in range(NUM_WARM + min(NUM_TIMED, 2 * len(photos)))

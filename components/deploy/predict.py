@@ -70,7 +70,7 @@ def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
     from components.deploy.service.classifier import Classifier
 
     files = find_files(paths)
-    return _predict_rows(Classifier(bento_dir / "bento" / "src"), files)
+    return predict_photos(Classifier(bento_dir / "bento" / "src"), files)
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -160,11 +160,17 @@ def _until_first_prediction(rows: Iterator[Row]) -> Iterator[Row]:
             return
 
 
-def _predict_rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[Row]:
+def predict_photos(classifier: "Classifier", files: Sequence[Path | bytes]) -> Iterator[Row]:
+    """Classifies photos: one row per photo, in order, as soon as its batch is done.
+
+    Args:
+        classifier: the model.
+        files: paths of files, or their contents, whose rows have an empty path.
+    """
     start_time = report_time = time.monotonic()
     num_done = 0
     memory = _Memory()
-    clipped_files: list[Path] = []
+    clipped_files: list[Path | bytes] = []
     with ThreadPoolExecutor(os.cpu_count(), "decode") as decoders:
         batches = [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
         # The next batch is decoded while this one is in the graph.
@@ -190,7 +196,7 @@ def _predict_rows(classifier: "Classifier", files: Sequence[Path]) -> Iterator[R
             len(clipped_files),
             len(files),
             *classifier.facts.pixel_range,
-            printable(_path_text(min(clipped_files))),
+            printable(min(map(_path_text, clipped_files)) or "one of them"),
         )
 
 
@@ -198,8 +204,8 @@ def _submit(
     decoders: ThreadPoolExecutor,
     classifier: "Classifier",
     memory: "_Memory",
-    files: Sequence[Path],
-    clipped_files: list[Path],
+    files: Sequence[Path | bytes],
+    clipped_files: list[Path | bytes],
 ) -> "list[Future[np.ndarray | ImageError]]":
     return [decoders.submit(_decode, classifier, memory, file, clipped_files) for file in files]
 
@@ -224,7 +230,7 @@ class _Memory:
 
 
 def _decode(
-    classifier: "Classifier", memory: _Memory, file: Path, clipped_files: list[Path]
+    classifier: "Classifier", memory: _Memory, file: Path | bytes, clipped_files: list[Path | bytes]
 ) -> "np.ndarray | ImageError":
     num_bytes = 0
 
@@ -234,7 +240,7 @@ def _decode(
         num_bytes = cost.num_bytes
 
     try:
-        photo = classifier.open(read_regular(file, MAX_BYTES), admit)
+        photo = classifier.open(file if isinstance(file, bytes) else read_regular(file, MAX_BYTES), admit)
     except ImageError as error:
         return error
     except OSError as error:
@@ -247,7 +253,7 @@ def _decode(
 
 
 def _classify(
-    classifier: "Classifier", files: Sequence[Path], futures: "Sequence[Future[np.ndarray | ImageError]]"
+    classifier: "Classifier", files: Sequence[Path | bytes], futures: "Sequence[Future[np.ndarray | ImageError]]"
 ) -> Iterator[Row]:
     import numpy as np
 
@@ -284,8 +290,10 @@ def _classify(
             )
 
 
-def _path_text(path: Path) -> str:
-    r"""The path as text that can be written; bytes of its name that are no UTF-8 are shown as \xNN."""
+def _path_text(path: Path | bytes) -> str:
+    r"""The path as text that can be written, with bytes that are not UTF-8 as \xNN; empty for the content of a file."""
+    if isinstance(path, bytes):
+        return ""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

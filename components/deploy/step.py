@@ -17,7 +17,7 @@ from components.contract.tracking.step_run import step_run
 from components.deploy.bento.build import Extras, build_bento
 from components.deploy.bento.samples import choose_samples
 from components.deploy.bento.server import serving
-from components.deploy.client import ServiceClient
+from components.deploy.client import Client
 from components.deploy.parity import ExpectedPrediction, check_parity, golden_photos, measure_latency, read_expected
 from components.deploy.release.registry import BENTO_TAG, Origin, register
 
@@ -122,7 +122,7 @@ def check_service(
         ServiceError: the service does not start, or answers differently from evaluation.
     """
     start_time = time.monotonic()
-    with serving(bento_dir, timeout_seconds=timeout_seconds) as url, ServiceClient(url) as client:
+    with serving(bento_dir, timeout_seconds=timeout_seconds) as url, Client(url) as client:
         ready_seconds = time.monotonic() - start_time
         log.info("The service was ready after %.1f s; it is asked for %d golden photos.", ready_seconds, len(photos))
         difference = check_parity(client, photos, expected, class_names)

@@ -1,6 +1,7 @@
-"""What the command line shows: lines of the steps as they come, tables of results, or JSON."""
+"""What the command line prints: the log of the steps, results as text and tables, or JSON."""
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 SUMMARY_FRAME: Final = 17
 """The width of the summary's frame and first column."""
 FOLDED_WIDTH: Final = 16
-"""The least width of the one column that a listing may fold."""
+"""The minimum width of the one column that a listing can fold."""
 
 
 class PlainConsole(Console):
-    """Shows every text as it is: no markup, no emoji codes, nothing harmful; styles are told apart from texts."""
+    """Prints every text unchanged: no markup, no emoji codes, nothing harmful; a style is never part of a text."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text of a line, a cell or a title."""
@@ -34,7 +35,7 @@ class PlainConsole(Console):
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """Where a person reads; standard error while standard output is kept for JSON."""
+    """The terminal; on standard error while standard output is for JSON."""
     return PlainConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
 
 
@@ -51,8 +52,17 @@ def as_json(result: object) -> None:
     print(text)
 
 
-def decisions(out: Console, resolution: Resolution) -> None:
-    """What the data hold, and what `auto` became, and why."""
+def log_progress(*, to_stderr: bool = True) -> None:
+    """Shows the log of the work as plain lines, on standard error while standard output is for the result."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr if to_stderr else sys.stdout, format="%(message)s")
+    for package in ("components", "pipelines"):
+        logging.getLogger(package).setLevel(logging.INFO)
+
+
+def decisions(out: Console, resolution: Resolution, title: str | None = None) -> None:
+    """What the data contain, and what `auto` became and why, below a title."""
+    if title is not None:
+        out.print(f"{title}:", markup=False)
     for sentence in resolution.data:
         out.print("data       ", style="dim", end="")
         out.print(sentence)
@@ -77,7 +87,7 @@ class Progress:
 
 
 def summary(out: Console, results: dict[str, Any]) -> None:
-    """The results of a run and the commands that come next."""
+    """The results of a run and the next commands."""
     dataset, model = results["dataset"], results["model"]
     num_images, num_rejected = dataset["kept"], sum(dataset["rejected"].values())
     split_counts = ", ".join(f"{split} {num_images[split]}" for split in ("train", "validation", "test"))
@@ -102,7 +112,7 @@ def summary(out: Console, results: dict[str, Any]) -> None:
         + " ".join(gate["reasons"]),
         "bento": results["bento"]["tag"],
         "report": results["report"],
-        "seconds": f"{seconds['total']:.1f} in all ({steps})",
+        "seconds": f"{seconds['total']:.1f} in total ({steps})",
     }
     title = f"Run {results['run_id']}"
     out.print()
@@ -150,13 +160,13 @@ def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> Non
 
 
 def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold_column: str) -> None:
-    """Prints a table, or a block of lines for each row if the terminal is too narrow: no id is ever folded or cut.
+    """Prints a table, or one block of lines per row if the terminal is too narrow: an id is never folded or cut.
 
     Args:
-        out: where.
-        columns: the headings; the first is of the ids.
-        rows: the cells, as many as there are headings.
-        fold_column: the one column that is folded to save width.
+        out: the terminal.
+        columns: the headings; the first column contains the ids.
+        rows: one cell per heading.
+        fold_column: the column that can be folded.
     """
     widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
     widths[columns.index(fold_column)] = min(widths[columns.index(fold_column)], FOLDED_WIDTH)
@@ -176,7 +186,7 @@ def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]],
 
 
 def removals(out: Console, folders: "list[Removal]", *, dry_run: bool, as_json_text: bool) -> None:
-    """What `clean` removed, or would."""
+    """The folders that `clean` removed, or would remove."""
     if as_json_text:
         as_json({"dry_run": dry_run, "removed": [removal.model_dump() for removal in folders]})
         return

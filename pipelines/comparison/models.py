@@ -1,12 +1,18 @@
 """The models of a comparison: finished runs, and params that are to be trained."""
 
+import dataclasses
 import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import Params, load_params, parse_section
-from pipelines.runners.runs import PARAMS_FILE, RunFolder
+from components.contract.params.resolve import Resolution
+from pipelines.run_options import resolve_data
+from pipelines.runners.runs import PARAMS_FILE, RunFolder, find_run, list_runs
+
+PARAMS_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -53,3 +59,61 @@ def model_of_run(folder: RunFolder) -> Model:
     train = parse_section(TrainParams, json.dumps(read_bundle(folder.path / "model").params))
     params = params.model_copy(update={"train": train})
     return Model(f"{summary['model']['name']} of {folder.path.name}", params, folder)
+
+
+def collect_models(
+    names: Sequence[str],
+    trials: Sequence[Sequence[str]],
+    data: str | None,
+    params: Path | None,
+    settings: Sequence[str],
+    show: Callable[[str, Resolution], None],
+) -> list[Model]:
+    """The models of a comparison, each with its own name; all finished runs if none are named.
+
+    Args:
+        names: run ids and params files.
+        trials: per model to train, the values that differ: `section.key=value`.
+        data: the address of the photos.
+        params: the params file that the trials change.
+        settings: `section.key=value` for all models to train.
+        show: called with the name and the resolved params of each model to train.
+
+    Raises:
+        ArtifactError: a run does not exist or has not finished.
+        ParamsError: a value is invalid.
+    """
+
+    def plan(name: str, params: Path | None, settings: Sequence[str]) -> Model:
+        resolution = resolve_data(data, params, settings)
+        show(name, resolution)
+        return Model(name, resolution.params)
+
+    models = []
+    for name in names:
+        is_file = Path(name).suffix in PARAMS_SUFFIXES
+        models.append(plan(Path(name).stem, Path(name), settings) if is_file else model_of_run(find_run(name)))
+    models += [plan(_describe(values), params, (*settings, *values)) for values in trials]
+    if not models:
+        models = [model_of_run(folder) for folder in list_runs() if folder.summary is not None]
+    return list(_name_uniquely(models))
+
+
+def _describe(settings: Sequence[str]) -> str:
+    """A name such as `MobileNetV2, image_size 150`."""
+    parts = []
+    for setting in settings:
+        key, _, text = setting.partition("=")
+        last = key.rpartition(".")[2]
+        if last == "weights":  # a path, which does not describe the model
+            continue
+        parts.append(text if last == "name" else f"{last} {text}")
+    return ", ".join(parts) or "model"
+
+
+def _name_uniquely(models: Sequence[Model]) -> Iterator[Model]:
+    """The same models, with a number in each name that occurs again."""
+    num_by_name: dict[str, int] = {}
+    for model in models:
+        number = num_by_name[model.name] = num_by_name.get(model.name, 0) + 1
+        yield model if number == 1 else dataclasses.replace(model, name=f"{model.name} ({number})")

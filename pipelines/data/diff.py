@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.contract.errors import DataError
+from pipelines.data import recovery, versions
+from pipelines.data.repository import find_repository
 from pipelines.data.snapshot import find_labels, read_contents
 
 
@@ -33,6 +35,15 @@ class Difference:
     relabelled: list[tuple[str, str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def compare_data(name: str | None, before: str, now: str) -> tuple[str, Difference]:
+    """The path of a data set of this repository, and what changed in it; see `compare_versions`."""
+    root = find_repository()
+    path = versions.find_data(root, name)
+    with recovery.lock_changes(root):
+        versions.recover(root)
+    return path, compare_versions(root, path, before, now)
 
 
 def compare_versions(root: Path, path: str, before: str, now: str) -> Difference:

@@ -10,11 +10,12 @@ from components.contract.errors import DataError
 from components.contract.text import from_csv_cell
 from components.contract.validation_messages import nearest
 from pipelines.data import recovery
-from pipelines.data.repository import matches_commit, require_ready, take_into_dvc
+from pipelines.data.repository import find_repository, matches_commit, require_ready, take_into_dvc
 from pipelines.data.snapshot import LabelTable, find_label_table
 from pipelines.data.versions import (
     Version,
     commit_version,
+    find_data,
     last_version,
     new_journal,
     recover,
@@ -22,6 +23,12 @@ from pipelines.data.versions import (
 
 Decisions = Mapping[str, str | None]
 """Photo, relative to the data, to its class; None takes it out."""
+
+
+def relabel_data(name: str | None, decisions_path: Path) -> Version:
+    """Applies the decisions of a table to a data set of this repository; see `relabel`."""
+    root = find_repository()
+    return relabel(root, find_data(root, name), read_decisions(decisions_path))
 
 
 def relabel(root: Path, path: str, decisions: Decisions) -> Version:

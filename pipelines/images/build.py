@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -91,6 +91,23 @@ def source_digest(image: str) -> str | None:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image that was built, its size, and its bill of materials."""
+
+    name: str
+    num_bytes: int
+    sbom_path: Path
+
+
+def build_all(images: Iterable[str], options: BuildOptions) -> Iterator[BuiltImage]:
+    """Builds images, one after another; only train has a GPU variant."""
+    for image in images:
+        gpu = options.gpu and image == "train"
+        num_bytes = build(image, options)
+        yield BuiltImage(image_name(image, gpu=gpu), num_bytes, write_sbom(image, gpu=gpu))
+
+
 def build(image: str, options: BuildOptions) -> int:
     """Builds one image; the engine's own progress goes to standard error.
 
@@ -171,6 +188,13 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
 def revision() -> str:
     """The commit of the source tree, `-dirty` appended where tracked files differ from it; unknown outside of git."""
     return git_revision(SOURCE_DIR) or "unknown"
+
+
+def push_all(images: Iterable[str], registry: str, *, gpu: bool) -> dict[str, str]:
+    """Pushes images, and keeps their digests for `darkroom submit`; returns the digests by image."""
+    digests = {image: push(image, registry, gpu=gpu and image == "train") for image in images}
+    write_digests(digests)
+    return digests
 
 
 def push(image: str, registry: str, *, gpu: bool = False) -> str:

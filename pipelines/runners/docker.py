@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from components.contract.errors import ParamsError
 from components.contract.params.pipeline import Params
 from components.contract.system.cache import HOME
 from components.contract.system.program import EVENTS_VARIABLE
@@ -38,6 +39,19 @@ class Limits:
 
     memory: str | None = None
     gpus: int = 0
+
+
+def parse_limits(runner: str, *, memory: str | None, gpus: int) -> Limits | None:
+    """The limits of the containers that the options ask for; None for subprocesses.
+
+    Raises:
+        ParamsError: there are limits, but no containers.
+    """
+    if runner == "docker":
+        return Limits(memory=memory, gpus=gpus)
+    if memory or gpus:
+        raise ParamsError("--memory and --gpus limit containers, and this run has none; add --runner docker.")
+    return None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The command line: its verbs, its exit codes, and the messages of what is refused before any work."""
 
 import json
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.artifacts import make_photos
+from tests.support.command_line import parse
+from tests.support.source_tree import ROOT
 
 VERBS = (
     "run",
@@ -24,11 +28,14 @@ VERBS = (
     "data",
     "model",
     "lr-find",
+    "finish",
+    "promote",
     "package",
     "compare",
     "submit",
     "schedules",
     "images",
+    "studio",
 )
 
 
@@ -42,7 +49,7 @@ def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> None:
     result = darkroom(*verb, "--help", cwd=tmp_path)
     assert result.returncode == 0
-    assert "usage: darkroom" in result.stdout
+    assert "Usage: darkroom" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -73,7 +80,7 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["compare", "--data", "photos", "--try", "train.epochs=1"], "needs at least two models; there is one"),
         (["compare", "--data", "photos", "--try", "train.epoch=1"], "train.epoch: unknown key"),
         (["compare", "--seeds", "0"], "a number from 1 to 100 is expected"),
-        (["develop"], "invalid choice: 'develop'"),
+        (["develop"], "There is no verb 'develop'"),
     ],
 )
 def test_a_user_error_exits_with_2_and_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -108,3 +115,21 @@ def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
     assert "There are no runs in this folder" in darkroom("runs", cwd=tmp_path).stdout
     assert json.loads(darkroom("runs", "--json", cwd=tmp_path).stdout) == []
     assert "There is nothing to remove" in darkroom("clean", cwd=tmp_path).stdout
+
+
+def documented_commands() -> list[str]:
+    """The lines of the README and the guides that a person types."""
+    lines = [
+        line for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) for line in path.read_text().splitlines()
+    ]
+    return sorted({line.partition("   #")[0].strip() for line in lines if line.startswith("darkroom ")})
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_a_documented_command_can_be_parsed(line: str) -> None:
+    words = shlex.split(re.sub(r"<[^>]+>|…", "x", line.replace(" …", "")), comments=True)
+    parse(words[1:])
+
+
+def test_the_guides_show_commands() -> None:
+    assert len(documented_commands()) > 30

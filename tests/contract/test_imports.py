@@ -60,7 +60,7 @@ def test_only_one_folder_calls_a_kfp_server() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import pipelines.cli.main; pipelines.cli.main.build_parser().format_help()",
+        "import pipelines.cli.main; pipelines.cli.main.call(['--help'])",
         "import components.contract.params.pipeline",
         "import components.contract.params.resolve",
         *(f"import components.{step}.step" for step in STEPS),

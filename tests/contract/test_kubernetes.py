@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from components.deploy.bento.supervisor import GRACE_SECONDS
 from pipelines.images.build import image_name
 from pipelines.runners.cluster.placement import CACHE_CLAIM, MLFLOW_SECRET, SECRETS, SETTINGS, USER_ID
+from tests.support.command_line import options_of, parse
 from tests.support.source_tree import ROOT
 
 GUIDE = ROOT / "docs" / "kubernetes.md"
@@ -239,8 +240,6 @@ def test_every_path_in_the_guide_exists() -> None:
 
 
 def test_every_flag_in_the_guide_exists() -> None:
-    from pipelines.cli.main import build_parser
-
     words = [
         line.replace("…", "").replace("\n", " ").split(" && ")[0].rstrip("&").split()
         for line in re.findall(r"(?:^|`)(darkroom (?:submit|images) [^`]*?)(?:`|$)", GUIDE.read_text(), re.MULTILINE)
@@ -249,22 +248,12 @@ def test_every_flag_in_the_guide_exists() -> None:
     for command in words:
         arguments = [word.strip("'") for word in command[1:]]
         if "while" not in arguments and "--cron" not in arguments:
-            build_parser().parse_args(arguments)
-    own_flags = {option for command in ("submit", "images build") for option in options_of(build_parser(), command)}
+            parse(arguments)
+    own_flags = {option for command in ("submit", "images build") for option in options_of(command.split())}
     foreign_flags = {"--config", "--format", "--fail", "--require-hashes", "--dest", "--runner", "--from-literal"}
     for line in GUIDE.read_text().splitlines():
         for flag in re.findall(r"`(--[a-z-]+)", line):
             assert flag in own_flags | foreign_flags, flag
-
-
-def options_of(parser: Any, command: str) -> set[str]:
-    """The options of a verb, or of an action of it."""
-    import argparse
-
-    for name in command.split():
-        (choices,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-        parser = choices.choices[name]
-    return {option for action in parser._actions for option in action.option_strings}
 
 
 def test_every_object_that_the_guide_names_is_in_the_manifests(production: list[dict[str, Any]]) -> None:

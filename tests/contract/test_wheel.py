@@ -59,7 +59,7 @@ def test_the_command_and_the_public_package_work_from_the_wheel(site_dir: Path, 
     assert imported.stdout.startswith(str(site_dir)), imported.stderr
     helped = run(site_dir, tmp_path, "import runpy; runpy.run_module('darkroom', run_name='__main__')", "--help")
     assert helped.returncode == 0
-    assert helped.stdout.startswith("usage: darkroom")
+    assert helped.stdout.startswith("Usage: darkroom")
 
 
 def test_a_package_that_shadows_ours_is_reported(site_dir: Path, tmp_path: Path) -> None:

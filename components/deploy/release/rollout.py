@@ -17,7 +17,7 @@ from components.contract.errors import ServiceError
 from components.contract.system.waiting import OUTAGE_SECONDS, is_in_pod, wait_for
 from components.contract.tracking.store import stored_id
 from components.contract.tracking.tracked_step import tag_pipeline_run
-from components.deploy.client import ServiceClient
+from components.deploy.client import Client
 from components.deploy.parity import check_parity, golden_photos, read_expected
 from components.deploy.release.package import BENTO_VARIABLE, Reference, is_same_content, publish
 
@@ -161,7 +161,7 @@ def _roll_out_promoted(
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
 
     def check_answers() -> None:
-        with ServiceClient(f"http://{name}.{namespace}.svc.cluster.local") as client:
+        with Client(f"http://{name}.{namespace}.svc.cluster.local") as client:
             check_parity(client, photos, expected, info.class_names)
 
     return roll_out(Cluster.from_pod(), namespace, name, reference, check_answers)

@@ -42,22 +42,33 @@ class Classifier:
         calibration: None where evaluation made none.
     """
 
-    def __init__(self, folder: Path, num_lanes: int = 1):
+    def __init__(
+        self,
+        folder: Path,
+        num_lanes: int = 1,
+        *,
+        facts: ServiceFacts | None = None,
+        calibration_dir: Path | None = None,
+    ):
         """Loads and compiles the graph.
 
         Args:
             folder: service.json, export/, and where evaluation calibrated the model, calibration.json and
                 familiarity.npz (`src` of a built bento).
             num_lanes: batches that may run beside each other; the graph is compiled a second time for them.
+            facts: of a graph without a service.json; None reads the file.
+            calibration_dir: the folder of the calibration; None for `folder`.
 
         Raises:
             ArtifactError: a file is missing or damaged.
         """
-        self.facts = read_json(folder / "service.json", ServiceFacts, "bento")
+        self.facts = facts or read_json(folder / "service.json", ServiceFacts, "bento")
         self.graph = InferenceGraph(folder / "export")
         self._num_lanes = num_lanes if num_lanes > 1 else 0
         self._lane_graph = InferenceGraph(folder / "export", num_streams=num_lanes) if self._num_lanes else self.graph
-        self.calibration: Calibration | None = read_calibration(folder) if self.facts.calibrated else None
+        self.calibration: Calibration | None = (
+            read_calibration(calibration_dir or folder) if self.facts.calibrated else None
+        )
 
     def decode(self, data: bytes) -> np.ndarray:
         """A file's photo as the graph takes it: uint8 (height, width, 3), RGB. Threads may share it.

@@ -1,7 +1,5 @@
 """The text of a draft: written as params.yaml, and read from params.yaml or from a command."""
 
-import argparse
-import contextlib
 import io
 import shlex
 import tempfile
@@ -9,10 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import click
+
 from components.contract.errors import ParamsError
 from components.contract.foreign.documents import DocumentError, parse_yaml
 from components.contract.params.pipeline import Params, load_params
-from pipelines.run_options import add_run_options, read_params
+from pipelines.run_options import read_params, run_options
+from pipelines.usage_errors import explain_usage
 
 UNNAMED: Final = "unnamed"
 """Stands for the data while none are chosen, so that the rest can be checked."""
@@ -61,40 +62,35 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
         ParamsError: it is no such command, or a value cannot be.
         StudioError: the params file may not be read.
     """
-    output = io.StringIO()
     try:
         words = _split_command(text)
-        if words[:1] == ["run"]:
-            with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
-                arguments = _build_parser().parse_args(words)
-    except (ValueError, SystemExit):
-        reason = (output.getvalue().strip().splitlines() or ["it cannot be read"])[-1]
-        raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected; {reason}") from None
+    except ValueError as error:
+        raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected; {error}.") from None
     if words[:1] != ["run"]:
         raise ParamsError(f"Only darkroom run can be taken over; found darkroom {' '.join(words[:1])}.")
-    if arguments.params is not None:
-        arguments.params = within(str(arguments.params))
-    arguments.data = arguments.data or UNNAMED if arguments.params is None else arguments.data
-    return drop_defaults(read_params(arguments))
+    try:
+        command = run_options(click.Command("run", add_help_option=False))
+        options = command.make_context("run", words[1:]).params
+    except click.UsageError as error:
+        raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected. {explain_usage(error)}") from None
+    data, path, settings = options["data"], options["params"], options["settings"]
+    if path is not None:
+        path = within(str(path))
+    elif not data:
+        data = UNNAMED
+    return drop_defaults(read_params(data, path, settings))
 
 
 def _split_command(text: str) -> list[str]:
     """The words of a command after `darkroom`.
 
     Raises:
-        ValueError: it is another program, or a quotation mark is not closed.
+        ValueError: it is another program, or a quotation mark is not closed; the text says so.
     """
     program, *words = shlex.split(text) or [""]
     if Path(program).name != "darkroom":
-        raise ValueError
+        raise ValueError(f"found {program!r}")
     return words
-
-
-def _build_parser() -> argparse.ArgumentParser:
-    """Parses `run` with its options; every other verb is left to the check of its name."""
-    parser = argparse.ArgumentParser(prog="darkroom")
-    add_run_options(parser.add_subparsers(required=True).add_parser("run"))
-    return parser
 
 
 def drop_defaults(params: Params) -> dict[str, Any]:

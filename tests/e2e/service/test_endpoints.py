@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from components.deploy.client import predict
+from components.deploy.client import Prediction, predict
 from components.deploy.parity import golden_photos
 from components.deploy.predict import predict_files
-from components.deploy.service.protocol import Prediction
 from tests.e2e.service.client import photos, post, request
 from tests.e2e.service.conftest import PARAMS, Deployed
 from tests.support.artifacts import CLASS_NAMES
@@ -139,7 +138,7 @@ def test_predictions_without_a_server_equal_those_of_the_service(deployed: Deplo
     for row, (answer,) in zip(rows[:8], (predict(url, [Path(row["path"]).read_bytes()]) for row in rows), strict=False):
         assert isinstance(answer, Prediction)
         assert row["label"] == answer.label
-        shares = {entry.label: entry.probability for entry in answer.probabilities}
+        shares = answer.probabilities
         assert row["probabilities"] == pytest.approx(shares, abs=1e-6)
 
 

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from components.contract.errors import ServiceError
-from components.deploy.client import ServiceClient, encode_form, predict
+from components.deploy.client import Client, Failure, Prediction, encode_form, predict
 from components.deploy.parity import golden_photos, read_expected
-from components.deploy.service.protocol import Failure, Prediction
 from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
 from tests.e2e.service.client import photos, post, request
 from tests.e2e.service.conftest import Deployed
@@ -112,7 +111,7 @@ def test_more_files_than_one_request_may_hold_are_refused(deployed: Deployed, ur
 
 
 def test_concurrent_clients_get_their_own_answers(deployed: Deployed, url: str) -> None:
-    with ServiceClient(url) as client:
+    with Client(url) as client:
         expected_predictions = {photo: client.predict([photo])[0] for photo in photos(deployed, 12)}
 
     def ask(photo: bytes) -> list[Prediction | Failure]:

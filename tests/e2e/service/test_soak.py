@@ -13,7 +13,7 @@ from benchmarks import served_model
 from benchmarks.load import Load
 from benchmarks.serving import own_memory_mb
 from components.deploy.bento.server import serving
-from components.deploy.client import ServiceClient, encode_form
+from components.deploy.client import Client, encode_form
 
 MINUTES = float(os.environ.get("DARKROOM_SOAK_MINUTES", "60"))
 SLICE_SECONDS = 20.0
@@ -44,7 +44,7 @@ def test_memory_does_not_grow_in_an_hour_of_requests(tmp_path: Path) -> None:
 def mishaps(url: str) -> None:
     """What comes between good requests: broken photos, explanations, unknown addresses, clients that leave."""
     photo = served_model.photo()
-    with ServiceClient(url) as client:
+    with Client(url) as client:
         client.predict([photo[:-2000], b"no photo", b"", photo])
     content_type, body = encode_form([photo])
     address = url.removeprefix("http://")

@@ -82,7 +82,7 @@ def test_every_screen_shows_its_command_and_params_and_both_can_be_exported_and_
         await page.until(f"{READY} && document.querySelector({EPOCHS!r}).value === '5'")
         assert await page.run("document.querySelector(\"[data-key='train.optimizer'] select\").value") == "sgd"
         for line, why in (
-            ("darkroom run --dta x", "unrecognized"),
+            ("darkroom run --dta x", "There is no option"),
             ("rm -rf /", "darkroom run"),
             ("darkroom run --set train.epochs=0", "train.epochs"),
         ):

@@ -9,7 +9,7 @@ import pytest
 
 from components.contract.errors import ServiceError
 from components.deploy.bento.server import free_address
-from components.deploy.client import ServiceClient, predict
+from components.deploy.client import Client, predict
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def web_page() -> Iterator[str]:
 @pytest.mark.parametrize("url", ["127.0.0.1:3000", "ftp://127.0.0.1", "", "http://", "file:///etc/passwd"])
 def test_an_address_that_is_none_is_told(url: str) -> None:
     with pytest.raises(ServiceError, match="address must be such as"):
-        ServiceClient(url)
+        Client(url)
 
 
 def test_nobody_there_is_told_with_the_address() -> None:
@@ -78,7 +78,7 @@ def test_a_client_asks_again_where_the_service_is_busy_or_has_closed_an_idle_con
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with ServiceClient(f"http://127.0.0.1:{server.server_port}", api_key="key") as client:
+            with Client(f"http://127.0.0.1:{server.server_port}", api_key="key") as client:
                 assert client.predict([b"photo"]) == []
                 assert client.predict([b"photo"]) == []
         finally:

@@ -8,8 +8,8 @@ import pytest
 
 from components.contract.errors import ArtifactError, ServiceError
 from components.deploy import parity
+from components.deploy.client import Failure, Prediction
 from components.deploy.parity import ExpectedPrediction, compare_answer, golden_photos, group_photos, read_expected
-from components.deploy.service.protocol import Failure, Fault, Prediction, Probability
 from tests.unit.deploy.conftest import Artifacts
 
 NAMES = ("cat", "dog", "hat")
@@ -24,7 +24,7 @@ def answer(cat: float, dog: float, hat: float) -> Prediction:
         unfamiliar=None,
         label=shares[0][1],
         confidence=shares[0][0],
-        probabilities=tuple(Probability(label=name, probability=share) for share, name in shares),
+        probabilities={name: share for share, name in shares},
     )
 
 
@@ -39,7 +39,7 @@ def test_an_answer_within_the_tolerance_is_the_same(shift: float) -> None:
         (answer(0.25, 0.5002, 0.25), ("golden/a.png", "dog 0.500200", "0.500000")),
         (answer(0.2498, 0.5, 0.25), ("golden/a.png", "cat 0.249800", "0.250000")),
         (answer(0.5, 0.25, 0.25), ("golden/a.png", "cat", "dog (0.500000)")),
-        (Failure(error=Fault(code="corrupt", message="its scan is damaged")), ("golden/a.png", "its scan is damaged")),
+        (Failure("corrupt", "its scan is damaged"), ("golden/a.png", "its scan is damaged")),
     ],
 )
 def test_an_answer_that_differs_is_told_with_the_photo_and_both_values(

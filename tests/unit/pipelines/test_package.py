@@ -9,7 +9,7 @@ import pytest
 from components.contract.artifacts.bundle import read_bundle
 from components.contract.errors import WeightsError
 from components.train.pretrained import NUM_CLASSES, imagenet_class_names
-from pipelines.cli.main import build_parser
+from pipelines.cli.main import call
 from pipelines.package import package
 
 
@@ -87,8 +87,7 @@ def test_a_pretrained_network_is_served_with_its_classes(
     keras.applications.MobileNetV2(weights=None).save(tmp_path / "weights.h5")
     output = tmp_path / "package"
     arguments = ["package", "--pretrained", "MobileNetV2", "--weights", str(tmp_path / "weights.h5"), "--json"]
-    parsed_arguments = build_parser().parse_args([*arguments, "--output", str(output)])
-    assert parsed_arguments.verb(parsed_arguments) == 0
+    assert call([*arguments, "--output", str(output)]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["tag"].startswith("mobilenetv2:")
     bundle = read_bundle(Path(result["bundle"]))

@@ -38,7 +38,7 @@ def test_the_audit_tells_and_writes_a_report_that_stands_alone(photos: Path, tmp
     assert result.returncode == 0, result.stderr
     assert "Files that cannot be used" in result.stdout
     assert "19 files, 18 photos kept" in result.stdout
-    assert "files a second" in result.stdout
+    assert "files per second" in result.stdout
     page = (tmp_path / "audits" / "photos" / "audit.html").read_text()
     assert "half.png" in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")

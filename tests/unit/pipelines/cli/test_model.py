@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli.main import build_parser
+from pipelines.cli.frame import CommandLineError
+from pipelines.cli.main import call
 from tests.cases.hostile_models import HOSTILE
 from tests.cases.hostile_models.attack import Attack
 
 
 def check(*arguments: str) -> int:
-    parsed_arguments = build_parser().parse_args(["model", "check", *arguments])
-    code: int = parsed_arguments.verb(parsed_arguments)
-    return code
+    return call(["model", "check", *arguments])
 
 
 @pytest.fixture
@@ -37,10 +36,9 @@ def test_json_is_complete(attack: Attack, capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("size", ["224", "0x10", "axb", "10x"])
-def test_an_image_size_that_is_none_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        build_parser().parse_args(["model", "check", "model.h5", "--image-size", size])
-    assert "HEIGHTxWIDTH" in capsys.readouterr().err
+def test_an_invalid_image_size_is_refused(size: str) -> None:
+    with pytest.raises(CommandLineError, match=f"HEIGHTxWIDTH in pixels is expected.*found '{size}'"):
+        check("model.h5", "--image-size", size)
 
 
 def test_summary_prints_the_network_and_draws_it(
@@ -50,10 +48,9 @@ def test_summary_prints_the_network_and_draws_it(
     (tmp_path / "params.yaml").write_text(
         "data: {uri: absent}\ntrain: {model: {layers: [{Conv2D: {filters: 4, kernel_size: 3}}, GlobalMaxPooling2D]}}"
     )
-    arguments = build_parser().parse_args(["model", "summary", "--classes", "5", "--output", "drawn/network.svg"])
-    assert arguments.verb(arguments) == 0
+    assert call(["model", "summary", "--classes", "5", "--output", "drawn/network.svg"]) == 0
     output = capsys.readouterr().out
     assert "conv2d_1 (Conv2D)" in output
     assert "126 × 126 × 4" in output
-    assert "137 parameters, 0.0 MiB; about 1.7 million multiply-adds for a photo." in output
+    assert "137 parameters, 0.0 MiB; about 1.7 million multiply-adds per photo." in output
     assert (tmp_path / "drawn" / "network.svg").read_text().startswith("<svg")

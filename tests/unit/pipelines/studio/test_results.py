@@ -16,7 +16,7 @@ from components.contract.artifacts.bento import Lineage, ServiceFacts
 from components.contract.inference.graph import export_sha256
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
-from pipelines.cli.main import build_parser
+from pipelines.cli.main import call
 from pipelines.studio.results import describe_ranking
 from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset, make_evaluation, photo
 from tests.unit.pipelines.studio.conftest import Client
@@ -135,8 +135,7 @@ def test_the_gate_is_asked_once_more(
     client: Client, tmp_path: Path, mlflow_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(tmp_path / "runs" / RUN, create_run(experiment="colours", name="test").run_id)
-    arguments = build_parser().parse_args(["promote", RUN, "--json"])
-    assert arguments.verb(arguments) == 0
+    assert call(["promote", RUN, "--json"]) == 0
     outcome = json.loads(capsys.readouterr().out)
     assert outcome["promoted"]
     assert "champion" in outcome["reason"]

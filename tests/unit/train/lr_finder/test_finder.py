@@ -15,7 +15,8 @@ from components.contract.params.model import ModelParams
 from components.contract.params.training import Phase, TrainParams
 from components.train.lr_finder.finder import HIGHEST, LOWEST, RangeTest, find_rate, smooth, steepest
 from components.train.lr_finder.page import page, sentences
-from pipelines.cli.main import build_parser
+from pipelines.cli.frame import CommandLineError
+from pipelines.cli.main import call
 from tests.support.artifacts import make_dataset
 
 RATES = [float(rate) for rate in np.geomspace(1e-6, 1, 100)]
@@ -69,8 +70,7 @@ def test_a_range_test_rises_from_batch_to_batch_the_same_way_each_time(
     assert all(html.escape(sentence) in page_html for sentence in sentences(test))
 
     (tmp_path / "params.yaml").write_text(json.dumps({"train": params.model_dump(mode="json")}))
-    parsed = build_parser().parse_args(["lr-find", "--dataset", "dataset", "--batches", "20", "--json"])
-    assert parsed.verb(parsed) == 0
+    assert call(["lr-find", "--dataset", "dataset", "--batches", "20", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (tmp_path / report.pop("page")).read_text() == page_html
     assert RangeTest(**report) == test
@@ -91,13 +91,11 @@ def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
 def test_photos_are_named_once(tmp_path: Path) -> None:
     from components.contract.errors import ParamsError
 
-    parsed = build_parser().parse_args(["lr-find", "--dataset", "a", "--data", "b"])
     with pytest.raises(ParamsError, match="both are given"):
-        parsed.verb(parsed)
+        call(["lr-find", "--dataset", "a", "--data", "b"])
 
 
 @pytest.mark.parametrize("number", ["0", "19", "x", "1000000"])
-def test_a_number_of_batches_that_is_none_is_refused(number: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        build_parser().parse_args(["lr-find", "--batches", number])
-    assert "a number from 20 to 10,000 is expected" in capsys.readouterr().err
+def test_an_invalid_number_of_batches_is_refused(number: str) -> None:
+    with pytest.raises(CommandLineError, match="a number from 20 to 10,000 is expected"):
+        call(["lr-find", "--batches", number])

@@ -84,9 +84,9 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "photos"], "must be named by an address that it reaches"),
-        ([*KNOWN, "--set", "train.model.path=mine.h5"], "train.model.path must lie on a volume: --data-claim NAME"),
-        ([*KNOWN, "--set", "train.model.from=runs/one"], "train.model.from must lie on a volume"),
+        (["--data", "photos"], "must be named by an address that it can reach"),
+        ([*KNOWN, "--set", "train.model.path=mine.h5"], "train.model.path must be on a volume: --data-claim NAME"),
+        ([*KNOWN, "--set", "train.model.from=runs/one"], "train.model.from must be on a volume"),
         (["--data", "s3://bucket/photos"], "preprocess.image_size and deploy.model_name must be given"),
         (KNOWN, "must have been pushed from here: darkroom images push REGISTRY"),
         ([*KNOWN, "--local-images"], "The address of Kubeflow Pipelines must be given: --host URL"),

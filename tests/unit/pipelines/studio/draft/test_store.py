@@ -132,9 +132,9 @@ def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, ph
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("darkroom run --sett x", "unrecognized"),
+        ("darkroom run --sett x", "There is no option '--sett'. Did you mean --set?"),
         ("darkroom clean --keep 0", "Only darkroom run"),
-        ("darkroom run --data 'open", "expected"),
+        ("darkroom run --data 'open", "No closing quotation"),
         ("darkroom run --params /etc/passwd", "/etc/passwd"),
         ("darkroom run --data /etc", "/etc"),
         ("darkroom run --set train.epochs=0", "epochs"),

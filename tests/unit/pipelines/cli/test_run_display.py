@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from pipelines.cli.cluster import run_display
-from pipelines.cli.cluster.run_display import RunDisplay
+from pipelines.cli import run_display
+from pipelines.cli.run_display import RunDisplay
 from pipelines.runners.cluster.step_status import StepStatus
 
 START = datetime(2026, 11, 29, 10, 59, tzinfo=UTC)

@@ -1,0 +1,120 @@
+"""Classifies photos in this process, with the answers of the service."""
+
+import contextlib
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+from components.contract.errors import DataError
+from components.deploy.client import Failure, Prediction
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+    from components.deploy.service.classifier import Classifier as ServedClassifier
+    from darkroom.runs import Run
+
+Photo = Union[str, os.PathLike[str], bytes, "np.ndarray[Any, Any]", "Image"]
+"""A path, the content of a file, an array, or a PIL image."""
+
+
+class Classifier:
+    """A trained model with its class names and its calibration; `load` makes one."""
+
+    def __init__(self, served: "ServedClassifier"):
+        self._served = served
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return self._served.facts.class_names
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels, to which photos are resized."""
+        return self._served.facts.image_size
+
+    def predict(self, photos: "Sequence[Photo] | Photo") -> list[Prediction | Failure]:
+        """Classifies photos: one entry per photo, in their order.
+
+        Args:
+            photos: paths, contents of files, arrays or PIL images, or one of these. Arrays are uint8 (height, width, 3)
+                RGB, (height, width, 4) RGBA or (height, width) gray, also uint16 gray, or a batch (n, height, width,
+                channels). Arrays and PIL images are read as a lossless file of them would be.
+
+        Raises:
+            DataError: an array or an object is not a photo.
+        """
+        from components.deploy.predict import predict_photos
+
+        files = [_to_file(photo) for photo in _as_sequence(photos)]
+        return [
+            Failure(row["error"]["code"], row["error"]["message"])
+            if row["error"] is not None
+            else Prediction(
+                label=row["label"] or "",
+                confidence=row["confidence"] or 0.0,
+                abstained=bool(row["abstained"]),
+                unfamiliar=row["unfamiliar"],
+                probabilities=row["probabilities"] or {},
+            )
+            for row in (predict_photos(self._served, files) if files else ())
+        ]
+
+
+def load(source: "str | os.PathLike[str] | Run") -> Classifier:
+    """Loads a classifier; its answers are those of the service.
+
+    Args:
+        source: a `Run`, a run id, `latest`, the folder of a run, a bento or a model bundle, or `name@champion` of a
+            registered model (also another alias, or a version).
+
+    Raises:
+        ArtifactError: there is no such model, or it is damaged.
+        TrackingError: MLflow does not return a registered model.
+    """
+    from pipelines.loading import load_classifier
+
+    path = source if isinstance(source, str | os.PathLike) else source.path
+    return Classifier(load_classifier(os.fspath(path)))
+
+
+def _as_sequence(photos: "Sequence[Photo] | Photo") -> "Sequence[Photo]":
+    if isinstance(photos, str | bytes | os.PathLike) or hasattr(photos, "save"):
+        return [photos]  # type: ignore[list-item]  # one photo
+    if hasattr(photos, "ndim") and photos.ndim < 4:
+        return [photos]  # type: ignore[list-item]  # one array
+    return photos  # type: ignore[return-value]
+
+
+def _to_file(photo: "Photo") -> Path | bytes:
+    """The path of a photo, or the content of a file that shows it."""
+    if isinstance(photo, bytes):
+        return photo
+    if isinstance(photo, str | os.PathLike):
+        return Path(photo)
+    import numpy as np
+    from PIL import Image
+
+    if isinstance(photo, np.ndarray):
+        is_gray = photo.ndim == 2 and photo.dtype in (np.uint8, np.uint16)
+        is_color = photo.ndim == 3 and photo.shape[2] in (3, 4) and photo.dtype == np.uint8
+        if not (is_gray or is_color) or photo.size == 0:
+            raise DataError(
+                "An array must be uint8 (height, width, 3) or (height, width, 4), or uint8 or uint16 (height, width); "
+                f"found {photo.dtype} {photo.shape}."
+            )
+        photo = Image.fromarray(photo)
+    if not isinstance(photo, Image.Image):
+        raise DataError(
+            f"A photo must be a path, the content of a file, an array or a PIL image; found {type(photo).__name__}."
+        )
+    for file_format in ("PNG", "TIFF"):  # PNG keeps transparency; TIFF has more modes, such as CMYK
+        content = io.BytesIO()
+        with contextlib.suppress(OSError):
+            photo.save(content, file_format, exif=photo.getexif())
+            return content.getvalue()
+    raise DataError(f"A PIL image must have a mode that a PNG or a TIFF file can contain; found {photo.mode}.")

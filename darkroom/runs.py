@@ -1,0 +1,117 @@
+"""Runs the whole pipeline, and reads its results."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from darkroom.classifier import Classifier, load
+
+log = logging.getLogger("darkroom")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        path: its folder: dataset/, model/, evaluation/, bento/, summary.json.
+    """
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run id, which all commands accept."""
+        return self.path.name
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """All results: the content of summary.json."""
+        summary: dict[str, Any] = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+        return summary
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Accuracy and macro F1 of the validation and the test photos, by names such as `test/accuracy`."""
+        summary = self.summary
+        return {
+            f"{split}/{name}": summary[split][name]["value"]
+            for split in ("validation", "test")
+            for name in ("accuracy", "macro_f1")
+        }
+
+    @property
+    def report(self) -> Path:
+        """The report of the evaluation, an HTML page."""
+        return self.path / "evaluation" / "report.html"
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the model has become champion."""
+        return bool(self.summary["promoted"])
+
+    def classifier(self) -> Classifier:
+        """The classifier that the service of this run contains."""
+        return load(self)
+
+
+def run(data: str | os.PathLike[str], *, params_file: str | os.PathLike[str] | None = None, **params: Any) -> Run:
+    """Runs the whole pipeline on photos: preprocess, tune, train, evaluate, deploy.
+
+    Results are written to `runs/` in the working folder. The log of the steps goes to the logger `darkroom`.
+
+    Args:
+        data: a folder of class folders, an archive, a table or an address.
+        params_file: a params.yaml; None for the defaults.
+        params: params by section, as in params.yaml: `train={"epochs": 5, "model": {"name": "Xception"}}`. A dotted
+            name is the same: `**{"train.epochs": 5}`.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        DarkroomError: an error that you can fix, in the data, the params or the surroundings.
+    """
+    from components.contract.errors import ParamsError
+    from components.contract.system.program import QUIET
+    from pipelines.run_options import read_params, resolve_params
+    from pipelines.runners import local
+
+    settings = [setting for name, value in params.items() for setting in _flatten(name, value)]
+    settings.append(f"data.uri={json.dumps(os.fspath(data), ensure_ascii=False)}")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        unresolved = read_params(None, Path(params_file) if params_file is not None else None, settings)
+    except ParamsError as error:
+        raise ParamsError(str(error).replace("params with --set: ", "").replace(" with --set: ", ": ")) from None
+    resolution = resolve_params(unresolved)
+    for line in (*resolution.data, *resolution.decisions):
+        log.info("%s", line)
+    folder = local.run(resolution, lambda step, line: log.info("%s: %s", step, line))
+    return Run(folder.path.resolve())
+
+
+def write_demo_data(folder: str | os.PathLike[str]) -> Path:
+    """Writes the demo data, 1,797 scans of handwritten digits in ten class folders; returns the folder.
+
+    Raises:
+        ArtifactError: the folder contains something else.
+    """
+    from components.preprocess.demo import write_digits
+
+    write_digits(Path(folder))
+    return Path(folder)
+
+
+def _flatten(name: str, value: Any) -> Iterator[str]:
+    """`section.key=value` for each value of a nested mapping; keys with dots of their own stay in their mapping."""
+    if isinstance(value, Mapping) and value and all(str(key).isidentifier() for key in value):
+        for key, inner in value.items():
+            yield from _flatten(f"{name}.{key}", inner)
+    else:
+        yield f"{name}={json.dumps(value, ensure_ascii=False, default=os.fspath)}"

@@ -1,0 +1,59 @@
+"""The verbs that open a browser: studio, ui."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from pipelines.cli.frame import Verb
+from pipelines.option_values import PATH, parse_gigabytes, parse_port
+
+TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variable, not a token
+
+
+@click.command(cls=Verb)
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on.")
+@click.option("--port", type=parse_port, default=8000, metavar="N", help="The port to listen on.")
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    type=PATH,
+    metavar="FOLDER",
+    help="A folder to look for photos in. Can be repeated.",
+    show_default="the home folder and this one",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option(
+    "--max-upload-gb", type=parse_gigabytes, default=20.0, metavar="GB", help="The largest archive to upload."
+)
+def studio(host: str, port: int, roots: tuple[Path, ...], no_browser: bool, max_upload_gb: float) -> int:
+    """Use all of Darkroom in a browser, without code.
+
+    On any address other than this machine's own, the studio requires a token: DARKROOM_STUDIO_TOKEN, or a new one that
+    it prints.
+    """
+    from pipelines.studio.server import serve_studio
+
+    return serve_studio(
+        host,
+        port,
+        roots=roots,
+        token=os.environ.get(TOKEN_VARIABLE) or None,
+        open_browser=not no_browser,
+        max_upload_bytes=int(max_upload_gb * 1e9),
+    )
+
+
+@click.command(cls=Verb)
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on.")
+@click.option("--port", type=parse_port, default=5000, metavar="N", help="The port to listen on.")
+def ui(host: str, port: int) -> NoReturn:
+    """Open MLflow's UI with the runs of this machine."""
+    from pipelines.mlflow_ui import serve_ui
+
+    serve_ui(host, port)
+
+
+VERBS = (studio, ui)

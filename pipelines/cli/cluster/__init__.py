@@ -1,1 +1,0 @@
-"""The verbs that lead to containers and clusters: images, submit, schedules."""

@@ -1,0 +1,86 @@
+"""The audit of a data set, without a run: what `darkroom audit` writes and reports."""
+
+import shlex
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.errors import ArtifactError
+from components.preprocess.examine import examine, refuse_failures
+from components.preprocess.report.pages import write_report
+from components.preprocess.sources.remote.addresses import is_remote
+from components.preprocess.sources.source import find_photos, name_of, open_data
+from components.preprocess.store.pixel_cache import open_store
+
+if TYPE_CHECKING:
+    from components.contract.artifacts.audit import AuditInfo
+    from components.contract.params.pipeline import Params
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The result of an audit.
+
+    Attributes:
+        info: the findings.
+        report_path: the report as a page.
+        seconds: how long the audit took.
+    """
+
+    info: "AuditInfo"
+    report_path: Path
+    seconds: float
+
+    def require_success(self) -> None:
+        """Requires that no finding is one that the params treat as a failure.
+
+        Raises:
+            AuditError: at least one is.
+        """
+        refuse_failures(self.info, f"See {shlex.quote(str(self.report_path))}.")
+
+
+def audit_data(params: "Params", output_dir: Path | None = None) -> Audit:
+    """Examines all photos and writes a report; nothing is trained.
+
+    Args:
+        params: resolved.
+        output_dir: the folder of the report; None for audits/ and the name of the data.
+
+    Raises:
+        ArtifactError: the folder holds something else, or overlaps with the photos.
+    """
+    from components.contract.system.atomic_files import new_folder
+
+    start_time = time.monotonic()
+    uri, preprocess = params.data.uri, params.preprocess
+    name = name_of(uri)
+    folder = output_dir or Path("audits") / name
+    _require_separate(folder, uri)
+    with (
+        tempfile.TemporaryDirectory(prefix="darkroom-") as scratch,
+        open_data(uri, Path(scratch), params.data.columns, zip_encoding=preprocess.zip_code_page) as source,
+    ):
+        photo_files = find_photos(source)
+        with open_store(preprocess.size, preprocess.resize) as store, new_folder(folder) as output:
+            examination = examine(name, photo_files, preprocess, store, divisible=False)
+            write_report(output, examination, params.train)
+    return Audit(examination.info, folder / "audit.html", time.monotonic() - start_time)
+
+
+def _require_separate(folder: Path, uri: str) -> None:
+    """Requires a new folder, or that of an earlier report: the user's files are never replaced or mixed with ours."""
+    target = folder.resolve()
+    overlaps = not is_remote(uri) and (
+        Path(uri).is_relative_to(target) or (Path(uri).is_dir() and target.is_relative_to(Path(uri)))
+    )
+    is_ours = (
+        not target.exists() or (target / "audit.json").is_file() or (target.is_dir() and not any(target.iterdir()))
+    )
+    if overlaps or not is_ours:
+        raise ArtifactError(
+            f"The report must become a new folder apart from the photos, or replace an earlier report; "
+            f"{folder} does not. Name another: --output FOLDER"
+        )

@@ -1,0 +1,87 @@
+"""The learning rate range test on photos, or on a prepared data set: what `darkroom lr-find` writes and reports."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.artifacts.dataset import read_info
+from components.contract.errors import ParamsError
+from components.contract.params.pipeline import load_params
+from components.contract.params.resolve import Resolution, resolve_train
+from pipelines.run_options import resolve_data
+
+if TYPE_CHECKING:
+    from components.contract.params.training import TrainParams
+    from components.train.lr_finder.finder import RangeTest
+
+
+def find_learning_rate(
+    data: str | None,
+    params: Path | None,
+    settings: Iterable[str],
+    *,
+    dataset_dir: Path | None,
+    num_batches: int,
+    output: Path,
+    show: Callable[[Resolution], None],
+) -> "RangeTest":
+    """Trains a little at rising learning rates, and writes the curve of the loss as a page.
+
+    Args:
+        data: the address of the photos.
+        params: the params file.
+        settings: `section.key=value` each.
+        dataset_dir: a prepared data set, instead of `data`.
+        num_batches: the most batches to train on.
+        output: the page.
+        show: called with the resolved params before the training starts.
+
+    Raises:
+        ParamsError: both `data` and `dataset_dir` are given, or a value is invalid.
+    """
+    from components.contract.system.atomic_files import write_file
+    from components.train.lr_finder.finder import find_rate
+    from components.train.lr_finder.page import page
+
+    if dataset_dir is not None and data is not None:
+        raise ParamsError("The photos must be named once, with --data or with --dataset; both are given.")
+    prepared = _resolve(dataset_dir, params, settings, show) if dataset_dir else _prepare(data, params, settings, show)
+    with prepared as (folder, train):
+        test = find_rate(folder, train, num_batches)
+    write_file(output, page(test).encode())
+    return test
+
+
+@contextlib.contextmanager
+def _prepare(
+    data: str | None, params: Path | None, settings: Iterable[str], show: Callable[[Resolution], None]
+) -> Iterator[tuple[Path, "TrainParams"]]:
+    """Preprocesses the photos."""
+    from components.preprocess.step import preprocess
+
+    resolution = resolve_data(data, params, settings)
+    show(resolution)
+    resolved = resolution.params
+    with tempfile.TemporaryDirectory(prefix="darkroom-lr-find-") as scratch:
+        preprocess(resolved.data.uri, resolved.preprocess, Path(scratch) / "dataset", resolved.data.columns)
+        yield Path(scratch) / "dataset", resolved.train
+
+
+@contextlib.contextmanager
+def _resolve(
+    dataset_dir: Path, params: Path | None, settings: Iterable[str], show: Callable[[Resolution], None]
+) -> Iterator[tuple[Path, "TrainParams"]]:
+    """Resolves the params of train by a prepared data set."""
+    from components.train.network.initial_model import inspect_model
+
+    path = params or Path("params.yaml")
+    has_file = params is not None or path.exists()
+    loaded = load_params(path if has_file else None, (*settings, "data.uri=prepared"))
+    model, given_model = inspect_model(loaded.train.model)
+    train, decisions = resolve_train(
+        loaded.train.model_copy(update={"model": model}), read_info(dataset_dir).image_size, given_model
+    )
+    show(Resolution(params=loaded, decisions=tuple(decisions)))
+    yield dataset_dir, train

@@ -1,0 +1,53 @@
+"""The check of a model file, without a run: what `darkroom model check` reports."""
+
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.params.pipeline import load_params
+
+if TYPE_CHECKING:
+    from components.train.network.upload_check import Report
+
+
+def check_model(
+    file: Path,
+    *,
+    architecture: str | None,
+    image_size: tuple[int, int] | None,
+    num_classes: int | None,
+    data: str | None,
+    settings: Iterable[str],
+) -> "Report":
+    """Checks whether a model file is safe, and whether train accepts it.
+
+    Args:
+        file: a .keras or .h5 file, or a zip of one.
+        architecture: of a file that contains weights alone.
+        image_size: (height, width) for the architecture; None for its own.
+        num_classes: the classes that it must have, to be used unchanged.
+        data: photos whose classes it must have, to be used unchanged.
+        settings: `train.model.key=value` each.
+    """
+    from components.train.network.upload_check import check_upload
+
+    overrides = [f"data.uri={json.dumps(data or '.')}", *settings, f"train.model.path={json.dumps(str(file))}"]
+    if architecture:
+        overrides.append(f"train.model.name={architecture}")
+    return check_upload(
+        file,
+        load_params(None, tuple(overrides)).train.model,
+        num_classes=num_classes,
+        class_names=_find_class_names(data) if data else None,
+        image_size=image_size,
+    )
+
+
+def _find_class_names(data: str) -> tuple[str, ...]:
+    """The classes of photos."""
+    from components.preprocess.sources.source import find_photos, open_data
+
+    with tempfile.TemporaryDirectory(prefix="darkroom-classes-") as scratch, open_data(data, Path(scratch)) as folder:
+        return find_photos(folder).class_names

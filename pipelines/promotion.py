@@ -1,0 +1,32 @@
+"""The promotion of a run's model, outside of its run."""
+
+import os
+from typing import TYPE_CHECKING
+
+from components.contract.artifacts.bento import ServiceFacts
+from components.contract.artifacts.evaluation import read_evaluation
+from components.contract.system.atomic_files import read_json
+from components.contract.tracking.store_address import tracking_uri
+from pipelines.runners.runs import find_run
+
+if TYPE_CHECKING:
+    from components.deploy.release.registry import Registration
+
+
+def promote(run: str) -> "Registration":
+    """Makes the model of a run champion, if its verdict allows it.
+
+    Args:
+        run: a run id, or `latest`.
+
+    Raises:
+        ArtifactError: there is no such finished run.
+        TrackingError: the registry cannot be reached.
+    """
+    from components.deploy.release.registry import register
+
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+    run_dir = find_run(run).path
+    evaluation = read_evaluation(run_dir / "evaluation")
+    facts = read_json(run_dir / "bento" / "bento" / "src" / "service.json", ServiceFacts, "bento")
+    return register(evaluation.model_name, facts, evaluation.gate)

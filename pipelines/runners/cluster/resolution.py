@@ -1,0 +1,72 @@
+"""Params for a cluster: complete before the submission, because the data are not visible from here."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from components.contract.errors import ParamsError
+from components.contract.params.resolve import Resolution, resolve
+from components.contract.system.address import MASK
+from pipelines.runners.cluster.data_revision import resolve_revision
+
+if TYPE_CHECKING:
+    from components.contract.params.model import ModelParams
+    from components.contract.params.pipeline import Params
+
+log = logging.getLogger(__name__)
+
+
+def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
+    """Params without `auto`.
+
+    Args:
+        params: unresolved; what only the data could decide must be given.
+        on_volume: whether a volume is mounted to /data.
+
+    Raises:
+        ParamsError: the data or a model are out of reach of the cluster, or a value is missing.
+    """
+    uri = resolve_revision(params.data.uri)
+    if "://" not in uri and not (on_volume and uri.startswith("/data/")):
+        raise ParamsError(
+            f"On a cluster the photos must be named by an address that it can reach (s3://…, "
+            f"dvc+<repository>@<revision>:<path>), or be on a volume: --data-claim NAME and "
+            f"--data /data/…; found {uri}."
+        )
+    missing_keys = [
+        key
+        for key, value in (
+            ("preprocess.image_size", params.preprocess.image_size),
+            ("deploy.model_name", params.deploy.model_name),
+        )
+        if value == "auto"
+    ]
+    if missing_keys:
+        raise ParamsError(
+            f"{' and '.join(missing_keys)} must be given, because {uri} cannot be read from here: "
+            f"{' '.join(f'--set {key}=…' for key in missing_keys)}"
+        )
+    if MASK in uri:
+        log.warning(
+            "The address of the data contains a secret, and everybody who sees a run in Kubeflow Pipelines sees its "
+            "parameters: it is submitted as %s. Write the whole address to a file and make it a secret in the "
+            "namespace of the pipelines, which only the preprocess task reads: "
+            "kubectl create secret generic darkroom-data --from-file=address=FILE",
+            uri,
+        )
+    _require_reachable_model(params.train.model, on_volume=on_volume)
+    params = params.model_copy(update={"data": params.data.model_copy(update={"uri": uri})})
+    return resolve(params, native_size=params.preprocess.size, data_name=params.deploy.model_name)
+
+
+def _require_reachable_model(model: "ModelParams", *, on_volume: bool) -> None:
+    """Refuses a model file that tasks on a cluster would not find."""
+    files = {"path": model.path, "weights": None if model.weights in ("imagenet", "none") else model.weights}
+    if model.from_ is not None and "@" not in model.from_ and "/" in model.from_:
+        files["from"] = model.from_
+    for key, path in files.items():
+        if path is not None and not (on_volume and path.startswith("/data/")):
+            raise ParamsError(
+                f"On a cluster train.model.{key} must be on a volume: --data-claim NAME and a path that "
+                f"begins with /data/; found {path}. An earlier model can also be named in MLflow's "
+                "registry: train.model.from=name@champion."
+            )

@@ -1,0 +1,41 @@
+"""The address and the credentials of a KFP server, from options and the environment."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from components.contract.errors import ParamsError
+
+if TYPE_CHECKING:
+    from pipelines.runners.cluster.client import Server
+
+ENDPOINT_VARIABLE: Final = "KF_PIPELINES_ENDPOINT"
+TOKEN_VARIABLE: Final = "KF_PIPELINES_TOKEN"  # noqa: S105 - the name of the variable, not a token
+
+
+def read_server(
+    host: str | None, token_file: Path | None, namespace: str | None, ca_path: Path | None, *, verify: bool
+) -> "Server":
+    """The server that the options name.
+
+    Args:
+        host: the address; None raises.
+        token_file: contains the token, instead of the environment.
+        namespace: of a multi-user installation.
+        ca_path: the certificates to verify the server with.
+        verify: whether to verify the server.
+
+    Raises:
+        ParamsError: the address is missing, or the token file cannot be read.
+    """
+    from pipelines.runners.cluster.client import Server
+
+    if not host:
+        raise ParamsError(f"The address of Kubeflow Pipelines must be given: --host URL, or {ENDPOINT_VARIABLE}.")
+    token = os.environ.get(TOKEN_VARIABLE)
+    if token_file is not None:
+        try:
+            token = token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ParamsError(f"--token-file must be a readable file: {error}.") from None
+    return Server(host, token, namespace, ca_path, verify=verify)

@@ -1,0 +1,88 @@
+"""A served model of a run: starting its service, and comparing what it was asked with its data set."""
+
+import datetime
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.runners.runs import find_run
+
+if TYPE_CHECKING:
+    from components.deploy.monitoring.drift import Drift
+
+
+def serve_run(
+    run: str,
+    host: str,
+    port: int,
+    *,
+    api_key_file: Path | None = None,
+    allowed_origins: Sequence[str] = (),
+    prediction_log: Path | None = None,
+    log_share: float = 1.0,
+) -> int:
+    """Serves the model of a run, or of a package, until it is stopped; returns the exit code of the service.
+
+    Args:
+        run: a run id, `latest`, or the folder of a package.
+        host: the address to listen on.
+        port: the port to listen on.
+        api_key_file: contains the key that requests must carry.
+        allowed_origins: of web pages that may send requests.
+        prediction_log: the folder for summaries of the answers; None for no log.
+        log_share: the share of the answers that are logged.
+
+    Raises:
+        ArtifactError: there is no such finished run.
+        ServiceError: a setting is invalid, or the service cannot start.
+    """
+    from components.deploy.bento.server import serve
+    from components.deploy.service import settings
+
+    environment = {name: os.environ[name] for name in settings.VARIABLES if name in os.environ}
+    if api_key_file is not None:
+        environment[settings.API_KEY_FILE] = str(api_key_file.resolve())
+    if allowed_origins:
+        environment[settings.ALLOWED_ORIGINS] = " ".join(allowed_origins)
+    if prediction_log is not None:
+        environment[settings.PREDICTION_LOG] = str(prediction_log.resolve())
+        environment[settings.PREDICTION_LOG_SHARE] = str(log_share)
+    settings.read_settings(environment)  # refuses an invalid setting before anything starts
+    is_package = Path(run, "bento", "bento", "bento.yaml").is_file()
+    folder = Path(run) if is_package else find_run(run).path
+    return serve(folder / "bento", host, port, environment)
+
+
+def check_drift(served: Path, run: str, *, since: datetime.date | None, seed: int, output: Path) -> "Drift":
+    """Compares logged predictions, or photos, with the held-out photos of a run, and writes a report.
+
+    Args:
+        served: a prediction log, or a folder of photos.
+        run: a run id, or `latest`.
+        since: leaves out older predictions of the log.
+        seed: of the random draws.
+        output: the report.
+    """
+    import numpy as np
+
+    from components.deploy.monitoring.drift import compare
+    from components.deploy.monitoring.drift_report import write_report
+    from components.deploy.monitoring.signals import folder_traits, held_out_traits, logged_traits
+    from components.deploy.predict import find_files
+    from components.deploy.service.classifier import Classifier
+    from components.deploy.service.prediction_log import read_log
+
+    run_dir = find_run(run).path
+    classifier = Classifier(run_dir / "bento" / "bento" / "src")
+    is_log = served.is_dir() and any(served.glob("*.jsonl"))
+    if is_log:
+        served_traits = logged_traits(read_log(served, since), classifier.facts.tag)
+    else:
+        served_traits = folder_traits(classifier, find_files([served]))
+    rng = np.random.default_rng(seed)
+    reference_traits = held_out_traits(classifier, run_dir / "dataset", rng)
+    drift = compare(reference_traits, served_traits, classifier.facts.class_names, rng)
+    source = f"{'the log' if is_log else 'photos'} in {served}"
+    write_report(output, drift, reference_traits, served_traits, name=classifier.facts.tag, source=source)
+    return drift

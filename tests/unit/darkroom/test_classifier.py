@@ -1,0 +1,124 @@
+"""A loaded classifier: what it accepts, and that every way to name a model leads to the same answers."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import darkroom
+from components.contract.artifacts.bundle import read_bundle
+from components.deploy.bento.build import lay_out
+from components.deploy.parity import golden_photos, read_expected
+from darkroom.runs import Run
+from tests.support.artifacts import CLASS_NAMES, photo
+from tests.unit.deploy.conftest import Artifacts, artifacts
+
+__all__ = ["artifacts"]
+
+
+@pytest.fixture
+def classifier(artifacts: Artifacts) -> darkroom.Classifier:
+    return darkroom.load(artifacts.bundle_dir)
+
+
+def shares(answer: darkroom.Prediction | darkroom.Failure) -> list[float]:
+    assert isinstance(answer, darkroom.Prediction), answer
+    return [answer.probabilities[name] for name in CLASS_NAMES]
+
+
+def test_paths_contents_arrays_and_images_get_the_same_answer(
+    classifier: darkroom.Classifier, artifacts: Artifacts
+) -> None:
+    paths = golden_photos(artifacts.dataset_dir)
+    expected = read_expected(artifacts.evaluation_dir)
+    pixels = np.stack([np.asarray(Image.open(path)) for path in paths])
+    for photos in (
+        paths,
+        [str(path) for path in paths],
+        [path.read_bytes() for path in paths],
+        [Image.open(path) for path in paths],
+        list(pixels),
+        pixels,
+    ):
+        answers = classifier.predict(photos)
+        assert [answer.label for answer in answers] == [CLASS_NAMES[expected[path.stem].label] for path in paths]
+        for path, answer in zip(paths, answers, strict=True):
+            assert shares(answer) == pytest.approx(expected[path.stem].probabilities, abs=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "CMYK", "I;16"])
+def test_an_image_of_any_mode_gets_the_answer_of_its_file(mode: str, classifier: darkroom.Classifier) -> None:
+    image = Image.fromarray(photo("red", np.random.default_rng(0)))
+    image = image.convert("L").convert("I;16") if mode == "I;16" else image.convert(mode)
+    content = io.BytesIO()
+    image.save(content, "TIFF")
+    from_image, from_file = classifier.predict([image, content.getvalue()])
+    assert shares(from_image) == pytest.approx(shares(from_file), abs=1e-4)
+
+
+def test_a_rotated_photo_gets_the_answer_of_its_file(classifier: darkroom.Classifier) -> None:
+    image = Image.fromarray(np.arange(32 * 48 * 3, dtype=np.uint32).reshape(32, 48, 3).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = io.BytesIO()
+    image.save(content, "PNG", exif=exif)
+    from_image, from_file = classifier.predict([Image.open(content), content.getvalue()])
+    assert shares(from_image) == pytest.approx(shares(from_file), abs=1e-4)
+
+
+def test_one_photo_is_a_list_of_one(classifier: darkroom.Classifier, artifacts: Artifacts) -> None:
+    path = golden_photos(artifacts.dataset_dir)[0]
+    image = Image.open(path)
+    for one in (path, str(path), path.read_bytes(), image, np.asarray(image)):
+        assert len(classifier.predict(one)) == 1
+    assert classifier.predict([]) == []
+
+
+def test_a_file_that_is_no_photo_is_answered_in_its_place(
+    classifier: darkroom.Classifier, artifacts: Artifacts
+) -> None:
+    good = golden_photos(artifacts.dataset_dir)[0]
+    answers = classifier.predict([good, b"no photo", "absent.jpg"])
+    assert [type(answer) for answer in answers] == [darkroom.Prediction, darkroom.Failure, darkroom.Failure]
+    assert [answer.code for answer in answers[1:] if isinstance(answer, darkroom.Failure)] == [
+        "not_an_image",
+        "unreadable",
+    ]
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.uint16),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+        5,
+    ],
+    ids=str,
+)
+def test_what_is_no_photo_is_refused(thing: object, classifier: darkroom.Classifier) -> None:
+    with pytest.raises(darkroom.DarkroomError, match=r"(An array|A photo) must be"):
+        classifier.predict([thing])  # type: ignore[list-item]
+
+
+def test_every_folder_of_a_run_leads_to_the_same_answers(artifacts: Artifacts, tmp_path: Path) -> None:
+    shutil.copytree(artifacts.bundle_dir, tmp_path / "model")
+    source_dir = tmp_path / "bento" / "bento" / "src"
+    lay_out(source_dir, tmp_path / "model", read_bundle(tmp_path / "model"), "colours")
+    path = golden_photos(artifacts.dataset_dir)[0]
+    places = (tmp_path, tmp_path / "bento", source_dir.parent, source_dir, tmp_path / "model", Run(tmp_path))
+    answers = [darkroom.load(place).predict(path) for place in places]
+    assert answers == [answers[0]] * len(places)
+
+
+def test_an_unknown_model_is_reported_with_the_ways_to_name_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(darkroom.DarkroomError, match=r"'absent' is none of these; this folder has no finished runs"):
+        darkroom.load("absent")

@@ -1,0 +1,184 @@
+"""The frame of the command line: its options have types, its help fits, and what is mistyped gets a suggestion."""
+
+import datetime
+import os
+import subprocess
+import sys
+import types
+import typing
+from pathlib import Path
+
+import click
+import pytest
+
+from pipelines.cli.frame import CommandLineError
+from pipelines.cli.main import SECTIONS, call, darkroom
+from pipelines.cli.training import TryOption
+from tests.support.command_line import list_commands, parse
+
+COMMANDS = dict(list_commands())
+IDS = [" ".join(words) for words in COMMANDS]
+BUILT_IN = {"STRING": str, "INT": int, "FLOAT": float, "BOOL": bool}
+
+
+def type_of(param: click.Parameter) -> object:
+    """The type that a param passes to its function, by what click converts it to."""
+    kind = param.type
+    if isinstance(kind, click.Path):
+        value: object = Path
+    elif isinstance(kind, click.Choice):
+        value = str
+    elif isinstance(kind, click.types.FuncParamType):
+        function = kind.func
+        value = typing.get_type_hints(function)["return"]
+    else:
+        value = BUILT_IN[repr(kind)]
+    if param.multiple or param.nargs == -1:
+        return tuple[value, ...]  # type: ignore[valid-type]
+    has_value = param.required or param.to_info_dict()["default"] is not None or value is bool
+    return value if has_value else typing.Union[value, None]  # noqa: UP007 - value is not known to a type checker
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=IDS)
+def test_an_option_has_the_type_that_its_function_declares(words: tuple[str, ...]) -> None:
+    command = COMMANDS[words]
+    assert command.callback is not None
+    hints = typing.get_type_hints(command.callback)
+    hints.pop("return")
+    declared = {
+        name: typing.Union[hint] if isinstance(hint, types.UnionType) else hint  # noqa: UP007
+        for name, hint in hints.items()
+    }
+    passed = {str(param.name): type_of(param) for param in command.params if param.expose_value}
+    assert passed == declared
+
+
+def test_a_type_that_differs_is_noticed() -> None:
+    @click.command()
+    @click.option("--port", type=int)
+    def serve(port: int) -> None: ...
+
+    assert type_of(serve.params[0]) == typing.Optional[int]  # noqa: UP045
+
+
+def test_each_verb_is_in_one_group() -> None:
+    names = [command.name for commands in SECTIONS.values() for command in commands]
+    assert sorted(names) == sorted(darkroom.commands)
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("words", [(), ("data",), ("model",), ("images",), *COMMANDS], ids=" ".join)
+@pytest.mark.parametrize("columns", [80, 200])
+def test_help_fits_the_terminal_and_breaks_no_default(
+    words: tuple[str, ...], columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert call([*words, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= min(columns, 80)
+    assert text.isascii(), "a terminal of any encoding shows it"
+    for line in text.splitlines():
+        _, found, rest = line.partition("[default: ")
+        assert not found or "]" in rest, line
+
+
+@pytest.mark.parametrize("group", [darkroom, *darkroom.commands.values()], ids=lambda group: group.name)
+def test_the_first_sentence_of_each_verb_is_listed_whole(
+    group: click.Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [] if group is darkroom else [str(group.name)]
+    call([*words, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for command in group.commands.values() if isinstance(group, click.Group) else ():
+        assert f"{command.name} {' '.join(str(command.help).partition(chr(10) * 2)[0].split())}" in text
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=IDS)
+def test_every_option_is_described_in_a_sentence(words: tuple[str, ...]) -> None:
+    command = COMMANDS[words]
+    assert command.help
+    for param in command.params:
+        assert param.help, (words, param.name)
+        assert param.help[0].isupper() or param.help.startswith("--"), (words, param.name)
+        assert param.help.rstrip("]").endswith(".") or param.help.endswith("]"), (words, param.name)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rnu"], "There is no verb 'rnu'. Did you mean run"),
+        (["data", "dif"], "There is no action 'dif'. Did you mean diff? See: darkroom data --help"),
+        (["run", "--dat", "x"], "There is no option '--dat'. Did you mean --data"),
+        (["run", "--set", "--train.epochs=5"], "found '--train.epochs=5'. Write: --set train.epochs=5"),
+        (["run", "--set"], "--set"),
+        (["run", "--json=yes"], "--json"),
+        (["runs", "more"], "unexpected extra argument (more). See: darkroom runs --help"),
+        (["predict"], "PHOTO_OR_FOLDER... is required. See: darkroom predict --help"),
+        (["data", "export", "photos"], "--format is required"),
+        (["run", "--runner", "moon"], "'moon' is not one of 'subprocess', 'docker'"),
+        (["run\x1b[31m"], r"There is no verb 'run\x1b[31m'"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(CommandLineError) as error:
+        call(words)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("words", [[], ["data"]], ids=["darkroom", "data"])
+def test_a_command_without_a_verb_shows_its_help_and_is_an_error(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(words) == 2
+    output = capsys.readouterr()
+    assert (output.out, output.err.startswith("Usage: darkroom")) == ("", True)
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    from darkroom import __version__
+
+    assert call(["--version"]) == 0
+    assert capsys.readouterr().out == f"darkroom {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "joined"),
+    [
+        (["--try", "a.b=1", "c.d=2", "--seeds", "2"], ["--try", "a.b=1\0c.d=2", "--seeds", "2"]),
+        (["--try", "a.b=1", "--try", "c.d=2"], ["--try", "a.b=1", "--try", "c.d=2"]),
+        (["run1", "--try", "a.b=x y", "c.d=2"], ["run1", "--try", "a.b=x y\0c.d=2"]),
+        (["--try"], ["--try"]),
+        (["--try", "--seeds", "2"], ["--try", "--seeds", "2"]),
+        (["--try", "a.b=1", "--", "run1", "run2"], ["--try", "a.b=1", "--", "run1", "run2"]),
+        (["run1", "run2"], ["run1", "run2"]),
+    ],
+)
+def test_the_words_of_a_group_are_joined(words: list[str], joined: list[str]) -> None:
+    assert TryOption.join(words, "--try") == joined
+
+
+def test_options_reach_their_verb_as_values() -> None:
+    compared = parse(["compare", "--try", "a.b=1", "c.d=2", "--try", "a.b=3", "--seeds", "2", "--data", "x"]).params
+    assert (compared["trials"], compared["seeds"], compared["models"]) == ((("a.b=1", "c.d=2"), ("a.b=3",)), 2, ())
+    assert parse(["drift", "log", "--since", "2026-01-31"]).params["since"] == datetime.date(2026, 1, 31)
+    assert parse(["model", "check", "m.h5", "--image-size", "10x020"]).params["image_size"] == (10, 20)
+    assert parse(["submit", "--no-cache", "--node-selector", "zone=a"]).params["node_labels"] == (("zone", "a"),)
+    assert parse(["predict", "a", "--json", "b"]).params["paths"] == (Path("a"), Path("b"))
+
+
+def complete(line: str, num_words: int) -> list[str]:
+    environment = os.environ | {
+        "_DARKROOM_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(num_words),
+    }
+    command = [sys.executable, "-m", "pipelines.cli.main"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return [word.partition(",")[2] for word in result.stdout.splitlines()]
+
+
+def test_a_shell_completes_verbs_options_and_choices() -> None:
+    assert complete("darkroom ru", 1) == ["run", "runs"]
+    assert complete("darkroom run --mem", 2) == ["--memory"]
+    assert complete("darkroom run --runner ", 3) == ["subprocess", "docker"]
