@@ -115,7 +115,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     photos.sort(key=lambda photo: photo.record.path)
     class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))
     return LabeledPhotos(
-        PhotoSet(tuple(photos), tuple(rejected), class_names, splits, (*data_folder.notices, *found.notices))
+        PhotoSet(tuple(photos), tuple(rejected), class_names, splits, (*data_folder.archive_notices(), *found.notices))
     )
 
 

@@ -86,7 +86,7 @@ def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, plac
             message = "It lies in no class folder, so it has no label."
             rejected.append(replace(record, reason="outside_class_folder", message=message))
     links = [record.path for record in listing.rejected if record.reason == "folder_seen"]
-    notices = [*data_folder.notices, *layout.notices]
+    notices = [*data_folder.archive_notices(), *layout.notices]
     if links:
         notices.append(f"Left out, because they are links to folders that are read already: {join_names(links)}.")
     return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, tuple(notices))
