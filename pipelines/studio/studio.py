@@ -42,7 +42,7 @@ class Studio:
         self.queue = Queue(settings.home / "jobs")
         self.workers = Workers()
         self.draft = DraftStore(settings.home / "draft.json", self.workers)
-        self.album = Album(settings.photos_dir, self.workers)
+        self.album = Album(settings.photos_dir, self.workers, lambda: self.draft.read().columns)
         self.audits = Audits(settings.home / "audits", self.queue)
         self.versions = Versions(settings.home / "versions", self.album)
         self.results = Results()

@@ -22,11 +22,13 @@ from pipelines.studio.workers import read_frame, write_frame
 Result = tuple[Any, bytes]
 
 
-def list_data(_: bytes, uri: str, photos_dir: str) -> Result:
+def list_data(_: bytes, uri: str, photos_dir: str, columns: str) -> Result:
     """What the data hold: the view, and each file as its path, place and labels."""
+    from components.contract.params.data import ColumnNames
+    from components.contract.params.pipeline import parse_section
     from pipelines.studio.data.photos import read_data
 
-    view, files = read_data(uri, Path(photos_dir))
+    view, files = read_data(uri, Path(photos_dir), parse_section(ColumnNames, columns))
     return {
         "view": view.model_dump(mode="json"),
         "files": [[str(file.location), asdict(file.record)] for file in files.values()],
@@ -65,12 +67,13 @@ def probe_data(_: bytes, uri: str, columns: str = "{}") -> Result:
 
 
 def unpack(_: bytes, archive: str, folder: str) -> Result:
-    """Takes an archive apart; the names of what is left out, which belongs to git and other tools."""
+    """Takes an archive apart; the names of what is left out, which belongs to git and other tools, and notices."""
     from components.contract.foreign.archive import extract
 
     skipped: set[str] = set()
-    extract(Path(archive), Path(folder), skipped)
-    return sorted(skipped), b""
+    notices: list[str] = []
+    extract(Path(archive), Path(folder), skipped, notices=notices)
+    return {"skipped": sorted(skipped), "notices": notices}, b""
 
 
 def parse_params(content: bytes, is_command: bool, roots: list[str]) -> Result:

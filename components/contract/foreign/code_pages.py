@@ -1,11 +1,12 @@
-"""Guesses the code page of names without a mark: how likely are the bytes in each, as words of its languages?
+"""Guesses the code page of names in zips and of tables: how likely are the bytes in each, as words of its languages?
 
 Names are short, so letters are judged one by one: how frequent they are, whether they stand beside letters of another
 script, and whether a capital follows a small letter. Each page gets the sum of the logarithms; the likeliest wins.
 """
 
+import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,20 +38,31 @@ HANZI_TRADITIONAL: Final = HANZI | frozenset(
 )
 
 
-def detect_code_page(names: Iterable[bytes]) -> str:
-    """The code page in which the names are most likely words, in Python's words.
+def detect_code_page(
+    names: Iterable[bytes], file_names: Set[str] = frozenset(), *, is_windows: bool = False
+) -> str | None:
+    """The code page in which most of the names are files, and else are most likely words; in Python's words.
 
     Args:
         names: bytes that are no ASCII and no UTF-8.
+        file_names: of files that some of the names may mean, composed.
+        is_windows: whether the pages of DOS, which zip programs use, are out of the question.
+
+    Returns:
+        None if the bytes are text in none of the pages.
     """
     samples = list(dict.fromkeys(names))[:MAX_NAMES]
-    scores: dict[str, float] = {}
+    scores: dict[str, tuple[int, float]] = {}
     for page in PAGES:
+        if is_windows and page.encoding in DOS_PAGES:
+            continue
         try:
-            scores[page.encoding] = page.prior + sum(_score(name.decode(page.encoding), page) for name in samples)
+            texts = [name.decode(page.encoding) for name in samples]
         except UnicodeDecodeError:
             continue
-    return max(scores, key=lambda encoding: scores[encoding], default="cp437")
+        num_files = sum(not file_names.isdisjoint(re.split(r"[/\\]", text)) for text in texts) if file_names else 0
+        scores[page.encoding] = num_files, page.prior + sum(_score(text, page) for text in texts)
+    return max(scores, key=lambda encoding: scores[encoding], default=None)
 
 
 @dataclass(frozen=True)
@@ -181,4 +193,7 @@ PAGES: Final = (
     _Page("big5", _han(HANZI_TRADITIONAL, (0xA4, 0xC6), -9.2)),
     _Page("cp949", _han(HANGUL, (0xB0, 0xC8), -10.3)),
 )
-"""Those of zip programs under DOS come first: Windows Explorer uses them."""
+"""Those of DOS come first: Windows Explorer uses them in zips."""
+DOS_PAGES: Final = frozenset(
+    ("cp850", "cp437", "cp852", "cp857", "cp775", "cp866", "cp737", "cp862", "cp720"),
+)

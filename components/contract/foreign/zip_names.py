@@ -51,7 +51,7 @@ def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) ->
         encoding = "utf-8"
         if not all(map(_is_utf8, raw_names.values())):
             parts = {part for raw_name in raw_names.values() for part in raw_name.split(b"/") if not part.isascii()}
-            encoding = code_page = detect_code_page(sorted(parts))
+            encoding = code_page = detect_code_page(sorted(parts)) or MARKLESS_ENCODING
     for place, raw_name in raw_names.items():
         names[place] = raw_name.decode(encoding or "utf-8")
     # Zip files made on Windows may separate by backslashes; before decoding, such a byte may be half of a letter.

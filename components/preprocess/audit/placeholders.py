@@ -28,6 +28,8 @@ FLAT_DEVIATION: Final = 2.0
 """Plain walls differ by little too, but their noise is not the same; only pictures of one color need not correlate."""
 COLOR_SIDE: Final = 8
 ROWS_AT_ONCE: Final = 256
+LOSSLESS: Final = frozenset(("PNG", "BMP", "TIFF"))
+"""Copies of such a file of one size and mode have equal pixels; X-rays of one kind look the same and have others."""
 MAX_LEADERS: Final = 200
 """Of one cell; thousands of products on white may share one. The commonest hashes come first."""
 
@@ -78,11 +80,12 @@ def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixel
     commonness = np.array([hash_counts[text] for text in hashes], np.int64)
     rows = rows[np.argsort(-commonness, kind="stable")]
     union = Groups(len(records))
+    savings = _lossless_savings(records)
     half = sketches.shape[1] // 2
     quarters = np.array([sketches[row].reshape(2, half, 2, half).mean(axis=(1, 3)).ravel() for row in rows])
     for shift in (0, CELL / 2):  # two copies on either side of one grid's line are in one cell of the other
         for cell in _cells(np.floor((quarters.reshape(-1, 4) + shift) / CELL)):
-            for leader, row in _same_pairs(sketches, rows[cell]):
+            for leader, row in _same_pairs(sketches, savings, rows[cell]):
                 union.join(leader, row)
     members: dict[int, list[int]] = defaultdict(list)
     for row in rows.tolist():
@@ -103,13 +106,21 @@ def _cells(keys: np.ndarray) -> Iterator[np.ndarray]:
             yield cell
 
 
-def _same_pairs(sketches: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, int]]:
+def _lossless_savings(records: Sequence[Record]) -> np.ndarray:
+    """A number of the size, format and mode of files without loss, -1 of others: int64 (files,)."""
+    numbers: dict[tuple[object, ...], int] = {}
+    keys = ((record.native_height, record.native_width, record.format, record.mode) for record in records)
+    return np.array([numbers.setdefault(key, len(numbers)) if key[2] in LOSSLESS else -1 for key in keys], np.int64)
+
+
+def _same_pairs(sketches: np.ndarray, savings: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, int]]:
     """(leader, other) of the same picture: each row belongs to the first leader that it agrees with."""
     for _ in range(MAX_LEADERS):
         if len(rows) < 2:
             return
         leader, others = int(rows[0]), rows[1:]
-        is_same = _agree(sketches[leader], sketches[others])
+        may_differ = (savings[others] != savings[leader]) | (savings[others] < 0)
+        is_same = may_differ & _agree(sketches[leader], sketches[others])
         for row in others[is_same].tolist():
             yield leader, row
         rows = others[~is_same]

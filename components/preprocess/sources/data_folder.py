@@ -9,11 +9,12 @@ from typing import Final
 
 from components.contract.foreign.confinement import Roots, allowed_roots, open_within
 from components.contract.params.data import ColumnNames
+from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.listing import Listing, as_text, list_folder
 
-SKIPPED_NOTE: Final = ".darkroom-skipped.json"
-"""In a folder that an archive was unpacked into: the names of what was not."""
+UNPACK_NOTE: Final = ".darkroom-unpacked.json"
+"""In a folder that an archive was unpacked into: the names of what was not, and what to say of the archive."""
 MAX_NOTE_BYTES: Final = 4 * 2**20
 
 
@@ -54,10 +55,18 @@ class DataFolder:
 
     def skipped_records(self) -> list[Record]:
         """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""
-        names = list(self.skipped)
-        with contextlib.suppress(OSError, ValueError), open_within((self.path,), self.path / SKIPPED_NOTE) as note:
-            names += [str(name) for name in json.loads(note.read(MAX_NOTE_BYTES))]
         return [
             Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
-            for name in names
+            for name in (*self.skipped, *self._read_note("skipped"))
         ]
+
+    def archive_notices(self) -> list[str]:
+        """What to say of an archive: now, or when it was unpacked into this folder."""
+        return [*self.notices, *self._read_note("notices")]
+
+    def _read_note(self, key: str) -> list[str]:
+        with contextlib.suppress(OSError, ValueError), open_within((self.path,), self.path / UNPACK_NOTE) as note:
+            document = json.loads(note.read(MAX_NOTE_BYTES))
+            values = document.get(key) if isinstance(document, dict) else None
+            return [printable(str(value)) for value in values] if isinstance(values, list) else []
+        return []

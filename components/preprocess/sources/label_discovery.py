@@ -8,7 +8,7 @@ outside of the folders that are named for its classes, such as a sample submissi
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,8 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import FileIndex, Match, name_key
-from components.preprocess.sources.folders.names import SPLIT_FOLDERS
+from components.preprocess.sources.folders.names import SPLIT_FOLDERS, is_annotation, is_split, is_train
+from components.preprocess.sources.folders.tree import Parts
 from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 from components.preprocess.sources.readers.label_files import (
@@ -28,6 +29,7 @@ from components.preprocess.sources.readers.label_files import (
     Fault,
     find_fault,
     find_hindrance,
+    has_labels,
     is_label_file,
     read_labels,
 )
@@ -49,6 +51,7 @@ class FoundLabels:
         faults: rows that name no photo, each with the reason.
         notices: for the user.
         reasons: why other files are no label files, should the folders say nothing either.
+        split_places: of photos in the folder of a split without class folders, as if they were in one of their class.
     """
 
     label_files: list[str] = field(default_factory=list)
@@ -56,6 +59,7 @@ class FoundLabels:
     faults: list[tuple[LabelRow, Fault]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    split_places: dict[str, Parts] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -71,11 +75,13 @@ class LabeledPhotos:
         photo_set: None if its folders say what the photos are.
         notices: for the user, in that case.
         reasons: why its files are no label files, should the folders say nothing either.
+        split_places: of photos in the folder of a split without class folders, as if they were in one of their class.
     """
 
     photo_set: PhotoSet | None = None
     notices: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    split_places: Mapping[str, Parts] = field(default_factory=dict)
 
 
 def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
@@ -91,7 +97,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     files = {"/".join(file.parts): file for file in listing.files}
     found = find_labels(files, lambda name: files[name].path, data_folder.columns)
     if not found.label_files:
-        return LabeledPhotos(notices=tuple(found.notices), reasons=tuple(found.reasons))
+        return LabeledPhotos(None, tuple(found.notices), tuple(found.reasons), found.split_places)
     rejected = [*listing.rejected, *data_folder.skipped_records()]
     for row, (reason, message) in found.faults:
         rejected.append(Record(row.path or "", row.label, row.split, reason, message, group=row.group))
@@ -109,7 +115,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     photos.sort(key=lambda photo: photo.record.path)
     class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))
     return LabeledPhotos(
-        PhotoSet(tuple(photos), tuple(rejected), class_names, splits, (*data_folder.notices, *found.notices))
+        PhotoSet(tuple(photos), tuple(rejected), class_names, splits, (*data_folder.archive_notices(), *found.notices))
     )
 
 
@@ -128,6 +134,8 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
     index = FileIndex(visible_names)
     found = FoundLabels()
     for name in _candidates(visible_names):
+        if not has_labels(locate(name)):
+            continue
         try:
             labels = read_labels(locate(name), columns)
         except SeveralLabelsError as error:
@@ -151,25 +159,60 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         found.rows |= {key: row for key, row in rows.items() if key not in found.rows}
         found.faults += faults
         found.notices += labels.notices
+    _name_numbers(found)
     photo_labels = found.labels
     class_names = set(photo_labels.values())
     in_folders = _in_folders(class_names, visible_names)
     num_labeled = len(in_folders & photo_labels.keys())
     if num_labeled < len(in_folders) / 2:
+        split_places = {} if num_labeled else _find_split_places(photo_labels, in_folders)
+        subject = " and ".join(found.label_files)
         notice = (
-            f"{' and '.join(found.label_files)} labels {num_labeled:,} of the {len(in_folders):,} files in folders "
-            "that are named for its classes, so it is not used."
+            f"{subject} says of which classes {len(split_places):,} photos in the folders of splits are."
+            if split_places
+            else f"{subject} labels {num_labeled:,} of the {len(in_folders):,} files in folders that are named for its "
+            "classes, so it is not used."
         )
-        found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons)
+        found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons, split_places=split_places)
     if found.label_files:
+        moved = [
+            name for name in in_folders & photo_labels.keys() if name not in _in_folders([photo_labels[name]], [name])
+        ]
         found.notices.append(
             f"The labels come from {' and '.join(found.label_files)}: {len(photo_labels):,} photos in "
-            f"{len(class_names):,} classes. The names of folders are not used."
+            f"{len(class_names):,} classes. The names of folders are not used"
+            f"{f'; {len(moved):,} of the photos are in a folder named for another class' if moved else ''}."
         )
-    elif columns != ColumnNames():
+    elif columns != ColumnNames() and not found.split_places:
         reason = found.reasons[0] if found.reasons else f"There is no file that ends in {', '.join(SUFFIXES)}."
         raise DataError(f"data.columns names columns of a label file; none in the data has them. {reason}")
     return found
+
+
+def _name_numbers(found: FoundLabels) -> None:
+    """Calls classes that are numbers by the folders of their photos, if each has one of its own."""
+    folders: dict[str, set[str]] = {}
+    for name, label in found.labels.items():
+        folders.setdefault(label, set()).add(posixpath.basename(posixpath.dirname(name)))
+    class_names = {label: min(names) for label, names in folders.items() if len(names) == 1}
+    is_named = len(set(class_names.values())) == len(folders) > 1 and all(map(str.isdecimal, folders))
+    if is_named and not any(map(str.isdecimal, class_names.values())):
+        found.rows = {
+            (name, class_names[str(label)]): replace(row, label=class_names[str(label)])
+            for (name, label), row in found.rows.items()
+        }
+
+
+def _find_split_places(labels: Mapping[str, str], in_folders: Collection[str]) -> dict[str, Parts]:
+    """Photos that lie in the folder of a split, not of a class: as in `val/images/1.jpg` beside `train/cat`."""
+    folders = {part for name in in_folders for part in name_key(name)[:-1]}
+    places: dict[str, Parts] = {}
+    for name, label in labels.items():
+        *parents, file_name = name.split("/")
+        depth = next((depth for depth, parent in enumerate(parents, 1) if is_split(parent)), 0)
+        if depth and not is_train(parents[depth - 1]) and folders.issuperset(name_key(label)):
+            places[name] = (*parents[:depth], label, file_name)
+    return places
 
 
 def find_split(name: str) -> SplitName | None:
@@ -218,6 +261,8 @@ def _find_refusal(label_file: str, rows: dict[tuple[str, str | None], LabelRow])
     """Why a label file does not say what the photos are; None if it may."""
     if not rows:
         return "names no photo of the data"
+    if all(is_annotation(name.rpartition("/")[0]) for name, _ in rows):
+        return "names pictures in a folder beside the photos only"
     labels = {str(row.label) for row in rows.values()}
     if len(labels) < 2:
         return f"names one class only, '{printable(labels.pop())}'"

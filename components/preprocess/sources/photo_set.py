@@ -97,13 +97,13 @@ def _describe_unlabeled(rejected: Sequence[Record]) -> list[str]:
 
 
 def _describe_twins(counts: Mapping[str, int]) -> list[str]:
-    """A line for each group of classes that differ in case or spaces only."""
+    """A line for each group of classes whose names hardly differ."""
     groups = defaultdict(list)
     for name in sorted(counts):
         groups[spelling_key(name)].append(f"{printable(name)!r} ({count_photos(counts[name])})")
     return [
-        f"Classes that differ in upper and lower case, spaces, hyphens or underscores only: {', '.join(twins)}. If "
-        "they are one class, give them one name."
+        f"Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: {', '.join(twins)}. "
+        "If they are one class, give them one name."
         for twins in groups.values()
         if len(twins) > 1
     ]

@@ -39,7 +39,7 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     if labeled.photo_set is not None:
         return labeled.photo_set
     try:
-        photo_set = class_folders.find_photos(data_folder)
+        photo_set = class_folders.find_photos(data_folder, labeled.split_places)
     except DataError as error:  # it may be the label file that does not say what it should
         raise DataError(" ".join((str(error), *labeled.notices, *labeled.reasons))) from None
     return replace(photo_set, notices=(*labeled.notices, *photo_set.notices))

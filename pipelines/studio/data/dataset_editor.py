@@ -10,7 +10,7 @@ from components.contract.foreign import archive
 from components.contract.foreign.confinement import UnsafeNameError, is_tool_file, within
 from components.contract.system.atomic_files import write_file
 from components.contract.text import printable
-from components.preprocess.sources.data_folder import SKIPPED_NOTE
+from components.preprocess.sources.data_folder import UNPACK_NOTE
 from components.preprocess.sources.source import name_of
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import Workers, seconds_to_unpack
@@ -34,13 +34,11 @@ def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
         StudioError: it is damaged, a bomb, or leads outside.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
-    skipped: set[str] = set()
     try:
         subject, seconds = f"The archive {source.name}", seconds_to_unpack(source)
         answer = workers.ask(
             "unpack", subject, seconds=seconds, archive=str(source.absolute()), folder=str(folder.absolute())
         )
-        skipped = set(answer.value)
     except BaseException:
         for remains in (folder, *photos_dir.glob(f".{folder.name}.partial-*")):
             shutil.rmtree(remains, ignore_errors=True)
@@ -49,8 +47,8 @@ def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
         if not inner[0].is_dir():
             break
         folder = inner[0]
-    if skipped:
-        write_file(folder / SKIPPED_NOTE, json.dumps(sorted(skipped)).encode())
+    if any(answer.value.values()):
+        write_file(folder / UNPACK_NOTE, json.dumps(answer.value).encode())
     return folder
 
 

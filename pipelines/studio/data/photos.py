@@ -1,9 +1,11 @@
 """The photos of the chosen data: what there is in each class, and single photos to look at."""
 
 import io
+import json
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,11 +18,11 @@ from components.contract.errors import DataError, ImageError
 from components.contract.foreign.confinement import allowed_roots
 from components.contract.image.decode import MAX_BYTES, decode, measure_depth
 from components.contract.image.sample_depth import settle_range
+from components.contract.params.data import ColumnNames
 from components.preprocess.manifest import Record
-from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.photo_set import PhotoFile, describe_reading
 from components.preprocess.sources.readers.label_files import is_label_file
-from components.preprocess.sources.source import find_photos, name_of
+from components.preprocess.sources.source import data_folder_at, find_photos, name_of
 from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, Workers, hold_lock
 
@@ -47,6 +49,8 @@ class DataView(BaseModel):
         editable: whether classes and photos can be added on the page.
         rejected: files and folders that count for nothing, as (path, why), the first ones.
         notices: how the data were read, where that is not obvious.
+        has_table: whether there is a file that may say of which class photos are.
+        columns: of that file, which the user named.
         fault: why the data cannot be used as they are; None where they can.
     """
 
@@ -59,12 +63,14 @@ class DataView(BaseModel):
     rejected: tuple[tuple[str, str], ...] = ()
     splits: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    has_table: bool = False
+    columns: dict[str, str | int] = {}
     fault: str | None = None
 
 
 @dataclass
 class _Listing:
-    uri: str
+    key: tuple[str, str]
     until: float
     files: dict[str, PhotoFile]
     view: DataView
@@ -73,13 +79,15 @@ class _Listing:
 class Album:
     """Lists the data that were asked for last, and decodes single photos."""
 
-    def __init__(self, photos_dir: Path, workers: Workers):
+    def __init__(self, photos_dir: Path, workers: Workers, read_columns: Callable[[], object]):
         """Makes it.
 
         Args:
             photos_dir: data sets within it are the studio's own, and may be added to.
             workers: look at the data.
+            read_columns: returns `data.columns` of the draft.
         """
+        self._read_columns = read_columns
         self._photos_dir = photos_dir.resolve()
         self._workers = workers
         self._listing: _Listing | None = None
@@ -124,17 +132,22 @@ class Album:
 
     def _list(self, uri: str) -> _Listing:
         with hold_lock(self._lock, "The data"):
-            listing = self._listing
-            if listing is not None and listing.uri == uri and time.monotonic() < listing.until:
+            listing, columns = self._listing, json.dumps(self._read_columns())
+            if listing is not None and listing.key == (uri, columns) and time.monotonic() < listing.until:
                 return listing
-            self._listing = self._read(uri)
+            self._listing = self._read(uri, columns)
             return self._listing
 
-    def _read(self, uri: str) -> _Listing:
+    def _read(self, uri: str, columns: str) -> _Listing:
         start_time = time.monotonic()
         try:
             answer = self._workers.ask(
-                "list_data", "The data", seconds=LOOK_SECONDS, uri=uri, photos_dir=str(self._photos_dir)
+                "list_data",
+                "The data",
+                seconds=LOOK_SECONDS,
+                uri=uri,
+                photos_dir=str(self._photos_dir),
+                columns=columns,
             ).value
             view = DataView.model_validate(answer["view"])
             photo_files = (
@@ -144,19 +157,21 @@ class Album:
         except StudioError as error:
             view, files = DataView(name=name_of(uri), uri=uri, editable=False, fault=str(error)), {}
         end_time = time.monotonic()
-        return _Listing(uri, end_time + max(FRESH_SECONDS, PATIENCE * (end_time - start_time)), files, view)
+        return _Listing((uri, columns), end_time + max(FRESH_SECONDS, PATIENCE * (end_time - start_time)), files, view)
 
 
-def read_data(uri: str, photos_dir: Path) -> tuple[DataView, dict[str, PhotoFile]]:
+def read_data(uri: str, photos_dir: Path, columns: ColumnNames) -> tuple[DataView, dict[str, PhotoFile]]:
     """What the data hold: what the page shows, and all photos by their paths."""
     path = Path(uri)
     editable = path.is_relative_to(photos_dir) and path.is_dir()
-    view = DataView(name=name_of(uri), uri=uri, editable=editable)
+    view = DataView(name=name_of(uri), uri=uri, editable=editable, columns=columns.model_dump(exclude_none=True))
     files: dict[str, PhotoFile] = {}
     if not path.is_dir() and not is_label_file(path):
         return view, files
     try:
-        source = DataFolder(path.parent, label_file=path) if is_label_file(path) else DataFolder(path)
+        source = data_folder_at(path, uri, columns)
+        has_table = path.is_file() or any(is_label_file(Path(file.parts[-1])) for file in source.listing.files)
+        view = view.model_copy(update={"has_table": has_table})
         listing = find_photos(source)
     except DataError as error:
         classes = _list_class_folders(path) if editable else ()

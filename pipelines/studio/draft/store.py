@@ -49,6 +49,11 @@ class Draft(BaseModel):
         uri = self.params.get("data", {}).get("uri")
         return str(uri) if uri else None
 
+    @property
+    def columns(self) -> object:
+        """Which columns of a label file the user named."""
+        return self.params.get("data", {}).get("columns", {})
+
 
 class Fault(BaseModel):
     """What is wrong with a draft, and where."""

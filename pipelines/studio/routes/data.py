@@ -1,6 +1,7 @@
 """The screen Data: choosing, uploading and looking at photos."""
 
 import contextlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from components.contract.foreign import archive
+from components.contract.params.data import ColumnNames
+from components.contract.params.pipeline import parse_section
 from components.contract.system import launcher
 from components.contract.text import is_utf8
 from components.preprocess.sources.remote.addresses import is_remote
@@ -67,9 +70,18 @@ def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
 def _set_data(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
     if not is_utf8(uri):
         raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
-    draft = studio.draft.change(require_number(dict(body), "revision"), {"data.uri": uri})
+    draft = studio.draft.change(require_number(dict(body), "revision"), {"data.uri": uri}, ["data.columns"])
     studio.touch()
     return {"uri": draft.data, "revision": draft.revision}
+
+
+def name_columns(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+    """`POST /api/data/columns`: which columns of a label file hold what; all that are not named are found again."""
+    columns = parse_section(ColumnNames, json.dumps(body.get("columns")))
+    values = {f"data.columns.{role}": column for role, column in columns.model_dump(exclude_none=True).items()}
+    draft = studio.draft.change(require_number(body, "revision"), values, ["data.columns"])
+    studio.touch()
+    return {"revision": draft.revision}
 
 
 def choose_demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
@@ -249,6 +261,7 @@ ROUTES = [
     Route("/api/data", answer_get(show_data)),
     Route("/api/data/choose", answer_post(choose), methods=["POST"]),
     Route("/api/data/demo", answer_post(choose_demo), methods=["POST"]),
+    Route("/api/data/columns", answer_post(name_columns), methods=["POST"]),
     Route("/api/data/make", answer_post(make_data_set), methods=["POST"]),
     Route("/api/data/classes", answer_post(add_class), methods=["POST"]),
     Route("/api/data/classes/{name}", answer_post(change_class), methods=["POST"]),

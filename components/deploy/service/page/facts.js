@@ -46,10 +46,9 @@ export const nameOf = ({ tag }) => tag.split(":")[0];
  * @param {ModelCard} model
  */
 export function expectation({ class_names: classNames, test }) {
-  const numRight = (/** @type {number} */ share) => Math.round(100 * share);
   const quality = test
-    ? `Expect ${numRight(test.accuracy.low)} to ${numRight(test.accuracy.high)} right answers in a hundred photos of ` +
-      "the kind it was made for"
+    ? `Expect ${Math.floor(100 * test.accuracy.low)} to ${Math.round(100 * test.accuracy.high)} right answers in a ` +
+      "hundred photos of the kind it was made for"
     : "It was not evaluated";
   return `Tells ${classNames.length} classes apart. ${quality}.`;
 }

@@ -1,5 +1,6 @@
 """Reads from the folders which photo is of which class and in which split, or refuses and says what to do."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,20 +10,23 @@ from components.contract.text import printable
 from components.preprocess.sources.folders.classes import (
     Classes,
     count_photos,
+    data_option,
     join_names,
-    read_classes,
     repeats_siblings,
     shown_name,
 )
 from components.preprocess.sources.folders.file_names import FileNames, read_file_names
+from components.preprocess.sources.folders.levels import read_classes
 from components.preprocess.sources.folders.names import (
     are_numbered_parts,
     is_annotation,
     is_container,
+    is_plain_container,
     is_reserved,
     is_split,
     is_train,
     is_unlabeled,
+    may_name_classes,
     split_candidates,
     split_of,
 )
@@ -49,6 +53,7 @@ class Layout:
             folders. A table or the names of the files may say what they show.
         file_names: what the names of the files in flat folders say, if anything.
         notices: what a person should know before the data are used, a sentence each.
+        left_out: folders in class folders whose photos do not count.
     """
 
     prefix: Parts = ()
@@ -56,6 +61,7 @@ class Layout:
     flat_folders: Mapping[Parts, SplitName | None] = field(default_factory=dict)
     file_names: FileNames | None = None
     notices: tuple[str, ...] = ()
+    left_out: frozenset[Parts] = frozenset()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -75,6 +81,8 @@ class Layout:
         if self.file_names:
             return self.file_names.place(parts)
         for depth in range(len(parts) - 1, 0, -1):
+            if parts[:depth] in self.left_out:
+                return None
             if parts[:depth] in self.class_folders:
                 return self.class_folders[parts[:depth]]
         return None
@@ -108,16 +116,46 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
     prefix = _step_in(tree, data, unwrap=unwrap)
     where = "/".join((data, *prefix))
     notices = [f"The photos are in {printable('/'.join(prefix))}."] if prefix and not unwrap else []
+    notices += _describe_neighbors(tree, prefix)
     split_folders = find_split_folders(tree, prefix, where)
-    if split_folders is not None:
-        classes = read_splits(tree, prefix, split_folders, where)
-        return Layout(prefix, classes.folders, notices=(*notices, *classes.notices))
-    flat_folders = _flat_folders(tree, prefix)
+    flat_folders = {} if split_folders else _flat_folders(tree, prefix)
     if flat_folders:
         file_names = read_file_names({folder: tree.photo_names(folder) for folder in flat_folders}, flat_folders)
         return Layout(prefix, {}, flat_folders, file_names, (*notices, *(file_names.notices if file_names else ())))
-    classes = _read_unsplit(tree, prefix, where)
-    return Layout(prefix, classes.folders, notices=(*notices, *classes.notices))
+    classes = read_splits(tree, prefix, split_folders, where) if split_folders else _read_unsplit(tree, prefix, where)
+    notices += [*classes.notices, *_describe_left_out(tree, classes), *_describe_numbers(tree, prefix, classes)]
+    return Layout(prefix, classes.folders, notices=tuple(notices), left_out=frozenset(classes.left_out))
+
+
+def _describe_neighbors(tree: FolderTree, prefix: Parts) -> list[str]:
+    """A line for each folder that was stepped into beside others."""
+    lines = []
+    for depth, name in enumerate(prefix):
+        others = [other for other in tree.photo_folders(prefix[:depth]) if other != name]
+        if others:
+            counts = join_names(others, [tree.num_photos((*prefix[:depth], other)) for other in others])
+            lines.append(f"Left out, because they are beside {shown_name(name)}: {counts}.")
+    return lines
+
+
+def _describe_left_out(tree: FolderTree, classes: Classes) -> list[str]:
+    """A line about the folders in class folders that do not count."""
+    counts: Counter[str] = Counter()
+    for folder in classes.left_out:
+        counts[folder[-1]] += tree.num_photos(folder)
+    names = sorted(counts)
+    text = join_names(names, [counts[name] for name in names])
+    return [f"Left out of the class folders, because such names are not those of photos: {text}."] if names else []
+
+
+def _describe_numbers(tree: FolderTree, prefix: Parts, classes: Classes) -> list[str]:
+    """A line if the classes are numbers, and a file beside them is called as if it held their names."""
+    if not all(name.isdecimal() for name, _ in classes.folders.values()):
+        return []
+    names = {name for folder in ((), prefix) for name in tree.document_names(folder) if may_name_classes(name)}
+    text = join_names(sorted(names))
+    advice = "If it names the classes, rename the folders after it."
+    return [f"The classes are numbers; {text} is not read. {advice}"] if names else []
 
 
 def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
@@ -131,6 +169,9 @@ def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
 def _wrapper(tree: FolderTree, prefix: Parts, data: str, *, unwrap: bool) -> str | None:
     names = tree.photo_folders(prefix)
     containers = [name for name in names if is_container(name) and not is_split(name)]
+    labeled = [name for name in names if not is_unlabeled(name)]
+    if len(labeled) == 1 < len(names) and not is_split(labeled[0]) and _holds_folders_only(tree, (*prefix, *labeled)):
+        return labeled[0]
     if len(names) > 1 and len(containers) == 1 and all(map(is_annotation, set(names) - set(containers))):
         return containers[0]
     if len(names) != 1 or tree.empty_folders(prefix) or is_split(names[0]):
@@ -199,10 +240,16 @@ def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], whe
         and not repeats_siblings(tree, prefix, name, names)
     ]
     inner = split_sets or (containers if len(containers) == 1 else [])
+    if len(names) > 1 and all(map(is_plain_container, names)):
+        raise DataError(
+            f"The folders of the data must be classes; {where} holds {join_names(names)}, which are names of folders "
+            f"around photos. If they are classes, rename them; else give the one that is meant: "
+            f"{data_option(f'{where}/{names[0]}')}"
+        )
     if inner and len(names) > 1:
         raise DataError(
             f"The data must be one data set; {where} holds {join_names(names)}, and {shown_name(inner[0])} has "
-            f"class folders of its own. Give the one that is meant: --data {where}/{printable(inner[0])}"
+            f"class folders of its own. Give the one that is meant: {data_option(f'{where}/{inner[0]}')}"
         )
 
 

@@ -21,7 +21,7 @@ SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
 CONTAINERS: Final = frozenset(
     (
         *("images", "image", "imgs", "img", "jpegimages", "photos", "photo", "pictures", "picture", "pics"),
-        *("jpg", "jpeg", "png", "data", "dataset"),
+        *("jpg", "jpeg", "png", "data", "dataset", "dcim"),
     )
 )
 """Folders around all photos; the last word of the name counts, as in `flower_photos`."""
@@ -45,6 +45,10 @@ VARIANTS: Final = frozenset(
 PARTS: Final = frozenset(("fold", "part", "batch", "chunk", "shard", "images", "data", "set", "archive"))
 """With a number, as in `fold1`, they are parts of one collection."""
 
+_DRIVE_PART: Final = re.compile(r".+-\d{8}T\d{6}Z(-\d+)+")
+"""A part of what Google Drive packs: `photos-20240131T101500Z-001`."""
+_DATE: Final = re.compile(r"(19|20)\d\d([-_. ]?\d\d?){0,2}")
+
 _DOCUMENTS: Final = frozenset(
     (
         *(".bib", ".cfg", ".conf", ".csv", ".dat", ".data", ".db", ".doc", ".docx", ".h5", ".hdf5", ".htm"),
@@ -52,6 +56,7 @@ _DOCUMENTS: Final = frozenset(
         *(".npy", ".npz", ".parquet", ".pdf", ".pickle", ".pkl", ".pq", ".py", ".rst", ".sh", ".sha1"),
         *(".sqlite", ".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip", ".tar"),
         *(".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".7z", ".rar"),
+        *(".aae", ".avi", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".mpg", ".wav", ".webm", ".wmv", ".xmp"),
     )
 )
 _TEXTS: Final = frozenset(("readme", "license", "licence", "changelog", "makefile", "copying"))
@@ -63,6 +68,11 @@ def may_be_photo(file_name: str) -> bool:
     lower_name = file_name.casefold()
     _, dot, ending = lower_name.rpartition(".")
     return f".{ending}" not in _DOCUMENTS if dot else lower_name not in _TEXTS
+
+
+def may_name_classes(file_name: str) -> bool:
+    """Whether a document is called as if it held the names of the classes: `labels.csv`, `cat_to_name.json`."""
+    return any(re.fullmatch("(sign)?(names?|class(es)?|labels?|categor(y|ies)|indices)", w) for w in _words(file_name))
 
 
 def split_of(folder_name: str) -> tuple[SplitName, str] | None:
@@ -108,6 +118,11 @@ def is_container(folder_name: str) -> bool:
     return _words(folder_name)[-1:] != [] and _words(folder_name)[-1] in CONTAINERS
 
 
+def is_plain_container(folder_name: str) -> bool:
+    """Whether the name is that of a folder around photos, and nothing else."""
+    return len(_words(folder_name)) == 1 and is_container(folder_name)
+
+
 def is_annotation(folder_name: str) -> bool:
     """Whether folders of such a name, beside one of photos, hold something about the photos."""
     return any(word in ANNOTATIONS for word in _words(folder_name))
@@ -134,7 +149,20 @@ def are_numbered_parts(folder_names: list[str]) -> bool:
     """Whether the folders are called like parts of one collection: `fold1` and `fold2`."""
     words = _words(folder_names[0])
     is_collection = len(folder_names) > 1 and words[-1:] != [] and words[-1] in PARTS
-    return is_collection and all(_words(name) == words and name[-1].isdigit() for name in folder_names)
+    return (is_collection and all(_words(name) == words and name[-1].isdigit() for name in folder_names)) or (
+        len(folder_names) > 1 and all(map(_DRIVE_PART.fullmatch, folder_names))
+    )
+
+
+def are_numbered(folder_names: Iterable[str]) -> bool:
+    """Whether the folders are called by numbers: `1` and `2`, `40X` and `100X`, `patient 1` and `patient 2`."""
+    names = list(folder_names)
+    return len(set(map(tuple, map(_words, names)))) == 1 and all(re.search(r"\d", name) for name in names)
+
+
+def are_dates(folder_names: Iterable[str]) -> bool:
+    """Whether the folders are called by years, months or days: `2021`, `2021-06`."""
+    return all(map(_DATE.fullmatch, folder_names))
 
 
 def class_name(folder_name: str) -> str:
@@ -143,8 +171,12 @@ def class_name(folder_name: str) -> str:
 
 
 def spelling_key(name: str) -> str:
-    """Equal for names that differ in upper and lower case, blanks, hyphens and underscores only."""
-    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
+    """Equal for names that differ in upper and lower case, blanks, hyphens, underscores and dots at the end only.
+
+    The marks of a copy, as in `cat (1)` and `cat - Copy`, do not count either.
+    """
+    text = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip(" .")
+    return re.sub(r"( copy| \(\d+\))+$", "", text)
 
 
 def _words(name: str) -> list[str]:

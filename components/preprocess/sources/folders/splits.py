@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
 from components.contract.text import printable
-from components.preprocess.sources.folders.classes import Classes, count_photos, join_names, read_classes, shown_name
+from components.preprocess.sources.folders.classes import Classes, count_photos, join_names, shown_name
+from components.preprocess.sources.folders.levels import read_classes
 from components.preprocess.sources.folders.names import (
     is_annotation,
     is_container,
@@ -63,8 +64,20 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
 def _refuse_lone_split(
     tree: FolderTree, prefix: Parts, name: str, split: SplitName, others: list[str], where: str
 ) -> None:
-    """Class folders beside one folder for testing with the same classes are meant as training photos, perhaps."""
-    same_names = sorted(set(tree.photo_folders(split_parent(tree, (*prefix, name)))) & set(others))
+    """Refuses a folder of a split beside others that are classes, or splits under another name."""
+    parent = split_parent(tree, (*prefix, name))
+    inner = set(tree.photo_folders(parent))
+    twins = [
+        other for other in others if len(inner & set(tree.photo_folders(split_parent(tree, (*prefix, other))))) > 1
+    ]
+    are_flat = not any(tree.photo_folders((*prefix, other)) for other in others)
+    if twins or (split == "train" and are_flat and len(inner) > 1 and not tree.photo_names(parent)):
+        raise DataError(
+            f"The folders of splits must be called train, validation and test; {where} has {shown_name(name)} with the "
+            f"class folders {join_names(sorted(inner))}, and beside it {join_names(twins or others)}. If that is a "
+            "split, rename it; else move it out of the data."
+        )
+    same_names = sorted(inner & set(others))
     if split != "train" and same_names:
         raise DataError(
             f"Split data must have a folder train; {where} has class folders {join_names(same_names)}, and a folder "
@@ -110,9 +123,10 @@ def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName]
     unlabeled: list[str] = []
     for name, split in sorted(splits.items(), key=lambda item: SPLITS.index(item[1])):
         parent = split_parent(tree, (*prefix, name))
-        class_names = [*tree.photo_folders(parent), *tree.empty_folders(parent)]
+        folders = [*tree.photo_folders(parent), *tree.empty_folders(parent)]
+        class_names = [folder for folder in folders if not is_unlabeled(folder)]
         split_classes = read_classes(tree, parent, class_names, split, "/".join((where, *parent[len(prefix) :])))
-        names = {class_name for class_name, _ in split_classes.folders.values()}
+        names = {class_name for folder, (class_name, _) in split_classes.folders.items() if tree.num_photos(folder)}
         if split == "train":
             train_names = names
         elif _is_placeholder(names, train_names):
@@ -122,6 +136,10 @@ def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName]
             _require_training(tree, split_classes, train_names, name)
         classes.folders |= split_classes.folders
         classes.notices += split_classes.notices
+        classes.left_out |= split_classes.left_out
+        if rest := [folder for folder in folders if is_unlabeled(folder)]:
+            counts = join_names(rest, [tree.num_photos((*parent, folder)) for folder in rest])
+            classes.notices.append(f"Left out of {shown_name(name)}, because they have no labels: {counts}.")
         if num_photos := len(tree.photo_names(parent)):
             classes.notices.append(f"Left out of {shown_name(name)}, in no class folder: {count_photos(num_photos)}.")
     _report_rest(tree, prefix, splits, unlabeled, classes)
@@ -144,8 +162,8 @@ def _require_training(tree: FolderTree, classes: Classes, train_names: set[str],
         return
     names = sorted(counts)
     twins = [
-        f"{train_name!r} of train and {name!r} of {split_folder} differ in upper and lower case or spaces only: give "
-        "them one name"
+        f"{train_name!r} of train and {name!r} of {split_folder} differ in upper and lower case, spaces, hyphens or "
+        "dots only: give them one name"
         for name in names
         for train_name in sorted(train_names)
         if spelling_key(name) == spelling_key(train_name)

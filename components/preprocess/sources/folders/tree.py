@@ -50,6 +50,11 @@ class FolderTree:
         """The folders in a folder with nothing in them."""
         return [name for name in self.children(parent) if self._is_empty((*parent, name))]
 
+    def innermost(self, folder: Parts) -> Parts:
+        """The first folder that holds more than a single folder: the folder itself, or one in it."""
+        names = self.photo_folders(folder)
+        return folder if len(names) != 1 or self.photo_names(folder) else self.innermost((*folder, *names))
+
     def num_photos(self, folder: Parts) -> int:
         """How many photos a folder holds, at any depth."""
         return self._num_photos[folder]

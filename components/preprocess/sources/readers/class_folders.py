@@ -3,6 +3,7 @@
 Where there are no class folders, the names of the files may say it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +12,19 @@ from components.contract.foreign import archive
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.folders.classes import join_names
+from components.preprocess.sources.folders.classes import data_option, join_names
 from components.preprocess.sources.folders.layout import Layout, find_layout, flat_error
-from components.preprocess.sources.folders.tree import FolderTree
+from components.preprocess.sources.folders.tree import FolderTree, Parts
 from components.preprocess.sources.listing import Listing
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 
 
-def find_photos(data_folder: DataFolder) -> PhotoSet:
+def find_photos(data_folder: DataFolder, split_places: Mapping[str, Parts] | None = None) -> PhotoSet:
     """All files of the folder, with the class and the split that their folders give them.
+
+    Args:
+        data_folder: the data.
+        split_places: of photos that a label file gives the class of, as if they were in the folder of their class.
 
     Raises:
         DataError: the data cannot be read, or are no class folders.
@@ -29,16 +34,19 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     except OSError as error:
         raise DataError(f"The data must be readable; {data_folder.path} is not: {error.strerror}.") from None
     try:
-        layout = _find_layout(listing, data_folder.name or str(data_folder.path), unwrap=data_folder.unwrap)
+        places = split_places or {}
+        layout = _find_layout(listing, places, data_folder.name or str(data_folder.path), unwrap=data_folder.unwrap)
     except DataError as error:
         if data_folder.name is None:
             raise
         raise DataError(f"{error} (Unpack the archive first.)") from None
-    return _place_files(data_folder, listing, layout)
+    return _place_files(data_folder, listing, layout, places)
 
 
-def _find_layout(listing: Listing, data: str, *, unwrap: bool) -> Layout:
-    tree = FolderTree((file.parts for file in listing.files), listing.folders)
+def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, unwrap: bool) -> Layout:
+    files = {file.parts: places.get("/".join(file.parts), file.parts) for file in listing.files}
+    left_folders = {parts[:-1] for parts, place in files.items() if place != parts}
+    tree = FolderTree(files.values(), set(listing.folders) - left_folders)
     layout = find_layout(tree, data=data, unwrap=unwrap)
     where = "/".join((data, *layout.prefix))
     lone_names = [
@@ -58,22 +66,27 @@ def _find_layout(listing: Listing, data: str, *, unwrap: bool) -> Layout:
             f"into a folder named for it, or give a table of paths and labels.{advice}"
         )
     if len(class_names) == 1:
+        lone_folder = tree.innermost((*layout.prefix, class_names[0]))
         raise DataError(
             f"There must be at least two classes; {where} has one class folder only, '{printable(class_names[0])}'. If "
-            f"the classes are inside it, give that folder: --data {where}/{printable(class_names[0])}"
+            f"the classes are inside it, give that folder: {data_option('/'.join((data, *lone_folder)))}"
         )
     return layout
 
 
-def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout) -> PhotoSet:
+def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, places: Mapping[str, Parts]) -> PhotoSet:
     files, rejected = [], [*listing.rejected, *data_folder.skipped_records()]
     for file in listing.files:
-        class_name, split = layout.place(file.parts) or (None, None)
-        record = Record("/".join(file.parts), class_name, split, num_bytes=file.num_bytes)
+        name = "/".join(file.parts)
+        class_name, split = layout.place(places.get(name, file.parts)) or (None, None)
+        record = Record(name, class_name, split, num_bytes=file.num_bytes)
         if class_name is not None:
             files.append(PhotoFile(file.path, record, data_folder.roots))
         else:
             message = "It lies in no class folder, so it has no label."
             rejected.append(replace(record, reason="outside_class_folder", message=message))
-    notices = (*data_folder.notices, *layout.notices)
-    return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, notices)
+    links = [record.path for record in listing.rejected if record.reason == "folder_seen"]
+    notices = [*data_folder.archive_notices(), *layout.notices]
+    if links:
+        notices.append(f"Left out, because they are links to folders that are read already: {join_names(links)}.")
+    return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, tuple(notices))

@@ -27,6 +27,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "label": (
         *("label", "labels", "class", "class_name", "category", "target", "choice", "class_label"),
         *("label_name", "category_name", "classes", "annotation"),
+        *("class_id", "classid", "label_id", "category_id"),
     ),
     "split": ("split", "subset", "partition", "set", "ml_use", "data_set", "dataset"),
     "group": ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "session", "session_id"),
@@ -43,6 +44,8 @@ UNLABELED: Final = "unlabeled"
 """Roboflow's column for photos without a label."""
 
 Column = Sequence[str | None]
+
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,8 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
             places["split"] = splits[0]
             rest.remove(splits[0])
     if "label" not in places:
+        words = [place for place in rest if not all(map(_NUMBER.fullmatch, filter(None, cells.columns[place])))]
+        rest = words if len(words) == 1 else rest  # the others may be the corners of a box
         if len(rest) != 1:
             raise NoLabelsError(
                 f"{cells.subject} has no header, so it must have a column of paths, one of labels and at most one of "

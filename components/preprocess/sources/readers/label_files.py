@@ -15,7 +15,7 @@ from components.preprocess.sources.file_index import FileIndex, Match, split_nam
 from components.preprocess.sources.listing import as_text
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 from components.preprocess.sources.readers import coco, json_lines, label_studio, table
-from components.preprocess.sources.readers.label_rows import LabelRow, Labels
+from components.preprocess.sources.readers.label_rows import LabelRow, Labels, NoLabelsError
 
 
 def _always(_: Path) -> bool:
@@ -39,6 +39,7 @@ class LabelFormat:
 
 FORMATS: Final = (
     LabelFormat(table.SUFFIXES, table.read_table),
+    LabelFormat(table.LIST_SUFFIXES, table.read_table, table.recognizes_list),
     LabelFormat(json_lines.SUFFIXES, json_lines.read_json_lines),
     LabelFormat(label_studio.SUFFIXES, label_studio.read_tasks, label_studio.recognizes),
     LabelFormat(coco.SUFFIXES, coco.read_images),
@@ -51,14 +52,25 @@ def is_label_file(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
+def has_labels(path: Path) -> bool:
+    """Whether the file is of a format that its name and its beginning show."""
+    return _find_format(path) is not None
+
+
+def _find_format(path: Path) -> LabelFormat | None:
+    name = path.name.lower()
+    return next((each for each in FORMATS if name.endswith(each.suffixes) and each.recognizes(path)), None)
+
+
 def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
     """The rows of a label file, in the format that its name and its beginning show.
 
     Raises:
         DataError: it is no such file.
     """
-    name = path.name.lower()
-    label_format = next(each for each in FORMATS if name.endswith(each.suffixes) and each.recognizes(path))
+    label_format = _find_format(path)
+    if label_format is None:
+        raise NoLabelsError(f"The label file {path} must begin with the name of a photo and its label; it does not.")
     return label_format.read(path, columns or ColumnNames())
 
 

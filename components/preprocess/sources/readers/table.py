@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 from components.contract.errors import DataError
 from components.contract.params.data import ColumnNames
 from components.contract.text import from_csv_cell
-from components.preprocess.sources.readers.columns import Cells, has_header, read_labels
+from components.preprocess.sources.file_index import names_photo
+from components.preprocess.sources.readers.columns import Cells, find_columns, has_header, read_labels
 from components.preprocess.sources.readers.label_rows import Labels, as_cell, normalize_cell
 from components.preprocess.sources.readers.parquet import check_parquet
-from components.preprocess.sources.readers.text_cells import TextFormat, find_format, read_cells
+from components.preprocess.sources.readers.text_cells import TextFormat, find_format, read_cells, read_first_row
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".pq")
+LIST_SUFFIXES: Final = (".txt",)
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 
 
@@ -29,6 +31,16 @@ def is_table(path: Path) -> bool:
 def is_parquet(path: Path) -> bool:
     """Whether the name is that of a Parquet table."""
     return path.name.lower().endswith(PARQUET_SUFFIXES)
+
+
+def recognizes_list(path: Path) -> bool:
+    """Whether a text is a table of photos: it has such a header, or begins with a photo, as `val_0.JPEG n03444034`."""
+    try:
+        first_row = read_first_row(path, find_format(path))
+    except (OSError, ValueError, DataError):
+        return False
+    has_columns = {"path", "label"} <= find_columns(first_row, ColumnNames(), "").keys()
+    return has_columns or (len(first_row) > 1 and names_photo(first_row[0]))
 
 
 def read_table(path: Path, wanted: ColumnNames) -> Labels:
@@ -53,7 +65,10 @@ def read_table(path: Path, wanted: ColumnNames) -> Labels:
     labels = read_labels(Cells(subject, names, columns or [[] for _ in rows[0]]), wanted)
     if not text_format.is_guess:
         return labels
-    notice = f"{subject} is not UTF-8; it was read in the code page {text_format.encoding}."
+    notice = (
+        f"{subject} is not UTF-8; it was read in the code page {text_format.encoding}, which is a guess. If names look "
+        "wrong, save it as UTF-8."
+    )
     return Labels(labels.rows, (*labels.notices, notice))
 
 

@@ -7,23 +7,22 @@ import codecs
 import contextlib
 import csv
 import io
+import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from components.contract.errors import DataError
+from components.contract.foreign.code_pages import detect_code_page
 from components.contract.system.budget import open_regular
 from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.readers.parquet import MAX_COLUMNS, table_budget
 
 MAX_LINE_CHARACTERS: Final = 2**18
 MAX_CELLS: Final = 20_000_000
-CODE_PAGES: Final = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "cp949", "big5")
-"""In which Excel saves, by country. A code page counts if it makes names of files out of the table's bytes."""
 BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -33,9 +32,8 @@ MAX_WORDS: Final = 1_000
 MAX_NAMES: Final = 20_000
 NAME_LEVELS: Final = 3
 
-_OTHER_SCRIPT: Final = re.compile(rb"[\x80-\xff]{3,}")
-"""Languages of Western Europe have single letters outside ASCII; other scripts have whole words of them."""
-_WORDS: Final = re.compile(rb"[^,;\t\r\n\"/\\]*[\x80-\xff][^,;\t\r\n\"/\\]*")
+_WORDS: Final = re.compile(rb"[^,;\t\r\n\"/]*[\x80-\xff][^,;\t\r\n\"/]*")
+"""No backslash ends a word: in the code pages of East Asia it may be half of a letter."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,27 @@ def find_format(path: Path) -> TextFormat:
         return TextFormat(encoding, match[1], has_separator_line=True, is_guess=is_guess)
     if path.name.lower().endswith(".tsv"):
         return TextFormat(encoding, "\t", is_guess=is_guess)
-    return TextFormat(encoding, max(",;\t", key=first_line.count), is_guess=is_guess)
+    separator = max(",;\t", key=first_line.count)
+    if separator not in first_line and path.name.lower().endswith(".txt"):
+        separator = " "
+    return TextFormat(encoding, separator, is_guess=is_guess)
+
+
+def read_first_row(path: Path, text_format: TextFormat) -> list[str]:
+    """The first row of a text table; empty if there is none.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+        ValueError: it is no text in this format.
+    """
+    with io.TextIOWrapper(open_regular(path), text_format.encoding, newline="") as lines:
+        if text_format.has_separator_line:
+            lines.readline()
+        line = lines.readline(MAX_LINE_CHARACTERS)
+    try:
+        return next(csv.reader([line], delimiter=text_format.separator, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
 
 
 def read_cells(path: Path, text_format: TextFormat) -> list[list[str]]:
@@ -123,27 +141,14 @@ def _find_encoding(path: Path) -> tuple[str, bool]:
 
 
 def _guess_code_page(path: Path, content: bytes) -> str:
-    """The code page whose words are names beside the table; else that of Western Europe, if it can be."""
-    words = {word.strip() for word in _first(_WORDS.finditer(content), MAX_WORDS)}
-    names = _names_below(path.parent)
-    num_names = {}
-    for code_page in CODE_PAGES:
-        try:
-            texts = {word.decode(code_page) for word in words}
-        except UnicodeDecodeError:
-            continue
-        num_names[code_page] = len(texts & names)
-    best = max(num_names, key=lambda page: num_names[page], default=None)
-    if best is not None and (num_names[best] or (best == "cp1252" and not any(map(_OTHER_SCRIPT.search, words)))):
-        return best
-    raise DataError(
-        f"The table {path} must be UTF-8 text; it is in another code page, and none of those that were tried makes "
-        "names of files of it. Save it as UTF-8, in Excel: Save As, CSV UTF-8."
-    )
-
-
-def _first(matches: Iterator["re.Match[bytes]"], count: int) -> list[bytes]:
-    return [match[0] for match, _ in zip(matches, range(count), strict=False)]
+    words = [match[0].strip() for match in itertools.islice(_WORDS.finditer(content), MAX_WORDS)]
+    code_page = detect_code_page(words, _names_below(path.parent), is_windows=True)
+    if code_page is None:
+        raise DataError(
+            f"The table {path} must be UTF-8 text; it is in no code page that Darkroom knows. Save it as UTF-8, in "
+            "Excel: Save As, CSV UTF-8."
+        )
+    return code_page
 
 
 def _names_below(folder: Path) -> set[str]:

@@ -6,6 +6,7 @@ import { takePhotos } from "../elements/camera.js";
 import { actionButton, h, photo, randomId, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
 import { pages } from "../elements/pages.js";
+import { columnsForm } from "./columns.js";
 import { uploadAll } from "./upload_queue.js";
 
 /** @import { ClassView, DataView } from "./types.js" */
@@ -42,6 +43,7 @@ export function classesCard(data, update, newClass) {
     h("p", { class: "soft small path" }, data.uri),
     data.fault ? h("p", { class: "fault", role: "alert" }, data.fault) : null,
     data.notices.map((notice) => h("p", { class: "small" }, notice)),
+    data.has_table ? columnsForm(data) : null,
     data.num_rejected ? rejectedFiles(data) : null,
     bar,
     classes,

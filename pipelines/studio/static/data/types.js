@@ -15,6 +15,8 @@
  * @property {[path: string, why: string][]} rejected
  * @property {string[]} splits
  * @property {string[]} notices How the data were read, where that is not obvious.
+ * @property {boolean} has_table Whether there is a file that may say of which class photos are.
+ * @property {{ [role: string]: string | number }} columns Of that file, which the user named.
  * @property {string | null} fault
  */
 

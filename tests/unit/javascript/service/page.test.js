@@ -96,6 +96,8 @@ const MODEL = {
 test("a model is described by its test figures", () => {
   assert.equal(facts.nameOf(MODEL), "colours");
   assert.match(facts.expectation(MODEL), /^Tells 2 classes apart. Expect 84 to 95 right answers in a hundred photos /);
+  const certain = { ...MODEL, test: { ...MODEL.test, accuracy: { value: 1, low: 0.996, high: 1 } } };
+  assert.match(facts.expectation(certain), /Expect 99 to 100 right answers/);
   const texts = new Map(facts.factsOf(MODEL).map(({ term, text }) => [term, text]));
   assert.equal(texts.get("Network"), "small cnn, in int8");
   assert.equal(texts.get("Test photos"), "1,200");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RequestError } from "../../../../pipelines/studio/static/client/api.js";
+import { parseColumns } from "../../../../pipelines/studio/static/data/columns.js";
 import * as decisions from "../../../../pipelines/studio/static/data/decisions.js";
 import { uploadAll } from "../../../../pipelines/studio/static/data/upload_queue.js";
 import { withOriginal } from "../../../../pipelines/studio/static/data/versions.js";
@@ -102,4 +103,10 @@ test("the original data are the first version", () => {
       [2, "/v2"],
     ],
   );
+});
+
+test("columns are named by text or counted by number, and empty ones are left to be found", () => {
+  const texts = { path: " id code ", label: "3", split: " ", group: "007" };
+  assert.deepEqual(parseColumns(texts), { path: "id code", label: 3, group: "007" });
+  assert.deepEqual(parseColumns({ path: "" }), {});
 });

@@ -153,6 +153,20 @@ def test_plain_walls_and_swatches_of_one_brightness_are_no_placeholders(tmp_path
     assert not named(audit(folder, tmp_path), "placeholders")
 
 
+def test_x_rays_that_look_the_same_are_no_placeholder(tmp_path: Path) -> None:
+    """Files without loss are copies if they are equal; these differ by their noise, and by a nodule in one class."""
+    y, x = np.mgrid[:64, :64]
+    for number, name in enumerate(("normal", "nodule")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for place in range(12):
+            rng = np.random.default_rng(100 * number + place)
+            values = 70 + 60 * np.exp(-((y - 32) ** 2 + (x - 32) ** 2) / 800) + rng.normal(0, 1.5, (64, 64))
+            center_y, center_x = rng.integers(12, 52, 2)
+            values += 10 * number * np.exp(-((y - center_y) ** 2 + (x - center_x) ** 2) / 20)
+            Image.fromarray(values.astype(np.uint8)).save(tmp_path / "photos" / name / f"{place}.png")
+    assert not named(audit(tmp_path / "photos", tmp_path), "placeholders")
+
+
 def test_the_policy_decides_about_placeholders(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos")
     spread(folder, 3, 3, SAVINGS["other qualities"])

@@ -109,3 +109,111 @@ def test_label_files_that_contradict_each_other_are_refused(tmp_path: Path) -> N
     (tmp_path / "second.csv").write_text("file,label\na.png,dog\nb.png,cat\n")
     with pytest.raises(DataError, match=r"must agree; first\.csv calls a\.png 'cat', and second\.csv calls it 'dog'"):
         find_photos(DataFolder(tmp_path))
+
+
+TINY_IMAGENET = {
+    "train/n1/images/1.JPEG": "",
+    "train/n1/n1_boxes.txt": "1.JPEG\t0\t10\t63\t58\n",
+    "train/n2/images/2.JPEG": "",
+    "val/images/val_0.JPEG": "",
+    "val/images/val_1.JPEG": "",
+    "val/val_annotations.txt": "val_0.JPEG\tn1\t0\t32\t44\t62\nval_1.JPEG\tn2\t52\t55\t57\t59\n",
+    "test/images/test_0.JPEG": "",
+    "wnids.txt": "n1\nn2\n",
+    "words.txt": "n1\tgoldfish\nn2\tfire salamander\n",
+}
+TRAFFIC_SIGNS = {
+    "Train/0/a.png": "",
+    "Train/1/b.png": "",
+    "Test/00000.png": "",
+    "Test/00001.png": "",
+    "Meta/0.png": "",
+    "Meta/1.png": "",
+    "Train.csv": "Width,Height,ClassId,Path\n27,26,0,Train/0/a.png\n27,26,1,Train/1/b.png\n",
+    "Test.csv": "Width,Height,ClassId,Path\n53,54,1,Test/00000.png\n53,54,0,Test/00001.png\n",
+    "Meta.csv": "Path,ClassId,ShapeId\nMeta/0.png,0,0\nMeta/1.png,1,1\n",
+}
+CAFFE = {
+    "images/cat/1.jpg": "",
+    "images/cat/2.jpg": "",
+    "images/dog/1.jpg": "",
+    "images/dog/2.jpg": "",
+    "train.txt": "images/cat/1.jpg 0\nimages/dog/1.jpg 1\n",
+    "val.txt": "images/cat/2.jpg 0\nimages/dog/2.jpg 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "places"),
+    [
+        (
+            TINY_IMAGENET,
+            {
+                "train/n1/images/1.JPEG": ("n1", "train"),
+                "train/n2/images/2.JPEG": ("n2", "train"),
+                "val/images/val_0.JPEG": ("n1", "validation"),
+                "val/images/val_1.JPEG": ("n2", "validation"),
+            },
+        ),
+        (
+            TRAFFIC_SIGNS,
+            {
+                "Train/0/a.png": ("0", "train"),
+                "Train/1/b.png": ("1", "train"),
+                "Test/00000.png": ("1", "test"),
+                "Test/00001.png": ("0", "test"),
+            },
+        ),
+        (
+            {name: text for name, text in TRAFFIC_SIGNS.items() if name != "Train.csv"},
+            {
+                "Train/0/a.png": ("0", "train"),
+                "Train/1/b.png": ("1", "train"),
+                "Test/00000.png": ("1", "test"),
+                "Test/00001.png": ("0", "test"),
+            },
+        ),
+        (
+            CAFFE,
+            {
+                "images/cat/1.jpg": ("cat", "train"),
+                "images/cat/2.jpg": ("cat", "validation"),
+                "images/dog/1.jpg": ("dog", "train"),
+                "images/dog/2.jpg": ("dog", "validation"),
+            },
+        ),
+        (
+            {"a.jpg": "", "b.jpg": "", "labels.txt": "a.jpg cat\nb.jpg dog\n"},
+            {"a.jpg": ("cat", None), "b.jpg": ("dog", None)},
+        ),
+        (
+            {"a.jpg": "", "b.jpg": "", "labels.txt": "file;label\na.jpg;cat\nb.jpg;dog\n"},
+            {"a.jpg": ("cat", None), "b.jpg": ("dog", None)},
+        ),
+        (
+            {"cat/a.jpg": "", "dog/b.jpg": "", "readme.txt": "All photos, by me, are free.\nUse, share, enjoy.\n"},
+            {"cat/a.jpg": ("cat", None), "dog/b.jpg": ("dog", None)},
+        ),
+    ],
+    ids=["Tiny ImageNet", "traffic signs", "traffic signs without Train.csv", "Caffe", "list", "table", "readme"],
+)
+def test_label_files_and_folders_of_public_data(
+    files: dict[str, str], places: dict[str, tuple[str, str | None]], tmp_path: Path
+) -> None:
+    write_files(tmp_path, *files)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    photo_set = find_photos(DataFolder(tmp_path))
+    photos = [file.record for file in photo_set.files if not file.record.path.endswith(".txt")]
+    assert {record.path: (record.class_name, record.split) for record in photos} == places
+    assert all((tmp_path / file.record.path).samefile(file.location) for file in photo_set.files)
+    all_names = {file.record.path for file in photo_set.files} | {record.path for record in photo_set.rejected}
+    assert all_names >= {name for name in files if not name.endswith((".txt", ".csv"))}
+
+
+def test_a_table_that_contradicts_the_folders_is_announced(tmp_path: Path) -> None:
+    write_files(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
+    (tmp_path / "labels.csv").write_text("file,label\ncat/1.jpg,cat\ncat/2.jpg,dog\ndog/3.jpg,dog\n")
+    photo_set = find_photos(DataFolder(tmp_path))
+    assert classes_of(photo_set) == {"cat/1.jpg": "cat", "cat/2.jpg": "dog", "dog/3.jpg": "dog"}
+    assert photo_set.notices[-1].endswith("not used; 1 of the photos are in a folder named for another class.")

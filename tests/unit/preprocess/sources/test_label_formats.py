@@ -105,6 +105,29 @@ def test_tables_are_read_in_the_code_page_that_excel_saved_them_in(
     assert bool(photo_set.notices) == encoding.startswith(("cp", "gb")), "a guess is announced"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "labels"),
+    [
+        ("cp1252", ("Äpfel", "Nüsse")),
+        ("cp1250", ("łódka", "żaba")),
+        ("cp1251", ("Кошка", "Собака")),
+        ("cp1253", ("γάτα", "σκύλος")),
+        ("cp932", ("表", "猫")),  # the second byte of 表 is a backslash
+        ("gbk", ("苹果", "香蕉")),
+        ("cp949", ("고양이", "강아지")),
+    ],
+)
+def test_labels_in_a_code_page_are_guessed_and_announced(
+    encoding: str, labels: tuple[str, str], tmp_path: Path
+) -> None:
+    write_files(tmp_path, "1.png", "2.png")
+    text = f"path,label\n1.png,{labels[0]}\n2.png,{labels[1]}\n"
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    photo_set = read(tmp_path, "labels.csv")
+    assert classes_of(photo_set) == {"1.png": labels[0], "2.png": labels[1]}
+    assert f"was read in the code page {encoding}, which is a guess" in photo_set.notices[0]
+
+
 def test_numbers_of_classes_get_the_names_that_stand_beside_them(tmp_path: Path) -> None:
     write_files(tmp_path, *PHOTOS)
     text = lines_of("id,path,class,class_name", "1,{path},{label}-number,{label}")

@@ -170,10 +170,10 @@ def test_folders_that_are_no_data_set_are_refused(names: list[str], message: str
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("missing", "there is nothing at"), ("notes.txt", "a file of another kind"), ("x" * 300, "cannot be read")],
+    [("missing", "there is nothing at"), ("notes.md", "a file of another kind"), ("x" * 300, "cannot be read")],
 )
 def test_what_is_neither_folder_nor_archive_is_refused(name: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not photos")
+    (tmp_path / "notes.md").write_text("not photos")
     with pytest.raises(DataError, match=message):
         probe(str(tmp_path / name))
 

@@ -10,7 +10,8 @@ class DataLayout:
 
     Attributes:
         name: the data set, or the habit, that it stands for.
-        files: separated by spaces; `a/*3` stands for three photos in the folder a, and `%20` for a space.
+        files: separated by spaces; `a/*3` stands for three photos in the folder a, `a/` for an empty folder, and `%20`
+            for a space.
         lines: what is shown before any work begins.
         refusal: or why the data are refused; {data} stands for their path.
         folder: what the data are called.
@@ -26,8 +27,9 @@ class DataLayout:
         """Makes the files, and returns the folder of the data."""
         for name in self.expand():
             path = parent / self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+            if not name.endswith("/"):
+                path.touch()
         return parent / self.folder
 
     def expand(self) -> list[str]:
@@ -118,6 +120,7 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 4 photos in 2 classes: Abyssinian 2, american_bulldog 2.",
             "The photos are in images.",
+            "Left out, because they are beside images: annotations (4 photos).",
             "The classes are read from the names of the files, such as Abyssinian from images/Abyssinian_1.jpg.",
         ),
     ),
@@ -155,6 +158,7 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: n02085620-Chihuahua 3, n02085782-Japanese_spaniel 3.",
             "The photos are in images/Images.",
+            "Left out, because they are beside images: annotations (1 photo).",
         ),
     ),
     DataLayout(

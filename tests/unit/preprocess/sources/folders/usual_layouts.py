@@ -25,8 +25,8 @@ USUAL_LAYOUTS = (
         "a class in other letters",
         "train/Cat/*3 train/dog/*3 test/cat%20/*2 test/dog/*2",
         refusal="Each class must have photos in train; test has 'cat ' (2 photos), and train has none of it. "
-        "'Cat' of train and 'cat ' of test differ in upper and lower case or spaces only: give them one "
-        "name.",
+        "'Cat' of train and 'cat ' of test differ in upper and lower case, spaces, hyphens or dots only: "
+        "give them one name.",
     ),
     DataLayout(
         "classes in other letters",
@@ -34,8 +34,8 @@ USUAL_LAYOUTS = (
         lines=(
             "Found 8 photos in 3 classes: Cat 3, 'cat ' 2, dog 3.",
             (
-                "Classes that differ in upper and lower case, spaces, hyphens or underscores only: 'Cat' (3 photos), "
-                "'cat ' (2 photos). If they are one class, give them one name."
+                "Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: 'Cat' (3 "
+                "photos), 'cat ' (2 photos). If they are one class, give them one name."
             ),
         ),
     ),
@@ -134,7 +134,11 @@ USUAL_LAYOUTS = (
     DataLayout(
         "masks beside photos",
         "images/cat/*3 images/dog/*3 masks/cat/*3 masks/dog/*3",
-        lines=("Found 6 photos in 2 classes: cat 3, dog 3.", "The photos are in images."),
+        lines=(
+            "Found 6 photos in 2 classes: cat 3, dog 3.",
+            "The photos are in images.",
+            "Left out, because they are beside images: masks (6 photos).",
+        ),
     ),
     DataLayout(
         "an archive within",

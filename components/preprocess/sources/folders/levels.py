@@ -1,0 +1,148 @@
+"""Reads class folders that hold folders themselves: which of the two levels are the classes."""
+
+from collections.abc import Sequence
+
+from components.contract.artifacts.dataset import SplitName
+from components.contract.errors import DataError
+from components.preprocess.sources.folders.classes import (
+    Classes,
+    add_class,
+    class_content,
+    count_photos,
+    data_option,
+    join_names,
+    repeats_siblings,
+    shown_name,
+)
+from components.preprocess.sources.folders.names import (
+    are_dates,
+    are_numbered,
+    are_numbered_parts,
+    are_variants,
+    class_name,
+    split_candidates,
+)
+from components.preprocess.sources.folders.tree import FolderTree, Parts
+
+
+def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: SplitName | None, where: str) -> Classes:
+    """The classes among the folders of one folder.
+
+    Args:
+        tree: the folders of the data.
+        parent: the folder that holds the class folders.
+        names: its folders that may be classes.
+        split: that all of it belongs to.
+        where: the path of `parent`, for messages.
+
+    Raises:
+        DataError: either of two levels may be the classes, or not all classes are divided into splits.
+    """
+    classes = Classes()
+    repeated_names = [name for name in names if repeats_siblings(tree, parent, name, names)]
+    for name in repeated_names:
+        inner = tree.photo_folders((*parent, name))
+        for folder in inner:
+            add_class(tree, (*parent, name, folder), split, classes)
+        classes.notices.append(
+            f"The folder {shown_name(name)} holds class folders once more ({join_names(inner)}); its "
+            f"{count_photos(tree.num_photos((*parent, name)))} count with theirs, and a copy counts once."
+        )
+    _read_levels(tree, parent, [name for name in names if name not in repeated_names], split, where, classes)
+    return classes
+
+
+def _read_levels(
+    tree: FolderTree, parent: Parts, names: Sequence[str], split: SplitName | None, where: str, classes: Classes
+) -> None:
+    """Adds the outer or the inner folders."""
+    stem = _common_stem(tree, parent, names)
+    inner = {name: class_content(tree, (*parent, name, *stem)) for name in names}
+    nested = [name for name in names if inner[name] and not tree.photo_names((*parent, name, *stem))]
+    divided = [name for name in nested if _are_splits(tree, (*parent, name, *stem), inner[name])]
+    if split is None and divided:
+        _require_same_splits(tree, parent, inner, stem, divided, where)
+        for name in names:
+            for folder, folder_split in split_candidates(inner[name]).items():
+                classes.folders[*parent, name, *stem, folder] = class_name(name), folder_split
+        splits = sorted({folder for name in names for folder in inner[name]})
+        classes.notices.append(f"Each class folder is divided by its own folders {join_names(splits)}.")
+    elif len(nested) == len(names) > 1 and _are_parts(names, inner, where):
+        for name in names:
+            for folder in inner[name]:
+                add_class(tree, (*parent, name, *stem, folder), split, classes)
+        classes.notices.append(f"The folders {join_names(names)} are read as parts of one collection.")
+    else:
+        for name in names:
+            add_class(tree, (*parent, name), split, classes)
+        _announce_outer(nested, inner, classes)
+
+
+def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts:
+    """The folders that each holds around all else, as `images` in `amazon/images/mug` and `dslr/images/mug`."""
+    stem: Parts = ()
+    while len(names) > 1:
+        content = {tuple(class_content(tree, (*parent, name, *stem))) for name in names}
+        common = content.pop()
+        if content or len(common) != 1 or any(tree.photo_names((*parent, name, *stem)) for name in names):
+            break
+        stem = (*stem, common[0])
+    return stem
+
+
+def _are_splits(tree: FolderTree, folder: Parts, names: Sequence[str]) -> bool:
+    """Whether the folders in a class folder are for training and for another split."""
+    splits = split_candidates(names)
+    is_flat = all(tree.photo_names((*folder, name)) for name in names)
+    return is_flat and len(splits) == len(names) > 1 and "train" in splits.values()
+
+
+def _require_same_splits(
+    tree: FolderTree, parent: Parts, inner: dict[str, list[str]], stem: Parts, divided: list[str], where: str
+) -> None:
+    """Requires all class folders to be divided if one is, and each of them to hold a folder for training."""
+    for name, folders in inner.items():
+        splits = split_candidates([*folders, *inner[divided[0]]])
+        is_undivided = not folders or not splits.keys() >= set(folders) or tree.photo_names((*parent, name, *stem))
+        if is_undivided or "train" not in {splits[folder] for folder in folders}:
+            raise DataError(
+                f"All class folders must be divided in the same way; {shown_name(divided[0])} in {where} holds "
+                f"{join_names(inner[divided[0]])}, and {shown_name(name)} "
+                f"({count_photos(tree.num_photos((*parent, name)))}) has no folder for training. Divide "
+                f"{shown_name(name)} too, or none of them."
+            )
+
+
+def _are_parts(names: Sequence[str], inner: dict[str, list[str]], where: str) -> bool:
+    """Whether the inner folders are the classes; refuses where nothing shows it."""
+    common = sorted(set.intersection(*map(set, inner.values())))
+    all_inner = sorted({folder for folders in inner.values() for folder in folders})
+    if are_numbered_parts(list(names)) or (are_dates(names) and not are_numbered(all_inner)):
+        return True
+    if len(common) < 2:
+        return False
+    if are_variants(list(names)):
+        raise DataError(
+            f"The folders of the data must be classes; {join_names(names)} in {where} hold the same folders "
+            f"{join_names(common)}, as forms of the same photos do. Give one of them: "
+            f"{data_option(f'{where}/{names[0]}')}"
+        )
+    if are_variants(common) or (are_numbered(common) and not are_numbered(names)):
+        return False
+    raise DataError(
+        f"The class folders must be on one level; {join_names(names)} in {where} hold the same folders "
+        f"{join_names(common)}, and either may be the classes. If {join_names(common)} are, join the folders of the "
+        f"same name, or rename {join_names(names)} to part1, part2 and so on; if they are splits, name them train, "
+        f"validation and test. If {join_names(names)} are the classes, put their photos directly into them. Or give a "
+        "table of paths and labels (--data labels.csv)."
+    )
+
+
+def _announce_outer(nested: Sequence[str], inner: dict[str, list[str]], classes: Classes) -> None:
+    """Says whose folders within do not count."""
+    example = next((name for name in nested if len(inner[name]) > 1), None)
+    if example is not None:
+        classes.notices.append(
+            f"The classes are the outer folders: the photos of {join_names(inner[example])} in {shown_name(example)} "
+            f"all count as {shown_name(example)}."
+        )

@@ -1,0 +1,48 @@
+// Which columns of a label file hold what, if they have names of their own.
+
+import { changeData } from "../client/state.js";
+import { actionButton, field, h } from "../elements/dom.js";
+
+/** @import { DataView } from "./types.js" */
+
+const LABELS = { path: "Photos", label: "Classes", split: "Splits", group: "Groups" };
+
+/**
+ * The form for the columns.
+ * @param {DataView} data
+ */
+export function columnsForm({ columns }) {
+  const inputs = Object.entries(LABELS).map(([role, label]) => {
+    const value = String(columns[role] ?? "");
+    const input = h("input", { type: "text", id: `column-${role}`, value, autocomplete: "off", placeholder: "found" });
+    return { role, label, input };
+  });
+  const save = () => {
+    const texts = Object.fromEntries(inputs.map(({ role, input }) => [role, input.value]));
+    return changeData("/api/data/columns", { columns: parseColumns(texts) });
+  };
+  const help =
+    "The name of the column, or its number from 1 if the file has no header. What is empty is found by itself.";
+  return h(
+    "details",
+    { class: "small", id: "columns", open: Object.keys(columns).length > 0 },
+    h("summary", {}, "Columns of the label file"),
+    h("p", { class: "help" }, help),
+    h(
+      "div",
+      { class: "row" },
+      inputs.map(({ label, input }) => field(label, input)),
+      actionButton("Read with these columns", save, { class: "button small", id: "read-columns" }),
+    ),
+  );
+}
+
+/**
+ * What the form holds as `data.columns`: numbers as numbers, and nothing for a column that is to be found.
+ * @param {{ [role: string]: string }} texts
+ */
+export function parseColumns(texts) {
+  const entries = Object.entries(texts).map(([role, text]) => [role, text.trim()]);
+  const filled = entries.filter(([, text]) => text);
+  return Object.fromEntries(filled.map(([role, text]) => [role, /^[1-9]\d*$/.test(text) ? Number(text) : text]));
+}
