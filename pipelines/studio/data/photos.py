@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel
 
 from components.contract.artifacts.dataset import PixelRange
 from components.contract.errors import DataError, ImageError
 from components.contract.foreign.confinement import allowed_roots
 from components.contract.image.decode import MAX_BYTES, decode, measure_depth
 from components.contract.image.sample_depth import settle_range
+from components.contract.strict_record import StrictRecord
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.photo_set import PhotoFile, describe_reading
@@ -32,7 +32,7 @@ PATIENCE: Final = 4
 TINY: Final = 96
 
 
-class ClassView(BaseModel):
+class ClassView(StrictRecord):
     """A class of the data: how many photos, and some of them."""
 
     name: str
@@ -40,7 +40,7 @@ class ClassView(BaseModel):
     samples: tuple[str, ...]
 
 
-class DataView(BaseModel):
+class DataView(StrictRecord):
     """What the page shows of the chosen data.
 
     Attributes:

@@ -3,16 +3,15 @@
 import math
 from typing import Any
 
-from pydantic import BaseModel
-
 from components.contract.errors import LayerError
 from components.contract.layers.kinds import Dense
 from components.contract.layers.layer import Layer, Shape, shape_text
 from components.contract.layers.stack import START, TracedLayer, parse_layer, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
+from components.contract.strict_record import StrictRecord
 
 
-class LayerView(BaseModel):
+class LayerView(StrictRecord):
     """A layer in its place, or what is wrong with it."""
 
     gives: str | None = None
@@ -20,7 +19,7 @@ class LayerView(BaseModel):
     fault: str | None = None
 
 
-class NetworkView(BaseModel):
+class NetworkView(StrictRecord):
     """A network in numbers.
 
     Attributes:
