@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from components.contract.errors import UploadError
+from components.contract.layers.arguments import Constraint, Regularizer
+from components.contract.layers.attention import ATTENTION
+from components.contract.layers.augmentation import AUGMENTATION
+from components.contract.layers.catalogue import KINDS
 from components.train.keras_import.confined import confinement
 from components.train.keras_import.graph import Graph, Layer, order
-from components.train.keras_import.layers.arguments import Constraint, Regularizer
-from components.train.keras_import.layers.attention import ATTENTION
-from components.train.keras_import.layers.augmentation import AUGMENTATION
-from components.train.keras_import.layers.catalogue import KINDS
 from components.train.keras_import.matching import Matches
 
 if TYPE_CHECKING:

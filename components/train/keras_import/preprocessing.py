@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from components.contract.layers.augmentation import AUGMENTATION
 from components.contract.params.model import PixelScale
 from components.contract.strict_record import StrictRecord
 from components.train.keras_import.graph import Graph, Layer, Reference
-from components.train.keras_import.layers.augmentation import AUGMENTATION
 
 
 class Preprocessing(StrictRecord):

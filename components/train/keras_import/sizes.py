@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from components.contract.errors import UploadError
+from components.contract.layers.catalogue import KINDS
+from components.contract.layers.shapes import Shape
 from components.train.keras_import.graph import Graph, Layer, order
-from components.train.keras_import.layers.catalogue import KINDS
-from components.train.keras_import.layers.shapes import Shape
 from components.train.keras_import.limits import Limits
 
 OPEN_SIDE: Final = 224

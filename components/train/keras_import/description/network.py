@@ -8,6 +8,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from components.contract.errors import UploadError
+from components.contract.layers import arguments as check
+from components.contract.layers.arguments import DROPPED
+from components.contract.layers.catalogue import KINDS
+from components.train.keras_import.description.allow_list import LEGACY_KINDS, MODELS, refusal
+from components.train.keras_import.description.operations import as_layer
 from components.train.keras_import.description.references import (
     check_references,
     count_calls_from_zero,
@@ -16,11 +21,6 @@ from components.train.keras_import.description.references import (
     parse_reference,
 )
 from components.train.keras_import.graph import Call, Graph, Layer, refused
-from components.train.keras_import.layers import arguments as check
-from components.train.keras_import.layers.allow_list import LEGACY_KINDS, MODELS, refusal
-from components.train.keras_import.layers.arguments import DROPPED
-from components.train.keras_import.layers.catalogue import KINDS
-from components.train.keras_import.layers.operations import as_layer
 from components.train.keras_import.limits import Limits
 
 MAX_NESTING: Final = 8

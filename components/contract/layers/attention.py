@@ -6,7 +6,7 @@ Each takes a query, a value and perhaps a key; shapes are (places, channels), or
 import math
 from typing import Final
 
-from components.train.keras_import.layers.arguments import (
+from components.contract.layers.arguments import (
     choice,
     either,
     flag,
@@ -18,8 +18,8 @@ from components.train.keras_import.layers.arguments import (
     seed,
     wrong,
 )
-from components.train.keras_import.layers.kind import RATE, Kind, owned
-from components.train.keras_import.layers.shapes import Arguments, Shape
+from components.contract.layers.kind import RATE, Kind, owned
+from components.contract.layers.shapes import Arguments, Shape
 
 _HEADS: Final = integer(1, 4096)
 _CHANNELS: Final = integer(1, 65_536)

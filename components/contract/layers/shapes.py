@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from components.train.keras_import.layers.arguments import wrong
+from components.contract.layers.arguments import wrong
 
 Shape = tuple[int, ...]
 Arguments = Mapping[str, Any]

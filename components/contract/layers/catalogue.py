@@ -6,7 +6,7 @@ size in them is known. Nothing here imports Keras; `builder` holds the construct
 
 from typing import Final
 
-from components.train.keras_import.layers.arguments import (
+from components.contract.layers.arguments import (
     activation,
     choice,
     edges,
@@ -22,10 +22,10 @@ from components.train.keras_import.layers.arguments import (
     pair,
     regularizer,
 )
-from components.train.keras_import.layers.attention import ATTENTION
-from components.train.keras_import.layers.augmentation import AUGMENTATION
-from components.train.keras_import.layers.kind import DRAWN, FORMAT, RATE, Kind, Merge, owned
-from components.train.keras_import.layers.shapes import (
+from components.contract.layers.attention import ATTENTION
+from components.contract.layers.augmentation import AUGMENTATION
+from components.contract.layers.kind import DRAWN, FORMAT, RATE, Kind, Merge, owned
+from components.contract.layers.shapes import (
     along_channels,
     alpha,
     batch_weights,

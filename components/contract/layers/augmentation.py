@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from components.train.keras_import.layers.arguments import (
+from components.contract.layers.arguments import (
     Check,
     choice,
     either,
@@ -14,8 +14,8 @@ from components.train.keras_import.layers.arguments import (
     optional,
     pair,
 )
-from components.train.keras_import.layers.kind import DRAWN, FACTOR, FORMAT, INTERPOLATION, VALUE_RANGE, Kind
-from components.train.keras_import.layers.shapes import same, sized
+from components.contract.layers.kind import DRAWN, FACTOR, FORMAT, INTERPOLATION, VALUE_RANGE, Kind
+from components.contract.layers.shapes import same, sized
 
 _SIDE: Final = integer(1, 65_536)
 _COMMON: Final[dict[str, Check]] = {**DRAWN, **FORMAT, "bounding_box_format": ignored()}

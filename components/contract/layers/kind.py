@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from components.train.keras_import.layers.arguments import (
+from components.contract.layers.arguments import (
     Check,
     choice,
     constraint,
@@ -16,7 +16,7 @@ from components.train.keras_import.layers.arguments import (
     regularizer,
     seed,
 )
-from components.train.keras_import.layers.shapes import Arguments, Shape
+from components.contract.layers.shapes import Arguments, Shape
 
 
 @dataclass(frozen=True)
