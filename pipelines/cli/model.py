@@ -178,7 +178,7 @@ def _compute_costs(params: "Params", num_classes: int) -> "tuple[str, NetworkSum
 
 
 def _format_table(costs: "NetworkSummary") -> list[str]:
-    from components.contract.layers.layer import shape_text
+    from components.contract.layers.shapes import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
     head = f"{'layer':<{width}} {'gives':<18} {'parameters':>14} {'multiply-adds':>16}"

@@ -5,7 +5,8 @@ from typing import Literal, TypeVar
 from components.contract.artifacts.dataset import PixelRange
 from components.contract.errors import ModelError, ParamsError
 from components.contract.layers.backbones import BACKBONES, feature_shape, warn_of_small_photos
-from components.contract.layers.layer import Layer, Shape
+from components.contract.layers.layer import Layer
+from components.contract.layers.shapes import Shape
 from components.contract.layers.stack import parse_layer, trace_shapes
 from components.contract.params.base import MIN_SIZE, TINY_PIXELS
 from components.contract.params.model import ModelParams, head_layers

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from components.contract.errors import UploadError
-from components.contract.layers import arguments as check
-from components.contract.layers.arguments import DROPPED
+from components.contract.layers import checks as check
+from components.contract.layers.arguments import policy as parse_policy
 from components.contract.layers.catalogue import KINDS
+from components.contract.layers.checks import DROPPED
 from components.train.keras_import.description.allow_list import LEGACY_KINDS, MODELS, refusal
 from components.train.keras_import.description.operations import as_layer
 from components.train.keras_import.description.references import (
@@ -191,7 +192,7 @@ class _Reader:
         checks = KINDS[kind].arguments
         arguments: dict[str, Any] = {}
         try:
-            policy = check.policy(config.get("dtype"))
+            policy = parse_policy(config.get("dtype"))
         except ValueError as error:
             raise refused(where, f"dtype: {error}") from None
         for key, value in config.items():
