@@ -1,12 +1,13 @@
 """What the service takes and what it answers: the service, its OpenAPI document and its client agree on this."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from components.contract.artifacts.bento import ServiceFacts
 from components.contract.image.formats import FORMATS, MAX_PIXELS
 from components.contract.inference.calibration import Abstention
+from components.contract.inference.cam import Method
 from components.contract.strict_record import StrictRecord
 
 API_VERSION: Final = "1.0"
@@ -81,9 +82,6 @@ class Refusal(StrictRecord):
 
     error: Fault
     predictions: tuple[Failure, ...] = Field((), description="What is wrong with each file, where there were files.")
-
-
-Method = Literal["class activation map", "occlusion"]
 
 
 class Explanation(StrictRecord):
