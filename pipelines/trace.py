@@ -5,10 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.artifacts.bento import DeploymentInfo, read_deployment
 from components.contract.errors import ArtifactError, DataError
+from components.contract.strict_record import StrictRecord
 from components.contract.system.address import redact
 from components.contract.system.cache import cache_dir
 from components.contract.tracking.store_address import tracking_uri
@@ -18,10 +17,8 @@ from pipelines.runners.runs import RunFolder, list_runs
 NUM_NEIGHBORS = 5
 
 
-class TracedPrediction(BaseModel):
+class TracedPrediction(StrictRecord):
     """The prediction, as far as it is known."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     made: datetime
@@ -30,10 +27,8 @@ class TracedPrediction(BaseModel):
     abstained: bool | None = None
 
 
-class NearPhoto(BaseModel):
+class NearPhoto(StrictRecord):
     """A training photo that the network sees as like the one that was asked about."""
-
-    model_config = ConfigDict(frozen=True)
 
     image_id: str
     path: str | None
@@ -41,10 +36,8 @@ class NearPhoto(BaseModel):
     similarity: float
 
 
-class Trace(BaseModel):
+class Trace(StrictRecord):
     """The chain. What is not known is None."""
-
-    model_config = ConfigDict(frozen=True)
 
     prediction: TracedPrediction | None
     bento: str

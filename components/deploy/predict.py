@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from components.contract.image.decode import MAX_BYTES
 from components.contract.system.atomic_files import write_file
 from components.contract.system.budget import read_regular
 from components.contract.system.disk_space import free_text
+from components.contract.system.progress import Progress
 from components.contract.text import csv_cell, printable
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
 COLUMNS = ("path", "label", "confidence", "abstained", "unfamiliar", "error")
-PROGRESS_SECONDS = 5.0
 MAX_DECODE_BYTES: Final = 2**30
 """Of memory for photos that are decoded at the same time; a larger one is decoded alone."""
 
@@ -167,7 +166,7 @@ def predict_photos(classifier: "Classifier", files: Sequence[Path | bytes]) -> I
         classifier: the model.
         files: paths of files, or their contents, whose rows have an empty path.
     """
-    start_time = report_time = time.monotonic()
+    progress = Progress(len(files), "files")
     num_done = 0
     memory = _Memory()
     clipped_files: list[Path | bytes] = []
@@ -179,16 +178,7 @@ def predict_photos(classifier: "Classifier", files: Sequence[Path | bytes]) -> I
             photos, next_photos = next_photos, _submit(decoders, classifier, memory, next_batch, clipped_files)
             yield from _classify(classifier, batch, photos)
             num_done += len(batch)
-            if time.monotonic() - report_time > PROGRESS_SECONDS:
-                report_time = time.monotonic()
-                rate = num_done / (report_time - start_time)
-                log.info(
-                    "%d of %d files, %.0f a second, %.0f s left.",
-                    num_done,
-                    len(files),
-                    rate,
-                    (len(files) - num_done) / rate,
-                )
+            progress.report(num_done)
     if clipped_files:
         log.warning(
             "%d of %d files are 16-bit photos with values outside the model's pixel range, %d to %d, such as %s; these "

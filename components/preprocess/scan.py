@@ -21,10 +21,10 @@ from components.contract.artifacts.dataset import PixelRange
 from components.contract.image.resize import Resize
 from components.contract.image.sample_depth import settle_range
 from components.contract.system.cores import num_cores
+from components.contract.system.progress import log_progress
 from components.preprocess.audit.perceptual_hash import perceptual_hashes
 from components.preprocess.image_statistics import SKETCH_SIDE
 from components.preprocess.manifest import Record
-from components.preprocess.progress import log_progress
 from components.preprocess.reading import Reading, read_photo, scale_photo
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.cache_index import identity

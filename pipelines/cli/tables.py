@@ -111,7 +111,7 @@ def _format_count(number: int) -> str:
 
 def network(costs: "NetworkSummary") -> list[str]:
     """The layers of a network and what they cost."""
-    from components.contract.layers.layer import shape_text
+    from components.contract.layers.shapes import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
     head = f"{'layer':<{width}} {'output':<18} {'parameters':>14} {'multiply-adds':>16}"

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from components.contract.errors import DataError
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import write_file, write_json
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ STATE_DIR: Final = Path(".dvc", "tmp")
 LOCK_FILE, JOURNAL_FILE = "darkroom.lock", "darkroom.json"
 
 
-class Journal(BaseModel):
+class Journal(StrictRecord):
     """What a change is about to do; paths are relative to the repository.
 
     Attributes:
@@ -40,8 +41,6 @@ class Journal(BaseModel):
         moves: (from, to), in the order in which they are made.
         is_done: it was committed or undone, and nothing is left to undo.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     request: str
     data: str

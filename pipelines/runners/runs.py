@@ -21,9 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.errors import ArtifactError
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_file, write_json
 from components.contract.system.program import FINISH_FILE
 
@@ -38,10 +37,8 @@ ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate"
 """What a run leaves, and the step that writes it."""
 
 
-class RunState(BaseModel):
+class RunState(StrictRecord, frozen=False):
     """What run.json holds."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     run_id: str
     status: Literal["running", "finished", "failed", "killed"]
@@ -189,7 +186,7 @@ def mark_killed_runs() -> list[RunFolder]:
     return killed_folders
 
 
-class Removal(BaseModel):
+class Removal(StrictRecord):
     """A folder that `clean` removes."""
 
     path: str

@@ -14,8 +14,8 @@ from pipelines.studio.workers import Workers
 if TYPE_CHECKING:
     import numpy as np
 
+    from components.contract.inference.cam import Explainer
     from components.deploy.service.classifier import Classifier
-    from components.deploy.service.explain import Explainer
 
 PACKAGES_DIR: Final = Path("packages")
 PACKAGE: Final = "package-"
@@ -60,7 +60,7 @@ class Playground:
         Raises:
             StudioError: it is no usable photo, or there is no such model or class.
         """
-        from components.deploy.service.explain import display_size, draw_overlay
+        from components.deploy.service.overlay import display_size, draw_overlay
 
         with self._lock:
             classifier, explainer = self._load(name)
@@ -81,7 +81,7 @@ class Playground:
         Raises:
             StudioError: there is no such model or class.
         """
-        from components.deploy.service.explain import display_size, draw_overlay
+        from components.deploy.service.overlay import display_size, draw_overlay
 
         with self._lock:
             classifier, explainer = self._load(name)
@@ -100,8 +100,8 @@ class Playground:
         return sorted(PACKAGE + path.parents[3].name for path in paths)
 
     def _load(self, name: str) -> "tuple[Classifier, Explainer]":
+        from components.contract.inference.cam import Explainer
         from components.deploy.service.classifier import Classifier
-        from components.deploy.service.explain import Explainer
 
         folder = bento_dir(name) / "bento" / "src"
         if self._model is None or self._model[0] != folder:

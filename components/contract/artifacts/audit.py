@@ -3,19 +3,14 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.artifacts.dataset import SplitName
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 AUDIT_VERSION: Final = 1
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class AuditedPhoto(_Model):
+class AuditedPhoto(StrictRecord):
     """A file that a finding names."""
 
     path: str
@@ -24,7 +19,7 @@ class AuditedPhoto(_Model):
     kept: bool
 
 
-class Case(_Model):
+class Case(StrictRecord):
     """One instance of a finding: a file, or files that belong together."""
 
     photos: tuple[AuditedPhoto, ...]
@@ -32,7 +27,7 @@ class Case(_Model):
     """What is seen here, where the finding's message does not say it all."""
 
 
-class Finding(_Model):
+class Finding(StrictRecord):
     """One thing that was found."""
 
     kind: str
@@ -50,7 +45,7 @@ class Finding(_Model):
         return len({photo.path for case in self.cases for photo in case.photos})
 
 
-class Check(_Model):
+class Check(StrictRecord):
     """One thing that the audit looks for, and whether it could."""
 
     kind: str
@@ -62,7 +57,7 @@ class Check(_Model):
     """Why it was not checked, or not on all photos."""
 
 
-class AuditInfo(_Model):
+class AuditInfo(StrictRecord):
     """The audit of a data set. Equal data and params give an equal file."""
 
     format_version: Literal[1] = AUDIT_VERSION

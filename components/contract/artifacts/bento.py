@@ -12,19 +12,16 @@ bento/            the built bento, which `bentoml serve` takes as it stands; bel
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.artifacts.dataset import FULL_RANGE, PixelRange, Source
 from components.contract.artifacts.figures import SplitFigures
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1
 
 
-class Lineage(BaseModel):
+class Lineage(StrictRecord):
     """Where a served model came from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     mlflow_run_id: str | None
     dataset_fingerprint: str
@@ -32,10 +29,8 @@ class Lineage(BaseModel):
     export_sha256: str
 
 
-class ServiceFacts(BaseModel):
+class ServiceFacts(StrictRecord):
     """What service.json holds: all that the service knows beside its graph."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     tag: str
     """name:version of the bento; the version follows from everything that is packed."""
@@ -57,10 +52,8 @@ class ServiceFacts(BaseModel):
     """Whether confidences were calibrated by evaluation; else they are the plain softmax, which is often too sure."""
 
 
-class ServiceCheck(BaseModel):
+class ServiceCheck(StrictRecord):
     """What the built service did when it was started for real and asked for the golden photos."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     num_photos: int
     max_probability_difference: float
@@ -71,10 +64,8 @@ class ServiceCheck(BaseModel):
     """From the start of the process to the first answer of /readyz."""
 
 
-class DeploymentInfo(BaseModel):
+class DeploymentInfo(StrictRecord):
     """What deployment.json holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format_version: Literal[1] = FORMAT_VERSION
     tag: str

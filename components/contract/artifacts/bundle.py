@@ -12,18 +12,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.artifacts.dataset import FULL_RANGE, PixelRange, Source
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_file
 
 FORMAT_VERSION: Final = 1
 
 
-class ModelFacts(BaseModel):
+class ModelFacts(StrictRecord):
     """The network in numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     kind: str
     name: str
@@ -41,10 +38,8 @@ class ModelFacts(BaseModel):
     """The run of the earlier model that this one went on from."""
 
 
-class ExportFacts(BaseModel):
+class ExportFacts(StrictRecord):
     """What the exported graph gives, and how near it comes to Keras."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
     precision: Literal["float32", "int8"] = "float32"
@@ -55,10 +50,8 @@ class ExportFacts(BaseModel):
     """Of model.xml followed by model.bin."""
 
 
-class BundleInfo(BaseModel):
+class BundleInfo(StrictRecord):
     """What bundle.json holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format_version: Literal[1] = FORMAT_VERSION
     dataset_name: str

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from components.contract.errors import ArtifactError
+from components.contract.strict_record import StrictRecord
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json
 from components.contract.system.memory_map import FileMaps
@@ -42,10 +43,8 @@ SHARD_BYTES = 64 * 2**20
 """About how many bytes of pixels a shard holds when its split is as large as it may be for its number of shards."""
 
 
-class Source(BaseModel):
+class Source(StrictRecord):
     """Where the photos came from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     uri: Annotated[str, AfterValidator(Address)]
     dvc: str | None = None
@@ -54,10 +53,8 @@ class Source(BaseModel):
     """The commit of the repository that the data stand in, `-dirty` appended where tracked files differ from it."""
 
 
-class DatasetInfo(BaseModel):
+class DatasetInfo(StrictRecord):
     """What dataset.json holds. Two data sets of equal content and preprocess params have equal files."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str

@@ -18,9 +18,8 @@ loss_curve.png         per epoch, and accuracy_curve.png; missing where the bund
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.artifacts.figures import Interval, SplitFigures
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1
@@ -34,10 +33,8 @@ CHALLENGER: Final = "challenger"
 VerdictWord = Literal["first", "better", "worse", "cannot tell", "not comparable"]
 
 
-class Comparison(BaseModel):
+class Comparison(StrictRecord):
     """Candidate and champion on the same photos, scored now."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     num_images: int
     """Test photos that neither model was trained on, and that both could be scored on."""
@@ -57,10 +54,8 @@ class Comparison(BaseModel):
     """Candidate minus champion, by paired bootstrap."""
 
 
-class Verdict(BaseModel):
+class Verdict(StrictRecord):
     """What the gate says of a model, and why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     verdict: VerdictWord
     reasons: tuple[str, ...]
@@ -78,10 +73,8 @@ class Verdict(BaseModel):
         return self.verdict in self.promoting
 
 
-class EvaluationInfo(BaseModel):
+class EvaluationInfo(StrictRecord):
     """What evaluation.json holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format_version: Literal[1] = FORMAT_VERSION
     model_name: str

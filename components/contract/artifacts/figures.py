@@ -4,37 +4,32 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1
 
 
-class Interval(BaseModel):
+class Interval(StrictRecord):
     """A figure with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     value: float
     low: float
     high: float
 
 
-class SplitFigures(BaseModel):
+class SplitFigures(StrictRecord):
     """The headline figures of one split."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     num_images: int
     accuracy: Interval
     macro_f1: Interval
 
 
-class ClassFigures(BaseModel):
+class ClassFigures(StrictRecord):
     """One class on one split. Without a photo there is no recall and no F1; never predicted, there is no precision."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     class_name: str
     num_images: int
@@ -47,20 +42,16 @@ class ClassFigures(BaseModel):
     average_precision: float | None = None
 
 
-class Averages(BaseModel):
+class Averages(StrictRecord):
     """Means over the classes; a class that was never predicted counts with precision 0."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     precision: float
     recall: float
     f1: float
 
 
-class ConfusedPair(BaseModel):
+class ConfusedPair(StrictRecord):
     """Photos of one class that were taken for another."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     class_name: str
     predicted_as: str
@@ -124,10 +115,8 @@ def matrix_cells(matrix: np.ndarray) -> tuple[tuple[int, int, int], ...]:
     return tuple(zip(true_labels.tolist(), predicted_labels.tolist(), counts.tolist(), strict=True))
 
 
-class ReliabilityBin(BaseModel):
+class ReliabilityBin(StrictRecord):
     """Answers of about the same sureness."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     num_images: int
     sureness: float
@@ -135,20 +124,16 @@ class ReliabilityBin(BaseModel):
     accuracy: Interval
 
 
-class CoveragePoint(BaseModel):
+class CoveragePoint(StrictRecord):
     """What is left, and how right it is, where answers below a threshold are withheld."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     threshold: float
     coverage: float
     accuracy: float
 
 
-class FamiliarityCheck(BaseModel):
+class FamiliarityCheck(StrictRecord):
     """How often photos of one kind are called unfamiliar."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     kind: str
     num_images: int
@@ -157,10 +142,8 @@ class FamiliarityCheck(BaseModel):
     """How well the distance tells them from the test photos; None for the test photos themselves."""
 
 
-class CalibrationFigures(BaseModel):
+class CalibrationFigures(StrictRecord):
     """What calibration.json is worth on the test photos, which had no part in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     temperature: float
     error_before: float
@@ -180,10 +163,8 @@ class CalibrationFigures(BaseModel):
     familiarity: tuple[FamiliarityCheck, ...]
 
 
-class SliceFigures(BaseModel):
+class SliceFigures(StrictRecord):
     """The test photos that have something in common."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     trait: str
     """brightness, sharpness, size, shape, folder."""
@@ -194,10 +175,8 @@ class SliceFigures(BaseModel):
     """Of Fisher's exact test against the other photos: how often chance alone makes such a difference."""
 
 
-class RobustnessFigures(BaseModel):
+class RobustnessFigures(StrictRecord):
     """The same test photos under one disturbance."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     disturbance: str
     num_images: int
@@ -208,10 +187,8 @@ class RobustnessFigures(BaseModel):
     """Wrong before, right now."""
 
 
-class FoldFigures(BaseModel):
+class FoldFigures(StrictRecord):
     """A cross-validation on the network's features, for data so small that one test split says little."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     num_folds: int
     num_images: int
@@ -223,10 +200,8 @@ class FoldFigures(BaseModel):
     accuracies: tuple[float, ...]
 
 
-class AllFigures(BaseModel):
+class AllFigures(StrictRecord):
     """What figures.json holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format_version: Literal[1] = FORMAT_VERSION
     class_names: tuple[str, ...]

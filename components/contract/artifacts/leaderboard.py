@@ -6,15 +6,14 @@ it was preferred to.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import Field, Strict
 
 from components.contract.artifacts.figures import Interval
+from components.contract.strict_record import StrictRecord
 
 
-class Row(BaseModel):
+class Row(StrictRecord):
     """One model, on the validation photos and on this machine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str
     seeds: Annotated[tuple[int, ...], Strict(False)]
@@ -42,10 +41,8 @@ class Row(BaseModel):
     """Whether chance may explain the difference; the most accurate is tied with itself."""
 
 
-class Leaderboard(BaseModel):
+class Leaderboard(StrictRecord):
     """What leaderboard.json holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     dataset_name: str
     num_images: int

@@ -8,14 +8,13 @@ study.html    its history, importance, slices and parallel coordinates, interact
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1
 
 
-class Trial(BaseModel):
+class Trial(StrictRecord):
     """One training of a search.
 
     Attributes:
@@ -25,8 +24,6 @@ class Trial(BaseModel):
         size_mb: of the network's weights; None where nobody asked.
         reason: why it was ended early or failed.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     number: int
     state: Literal["complete", "pruned", "failed"]
@@ -39,10 +36,8 @@ class Trial(BaseModel):
     reason: str | None = None
 
 
-class StudyInfo(BaseModel):
+class StudyInfo(StrictRecord):
     """What study.json holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str

@@ -8,7 +8,6 @@ ignored. An archive is read as a stream and never held in memory; all of it is p
 import itertools
 import logging
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from components.contract.foreign.tar_reader import walk_tar
 from components.contract.foreign.zip_reader import walk_zip
 from components.contract.system.atomic_files import new_folder
 from components.contract.system.budget import MAX_MEMBERS, Budget, PacedFile, open_regular
+from components.contract.system.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ MAX_NAME_DEPTH: Final = 64
 
 SPARE_BYTES: Final = 500 * 10**6
 """Left free on the disk, so that what runs can still write."""
-PROGRESS_SECONDS: Final = 5.0
 
 
 def is_archive(path: Path) -> bool:
@@ -87,7 +86,7 @@ def extract(
 
 
 def _unpack(archive: Path, folder: Path, checked_members: Iterator[Member]) -> int:
-    num_files, next_note = 0, time.monotonic() + PROGRESS_SECONDS
+    num_files, progress = 0, Progress()
     places: dict[str, Path] = {}
     for member in checked_members:
         parent, _, last = member.name.rpartition("/")
@@ -102,9 +101,8 @@ def _unpack(archive: Path, folder: Path, checked_members: Iterator[Member]) -> i
             for chunk in member.chunks():
                 file.write(chunk)
         num_files += 1
-        if time.monotonic() >= next_note:
+        if progress.is_due():
             log.info("Unpacking %s: %s files so far.", archive.name, f"{num_files:,}")
-            next_note += PROGRESS_SECONDS
     return num_files
 
 

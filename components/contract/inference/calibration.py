@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.contract.errors import ArtifactError
 from components.contract.inference.graph import softmax
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_json
 
 FORMAT_VERSION: Final = 1
@@ -25,10 +26,8 @@ CALIBRATION_FILES: Final = ("calibration.json", "familiarity.npz")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Abstention(BaseModel):
+class Abstention(StrictRecord):
     """When the model had better say nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     target_accuracy: Share
     """Of what is answered."""
@@ -40,10 +39,8 @@ class Abstention(BaseModel):
     """Of the answered validation photos."""
 
 
-class Familiarity(BaseModel):
+class Familiarity(StrictRecord):
     """When a photo is unlike all that the model has learnt from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     method: Literal["nearest_neighbours"] = "nearest_neighbours"
     """The cosine distance of a photo's embedding to the k-th nearest of the reference (Sun et al., 2022)."""
@@ -56,10 +53,8 @@ class Familiarity(BaseModel):
     """Training photos in the reference."""
 
 
-class CalibrationFacts(BaseModel):
+class CalibrationFacts(StrictRecord):
     """What calibration.json holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format_version: Literal[1] = FORMAT_VERSION
     export_sha256: str

@@ -1,17 +1,24 @@
-"""The class activation map (Zhou et al., 2016): where in a photo a class was found, without gradients.
+"""Where in a photo the model found a class: the one answer of report, service and studio.
 
-Behind global average pooling a class's logit is the mean of its map, so that the map is exact and the same as Grad-CAM.
-The report and the service both show it; what they show of other networks is their own.
+An exported graph has no gradients. If the output layer follows global average pooling, the class activation map (Zhou
+et al., 2016) is exact and the same as Grad-CAM: the class's logit is the mean of the map. For any other network each
+place of the photo is covered in turn (occlusion: Zeiler and Fergus, 2014), which needs nothing of the network.
 """
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 
-from components.contract.inference.graph import Outputs
+from components.contract.inference.graph import InferenceGraph, Outputs
+
+Method = Literal["class activation map", "occlusion"]
 
 POOLING_TOLERANCE: Final = 1e-3
 """How near the embedding must come to the mean of the feature map, as a share of its largest value."""
+PATCHES = 8
+"""Places along each side that are covered in turn."""
+BATCH_SIZE = 16
 
 
 def pools_by_mean(outputs: Outputs) -> bool:
@@ -49,3 +56,90 @@ def scale_maps(maps: np.ndarray) -> np.ndarray:
     largest = positive.max(axis=(1, 2), keepdims=True)
     shares: np.ndarray = (positive / np.maximum(largest, 1e-9)).astype(np.float32)
     return shares
+
+
+@dataclass(frozen=True)
+class Heat:
+    """How much each place speaks for a class.
+
+    Attributes:
+        values: float32 (rows, columns), from 0 (not at all) to 1 (the most of this photo).
+        method: how it was found.
+    """
+
+    values: np.ndarray
+    method: Method
+
+
+class Explainer:
+    """Explains answers of a graph; not to be used by two threads at once, nor while the graph runs elsewhere."""
+
+    def __init__(self, graph: InferenceGraph):
+        """Chooses the method that fits the network.
+
+        Args:
+            graph: the exported graph.
+        """
+        self._graph = graph
+        self._weights = graph.class_weights() if self._pools_by_mean() else None
+
+    @property
+    def method(self) -> Method:
+        """The method that explains the answers of this graph."""
+        return "occlusion" if self._weights is None else "class activation map"
+
+    def explain(self, pixels: np.ndarray, label: int) -> Heat:
+        """The heat of one photo for one class.
+
+        Args:
+            pixels: uint8 (height, width, 3), RGB.
+            label: the index of the class.
+        """
+        values = self._occlude(pixels, label) if self._weights is None else self._activate(pixels, label)
+        return Heat(scale_maps(values[np.newaxis])[0], self.method)
+
+    def _activate(self, pixels: np.ndarray, label: int) -> np.ndarray:
+        feature_map = self._graph.run(pixels[np.newaxis]).feature_map
+        assert feature_map is not None, "the constructor has looked"
+        assert self._weights is not None, "the constructor has looked"
+        values: np.ndarray = class_activation(feature_map, np.array([label]), self._weights)[0]
+        return values
+
+    def _occlude(self, pixels: np.ndarray, label: int) -> np.ndarray:
+        height, width = pixels.shape[:2]
+        rows, columns = min(PATCHES, height), min(PATCHES, width)
+        row_edges = np.linspace(0, height, rows + 1).astype(int)
+        column_edges = np.linspace(0, width, columns + 1).astype(int)
+        gray = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
+        occluded_photos = np.repeat(pixels[np.newaxis], rows * columns, axis=0)
+        for patch, photo in enumerate(occluded_photos):
+            row, column = divmod(patch, columns)
+            photo[row_edges[row] : row_edges[row + 1], column_edges[column] : column_edges[column + 1]] = gray
+        chunks = [occluded_photos[start : start + BATCH_SIZE] for start in range(0, len(occluded_photos), BATCH_SIZE)]
+        logits = np.concatenate([self._graph.run(chunk, with_feature_map=False).logits for chunk in chunks])
+        photo_logits = self._graph.run(pixels[np.newaxis], with_feature_map=False).logits
+        # In log-odds: a probability near 1 hardly moves, whatever is covered.
+        values: np.ndarray = log_odds(photo_logits, label) - log_odds(logits, label)
+        return values.reshape(rows, columns)
+
+    def _pools_by_mean(self) -> bool:
+        if "feature_map" not in self._graph.outputs:
+            return False
+        noise = np.random.default_rng(0).integers(0, 256, (1, *self._graph.image_size, 3)).astype(np.uint8)
+        outputs = self._graph.run(noise)
+        assert outputs.feature_map is not None, "it is among the outputs"
+        # A map of one place shows nothing.
+        return min(outputs.feature_map.shape[1:3]) > 1 and pools_by_mean(outputs)
+
+
+def log_odds(logits: np.ndarray, label: int) -> np.ndarray:
+    """Of one class against all others: float64 (n,).
+
+    Args:
+        logits: float32 (n, classes), of two classes at least.
+        label: the index of the class.
+    """
+    other_logits = np.delete(np.asarray(logits, np.float64), label, axis=1)
+    largest = other_logits.max(axis=1)
+    odds: np.ndarray = logits[:, label] - largest - np.log(np.exp(other_logits - largest[:, np.newaxis]).sum(axis=1))
+    return odds

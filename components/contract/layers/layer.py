@@ -1,126 +1,113 @@
-"""A layer that a network in params.yaml may be made of: its name, its arguments and the shape of its output."""
+"""A layer of params.yaml: its name, its arguments, the shape of its output, and how many weights it has."""
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from functools import cache
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import Field, Strict, create_model
+from typing_extensions import TypeAliasType
 
+from components.contract.layers.arguments import Regularizer
+from components.contract.layers.catalogue import KINDS
+from components.contract.layers.shapes import Shape
+from components.contract.strict_record import StrictRecord
 from components.contract.validation_messages import expects
 
-Shape = tuple[int, ...]
-"""The shape of one example, without the batch axis: (height, width, channels) or (features,)."""
-
-ActivationName = Literal[
-    "elu",
-    "gelu",
-    "hard_sigmoid",
-    "hard_swish",
-    "leaky_relu",
-    "linear",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "softsign",
-    "swish",
-    "tanh",
-]
-Padding = Literal["valid", "same"]
-LayerName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$"),
-    expects("a letter, then up to 63 letters, digits and underscores"),
-]
-Count = Annotated[int, Field(ge=1, le=65_536)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Extent = Annotated[int, Field(ge=1, le=1024)]
-Pair = Annotated[
-    Extent | Annotated[tuple[Extent, Extent], Strict(False)], expects("a number from 1 to 1024, or [height, width]")
-]
-
-Border = Annotated[int, Field(ge=0, le=1024)]
-Borders = Annotated[
-    Border | Annotated[tuple[Border, Border], Strict(False)], expects("a number from 0 to 1024, or [height, width]")
-]
+LayerName = TypeAliasType(
+    "LayerName",
+    Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$"),
+        expects("a letter, then up to 63 letters, digits and underscores"),
+    ],
+)
+EarlierLayer = TypeAliasType(
+    "EarlierLayer",
+    Annotated[
+        LayerName,
+        Field(
+            description="The name of an earlier layer to use as input instead of the previous one; input: the input "
+            "of the whole list."
+        ),
+    ],
+)
 
 
-class Regularizer(BaseModel):
-    """What a weight costs: l1 times its size, and l2 times its square."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    l1: Annotated[float, Field(ge=0, le=10)] = 0.0
-    l2: Annotated[float, Field(ge=0, le=10)] = 0.0
-
-
-class Layer(BaseModel):
-    """One layer; the class name is the name in params.yaml and in Keras."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True
-    )
+class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True):
+    """One layer; `layer_class` adds the arguments of its kind."""
 
     name: LayerName | None = None
-    after: LayerName | None = Field(
-        None,
-        description="The name of an earlier layer that it takes in place of the one before; input: what the list "
-        "stands on.",
-    )
-
-    rank: ClassVar[int | None] = None
-    """How many axes an input must have, None for any."""
+    after: EarlierLayer | None = None
 
     @property
     def kind(self) -> str:
         """The name of the class, in params.yaml and in Keras."""
         return type(self).__name__
 
+    @property
     def arguments(self) -> dict[str, Any]:
-        """The keyword arguments for the Keras class of the same name, regularisers as {l1, l2}."""
-        return self.model_dump(exclude_none=True, exclude={"after", "with_"})
+        """The keyword arguments of the Keras class of the same name, except None."""
+        checks = KINDS[self.kind].arguments
+        return {
+            key: value if isinstance(value := getattr(self, key), Regularizer) else checks[key](plain_value)
+            for key, plain_value in self.model_dump(mode="json", exclude_none=True).items()
+            if key in checks
+        }
 
     @property
     def other_inputs(self) -> tuple[str, ...]:
         """The names of the earlier layers that it takes beside its input."""
         return ()
 
-    def output_shape(self, shape: Shape) -> Shape:
-        """The shape that this layer makes of `shape`.
+    def compute_output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of its output for inputs of these shapes.
 
         Raises:
-            ValueError: the layer cannot take `shape`; the text says why.
+            ValueError: the layer cannot take them; the text says why.
         """
-        if self.rank is not None and len(shape) != self.rank:
-            expected_shape = {3: "height × width × channels", 1: "a flat vector"}[self.rank]
-            hint = " (put Flatten or GlobalAveragePooling2D before it)" if self.rank == 1 else ""
-            raise ValueError(f"it takes {expected_shape}{hint}")
-        return self._output_shape(shape)
+        if self.kind == "Dense" and len(shapes[0]) == 3:
+            raise ValueError("it takes a flat vector (put Flatten or GlobalAveragePooling2D before it)")
+        return KINDS[self.kind].shape(self.arguments, self._operands(shapes))
 
-    def _output_shape(self, shape: Shape) -> Shape:
-        return shape
+    def count_parameters(self, *shapes: Shape) -> int:
+        """How many weights the layer has for inputs of these shapes."""
+        weights = KINDS[self.kind].weights(self.arguments, self._operands(shapes))
+        return sum(math.prod(shape) for shape in weights.values())
 
-    def num_parameters(self, shape: Shape) -> int:  # noqa: ARG002 - layers with weights use it
-        """How many weights the layer has for an input of `shape`."""
-        return 0
-
-    def multiply_adds(self, shape: Shape) -> int:
-        """Roughly how many multiplications one photo takes, for an input of `shape`."""
-        return math.prod(self.output_shape(shape)[:-1]) * self.num_parameters(shape)
+    def _operands(self, shapes: tuple[Shape, ...]) -> Any:
+        return list(shapes) if KINDS[self.kind].merges else shapes[0]
 
     def __str__(self) -> str:
         arguments = self.model_dump(exclude_unset=True)
         return f"{self.kind}({', '.join(f'{key}={value}' for key, value in arguments.items())})"
 
 
-def shape_text(shape: Shape) -> str:
-    """224 × 224 × 3."""
-    return " × ".join(map(str, shape))
+class MergingLayer(Layer):
+    """Takes its input and the outputs of earlier layers."""
+
+    with_: Annotated[
+        LayerName | Annotated[tuple[LayerName, ...], Strict(False), Field(min_length=1)],
+        expects("the name of an earlier layer, or a list of names"),
+    ] = Field(alias="with")
+
+    @property
+    def other_inputs(self) -> tuple[str, ...]:
+        """The names of the layers in `with`."""
+        return (self.with_,) if isinstance(self.with_, str) else self.with_
 
 
-def along_axis(value: Pair, axis: int) -> int:
-    """The part of a pair for an axis: 0 for height, 1 for width."""
-    return value if isinstance(value, int) else value[axis]
+LAYERS = tuple(sorted(KINDS.keys() - {"InputLayer"}))
+"""What a list of layers can be made of."""
+
+
+@cache
+def layer_class(kind: str) -> type[Layer]:
+    """The layers of one kind."""
+    entry = KINDS[kind]
+    fields: dict[str, Any] = {
+        name: (check.annotation if name in entry.required or check.default is not None else check.annotation | None,)
+        + ((...,) if name in entry.required else (check.default,))
+        for name, check in entry.arguments.items()
+        if check.annotation is not None
+    }
+    return create_model(kind, __base__=MergingLayer if entry.merges else Layer, __doc__=entry.help, **fields)

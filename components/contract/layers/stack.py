@@ -2,14 +2,18 @@
 
 import itertools
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from components.contract.errors import LayerError
-from components.contract.layers.kinds import LAYERS, Merging
-from components.contract.layers.layer import Layer, Shape, shape_text
+from components.contract.layers.catalogue import KINDS
+from components.contract.layers.layer import LAYERS, Layer, layer_class
+from components.contract.layers.shapes import Shape, shape_text
 from components.contract.validation_messages import fault, faults, nearest
 
 
@@ -23,51 +27,57 @@ def parse_layer(value: Any) -> Layer:
         kind, arguments = next(iter(value.items()))
     else:
         raise fault(f"expected one layer, such as Flatten or Dense: {{units: 10}}; found {json.dumps(value)}")
-    layer_class = LAYERS.get(kind)
-    if layer_class is None:
+    if kind not in LAYERS:
         raise fault(f"unknown layer {kind}{nearest(str(kind), LAYERS)}")
     arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict):
         raise fault(f"expected the arguments of {kind} as key: value; found {json.dumps(arguments)}")
     try:
-        return layer_class.model_validate_json(json.dumps(arguments))
+        return layer_class(kind).model_validate_json(json.dumps(arguments))
     except ValidationError as error:
-        reasons = "; ".join(f"{path}: {problem}" for path, problem in faults(error, layer_class))
+        reasons = "; ".join(f"{path}: {problem}" for path, problem in faults(error, layer_class(kind)))
         raise fault(f"{kind}: {reasons}") from None
 
 
-def _dump_layer(layer: Layer) -> str | dict[str, Any]:
+def dump_layer(layer: Layer) -> str | dict[str, Any]:
+    """A layer as `parse_layer` reads it."""
     arguments = layer.model_dump(mode="json", exclude_unset=True)
     return {layer.kind: arguments} if arguments else layer.kind
 
 
-def _layer_schema() -> dict[str, Any]:
-    def arguments(layer: type[Layer]) -> dict[str, Any]:
-        schema = layer.model_json_schema()
-        inlined = _inline_references(schema, schema.get("$defs", {}))
-        keys = ("type", "properties", "required", "additionalProperties")
-        return {key: inlined[key] for key in keys if key in inlined}
+class PlainSchema(GenerateJsonSchema):
+    """Without a title for each key, which only repeats the key."""
 
-    bare_names = [name for name, layer in LAYERS.items() if not arguments(layer).get("required")]
-    layer_schemas = [
-        {"type": "object", "properties": {name: arguments(layer)}, "required": [name], "additionalProperties": False}
-        for name, layer in LAYERS.items()
-    ]
-    return {"anyOf": [{"enum": sorted(bare_names)}, *layer_schemas]}
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
+        """Never."""
+        return False
 
 
-def _inline_references(schema: Any, definitions: dict[str, Any]) -> Any:
-    """A schema with every reference replaced by what it refers to."""
-    if isinstance(schema, list):
-        return [_inline_references(part, definitions) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inline_references(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {key: _inline_references(value, definitions) for key, value in schema.items() if key != "$defs"}
+LAYER_SCHEMA: Final = {"x-layer": True}
+"""Stands for a layer until `layer_definitions` join the schema: pydantic follows no reference that it did not make."""
 
 
-LayerSpec = Annotated[Layer, PlainValidator(parse_layer), PlainSerializer(_dump_layer), WithJsonSchema(_layer_schema())]
+def layer_definitions() -> dict[str, Any]:
+    """The parts of the schema of params.yaml that describe layers."""
+    _, schema = models_json_schema(
+        [(layer_class(kind), "validation") for kind in LAYERS], by_alias=True, schema_generator=PlainSchema
+    )
+    definitions: dict[str, Any] = schema["$defs"]
+    bare_names = [kind for kind in LAYERS if not definitions[kind].get("required")]
+    owners: dict[str, str] = {}  # kinds with the same arguments share a definition
+    kinds = {}
+    for kind in LAYERS:
+        arguments = definitions[kind] | {"title": "Arguments", "description": "The arguments of a layer."}
+        owner = owners.setdefault(json.dumps(arguments), kind)
+        kinds[kind] = {"$ref": f"#/$defs/{owner}", "description": KINDS[kind].help}
+        definitions[kind] = arguments
+    shared_definitions = {name: definitions[name] for name in definitions.keys() - kinds.keys() | set(owners.values())}
+    one_kind = {"type": "object", "properties": kinds, "minProperties": 1, "maxProperties": 1}
+    spec = {"anyOf": [{"enum": bare_names}, one_kind | {"additionalProperties": False}]}
+    return {**dict(sorted(shared_definitions.items())), "LayerSpec": spec}
+
+
+LayerSpec = Annotated[Layer, PlainValidator(parse_layer), PlainSerializer(dump_layer), WithJsonSchema(LAYER_SCHEMA)]
 
 
 @dataclass(frozen=True)
@@ -75,31 +85,28 @@ class TracedLayer:
     """A layer in its place.
 
     Attributes:
-        input_shape: of what it takes first.
-        output_shape: of what it gives.
+        input_shapes: of its input, and of the layers in `with`.
+        num_parameters: its weights.
     """
 
     layer: Layer
-    input_shape: Shape
+    input_shapes: tuple[Shape, ...]
     output_shape: Shape
-
-    @property
-    def num_parameters(self) -> int:
-        """How many weights the layer has."""
-        return self.layer.num_parameters(self.input_shape)
+    num_parameters: int
 
     @property
     def multiply_adds(self) -> int:
-        """Roughly how many multiplications one photo takes."""
-        return self.layer.multiply_adds(self.input_shape)
+        """Roughly how many multiplications one photo takes: each weight once per place."""
+        is_transposed = self.layer.kind == "Conv2DTranspose"
+        return math.prod((self.input_shapes[0] if is_transposed else self.output_shape)[:-1]) * self.num_parameters
 
 
 START: Final = "input"
 """The name of what a list of layers stands on."""
 
 
-def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[TracedLayer]:
-    """Each layer in turn, with the shapes that it takes and gives.
+def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> Iterator[TracedLayer]:
+    """Each layer in turn, with the shapes of its inputs and its output.
 
     Args:
         layers: the network without its input and output layer.
@@ -107,10 +114,8 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
         where: the key in params.yaml, for the message.
 
     Raises:
-        LayerError: a layer cannot take what it is given, names a layer that does not stand before it, two layers have
-            one name, one leads nowhere, or the last does not give the flat vector that the output layer takes.
+        LayerError: a layer cannot take its input, names a layer that is not before it, or has the name of another one.
     """
-    traced: list[TracedLayer] = []
     shape_of: dict[str, Shape] = {START: input_shape}
     shape = input_shape
     for position, layer in enumerate(layers):
@@ -129,18 +134,28 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
                     position,
                 )
         layer_input = shape_of[layer.after] if layer.after is not None else shape
+        inputs = (layer_input, *(shape_of[name] for name in layer.other_inputs))
         try:
-            shape = layer.output_shape(layer_input)
-            if isinstance(layer, Merging):
-                shape = layer.merged_shape([layer_input, *(shape_of[name] for name in layer.other_inputs)])
-        except ValueError as error:
+            shape = layer.compute_output_shape(*inputs)
+            num_parameters = layer.count_parameters(*inputs)
+        except (ValueError, IndexError) as error:
             raise LayerError(
                 f"{place} cannot stand here: {error}. Its input is {shape_text(layer_input)}.", position
             ) from None
         if layer.name is not None:
             shape_of[layer.name] = shape
-        traced.append(TracedLayer(layer, layer_input, shape))
+        yield TracedLayer(layer, inputs, shape, num_parameters)
+
+
+def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[TracedLayer]:
+    """As `follow`, for a whole network.
+
+    Raises:
+        LayerError: also if a layer leads nowhere, or the last one does not give a flat vector.
+    """
+    traced = list(follow(layers, input_shape, where))
     _check_all_used(layers, where)
+    shape = traced[-1].output_shape if traced else input_shape
     if len(shape) != 1:
         raise LayerError(
             f"{where} must end in a flat vector, which the output layer takes; {layers[-1]} gives "

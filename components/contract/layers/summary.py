@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from components.contract.strict_record import StrictRecord
 
 BYTES_PER_TRAINED_WEIGHT: Final = 16
 """float32: the weight, its gradient, and two moments of the optimizer."""
@@ -10,7 +10,7 @@ BYTES_PER_ACTIVATION: Final = 4
 """float32, held for the backward pass."""
 
 
-class Row(BaseModel):
+class Row(StrictRecord):
     """A layer, or a part that was trained before as a whole.
 
     Attributes:
@@ -21,8 +21,6 @@ class Row(BaseModel):
         multiply_adds: roughly, for one photo.
         takes: the names of the rows whose outputs it takes.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     kind: str

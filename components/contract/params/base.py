@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, Field, Strict
 
+from components.contract.strict_record import StrictRecord
 from components.contract.validation_messages import expects
 
 TINY_PIXELS = 64
@@ -44,7 +45,5 @@ def black_white(pixel_range: int | tuple[int, int]) -> tuple[int, int]:
     return (0, pixel_range) if isinstance(pixel_range, int) else pixel_range
 
 
-class Section(BaseModel):
-    """Frozen, strict, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_by_name=True)
+class Section(StrictRecord, allow_inf_nan=False, validate_by_name=True):
+    """A section of params.yaml, or a part of one."""

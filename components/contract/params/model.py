@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import ConfigDict, Discriminator, Field, Strict, Tag, model_validator
+from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
 from components.contract.layers.backbones import BackboneName
 from components.contract.layers.layer import Layer
@@ -60,10 +60,8 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
 """What each kind is described by; the first is what it cannot do without."""
 
 
-class ModelParams(Section):
+class ModelParams(Section, serialize_by_alias=True):
     """Which network is trained. Its output layer, one logit per class, comes from the data."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
 
     kind: Literal["auto", "layers", "pretrained", "upload", "bundle"] = Field(
         "auto",

@@ -14,6 +14,7 @@ from components.contract.artifacts.evaluation import VerdictWord
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.contract.errors import ParamsError
 from components.contract.foreign.documents import DocumentError, check_tree, read_yaml
+from components.contract.layers.stack import LAYER_SCHEMA, PlainSchema, layer_definitions
 from components.contract.params.audit import AuditParams
 from components.contract.params.base import (
     MAX_SIZE,
@@ -240,8 +241,7 @@ def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of params.yaml, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Darkroom params.yaml",
-        **Params.model_json_schema(),
-    }
+    text = json.dumps(Params.model_json_schema(schema_generator=PlainSchema))
+    schema = json.loads(text.replace(json.dumps(LAYER_SCHEMA), '{"$ref": "#/$defs/LayerSpec"}'))
+    schema["$defs"] |= layer_definitions()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Darkroom params.yaml"}

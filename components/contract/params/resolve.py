@@ -2,18 +2,18 @@
 
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.artifacts.dataset import PixelRange
 from components.contract.errors import ModelError, ParamsError
 from components.contract.layers.backbones import BACKBONES, feature_shape, warn_of_small_photos
-from components.contract.layers.layer import Layer, Shape
+from components.contract.layers.layer import Layer
+from components.contract.layers.shapes import Shape
 from components.contract.layers.stack import parse_layer, trace_shapes
 from components.contract.params.base import MIN_SIZE, TINY_PIXELS
 from components.contract.params.model import ModelParams, head_layers
 from components.contract.params.pipeline import Params
 from components.contract.params.training import Phase, TrainParams
 from components.contract.params.tuning import auto_space, check_space
+from components.contract.strict_record import StrictRecord
 
 BATCH_NORMALIZATION = {"BatchNormalization": {"momentum": 0.9}}
 """Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
@@ -40,7 +40,7 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
 """What `kind: auto` becomes for tiny pictures."""
 
 
-class InitialModelFacts(BaseModel):
+class InitialModelFacts(StrictRecord):
     """What a look at an uploaded file or an earlier bundle tells, before anything runs.
 
     Attributes:
@@ -52,8 +52,6 @@ class InitialModelFacts(BaseModel):
         decisions: a sentence for each thing that was found out.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     display_name: str
     image_size: tuple[int, int] | None
     usual_size: int = 224
@@ -62,10 +60,8 @@ class InitialModelFacts(BaseModel):
     decisions: tuple[str, ...] = ()
 
 
-class Resolution(BaseModel):
+class Resolution(StrictRecord):
     """Params without any `auto`, one sentence for each value that was settled, and what the data hold."""
-
-    model_config = ConfigDict(frozen=True)
 
     params: Params
     decisions: tuple[str, ...]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+
+from components.contract.strict_record import StrictRecord
 
 MIN_PHOTOS: Final = 50
 """Of either side; fewer tell nothing."""
@@ -59,10 +60,8 @@ class Traits:
         )
 
 
-class Signal(BaseModel):
+class Signal(StrictRecord):
     """One comparison."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["brightness", "confidence", "embeddings"]
     method: str
@@ -74,20 +73,16 @@ class Signal(BaseModel):
     text: str
 
 
-class ClassShare(BaseModel):
+class ClassShare(StrictRecord):
     """How often a class is answered."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     class_name: str
     reference: float
     served: float
 
 
-class Drift(BaseModel):
+class Drift(StrictRecord):
     """What the comparison found."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     verdict: Verdict
     reason: str

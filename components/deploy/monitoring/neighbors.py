@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from components.contract.artifacts.dataset import Split, open_split
 from components.contract.errors import ArtifactError
 from components.contract.inference.calibration import to_unit_length
 from components.contract.system.atomic_files import write_file
+from components.contract.system.progress import Progress
 from components.deploy.service.classifier import Classifier
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
-PROGRESS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -97,21 +96,12 @@ def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> n
 
 def _compute_embeddings(classifier: Classifier, split: Split) -> np.ndarray:
     log.info("Looking at %d training photos once; the next time this is remembered.", len(split))
-    start_time = report_time = time.monotonic()
+    progress = Progress(len(split))
     parts = []
     for start in range(0, len(split), BATCH_SIZE):
         pixels = split.gather(np.arange(start, min(start + BATCH_SIZE, len(split))))
         parts.append(to_unit_length(classifier.graph.run(pixels, with_feature_map=False).embedding).astype(np.float16))
-        if time.monotonic() - report_time > PROGRESS_SECONDS:
-            report_time = time.monotonic()
-            rate = (start + len(pixels)) / (report_time - start_time)
-            log.info(
-                "%d of %d photos, %.0f a second, %.0f s left.",
-                start + len(pixels),
-                len(split),
-                rate,
-                (len(split) - start - len(pixels)) / rate,
-            )
+        progress.report(start + len(pixels))
     return np.concatenate(parts)
 
 

@@ -1,7 +1,6 @@
 """Brightness, confidence and embeddings: of a data set's photos, of a folder's, or out of a prediction log."""
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from components.contract.artifacts.dataset import open_split
 from components.contract.errors import DataError, ImageError
 from components.contract.image.decode import MAX_BYTES
 from components.contract.system.budget import Budget, read_regular
+from components.contract.system.progress import Progress
 from components.deploy.monitoring.drift import MAX_PHOTOS, Traits
 from components.deploy.service.classifier import Classifier
 from components.deploy.service.prediction_log import LoggedPrediction, brightness
@@ -19,7 +19,6 @@ from components.deploy.service.prediction_log import LoggedPrediction, brightnes
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
-PROGRESS_SECONDS = 5.0
 
 
 def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Generator) -> Traits:
@@ -102,19 +101,14 @@ def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
 
 def _examine(classifier: Classifier, photos: Iterable[np.ndarray], number: int) -> Traits:
     light, confidence, embeddings, labels = [], [], [], []
-    start_time = report_time = time.monotonic()
+    progress = Progress(number)
     for batch in _batches(photos):
         for pixels, finding in zip(batch, classifier.examine(np.stack(batch)), strict=True):
             light.append(brightness(pixels))
             confidence.append(float(finding.probabilities.max()))
             embeddings.append(finding.embedding)
             labels.append(classifier.facts.class_names[int(finding.probabilities.argmax())])
-        if time.monotonic() - report_time > PROGRESS_SECONDS:
-            report_time = time.monotonic()
-            rate = len(labels) / (report_time - start_time)
-            log.info(
-                "%d of %d photos, %.0f a second, %.0f s left.", len(labels), number, rate, (number - len(labels)) / rate
-            )
+        progress.report(len(labels))
     return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), labels)
 
 

@@ -19,17 +19,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from components.contract.errors import ImageError
+from components.contract.inference.cam import Explainer, Heat
 from components.contract.system.cores import num_cores
 from components.contract.text import escape_log_records
 from components.deploy.service.batching import Batcher
 from components.deploy.service.classifier import Classifier, Finding
 from components.deploy.service.decoding import DecodedPhoto, Decoder
-from components.deploy.service.explain import Explainer, Heat, display_size, draw_overlay
 from components.deploy.service.fair_queue import Share
 from components.deploy.service.gateway.connections import install
 from components.deploy.service.gateway.middleware import GatewayMiddleware
 from components.deploy.service.gateway.upload import RefusedUpload, UploadRequest, read_request
 from components.deploy.service.metrics import instruments
+from components.deploy.service.overlay import display_size, draw_overlay
 from components.deploy.service.pages import pages
 from components.deploy.service.prediction_id import new_id
 from components.deploy.service.prediction_log import LoggedPrediction, brightness, open_log, pack

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from components.contract.errors import DataError, ServiceError
+from components.contract.strict_record import StrictRecord
 from components.contract.system.budget import Budget, open_regular
 from components.deploy.service.settings import ServiceSettings
 
@@ -34,10 +34,8 @@ MAX_BYTES: Final = 2**30
 """Of the log of one process; then it keeps nothing more, and says so."""
 
 
-class LoggedPrediction(BaseModel):
+class LoggedPrediction(StrictRecord):
     """A line of the log."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     time: datetime

@@ -1,12 +1,14 @@
 """What the service takes and what it answers: the service, its OpenAPI document and its client agree on this."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.contract.artifacts.bento import ServiceFacts
 from components.contract.image.formats import FORMATS, MAX_PIXELS
 from components.contract.inference.calibration import Abstention
+from components.contract.inference.cam import Method
+from components.contract.strict_record import StrictRecord
 
 API_VERSION: Final = "1.0"
 """Grows by its first number when an answer changes so that a client has to."""
@@ -22,10 +24,8 @@ MAX_BODY_BYTES: Final = 64 * 2**20
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Options(BaseModel):
+class Options(StrictRecord, strict=False):
     """What a request may ask for, in its query."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     top_k: int | None = Field(None, ge=1, le=100_000, description="Answer with this many classes only; default: all.")
     threshold: Share | None = Field(
@@ -36,19 +36,15 @@ class Options(BaseModel):
     )
 
 
-class Probability(BaseModel):
+class Probability(StrictRecord):
     """How probable one class is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: str
     probability: Share
 
 
-class Prediction(BaseModel):
+class Prediction(StrictRecord):
     """The answer for one photo."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(description="Of this prediction; `darkroom trace ID` leads back to the model, run and data.")
     label: str = Field(description="The most probable class, also where the model abstains.")
@@ -61,48 +57,35 @@ class Prediction(BaseModel):
     probabilities: tuple[Probability, ...] = Field(description="The classes, the most probable first.")
 
 
-class Fault(BaseModel):
+class Fault(StrictRecord):
     """What was wrong."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str = Field(description="The reason in one word.")
     message: str
 
 
-class Failure(BaseModel):
+class Failure(StrictRecord):
     """The answer for one file that is no usable photo."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     error: Fault
 
 
-class Answer(BaseModel):
+class Answer(StrictRecord):
     """One entry per file, in the order of the files."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(description="The bento that answered, as name:version.")
     predictions: tuple[Prediction | Failure, ...]
 
 
-class Refusal(BaseModel):
+class Refusal(StrictRecord):
     """The answer to a request of which nothing could be used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     error: Fault
     predictions: tuple[Failure, ...] = Field((), description="What is wrong with each file, where there were files.")
 
 
-Method = Literal["class activation map", "occlusion"]
-
-
-class Explanation(BaseModel):
+class Explanation(StrictRecord):
     """Where in a photo the model found a class."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     label: str = Field(description="The class that is explained.")
@@ -114,19 +97,15 @@ class Explanation(BaseModel):
     overlay: str = Field(description="A PNG of the photo under the map, as a data URI.")
 
 
-class Sample(BaseModel):
+class Sample(StrictRecord):
     """A photo that the page offers to try."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
     class_name: str
 
 
-class Limits(BaseModel):
+class Limits(StrictRecord):
     """What one request may hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: int = MAX_FILES
     body_bytes: int = MAX_BODY_BYTES

@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from components.contract.inference.cam import Explainer
 from components.contract.text import json_text
 from components.deploy.service.classifier import Classifier
-from components.deploy.service.explain import Explainer
 from components.deploy.service.gateway.upload import RefusedUpload
 from components.deploy.service.metrics import instruments
 from components.deploy.service.protocol import ModelCard

@@ -12,11 +12,11 @@ import numpy as np
 from components.contract.artifacts.dataset import Split, SplitName
 from components.contract.errors import ArtifactError
 from components.contract.inference.graph import InferenceGraph, softmax
+from components.contract.system.progress import Progress
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
-PROGRESS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -113,25 +113,14 @@ def run_batches(
         with_features: whether the means are wanted.
     """
     logits, embeddings, features = [], [], []
-    start_time = last_report = time.monotonic()
+    progress = Progress(num_images, f"{name} photos")
     for start, pixels in batches:
         outputs = graph.run(pixels, with_feature_map=with_features)
         logits.append(outputs.logits)
         embeddings.append(outputs.embedding.reshape(len(pixels), -1))
         if outputs.feature_map is not None:
             features.append(outputs.feature_map.mean(axis=(1, 2)))
-        now, num_done = time.monotonic(), start + len(pixels)
-        if now - last_report >= PROGRESS_SECONDS:
-            rate = num_done / (now - start_time)
-            log.info(
-                "%s: %d of %d photos, %.0f a second, %.0f s left",
-                name,
-                num_done,
-                num_images,
-                rate,
-                (num_images - num_done) / rate,
-            )
-            last_report = now
+        progress.report(start + len(pixels))
     return np.concatenate(logits), np.concatenate(embeddings), np.concatenate(features) if features else None
 
 

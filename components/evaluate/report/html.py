@@ -11,7 +11,6 @@ from components.contract.artifacts.figures import AllFigures, ClassFigures, Figu
 from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.contract.text import for_page, printable
 from components.evaluate.formatting import epoch_range, file_size, interval, per_hundred, percent
-from components.evaluate.measure.explain import spotlight
 from components.evaluate.measure.metrics import confused_pairs
 from components.evaluate.measure.slices import is_clear
 from components.evaluate.report.augmentation import NEVER_VARIED, augmentation_sentences
@@ -38,6 +37,7 @@ from components.evaluate.report.model import (
     use_commands,
 )
 from components.evaluate.report.search import best_trials, search_sentences, trial_row
+from components.evaluate.report.spotlight import spotlight
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -15,11 +15,11 @@ from components.contract.artifacts.dataset import FULL_RANGE, DatasetInfo
 from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.artifacts.figures import AllFigures, ConfusedPair
 from components.contract.artifacts.study import StudyInfo
+from components.contract.inference.cam import Method
 from components.contract.params.pipeline import EvaluateParams
 from components.contract.tracking.run import flatten
 from components.evaluate.data_quality.label_errors import LabelError
 from components.evaluate.data_quality.outliers import Outlier
-from components.evaluate.measure.explain import Method
 from components.evaluate.measure.mistakes import Answer
 from components.evaluate.report.caveats import list_caveats
 from components.evaluate.report.insights import list_insights
@@ -38,9 +38,9 @@ VERDICT_WORDS = {
 EXPLANATION_TEXTS = {
     "class activation map": "Bright is what spoke for the class that was named: the class activation map, which for "
     "this network, where the output layer follows global average pooling, is exact and the same as Grad-CAM.",
-    "Eigen-CAM": "Bright is what the network looked at: Eigen-CAM, the first principal component of its last feature "
-    "map. It needs no gradients, which an exported graph does not have, and does not depend on the class.",
-    None: "This network has no feature map with space in it, so it cannot show where it looked.",
+    "occlusion": "Bright is what spoke for the class that was named: how much the class loses when that place is "
+    "covered.",
+    None: "",
 }
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 THUMBNAIL_PIXELS, SMALL_PIXELS = 168, 104

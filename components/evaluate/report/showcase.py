@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.artifacts.dataset import SPLITS, Split, SplitName
+from components.contract.inference.cam import Explainer
 from components.contract.inference.graph import InferenceGraph
 from components.evaluate.data_quality.label_errors import LabelError
 from components.evaluate.data_quality.outliers import Outlier
 from components.evaluate.examine import Examination
-from components.evaluate.measure.explain import explain
 from components.evaluate.measure.mistakes import Answer, pair_mistakes, right_answers, worst_mistakes
 from components.evaluate.measure.slices import Original
 from components.evaluate.report.model import Doubt, OddPhoto, Photo, Showcase
@@ -44,14 +44,14 @@ def build_showcase(
     pairs = figures.test.most_confused[:NUM_PAIRS]
     answers_of_pair = pair_mistakes(test, pairs, figures.class_names, NUM_PER_PAIR)
     answers = [*mistakes, *correct_answers]
-    pixels = split.gather(np.array([answer.index for answer in answers], np.int64))
-    explanations = explain(graph, pixels, np.array([answer.predicted for answer in answers], np.int64))
-    heats = list(explanations.maps) if explanations.method else [None] * len(answers)
+    explainer = Explainer(graph)
 
     def new_photo(answer: Answer, heat: np.ndarray | None = None) -> Photo:
         return Photo(answer, split.image(answer.index), _path(originals, answer.image_id), heat)
 
-    photos = [new_photo(answer, heat) for answer, heat in zip(answers, heats, strict=True)]
+    photos = [
+        new_photo(answer, explainer.explain(split.image(answer.index), answer.predicted).values) for answer in answers
+    ]
     return Showcase(
         mistakes=photos[: len(mistakes)],
         right=photos[len(mistakes) :],
@@ -65,7 +65,7 @@ def build_showcase(
         outliers=[
             OddPhoto(outlier, *_find_photo(outlier, splits, originals)) for outlier in examination.outliers[:NUM_DOUBTS]
         ],
-        method=explanations.method,
+        method=explainer.method,
     )
 
 

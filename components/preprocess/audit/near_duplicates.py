@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from components.contract.system.progress import log_progress
 from components.preprocess.audit.perceptual_hash import find_candidates, find_mirrored_candidates, perceptual_hashes
-from components.preprocess.progress import log_progress
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from components.contract.errors import UploadError
+from components.contract.layers.arguments import Constraint, Regularizer
+from components.contract.layers.attention import ATTENTION
+from components.contract.layers.augmentation import AUGMENTATION
+from components.contract.layers.catalogue import KINDS
 from components.train.keras_import.confined import confinement
 from components.train.keras_import.graph import Graph, Layer, order
-from components.train.keras_import.layers.arguments import Constraint, Regularizer
-from components.train.keras_import.layers.attention import ATTENTION
-from components.train.keras_import.layers.augmentation import AUGMENTATION
-from components.train.keras_import.layers.catalogue import KINDS
 from components.train.keras_import.matching import Matches
 
 if TYPE_CHECKING:
@@ -112,11 +112,15 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
     for layer, number in order(graph.layers, graph.name):
         inputs = [tensors[reference] for reference in layer.calls[number].inputs]
         if layer.name not in keras_layers:
-            keras_layer = construct(layer) if layer.model is None else _submodel(layer.name, layer.model, inputs[0])
+            keras_layer = (
+                construct(layer.kind, layer.arguments, layer.name, layer.policy)
+                if layer.model is None
+                else _submodel(layer.name, layer.model, inputs[0])
+            )
             keras_layers[layer.name] = keras_layer
         training = layer.calls[number].training
         mode = {} if training is None or not has_modes(layer) else {"training": training}
-        tensors[layer.name, number] = keras_layers[layer.name](*call_arguments(layer, inputs), **mode)
+        tensors[layer.name, number] = keras_layers[layer.name](*call_arguments(layer.kind, inputs), **mode)
     model = keras.Model(start, tensors[graph.output], name=name)
     for layer in graph.layers:
         if layer.name in keras_layers and layer.model is None and not layer.trainable:
@@ -126,9 +130,9 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
     return model
 
 
-def call_arguments(layer: Layer, inputs: list[Any]) -> list[Any]:
+def call_arguments(kind_name: str, inputs: list[Any]) -> list[Any]:
     """What a layer is called on: its input, a list of several, or several one by one."""
-    kind = KINDS.get(layer.kind)
+    kind = KINDS.get(kind_name)
     if kind is None or not kind.merges:
         return inputs[:1]
     return inputs if kind.spreads else [inputs]
@@ -161,16 +165,16 @@ def _submodel(name: str, graph: Graph, tensor: "keras.KerasTensor") -> Any:
     return _connect(graph, keras.Input(shape, dtype=dtype, name=graph.input), name)
 
 
-def construct(layer: Layer) -> Any:
+def construct(kind: str, checked_arguments: Mapping[str, Any], name: str, policy: str | None = None) -> Any:
     """Keras' layer of that kind, with random weights."""
-    arguments = {key: _value(value) for key, value in layer.arguments.items()}
+    arguments = {key: _value(value) for key, value in checked_arguments.items()}
     if "padding" in arguments and isinstance(arguments["padding"], str):
         arguments["padding"] = arguments["padding"].lower()
     if isinstance(arguments.get("axis"), tuple) and len(arguments["axis"]) == 1:
         (arguments["axis"],) = arguments["axis"]  # Keras 2 writes a list of one
-    if layer.kind == "Dropout" and arguments.get("noise_shape") is not None:
+    if kind == "Dropout" and arguments.get("noise_shape") is not None:
         arguments["noise_shape"] = tuple(arguments["noise_shape"])
-    return _constructor(layer.kind)(name=layer.name, dtype=layer.policy, **arguments)
+    return find_class(kind)(name=name, dtype=policy, **arguments)
 
 
 def _value(value: Any) -> Any:
@@ -189,7 +193,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _constructor(kind: str) -> Callable[..., Any]:
+def find_class(kind: str) -> Callable[..., Any]:
     """Keras' class of that name; the names are those of our own list."""
     import keras
 

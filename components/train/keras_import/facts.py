@@ -5,18 +5,15 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from components.contract.layers.attention import ATTENTION
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json
-from components.train.keras_import.layers.attention import ATTENTION
 from components.train.keras_import.plan import Output, Plan
 from components.train.keras_import.preprocessing import Preprocessing, infer_preprocessing
 
 
-class LayerFacts(BaseModel):
+class LayerFacts(StrictRecord):
     """A layer, or a submodel, of an imported network."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str
     kind: str
@@ -24,7 +21,7 @@ class LayerFacts(BaseModel):
     num_parameters: int
 
 
-class ImportedModel(BaseModel):
+class ImportedModel(StrictRecord):
     """What import.json holds beside model.keras.
 
     Attributes:
@@ -45,8 +42,6 @@ class ImportedModel(BaseModel):
         uploaded_sha256: of the file that was brought.
         model_sha256: of our own copy, model.keras; None before there is one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     form: str
     keras_version: str

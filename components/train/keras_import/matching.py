@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from components.contract.errors import UploadError
+from components.contract.layers.catalogue import NOT_TRAINED
+from components.contract.layers.shapes import Shape
 from components.train.keras_import.confined.reader import Contents, StoredArray
 from components.train.keras_import.graph import Graph, Layer
-from components.train.keras_import.layers.catalogue import NOT_TRAINED
-from components.train.keras_import.layers.shapes import Shape
 from components.train.keras_import.sizes import Path, Sizes
 
 

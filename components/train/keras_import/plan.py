@@ -8,9 +8,9 @@ from typing import Literal
 from components.contract.errors import UploadError
 from components.train.keras_import.confined import strict_json
 from components.train.keras_import.confined.reader import Contents
+from components.train.keras_import.description.allow_list import sweep
 from components.train.keras_import.description.network import read_graph
 from components.train.keras_import.graph import Graph
-from components.train.keras_import.layers.allow_list import sweep
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.matching import Matches, match
 from components.train.keras_import.sizes import Sizes, measure

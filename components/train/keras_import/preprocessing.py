@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
+from components.contract.layers.augmentation import AUGMENTATION
 from components.contract.params.model import PixelScale
+from components.contract.strict_record import StrictRecord
 from components.train.keras_import.graph import Graph, Layer, Reference
-from components.train.keras_import.layers.augmentation import AUGMENTATION
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(StrictRecord):
     """What to do with pixels from 0 to 255 before the network.
 
     Attributes:
@@ -19,8 +18,6 @@ class Preprocessing(BaseModel):
         is_certain: the network says so itself; else it has the layers of a known one, whose weights may have been
             trained otherwise.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     pixels: PixelScale
     why: str

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from components.contract.errors import UploadError
+from components.contract.layers.catalogue import KINDS
+from components.contract.layers.shapes import Shape, shape_text
 from components.train.keras_import.graph import Graph, Layer, order
-from components.train.keras_import.layers.catalogue import KINDS
-from components.train.keras_import.layers.shapes import Shape
 from components.train.keras_import.limits import Limits
 
 OPEN_SIDE: Final = 224
@@ -94,7 +94,7 @@ class _Measure:
             weights = kind.weights(layer.arguments, operands)
             num_inner_values = kind.num_inner_values(layer.arguments, operands)
         except (ValueError, IndexError) as error:
-            raise _refused(path, str(error)) from None
+            raise _refused(path, f"{error}; its input is {' and '.join(map(shape_text, inputs))}") from None
         self._count(layer, path, output, weights, num_inner_values)
         return output
 

@@ -5,7 +5,7 @@ A flat network can be cut, frozen and trained from any of its layers. A softmax 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +112,10 @@ class _Wiring:
         if path not in self.built:
             name = next(name for name in _names(path) if name not in self._used_names)
             self._used_names.add(name)
-            self.built[path] = construct(replace(layer, name=name))
+            self.built[path] = construct(layer.kind, layer.arguments, name, layer.policy)
         keras_layer = self.built[path]
         fixed = {} if mode is None or not has_modes(layer) else {"training": mode}
-        output = keras_layer(*call_arguments(layer, inputs), **fixed)
+        output = keras_layer(*call_arguments(layer.kind, inputs), **fixed)
         self.tensors[keras_layer.name] = output
         return output
 

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from components.contract.errors import ModelError
 from components.contract.image.augment import augment, image_keys, photo_seeds
 from components.contract.inference.graph import CPU_SETTINGS, openvino
 from components.contract.params.training import AugmentationParams
+from components.contract.system.progress import Progress
 from components.train.export.graph import to_openvino, trace
 
 log = logging.getLogger(__name__)
 
 PHOTOS_AT_ONCE: Final = 32
-REPORT_SECONDS: Final = 5.0
 LARGEST_FLOAT16: Final = 65_504.0
 
 Infer = Callable[[np.ndarray], np.ndarray]
@@ -65,7 +64,9 @@ def gpu_names() -> list[str]:
 def compute_features(infer: Infer, request: FeatureRequest, view: int, dtype: np.dtype) -> Iterator[np.ndarray]:
     """A view's features, (n, …), batch by batch."""
     largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
-    progress = _Progress(len(request.split), f"view {view + 1} of {request.views}")
+    progress = Progress(
+        len(request.split), f"photos have passed the frozen layers (view {view + 1} of {request.views})"
+    )
     for num_photos, pixels in _prefetch(_variants(request, view)):
         values = np.clip(infer(pixels), -largest, largest).astype(dtype)
         if not np.isfinite(values).all():
@@ -97,27 +98,3 @@ def _prefetch(items: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np
         while (item := next_item.result()) is not None:
             next_item = maker.submit(next, items, None)
             yield item
-
-
-class _Progress:
-    """Says every few seconds how far the work is."""
-
-    def __init__(self, total: int, what: str):
-        self._total = total
-        self._what = what
-        self._start = self._last_report = time.monotonic()
-
-    def report(self, num_photos: int) -> None:
-        now = time.monotonic()
-        if now - self._last_report < REPORT_SECONDS and num_photos < self._total:
-            return
-        self._last_report = now
-        rate = num_photos / max(now - self._start, 1e-9)
-        log.info(
-            "%d of %d photos have passed the frozen layers (%s), %.0f a second, %.0f s left.",
-            num_photos,
-            self._total,
-            self._what,
-            rate,
-            (self._total - num_photos) / rate,
-        )

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from components.contract.artifacts.dataset import read_info
 from components.contract.errors import ModelError
 from components.contract.params.training import TrainParams
+from components.contract.strict_record import StrictRecord
 from components.train.setup import open_network, open_photographs
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ LEAST_FALL: Final = 0.02
 """A loss that falls by less than this part of itself has no slope to go by."""
 
 
-class RangeTest(BaseModel):
+class RangeTest(StrictRecord):
     """How the loss went while the rate rose.
 
     Attributes:
@@ -45,8 +45,6 @@ class RangeTest(BaseModel):
         batch_size: photos a batch; another one wants another rate.
         trained_layers: what learnt.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]

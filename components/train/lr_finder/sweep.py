@@ -2,19 +2,17 @@
 
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
 
+from components.contract.system.progress import Progress
 from components.train.loop.batches import Batches
 from components.train.loop.callbacks.progress import broken_weight
 
 log = logging.getLogger(__name__)
-
-REPORT_SECONDS: Final = 5.0
 
 
 class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
@@ -41,7 +39,7 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self.values: list[float] = []
         self._num_batches = num_batches
         self._burst = burst
-        self._last_report = time.monotonic()
+        self._progress = Progress()
 
     def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
         """Resets the metrics, so that the loss is that of the batch alone."""
@@ -56,8 +54,7 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         is_broken = not math.isfinite(loss) or broken_weight(self.model) is not None
         if is_broken or len(self.values) == self._num_batches or self._burst(self.values):
             self.model.stop_training = True
-        elif time.monotonic() - self._last_report > REPORT_SECONDS:
-            self._last_report = time.monotonic()
+        elif self._progress.is_due():
             log.info("Batch %d of at most %d: loss %.4f.", len(self.values), self._num_batches, loss)
 
 

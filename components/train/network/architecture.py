@@ -8,9 +8,9 @@ import keras
 
 from components.contract.artifacts.bundle import ModelFacts
 from components.contract.errors import ModelError
-from components.contract.layers.kinds import Activation, Dense
-from components.contract.layers.layer import Layer, shape_text
-from components.contract.layers.stack import TracedLayer, trace
+from components.contract.layers.layer import Layer
+from components.contract.layers.shapes import shape_text
+from components.contract.layers.stack import TracedLayer, parse_layer, trace
 from components.contract.params.model import ModelParams, head_layers
 from components.train.keras_import.loading import open_imported
 from components.train.keras_import.outputs.output_layer import find_columns
@@ -162,7 +162,9 @@ def _stack_layers(
     hidden, output = split_output(layers, num_classes, where)
     traced = trace(hidden, tuple(start.shape[1:]), where)
     shape = traced[-1].output_shape if traced else tuple(start.shape[1:])
-    check_memory([*traced, TracedLayer(output, shape, (num_classes,))], batch_size, where)
+    check_memory(
+        [*traced, TracedLayer(output, (shape,), (num_classes,), output.count_parameters(shape))], batch_size, where
+    )
     used_names = {layer.name for layer in (backbone or keras.Model(pixels, start)).layers}
     tensors = [start, *layer_outputs(start, (*hidden, output), where, used_names)]
 
@@ -175,7 +177,7 @@ def _stack_layers(
     )
 
 
-def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tuple[tuple[Layer, ...], Dense]:
+def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tuple[tuple[Layer, ...], Layer]:
     """The layers before the output layer, and the output layer, which gives logits.
 
     A list that ends in `Dense` with one unit per class, with or without softmax, has brought its own; else one is
@@ -185,18 +187,20 @@ def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tup
         ModelError: the list ends in a softmax over another number of classes.
     """
     *before, last = layers
-    softmax = isinstance(last, Activation) and last.activation == "softmax" and bool(before)
+    softmax = last.kind == "Activation" and last.arguments.get("activation") == "softmax" and bool(before)
     if softmax:
         last = before.pop()
-    if isinstance(last, Dense) and (last.activation in (None, "linear") or (last.activation == "softmax")):
-        if last.units == num_classes:
+    arguments = last.arguments
+    activation = arguments.get("activation", "linear")
+    if last.kind == "Dense" and activation in ("linear", "softmax"):
+        if arguments["units"] == num_classes:
             return tuple(before), last.model_copy(update={"activation": None, "name": last.name or "logits"})
-        if softmax or last.activation == "softmax":
+        if softmax or activation == "softmax":
             raise ModelError(
-                f"{where} ends in a softmax over {last.units} classes, yet the data have {num_classes}. "
+                f"{where} ends in a softmax over {arguments['units']} classes, yet the data have {num_classes}. "
                 f"Set units: {num_classes}, or leave that layer out: it is added."
             )
-    return layers, Dense(units=num_classes, name="logits")
+    return layers, parse_layer({"Dense": {"units": num_classes, "name": "logits"}})
 
 
 def model_facts(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from components.contract.layers.layer import shape_text
+from components.contract.layers.shapes import shape_text
 from components.contract.layers.summary import Row
 
 WIDTH: Final = 420

@@ -5,39 +5,15 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from typing import Final
 
 import keras
 
 from components.contract.errors import ModelError
-from components.contract.layers.layer import Layer, shape_text
+from components.contract.layers.layer import Layer
+from components.contract.layers.shapes import shape_text
 from components.contract.layers.stack import START, TracedLayer
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT
-
-KERAS_LAYERS: Final = {
-    "Activation": keras.layers.Activation,
-    "Add": keras.layers.Add,
-    "AveragePooling2D": keras.layers.AveragePooling2D,
-    "BatchNormalization": keras.layers.BatchNormalization,
-    "Concatenate": keras.layers.Concatenate,
-    "Conv2D": keras.layers.Conv2D,
-    "Conv2DTranspose": keras.layers.Conv2DTranspose,
-    "Dense": keras.layers.Dense,
-    "DepthwiseConv2D": keras.layers.DepthwiseConv2D,
-    "Dropout": keras.layers.Dropout,
-    "Flatten": keras.layers.Flatten,
-    "GlobalAveragePooling2D": keras.layers.GlobalAveragePooling2D,
-    "GlobalMaxPooling2D": keras.layers.GlobalMaxPooling2D,
-    "GroupNormalization": keras.layers.GroupNormalization,
-    "LayerNormalization": keras.layers.LayerNormalization,
-    "MaxPooling2D": keras.layers.MaxPooling2D,
-    "Multiply": keras.layers.Multiply,
-    "Rescaling": keras.layers.Rescaling,
-    "SeparableConv2D": keras.layers.SeparableConv2D,
-    "SpatialDropout2D": keras.layers.SpatialDropout2D,
-    "ZeroPadding2D": keras.layers.ZeroPadding2D,
-}
-"""What each name in params.yaml stands for. Nothing that a user writes is ever handed to Keras' deserialisation."""
+from components.train.keras_import.builder import call_arguments, construct
 
 
 def layer_outputs(
@@ -57,7 +33,7 @@ def layer_outputs(
         first = tensor_by_name[layer.after] if layer.after is not None else tensor
         inputs = [first, *(tensor_by_name[joined_name] for joined_name in layer.other_inputs)]
         try:
-            tensor = _keras_layer(layer, name)(inputs if layer.other_inputs else first)
+            tensor = construct(layer.kind, layer.arguments, name)(*call_arguments(layer.kind, inputs))
         except (ValueError, TypeError, ArithmeticError) as error:
             raise ModelError(
                 f"{where}[{position}] {layer} cannot be built on {shape_text(first.shape[1:])}: "
@@ -65,14 +41,6 @@ def layer_outputs(
             ) from None
         tensor_by_name[name] = tensor
         yield tensor
-
-
-def _keras_layer(layer: Layer, name: str) -> keras.Layer:
-    arguments = {
-        key: keras.regularizers.L1L2(**value) if key.endswith("_regularizer") else value
-        for key, value in layer.arguments().items()
-    }
-    return KERAS_LAYERS[layer.kind](**arguments | {"name": name})
 
 
 def _names(layer: Layer) -> Iterator[str]:
@@ -90,7 +58,7 @@ def check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None
         where: the key in params.yaml, for the message.
     """
     weights = sum(layer.num_parameters for layer in traced)
-    activations = batch_size * sum(math.prod(layer.input_shape) for layer in traced)
+    activations = batch_size * sum(math.prod(layer.input_shapes[0]) for layer in traced)
     needed = weights * BYTES_PER_TRAINED_WEIGHT + activations * BYTES_PER_ACTIVATION
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:

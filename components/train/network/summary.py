@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from pydantic import BaseModel, ConfigDict
 
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
+from components.contract.strict_record import StrictRecord
 from components.train.network.architecture import Network
 
 
-class NetworkSummary(BaseModel):
+class NetworkSummary(StrictRecord):
     """A network in numbers.
 
     Attributes:
@@ -22,8 +22,6 @@ class NetworkSummary(BaseModel):
         training_bytes: roughly, when all layers are trained with batches of `batch_size`.
         batch_size: photos at once.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     rows: tuple[Row, ...]
     num_parameters: int

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.errors import ModelError, UploadError
 from components.contract.params.model import ModelParams
+from components.contract.strict_record import StrictRecord
 from components.contract.validation_messages import nearest
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.graph import Graph
@@ -19,7 +18,7 @@ from components.train.keras_import.outputs.output_layer import as_logits, find_c
 from components.train.network.initial_model import check_size, find_class_names, pixel_scale
 
 
-class Report(BaseModel):
+class Report(StrictRecord):
     """Whether an upload can be used, and why not.
 
     Attributes:
@@ -29,8 +28,6 @@ class Report(BaseModel):
         train_refusals: what train would refuse as the params have it; each says what to set.
         seconds: that the check took.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     accepted: bool
     reason: str | None

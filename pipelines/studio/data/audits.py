@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel
+from pydantic import Field
 
 from components.contract.artifacts.audit import AuditInfo, read_audit
 from components.contract.errors import ArtifactError
 from components.contract.params.audit import AuditParams
+from components.contract.strict_record import StrictRecord
 from pipelines.studio.draft.params_text import dump_yaml
 from pipelines.studio.draft.store import Draft
 from pipelines.studio.jobs.job_folder import JobFolder
@@ -19,7 +20,7 @@ SHOWN_CASES: Final = 24
 """Of each finding on the page; the report names more."""
 
 
-class AuditView(BaseModel):
+class AuditView(StrictRecord):
     """What the page shows.
 
     Attributes:
@@ -34,7 +35,7 @@ class AuditView(BaseModel):
     told: str | None = None
     error: str | None = None
     info: dict[str, Any] | None = None
-    policies: dict[str, tuple[str, ...]] = {}
+    policies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     command: str = ""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import Field
 
 from components.contract.artifacts.dataset import PixelRange
 from components.contract.errors import DataError, ImageError
@@ -19,6 +19,7 @@ from components.contract.foreign.confinement import allowed_roots
 from components.contract.image.decode import MAX_BYTES, decode, measure_depth
 from components.contract.image.sample_depth import settle_range
 from components.contract.params.data import ColumnNames
+from components.contract.strict_record import StrictRecord
 from components.preprocess.manifest import Record
 from components.preprocess.sources.photo_set import PhotoFile, describe_reading
 from components.preprocess.sources.readers.label_files import is_label_file
@@ -34,7 +35,7 @@ PATIENCE: Final = 4
 TINY: Final = 96
 
 
-class ClassView(BaseModel):
+class ClassView(StrictRecord):
     """A class of the data: how many photos, and some of them."""
 
     name: str
@@ -42,7 +43,7 @@ class ClassView(BaseModel):
     samples: tuple[str, ...]
 
 
-class DataView(BaseModel):
+class DataView(StrictRecord):
     """What the page shows of the chosen data.
 
     Attributes:
@@ -64,7 +65,7 @@ class DataView(BaseModel):
     splits: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     has_table: bool = False
-    columns: dict[str, str | int] = {}
+    columns: dict[str, str | int] = Field(default_factory=dict)
     fault: str | None = None
 
 

@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from components.contract.errors import DarkroomError
+from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_csv, write_json
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.sources.source import name_of
@@ -25,7 +24,7 @@ Decisions = Mapping[str, str | None]
 """Path of a photo to its class; None takes it out."""
 
 
-class Version(BaseModel):
+class Version(StrictRecord):
     """A version of the data.
 
     Attributes:
@@ -34,8 +33,6 @@ class Version(BaseModel):
         parent: the version that it was made of.
         what: was done, in words.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int
     uri: str
@@ -46,7 +43,7 @@ class Version(BaseModel):
     num_photos: int
 
 
-class Changes(BaseModel):
+class Changes(StrictRecord):
     """What differs between two versions; lists are cut, counts are not."""
 
     added: tuple[str, ...]

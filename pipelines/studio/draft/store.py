@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from components.contract.errors import DarkroomError, ParamsError
 from components.contract.foreign.documents import MAX_DEPTH, DocumentError, check_tree
 from components.contract.params.data import ColumnNames
 from components.contract.params.pipeline import Params, dump_section
 from components.contract.params.resolve import Resolution
+from components.contract.strict_record import StrictRecord
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json, write_json
 from components.contract.validation_messages import faults
@@ -35,13 +36,11 @@ REMEMBERED: Final = 32
 """Drafts of which it is known what they come to."""
 
 
-class Draft(BaseModel):
+class Draft(StrictRecord):
     """What draft.json holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     revision: int = 0
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def data(self) -> str | None:
@@ -55,7 +54,7 @@ class Draft(BaseModel):
         return self.params.get("data", {}).get("columns", {})
 
 
-class Fault(BaseModel):
+class Fault(StrictRecord):
     """What is wrong with a draft, and where."""
 
     where: str

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel
 
 from components.contract.layers.backbones import BACKBONES
 from components.contract.layers.stack import trace
 from components.contract.params.pipeline import Params
+from components.contract.strict_record import StrictRecord
 from pipelines.runners import runs
 from pipelines.studio.model.gallery import FACTS
 
@@ -25,7 +25,7 @@ SHARE: Final = 0.35
 SPREAD: Final = 1.8
 
 
-class Estimate(BaseModel):
+class Estimate(StrictRecord):
     """About how long it takes.
 
     Attributes:

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from components.contract.strict_record import StrictRecord
 from components.contract.system import launcher
 from components.contract.system.atomic_files import read_json, write_file
 from components.contract.system.posix import USER_ERROR
@@ -33,7 +34,7 @@ START_SECONDS: Final = 15.0
 TAIL_BYTES: Final = 64 * 1024
 
 
-class Job(BaseModel):
+class Job(StrictRecord):
     """What was asked for.
 
     Attributes:
@@ -41,14 +42,12 @@ class Job(BaseModel):
         about: facts for the page: the data, the file, the run.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     id: str
     kind: Kind
     title: str
     command: tuple[str, ...]
     created: str
-    about: dict[str, str] = {}
+    about: dict[str, str] = Field(default_factory=dict)
 
 
 class JobFolder:

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
-
+from components.contract.strict_record import StrictRecord
 from components.contract.system.program import FINISH_FILE
 from pipelines.runners import runs
 from pipelines.runners.events import read_events
@@ -15,7 +14,7 @@ LOG_BYTES: Final = 200_000
 """Of the log at most so much is sent at once, from its end."""
 
 
-class StepView(BaseModel):
+class StepView(StrictRecord):
     """A step of the pipeline."""
 
     name: str
@@ -25,7 +24,7 @@ class StepView(BaseModel):
     seconds: float | None = None
 
 
-class LiveView(BaseModel):
+class LiveView(StrictRecord):
     """How a job stands.
 
     Attributes:

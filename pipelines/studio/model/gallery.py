@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel
-
 from components.contract.layers.backbones import BACKBONES
+from components.contract.strict_record import StrictRecord
 
 Facts = tuple[int, float, str]
 FACTS: Final[dict[str, Facts]] = {
@@ -30,7 +29,7 @@ FACTS: Final[dict[str, Facts]] = {
 assert FACTS.keys() == BACKBONES.keys()
 
 
-class Card(BaseModel):
+class Card(StrictRecord):
     """One backbone.
 
     Attributes:

@@ -1,9 +1,10 @@
 """The layers that a network can have, with their arguments, for the forms of the page."""
 
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
-from components.contract.layers.kinds import LAYERS
-from components.contract.layers.layer import Layer
+from components.contract.layers.catalogue import KINDS
+from components.contract.layers.layer import LAYERS, Layer, layer_class
 
 
 def describe_layers() -> list[dict[str, Any]]:
@@ -11,23 +12,31 @@ def describe_layers() -> list[dict[str, Any]]:
     return [
         {
             "kind": kind,
-            "group": GROUPS.get(kind, "Other"),
-            "help": HELP.get(kind, ""),
-            "arguments": _describe_arguments(layer),
+            "group": KINDS[kind].group,
+            "help": KINDS[kind].help,
+            "arguments": _describe_arguments(layer_class(kind)),
         }
-        for kind, layer in sorted(LAYERS.items())
+        for kind in LAYERS
     ]
 
 
 def _describe_arguments(layer: type[Layer]) -> list[dict[str, Any]]:
     schema = layer.model_json_schema(by_alias=True)
-    required_names = set(schema.get("required", ()))
+    required_names, definitions = set(schema.get("required", ())), schema.get("$defs", {})
     arguments = []
     for name, property_schema in schema["properties"].items():
-        options = property_schema.get("anyOf", [property_schema])
+        options = list(_list_options(property_schema, definitions))
         main_option: dict[str, Any] = next((option for option in options if option.get("type") != "null"), {})
-        kind = "choice" if "enum" in main_option else str(main_option.get("type", "regularizer"))
-        if any(option.get("type") == "array" for option in options):
+        kind = (
+            "choice"
+            if "enum" in main_option
+            else "regularizer"
+            if main_option.get("type") == "object"
+            else str(main_option["type"])
+        )
+        if kind == "array":
+            kind = "list"
+        elif any(option.get("type") == "array" for option in options):
             kind = "names" if name == "with" else "pair"
         arguments.append(
             {
@@ -38,45 +47,20 @@ def _describe_arguments(layer: type[Layer]) -> list[dict[str, Any]]:
                 "choices": main_option.get("enum"),
                 "low": main_option.get("minimum", main_option.get("exclusiveMinimum")),
                 "high": main_option.get("maximum", main_option.get("exclusiveMaximum")),
-                "help": property_schema.get("description", ""),
+                "help": property_schema.get("description") or main_option.get("description", ""),
             }
         )
     order = {"name": 2, "after": 2}
     return sorted(arguments, key=lambda argument: (order.get(argument["name"], 0), not argument["required"]))
 
 
-GROUPS: Final = {
-    **dict.fromkeys(("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose"), "Look for patterns"),
-    **dict.fromkeys(
-        ("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D"), "Make smaller"
-    ),
-    **dict.fromkeys(("Flatten", "Dense"), "Decide"),
-    **dict.fromkeys(
-        ("Dropout", "SpatialDropout2D", "BatchNormalization", "LayerNormalization", "GroupNormalization"),
-        "Steady the training",
-    ),
-    **dict.fromkeys(("Add", "Multiply", "Concatenate"), "Join paths"),
-}
-HELP: Final = {
-    "Activation": "Bends the values, so that more than straight lines can be learnt.",
-    "Add": "Adds what an earlier layer gave: a shortcut.",
-    "AveragePooling2D": "Halves height and width; keeps the mean of each window.",
-    "BatchNormalization": "Keeps values in a steady range; training is faster and steadier.",
-    "Concatenate": "Puts what an earlier layer gave beside this.",
-    "Conv2D": "Looks for patterns with a small window. The workhorse.",
-    "Conv2DTranspose": "A convolution that makes larger.",
-    "Dense": "Weighs all values together.",
-    "DepthwiseConv2D": "Looks at each channel by itself; very light.",
-    "Dropout": "Leaves out values by chance while training, against learning by heart.",
-    "Flatten": "Puts all values into one row.",
-    "GlobalAveragePooling2D": "One value per channel, its mean. Usually stands before the end.",
-    "GlobalMaxPooling2D": "One value per channel, its largest.",
-    "GroupNormalization": "As BatchNormalization, also with small batches.",
-    "LayerNormalization": "Keeps the values of each photo in a steady range.",
-    "MaxPooling2D": "Halves height and width; keeps the strongest of each window.",
-    "Multiply": "Multiplies with what an earlier layer gave: a gate.",
-    "Rescaling": "Times a number, plus a number.",
-    "SeparableConv2D": "A convolution with a fraction of the weights.",
-    "SpatialDropout2D": "Leaves out whole channels by chance.",
-    "ZeroPadding2D": "A border of zeros.",
-}
+def _list_options(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The forms that a value can have."""
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rpartition("/")[2]]
+        yield from _list_options(target | {key: value for key, value in schema.items() if key != "$ref"}, definitions)
+    elif "anyOf" in schema:
+        for option in schema["anyOf"]:
+            yield from _list_options(option, definitions)
+    else:
+        yield schema

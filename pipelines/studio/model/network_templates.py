@@ -2,15 +2,8 @@
 
 from typing import Any, Final
 
-from components.contract.layers.layer import Layer
+from components.contract.layers.stack import dump_layer
 from components.contract.params.resolve import SMALL_CNN
-
-
-def _dump_layers(layers: tuple[Layer, ...]) -> list[Any]:
-    return [
-        {layer.kind: arguments} if (arguments := layer.model_dump(mode="json", exclude_unset=True)) else layer.kind
-        for layer in layers
-    ]
 
 
 def _make_conv(filters: int, **more: Any) -> dict[str, Any]:
@@ -21,7 +14,7 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     {
         "name": "Small",
         "help": "Good for tiny pictures, such as digits. What Darkroom takes by itself for them.",
-        "layers": _dump_layers(SMALL_CNN),
+        "layers": [dump_layer(layer) for layer in SMALL_CNN],
     },
     {
         "name": "Classic",

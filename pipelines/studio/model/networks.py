@@ -3,16 +3,15 @@
 import math
 from typing import Any
 
-from pydantic import BaseModel
-
 from components.contract.errors import LayerError
-from components.contract.layers.kinds import Dense
-from components.contract.layers.layer import Layer, Shape, shape_text
-from components.contract.layers.stack import START, TracedLayer, parse_layer, trace
+from components.contract.layers.layer import Layer
+from components.contract.layers.shapes import shape_text
+from components.contract.layers.stack import START, TracedLayer, follow, parse_layer, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
+from components.contract.strict_record import StrictRecord
 
 
-class LayerView(BaseModel):
+class LayerView(StrictRecord):
     """A layer in its place, or what is wrong with it."""
 
     gives: str | None = None
@@ -20,7 +19,7 @@ class LayerView(BaseModel):
     fault: str | None = None
 
 
-class NetworkView(BaseModel):
+class NetworkView(StrictRecord):
     """A network in numbers.
 
     Attributes:
@@ -50,67 +49,51 @@ def inspect_network(specs: list[Any], image_size: tuple[int, int], num_classes: 
         batch_size: of the training, for the memory.
     """
     layers: list[Layer] = []
-    for position, value in enumerate(specs):
-        try:
-            layers.append(parse_layer(value))
-        except ValueError as error:
-            return _mark_fault(
-                _view_shapes(tuple(layers), image_size), len(specs), position, f"Layer {position + 1}: {error}."
-            )
-    if not layers:
-        return NetworkView(layers=(), fault="A network needs layers: add one, or start from a template.")
+    nodes: list[TracedLayer] = []
     try:
-        traced = trace(tuple(layers), (*image_size, 3), "Layer")
+        for position, value in enumerate(specs):
+            try:
+                layers.append(parse_layer(value))
+            except ValueError as error:
+                nodes.extend(follow(tuple(layers), (*image_size, 3), "Layer"))
+                raise LayerError(f"Layer {position + 1}: {error}.", position) from None
+        if not layers:
+            return NetworkView(layers=(), fault="A network needs layers: add one, or start from a template.")
+        nodes.extend(follow(tuple(layers), (*image_size, 3), "Layer"))
+        trace(tuple(layers), (*image_size, 3), "Layer")
     except LayerError as error:
         text = str(error).replace(f"Layer[{error.position}] ", f"Layer {error.position + 1}, ")
-        layer_views = _view_shapes(tuple(layers[: error.position]), image_size)
-        return _mark_fault(
-            layer_views, len(specs), error.position, text.replace("Layer must end", "The network must end")
-        )
-    return _summarize(traced, image_size, num_classes, batch_size)
+        text = text.replace("Layer must end", "The network must end")
+        views = [*map(_view, nodes[: error.position]), *(LayerView() for _ in specs[len(nodes[: error.position]) :])]
+        views[error.position] = LayerView(fault=text)
+        return NetworkView(layers=tuple(views), fault=text, position=error.position)
+    return _summarize(nodes, image_size, num_classes, batch_size)
 
 
-def _view_shapes(layers: tuple[Layer, ...], image_size: tuple[int, int]) -> list[LayerView]:
-    """The shapes as far as they are known, whatever comes after."""
-    shape: Shape = (*image_size, 3)
-    shapes: dict[str, Shape] = {START: shape}
-    views = []
-    for layer in layers:
-        input_shape = shapes.get(layer.after or "", shape)
-        shape = layer.output_shape(input_shape)
-        if layer.other_inputs:
-            shape = layer.merged_shape([input_shape, *(shapes[name] for name in layer.other_inputs)])  # type: ignore[attr-defined]
-        if layer.name is not None:
-            shapes[layer.name] = shape
-        views.append(LayerView(gives=shape_text(shape), num_parameters=layer.num_parameters(input_shape)))
-    return views
-
-
-def _mark_fault(layer_views: list[LayerView], count: int, position: int, text: str) -> NetworkView:
-    views = [*layer_views, *(LayerView() for _ in range(count - len(layer_views)))]
-    views[position] = views[position].model_copy(update={"fault": text})
-    return NetworkView(layers=tuple(views), fault=text, position=position)
+def _view(node: TracedLayer) -> LayerView:
+    return LayerView(gives=shape_text(node.output_shape), num_parameters=node.num_parameters)
 
 
 def _summarize(
     traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int, batch_size: int
 ) -> NetworkView:
-    views = [LayerView(gives=shape_text(node.output_shape), num_parameters=node.num_parameters) for node in traced]
-    output = Dense(units=num_classes)
     last_node = traced[-1]
-    has_output = isinstance(last_node.layer, Dense) and last_node.output_shape == (num_classes,)
-    input_shape = last_node.output_shape
-    num_output_parameters = 0 if has_output else output.num_parameters(input_shape)
+    has_output = last_node.layer.kind == "Dense" and last_node.output_shape == (num_classes,)
+    num_output_parameters = 0 if has_output else _count_output_parameters(last_node, num_classes)
     num_parameters = sum(node.num_parameters for node in traced) + num_output_parameters
     activations = math.prod(image_size) * 3 + sum(math.prod(node.output_shape) for node in traced) + num_classes
     return NetworkView(
-        layers=tuple(views),
+        layers=tuple(map(_view, traced)),
         num_parameters=num_parameters,
         multiply_adds=sum(node.multiply_adds for node in traced) + num_output_parameters,
         weights_bytes=4 * num_parameters,
         training_bytes=num_parameters * BYTES_PER_TRAINED_WEIGHT + batch_size * activations * BYTES_PER_ACTIVATION,
         drawing=_draw(traced, image_size, None if has_output else num_classes),
     )
+
+
+def _count_output_parameters(last_node: TracedLayer, num_classes: int) -> int:
+    return parse_layer({"Dense": {"units": num_classes}}).count_parameters(last_node.output_shape)
 
 
 def _draw(traced: list[TracedLayer], image_size: tuple[int, int], num_classes: int | None) -> str:
@@ -143,7 +126,7 @@ def _draw(traced: list[TracedLayer], image_size: tuple[int, int], num_classes: i
                 kind="Dense, one value per class",
                 gives=(num_classes,),
                 takes=(previous,),
-                num_parameters=Dense(units=num_classes).num_parameters(traced[-1].output_shape),
+                num_parameters=_count_output_parameters(traced[-1], num_classes),
                 multiply_adds=0,
             )
         )

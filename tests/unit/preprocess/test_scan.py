@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.contract.system.progress import log_progress
 from components.contract.text import printable
 from components.preprocess.manifest import Record, count_reasons, summarize_rejected
-from components.preprocess.progress import log_progress
 from components.preprocess.scan import FILES_AT_ONCE, scan
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.pixel_cache import PixelStore
@@ -129,7 +129,7 @@ def test_control_characters_are_made_visible() -> None:
 
 def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     clock = iter([0.0, 2.0, 6.0, 8.0, 12.0])
-    monkeypatch.setattr("components.preprocess.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("components.contract.system.progress.time.monotonic", lambda: next(clock))
     with caplog.at_level("INFO"):
         assert list(log_progress("abcd", 4, "files read")) == list("abcd")
     assert caplog.messages == [

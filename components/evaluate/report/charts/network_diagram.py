@@ -1,5 +1,6 @@
 """The network as a picture: one box per layer, a backbone as one box, with shapes and parameters."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.errors import ModelError
 from components.contract.layers.backbones import BACKBONES, feature_shape
-from components.contract.layers.layer import Layer, Shape, shape_text
-from components.contract.layers.stack import parse_layer, trace
+from components.contract.layers.layer import Layer
+from components.contract.layers.shapes import Shape, shape_text
+from components.contract.layers.stack import TracedLayer, parse_layer, trace
 from components.contract.params.base import height_width
 from components.contract.params.model import head_layers
 from components.evaluate.report.charts.style import GOOD, LINE, SOFT, new_figure, style
@@ -107,21 +109,15 @@ def describe_boxes(boxes: Sequence[Box]) -> str:
 
 
 def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes: int) -> list[Box]:
-    input_shapes: list[Shape | None] = [None] * len(layers)
-    output_shapes: list[Shape | None] = [None] * len(layers)
+    traced_layers: Sequence[TracedLayer] = ()
     if input_shape is not None:
-        try:
+        with contextlib.suppress(ModelError):  # a head that is traced from another place than the backbone's end
             traced_layers = trace(tuple(layers), input_shape)
-            input_shapes = [layer.input_shape for layer in traced_layers]
-            output_shapes = [layer.output_shape for layer in traced_layers]
-        except ModelError:  # a head that is traced from another place than the backbone's end
-            pass
-    boxes = []
-    for layer, layer_input, output_shape in zip(layers, input_shapes, output_shapes, strict=True):
-        weights = layer.num_parameters(layer_input) if layer_input is not None else 0
-        shape = shape_text(output_shape) if output_shape else ""
-        boxes.append(Box(_describe_layer(layer), shape, weights, "trained" if weights else ""))
-    last_shape = output_shapes[-1] if output_shapes else input_shape
+    boxes = [Box(_describe_layer(layer), "", 0, "") for layer in layers[len(traced_layers) :]]
+    for node in traced_layers:
+        state = "trained" if node.num_parameters else ""
+        boxes.append(Box(_describe_layer(node.layer), shape_text(node.output_shape), node.num_parameters, state))
+    last_shape = traced_layers[-1].output_shape if traced_layers else None if layers else input_shape
     if not boxes or not _outputs_classes(layers[-1], num_classes):
         weights = (last_shape[0] + 1) * num_classes if last_shape is not None and len(last_shape) == 1 else 0
         boxes.append(Box("Dense, one number per class", f"{num_classes}", weights, "trained"))
@@ -136,7 +132,7 @@ def _parse_head(head: str | list[Any] | None) -> list[Layer]:
 
 
 def _outputs_classes(layer: Layer, num_classes: int) -> bool:
-    return getattr(layer, "units", None) == num_classes or getattr(layer, "activation", None) == "softmax"
+    return layer.arguments.get("units") == num_classes or layer.arguments.get("activation") == "softmax"
 
 
 def _describe_layer(layer: Layer) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from components.contract.text import printable
 from components.evaluate.formatting import percent
-from components.evaluate.measure.explain import spotlight
 from components.evaluate.report.model import SMALL_PIXELS, THUMBNAIL_PIXELS, Photo, thumbnail
+from components.evaluate.report.spotlight import spotlight
 
 if TYPE_CHECKING:
     from reportlab.platypus import Flowable

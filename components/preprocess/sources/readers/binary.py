@@ -18,7 +18,7 @@ from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import UnsafeNameError, within
 from components.contract.system.budget import Budget, PacedFile, open_regular, read_regular
-from components.preprocess.progress import log_progress
+from components.contract.system.progress import log_progress
 from components.preprocess.sources.listing import list_folder
 
 log = logging.getLogger(__name__)

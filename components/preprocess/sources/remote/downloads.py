@@ -5,7 +5,6 @@ import fcntl
 import json
 import logging
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,14 +15,13 @@ from typing import Any, Final
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import within
 from components.contract.system.atomic_files import write_json
-from components.preprocess.progress import log_progress
+from components.contract.system.progress import Progress, log_progress
 from components.preprocess.sources.remote import limits
 from components.preprocess.sources.remote.files import RemoteFile
 
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES: Final = 2**20
-PROGRESS_SECONDS: Final = 5.0
 CONNECTIONS: Final = 8
 
 
@@ -73,22 +71,20 @@ def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> Non
     budget = replace(limits.fetch_budget(uri), subject=f"The file {target.name} of {uri}")
     budget.max_bytes = min(limits.UNANNOUNCED_BYTES, room) if file.size is None else file.size
     budget.basis = ", as its server does not announce its size" if file.size is None else ", as its server announces"
-    start = last_log = time.monotonic()
+    progress = Progress()
     try:
         with _open_stream(system, file, uri) as source, partial_path.open("wb") as sink:
             while chunk := budget.wait_for(partial(source.read, CHUNK_BYTES), limits.ANSWER_SECONDS):
                 budget.spend(len(chunk))
                 sink.write(chunk)
-                now = time.monotonic()
-                if now - last_log > PROGRESS_SECONDS:
-                    last_log = now
+                if progress.is_due():
                     of = f" of {file.size / 1e6:,.0f}" if file.size else ""
                     log.info(
                         "%s: %.0f%s MB, %.1f MB a second.",
                         target.name,
                         budget.num_bytes / 1e6,
                         of,
-                        budget.num_bytes / 1e6 / (now - start),
+                        budget.num_bytes / 1e6 / progress.seconds,
                     )
         if file.size is not None and budget.num_bytes != file.size:
             raise OSError(f"{file.name} ended after {budget.num_bytes:,} of {file.size:,} bytes")

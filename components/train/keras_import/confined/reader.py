@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.contract.errors import UploadError
 from components.contract.foreign.archive import members
+from components.contract.strict_record import StrictRecord
 from components.train.keras_import.outputs.class_names import LABEL_FILES, MAX_LABEL_BYTES, read_class_names
 
 ZIP_MAGIC, HDF5_MAGIC = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
@@ -24,7 +25,7 @@ KERAS_MEMBERS: Final = {"metadata.json", "config.json", "model.weights.h5"}
 HDF5_SUFFIXES: Final = (".h5", ".hdf5")
 
 
-class StoredArray(BaseModel):
+class StoredArray(StrictRecord):
     """An array of the upload.
 
     Attributes:
@@ -33,23 +34,19 @@ class StoredArray(BaseModel):
         offset: of its first value in weights.bin, in values.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     path: str = Field(max_length=4000)
     shape: tuple[int, ...] = Field(max_length=8, strict=False)
     offset: int = Field(ge=0)
 
 
-class StoredLayer(BaseModel):
+class StoredLayer(StrictRecord):
     """A group of weights in the layout of Keras 2."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(max_length=1000)
     weight_names: tuple[str, ...] = Field(strict=False)
 
 
-class Contents(BaseModel):
+class Contents(StrictRecord):
     """What an upload holds.
 
     Attributes:
@@ -61,8 +58,6 @@ class Contents(BaseModel):
         class_names: in the order of the outputs, from a file of labels in the zip.
         by_order: layers that the file names otherwise than the network may be matched one after another.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     form: str
     config: str | None

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, Final
 
 from components.contract.errors import UploadError
-from components.train.keras_import.layers.allow_list import MODELS
+from components.train.keras_import.description.allow_list import MODELS
 
 COMPILE_KEY: Final = "compile_config"
 MAX_TEXT: Final = 1000

@@ -8,6 +8,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from components.contract.errors import UploadError
+from components.contract.layers import checks as check
+from components.contract.layers.arguments import policy as parse_policy
+from components.contract.layers.catalogue import KINDS
+from components.contract.layers.checks import DROPPED
+from components.train.keras_import.description.allow_list import LEGACY_KINDS, MODELS, refusal
+from components.train.keras_import.description.operations import as_layer
 from components.train.keras_import.description.references import (
     check_references,
     count_calls_from_zero,
@@ -16,11 +22,6 @@ from components.train.keras_import.description.references import (
     parse_reference,
 )
 from components.train.keras_import.graph import Call, Graph, Layer, refused
-from components.train.keras_import.layers import arguments as check
-from components.train.keras_import.layers.allow_list import LEGACY_KINDS, MODELS, refusal
-from components.train.keras_import.layers.arguments import DROPPED
-from components.train.keras_import.layers.catalogue import KINDS
-from components.train.keras_import.layers.operations import as_layer
 from components.train.keras_import.limits import Limits
 
 MAX_NESTING: Final = 8
@@ -191,7 +192,7 @@ class _Reader:
         checks = KINDS[kind].arguments
         arguments: dict[str, Any] = {}
         try:
-            policy = check.policy(config.get("dtype"))
+            policy = parse_policy(config.get("dtype"))
         except ValueError as error:
             raise refused(where, f"dtype: {error}") from None
         for key, value in config.items():

@@ -29,7 +29,22 @@ export function specOf(layer) {
 }
 
 /** @type {{ [argument: string]: Json }} */
-const FIRST_VALUES = { filters: 32, kernel_size: 3, units: 64, rate: 0.3, scale: 1, activation: "relu", with: "" };
+const FIRST_VALUES = {
+  activation: "relu",
+  dims: [2, 1, 3],
+  factor: 0.1,
+  filters: 32,
+  height: 64,
+  height_factor: 0.1,
+  kernel_size: 3,
+  rate: 0.3,
+  scale: 1,
+  target_shape: [-1],
+  units: 64,
+  width: 64,
+  width_factor: 0.1,
+  with: "",
+};
 
 /**
  * A new layer with sound arguments.
@@ -74,7 +89,7 @@ export function parseArgument(text, { kind }) {
   if (kind === "string") return text;
   if (kind === "names") return text.includes(",") ? splitNames(text) : text;
   const parts = text.split(/[,×x ]+/).filter(Boolean);
-  if (kind === "pair" && parts.length === 2) return parts.map(Number);
+  if (kind === "list" || (kind === "pair" && parts.length > 1)) return parts.map(Number);
   return Number.isNaN(Number(text)) ? text : Number(text);
 }
 

@@ -46,12 +46,12 @@ def test_progress_is_told_with_rate_and_time_left(
     inputs: tuple[Path, InferenceGraph], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(predictions, "BATCH_SIZE", 10)
-    monkeypatch.setattr(predictions, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("components.contract.system.progress.EVERY_SECONDS", 0.0)
     with caplog.at_level(logging.INFO, "components"):
         score(inputs[1], open_split(inputs[0], "test"), "test", 3)
     lines = [record.getMessage() for record in caplog.records]
-    assert lines[0].startswith("test: 10 of 36 photos, ")
-    assert lines[0].endswith(" s left")
+    assert lines[0].startswith("10 of 36 test photos, ")
+    assert lines[0].endswith(" s left.")
     assert lines[-1].startswith("Scored 36 test photos")
 
 

@@ -140,7 +140,7 @@ def content(
     showcase = Showcase(
         mistakes=photos,
         right=photos[:1],
-        method="Eigen-CAM",
+        method="occlusion",
         pairs=[(pair, photos[:2]) for pair in split.most_confused[:2]],
         doubts=[Doubt(LabelError("test", "id", 0, 1, 0.8), photo.pixels, photo.path) for photo in photos[:1]],
     )

@@ -118,7 +118,7 @@ def test_the_page_tells_of_calibration_slices_folds_and_labels(text: str) -> Non
         "Heads on frozen features.",
         "3 photos look as if the label were wrong",
         "label_errors.csv",
-        "Eigen-CAM",
+        "how much the class loses when that place is covered",
         "With this one, 12 models have been scored",
         "blurred: 9 answers lost",
         "right on 13 and the champion",

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from components.contract.errors import UploadError
+from components.train.keras_import.description.allow_list import sweep
 from components.train.keras_import.description.network import read_graph
 from components.train.keras_import.graph import Graph
-from components.train.keras_import.layers.allow_list import sweep
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.preprocessing import infer_preprocessing
 from components.train.keras_import.sizes import Sizes, measure

@@ -15,7 +15,7 @@ from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.training import AUGMENTATION_PRESETS, CachePrecision, Phase, TrainParams
 from components.contract.system.cache import cache_dir
-from components.train.loop import features, inference
+from components.train.loop import features
 from components.train.loop.batches import Features, Photos
 from components.train.loop.features import FeatureCache, network_digest
 from components.train.loop.inference import FeatureRequest
@@ -234,11 +234,11 @@ def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
 def test_progress_names_rate_and_time_left(
     splits: tuple[Split, Split], network: Network, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inference, "REPORT_SECONDS", 0)
+    monkeypatch.setattr("components.contract.system.progress.EVERY_SECONDS", 0)
     with caplog.at_level(logging.INFO, logger="components"):
         cache(network).get(make_request(splits[0]))
     assert caplog.messages[0].startswith("32 of 39 photos have passed the frozen layers (view 1 of 1), ")
-    assert caplog.messages[-1].endswith("a second, 0 s left.")
+    assert caplog.messages[-1].endswith("a second, about 0 s left.")
 
 
 def test_a_fault_on_the_way_to_the_features_is_not_lost(

@@ -1,5 +1,6 @@
 """From params to Keras: what the contract foretells is what Keras builds, or both refuse."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -10,13 +11,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.contract.errors import ModelError
-from components.contract.layers.kinds import LAYERS
-from components.contract.layers.layer import ActivationName, Layer
+from components.contract.layers.arguments import ActivationName
+from components.contract.layers.catalogue import KINDS
+from components.contract.layers.layer import LAYERS, Layer
 from components.contract.layers.stack import parse_layer, trace
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import SMALL_CNN
+from components.train.keras_import.builder import find_class
 from components.train.network.architecture import Network, build_network, split_output
-from components.train.network.keras_layers import KERAS_LAYERS
 
 
 def layers(*specs: Any) -> tuple[Layer, ...]:
@@ -33,9 +35,47 @@ def backbone(*head: Any, weights: str = "none", size: int = 32) -> Network:
     return build_network(params, image_size=(size, size), num_classes=3, batch_size=8)
 
 
-def test_every_layer_of_the_contract_has_a_keras_layer_of_its_name() -> None:
-    assert KERAS_LAYERS.keys() == LAYERS.keys()
-    assert all(name == keras_layer.__name__ for name, keras_layer in KERAS_LAYERS.items())
+NEEDED: dict[str, Any] = {
+    "activation": "relu",
+    "dims": [1, 2, 3],
+    "factor": 2,
+    "filters": 4,
+    "kernel_size": 3,
+    "projection_dim": 3,
+    "rate": 0.2,
+    "scale": 0.5,
+    "target_shape": [-1, 3],
+}
+"""A value for each argument without a default; 1 for others."""
+FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAttention")
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_kind_of_the_catalogue_is_built_as_foretold(kind: str) -> None:
+    """With nothing but what it needs, in a network that runs as in training."""
+    arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required} | {"name": "layer"}
+    if KINDS[kind].merges:
+        arguments["with"] = "flat" if kind in FLAT else "input"
+    before: list[Any] = [{"Reshape": {"target_shape": [-1, 3], "name": "flat"}}] if kind in FLAT else []
+    before += ["Flatten"] if kind == "Dense" else []
+    stack = layers(*before, {kind: arguments}, {"Flatten": {"name": "end"}})
+    network = check_built_as_foretold(stack, (12, 10))
+    assert network is not None
+    assert network.model(np.zeros((2, 12, 10, 3), np.uint8), training=True).shape == (2, 9)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_arguments_and_their_defaults_are_those_of_keras(kind: str) -> None:
+    def plain(value: Any) -> Any:
+        sides = list(value) if isinstance(value, tuple | list) else [value]
+        return sides[0] if len({str(side) for side in sides}) == 1 else sides
+
+    parameters = inspect.signature(find_class(kind).__init__).parameters
+    for name, check in KINDS[kind].arguments.items():
+        if check.annotation is not None and name in parameters:
+            default = parameters[name].default
+            assert (default is inspect.Parameter.empty) == (name in KINDS[kind].required), name
+            assert name in KINDS[kind].required or plain(default) == plain(check.default), name
 
 
 @pytest.mark.parametrize("activation", ActivationName.__args__)
@@ -67,11 +107,19 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "bias_regularizer": PENALTY,
     },
     "DepthwiseConv2D": {"depthwise_regularizer": PENALTY, **CONVOLUTION},
+    "Cropping2D": {"cropping": st.integers(0, 3)},
     "Dropout": {"rate": st.floats(0, 0.9)},
     "Flatten": {},
     "GlobalAveragePooling2D": {"keepdims": st.booleans()},
     "GlobalMaxPooling2D": {"keepdims": st.booleans()},
     "GroupNormalization": {"groups": st.integers(1, 4)},
+    "Maximum": {"with": EARLIER},
+    "PReLU": {"shared_axes": st.none() | st.just([1, 2])},
+    "RandomFlip": {"mode": st.sampled_from(["horizontal", "vertical"])},
+    "Reshape": {"target_shape": st.sampled_from([[-1], [-1, 1], [2, -1]])},
+    "Resizing": {"height": st.integers(1, 9), "width": st.integers(1, 9)},
+    "Softmax": {},
+    "UpSampling2D": {"size": EXTENT},
     "LayerNormalization": {"epsilon": st.floats(1e-6, 0.1)},
     "MaxPooling2D": {"pool_size": PAIR, "strides": PAIR | st.none(), **WINDOW},
     "Multiply": {"with": EARLIER},
@@ -88,15 +136,14 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 
 
 def given_layer(kind: str) -> st.SearchStrategy[dict[str, Any]]:
-    fields = LAYERS[kind].model_fields.items()
-    required = {field.alias or name for name, field in fields if field.is_required()}
+    required = {*KINDS[kind].required, "with"}
     required_arguments = {name: strategy for name, strategy in ARGUMENTS[kind].items() if name in required}
     optional = {name: strategy for name, strategy in ARGUMENTS[kind].items() if name not in required}
     arguments = st.fixed_dictionaries(required_arguments, optional=optional)
     return arguments.map(lambda values: {kind: {key: value for key, value in values.items() if value is not None}})
 
 
-ANY_LAYER = st.tuples(st.sampled_from(sorted(LAYERS)).flatmap(given_layer), st.none() | st.none() | EARLIER)
+ANY_LAYER = st.tuples(st.sampled_from(sorted(ARGUMENTS)).flatmap(given_layer), st.none() | st.none() | EARLIER)
 ANY_LIST = st.lists(ANY_LAYER, min_size=1, max_size=6)
 ANY_SIZE = st.tuples(st.integers(4, 9), st.integers(4, 9))
 
@@ -225,7 +272,7 @@ def test_regularisers_cost_what_they_say() -> None:
 def test_the_output_layer_is_taken_from_the_list_or_added(specs: list[Any], hidden: list[str], name: str) -> None:
     before, output = split_output(layers(*specs), 3, "train.model.layers")
     assert [layer.kind for layer in before] == hidden
-    assert (output.units, output.activation, output.name) == (3, None, name)
+    assert (output.arguments["units"], output.arguments.get("activation"), output.name) == (3, None, name)
 
 
 @pytest.mark.parametrize(

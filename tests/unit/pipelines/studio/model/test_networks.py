@@ -60,6 +60,7 @@ def test_every_layer_has_a_form_with_all_that_it_needs() -> None:
                 "number",
                 "boolean",
                 "choice",
+                "list",
                 "pair",
                 "names",
                 "string",

@@ -1,14 +1,29 @@
-"""Checks of the arguments that a layer of an upload may have: from what the JSON holds to a clean value."""
+"""The arguments of layers that have a form of their own: activations, regularizers, initializers, constraints."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, get_args
 
-Check = Callable[[Any], Any]
-"""Raises ValueError, whose text says what was expected and what was found."""
+from pydantic import Field, Strict
+from typing_extensions import TypeAliasType
 
-ACTIVATIONS: Final = {
+from components.contract.layers.checks import (
+    DROPPED,
+    Check,
+    Dropped,
+    choice,
+    either,
+    integer,
+    number,
+    numbers,
+    optional,
+    written_as,
+    wrong,
+)
+from components.contract.strict_record import StrictRecord
+from components.contract.validation_messages import expects
+
+ActivationName = Literal[
     "celu",
     "elu",
     "exponential",
@@ -30,7 +45,10 @@ ACTIVATIONS: Final = {
     "softsign",
     "swish",
     "tanh",
-}
+]
+ACTIVATIONS: Final = set(get_args(ActivationName))
+ActivationFunction = TypeAliasType("ActivationFunction", ActivationName)
+
 
 _INITIALIZER_CLASSES: Final = {
     "Constant": "constant",
@@ -56,12 +74,14 @@ REGULARIZERS: Final = {"L1", "L1L2", "L2"}
 CONSTRAINTS: Final = {"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}
 
 
-@dataclass(frozen=True)
-class Regularizer:
+_Strength = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class Regularizer(StrictRecord, allow_inf_nan=False):
     """A penalty on weights: l1 · Σ|w| + l2 · Σw²."""
 
-    l1: float
-    l2: float
+    l1: _Strength = 0.0
+    l2: _Strength = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,124 +92,7 @@ class Constraint:
     arguments: tuple[tuple[str, float | int | list[int]], ...]
 
 
-class Dropped:
-    """The value of an argument that was checked and is of no further use, such as an initializer."""
-
-
-DROPPED: Final = Dropped()
-
-
-def wrong(expected: str, value: Any) -> ValueError:
-    """The error for a value that is not the expected one."""
-    return ValueError(f"expected {expected}, found {str(value)[:80]!r}")
-
-
-def flag(value: Any) -> bool:
-    """Checks that a value is true or false."""
-    if not isinstance(value, bool):
-        raise wrong("true or false", value)
-    return value
-
-
-def integer(low: int, high: int) -> Check:
-    """A check for whole numbers from `low` to `high`."""
-
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise wrong(f"a whole number from {low:,} to {high:,}", value)
-        return value
-
-    return check
-
-
-def number(low: float = -1e30, high: float = 1e30) -> Check:
-    """A check for numbers from `low` to `high`, which become floats."""
-
-    def check(value: Any) -> float:
-        # Keras 2 wrote some numbers as one-element arrays: {"type": "ndarray", "value": 6.0}
-        if isinstance(value, dict) and set(value) == {"type", "value"} and value["type"] == "ndarray":
-            value = value["value"]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise wrong(f"a number from {low:g} to {high:g}", value)
-        return float(value)
-
-    return check
-
-
-def choice(*names: Any) -> Check:
-    """A check for one of the listed values."""
-
-    def check(value: Any) -> Any:
-        if isinstance(value, dict | list) or value not in names:
-            raise wrong("one of " + ", ".join(map(str, names)), value)
-        return value
-
-    return check
-
-
-def optional(inner: Check) -> Check:
-    """A check that accepts None as well as what `inner` accepts."""
-    return lambda value: None if value is None else inner(value)
-
-
-def either(*checks: Check) -> Check:
-    """A check that returns the value of the first of `checks` that passes."""
-
-    def check(value: Any) -> Any:
-        reasons = []
-        for inner in checks:
-            try:
-                return inner(value)
-            except ValueError as error:
-                reasons.append(str(error))
-        raise ValueError(reasons[-1])
-
-    return check
-
-
-def numbers(inner: Check, low: int, high: int) -> Check:
-    """A list of `low` to `high` values."""
-
-    def check(value: Any) -> tuple[Any, ...]:
-        value = plain_list(value)
-        if not isinstance(value, list) or not low <= len(value) <= high:
-            raise wrong(f"a list of {low} to {high} values", value)
-        return tuple(inner(item) for item in value)
-
-    return check
-
-
-def pair(low: int, high: int) -> Check:
-    """One number for height and width, or one for each."""
-    inner = integer(low, high)
-
-    def check(value: Any) -> tuple[int, int]:
-        value = plain_list(value)
-        if isinstance(value, list):
-            if len(value) != 2:
-                raise wrong("one number, or [height, width]", value)
-            return (inner(value[0]), inner(value[1]))
-        return (inner(value), inner(value))
-
-    return check
-
-
-def edges(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((top, bottom), (left, right)) from one number, [height, width], or all four."""
-    value = plain_list(value)
-    inner = pair(0, 4096)
-    if isinstance(value, list) and len(value) == 2:
-        return (inner(value[0]), inner(value[1]))
-    return (inner(value), inner(value))
-
-
-def plain_list(value: Any) -> Any:
-    """Keras 3 writes a tuple as {"class_name": "__tuple__", "items": […]}."""
-    if isinstance(value, dict) and value.get("class_name") == "__tuple__":
-        return value.get("items")
-    return value
-
-
+@written_as(ActivationFunction | None)
 def activation(value: Any) -> str | None:
     """Checks the name of one of Keras' activations; None stays None."""
     if value is None:
@@ -212,6 +115,7 @@ def _named(value: Any, what: str, classes: set[str]) -> tuple[str, dict[str, Any
     return value["class_name"], config or {}
 
 
+@Check
 def initializer(value: Any) -> Dropped:
     """Stored weights take the place of whatever it would draw, so it is only checked."""
     if value is None or (isinstance(value, str) and value in _INITIALIZER_CLASSES.values()):
@@ -226,19 +130,21 @@ def initializer(value: Any) -> Dropped:
     return DROPPED
 
 
+@written_as(Regularizer | None)
 def regularizer(value: Any) -> Regularizer | None:
     """Reads a regularizer, by its short name or as Keras writes it; None stays None."""
     if value is None:
         return None
     strengths = number(0, 1e6)
     if value in ("l1", "l2", "l1_l2"):
-        return Regularizer(0.01 * ("l1" in value), 0.01 * ("l2" in value))
+        return Regularizer(l1=0.01 * ("l1" in value), l2=0.01 * ("l2" in value))
     _, config = _named(value, "regularizer", REGULARIZERS)
     if unknown := set(config) - {"l1", "l2"}:
         raise wrong("l1 and l2 for a regularizer", sorted(unknown))
-    return Regularizer(strengths(config.get("l1") or 0.0), strengths(config.get("l2") or 0.0))
+    return Regularizer(l1=strengths(config.get("l1") or 0.0), l2=strengths(config.get("l2") or 0.0))
 
 
+@Check
 def constraint(value: Any) -> Constraint | None:
     """Reads a constraint as Keras writes it; None stays None."""
     if value is None:
@@ -252,17 +158,7 @@ def constraint(value: Any) -> Constraint | None:
     return Constraint(name, tuple((key, list(v) if isinstance(v, tuple) else v) for key, v in arguments.items()))
 
 
-def ignored(*allowed: Any) -> Check:
-    """An argument that may only have a value that changes nothing."""
-    inner = choice(None, *allowed)
-
-    def check(value: Any) -> Dropped:
-        inner(value)
-        return DROPPED
-
-    return check
-
-
+@Check
 def seed(value: Any) -> Dropped:
     """Checks a seed: a whole number, None or Keras' seed generator."""
     if isinstance(value, dict) and value.get("class_name") == "SeedGenerator":
@@ -281,6 +177,7 @@ def policy(value: Any) -> str | None:
     return name
 
 
+@written_as(Annotated[float | Annotated[tuple[float, ...], Strict(False)], expects("a number, or a list of numbers")])
 def finite_numbers(value: Any) -> list[Any] | float:
     """Numbers in lists within lists, up to four deep; a single number too."""
 

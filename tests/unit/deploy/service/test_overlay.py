@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.contract.inference.cam import Explainer
 from components.contract.inference.graph import InferenceGraph
-from components.deploy.service.explain import Explainer, display_size, draw_overlay
+from components.deploy.service.overlay import display_size, draw_overlay
 from tests.support.artifacts import COLOURS
 from tests.unit.deploy.conftest import Artifacts
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from components.contract.errors import UploadError
+from components.contract.layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
+from components.contract.layers.catalogue import FOREIGN_BUT_KNOWN, KINDS
 from components.contract.validation_messages import suggestion
-from components.train.keras_import.layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
-from components.train.keras_import.layers.catalogue import FOREIGN_BUT_KNOWN, KINDS
 
 MODELS: Final = {"Functional", "Model", "Sequential"}
 OPERATIONS: Final = {"Add", "Divide", "Multiply", "Subtract", "TrueDivide"}

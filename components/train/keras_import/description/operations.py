@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from components.train.keras_import.layers.allow_list import LEGACY_OPERATIONS, OPERATIONS
-from components.train.keras_import.layers.catalogue import KINDS
+from components.contract.layers.catalogue import KINDS
+from components.train.keras_import.description.allow_list import LEGACY_OPERATIONS, OPERATIONS
 
 _LEGACY_ARITHMETIC: Final = {
     "math.truediv": "Divide",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.contract.errors import UploadError
-from components.train.keras_import.layers.allow_list import sweep
+from components.train.keras_import.description.allow_list import sweep
 from tests.cases.hostile_models.files import layer, network
 
 

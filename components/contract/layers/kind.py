@@ -1,22 +1,12 @@
-"""What the list of layers says of each kind, and the checks of arguments that many kinds share."""
+"""An entry of the catalogue of layers, and the checks of arguments that many kinds share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from components.train.keras_import.layers.arguments import (
-    Check,
-    choice,
-    constraint,
-    either,
-    ignored,
-    initializer,
-    number,
-    numbers,
-    regularizer,
-    seed,
-)
-from components.train.keras_import.layers.shapes import Arguments, Shape
+from components.contract.layers.arguments import constraint, initializer, regularizer, seed
+from components.contract.layers.checks import Check, choice, either, ignored, number, numbers
+from components.contract.layers.shapes import Arguments, Shape
 
 
 @dataclass(frozen=True)
@@ -32,6 +22,8 @@ class Kind:
         merges: it takes several inputs.
         spreads: it takes them as arguments of its own, query, value and key, not as a list.
         num_inner_values: from arguments and the inputs' shapes to the most values that it computes on the way.
+        help: what it is for, in a sentence.
+        group: the heading under which the studio lists it.
     """
 
     arguments: dict[str, Check]
@@ -41,6 +33,8 @@ class Kind:
     merges: bool = False
     spreads: bool = False
     num_inner_values: Callable[[Arguments, Any], int] = lambda _arguments, _shapes: 0
+    help: str = ""
+    group: str = "Other"
 
 
 @dataclass(frozen=True)
@@ -53,9 +47,11 @@ class Merge(Kind):
 RATE: Final = number(0, 0.999999)
 FORMAT: Final = {"data_format": ignored("channels_last")}
 DRAWN: Final = {"seed": seed, "rng_type": ignored("stateful", "legacy_stateful", "stateless")}
-FACTOR: Final = either(number(-10, 10), numbers(number(-10, 10), 2, 2))
-VALUE_RANGE: Final = numbers(number(), 2, 2)
-INTERPOLATION: Final = choice("bilinear", "nearest")
+_LIMIT: Final = number(-10, 10)
+_LIMITS: Final = either(_LIMIT, numbers(_LIMIT, 2, 2), expected="a number from -10 to 10, or [low, high]")
+FACTOR: Final = _LIMITS.named("Factor")
+VALUE_RANGE: Final = numbers(number(), 2, 2).named("ValueRange")
+INTERPOLATION: Final = choice("bilinear", "nearest").by_default("bilinear")
 
 
 def owned(*names: str) -> dict[str, Check]:
@@ -65,3 +61,8 @@ def owned(*names: str) -> dict[str, Check]:
         for name in names
         for what, check in (("initializer", initializer), ("regularizer", regularizer), ("constraint", constraint))
     }
+
+
+def shared(kind: Kind, **texts: str) -> dict[str, Kind]:
+    """Kinds that differ in name and help alone."""
+    return {name: replace(kind, help=text) for name, text in texts.items()}

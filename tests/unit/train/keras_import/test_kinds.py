@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from components.contract.errors import UploadError
+from components.contract.layers.attention import ATTENTION
+from components.contract.layers.augmentation import AUGMENTATION
+from components.train.keras_import.description.allow_list import sweep
 from components.train.keras_import.description.network import read_graph
-from components.train.keras_import.layers.allow_list import sweep
-from components.train.keras_import.layers.attention import ATTENTION
-from components.train.keras_import.layers.augmentation import AUGMENTATION
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.sizes import Sizes, measure
 from tests.cases.hostile_models.files import called_on_tokens, layer, network
@@ -162,7 +162,8 @@ def test_every_layer_of_keras_is_taken_or_refused_with_its_reason() -> None:
     from importlib.util import find_spec
     from pathlib import Path
 
-    from components.train.keras_import.layers import allow_list, catalogue
+    from components.contract.layers import catalogue
+    from components.train.keras_import.description import allow_list
 
     spec = find_spec("keras")
     assert spec is not None

@@ -4,13 +4,19 @@ Each function takes a layer's checked arguments and its input's shape (those of 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.train.keras_import.layers.arguments import wrong
+from components.contract.layers.checks import wrong
 
 Shape = tuple[int, ...]
 Arguments = Mapping[str, Any]
+
+
+def shape_text(shape: Sequence[int | None]) -> str:
+    """224 × 224 × 3."""
+    return " × ".join(map(str, shape))
+
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
@@ -22,27 +28,34 @@ def same(_arguments: Arguments, shape: Shape) -> Shape:
 
 def _spatial(shape: Shape) -> Shape:
     if len(shape) != 3:
-        raise wrong("an input of height × width × channels", shape)
+        raise ValueError("it takes height × width × channels")
     return shape
 
 
 def _slide(
     arguments: Arguments, shape: Shape, window: tuple[int, int], strides: tuple[int, int], channels: int
 ) -> Shape:
+    dilation = arguments.get("dilation_rate", (1, 1))
+    if set(strides) != {1} and set(dilation) != {1}:
+        raise ValueError(f"strides and dilation_rate cannot both differ from 1; found {strides} and {dilation}")
     sides = []
     for axis, size in enumerate(_spatial(shape)[:2]):
-        reach = (window[axis] - 1) * arguments.get("dilation_rate", (1, 1))[axis] + 1
+        reach = (window[axis] - 1) * dilation[axis] + 1
         if arguments.get("padding", "valid").lower() == "same":
             sides.append(-(-size // strides[axis]))
         elif reach > size:
-            raise ValueError(f"its window of {reach} is larger than its input {shape}")
+            raise ValueError(
+                f"its window of {reach} is larger than its input; remove a pooling layer before it, use padding: same, "
+                "or larger photos"
+            )
         else:
             sides.append((size - reach) // strides[axis] + 1)
     return (*sides, channels)
 
 
 def convolved(arguments: Arguments, shape: Shape) -> Shape:
-    """Of Conv2D and SeparableConv2D."""
+    """Of Conv2D."""
+    _spatial(shape)
     groups = arguments.get("groups", 1)
     if shape[-1] % groups or arguments["filters"] % groups:
         raise ValueError(f"its {groups} groups divide neither {shape[-1]} channels nor {arguments['filters']} filters")
@@ -50,9 +63,12 @@ def convolved(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def depthwise(arguments: Arguments, shape: Shape) -> Shape:
-    """Of DepthwiseConv2D."""
-    channels = _spatial(shape)[2] * arguments.get("depth_multiplier", 1)
-    return _slide(arguments, shape, arguments["kernel_size"], arguments.get("strides", (1, 1)), channels)
+    """Of DepthwiseConv2D and SeparableConv2D; TensorFlow has them for equal strides only."""
+    strides = arguments.get("strides", (1, 1))
+    if strides[0] != strides[1]:
+        raise ValueError(f"strides must be the same along height and width; found {strides}")
+    channels = arguments.get("filters") or _spatial(shape)[2] * arguments.get("depth_multiplier", 1)
+    return _slide(arguments, shape, arguments["kernel_size"], strides, channels)
 
 
 def transposed(arguments: Arguments, shape: Shape) -> Shape:
@@ -144,14 +160,18 @@ def sized(arguments: Arguments, shape: Shape) -> Shape:
 def broadcast(_arguments: Arguments, shapes: list[Shape]) -> Shape:
     """Of several inputs, value by value."""
     if len({len(shape) for shape in shapes}) != 1:
-        raise ValueError(f"its inputs {shapes} have different numbers of axes")
+        raise _unequal("shape", shapes)
     sides = []
     for sizes in zip(*shapes, strict=True):
         larger = {size for size in sizes if size != 1}
         if len(larger) > 1:
-            raise ValueError(f"its inputs {shapes} do not fit together")
+            raise _unequal("shape", shapes)
         sides.append(larger.pop() if larger else 1)
     return tuple(sides)
+
+
+def _unequal(what: str, shapes: list[Shape]) -> ValueError:
+    return ValueError(f"its inputs must have the same {what}; they are {' and '.join(map(shape_text, shapes))}")
 
 
 def two(arguments: Arguments, shapes: list[Shape]) -> Shape:
@@ -166,7 +186,7 @@ def joined(arguments: Arguments, shapes: list[Shape]) -> Shape:
     axis = _axis(arguments.get("axis", -1), shapes[0])
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
-        raise ValueError(f"its inputs {shapes} do not fit together")
+        raise _unequal("height and width", shapes)
     return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
 
 
@@ -184,6 +204,14 @@ def along_channels(arguments: Arguments, shape: Shape) -> Shape:
         if place != len(shape) - 1:
             raise ValueError("it must work along the channels, which come last here")
     return shape
+
+
+def grouped(arguments: Arguments, shape: Shape) -> Shape:
+    """Of GroupNormalization; -1 groups are as many as there are channels."""
+    groups = arguments.get("groups", 32)
+    if groups == 0 or shape[-1] % groups:
+        raise ValueError(f"its {groups} groups do not divide {shape[-1]} channels")
+    return along_channels(arguments, shape)
 
 
 def _axes(arguments: Arguments, shape: Shape) -> tuple[int, ...]:

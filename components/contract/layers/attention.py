@@ -6,26 +6,16 @@ Each takes a query, a value and perhaps a key; shapes are (places, channels), or
 import math
 from typing import Final
 
-from components.train.keras_import.layers.arguments import (
-    choice,
-    either,
-    flag,
-    ignored,
-    integer,
-    numbers,
-    optional,
-    regularizer,
-    seed,
-    wrong,
-)
-from components.train.keras_import.layers.kind import RATE, Kind, owned
-from components.train.keras_import.layers.shapes import Arguments, Shape
+from components.contract.layers.arguments import regularizer, seed
+from components.contract.layers.checks import choice, either, flag, ignored, integer, numbers, optional, wrong
+from components.contract.layers.kind import RATE, Kind, owned
+from components.contract.layers.shapes import Arguments, Shape
 
 _HEADS: Final = integer(1, 4096)
 _CHANNELS: Final = integer(1, 65_536)
 _HEADED: Final = {
-    "dropout": RATE,
-    "use_bias": flag,
+    "dropout": RATE.by_default(0.0),
+    "use_bias": flag.by_default(True),
     "use_gate": ignored(False),
     "sliding_window": ignored(),
     "flash_attention": ignored(False),
@@ -33,7 +23,7 @@ _HEADED: Final = {
     "activity_regularizer": regularizer,
     **owned("kernel", "bias"),
 }
-_SCORED: Final = {"use_scale": flag, "dropout": RATE, "seed": seed}
+_SCORED: Final = {"dropout": RATE.by_default(0.0), "seed": seed}
 
 
 def _check(shapes: list[Shape]) -> tuple[Shape, Shape, Shape]:
@@ -106,7 +96,7 @@ ATTENTION: Final[dict[str, Kind]] = {
             "num_heads": _HEADS,
             "key_dim": _CHANNELS,
             "value_dim": optional(_CHANNELS),
-            "output_shape": optional(either(_CHANNELS, numbers(_CHANNELS, 1, 1))),
+            "output_shape": optional(either(_CHANNELS, numbers(_CHANNELS, 1, 1), expected="a number of channels")),
             "attention_axes": ignored(),
             **_HEADED,
         },
@@ -116,6 +106,7 @@ ATTENTION: Final[dict[str, Kind]] = {
         merges=True,
         spreads=True,
         num_inner_values=lambda arguments, shapes: arguments["num_heads"] * _num_scores(shapes),
+        help="Mixes places by how well they match, in several heads at once.",
     ),
     "GroupedQueryAttention": Kind(
         {"head_dim": _CHANNELS, "num_query_heads": _HEADS, "num_key_value_heads": _HEADS, **_HEADED},
@@ -125,19 +116,22 @@ ATTENTION: Final[dict[str, Kind]] = {
         merges=True,
         spreads=True,
         num_inner_values=lambda arguments, shapes: arguments["num_query_heads"] * _num_scores(shapes),
+        help="Attention whose heads share keys and values.",
     ),
     "Attention": Kind(
-        {**_SCORED, "score_mode": choice("dot", "concat")},
+        {**_SCORED, "use_scale": flag.by_default(False), "score_mode": choice("dot", "concat").by_default("dot")},
         _attended,
         _scale_weights,
         merges=True,
         num_inner_values=lambda _arguments, shapes: _num_scores(shapes) * shapes[0][-1],
+        help="Mixes places by how well they match.",
     ),
     "AdditiveAttention": Kind(
-        _SCORED,
+        {**_SCORED, "use_scale": flag.by_default(True)},
         _attended,
         lambda arguments, shapes: {"scale": (shapes[0][-1],)} if arguments.get("use_scale", True) else {},
         merges=True,
         num_inner_values=lambda _arguments, shapes: _num_scores(shapes) * shapes[0][-1],
+        help="Attention that compares by a sum instead of a product.",
     ),
 }

@@ -1,0 +1,362 @@
+"""The layers that a network can have: one entry per kind, used by params.yaml, the safe import and the studio.
+
+Names, arguments, defaults and the order of weights are Keras'. Shapes are those of one photo, without the batch axis,
+and every size in them is known. Nothing here imports Keras.
+"""
+
+from dataclasses import replace
+from typing import Final, Literal
+
+from components.contract.layers.arguments import activation, finite_numbers, initializer, regularizer
+from components.contract.layers.attention import ATTENTION
+from components.contract.layers.augmentation import AUGMENTATION
+from components.contract.layers.checks import (
+    Check,
+    choice,
+    edges,
+    either,
+    flag,
+    ignored,
+    integer,
+    number,
+    numbers,
+    optional,
+    pair,
+)
+from components.contract.layers.kind import DRAWN, FORMAT, RATE, Kind, Merge, owned, shared
+from components.contract.layers.shapes import (
+    along_channels,
+    alpha,
+    batch_weights,
+    bordered,
+    broadcast,
+    convolution_weights,
+    convolved,
+    dense_weights,
+    depthwise,
+    depthwise_weights,
+    enlarged,
+    flattened,
+    gamma_beta,
+    globally_pooled,
+    grouped,
+    joined,
+    normalization_weights,
+    permuted,
+    pooled,
+    pooled_over_places,
+    reshaped,
+    same,
+    separable_weights,
+    sized,
+    transposed,
+    transposed_weights,
+    two,
+)
+
+MAX_SIDE: Final = 65_536
+MAX_UNITS: Final = 2**24
+
+NOT_TRAINED: Final = {"moving_mean", "moving_variance", "mean", "variance", "count"}
+"""Weights that no optimizer touches; Keras stores them after the others."""
+
+FOREIGN_BUT_KNOWN: Final = {"LayerScale", "StochasticDepth"}
+"""Layers that keras.applications brings for ConvNeXt and registers under a name of its own."""
+
+
+# --- arguments that many kinds share ----------------------------------------------------------------------------------
+
+_UNITS = integer(1, MAX_UNITS)
+_SMALL = number(0, 1)
+_EPSILON = _SMALL.by_default(1e-3)
+_SIDE = integer(1, MAX_SIDE)
+_PADDING = replace(choice("valid", "same", "VALID", "SAME"), annotation=Literal["valid", "same"], default="valid")
+_PENALTY = {"activity_regularizer": regularizer}
+_BIAS = {"use_bias": flag.by_default(True)}
+_MULTIPLIER = {"depth_multiplier": integer(1, 1024).by_default(1)}
+
+_STEP = pair(1, 1024).by_default(1)
+_WINDOW = {"kernel_size": pair(1, 1024), "strides": _STEP, "padding": _PADDING, "dilation_rate": _STEP}
+_CONVOLUTION = {**_WINDOW, **FORMAT, **_PENALTY, "activation": activation, **_BIAS}
+_SCALED = {
+    "center": flag.by_default(True),
+    "scale": flag.by_default(True),
+    **owned("beta", "gamma"),
+    "epsilon": _EPSILON,
+}
+_INHERITED = {
+    "kernel_initializer": initializer,
+    "kernel_regularizer": ignored(),
+    "kernel_constraint": ignored(),
+    "groups": ignored(1),
+}
+"""What Keras 2 writes of convolutions whose kernel has another name, and never uses."""
+_INDEX = integer(-8, 8)
+_AXES = either(_INDEX, numbers(_INDEX, 1, 8), expected="an axis from -8 to 8, or a list of axes")
+_AXIS = _AXES.named("Axis").by_default(-1)
+_KEEPDIMS = {"keepdims": flag.by_default(False), **FORMAT}
+_SIZE = {"height": _SIDE, "width": _SIDE}
+
+
+def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
+    """A layer that draws at random during training and does nothing after it."""
+    return Kind({name: check, **others, **DRAWN}, same, required=(name,), help=text)
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+_PATTERNS: Final[dict[str, Kind]] = {
+    "Conv2D": Kind(
+        {"filters": _UNITS, "groups": integer(1, MAX_UNITS).by_default(1), **_CONVOLUTION, **owned("kernel", "bias")},
+        convolved,
+        convolution_weights,
+        ("filters", "kernel_size"),
+        help="Looks for patterns with a small window. The standard layer for photos.",
+    ),
+    "SeparableConv2D": Kind(
+        {"filters": _UNITS, **_MULTIPLIER, **_CONVOLUTION, **owned("depthwise", "pointwise", "bias"), **_INHERITED},
+        depthwise,
+        separable_weights,
+        ("filters", "kernel_size"),
+        help="A convolution with a fraction of the weights.",
+    ),
+    "DepthwiseConv2D": Kind(
+        {**_MULTIPLIER, **_CONVOLUTION, **owned("depthwise", "bias"), **_INHERITED, "filters": ignored()},
+        depthwise,
+        depthwise_weights,
+        ("kernel_size",),
+        help="Looks at each channel by itself; very light.",
+    ),
+    "Conv2DTranspose": Kind(
+        {
+            "filters": _UNITS,
+            "output_padding": optional(pair(0, 64)),
+            "groups": ignored(1),
+            **_CONVOLUTION,
+            **owned("kernel", "bias"),
+        },
+        transposed,
+        transposed_weights,
+        ("filters", "kernel_size"),
+        help="A convolution that enlarges height and width.",
+    ),
+}
+_POOLS: Final = {
+    **shared(
+        Kind(
+            {
+                "pool_size": pair(1, 1024).by_default(2),
+                "strides": optional(pair(1, 1024)),
+                "padding": _PADDING,
+                **FORMAT,
+            },
+            pooled,
+        ),
+        MaxPooling2D="Halves height and width; keeps the maximum of each window.",
+        AveragePooling2D="Halves height and width; keeps the mean of each window.",
+    ),
+    **shared(
+        Kind(_KEEPDIMS, globally_pooled),
+        GlobalAveragePooling2D="One value per channel, its mean. Usually the last layer but one.",
+        GlobalMaxPooling2D="One value per channel, its maximum.",
+    ),
+    **shared(
+        Kind(_KEEPDIMS, pooled_over_places),
+        GlobalAveragePooling1D="One value per channel of places × channels, its mean.",
+        GlobalMaxPooling1D="One value per channel of places × channels, its maximum.",
+    ),
+}
+_STEADY: Final = {
+    "BatchNormalization": Kind(
+        {
+            "axis": _AXIS,
+            "momentum": _SMALL.by_default(0.99),
+            **_SCALED,
+            **owned("moving_mean", "moving_variance"),
+            "renorm": ignored(False),
+            "renorm_clipping": ignored(),
+            "renorm_momentum": ignored(0.99),
+            "synchronized": ignored(False),
+            "fused": ignored(True, False),
+            "virtual_batch_size": ignored(),
+        },
+        along_channels,
+        batch_weights,
+        help="Keeps the values of each channel in a steady range; training is faster and more stable.",
+    ),
+    "LayerNormalization": Kind(
+        {"axis": _AXIS, **_SCALED, "rms_scaling": ignored(False)},
+        same,
+        gamma_beta,
+        help="Keeps the values of each photo in a steady range.",
+    ),
+    "GroupNormalization": Kind(
+        {"groups": integer(-1, MAX_UNITS).by_default(32), "axis": _AXIS, **_SCALED},
+        grouped,
+        gamma_beta,
+        help="Like BatchNormalization, and works with small batches too.",
+    ),
+    "UnitNormalization": Kind({"axis": _AXIS}, same, help="Scales the values of each photo to length 1."),
+    "Dropout": _random(
+        "Sets values to 0 at random during training, against overfitting.",
+        "rate",
+        RATE,
+        noise_shape=optional(numbers(optional(integer(1, MAX_UNITS)), 1, 5)),
+    ),
+    "SpatialDropout2D": _random(
+        "Sets whole channels to 0 at random during training.", "rate", RATE, noise_shape=ignored(), **FORMAT
+    ),
+    "GaussianDropout": _random("Multiplies values by noise during training.", "rate", RATE),
+    "AlphaDropout": _random("Dropout that keeps mean and variance, for selu.", "rate", RATE, noise_shape=ignored()),
+    "GaussianNoise": _random("Adds noise during training.", "stddev", number(0)),
+    "ActivityRegularization": Kind(
+        {"l1": number(0, 1e6).by_default(0.0), "l2": number(0, 1e6).by_default(0.0)},
+        same,
+        help="Penalizes large values: l1 by their size, l2 by their square.",
+    ),
+    "StochasticDepth": Kind(
+        {"drop_path_rate": RATE},
+        same,
+        required=("drop_path_rate",),
+        help="Drops the whole path of a photo at random during training.",
+    ),
+}
+_VALUES: Final = {
+    "Activation": Kind(
+        {"activation": activation},
+        same,
+        required=("activation",),
+        help="Applies an activation function to each value.",
+    ),
+    "ReLU": Kind(
+        {
+            "max_value": optional(number(0)),
+            "negative_slope": number().by_default(0.0),
+            "threshold": number().by_default(0.0),
+        },
+        same,
+        help="Sets negative values to 0.",
+    ),
+    "LeakyReLU": Kind({"negative_slope": number().by_default(0.3)}, same, help="Weakens negative values."),
+    "PReLU": Kind(
+        {"shared_axes": optional(numbers(integer(1, 3), 0, 3)), **owned("alpha")},
+        same,
+        alpha,
+        help="Weakens negative values by learned factors.",
+    ),
+    "ELU": Kind({"alpha": number().by_default(1.0)}, same, help="Bends negative values smoothly towards -alpha."),
+    "Softmax": Kind({"axis": _AXIS}, same, help="Turns values into probabilities that sum to 1."),
+    "Rescaling": Kind(
+        {"scale": finite_numbers, "offset": finite_numbers.by_default(0.0)},
+        same,
+        required=("scale",),
+        help="Multiplies each value by a number and adds a number.",
+    ),
+    "Normalization": Kind(
+        {
+            "axis": optional(_AXIS).by_default(-1),
+            "mean": optional(finite_numbers),
+            "invert": flag.by_default(False),
+            "variance": optional(finite_numbers),
+        },
+        same,
+        normalization_weights,
+        help="Subtracts a mean and divides by a deviation.",
+    ),
+    "LayerScale": Kind(
+        {"init_values": number(), "projection_dim": _UNITS},
+        same,
+        lambda arguments, _shape: {"gamma": (arguments["projection_dim"],)},
+        ("init_values", "projection_dim"),
+        help="Multiplies each channel by a learned factor.",
+    ),
+    "Identity": Kind({}, same, help="Changes nothing; a place with a name."),
+}
+_FORMS: Final = {
+    "Reshape": Kind(
+        {"target_shape": numbers(integer(-1, MAX_UNITS), 1, 4)},
+        reshaped,
+        required=("target_shape",),
+        help="Arranges the values in another shape; one side can be -1.",
+    ),
+    "Permute": Kind(
+        {"dims": numbers(integer(1, 4), 1, 4)},
+        permuted,
+        required=("dims",),
+        help="Changes the order of the axes, which count from 1.",
+    ),
+    "ZeroPadding2D": Kind(
+        {"padding": edges.by_default(1), **FORMAT}, bordered("padding", 1), help="Adds a border of zeros."
+    ),
+    "Cropping2D": Kind({"cropping": edges.by_default(0), **FORMAT}, bordered("cropping", -1), help="Cuts the border."),
+    "UpSampling2D": Kind(
+        {
+            "size": pair(1, 64).by_default(2),
+            "interpolation": choice("nearest", "bilinear", "bicubic").by_default("nearest"),
+            **FORMAT,
+        },
+        enlarged,
+        help="Repeats or interpolates rows and columns.",
+    ),
+    "Resizing": Kind(
+        {
+            **_SIZE,
+            "antialias": flag.by_default(False),
+            "crop_to_aspect_ratio": flag.by_default(False),
+            "interpolation": choice("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5").by_default("bilinear"),
+            "pad_to_aspect_ratio": flag.by_default(False),
+            "fill_mode": ignored("constant"),
+            "fill_value": number().by_default(0.0),
+            **FORMAT,
+        },
+        sized,
+        required=("height", "width"),
+        help="Resizes to a fixed height and width.",
+    ),
+    "CenterCrop": Kind({**_SIZE, **FORMAT}, sized, required=("height", "width"), help="Cuts out the center."),
+}
+_JOINTS: Final = {
+    **shared(
+        Merge({}, broadcast),
+        Add="Adds the output of an earlier layer: a shortcut.",
+        Multiply="Multiplies by the output of an earlier layer: a gate.",
+        Average="The mean of its inputs, value by value.",
+        Maximum="The larger of its inputs, value by value.",
+        Minimum="The smaller of its inputs, value by value.",
+    ),
+    **shared(Merge({}, two), Subtract="Subtracts the output of an earlier layer."),
+    **shared(
+        Merge({"axis": integer(-8, 8).by_default(-1)}, joined),
+        Concatenate="Appends the channels of an earlier layer's output.",
+    ),
+}
+_DECISIONS: Final = {
+    "Flatten": Kind(FORMAT, flattened, help="Puts all values into one vector."),
+    "Dense": Kind(
+        {"units": _UNITS, "activation": activation, **_BIAS, **owned("kernel", "bias"), **_PENALTY},
+        lambda arguments, shape: (*shape[:-1], arguments["units"]),
+        dense_weights,
+        ("units",),
+        help="Weighs all values together.",
+    ),
+}
+
+KINDS: Final[dict[str, Kind]] = {
+    "InputLayer": Kind({}, same),
+    **{
+        name: replace(kind, group=group)
+        for group, kinds in {
+            "Look for patterns": _PATTERNS,
+            "Make smaller": _POOLS,
+            "Decide": _DECISIONS,
+            "Steady the training": _STEADY,
+            "Change values": _VALUES,
+            "Change the shape": _FORMS,
+            "Join paths": _JOINTS,
+            "Compare places": ATTENTION,
+            "Vary the photos": AUGMENTATION,
+        }.items()
+        for name, kind in kinds.items()
+    },
+}
+"""By the names of Keras' classes."""
