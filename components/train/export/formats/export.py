@@ -1,7 +1,7 @@
 """`darkroom model export`: a run's model in another format, loaded again and compared with the service.
 
 <target>/ the model's files, and beside them
-    model.json    ModelCard: classes, preprocessing, thresholds, versions
+    model.json    ExportedModelCard: classes, preprocessing, thresholds, versions
     predict.py    classifies photos with the model, without Darkroom
 """
 
@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from components.contract.artifacts.bundle import read_bundle
-from components.contract.artifacts.dataset import PixelRange, Split, open_split
+from components.contract.artifacts.dataset import Split, open_split
+from components.contract.artifacts.exported_model import ExportedModelCard, Format
 from components.contract.errors import ArtifactError, ModelError
 from components.contract.image.decode import decode
 from components.contract.inference.calibration import CALIBRATION_FILES, read_calibration
@@ -38,8 +38,6 @@ from components.train.export.graph import with_odd_photos
 
 log = logging.getLogger(__name__)
 
-Format = Literal["savedmodel", "onnx", "litert", "litert-int8", "openvino"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 TOLERANCE: Final = 1e-4
 """How far a probability may be from the service's."""
 MAX_LOST_ACCURACY: Final = 0.005
@@ -57,25 +55,6 @@ _WRITERS: Final[dict[Format, tuple[Callable[[Source, Path], None], Callable[[Pat
     "litert-int8": (write_litert_int8, load_litert),
     "openvino": (write_openvino, load_openvino),
 }
-
-
-class ModelCard(BaseModel):
-    """What model.json contains: all that a program needs beside the model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    format: Format
-    class_names: tuple[str, ...]
-    """In the order of the probabilities."""
-    image_size: tuple[int, int]
-    """(height, width) in pixels."""
-    resize: Literal["stretch", "crop", "pad"]
-    pixel_range: PixelRange
-    """The values of 16-bit photos that become black and white."""
-    abstention_threshold: float | None
-    """Take the label for a guess if its probability is lower; None if evaluation chose no threshold."""
-    dataset_fingerprint: str
-    mlflow_run_id: str | None
 
 
 @dataclass(frozen=True)
@@ -132,7 +111,7 @@ def export_model(
         calibration.temperature if calibration else 1.0,
         lambda: _calibration_photos(open_split(dataset_dir, "train")),
     )
-    card = ModelCard(
+    card = ExportedModelCard(
         format=format_name,
         class_names=bundle.class_names,
         image_size=bundle.image_size,
@@ -178,7 +157,7 @@ def export_model(
     return exported
 
 
-def _golden_pixels(dataset_dir: Path, card: ModelCard) -> np.ndarray:
+def _golden_pixels(dataset_dir: Path, card: ExportedModelCard) -> np.ndarray:
     paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())[:NUM_COMPARED]
     if not paths:
         raise ArtifactError(

@@ -14,10 +14,11 @@ import tensorflow as tf
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import open_split
+from components.contract.artifacts.exported_model import FORMATS, Format
 from components.contract.errors import ArtifactError, ModelError
 from components.contract.inference.graph import InferenceGraph, softmax
 from components.contract.system.atomic_files import write_json
-from components.train.export.formats.export import FORMATS, ExportedModel, Format, export_model
+from components.train.export.formats.export import ExportedModel, export_model
 from tests.support.artifacts import CLASS_NAMES, make_dataset, make_evaluation
 from tests.unit.train.export.formats.bundle import make_untrained_bundle
 
