@@ -28,5 +28,6 @@ def promote(run: str) -> "Registration":
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     run_dir = find_run(run).path
     evaluation = read_evaluation(run_dir / "evaluation")
-    facts = read_json(run_dir / "bento" / "bento" / "src" / "service.json", ServiceFacts, "bento")
-    return register(evaluation.model_name, facts, evaluation.gate)
+    bento_dir = run_dir / "bento" / "bento"
+    facts = read_json(bento_dir / "src" / "service.json", ServiceFacts, "bento")
+    return register(evaluation.model_name, facts, evaluation.gate, bento_dir=bento_dir)

@@ -66,7 +66,9 @@ def deploy(
         check = check_service(folder, photos, expected, bundle.class_names, params.start_timeout_seconds)
         # The bento, which is published, names local data by their last name; the project's own files name the path.
         facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"source": bundle.source})})
-        registration = register(name, facts, evaluation.gate, Origin(bundle_dir, run), outage_seconds)
+        registration = register(
+            name, facts, evaluation.gate, Origin(bundle_dir, run), outage_seconds, bento_dir=folder / "bento"
+        )
         log.info("%s", registration.reason)
         info = DeploymentInfo(
             tag=facts.tag,

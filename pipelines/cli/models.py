@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from components.contract.artifacts.exported_model import FORMATS, Format
 from components.contract.system.posix import USER_ERROR
 from pipelines.cli.frame import Verb, Verbs
 from pipelines.option_values import PATH, parse_backbone, parse_image_size, parse_num_classes
@@ -12,7 +13,7 @@ from pipelines.run_options import json_option, params_options, set_option
 
 @click.group(cls=Verbs)
 def model() -> None:
-    """Check and describe models, or export one to TensorFlow Serving."""
+    """Check and describe models, or export one to another format."""
 
 
 @model.command()
@@ -93,19 +94,31 @@ def summary(
 
 @model.command()
 @click.option("--run", default="latest", metavar="RUN", help="The run whose model to export.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    default="savedmodel",
+    help="The format: savedmodel for TensorFlow Serving, litert for phones.",
+)
 @click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder.")
 @json_option
-def export(run: str, output: Path, as_json: bool) -> None:
-    """Export the model of a run as a SavedModel for TensorFlow Serving, and compare it with the service."""
-    from components.train.export.saved_model import export_saved_model
+def export(run: str, format_name: str, output: Path, as_json: bool) -> None:
+    """Export the model of a run to another format, and compare it with the service."""
+    from dataclasses import asdict
+    from typing import cast
+
+    from components.train.export.formats.export import export_model
     from pipelines.cli import show
     from pipelines.runners.runs import find_run
 
     show.log_progress()
     run_dir = find_run(run).path
-    difference = export_saved_model(run_dir / "dataset", run_dir / "model", run_dir / "evaluation", output)
+    exported = export_model(
+        run_dir / "dataset", run_dir / "model", run_dir / "evaluation", output, cast(Format, format_name)
+    )
     if as_json:
-        show.as_json({"path": str(output), "max_probability_difference": difference})
+        show.as_json(asdict(exported))
 
 
 @model.command()

@@ -30,6 +30,9 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 """The registry alias of the last version that might be as good as the champion, or could not be compared with it."""
 
+BUNDLE_TAG: Final = "darkroom.bundle"
+"""The tag of a registered version that contains the address of its model bundle."""
+
 VerdictWord = Literal["first", "better", "worse", "cannot tell", "not comparable"]
 
 

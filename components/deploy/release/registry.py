@@ -1,12 +1,13 @@
 """Registers the served model in the MLflow registry, and gives it the alias that its verdict says."""
 
 import logging
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.artifacts.bento import ServiceFacts
-from components.contract.artifacts.evaluation import CHALLENGER, CHAMPION, Verdict
+from components.contract.artifacts.evaluation import BUNDLE_TAG, CHALLENGER, CHAMPION, Verdict
 from components.contract.errors import TrackingError
 from components.contract.system.waiting import wait_for
 from components.contract.tracking.run import Run, create_run
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 BUNDLE_FOLDER = "bundle"
 """The folder of the run's artifacts in which train logs the model bundle."""
+MODELS_FOLDER = "models"
+"""The folder of the run's artifacts with a model in MLflow's format for each bento, by the bento's version."""
 BENTO_TAG = "darkroom.bento"
 CHALLENGES = ("cannot tell", "not comparable")
 """The verdicts that leave open which model is the better one."""
@@ -60,6 +63,7 @@ def register(
     verdict: Verdict,
     origin: Origin | None = None,
     outage_seconds: float | None = None,
+    bento_dir: Path | None = None,
 ) -> Registration:
     """A version of `model_name` for this bento; the same bento again finds its version again.
 
@@ -72,6 +76,8 @@ def register(
         origin: the bundle, and the run that gets it if the run of its training is gone; None requires that run.
         outage_seconds: how long a registry that does not answer is waited for; None goes on without it after one try,
             with a warning and a reason.
+        bento_dir: the built bento; a new version is its model in MLflow's format. None makes the bundle the version,
+            which `mlflow.pyfunc` cannot load.
 
     Raises:
         TrackingError: the registry refuses, or has not answered in time.
@@ -81,7 +87,7 @@ def register(
     try:
         with patience():
             return wait_for(
-                lambda: _register(model_name, facts, verdict, origin),
+                lambda: _register(model_name, facts, verdict, origin, bento_dir),
                 "The MLflow registry",
                 lambda error: not is_refusal(error),
                 outage_seconds or 0.0,
@@ -97,8 +103,10 @@ def register(
         return Registration(None, False, f"Not registered: the MLflow registry did not take it: {reason}")
 
 
-def _register(model_name: str, facts: ServiceFacts, verdict: Verdict, origin: Origin | None) -> Registration:
-    version, run_id = _find_version(model_name, facts.tag) or _create_version(model_name, facts, origin)
+def _register(
+    model_name: str, facts: ServiceFacts, verdict: Verdict, origin: Origin | None, bento_dir: Path | None
+) -> Registration:
+    version, run_id = _find_version(model_name, facts.tag) or _create_version(model_name, facts, origin, bento_dir)
     return replace(_set_aliases(model_name, version, verdict), run_id=run_id)
 
 
@@ -178,7 +186,9 @@ def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
     return run_id
 
 
-def _create_version(model_name: str, facts: ServiceFacts, origin: Origin | None) -> tuple[str, str]:
+def _create_version(
+    model_name: str, facts: ServiceFacts, origin: Origin | None, bento_dir: Path | None
+) -> tuple[str, str]:
     """(version, run) of a new version."""
     from mlflow.exceptions import MlflowException
 
@@ -189,6 +199,7 @@ def _create_version(model_name: str, facts: ServiceFacts, origin: Origin | None)
         client.get_run(run_id)  # the registry itself would take a run that does not exist
     else:
         run_id = _log_bundle_again(lineage.mlflow_run_id, model_name, origin)
+    bundle_uri = f"runs:/{run_id}/{BUNDLE_FOLDER}"
     tags = {
         BENTO_TAG: facts.tag,
         "darkroom.dataset_fingerprint": lineage.dataset_fingerprint,
@@ -196,6 +207,7 @@ def _create_version(model_name: str, facts: ServiceFacts, origin: Origin | None)
         "darkroom.data_version": lineage.source.dvc,
         "darkroom.git_revision": lineage.source.git_revision,
         "darkroom.export_sha256": lineage.export_sha256,
+        BUNDLE_TAG: bundle_uri,
     }
     try:
         client.create_registered_model(model_name)
@@ -204,11 +216,22 @@ def _create_version(model_name: str, facts: ServiceFacts, origin: Origin | None)
             raise
     version = client.create_model_version(
         model_name,
-        source=f"runs:/{run_id}/{BUNDLE_FOLDER}",
+        source=_log_model(run_id, facts, bento_dir) if bento_dir else bundle_uri,
         run_id=run_id,
         tags={name: value for name, value in tags.items() if value is not None},
     )
     return str(version.version), run_id
+
+
+def _log_model(run_id: str, facts: ServiceFacts, bento_dir: Path) -> str:
+    """Logs a bento's model in MLflow's format, and returns its address."""
+    from components.deploy.release.mlflow_model import write_mlflow_model
+
+    folder = f"{MODELS_FOLDER}/{facts.tag.rpartition(':')[2]}"
+    with tempfile.TemporaryDirectory(prefix="darkroom-model-") as scratch:
+        write_mlflow_model(bento_dir / "src", facts, Path(scratch, "model"))
+        _client().log_artifacts(run_id, str(Path(scratch, "model")), folder)
+    return f"runs:/{run_id}/{folder}"
 
 
 def _client() -> "MlflowClient":

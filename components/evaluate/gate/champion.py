@@ -1,4 +1,4 @@
-"""The registered version that stands now: found, fetched, and scored on the candidate's own test photos."""
+"""The champion: found, fetched, and scored on the candidate's own test photos."""
 
 import math
 import tempfile
@@ -10,7 +10,7 @@ import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
 from components.contract.artifacts.dataset import DatasetInfo, PixelRange, Split
-from components.contract.artifacts.evaluation import CHAMPION
+from components.contract.artifacts.evaluation import BUNDLE_TAG, CHAMPION
 from components.contract.errors import ArtifactError, DarkroomError, ImageError
 from components.contract.image.decode import decode
 from components.contract.image.resize import Resize
@@ -28,11 +28,11 @@ class NotComparableError(DarkroomError):
 
 @dataclass(frozen=True)
 class Champion:
-    """The registered version that stands now."""
+    """The registered version with the alias `champion`."""
 
     version: str
     mlflow_run_id: str | None
-    source: str
+    bundle_uri: str
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def find_champion(model_name: str) -> Champion | None:
     if not version:
         return None
     model_version = client.get_model_version(model_name, version)
-    return Champion(str(version), model_version.run_id, str(model_version.source))
+    # The bundle is the source itself of versions that were registered before MLflow could load them.
+    bundle_uri = model_version.tags.get(BUNDLE_TAG, model_version.source)
+    return Champion(str(version), model_version.run_id, str(bundle_uri))
 
 
 def score_champion(
@@ -118,7 +120,7 @@ def score_champion(
 
 
 def download_bundle(champion: Champion, folder: Path) -> Path:
-    """Takes what is needed of the champion's bundle from the registry's source.
+    """Downloads what is needed of the champion's bundle.
 
     Raises:
         NotComparableError: it is gone, or its store does not answer.
@@ -128,7 +130,7 @@ def download_bundle(champion: Champion, folder: Path) -> Path:
     names = ("bundle.json", "export", "train_image_ids.txt")
     for name in names:
         try:
-            download_artifacts(artifact_uri=f"{champion.source.rstrip('/')}/{name}", dst_path=str(folder))
+            download_artifacts(artifact_uri=f"{champion.bundle_uri.rstrip('/')}/{name}", dst_path=str(folder))
         except Exception as error:  # MLflow raises its own, the file system's and the store's errors alike
             if name == names[-1]:
                 continue  # bundles of before did not name their photos

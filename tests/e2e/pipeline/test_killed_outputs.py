@@ -49,7 +49,7 @@ def make_upload(folder: Path) -> list[Path]:
 
 
 def make_untrained_model(folder: Path) -> list[Path]:
-    from tests.unit.train.export.test_saved_model import make_untrained_bundle
+    from tests.unit.train.export.formats.bundle import make_untrained_bundle
 
     make_untrained_bundle(folder / "model", make_dataset(folder / "dataset", per_class=2))
     return [folder / "dataset", folder / "model", folder / "evaluation"]
@@ -70,8 +70,8 @@ COMMANDS = {
         '{"serve": "old"}',
     ),
     "model export": Command(
-        "import pathlib, sys; from components.train.export.saved_model import export_saved_model;"
-        "export_saved_model(*map(pathlib.Path, sys.argv[1:]))",
+        "import pathlib, sys; from components.train.export.formats.export import export_model;"
+        "export_model(*map(pathlib.Path, sys.argv[1:]))",
         make_untrained_model,
         None,
     ),

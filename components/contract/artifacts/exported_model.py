@@ -1,0 +1,26 @@
+"""The formats that a model can be exported to, and model.json, which is beside every exported model."""
+
+from typing import Final, Literal, get_args
+
+from components.contract.artifacts.dataset import PixelRange
+from components.contract.strict_record import StrictRecord
+
+Format = Literal["savedmodel", "onnx", "litert", "litert-int8", "openvino"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+
+
+class ExportedModelCard(StrictRecord):
+    """What model.json contains: all that a program needs beside the model."""
+
+    format: Format
+    class_names: tuple[str, ...]
+    """In the order of the probabilities."""
+    image_size: tuple[int, int]
+    """(height, width) in pixels."""
+    resize: Literal["stretch", "crop", "pad"]
+    pixel_range: PixelRange
+    """The values of 16-bit photos that become black and white."""
+    abstention_threshold: float | None
+    """Take the label for a guess if its probability is lower; None if evaluation chose no threshold."""
+    dataset_fingerprint: str
+    mlflow_run_id: str | None

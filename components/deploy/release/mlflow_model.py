@@ -1,0 +1,99 @@
+"""Writes a bento's model in MLflow's format, for `mlflow.pyfunc.load_model` and `mlflow models serve`.
+
+MLmodel                 signature, pinned requirements
+data/model/             service.json, export/, calibration.json and familiarity.npz: as in the bento
+code/components/        the modules that classify, and no other
+input_example.json      a photo; serving_input_example.json, the same as an HTTP request
+"""
+
+import io
+import shutil
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from components.contract.artifacts.bento import ServiceFacts
+from components.contract.inference.calibration import CALIBRATION_FILES
+from components.contract.system.launcher import ROOT
+from components.deploy.bento.build import EXPORT_FILES, find_code
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+LOADER: Final = "components.deploy.release.pyfunc"
+REQUIREMENTS: Final = ("numpy", "opencv-python-headless", "openvino", "pandas", "pillow", "pydantic", "simplejpeg")
+
+
+def write_mlflow_model(source_dir: Path, facts: ServiceFacts, target: Path) -> None:
+    """Writes the model of a built bento.
+
+    Args:
+        source_dir: `src` of the bento: service.json, export/, and the calibration if there is one.
+        facts: of the bento.
+        target: a new folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-mlflow-") as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns about its own types when it is imported, and about `Any` columns
+        import mlflow.pyfunc
+        import pandas as pd
+
+        data_dir, code_dir = Path(scratch, "model"), Path(scratch, "components")
+        _copy_data(source_dir, data_dir)
+        _copy_code(code_dir)
+        mlflow.pyfunc.save_model(
+            target,
+            loader_module=LOADER,
+            data_path=str(data_dir),
+            code_paths=[str(code_dir)],
+            signature=_make_signature(),
+            input_example=pd.DataFrame({"image": [_make_photo(facts.image_size)]}),
+            pip_requirements=[
+                f"mlflow=={version('mlflow-skinny')}",
+                *(f"{name}=={version(name)}" for name in REQUIREMENTS),
+            ],
+            metadata={"bento": facts.tag, "class_names": list(facts.class_names)},
+        )
+
+
+def _copy_data(source_dir: Path, data_dir: Path) -> None:
+    (data_dir / "export").mkdir(parents=True)
+    for name in ("service.json", *CALIBRATION_FILES, *(f"export/{file}" for file in EXPORT_FILES)):
+        if (source_dir / name).exists():
+            shutil.copyfile(source_dir / name, data_dir / name)
+
+
+def _copy_code(code_dir: Path) -> None:
+    for path in find_code(LOADER, ROOT):
+        destination = code_dir.parent / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, destination)
+
+
+def _make_signature() -> "ModelSignature":
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, DataType, Map, Schema
+
+    outputs: dict[str, DataType | Map] = {
+        "label": DataType.string,
+        "confidence": DataType.double,
+        "abstained": DataType.boolean,
+        "unfamiliar": DataType.double,
+        "probabilities": Map(DataType.double),
+        "error": DataType.string,
+    }
+    return ModelSignature(
+        # Bytes of a file, base64, or pixels.
+        inputs=Schema([ColSpec(AnyType(), "image")]),  # type: ignore[no-untyped-call]  # MLflow's constructor
+        outputs=Schema([ColSpec(kind, name, required=False) for name, kind in outputs.items()]),
+    )
+
+
+def _make_photo(image_size: tuple[int, int]) -> bytes:
+    """A gray PNG: an example that shows nobody's photo."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", image_size[::-1], (128, 128, 128)).save(file, "PNG")
+    return file.getvalue()

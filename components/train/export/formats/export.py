@@ -1,0 +1,222 @@
+"""`darkroom model export`: a run's model in another format, loaded again and compared with the service.
+
+<target>/ the model's files, and beside them
+    model.json    ExportedModelCard: classes, preprocessing, thresholds, versions
+    predict.py    classifies photos with the model, without Darkroom
+"""
+
+import logging
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.artifacts.dataset import Split, open_split
+from components.contract.artifacts.exported_model import ExportedModelCard, Format
+from components.contract.errors import ArtifactError, ModelError
+from components.contract.image.decode import decode
+from components.contract.inference.calibration import CALIBRATION_FILES, read_calibration
+from components.contract.inference.graph import InferenceGraph, softmax
+from components.contract.system.atomic_files import new_folder, write_json
+from components.train.export.formats.onnx import load_onnx, write_onnx
+from components.train.export.formats.openvino import load_openvino, write_openvino
+from components.train.export.formats.source import Ask, Source
+from components.train.export.formats.tensorflow import (
+    load_litert,
+    load_saved_model,
+    write_litert,
+    write_litert_int8,
+    write_saved_model,
+)
+from components.train.export.graph import with_odd_photos
+
+log = logging.getLogger(__name__)
+
+TOLERANCE: Final = 1e-4
+"""How far a probability may be from the service's."""
+MAX_LOST_ACCURACY: Final = 0.005
+"""The share of the validation photos that an int8 model may classify worse than the service."""
+NUM_COMPARED: Final = 64
+NUM_VALIDATION: Final = 500
+NUM_CALIBRATION: Final = 200
+NUM_TIMED: Final = 20
+BATCH_SIZE: Final = 16
+
+_WRITERS: Final[dict[Format, tuple[Callable[[Source, Path], None], Callable[[Path], Ask]]]] = {
+    "savedmodel": (write_saved_model, load_saved_model),
+    "onnx": (write_onnx, load_onnx),
+    "litert": (write_litert, load_litert),
+    "litert-int8": (write_litert_int8, load_litert),
+    "openvino": (write_openvino, load_openvino),
+}
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """How an exported model compares with the service.
+
+    Attributes:
+        path: its folder.
+        format: of the model.
+        num_photos: golden photos compared.
+        same_label: how many of them have the same label as in the service.
+        max_probability_difference: over the golden photos, and for float32 noise and a black photo.
+        size_bytes: of the model's files.
+        latency_ms: median of one photo on this machine, without decoding.
+    """
+
+    path: str
+    format: Format
+    num_photos: int
+    same_label: int
+    max_probability_difference: float
+    size_bytes: int
+    latency_ms: float
+
+
+def export_model(
+    dataset_dir: Path, bundle_dir: Path, evaluation_dir: Path, target: Path, format_name: Format = "savedmodel"
+) -> ExportedModel:
+    """Writes a model in another format, loads it again and compares it with the graph that the service runs.
+
+    Args:
+        dataset_dir: golden/, whose photos are compared, and the splits, which int8 needs.
+        bundle_dir: bundle.json, model.keras, export/.
+        evaluation_dir: calibration.json, whose temperature the probabilities have; without it they are uncalibrated.
+        target: a new folder.
+        format_name: of the model.
+
+    Raises:
+        ArtifactError: the target exists, or a folder is missing or damaged.
+        ModelError: the format cannot contain the model, or the exported model disagrees with the service.
+    """
+    if target.exists():
+        raise ArtifactError(f"The model must go into a new folder; {target} exists. Name another with --output.")
+    bundle = read_bundle(bundle_dir)
+    if bundle.export.precision != "float32" and format_name != "openvino":
+        raise ModelError(
+            f"The service runs this model in int8, and {format_name} is written from float32: they would differ. "
+            "Train with train.export_precision=float32, or export with --format openvino."
+        )
+    calibration = read_calibration(evaluation_dir).facts if (evaluation_dir / CALIBRATION_FILES[0]).exists() else None
+    source = Source(
+        bundle_dir,
+        bundle,
+        calibration.temperature if calibration else 1.0,
+        lambda: _calibration_photos(open_split(dataset_dir, "train")),
+    )
+    card = ExportedModelCard(
+        format=format_name,
+        class_names=bundle.class_names,
+        image_size=bundle.image_size,
+        resize=bundle.resize,
+        pixel_range=bundle.pixel_range,
+        abstention_threshold=calibration.abstention.threshold if calibration else None,
+        dataset_fingerprint=bundle.dataset_fingerprint,
+        mlflow_run_id=bundle.mlflow_run_id,
+    )
+    write, load = _WRITERS[format_name]
+    graph = InferenceGraph(bundle_dir / "export")
+    photos = _golden_pixels(dataset_dir, card)
+    with new_folder(target) as folder:
+        write(source, folder)
+        size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        ask = _load(load, folder, format_name)
+        serve = _service(graph, source.temperature)
+        if format_name == "litert-int8":
+            _check_accuracy(ask, serve, open_split(dataset_dir, "validation"))
+        else:
+            _check_equality(ask, serve, with_odd_photos(photos), format_name)
+        expected, actual = serve(photos), ask(photos)
+        write_json(folder / "model.json", card)
+        shutil.copyfile(Path(__file__).with_name("predict.py"), folder / "predict.py")
+    exported = ExportedModel(
+        path=str(target),
+        format=format_name,
+        num_photos=len(photos),
+        same_label=int((expected.argmax(axis=1) == actual.argmax(axis=1)).sum()),
+        max_probability_difference=float(np.abs(expected - actual).max()),
+        size_bytes=size_bytes,
+        latency_ms=_measure_latency(ask, photos[:1]),
+    )
+    log.info(
+        "%s: %d of %d golden photos have the service's label, probabilities within %.1e; %.1f MB, %.1f ms a photo.",
+        target,
+        exported.same_label,
+        exported.num_photos,
+        exported.max_probability_difference,
+        exported.size_bytes / 1e6,
+        exported.latency_ms,
+    )
+    return exported
+
+
+def _golden_pixels(dataset_dir: Path, card: ExportedModelCard) -> np.ndarray:
+    paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())[:NUM_COMPARED]
+    if not paths:
+        raise ArtifactError(
+            f"A data set must contain golden photos to compare models on; {dataset_dir / 'golden'} has none. "
+            "Run preprocess again."
+        )
+    return np.stack(
+        [decode(path.read_bytes(), card.image_size, card.resize, card.pixel_range).pixels for path in paths]
+    )
+
+
+def _calibration_photos(split: Split) -> Iterator[np.ndarray]:
+    rows = np.sort(np.random.default_rng(0).permutation(len(split))[:NUM_CALIBRATION])
+    return (split.gather(rows[index : index + 1]) for index in range(len(rows)))
+
+
+def _service(graph: InferenceGraph, temperature: float) -> Ask:
+    return lambda pixels: softmax(graph.run(pixels, with_feature_map=False).logits / temperature)
+
+
+def _load(load: Callable[[Path], Ask], folder: Path, format_name: Format) -> Ask:
+    try:
+        ask = load(folder)
+    except Exception as error:  # each runtime has its own
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"An exported model must load again; {format_name} does not: {reason}. Nothing is written. "
+            "Choose another format."
+        ) from None
+    return lambda pixels: np.concatenate(
+        [ask(pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE)]
+    )
+
+
+def _check_equality(ask: Ask, serve: Ask, photos: np.ndarray, format_name: Format) -> None:
+    difference = float(np.abs(ask(photos) - serve(photos)).max())
+    if not difference <= TOLERANCE:  # also refuses NaN
+        raise ModelError(
+            f"Probabilities of an exported model must be within {TOLERANCE:g} of the service's; one of {format_name} "
+            f"differs by {difference:.1e}. Nothing is written. Choose another format."
+        )
+
+
+def _check_accuracy(ask: Ask, serve: Ask, split: Split) -> None:
+    rows = np.arange(min(len(split), NUM_VALIDATION))
+    photos, labels = split.gather(rows), split.labels[rows]
+    accuracy, served_accuracy = (float((run(photos).argmax(axis=1) == labels).mean()) for run in (ask, serve))
+    if not served_accuracy - accuracy <= MAX_LOST_ACCURACY:
+        raise ModelError(
+            f"An int8 model may lose at most {100 * MAX_LOST_ACCURACY:g} points of validation accuracy; this one has "
+            f"{100 * accuracy:.1f} % instead of {100 * served_accuracy:.1f} % ({len(rows)} photos). Nothing is "
+            "written. Export with --format litert."
+        )
+
+
+def _measure_latency(ask: Ask, photo: np.ndarray) -> float:
+    seconds = []
+    for _ in range(NUM_TIMED):
+        start_time = time.perf_counter()
+        ask(photo)
+        seconds.append(time.perf_counter() - start_time)
+    return round(1000 * statistics.median(seconds), 3)

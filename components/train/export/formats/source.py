@@ -1,0 +1,118 @@
+"""What a format is written from, and what every written model answers."""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from components.contract.artifacts.bundle import BundleInfo
+from components.contract.errors import ArtifactError, ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+Ask = Callable[[np.ndarray], np.ndarray]
+"""Pixels, uint8 (n, height, width, 3), RGB, to probabilities, float32 (n, classes)."""
+
+INPUT: Final = "pixels"
+OUTPUTS: Final = ("logits", "probabilities")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained model.
+
+    Attributes:
+        bundle_dir: bundle.json, model.keras, export/.
+        bundle: what bundle.json contains.
+        temperature: that the service divides the logits by; 1 if it is uncalibrated.
+        calibration_photos: training photos for the ranges of int8, one at a time: uint8 (1, height, width, 3).
+    """
+
+    bundle_dir: Path
+    bundle: BundleInfo
+    temperature: float
+    calibration_photos: Callable[[], Iterator[np.ndarray]]
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The network: uint8 (n, height, width, 3) in, logits out.
+
+        Raises:
+            ArtifactError: model.keras cannot be loaded.
+        """
+        from components.train.tensorflow.start import start_tensorflow
+
+        start_tensorflow(seed=0)
+        import keras
+
+        path = self.bundle_dir / "model.keras"
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(
+                f"A model bundle must contain model.keras; {path} cannot be loaded: {error}. Train again."
+            ) from None
+
+    @property
+    def answer(self) -> Callable[[Any], dict[str, Any]]:
+        """From pixels to logits and calibrated probabilities, in TensorFlow's operations."""
+        import tensorflow as tf
+
+        model = self.model  # loaded here, not while the function is traced
+
+        def answer(pixels: Any) -> dict[str, Any]:
+            logits = model(pixels, training=False)
+            return {"logits": logits, "probabilities": tf.nn.softmax(logits / self.temperature)}
+
+        return answer
+
+    def signature(self, batch_size: int | None = None) -> Any:
+        """Of the input, as TensorFlow describes it."""
+        import tensorflow as tf
+
+        return tf.TensorSpec((batch_size, *self.bundle.image_size, 3), tf.uint8, name=INPUT)
+
+
+@contextlib.contextmanager
+def needs_formats(format_name: str) -> Iterator[None]:
+    """Names the extra that contains a package which is not installed.
+
+    Raises:
+        ModelError: an import in the block fails.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ModelError(
+            f"Exporting to {format_name} needs the packages of the extra 'formats'; {error.name} is not installed. "
+            "Install them: pip install 'darkroom[formats]'."
+        ) from None
+
+
+def unsupported_error(format_name: str, source: Source, text: str) -> ModelError:
+    """An error about an operation that a format does not have.
+
+    Args:
+        format_name: of the format.
+        source: the model.
+        text: of the converter, in which operations have their path in the graph: `functional_1/gelu_1/Erfc`.
+    """
+    layer_names = {layer.name for layer in source.model._flatten_layers()}  # noqa: SLF001 - Keras has no public way
+    scopes = [scope for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", text) for scope in path.split("/")[1:-1]]
+    # Keras numbers the names that it has given before.
+    layer_name = next(
+        (name for scope in scopes for name in (scope, re.sub(r"_\d+$", "", scope)) if name in layer_names), ""
+    )
+    operation = re.search(r"\b(?:tf\.)?([A-Z][A-Za-z0-9]+)(?:'? op is|\] is not supported)", text)
+    layer_text = f"the layer {layer_name!r} has none" if layer_name else "one has none"
+    operation_text = f" (its operation {operation[1]})" if operation else f": {text.strip()[-300:]}"
+    return ModelError(
+        f"Every layer of the model must have an equivalent in {format_name}; {layer_text}{operation_text}. Nothing is "
+        "written. Choose another format, or replace the layer."
+    )
