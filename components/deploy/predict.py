@@ -282,9 +282,7 @@ def _classify(
 
 def _path_text(path: Path | bytes) -> str:
     r"""The path as text that can be written, with bytes that are not UTF-8 as \xNN; empty for the content of a file."""
-    if isinstance(path, bytes):
-        return ""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "" if isinstance(path, bytes) else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _is_hidden(path: Path) -> bool:
