@@ -3,6 +3,8 @@
 import logging
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -115,13 +117,15 @@ def _load_registered(name: str, alias: str) -> Classifier:
 
 
 def _fetch(client: "MlflowClient", run_id: str, folder: Path) -> None:
-    """Downloads what the service of a run would contain."""
-    for path in ("bundle/bundle.json", *(f"bundle/export/{name}" for name in EXPORT_FILES)):
-        client.download_artifacts(run_id, path, str(folder))
-    files = {file.path for file in client.list_artifacts(run_id, "evaluation")}
+    """Downloads what the service of a run would contain: bundle/, and evaluation/ if it has a calibration."""
+    paths = ["bundle/bundle.json", *(f"bundle/export/{name}" for name in EXPORT_FILES)]
     calibration_paths = [f"evaluation/{name}" for name in CALIBRATION_FILES]
-    if files.issuperset(calibration_paths):
-        for path in calibration_paths:
-            client.download_artifacts(run_id, path, str(folder))
+    if {file.path for file in client.list_artifacts(run_id, "evaluation")}.issuperset(calibration_paths):
+        paths += calibration_paths
     else:
         log.warning("MLflow run %s has no calibration; its model never abstains.", run_id)
+    with tempfile.TemporaryDirectory(prefix="darkroom-load-") as scratch:
+        for path in paths:
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(client.download_artifacts(run_id, path, scratch), target)
