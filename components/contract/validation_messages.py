@@ -55,6 +55,10 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
         elif details["type"] != CUSTOM:
             for prefix in ("Input should be ", "Value should be "):
                 problem = problem.removeprefix(prefix)
+            if details["type"] == "too_short":
+                problem = f"at least {details['ctx']['min_length']} values"
+            elif details["type"] == "too_long":
+                problem = f"at most {details['ctx']['max_length']} values"
             problem = f"expected {problem}; found {json.dumps(details['input'], default=str)}"
             if details["type"] == "literal_error":
                 problem += suggestion(str(details["input"]), re.findall(r"'([^']+)'", details["ctx"]["expected"]))

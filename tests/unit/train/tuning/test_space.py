@@ -52,6 +52,7 @@ def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, messag
         ("{optimizer: null}", "tune.space.optimizer: expected {low: …, high: …} or a list of choices; found null"),
         ("autom", "tune.space: expected 'auto'; found \"autom\" (did you mean auto?)"),
         ("[learning_rate]", "tune.space: expected an object"),
+        ("{optimizer: [adam]}", 'tune.space.optimizer.choices: expected at least 2 values; found ["adam"]'),
         ("{learning_rate: {low: 1, high: 1}}", "low must be below high; found 1 and 1"),
         ("{learning_rate: {low: 0, high: 1, log: true}}", "must begin above 0; found 0"),
         ("{learning_rate: {low: 1, high: 4, log: true, step: 1}}", "either log or step; found both"),
