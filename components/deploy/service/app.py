@@ -29,6 +29,7 @@ from components.deploy.service.fair_queue import Share
 from components.deploy.service.gateway.connections import install
 from components.deploy.service.gateway.middleware import GatewayMiddleware
 from components.deploy.service.gateway.upload import RefusedUpload, UploadRequest, read_request
+from components.deploy.service.inference_protocol.tensors import Inference
 from components.deploy.service.metrics import instruments
 from components.deploy.service.overlay import display_size, draw_overlay
 from components.deploy.service.pages import pages
@@ -99,6 +100,7 @@ class PhotoClassifier:
         self.shares: set[Share] = set()
         self.version = self.classifier.facts.tag.partition(":")[2]
         pages.state.service, pages.state.samples_dir = PhotoClassifier, PACKED_DIR / "samples"
+        pages.state.predictor = self
         pages.state.card = model_card(self.classifier, self.explainer, logs_predictions=self.prediction_log is not None)
 
     @bentoml.api(route="/predict", input_spec=Upload, output_spec=Answer)
@@ -138,6 +140,14 @@ class PhotoClassifier:
             text = "This photo could not be explained; the fault is the service's."
             return JSONResponse({"error": fault(OUR_FAULT, text), "predictions": []}, 500)
 
+    async def infer(self, inference: Inference) -> list[dict[str, Any]]:
+        """The answers for the photos of a request of the Open Inference Protocol."""
+        start_time = time.perf_counter()
+        with self._accept(UploadRequest(inference.photos, Options())) as (upload, share):
+            predictions = await self._predict_all(upload, share)
+        log_request("infer", predictions, time.perf_counter() - start_time)
+        return predictions
+
     def __is_ready__(self) -> bool:
         """Whether a photo would be answered: the graph is loaded, warm, and not stuck in a batch."""
         return self.findings.busy_seconds < STUCK_SECONDS
@@ -175,7 +185,7 @@ class PhotoClassifier:
     async def _predict_all(self, upload: UploadRequest, share: Share) -> list[dict[str, Any]]:
         in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
 
-        async def predict(data: bytes) -> dict[str, Any]:
+        async def predict(data: bytes | np.ndarray) -> dict[str, Any]:
             async with in_flight:
                 prediction = await self._predict(data, upload.options, share)
             share.num_waiting -= 1
@@ -188,9 +198,9 @@ class PhotoClassifier:
             for task in tasks:  # of a request that is refused as a whole
                 task.cancel()
 
-    async def _predict(self, data: bytes, options: Options, share: Share) -> dict[str, Any]:
+    async def _predict(self, data: bytes | np.ndarray, options: Options, share: Share) -> dict[str, Any]:
         try:
-            pixels = (await self._decode(data, share)).pixels
+            pixels = data if isinstance(data, np.ndarray) else (await self._decode(data, share)).pixels
             finding = await self.findings(pixels, share)
             ranking = self.classifier.rank_classes(finding.probabilities)
         except ImageError as error:
@@ -242,7 +252,9 @@ class PhotoClassifier:
                 f"class_name must be one of the classes that GET /model tells; found {class_name[:100]!r}.",
             )
         facts = self.classifier.facts
-        photo = await self._decode(upload.photos[0], share)
+        (data,) = upload.photos
+        assert isinstance(data, bytes), "/explain reads files"
+        photo = await self._decode(data, share)
         probabilities = (await self.findings(photo.pixels, share)).probabilities
         self.classifier.rank_classes(probabilities)  # raises where they are no numbers
         label = int(probabilities.argmax()) if class_name is None else names.index(class_name)

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from components.deploy.service.inference_protocol.routes import routes
 from components.deploy.service.metrics import render_metrics
 from components.deploy.service.openapi import complete_document
 
@@ -73,7 +74,8 @@ pages = Starlette(
         Route("/metrics", show_metrics),
         Route("/samples.json", show_sample_list),
         Route("/samples/{name}", show_sample),
+        *routes,
         Mount("/page", StaticFiles(directory=PAGE_DIR)),
     ]
 )
-"""Mounted into the service, which sets `state.service`, `state.card` and `state.samples_dir`."""
+"""Mounted into the service, which sets `state.service`, `state.predictor`, `state.card` and `state.samples_dir`."""

@@ -31,7 +31,7 @@ RETRY_SECONDS = 1
 PICKLED: Final = "application/vnd.bentoml"
 """BentoML's own formats, pickles among them, which it would read before we see the request."""
 
-OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz")
+OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready")
 KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/model", "/metrics", "/samples.json")
 """Counted by their own names; a counter for whatever a stranger asks for would fill the memory."""
 OPEN_FOLDERS: Final = ("/page/", "/static_content/")

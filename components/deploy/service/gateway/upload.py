@@ -2,10 +2,11 @@
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
+import numpy as np
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -13,6 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from components.contract.validation_messages import faults
 from components.deploy.service.protocol import FIELD, MAX_BODY_BYTES, MAX_FILES, Options
+
+Result = TypeVar("Result")
 
 MAX_TEXT_BYTES = 64 * 2**10
 """Of a form field that is no file."""
@@ -46,11 +49,11 @@ class UploadRequest:
     """What a request asks for.
 
     Attributes:
-        photos: the files as they are, at least one.
+        photos: at least one: the bytes of a file, or pixels of the model's size: uint8 (height, width, 3), RGB.
         options: from the query.
     """
 
-    photos: list[bytes]
+    photos: list[bytes | np.ndarray]
     options: Options
 
 
@@ -61,7 +64,7 @@ async def read_request(request: Request) -> UploadRequest:
         RefusedUpload: the options cannot be, or as `read_photos`.
     """
     options = read_options(request.query_params)
-    return UploadRequest(await read_photos(request), options)
+    return UploadRequest([*await read_photos(request)], options)
 
 
 def read_options(query: Mapping[str, str]) -> Options:
@@ -99,12 +102,26 @@ async def read_photos(request: Request) -> list[bytes]:
         )
     if "transfer-encoding" not in request.headers and request.headers.get("content-length", "0") == "0":
         raise RefusedUpload(400, "no_files", f"The body must be {EXPECTED}; found no body at all.")
+    if kind == "multipart/form-data":
+        return await _receive_in_time(_read_form(request))
+    if kind == RAW_TYPE or kind.startswith("image/"):
+        return [await read_body(request)]
+    raise RefusedUpload(415, "not_a_photo", f"The body must be {EXPECTED}; found {kind[:MAX_SHOWN]}.")
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        RefusedUpload: it is too large, too slow, or cut off.
+    """
+    return await _receive_in_time(_read_raw(request))
+
+
+async def _receive_in_time(reading: Awaitable[Result]) -> Result:
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            if kind == "multipart/form-data":
-                return await _read_form(request)
-            if kind == RAW_TYPE or kind.startswith("image/"):
-                return [await _read_raw(request)]
+            return await reading
     except TimeoutError:
         raise RefusedUpload(
             408,
@@ -115,7 +132,6 @@ async def read_photos(request: Request) -> list[bytes]:
         raise RefusedUpload(
             400, "disconnected", "The body must arrive whole; the client left before its end."
         ) from None
-    raise RefusedUpload(415, "not_a_photo", f"The body must be {EXPECTED}; found {kind[:MAX_SHOWN]}.")
 
 
 class _Parser(MultiPartParser):

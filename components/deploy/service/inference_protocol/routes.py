@@ -1,0 +1,119 @@
+"""The addresses of the Open Inference Protocol v2, below /v2. Errors are `{"error": "…"}`, as the protocol has it."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from components.deploy.service.gateway.upload import RefusedUpload, read_body
+from components.deploy.service.inference_protocol.tensors import (
+    JSON_LENGTH,
+    OUTPUTS,
+    UNFAMILIAR,
+    Inference,
+    encode_answer,
+    parse_inference,
+)
+
+if TYPE_CHECKING:
+    from components.deploy.service.protocol import ModelCard
+
+EXTENSIONS: Final = ("binary_tensor_data",)
+
+
+class Predictor(Protocol):
+    """The service."""
+
+    async def infer(self, inference: Inference) -> list[dict[str, Any]]:
+        """The answers for the photos, as /predict has them."""
+
+    def __is_ready__(self) -> bool:
+        """Whether a photo would be answered."""
+
+
+async def show_server(_request: Request) -> Response:
+    """`GET /v2`."""
+    return JSONResponse({"name": "darkroom", "version": "2", "extensions": EXTENSIONS})
+
+
+async def show_live(_request: Request) -> Response:
+    """`GET /v2/health/live`."""
+    return JSONResponse({"live": True})
+
+
+async def show_ready(request: Request) -> Response:
+    """`GET /v2/health/ready`, and of a model."""
+    if request.path_params:
+        _find_model(request)
+    is_ready = request.app.state.predictor.__is_ready__()
+    return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
+
+
+async def show_metadata(request: Request) -> Response:
+    """`GET /v2/models/{model}`."""
+    card = _find_model(request)
+    name, _, version = card.tag.partition(":")
+    shapes = {"probabilities": [-1, len(card.class_names)]}
+    outputs = OUTPUTS | ({UNFAMILIAR: "FP32"} if card.calibrated else {})
+    return JSONResponse(
+        {
+            "name": name,
+            "versions": [version],
+            "platform": "openvino",
+            "inputs": [
+                {"name": "image", "datatype": "BYTES", "shape": [-1]},
+                {"name": "pixels", "datatype": "UINT8", "shape": [-1, *card.image_size, 3]},
+            ],
+            "outputs": [
+                {"name": output, "datatype": datatype, "shape": shapes.get(output, [-1])}
+                for output, datatype in outputs.items()
+            ],
+        }
+    )
+
+
+async def infer(request: Request) -> Response:
+    """`POST /v2/models/{model}/infer`."""
+    card = _find_model(request)
+    predictor: Predictor = request.app.state.predictor
+    try:
+        body = await read_body(request)
+        inference = await asyncio.to_thread(parse_inference, body, request.headers.get(JSON_LENGTH), card.image_size)
+        predictions = _require_answers(await predictor.infer(inference))
+        name, _, version = card.tag.partition(":")
+        content, headers = encode_answer(inference, (name, version), predictions, card.class_names)
+    except RefusedUpload as refused:
+        return JSONResponse({"error": str(refused)}, refused.status)
+    return Response(content, headers=headers)
+
+
+def _require_answers(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answers; tensors have no place for errors, so one that is broken is the error of the request."""
+    for number, prediction in enumerate(predictions):
+        if "error" in prediction:
+            code, message = prediction["error"]["code"], prediction["error"]["message"]
+            raise RefusedUpload(500 if code == "internal" else 400, code, f"Photo {number}: {message}")
+    return predictions
+
+
+def _find_model(request: Request) -> "ModelCard":
+    """The model's card, if the address names the model and its version."""
+    card: ModelCard = request.app.state.card
+    name, _, version = card.tag.partition(":")
+    if request.path_params["model"] != name or request.path_params.get("version", version) != version:
+        raise HTTPException(404)
+    return card
+
+
+_MODELS: Final = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+routes: Final = [
+    Route("/v2", show_server),
+    Route("/v2/health/live", show_live),
+    Route("/v2/health/ready", show_ready),
+    *(Route(path, show_metadata) for path in _MODELS),
+    *(Route(f"{path}/ready", show_ready) for path in _MODELS),
+    *(Route(f"{path}/infer", infer, methods=["POST"]) for path in _MODELS),
+]

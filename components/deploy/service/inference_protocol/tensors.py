@@ -1,0 +1,241 @@
+"""Requests and answers of the protocol: JSON with the tensors in it, or as bytes behind it.
+
+The bytes are the binary tensor data extension, which clients use unless they are told otherwise. The header
+`Inference-Header-Content-Length` says where the JSON ends and the tensors begin, in their order.
+"""
+
+import base64
+import binascii
+import json
+import math
+import struct
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.contract.validation_messages import faults
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.protocol import MAX_FILES
+
+JSON_LENGTH: Final = "inference-header-content-length"
+MAX_JSON_BYTES: Final = 16 * 2**20
+"""Numbers in JSON take several times their size in memory."""
+NUMPY_TYPES: Final = {"FP32": np.float32, "BOOL": np.bool_}
+OUTPUTS: Final = {"label": "BYTES", "confidence": "FP32", "probabilities": "FP32", "abstained": "BOOL"}
+UNFAMILIAR: Final = "unfamiliar"
+"""The output of models whose evaluation measured familiarity."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TensorParameters(_Record):
+    """Of a tensor."""
+
+    binary_data_size: int | None = Field(None, ge=0)
+    binary_data: bool | None = None
+
+
+class RequestInput(_Record):
+    """A tensor of a request; `data` is absent if its bytes follow the JSON."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...] = Field(max_length=4)
+    parameters: TensorParameters = TensorParameters()
+    data: list[Any] | None = None
+
+
+class RequestOutput(_Record):
+    """A tensor that is asked for."""
+
+    name: str
+    parameters: TensorParameters = TensorParameters()
+
+
+class RequestParameters(_Record):
+    """Of a request."""
+
+    binary_data_output: bool = False
+
+
+class InferenceRequest(_Record):
+    """The JSON of a request."""
+
+    id: str = Field("", max_length=1000)
+    inputs: tuple[RequestInput, ...] = Field(min_length=1, max_length=1)
+    outputs: tuple[RequestOutput, ...] = Field((), max_length=10)
+    parameters: RequestParameters = RequestParameters()
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What a request asks for.
+
+    Attributes:
+        request: its JSON.
+        photos: the bytes of files, or pixels: uint8 (height, width, 3), RGB.
+    """
+
+    request: InferenceRequest
+    photos: list[bytes | np.ndarray]
+
+
+def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int, int]) -> Inference:
+    """Reads a request.
+
+    Args:
+        body: of the HTTP request.
+        json_length: the header JSON_LENGTH; None if all of the body is JSON.
+        image_size: (height, width) of the model's input.
+
+    Raises:
+        RefusedUpload: it is malformed, or its tensor is not one of the model's inputs.
+    """
+    num_bytes = len(body) if json_length is None else int(json_length) if json_length.isdecimal() else -1
+    if not 0 <= num_bytes <= len(body):
+        raise _refusal(f"{JSON_LENGTH} must be at most the length of the body, {len(body)}; found {json_length}.")
+    if num_bytes > MAX_JSON_BYTES:
+        raise RefusedUpload(
+            413,
+            "too_large",
+            f"The JSON of a request must have at most {MAX_JSON_BYTES // 2**20} MiB; this one has more. "
+            "Send tensors as binary data.",
+        )
+    try:
+        request = InferenceRequest.model_validate_json(body[:num_bytes])
+    except ValidationError as error:
+        text = "; ".join(f"{where}: {message}" for where, message in faults(error, InferenceRequest))
+        raise _refusal(f"The request must follow the Open Inference Protocol v2; found {text[:500]}.") from None
+    _require_outputs(request, (*OUTPUTS, UNFAMILIAR))
+    tensor, payload = request.inputs[0], memoryview(body)[num_bytes:]
+    if tensor.data is None and tensor.parameters.binary_data_size != len(payload):
+        raise _refusal(
+            f"The input {tensor.name[:40]!r} must have data, or binary_data_size and as many bytes behind the JSON; "
+            f"found {len(payload)} bytes for {tensor.parameters.binary_data_size}."
+        )
+    if tensor.shape and tensor.shape[0] > MAX_FILES:
+        raise _refusal(f"A request must have at most {MAX_FILES} photos; found {tensor.shape[0]}.")
+    photos: list[bytes | np.ndarray]
+    if (tensor.name, tensor.datatype) == ("image", "BYTES"):
+        photos = [*_read_files(tensor, payload)]
+    elif (tensor.name, tensor.datatype) == ("pixels", "UINT8"):
+        photos = [*_read_pixels(tensor, payload, image_size)]
+    else:
+        raise _refusal(
+            f"The input must be image (BYTES [n]) or pixels (UINT8 [n, {image_size[0]}, {image_size[1]}, 3]); "
+            f"found {tensor.name[:40]} ({tensor.datatype[:40]})."
+        )
+    return Inference(request, photos)
+
+
+def _require_outputs(request: InferenceRequest, names: Collection[str]) -> None:
+    for output in request.outputs:
+        if output.name not in names:
+            raise _refusal(f"The outputs must be among {', '.join(names)}; found {output.name[:40]}.")
+
+
+def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
+    """The files in a tensor of BYTES: in JSON as base64, else each behind its length."""
+    num_photos = math.prod(tensor.shape)
+    if tensor.data is None:
+        files = []
+        while payload:
+            length = struct.unpack_from("<I", payload)[0] if len(payload) >= 4 else len(payload)
+            if 4 + length > len(payload):
+                raise _refusal("Each element of BYTES must follow its length of four bytes; one is cut off.")
+            files.append(bytes(payload[4 : 4 + length]))
+            payload = payload[4 + length :]
+    else:
+        try:
+            files = [base64.b64decode(text, validate=True) for text in np.array(tensor.data, object).ravel()]
+        except (binascii.Error, ValueError, TypeError):
+            raise _refusal("Photos in JSON must be texts in base64; one is not.") from None
+    if not 0 < len(files) == num_photos:
+        raise _refusal(f"The shape {list(tensor.shape)} must be that of the data; found {len(files)} photos.")
+    return files
+
+
+def _read_pixels(tensor: RequestInput, payload: memoryview, image_size: tuple[int, int]) -> np.ndarray:
+    """uint8 (n, height, width, 3), RGB."""
+    if tensor.shape[1:] != (*image_size, 3) or tensor.shape[0] < 1:
+        raise _refusal(
+            f"Pixels must have the shape [n, {image_size[0]}, {image_size[1]}, 3]; found {list(tensor.shape)}."
+        )
+    try:
+        values = np.frombuffer(payload, np.uint8) if tensor.data is None else np.asarray(tensor.data)
+        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+            raise _refusal("Pixels must be whole numbers from 0 to 255; found others.")
+        return values.astype(np.uint8).reshape(tensor.shape)
+    except ValueError:
+        raise _refusal(f"The shape {list(tensor.shape)} must be that of the data; it is not.") from None
+
+
+def encode_answer(
+    inference: Inference,
+    model: tuple[str, str],
+    predictions: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers of an answer.
+
+    Args:
+        inference: the request.
+        model: name and version.
+        predictions: as /predict answers them, one per photo, with all classes.
+        class_names: in the order of the model's outputs.
+
+    Raises:
+        RefusedUpload: the request asks for an output that the model does not have.
+    """
+    tensors = _make_tensors(predictions, class_names)
+    request = inference.request
+    _require_outputs(request, tensors)
+    requested_outputs = request.outputs or tuple(RequestOutput(name=name) for name in tensors)
+    outputs, chunks = [], []
+    for output in requested_outputs:
+        is_binary = output.parameters.binary_data
+        is_binary = request.parameters.binary_data_output if is_binary is None else is_binary
+        datatype, values = tensors[output.name]
+        entry: dict[str, Any] = {"name": output.name, "datatype": datatype, "shape": list(values.shape)}
+        if is_binary:
+            chunks.append(_to_bytes(datatype, values))
+            entry["parameters"] = {"binary_data_size": len(chunks[-1])}
+        else:
+            entry["data"] = values.ravel().tolist()
+        outputs.append(entry)
+    answer = {"model_name": model[0], "model_version": model[1], "outputs": outputs}
+    text = json.dumps(answer | ({"id": request.id} if request.id else {}), ensure_ascii=False).encode()
+    if not chunks:
+        return text, {"Content-Type": "application/json"}
+    return b"".join((text, *chunks)), {"Content-Type": "application/octet-stream", JSON_LENGTH: str(len(text))}
+
+
+def _make_tensors(
+    predictions: Sequence[Mapping[str, Any]], class_names: Sequence[str]
+) -> dict[str, tuple[str, np.ndarray]]:
+    columns: dict[str, list[Any]] = {
+        name: [prediction[name] for prediction in predictions] for name in (*OUTPUTS, UNFAMILIAR)
+    }
+    tables = [{entry["label"]: entry["probability"] for entry in table} for table in columns["probabilities"]]
+    columns["probabilities"] = [[table[name] for name in class_names] for table in tables]
+    datatypes = OUTPUTS if None in columns[UNFAMILIAR] else OUTPUTS | {UNFAMILIAR: "FP32"}
+    return {
+        name: (datatype, np.array(columns[name], NUMPY_TYPES.get(datatype, object)))
+        for name, datatype in datatypes.items()
+    }
+
+
+def _to_bytes(datatype: str, values: np.ndarray) -> bytes:
+    if datatype != "BYTES":
+        return values.tobytes()
+    texts = [text.encode() for text in values.ravel()]
+    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+
+def _refusal(message: str) -> RefusedUpload:
+    return RefusedUpload(400, "bad_tensor", message)

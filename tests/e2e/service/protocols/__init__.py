@@ -1,0 +1,1 @@
+"""Protocols of others, asked by their own clients."""
