@@ -166,11 +166,19 @@ def _roll_out_promoted(
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
 
     def check_answers() -> None:
-        url = f"http://{name}.{namespace}.svc.cluster.local"
-        with Client(url, api_key=read_settings().api_key) as client:
+        with connect_service(namespace, name) as client:
             check_parity(client, photos, expected, info.class_names)
 
     return roll_out(Cluster.from_pod(), namespace, name, reference, check_answers)
+
+
+def connect_service(namespace: str, name: str) -> Client:
+    """A client of the service of a Deployment, with the key that the service asks for.
+
+    Raises:
+        ServiceError: the key in the environment is no key.
+    """
+    return Client(f"http://{name}.{namespace}.svc.cluster.local", api_key=read_settings().api_key)
 
 
 def roll_out(

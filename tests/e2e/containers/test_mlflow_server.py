@@ -110,7 +110,7 @@ def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
         [*common, "--detach", image_name("mlflow"), *arguments], check=True, capture_output=True, text=True
     ).stdout.strip()
     try:
-        for _ in range(600):
+        for _ in range(1800):  # as long as the startup probe
             if status(f"http://127.0.0.1:{port}{serve['readinessProbe']['httpGet']['path']}") == 200:
                 break
             time.sleep(0.1)
