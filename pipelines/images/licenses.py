@@ -45,6 +45,7 @@ ALLOWED_ON_LAPTOP: Final = ALLOWED | {"GPL-2.0-or-later"}
 
 REVIEWED: Final = {
     "asyncssh": "EPL-2.0 OR GPL-2.0-or-later",
+    "flask-wtf": "BSD-3-Clause",
     "grandalf": "GPL-2.0-only OR EPL-1.0",  # its LICENSE: either one
     "huey": "MIT",
     "namex": "Apache-2.0",
@@ -53,6 +54,7 @@ REVIEWED: Final = {
     "pygit2": "GPL-2.0-only WITH GCC-exception-2.0",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "skops": "MIT",
+    "wtforms": "BSD-3-Clause",
 }
 """Packages whose metadata are silent, ambiguous or incomplete, read by hand in their licence files."""
 NVIDIA: Final = "nvidia-"

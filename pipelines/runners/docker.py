@@ -19,6 +19,7 @@ from components.contract.system.program import EVENTS_VARIABLE
 from pipelines.images.build import SOURCE_LABEL, STEPS, EngineError, connect_engine, image_name, source_digest
 
 if TYPE_CHECKING:
+    from kfp.dsl.graph_component import GraphComponent
     from kfp.local import DockerRunner
 
 RUN_LABEL: Final = "org.darkroom.run"
@@ -156,8 +157,20 @@ def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], 
     )
 
 
-def check_images() -> None:
+def use_gpu_image(pipeline: "GraphComponent") -> None:
+    """Lets the tasks that search and train run in the image that holds CUDA."""
+    executors = pipeline.pipeline_spec.deployment_spec["executors"]
+    for name in list(executors):
+        container = executors[name]["container"]
+        if container["image"] == image_name("train"):
+            container["image"] = image_name("train", gpu=True)
+
+
+def check_images(*, gpu: bool = False) -> None:
     """Sees that an engine answers and has the images of all steps, for its own kind of processor, of this source.
+
+    Args:
+        gpu: whether train runs in the image that holds CUDA.
 
     Raises:
         EngineError: one is not so; says which, and what to do.
@@ -167,23 +180,24 @@ def check_images() -> None:
     with connect_engine() as client:
         machine = client.version()["Arch"]
         for step in STEPS:
-            name = image_name(step)
+            name = image_name(step, gpu=gpu and step == "train")
+            command = "darkroom images build --image train --gpu" if gpu and step == "train" else "make images"
             try:
                 image = client.images.get(name)
             except ImageNotFound:
                 raise EngineError(
-                    f"The image {name} must exist; Docker has none of that name. Build it: make images"
+                    f"The image {name} must exist; Docker has none of that name. Build it: {command}"
                 ) from None
             built_for = image.attrs["Architecture"]
             if built_for != machine:
                 raise EngineError(
                     f"The image {name} must be built for {machine}, which this engine runs on; "
-                    f"it is for {built_for}. Build it here: make images"
+                    f"it is for {built_for}. Build it here: {command}"
                 )
             if source_digest(step) not in (None, image.labels.get(SOURCE_LABEL)):
                 raise EngineError(
                     f"The image {name} must hold the code of this source tree; it was built from other "
-                    "code. Build it again: make images"
+                    f"code. Build it again: {command}"
                 )
 
 

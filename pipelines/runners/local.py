@@ -69,7 +69,7 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
     """
     params = resolution.params
     if limits is not None:
-        docker.check_images()
+        docker.check_images(gpu=limits.gpus > 0)
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     for killed_folder in runs.mark_killed_runs():
         if killed_folder.state.mlflow_run_id:

@@ -67,8 +67,11 @@ def _main(pipe: str) -> None:
     subprocess_task_handler.run_local_subprocess = noting_kills(subprocess_task_handler.run_local_subprocess)
     runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=order["pipeline_root"])
+    pipeline = training(order["searchers"])
+    if containers and containers.limits.gpus:
+        docker.use_gpu_image(pipeline)
     with watch_containers(containers.run_id) if containers else contextlib.nullcontext():
-        training(order["searchers"])(**order["arguments"])
+        pipeline(**order["arguments"])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def running_postgres(database: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    bin_dir, folder = PROGRAMS[-1].parent, Path("/tmp") / f"darkroom-postgres-{os.getpid()}"
+    bin_dir, folder = PROGRAMS[-1].parent, Path("/tmp") / f"darkroom-postgres-{os.getpid()}-{port}"
     folder.mkdir()
     # PostgreSQL refuses to run as root.
     as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []

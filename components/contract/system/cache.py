@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from components.contract.errors import ParamsError
+from components.contract.errors import ArtifactError, ParamsError
+from components.contract.system.waiting import is_in_pod
 
 HOME: Final = Path(".darkroom")
 """Holds all that Darkroom keeps between runs, below the working folder."""
@@ -26,6 +27,24 @@ def cache_dir() -> Path:
 def checkpoints_dir() -> Path:
     """Where trainings that were interrupted wait; it need not exist."""
     return Path(os.environ.get(CHECKPOINTS_VARIABLE) or cache_dir() / "checkpoints")
+
+
+def require_resumable(folder: Path, error: OSError) -> None:
+    """Called if a folder that work resumes from cannot be written. On a cluster that is what the volume is for.
+
+    Args:
+        folder: in the cache or in DARKROOM_CHECKPOINTS.
+        error: why it cannot be written.
+
+    Raises:
+        ArtifactError: this pod has a volume for the cache, or for checkpoints.
+    """
+    if is_in_pod() and any(os.environ.get(name) for name in (CACHE_VARIABLE, CHECKPOINTS_VARIABLE)):
+        raise ArtifactError(
+            "On a cluster, work resumes after its pod is lost, so the volume must be writable for the user "
+            f"{os.getuid()} and the group {os.getgid()}; {folder} is not: {error.strerror or error}. The Job of "
+            "k8s/pipelines gives a new volume to the group; see docs/kubernetes.md, Volumes."
+        ) from None
 
 
 def cache_limit() -> int:

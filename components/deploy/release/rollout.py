@@ -20,6 +20,7 @@ from components.contract.tracking.tracked_step import tag_pipeline_run
 from components.deploy.client import Client
 from components.deploy.parity import check_parity, golden_photos, read_expected
 from components.deploy.release.package import BENTO_VARIABLE, Reference, is_same_content, publish
+from components.deploy.service.settings import read_settings
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ TARGET_VARIABLE: Final = "DARKROOM_ROLLOUT"
 OUTCOME: Final = "Outcome: "
 """Begins the line of the log that reports what is served; `darkroom submit` looks for it."""
 INIT_CONTAINER: Final = "fetch"
-ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+ACCOUNT_DIR: Final = Path("/var/run/secrets/darkroom-rollout")
+"""The account that may change the service's Deployments. Only deploy has it: it is not that of KFP's tasks."""
 TIMEOUT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 30.0
@@ -44,7 +46,7 @@ class Cluster:
 
     Attributes:
         url: of the API server.
-        token: of the pod's service account.
+        token: of the account that may change the service.
         ca_path: the certificate that the server's is checked against; None for plain HTTP.
         outage_seconds: how long a server that does not answer is waited for.
     """
@@ -59,13 +61,16 @@ class Cluster:
         """Of the cluster that this pod runs in.
 
         Raises:
-            RolloutError: this is no pod, or it has no account.
+            RolloutError: this is no pod of deploy, or it lacks the account.
         """
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
         try:
             token = (ACCOUNT_DIR / "token").read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise RolloutError(f"A rollout must run in a pod with a service account; there is none: {error}.") from None
+            raise RolloutError(
+                "A rollout must run in a pod that has the token of the service account darkroom-rollout; it is "
+                f"missing: {error}. Apply k8s/pipelines, and submit with --rollout."
+            ) from None
         return cls(f"https://{host}:{port}", token, ACCOUNT_DIR / "ca.crt")
 
     def deployment(self, namespace: str, name: str, patch: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -161,10 +166,19 @@ def _roll_out_promoted(
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
 
     def check_answers() -> None:
-        with Client(f"http://{name}.{namespace}.svc.cluster.local") as client:
+        with connect_service(namespace, name) as client:
             check_parity(client, photos, expected, info.class_names)
 
     return roll_out(Cluster.from_pod(), namespace, name, reference, check_answers)
+
+
+def connect_service(namespace: str, name: str) -> Client:
+    """A client of the service of a Deployment, with the key that the service asks for.
+
+    Raises:
+        ServiceError: the key in the environment is no key.
+    """
+    return Client(f"http://{name}.{namespace}.svc.cluster.local", api_key=read_settings().api_key)
 
 
 def roll_out(

@@ -24,7 +24,7 @@ import numpy as np
 
 from components.contract.errors import ArtifactError
 from components.contract.system.atomic_files import new_folder, write_file, write_json
-from components.contract.system.cache import checkpoints_dir
+from components.contract.system.cache import checkpoints_dir, require_resumable
 from components.contract.system.posix import try_lock
 from components.contract.tracking.run import flatten
 
@@ -139,6 +139,9 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
 
     Yields:
         None where the folder cannot be written, or another process is at the very same training.
+
+    Raises:
+        ArtifactError: on a cluster, the folder cannot be written.
     """
     folder = checkpoints_dir() / identity.folder_name
     lock_path = folder.with_suffix(".lock")
@@ -146,6 +149,7 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         folder.mkdir(parents=True, exist_ok=True)
         lock = lock_path.open("a")
     except OSError as error:
+        require_resumable(folder, error)
         log.warning("No checkpoints: %s must be writable; it is not: %s. Training goes on without.", folder, error)
         yield None
         return

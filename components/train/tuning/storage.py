@@ -17,7 +17,7 @@ import numpy as np
 from components.contract.errors import DarkroomError, ParamsError, SearchError
 from components.contract.params.tuning import TuneParams
 from components.contract.system.address import driver_uri, redact
-from components.contract.system.cache import cache_dir
+from components.contract.system.cache import cache_dir, require_resumable
 from components.contract.system.waiting import OUTAGE_SECONDS, is_outage, outage_seconds, wait_for
 from components.contract.tracking.run import Run, end_run
 from components.train.tuning.trials import DATASET, REASON, RUN_ID
@@ -79,7 +79,11 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
 
 @contextlib.contextmanager
 def _studies_folder() -> Iterator[Path]:
-    """In the cache; a temporary folder if the cache cannot be written."""
+    """In the cache; a temporary folder if the cache cannot be written.
+
+    Raises:
+        ArtifactError: on a cluster, the cache cannot be written.
+    """
     folder = cache_dir() / "studies"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,6 +91,7 @@ def _studies_folder() -> Iterator[Path]:
             probe.write(bytes(SMALLEST_STUDY))
             probe.flush()
     except OSError as error:
+        require_resumable(folder, error)
         log.warning(
             "The studies cannot be kept in %s: %s. If this search is interrupted, it begins again.", folder, error
         )

@@ -43,6 +43,11 @@ class Server:
     ca_path: Path | None = None
     verify: bool = True
 
+    @property
+    def task_namespace(self) -> str:
+        """Where the tasks run."""
+        return self.namespace or "kubeflow"
+
     def run_url(self, run_id: str) -> str:
         """The page of a run."""
         return f"{self.host.rstrip('/')}/#/runs/details/{run_id}"
@@ -71,7 +76,7 @@ def connect(server: Server) -> Iterator["Client"]:
             client = Client(
                 host=server.host,
                 existing_token=server.token,
-                namespace=server.namespace or "kubeflow",
+                namespace=server.task_namespace,
                 ssl_ca_cert=str(server.ca_path) if server.ca_path else None,
                 verify_ssl=server.verify,
             )

@@ -23,7 +23,13 @@ SETTINGS: Final = "darkroom-settings"
 """The config map of k8s/ that names the MLflow server."""
 SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "preprocess": {
-        "darkroom-s3": {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"},
+        "darkroom-s3": {
+            "access_key": "AWS_ACCESS_KEY_ID",
+            "secret_key": "AWS_SECRET_ACCESS_KEY",
+            "endpoint": "AWS_ENDPOINT_URL_S3",
+            "region": "AWS_DEFAULT_REGION",
+            "addressing_style": "DARKROOM_S3_ADDRESSING_STYLE",
+        },
         "darkroom-data": {"address": ADDRESSES_VARIABLE},
     },
     "tune": {"darkroom-studies": {"url": "DARKROOM_STUDIES"}},
@@ -31,6 +37,12 @@ SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 """step → secret → key → environment variable: each step sees what it needs, and no more."""
 SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
+STEP_LABEL: Final = "darkroom/step"
+"""Of the pods: the network policies of k8s/ let each step reach what it needs."""
+ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR = "darkroom-rollout", "/var/run/secrets/darkroom-rollout"
+"""The token by which deploy changes the service's Deployments; no other task has it."""
+SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}
+"""Of a service that asks for a key: deploy checks what it has rolled out."""
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
 """The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry goes on from there."""
 DATA_DIR: Final = "/data"
@@ -139,6 +151,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         task.set_container_image(placement.images[image])
     elif image == "train" and placement.gpus:
         task.set_container_image(image_name("train", gpu=True))
+    kubernetes.add_pod_label(task, STEP_LABEL, step)
     kubernetes.set_security_context(task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True)
     # By the run's own label, not by an argument: an argument would be part of the task's cache key.
     kubernetes.use_field_path_as_env(task, "DARKROOM_RUN_KEY", "metadata.labels['pipeline/runid']")
@@ -156,6 +169,8 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         kubernetes.mount_pvc(task, pvc_name=placement.data_claim, mount_path=DATA_DIR)
     if step == "deploy" and placement.rollout:
         task.set_env_variable("DARKROOM_ROLLOUT", placement.rollout)
+        kubernetes.use_secret_as_volume(task, ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR, optional=True)
+        kubernetes.use_secret_as_env(task, "darkroom-serve", SERVICE_SECRET, optional=True)
     if image == "train":
         _place_training(task, placement)
     if not placement.cache:

@@ -1,18 +1,15 @@
 """Why a pod of a run does not start or was killed, asked of Kubernetes with kubectl: KFP does not pass it on."""
 
-import json
 import logging
-import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from components.contract.system import launcher
+from pipelines.runners.cluster import kubectl
 
 log = logging.getLogger(__name__)
 
 RUN_LABEL: Final = "pipeline/runid"
 NODE_ANNOTATION: Final = "workflows.argoproj.io/node-id"
-KUBECTL_SECONDS: Final = 10.0
 MAX_FAILURES: Final = 3
 """In a row, after which kubectl is not asked again: it is missing, or may not list pods."""
 STARTING: Final = ("ContainerCreating", "PodInitializing")
@@ -76,20 +73,13 @@ class PodReasons:
         if self._num_failures >= MAX_FAILURES:
             return []
         try:
-            command = launcher.program("kubectl", "-n", self._namespace, "get", *arguments, "-o", "json")
-            answer = launcher.run(command, timeout_seconds=KUBECTL_SECONDS)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return self._note_failure(error)
-        if answer.returncode != 0:
-            return self._note_failure(answer.stderr)
+            items = kubectl.get(*arguments, namespace=self._namespace)
+        except kubectl.KubectlError as error:
+            log.debug("%s", error)
+            self._num_failures += 1
+            return []
         self._num_failures = 0
-        items: list[dict[str, Any]] = json.loads(answer.stdout).get("items", [])
         return items
-
-    def _note_failure(self, reason: object) -> list[dict[str, Any]]:
-        log.debug("kubectl: %s", reason)
-        self._num_failures += 1
-        return []
 
 
 def find_reason(pod: Mapping[str, Any], events_of: Callable[[str], list[dict[str, Any]]]) -> str:

@@ -16,8 +16,8 @@ LOG_LINES: Final = 5
 LOG_SECONDS: Final = 10.0
 OUTCOME: Final = "Outcome: "
 """Begins the line in which deploy reports how it ended."""
-POD_TEMPLATE: Final = "retry-system-container-impl"
-"""Part of the name of an executor's pod, of a task that has retries."""
+POD_TEMPLATES: Final = ("metadata-0-1-retry-system-container-impl", "retry-system-container-impl")
+"""Part of the name of an executor's pod, of a task that has retries: with one label, and without any."""
 LAUNCHER_LINE: Final = re.compile(
     r"[IWEF]\d{4} \d\d:\d\d:\d\d|\[KFP Executor |time=\S+ level=|Error: exit status|\S* ?(sub-process exited)"
 )
@@ -41,7 +41,7 @@ def read_log(client: "Client", run_id: str, node_id: str) -> str:
 
     workflow, _, number = node_id.rpartition("-")
     api = client._run_api.api_client  # noqa: SLF001 - KFP's client has no public call for logs
-    for name in (f"{workflow}-{POD_TEMPLATE}-{number}", node_id):
+    for name in (*(f"{workflow}-{template}-{number}" for template in POD_TEMPLATES), node_id):
         try:
             answer = api.call_api(
                 f"/apis/v1alpha1/runs/{run_id}/nodes/{name}/log",

@@ -20,7 +20,6 @@ SILENT_SECONDS: Final = 25.0
 """How long a step may wait for its pod before the command that shows the reason is named, where kubectl has none."""
 LOST_SECONDS: Final = 300.0
 """How long the server may be out of reach while a run is followed."""
-DEFAULT_NAMESPACE: Final = "kubeflow"
 ROLLOUT_STEP: Final = "deploy"
 
 
@@ -39,7 +38,7 @@ def follow(run_id: str, server: Server, display: Display) -> str:
         ClusterError: the run did not succeed, or the server was out of reach for too long.
     """
     with connect(server) as client:
-        details = _Details(client, run_id, server.namespace or DEFAULT_NAMESPACE)
+        details = _Details(client, run_id, server.task_namespace)
         while True:
             run = _retry_while_unreachable(lambda: client.get_run(run_id), display)
             steps = read_steps(run)

@@ -20,7 +20,7 @@ SIZES = {"preprocess": 1.0e9, "serve": 1.0e9, "train": 3.0e9}
 
 
 def test_a_missing_image_is_reported(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker_runner, "image_name", lambda step: f"darkroom-{step}-python:absent")
+    monkeypatch.setattr(docker_runner, "image_name", lambda step, **_: f"darkroom-{step}-python:absent")
     with pytest.raises(EngineError, match=r"darkroom-preprocess-python:absent must exist.*make images"):
         docker_runner.check_images()
 
@@ -40,7 +40,7 @@ def test_an_image_for_another_processor_is_refused(
     name = f"darkroom-other-python:{other}"
     docker("load", "--input", str(image_archive(tmp_path, name, other)))
     try:
-        monkeypatch.setattr(docker_runner, "image_name", lambda step: name)
+        monkeypatch.setattr(docker_runner, "image_name", lambda step, **_: name)
         with pytest.raises(EngineError, match=f"must be built for {machine}.*it is for {other}"):
             docker_runner.check_images()
     finally:

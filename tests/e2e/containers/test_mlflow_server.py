@@ -3,6 +3,7 @@
 moto stands in for the S3 store; image, database, migration, proxied artifacts and host check are real.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -20,8 +21,10 @@ from ruamel.yaml import YAML
 
 from components.contract.system.address import driver_uri
 from pipelines.images.build import image_name
+from pipelines.runners.cluster.placement import MLFLOW_SECRET
+from tests.contract.kubernetes.manifests import named, render_with
 from tests.support.container_engine import build
-from tests.support.postgres import running_postgres
+from tests.support.postgres import PASSWORD, running_postgres
 from tests.support.processes import free_port
 from tests.support.source_tree import ROOT
 
@@ -60,40 +63,54 @@ def s3() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
     """The server as the manifest starts it, but for the addresses of its neighbours."""
+    with serving(postgres, s3) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
+    """The address of a server that runs in the container of the manifest.
+
+    Args:
+        postgres: the address of the database.
+        s3: the address of the store.
+        options: of `docker run`, and after `--` more arguments of the server.
+    """
     build("mlflow")
+    docker_options = options[: options.index("--")] if options else ()
     pod, settings = manifest()
     port = free_port()
-    hosts = f"{settings['MLFLOW_SERVER_ALLOWED_HOSTS']},127.0.0.1:{port}"
-    variables = settings | {
-        "MLFLOW_S3_ENDPOINT_URL": s3,
-        "MLFLOW_SERVER_ALLOWED_HOSTS": hosts,
-        "MLFLOW_BACKEND_STORE_URI": driver_uri(postgres),
+    # What the secret darkroom-s3-env may hold is stronger than the config map.
+    secret = {
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
+        "MLFLOW_S3_ENDPOINT_URL": s3,
+        "AWS_DEFAULT_REGION": "eu-west-3",
+        "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "path",
     }
-    make_bucket(variables, s3)
+    variables = {
+        **settings,
+        **secret,
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{settings['MLFLOW_SERVER_ALLOWED_HOSTS']},127.0.0.1:{port}",
+        "MLFLOW_BACKEND_STORE_URI": driver_uri(postgres),
+    }
+    make_bucket(variables)
     common = [
-        "docker",
-        "run",
-        "--rm",
-        "--network",
-        "host",
-        "--read-only",
-        "--tmpfs",
-        "/tmp",
-        "--cap-drop",
-        "ALL",
+        *("docker", "run", "--rm", "--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"),
         *(word for name, value in variables.items() for word in ("--env", f"{name}={value}")),
+        *docker_options,
     ]
     (migrate,), (serve,) = pod["initContainers"], pod["containers"]
     migration = [*common, image_name("mlflow"), *migrate["command"]]
     succeed(migration)  # on an empty database
-    arguments = [str(port) if word == "5000" else word for word in serve["args"]]
+    arguments = [str(port) if word == "5000" else word for word in serve["args"]] + [
+        *options[len(docker_options) + 1 :]
+    ]
     container = subprocess.run(
         [*common, "--detach", image_name("mlflow"), *arguments], check=True, capture_output=True, text=True
     ).stdout.strip()
     try:
-        for _ in range(600):
+        for _ in range(1800):  # as long as the startup probe
             if status(f"http://127.0.0.1:{port}{serve['readinessProbe']['httpGet']['path']}") == 200:
                 break
             time.sleep(0.1)
@@ -103,7 +120,7 @@ def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
         subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
 
 
-def make_bucket(variables: dict[str, str], s3: str) -> None:
+def make_bucket(variables: dict[str, str]) -> None:
     """Runs the program of the job in k8s/overlays/local/s3.yaml, twice: it must find what it made."""
     documents = YAML(typ="safe").load_all((ROOT / "k8s" / "overlays" / "local" / "s3.yaml").read_text())
     (job,) = [document for document in documents if document["kind"] == "Job"]
@@ -160,3 +177,100 @@ def test_runs_and_artifacts_go_through_the_server_alone(
 )
 def test_the_server_accepts_only_its_own_host_names(host: str, expected: int, mlflow_url: str) -> None:
     assert status(f"{mlflow_url}/api/2.0/mlflow/experiments/get?experiment_id=0", host) == expected
+
+
+def test_artifacts_lie_in_the_bucket_of_the_store_that_the_secret_names(
+    mlflow_url: str, s3: str, tmp_path: Path
+) -> None:
+    import boto3
+    from mlflow import MlflowClient
+
+    client = MlflowClient(mlflow_url)
+    run_id = client.create_run(client.create_experiment("stored")).info.run_id
+    (tmp_path / "note.txt").write_text("stored")
+    client.log_artifact(run_id, str(tmp_path / "note.txt"))
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "eu-west-3"}
+    store = boto3.client("s3", endpoint_url=s3, **keys)
+    stored_names = [entry["Key"] for entry in store.list_objects_v2(Bucket="mlflow")["Contents"]]
+    assert [name for name in stored_names if name.endswith(f"{run_id}/artifacts/note.txt")]
+    assert store.get_bucket_location(Bucket="mlflow")["LocationConstraint"] == "eu-west-3"
+
+
+@pytest.fixture(scope="module")
+def guarded_url(engine: None, s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server with the component mlflow-auth, its administrator, and a user for the tasks."""
+    scratch = tmp_path_factory.mktemp("guarded")
+    manifests = render_with("overlays/local", "mlflow-auth", scratch)
+    (settings,) = named(manifests, "ConfigMap", "mlflow-auth")["data"].values()
+    (container,) = named(manifests, "Deployment", "mlflow")["spec"]["template"]["spec"]["containers"]
+    with running_postgres("mlflow") as address:
+        host = address.rpartition("@")[2]
+        assert "darkroom@postgres:5432/mlflow" in settings
+        (scratch / "basic_auth.ini").write_text(settings.replace("postgres:5432/mlflow", host))
+        (scratch / "basic_auth.ini").chmod(0o644)
+        scratch.chmod(0o755)
+        secrets = {
+            "PGPASSWORD": PASSWORD,
+            "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+            "MLFLOW_AUTH_ADMIN_PASSWORD": "of-the-administrator",
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-the-sessions",
+        }
+        names = {entry["name"] for entry in container["env"] if "valueFrom" in entry} - {"POSTGRES_PASSWORD"}
+        assert names == set(secrets)
+        variables = secrets | {"MLFLOW_AUTH_CONFIG_PATH": "/etc/mlflow/basic_auth.ini"}
+        options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+        options += [
+            "--volume",
+            f"{scratch / 'basic_auth.ini'}:/etc/mlflow/basic_auth.ini:ro",
+            "--",
+            container["args"][-1],
+        ]
+        with serving(address, s3, *options) as url:
+            create_user(url, "darkroom", "of-the-tasks")
+            yield url
+
+
+def create_user(url: str, name: str, password: str) -> None:
+    """As the guide does it with curl."""
+    request = urllib.request.Request(
+        f"{url}/api/2.0/mlflow/users/create", json.dumps({"username": name, "password": password}).encode()
+    )
+    request.add_header("Content-Type", "application/json")
+    request.add_header("Authorization", f"Basic {base64.b64encode(b'admin:of-the-administrator').decode()}")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
+def test_mlflow_with_authentication_asks_everybody_but_the_probes(guarded_url: str) -> None:
+    assert status(f"{guarded_url}/health") == 200
+    assert status(f"{guarded_url}/api/2.0/mlflow/experiments/get?experiment_id=0") == 401
+    assert status(f"{guarded_url}/api/2.0/mlflow-artifacts/artifacts") == 401
+
+
+def test_a_task_logs_in_and_owns_what_it_makes(
+    guarded_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    monkeypatch.setenv(MLFLOW_SECRET["username"], "darkroom")
+    monkeypatch.setenv(MLFLOW_SECRET["password"], "of-the-tasks")
+    client = MlflowClient(guarded_url)
+    run_id = client.create_run(client.create_experiment("photos")).info.run_id
+    (tmp_path / "note.txt").write_text("by a task")
+    client.log_artifact(run_id, str(tmp_path / "note.txt"))
+    assert Path(client.download_artifacts(run_id, "note.txt", str(tmp_path))).read_text() == "by a task"
+    client.create_registered_model("photos")
+    client.create_model_version("photos", f"runs:/{run_id}/bundle", run_id)
+    client.set_registered_model_alias("photos", "champion", "1")
+
+    create_user(guarded_url, "guest", "of-nobody-in-particular")
+    monkeypatch.setenv(MLFLOW_SECRET["username"], "guest")
+    monkeypatch.setenv(MLFLOW_SECRET["password"], "of-nobody-in-particular")
+    guest = MlflowClient(guarded_url)
+    assert guest.get_run(run_id).info.run_id == run_id, "others may read"
+    with pytest.raises(MlflowException, match=r"403|[Pp]ermission"):
+        guest.set_registered_model_alias("photos", "champion", "1")
+    monkeypatch.setenv(MLFLOW_SECRET["password"], "wrong")
+    with pytest.raises(MlflowException, match=r"401|[Aa]uthenticat"):
+        MlflowClient(guarded_url).get_run(run_id)

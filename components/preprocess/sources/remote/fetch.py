@@ -7,10 +7,11 @@ by the tags that the server gives. A file appears under its name when all of it 
 import contextlib
 import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from components.contract.artifacts.dataset import Source
 from components.contract.errors import DataError
@@ -33,6 +34,9 @@ from components.preprocess.sources.remote.files import (
     pin_to_commit,
 )
 
+ADDRESSING_VARIABLE: Final = "DARKROOM_S3_ADDRESSING_STYLE"
+"""The variables of AWS name endpoint, region and keys of an S3 store, but not this."""
+ADDRESSING_STYLES: Final = ("auto", "path", "virtual")
 EXTRAS: Final = {
     "gs": "gs",
     "gcs": "gs",
@@ -69,8 +73,8 @@ def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) 
 def _fetch_files(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
     import fsspec
 
-    place, credentials = _place_and_credentials(uri.full)
-    system, path = fsspec.core.url_to_fs(place, **limits.http_options(uri), **credentials)
+    place, s3_options = _place_and_s3_options(uri.full)
+    system, path = fsspec.core.url_to_fs(place, **limits.http_options(uri), **s3_options)
     target = _target(uri)
     file = limits.fetch_budget(uri).wait_for(lambda: find_file(system, path, uri), limits.ANSWER_SECONDS)
     if file is None:
@@ -159,12 +163,20 @@ def _explain_errors(uri: Address) -> Iterator[None]:
         ) from None
 
 
-def _place_and_credentials(uri: str) -> tuple[str, dict[str, str]]:
-    """What fsspec takes: the keys in `s3://KEY:SECRET@bucket/…` it would take for a part of the bucket's name."""
-    place, key, secret = split_credentials(uri)
-    if not secret or not uri.startswith(("s3://", "s3a://")):
+def _place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
+    """What fsspec takes: the keys in `s3://KEY:SECRET@bucket/…` it would take for a part of the bucket's name.
+
+    Raises:
+        DataError: the addressing style is none of S3's.
+    """
+    if not uri.startswith(("s3://", "s3a://")):
         return uri, {}
-    return place, {"key": key, "secret": secret}
+    style = os.environ.get(ADDRESSING_VARIABLE) or "auto"  # with an endpoint, auto is path
+    if style not in ADDRESSING_STYLES:
+        raise DataError(f"{ADDRESSING_VARIABLE} must be one of {', '.join(ADDRESSING_STYLES)}; found {style[:40]!r}.")
+    options = {"config_kwargs": {"s3": {"addressing_style": style}}}
+    place, key, secret = split_credentials(uri)
+    return (place, options | {"key": key, "secret": secret}) if secret else (uri, options)
 
 
 def _target(uri: str) -> Path:

@@ -244,6 +244,16 @@ def test_the_patch_reaches_the_init_container_of_the_manifest() -> None:
     assert find_bento(deployment) is None
 
 
+@pytest.mark.parametrize("key", [None, "k" * 48])
+def test_the_new_service_is_asked_with_its_key(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DARKROOM_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("DARKROOM_API_KEY", key)
+    client = rollout.connect_service("darkroom", "darkroom-serve-canary")
+    assert client.url == "http://darkroom-serve-canary.darkroom.svc.cluster.local"
+    assert client._api_key == key
+
+
 def test_outside_of_a_cluster_there_is_no_api() -> None:
-    with pytest.raises(RolloutError, match="must run in a pod with a service account"):
+    with pytest.raises(RolloutError, match=r"the token of the service account darkroom-rollout.*Apply k8s/pipelines"):
         Cluster.from_pod()

@@ -56,7 +56,8 @@ def test_an_image_has_the_versions_that_the_laptop_has(image: str) -> None:
         assert "nvidia-cudnn-cu12" in others
         others = {name for name in others if not name.startswith("nvidia-")}
     if image == "mlflow":
-        others -= {"psycopg2-binary"}  # PostgreSQL's driver, which only the server of a cluster needs
+        # PostgreSQL's driver and the forms of the users, which only the server of a cluster needs.
+        others -= {"psycopg2-binary", "flask-wtf", "wtforms"}
     assert others == set()
 
 
@@ -274,3 +275,15 @@ def test_containers_read_the_model_that_is_brought(
     params = params.model_copy(update={"train": params.train.model_copy(update={"model": model})})
     containers = plan_containers(Path("runs/r1"), params, {EVENTS_VARIABLE: "events"}, Limits())
     assert set(containers.readable) == {str(tmp_path / "photos"), str(tmp_path / "mine")}
+
+
+def test_with_gpus_the_tasks_that_search_and_train_run_in_the_cuda_image() -> None:
+    from pipelines.runners.docker import use_gpu_image
+    from pipelines.training import training
+
+    pipeline = training.__wrapped__(1)
+    use_gpu_image(pipeline)
+    executors = pipeline.pipeline_spec.deployment_spec["executors"]
+    images = {name.removeprefix("exec-"): executors[name]["container"]["image"] for name in list(executors)}
+    assert {step for step, image in images.items() if image == image_name("train", gpu=True)} == {"tune", "train"}
+    assert images["evaluate"] == image_name("evaluate")

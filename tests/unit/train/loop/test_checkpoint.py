@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.contract.errors import ArtifactError
 from components.train.loop.checkpoint import State, TrainingIdentity, open_checkpoints
 from tests.support.small_disk import small_disk
 
@@ -169,3 +170,21 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
         newest_state = newest()
         assert newest_state is not None
         assert newest_state.epoch == 1
+
+
+@pytest.mark.parametrize("variable", ["DARKROOM_CACHE", "DARKROOM_CHECKPOINTS"])
+def test_on_a_cluster_a_volume_that_cannot_be_written_is_an_error(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere training goes on without checkpoints; a pod has the volume so that training outlives it."""
+    (tmp_path / "volume").write_text("no folder can be made in a file, whoever asks")
+    monkeypatch.delenv("DARKROOM_CHECKPOINTS", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "volume"))
+    with open_checkpoints(IDENTITY) as checkpoints:
+        assert checkpoints is None
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    with (
+        pytest.raises(ArtifactError, match=rf"writable for the user {os.getuid()}.*is not: Not a directory.*Volumes"),
+        open_checkpoints(IDENTITY),
+    ):
+        pass

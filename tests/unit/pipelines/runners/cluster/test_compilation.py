@@ -10,7 +10,14 @@ from components.contract.params.pipeline import Params, load_params
 from components.contract.params.resolve import resolve
 from pipelines.images.build import image_name
 from pipelines.runners.cluster.compilation import compile_pipeline
-from pipelines.runners.cluster.placement import DEMANDS, SETTINGS_VARIABLES, Placement
+from pipelines.runners.cluster.placement import (
+    DEMANDS,
+    ROLLOUT_ACCOUNT_DIR,
+    ROLLOUT_SECRET,
+    SETTINGS_VARIABLES,
+    STEP_LABEL,
+    Placement,
+)
 
 ROOT = Path(__file__).parents[5]
 DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64
@@ -149,3 +156,27 @@ def test_deploy_is_never_cached_and_without_cache_nothing_is(
     pipeline, _ = compile_documents(Placement(cache=cache), params, tmp_path)
     tasks = inner_tasks(pipeline)
     assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == cached_steps
+
+
+def test_every_pod_carries_its_step_for_the_network_policies(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    for name, executor in documents[1].items():
+        assert executor["podMetadata"]["labels"] == {STEP_LABEL: name.removeprefix("exec-")}
+
+
+@pytest.mark.parametrize("rollout", [None, "darkroom/darkroom-serve"])
+def test_only_deploy_gets_the_token_that_may_change_the_service_and_only_to_roll_out(
+    rollout: str | None, params: Params, tmp_path: Path
+) -> None:
+    _, executors = compile_documents(Placement(rollout=rollout), params, tmp_path)
+    volumes = {name: executor.get("secretAsVolume", []) for name, executor in executors.items()}
+    mounted = {
+        name: [(entry["secretName"], entry["mountPath"]) for entry in entries] for name, entries in volumes.items()
+    }
+    token = [(ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR)] if rollout else []
+    assert mounted == {name: token if name == "exec-deploy" else [] for name in executors}
+    has_key = {
+        name
+        for name, executor in executors.items()
+        if "DARKROOM_API_KEY" in [entry["envVar"] for secret in executor["secretAsEnv"] for entry in secret["keyToEnv"]]
+    }
+    assert has_key == ({"exec-deploy"} if rollout else set())

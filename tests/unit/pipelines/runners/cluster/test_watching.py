@@ -112,11 +112,12 @@ def test_a_hiccup_of_the_server_is_reported_once(monkeypatch: pytest.MonkeyPatch
     assert display.notes == ["The server is out of reach; trying again."]
 
 
-def test_a_running_step_shows_the_last_line_of_its_log() -> None:
+@pytest.mark.parametrize("labels", ["", "metadata-0-1-"], ids=["as recorded", "with the label of its step"])
+def test_a_running_step_shows_the_last_line_of_its_log(labels: str) -> None:
     runs = recorded_runs("success")
     training = next(run for run in runs if names(run, "train") == ["RUNNING"] and "PENDING" not in names(run, TRY))
     log = "I1129 11:04:59.2 18 main.go:67] level\n[train] Epoch  1 of 6: loss 1.06\n[train] Epoch  2 of 6: loss 0.33\n"
-    logs = {"darkroom-training-2s4vt-retry-system-container-impl-1362607454": log}
+    logs = {f"darkroom-training-2s4vt-{labels}retry-system-container-impl-1362607454": log}
     display = Changes()
     with serving(StandIn(states=[training, training, runs[-1]], logs=logs)) as server:
         follow("run-1", Server(server.url), display)

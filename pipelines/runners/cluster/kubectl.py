@@ -1,0 +1,35 @@
+"""Asks Kubernetes with kubectl, for what KFP does not pass on."""
+
+import json
+import subprocess
+from typing import Any, Final
+
+from components.contract.errors import DarkroomError
+from components.contract.system import launcher
+
+ANSWER_SECONDS: Final = 10.0
+
+
+class KubectlError(DarkroomError):
+    """kubectl is missing, refuses or does not answer."""
+
+
+def get(*arguments: str, namespace: str) -> list[dict[str, Any]]:
+    """The objects that `kubectl get` returns.
+
+    Args:
+        arguments: a kind, and what selects the objects.
+        namespace: of the objects, if the kind has one.
+
+    Raises:
+        KubectlError: kubectl is missing, refuses or does not answer.
+    """
+    try:
+        command = launcher.program("kubectl", "-n", namespace, "get", *arguments, "-o", "json")
+        answer = launcher.run(command, timeout_seconds=ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise KubectlError(f"kubectl must answer; it does not: {error}") from None
+    if answer.returncode != 0:
+        raise KubectlError(f"kubectl must answer; it refuses: {answer.stderr.strip()}")
+    items: list[dict[str, Any]] = json.loads(answer.stdout).get("items", [])
+    return items

@@ -1,0 +1,70 @@
+"""The manifests in k8s/ as `kubectl kustomize` renders them, and their parts."""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.support.source_tree import ROOT
+
+GUIDE = ROOT / "docs" / "kubernetes.md"
+OVERLAYS = ("local", "gpu", "production")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
+
+
+@functools.cache
+def render(folder: str) -> list[dict[str, Any]]:
+    """What `kubectl kustomize` makes of a folder of k8s/."""
+    return render_path(ROOT / "k8s" / folder)
+
+
+def render_path(path: Path) -> list[dict[str, Any]]:
+    for command in (["kubectl", "kustomize"], ["kustomize", "build"]):
+        if shutil.which(command[0]):
+            result = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+            assert result.returncode == 0, result.stderr
+            return [document for document in YAML(typ="safe").load_all(result.stdout) if document]
+    pytest.skip("neither kubectl nor kustomize is here to render the overlays")
+
+
+def render_with(folder: str, component: str, scratch: Path) -> list[dict[str, Any]]:
+    """A folder of k8s/ with a component that it does not have by itself.
+
+    Args:
+        folder: of k8s/.
+        component: of k8s/components/.
+        scratch: for the kustomization that puts them together.
+    """
+    (scratch / "kustomization.yaml").write_text(
+        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        f"resources: [{os.path.relpath(ROOT / 'k8s' / folder, scratch)}]\n"
+        f"components: [{os.path.relpath(ROOT / 'k8s' / 'components' / component, scratch)}]\n"
+    )
+    return render_path(scratch)
+
+
+def of_kind(manifests: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    return [manifest for manifest in manifests if manifest["kind"] in kinds]
+
+
+def pods(manifests: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """(name, labels, pod spec) of each workload."""
+    for manifest in of_kind(manifests, *WORKLOADS):
+        spec = manifest["spec"]["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else manifest["spec"]
+        template = spec["template"]
+        yield manifest["metadata"]["name"], template["metadata"]["labels"], template["spec"]
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def named(manifests: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (manifest,) = [manifest for manifest in of_kind(manifests, kind) if manifest["metadata"]["name"] == name]
+    return manifest

@@ -1,0 +1,117 @@
+"""The way in: a route of the Gateway API or an Ingress, valid by the API's own schemas, with the service's limits.
+
+No implementation of the Gateway API runs here: that the weights divide the requests is not tested.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.deploy.parity import BYTES_PER_REQUEST
+from components.deploy.service.gateway.middleware import LARGE_SHARE, MAX_HELD_BYTES
+from components.deploy.service.protocol import MAX_BODY_BYTES, Limits
+from tests.contract.kubernetes.manifests import GUIDE, named, of_kind, render_with
+from tests.support.source_tree import ROOT
+
+GROUP = "gateway.networking.k8s.io"
+MODULE = "sigs.k8s.io/gateway-api"
+
+
+@pytest.fixture(scope="module")
+def schemas() -> dict[tuple[str, str], dict[str, Any]]:
+    """(kind, version) → schema, of the newest CRDs that Go's module cache has."""
+    if shutil.which("go") is None:
+        pytest.skip("the CRDs of the Gateway API come from a Go module, and no go is here")
+    cache = subprocess.run(["go", "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    folders = sorted(
+        Path(cache).glob(f"{MODULE}@v*"), key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)]
+    )
+    if not folders:
+        pytest.skip(f"the CRDs of the Gateway API are not in Go's module cache: go mod download {MODULE}@v1.6.3")
+    folder = folders[-1] / "config" / "crd" / "standard"
+    paths = [folder / f"{GROUP}_{plural}.yaml" for plural in ("gateways", "httproutes")]
+    crds = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]  # 20 times as fast
+    return {
+        (crd["spec"]["names"]["kind"], version["name"]): strict(version["schema"]["openAPIV3Schema"])
+        for crd in crds
+        for version in crd["spec"]["versions"]
+    }
+
+
+def strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as the API server reads it with field validation: an unknown field is an error."""
+    if schema.get("properties") and schema["properties"].get("metadata") != schema:
+        schema = {**schema, "properties": {name: strict(child) for name, child in schema["properties"].items()}}
+        schema.setdefault("additionalProperties", False)
+    if isinstance(schema.get("items"), dict):
+        schema = {**schema, "items": strict(schema["items"])}
+    return schema
+
+
+def test_the_route_and_the_gateway_are_valid_by_the_schemas_of_the_api(
+    production: list[dict[str, Any]], schemas: dict[tuple[str, str], dict[str, Any]]
+) -> None:
+    import jsonschema
+
+    routes = [manifest for manifest in production if manifest["apiVersion"].startswith(GROUP)]
+    assert sorted(manifest["kind"] for manifest in routes) == ["Gateway", "HTTPRoute", "HTTPRoute"]
+    for manifest in routes:
+        schema = schemas[manifest["kind"], manifest["apiVersion"].partition("/")[2]]
+        jsonschema.validate(manifest, schema)
+        with pytest.raises(jsonschema.ValidationError):  # the schema is not one that takes everything
+            jsonschema.validate({**manifest, "spec": {**manifest["spec"], "hostName": "darkroom.example.org"}}, schema)
+
+
+def test_the_route_divides_the_requests_between_champion_and_canary(production: list[dict[str, Any]]) -> None:
+    (rule,) = named(production, "HTTPRoute", "darkroom-serve")["spec"]["rules"]
+    assert {backend["name"]: backend["weight"] for backend in rule["backendRefs"]} == {
+        "darkroom-serve": 100,
+        "darkroom-serve-canary": 0,
+    }
+    for backend in rule["backendRefs"]:
+        (port,) = named(production, "Service", backend["name"])["spec"]["ports"]
+        assert port["port"] == backend["port"]
+
+
+def test_each_route_belongs_to_a_listener_of_the_gateway(production: list[dict[str, Any]]) -> None:
+    gateway = named(production, "Gateway", "darkroom")
+    listeners = {listener["name"]: listener["protocol"] for listener in gateway["spec"]["listeners"]}
+    protocols = {}
+    for route in of_kind(production, "HTTPRoute"):
+        (parent,) = route["spec"]["parentRefs"]
+        assert parent["name"] == gateway["metadata"]["name"]
+        protocols[route["metadata"]["name"]] = listeners[parent["sectionName"]]
+    assert protocols == {"darkroom-serve": "HTTPS", "darkroom-https": "HTTP"}
+
+
+def test_the_policies_select_the_gateway_by_its_label(production: list[dict[str, Any]]) -> None:
+    sources = named(production, "NetworkPolicy", "darkroom-serve")["spec"]["ingress"][0]["from"]
+    label = {"darkroom/gateway": "true"}
+    assert {"namespaceSelector": {"matchLabels": label}} in sources
+    assert {"podSelector": named(production, "NetworkPolicy", "gateway")["spec"]["podSelector"]} in sources
+    assert re.search(r"kubectl label namespace \S+ darkroom/gateway=true\n", GUIDE.read_text())
+
+
+def test_an_ingress_is_an_option(production: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert of_kind(production, "Ingress") == []
+    ingresses = of_kind(render_with("base", "ingress", tmp_path), "Ingress")
+    assert {rule["host"] for ingress in ingresses for rule in ingress["spec"]["rules"]} == {"darkroom.example.org"}
+    canary = named(ingresses, "Ingress", "darkroom-serve-canary")["metadata"]["annotations"]
+    assert canary["nginx.ingress.kubernetes.io/canary"] == "true"
+
+
+def test_one_limit_of_an_upload_holds_in_all_layers(tmp_path: Path) -> None:
+    mebibytes = MAX_BODY_BYTES // 2**20
+    for ingress in of_kind(render_with("base", "ingress", tmp_path), "Ingress"):
+        annotations = ingress["metadata"]["annotations"]
+        assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == f"{mebibytes}m"
+    assert f"maxSize: {mebibytes}m" in GUIDE.read_text(), "the gateway that has a limit of its own"
+    assert f"| files, bytes of a request | 64, {mebibytes} MiB |" in (ROOT / "docs" / "serving.md").read_text()
+    assert Limits().body_bytes == MAX_BODY_BYTES, "what clients and the page read"
+    assert MAX_HELD_BYTES * LARGE_SHARE >= MAX_BODY_BYTES, "one request of the largest size is held whole"
+    assert BYTES_PER_REQUEST <= MAX_BODY_BYTES, "what deploy sends"
