@@ -1,4 +1,4 @@
-# The verbs of Darkroom; `make` alone lists them. Only make, git and a Python are needed beforehand; if that Python is
+# The verbs of Darkroom; `make` alone lists them. Only make, git and a Python are needed in advance; if that Python is
 # not 3.11 to 3.13, uv fetches one. Recipes call the interpreter by its relative path, so that the project can be in a
 # folder of any name.
 
