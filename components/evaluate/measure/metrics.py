@@ -1,4 +1,4 @@
-"""Figures of a classifier on one split; scikit-learn does the maths."""
+"""Figures of a classifier on one split; scikit-learn does the math."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from components.evaluate.measure.ranking import RESAMPLES_AT_ONCE, Ranking, rank
 CONFIDENCE = 0.95
 MOST_CONFUSED = 10
 NUM_BINS = 15
-"""Of sureness, in the calibration error."""
+"""Of confidence, in the calibration error."""
 
 
 def compute_figures(
@@ -181,7 +181,7 @@ def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:
-    """The expected calibration error (Naeini et al., 2015): |sureness − accuracy|, averaged over bins by photos."""
+    """The expected calibration error (Naeini et al., 2015): |confidence − accuracy|, averaged over bins by photos."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     bins = confidence_bins(confidence, num_bins)
@@ -195,7 +195,7 @@ def confidence_bins(confidence: np.ndarray, num_bins: int = NUM_BINS) -> np.ndar
 
 
 def confused_pairs(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
-    """All mistakes, the commonest first; among equals the one with the larger share of its class comes first."""
+    """All mistakes, the most common first; among equals the one with the larger share of its class comes first."""
     num_true = matrix.sum(axis=1)
     pairs = [
         ConfusedPair(

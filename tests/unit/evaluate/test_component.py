@@ -35,7 +35,7 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
         dataset=Dataset(uri=str(tmp_path / "dataset")),
         model=Model(uri=str(tmp_path / "model")),
         params=dump_section(EvaluateParams(bootstrap_resamples=100)),
-        model_name="colours",
+        model_name="colors",
         **artifacts,
     )
     return artifacts

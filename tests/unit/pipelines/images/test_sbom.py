@@ -74,8 +74,8 @@ def test_every_component_has_the_fields_that_cyclonedx_requires(python_inventory
     for component in [*bill["components"], bill["metadata"]["component"]]:
         assert component["type"] in {"library", "platform", "container"}
         assert all(isinstance(component[key], str) and component[key] for key in ("bom-ref", "name", "version"))
-        for licence in component.get("licenses", []):
-            assert set(licence) in ({"expression"}, {"license"})
+        for entry in component.get("licenses", []):
+            assert set(entry) in ({"expression"}, {"license"})
     assert sbom.sbom_path("darkroom-train-python:0.1.0-gpu") == Path(
         "build/sbom/darkroom-train-python_0.1.0-gpu.cdx.json"
     )
