@@ -10,7 +10,7 @@ from PIL import Image
 from components.contract.inference.cam import Explainer
 from components.contract.inference.graph import InferenceGraph
 from components.deploy.service.overlay import display_size, draw_overlay
-from tests.support.artifacts import COLOURS
+from tests.support.artifacts import COLORS
 from tests.unit.deploy.conftest import Artifacts
 
 
