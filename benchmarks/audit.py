@@ -104,7 +104,7 @@ def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
 
 
 def _difference_hash(data: bytes) -> str:
-    """The dHash by imagededup's steps: all pixels decoded, shrunk by Lanczos in colour, then grey, then compared."""
+    """The dHash by imagededup's steps: all pixels decoded, shrunk by Lanczos in color, then gray, then compared."""
     image = Image.open(io.BytesIO(data))
     small = np.array(image.convert("RGB").resize((9, 8), Image.Resampling.LANCZOS).convert("L"))
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

@@ -47,7 +47,7 @@ def make_bombs() -> dict[str, bytes]:
 
 
 def make_png(mode: str, side: int) -> bytes:
-    """A photo of one colour."""
+    """A photo of one color."""
     file = io.BytesIO()
     Image.new(mode, (side, side)).save(file, "PNG")
     return file.getvalue()

@@ -82,7 +82,7 @@ class Load:
             self.close()
 
     def close(self) -> None:
-        """Hangs up; who asks again connects anew."""
+        """Hangs up; who asks again connects again."""
         while self._connections:
             self._connections.pop().close()
         self._local = threading.local()

@@ -1,4 +1,4 @@
-"""Reading prepared photos in random batches, per core, against decoding the same files anew and against FFCV."""
+"""Reading prepared photos in random batches, per core, against decoding the same files again and against FFCV."""
 
 import tempfile
 import time

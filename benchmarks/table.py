@@ -49,7 +49,7 @@ def time_by_turns(
     """Median seconds of each work, run by turns so that a busy machine slows all of them alike.
 
     Args:
-        works: what is compared; each is run once beforehand.
+        works: what is compared; each is run once in advance.
         rounds: how often each is timed.
         clock: `time.process_time` for claims per core.
     """

@@ -145,7 +145,7 @@ def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none
     start_time = time.perf_counter()
     memory: list[float] = []
     train = trainer(info, reduce_training(open_photographs(dataset_dir, info)))
-    shutil.rmtree(cache_dir() / "studies", ignore_errors=True)  # the same study is begun anew
+    shutil.rmtree(cache_dir() / "studies", ignore_errors=True)  # the same study is begun again
     search = Search(info, params, TuneParams(trials=TRIALS, pruner=pruner), space)
     search_result = search.run(note_memory(train, memory), Run(None))
     best = next(trial for trial in search_result.trials if trial.number == search_result.best)
@@ -165,7 +165,7 @@ def reduce_training(photographs: "Photographs") -> "Photographs":
 
 
 def pick_rows(num: int) -> "np.ndarray":
-    """Which of so many training photos are learnt from: int64 (NUM_PHOTOS,)."""
+    """Which of so many training photos are learned from: int64 (NUM_PHOTOS,)."""
     import numpy as np
 
     return np.random.default_rng(0).permutation(num)[:NUM_PHOTOS]

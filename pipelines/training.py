@@ -19,7 +19,7 @@ def training(searchers: int = 0) -> GraphComponent:
         searchers: how many tasks share the search for the best params; 0: there is none, and train takes them as given.
     """
 
-    @dsl.pipeline(name="darkroom-training", description="Labelled photos become a classifier that is served.")
+    @dsl.pipeline(name="darkroom-training", description="Labeled photos become a classifier that is served.")
     def pipeline(
         data: str,
         data_columns: str,

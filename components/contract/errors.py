@@ -1,4 +1,4 @@
-"""What a user can mend: one root error, one child per thing that can be wrong.
+"""What a user can fix: one root error, one child per thing that can be wrong.
 
 Every message says what must hold, what was found, where, and what to do.
 """
@@ -7,7 +7,7 @@ from components.contract.text import printable
 
 
 class DarkroomError(Exception):
-    """Something that the user can mend; the command line prints it in one line and exits with 2.
+    """Something that the user can fix; the command line prints it in one line and exits with 2.
 
     Names and texts of others in the message are made safe to show here, for every place that shows it.
     """

@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
 
-@dsl.component(base_image="darkroom-deploy-python:0.1.0", install_kfp_package=False)
+@dsl.component(base_image="darkroom-deploy-python:0.2.0", install_kfp_package=False)
 def deploy(
     dataset: Input[Dataset], model: Input[Model], evaluation: Input[Artifact], params: str, bento: Output[Artifact]
 ) -> None:

@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
 
-@dsl.component(base_image="darkroom-evaluate-python:0.1.0", install_kfp_package=False)
+@dsl.component(base_image="darkroom-evaluate-python:0.2.0", install_kfp_package=False)
 def evaluate(
     dataset: Input[Dataset],
     model: Input[Model],

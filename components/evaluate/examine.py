@@ -79,7 +79,7 @@ def examine(
     folds = _cross_validate_features(graph, splits, uncalibrated, bundle, params)
     errors, outliers, num_searched = _search_data(graph, splits["train"], scored, len(class_names), params)
     split_figures = measure(scored, class_names, params)
-    log.info("Looking at sureness, kinds of photos and disturbances.")
+    log.info("Looking at confidence, kinds of photos and disturbances.")
     all_figures = AllFigures(
         class_names=class_names,
         validation=split_figures["validation"],
@@ -138,7 +138,7 @@ def _cross_validate_features(
     """The cross-validation where it is asked for, with the training photos if the features know nothing of them."""
     if params.folds is None:
         return None
-    # Without a feature map only the embedding is left, and a head may have learnt it from the training photos.
+    # Without a feature map only the embedding is left, and a head may have learned it from the training photos.
     frozen, num_classes = has_frozen_features(bundle) and "feature_map" in graph.outputs, len(bundle.class_names)
     fold_predictions = list(uncalibrated.values())
     if frozen and len(splits["train"]):

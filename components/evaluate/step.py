@@ -167,7 +167,7 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
     if bundle.dataset_fingerprint != dataset.fingerprint:
         log.warning(
             "The model was trained on another version of the data (%s) than this one (%s); photos that it "
-            "learnt from may be among the test photos.",
+            "learned from may be among the test photos.",
             bundle.dataset_fingerprint[:12],
             dataset.fingerprint[:12],
         )

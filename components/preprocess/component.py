@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import HTML, Dataset, Output
 
 
-@dsl.component(base_image="darkroom-preprocess-python:0.1.0", install_kfp_package=False)
+@dsl.component(base_image="darkroom-preprocess-python:0.2.0", install_kfp_package=False)
 def preprocess(data: str, columns: str, params: str, dataset: Output[Dataset], audit: Output[HTML]) -> None:
     """Photos become a prepared data set, and a page that tells what the audit found."""
     import shutil

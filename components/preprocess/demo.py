@@ -46,7 +46,7 @@ def write_digits(digits_dir: Path) -> int:
 
 
 def _encode_png(pixels: np.ndarray) -> bytes:
-    """uint8 (height, width) as a greyscale PNG, stored uncompressed: another zlib compresses to other bytes."""
+    """uint8 (height, width) as a grayscale PNG, stored uncompressed: another zlib compresses to other bytes."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -181,7 +181,7 @@ def _divide(
             policy="fail",
             title="Data that cannot be divided",
             message=str(error),
-            advice="Until this is mended, no model can be trained.",
+            advice="Until this is fixed, no model can be trained.",
         )
 
 

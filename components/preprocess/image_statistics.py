@@ -17,8 +17,8 @@ class Measures:
     """Figures of one photo.
 
     Attributes:
-        sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), grey, the whole photo stretched.
-        brightness: the mean of its grey values, 0 to 255.
+        sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), gray, the whole photo stretched.
+        brightness: the mean of its gray values, 0 to 255.
         sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) of the prepared pixels.
         chroma: the largest difference between the color channels of any of 32 × 32 parts; 0 for a gray photo.
         pixel_hash: equal for files that decode to equal pixels, whatever their bytes.

@@ -42,7 +42,7 @@ class Scan:
 
     Attributes:
         records: one per file, in their order.
-        sketches: uint8 (files, 32, 32), grey; zeros for files that were rejected.
+        sketches: uint8 (files, 32, 32), gray; zeros for files that were rejected.
         depths: of each file; None where it is no photo with more than 8 bits per value.
         pixel_range: the values of such photos that became black and white.
         num_read: how many files had to be read.

@@ -9,7 +9,7 @@ move until they are met. Test grows and shrinks at 0, validation at its upper en
 that is added displaces at most one photo per split, into train or out of it. Between small and large the counts may
 differ from the exact ones more and more.
 
-Photos of one group, and photos that are nearly the same, share a key and thereby a draw: they are never separated. A
+Photos of one group, and photos that are nearly the same, share a key and so a draw: they are never separated. A
 photo that comes later and is nearly the same as an earlier one may move the earlier one.
 """
 

@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
 
-@dsl.component(base_image="darkroom-train-python:0.1.0", install_kfp_package=False)
+@dsl.component(base_image="darkroom-train-python:0.2.0", install_kfp_package=False)
 def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[Artifact], page: Output[HTML]) -> str:
     """Searches for the best params of training, and gives them as JSON."""
     import shutil
@@ -28,7 +28,7 @@ def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[
     return dump_section(read_best(Path(study.path)))
 
 
-@dsl.component(base_image="darkroom-train-python:0.1.0", install_kfp_package=False)
+@dsl.component(base_image="darkroom-train-python:0.2.0", install_kfp_package=False)
 def train(dataset: Input[Dataset], params: str, model: Output[Model], metrics: Output[Metrics]) -> None:
     """Trains the network that the params describe and writes it as a bundle."""
     from pathlib import Path

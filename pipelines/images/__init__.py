@@ -1,1 +1,1 @@
-"""Container images: built, pinned, their licences and bills of materials. Import any module."""
+"""Container images: built, pinned, their licenses and bills of materials. Import any module."""

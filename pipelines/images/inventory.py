@@ -1,6 +1,6 @@
 """What is installed in an image, as JSON on standard output. Fed to the image's own Python: standard library only.
 
-{"python": version, "packages": [name, version, and the fields of the licence], "system": the distribution's id and
+{"python": version, "packages": [name, version, and the fields of the license], "system": the distribution's id and
 version, "debian": [package, version, architecture]}
 """
 
@@ -15,7 +15,7 @@ STATUS = Path("/var/lib/dpkg/status")
 
 
 def python_packages() -> list[dict[str, Any]]:
-    """Name, version and licence fields of every distribution that this Python finds."""
+    """Name, version and license fields of every distribution that this Python finds."""
     packages: dict[str, dict[str, Any]] = {}
     for package in distributions():
         fields = package.metadata

@@ -1,7 +1,7 @@
-"""The licences of the locked packages: `python -m pipelines.images.licenses` checks them offline.
+"""The licenses of the locked packages: `python -m pipelines.images.licenses` checks them offline.
 
-An image contains no package under a licence that would apply to the whole image (GPL, AGPL), whether the metadata name
-the licence or a library inside the wheel has it.
+An image contains no package under a license that would apply to the whole image (GPL, AGPL), whether the metadata name
+the license or a library inside the wheel has it.
 """
 
 import functools
@@ -56,7 +56,7 @@ REVIEWED: Final = {
     "skops": "MIT",
     "wtforms": "BSD-3-Clause",
 }
-"""Packages whose metadata are silent, ambiguous or incomplete, read by hand in their licence files."""
+"""Packages whose metadata are silent, ambiguous or incomplete, read by hand in their license files."""
 NVIDIA: Final = "nvidia-"
 """These names begin the packages of CUDA, which only the GPU image has."""
 
@@ -77,7 +77,7 @@ NAMES: Final = {
     "Python Software Foundation License": "PSF-2.0",
     "Zope Public License": "ZPL-2.1",
 }
-"""What packages without a License-Expression call their licence, in the field License or as a classifier."""
+"""What packages without a License-Expression call their license, in the field License or as a classifier."""
 
 GPL_LIBRARIES: Final = frozenset(
     ("libfftw3", "libgsl", "libpostproc", "libreadline", "libx264", "libx265", "libxvidcore")
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def problems_of(lock: Path) -> Iterator[str]:
-    """Yields a sentence for each package of a lock whose licence is not allowed or not known."""
+    """Yields a sentence for each package of a lock whose license is not allowed or not known."""
     from packaging.markers import Marker
 
     allowed = ALLOWED_ON_LAPTOP if lock.stem in NOT_IN_IMAGES else ALLOWED
@@ -108,12 +108,12 @@ def problems_of(lock: Path) -> Iterator[str]:
             expression = "LicenseRef-NVIDIA-SLA"
         if expression is None:
             yield (
-                f"requirements/{lock.name}: the licence of {name} {version} must be known; its metadata name none, or "
-                "it is not installed. Read its licence file and add the package to REVIEWED in licenses.py."
+                f"requirements/{lock.name}: the license of {name} {version} must be known; its metadata name none, or "
+                "it is not installed. Read its license file and add the package to REVIEWED in licenses.py."
             )
         elif not is_allowed(expression, allowed):
             yield (
-                f"requirements/{lock.name}: {name} {version} must have an allowed licence (ALLOWED in "
+                f"requirements/{lock.name}: {name} {version} must have an allowed license (ALLOWED in "
                 f"pipelines/images/licenses.py); it is under {expression}. Use another package."
             )
         gpl_libraries = sorted(_gpl_libraries(package)) if package and "GPL-2.0-or-later" not in allowed else []
@@ -125,7 +125,7 @@ def problems_of(lock: Path) -> Iterator[str]:
 
 
 def license_of(package: Distribution) -> str | None:
-    """The SPDX expression of an installed package's licence; None if its metadata name none that is known."""
+    """The SPDX expression of an installed package's license; None if its metadata name none that is known."""
     name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
     if name in REVIEWED:
         return REVIEWED[name]
@@ -140,7 +140,7 @@ def expression_of(expression: str | None, text: str | None, classifiers: list[st
 
     Args:
         expression: the field License-Expression, which is one.
-        text: the field License: a name, or a whole licence.
+        text: the field License: a name, or a whole license.
         classifiers: the last parts of the classifiers that begin with License.
     """
     if expression:
@@ -152,7 +152,7 @@ def expression_of(expression: str | None, text: str | None, classifiers: list[st
 
 
 def is_allowed(expression: str, allowed: frozenset[str]) -> bool:
-    """Whether one choice of the licences of an SPDX expression is allowed as a whole."""
+    """Whether one choice of the licenses of an SPDX expression is allowed as a whole."""
     words = re.sub(r" WITH ", "_WITH_", expression).replace("(", " ( ").replace(")", " ) ").split()
     holds = _alternatives(words, allowed)
     return holds and not words

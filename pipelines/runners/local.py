@@ -43,7 +43,7 @@ UNSENT_SECONDS = 20.0
 
 REPEATING = "The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it."
 
-COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+COLOR: Final = re.compile(r"\x1b\[[\d;]*m")
 """With which KFP's runner marks its own lines."""
 
 Show = Callable[[str, str], None]
@@ -63,7 +63,7 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
         limits: of the containers that the tasks run in; None for subprocesses.
 
     Raises:
-        DarkroomError: something that the user can mend, from a step or from the start.
+        DarkroomError: something that the user can fix, from a step or from the start.
         PipelineError: a bug in a step.
         KeyboardInterrupt: SIGINT or SIGTERM; the tasks have ended.
     """
@@ -169,7 +169,7 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
     assert child.stdout is not None
     with log_path.open("w", encoding="utf-8", buffering=1) as log:
         for raw in child.stdout:
-            line = printable(redact(COLOUR.sub("", raw.rstrip("\r\n"))), lines=True)
+            line = printable(redact(COLOR.sub("", raw.rstrip("\r\n"))), lines=True)
             log.write(f"{line}\n")
             step, bracket, text = line.strip().removeprefix("[").partition("] ")
             if bracket and step in (*runs.ARTIFACTS.values(), "tune"):

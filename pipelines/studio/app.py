@@ -29,7 +29,7 @@ STEP_SECONDS: Final = 0.5
 
 
 async def answer_error(_request: Request, error: Exception) -> Response:
-    """What a person can mend, in a sentence."""
+    """What a person can fix, in a sentence."""
     status = error.status if isinstance(error, StudioError) else 400
     return JSONResponse({"error": str(error)}, status)
 

@@ -17,7 +17,7 @@ SPARE_BYTES: Final = 500 * 10**6
 
 
 class StudioError(DarkroomError):
-    """Something that a person at the page can mend.
+    """Something that a person at the page can fix.
 
     Attributes:
         status: of the HTTP answer.

@@ -52,7 +52,7 @@ class Studio:
         self._count_lock = threading.Lock()
 
     def touch(self) -> None:
-        """The data have changed: everything that was known of them is looked up anew."""
+        """The data have changed: everything that was known of them is looked up again."""
         self.album.forget()
         self.draft.forget()
         with self._count_lock:

@@ -120,7 +120,7 @@ def _work(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
         return {"error": str(error), "status": error.status if isinstance(error, StudioError) else 400}, b""
     except MemoryError:
         return {"limit": "memory"}, b""
-    except Exception:  # it is ours to mend, and the server's log shows it
+    except Exception:  # it is ours to fix, and the server's log shows it
         return {"bug": traceback.format_exc()}, b""
     return {"value": value, "addresses": remembered_addresses()}, content
 

@@ -12,14 +12,14 @@ TIFF_LONG: Final = 4
 
 
 def encoded(mode: str, side: int, file_format: str, **options: object) -> bytes:
-    """A picture of one colour."""
+    """A picture of one color."""
     file = io.BytesIO()
     Image.new(mode, (side, side)).save(file, file_format, **options)
     return file.getvalue()
 
 
 def jpeg_of_many_scans(side: int, num_scans: int) -> bytes:
-    """A progressive grey JPEG whose scans are valid, and add nothing."""
+    """A progressive gray JPEG whose scans are valid, and add nothing."""
     num_blocks = (-(-side // 8)) ** 2
     runs, num_blocks_left = [], num_blocks
     while num_blocks_left:

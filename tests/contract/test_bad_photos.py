@@ -50,7 +50,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     """What a service holds; its graph takes photos of 64 px."""
     folder = tmp_path_factory.mktemp("packed")
     make_bundle(folder / "bundle", make_dataset(folder / "dataset", per_class=1, side=64))
-    lay_out(folder / "src", folder / "bundle", read_bundle(folder / "bundle"), "colours")
+    lay_out(folder / "src", folder / "bundle", read_bundle(folder / "bundle"), "colors")
     return Classifier(folder / "src")
 
 

@@ -134,7 +134,7 @@ def test_every_task_runs_an_image_of_its_own_and_installs_nothing(compiled: dict
 
 def test_the_committed_schema_is_up_to_date() -> None:
     committed = json.loads((ROOT / "params.schema.json").read_text())
-    assert committed == json_schema(), "write it anew: python -m components.contract.params.schema params.schema.json"
+    assert committed == json_schema(), "write it again: python -m components.contract.params.schema params.schema.json"
 
 
 def test_params_name_their_schema_in_the_first_line() -> None:

@@ -23,13 +23,13 @@ from components.contract.inference.graph import InferenceGraph, export_sha256, o
 from components.contract.system.atomic_files import write_json
 
 CLASS_NAMES = ("blue", "green", "red")
-COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 50), "red": (210, 40, 30)}
+COLORS = {"blue": (30, 40, 200), "green": (30, 180, 50), "red": (210, 40, 30)}
 
 
 def photo(class_name: str, rng: np.random.Generator, size: tuple[int, int] = (40, 32)) -> np.ndarray:
-    """A noisy picture in the colour of its class: uint8 (height, width, 3), RGB."""
+    """A noisy picture in the color of its class: uint8 (height, width, 3), RGB."""
     noise = rng.integers(-25, 26, (*size, 3))
-    return np.clip(np.array(COLOURS[class_name]) + noise, 0, 255).astype(np.uint8)
+    return np.clip(np.array(COLORS[class_name]) + noise, 0, 255).astype(np.uint8)
 
 
 def make_photos(
@@ -62,7 +62,7 @@ def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed
                     Image.fromarray(image).save(dataset_dir / "golden" / f"{image_id}.png")
         write_shard(dataset_dir / f"{split}-00000.arrow", np.stack(pixels), np.array(labels, np.int32), image_ids)
     info = DatasetInfo(
-        name="colours",
+        name="colors",
         class_names=CLASS_NAMES,
         image_size=(side, side),
         resize="stretch",
@@ -77,9 +77,9 @@ def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed
 
 
 def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlflow_run_id: str | None = None) -> None:
-    """A model bundle whose exported graph classifies `make_dataset`'s photos by their mean colour.
+    """A model bundle whose exported graph classifies `make_dataset`'s photos by their mean color.
 
-    The graph is built from OpenVINO's own operations: logits = scale × (mean colour · class colour).
+    The graph is built from OpenVINO's own operations: logits = scale × (mean color · class color).
     """
     ov = openvino()
     ops = ov.opset13
@@ -88,10 +88,10 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
     pixels = ops.parameter([-1, height, width, 3], np.uint8, name="pixels")
     feature_map = ops.convert(pixels, np.float32)
     embedding = ops.reduce_mean(feature_map, np.array([1, 2]), keep_dims=False)
-    colours = np.array([COLOURS[name] for name in info.class_names], np.float32)
-    centred = ops.subtract(embedding, np.float32(colours.mean()))
-    weights = ((colours - colours.mean(axis=0)) * scale / 10).T
-    logits = ops.matmul(centred, weights.astype(np.float32), False, False)
+    colors = np.array([COLORS[name] for name in info.class_names], np.float32)
+    centered = ops.subtract(embedding, np.float32(colors.mean()))
+    weights = ((colors - colors.mean(axis=0)) * scale / 10).T
+    logits = ops.matmul(centered, weights.astype(np.float32), False, False)
     results = []
     for name, node in {"logits": logits, "embedding": embedding, "feature_map": feature_map}.items():
         node.output(0).get_tensor().set_names({name})
@@ -114,7 +114,7 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
             pixel_range=info.pixel_range,
             model=ModelFacts(
                 kind="layers",
-                name="mean colour",
+                name="mean color",
                 num_parameters=9,
                 num_trained_parameters=9,
                 trained_layers=("logits",),
@@ -141,7 +141,7 @@ def make_evaluation(
     bundle_dir: Path,
     *,
     verdict: Verdict = Verdict(verdict="first", reasons=("There is no champion yet.",)),  # noqa: B008 it is frozen
-    model_name: str = "colours",
+    model_name: str = "colors",
     calibrated: bool = False,
 ) -> None:
     """An evaluation folder with what deploy reads of it: the graph's true predictions and a verdict of your own."""

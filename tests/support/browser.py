@@ -159,7 +159,7 @@ class Page:
         await self.until(f"(element => element && !element.disabled)({element})")
         met = "(element, met) => Boolean(element && met && (element.contains(met) || met.contains(element)))"
         deadline = time.monotonic() + 5
-        while True:  # what is drawn anew meanwhile may stand elsewhere
+        while True:  # what is drawn again meanwhile may stand elsewhere
             x, y = await self._place(element)
             if await self.run(f"({met})({element}, document.elementFromPoint({x}, {y}))"):
                 break

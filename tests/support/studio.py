@@ -145,13 +145,13 @@ def png(class_name: str, rng: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
-def colours(folder: Path, rng: np.random.Generator) -> Path:
+def colors(folder: Path, rng: np.random.Generator) -> Path:
     """An archive of photos, as a person has one."""
-    with zipfile.ZipFile(folder / "colours.zip", "w") as archive:
+    with zipfile.ZipFile(folder / "colors.zip", "w") as archive:
         for class_name in CLASS_NAMES:
             for number in range(40):
-                archive.writestr(f"colours/{class_name}/{number}.png", png(class_name, rng))
-    return folder / "colours.zip"
+                archive.writestr(f"colors/{class_name}/{number}.png", png(class_name, rng))
+    return folder / "colors.zip"
 
 
 async def send_photos(page: Page, archive: Path) -> None:

@@ -17,7 +17,7 @@ from components.contract.tracking import spool
 from components.contract.tracking.run import Run
 from tests.support.json_response import send_json
 
-Behaviour = Literal["good", "slow", "silent", "faulty", "refusing", "gone"]
+Behavior = Literal["good", "slow", "silent", "faulty", "refusing", "gone"]
 SLOW_SECONDS = 0.2
 
 
@@ -25,7 +25,7 @@ class TrackingServer:
     """The part of MLflow's REST interface that a run is logged by.
 
     Attributes:
-        behaviour: towards the next request: answers; answers late; never answers; answers 500 or 403; is not
+        behavior: towards the next request: answers; answers late; never answers; answers 500 or 403; is not
             there.
         artifacts_dir: where files go, past the server.
         run_id: of the run that it makes.
@@ -33,7 +33,7 @@ class TrackingServer:
     """
 
     def __init__(self, artifacts_dir: Path):
-        self.behaviour: Behaviour = "good"
+        self.behavior: Behavior = "good"
         self.taken: list[tuple[str, dict[str, Any]]] = []
         self.artifacts_dir = artifacts_dir
         self._ended = threading.Event()
@@ -48,13 +48,13 @@ class TrackingServer:
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def behave(self, behaviour: Behaviour) -> None:
+    def behave(self, behavior: Behavior) -> None:
         """Behaves so from now on."""
-        if behaviour == "gone":
+        if behavior == "gone":
             self._unlisten()
         elif self._server is None:
             self._listen(self.port)
-        self.behaviour = behaviour
+        self.behavior = behavior
 
     def figures(self, run_id: str) -> list[tuple[str, float, int]]:
         """(name, value, step) of all metrics of a run, in the order in which they came."""
@@ -71,13 +71,13 @@ class TrackingServer:
         self._unlisten()
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if self.behaviour == "slow":
+        if self.behavior == "slow":
             time.sleep(SLOW_SECONDS)
-        elif self.behaviour == "silent":
+        elif self.behavior == "silent":
             self._ended.wait()
-        elif self.behaviour == "faulty":
+        elif self.behavior == "faulty":
             return 500, {"error_code": "INTERNAL_ERROR", "message": "the database is gone"}
-        elif self.behaviour == "refusing":
+        elif self.behavior == "refusing":
             return 403, {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}
         self.taken.append((path, body))
         run_id = str(body.get("run_id", self.run_id))

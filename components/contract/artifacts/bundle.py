@@ -2,7 +2,7 @@
 
 bundle.json       BundleInfo
 model.keras       the network in Keras' own format; its input is uint8 RGB, its output logits
-train_image_ids.txt  the photos that it learnt from, one image_id a line, sorted
+train_image_ids.txt  the photos that it learned from, one image_id a line, sorted
 history.json      per-epoch figures: {"loss": [...], "val_loss": [...], ...}
 augmentation.jpg  one training photo eight times, as the training saw it
 export/           the inference graph, which is what is evaluated and served: model.xml, model.bin (OpenVINO IR)
@@ -83,11 +83,11 @@ def read_bundle(bundle_dir: Path) -> BundleInfo:
 
 
 def write_train_image_ids(bundle_dir: Path, image_ids: Iterable[str]) -> None:
-    """Names the photos that the model learnt from, so that it is never compared on one of them."""
+    """Names the photos that the model learned from, so that it is never compared on one of them."""
     write_file(bundle_dir / "train_image_ids.txt", "".join(f"{name}\n" for name in sorted(image_ids)).encode())
 
 
 def read_train_image_ids(bundle_dir: Path) -> frozenset[str] | None:
-    """The photos that the model learnt from; None where the bundle does not name them."""
+    """The photos that the model learned from; None where the bundle does not name them."""
     path = bundle_dir / "train_image_ids.txt"
     return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else None

@@ -7,7 +7,7 @@
     test-00000.arrow …
     golden/<image_id>.<suffix>   test photos as their original files
     audit.json  audit.html       what the audit found
-    samples.jpg                  a sheet of labelled samples
+    samples.jpg                  a sheet of labeled samples
     augmentation.jpg             one photo as training sees it
     classes.svg                  photos per class and split
 

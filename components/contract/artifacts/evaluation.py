@@ -46,9 +46,9 @@ class Comparison(StrictRecord):
     candidate_accuracy: float
     champion_accuracy: float
     num_won: int
-    """Photos that the candidate alone names rightly."""
+    """Photos that the candidate alone classifies correctly."""
     num_lost: int
-    """Photos that the champion alone names rightly."""
+    """Photos that the champion alone classifies correctly."""
     p_value: float
     """McNemar's mid-p test: how often chance alone divides them so unequally."""
     accuracy_difference: Interval

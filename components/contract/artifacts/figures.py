@@ -77,7 +77,7 @@ class Figures(SplitFigures):
     average_precision: Interval | None
     log_loss: Interval
     calibration_error: float
-    """How far sureness and accuracy lie apart: the expected calibration error over 15 bins of equal width."""
+    """How far confidence and accuracy lie apart: the expected calibration error over 15 bins of equal width."""
     top_2_accuracy: float | None
     """None where there are two classes only."""
     top_5_accuracy: float | None
@@ -91,7 +91,7 @@ class Figures(SplitFigures):
     whole_matrix: tuple[tuple[int, ...], ...] = Field((), alias="confusion_matrix", exclude=True)
     """Every cell, in files of earlier versions."""
     most_confused: tuple[ConfusedPair, ...]
-    """At most ten, the commonest first."""
+    """At most ten, the most common first."""
 
     @property
     def confusion_matrix(self) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Guesses the code page of names in zips and of tables: how likely are the bytes in each, as words of its languages?
 
 Names are short, so letters are judged one by one: how frequent they are, whether they stand beside letters of another
-script, and whether a capital follows a small letter. Each page gets the sum of the logarithms; the likeliest wins.
+script, and whether a capital follows a small letter. Each page gets the sum of the logarithms; the most likely wins.
 """
 
 import re

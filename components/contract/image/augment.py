@@ -1,6 +1,6 @@
 """Varies photos for training: the preview in preprocess and the batches in train come from the same function.
 
-All geometry of a photo is one affine map, applied in one pass; all of its colours are one more. What a photo becomes
+All geometry of a photo is one affine map, applied in one pass; all of its colors are one more. What a photo becomes
 depends on its own seed alone, whatever the batch it stands in.
 """
 

@@ -1,4 +1,4 @@
-"""What augmentation does to the values of pixels, where they stand: colours, blur, noise, erasing."""
+"""What augmentation does to the values of pixels, where they stand: colors, blur, noise, erasing."""
 
 from collections.abc import Callable
 from typing import Final
@@ -29,7 +29,7 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
         pixels: uint8 (n, height, width, 3), the photos as they were; contrast is changed around the mean of each.
 
     Returns:
-        None where the params change no colours.
+        None where the params change no colors.
     """
     import cv2
 
@@ -50,10 +50,10 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
 
 
 def color_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
-    """For each photo the new red, green and blue by the old ones: float64 (n, 3, 3). Greys stay as they are."""
+    """For each photo the new red, green and blue by the old ones: float64 (n, 3, 3). Grays stay as they are."""
     signed = 2 * draws - 1
     angle = np.deg2rad(params.hue_degrees * signed[:, 13])[:, None, None]
-    # Rodrigues' rotation around the axis of the greys.
+    # Rodrigues' rotation around the axis of the grays.
     axis_product = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
     rotation = np.cos(angle) * np.eye(3) + np.sin(angle) * axis_product + (1 - np.cos(angle)) / 3
     amount = (1 + params.saturation * signed[:, 12])[:, None, None]

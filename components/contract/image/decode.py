@@ -5,7 +5,7 @@ anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, w
 large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
 
 What becomes what: transparency is laid on white; 16-bit values are scaled by the range of the data set, see
-components/contract/image/sample_depth.py; CMYK is multiplied out without its colour profile; floats by their own range,
+components/contract/image/sample_depth.py; CMYK is multiplied out without its color profile; floats by their own range,
 see components/contract/image/color_modes.py. Animations and files of several
 pages are refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a
 JPEG are ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
@@ -72,7 +72,7 @@ class Photo:
         full_pixels: uint8 (height, width, 3), RGB, all of the photo and upright, before it was fitted; of a large JPEG
             as it was scaled while decoding.
         native_size: (height, width) of the file as a viewer shows it, in pixels.
-        mode: the file's own colour mode in Pillow's words: RGB, L, P, CMYK, I;16 …
+        mode: the file's own color mode in Pillow's words: RGB, L, P, CMYK, I;16 …
         format: one of FORMATS, or HEIF.
         clipped_share: of its values, those that lie outside the range of 16-bit photos; 0 for all other photos.
     """

@@ -140,7 +140,7 @@ def unreadable_error(data: bytes, error: Exception) -> ImageError:
     if name is None:
         return ImageError("not_an_image", f"A photo must be one of {', '.join(FORMATS)}; this is {_other_kind(data)}.")
     if name == "TIFF" and _has_unknown_pixels(data):
-        return not_allowed_error("a TIFF whose kind of pixels is not read, such as colours of 32-bit floats")
+        return not_allowed_error("a TIFF whose kind of pixels is not read, such as colors of 32-bit floats")
     if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
         error = ValueError("its header cannot be read")
     return damage_error(f"The {name}", error, ends_early=ends_early(name, data))

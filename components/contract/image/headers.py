@@ -36,8 +36,8 @@ class JpegFrame:
 
     Attributes:
         is_buffered: whether the coefficients of the whole photo are kept in memory: it is progressive, or has its
-            colours in a scan each.
-        coefficients_per_pixel: over all colours; 3 without subsampling, 1.5 where both chroma planes are halved.
+            colors in a scan each.
+        coefficients_per_pixel: over all colors; 3 without subsampling, 1.5 where both chroma planes are halved.
         num_scans: passes over the photo.
     """
 

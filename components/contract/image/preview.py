@@ -42,7 +42,7 @@ def augmentation_sheet(
 
 
 def draw_tile(pixels: np.ndarray) -> Image.Image:
-    """A photo fitted into a tile, on light grey; tiny pictures are enlarged without being blurred."""
+    """A photo fitted into a tile, on light gray; tiny pictures are enlarged without being blurred."""
     photo = Image.fromarray(pixels)
     resampling = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS
     return ImageOps.pad(photo, (TILE, TILE), resampling, color="#eeeeee")

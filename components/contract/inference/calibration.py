@@ -1,4 +1,4 @@
-"""What makes a model's answers honest: learnt by evaluate, applied alike by evaluate and by the service.
+"""What makes a model's answers honest: learned by evaluate, applied alike by evaluate and by the service.
 
     calibration.json   CalibrationFacts
     familiarity.npz    reference: float16 (n, features), unit-length embeddings of training photos
@@ -78,7 +78,7 @@ class Calibration:
     reference: np.ndarray
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities: float32 (n, classes), in the order of sureness that the logits had.
+        """Calibrated probabilities: float32 (n, classes), in the order of confidence that the logits had.
 
         Args:
             logits: float32 (n, classes).
@@ -97,7 +97,7 @@ class Calibration:
         return withheld
 
     def unfamiliarity(self, embeddings: np.ndarray) -> np.ndarray:
-        """How far photos lie from what was learnt: float32 (n,), from 0 (the same) to 2 (the opposite).
+        """How far photos lie from what was learned: float32 (n,), from 0 (the same) to 2 (the opposite).
 
         Args:
             embeddings: float32 (n, features), as the graph gives them.

@@ -255,7 +255,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
 assert BACKBONES.keys() == set(get_args(BackboneName))
 
 FAR_SMALLER: Final = 3
-"""Photos enlarged by more than this to a backbone's size are far smaller than what it has learnt from."""
+"""Photos enlarged by more than this to a backbone's size are far smaller than what it has learned from."""
 
 
 def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int]:
@@ -284,7 +284,7 @@ def warn_of_small_photos(name: str, native_size: tuple[int, int]) -> str | None:
     if max(native_size) * FAR_SMALLER >= size:
         return None
     return (
-        f"train.model.name: {name} learnt from photos of {size} px, and these are {native_size[0]} × {native_size[1]} "
+        f"train.model.name: {name} learned from photos of {size} px, and these are {native_size[0]} × {native_size[1]} "
         f"px: enlarged so much they look blurred to it. Expect less of it, unfreeze more layers, or take a network of "
         "your own (train.model.layers)."
     )

@@ -55,7 +55,7 @@ INTERPOLATION: Final = choice("bilinear", "nearest").by_default("bilinear")
 
 
 def owned(*names: str) -> dict[str, Check]:
-    """How the named weights are drawn, penalised and limited."""
+    """How the named weights are drawn, penalized and limited."""
     return {
         f"{name}_{what}": check
         for name in names

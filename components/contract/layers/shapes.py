@@ -260,7 +260,7 @@ def separable_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
 
 
 def gamma_beta(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Scale and centre along the given axes."""
+    """Scale and center along the given axes."""
     size = tuple(shape[place] for place in sorted(_axes(arguments, shape)))
     names = [name for name, switch in (("gamma", "scale"), ("beta", "center")) if arguments.get(switch, True)]
     return dict.fromkeys(names, size)

@@ -12,7 +12,7 @@ from components.contract.validation_messages import expects, fault
 
 
 class AugmentationParams(Section):
-    """How strongly training photos vary. Each value is the largest change, drawn anew per photo and epoch."""
+    """How strongly training photos vary. Each value is the largest change, drawn again per photo and epoch."""
 
     horizontal_flip: bool = False
     vertical_flip: bool = False
@@ -24,9 +24,9 @@ class AugmentationParams(Section):
     contrast: Fraction = Field(0.0, description="As a fraction, multiplied around the photo's mean.")
     crop: Fraction = Field(0.0, description="How much of height and width may be cut off; the rest is enlarged.")
     saturation: Fraction = Field(
-        0.0, description="As a fraction, multiplied; 1 reaches from grey to twice as colourful."
+        0.0, description="As a fraction, multiplied; 1 reaches from gray to twice as colorful."
     )
-    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the colour circle.")
+    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the color circle.")
     blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
     noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
     erasing: Fraction = Field(0.0, description="How often a rectangle of 2 to 20 % of the photo is erased.")
@@ -89,7 +89,7 @@ class Phase(Section):
     )
     train_batch_norm: bool = Field(
         False,
-        description="Whether the batch normalisation of a pretrained part learns where its layers do; else it "
+        description="Whether the batch normalization of a pretrained part learns where its layers do; else it "
         "stays as it is, which few photos cannot spoil.",
     )
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
@@ -161,7 +161,7 @@ class TrainParams(Phase):
         "that patience, warm-up and schedules count steps as well as epochs. 1: always one pass.",
     )
     loss: Literal["crossentropy", "focal"] = Field(
-        "crossentropy", description="focal looks less at what is named rightly and surely already (gamma 2)."
+        "crossentropy", description="focal looks less at what is classified correctly and surely already (gamma 2)."
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     imbalance: Literal["none", "class_weights", "oversample"] = Field(

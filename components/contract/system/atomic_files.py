@@ -232,7 +232,8 @@ def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
         raise ArtifactError(f"{path} must be readable; it is not: {error}.") from None
     except ValidationError as error:
         raise ArtifactError(
-            f"The {artifact_name} is damaged, or of another version; write it anew.\n{explain(error, model, str(path))}"
+            f"The {artifact_name} is damaged, or of another version; write it again.\n"
+            f"{explain(error, model, str(path))}"
         ) from None
 
 

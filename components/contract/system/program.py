@@ -83,7 +83,7 @@ def note_progress(event: str, **facts: object) -> None:
 
 
 def is_finish_requested() -> bool:
-    """Whether somebody wants the run to go on with what has been learnt so far: `darkroom finish`."""
+    """Whether somebody wants the run to go on with what has been learned so far: `darkroom finish`."""
     path = os.environ.get(EVENTS_VARIABLE)
     return bool(path) and Path(str(path)).with_name(FINISH_FILE).exists()
 

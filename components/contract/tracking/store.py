@@ -208,5 +208,5 @@ def unreachable_error(error: Exception) -> TrackingError:
     return TrackingError(
         f"The MLflow store must be reachable and writable; {redact(get_tracking_uri())} is not: "
         f"{redact(reason)}. "
-        "Mend it, or name another with MLFLOW_TRACKING_URI."
+        "Fix it, or name another with MLFLOW_TRACKING_URI."
     )

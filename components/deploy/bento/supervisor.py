@@ -49,7 +49,7 @@ def wait(program: psutil.Popen, family: list[psutil.Process]) -> None:
 
 def end(program: psutil.Popen, family: list[psutil.Process]) -> None:
     """Asks the program to end, and ends whatever is left of its family after a while."""
-    # A child may sit in a process group of its own (BentoML's workers do), so no group is signalled, but each process.
+    # A child may sit in a process group of its own (BentoML's workers do), so no group is signaled, but each process.
     family = list({*family, *children(program)})
     if program.poll() is None:
         program.terminate()

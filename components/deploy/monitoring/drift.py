@@ -1,7 +1,7 @@
 """Whether what a service is asked about still resembles what its model was made for.
 
 Three things are compared: how bright the photos are, how sure the answers, and what the network sees in them (the
-embeddings). Served photos stand against the validation and test photos of the data set: of the photos it learnt from a
+embeddings). Served photos stand against the validation and test photos of the data set: of the photos it learned from a
 model is surer than of any others, so that against those every photo would seem to have drifted.
 """
 
@@ -201,7 +201,7 @@ def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> tuple[float, fl
 
 
 def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """How often a linear discriminant, learnt on half of the photos, tells a pair of the other half apart.
+    """How often a linear discriminant, learned on half of the photos, tells a pair of the other half apart.
 
     Args:
         reference: float32 (n, features).

@@ -71,7 +71,7 @@ class Batcher(Generic[Row]):
         """One lane, until nobody waits."""
         lane = asyncio.current_task()
         while len(self._queue):
-            # Powers of two alone: a graph prepares itself anew for each size that it has not seen.
+            # Powers of two alone: a graph prepares itself again for each size that it has not seen.
             size = 1 << (min(len(self._queue), self._max_batch_size).bit_length() - 1)
             batch = [self._queue.pop() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]

@@ -1,7 +1,7 @@
 """Decodes photos in threads, within a budget of memory and time, in an order that is fair to all requests.
 
 Most photos take a few milliseconds and megabytes. They are decoded at once, in threads of their own. A photo that takes
-more is recognised by its header and waits its turn: few are decoded at the same time, together within the budget,
+more is recognized by its header and waits its turn: few are decoded at the same time, together within the budget,
 in threads of low priority. What never fits is refused by its header alone.
 """
 

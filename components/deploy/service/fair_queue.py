@@ -19,7 +19,7 @@ class Share:
 
     Attributes:
         num_waiting: its photos that wait for the graph, or will soon.
-        decode_seconds: of its large photos, estimated beforehand and corrected afterwards.
+        decode_seconds: of its large photos, estimated in advance and corrected afterwards.
         tags: of its newest item in each queue.
     """
 

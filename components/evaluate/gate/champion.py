@@ -147,7 +147,7 @@ def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | N
     # Of the same data it has the same split: what was a training photo then is one now.
     if train_image_ids is None and bundle.dataset_fingerprint != dataset.fingerprint:
         raise NotComparableError(
-            "It does not say which photos it learnt from, and it was trained on other data; test "
+            "It does not say which photos it learned from, and it was trained on other data; test "
             "photos may be among them."
         )
 

@@ -26,7 +26,7 @@ class Entrant:
     Attributes:
         name: no other has it.
         seeds: of its trainings.
-        correct: bool (seeds, n), whether each training's model names each validation photo rightly.
+        correct: bool (seeds, n), whether each training's model classifies each validation photo correctly.
         predicted: int32 (seeds, n), what it names it.
         num_parameters, bundle_mb, latency_ms, latency_of_8_ms: of the first training's model.
         train_minutes: of one training, the mean.
@@ -114,21 +114,22 @@ def explain_pick(rows: Sequence[Row], pick: Row, num_images: int) -> str:
     best, share = rows[0], f"{percent(pick.accuracy.value)} of the {num_images:,} validation photos"
     ties = [row for row in rows if row.tied and row is not pick]
     if len(rows) == 1:
-        return f"Take {pick.name}, the only one that could be compared: it names {share} rightly."
+        return f"Take {pick.name}, the only one that could be compared: it classifies {share} correctly."
     if not ties:
         second = rows[1]
         return (
-            f"Take {pick.name}: it names {share} rightly, in {pick.latency_ms:.1f} ms each, and surely more than "
-            f"any other ({second.name} is next with {percent(second.accuracy.value)}, p {format_p(second.p_value)})."
+            f"Take {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, and surely more "
+            f"than any other ({second.name} is next with {percent(second.accuracy.value)}, "
+            f"p {format_p(second.p_value)})."
         )
     if pick is best:
         names, verb = join_names([row.name for row in ties]), "is" if len(ties) == 1 else "are"
         return (
-            f"Take {pick.name}: it names {share} rightly, in {pick.latency_ms:.1f} ms each, and {names}, a tie with "
-            f"it (p {format_p(ties[0].p_value)}), {verb} not faster by more than a tenth."
+            f"Take {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, and {names}, a tie "
+            f"with it (p {format_p(ties[0].p_value)}), {verb} not faster by more than a tenth."
         )
     return (
-        f"Take {pick.name}: it names {share} rightly, which is a tie with the most accurate, {best.name} "
+        f"Take {pick.name}: it classifies {share} correctly, which is a tie with the most accurate, {best.name} "
         f"({percent(best.accuracy.value)}, p {format_p(pick.p_value)}), and takes {pick.latency_ms:.1f} ms a photo "
         f"where that takes {best.latency_ms:.1f}."
     )

@@ -123,8 +123,8 @@ def find_broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, .
     checks = (
         (
             len(class_counts) > 1 and is_chance,
-            f"It names {percent(accuracy)} of the test photos rightly, and one name for all of them would be right on "
-            f"{percent(majority_share)}: it has learnt nothing that tells the classes apart.",
+            f"It classifies {percent(accuracy)} of the test photos correctly, and the majority class alone would be "
+            f"right on {percent(majority_share)}: it has learned nothing that separates the classes.",
         ),
         (
             accuracy < params.min_accuracy,
@@ -215,7 +215,7 @@ def decide(
         word,
         (
             f"On the same {pluralize(comparison.num_images, 'test photo')} that neither model was trained on, scored "
-            f"now, this model names {percent(comparison.candidate_accuracy)} rightly and the champion, version "
+            f"now, this model classifies {percent(comparison.candidate_accuracy)} correctly and the champion, version "
             f"{version}, {percent(comparison.champion_accuracy)}.{missing}",
             f"This model alone is right on {comparison.num_won}, the champion alone on {comparison.num_lost}; "
             f"McNemar's mid-p test gives p = {comparison.p_value:.3f}: {chance}.",

@@ -53,7 +53,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature of the least log loss (Guo et al., 2017), drawn towards 1 by a weak prior.
 
     The prior, a standard normal on its logarithm, weighs less than one photo. It matters where every answer is right,
-    where log loss alone would ask for answers of boundless sureness.
+    where log loss alone would ask for answers of boundless confidence.
 
     Args:
         logits: float32 (n, classes).
@@ -135,7 +135,7 @@ def assess(
     """What the calibration is worth.
 
     Args:
-        calibration: learnt from the validation photos.
+        calibration: learned from the validation photos.
         test: calibrated.
         graph: scores pictures that belong to no class.
         split: the test photos.
@@ -163,7 +163,7 @@ def assess(
 
 
 def reliability_bins(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
-    """Sureness against accuracy, in bins that hold photos."""
+    """Confidence against accuracy, in bins that hold photos."""
     confidence = predictions.probabilities.max(axis=1).astype(np.float64)
     bins = confidence_bins(confidence)
     return tuple(

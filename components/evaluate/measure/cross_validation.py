@@ -1,6 +1,6 @@
 """Cross-validation on the network's features, for data so small that one test split says little.
 
-Features may only be used on photos that they were not learnt from. Those of a frozen backbone know none of the photos;
+Features may only be used on photos that they were not learned from. Those of a frozen backbone know none of the photos;
 those of a network that was trained as a whole know the training photos, which are left out.
 """
 
@@ -19,15 +19,15 @@ from components.evaluate.measure.predictions import Predictions
 FEW_PHOTOS = 1000
 """Below this a cross-validation says more than one test split."""
 REGULARIZATION = 0.01
-"""scikit-learn's C for standardised features: there are as many of them as photos, or more."""
+"""scikit-learn's C for standardized features: there are as many of them as photos, or more."""
 MAX_STEPS = 300
 
 FROZEN = (
-    "A head was trained anew in each fold on the features of the frozen backbone, which knows none of the photos; so "
+    "A head was trained again in each fold on the features of the frozen backbone, which knows none of the photos; so "
     "every photo was tried once, those of training included."
 )
 TRAINED = (
-    "A head was trained anew in each fold on the network's features. They were learnt from the training photos, so "
+    "A head was trained again in each fold on the network's features. They were learned from the training photos, so "
     "that only validation and test photos are divided into folds."
 )
 

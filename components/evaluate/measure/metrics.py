@@ -1,8 +1,7 @@
-"""Figures of a classifier on one split; scikit-learn does the maths."""
+"""Figures of a classifier on one split; scikit-learn does the math."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -20,7 +19,7 @@ from components.evaluate.measure.ranking import RESAMPLES_AT_ONCE, Ranking, rank
 CONFIDENCE = 0.95
 MOST_CONFUSED = 10
 NUM_BINS = 15
-"""Of sureness, in the calibration error."""
+"""Of confidence, in the calibration error."""
 
 
 def compute_figures(
@@ -53,9 +52,7 @@ def compute_figures(
         num_images=num_images,
         num_correct=num_correct,
         accuracy=wilson_interval(num_correct, num_images),
-        macro_f1=matrix_intervals.macro_f1,
-        balanced_accuracy=matrix_intervals.balanced_accuracy,
-        cohen_kappa=matrix_intervals.cohen_kappa,
+        **matrix_intervals,
         macro=_averages(labels, predicted, "macro"),
         weighted=_averages(labels, predicted, "weighted"),
         roc_auc=_mean_interval(ranking.roc_auc, resampled.roc_auc),
@@ -89,21 +86,12 @@ def wilson_interval(num_correct: int, num_images: int) -> Interval:
     return Interval(value=value, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
 
 
-@dataclass(frozen=True)
-class MatrixIntervals:
-    """The figures that follow from the confusion matrix alone."""
-
-    macro_f1: Interval
-    balanced_accuracy: Interval
-    cohen_kappa: Interval
-
-
-def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Generator) -> MatrixIntervals:
-    """Figures of the confusion matrix with their 95 % percentile bootstrap intervals.
+def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Generator) -> dict[str, Interval]:
+    """The metrics of MATRIX_METRICS, by name, with their 95 % percentile bootstrap intervals.
 
     Drawing n photos with replacement is drawing the cells of the confusion matrix from a multinomial distribution,
-    so no resample ever touches a photo. Where all photos are right, or all are wrong, no two resamples differ; macro
-    F1 and balanced accuracy are then 1 or 0 exactly as accuracy is, and get accuracy's Wilson interval.
+    so no resample ever touches a photo. If all photos are right, or all are wrong, no two resamples differ; the metrics
+    are then 1 or 0, as accuracy is, and get accuracy's Wilson interval. Kappa gets that interval beyond chance.
 
     Args:
         matrix: int64 (classes, classes), photos by true and by predicted class; at least one photo.
@@ -119,7 +107,8 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
         accuracy = wilson_interval(num_correct, num_images)
         chance = float(num_true @ num_predicted / num_images**2)
         low, high = (0.0 if chance == 1 else (end - chance) / (1 - chance) for end in (accuracy.low, accuracy.high))
-        return MatrixIntervals(accuracy, accuracy, Interval(value=kappa, low=min(low, kappa), high=max(high, kappa)))
+        beyond_chance = Interval(value=kappa, low=min(low, kappa), high=max(high, kappa))
+        return dict.fromkeys(MATRIX_METRICS, accuracy) | {"cohen_kappa": beyond_chance}
     true_labels, predicted_labels = np.nonzero(matrix)
     num_classes, num_cells, cells = len(matrix), len(true_labels), np.arange(len(true_labels))
     is_right = (true_labels == predicted_labels).astype(np.float64)
@@ -133,21 +122,17 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
         )
     )
     shares = matrix[true_labels, predicted_labels] / num_images
-    figures = macro_f1, balanced_accuracy, cohen_kappa
     blocks = []
     for start in range(0, resamples, RESAMPLES_AT_ONCE):
         size = min(RESAMPLES_AT_ONCE, resamples - start)
         drawn = rng.multinomial(num_images, shares, size=size).astype(np.float64)
         counts = drawn @ right, drawn @ true, drawn @ predicted
-        blocks.append([figure(*counts) for figure in figures])
-    resampled_figures = np.concatenate(blocks, axis=1)
+        blocks.append([metric(*counts) for metric in MATRIX_METRICS.values()])
     observed_counts = num_right, num_true, num_predicted
-    return MatrixIntervals(
-        *(
-            percentile_interval(float(figure(*observed_counts)), resampled)
-            for figure, resampled in zip(figures, resampled_figures, strict=True)
-        )
-    )
+    return {
+        name: percentile_interval(float(metric(*observed_counts)), resampled)
+        for (name, metric), resampled in zip(MATRIX_METRICS.items(), np.concatenate(blocks, axis=1), strict=True)
+    }
 
 
 def percentile_interval(value: float, resampled: np.ndarray) -> Interval:
@@ -170,6 +155,22 @@ def cohen_kappa(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.n
     return kappa
 
 
+def macro_f1(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
+    """The mean F1 of the classes that have photos: (…,), from three arrays (…, classes) of counts."""
+    present = num_true > 0
+    f1 = np.where(present, 2 * num_right / np.maximum(num_true + num_predicted, 1), 0.0)
+    mean: np.ndarray = f1.sum(axis=-1) / present.sum(axis=-1)
+    return mean
+
+
+MATRIX_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    "macro_f1": macro_f1,
+    "balanced_accuracy": balanced_accuracy,
+    "cohen_kappa": cohen_kappa,
+}
+"""The metrics that follow from the confusion matrix, under the names of their fields in `Figures`."""
+
+
 def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Minus the logarithm of each photo's true class's probability: float64 (n,)."""
     # float32 rows sum to 1 within 1e-7 only.
@@ -180,7 +181,7 @@ def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:
-    """The expected calibration error (Naeini et al., 2015): |sureness − accuracy|, averaged over bins by photos."""
+    """The expected calibration error (Naeini et al., 2015): |confidence − accuracy|, averaged over bins by photos."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     bins = confidence_bins(confidence, num_bins)
@@ -193,16 +194,8 @@ def confidence_bins(confidence: np.ndarray, num_bins: int = NUM_BINS) -> np.ndar
     return np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
 
 
-def macro_f1(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
-    """The mean F1 of the classes that have photos: (…,), from three arrays (…, classes) of counts."""
-    present = num_true > 0
-    f1 = np.where(present, 2 * num_right / np.maximum(num_true + num_predicted, 1), 0.0)
-    mean: np.ndarray = f1.sum(axis=-1) / present.sum(axis=-1)
-    return mean
-
-
 def confused_pairs(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
-    """All mistakes, the commonest first; among equals the one with the larger share of its class comes first."""
+    """All mistakes, the most common first; among equals the one with the larger share of its class comes first."""
     num_true = matrix.sum(axis=1)
     pairs = [
         ConfusedPair(

@@ -36,7 +36,7 @@ def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
 
 
 def right_answers(predictions: Predictions, num: int) -> list[Answer]:
-    """Right answers of middling sureness, of as many classes as can be: what the model does on a usual photo."""
+    """Right answers of middling confidence, of as many classes as can be: what the model does on a usual photo."""
     confidence = predictions.probabilities.max(axis=1)
     correct = np.flatnonzero(predictions.correct)
     if len(correct) == 0:

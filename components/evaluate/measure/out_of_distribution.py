@@ -1,4 +1,4 @@
-"""Pictures that belong to no class of the data, to see whether a model notices: noise, plain colours, other scenes."""
+"""Pictures that belong to no class of the data, to see whether a model notices: noise, plain colors, other scenes."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -20,7 +20,7 @@ def noise(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def plain_colors(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
-    """One colour each, as a covered lens gives."""
+    """One color each, as a covered lens gives."""
     return np.broadcast_to(rng.integers(0, 256, (num, 1, 1, 3), dtype=np.uint8), (num, *split.image_shape)).copy()
 
 
@@ -42,7 +42,7 @@ def other_scenes(split: Split, num: int, rng: np.random.Generator) -> np.ndarray
 
 
 def shuffled_photos(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
-    """Test photos in tiles that are laid out anew: the right colours, and nothing to be seen."""
+    """Test photos in tiles that are rearranged: the right colors, and nothing to be seen."""
     height, width = split.image_shape[:2]
     rows, columns = (np.linspace(0, length, TILES + 1).astype(int) for length in (height, width))
     tile_size = np.diff(rows).min(), np.diff(columns).min()
@@ -59,7 +59,7 @@ def shuffled_photos(split: Split, num: int, rng: np.random.Generator) -> np.ndar
 
 OUT_OF_DISTRIBUTION: Final[Mapping[str, PictureMaker]] = {
     "noise": noise,
-    "plain colours": plain_colors,
+    "plain colors": plain_colors,
     "a temple and a flower": other_scenes,
     "test photos in shuffled tiles": shuffled_photos,
 }

@@ -129,7 +129,7 @@ class _Order:
         new_score = np.diff(scores[order], prepend=np.inf) != 0
         group = np.cumsum(new_score) - 1
         has_positive = np.bincount(group, is_positive[order]) > 0
-        # Neighbouring groups without a photo of the class give one sum together.
+        # Neighboring groups without a photo of the class give one sum together.
         starts_segment = has_positive | np.concatenate([[True], has_positive[:-1]])
         segment = (np.cumsum(starts_segment) - 1)[group]
         self._photos = _segment_sums(segment, order, len(scores))

@@ -1,21 +1,17 @@
 """The figures for MLflow and for KFP: the same names in every run, so that runs can be compared side by side."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from components.contract.artifacts.evaluation import EvaluationInfo
-from components.contract.artifacts.figures import AllFigures
+from components.contract.artifacts.figures import AllFigures, Figures, Interval
 
-HEADLINES = (
-    "accuracy",
-    "macro_f1",
-    "balanced_accuracy",
-    "cohen_kappa",
-    "roc_auc",
-    "average_precision",
-    "log_loss",
+HEADLINES = tuple(
+    name for name, field in Figures.model_fields.items() if Interval in (field.annotation, *get_args(field.annotation))
 )
+"""The fields of `Figures` that have an interval."""
 ROC_POINTS = 100
 
 

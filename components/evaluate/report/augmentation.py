@@ -15,7 +15,7 @@ PHRASES: Final = {
     "brightness": "made brighter or darker by up to {percent:g} %",
     "contrast": "given up to {percent:g} % more or less contrast",
     "crop": "cut by up to {percent:g} %",
-    "saturation": "given up to {percent:g} % more or less colour",
+    "saturation": "given up to {percent:g} % more or less color",
     "hue_degrees": "shifted in hue by up to {value:g}°",
     "blur": "blurred by up to {value:g} px",
     "noise": "made noisy by up to {percent:g} %",

@@ -22,7 +22,7 @@ def list_caveats(
     sentences = []
     if bundle.dataset_fingerprint != dataset.fingerprint:
         sentences.append(
-            "The model was trained on another version of the data: photos that it learnt from may be among "
+            "The model was trained on another version of the data: photos that it learned from may be among "
             "the test photos, which would flatter every figure."
         )
     if test.num_images < FEW_PHOTOS:
@@ -37,7 +37,7 @@ def list_caveats(
         if split_figures.absent_classes:
             sentences.append(
                 f"The {split} split holds no photo of {join_names(split_figures.absent_classes)}, so nothing is known "
-                "of how well it is recognised there."
+                "of how well it is recognized there."
             )
     sentences += describe_order(test) or _never_predicted(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):
@@ -65,7 +65,7 @@ def _never_predicted(test: Figures) -> list[str]:
     """Classes that the model never names, or always."""
     predicted_classes = [class_figures.class_name for class_figures in test.per_class if class_figures.num_predicted]
     if len(predicted_classes) == 1:
-        return [f"The model gave every test photo the same name, {predicted_classes[0]}: it has learnt nothing."]
+        return [f"The model gave every test photo the same name, {predicted_classes[0]}: it has learned nothing."]
     missing_classes = [
         class_figures.class_name
         for class_figures in test.per_class

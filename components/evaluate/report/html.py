@@ -55,7 +55,7 @@ CONTENTS = (
     ("slices", "Kinds of photos"),
     ("labels", "Doubtful labels"),
     ("outliers", "Outliers"),
-    ("calibration", "Sureness"),
+    ("calibration", "Confidence"),
     ("insights", "Insights"),
     ("reproduce", "Make it again"),
     ("use", "Use it"),
@@ -150,7 +150,7 @@ def photo_context(photo: Photo, class_names: Sequence[str], size: int = THUMBNAI
     answer = photo.answer
     class_name, predicted_as = class_names[answer.label], class_names[answer.predicted]
     is_wrong = answer.label != answer.predicted
-    outcome = f"taken for {predicted_as}" if is_wrong else "named rightly"
+    outcome = f"taken for {predicted_as}" if is_wrong else "classified correctly"
     return {
         "image": data_uri(photo.pixels, size),
         "heat": None if photo.heat is None else data_uri(_spotlit_pixels(photo), size),
@@ -174,7 +174,7 @@ def _doubt_context(doubt: Doubt, class_names: Sequence[str]) -> dict[str, Any]:
     return {
         "image": data_uri(doubt.pixels, SMALL_PIXELS),
         "tiny": is_tiny(doubt.pixels),
-        "description": f"A photo labelled {label} that looks like {suggested}",
+        "description": f"A photo labeled {label} that looks like {suggested}",
         "label": label,
         "suggested": suggested,
         "confidence": doubt.error.confidence,
@@ -239,7 +239,9 @@ def _confusion_chart(charts: Mapping[str, "Figure"], test: Figures) -> "Markup |
     )
     if test.most_confused:
         pair = test.most_confused[0]
-        description += f" The commonest mistake: {pair.class_name} taken for {pair.predicted_as}, {pair.num_images} ×."
+        description += (
+            f" The most common mistake: {pair.class_name} taken for {pair.predicted_as}, {pair.num_images} ×."
+        )
     element = inline_svg(charts["confusion_matrix"], printable(description), "confusion")
     return Markup(element)  # noqa: S704 - inline_svg escapes its texts
 

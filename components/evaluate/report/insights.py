@@ -51,7 +51,7 @@ def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Ite
     majority_class = _majority_class(test)
     share = majority_class.num_images / test.num_images
     yield (
-        f"{bundle.model.name} names {percent(test.accuracy.value)} of new photos rightly "
+        f"{bundle.model.name} classifies {percent(test.accuracy.value)} of new photos correctly "
         f"({interval(test.accuracy)}), against {percent(share)} for always saying {majority_class.class_name}. "
         f"{_effort(bundle)}"
     )
@@ -79,11 +79,11 @@ def _effort(bundle: BundleInfo) -> str:
     facts = bundle.model
     if facts.kind == "pretrained" and facts.num_trained_parameters < facts.num_parameters / 2:
         return (
-            f"It owes that to a backbone that had learnt from other photos before: only "
+            f"It owes that to a backbone that had learned from other photos before: only "
             f"{facts.num_trained_parameters:,} of its {facts.num_parameters:,} parameters were trained "
             "here."
         )
-    return f"All of it was learnt from these photos, with {facts.num_trained_parameters:,} trained parameters."
+    return f"All of it was learned from these photos, with {facts.num_trained_parameters:,} trained parameters."
 
 
 def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _commonest_confusion(test: Figures) -> Iterator[str]:
     pair = test.most_confused[0]
     wrong = test.num_images - test.num_correct
     yield (
-        f"The commonest mistake takes {pair.class_name} for {pair.predicted_as}: {pair.num_images} of {wrong} "
+        f"The most common mistake takes {pair.class_name} for {pair.predicted_as}: {pair.num_images} of {wrong} "
         "wrong answers. Photos that show what sets the two apart are worth more than photos of other "
         "classes."
     )
@@ -131,7 +131,7 @@ def _labels(figures: AllFigures) -> Iterator[str]:
     if num:
         yield (
             f"{pluralize(num)} look{'s' if num == 1 else ''} as if the label were wrong. Look at the first of "
-            "label_errors.csv, mend what is wrong and give the file to darkroom data relabel: wrong labels cost "
+            "label_errors.csv, fix what is wrong and give the file to darkroom data relabel: wrong labels cost "
             "twice, in training and in these figures."
         )
 
@@ -216,8 +216,8 @@ def _calibration(figures: AllFigures) -> Iterator[str]:
     if calibration.error_before - calibration.error_after > OVERCONFIDENCE:
         attitude = "too sure of itself" if calibration.temperature > 1 else "surer than it said"
         yield (
-            f"It was {attitude}: sureness and accuracy lay {percent(calibration.error_before)} apart. A temperature of "
-            f"{calibration.temperature:.2f}, learnt from the validation photos, brings that to "
+            f"It was {attitude}: confidence and accuracy lay {percent(calibration.error_before)} apart. A temperature "
+            f"of {calibration.temperature:.2f}, learned from the validation photos, brings that to "
             f"{percent(calibration.error_after)}."
         )
     target = percent(calibration.target_accuracy)

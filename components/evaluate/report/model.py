@@ -92,7 +92,7 @@ class Showcase:
     Attributes:
         mistakes: the worst ones.
         right: some right answers.
-        pairs: the commonest confusions with the photos behind them.
+        pairs: the most common confusions with the photos behind them.
         doubts: the first of the doubtful labels.
         outliers: the first of the photos that are unlike all others.
         method: of the explanations, None where there are none.
@@ -113,7 +113,7 @@ class Content:
     Attributes:
         charts: as `draw_charts` gives them, and architecture.
         pictures: the same as PNG files.
-        samples: a JPEG file of labelled photos, where preprocess has left one.
+        samples: a JPEG file of labeled photos, where preprocess has left one.
         variants: a JPEG file of one photo as training varied it, where train has left one.
         study: the search that found the params, where there was one.
     """
@@ -155,7 +155,9 @@ def balance_sentence(dataset: DatasetInfo) -> str:
     """How unequal the classes are in training, where it matters: a sentence, or nothing."""
     counts = [num for num in dataset.counts["train"].values() if num]
     ratio = max(counts, default=1) / min(counts, default=1)
-    return f" The commonest class has {ratio:.1f} times as many training photos as the rarest." if ratio >= 1.5 else ""
+    return (
+        f" The most common class has {ratio:.1f} times as many training photos as the rarest." if ratio >= 1.5 else ""
+    )
 
 
 def reproduce_commands(content: Content) -> str:

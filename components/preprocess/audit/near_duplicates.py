@@ -27,7 +27,7 @@ RADIUS: Final = 11
 MIRRORED_RADIUS: Final = 7
 
 PLAIN_DEVIATION: Final = 4.0
-"""A sketch with a smaller standard deviation is nearly of one colour; its hash is noise."""
+"""A sketch with a smaller standard deviation is nearly of one color; its hash is noise."""
 
 ALIKE: Final = 0.9
 SAME: Final = 0.995
@@ -51,7 +51,7 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
     """Pairs of photos that show the same picture.
 
     Args:
-        sketches: uint8 (n, 32, 32), grey.
+        sketches: uint8 (n, 32, 32), gray.
         usable: bool (n,), which photos to look at.
         pixels: gives the prepared pixels of rows: uint8 (len(rows), height, width, 3).
 

@@ -23,7 +23,7 @@ def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The pHash of each photo, and of its mirror image: uint64 (n,) twice.
 
     Args:
-        sketches: uint8 (n, 32, 32), grey.
+        sketches: uint8 (n, 32, 32), gray.
     """
     places = np.arange(SKETCH_SIDE) + 0.5
     waves = np.cos(np.pi / SKETCH_SIDE * np.arange(8)[:, None] * places).astype(np.float32)

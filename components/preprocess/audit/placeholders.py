@@ -31,7 +31,7 @@ ROWS_AT_ONCE: Final = 256
 LOSSLESS: Final = frozenset(("PNG", "BMP", "TIFF"))
 """Copies of such a file of one size and mode have equal pixels; X-rays of one kind look the same and have others."""
 MAX_LEADERS: Final = 200
-"""Of one cell; thousands of products on white may share one. The commonest hashes come first."""
+"""Of one cell; thousands of products on white may share one. The most common hashes come first."""
 
 COPIES: Final = ((3, 3), (2, 5))
 """(classes, copies) from which a picture is a placeholder. One photo filed under two classes by mistake is more common

@@ -53,7 +53,7 @@ def write_report(folder: Path, examination: Examination, training: TrainParams |
         folder: audit.json  audit.html  samples.jpg  augmentation.jpg  classes.svg
         examination: what was found.
         training: whose own augmentation is shown before the presets; None where it plays no part. The step of a
-            pipeline does not know it: data are not prepared anew because training changes.
+            pipeline does not know it: data are not prepared again because training changes.
     """
     info, records = examination.info, examination.records
     class_names = tuple(info.counts["train"])

@@ -1,4 +1,4 @@
-"""Pictures of the prepared data for people: labelled samples, and photos per class."""
+"""Pictures of the prepared data for people: labeled samples, and photos per class."""
 
 import html
 import math

@@ -1,4 +1,4 @@
-"""What was learnt of files that were read before, and their pixels: the cache of preprocess, shared by all runs.
+"""What was learned of files that were read before, and their pixels: the cache of preprocess, shared by all runs.
 
     index.sqlite        files: path and identity → content hash; verdicts: content hash and recipe → record and place;
                         depths: content hash → values of a photo with more than 8 bits each
@@ -7,7 +7,7 @@
 
 A file whose size, times and inode are as they were is not read again; equal content under another name is not decoded
 again; a shard whose photos are as they were is not written again. Each photo's pixels stand in one place: in a pack
-until their shard is written, then in the shard. What is lost or damaged here is made anew.
+until their shard is written, then in the shard. What is lost or damaged here is made again.
 """
 
 import contextlib

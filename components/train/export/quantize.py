@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_LOST: Final = 0.005
-"""The share of the validation photos by which an int8 graph may name fewer rightly."""
+"""The share of the validation photos by which an int8 graph may classify fewer correctly."""
 NUM_PHOTOS: Final = 300
 """As NNCF advises; more change nothing."""
 BATCH_SIZE: Final = 32

@@ -248,7 +248,7 @@ def try_out(model: "keras.Model", plan: "Plan") -> None:
     """Asks the network about black photos and noise.
 
     Raises:
-        UploadError: an answer has another shape than foretold, is not finite, or is a softmax that does not sum to 1.
+        UploadError: an answer has another shape than predicted, is not finite, or is a softmax that does not sum to 1.
     """
     shape = plan.sizes.input_shape
     rng = np.random.default_rng(TRIAL_SEED)
@@ -265,7 +265,7 @@ def try_out(model: "keras.Model", plan: "Plan") -> None:
         if not np.isfinite(answers).all():
             raise UploadError(
                 f"An uploaded model must answer with finite numbers; for {what} it gave NaN or infinity, "
-                "as after a training that failed. Train it anew."
+                "as after a training that failed. Train it again."
             )
         if plan.output == "softmax" and np.abs(answers.sum(axis=-1) - 1).max() > SUM_TOLERANCE:
             raise UploadError(

@@ -3,7 +3,7 @@
 Nothing of the upload is given to Keras' loaders, to pickle or to eval. The file is copied and hashed; a confined
 process turns its weights into plain numbers; its description is checked word by word against an allow-list; a second
 confined process builds that network by Keras' constructors, gives it the numbers, tries it on black photos and noise,
-and saves it anew. Only that copy is used from then on.
+and saves it again. Only that copy is used from then on.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ def import_model(
 
     Args:
         path: a .keras file, an HDF5 file of a whole model or of weights, or a zip that holds one of these.
-        output_dir: made anew, whole or not at all:
+        output_dir: made again, whole or not at all:
             model.keras     our own copy, which `load` reads
             import.json     ImportedModel
         expected: what it must be.

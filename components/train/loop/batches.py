@@ -165,7 +165,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             yield self._inputs(np.arange(start, min(start + self._batch_size, self.num_examples)))
 
     def in_groups(self, size: int) -> tf.data.Dataset:
-        """The same batches, handed over so many at a time, and made while those before are learnt from.
+        """The same batches, handed over so many at a time, and made while those before are learned from.
 
         Handing over takes as long as the step of a small network, and where all is to be deterministic TensorFlow
         fetches nothing ahead from Python.

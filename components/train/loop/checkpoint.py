@@ -107,7 +107,7 @@ class Checkpoints:
             if stored_identity == asdict(self._identity):
                 return state
             differing = ", ".join(_differences(stored_identity, asdict(self._identity)))
-            log.warning("The checkpoint %s belongs to another training (%s); training begins anew.", folder, differing)
+            log.warning("The checkpoint %s belongs to another training (%s); training starts again.", folder, differing)
             shutil.rmtree(folder, ignore_errors=True)
         return None
 
@@ -242,7 +242,7 @@ def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
             other_identity = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
             log.info(
                 "An unfinished training of these photos in %s is not gone on with, for it has another %s; "
-                "training begins anew.",
+                "training starts again.",
                 other,
                 ", ".join(_differences(other_identity, asdict(identity))),
             )

@@ -52,5 +52,5 @@ def compile_model(
 
 
 def as_input(model: keras.Model, batches: Batches) -> Any:
-    """The batches in the way in which the model, compiled, takes them soonest."""
+    """The batches in the way in which the compiled model reads them fastest."""
     return batches.in_groups(model.steps_per_execution) if model.steps_per_execution > 1 else batches

@@ -116,11 +116,11 @@ class FeatureCache:
                 with contextlib.suppress(OSError):  # a cache that is not to be written to serves as well
                     os.utime(path)
                 return features
-            log.warning("%s is not what its name says; it is computed anew.", path)
+            log.warning("%s is not what its name says; it is computed again.", path)
         except FileNotFoundError:
             log.debug("%s is to be computed.", path)
         except (OSError, ValueError) as error:
-            log.warning("%s is damaged (%s); it is computed anew.", path, error)
+            log.warning("%s is damaged (%s); it is computed again.", path, error)
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._infer is None:
             self._infer = fastest_inference(self._frozen_part)

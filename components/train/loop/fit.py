@@ -104,7 +104,7 @@ class PhaseFitter:
                         "network, or train fewer layers."
                     ) from None
                 log.warning(
-                    "The memory is too small for train.batch_size %d; the phase begins anew with %d.",
+                    "The memory is too small for train.batch_size %d; the phase starts again with %d.",
                     self.batch_size,
                     self.batch_size // 2,
                 )

@@ -32,7 +32,7 @@ class Mixing:
             rng: of this batch.
 
         Returns:
-            The inputs, as they came or anew, and the part of each class in each: float32 (n, k).
+            The inputs, unchanged or computed again, and the part of each class in each: float32 (n, k).
 
         Raises:
             ModelError: CutMix was asked for, and the inputs have no height and width.

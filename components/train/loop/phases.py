@@ -1,4 +1,4 @@
-"""The phases of a training: what each trains, what it learns from, and what is told of it beforehand."""
+"""The phases of a training: what each trains, what it learns from, and what is logged in advance."""
 
 import logging
 import math

@@ -43,7 +43,7 @@ class RangeTest(StrictRecord):
         learning_rate: what the params say.
         optimizer: that of the first phase.
         batch_size: photos a batch; another one wants another rate.
-        trained_layers: what learnt.
+        trained_layers: what learned.
     """
 
     rates: tuple[float, ...]

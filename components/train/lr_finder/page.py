@@ -31,7 +31,7 @@ svg {{ width: 100%; height: auto; font-size: 13px }}
 <h1>Range test of the learning rate</h1>
 {said}
 {curve}
-<p class="soft">Dots are the losses of the batches, the line is their smoothed course. Each batch was learnt from at a
+<p class="soft">Dots are the losses of the batches, the line is their smoothed course. Each batch was learned from at a
 higher rate. The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks); to raise the rate
 by a factor and to propose where the line falls fastest is later custom. It is a place to start from, not a best value:
 it tells of the first steps only.</p>

@@ -65,7 +65,7 @@ def raise_rate(
 
     Args:
         model: compiled.
-        batches: begun anew as often as it takes.
+        batches: begun again as often as it takes.
         rates: float (n,).
         burst: told the losses so far, says whether to end before.
 

@@ -35,7 +35,7 @@ class InitialModel:
         pixels: what it takes.
         layer: whose output a new head stands on; None where the model is used as it is.
         bundle: what it was as a bundle; None for an uploaded file.
-        train_image_ids: the photos that it is known to have learnt from.
+        train_image_ids: the photos that it is known to have learned from.
         class_order: for each class of the data the output that is it; None for the same order.
     """
 
@@ -148,12 +148,12 @@ def import_initial_model(
 
 
 def warn_of_training_photos(train_image_ids: frozenset[str], dataset_dir: Path) -> None:
-    """Says how many photos that figures are made of an earlier model has learnt from already."""
+    """Says how many photos that figures are made of an earlier model has learned from already."""
     for name in ("validation", "test") if train_image_ids else ():
         learned_ids = train_image_ids.intersection(open_split(dataset_dir, name).image_ids)
         if learned_ids:
             log.warning(
-                "The earlier model has learnt from %d of the %s photos, so that figures on them will flatter. "
+                "The earlier model has learned from %d of the %s photos, so that figures on them will flatter. "
                 "Divide the data as they were then.",
                 len(learned_ids),
                 name,

@@ -43,15 +43,15 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.Keras
         float32, of the same shape.
 
     Raises:
-        ModelError: the scale is one of colours, and the pixels are grey.
+        ModelError: the scale is one of colors, and the pixels are gray.
     """
     import keras
 
     factor, offset = _SCALES[scale]
     if isinstance(offset, list) and pixels.shape[-1] == 1:
         raise ModelError(
-            f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of grey photos; "
-            f"{scale} is of colours."
+            f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "
+            f"{scale} is of colors."
         )
     rescaled = keras.layers.Rescaling(factor, offset=offset, name="rescaling")(pixels)
     return _reverse_channels(rescaled) if scale.startswith("BGR") else rescaled

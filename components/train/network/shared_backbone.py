@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SharedBackbone:
-    """Keeps the last one; each trial gets it as it was before any of them learnt."""
+    """Keeps the last one; each trial gets it as it was before any of them learned."""
 
     def __init__(self) -> None:
         self._key: object = None

@@ -3,7 +3,7 @@
 from kfp import dsl
 
 
-@dsl.component(base_image="darkroom-preprocess-python:0.1.0", install_kfp_package=False)
+@dsl.component(base_image="darkroom-preprocess-python:0.2.0", install_kfp_package=False)
 def close(model_name: str, status: dsl.PipelineTaskFinalStatus) -> None:
     """Ends the run that the steps logged to; KFP runs this however the pipeline ended."""
     import logging

@@ -152,7 +152,7 @@ class DraftStore:
         return Probe(value["name"], (height, width), tuple(value["description"]))
 
     def forget(self) -> None:
-        """What was known of the data is looked up anew."""
+        """What was known of the data is looked up again."""
         self._resolutions = {}
         self._failure = None
 

@@ -42,7 +42,7 @@ def estimate(params: Params, num_photos: int) -> Estimate:
 
     Args:
         params: resolved.
-        num_photos: that are learnt from, about.
+        num_photos: that are learned from, about.
     """
     work, why = _estimate_training(params, num_photos)
     trials = params.tune.trials * 0.6
@@ -77,7 +77,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
         multiply_adds = sum(layer.multiply_adds for layer in trace(model.layers, (height, width, 3)))
         why = "By the work of the network and the speed of this machine."
         return epochs * num_photos * (multiply_adds * BACKWARD / rate + 2e-5), why
-    return epochs * num_photos * 1e9 * BACKWARD / rate, "Roughly: what your model takes is not known beforehand."
+    return epochs * num_photos * 1e9 * BACKWARD / rate, "Roughly: what your model takes is not known in advance."
 
 
 def _find_measured_rate(params: Params) -> float | None:

@@ -20,7 +20,7 @@ def encoded(image: Image.Image, file_format: str, **options: object) -> bytes:
 
 @functools.cache
 def scene(height: int, width: int, seed: int = 0) -> Image.Image:
-    """A smooth coloured picture with some noise; not to be changed."""
+    """A smooth colored picture with some noise; not to be changed."""
     rng = np.random.default_rng(seed)
     blobs = rng.integers(0, 256, (5, 7, 3)).astype(np.float32)
     smooth = cv2.resize(blobs, (width, height), interpolation=cv2.INTER_CUBIC) + rng.normal(0, 3, (height, width, 3))

@@ -50,7 +50,7 @@ add("an EPS", ".eps", "format_not_allowed", lambda: photo("EPS"))
 add("a DDS texture", ".dds", "format_not_allowed", lambda: photo("DDS"))
 add("a picture of OpenEXR", ".exr", "format_not_allowed", b"v/1\x01\x02\0\0\0" + bytes(300))
 add(
-    "a colour TIFF of floats",
+    "a color TIFF of floats",
     ".tif",
     "format_not_allowed",
     lambda: encoded_by_opencv(".tif", np.asarray(scene(60, 80)).astype(np.float32) / 255),

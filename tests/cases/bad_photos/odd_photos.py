@@ -38,13 +38,13 @@ add(
     lambda: encoded(Image.fromarray(np.linspace(0, 65535, 4800, dtype=np.uint16).reshape(60, 80)), "PNG"),
 )
 add(
-    "a colour PNG of 16 bits",
+    "a color PNG of 16 bits",
     ".png",
     None,
     lambda: encoded_by_opencv(".png", np.asarray(scene(60, 80)).astype(np.uint16) * 257),
 )
 add(
-    "a colour TIFF of 16 bits",
+    "a color TIFF of 16 bits",
     ".tif",
     None,
     lambda: encoded_by_opencv(".tif", np.asarray(scene(60, 80)).astype(np.uint16) * 257),
@@ -89,7 +89,7 @@ add(
 add("a JPEG whose EXIF is cut short", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(6)[:20], quality=71))
 add("a JPEG turned by 77", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(77), quality=72))
 add(
-    "a JPEG with a broken colour profile",
+    "a JPEG with a broken color profile",
     ".jpg",
     None,
     lambda: photo("JPEG", icc_profile=b"no profile" * 9, quality=73),

@@ -44,7 +44,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "ends_in_a_chain": networks.ends_in_a_chain,
     "ends_in_a_model": networks.ends_in_a_model,
     "features": networks.features,
-    "grey": networks.grey,
+    "gray": networks.gray,
     "open_size": networks.open_size,
     "partly_frozen": networks.partly_frozen,
     "pixels": networks.pixels,

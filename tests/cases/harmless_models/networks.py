@@ -24,7 +24,7 @@ def plain() -> Any:
     )
 
 
-def grey() -> Any:
+def gray() -> Any:
     from keras import Input, Sequential, layers
 
     return Sequential(

@@ -36,7 +36,7 @@ class Attack:
 
     @property
     def code(self) -> str:
-        """A marshalled function that leaves traces, as Keras stores a Lambda."""
+        """A marshaled function that leaves traces, as Keras stores a Lambda."""
         function = eval(f"lambda x: ({self.source}) and x")
         return base64.b64encode(marshal.dumps(function.__code__)).decode()
 

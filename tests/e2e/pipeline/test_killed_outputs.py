@@ -40,7 +40,7 @@ class Command:
 def make_prediction_inputs(folder: Path) -> list[Path]:
     info = make_dataset(folder / "dataset", per_class=2)
     make_bundle(folder / "bundle", info)
-    lay_out(folder / "bento" / "src", folder / "bundle", read_bundle(folder / "bundle"), "colours")
+    lay_out(folder / "bento" / "src", folder / "bundle", read_bundle(folder / "bundle"), "colors")
     return [folder, make_photos(folder / "photos", per_class=2)]
 
 
@@ -126,7 +126,7 @@ from components.deploy.release.registry import register
 from tests.unit.deploy.release.test_registry import facts
 event.listen(Engine, "commit", lambda connection: sys.audit("test.commit"))
 run_id, verdict = sys.argv[1:]
-assert register("colours", facts(run_id, "colours:2"), Verdict.model_validate_json(verdict)).promoted
+assert register("colors", facts(run_id, "colors:2"), Verdict.model_validate_json(verdict)).promoted
 """
 
 
@@ -135,17 +135,17 @@ def test_a_promotion_continues_wherever_it_is_killed(mlflow_store: str, tmp_path
     from mlflow import MlflowClient
 
     store = Path(mlflow_store.removeprefix("sqlite:///"))
-    run_id = create_run(experiment="colours", name="test").run_id
-    register("colours", facts(run_id), FIRST)
-    register("colours", facts(run_id, "colours:2"), Verdict(verdict="cannot tell", reasons=(), champion="1"))
+    run_id = create_run(experiment="colors", name="test").run_id
+    register("colors", facts(run_id), FIRST)
+    register("colors", facts(run_id, "colors:2"), Verdict(verdict="cannot tell", reasons=(), champion="1"))
     shutil.copy(store, tmp_path / "before.db")
     better = Verdict(verdict="better", reasons=("It is better.",), champion="1").model_dump_json()
     for number in itertools.count(1):
         shutil.copy(tmp_path / "before.db", store)
         is_done = not killed(REGISTER, str(run_id), better, at=("test.commit",), number=number)
-        assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) in "12"
-        assert register("colours", facts(run_id, "colours:2"), Verdict.model_validate_json(better)).promoted
-        model = MlflowClient().get_registered_model("colours")
+        assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) in "12"
+        assert register("colors", facts(run_id, "colors:2"), Verdict.model_validate_json(better)).promoted
+        model = MlflowClient().get_registered_model("colors")
         assert {alias: str(version) for alias, version in model.aliases.items()} == {CHAMPION: "2"}, number
         assert len(MlflowClient().search_model_versions("name = 'colours'")) == 2
         if is_done:

@@ -15,7 +15,7 @@ from components.deploy.bento.server import serving
 from components.deploy.step import deploy
 from tests.support.artifacts import make_bundle, make_dataset, make_evaluation
 
-PARAMS = DeployParams(model_name="colours")
+PARAMS = DeployParams(model_name="colors")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Dep
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
-        run_id = create_run(experiment="colours", name="test").run_id
+        run_id = create_run(experiment="colors", name="test").run_id
         dataset = make_dataset(folder / "dataset")
         make_bundle(folder / "model", dataset, scale=0.002, mlflow_run_id=run_id)
         make_evaluation(folder / "evaluation", folder / "dataset", folder / "model", calibrated=True)

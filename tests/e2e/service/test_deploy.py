@@ -24,7 +24,7 @@ from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset, make
 def test_deploy_writes_a_bento_that_reproduces_the_evaluation(deployed: Deployed) -> None:
     info = read_deployment(deployed.bento_dir)
     assert info == deployed.info
-    assert info.tag.startswith("colours:")
+    assert info.tag.startswith("colors:")
     assert info.check.num_photos == len(golden_photos(deployed.dataset_dir)) == 36
     assert info.check.max_probability_difference <= TOLERANCE
     assert 0 < info.check.latency_p50_ms < 1000
@@ -35,7 +35,7 @@ def test_deploy_registers_the_model_and_tags_its_run_with_the_bento(deployed: De
     from mlflow import MlflowClient
 
     client = MlflowClient(deployed.mlflow_uri)
-    champion = client.get_model_version_by_alias("colours", CHAMPION)
+    champion = client.get_model_version_by_alias("colors", CHAMPION)
     assert (deployed.info.promoted, deployed.info.registered_version) == (True, str(champion.version))
     run = client.get_run(deployed.info.lineage.mlflow_run_id)
     assert run.data.tags["darkroom.bento"] == deployed.info.tag
@@ -119,7 +119,7 @@ def test_deploying_the_same_bundle_again_returns_the_same_bento_and_version(depl
     )
     assert result.returncode == 0, result.stderr
     info = read_deployment(tmp_path / "artifacts" / "bento")
-    assert info.model_name == "colours", "auto is the name of the data"
+    assert info.model_name == "colors", "auto is the name of the data"
     assert info.tag == deployed.info.tag
     assert info.registered_version == deployed.info.registered_version
     assert "It answered them all as evaluation did" in result.stdout

@@ -1,4 +1,4 @@
-"""A stranger's tool reads the OpenAPI document, and looks for requests whose answers it does not foretell."""
+"""A stranger's tool reads the OpenAPI document, and looks for requests whose answers it does not predict."""
 
 import subprocess
 import sys

@@ -150,7 +150,7 @@ def test_options_shorten_the_answer_and_move_the_threshold(deployed: Deployed, u
 
 def test_confidence_is_calibrated_and_a_strange_photo_is_unfamiliar(deployed: Deployed, url: str) -> None:
     strange = np.zeros((16, 16, 3), np.uint8)
-    strange[..., 0] = strange[..., 2] = 255  # a colour between two classes
+    strange[..., 0] = strange[..., 2] = 255  # a color between two classes
     file = io.BytesIO()
     Image.fromarray(strange).save(file, "PNG")
     familiar, unfamiliar = post(url, [*photos(deployed, 1), file.getvalue()])[1]["predictions"]

@@ -5,12 +5,12 @@ const UNSEEN = ":disabled, .away, svg, option, noscript";
 const SCROLLING = ".scroll, pre, .places, .tree, nav, .away, svg"; // these scroll by themselves, or are not seen
 const TEXT_LENGTH = 40;
 
-/** @typedef {number[]} Colour Red, green and blue from 0 to 255, and the opacity unless it is 1. */
+/** @typedef {number[]} Color Red, green and blue from 0 to 255, and the opacity unless it is 1. */
 
 /**
- * The colour of a computed style.
+ * The color of a computed style.
  * @param {string} style
- * @returns {Colour}
+ * @returns {Color}
  */
 function parseColour(style) {
   const numbers = (style.match(/[\d.]+/g) ?? []).map(Number);
@@ -20,20 +20,20 @@ function parseColour(style) {
 
 /**
  * The relative luminance by WCAG 2.1.
- * @param {Colour} colour
+ * @param {Color} color
  */
-function luminance(colour) {
-  const [red, green, blue] = colour
+function luminance(color) {
+  const [red, green, blue] = color
     .map((channel) => channel / 255)
     .map((share) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4));
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
 /**
- * A colour over another one.
- * @param {Colour} top
- * @param {Colour} below
- * @returns {Colour}
+ * A color over another one.
+ * @param {Color} top
+ * @param {Color} below
+ * @returns {Color}
  */
 function blend(top, below) {
   const opacity = top[3] ?? 1;
@@ -41,9 +41,9 @@ function blend(top, below) {
 }
 
 /**
- * The colour behind an element's text; white behind the page.
+ * The color behind an element's text; white behind the page.
  * @param {Element | null} element
- * @returns {Colour}
+ * @returns {Color}
  */
 function backgroundOf(element) {
   if (!element) return [255, 255, 255];

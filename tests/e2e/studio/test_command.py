@@ -24,7 +24,7 @@ async def command_and_params(page: Page) -> tuple[list[str], str]:
 
 
 def test_every_screen_shows_its_command_and_params_and_both_can_be_exported_and_imported(tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "colours")
+    photos = make_photos(tmp_path / "colors")
     others = make_photos(tmp_path / "others")
 
     async def work(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The studio's screen Data in a real browser: choosing photos, making classes, and mending what the audit finds."""
+"""The studio's screen Data in a real browser: choosing photos, making classes, and fixing what the audit finds."""
 
 from pathlib import Path
 
@@ -37,20 +37,20 @@ def case(path: str) -> str:
 
 
 def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
-    make_photos(tmp_path / "pictures" / "colours")
+    make_photos(tmp_path / "pictures" / "colors")
     (tmp_path / "pictures" / "notes.txt").write_text("milk, eggs")
 
     async def work(page: Page) -> None:
         await page.click_on("Look for it")
         for name in (str(tmp_path), "pictures"):
             await page.click_on(name, ".places")
-        await says(page, ".browser", "colours")
+        await says(page, ".browser", "colors")
         assert "notes" not in await page.run("document.querySelector('.places').textContent")
-        await page.click_on("colours", ".places")
+        await page.click_on("colors", ".places")
         await says(page, ".browser", "blue")
         await keep(page, "data-browser")
         await page.click_on("↑ Up")
-        await page.click_on("colours", ".places")
+        await page.click_on("colors", ".places")
         await page.click_on("Take this folder")
         await says(page, "main", "60 photos in 3 classes")
         await page.until("document.querySelector('.bars')", PATIENCE)
@@ -62,7 +62,7 @@ def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY)
-        assert ask(url, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "pictures" / "colours")
+        assert ask(url, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "pictures" / "colors")
 
 
 def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> No
         await page.until(f"document.querySelector({shown_class(name)!r})")
 
     async def work(page: Page) -> None:
-        await pick(page, "#new-name", "my colours")
+        await pick(page, "#new-name", "my colors")
         await page.click("#make")
         for name in ("green", "blue", "rde"):
             await make_class(page, name)
@@ -117,7 +117,7 @@ def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> No
 
 
 def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "colours")
+    photos = make_photos(tmp_path / "colors")
     (photos / "blue" / "astray.png").write_bytes((photos / "red" / "003.png").read_bytes())
     (photos / "green" / "torn.png").write_bytes(b"\x89PNG and then nothing")
     Image.new("RGB", (32, 40)).save(photos / "green" / "night.png")
@@ -160,7 +160,7 @@ def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: 
         await says(page, "main", "From v1 to the chosen one")
         for word in ("1 taken out", "1 relabelled"):
             await page.click_on(word)
-        await says(page, "main", "colours/blue/astray.png: blue → red")
+        await says(page, "main", "colors/blue/astray.png: blue → red")
         await keep(page, "versions")
         await page.click_on("Choose", ".versions")
         await says(page, ".versions li:first-child", "chosen", PATIENCE)
@@ -177,7 +177,7 @@ def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: 
 
 
 def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "colours")
+    photos = make_photos(tmp_path / "colors")
     slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Turn'))"
 
     async def preview_source(page: Page, before: object = None) -> object:

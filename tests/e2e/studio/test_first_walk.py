@@ -17,7 +17,7 @@ from tests.support.studio import (
     READY,
     SIDE,
     ask,
-    colours,
+    colors,
     go,
     keep,
     needs_browser,
@@ -46,9 +46,9 @@ def test_the_page_answers_before_any_heavy_library_is_loaded(tmp_path: Path) -> 
 
 @pytest.mark.proof
 def test_a_restarted_studio_finds_the_jobs_that_continued_without_it(tmp_path: Path) -> None:
-    make_photos(tmp_path / "colours", per_class=300)
+    make_photos(tmp_path / "colors", per_class=300)
     with studio(tmp_path) as url:
-        ask(url, "api/data/choose", {"uri": str(tmp_path / "colours"), "revision": 0})
+        ask(url, "api/data/choose", {"uri": str(tmp_path / "colors"), "revision": 0})
         ask(url, "api/audit", {})
         deadline = time.monotonic() + 20
         while ask(url, "api/jobs")[0]["state"] == "waiting":
@@ -65,7 +65,7 @@ def test_a_restarted_studio_finds_the_jobs_that_continued_without_it(tmp_path: P
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
             assert ask(again, "api/audit")["info"]["num_files"] == 900
-            assert ask(again, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "colours")
+            assert ask(again, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "colors")
 
 
 @needs_browser
@@ -98,7 +98,7 @@ def test_a_custom_network_from_empty_start_to_predictions(tmp_path: Path) -> Non
         await keep(page, "results")
 
     async def work(page: Page) -> None:
-        await send_photos(page, colours(tmp_path, rng))
+        await send_photos(page, colors(tmp_path, rng))
         await keep(page, "data")
         await build(page)
         await start(page, 6)
@@ -136,7 +136,7 @@ def test_a_pretrained_network_is_selected_trained_and_predicts(tmp_path: Path) -
     rng = np.random.default_rng(1)
 
     async def work(page: Page) -> None:
-        await send_photos(page, colours(tmp_path, rng))
+        await send_photos(page, colors(tmp_path, rng))
         await go(page, "model/pretrained")
         await page.click("[aria-label='Choose MobileNetV2']")
         await page.until("document.querySelector('.model-card.chosen')")
@@ -165,7 +165,7 @@ def test_an_uploaded_network_is_imported_safely_trained_and_predicts(tmp_path: P
     rng = np.random.default_rng(2)
 
     async def work(page: Page) -> None:
-        await send_photos(page, colours(tmp_path, rng))
+        await send_photos(page, colors(tmp_path, rng))
         await go(page, "model/upload")
         await page.choose([tmp_path / "code.h5"], "#model-file")
         await page.until("document.querySelector('.card .tag.failed')?.textContent === 'refused'", 60)

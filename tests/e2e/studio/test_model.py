@@ -30,7 +30,7 @@ async def figures(page: Page) -> str:
 
 
 def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "colours")
+    photos = make_photos(tmp_path / "colors")
 
     async def work(page: Page) -> None:
         await go(page, "model/layers")
@@ -151,7 +151,7 @@ def test_a_backbone_is_benchmarked_and_predicts_without_training(tmp_path: Path,
 
 
 def test_the_selected_layers_and_phases_are_the_ones_trained(tmp_path: Path, shared_dir: Path) -> None:
-    photos = make_photos(tmp_path / "colours")
+    photos = make_photos(tmp_path / "colors")
 
     async def choose_model(page: Page) -> None:
         await go(page, "model/pretrained")

@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
     """A studio whose folder holds two finished runs of the same photos, the first one slower than was allowed."""
-    photos = make_photos(folder / "colours", per_class=40, size=(SIDE, SIDE))
+    photos = make_photos(folder / "colors", per_class=40, size=(SIDE, SIDE))
     network = [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
     overrides = {
         "train.model": {"layers": network},
@@ -205,12 +205,12 @@ def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, f
         await says(page, "main", "over evaluate.gate.max_latency_ms, 0.0001")
         await keep(page, "promotion-refused")
         await promote(page, good_run, "is champion already")
-        registry.delete_registered_model_alias("colours", "champion")
+        registry.delete_registered_model_alias("colors", "champion")
         await promote(page, good_run, "is champion: the verdict is 'first'")
         await keep(page, "promotion-allowed")
 
     browse(url, tmp_path, work, ready=READY)
-    assert str(registry.get_model_version_by_alias("colours", "champion").version) == "2"
+    assert str(registry.get_model_version_by_alias("colors", "champion").version) == "2"
 
 
 def test_photos_of_a_figure_report_pdf_and_mlflow_can_be_opened(url: str, tmp_path: Path) -> None:

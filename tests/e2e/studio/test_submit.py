@@ -24,7 +24,7 @@ def test_a_training_is_submitted_to_a_cluster_and_shown(tmp_path: Path) -> None:
         await page.click(".browser .button")
         await page.until("document.querySelector('.card .path')?.textContent === 's3://bucket/photos'")
         await go(page, "training")
-        for key, value in (("preprocess.image_size", "32"), ("deploy.model_name", "colours")):
+        for key, value in (("preprocess.image_size", "32"), ("deploy.model_name", "colors")):
             await pick(page, f"[data-key='{key}'] input", value)
         await pick(page, "#host", stand_in.url)
         await page.click("#submit")

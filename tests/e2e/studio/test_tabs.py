@@ -15,7 +15,7 @@ from tests.support.processes import free_port, wait_for
 from tests.support.studio import (
     READY,
     ask,
-    colours,
+    colors,
     finished,
     go,
     keep,
@@ -68,7 +68,7 @@ def test_two_tabs_that_edit_at_once_converge(tmp_path: Path) -> None:
 
 
 def test_a_reloaded_page_and_a_second_tab_show_the_running_job(tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "colours", per_class=40)
+    photos = make_photos(tmp_path / "colors", per_class=40)
 
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")
@@ -110,7 +110,7 @@ def test_a_tab_closed_during_an_upload_leaves_no_partial_photos(tmp_path: Path) 
             assert list((home / "uploads").glob(".*.partial")), "it is under way"
         wait_for(lambda: not any((home / "uploads").iterdir()), "the rest of the upload to be removed", 10)
         assert not (home / "photos").exists()
-        await send_photos(page, colours(tmp_path, np.random.default_rng(1)))
+        await send_photos(page, colors(tmp_path, np.random.default_rng(1)))
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY)
@@ -152,7 +152,7 @@ def test_five_thousand_photos_can_be_dropped_beside_an_empty_class(tmp_path: Pat
 
 
 def test_a_training_continues_without_the_studio_and_the_page_reconnects(tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "colours", per_class=40)
+    photos = make_photos(tmp_path / "colors", per_class=40)
     epochs = "document.querySelector('.line.train')?.points.length"
     port = free_port()
 

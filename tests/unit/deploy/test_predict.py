@@ -35,7 +35,7 @@ COLUMNS = [
 def bento_dir(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bento folder as far as predicting reads it: what is packed, without BentoML's frame around it."""
     folder = tmp_path_factory.mktemp("bento")
-    lay_out(folder / "bento" / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours")
+    lay_out(folder / "bento" / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colors")
     return folder
 
 
@@ -101,7 +101,7 @@ def test_photos_of_16_bits_are_scaled_by_the_range_of_the_model(
     artifacts: Artifacts, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})
-    lay_out(tmp_path / "bento" / "src", artifacts.bundle_dir, bundle, "colours")
+    lay_out(tmp_path / "bento" / "src", artifacts.bundle_dir, bundle, "colors")
     colors = photo("red", RNG, (16, 16))
     Image.fromarray(colors).save(tmp_path / "a.png")
     for name, values in (("b", np.round(colors * (4095 / 255))), ("c", np.minimum(colors * 300.0, 65_535))):

@@ -12,7 +12,7 @@ PARAMS = EvaluateParams(bootstrap_resamples=200)
 
 
 def run(folder: Path, **changes: Any) -> Path:
-    evaluate(folder / "dataset", folder / "model", PARAMS.model_copy(update=changes), "colours", folder / "evaluation")
+    evaluate(folder / "dataset", folder / "model", PARAMS.model_copy(update=changes), "colors", folder / "evaluation")
     return folder / "evaluation"
 
 

@@ -35,7 +35,7 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
         dataset=Dataset(uri=str(tmp_path / "dataset")),
         model=Model(uri=str(tmp_path / "model")),
         params=dump_section(EvaluateParams(bootstrap_resamples=100)),
-        model_name="colours",
+        model_name="colors",
         **artifacts,
     )
     return artifacts
@@ -79,5 +79,5 @@ def test_the_component_asks_for_the_step_image_and_installs_nothing() -> None:
     assert isinstance(evaluate, dsl.base_component.BaseComponent)
     container = evaluate.component_spec.implementation.container
     assert container is not None
-    assert container.image == "darkroom-evaluate-python:0.1.0"
+    assert container.image == "darkroom-evaluate-python:0.2.0"
     assert "pip install" not in " ".join(map(str, container.command or []))

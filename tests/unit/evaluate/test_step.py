@@ -95,7 +95,7 @@ def test_a_model_without_history_gets_a_report_without_curves(folder: Path) -> N
 
 
 def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Path) -> None:
-    trained = create_run(experiment="colours", name="train")
+    trained = create_run(experiment="colors", name="train")
     change_bundle(folder, mlflow_run_id=trained.run_id)
     evaluation_dir = run(folder)
     assert read_evaluation(evaluation_dir).mlflow_run_id == trained.run_id
@@ -174,7 +174,7 @@ def test_the_module_resolves_the_name_and_ends_with_a_code(
     ]
     process = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
     assert process.returncode == 0, process.stderr
-    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["model_name"] == "colours"
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["model_name"] == "colors"
     assert "[evaluate] Test accuracy 100 %" in process.stdout
     change_bundle(folder, image_size=(8, 8))
     monkeypatch.setattr(sys, "argv", command[2:])
@@ -204,21 +204,21 @@ def test_folds_are_told_in_figures_and_report(folder: Path) -> None:
     folds = read_figures(evaluation_dir).folds
     assert folds is not None
     assert (folds.num_folds, folds.num_images) == (3, 72)
-    assert "so that only validation and test photos are divided" in folds.what, "a network that learnt its features"
+    assert "so that only validation and test photos are divided" in folds.what, "a network that learned its features"
     assert "3 folds" in (evaluation_dir / "report.html").read_text()
 
 
 def test_the_search_behind_the_params_is_told_in_the_report(folder: Path) -> None:
     trial = Trial(number=0, state="complete", values={"epochs": 3}, accuracy=0.75, epochs=3, seconds=1.0)
-    study = StudyInfo(name="colours", dataset_fingerprint="a" * 64, trials=(trial,), best=0, importance={})
+    study = StudyInfo(name="colors", dataset_fingerprint="a" * 64, trials=(trial,), best=0, importance={})
     for name, figures in (("study", study), ("none", study.model_copy(update={"trials": (), "best": None}))):
         (folder / name).mkdir()
         write_json(folder / name / "study.json", figures)
-        evaluate(folder / "dataset", folder / "model", PARAMS, "colours", folder / "evaluation", folder / name)
+        evaluate(folder / "dataset", folder / "model", PARAMS, "colors", folder / "evaluation", folder / name)
         report = (folder / "evaluation" / "report.html").read_text()
         assert ("1 training was tried" in report) == (name == "study")
     with pytest.raises(ArtifactError, match=r"study\.json"):
-        evaluate(folder / "dataset", folder / "model", PARAMS, "colours", folder / "evaluation", folder / "nowhere")
+        evaluate(folder / "dataset", folder / "model", PARAMS, "colors", folder / "evaluation", folder / "nowhere")
 
 
 def test_doubtful_labels_are_written_for_relabelling(folder: Path) -> None:
@@ -239,7 +239,7 @@ def test_the_gates_floors_come_from_the_params(folder: Path) -> None:
 def test_looks_at_a_test_set_are_counted_by_run(folder: Path) -> None:
     looks = []
     for name in ("first", "second"):
-        change_bundle(folder, mlflow_run_id=create_run(experiment="colours", name=name).run_id)
+        change_bundle(folder, mlflow_run_id=create_run(experiment="colors", name=name).run_id)
         looks.append(read_evaluation(run(folder)).gate.looks)
     looks.append(read_evaluation(run(folder)).gate.looks)
     assert looks == [1, 2, 2], "the same model again is no new look"

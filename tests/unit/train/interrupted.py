@@ -104,7 +104,7 @@ def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -
     Args:
         averaging: ema or swa.
         epochs: of each phase.
-        plain: without dropout and batch normalisation.
+        plain: without dropout and batch normalization.
     """
     from components.contract.layers.stack import parse_layer
     from components.contract.params.model import ModelParams

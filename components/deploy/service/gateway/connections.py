@@ -30,7 +30,7 @@ MAX_CONNECTIONS: Final = 800
 MAX_LENGTH_DIGITS: Final = 15
 SINGLE_HEADERS: Final = (b"content-length", b"transfer-encoding", b"host", b"content-type")
 END_OF_HEADER: Final = re.compile(rb"\n\r?\n")
-"""As h11 recognises it; one without CR is refused."""
+"""As h11 recognizes it; one without CR is refused."""
 
 
 def install() -> None:

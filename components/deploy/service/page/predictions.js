@@ -48,7 +48,7 @@ export function wordingOf({ label, abstained, unfamiliar }) {
   const doubts = [];
   if (abstained) doubts.push("The model is not sure enough to say. Its best guess is shown.");
   if (unfamiliar !== null && unfamiliar > 1) {
-    doubts.push("This photo is unlike those that the model learnt from, so its answer may mean nothing.");
+    doubts.push("This photo is unlike those that the model learned from, so its answer may mean nothing.");
   }
   return { verdict: abstained ? `Unsure: perhaps ${label}` : label, doubts };
 }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def reliability_chart(calibration: CalibrationFigures) -> "Figure":
-    """Sureness against accuracy; each point is a bin of photos, its area their number, its line the 95 % interval."""
+    """Confidence against accuracy; each point is a bin of photos, its area their number, its line the 95 % interval."""
     bins = calibration.bins
     confidence = np.array([item.sureness for item in bins])
     accuracy = np.array([item.accuracy.value for item in bins])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", GOOD: "var(--good)", BAD: "var(--bad)"}
-"""A chart inside the page takes the page's colours; as a file of its own it keeps its own, on white."""
+"""A chart inside the page takes the page's colors; as a file of its own it keeps its own, on white."""
 
 MAX_SHRUNK = 640
 """A chart up to this width shrinks a little with the page; a wider one keeps its size and is scrolled."""
@@ -40,7 +40,7 @@ MAX_NUMBERED = 30
 MAX_DRAWN = 60
 """Of more classes no matrix is drawn: a picture of a million cells shows nothing and takes 23 GB."""
 MAX_OPACITY = 0.65
-"""At which numbers can still be read on either colour, in light and in dark."""
+"""At which numbers can still be read on either color, in light and in dark."""
 LETTER_WIDTH = 0.62
 """Of a letter, on average, in font sizes."""
 MAX_NAME = 22
@@ -75,7 +75,7 @@ def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> d
 def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     """The confusion matrix: each row is a true class, shaded by the share of its photos.
 
-    Right answers and mistakes have colours of their own, so that rare mistakes can be seen beside a dark diagonal.
+    Right answers and mistakes have colors of their own, so that rare mistakes can be seen beside a dark diagonal.
 
     Args:
         matrix: int (classes, classes), photos by true and by predicted class.
@@ -227,7 +227,7 @@ def _mark_phase(axes: "Axes", phase: Phase) -> None:
 
 
 def _adapt_to_page(root: ElementTree.Element, name: str) -> None:
-    """Makes matplotlib's SVG a part of an HTML page: no namespaces, no styles for all, ids and colours of the page."""
+    """Makes matplotlib's SVG a part of an HTML page: no namespaces, no styles for all, ids and colors of the page."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag.endswith(("}metadata", "}style")):

@@ -1,4 +1,4 @@
-"""What all charts share: colours, fonts, and matplotlib without pyplot."""
+"""What all charts share: colors, fonts, and matplotlib without pyplot."""
 
 import contextlib
 import warnings

@@ -26,7 +26,7 @@ def lay_out_explained_photos(
     cells = []
     for photo in photos:
         pixels = [photo.pixels] if photo.heat is None else [photo.pixels, spotlight(photo.pixels, photo.heat)]
-        outcome = f", taken for {class_names[photo.answer.predicted]}" if _is_wrong(photo) else ", named rightly"
+        outcome = f", taken for {class_names[photo.answer.predicted]}" if _is_wrong(photo) else ", classified correctly"
         caption = f"{class_names[photo.answer.label]}{outcome} at {percent(photo.answer.probability)}"
         cells.append(_captioned_cell(pixels, caption, side_points, THUMBNAIL_PIXELS, caption_style))
     return _lay_out_rows(cells, 3, width)

@@ -127,7 +127,7 @@ def add_failures(story: Story, content: Content) -> None:
             [
                 (
                     item.pixels,
-                    f"labelled {class_names[item.error.label]}, looks like {class_names[item.error.suggested]} "
+                    f"labeled {class_names[item.error.label]}, looks like {class_names[item.error.suggested]} "
                     f"({percent(item.error.confidence)})",
                 )
                 for item in showcase.doubts
@@ -154,7 +154,7 @@ def add_calibration(story: Story, content: Content) -> None:
         return
     story.heading("How sure is it, and how right?")
     story.text(
-        f"A temperature of {calibration.temperature:.2f}, learnt from the validation photos, brings sureness and "
+        f"A temperature of {calibration.temperature:.2f}, learned from the validation photos, brings confidence and "
         f"accuracy of the test photos from {percent(calibration.error_before)} apart to "
         f"{percent(calibration.error_after)}."
     )
@@ -163,7 +163,7 @@ def add_calibration(story: Story, content: Content) -> None:
         story.text(
             f"Answers below {percent(calibration.threshold)} are withheld. Of the test photos "
             f"{percent(calibration.coverage.value)} are answered, {percent(calibration.answered_accuracy.value)} "
-            f"({interval(calibration.answered_accuracy)}) of them rightly; the target was "
+            f"({interval(calibration.answered_accuracy)}) of them correctly; the target was "
             f"{percent(calibration.target_accuracy)}."
         )
     story.table(

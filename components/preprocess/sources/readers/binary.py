@@ -137,7 +137,7 @@ def _batches(paths: Sequence[Path]) -> Iterator[Batch]:
 
 
 def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
-    """Rows of one label byte (CIFAR-100: coarse, then fine) and 3 × 32 × 32 colour values, plane by plane."""
+    """Rows of one label byte (CIFAR-100: coarse, then fine) and 3 × 32 × 32 color values, plane by plane."""
     num_labels = 2 if has_coarse else 1
     row_bytes = num_labels + 3 * CIFAR_SIDE**2
     budget = _budget(path)

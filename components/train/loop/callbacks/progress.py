@@ -46,7 +46,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             phase: counted from 1.
             first: the number of its first epoch, counted from 1 over all phases.
             planned: epochs of all phases, if none stops early.
-            training: what is learnt from, of which Keras may see only the rest of an epoch.
+            training: what is learned from, of which Keras may see only the rest of an epoch.
         """
         super().__init__()
         self._note = note

@@ -1,4 +1,4 @@
-// Lines over epochs, as SVG: two colours and two dash patterns, so that neither eyes nor paper need the colours.
+// Lines over epochs, as SVG: two colors and two dash patterns, so that neither eyes nor paper need the colors.
 
 import { h, svg } from "./dom.js";
 import { formatsOf, place, roundScale, valueRange } from "./scale.js";

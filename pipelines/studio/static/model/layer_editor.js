@@ -40,7 +40,7 @@ const DRAG_TYPE = "text/x-layer";
 export function layerItem(layer, kind, { position, numLayers }, actions) {
   const number = position + 1;
   /** @param {Argument} argument */
-  const labelled = (argument) => {
+  const labeled = (argument) => {
     const name = argument.name.replaceAll("_", " ");
     const label = `${name} of ${layer.kind} ${number}`;
     return h("label", { class: "argument" }, name, argumentInput(argument, layer, label, actions.onEdit));
@@ -59,12 +59,12 @@ export function layerItem(layer, kind, { position, numLayers }, actions) {
     { class: "layer", ondragover: (event) => event.preventDefault(), ondrop },
     layerHead(layer, kind, { position, numLayers }, actions),
     h("p", { class: "why fault", hidden: true }),
-    main.length ? h("div", { class: "arguments" }, main.map(labelled)) : null,
+    main.length ? h("div", { class: "arguments" }, main.map(labeled)) : null,
     h(
       "details",
       {},
       h("summary", { class: "small soft" }, kind.help || "More"),
-      h("div", { class: "arguments" }, otherArguments.map(labelled)),
+      h("div", { class: "arguments" }, otherArguments.map(labeled)),
     ),
   );
 }

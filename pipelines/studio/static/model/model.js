@@ -43,7 +43,7 @@ const DOORS = {
     text: "A .keras or .h5 file, or a zip of one, checked before it is used.",
     fill: uploader,
   },
-  bundle: { name: "Go on", text: "From what an earlier run has learnt.", fill: earlierRuns },
+  bundle: { name: "Go on", text: "From what an earlier run has learned.", fill: earlierRuns },
 };
 const FOCUS_MILLISECONDS = 150;
 

@@ -86,7 +86,7 @@ function uploadDoor(load) {
   };
   const help =
     "Nothing of the file is run: its weights are read in a confined process, its layers are compared with a list, " +
-    "and the network is built anew.";
+    "and the network is built again.";
   return h(
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
@@ -192,7 +192,7 @@ function modelChoices(job, model, drawFoot, load) {
     field("Its end", heads, "A new head learns your classes on its features."),
     preprocessing?.is_certain
       ? null
-      : field("Pixels that it learnt from", pixelScales, "Ask whoever trained it; nothing is guessed in silence."),
+      : field("Pixels that it learned from", pixelScales, "Ask whoever trained it; nothing is guessed in silence."),
   );
   const use = actionButton("Use it", take, { class: "button main" });
   return [fields, isInUse ? h("p", { class: "good" }, "This is chosen.") : use];

@@ -40,7 +40,7 @@ export async function answerItem(model, file) {
 
 /** @param {Prediction} prediction */
 function predictionParts({ label, abstained, unfamiliar, probabilities }) {
-  const unlike = "Unlike all that it learnt from: its answer may mean nothing.";
+  const unlike = "Unlike all that it learned from: its answer may mean nothing.";
   const shares = probabilities
     .slice(0, NUM_CLASSES)
     .map(([className, share]) =>

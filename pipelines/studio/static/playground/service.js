@@ -78,7 +78,7 @@ function readiness(jobId) {
 export function promotionCard(model, run) {
   const job = state.jobs.find(({ kind, about }) => kind === "promote" && about.model === model);
   const help =
-    "The champion is what others roll out. The gate's verdict decides; what has changed since is looked at anew.";
+    "The champion is what others roll out. The gate's verdict decides; what has changed since is looked at again.";
   const promote = () => post(`/api/models/${encodeURIComponent(model)}/promote`);
   return card(
     "Promote it",

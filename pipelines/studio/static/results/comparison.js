@@ -20,7 +20,7 @@ export async function showComparison(page, runIds) {
   /** @type {RunComparison} */
   const comparison = await get(`/api/compare?${query({ runs: runIds.join(",") })}`);
   const { runs, histories } = comparison;
-  const warning = "These runs learnt from different photos, so their figures cannot be compared.";
+  const warning = "These runs learned from different photos, so their figures cannot be compared.";
   const curves = runs.map((run, position) => ({
     name: run.run_id.slice(9, 15),
     kind: `run-${position}`,

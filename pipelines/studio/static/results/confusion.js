@@ -33,7 +33,7 @@ export function matrixOf(cells, numClasses) {
 }
 
 /**
- * The mistakes, the commonest first.
+ * The mistakes, the most common first.
  * @param {[label: number, predicted: number, number: number][]} cells
  * @returns {Pair[]}
  */

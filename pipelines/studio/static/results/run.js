@@ -118,7 +118,7 @@ async function showCell(run, id, label, predicted, slot) {
   /** @type {CellPhoto[]} */
   const photos = await get(`/api/runs/${id}/cell?${query({ label, predicted })}`);
   const [className, predictedName] = [run.class_names[label], run.class_names[predicted]];
-  const title = label === predicted ? `${className}, named rightly` : `${className}, called ${predictedName}`;
+  const title = label === predicted ? `${className}, classified correctly` : `${className}, called ${predictedName}`;
   const items = photos.map((row) => {
     const path = `/api/runs/${id}/photos/test/${row.image_id}`;
     return h("li", {}, heatButton(path, className, predictedName), confidence(row));

@@ -49,7 +49,7 @@ export const keyParts = (key) => key.split(/(?<=[._])/);
 const NUM_LEVELS = 5;
 
 /**
- * The levels of colour of a confusion matrix, by the share of the photos of each class: 0 for none, else 1 to 5.
+ * The levels of color of a confusion matrix, by the share of the photos of each class: 0 for none, else 1 to 5.
  * @param {number[][]} matrix One row for each class.
  */
 export function colorLevels(matrix) {

@@ -14,7 +14,7 @@ const STRENGTHS = [
   ["none", "None"],
   ["light", "Light: turned, zoomed, shifted a little"],
   ["medium", "Medium: mirrored and recoloured too"],
-  ["strong", "Strong: sheared, other colours, parts erased"],
+  ["strong", "Strong: sheared, other colors, parts erased"],
   ["own", "My own …"],
 ];
 /** @type {{ name: string, label: string, max: number | null }[]} Those without a maximum are on or off. */
@@ -59,7 +59,7 @@ export function augmentationCard() {
   const augmentation = currentAugmentation();
   const strength = typeof augmentation === "string" ? augmentation : "own";
   const help =
-    "Each photo is varied anew each time, so that the model learns what matters. Nothing that changes the class, " +
+    "Each photo is varied again each time, so that the model learns what matters. Nothing that changes the class, " +
     "please: a mirrored 3 is no 3.";
   return card(
     "Variation",

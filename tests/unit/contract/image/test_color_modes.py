@@ -14,7 +14,7 @@ GRAY = round(0.299 * 200 + 0.587 * 120 + 0.114 * 40)
 
 
 def mean_color(data: bytes) -> np.ndarray:
-    """The mean colour of a photo of one colour."""
+    """The mean color of a photo of one color."""
     return decode(data, (16, 24)).pixels.mean(axis=(0, 1))
 
 
@@ -113,7 +113,7 @@ def test_32_bit_integers_are_read_by_the_range_that_holds_them() -> None:
 
 
 def test_transparency_is_laid_on_white() -> None:
-    rgba = Image.new("RGBA", (24, 16), (*COLOR, 0))  # the colour that conversion alone would reveal
+    rgba = Image.new("RGBA", (24, 16), (*COLOR, 0))  # the color that conversion alone would reveal
     assert mean_color(encoded(rgba, "PNG")).tolist() == [255, 255, 255]
     assert mean_color(encoded(rgba, "WEBP", lossless=True)).tolist() == [255, 255, 255]
     half = Image.new("RGBA", (24, 16), (0, 0, 0, 128))

@@ -62,8 +62,8 @@ def test_answers_below_the_threshold_are_withheld(threshold: float | None, withh
 
 @pytest.mark.parametrize("threshold", [0.6, 0.7, float(np.float32(0.7)), 1.0])
 def test_an_answer_at_exactly_the_threshold_is_not_withheld(threshold: float) -> None:
-    sureness = np.array([np.nextafter(threshold, 0), threshold, np.nextafter(threshold, 2)])
-    probabilities = np.stack([sureness, 1 - sureness], axis=1)
+    confidence = np.array([np.nextafter(threshold, 0), threshold, np.nextafter(threshold, 2)])
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
     assert make_calibration(threshold=threshold).abstains(probabilities).tolist() == [True, False, False]
 
 

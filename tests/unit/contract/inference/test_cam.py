@@ -1,4 +1,4 @@
-"""The class activation map is exact where the network pools by the mean, and that is recognised."""
+"""The class activation map is exact where the network pools by the mean, and that is recognized."""
 
 import numpy as np
 

@@ -11,7 +11,7 @@ from components.contract.tracking import run as tracking
 from components.contract.tracking import spool
 from components.contract.tracking.run import create_run, end_run, flatten
 from components.contract.tracking.step_run import step_run
-from tests.support.tracking_server import Behaviour, hurry, run_status, tracking_server
+from tests.support.tracking_server import Behavior, hurry, run_status, tracking_server
 
 
 def test_params_are_flattened_with_dots() -> None:
@@ -68,7 +68,7 @@ def test_the_start_of_a_run_is_bounded() -> None:
 @pytest.mark.usefixtures("_hurried")
 @pytest.mark.parametrize("fault", ["gone", "silent", "faulty"])
 def test_a_run_that_starts_while_mlflow_is_away_comes_there_whole(
-    fault: Behaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fault: Behavior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The parent and a step tell of a run that the server has not made; a later step brings it all."""
     (tmp_path / "kfp").mkdir()

@@ -12,9 +12,9 @@ from mlflow import MlflowClient
 from components.contract.tracking import spool
 from components.contract.tracking.run import Run, create_run, end_run
 from components.contract.tracking.step_run import step_run
-from tests.support.tracking_server import Behaviour, TrackingServer, hurry, tracking_server
+from tests.support.tracking_server import Behavior, TrackingServer, hurry, tracking_server
 
-FAULTS: tuple[Behaviour, ...] = ("silent", "faulty", "gone")
+FAULTS: tuple[Behavior, ...] = ("silent", "faulty", "gone")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def wait_until(what: object, seconds: float = 5.0) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_the_store_does_not_take_is_sent_when_it_is_back(
-    server: TrackingServer, run_id: str, fault: Behaviour, caplog: pytest.LogCaptureFixture
+    server: TrackingServer, run_id: str, fault: Behavior, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.behave(fault)
     run = Run(run_id)
@@ -71,7 +71,7 @@ def test_what_the_store_does_not_take_is_sent_when_it_is_back(
 def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
     server: TrackingServer,
     run_id: str,
-    fault: Behaviour,
+    fault: Behavior,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,

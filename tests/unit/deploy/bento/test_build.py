@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[4]
 @pytest.fixture(scope="module")
 def bento(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("built") / "bento"
-    build_bento(artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours", target)
+    build_bento(artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colors", target)
     return target
 
 
@@ -82,13 +82,13 @@ def test_a_bento_holds_the_export_its_facts_and_the_code(artifacts: Artifacts, b
 
 def test_a_bento_asks_for_the_versions_it_was_built_with_and_no_tensorflow(bento: Path) -> None:
     manifest = YAML(typ="safe").load((bento / "bento.yaml").read_text())
-    assert f"{manifest['name']}:{manifest['version']}".startswith("colours:")
+    assert f"{manifest['name']}:{manifest['version']}".startswith("colors:")
     requirements = set((bento / "env" / "python" / "requirements.txt").read_text().split())
     assert f"openvino=={version('openvino')}" in requirements
     assert {line.partition("==")[0] for line in requirements} == set(build.REQUIREMENTS)
 
 
-def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colours") -> str:
+def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colors") -> str:
     """The tag without the build, which it does not depend on."""
     return build.lay_out(folder, bundle_dir, bundle, name).tag
 
@@ -117,7 +117,7 @@ def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(
     path = bundle_dir / "export" / "model.bin"
     path.unlink() if harm == "missing" else path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(ArtifactError, match="must"):
-        build_bento(bundle_dir, read_bundle(bundle_dir), "colours", tmp_path / "bento")
+        build_bento(bundle_dir, read_bundle(bundle_dir), "colors", tmp_path / "bento")
     assert not (tmp_path / "bento").exists()
 
 
@@ -125,6 +125,6 @@ def test_a_build_that_fails_tells_what_bentoml_said(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "SERVICE", "components.deploy.service.classifier")
-    with pytest.raises(ServiceError, match=r"(?s)BentoML must build the bento colours:.*PhotoClassifier"):
-        build_bento(artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colours", tmp_path / "bento")
+    with pytest.raises(ServiceError, match=r"(?s)BentoML must build the bento colors:.*PhotoClassifier"):
+        build_bento(artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colors", tmp_path / "bento")
     assert not (tmp_path / "bento").exists()

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 @pytest.fixture
 def bento(tmp_path: Path) -> Path:
     (tmp_path / "bento" / "src" / "export").mkdir(parents=True)
-    (tmp_path / "bento" / "bento.yaml").write_text("name: colours\n")
+    (tmp_path / "bento" / "bento.yaml").write_text("name: colors\n")
     (tmp_path / "bento" / "src" / "export" / "model.bin").write_bytes(bytes(range(256)) * 40)
     return tmp_path
 

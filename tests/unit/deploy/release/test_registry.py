@@ -18,7 +18,7 @@ FIRST = Verdict(verdict="first", reasons=("There is none yet.",))
 WORSE = Verdict(verdict="worse", reasons=("It is worse.",))
 
 
-def facts(run_id: str | None, tag: str = "colours:1") -> ServiceFacts:
+def facts(run_id: str | None, tag: str = "colors:1") -> ServiceFacts:
     source = Source(uri="photos", dvc="abc", git_revision="0123456")
     lineage = Lineage(mlflow_run_id=run_id, dataset_fingerprint="f" * 64, source=source, export_sha256="e" * 64)
     return ServiceFacts(tag=tag, class_names=("a", "b"), image_size=(8, 8), resize="stretch", lineage=lineage)
@@ -26,7 +26,7 @@ def facts(run_id: str | None, tag: str = "colours:1") -> ServiceFacts:
 
 @pytest.fixture
 def run_id(mlflow_store: str) -> str:
-    new_id = create_run(experiment="colours", name="test").run_id
+    new_id = create_run(experiment="colors", name="test").run_id
     assert new_id is not None
     return new_id
 
@@ -34,12 +34,12 @@ def run_id(mlflow_store: str) -> str:
 def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(run_id: str) -> None:
     from mlflow import MlflowClient
 
-    registration = register("colours", facts(run_id), FIRST)
+    registration = register("colors", facts(run_id), FIRST)
     assert (registration.version, registration.promoted) == ("1", True)
-    version = MlflowClient().get_model_version_by_alias("colours", CHAMPION)
+    version = MlflowClient().get_model_version_by_alias("colors", CHAMPION)
     assert (str(version.version), version.run_id) == ("1", run_id)
     assert version.source == f"runs:/{run_id}/bundle"
-    assert version.tags[BENTO_TAG] == "colours:1"
+    assert version.tags[BENTO_TAG] == "colors:1"
     assert version.tags["darkroom.data_version"] == "abc"
     assert version.tags["darkroom.git_revision"] == "0123456"
     assert version.description == "Verdict: first. There is none yet."
@@ -48,74 +48,72 @@ def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(ru
 def test_a_model_that_is_not_better_is_registered_and_the_champion_stays(run_id: str) -> None:
     from mlflow import MlflowClient
 
-    register("colours", facts(run_id), FIRST)
-    registration = register("colours", facts(run_id, "colours:2"), WORSE)
+    register("colors", facts(run_id), FIRST)
+    registration = register("colors", facts(run_id, "colors:2"), WORSE)
     assert (registration.version, registration.promoted) == ("2", False)
     assert "worse" in registration.reason
-    assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) == "1"
+    assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) == "1"
 
 
 @pytest.mark.parametrize(("word", "challenges"), [("cannot tell", True), ("not comparable", True), ("worse", False)])
 def test_a_model_that_may_be_as_good_becomes_challenger(run_id: str, word: Any, challenges: bool) -> None:
     from mlflow import MlflowClient
 
-    register("colours", facts(run_id), FIRST)
-    registration = register(
-        "colours", facts(run_id, "colours:2"), Verdict(verdict=word, reasons=("So.",), champion="1")
-    )
-    aliases = MlflowClient().get_registered_model("colours").aliases
+    register("colors", facts(run_id), FIRST)
+    registration = register("colors", facts(run_id, "colors:2"), Verdict(verdict=word, reasons=("So.",), champion="1"))
+    aliases = MlflowClient().get_registered_model("colors").aliases
     assert not registration.promoted
     assert str(aliases[CHAMPION]) == "1"
     assert (str(aliases.get(CHALLENGER)) == "2") is challenges
-    assert MlflowClient().get_model_version("colours", "2").tags["darkroom.verdict"] == word
+    assert MlflowClient().get_model_version("colors", "2").tags["darkroom.verdict"] == word
 
 
 def test_a_challenger_that_is_promoted_is_champion_alone(run_id: str) -> None:
     from mlflow import MlflowClient
 
-    register("colours", facts(run_id), FIRST)
-    register("colours", facts(run_id, "colours:2"), Verdict(verdict="cannot tell", reasons=(), champion="1"))
+    register("colors", facts(run_id), FIRST)
+    register("colors", facts(run_id, "colors:2"), Verdict(verdict="cannot tell", reasons=(), champion="1"))
     better = Verdict(verdict="better", reasons=("It is better.",), champion="1")
-    assert register("colours", facts(run_id, "colours:2"), better).promoted
-    aliases = MlflowClient().get_registered_model("colours").aliases
+    assert register("colors", facts(run_id, "colors:2"), better).promoted
+    aliases = MlflowClient().get_registered_model("colors").aliases
     assert {name: str(version) for name, version in aliases.items()} == {CHAMPION: "2"}
 
 
 def test_a_promotion_that_was_killed_between_its_aliases_is_completed(run_id: str) -> None:
     from mlflow import MlflowClient
 
-    register("colours", facts(run_id), FIRST)
-    MlflowClient().set_registered_model_alias("colours", CHALLENGER, "1")
-    assert register("colours", facts(run_id), FIRST).promoted
-    assert CHALLENGER not in MlflowClient().get_registered_model("colours").aliases
+    register("colors", facts(run_id), FIRST)
+    MlflowClient().set_registered_model_alias("colors", CHALLENGER, "1")
+    assert register("colors", facts(run_id), FIRST).promoted
+    assert CHALLENGER not in MlflowClient().get_registered_model("colors").aliases
 
 
 def test_a_verdict_against_an_earlier_champion_promotes_no_more(run_id: str) -> None:
     from mlflow import MlflowClient
 
-    register("colours", facts(run_id), FIRST)
-    late = register("colours", facts(run_id, "colours:2"), FIRST)
+    register("colors", facts(run_id), FIRST)
+    late = register("colors", facts(run_id, "colors:2"), FIRST)
     assert not late.promoted
     assert "it was judged when none was champion, and now version 1 is" in late.reason
-    assert str(MlflowClient().get_model_version_by_alias("colours", CHAMPION).version) == "1"
-    assert register("colours", facts(run_id), WORSE).promoted, "the champion itself stays what it is"
+    assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) == "1"
+    assert register("colors", facts(run_id), WORSE).promoted, "the champion itself stays what it is"
 
 
 def test_the_same_bento_again_is_the_same_version(run_id: str) -> None:
-    register("colours", facts(run_id), WORSE)
-    register("colours", facts(run_id, "colours:2"), WORSE)
-    assert register("colours", facts(run_id), FIRST).version == "1"
+    register("colors", facts(run_id), WORSE)
+    register("colors", facts(run_id, "colors:2"), WORSE)
+    assert register("colors", facts(run_id), FIRST).version == "1"
 
 
 def test_without_a_run_nothing_is_registered_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "no store at all")
-    registration = register("colours", facts(None), FIRST)
+    registration = register("colors", facts(None), FIRST)
     assert (registration.version, registration.promoted) == (None, False)
     assert "no MLflow run" in registration.reason
 
 
 def test_a_run_that_the_store_does_not_know_is_told(mlflow_store: str) -> None:
-    registration = register("colours", facts("0" * 32), FIRST)
+    registration = register("colors", facts("0" * 32), FIRST)
     assert (registration.version, registration.promoted) == (None, False)
     assert "0" * 32 in registration.reason
 
@@ -135,7 +133,7 @@ def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
     start_time = time.monotonic()
-    registration = register("colours", facts("some run"), FIRST)
+    registration = register("colors", facts("some run"), FIRST)
     assert time.monotonic() - start_time < 30
     assert (registration.version, registration.promoted) == (None, False)
     assert "did not take it" in registration.reason
@@ -158,12 +156,12 @@ def test_a_model_whose_run_is_gone_is_registered_again_from_its_bundle(
 
     lost_run_id = "0" * 32
     if loss == "deleted":
-        lost_run_id = str(create_run(experiment="colours", name="lost").run_id)
+        lost_run_id = str(create_run(experiment="colors", name="lost").run_id)
         MlflowClient().delete_run(lost_run_id)
     bundle_dir = write_bundle(tmp_path)
-    registration = register("colours", facts(lost_run_id), FIRST, Origin(bundle_dir, Run(run_id)))
+    registration = register("colors", facts(lost_run_id), FIRST, Origin(bundle_dir, Run(run_id)))
     assert (registration.version, registration.promoted, registration.run_id) == ("1", True, run_id)
-    version = MlflowClient().get_model_version("colours", "1")
+    version = MlflowClient().get_model_version("colors", "1")
     assert (version.run_id, version.source) == (run_id, f"runs:/{run_id}/bundle")
     assert [file.path for file in MlflowClient().list_artifacts(run_id, "bundle")] == ["bundle/bundle.json"]
     assert f"MLflow has no run {lost_run_id}, which trained the model" in caplog.text
@@ -172,9 +170,9 @@ def test_a_model_whose_run_is_gone_is_registered_again_from_its_bundle(
 def test_a_version_whose_run_was_deleted_is_registered_again(run_id: str, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
-    register("colours", facts(run_id), FIRST)
+    register("colors", facts(run_id), FIRST)
     MlflowClient().delete_run(run_id)
-    registration = register("colours", facts(run_id), WORSE, Origin(write_bundle(tmp_path), Run(None)))
+    registration = register("colors", facts(run_id), WORSE, Origin(write_bundle(tmp_path), Run(None)))
     assert registration.version == "2"
     assert registration.run_id not in (None, run_id)
 
@@ -188,8 +186,8 @@ def test_a_registry_that_refuses_fails_deploy(run_id: str, monkeypatch: pytest.M
         raise MlflowException("only admins may", PERMISSION_DENIED)
 
     monkeypatch.setattr(MlflowClient, "create_model_version", refuse)
-    with pytest.raises(TrackingError, match=r"must take colours; it did not: .*only admins may.* not rolled out"):
-        register("colours", facts(run_id), FIRST)
+    with pytest.raises(TrackingError, match=r"must take colors; it did not: .*only admins may.* not rolled out"):
+        register("colors", facts(run_id), FIRST)
 
 
 def test_a_rollout_requires_the_registry_and_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,5 +197,5 @@ def test_a_rollout_requires_the_registry_and_waits_for_it(monkeypatch: pytest.Mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{host}:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     mlflow.set_tracking_uri(f"http://{host}:{port}")
-    with pytest.raises(TrackingError, match="must take colours"):
-        register("colours", facts("some run"), FIRST, outage_seconds=0.5)
+    with pytest.raises(TrackingError, match="must take colors"):
+        register("colors", facts("some run"), FIRST, outage_seconds=0.5)

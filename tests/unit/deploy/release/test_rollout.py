@@ -176,8 +176,8 @@ def deployment_info(*, promoted: bool) -> DeploymentInfo:
     source = Source(uri="photos", dvc=None, git_revision=None)
     lineage = Lineage(mlflow_run_id="a" * 32, dataset_fingerprint="f", source=source, export_sha256="e")
     return DeploymentInfo(
-        tag="colours:1",
-        model_name="colours",
+        tag="colors:1",
+        model_name="colors",
         class_names=("a", "b"),
         image_size=(8, 8),
         lineage=lineage,

@@ -31,7 +31,7 @@ def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     from components.deploy.service import app
 
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})
-    lay_out(tmp_path / "src", artifacts.bundle_dir, bundle, "colours")
+    lay_out(tmp_path / "src", artifacts.bundle_dir, bundle, "colors")
     monkeypatch.setattr(app, "PACKED_DIR", tmp_path / "src")
     instance = app.PhotoClassifier.inner()
     open_photo = instance.classifier.open

@@ -10,14 +10,14 @@ from PIL import Image
 from components.contract.inference.cam import Explainer
 from components.contract.inference.graph import InferenceGraph
 from components.deploy.service.overlay import display_size, draw_overlay
-from tests.support.artifacts import COLOURS
+from tests.support.artifacts import COLORS
 from tests.unit.deploy.conftest import Artifacts
 
 
 def with_corner(size: int = 16) -> np.ndarray:
-    """Grey, with a red corner at the top left."""
+    """Gray, with a red corner at the top left."""
     pixels = np.full((size, size, 3), 128, np.uint8)
-    pixels[: size // 4, : size // 4] = COLOURS["red"]
+    pixels[: size // 4, : size // 4] = COLORS["red"]
     return pixels
 
 
@@ -70,7 +70,7 @@ def test_an_overlay_is_a_picture_of_the_shape_of_its_photo(native: tuple[int, in
 def test_what_does_not_matter_is_grey_and_what_does_is_not(tmp_path: Path) -> None:
     heat = np.zeros((16, 16), np.float32)
     heat[:4, :4] = 1
-    pixels = np.full((16, 16, 3), COLOURS["red"], np.uint8)
+    pixels = np.full((16, 16, 3), COLORS["red"], np.uint8)
     with Image.open(io.BytesIO(draw_overlay(pixels, heat, (160, 160)))) as picture:
         pixels_of_overlay = np.asarray(picture).astype(int)
     assert np.ptp(pixels_of_overlay[120, 120]) == 0

@@ -104,7 +104,7 @@ def test_an_id_tells_its_bento_and_its_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "colours:4c1f0a9b2d3e", "20261121-091520-47ff", "a-b-c", "v-ffffffffffff-5f6a7b8c9d0e"]
+    "text", ["", "colors:4c1f0a9b2d3e", "20261121-091520-47ff", "a-b-c", "v-ffffffffffff-5f6a7b8c9d0e"]
 )
 def test_what_is_no_id_is_none(text: str) -> None:
     assert parse_id(text) is None

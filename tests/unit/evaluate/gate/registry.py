@@ -44,7 +44,7 @@ def verdict(
     folder: Path,
     wrong: int = 0,
     params: GateParams | None = None,
-    name: str = "colours",
+    name: str = "colors",
     train_image_ids: frozenset[str] = frozenset(),
 ) -> Verdict:
     """On a candidate that names so many of the 36 test photos wrongly."""

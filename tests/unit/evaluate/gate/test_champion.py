@@ -18,15 +18,15 @@ def test_photos_that_either_model_was_trained_on_are_not_compared(folder: Path) 
     """The candidate fails on the first 12 test photos; the champion was trained on 2 of them, the candidate on 3."""
     split = open_split(folder / "dataset", "test")
     write_train_image_ids(folder / "champion", ["x", *split.image_ids[:2]])
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     gate_verdict = verdict(folder, wrong=12, train_image_ids=frozenset(split.image_ids[1:4]))
     assert gate_verdict.comparison is not None
     assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (32, 4)
     assert (gate_verdict.comparison.num_won, gate_verdict.comparison.num_lost) == (0, 8)
     assert gate_verdict.reasons[0] == (
-        "On the same 32 test photos that neither model was trained on, scored now, this model names 75.0 % rightly and "
-        "the champion, version 1, 100 %. Left out: 4 of the 36 test photos, because one of the models was trained on "
-        "them or on near-duplicates of them."
+        "On the same 32 test photos that neither model was trained on, scored now, this model classifies 75.0 % "
+        "correctly and the champion, version 1, 100 %. Left out: 4 of the 36 test photos, because one of the models "
+        "was trained on them or on near-duplicates of them."
     )
 
 
@@ -37,7 +37,7 @@ def test_too_few_photos_that_neither_was_trained_on_are_reported_with_what_to_do
     """The champion is wrong on all: test photos are 12 blue, 12 green and 12 red ones, and it always answers blue."""
     make_bundle(folder / "poor", read_info(folder / "dataset"), scale=0.0)
     write_train_image_ids(folder / "poor", open_split(folder / "dataset", "test").image_ids[:num_seen])
-    register("colours", folder / "poor")
+    register("colors", folder / "poor")
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes) == (word, word == "better")
     assert gate_verdict.comparison is not None
@@ -54,7 +54,7 @@ def test_too_few_photos_that_neither_was_trained_on_are_reported_with_what_to_do
 
 def test_no_photo_that_neither_was_trained_on_is_not_comparable(folder: Path) -> None:
     write_train_image_ids(folder / "champion", open_split(folder / "dataset", "test").image_ids)
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("not comparable", False, "1")
     assert "One of the two models was trained on each of the 36 test photos" in gate_verdict.reasons[0]
@@ -66,14 +66,14 @@ def test_no_photo_that_neither_was_trained_on_is_not_comparable(folder: Path) ->
 
 def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_only(folder: Path) -> None:
     (folder / "champion" / "train_image_ids.txt").unlink()
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     assert verdict(folder).verdict == "cannot tell", "the same data have the same split"
     make_champion_say(folder, dataset_fingerprint="f" * 64)
     run_id = register("others", folder / "champion")
     gate_verdict = verdict(folder, name="others")
     assert gate_verdict.verdict == "not comparable"
     assert run_id
-    assert "It does not say which photos it learnt from" in gate_verdict.reasons[0]
+    assert "It does not say which photos it learned from" in gate_verdict.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_
 )
 def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tuple[str, ...], reason: str) -> None:
     make_champion_say(folder, class_names=names)
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
     assert reason in gate_verdict.reasons[0]
@@ -95,7 +95,7 @@ def test_a_champion_with_its_classes_in_another_order_is_compared_by_their_names
     info = read_info(folder / "dataset").model_copy(update={"class_names": ("red", "blue", "green")})
     make_bundle(tmp_path / "other", info)
     write_train_image_ids(tmp_path / "other", ["x"])
-    register("colours", tmp_path / "other")
+    register("colors", tmp_path / "other")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "cannot tell"
     assert gate_verdict.comparison is not None
@@ -104,7 +104,7 @@ def test_a_champion_with_its_classes_in_another_order_is_compared_by_their_names
 
 def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_kept_as_files(folder: Path) -> None:
     make_champion_say(folder, pixel_range=(0, 4095))
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     golden = sorted((folder / "dataset" / "golden").iterdir())
     golden[0].unlink()
     comparison = verdict(folder).comparison
@@ -115,7 +115,7 @@ def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_kept_as_fil
 def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(folder: Path, tmp_path: Path) -> None:
     make_bundle(tmp_path / "small", make_dataset(tmp_path / "photos", side=8))
     write_train_image_ids(tmp_path / "small", ["x"])
-    register("colours", tmp_path / "small")
+    register("colors", tmp_path / "small")
     golden = sorted((folder / "dataset" / "golden").iterdir())
     for path in golden[:6]:
         path.unlink()
@@ -138,7 +138,7 @@ def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(fold
 def test_a_champion_whose_artifact_was_deleted_is_not_comparable(folder: Path, deleted_part: str) -> None:
     import shutil
 
-    run_id = register("colours", folder / "champion")
+    run_id = register("colors", folder / "champion")
     stored_bundle = Path(MlflowClient().get_run(run_id).info.artifact_uri.removeprefix("file://")) / "bundle"
     for path in (stored_bundle,) if deleted_part == "all" else (stored_bundle / deleted_part,):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -150,7 +150,7 @@ def test_a_champion_whose_artifact_was_deleted_is_not_comparable(folder: Path, d
 def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> None:
     with (folder / "champion" / "export" / "model.xml").open("a") as file:
         file.write("<!-- -->")
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
     assert "not the one that train checked" in gate_verdict.reasons[0]
@@ -162,9 +162,9 @@ def test_an_artifact_store_that_does_not_answer_is_a_reason_and_no_error(
     """The registry answers, and names a place that nobody answers for."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     client = MlflowClient()
-    client.create_registered_model("colours")
-    version = client.create_model_version("colours", source="http://127.0.0.1:9/runs/1/bundle")
-    client.set_registered_model_alias("colours", "champion", version.version)
+    client.create_registered_model("colors")
+    version = client.create_model_version("colors", source="http://127.0.0.1:9/runs/1/bundle")
+    client.set_registered_model_alias("colors", "champion", version.version)
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion, gate_verdict.looks) == (
         "not comparable",
@@ -180,7 +180,7 @@ def test_a_store_that_fails_after_it_named_the_champion_is_a_reason_and_no_error
 ) -> None:
     import sqlite3
 
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     with sqlite3.connect(mlflow_store.removeprefix("sqlite:///")) as database:
         database.execute("DROP TABLE tags")
     gate_verdict = verdict(folder)
@@ -196,7 +196,7 @@ def test_a_store_that_fails_after_it_named_the_champion_is_a_reason_and_no_error
 
 def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Path) -> None:
     (folder / "champion" / "train_image_ids.txt").write_bytes(b"\xff\xfe\x00")
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
     assert "Its artifact is damaged" in gate_verdict.reasons[0]
@@ -204,14 +204,14 @@ def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Pa
 
 def test_a_champion_that_says_another_size_than_its_graph_takes_is_not_comparable(folder: Path) -> None:
     make_champion_say(folder, image_size=(8, 8))
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
     assert "another size than its bundle says" in gate_verdict.reasons[0]
 
 
 def test_a_champion_is_scored_as_the_candidate_would_be(folder: Path) -> None:
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     split = open_split(folder / "dataset", "test")
     champion_predictions = score(InferenceGraph(folder / "champion" / "export"), split, "test", 3)
     comparison = verdict(folder).comparison

@@ -38,7 +38,7 @@ def test_a_model_that_is_surely_better_is_picked_however_slow_it_is() -> None:
     assert board.rows[1].p_value < 0.001
     assert not board.rows[1].tied
     assert board.reason == (
-        "Take slow: it names 95.0 % of the 200 validation photos rightly, in 100.0 ms each, and "
+        "Take slow: it classifies 95.0 % of the 200 validation photos correctly, in 100.0 ms each, and "
         "surely more than any other (quick is next with 70.0 %, p < 0.001)."
     )
 
@@ -49,7 +49,7 @@ def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_
     )
     assert board.pick == "quick"
     assert board.reason == (
-        "Take quick: it names 94.0 % of the 200 validation photos rightly, which is a tie with the "
+        "Take quick: it classifies 94.0 % of the 200 validation photos correctly, which is a tie with the "
         "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms a photo where that takes "
         "100.0."
     )
@@ -61,7 +61,7 @@ def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
     board = rank_entrants(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
     assert board.pick == "accurate"
     assert board.reason == (
-        "Take accurate: it names 95.0 % of the 200 validation photos rightly, in 10.0 ms each, and "
+        "Take accurate: it classifies 95.0 % of the 200 validation photos correctly, in 10.0 ms each, and "
         "other, a tie with it (p = 0.832), is not faster by more than a tenth."
     )
 

@@ -26,11 +26,11 @@ def test_the_first_model_of_a_name_is_first(folder: Path) -> None:
         None,
         1,
     )
-    assert gate_verdict.reasons == ("No version of colours is the champion yet.",)
+    assert gate_verdict.reasons == ("No version of colors is the champion yet.",)
 
 
 def test_versions_that_never_became_champion_do_not_count(folder: Path) -> None:
-    register("colours", folder / "champion", champion=False)
+    register("colors", folder / "champion", champion=False)
     assert verdict(folder).verdict == "first"
 
 
@@ -40,10 +40,10 @@ def test_another_name_has_a_champion_of_its_own(folder: Path) -> None:
 
 
 def test_a_worse_model_is_worse_and_the_reasons_say_by_how_much(folder: Path) -> None:
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     gate_verdict = verdict(folder, wrong=12)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("worse", False, "1")
-    assert "this model names 66.7 % rightly and the champion, version 1, 100 %" in gate_verdict.reasons[0]
+    assert "this model classifies 66.7 % correctly and the champion, version 1, 100 %" in gate_verdict.reasons[0]
     assert gate_verdict.comparison is not None
     assert (gate_verdict.comparison.num_won, gate_verdict.comparison.num_lost) == (0, 12)
     assert gate_verdict.comparison.p_value == pytest.approx(0.5**12)
@@ -51,7 +51,7 @@ def test_a_worse_model_is_worse_and_the_reasons_say_by_how_much(folder: Path) ->
 
 
 def test_an_equal_model_cannot_be_told_from_the_champion(folder: Path) -> None:
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     for wrong in (0, 1):
         gate_verdict = verdict(folder, wrong=wrong)
         assert (gate_verdict.verdict, gate_verdict.promotes) == ("cannot tell", False)
@@ -61,7 +61,7 @@ def test_an_equal_model_cannot_be_told_from_the_champion(folder: Path) -> None:
 def test_a_better_model_is_better(folder: Path, tmp_path: Path) -> None:
     make_bundle(tmp_path / "poor", read_info(folder / "dataset"), scale=0.0)  # it always answers blue
     write_train_image_ids(tmp_path / "poor", ["x"])
-    register("colours", tmp_path / "poor")
+    register("colors", tmp_path / "poor")
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes) == ("better", True)
     assert "more than chance" in gate_verdict.reasons[1]
@@ -76,7 +76,7 @@ def test_a_registry_out_of_reach_is_a_reason_and_no_error(
     mlflow.set_tracking_uri(uri.format(folder=folder))
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.looks) == ("not comparable", False, None)
-    assert gate_verdict.reasons[0].startswith("The model registry could not be asked whether colours has a champion: ")
+    assert gate_verdict.reasons[0].startswith("The model registry could not be asked whether colors has a champion: ")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_broken_floor_or_budget_is_worse_and_named(
 def test_a_model_that_is_no_better_than_one_name_for_all_is_no_first(folder: Path, wrong: int) -> None:
     gate_verdict = verdict(folder, wrong)
     assert (gate_verdict.verdict, gate_verdict.promotes) == ("worse", False)
-    assert "one name for all of them would be right on 33.3 %" in gate_verdict.reasons[-1]
+    assert "the majority class alone would be right on 33.3 %" in gate_verdict.reasons[-1]
 
 
 def test_a_rare_class_that_is_told_apart_is_worth_more_than_the_common_one() -> None:
@@ -125,7 +125,7 @@ def candidate(predicted: np.ndarray, labels: np.ndarray) -> Candidate:
 
 def test_the_params_decide_which_verdicts_promote(folder: Path) -> None:
     assert not verdict(folder, params=GateParams(promote=("better",))).promotes
-    register("colours", folder / "champion")
+    register("colors", folder / "champion")
     assert verdict(folder, params=GateParams(promote=("better", "cannot tell"))).promotes
 
 

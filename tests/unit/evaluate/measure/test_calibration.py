@@ -1,4 +1,4 @@
-"""Temperature, abstention and familiarity: learnt where they can be, harmless where they cannot."""
+"""Temperature, abstention and familiarity: learned where they can be, harmless where they cannot."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Folds on features: of which photos, and that no fold is tried on what it learnt."""
+"""Folds on features: of which photos, and that no fold is tried on what it learned."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def fold(folder: Path) -> tuple[int, str, set[str]]:
             robustness_photos=0,
             report_photos=0,
         ),
-        "colours",
+        "colors",
         folder / "evaluation",
     )
     folds = read_figures(folder / "evaluation").folds

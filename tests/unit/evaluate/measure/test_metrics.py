@@ -161,7 +161,7 @@ def test_bootstrap_interval_holds_its_value_and_stays_within_0_and_1(
 ) -> None:
     matrix = np.array(cells[: num_classes**2]).reshape(num_classes, num_classes)
     matrix[0, 0] += 1
-    interval = bootstrap_matrix(matrix, resamples=100, rng=np.random.default_rng(seed)).macro_f1
+    interval = bootstrap_matrix(matrix, resamples=100, rng=np.random.default_rng(seed))["macro_f1"]
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert interval.low < interval.high
 
@@ -176,7 +176,7 @@ def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
     scores = [
         sklearn_metrics.f1_score(labels[photos], predicted[photos], average="macro") for photos in resampled_indices
     ]
-    interval = bootstrap_matrix(matrix, resamples=4000, rng=rng).macro_f1
+    interval = bootstrap_matrix(matrix, resamples=4000, rng=rng)["macro_f1"]
     assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.015)
     assert interval.value == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
 
@@ -189,7 +189,7 @@ def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     num_covered = 0
     for _ in range(200):
         matrix = rng.multinomial(200, shares.ravel()).reshape(3, 3)
-        interval = bootstrap_matrix(matrix, resamples=300, rng=rng).macro_f1
+        interval = bootstrap_matrix(matrix, resamples=300, rng=rng)["macro_f1"]
         num_covered += interval.low <= truth <= interval.high
     assert 0.89 <= num_covered / 200 <= 0.99
 

@@ -86,8 +86,8 @@ class Workshop:
         assert len(model.classes_) == len(NAMES), "each model has seen every digit"
         photos = ops.parameter([-1, 8, 8, 3], np.uint8, name="pixels")
         shades = ops.divide(ops.convert(photos, np.float32), np.float32(255))
-        grey = ops.reduce_mean(shades, np.array([3]), keep_dims=False)
-        embedding = ops.reshape(grey, np.array([-1, 64]), special_zero=False)
+        gray = ops.reduce_mean(shades, np.array([3]), keep_dims=False)
+        embedding = ops.reshape(gray, np.array([-1, 64]), special_zero=False)
         weights, bias = model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32)
         logits = ops.add(ops.matmul(embedding, weights, False, False), bias)
         results = []

@@ -50,7 +50,7 @@ def content(
     samples: bytes | None = None,
     **bundle_changes: Any,
 ) -> Content:
-    """What a model that names this share of photos rightly would be told of."""
+    """What a model that classifies this share of photos correctly would be told of."""
     rng = np.random.default_rng(0)
     num = len(names)
     labels = np.repeat(np.arange(num, dtype=np.int32), per_class)

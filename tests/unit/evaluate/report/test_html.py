@@ -61,7 +61,7 @@ def test_the_report_says_what_it_must(text: str) -> None:
     for phrase in (
         "First of its name",
         "Because <b>it</b> is so.",
-        f"{num_correct} of 120 test photos were named rightly",
+        f"{num_correct} of 120 test photos were classified correctly",
         "2 rejected",
         "truncated",
         "0123456789abcdef.dir",

@@ -72,7 +72,7 @@ test("doubts are said, and only when there are some", () => {
 
 /** @type {ModelCard} */
 const MODEL = {
-  tag: "colours:abc123",
+  tag: "colors:abc123",
   class_names: ["red", "green"],
   model: "small cnn",
   precision: "int8",
@@ -94,7 +94,7 @@ const MODEL = {
 };
 
 test("a model is described by its test figures", () => {
-  assert.equal(facts.nameOf(MODEL), "colours");
+  assert.equal(facts.nameOf(MODEL), "colors");
   assert.match(facts.expectation(MODEL), /^Tells 2 classes apart. Expect 84 to 95 right answers in a hundred photos /);
   const certain = { ...MODEL, test: { ...MODEL.test, accuracy: { value: 1, low: 0.996, high: 1 } } };
   assert.match(facts.expectation(certain), /Expect 99 to 100 right answers/);

@@ -4,7 +4,7 @@ import * as pages from "../../../../pipelines/studio/static/elements/pages.js";
 import * as confusion from "../../../../pipelines/studio/static/results/confusion.js";
 import * as runs from "../../../../pipelines/studio/static/results/runs.js";
 
-test("the colours of a confusion matrix follow the share of each class", () => {
+test("the colors of a confusion matrix follow the share of each class", () => {
   assert.deepEqual(
     runs.colorLevels([
       [100, 0, 1],
@@ -50,7 +50,7 @@ test("a history without a curve is drawn empty", () => {
   );
 });
 
-test("the mistakes of many classes are listed, the commonest first", () => {
+test("the mistakes of many classes are listed, the most common first", () => {
   const cells = /** @type {[number, number, number][]} */ ([
     [0, 0, 8],
     [0, 2, 2],

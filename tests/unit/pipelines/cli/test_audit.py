@@ -68,8 +68,8 @@ def test_a_failure_exits_with_2_and_leaves_the_report(photos: Path, tmp_path: Pa
 def test_the_page_shows_the_augmentation_that_the_params_ask_for(photos: Path, tmp_path: Path) -> None:
     result = darkroom("photos", "--output", "out", "--set", "train.augmentation=none", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    grey = np.asarray(Image.open(tmp_path / "out" / "augmentation.jpg").convert("L")).astype(int)
-    lines = [grey[top : top + TILE] for top in range(GAP, grey.shape[0], TILE + GAP)]
+    gray = np.asarray(Image.open(tmp_path / "out" / "augmentation.jpg").convert("L")).astype(int)
+    lines = [gray[top : top + TILE] for top in range(GAP, gray.shape[0], TILE + GAP)]
     assert len(lines) == 4, "the params' own, and three presets"
     assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), "none changes nothing but what JPEG does"
 

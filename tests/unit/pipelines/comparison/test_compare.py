@@ -24,7 +24,7 @@ def finished_run(folder: Path, *, scale: float = 0.05, seed: int = 0, side: int 
     make_bundle(folder / "model", info, scale=scale)
     write_params(folder / "params.yaml", load_params(None, ("data.uri=made",)), "made")
     write_json(folder / "run.json", RunState(run_id=folder.name, status="finished", started="now", data="made"))
-    write_json(folder / "summary.json", {"model": {"name": "mean colour"}, "seconds": {"train": 90.0}})
+    write_json(folder / "summary.json", {"model": {"name": "mean color"}, "seconds": {"train": 90.0}})
     return model_of_run(RunFolder(folder))
 
 
@@ -33,9 +33,9 @@ def test_finished_runs_are_compared_and_logged(tmp_path: Path, mlflow_store: str
 
     models = [finished_run(tmp_path / "one", scale=-0.05), finished_run(tmp_path / "two")]
     board = compare(models, 1, tmp_path / "comparison")
-    assert [row.name for row in board.rows] == ["mean colour of two", "mean colour of one"]
+    assert [row.name for row in board.rows] == ["mean color of two", "mean color of one"]
     assert [row.accuracy.value for row in board.rows] == [1.0, 0.0]
-    assert board.pick == "mean colour of two"
+    assert board.pick == "mean color of two"
     assert board.rows[0].train_minutes == 1.5
     assert board.rows[0].num_parameters == 9
     assert all(row.latency_ms > 0 and row.latency_of_8_ms > 0 and row.bundle_mb > 0 for row in board.rows)
@@ -61,9 +61,9 @@ def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflo
     assert len(board.rows) == 2
     (reason,) = board.left_out
     assert reason == (
-        "mean colour of other: its validation photos are not those of mean colour of a, of which it has 0 of 36."
+        "mean color of other: its validation photos are not those of mean color of a, of which it has 0 of 36."
     )
-    with pytest.raises(ArtifactError, match=r"At least two models .* one is\. mean colour of other: its validation"):
+    with pytest.raises(ArtifactError, match=r"At least two models .* one is\. mean color of other: its validation"):
         compare([models[0], models[2]], 1, tmp_path / "another")
 
 

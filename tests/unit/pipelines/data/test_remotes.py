@@ -89,15 +89,15 @@ def test_data_go_to_a_bucket_and_come_back(repository: Path, bucket: str, tmp_pa
 
 def test_photos_in_a_bucket_are_fetched_once(bucket: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     photos = make_photos(tmp_path / "photos", per_class=5)
-    upload(photos, "sets/colours")
+    upload(photos, "sets/colors")
     params = PreprocessParams(image_size=16)
     expected = preprocess(str(photos), params, tmp_path / "local")
     with caplog.at_level("INFO"):
-        info = preprocess("s3://photos/sets/colours", params, tmp_path / "remote")
-        assert (info.name, info.fingerprint, info.rejected) == ("colours", expected.fingerprint, {})
+        info = preprocess("s3://photos/sets/colors", params, tmp_path / "remote")
+        assert (info.name, info.fingerprint, info.rejected) == ("colors", expected.fingerprint, {})
         assert any("Fetching 15 of 15 files" in text for text in caplog.messages)
         caplog.clear()
-        preprocess("s3://photos/sets/colours", params, tmp_path / "remote")
+        preprocess("s3://photos/sets/colors", params, tmp_path / "remote")
         assert not any("Fetching" in text for text in caplog.messages)
     with pytest.raises(DataError, match="must be within reach at s3://photos/absent"):
         probe("s3://photos/absent/")

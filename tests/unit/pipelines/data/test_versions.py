@@ -21,12 +21,12 @@ from tests.unit.preprocess.dataset_files import tree
 def test_data_from_elsewhere_are_copied_and_stay(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=4)
     before = tree(photos)
-    version = versions.add(photos, "colours")
-    assert (version.path, version.num_files) == ("data/colours", 12)
-    assert tree(photos) == before == tree(repository / "data" / "colours")
+    version = versions.add(photos, "colors")
+    assert (version.path, version.num_files) == ("data/colors", 12)
+    assert tree(photos) == before == tree(repository / "data" / "colors")
     assert run("git", "status", "--porcelain", cwd=repository) == ""
     with pytest.raises(DataError, match="must be free"):
-        versions.add(photos, "colours")
+        versions.add(photos, "colors")
 
 
 def test_data_within_the_repository_stay_in_place(repository: Path) -> None:
@@ -143,15 +143,15 @@ def test_dvc_may_be_in_a_subfolder_of_the_repository(tmp_path: Path, monkeypatch
     dvc("init", "--quiet", "--subdir", cwd=top / "vision")
     (top / "notes.txt").write_text("not to be committed")
     monkeypatch.chdir(top / "vision")
-    first = versions.add(make_photos(tmp_path / "photos", per_class=2), "colours")
-    assert first.path == "data/colours"
+    first = versions.add(make_photos(tmp_path / "photos", per_class=2), "colors")
+    assert first.path == "data/colors"
     (top / "vision" / "data").mkdir(exist_ok=True)
     monkeypatch.chdir(top / "vision" / "data")
-    (top / "vision" / "data" / "colours" / "red" / "000.png").unlink()
-    second = versions.add(Path("colours"), None)
+    (top / "vision" / "data" / "colors" / "red" / "000.png").unlink()
+    second = versions.add(Path("colors"), None)
     assert find_repository() == top / "vision"
     assert [version.num_files for version in versions.list_versions()] == [5, 6]
-    assert compare_versions(top / "vision", "data/colours", first.commit, second.commit).removed == ["red/000.png"]
+    assert compare_versions(top / "vision", "data/colors", first.commit, second.commit).removed == ["red/000.png"]
     assert run("git", "status", "--porcelain", cwd=top).split("\n")[0] == "?? notes.txt"
 
 
@@ -195,7 +195,7 @@ def test_a_commit_that_git_refuses_leaves_nothing_behind(repository: Path, tmp_p
     run("git", "config", "gpg.program", "/bin/false", cwd=repository)
     photos = make_photos(tmp_path / "photos", per_class=2)
     with pytest.raises(DataError, match=r"(?s)git commit must succeed .*\n  .*sign"):
-        versions.add(photos, "colours")
+        versions.add(photos, "colors")
     assert run("git", "status", "--porcelain", "--ignored", cwd=repository).split("\n")[0] in ("", "!! .dvc/cache/")
-    assert not (repository / "data" / "colours").exists()
-    assert not (repository / "data" / "colours.dvc").exists()
+    assert not (repository / "data" / "colors").exists()
+    assert not (repository / "data" / "colors.dvc").exists()

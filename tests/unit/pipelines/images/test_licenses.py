@@ -1,4 +1,4 @@
-"""The licences of what Darkroom distributes: of real packages, and of packages made up here."""
+"""The licenses of what Darkroom distributes: of real packages, and of packages made up here."""
 
 import re
 import sys

@@ -28,8 +28,8 @@ containers:
     image: postgres:17.5 # the same as in backup.yaml
   - image: registry.example.org:5000/team/store:3.97@{OTHER}
     imagePullPolicy: Always
-  - {{name: serve, image: darkroom-serve-python:0.1.0}}
-  - image: darkroom-deploy-python:0.1.0
+  - {{name: serve, image: darkroom-serve-python:0.2.0}}
+  - image: darkroom-deploy-python:0.2.0
 """
 
 

@@ -46,11 +46,11 @@ def test_every_installed_package_is_listed_with_version_licence_and_hashes(pytho
         "system": {"id": "debian", "version": "12"},
     }
     bill = sbom.bill_of_materials(
-        "darkroom-serve-python:0.1.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", image_inventory
+        "darkroom-serve-python:0.2.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", image_inventory
     )
     assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
     assert bill == sbom.bill_of_materials(
-        "darkroom-serve-python:0.1.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", image_inventory
+        "darkroom-serve-python:0.2.0", "sha256:1", "2026-01-01T00:00:00Z", "serve", image_inventory
     )
     components = {component["purl"]: component for component in bill["components"]}
     references = [component["bom-ref"] for component in bill["components"]]
@@ -70,12 +70,12 @@ def test_every_installed_package_is_listed_with_version_licence_and_hashes(pytho
 
 
 def test_every_component_has_the_fields_that_cyclonedx_requires(python_inventory: dict[str, Any]) -> None:
-    bill = sbom.bill_of_materials("darkroom-train-python:0.1.0-gpu", "sha256:1", "now", "train-gpu", python_inventory)
+    bill = sbom.bill_of_materials("darkroom-train-python:0.2.0-gpu", "sha256:1", "now", "train-gpu", python_inventory)
     for component in [*bill["components"], bill["metadata"]["component"]]:
         assert component["type"] in {"library", "platform", "container"}
         assert all(isinstance(component[key], str) and component[key] for key in ("bom-ref", "name", "version"))
-        for licence in component.get("licenses", []):
-            assert set(licence) in ({"expression"}, {"license"})
-    assert sbom.sbom_path("darkroom-train-python:0.1.0-gpu") == Path(
-        "build/sbom/darkroom-train-python_0.1.0-gpu.cdx.json"
+        for entry in component.get("licenses", []):
+            assert set(entry) in ({"expression"}, {"license"})
+    assert sbom.sbom_path("darkroom-train-python:0.2.0-gpu") == Path(
+        "build/sbom/darkroom-train-python_0.2.0-gpu.cdx.json"
     )

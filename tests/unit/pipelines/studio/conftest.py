@@ -65,4 +65,4 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    return make_photos(tmp_path / "colours", per_class=4)
+    return make_photos(tmp_path / "colors", per_class=4)

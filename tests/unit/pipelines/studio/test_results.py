@@ -33,7 +33,7 @@ def make_run(folder: Path, mlflow_run_id: str | None = None) -> None:
     write_json(
         source / "service.json",
         ServiceFacts(
-            tag="colours:1",
+            tag="colors:1",
             class_names=info.class_names,
             image_size=info.image_size,
             resize=info.resize,

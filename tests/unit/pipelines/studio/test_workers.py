@@ -87,7 +87,7 @@ def test_a_worker_that_dies_at_its_work_is_a_message_and_the_next_takes_over(cli
     threading.Timer(0.3, os.kill, (worker._process.pid, signal.SIGKILL)).start()
     with pytest.raises(StudioError, match="made the process that read it end"):
         client.studio.workers.ask("probe_data", "The data", uri=str(photos))
-    assert client.studio.workers.ask("probe_data", "The data", uri=str(photos)).value["name"] == "colours"
+    assert client.studio.workers.ask("probe_data", "The data", uri=str(photos)).value["name"] == "colors"
 
 
 def test_work_that_takes_too_long_ends_and_the_server_answers_meanwhile(client: Client, photos: Path) -> None:

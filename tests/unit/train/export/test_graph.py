@@ -168,7 +168,7 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
 
 
 def settle_statistics(model: keras.Model, photos: np.ndarray) -> None:
-    """Gives batch normalisation the statistics of `photos`, so that deep random networks do not answer all alike."""
+    """Gives batch normalization the statistics of `photos`, so that deep random networks do not answer all alike."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.momentum = 0.0

@@ -10,7 +10,7 @@ from components.contract.artifacts.bundle import ExportFacts
 from components.contract.artifacts.dataset import Split, open_split
 from components.contract.inference.graph import InferenceGraph, export_sha256, openvino
 from components.train.export import quantize
-from tests.support.artifacts import COLOURS, make_dataset
+from tests.support.artifacts import COLORS, make_dataset
 
 SIDE, CHANNELS = 16, 16
 
@@ -24,7 +24,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture
 def export(tmp_path: Path) -> tuple[Path, ExportFacts]:
-    """A convolution of random kernels, and an output layer that tells the colours apart."""
+    """A convolution of random kernels, and an output layer that tells the colors apart."""
     ov = openvino()
     ops = ov.opset13
     rng = np.random.default_rng(0)
@@ -34,7 +34,7 @@ def export(tmp_path: Path) -> tuple[Path, ExportFacts]:
     convolved = ops.relu(ops.convolution(planes, kernels, [1, 1], [1, 1], [1, 1], [1, 1]))
     feature_map = ops.transpose(convolved, np.array([0, 2, 3, 1]))
     embedding = ops.reduce_mean(feature_map, np.array([1, 2]), keep_dims=False)
-    means = np.maximum(kernels.sum(axis=(2, 3)) @ (np.array(list(COLOURS.values()), np.float32) / 255).T, 0)
+    means = np.maximum(kernels.sum(axis=(2, 3)) @ (np.array(list(COLORS.values()), np.float32) / 255).T, 0)
     weights = np.linalg.pinv(means).T @ np.eye(3)
     logits = ops.matmul(embedding, (10 * weights).astype(np.float32), False, False)
     results = []

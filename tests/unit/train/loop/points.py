@@ -18,8 +18,8 @@ def points(num: int, seed: int) -> Points:
     """Three clouds of points that overlap a little."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, num).astype(np.int32)
-    centres = np.array([[0, 0], [2, 0], [0, 2]], np.float32)
-    return (centres[labels] + rng.normal(0, 0.7, (num, 2))).astype(np.float32), labels
+    centers = np.array([[0, 0], [2, 0], [0, 2]], np.float32)
+    return (centers[labels] + rng.normal(0, 0.7, (num, 2))).astype(np.float32), labels
 
 
 def batches(labeled_points: Points, **options: Any) -> Batches:

@@ -14,7 +14,7 @@ from components.contract.errors import ArtifactError
 from components.contract.tracking import spool
 from tests.support.artifacts import make_dataset
 from tests.support.small_disk import remount, small_disk
-from tests.support.tracking_server import Behaviour, TrackingServer, hurry, tracking_server
+from tests.support.tracking_server import Behavior, TrackingServer, hurry, tracking_server
 from tests.unit.train.interrupted import Point, interrupt_in_subprocess, train_whole
 
 RUN_ID = "b" * 32
@@ -75,16 +75,16 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracking
         yield server
 
 
-def train_with(server: TrackingServer, folder: Path, behaviour: Behaviour) -> float:
+def train_with(server: TrackingServer, folder: Path, behavior: Behavior) -> float:
     """Seconds that the step takes with a store that behaves so; what training needs is in the cache."""
     from components.train.step import train
     from tests.unit.train.interrupted import small_params
 
     os.environ["DARKROOM_CACHE"] = str(folder / "cache")
     os.environ["MLFLOW_TRACKING_URI"] = server.uri
-    server.behave(behaviour)
+    server.behave(behavior)
     start = time.monotonic()
-    train(folder / "dataset", small_params("ema"), folder / behaviour)
+    train(folder / "dataset", small_params("ema"), folder / behavior)
     return time.monotonic() - start
 
 
@@ -104,11 +104,11 @@ def test_training_goes_on_without_mlflow_and_all_is_told_later(
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("behaviour", ["slow", "silent", "faulty", "gone"])
-def test_a_store_costs_training_a_minute_at_most(folder: Path, server: TrackingServer, behaviour: Behaviour) -> None:
+@pytest.mark.parametrize("behavior", ["slow", "silent", "faulty", "gone"])
+def test_a_store_costs_training_a_minute_at_most(folder: Path, server: TrackingServer, behavior: Behavior) -> None:
     good = train_with(server, folder, "good")
-    assert train_with(server, folder, behaviour) - good < 62
-    assert weights_of(folder / behaviour) == weights_of(folder / "good")
+    assert train_with(server, folder, behavior) - good < 62
+    assert weights_of(folder / behavior) == weights_of(folder / "good")
 
 
 @pytest.mark.proof

@@ -38,7 +38,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture(scope="module")
 def mobilenet(splits: tuple[Split, Split]) -> Network:
-    """Random weights whose normalisation has seen photos: features that neither vanish nor are all alike."""
+    """Random weights whose normalization has seen photos: features that neither vanish nor are all alike."""
     keras.utils.set_random_seed(3)
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)

@@ -183,11 +183,11 @@ def check_built_as_foretold(stack: tuple[Layer, ...], image_size: tuple[int, int
     except ModelError as error:
         assert "ends in a softmax over" in str(error)
         return None
-    for foretold in traced:
-        built = network.model.get_layer(foretold.layer.name)
-        assert type(built).__name__ == foretold.layer.kind
-        assert tuple(built.output.shape[1:]) == foretold.output_shape
-        assert built.count_params() == foretold.num_parameters
+    for predicted in traced:
+        built = network.model.get_layer(predicted.layer.name)
+        assert type(built).__name__ == predicted.layer.kind
+        assert tuple(built.output.shape[1:]) == predicted.output_shape
+        assert built.count_params() == predicted.num_parameters
     return network
 
 

@@ -113,7 +113,7 @@ def test_a_backbone_sees_photos_as_keras_own_does(name: str) -> None:
 
 
 def test_photos_far_smaller_than_a_backbone_expects_are_warned_of() -> None:
-    assert "learnt from photos of 299 px, and these are 32 × 32 px" in str(warn_of_small_photos("Xception", (32, 32)))
+    assert "learned from photos of 299 px, and these are 32 × 32 px" in str(warn_of_small_photos("Xception", (32, 32)))
     assert warn_of_small_photos("Xception", (150, 100)) is None
     assert warn_of_small_photos("MobileNetV2", (400, 300)) is None
 

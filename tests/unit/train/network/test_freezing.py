@@ -74,7 +74,7 @@ def test_nothing_is_frozen_where_all_is_trained(network: Network, own: Network) 
     assert select(network, Phase(trainable="all")).boundary is None
     selection = select(own, Phase(trainable="all"))
     assert selection.boundary is None
-    assert selection.trained == ("conv2d_1", "batch_normalization_1", "logits"), "one's own normalisation learns"
+    assert selection.trained == ("conv2d_1", "batch_normalization_1", "logits"), "one's own normalization learns"
 
 
 def test_the_head_of_a_network_of_ones_own_is_its_output_layer(own: Network) -> None:

@@ -89,7 +89,7 @@ def test_other_scales_of_pixels() -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 255"))(photos()), photos())
-    with pytest.raises(ModelError, match="ImageNet mean and deviation is of colours"):
+    with pytest.raises(ModelError, match="ImageNet mean and deviation is of colors"):
         scale_pixels(to_gray(pixels), "ImageNet mean and deviation")
 
 
@@ -171,17 +171,17 @@ def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store
     (tmp_path / "bundle" / "model.keras").write_bytes(b"the network")
     (tmp_path / "bundle" / "train_image_ids.txt").write_text("a\n")
     client = MlflowClient()
-    run_id = client.create_run(client.create_experiment("colours", f"file://{tmp_path}/artifacts")).info.run_id
+    run_id = client.create_run(client.create_experiment("colors", f"file://{tmp_path}/artifacts")).info.run_id
     client.log_artifacts(run_id, str(tmp_path / "bundle"), "bundle")
-    client.create_registered_model("colours")
-    version = client.create_model_version("colours", f"runs:/{run_id}/bundle", run_id).version
-    client.set_registered_model_alias("colours", "champion", version)
-    folders = [find_bundle(name) for name in ("colours@champion", f"colours@{version}", run_id)]
+    client.create_registered_model("colors")
+    version = client.create_model_version("colors", f"runs:/{run_id}/bundle", run_id).version
+    client.set_registered_model_alias("colors", "champion", version)
+    folders = [find_bundle(name) for name in ("colors@champion", f"colors@{version}", run_id)]
     assert len(set(folders)) == 1
     assert (folders[0] / "model.keras").read_bytes() == b"the network"
     assert BundleInfo.model_validate_json((folders[0] / "bundle.json").read_text()).class_names == info.class_names
-    with pytest.raises(TrackingError, match="MLflow must give the bundle of colours@best; it does not: "):
-        find_bundle("colours@best")
+    with pytest.raises(TrackingError, match="MLflow must give the bundle of colors@best; it does not: "):
+        find_bundle("colors@best")
 
 
 @pytest.mark.parametrize(

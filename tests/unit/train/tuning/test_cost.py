@@ -91,7 +91,7 @@ def test_a_size_that_is_searched_is_trained_exported_and_evaluated(
         tmp_path / "dataset",
         tmp_path / "model",
         EvaluateParams(bootstrap_resamples=100),
-        "colours",
+        "colors",
         tmp_path / "evaluation",
         tmp_path / "study",
     )

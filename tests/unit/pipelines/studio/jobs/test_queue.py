@@ -122,7 +122,7 @@ def test_a_store_or_a_cluster_that_is_gone_is_told_and_the_studio_goes_on(
     for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
         monkeypatch.setenv(name, "1")
     client.choose(photos)
-    client.post("/api/draft", {"revision": 1, "set": {"preprocess.image_size": 32, "deploy.model_name": "colours"}})
+    client.post("/api/draft", {"revision": 1, "set": {"preprocess.image_size": 32, "deploy.model_name": "colors"}})
     if kind == "submit":
         write_digests({step: f"registry.example.org/darkroom-{step}@sha256:{'0' * 64}" for step in STEPS})
         text = client.get("/api/draft/params.yaml").text.replace(str(photos), "s3://bucket/photos")

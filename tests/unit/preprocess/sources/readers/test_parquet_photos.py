@@ -60,7 +60,7 @@ def test_parquet_tables_may_hold_the_photos(tmp_path: Path) -> None:
     [
         (
             {"image": [b"x"], "colour": ["red"]},
-            "must have a column of labels, .* beside the photos in image it has colour",
+            "must have a column of labels, .* beside the photos in image it has color",
         ),
         (None, "must be a readable Parquet file"),
     ],

@@ -48,10 +48,10 @@ def test_an_archive_is_fetched_by_its_address_once(server: tuple[str, Path, list
     address, folder, requests = server
     photos = make_photos(tmp_path / "photos", per_class=6)
     expected = preprocess(str(photos), PARAMS, tmp_path / "expected")
-    shutil.make_archive(str(folder / "colours"), "zip", tmp_path, "photos")
-    assert probe(f"{address}/colours.zip?raw=1").name == "colours"
-    info = preprocess(f"{address}/colours.zip?raw=1", PARAMS, tmp_path / "dataset")
-    assert (info.fingerprint, info.source.uri) == (expected.fingerprint, f"{address}/colours.zip?***")
+    shutil.make_archive(str(folder / "colors"), "zip", tmp_path, "photos")
+    assert probe(f"{address}/colors.zip?raw=1").name == "colors"
+    info = preprocess(f"{address}/colors.zip?raw=1", PARAMS, tmp_path / "dataset")
+    assert (info.fingerprint, info.source.uri) == (expected.fingerprint, f"{address}/colors.zip?***")
     assert sum(line.startswith("GET") for line in requests) == 1
     assert tree(tmp_path / "dataset" / "golden") == tree(tmp_path / "expected" / "golden")
 
@@ -137,12 +137,12 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_photos_in_a_bucket_of_google_are_fetched(google: Path, tmp_path: Path) -> None:
-    photos = make_photos(google / "pets" / "sets" / "colours", per_class=5)
+    photos = make_photos(google / "pets" / "sets" / "colors", per_class=5)
     expected = preprocess(str(photos), PARAMS, tmp_path / "local")
-    info = preprocess("gs://pets/sets/colours", PARAMS, tmp_path / "remote")
-    assert (info.name, info.fingerprint, info.rejected) == ("colours", expected.fingerprint, {})
-    shutil.make_archive(str(google / "pets" / "colours"), "zip", photos)
-    assert probe("gs://pets/colours.zip").native_size == (40, 32)
+    info = preprocess("gs://pets/sets/colors", PARAMS, tmp_path / "remote")
+    assert (info.name, info.fingerprint, info.rejected) == ("colors", expected.fingerprint, {})
+    shutil.make_archive(str(google / "pets" / "colors"), "zip", photos)
+    assert probe("gs://pets/colors.zip").native_size == (40, 32)
     with pytest.raises(DataError, match=r"must be within reach at gs://pets/absent\.zip"):
         probe("gs://pets/absent.zip")
 
@@ -155,4 +155,4 @@ def test_an_address_whose_package_is_missing_names_the_extra(
     registry = importlib.import_module("fsspec.registry")._registry  # file systems that were used before
     monkeypatch.delitem(registry, scheme, raising=False)
     with pytest.raises(DataError, match=rf"For {scheme}:// a package is needed .* pip install 'darkroom\[{extra}\]'"):
-        probe(f"{scheme}://pets/colours.zip")
+        probe(f"{scheme}://pets/colors.zip")
