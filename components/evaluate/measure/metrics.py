@@ -52,7 +52,7 @@ def compute_figures(
         num_images=num_images,
         num_correct=num_correct,
         accuracy=wilson_interval(num_correct, num_images),
-        **matrix_intervals,
+        **matrix_intervals,  # type: ignore[arg-type]  # its keys are the figures of MATRIX_METRICS
         macro=_averages(labels, predicted, "macro"),
         weighted=_averages(labels, predicted, "weighted"),
         roc_auc=_mean_interval(ranking.roc_auc, resampled.roc_auc),
