@@ -62,7 +62,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
-    """The server as the manifest starts it, but for the addresses of its neighbours."""
+    """The server as the manifest starts it, but for the addresses of its neighbors."""
     with serving(postgres, s3) as url:
         yield url
 

@@ -68,7 +68,7 @@ def test_a_registered_champion_answers_as_the_service(
         MlflowClient().log_artifacts(run_id, str(folder), name)
     with darkroom.Client(url) as client:
         served = client.predict(photos)
-    for name in ("colours@champion", "colours@1", "colours@champion"):
+    for name in ("colors@champion", "colors@1", "colors@champion"):
         require_same(darkroom.load(name).predict(photos), served)
 
 
@@ -77,5 +77,5 @@ def test_an_absent_registered_model_is_reported(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", deployed.mlflow_uri)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(darkroom.DarkroomError, match="MLflow must return the model colours@nobody; it did not"):
-        darkroom.load("colours@nobody")
+    with pytest.raises(darkroom.DarkroomError, match="MLflow must return the model colors@nobody; it did not"):
+        darkroom.load("colors@nobody")

@@ -109,7 +109,7 @@ def test_what_is_no_photo_is_refused(thing: object, classifier: darkroom.Classif
 def test_every_folder_of_a_run_leads_to_the_same_answers(artifacts: Artifacts, tmp_path: Path) -> None:
     shutil.copytree(artifacts.bundle_dir, tmp_path / "model")
     source_dir = tmp_path / "bento" / "bento" / "src"
-    lay_out(source_dir, tmp_path / "model", read_bundle(tmp_path / "model"), "colours")
+    lay_out(source_dir, tmp_path / "model", read_bundle(tmp_path / "model"), "colors")
     path = golden_photos(artifacts.dataset_dir)[0]
     places = (tmp_path, tmp_path / "bento", source_dir.parent, source_dir, tmp_path / "model", Run(tmp_path))
     answers = [darkroom.load(place).predict(path) for place in places]

@@ -49,7 +49,7 @@ def bento_dir(artifacts: Artifacts, evaluation_dir: Path, tmp_path_factory: pyte
     folder = tmp_path_factory.mktemp("bento")
     bundle = read_bundle(artifacts.bundle_dir)
     extras = Extras(read_evaluation(evaluation_dir), evaluation_dir)
-    lay_out(folder / "src", artifacts.bundle_dir, bundle, "colours", extras)
+    lay_out(folder / "src", artifacts.bundle_dir, bundle, "colors", extras)
     return folder
 
 
@@ -73,13 +73,13 @@ def test_the_champion_loads_without_darkroom_and_answers_as_evaluation(
     facts: ServiceFacts,
     tmp_path: Path,
 ) -> None:
-    run_id = create_run(experiment="colours", name="test").run_id
+    run_id = create_run(experiment="colors", name="test").run_id
     lineage = facts.lineage.model_copy(update={"mlflow_run_id": run_id})
     verdict = read_evaluation(evaluation_dir).gate.model_copy(update={"verdict": "first"})
-    register("colours", facts.model_copy(update={"lineage": lineage}), verdict, bento_dir=bento_dir)
+    register("colors", facts.model_copy(update={"lineage": lineage}), verdict, bento_dir=bento_dir)
 
     photos = golden_photos(artifacts.dataset_dir)
-    command = [sys.executable, "-P", "-c", PREDICT, "models:/colours@champion", *map(str, photos)]
+    command = [sys.executable, "-P", "-c", PREDICT, "models:/colors@champion", *map(str, photos)]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     process = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env=environment | {"MLFLOW_TRACKING_URI": mlflow_store}

@@ -134,7 +134,7 @@ def test_the_leaderboard_says_what_its_order_is_worth(others: list[tuple[float, 
 def test_the_gate_is_asked_once_more(
     client: Client, tmp_path: Path, mlflow_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(tmp_path / "runs" / RUN, create_run(experiment="colours", name="test").run_id)
+    make_run(tmp_path / "runs" / RUN, create_run(experiment="colors", name="test").run_id)
     assert call(["promote", RUN, "--json"]) == 0
     outcome = json.loads(capsys.readouterr().out)
     assert outcome["promoted"]
