@@ -116,7 +116,7 @@ def matrix_cells(matrix: np.ndarray) -> tuple[tuple[int, int, int], ...]:
 
 
 class ReliabilityBin(StrictRecord):
-    """Answers of about the same sureness."""
+    """Answers of about the same confidence."""
 
     num_images: int
     sureness: float

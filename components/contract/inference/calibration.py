@@ -40,7 +40,7 @@ class Abstention(StrictRecord):
 
 
 class Familiarity(StrictRecord):
-    """When a photo is unlike all that the model has learnt from."""
+    """When a photo is unlike all that the model was trained on."""
 
     method: Literal["nearest_neighbours"] = "nearest_neighbours"
     """The cosine distance of a photo's embedding to the k-th nearest of the reference (Sun et al., 2022)."""

@@ -23,10 +23,10 @@ def draw_overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) ->
     is_enlarged = size[0] > 2 * pixels.shape[0]
     photo = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST if is_enlarged else cv2.INTER_LINEAR)
     smooth = np.clip(cv2.resize(heat, size[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
-    # Viridis keeps its order for colour-blind eyes and in grey.
+    # Viridis keeps its order for colour-blind eyes and in gray.
     colors = cv2.applyColorMap((smooth * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
     share = smooth[..., np.newaxis]
-    # What does not matter fades to grey, so that what does stands out by colour.
+    # What does not matter fades to gray, so that what does stands out by color.
     gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
     picture = (1 - OPACITY * share) * (share * photo + (1 - share) * gray) + OPACITY * share * colors
     file = io.BytesIO()

@@ -147,7 +147,7 @@ def test_a_promotion_continues_wherever_it_is_killed(mlflow_store: str, tmp_path
         assert register("colors", facts(run_id, "colors:2"), Verdict.model_validate_json(better)).promoted
         model = MlflowClient().get_registered_model("colors")
         assert {alias: str(version) for alias, version in model.aliases.items()} == {CHAMPION: "2"}, number
-        assert len(MlflowClient().search_model_versions("name = 'colours'")) == 2
+        assert len(MlflowClient().search_model_versions("name = 'colors'")) == 2
         if is_done:
             break
     assert number > 3

@@ -231,7 +231,7 @@ def test_photos_of_a_figure_report_pdf_and_mlflow_can_be_opened(url: str, tmp_pa
         await page.until("document.getElementById('to-mlflow')", PATIENCE)
         await page.click("#to-mlflow")
         async with page.opened("experiments") as mlflow:
-            await mlflow.until("document.body?.innerText.includes('colours')", PATIENCE)
+            await mlflow.until("document.body?.innerText.includes('colors')", PATIENCE)
             await keep(mlflow, "mlflow")
 
     async def photos(page: Page) -> None:

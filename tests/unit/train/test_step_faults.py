@@ -31,7 +31,7 @@ def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_pa
         train(photos_of_32, hot.model_copy(update={"model": dense}), bundle_dir)
     assert (bundle_dir / "bundle.json").read_text() == "the earlier one"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".model")] == []
-    (experiment,) = MlflowClient().search_experiments(filter_string="name = 'colours'")
+    (experiment,) = MlflowClient().search_experiments(filter_string="name = 'colors'")
     assert [run.info.status for run in MlflowClient().search_runs([experiment.experiment_id])] == ["FAILED"]
 
 

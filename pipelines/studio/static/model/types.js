@@ -2,7 +2,10 @@
 
 /** @import { Job, Json, LayerSpec, WorkState } from "../client/types.js" */
 
-/** @typedef {"choice" | "boolean" | "integer" | "number" | "string" | "pair" | "list" | "names" | "regularizer"} ArgumentKind */
+/**
+ * @typedef {"choice" | "boolean" | "integer" | "number" | "string" | "pair" | "list" | "names" | "regularizer"}
+ *   ArgumentKind
+ */
 
 /**
  * @typedef {object} Argument Of a layer.
