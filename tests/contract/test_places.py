@@ -34,7 +34,9 @@ def test_a_task_of_kfp_runs_by_an_interpreter_in_a_folder_of_any_name(name: str,
     assert (tmp_path / "out").read_text().splitlines() == [interpreter, f"/data/{name}/python3/photos"]
 
 
-@pytest.mark.parametrize("name", ["100%41", "what?", "it's [1] $HOME #1"])
+@pytest.mark.parametrize(
+    "name", ["it's [1] 100%41 $HOME #1 what?", *(pytest.param(name, marks=pytest.mark.proof) for name in NAMES)]
+)
 def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, empty_store: Path, tmp_path: Path) -> None:
     store = tmp_path / name / ".darkroom" / "mlflow" / "mlflow.db"
     store.parent.mkdir(parents=True)

@@ -9,6 +9,7 @@ from components.preprocess.manifest import Record
 
 MIN_PHOTOS: Final = 30
 """Quartiles of fewer photos say little."""
+ROWS_AT_ONCE: Final = 1024
 GRAY_LEVELS: Final = 4
 """Gray values that count as one, so that the noise of a sensor or of a JPEG file is no information."""
 MAX_BITS: Final = 2.0
@@ -36,18 +37,23 @@ def find_low_information(records: Sequence[Record], sketches: np.ndarray) -> dic
     rows = [row for row, record in enumerate(records) if record.is_kept]
     if not rows:
         return {}
-    bits = np.array([_entropy(sketches[row]) for row in rows])
+    bits = np.concatenate(
+        [_entropy(sketches[rows[at : at + ROWS_AT_ONCE]]) for at in range(0, len(rows), ROWS_AT_ONCE)]
+    )
     median = float(np.median(bits))
     indices = np.flatnonzero(bits < min(MAX_BITS, MEDIAN_SHARE * median))
     ranked = indices[np.argsort(bits[indices], kind="stable")].tolist()
     return {rows[index]: f"{bits[index]:.1f} bits; the median is {median:.1f}." for index in ranked}
 
 
-def _entropy(sketch: np.ndarray) -> float:
-    """Shannon's entropy of the gray values, in bits."""
-    counts = np.bincount(sketch.ravel() // GRAY_LEVELS)
-    shares = counts[counts > 0] / sketch.size
-    return float(-(shares * np.log2(shares)).sum())
+def _entropy(sketches: np.ndarray) -> np.ndarray:
+    """Shannon's entropy of the gray values of each sketch, in bits: float64 (len(sketches),)."""
+    num_sketches, num_levels = len(sketches), 256 // GRAY_LEVELS
+    levels = sketches.reshape(num_sketches, -1) // GRAY_LEVELS + num_levels * np.arange(num_sketches)[:, None]
+    counts = np.bincount(levels.ravel(), minlength=num_sketches * num_levels).reshape(num_sketches, num_levels)
+    shares = counts / sketches[0].size
+    bits: np.ndarray = -(shares * np.log2(np.where(counts, shares, 1))).sum(axis=1)
+    return bits
 
 
 def find_odd_sizes(records: Sequence[Record]) -> dict[int, str]:

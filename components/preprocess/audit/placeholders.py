@@ -27,6 +27,10 @@ MIN_CORRELATION: Final = 0.98
 FLAT_DEVIATION: Final = 2.0
 """Plain walls differ by little too, but their noise is not the same; only pictures of one color need not correlate."""
 COLOR_SIDE: Final = 8
+BLOCK_SIDE: Final = 4
+"""The mean difference of two pictures is at least that of their means in 4 × 4 blocks, which is faster to calculate."""
+MAX_PAIRED: Final = 512
+"""Rows of one cell up to which the blocks of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256
 LOSSLESS: Final = frozenset(("PNG", "BMP", "TIFF"))
 """Copies of such a file of one size and mode have equal pixels; X-rays of one kind look the same and have others."""
@@ -81,11 +85,11 @@ def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixel
     rows = rows[np.argsort(-commonness, kind="stable")]
     union = Groups(len(records))
     savings = _lossless_savings(records)
-    half = sketches.shape[1] // 2
-    quarters = np.array([sketches[row].reshape(2, half, 2, half).mean(axis=(1, 3)).ravel() for row in rows])
+    blocks = _block_means(sketches, rows)
+    quarters = blocks.reshape(-1, 2, BLOCK_SIDE // 2, 2, BLOCK_SIDE // 2).mean(axis=(2, 4)).reshape(-1, 4)
     for shift in (0, CELL / 2):  # two copies on either side of one grid's line are in one cell of the other
-        for cell in _cells(np.floor((quarters.reshape(-1, 4) + shift) / CELL)):
-            for leader, row in _same_pairs(sketches, savings, rows[cell]):
+        for cell in _cells(np.floor((quarters + shift) / CELL)):
+            for leader, row in _same_pairs(sketches, savings, rows[cell[_has_near_blocks(blocks[cell])]]):
                 union.join(leader, row)
     members: dict[int, list[int]] = defaultdict(list)
     for row in rows.tolist():
@@ -95,6 +99,26 @@ def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixel
             same_color = _filter_by_color(group, pixels)
             if _is_placeholder(records, same_color):
                 yield same_color
+
+
+def _block_means(sketches: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Mean gray values of the blocks of each row's sketch: float32 (len(rows), 4, 4)."""
+    side = sketches.shape[1] // BLOCK_SIDE
+    means = np.empty((len(rows), BLOCK_SIDE, BLOCK_SIDE), np.float32)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        chunk = sketches[rows[start : start + ROWS_AT_ONCE]].reshape(-1, BLOCK_SIDE, side, BLOCK_SIDE, side)
+        means[start : start + ROWS_AT_ONCE] = chunk.mean(axis=(2, 4))
+    return means
+
+
+def _has_near_blocks(blocks: np.ndarray) -> np.ndarray:
+    """Which rows of a cell can be the same picture as another one of it: bool (n,); all of a large cell."""
+    if len(blocks) > MAX_PAIRED:
+        return np.ones(len(blocks), bool)
+    differences = np.abs(blocks[:, None] - blocks[None]).mean(axis=(2, 3))
+    np.fill_diagonal(differences, np.inf)
+    has_near: np.ndarray = differences.min(axis=1) <= MAX_MEAN_DIFFERENCE
+    return has_near
 
 
 def _cells(keys: np.ndarray) -> Iterator[np.ndarray]:

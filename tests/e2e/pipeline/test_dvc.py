@@ -22,10 +22,12 @@ tune:
   trials: 0
 train:
   epochs: 2
+  min_epoch_steps: 1
   model:
     layers: [{Conv2D: {filters: 4, kernel_size: 3}}, GlobalAveragePooling2D]
 evaluate:
   bootstrap_resamples: 200
+  robustness_photos: 0
 deploy:
   model_name: auto
 """

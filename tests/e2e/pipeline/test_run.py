@@ -33,6 +33,10 @@ SMALL = (
     "train.learning_rate=0.01",
     "--set",
     "train.model.layers=[{Conv2D: {filters: 8, kernel_size: 3}}, GlobalAveragePooling2D]",
+    "--set",
+    "evaluate.robustness_photos=0",
+    "--set",
+    "evaluate.bootstrap_resamples=200",
 )
 
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from components.contract.artifacts.audit import AuditInfo
 from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.audit import placeholders
 from components.preprocess.examine import examine
 from components.preprocess.report.pages import describe_checks
 from components.preprocess.sources.source import find_photos, open_data
@@ -165,6 +166,21 @@ def test_x_rays_that_look_the_same_are_no_placeholder(tmp_path: Path) -> None:
             values += 10 * number * np.exp(-((y - center_y) ** 2 + (x - center_x) ** 2) / 20)
             Image.fromarray(values.astype(np.uint8)).save(tmp_path / "photos" / name / f"{place}.png")
     assert not named(audit(tmp_path / "photos", tmp_path), "placeholders")
+
+
+def test_comparing_blocks_first_leaves_out_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seventy versions of a few pictures, from equal to just different: the groups are those of all comparisons."""
+    folder = photos(tmp_path / "photos", classes=4, per_class=5)
+    rng = np.random.default_rng(0)
+    for copy in range(70):
+        pixels = np.asarray(scene(copy % 5), np.int16)
+        changed = pixels + rng.integers(-copy, copy + 1) // 8 + rng.normal(0, copy / 4, pixels.shape)
+        path = folder / f"class{copy % 4}" / f"copy{copy}.jpg"
+        Image.fromarray(changed.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+    sieved = named(audit(folder, tmp_path), "placeholders")
+    assert 20 < len(sieved) < 70, "some copies are too different"
+    monkeypatch.setattr(placeholders, "MAX_PAIRED", 0)
+    assert named(audit(folder, tmp_path), "placeholders") == sieved
 
 
 def test_the_policy_decides_about_placeholders(tmp_path: Path) -> None:

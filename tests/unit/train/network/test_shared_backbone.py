@@ -30,7 +30,13 @@ def read_params(rate: float, seed: int = 0) -> TrainParams:
     layers = ({"GlobalAveragePooling2D": {}}, {"Dense": {"units": 8}}, {"Dropout": {"rate": rate}})
     model = ModelParams(kind="pretrained", name="MobileNetV2", weights="none", head=tuple(map(parse_layer, layers)))
     params = TrainParams(
-        model=model, augmentation="none", epochs=1, trainable="from block_16_expand", learning_rate=0.01, seed=seed
+        model=model,
+        augmentation="none",
+        epochs=1,
+        min_epoch_steps=3,
+        trainable="from block_16_expand",
+        learning_rate=0.01,
+        seed=seed,
     )
     return resolve_train(params, (SIDE, SIDE))[0]
 
