@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from components.contract.errors import DataError
 from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import write_file, write_json
+from components.contract.system.posix import try_lock
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +71,9 @@ def lock_changes(root: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(f"The repository {root} must be writable; it is not: {error}.") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock.fileno()):
             log.warning("Waiting for another change of the data in %s.", root)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:
-            log.debug("%s does not support locks.", path)
         # git and dvc inherit the lock: after a kill of this process they finish before the next change starts.
         os.set_inheritable(lock.fileno(), True)
         yield

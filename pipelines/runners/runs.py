@@ -24,6 +24,7 @@ from typing import Any, Literal
 from components.contract.errors import ArtifactError
 from components.contract.strict_record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_file, write_json
+from components.contract.system.posix import try_lock
 from components.contract.system.program import FINISH_FILE
 
 log = logging.getLogger(__name__)
@@ -91,12 +92,9 @@ def is_held(lock_path: Path) -> bool:
     """Whether a process that lives holds the lock; the system takes it away from one that ended."""
     try:
         with lock_path.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not try_lock(lock.fileno())
     except FileNotFoundError:
         return False
-    return False
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """The studio: what the page's answers are made of."""
 
-import fcntl
 import json
 import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from components.contract.foreign.confinement import ROOTS_VARIABLE
 from components.contract.system.atomic_files import remove_all_remains
@@ -60,26 +61,24 @@ class Studio:
     def close(self) -> None:
         """Lets another studio have the folder; jobs go on."""
         self.workers.close()
-        self._lock.close()
+        self._lock.release()
         os.environ.pop(ROOTS_VARIABLE, None)
 
 
-def _lock_home(settings: Settings) -> TextIO:
+def _lock_home(settings: Settings) -> FileLock:
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        lock = (settings.home / "lock").open("w")
+        lock = FileLock(settings.home / "lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise StudioError(
+            f"One studio at a time works in a folder; another one has {settings.home.absolute()}. Use "
+            "that one, or start this one in another folder."
+        ) from None
     except OSError as error:
         raise StudioError(
             f"The studio keeps its state in {settings.home.absolute()}, which must be writable; it is "
             f"not: {error.strerror}. Start it in a folder of your own."
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StudioError(
-            f"One studio at a time works in a folder; another one has {settings.home.absolute()}. Use "
-            "that one, or start this one in another folder."
         ) from None
     _remove_partial_uploads(settings.home)
     return lock

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from components.contract.errors import ArtifactError, DarkroomError
 from components.contract.system.budget import read_regular
 from components.contract.system.disk_space import FULL, SMALL_SPACE, free_bytes, free_text
+from components.contract.system.posix import try_lock
 from components.contract.text import json_text
 from components.contract.validation_messages import explain
 
@@ -127,7 +128,7 @@ def _locked_folder(target: Path) -> Iterator[Path]:
         except FileNotFoundError:  # another writer took it for remains before it was locked
             continue
         try:
-            if _lock(lock) and _is_same(partial, lock):
+            if try_lock(lock) and _is_same(partial, lock):
                 yield partial
                 return
         finally:
@@ -140,7 +141,7 @@ def _locked_file(target: Path) -> Iterator[IO[bytes]]:
     while True:
         file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=_prefix(target), delete=False)  # noqa: SIM115
         with file:
-            if _lock(file.fileno()) and _is_same(Path(file.name), file.fileno()):
+            if try_lock(file.fileno()) and _is_same(Path(file.name), file.fileno()):
                 yield file
                 return
 
@@ -161,17 +162,6 @@ def _remove_abandoned(path: Path) -> None:
         return
     finally:
         os.close(lock)
-
-
-def _lock(descriptor: int) -> bool:
-    """False if another writer, which takes the folder for remains, has the lock."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # the file system has no locks, so nobody removes remains either
-        return True
-    return True
 
 
 def _is_same(path: Path, descriptor: int) -> bool:

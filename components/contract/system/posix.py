@@ -16,3 +16,20 @@ def require_posix() -> None:
             file=sys.stderr,
         )
         sys.exit(USER_ERROR)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Locks an open file or folder until it is closed; False if another process has the lock.
+
+    On a file system without locks it is True for everyone. `filelock` can lock neither folders nor files that a child
+    process inherits.
+    """
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

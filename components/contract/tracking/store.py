@@ -1,7 +1,6 @@
 """The MLflow store: its runs by their keys, its experiments, and the patience with a server that is gone."""
 
 import contextlib
-import fcntl
 import importlib
 import logging
 import os
@@ -150,8 +149,9 @@ def store_lock() -> Iterator[None]:
     if path is None:
         yield
         return
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    from filelock import FileLock
+
+    with FileLock(path.with_name(f".{path.name}.lock")):
         if not path.is_file():
             _make_store(path)
         yield

@@ -8,7 +8,6 @@
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
@@ -26,6 +25,7 @@ import numpy as np
 from components.contract.errors import ArtifactError
 from components.contract.system.atomic_files import new_folder, write_file, write_json
 from components.contract.system.cache import checkpoints_dir
+from components.contract.system.posix import try_lock
 from components.contract.tracking.run import flatten
 
 log = logging.getLogger(__name__)
@@ -150,14 +150,10 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         yield None
         return
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock.fileno()):
             log.warning("No checkpoints: another process is at the same training, in %s.", folder)
             yield None
             return
-        except OSError:
-            log.debug("%s knows no locks.", folder)
         _remove_remains(folder)
         _log_other_trainings(folder, identity)
         yield Checkpoints(folder, identity)

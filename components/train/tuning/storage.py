@@ -1,7 +1,6 @@
 """Where studies are kept: a file of this machine, or a database that several searches share."""
 
 import contextlib
-import fcntl
 import itertools
 import logging
 import os
@@ -224,12 +223,14 @@ def _pruner(tune: TuneParams, epochs: int) -> "optuna.pruners.BasePruner":
 
 @contextlib.contextmanager
 def _exclusive_lock(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SearchError(
-                "A study in a file of this machine has one search at a time; another is at work on this "
-                f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL."
-            ) from None
+    from filelock import FileLock, Timeout
+
+    try:
+        lock = FileLock(path, timeout=0).acquire()
+    except Timeout:
+        raise SearchError(
+            "A study in a file of this machine has one search at a time; another is at work on this "
+            f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL."
+        ) from None
+    with lock:
         yield

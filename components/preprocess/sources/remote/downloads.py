@@ -1,7 +1,6 @@
 """Downloads files into the cache: those that are missing there, or whose version has changed."""
 
 import contextlib
-import fcntl
 import json
 import logging
 import shutil
@@ -11,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+from filelock import FileLock
 
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import within
@@ -30,8 +31,7 @@ def download_files(
 ) -> None:
     """Makes `target` hold these files, fetching those that are missing or whose tag is another."""
     target.mkdir(parents=True, exist_ok=True)
-    with note_path(target, "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(note_path(target, "lock")):
         tags_path = note_path(target, "tags.json")
         tags: dict[str, str] = json.loads(tags_path.read_text()) if tags_path.is_file() else {}
         missing = {
