@@ -104,7 +104,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
 
 def _name(folder: Path, record: "Record", number: int, has_splits: bool) -> str:
     """The name of a photo in the export: its own, below the folder of its split if there are such."""
-    from components.preprocess.sources.folders.names import SPLIT_FOLDERS
+    from components.contract.artifacts.dataset import SPLIT_FOLDERS
 
     name = record.path
     try:

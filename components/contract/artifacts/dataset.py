@@ -34,6 +34,16 @@ from components.contract.system.memory_map import FileMaps
 FORMAT_VERSION: Final = 1
 SplitName = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
+SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""What the folders of a given split may be called, in upper or lower case."""
 
 PixelRange = tuple[int, int]
 """The values of 16-bit photos that become black and white; what lies outside is clipped."""

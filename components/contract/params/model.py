@@ -4,14 +4,11 @@ from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
-from components.contract.layers.backbones import BackboneName
+from components.contract.layers.backbones import BackboneName, PixelScale
 from components.contract.layers.layer import Layer
 from components.contract.layers.stack import LayerSpec, parse_layer
 from components.contract.params.base import Section
 from components.contract.validation_messages import fault
-
-PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
-"""What a network takes for the pixels of a photo."""
 
 Kind = Literal["layers", "pretrained", "upload", "bundle"]
 

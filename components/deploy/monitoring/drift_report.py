@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from components.contract.pages.environment import new_environment
 from components.contract.system.atomic_files import write_file
-from components.contract.text import for_page
 from components.deploy.monitoring.drift import Drift, Traits
 
 NUM_BARS = 24
@@ -24,11 +24,8 @@ def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *,
         name: the bento.
         source: where the served photos came from.
     """
-    from jinja2 import Environment, FileSystemLoader
-
     folder = Path(__file__).parent
-    loader = FileSystemLoader([folder / "templates", folder.parent / "service" / "page"])
-    environment = Environment(loader=loader, autoescape=True, finalize=for_page, trim_blocks=True)
+    environment = new_environment([folder / "templates", folder.parent / "service" / "page"])
     bars = {
         "brightness": _bars(reference.brightness, served.brightness, (0, 255)),
         "confidence": _bars(reference.confidence, served.confidence, (0, 1)),

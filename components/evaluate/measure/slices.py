@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.contract.artifacts.dataset import Split
+from components.contract.artifacts.dataset import SPLIT_FOLDERS, Split
 from components.contract.artifacts.figures import SliceFigures
 from components.evaluate.measure.metrics import wilson_interval
 from components.evaluate.measure.predictions import Predictions
@@ -13,7 +13,6 @@ from components.evaluate.measure.predictions import Predictions
 MIN_PHOTOS = 10
 """Fewer say nothing."""
 MAX_FOLDERS = 12
-SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "test"}
 SIGNIFICANCE_LEVEL = 0.05
 
 
@@ -93,7 +92,7 @@ def _iterate_slices(
 
 def source_folder(path: str, class_name: str) -> str:
     """The folders of a file that tell where it came from; those of its class and its split say nothing new."""
-    return "/".join(part for part in path.split("/")[:-1] if part != class_name and part not in SPLIT_FOLDERS)
+    return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 
 def _split_into_thirds(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.contract.artifacts.figures import AllFigures, ClassFigures, Figures
+from components.contract.pages.environment import new_environment
 from components.contract.pages.parts import PAGE_PARTS_DIR
-from components.contract.text import for_page, printable
+from components.contract.text import printable
 from components.evaluate.formatting import epoch_range, file_size, interval, per_hundred, percent
 from components.evaluate.measure.metrics import confused_pairs
 from components.evaluate.measure.slices import is_clear
@@ -71,15 +72,7 @@ IN_SHORT = 3
 
 def render(content: Content) -> str:
     """The report as HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES_DIR, PAGE_PARTS_DIR]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=for_page,
-    )
+    environment = new_environment([TEMPLATES_DIR, PAGE_PARTS_DIR])
     environment.filters |= {
         "percent": lambda share: percent(share).replace(" ", NO_BREAK_SPACE),
         "interval": lambda figure: interval(figure).replace(" ", NO_BREAK_SPACE),

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from components.contract.artifacts.leaderboard import Leaderboard, Row
-from components.contract.text import for_page
+from components.contract.pages.environment import new_environment
 from components.evaluate.formatting import interval, percent
 from components.evaluate.report.charts.figures import inline_svg, shorten
 from components.evaluate.report.charts.style import BAD, CHART_WIDTH, GOOD, INK, LINE, SOFT, new_figure, style
@@ -29,16 +29,9 @@ ON_FRONT, OFF_FRONT = "●", "○"
 
 def render_leaderboard(board: Leaderboard) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=for_page,
-    )
+    environment = new_environment([TEMPLATES_DIR])
     chart = Markup(inline_svg(front_chart(board), describe_chart(board), "front"))  # noqa: S704 - inline_svg escapes its texts
     return environment.get_template("leaderboard.html.j2").render(board=board, chart=chart, **table_context(board))
 

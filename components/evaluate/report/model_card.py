@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from components.contract.artifacts.figures import ClassFigures, Figures
-from components.contract.text import for_page
+from components.contract.pages.environment import new_environment
 from components.evaluate.formatting import file_size, interval, percent
 from components.evaluate.report.model import TEMPLATES_DIR, Content, reproduce_commands, use_commands
 
@@ -14,17 +14,8 @@ MOST_CLASSES = 60
 
 def render_card(content: Content) -> str:
     """The card as Markdown."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIR),
-        autoescape=False,  # noqa: S701 - Markdown, escaped by the filter `md`
-        finalize=for_page,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    # Markdown, escaped by the filter `md`
+    environment = new_environment([TEMPLATES_DIR], autoescape=False, lstrip_blocks=True, keep_trailing_newline=True)
     environment.filters |= {"percent": percent, "interval": interval, "file_size": file_size, "md": escape}
     return environment.get_template("model_card.md.j2").render(
         evaluation=content.evaluation,

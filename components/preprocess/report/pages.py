@@ -11,10 +11,11 @@ import numpy as np
 from components.contract.artifacts.audit import AuditInfo, Check
 from components.contract.artifacts.dataset import SPLITS
 from components.contract.image.preview import augmentation_sheet
+from components.contract.pages.environment import new_environment
 from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
 from components.contract.system.atomic_files import write_file, write_json
-from components.contract.text import for_page, printable
+from components.contract.text import printable
 from components.preprocess.examine import Examination
 from components.preprocess.report.samples import MAX_CLASSES, choose_samples, class_chart, write_sheet
 from components.preprocess.shards import rows_of
@@ -81,16 +82,9 @@ def render(folder: Path, examination: Examination) -> str:
         folder: holds the pictures.
         examination: what was found.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES_DIR, PAGE_PARTS_DIR]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=for_page,
-    )
+    environment = new_environment([TEMPLATES_DIR, PAGE_PARTS_DIR])
     environment.filters |= {"count": lambda number: f"{number:,}", "printable": printable}
     info = examination.info
     thumbnails, tiny = _thumbnails(examination)

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from components.contract.artifacts.dataset import SplitName
+from components.contract.artifacts.dataset import SPLIT_FOLDERS, SplitName
 from components.contract.errors import DataError
 from components.contract.params.data import ColumnNames
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import FileIndex, Match, name_key
-from components.preprocess.sources.folders.names import SPLIT_FOLDERS, is_annotation, is_split, is_train
+from components.preprocess.sources.folders.names import is_annotation, is_split, is_train
 from components.preprocess.sources.folders.tree import Parts
 from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet

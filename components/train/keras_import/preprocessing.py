@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from components.contract.layers.augmentation import AUGMENTATION
-from components.contract.params.model import PixelScale
+from components.contract.layers.backbones import PixelScale
 from components.contract.strict_record import StrictRecord
 from components.train.keras_import.graph import Graph, Layer, Reference
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.errors import ModelError, WeightsError
-from components.contract.params.model import PixelScale
+from components.contract.layers.backbones import BACKBONES
 from components.contract.system.atomic_files import write_file
 from components.train.network.pixels import scale_pixels, shrink
 
@@ -27,59 +27,6 @@ FETCH_TIMEOUT_SECONDS: Final = 15
 _KERAS_WEIGHTS: Final = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
-@dataclass(frozen=True)
-class Backbone:
-    """A row of the table.
-
-    Attributes:
-        folder: where its weights stand below Keras' own address.
-        file: the ImageNet weights with top.
-        file_no_top: the same without top.
-        pixels: what the weights were trained on; None where Keras' own network scales its photos.
-        cache_names: what Keras calls the two files in its cache, where that is another name.
-    """
-
-    folder: str
-    file: str
-    file_no_top: str
-    pixels: PixelScale | None
-    cache_names: tuple[str, str] | None = None
-
-
-def _tf_kernels(folder: str, stem: str, pixels: PixelScale) -> Backbone:
-    name = f"{stem}_weights_tf_dim_ordering_tf_kernels"
-    return Backbone(folder, f"{name}.h5", f"{name}_notop.h5", pixels)
-
-
-def _by_name(folder: str, stem: str, pixels: PixelScale | None) -> Backbone:
-    return Backbone(folder, f"{stem}.h5", f"{stem}_notop.h5", pixels)
-
-
-_DEVIATION: Final = "ImageNet mean and deviation"
-_MOBILENET: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0"
-
-BACKBONES: Final[dict[str, Backbone]] = {
-    "ConvNeXtSmall": _by_name("convnext", "convnext_small", _DEVIATION),
-    "ConvNeXtTiny": _by_name("convnext", "convnext_tiny", _DEVIATION),
-    "DenseNet121": _tf_kernels("densenet", "densenet121", _DEVIATION),
-    **{
-        f"EfficientNetV2B{size}": _by_name("efficientnet_v2", f"efficientnetv2-b{size}", _DEVIATION)
-        for size in range(4)
-    },
-    "EfficientNetV2S": _by_name("efficientnet_v2", "efficientnetv2-s", None),
-    "InceptionV3": _tf_kernels("inception_v3", "inception_v3", "-1 to 1"),
-    "MobileNetV2": Backbone("mobilenet_v2", _MOBILENET + "_{side}.h5", _MOBILENET + "_{side}_no_top.h5", "-1 to 1"),
-    "NASNetMobile": Backbone(
-        "nasnet",
-        "NASNet-mobile.h5",
-        "NASNet-mobile-no-top.h5",
-        "-1 to 1",
-        ("nasnet_mobile.h5", "nasnet_mobile_no_top.h5"),
-    ),
-    "ResNet50": _tf_kernels("resnet", "resnet50", "BGR less ImageNet mean"),
-    "VGG16": _tf_kernels("vgg16", "vgg16", "BGR less ImageNet mean"),
-    "Xception": _tf_kernels("xception", "xception", "-1 to 1"),
-}
 _MOBILENET_SIDES: Final = (96, 128, 160, 192, 224)
 _OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2")
 """Networks that Keras builds with layers for the pixels unless told otherwise."""
@@ -95,12 +42,12 @@ class WeightsFile:
 
 def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = False) -> WeightsFile:
     """The ImageNet weights of a backbone for photos of (height, width)."""
-    row = BACKBONES[name]
+    files = BACKBONES[name].weight_files
     height, width = image_size
     side = height if height == width and height in _MOBILENET_SIDES else 224
-    file = (row.file if with_top else row.file_no_top).format(side=side)
-    cache_name = row.cache_names[0 if with_top else 1] if row.cache_names else file
-    return WeightsFile(f"{_KERAS_WEIGHTS}/{row.folder}/{file}", cache_name)
+    file = (files.with_top if with_top else files.without_top).format(side=side)
+    cache_name = files.cache_names[0 if with_top else 1] if files.cache_names else file
+    return WeightsFile(f"{_KERAS_WEIGHTS}/{files.folder}/{file}", cache_name)
 
 
 def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_top: bool = False) -> Path | None:

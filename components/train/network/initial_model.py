@@ -12,8 +12,8 @@ from pathlib import Path
 from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
 from components.contract.artifacts.dataset import FULL_RANGE, open_split
 from components.contract.errors import ModelError, UploadError
-from components.contract.layers.backbones import BACKBONES
-from components.contract.params.model import ModelParams, PixelScale
+from components.contract.layers.backbones import BACKBONES, PixelScale
+from components.contract.params.model import ModelParams
 from components.contract.params.pipeline import Params
 from components.contract.params.resolve import InitialModelFacts
 from components.train.keras_import.facts import ImportedModel

@@ -7,7 +7,7 @@ brought again.
 from typing import TYPE_CHECKING, Final
 
 from components.contract.errors import ModelError
-from components.contract.params.model import PixelScale
+from components.contract.layers.backbones import PixelScale
 
 if TYPE_CHECKING:
     import keras

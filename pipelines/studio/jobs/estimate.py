@@ -14,7 +14,6 @@ from components.contract.layers.stack import trace
 from components.contract.params.pipeline import Params
 from components.contract.strict_record import StrictRecord
 from pipelines.runners import runs
-from pipelines.studio.model.gallery import FACTS
 
 AROUND: Final = 45.0
 """Seconds for what stands around a training: starting the libraries, exporting, checking the service."""
@@ -66,7 +65,9 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
         return epochs * num_photos / measured_rate, why
     rate = measure_machine_rate() * SHARE
     if model.kind == "pretrained" and model.name is not None:
-        multiply_adds = FACTS[model.name][1] * 1e9 * (height * width) / BACKBONES[model.name].size ** 2
+        multiply_adds = (
+            BACKBONES[model.name].giga_multiply_adds * 1e9 * (height * width) / BACKBONES[model.name].size ** 2
+        )
         frozen_work = multiply_adds * num_photos * train.views
         trained_epochs = sum(phase.epochs * (0.0 if phase.trainable == "head" else 0.6) for phase in train.all_phases)
         training_work = passes * trained_epochs * num_photos * multiply_adds * BACKWARD

@@ -5,18 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from components.contract.artifacts.dataset import SplitName
-
-SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""What the folders of a given split may be called, in upper or lower case."""
+from components.contract.artifacts.dataset import SPLIT_FOLDERS, SplitName
 
 CONTAINERS: Final = frozenset(
     (

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from components.contract.artifacts.dataset import SplitName
+from components.contract.artifacts.dataset import SPLIT_FOLDERS, SplitName
 from components.contract.errors import DataError
 from components.contract.foreign.documents import DocumentError, parse_json
-from components.preprocess.sources.folders.names import SPLIT_FOLDERS
 
 UNASSIGNED: Final = frozenset({"unassigned", "none", "null", "nan"})
 """What tables write for a photo that no split was chosen for."""

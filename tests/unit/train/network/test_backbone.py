@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from components.contract.errors import ModelError, WeightsError
-from components.contract.layers.backbones import BACKBONES as FACTS
-from components.contract.layers.backbones import feature_shape, warn_of_small_photos
-from components.train.network.backbone import BACKBONES, build_backbone, find_weights, load_weights, weights_file
+from components.contract.layers.backbones import BACKBONES, feature_shape, warn_of_small_photos
+from components.train.network.backbone import build_backbone, find_weights, load_weights, weights_file
 
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
@@ -64,12 +63,11 @@ def test_the_weights_fit_the_size_of_the_photos(image_size: tuple[int, int], tra
 
 
 QUICK = ("MobileNetV2", "VGG16")
-EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.proof) for name in FACTS]
+EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.proof) for name in BACKBONES]
 
 
 def test_every_backbone_of_the_contract_can_be_built_and_fetched() -> None:
-    assert BACKBONES.keys() == FACTS.keys()
-    assert len({weights_file(name, (224, 224)).name for name in FACTS}) == len(FACTS)
+    assert len({weights_file(name, (224, 224)).name for name in BACKBONES}) == len(BACKBONES)
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -81,7 +79,7 @@ def test_the_table_names_what_keras_would_fetch(name: str, monkeypatch: pytest.M
         raise FileNotFoundError
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", note)
-    size = FACTS[name].size
+    size = BACKBONES[name].size
     for with_top in (False, True):
         with pytest.raises(FileNotFoundError):
             getattr(keras.applications, name)(include_top=with_top, input_shape=(size, size, 3))
@@ -91,8 +89,8 @@ def test_the_table_names_what_keras_would_fetch(name: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", EACH)
 def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None:
-    smallest = FACTS[name].smallest
-    sizes = [(smallest, smallest + 33), (smallest + 1, smallest + 62), (smallest + 30, FACTS[name].size)]
+    smallest = BACKBONES[name].smallest
+    sizes = [(smallest, smallest + 33), (smallest + 1, smallest + 62), (smallest + 30, BACKBONES[name].size)]
     for size in sizes[: 1 if name in QUICK else 3]:
         built = build_backbone(name, keras.Input((*size, 3), dtype="uint8", name="pixels"))
         assert built.output.shape == (None, *feature_shape(name, size))
@@ -103,7 +101,7 @@ def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None
 @pytest.mark.parametrize("name", EACH)
 def test_a_backbone_sees_photos_as_keras_own_does(name: str) -> None:
     """Same weights, same photos: ours takes bytes, Keras' what its own preprocess_input makes of them."""
-    side = FACTS[name].smallest
+    side = BACKBONES[name].smallest
     ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
     theirs = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(side, side, 3))
     theirs.set_weights(ours.get_weights())

@@ -11,8 +11,9 @@ import pytest
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.errors import ArtifactError, ModelError, TrackingError, UploadError
+from components.contract.layers.backbones import PixelScale
 from components.contract.layers.stack import parse_layer
-from components.contract.params.model import ModelParams, PixelScale
+from components.contract.params.model import ModelParams
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
 from components.train.keras_import.facts import file_sha256

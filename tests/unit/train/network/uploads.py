@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.contract.params.model import ModelParams, PixelScale
+from components.contract.layers.backbones import PixelScale
+from components.contract.params.model import ModelParams
 from components.contract.system.atomic_files import write_json
 from components.train.keras_import.facts import file_sha256
 from components.train.keras_import.importing import inspect_upload
