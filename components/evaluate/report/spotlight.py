@@ -3,7 +3,7 @@
 import numpy as np
 
 SHADE = 0.25
-"""How bright a place is shown that did not matter; a spotlight needs no colour to be understood."""
+"""How bright a place is shown that did not matter; a spotlight needs no color to be understood."""
 
 
 def spotlight(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -61,7 +61,9 @@ def may_be_photo(file_name: str) -> bool:
 
 def may_name_classes(file_name: str) -> bool:
     """Whether a document is called as if it held the names of the classes: `labels.csv`, `cat_to_name.json`."""
-    return any(re.fullmatch("(sign)?(names?|class(es)?|labels?|category|categories|indices)", w) for w in _words(file_name))
+    return any(
+        re.fullmatch("(sign)?(names?|class(es)?|labels?|category|categories|indices)", w) for w in _words(file_name)
+    )
 
 
 def split_of(folder_name: str) -> tuple[SplitName, str] | None:
