@@ -27,7 +27,7 @@ from components.evaluate.gate.verdict import Candidate, judge
 from components.evaluate.measure.latency import measure_latency_ms, size_bytes
 from components.evaluate.measure.predictions import write_predictions
 from components.evaluate.measure.slices import Original
-from components.evaluate.measure.tracked_metrics import mlflow_metrics
+from components.evaluate.measure.tracked_metrics import NOTE_TAG, describe_run, mlflow_metrics
 from components.evaluate.report.charts.figures import draw_charts, to_png
 from components.evaluate.report.charts.network_diagram import architecture_chart, build_boxes
 from components.evaluate.report.html import render
@@ -132,6 +132,7 @@ def evaluate(
                     study=study if study and study.trials else None,
                 ),
             )
+        run.set_tags({NOTE_TAG: describe_run(info, dataset)})
         run.log_metrics(mlflow_metrics(info, all_figures))
         run.log_artifacts(evaluation_dir, "evaluation")
     log.info("Test accuracy %s, macro F1 %s", estimate(info.test.accuracy), estimate(info.test.macro_f1))

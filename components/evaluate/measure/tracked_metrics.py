@@ -1,18 +1,23 @@
 """The figures for MLflow and for KFP: the same names in every run, so that runs can be compared side by side."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
 
 import numpy as np
 
+from components.contract.artifacts.dataset import SPLITS, DatasetInfo
 from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.artifacts.figures import AllFigures, Figures, Interval
+from components.evaluate.formatting import estimate
 
 HEADLINES = tuple(
     name for name, field in Figures.model_fields.items() if Interval in (field.annotation, *get_args(field.annotation))
 )
 """The fields of `Figures` that have an interval."""
 ROC_POINTS = 100
+NOTE_TAG: Final = "mlflow.note.content"
+MAX_NOTE: Final = 5000
+"""Characters that MLflow accepts in a tag."""
 
 
 def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
@@ -57,6 +62,27 @@ def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float
     if info.latency_p50_ms is not None and info.size_bytes is not None:
         metrics |= {"evaluation/latency_p50_ms": info.latency_p50_ms, "evaluation/size_mb": info.size_bytes / 1e6}
     return metrics
+
+
+def describe_run(info: EvaluationInfo, dataset: DatasetInfo) -> str:
+    """The description that MLflow shows first on the page of the run, in Markdown."""
+    rows = [
+        f"| {name} | {estimate(figures.accuracy)} | {estimate(figures.macro_f1)} | {dataset.num_images(name):,} |"
+        for name, figures in zip(SPLITS[1:], (info.validation, info.test), strict=True)
+    ]
+    report = f"get-artifact?path=evaluation%2Freport.html&run_uuid={info.mlflow_run_id}"
+    return "\n".join(
+        (
+            f"**Verdict: {info.gate.verdict}.** {' '.join(info.gate.reasons)}",
+            "",
+            "| photos | accuracy | macro F1 | number |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"Data: {dataset.name}, {dataset.num_kept:,} photos in {len(dataset.class_names)} classes "
+            f"(fingerprint `{dataset.fingerprint[:12]}`). Report: [evaluation/report.html]({report}).",
+        )
+    )[:MAX_NOTE]
 
 
 def kfp_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:

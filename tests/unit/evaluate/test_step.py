@@ -28,6 +28,7 @@ from components.contract.system.atomic_files import write_json
 from components.contract.system.program import exit_code
 from components.contract.tracking.run import create_run
 from components.evaluate.__main__ import main
+from components.evaluate.formatting import estimate
 from components.evaluate.step import evaluate
 from tests.support.artifacts import CLASS_NAMES
 from tests.support.tracking_server import hurry
@@ -108,6 +109,10 @@ def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Pa
         read_figures(evaluation_dir).validation.log_loss.value
     )
     assert stored.data.tags["darkroom.verdict"] == "first"
+    note = stored.data.tags["mlflow.note.content"]
+    assert note.startswith("**Verdict: first.** ")
+    assert f"| test | {estimate(figures.accuracy)} |" in note
+    assert f"run_uuid={trained.run_id}" in note
     assert stored.data.metrics["evaluation/num_looks"] == 1
     logged = {file.path for file in MlflowClient().list_artifacts(str(trained.run_id), "evaluation")}
     assert {"evaluation/report.html", "evaluation/confusion_matrix.png", "evaluation/loss_curve.png"} <= logged
