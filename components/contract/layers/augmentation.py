@@ -19,7 +19,8 @@ from components.contract.layers.shapes import same, sized
 
 _SIDE: Final = integer(1, 65_536)
 _COMMON: Final[dict[str, Check]] = {**DRAWN, **FORMAT, "bounding_box_format": ignored()}
-_IN_RANGE: Final[dict[str, Check]] = {**_COMMON, "value_range": optional(VALUE_RANGE)}
+_IN_RANGE: Final[dict[str, Check]] = {**_COMMON, "value_range": optional(VALUE_RANGE).by_default((0.0, 255.0))}
+"""The pixels of a network of your own are from 0 to 1: set value_range: [0, 1]."""
 _SCALED: Final[dict[str, Check]] = {**_IN_RANGE, "factor": FACTOR}
 _MOVED: Final[dict[str, Check]] = {
     **_COMMON,
@@ -40,6 +41,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         "Mixes several chains of random changes.",
         {
             **_SCALED,
+            "factor": FACTOR.by_default(0.3),
             "num_chains": _REPEATS.by_default(3),
             "chain_depth": _REPEATS.by_default(3),
             "alpha": number(0, 1000).by_default(1.0),
@@ -52,7 +54,12 @@ AUGMENTATION: Final[dict[str, Kind]] = {
     ),
     "RandAugment": _kind(
         "Applies a few random changes out of a list.",
-        {**_SCALED, "num_ops": _REPEATS.by_default(2), "interpolation": INTERPOLATION},
+        {
+            **_SCALED,
+            "factor": FACTOR.by_default(0.5),
+            "num_ops": _REPEATS.by_default(2),
+            "interpolation": INTERPOLATION,
+        },
     ),
     **shared(
         _kind("", _SCALED, "factor"),
@@ -85,7 +92,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         {
             **_SCALED,
             "factor": FACTOR.by_default(1.0),
-            "scale": FACTOR.by_default([0.02, 0.33]),
+            "scale": FACTOR.by_default((0.02, 0.33)),
             "fill_value": optional(either(number(), numbers(number(), 1, 4), expected="a number, or one per channel")),
         },
     ),

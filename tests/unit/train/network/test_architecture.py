@@ -38,7 +38,8 @@ def backbone(*head: Any, weights: str = "none", size: int = 32) -> Network:
 NEEDED: dict[str, Any] = {
     "activation": "relu",
     "dims": [1, 2, 3],
-    "factor": 2,
+    "drop_path_rate": 0.2,
+    "factor": 0.5,
     "filters": 4,
     "kernel_size": 3,
     "projection_dim": 3,
@@ -47,13 +48,15 @@ NEEDED: dict[str, Any] = {
     "target_shape": [-1, 3],
 }
 """A value for each argument without a default; 1 for others."""
-FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAttention")
+SPECIAL: dict[str, dict[str, Any]] = {"GroupNormalization": {"groups": 3}, "RandomPosterization": {"factor": 2}}
+FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAttention", "GroupedQueryAttention")
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_every_kind_of_the_catalogue_is_built_as_foretold(kind: str) -> None:
     """With nothing but what it needs, in a network that runs as in training."""
-    arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required} | {"name": "layer"}
+    arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required}
+    arguments |= SPECIAL.get(kind, {}) | {"name": "layer"}
     if KINDS[kind].merges:
         arguments["with"] = "flat" if kind in FLAT else "input"
     before: list[Any] = [{"Reshape": {"target_shape": [-1, 3], "name": "flat"}}] if kind in FLAT else []
@@ -67,12 +70,14 @@ def test_every_kind_of_the_catalogue_is_built_as_foretold(kind: str) -> None:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_arguments_and_their_defaults_are_those_of_keras(kind: str) -> None:
     def plain(value: Any) -> Any:
-        sides = list(value) if isinstance(value, tuple | list) else [value]
+        sides = [plain(side) for side in value] if isinstance(value, tuple | list) else [value]
         return sides[0] if len({str(side) for side in sides}) == 1 else sides
 
     parameters = inspect.signature(find_class(kind).__init__).parameters
     for name, check in KINDS[kind].arguments.items():
-        if check.annotation is not None and name in parameters:
+        # Keras has no default for this one, unlike for MaxPooling2D.
+        is_ours = (kind, name) == ("AveragePooling2D", "pool_size")
+        if check.annotation is not None and name in parameters and not is_ours:
             default = parameters[name].default
             assert (default is inspect.Parameter.empty) == (name in KINDS[kind].required), name
             assert name in KINDS[kind].required or plain(default) == plain(check.default), name
