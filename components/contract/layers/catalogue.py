@@ -5,15 +5,13 @@ and every size in them is known. Nothing here imports Keras.
 """
 
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
-from components.contract.layers.arguments import activation, finite_numbers, initializer, regularizer
+from components.contract.layers.arguments import activation, finite_numbers
 from components.contract.layers.attention import ATTENTION
 from components.contract.layers.augmentation import AUGMENTATION
 from components.contract.layers.checks import (
     Check,
-    choice,
-    edges,
     either,
     flag,
     ignored,
@@ -21,41 +19,35 @@ from components.contract.layers.checks import (
     number,
     numbers,
     optional,
-    pair,
 )
-from components.contract.layers.kind import DRAWN, FORMAT, RATE, Kind, Merge, owned, shared
+from components.contract.layers.kind import (
+    BIAS,
+    DRAWN,
+    FORMAT,
+    MAX_UNITS,
+    PENALTY,
+    RATE,
+    UNITS,
+    Kind,
+    Merge,
+    owned,
+    shared,
+)
 from components.contract.layers.shapes import (
     along_channels,
     alpha,
     batch_weights,
-    bordered,
     broadcast,
-    convolution_weights,
-    convolved,
     dense_weights,
-    depthwise,
-    depthwise_weights,
-    enlarged,
     flattened,
     gamma_beta,
-    globally_pooled,
     grouped,
     joined,
     normalization_weights,
-    permuted,
-    pooled,
-    pooled_over_places,
-    reshaped,
     same,
-    separable_weights,
-    sized,
-    transposed,
-    transposed_weights,
     two,
 )
-
-MAX_SIDE: Final = 65_536
-MAX_UNITS: Final = 2**24
+from components.contract.layers.spatial import FORMS, PATTERNS, POOLS
 
 NOT_TRAINED: Final = {"moving_mean", "moving_variance", "mean", "variance", "count"}
 """Weights that no optimizer touches; Keras stores them after the others."""
@@ -66,36 +58,17 @@ FOREIGN_BUT_KNOWN: Final = {"LayerScale", "StochasticDepth"}
 
 # --- arguments that many kinds share ----------------------------------------------------------------------------------
 
-_UNITS = integer(1, MAX_UNITS)
 _SMALL = number(0, 1)
 _EPSILON = _SMALL.by_default(1e-3)
-_SIDE = integer(1, MAX_SIDE)
-_PADDING = replace(choice("valid", "same", "VALID", "SAME"), annotation=Literal["valid", "same"], default="valid")
-_PENALTY = {"activity_regularizer": regularizer}
-_BIAS = {"use_bias": flag.by_default(True)}
-_MULTIPLIER = {"depth_multiplier": integer(1, 1024).by_default(1)}
-
-_STEP = pair(1, 1024).by_default(1)
-_WINDOW = {"kernel_size": pair(1, 1024), "strides": _STEP, "padding": _PADDING, "dilation_rate": _STEP}
-_CONVOLUTION = {**_WINDOW, **FORMAT, **_PENALTY, "activation": activation, **_BIAS}
 _SCALED = {
     "center": flag.by_default(True),
     "scale": flag.by_default(True),
     **owned("beta", "gamma"),
     "epsilon": _EPSILON,
 }
-_INHERITED = {
-    "kernel_initializer": initializer,
-    "kernel_regularizer": ignored(),
-    "kernel_constraint": ignored(),
-    "groups": ignored(1),
-}
-"""What Keras 2 writes of convolutions whose kernel has another name, and never uses."""
 _INDEX = integer(-8, 8)
 _AXES = either(_INDEX, numbers(_INDEX, 1, 8), expected="an axis from -8 to 8, or a list of axes")
 _AXIS = _AXES.named("Axis").by_default(-1)
-_KEEPDIMS = {"keepdims": flag.by_default(False), **FORMAT}
-_SIZE = {"height": _SIDE, "width": _SIDE}
 
 
 def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
@@ -105,67 +78,6 @@ def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
 
 # --- the list ---------------------------------------------------------------------------------------------------------
 
-_PATTERNS: Final[dict[str, Kind]] = {
-    "Conv2D": Kind(
-        {"filters": _UNITS, "groups": integer(1, MAX_UNITS).by_default(1), **_CONVOLUTION, **owned("kernel", "bias")},
-        convolved,
-        convolution_weights,
-        ("filters", "kernel_size"),
-        help="Looks for patterns with a small window. The standard layer for photos.",
-    ),
-    "SeparableConv2D": Kind(
-        {"filters": _UNITS, **_MULTIPLIER, **_CONVOLUTION, **owned("depthwise", "pointwise", "bias"), **_INHERITED},
-        depthwise,
-        separable_weights,
-        ("filters", "kernel_size"),
-        help="A convolution with a fraction of the weights.",
-    ),
-    "DepthwiseConv2D": Kind(
-        {**_MULTIPLIER, **_CONVOLUTION, **owned("depthwise", "bias"), **_INHERITED, "filters": ignored()},
-        depthwise,
-        depthwise_weights,
-        ("kernel_size",),
-        help="Looks at each channel by itself; very light.",
-    ),
-    "Conv2DTranspose": Kind(
-        {
-            "filters": _UNITS,
-            "output_padding": optional(pair(0, 64)),
-            "groups": ignored(1),
-            **_CONVOLUTION,
-            **owned("kernel", "bias"),
-        },
-        transposed,
-        transposed_weights,
-        ("filters", "kernel_size"),
-        help="A convolution that enlarges height and width.",
-    ),
-}
-_POOLS: Final = {
-    **shared(
-        Kind(
-            {
-                "pool_size": pair(1, 1024).by_default(2),
-                "strides": optional(pair(1, 1024)),
-                "padding": _PADDING,
-                **FORMAT,
-            },
-            pooled,
-        ),
-        MaxPooling2D="Halves height and width; keeps the maximum of each window.",
-        AveragePooling2D="Halves height and width; keeps the mean of each window.",
-    ),
-    **shared(
-        Kind(_KEEPDIMS, globally_pooled),
-        GlobalAveragePooling2D="One value per channel, its mean. Usually the last layer but one.",
-        GlobalMaxPooling2D="One value per channel, its maximum.",
-    ),
-    **shared(
-        Kind(_KEEPDIMS, pooled_over_places),
-        GlobalAveragePooling1D="One value per channel of places × channels, its mean.",
-        GlobalMaxPooling1D="One value per channel of places × channels, its maximum.",
-    ),
-}
 _STEADY: Final = {
     "BatchNormalization": Kind(
         {
@@ -264,56 +176,13 @@ _VALUES: Final = {
         help="Subtracts a mean and divides by a deviation.",
     ),
     "LayerScale": Kind(
-        {"init_values": number(), "projection_dim": _UNITS},
+        {"init_values": number(), "projection_dim": UNITS},
         same,
         lambda arguments, _shape: {"gamma": (arguments["projection_dim"],)},
         ("init_values", "projection_dim"),
         help="Multiplies each channel by a learned factor.",
     ),
     "Identity": Kind({}, same, help="Changes nothing; a place with a name."),
-}
-_FORMS: Final = {
-    "Reshape": Kind(
-        {"target_shape": numbers(integer(-1, MAX_UNITS), 1, 4)},
-        reshaped,
-        required=("target_shape",),
-        help="Arranges the values in another shape; one side can be -1.",
-    ),
-    "Permute": Kind(
-        {"dims": numbers(integer(1, 4), 1, 4)},
-        permuted,
-        required=("dims",),
-        help="Changes the order of the axes, which count from 1.",
-    ),
-    "ZeroPadding2D": Kind(
-        {"padding": edges.by_default(1), **FORMAT}, bordered("padding", 1), help="Adds a border of zeros."
-    ),
-    "Cropping2D": Kind({"cropping": edges.by_default(0), **FORMAT}, bordered("cropping", -1), help="Cuts the border."),
-    "UpSampling2D": Kind(
-        {
-            "size": pair(1, 64).by_default(2),
-            "interpolation": choice("nearest", "bilinear", "bicubic").by_default("nearest"),
-            **FORMAT,
-        },
-        enlarged,
-        help="Repeats or interpolates rows and columns.",
-    ),
-    "Resizing": Kind(
-        {
-            **_SIZE,
-            "antialias": flag.by_default(False),
-            "crop_to_aspect_ratio": flag.by_default(False),
-            "interpolation": choice("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5").by_default("bilinear"),
-            "pad_to_aspect_ratio": flag.by_default(False),
-            "fill_mode": ignored("constant"),
-            "fill_value": number().by_default(0.0),
-            **FORMAT,
-        },
-        sized,
-        required=("height", "width"),
-        help="Resizes to a fixed height and width.",
-    ),
-    "CenterCrop": Kind({**_SIZE, **FORMAT}, sized, required=("height", "width"), help="Cuts out the center."),
 }
 _JOINTS: Final = {
     **shared(
@@ -333,7 +202,7 @@ _JOINTS: Final = {
 _DECISIONS: Final = {
     "Flatten": Kind(FORMAT, flattened, help="Puts all values into one vector."),
     "Dense": Kind(
-        {"units": _UNITS, "activation": activation, **_BIAS, **owned("kernel", "bias"), **_PENALTY},
+        {"units": UNITS, "activation": activation, **BIAS, **owned("kernel", "bias"), **PENALTY},
         lambda arguments, shape: (*shape[:-1], arguments["units"]),
         dense_weights,
         ("units",),
@@ -346,12 +215,12 @@ KINDS: Final[dict[str, Kind]] = {
     **{
         name: replace(kind, group=group)
         for group, kinds in {
-            "Look for patterns": _PATTERNS,
-            "Make smaller": _POOLS,
+            "Look for patterns": PATTERNS,
+            "Make smaller": POOLS,
             "Decide": _DECISIONS,
             "Steady the training": _STEADY,
             "Change values": _VALUES,
-            "Change the shape": _FORMS,
+            "Change the shape": FORMS,
             "Join paths": _JOINTS,
             "Compare places": ATTENTION,
             "Vary the photos": AUGMENTATION,

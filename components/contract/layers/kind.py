@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from components.contract.layers.arguments import constraint, initializer, regularizer, seed
-from components.contract.layers.checks import Check, choice, either, ignored, number, numbers
+from components.contract.layers.checks import Check, choice, either, flag, ignored, integer, number, numbers
 from components.contract.layers.shapes import Arguments, Shape
 
 
@@ -44,7 +44,11 @@ class Merge(Kind):
     merges: bool = field(default=True, init=False)
 
 
+MAX_UNITS: Final = 2**24
+UNITS: Final = integer(1, MAX_UNITS)
 RATE: Final = number(0, 0.999999)
+PENALTY: Final = {"activity_regularizer": regularizer}
+BIAS: Final = {"use_bias": flag.by_default(True)}
 FORMAT: Final = {"data_format": ignored("channels_last")}
 DRAWN: Final = {"seed": seed, "rng_type": ignored("stateful", "legacy_stateful", "stateless")}
 _LIMIT: Final = number(-10, 10)
