@@ -22,10 +22,10 @@ export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin:$(CURDIR)/node_
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-onednn test-docker proof bench lint lint-pages spelling docs pictures format serve ui images lock clean
+.PHONY: help run test test-onednn test-docker proof proof-cluster bench lint lint-pages spelling docs pictures format serve ui images lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the whole pipeline on the built-in demo data
 	@$(PY) -m dvc repro --quiet digits
@@ -48,7 +48,10 @@ test-docker: $(READY) ## the pipeline in containers, compared with subprocesses;
 	@$(PY) -m pytest -m docker -o faulthandler_timeout=2400 -o faulthandler_exit_on_timeout=true
 
 proof: $(READY) ## all tests and all long proofs
-	@$(PY) -m pytest
+	@$(PY) -m pytest -m "not cluster"
+
+proof-cluster: $(READY) ## the checks on the throwaway Kubernetes cluster that KUBECONFIG names; needs an engine
+	@$(PY) -m pytest -m cluster -o faulthandler_timeout=1800 tests/cluster
 
 bench: $(READY) ## speed and memory, as ratios against named baselines
 	@$(VENV)/bin/python -m benchmarks

@@ -17,8 +17,8 @@ from components.contract.tracking.store import is_refusal
 
 log = logging.getLogger(__name__)
 
-FOLDER, NAME = "bento", "bento.tar"
-"""Where the packed bento lies among the run's artifacts."""
+FOLDER: Final = "bento"
+"""Where packed bentos are among the run's artifacts. A run can have several: a later deploy of a cached training."""
 BENTO_VARIABLE: Final = "DARKROOM_BENTO"
 """In the environment of `fetch`: the bento that its pod serves."""
 REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")
@@ -38,6 +38,11 @@ class Reference:
 
     def __str__(self) -> str:
         return f"{self.run_id}@sha256:{self.sha256}"
+
+    @property
+    def artifact_path(self) -> str:
+        """Of the packed file in the run; no other bento has it."""
+        return f"{FOLDER}/{self.sha256}.tar"
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
@@ -72,7 +77,7 @@ def is_same_content(earlier_text: str, reference: Reference) -> bool:
     except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
         log.debug("MLflow: %s", error)
         return False
-    return any(file.path == f"{FOLDER}/{NAME}" for file in files)
+    return any(file.path == f"{FOLDER}/{match['sha256']}.tar" for file in files)
 
 
 def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS) -> Reference:
@@ -89,9 +94,10 @@ def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS
     from mlflow import MlflowClient
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / NAME
-        pack(bento_dir / "bento", path)
-        reference = Reference(run_id, sha256_of(path))
+        packed_path = Path(folder) / "bento.tar"
+        pack(bento_dir / "bento", packed_path)
+        reference = Reference(run_id, sha256_of(packed_path))
+        path = packed_path.rename(Path(folder) / Path(reference.artifact_path).name)
         try:
             wait_for(
                 lambda: MlflowClient().log_artifact(run_id, str(path), FOLDER),
@@ -122,7 +128,7 @@ def fetch(reference: Reference, target: Path) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         try:
-            path = Path(MlflowClient().download_artifacts(reference.run_id, f"{FOLDER}/{NAME}", folder))
+            path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
         except Exception as error:  # as above
             raise TrackingError(f"MLflow must give the bento {reference}; it does not: {_first_line(error)}.") from None
         digest = sha256_of(path)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from tests.support.source_tree import ROOT
 
 GUIDE = ROOT / "docs" / "kubernetes.md"
 OVERLAYS = ("local", "gpu", "production")
+SECRETS_SCRIPT = ROOT / "k8s" / "secrets.sh"
+GATEWAY_MODULE = "sigs.k8s.io/gateway-api"
 WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 
@@ -47,6 +50,27 @@ def render_with(folder: str, component: str, scratch: Path) -> list[dict[str, An
         f"components: [{os.path.relpath(ROOT / 'k8s' / 'components' / component, scratch)}]\n"
     )
     return render_path(scratch)
+
+
+def secret_commands() -> dict[str, str]:
+    """Secret → the command that creates it, in the guide or in the script."""
+    in_guide = re.findall(r"(create secret generic ([\w-]+) (?:.|\n)*?)(?:\n\n|```)", GUIDE.read_text())
+    in_script = re.findall(r"^((?:.*\\\n)?.*\| secret \w+ ([\w-]+))$", SECRETS_SCRIPT.read_text(), re.MULTILINE)
+    return {name: command for command, name in in_guide + in_script}
+
+
+def gateway_crds() -> Path:
+    """The folder with the CRDs of the Gateway API, of the newest version that Go's module cache has."""
+    if shutil.which("go") is None:
+        pytest.skip("the CRDs of the Gateway API come from a Go module, and no go is here")
+    cache = subprocess.run(["go", "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    folders = sorted(
+        Path(cache).glob(f"{GATEWAY_MODULE}@v*"),
+        key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)],
+    )
+    if not folders:
+        pytest.skip(f"Go's module cache lacks the CRDs of the Gateway API: go mod download {GATEWAY_MODULE}@v1.6.3")
+    return folders[-1] / "config" / "crd" / "standard"
 
 
 def of_kind(manifests: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:

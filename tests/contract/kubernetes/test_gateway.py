@@ -4,8 +4,6 @@ No implementation of the Gateway API runs here: that the weights divide the requ
 """
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,16 @@ import yaml
 from components.deploy.parity import BYTES_PER_REQUEST
 from components.deploy.service.gateway.middleware import LARGE_SHARE, MAX_HELD_BYTES
 from components.deploy.service.protocol import MAX_BODY_BYTES, Limits
-from tests.contract.kubernetes.manifests import GUIDE, named, of_kind, render_with
+from tests.contract.kubernetes.manifests import GUIDE, gateway_crds, named, of_kind, render_with
 from tests.support.source_tree import ROOT
 
 GROUP = "gateway.networking.k8s.io"
-MODULE = "sigs.k8s.io/gateway-api"
 
 
 @pytest.fixture(scope="module")
 def schemas() -> dict[tuple[str, str], dict[str, Any]]:
     """(kind, version) → schema, of the newest CRDs that Go's module cache has."""
-    if shutil.which("go") is None:
-        pytest.skip("the CRDs of the Gateway API come from a Go module, and no go is here")
-    cache = subprocess.run(["go", "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
-    folders = sorted(
-        Path(cache).glob(f"{MODULE}@v*"), key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)]
-    )
-    if not folders:
-        pytest.skip(f"the CRDs of the Gateway API are not in Go's module cache: go mod download {MODULE}@v1.6.3")
-    folder = folders[-1] / "config" / "crd" / "standard"
+    folder = gateway_crds()
     paths = [folder / f"{GROUP}_{plural}.yaml" for plural in ("gateways", "httproutes")]
     crds = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]  # 20 times as fast
     return {

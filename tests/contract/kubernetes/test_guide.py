@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from tests.cluster.support import guide
 from tests.contract.kubernetes.manifests import GUIDE, render
 from tests.support.command_line import options_of, parse
 from tests.support.source_tree import ROOT
@@ -46,3 +47,8 @@ def test_the_guide_installs_the_kfp_that_the_lock_holds() -> None:
     lock = (ROOT / "requirements" / "laptop.txt").read_text()
     (version,) = re.findall(r"^kfp==(\S+)", lock, re.MULTILINE)
     assert set(re.findall(r"\?ref=(\S+?)\"", GUIDE.read_text())) == {version}
+
+
+def test_the_guide_has_ten_commands_and_marks_those_that_need_more_than_a_cluster() -> None:
+    assert list(guide.commands()) == list(range(1, 11))
+    assert guide.needs() == {2: "kind", 3: "kind", 4: "network", 7: "KFP"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import ArtifactError, TrackingError
-from components.deploy.release.package import Reference, fetch, pack, publish, read_reference, sha256_of
+from components.deploy.release.package import FOLDER, Reference, fetch, pack, publish, read_reference, sha256_of
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -25,10 +25,23 @@ def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
     assert sha256_of(tmp_path / "one.tar") == sha256_of(tmp_path / "two.tar")
 
 
+def test_a_later_bento_of_the_same_run_leaves_the_earlier_one(bento: Path, run_id: str, tmp_path: Path) -> None:
+    """After a rollback, new pods fetch the earlier one; a cached training is deployed again in its own run."""
+    earlier, earlier_content = publish(run_id, bento), content(bento / "bento")
+    (bento / "bento" / "bento.yaml").write_text("name: other\n")
+    assert publish(run_id, bento) != earlier
+    fetch(earlier, tmp_path / "pod" / "bento")
+    assert content(tmp_path / "pod" / "bento") == earlier_content
+
+
 def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
     reference = publish(run_id, bento)
     (bento / "bento" / "bento.yaml").write_text("name: other\n")
-    publish(run_id, bento)
+    changed_path = tmp_path / Path(reference.artifact_path).name
+    pack(bento / "bento", changed_path)
+    MlflowClient().log_artifact(run_id, str(changed_path), FOLDER)
     with pytest.raises(ArtifactError, match="it was changed after its rollout"):
         fetch(reference, tmp_path / "pod")
     assert not (tmp_path / "pod").exists()

@@ -1,0 +1,1 @@
+"""The manifests, the pipeline and the guide on a real Kubernetes: the throwaway cluster that KUBECONFIG names."""

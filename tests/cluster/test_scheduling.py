@@ -1,0 +1,97 @@
+"""Why the pod of a task does not start; and the autoscaler."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pipelines.runners.cluster.pod_reasons import PodReasons
+from tests.cluster.support import kubectl as cluster
+from tests.cluster.support.kubectl import DARKROOM, KUBEFLOW, kubectl
+from tests.cluster.support.pipeline_run import Run
+from tests.cluster.support.requests import asking
+
+WAIT_SECONDS = 120
+AS_WRITTEN = "cpu-requests"
+"""A label of namespaces: the throwaway cluster of this project reduces CPU requests elsewhere."""
+
+
+def with_resources(**resources: str) -> Any:
+    def change(pod: dict[str, Any]) -> None:
+        for name, quantity in resources.items():
+            name = name.replace("gpu", "nvidia.com/gpu")
+            pod["containers"][0]["resources"] = {"requests": {name: quantity}, "limits": {name: quantity}}
+
+    return change
+
+
+def with_claim(pod: dict[str, Any]) -> None:
+    pod["volumes"].append({"name": "absent", "persistentVolumeClaim": {"claimName": "absent"}})
+
+
+def with_image(pod: dict[str, Any]) -> None:
+    pod["containers"][0]["image"] = "127.0.0.1:5001/absent/darkroom-train-python:0.1.0"
+
+
+def with_settings(pod: dict[str, Any]) -> None:
+    for variable in pod["containers"][0]["env"]:
+        if "configMapKeyRef" in variable.get("valueFrom", {}):
+            variable["valueFrom"]["configMapKeyRef"]["name"] = "absent"
+
+
+@pytest.fixture
+def cpu_as_written() -> Iterator[None]:
+    kubectl("label", "namespace", KUBEFLOW, DARKROOM, f"{AS_WRITTEN}=as-written", "--overwrite")
+    yield
+    kubectl("label", "namespace", KUBEFLOW, DARKROOM, f"{AS_WRITTEN}-")
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "advice"),
+    [
+        (with_resources(memory="900Gi"), "Insufficient memory", "--memory"),
+        (with_resources(cpu="900"), "Insufficient cpu", "--cpu"),
+        (with_resources(gpu="1"), "nvidia.com/gpu", "--gpus"),
+        (with_claim, 'persistentvolumeclaim "absent" not found', "--data-claim"),
+        (with_image, "ErrImagePull|ImagePullBackOff", "darkroom images push"),
+        (with_settings, "CreateContainerConfigError", "k8s/pipelines"),
+    ],
+    ids=["memory", "cpu", "gpu", "volume", "image", "settings"],
+)
+def test_the_reason_why_a_task_does_not_start_is_found(
+    change: Any, words: str, advice: str, bare_run: Run, request: pytest.FixtureRequest
+) -> None:
+    if "cpu" in words:
+        request.getfixturevalue("cpu_as_written")
+    job = bare_run.make_job("preprocess", ["sleep", "600"])
+    change(job["spec"]["template"]["spec"])
+    cluster.apply(job)
+    name = job["metadata"]["name"]
+    reasons = PodReasons(bare_run.id, KUBEFLOW)
+
+    def reason() -> str:
+        text = reasons.find().get(name, "")
+        return text if any(word in text for word in words.split("|")) else ""
+
+    try:
+        start_time = time.monotonic()
+        cluster.wait_until(reason, lambda: f"{words}: {reasons.find()}", WAIT_SECONDS)
+        print(f"shown after {time.monotonic() - start_time:.1f} s: {reason()}")
+        assert advice in reason()
+    finally:
+        cluster.delete(KUBEFLOW, "job", name)
+
+
+def test_the_autoscaler_adds_a_replica_under_load(served: Run, cpu_as_written: None) -> None:
+    kubectl(
+        "-n", DARKROOM, "rollout", "restart", "deployment/darkroom-serve"
+    )  # pods keep the requests they were made with
+    kubectl("-n", DARKROOM, "rollout", "status", "deployment/darkroom-serve", "--timeout=180s")
+
+    def replicas() -> int:
+        return int(cluster.get(DARKROOM, "hpa", "darkroom-serve")["status"].get("desiredReplicas", 0))
+
+    with asking("darkroom-serve", pause=0.0, num_threads=4) as answers:
+        cluster.wait_until(lambda: replicas() == 2, "the second replica", 240)
+    assert answers.failed == ()
