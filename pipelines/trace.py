@@ -17,7 +17,7 @@ from pipelines.runners.runs import RunFolder, list_runs
 NUM_NEIGHBORS = 5
 
 
-class TracedPrediction(StrictRecord):
+class TracedPrediction(StrictRecord, strict=False):
     """The prediction, as far as it is known."""
 
     id: str
@@ -27,7 +27,7 @@ class TracedPrediction(StrictRecord):
     abstained: bool | None = None
 
 
-class NearPhoto(StrictRecord):
+class NearPhoto(StrictRecord, strict=False):
     """A training photo that the network sees as like the one that was asked about."""
 
     image_id: str
@@ -36,7 +36,7 @@ class NearPhoto(StrictRecord):
     similarity: float
 
 
-class Trace(StrictRecord):
+class Trace(StrictRecord, strict=False):
     """The chain. What is not known is None."""
 
     prediction: TracedPrediction | None

@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StrictRecord(BaseModel):
-    """Frozen, strict and without unknown keys. A class relaxes one with an argument: `strict=False`."""
+    """Frozen, strict and without unknown keys. A class that is made from Python lists says `strict=False`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -30,7 +30,7 @@ STATE_DIR: Final = Path(".dvc", "tmp")
 LOCK_FILE, JOURNAL_FILE = "darkroom.lock", "darkroom.json"
 
 
-class Journal(StrictRecord):
+class Journal(StrictRecord, strict=False):
     """What a change is about to do; paths are relative to the repository.
 
     Attributes:

@@ -184,7 +184,7 @@ def mark_killed_runs() -> list[RunFolder]:
     return killed_folders
 
 
-class Removal(StrictRecord):
+class Removal(StrictRecord, strict=False):
     """A folder that `clean` removes."""
 
     path: str

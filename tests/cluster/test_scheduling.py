@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.runners.cluster.pod_reasons import PodReasons
+from pipelines.runners.cluster.kubernetes.pod_reasons import PodReasons
 from tests.cluster.support import kubectl as cluster
 from tests.cluster.support.kubectl import DARKROOM, KUBEFLOW, kubectl
 from tests.cluster.support.pipeline_run import Run

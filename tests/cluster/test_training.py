@@ -57,7 +57,7 @@ def test_training_survives_mlflow_being_away(whole_run: Run, tmp_path: Path) -> 
 
 
 def test_a_training_without_enough_memory_is_killed_and_the_reason_found(whole_run: Run, tmp_path: Path) -> None:
-    from pipelines.runners.cluster.pod_reasons import PodReasons
+    from pipelines.runners.cluster.kubernetes.pod_reasons import PodReasons
 
     run = Run(compile_small(tmp_path / "pipeline.yaml", "--memory", "300Mi"), artifacts=dict(whole_run.artifacts))
     job = run.start("train")

@@ -45,6 +45,9 @@ def _num_scores(shapes: list[Shape]) -> int:
 
 def _projected(arguments: Arguments, shapes: list[Shape]) -> Shape:
     query, _, _ = _check(shapes)
+    axes = arguments.get("attention_axes")
+    if axes is not None and tuple(axes) != tuple(range(1, len(query))):
+        raise ValueError(f"it attends along the axes {list(axes)}, not along all places of {query}")
     channels = arguments.get("output_shape") or query[-1]
     return (*query[:-1], channels[0] if isinstance(channels, tuple) else channels)
 
@@ -97,7 +100,7 @@ ATTENTION: Final[dict[str, Kind]] = {
             "key_dim": _CHANNELS,
             "value_dim": optional(_CHANNELS),
             "output_shape": optional(either(_CHANNELS, numbers(_CHANNELS, 1, 1), expected="a number of channels")),
-            "attention_axes": ignored(),
+            "attention_axes": optional(numbers(integer(1, 2), 1, 2)),
             **_HEADED,
         },
         _projected,
@@ -108,7 +111,7 @@ ATTENTION: Final[dict[str, Kind]] = {
         num_inner_values=lambda arguments, shapes: arguments["num_heads"] * _num_scores(shapes),
         help="Mixes places by how well they match, in several heads at once.",
     ),
-    "GroupedQueryAttention": Kind(
+    "GroupQueryAttention": Kind(
         {"head_dim": _CHANNELS, "num_query_heads": _HEADS, "num_key_value_heads": _HEADS, **_HEADED},
         _projected,
         _weights,

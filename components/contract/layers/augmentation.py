@@ -49,9 +49,6 @@ AUGMENTATION: Final[dict[str, Kind]] = {
             "interpolation": INTERPOLATION,
         },
     ),
-    "Equalization": _kind(
-        "Spreads the brightness evenly over its range.", {**_IN_RANGE, "bins": integer(2, 65_536).by_default(256)}
-    ),
     "RandAugment": _kind(
         "Applies a few random changes out of a list.",
         {

@@ -10,7 +10,7 @@ BYTES_PER_ACTIVATION: Final = 4
 """float32, held for the backward pass."""
 
 
-class Row(StrictRecord):
+class Row(StrictRecord, strict=False):
     """A layer, or a part that was trained before as a whole.
 
     Attributes:

@@ -40,7 +40,7 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
 """What `kind: auto` becomes for tiny pictures."""
 
 
-class InitialModelFacts(StrictRecord):
+class InitialModelFacts(StrictRecord, strict=False):
     """What a look at an uploaded file or an earlier bundle tells, before anything runs.
 
     Attributes:
@@ -60,7 +60,7 @@ class InitialModelFacts(StrictRecord):
     decisions: tuple[str, ...] = ()
 
 
-class Resolution(StrictRecord):
+class Resolution(StrictRecord, strict=False):
     """Params without any `auto`, one sentence for each value that was settled, and what the data hold."""
 
     params: Params

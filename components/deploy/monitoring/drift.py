@@ -60,7 +60,7 @@ class Traits:
         )
 
 
-class Signal(StrictRecord):
+class Signal(StrictRecord, strict=False):
     """One comparison."""
 
     name: Literal["brightness", "confidence", "embeddings"]
@@ -73,7 +73,7 @@ class Signal(StrictRecord):
     text: str
 
 
-class ClassShare(StrictRecord):
+class ClassShare(StrictRecord, strict=False):
     """How often a class is answered."""
 
     class_name: str
@@ -81,7 +81,7 @@ class ClassShare(StrictRecord):
     served: float
 
 
-class Drift(StrictRecord):
+class Drift(StrictRecord, strict=False):
     """What the comparison found."""
 
     verdict: Verdict

@@ -34,7 +34,7 @@ MAX_BYTES: Final = 2**30
 """Of the log of one process; then it keeps nothing more, and says so."""
 
 
-class LoggedPrediction(StrictRecord):
+class LoggedPrediction(StrictRecord, strict=False):
     """A line of the log."""
 
     id: str

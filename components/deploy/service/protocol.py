@@ -36,14 +36,14 @@ class Options(StrictRecord, strict=False):
     )
 
 
-class Probability(StrictRecord):
+class Probability(StrictRecord, strict=False):
     """How probable one class is."""
 
     label: str
     probability: Share
 
 
-class Prediction(StrictRecord):
+class Prediction(StrictRecord, strict=False):
     """The answer for one photo."""
 
     id: str = Field(description="Of this prediction; `darkroom trace ID` leads back to the model, run and data.")
@@ -57,34 +57,34 @@ class Prediction(StrictRecord):
     probabilities: tuple[Probability, ...] = Field(description="The classes, the most probable first.")
 
 
-class Fault(StrictRecord):
+class Fault(StrictRecord, strict=False):
     """What was wrong."""
 
     code: str = Field(description="The reason in one word.")
     message: str
 
 
-class Failure(StrictRecord):
+class Failure(StrictRecord, strict=False):
     """The answer for one file that is no usable photo."""
 
     error: Fault
 
 
-class Answer(StrictRecord):
+class Answer(StrictRecord, strict=False):
     """One entry per file, in the order of the files."""
 
     model: str = Field(description="The bento that answered, as name:version.")
     predictions: tuple[Prediction | Failure, ...]
 
 
-class Refusal(StrictRecord):
+class Refusal(StrictRecord, strict=False):
     """The answer to a request of which nothing could be used."""
 
     error: Fault
     predictions: tuple[Failure, ...] = Field((), description="What is wrong with each file, where there were files.")
 
 
-class Explanation(StrictRecord):
+class Explanation(StrictRecord, strict=False):
     """Where in a photo the model found a class."""
 
     model: str
@@ -97,14 +97,14 @@ class Explanation(StrictRecord):
     overlay: str = Field(description="A PNG of the photo under the map, as a data URI.")
 
 
-class Sample(StrictRecord):
+class Sample(StrictRecord, strict=False):
     """A photo that the page offers to try."""
 
     url: str
     class_name: str
 
 
-class Limits(StrictRecord):
+class Limits(StrictRecord, strict=False):
     """What one request may hold."""
 
     files: int = MAX_FILES

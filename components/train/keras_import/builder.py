@@ -203,11 +203,8 @@ def find_class(kind: str) -> Callable[..., Any]:
 
         constructor: Callable[..., Any] = getattr(convnext, kind)
     else:
-        constructor = getattr(keras.layers, _EXPORTED_NAMES.get(kind, kind))
+        constructor = getattr(keras.layers, kind)
     return constructor
-
-
-_EXPORTED_NAMES: Final = {"GroupedQueryAttention": "GroupQueryAttention"}
 
 
 def assign(

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from components.contract.errors import UploadError
 from components.contract.layers.catalogue import NOT_TRAINED
@@ -158,7 +159,7 @@ def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator
     for layer in graph.layers:
         if layer.class_name != layer.kind and layer.model is None:
             continue  # arithmetic is no layer to Keras
-        name = _snake_case("Functional" if layer.class_name == "Model" else layer.class_name)
+        name = _snake_case(_CLASSES.get(layer.class_name, layer.class_name))
         number = used.get(name)
         used[name] = 0 if number is None else number + 1
         place = f"{folder}layers/{name}" + (f"_{used[name]}" if used[name] else "")
@@ -166,6 +167,10 @@ def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator
         yield path, place
         if layer.model is not None:
             yield from _stored_paths(layer.model, path, f"{place}/")
+
+
+_CLASSES: Final = {"Model": "Functional", "GroupQueryAttention": "GroupedQueryAttention"}
+"""Keras' classes whose own names differ from those that are written into a file."""
 
 
 def _snake_case(name: str) -> str:

@@ -9,7 +9,7 @@ from components.contract.strict_record import StrictRecord
 from components.train.keras_import.graph import Graph, Layer, Reference
 
 
-class Preprocessing(StrictRecord):
+class Preprocessing(StrictRecord, strict=False):
     """What to do with pixels from 0 to 255 before the network.
 
     Attributes:

@@ -31,7 +31,7 @@ LEAST_FALL: Final = 0.02
 """A loss that falls by less than this part of itself has no slope to go by."""
 
 
-class RangeTest(StrictRecord):
+class RangeTest(StrictRecord, strict=False):
     """How the loss went while the rate rose.
 
     Attributes:

@@ -11,7 +11,7 @@ from components.contract.strict_record import StrictRecord
 from components.train.network.architecture import Network
 
 
-class NetworkSummary(StrictRecord):
+class NetworkSummary(StrictRecord, strict=False):
     """A network in numbers.
 
     Attributes:

@@ -18,7 +18,7 @@ from components.train.keras_import.outputs.output_layer import as_logits, find_c
 from components.train.network.initial_model import check_size, find_class_names, pixel_scale
 
 
-class Report(StrictRecord):
+class Report(StrictRecord, strict=False):
     """Whether an upload can be used, and why not.
 
     Attributes:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from pipelines.runners.cluster.client import Server, connect
-from pipelines.runners.cluster.pod_reasons import PodReasons
+from pipelines.runners.cluster.kubernetes.pod_reasons import PodReasons
 from pipelines.runners.cluster.reporting import ENDED, Display, require_success
 from pipelines.runners.cluster.step_status import SUCCEEDED, StepStatus, is_terminated, read_steps
 from pipelines.runners.cluster.task_log import find_cause, find_outcome, find_progress, read_log

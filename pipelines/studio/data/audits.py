@@ -20,7 +20,7 @@ SHOWN_CASES: Final = 24
 """Of each finding on the page; the report names more."""
 
 
-class AuditView(StrictRecord):
+class AuditView(StrictRecord, strict=False):
     """What the page shows.
 
     Attributes:

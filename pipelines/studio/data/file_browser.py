@@ -19,7 +19,7 @@ MOST_SEEN: Final = 100_000
 """Of a folder with more, any so many are looked at, so that the page does not wait."""
 
 
-class Entry(StrictRecord):
+class Entry(StrictRecord, strict=False):
     """What stands in a folder."""
 
     name: str
@@ -28,7 +28,7 @@ class Entry(StrictRecord):
     """folder, archive or table."""
 
 
-class Place(StrictRecord):
+class Place(StrictRecord, strict=False):
     """A folder that is looked into; without a path the list of the roots.
 
     Attributes:

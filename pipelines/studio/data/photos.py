@@ -35,7 +35,7 @@ PATIENCE: Final = 4
 TINY: Final = 96
 
 
-class ClassView(StrictRecord):
+class ClassView(StrictRecord, strict=False):
     """A class of the data: how many photos, and some of them."""
 
     name: str
@@ -43,7 +43,7 @@ class ClassView(StrictRecord):
     samples: tuple[str, ...]
 
 
-class DataView(StrictRecord):
+class DataView(StrictRecord, strict=False):
     """What the page shows of the chosen data.
 
     Attributes:

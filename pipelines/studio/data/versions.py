@@ -24,7 +24,7 @@ Decisions = Mapping[str, str | None]
 """Path of a photo to its class; None takes it out."""
 
 
-class Version(StrictRecord):
+class Version(StrictRecord, strict=False):
     """A version of the data.
 
     Attributes:
@@ -43,7 +43,7 @@ class Version(StrictRecord):
     num_photos: int
 
 
-class Changes(StrictRecord):
+class Changes(StrictRecord, strict=False):
     """What differs between two versions; lists are cut, counts are not."""
 
     added: tuple[str, ...]

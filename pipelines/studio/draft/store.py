@@ -36,7 +36,7 @@ REMEMBERED: Final = 32
 """Drafts of which it is known what they come to."""
 
 
-class Draft(StrictRecord):
+class Draft(StrictRecord, strict=False):
     """What draft.json holds."""
 
     revision: int = 0
@@ -54,7 +54,7 @@ class Draft(StrictRecord):
         return self.params.get("data", {}).get("columns", {})
 
 
-class Fault(StrictRecord):
+class Fault(StrictRecord, strict=False):
     """What is wrong with a draft, and where."""
 
     where: str

@@ -24,7 +24,7 @@ SHARE: Final = 0.35
 SPREAD: Final = 1.8
 
 
-class Estimate(StrictRecord):
+class Estimate(StrictRecord, strict=False):
     """About how long it takes.
 
     Attributes:

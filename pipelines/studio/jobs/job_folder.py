@@ -34,7 +34,7 @@ START_SECONDS: Final = 15.0
 TAIL_BYTES: Final = 64 * 1024
 
 
-class Job(StrictRecord):
+class Job(StrictRecord, strict=False):
     """What was asked for.
 
     Attributes:

@@ -14,7 +14,7 @@ LOG_BYTES: Final = 200_000
 """Of the log at most so much is sent at once, from its end."""
 
 
-class StepView(StrictRecord):
+class StepView(StrictRecord, strict=False):
     """A step of the pipeline."""
 
     name: str
@@ -24,7 +24,7 @@ class StepView(StrictRecord):
     seconds: float | None = None
 
 
-class LiveView(StrictRecord):
+class LiveView(StrictRecord, strict=False):
     """How a job stands.
 
     Attributes:

@@ -8,7 +8,7 @@ from components.contract.layers.backbones import BACKBONES
 from components.contract.strict_record import StrictRecord
 
 
-class Card(StrictRecord):
+class Card(StrictRecord, strict=False):
     """One backbone.
 
     Attributes:

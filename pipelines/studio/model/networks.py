@@ -11,7 +11,7 @@ from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_T
 from components.contract.strict_record import StrictRecord
 
 
-class LayerView(StrictRecord):
+class LayerView(StrictRecord, strict=False):
     """A layer in its place, or what is wrong with it."""
 
     gives: str | None = None
@@ -19,7 +19,7 @@ class LayerView(StrictRecord):
     fault: str | None = None
 
 
-class NetworkView(StrictRecord):
+class NetworkView(StrictRecord, strict=False):
     """A network in numbers.
 
     Attributes:

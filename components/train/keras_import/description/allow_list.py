@@ -103,6 +103,7 @@ _WHY_KERAS: Final = {
         ),
         _NOT_REBUILT,
     ),
+    "Equalization": "Keras itself cannot connect it to other layers, because its output is its input",
 }
 """Keras' own layers that are refused, none of which holds code."""
 

@@ -98,7 +98,7 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
         environment = os.environ | {"PYTHONPATH": str(Path(versions.__file__).parents[2])}
         return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
 
-    assert "No data are under DVC here" in darkroom("list").stdout
+    assert "There are no data under DVC here" in darkroom("list").stdout
     version = json.loads(darkroom("add", "photos", "--json").stdout)
     assert version["num_files"] == 6
     (repository / "decisions.csv").write_text("path,label\nred/000.png,\n")

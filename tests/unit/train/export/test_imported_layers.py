@@ -39,7 +39,7 @@ def finish(start: Any, features: Any) -> keras.Model:
 def require_same_answers(model: keras.Model, folder: Path) -> None:
     network = build(make_initial_model(model, folder / "import"))
     expected = np.asarray(model(photos().astype(np.float32), training=False))
-    assert np.allclose(keras.ops.softmax(network.model(photos())), expected, atol=1e-5)
+    assert np.allclose(keras.ops.softmax(network.model(photos(), training=False)), expected, atol=1e-5)
     facts = export_network(network, folder / "export", photos(8))
     assert facts.max_probability_difference < 1e-5
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pipelines.runners.cluster import kubectl
+from pipelines.runners.cluster.kubernetes import kubectl
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from pipelines.runners.cluster.pod_reasons import MAX_FAILURES, PodReasons, find_reason
+from pipelines.runners.cluster.kubernetes.pod_reasons import MAX_FAILURES, PodReasons, find_reason
 
 UNSCHEDULABLE: Final = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
 TAIL: Final = " no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful."

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipelines.runners.cluster import kubectl
 from pipelines.runners.cluster.client import ClusterError
+from pipelines.runners.cluster.kubernetes import kubectl
 from pipelines.runners.cluster.placement import CACHE_CLAIM, SETTINGS, Placement
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipelines.runners.cluster.client import ClusterError
+from pipelines.runners.cluster.kubernetes.volumes import check_volumes
 from pipelines.runners.cluster.placement import CACHE_CLAIM, SETTINGS, Placement
-from pipelines.runners.cluster.volumes import check_volumes
 
 NODE: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {}}
 TAINT = {"key": "nvidia.com/gpu", "effect": "NoSchedule"}
