@@ -128,10 +128,14 @@ def test_control_characters_are_made_visible() -> None:
 
 
 def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    clock = iter([0.0, 2.0, 6.0, 8.0, 12.0])
-    monkeypatch.setattr("components.contract.system.progress.time.monotonic", lambda: next(clock))
+    clock = [0.0]
+    monkeypatch.setattr("components.contract.system.progress.time.monotonic", lambda: clock[-1])
+    read = []
     with caplog.at_level("INFO"):
-        assert list(log_progress("abcd", 4, "files read")) == list("abcd")
+        for letter, seconds in zip(log_progress("abcd", 4, "files read"), (2.0, 6.0, 8.0, 12.0), strict=True):
+            clock.append(seconds)
+            read.append(letter)
+    assert read == list("abcd")
     assert caplog.messages == [
         "2 of 4 files read, 0 a second, about 6 s left.",
         "4 of 4 files read, 0 a second, about 0 s left.",

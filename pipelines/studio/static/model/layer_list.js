@@ -89,7 +89,8 @@ export function parseArgument(text, { kind }) {
   if (kind === "string") return text;
   if (kind === "names") return text.includes(",") ? splitNames(text) : text;
   const parts = text.split(/[,×x ]+/).filter(Boolean);
-  if (kind === "list" || (kind === "pair" && parts.length > 1)) return parts.map(Number);
+  const isList = kind === "list" || (kind === "pair" && parts.length === 2);
+  if (isList && !parts.some((part) => Number.isNaN(Number(part)))) return parts.map(Number);
   return Number.isNaN(Number(text)) ? text : Number(text);
 }
 

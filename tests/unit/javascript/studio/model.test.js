@@ -47,10 +47,11 @@ test("a new layer has its required arguments, and sound ones", () => {
     padding: "same",
     activation: "relu",
   });
-  const otherArguments = [argument("height", { low: 7 }), argument("width")];
+  const otherArguments = [argument("groups", { low: 7 }), argument("depth"), argument("width")];
   assert.deepEqual(layers.newLayer({ kind: "Crop", group: "", help: "", arguments: otherArguments }).values, {
-    height: 7,
-    width: 1,
+    groups: 7,
+    depth: 1,
+    width: 64,
   });
 });
 
@@ -87,6 +88,8 @@ test("a typed argument is read by its kind, and an invalid one stays a text", ()
     ["3×5", "pair", [3, 5]],
     ["3 x 5", "pair", [3, 5]],
     ["3 5 7", "pair", "3 5 7"],
+    ["2 1 3", "list", [2, 1, 3]],
+    ["2, many", "list", "2, many"],
     ["start", "names", "start"],
     ["start, wide,", "names", ["start", "wide"]],
     ["12", "string", "12"],

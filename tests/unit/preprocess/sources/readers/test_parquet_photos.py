@@ -59,7 +59,7 @@ def test_parquet_tables_may_hold_the_photos(tmp_path: Path) -> None:
     ("table", "message"),
     [
         (
-            {"image": [b"x"], "colour": ["red"]},
+            {"image": [b"x"], "color": ["red"]},
             "must have a column of labels, .* beside the photos in image it has color",
         ),
         (None, "must be a readable Parquet file"),
