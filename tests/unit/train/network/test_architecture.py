@@ -1,4 +1,4 @@
-"""From params to Keras: what the contract foretells is what Keras builds, or both refuse."""
+"""From params to Keras: what the contract predicts is what Keras builds, or both refuse."""
 
 import inspect
 from typing import Any
@@ -16,7 +16,7 @@ from components.contract.params.model import ModelParams
 from components.contract.params.resolve import SMALL_CNN
 from components.train.keras_import.builder import find_class
 from components.train.network.architecture import Network, build_network, split_output
-from tests.unit.train.network.foretold import check_built_as_foretold
+from tests.unit.train.network.predicted import check_built_as_predicted
 
 
 def layers(*specs: Any) -> tuple[Layer, ...]:
@@ -51,7 +51,7 @@ FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAt
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_every_kind_of_the_catalogue_is_built_as_foretold(kind: str) -> None:
+def test_every_kind_of_the_catalogue_is_built_as_predicted(kind: str) -> None:
     """With nothing but what it needs, in a network that runs as in training."""
     arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required}
     arguments |= SPECIAL.get(kind, {}) | {"name": "layer"}
@@ -60,7 +60,7 @@ def test_every_kind_of_the_catalogue_is_built_as_foretold(kind: str) -> None:
     before: list[Any] = [{"Reshape": {"target_shape": [-1, 3], "name": "flat"}}] if kind in FLAT else []
     before += [{"Flatten": {"name": "flat"}}] if kind == "Dense" else []
     stack = layers(*before, {kind: arguments}, {"Flatten": {"name": "end"}})
-    network = check_built_as_foretold(stack, (12, 10))
+    network = check_built_as_predicted(stack, (12, 10))
     assert network is not None
     assert network.model(np.zeros((2, 12, 10, 3), np.uint8), training=True).shape == (2, 9)
 

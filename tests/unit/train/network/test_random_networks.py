@@ -1,4 +1,4 @@
-"""Random lists of layers: the contract foretells what Keras builds, or refuses the list with a reason."""
+"""Random lists of layers: the contract predicts what Keras builds, or refuses the list with a reason."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from components.contract.layers.catalogue import KINDS
 from components.contract.layers.layer import Layer
 from components.contract.params.model import ModelParams
-from tests.unit.train.network.foretold import check_built_as_foretold
+from tests.unit.train.network.predicted import check_built_as_predicted
 
 ACTIVATIONS = st.sampled_from([None, "relu", "gelu", "softmax", "hard_swish", "leaky_relu"])
 EXTENT = st.integers(1, 5)
@@ -105,13 +105,13 @@ RANDOM = {"deadline": None, "derandomize": True, "suppress_health_check": [Healt
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # of one channel: odd, yet allowed
 @settings(max_examples=100, **RANDOM)
 @given(drawn_layers=ANY_LIST, image_size=ANY_SIZE)
-def test_any_list_of_layers_builds_as_foretold_or_is_refused(
+def test_any_list_of_layers_builds_as_predicted_or_is_refused(
     drawn_layers: list[tuple[dict[str, Any], int | None]], image_size: tuple[int, int]
 ) -> None:
     stack = parsed(connected(drawn_layers))
     assume(stack is not None)
     assert stack is not None
-    check_built_as_foretold(stack, image_size)
+    check_built_as_predicted(stack, image_size)
 
 
 @pytest.mark.proof
@@ -128,7 +128,7 @@ def test_two_thousand_lists_of_layers_build_run_and_learn_or_are_refused(quarter
         stack = parsed(connected(drawn_layers))
         assume(stack is not None)
         assert stack is not None
-        network = check_built_as_foretold(stack, image_size)
+        network = check_built_as_predicted(stack, image_size)
         if network is not None:
             built += 1
             assert network.model(np.zeros((2, *image_size, 3), np.uint8), training=True).shape == (2, 9)

@@ -1,4 +1,4 @@
-"""Compares what the contract foretells of a network with what Keras builds."""
+"""Compares what the contract predicts of a network with what Keras builds."""
 
 from components.contract.errors import ModelError
 from components.contract.layers.layer import Layer
@@ -8,7 +8,7 @@ from components.train.keras_import.builder import find_class
 from components.train.network.architecture import Network, build_network
 
 
-def check_built_as_foretold(stack: tuple[Layer, ...], image_size: tuple[int, int]) -> Network | None:
+def check_built_as_predicted(stack: tuple[Layer, ...], image_size: tuple[int, int]) -> Network | None:
     """Either both build the network, with the same shapes and parameters, or the contract refuses it with a reason."""
     try:
         traced = trace(stack, (*image_size, 3))
