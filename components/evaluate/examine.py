@@ -15,7 +15,7 @@ from components.contract.params.pipeline import EvaluateParams
 from components.evaluate.data_quality.cross_fit import cross_fit
 from components.evaluate.data_quality.label_errors import HeldOutPredictions, LabelError, find_label_errors, rank_errors
 from components.evaluate.data_quality.outliers import Outlier, find_outliers
-from components.evaluate.measure.calibration import assess, draw_reference, embed, learn
+from components.evaluate.measure.calibration import Embedder, assess, draw_reference, learn
 from components.evaluate.measure.cross_validation import cross_validate, has_frozen_features
 from components.evaluate.measure.metrics import compute_figures
 from components.evaluate.measure.predictions import Predictions, score
@@ -70,14 +70,17 @@ def examine(
         name: score(graph, splits[name], name, len(class_names), with_features=params.folds is not None)
         for name in SCORED
     }
-    calibration = learn(uncalibrated["validation"], _embed_reference(graph, splits, params), params, export_sha256)
+    reference_split = splits["train"] if len(splits["train"]) else splits["validation"]
+    embed = Embedder(graph, reference_split)
+    reference = draw_reference(reference_split, params.reference_photos, new_generator(params, "reference"))
+    calibration = learn(uncalibrated["validation"], embed(reference), params, export_sha256)
     scored = {
         name: replace(predictions, temperature=calibration.facts.temperature)
         for name, predictions in uncalibrated.items()
     }
     test = scored["test"]
     folds = _cross_validate_features(graph, splits, uncalibrated, bundle, params)
-    errors, outliers, num_searched = _search_data(graph, splits["train"], scored, len(class_names), params)
+    errors, outliers, num_searched = _search_data(embed, splits["train"], scored, len(class_names), params)
     split_figures = measure(scored, class_names, params)
     log.info("Looking at confidence, kinds of photos and disturbances.")
     all_figures = AllFigures(
@@ -122,12 +125,6 @@ def new_generator(params: EvaluateParams, purpose: str) -> np.random.Generator:
     return np.random.default_rng((params.seed, *purpose.encode()))
 
 
-def _embed_reference(graph: InferenceGraph, splits: Mapping[SplitName, Split], params: EvaluateParams) -> np.ndarray:
-    """Embeddings of some training photos; where there are none, of validation photos."""
-    split = splits["train"] if len(splits["train"]) else splits["validation"]
-    return embed(graph, split, draw_reference(split, params.reference_photos, new_generator(params, "reference")))
-
-
 def _cross_validate_features(
     graph: InferenceGraph,
     splits: Mapping[SplitName, Split],
@@ -152,7 +149,7 @@ def _cross_validate_features(
 
 
 def _search_data(
-    graph: InferenceGraph,
+    embed: Embedder,
     train: Split,
     scored: Mapping[SplitName, Predictions],
     num_classes: int,
@@ -171,7 +168,7 @@ def _search_data(
         "Searching %s photos of all splits for doubtful labels and outliers.", f"{num_train + len(held_out.labels):,}"
     )
     indices = draw_reference(train, num_train, new_generator(params, "searched photos"))
-    train_embeddings = embed(graph, train, indices)
+    train_embeddings = embed(indices)
     train_ids = [train.image_ids[index] for index in indices]
     splits = ["train"] * num_train + list(held_out.splits)
     image_ids = [*train_ids, *held_out.image_ids]

@@ -121,12 +121,25 @@ def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> n
     return np.sort(shuffled[np.argsort(rank_in_class, kind="stable")[:num_photos]])
 
 
-def embed(graph: InferenceGraph, split: Split, indices: np.ndarray) -> np.ndarray:
-    """The embeddings of some photos of a split: float32 (n, features)."""
-    batches = (
-        (start, split.gather(indices[start : start + BATCH_SIZE])) for start in range(0, len(indices), BATCH_SIZE)
-    )
-    return run_batches(graph, batches, len(indices), "reference")[1]
+class Embedder:
+    """The embeddings of the photos of a split. Each photo passes the graph once, however often it is asked for."""
+
+    def __init__(self, graph: InferenceGraph, split: Split):
+        """Computes nothing yet."""
+        self._graph = graph
+        self._split = split
+        self._embeddings: dict[int, np.ndarray] = {}
+
+    def __call__(self, indices: np.ndarray) -> np.ndarray:
+        """The embeddings of some photos: float32 (n, features)."""
+        new = np.array([index for index in indices if int(index) not in self._embeddings], np.int64)
+        batches = (
+            (start, self._split.gather(new[start : start + BATCH_SIZE])) for start in range(0, len(new), BATCH_SIZE)
+        )
+        if len(new):
+            rows = run_batches(self._graph, batches, len(new), "reference")[1]
+            self._embeddings |= zip(map(int, new), rows, strict=True)
+        return np.stack([self._embeddings[int(index)] for index in indices])
 
 
 def assess(

@@ -1,22 +1,24 @@
 """Temperature, abstention and familiarity: learned where they can be, harmless where they cannot."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from components.contract.artifacts.dataset import open_split
 from components.contract.inference.calibration import to_unit_length
-from components.contract.inference.graph import softmax
+from components.contract.inference.graph import InferenceGraph, Outputs, softmax
 from components.evaluate.measure.calibration import (
     MIN_ANSWERED,
+    Embedder,
     draw_reference,
     find_abstention,
     fit_temperature,
     sweep_thresholds,
 )
 from components.evaluate.measure.out_of_distribution import OUT_OF_DISTRIBUTION
-from tests.support.artifacts import make_dataset
+from tests.support.artifacts import make_bundle, make_dataset
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
@@ -103,3 +105,22 @@ def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path:
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)
     assert len(np.unique(to_unit_length(first.reshape(5, -1)), axis=0)) == 5
+
+
+def test_a_photo_is_embedded_once_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    info = make_dataset(tmp_path / "dataset")
+    make_bundle(tmp_path / "model", info)
+    graph, split = InferenceGraph(tmp_path / "model" / "export"), open_split(tmp_path / "dataset", "train")
+    passed: list[int] = []
+
+    class CountingGraph:
+        def run(self, pixels: np.ndarray, *, with_feature_map: bool = True) -> Outputs:
+            passed.append(len(pixels))
+            return graph.run(pixels, with_feature_map=with_feature_map)
+
+    embed = Embedder(cast(InferenceGraph, CountingGraph()), split)
+    first, second = embed(np.array([3, 0, 5])), embed(np.array([5, 1, 3]))
+    assert sum(passed) == 4
+    np.testing.assert_array_equal(second[[2, 0]], first[[0, 2]])
+    expected = graph.run(split.gather(np.array([3, 0, 5])), with_feature_map=False).embedding
+    np.testing.assert_allclose(first, expected, atol=1e-6)
