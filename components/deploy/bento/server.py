@@ -214,11 +214,13 @@ def _last_lines(lines: deque[str]) -> str:
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin is not None
-    process.stdin.close()
+    # Not by closing its standard input: a library may have duplicated our end of the pipe.
+    process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         log.warning("The service did not end within %.0f s; it is killed.", STOP_SECONDS)
         process.kill()
         process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
