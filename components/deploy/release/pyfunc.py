@@ -6,21 +6,21 @@ installed. The packed graph, decoder and calibration are the service's own, so t
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+import io
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from components.contract.errors import ImageError
 from components.contract.image.decode import MAX_BYTES
-from components.contract.image.resize import fit
+from components.deploy.predict import Row, predict_photos
 from components.deploy.service.classifier import Classifier
 
 COLUMN: Final = "image"
 """The column of the input that contains the photos."""
-BATCH_SIZE: Final = 32
 NO_ANSWER: Final = dict.fromkeys(("label", "confidence", "abstained", "unfamiliar", "probabilities", "error"))
 
 
@@ -52,44 +52,22 @@ class PhotoModel:
         Raises:
             ValueError: the table has no column `image`.
         """
-        photos = _read_photos(model_input)
-        starts = range(0, len(photos), BATCH_SIZE)
-        rows = [row for start in starts for row in self._predict(photos[start : start + BATCH_SIZE])]
+        files = [_to_file(photo) for photo in _read_photos(model_input)]
+        contents = [file for file in files if isinstance(file, bytes)]
+        rows = iter(predict_photos(self._classifier, contents) if contents else ())
+        answers = [_error_answer(file) if isinstance(file, ImageError) else _to_answer(next(rows)) for file in files]
         # Only a column of objects has both numbers and None; pandas fills gaps with NaN.
-        return pd.DataFrame([NO_ANSWER | row for row in rows], columns=list(NO_ANSWER), dtype=object)
+        return pd.DataFrame(answers, columns=list(NO_ANSWER), dtype=object)
 
-    def _predict(self, photos: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        decoded_photos = [self._decode(photo) for photo in photos]
-        pixels = [photo for photo in decoded_photos if isinstance(photo, np.ndarray)]
-        findings = iter(self._classifier.examine(np.stack(pixels)) if pixels else ())
-        for photo in decoded_photos:
-            if isinstance(photo, ImageError):
-                yield {"error": f"{photo.code}: {photo}"}
-                continue
-            finding = next(findings)
-            try:
-                ranking = self._classifier.rank_classes(finding.probabilities)
-            except ImageError as error:
-                yield {"error": f"{error.code}: {error}"}
-                continue
-            label, confidence = ranking[0]
-            yield {
-                "label": label,
-                "confidence": confidence,
-                "abstained": self._classifier.abstains(finding.probabilities),
-                "unfamiliar": finding.unfamiliar,
-                "probabilities": dict(ranking),
-            }
 
-    def _decode(self, photo: Any) -> np.ndarray | ImageError:
-        try:
-            if isinstance(photo, str):
-                photo = _read_base64(photo)
-            if isinstance(photo, bytes | bytearray | memoryview):
-                return self._classifier.decode(bytes(photo))
-            return fit(_read_pixels(photo), self._classifier.facts.image_size, self._classifier.facts.resize)
-        except ImageError as error:
-            return error
+def _to_answer(row: Row) -> dict[str, Any]:
+    fault = row["error"]
+    error = f"{fault['code']}: {fault['message']}" if fault else None
+    return {name: value for name, value in row.items() if name in NO_ANSWER} | {"error": error}
+
+
+def _error_answer(error: ImageError) -> dict[str, Any]:
+    return NO_ANSWER | {"error": f"{error.code}: {error}"}
 
 
 def _read_photos(model_input: Any) -> list[Any]:
@@ -99,6 +77,20 @@ def _read_photos(model_input: Any) -> list[Any]:
             raise ValueError(f"The table must have the column {COLUMN!r}; it has {columns or 'none'}.")
         return list(model_input[COLUMN])
     return list(model_input)
+
+
+def _to_file(photo: Any) -> bytes | ImageError:
+    """The content of a file that shows a photo."""
+    try:
+        if isinstance(photo, str):
+            return _read_base64(photo)
+        if isinstance(photo, bytes | bytearray | memoryview):
+            return bytes(photo)
+        file = io.BytesIO()
+        Image.fromarray(_read_pixels(photo)).save(file, "BMP")
+        return file.getvalue()
+    except ImageError as error:
+        return error
 
 
 def _read_base64(text: str) -> bytes:
