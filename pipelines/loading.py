@@ -8,16 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from components.contract.artifacts.bento import Lineage, ServiceFacts
 from components.contract.artifacts.bundle import read_bundle
 from components.contract.errors import ArtifactError, TrackingError
 from components.contract.inference.calibration import CALIBRATION_FILES
 from components.contract.system.address import redact
 from components.contract.system.atomic_files import new_folder
 from components.contract.system.cache import cache_dir
-from components.contract.tracking.store import first_line, patience
+from components.contract.tracking.store import find_model_version, first_line, patience
 from components.contract.tracking.store_address import tracking_uri
 from components.contract.validation_messages import suggestion
+from components.deploy.bento.build import EXPORT_FILES, make_facts
 from components.deploy.service.classifier import Classifier
 from pipelines.runners.runs import RUNS_DIR, list_runs
 
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 PACKED_DIRS: Final = ("", "src", "bento/src", "bento/bento/src")
 """Where service.json is: in the source of a bento, a bento, deploy's folder, or a run or package."""
-EXPORT_FILES: Final = ("model.xml", "model.bin")
 
 
 def load_classifier(source: str | Path) -> Classifier:
@@ -71,22 +70,8 @@ def load_bundle(bundle_dir: Path, calibration_dir: Path | None = None) -> Classi
         ArtifactError: a file is missing or damaged.
     """
     bundle = read_bundle(bundle_dir)
-    facts = ServiceFacts(
-        tag=f"{bundle.dataset_name}:{bundle.export.sha256[:12]}",
-        class_names=bundle.class_names,
-        image_size=bundle.image_size,
-        resize=bundle.resize,
-        pixel_range=bundle.pixel_range,
-        lineage=Lineage(
-            mlflow_run_id=bundle.mlflow_run_id,
-            dataset_fingerprint=bundle.dataset_fingerprint,
-            source=bundle.source,
-            export_sha256=bundle.export.sha256,
-        ),
-        model=bundle.model.name,
-        precision=bundle.export.precision,
-        calibrated=calibration_dir is not None,
-    )
+    tag = f"{bundle.dataset_name}:{bundle.export.sha256[:12]}"
+    facts = make_facts(bundle, tag, calibrated=calibration_dir is not None)
     return Classifier(bundle_dir, facts=facts, calibration_dir=calibration_dir)
 
 
@@ -98,11 +83,7 @@ def _load_registered(name: str, alias: str) -> Classifier:
     try:
         with patience():
             client = MlflowClient()
-            version = (
-                client.get_model_version(name, alias)
-                if alias.isdecimal()
-                else client.get_model_version_by_alias(name, alias)
-            )
+            version = find_model_version(client, name, alias)
             folder = cache_dir() / "classifiers" / str(version.run_id)
             if not folder.is_dir():
                 with new_folder(folder) as partial:

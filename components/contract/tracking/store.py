@@ -15,6 +15,7 @@ from components.contract.tracking.store_address import sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,17 @@ def is_refusal(error: Exception) -> bool:
         getattr(error, "error_code", None) in PERMANENT
         or re.search(r"error code 4(?!08|29)\d\d", str(error)) is not None
     )
+
+
+def find_model_version(client: "MlflowClient", name: str, version_or_alias: str) -> "ModelVersion":
+    """A version of a registered model, by its number or by an alias.
+
+    Raises:
+        Exception: there is none such, or the store does not answer, in the words of MLflow or its libraries.
+    """
+    if version_or_alias.isdecimal():
+        return client.get_model_version(name, version_or_alias)
+    return client.get_model_version_by_alias(name, version_or_alias)
 
 
 def stored_id(run_id: str) -> str:

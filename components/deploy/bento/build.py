@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from components.contract.inference.graph import export_sha256
 from components.contract.system import launcher
 from components.contract.system.address import shorten_address
 from components.contract.system.atomic_files import write_json
+from components.contract.system.launcher import ROOT
 from components.deploy.bento.samples import write_samples
 
 SERVICE = "components.deploy.service.app"
@@ -110,35 +111,19 @@ def lay_out(
     Raises:
         ArtifactError: the calibration is damaged, or belongs to another graph.
     """
-    root = Path(__file__).resolve().parents[3]
-    page = {path.relative_to(root) for path in (root / PAGE).iterdir() if path.is_file()}
-    for path in find_code(SERVICE, root) | page:
-        destination = context / path
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / path, destination)
-    (context / "export").mkdir()
-    for name in EXPORT_FILES:
-        shutil.copyfile(bundle_dir / "export" / name, context / "export" / name)
+    page = {path.relative_to(ROOT) for path in (ROOT / PAGE).iterdir() if path.is_file()}
+    copy_files(find_code(SERVICE, ROOT) | page, ROOT, context)
+    copy_files((Path("export", name) for name in EXPORT_FILES), bundle_dir, context)
     write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples", bundle.pixel_range)
     is_calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)
-    facts = ServiceFacts(
-        tag=model_name,
-        class_names=bundle.class_names,
-        image_size=bundle.image_size,
-        resize=bundle.resize,
-        pixel_range=bundle.pixel_range,
-        lineage=Lineage(
-            mlflow_run_id=bundle.mlflow_run_id,
-            dataset_fingerprint=bundle.dataset_fingerprint,
-            source=bundle.source.model_copy(update={"uri": shorten_address(bundle.source.uri)}),
-            export_sha256=bundle.export.sha256,
-        ),
-        model=bundle.model.name,
-        precision=bundle.export.precision,
-        test=extras.evaluation.test if extras.evaluation else None,
-        verdict=extras.evaluation.gate.verdict if extras.evaluation else None,
-        calibrated=is_calibrated,
+    facts = make_facts(bundle, model_name, calibrated=is_calibrated).model_copy(
+        update={
+            "test": extras.evaluation.test if extras.evaluation else None,
+            "verdict": extras.evaluation.gate.verdict if extras.evaluation else None,
+        }
     )
+    published_source = bundle.source.model_copy(update={"uri": shorten_address(bundle.source.uri)})
+    facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"source": published_source})})
     write_json(context / "service.json", facts)
     facts = facts.model_copy(update={"tag": f"{model_name}:{_compute_fingerprint(context)}"})
     write_json(context / "service.json", facts)
@@ -156,9 +141,35 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
             f"graph {calibrated_graph[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
             "evaluate again."
         )
-    for name in CALIBRATION_FILES:
-        shutil.copyfile(evaluation_dir / name, context / name)
+    copy_files(map(Path, CALIBRATION_FILES), evaluation_dir, context)
     return True
+
+
+def make_facts(bundle: BundleInfo, tag: str, *, calibrated: bool) -> ServiceFacts:
+    """What a service knows of the model of a bundle."""
+    return ServiceFacts(
+        tag=tag,
+        class_names=bundle.class_names,
+        image_size=bundle.image_size,
+        resize=bundle.resize,
+        pixel_range=bundle.pixel_range,
+        lineage=Lineage(
+            mlflow_run_id=bundle.mlflow_run_id,
+            dataset_fingerprint=bundle.dataset_fingerprint,
+            source=bundle.source,
+            export_sha256=bundle.export.sha256,
+        ),
+        model=bundle.model.name,
+        precision=bundle.export.precision,
+        calibrated=calibrated,
+    )
+
+
+def copy_files(paths: Iterable[Path], source: Path, target: Path) -> None:
+    """Copies files by their paths relative to `source`, and makes their folders in `target`."""
+    for path in paths:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, target / path)
 
 
 def find_code(module: str, root: Path) -> set[Path]:

@@ -7,7 +7,6 @@ input_example.json      a photo; serving_input_example.json, the same as an HTTP
 """
 
 import io
-import shutil
 import tempfile
 import warnings
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from components.contract.artifacts.bento import ServiceFacts
 from components.contract.inference.calibration import CALIBRATION_FILES
 from components.contract.system.launcher import ROOT
-from components.deploy.bento.build import EXPORT_FILES, find_code
+from components.deploy.bento.build import EXPORT_FILES, copy_files, find_code
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -40,8 +39,9 @@ def write_mlflow_model(source_dir: Path, facts: ServiceFacts, target: Path) -> N
         import pandas as pd
 
         data_dir, code_dir = Path(scratch, "model"), Path(scratch, "components")
-        _copy_data(source_dir, data_dir)
-        _copy_code(code_dir)
+        names = ("service.json", *CALIBRATION_FILES, *(f"export/{file}" for file in EXPORT_FILES))
+        copy_files((Path(name) for name in names if (source_dir / name).exists()), source_dir, data_dir)
+        copy_files(find_code(LOADER, ROOT), ROOT, code_dir.parent)
         mlflow.pyfunc.save_model(
             target,
             loader_module=LOADER,
@@ -55,20 +55,6 @@ def write_mlflow_model(source_dir: Path, facts: ServiceFacts, target: Path) -> N
             ],
             metadata={"bento": facts.tag, "class_names": list(facts.class_names)},
         )
-
-
-def _copy_data(source_dir: Path, data_dir: Path) -> None:
-    (data_dir / "export").mkdir(parents=True)
-    for name in ("service.json", *CALIBRATION_FILES, *(f"export/{file}" for file in EXPORT_FILES)):
-        if (source_dir / name).exists():
-            shutil.copyfile(source_dir / name, data_dir / name)
-
-
-def _copy_code(code_dir: Path) -> None:
-    for path in find_code(LOADER, ROOT):
-        destination = code_dir.parent / path
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, destination)
 
 
 def _make_signature() -> "ModelSignature":

@@ -11,7 +11,7 @@ from components.contract.errors import ArtifactError, TrackingError
 from components.contract.system.address import redact
 from components.contract.system.atomic_files import new_folder
 from components.contract.system.cache import cache_dir
-from components.contract.tracking.store import patience
+from components.contract.tracking.store import find_model_version, patience
 from components.contract.tracking.store_address import tracking_uri
 from components.contract.validation_messages import suggestion
 
@@ -55,12 +55,7 @@ def _fetch_bundle(name: str) -> Path:
             client, run_id = MlflowClient(), name
             if "@" in name:
                 registered, _, alias = name.rpartition("@")
-                version = (
-                    client.get_model_version(registered, alias)
-                    if alias.isdecimal()
-                    else client.get_model_version_by_alias(registered, alias)
-                )
-                run_id = str(version.run_id)
+                run_id = str(find_model_version(client, registered, alias).run_id)
             folder = cache_dir() / "bundles" / run_id
             if not (folder / "bundle.json").is_file():
                 with new_folder(folder) as partial, tempfile.TemporaryDirectory() as scratch:
