@@ -34,19 +34,14 @@ from components.train.export.formats.tensorflow import (
     write_litert_int8,
     write_saved_model,
 )
-from components.train.export.graph import with_odd_photos
+from components.train.export.graph import NUM_COMPARED_PHOTOS, PHOTOS_AT_ONCE, TOLERANCE, with_odd_photos
+from components.train.export.quantize import MAX_LOST
 
 log = logging.getLogger(__name__)
 
-TOLERANCE: Final = 1e-4
-"""How far a probability may be from the service's."""
-MAX_LOST_ACCURACY: Final = 0.005
-"""The share of the validation photos that an int8 model may classify worse than the service."""
-NUM_COMPARED: Final = 64
 NUM_VALIDATION: Final = 500
 NUM_CALIBRATION: Final = 200
 NUM_TIMED: Final = 20
-BATCH_SIZE: Final = 16
 
 _WRITERS: Final[dict[Format, tuple[Callable[[Source, Path], None], Callable[[Path], Ask]]]] = {
     "savedmodel": (write_saved_model, load_saved_model),
@@ -66,7 +61,7 @@ class ExportedModel:
         format: of the model.
         num_photos: golden photos compared.
         same_label: how many of them have the same label as in the service.
-        max_probability_difference: over the golden photos, and for float32 noise and a black photo.
+        max_probability_difference: over the golden photos.
         size_bytes: of the model's files.
         latency_ms: median of one photo on this machine, without decoding.
     """
@@ -129,11 +124,13 @@ def export_model(
         size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         ask = _load(load, folder, format_name)
         serve = _service(graph, source.temperature)
+        compared = with_odd_photos(photos)
+        expected, actual = serve(compared), ask(compared)
         if format_name == "litert-int8":
             _check_accuracy(ask, serve, open_split(dataset_dir, "validation"))
         else:
-            _check_equality(ask, serve, with_odd_photos(photos), format_name)
-        expected, actual = serve(photos), ask(photos)
+            _check_equality(actual, expected, format_name)
+        expected, actual = expected[: len(photos)], actual[: len(photos)]
         write_json(folder / "model.json", card)
         shutil.copyfile(Path(__file__).with_name("predict.py"), folder / "predict.py")
     exported = ExportedModel(
@@ -158,7 +155,7 @@ def export_model(
 
 
 def _golden_pixels(dataset_dir: Path, card: ExportedModelCard) -> np.ndarray:
-    paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())[:NUM_COMPARED]
+    paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())[:NUM_COMPARED_PHOTOS]
     if not paths:
         raise ArtifactError(
             f"A data set must contain golden photos to compare models on; {dataset_dir / 'golden'} has none. "
@@ -188,12 +185,12 @@ def _load(load: Callable[[Path], Ask], folder: Path, format_name: Format) -> Ask
             "Choose another format."
         ) from None
     return lambda pixels: np.concatenate(
-        [ask(pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE)]
+        [ask(pixels[start : start + PHOTOS_AT_ONCE]) for start in range(0, len(pixels), PHOTOS_AT_ONCE)]
     )
 
 
-def _check_equality(ask: Ask, serve: Ask, photos: np.ndarray, format_name: Format) -> None:
-    difference = float(np.abs(ask(photos) - serve(photos)).max())
+def _check_equality(actual: np.ndarray, expected: np.ndarray, format_name: Format) -> None:
+    difference = float(np.abs(actual - expected).max())
     if not difference <= TOLERANCE:  # also refuses NaN
         raise ModelError(
             f"Probabilities of an exported model must be within {TOLERANCE:g} of the service's; one of {format_name} "
@@ -205,9 +202,9 @@ def _check_accuracy(ask: Ask, serve: Ask, split: Split) -> None:
     rows = np.arange(min(len(split), NUM_VALIDATION))
     photos, labels = split.gather(rows), split.labels[rows]
     accuracy, served_accuracy = (float((run(photos).argmax(axis=1) == labels).mean()) for run in (ask, serve))
-    if not served_accuracy - accuracy <= MAX_LOST_ACCURACY:
+    if not served_accuracy - accuracy <= MAX_LOST:
         raise ModelError(
-            f"An int8 model may lose at most {100 * MAX_LOST_ACCURACY:g} points of validation accuracy; this one has "
+            f"An int8 model may lose at most {100 * MAX_LOST:g} points of validation accuracy; this one has "
             f"{100 * accuracy:.1f} % instead of {100 * served_accuracy:.1f} % ({len(rows)} photos). Nothing is "
             "written. Export with --format litert."
         )
