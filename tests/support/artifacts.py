@@ -102,36 +102,40 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
         bundle_dir / "history.json",
         {"loss": [1.0, 0.5], "accuracy": [0.5, 0.9], "val_loss": [0.9, 0.4], "val_accuracy": [0.6, 0.95]},
     )
-    write_json(
-        bundle_dir / "bundle.json",
-        BundleInfo(
-            dataset_name=info.name,
-            dataset_fingerprint=info.fingerprint,
-            source=info.source,
-            class_names=info.class_names,
-            image_size=info.image_size,
-            resize=info.resize,
-            pixel_range=info.pixel_range,
-            model=ModelFacts(
-                kind="layers",
-                name="mean color",
-                num_parameters=9,
-                num_trained_parameters=9,
-                trained_layers=("logits",),
-                num_layers=2,
-            ),
-            params={},
-            epochs_run=2,
-            best_epoch=2,
-            mlflow_run_id=mlflow_run_id,
-            library_versions={},
-            export=ExportFacts(
-                outputs=("logits", "embedding", "feature_map"),
-                max_probability_difference=0.0,
-                num_compared=1,
-                sha256=export_sha256(bundle_dir / "export"),
-            ),
-        ),
+    model = ModelFacts(
+        kind="layers",
+        name="mean color",
+        num_parameters=9,
+        num_trained_parameters=9,
+        trained_layers=("logits",),
+        num_layers=2,
+    )
+    export = ExportFacts(
+        outputs=("logits", "embedding", "feature_map"),
+        max_probability_difference=0.0,
+        num_compared=1,
+        sha256=export_sha256(bundle_dir / "export"),
+    )
+    bundle = make_bundle_info(info, model, export).model_copy(update={"mlflow_run_id": mlflow_run_id})
+    write_json(bundle_dir / "bundle.json", bundle)
+
+
+def make_bundle_info(info: DatasetInfo, model: ModelFacts, export: ExportFacts) -> BundleInfo:
+    """What bundle.json contains of a model for a data set, after two epochs."""
+    return BundleInfo(
+        dataset_name=info.name,
+        dataset_fingerprint=info.fingerprint,
+        source=info.source,
+        class_names=info.class_names,
+        image_size=info.image_size,
+        resize=info.resize,
+        pixel_range=info.pixel_range,
+        model=model,
+        params={},
+        export=export,
+        library_versions={},
+        epochs_run=2,
+        best_epoch=2,
     )
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from components.contract.artifacts.bundle import BundleInfo, ModelFacts
+from components.contract.artifacts.bundle import ModelFacts
 from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.system.atomic_files import write_json
 from components.train.export.graph import export_network
 from components.train.network.architecture import build_network
-from tests.support.artifacts import CLASS_NAMES
+from tests.support.artifacts import CLASS_NAMES, make_bundle_info
 
 
 def make_untrained_bundle(bundle_dir: Path, info: DatasetInfo) -> None:
@@ -22,22 +22,7 @@ def make_untrained_bundle(bundle_dir: Path, info: DatasetInfo) -> None:
     network = build_network(params, image_size=info.image_size, num_classes=len(CLASS_NAMES), batch_size=8)
     facts = export_network(network, bundle_dir / "export", np.empty((0, *info.image_size, 3), np.uint8))
     network.model.save(bundle_dir / "model.keras")
-    write_json(
-        bundle_dir / "bundle.json",
-        BundleInfo(
-            dataset_name=info.name,
-            dataset_fingerprint=info.fingerprint,
-            source=info.source,
-            class_names=info.class_names,
-            image_size=info.image_size,
-            resize=info.resize,
-            params={},
-            export=facts,
-            library_versions={},
-            epochs_run=1,
-            best_epoch=1,
-            model=ModelFacts(
-                kind="layers", name="small", num_parameters=0, num_trained_parameters=0, trained_layers=(), num_layers=2
-            ),
-        ),
+    model = ModelFacts(
+        kind="layers", name="small", num_parameters=0, num_trained_parameters=0, trained_layers=(), num_layers=2
     )
+    write_json(bundle_dir / "bundle.json", make_bundle_info(info, model, facts))
