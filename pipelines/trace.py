@@ -7,7 +7,7 @@ from typing import Any
 
 from components.contract.artifacts.bento import DeploymentInfo, read_deployment
 from components.contract.errors import ArtifactError, DataError
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.system.address import redact
 from components.contract.system.cache import cache_dir
 from components.contract.tracking.store_address import tracking_uri
@@ -17,7 +17,7 @@ from pipelines.runners.runs import RunFolder, list_runs
 NUM_NEIGHBORS = 5
 
 
-class TracedPrediction(StrictRecord, strict=False):
+class TracedPrediction(BaseRecord):
     """The prediction, as far as it is known."""
 
     id: str
@@ -27,7 +27,7 @@ class TracedPrediction(StrictRecord, strict=False):
     abstained: bool | None = None
 
 
-class NearPhoto(StrictRecord, strict=False):
+class NearPhoto(BaseRecord):
     """A training photo that the network sees as like the one that was asked about."""
 
     image_id: str
@@ -36,7 +36,7 @@ class NearPhoto(StrictRecord, strict=False):
     similarity: float
 
 
-class Trace(StrictRecord, strict=False):
+class Trace(BaseRecord):
     """The chain. What is not known is None."""
 
     prediction: TracedPrediction | None

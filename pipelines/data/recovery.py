@@ -19,7 +19,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from components.contract.errors import DataError
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.system.atomic_files import write_file, write_json
 from components.contract.system.posix import try_lock
 
@@ -30,7 +30,7 @@ STATE_DIR: Final = Path(".dvc", "tmp")
 LOCK_FILE, JOURNAL_FILE = "darkroom.lock", "darkroom.json"
 
 
-class Journal(StrictRecord, strict=False):
+class Journal(BaseRecord):
     """What a change is about to do; paths are relative to the repository.
 
     Attributes:

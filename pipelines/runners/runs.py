@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.contract.errors import ArtifactError
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord, StrictRecord
 from components.contract.system.atomic_files import read_json, write_file, write_json
 from components.contract.system.posix import try_lock
 from components.contract.system.program import FINISH_FILE
@@ -184,7 +184,7 @@ def mark_killed_runs() -> list[RunFolder]:
     return killed_folders
 
 
-class Removal(StrictRecord, strict=False):
+class Removal(BaseRecord):
     """A folder that `clean` removes."""
 
     path: str

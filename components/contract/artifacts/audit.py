@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from components.contract.artifacts.dataset import SplitName
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 AUDIT_VERSION: Final = 1

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from components.contract.artifacts.dataset import FULL_RANGE, PixelRange, Source
 from components.contract.artifacts.figures import SplitFigures
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from components.contract.artifacts.dataset import FULL_RANGE, PixelRange, Source
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_file
 
 FORMAT_VERSION: Final = 1

@@ -26,7 +26,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from components.contract.errors import ArtifactError
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json
 from components.contract.system.memory_map import FileMaps

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from components.contract.artifacts.figures import Interval, SplitFigures
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1

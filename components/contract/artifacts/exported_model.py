@@ -3,7 +3,7 @@
 from typing import Final, Literal, get_args
 
 from components.contract.artifacts.dataset import PixelRange
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 
 Format = Literal["savedmodel", "onnx", "litert", "litert-int8", "openvino"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1

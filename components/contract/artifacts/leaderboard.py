@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, Strict
 
 from components.contract.artifacts.figures import Interval
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 
 
 class Row(StrictRecord):

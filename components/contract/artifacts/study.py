@@ -8,7 +8,7 @@ study.html    its history, importance, slices and parallel coordinates, interact
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1

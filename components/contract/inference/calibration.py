@@ -16,7 +16,7 @@ from pydantic import Field
 
 from components.contract.errors import ArtifactError
 from components.contract.inference.graph import softmax
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_json
 
 FORMAT_VERSION: Final = 1

@@ -20,7 +20,7 @@ from components.contract.layers.checks import (
     written_as,
     wrong,
 )
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.validation_messages import expects
 
 ActivationName = Literal[

@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 from components.contract.layers.arguments import Regularizer
 from components.contract.layers.catalogue import KINDS
 from components.contract.layers.shapes import Shape
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.validation_messages import expects
 
 LayerName = TypeAliasType(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 
 BYTES_PER_TRAINED_WEIGHT: Final = 16
 """float32: the weight, its gradient, and two moments of the optimizer."""
@@ -10,7 +10,7 @@ BYTES_PER_ACTIVATION: Final = 4
 """float32, held for the backward pass."""
 
 
-class Row(StrictRecord, strict=False):
+class Row(BaseRecord):
     """A layer, or a part that was trained before as a whole.
 
     Attributes:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict
 
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.validation_messages import expects
 
 TINY_PIXELS = 64

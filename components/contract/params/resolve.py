@@ -13,7 +13,7 @@ from components.contract.params.model import ModelParams, head_layers
 from components.contract.params.pipeline import Params
 from components.contract.params.training import Phase, TrainParams
 from components.contract.params.tuning import auto_space, check_space
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 
 BATCH_NORMALIZATION = {"BatchNormalization": {"momentum": 0.9}}
 """Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
@@ -40,7 +40,7 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
 """What `kind: auto` becomes for tiny pictures."""
 
 
-class InitialModelFacts(StrictRecord, strict=False):
+class InitialModelFacts(BaseRecord):
     """What a look at an uploaded file or an earlier bundle tells, before anything runs.
 
     Attributes:
@@ -60,7 +60,7 @@ class InitialModelFacts(StrictRecord, strict=False):
     decisions: tuple[str, ...] = ()
 
 
-class Resolution(StrictRecord, strict=False):
+class Resolution(BaseRecord):
     """Params without any `auto`, one sentence for each value that was settled, and what the data hold."""
 
     params: Params

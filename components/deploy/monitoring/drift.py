@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 
 MIN_PHOTOS: Final = 50
 """Of either side; fewer tell nothing."""
@@ -60,7 +60,7 @@ class Traits:
         )
 
 
-class Signal(StrictRecord, strict=False):
+class Signal(BaseRecord):
     """One comparison."""
 
     name: Literal["brightness", "confidence", "embeddings"]
@@ -73,7 +73,7 @@ class Signal(StrictRecord, strict=False):
     text: str
 
 
-class ClassShare(StrictRecord, strict=False):
+class ClassShare(BaseRecord):
     """How often a class is answered."""
 
     class_name: str
@@ -81,7 +81,7 @@ class ClassShare(StrictRecord, strict=False):
     served: float
 
 
-class Drift(StrictRecord, strict=False):
+class Drift(BaseRecord):
     """What the comparison found."""
 
     verdict: Verdict

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from components.contract.errors import DataError, ServiceError
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.system.budget import Budget, open_regular
 from components.deploy.service.settings import ServiceSettings
 
@@ -34,7 +34,7 @@ MAX_BYTES: Final = 2**30
 """Of the log of one process; then it keeps nothing more, and says so."""
 
 
-class LoggedPrediction(StrictRecord, strict=False):
+class LoggedPrediction(BaseRecord):
     """A line of the log."""
 
     id: str

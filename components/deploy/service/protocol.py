@@ -8,7 +8,7 @@ from components.contract.artifacts.bento import ServiceFacts
 from components.contract.image.formats import FORMATS, MAX_PIXELS
 from components.contract.inference.calibration import Abstention
 from components.contract.inference.cam import Method
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 
 API_VERSION: Final = "1.0"
 """Grows by its first number when an answer changes so that a client has to."""
@@ -24,7 +24,7 @@ MAX_BODY_BYTES: Final = 64 * 2**20
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Options(StrictRecord, strict=False):
+class Options(BaseRecord):
     """What a request may ask for, in its query."""
 
     top_k: int | None = Field(None, ge=1, le=100_000, description="Answer with this many classes only; default: all.")
@@ -36,14 +36,14 @@ class Options(StrictRecord, strict=False):
     )
 
 
-class Probability(StrictRecord, strict=False):
+class Probability(BaseRecord):
     """How probable one class is."""
 
     label: str
     probability: Share
 
 
-class Prediction(StrictRecord, strict=False):
+class Prediction(BaseRecord):
     """The answer for one photo."""
 
     id: str = Field(description="Of this prediction; `darkroom trace ID` leads back to the model, run and data.")
@@ -57,34 +57,34 @@ class Prediction(StrictRecord, strict=False):
     probabilities: tuple[Probability, ...] = Field(description="The classes, the most probable first.")
 
 
-class Fault(StrictRecord, strict=False):
+class Fault(BaseRecord):
     """What was wrong."""
 
     code: str = Field(description="The reason in one word.")
     message: str
 
 
-class Failure(StrictRecord, strict=False):
+class Failure(BaseRecord):
     """The answer for one file that is no usable photo."""
 
     error: Fault
 
 
-class Answer(StrictRecord, strict=False):
+class Answer(BaseRecord):
     """One entry per file, in the order of the files."""
 
     model: str = Field(description="The bento that answered, as name:version.")
     predictions: tuple[Prediction | Failure, ...]
 
 
-class Refusal(StrictRecord, strict=False):
+class Refusal(BaseRecord):
     """The answer to a request of which nothing could be used."""
 
     error: Fault
     predictions: tuple[Failure, ...] = Field((), description="What is wrong with each file, where there were files.")
 
 
-class Explanation(StrictRecord, strict=False):
+class Explanation(BaseRecord):
     """Where in a photo the model found a class."""
 
     model: str
@@ -97,14 +97,14 @@ class Explanation(StrictRecord, strict=False):
     overlay: str = Field(description="A PNG of the photo under the map, as a data URI.")
 
 
-class Sample(StrictRecord, strict=False):
+class Sample(BaseRecord):
     """A photo that the page offers to try."""
 
     url: str
     class_name: str
 
 
-class Limits(StrictRecord, strict=False):
+class Limits(BaseRecord):
     """What one request may hold."""
 
     files: int = MAX_FILES

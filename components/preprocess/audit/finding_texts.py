@@ -42,7 +42,7 @@ ADVICE: Final = {
     "odd_size": "Check that they are originals: thumbnails and scans often come from another source.",
     "grayscale": "Check whether they come from another source. If one class has most of them, the model may learn the "
     "color instead of the object.",
-    "placeholders": "Remove them: a picture that stands for many classes, such as “no image”, teaches nothing. "
+    "placeholders": "Remove them: the same picture in many classes, such as “no image”, teaches nothing. "
     "preprocess.audit.placeholders: quarantine leaves them out. Photos of one still scene may look the same and be "
     "right.",
     "imbalance": "Add photos of the rare classes; until then look at macro F1 and at each class's recall, not at "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.contract.layers.attention import ATTENTION
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json
 from components.train.keras_import.plan import Output, Plan
 from components.train.keras_import.preprocessing import Preprocessing, infer_preprocessing

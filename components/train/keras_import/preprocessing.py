@@ -5,11 +5,11 @@ from typing import Final
 
 from components.contract.layers.augmentation import AUGMENTATION
 from components.contract.layers.backbones import PixelScale
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.train.keras_import.graph import Graph, Layer, Reference
 
 
-class Preprocessing(StrictRecord, strict=False):
+class Preprocessing(BaseRecord):
     """What to do with pixels from 0 to 255 before the network.
 
     Attributes:

@@ -15,7 +15,7 @@ import numpy as np
 from components.contract.artifacts.dataset import read_info
 from components.contract.errors import ModelError
 from components.contract.params.training import TrainParams
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.train.setup import open_network, open_photographs
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ LEAST_FALL: Final = 0.02
 """A loss that falls by less than this part of itself has no slope to go by."""
 
 
-class RangeTest(StrictRecord, strict=False):
+class RangeTest(BaseRecord):
     """How the loss went while the rate rose.
 
     Attributes:

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.train.network.architecture import Network
 
 
-class NetworkSummary(StrictRecord, strict=False):
+class NetworkSummary(BaseRecord):
     """A network in numbers.
 
     Attributes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.contract.errors import ModelError, UploadError
 from components.contract.params.model import ModelParams
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.validation_messages import nearest
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.graph import Graph
@@ -18,7 +18,7 @@ from components.train.keras_import.outputs.output_layer import as_logits, find_c
 from components.train.network.initial_model import check_size, find_class_names, pixel_scale
 
 
-class Report(StrictRecord, strict=False):
+class Report(BaseRecord):
     """Whether an upload can be used, and why not.
 
     Attributes:

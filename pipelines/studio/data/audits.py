@@ -10,7 +10,7 @@ from pydantic import Field
 from components.contract.artifacts.audit import AuditInfo, read_audit
 from components.contract.errors import ArtifactError
 from components.contract.params.audit import AuditParams
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from pipelines.studio.draft.params_text import dump_yaml
 from pipelines.studio.draft.store import Draft
 from pipelines.studio.jobs.job_folder import JobFolder
@@ -20,7 +20,7 @@ SHOWN_CASES: Final = 24
 """Of each finding on the page; the report names more."""
 
 
-class AuditView(StrictRecord, strict=False):
+class AuditView(BaseRecord):
     """What the page shows.
 
     Attributes:

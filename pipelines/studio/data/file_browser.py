@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.contract.foreign import archive
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.readers.label_files import is_label_file
 from components.preprocess.sources.remote.addresses import is_remote, repository_of, require_harmless
@@ -19,7 +19,7 @@ MOST_SEEN: Final = 100_000
 """Of a folder with more, any so many are looked at, so that the page does not wait."""
 
 
-class Entry(StrictRecord, strict=False):
+class Entry(BaseRecord):
     """What stands in a folder."""
 
     name: str
@@ -28,7 +28,7 @@ class Entry(StrictRecord, strict=False):
     """folder, archive or table."""
 
 
-class Place(StrictRecord, strict=False):
+class Place(BaseRecord):
     """A folder that is looked into; without a path the list of the roots.
 
     Attributes:

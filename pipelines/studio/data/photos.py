@@ -19,7 +19,7 @@ from components.contract.foreign.confinement import allowed_roots
 from components.contract.image.decode import MAX_BYTES, decode, measure_depth
 from components.contract.image.sample_depth import settle_range
 from components.contract.params.data import ColumnNames
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.preprocess.manifest import Record
 from components.preprocess.sources.photo_set import PhotoFile, describe_reading
 from components.preprocess.sources.readers.label_files import is_label_file
@@ -35,7 +35,7 @@ PATIENCE: Final = 4
 TINY: Final = 96
 
 
-class ClassView(StrictRecord, strict=False):
+class ClassView(BaseRecord):
     """A class of the data: how many photos, and some of them."""
 
     name: str
@@ -43,7 +43,7 @@ class ClassView(StrictRecord, strict=False):
     samples: tuple[str, ...]
 
 
-class DataView(StrictRecord, strict=False):
+class DataView(BaseRecord):
     """What the page shows of the chosen data.
 
     Attributes:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.contract.errors import DarkroomError
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.system.atomic_files import read_json, write_csv, write_json
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.sources.source import name_of
@@ -24,7 +24,7 @@ Decisions = Mapping[str, str | None]
 """Path of a photo to its class; None takes it out."""
 
 
-class Version(StrictRecord, strict=False):
+class Version(BaseRecord):
     """A version of the data.
 
     Attributes:
@@ -43,7 +43,7 @@ class Version(StrictRecord, strict=False):
     num_photos: int
 
 
-class Changes(StrictRecord, strict=False):
+class Changes(BaseRecord):
     """What differs between two versions; lists are cut, counts are not."""
 
     added: tuple[str, ...]

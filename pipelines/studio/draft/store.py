@@ -19,7 +19,7 @@ from components.contract.foreign.documents import MAX_DEPTH, DocumentError, chec
 from components.contract.params.data import ColumnNames
 from components.contract.params.pipeline import Params, dump_section
 from components.contract.params.resolve import Resolution
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.system.address import Address
 from components.contract.system.atomic_files import read_json, write_json
 from components.contract.validation_messages import faults
@@ -36,7 +36,7 @@ REMEMBERED: Final = 32
 """Drafts of which it is known what they come to."""
 
 
-class Draft(StrictRecord, strict=False):
+class Draft(BaseRecord):
     """What draft.json holds."""
 
     revision: int = 0
@@ -54,7 +54,7 @@ class Draft(StrictRecord, strict=False):
         return self.params.get("data", {}).get("columns", {})
 
 
-class Fault(StrictRecord, strict=False):
+class Fault(BaseRecord):
     """What is wrong with a draft, and where."""
 
     where: str

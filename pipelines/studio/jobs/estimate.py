@@ -12,7 +12,7 @@ import numpy as np
 from components.contract.layers.backbones import BACKBONES
 from components.contract.layers.stack import trace
 from components.contract.params.pipeline import Params
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from pipelines.runners import runs
 
 AROUND: Final = 45.0
@@ -24,7 +24,7 @@ SHARE: Final = 0.35
 SPREAD: Final = 1.8
 
 
-class Estimate(StrictRecord, strict=False):
+class Estimate(BaseRecord):
     """About how long it takes.
 
     Attributes:

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.system import launcher
 from components.contract.system.atomic_files import read_json, write_file
 from components.contract.system.posix import USER_ERROR
@@ -34,7 +34,7 @@ START_SECONDS: Final = 15.0
 TAIL_BYTES: Final = 64 * 1024
 
 
-class Job(StrictRecord, strict=False):
+class Job(BaseRecord):
     """What was asked for.
 
     Attributes:

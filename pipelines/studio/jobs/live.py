@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 from components.contract.system.program import FINISH_FILE
 from pipelines.runners import runs
 from pipelines.runners.events import read_events
@@ -14,7 +14,7 @@ LOG_BYTES: Final = 200_000
 """Of the log at most so much is sent at once, from its end."""
 
 
-class StepView(StrictRecord, strict=False):
+class StepView(BaseRecord):
     """A step of the pipeline."""
 
     name: str
@@ -24,7 +24,7 @@ class StepView(StrictRecord, strict=False):
     seconds: float | None = None
 
 
-class LiveView(StrictRecord, strict=False):
+class LiveView(BaseRecord):
     """How a job stands.
 
     Attributes:

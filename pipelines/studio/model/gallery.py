@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 from components.contract.layers.backbones import BACKBONES
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 
 
-class Card(StrictRecord, strict=False):
+class Card(BaseRecord):
     """One backbone.
 
     Attributes:

@@ -8,10 +8,10 @@ from components.contract.layers.layer import Layer
 from components.contract.layers.shapes import shape_text
 from components.contract.layers.stack import START, TracedLayer, follow, parse_layer, trace
 from components.contract.layers.summary import BYTES_PER_ACTIVATION, BYTES_PER_TRAINED_WEIGHT, Row
-from components.contract.strict_record import StrictRecord
+from components.contract.record import BaseRecord
 
 
-class LayerView(StrictRecord, strict=False):
+class LayerView(BaseRecord):
     """A layer in its place, or what is wrong with it."""
 
     gives: str | None = None
@@ -19,7 +19,7 @@ class LayerView(StrictRecord, strict=False):
     fault: str | None = None
 
 
-class NetworkView(StrictRecord, strict=False):
+class NetworkView(BaseRecord):
     """A network in numbers.
 
     Attributes:

@@ -4,9 +4,8 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import numpy as np
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -14,6 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from components.contract.validation_messages import faults
 from components.deploy.service.protocol import FIELD, MAX_BODY_BYTES, MAX_FILES, Options
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Result = TypeVar("Result")
 
@@ -53,7 +55,7 @@ class UploadRequest:
         options: from the query.
     """
 
-    photos: list[bytes | np.ndarray]
+    photos: "list[bytes | np.ndarray]"
     options: Options
 
 

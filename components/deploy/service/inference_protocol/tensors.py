@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from components.contract.record import BaseRecord
 from components.contract.validation_messages import faults
 from components.deploy.service.gateway.upload import RefusedUpload
 from components.deploy.service.protocol import MAX_FILES
@@ -29,8 +30,8 @@ UNFAMILIAR: Final = "unfamiliar"
 """The output of models whose evaluation measured familiarity."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Record(BaseRecord, extra="ignore"):
+    """The protocol allows parameters that a server does not know."""
 
 
 class TensorParameters(_Record):

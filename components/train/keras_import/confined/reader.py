@@ -14,7 +14,7 @@ from pydantic import Field
 
 from components.contract.errors import UploadError
 from components.contract.foreign.archive import members
-from components.contract.strict_record import StrictRecord
+from components.contract.record import StrictRecord
 from components.train.keras_import.outputs.class_names import LABEL_FILES, MAX_LABEL_BYTES, read_class_names
 
 ZIP_MAGIC, HDF5_MAGIC = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"

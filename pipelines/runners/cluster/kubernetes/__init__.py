@@ -1,1 +1,1 @@
-"""What kubectl tells of a cluster: reasons of pods, and whether volumes can be mounted. Import any module."""
+"""Checks of a cluster by kubectl: reasons of pods, and whether volumes can be mounted. Import any module."""
