@@ -1,7 +1,9 @@
 """Loads the classifier of a run, of a model bundle, or of a registered model, as the service would run it."""
 
+import hashlib
 import logging
 import os
+import posixpath
 import re
 import shutil
 import tempfile
@@ -22,7 +24,7 @@ from components.deploy.service.classifier import Classifier
 from pipelines.runners.runs import RUNS_DIR, list_runs
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -76,37 +78,50 @@ def load_bundle(bundle_dir: Path, calibration_dir: Path | None = None) -> Classi
 
 
 def _load_registered(name: str, alias: str) -> Classifier:
-    """Fetches the bundle and the calibration of a registered model into the cache."""
+    """Fetches what the service of a registered version contains into the cache."""
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     from mlflow import MlflowClient
 
     try:
         with patience():
-            client = MlflowClient()
-            version = find_model_version(client, name, alias)
-            folder = cache_dir() / "classifiers" / str(version.run_id)
+            version = find_model_version(MlflowClient(), name, alias)
+            folder = cache_dir() / "classifiers" / hashlib.sha256(str(version.source).encode()).hexdigest()[:32]
             if not folder.is_dir():
                 with new_folder(folder) as partial:
-                    _fetch(client, str(version.run_id), partial)
+                    _fetch(version, partial)
     except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
         raise TrackingError(
             f"MLflow must return the model {name}@{alias}; it did not: {first_line(error)}. The store is "
             f"{redact(tracking_uri())}: set MLFLOW_TRACKING_URI to that of the model."
         ) from None
-    calibration_dir = folder / "evaluation"
-    return load_bundle(folder / "bundle", calibration_dir if calibration_dir.is_dir() else None)
+    if (folder / "service.json").is_file():
+        return Classifier(folder)
+    return load_bundle(folder, folder if (folder / CALIBRATION_FILES[0]).is_file() else None)
 
 
-def _fetch(client: "MlflowClient", run_id: str, folder: Path) -> None:
-    """Downloads what the service of a run would contain: bundle/, and evaluation/ if it has a calibration."""
-    paths = ["bundle/bundle.json", *(f"bundle/export/{name}" for name in EXPORT_FILES)]
-    calibration_paths = [f"evaluation/{name}" for name in CALIBRATION_FILES]
-    if {file.path for file in client.list_artifacts(run_id, "evaluation")}.issuperset(calibration_paths):
-        paths += calibration_paths
+def _fetch(version: "ModelVersion", folder: Path) -> None:
+    """Downloads service.json or bundle.json, export/, and the calibration if there is one."""
+    source = str(version.source).rstrip("/")
+    model_uri = f"{source}/data/model"
+    calibration_uri, facts_name = model_uri, "service.json"
+    if not _list_files(model_uri):  # registered before MLflow could load it: the source is the bundle
+        model_uri, calibration_uri, facts_name = source, f"runs:/{version.run_id}/evaluation", "bundle.json"
+    uris = [f"{model_uri}/{facts_name}", *(f"{model_uri}/export/{name}" for name in EXPORT_FILES)]
+    if _list_files(calibration_uri).issuperset(CALIBRATION_FILES):
+        uris += [f"{calibration_uri}/{name}" for name in CALIBRATION_FILES]
     else:
-        log.warning("MLflow run %s has no calibration; its model never abstains.", run_id)
+        log.warning("Version %s of %s has no calibration; its model never abstains.", version.version, version.name)
+    from mlflow.artifacts import download_artifacts
+
+    (folder / "export").mkdir()
     with tempfile.TemporaryDirectory(prefix="darkroom-load-") as scratch:
-        for path in paths:
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(client.download_artifacts(run_id, path, scratch), target)
+        for uri in uris:
+            name = posixpath.basename(uri)
+            target = folder / "export" / name if name in EXPORT_FILES else folder / name
+            shutil.move(download_artifacts(artifact_uri=uri, dst_path=scratch), target)
+
+
+def _list_files(uri: str) -> set[str]:
+    from mlflow.artifacts import list_artifacts
+
+    return {posixpath.basename(file.path) for file in list_artifacts(artifact_uri=uri)}

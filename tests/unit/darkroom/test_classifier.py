@@ -6,14 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 from PIL import Image
 
 import darkroom
+from components.contract.artifacts.bento import ServiceFacts
 from components.contract.artifacts.bundle import read_bundle
-from components.deploy.bento.build import lay_out
+from components.contract.artifacts.evaluation import Verdict, read_evaluation
+from components.contract.inference.calibration import Calibration, read_calibration, write_calibration
+from components.contract.tracking.run import create_run
+from components.deploy.bento.build import Extras, lay_out
 from components.deploy.parity import golden_photos, read_expected
+from components.deploy.release.registry import register
 from darkroom.runs import Run
-from tests.support.artifacts import CLASS_NAMES, photo
+from tests.support.artifacts import CLASS_NAMES, make_evaluation, photo
 from tests.unit.deploy.conftest import Artifacts, artifacts
 
 __all__ = ["artifacts"]
@@ -114,6 +120,62 @@ def test_every_folder_of_a_run_leads_to_the_same_answers(artifacts: Artifacts, t
     places = (tmp_path, tmp_path / "bento", source_dir.parent, source_dir, tmp_path / "model", Run(tmp_path))
     answers = [darkroom.load(place).predict(path) for place in places]
     assert answers == [answers[0]] * len(places)
+
+
+@pytest.fixture
+def evaluation_dir(artifacts: Artifacts, tmp_path: Path) -> Path:
+    make_evaluation(tmp_path / "evaluation", artifacts.dataset_dir, artifacts.bundle_dir, calibrated=True)
+    return tmp_path / "evaluation"
+
+
+def lay_out_bento(artifacts: Artifacts, evaluation_dir: Path, bento_dir: Path, run_id: str) -> ServiceFacts:
+    """`src` of a bento, laid out but not built."""
+    bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"mlflow_run_id": run_id})
+    extras = Extras(read_evaluation(evaluation_dir), evaluation_dir)
+    return lay_out(bento_dir / "src", artifacts.bundle_dir, bundle, "colors", extras)
+
+
+def repeat_evaluation(evaluation_dir: Path, temperature: float) -> None:
+    calibration = read_calibration(evaluation_dir)
+    facts = calibration.facts.model_copy(update={"temperature": temperature})
+    write_calibration(evaluation_dir, Calibration(facts, calibration.reference))
+
+
+def test_a_registered_version_answers_as_its_own_service_after_a_repeated_evaluation(
+    mlflow_store: str, artifacts: Artifacts, evaluation_dir: Path, tmp_path: Path
+) -> None:
+    run_id = str(create_run(experiment="colors", name="test").run_id)
+    client = MlflowClient()
+    client.log_artifacts(run_id, str(artifacts.bundle_dir), "bundle")
+    path = golden_photos(artifacts.dataset_dir)[0]
+    answers = {}
+    for version, temperature in (("1", 2.0), ("2", 5.0)):
+        repeat_evaluation(evaluation_dir, temperature)
+        client.log_artifacts(run_id, str(evaluation_dir), "evaluation")
+        bento_dir = tmp_path / f"bento-{version}"
+        facts = lay_out_bento(artifacts, evaluation_dir, bento_dir, run_id)
+        assert register("colors", facts, Verdict(verdict="first", reasons=()), bento_dir=bento_dir).version == version
+        answers[version] = darkroom.load(bento_dir).predict(path)
+    repeat_evaluation(evaluation_dir, 9.0)
+    client.log_artifacts(run_id, str(evaluation_dir), "evaluation")
+    assert answers["1"] != answers["2"]
+    for _ in range(2):  # downloaded, then from the cache
+        assert darkroom.load("colors@1").predict(path) == answers["1"]
+        assert darkroom.load("colors@2").predict(path) == answers["2"]
+        assert darkroom.load("colors@champion").predict(path) == answers["1"]
+
+
+def test_a_version_whose_source_is_the_bundle_loads_with_the_calibration_of_its_run(
+    mlflow_store: str, artifacts: Artifacts, evaluation_dir: Path, tmp_path: Path
+) -> None:
+    run_id = str(create_run(experiment="colors", name="test").run_id)
+    facts = lay_out_bento(artifacts, evaluation_dir, tmp_path / "bento", run_id)
+    client = MlflowClient()
+    client.log_artifacts(run_id, str(artifacts.bundle_dir), "bundle")
+    client.log_artifacts(run_id, str(evaluation_dir), "evaluation")
+    register("colors", facts, Verdict(verdict="first", reasons=()))
+    path = golden_photos(artifacts.dataset_dir)[0]
+    assert darkroom.load("colors@1").predict(path) == darkroom.load(tmp_path / "bento").predict(path)
 
 
 def test_an_unknown_model_is_reported_with_the_ways_to_name_one(
