@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from components.contract.errors import DarkroomError
+from components.contract.pages.theme import THEME_PATH
 from pipelines.studio.access import Guard
 from pipelines.studio.settings import Settings, StudioError
 from pipelines.studio.studio import Studio
@@ -52,6 +53,11 @@ async def answer_internal_error(_request: Request, error: Exception) -> Response
     )
 
 
+async def show_theme(_request: Request) -> Response:
+    """`GET /static/styles/theme.css`: the colors and fonts that all pages of Darkroom share."""
+    return FileResponse(THEME_PATH)
+
+
 async def show_start_page(_request: Request) -> Response:
     """`GET /`."""
     return FileResponse(STATIC_DIR / "index.html")
@@ -84,6 +90,7 @@ def create_app(settings: Settings) -> Starlette:
             *runs.ROUTES,
             *results.ROUTES,
             *follow.ROUTES,
+            Route("/static/styles/theme.css", show_theme),
             Mount("/static", StaticFiles(directory=STATIC_DIR)),
         ],
         middleware=[Middleware(Guard, hosts=settings.hosts, token=settings.token)],

@@ -1,1 +1,1 @@
-"""Parts that the reports of several steps share, such as the search of long tables; Jinja includes them."""
+"""The theme and the parts that the pages and reports of all steps and of the studio share."""

@@ -18,6 +18,7 @@ from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.errors import ArtifactError, ServiceError
 from components.contract.inference.calibration import CALIBRATION_FILES, read_calibration
 from components.contract.inference.graph import export_sha256
+from components.contract.pages.theme import THEME_PATH
 from components.contract.system import launcher
 from components.contract.system.address import shorten_address
 from components.contract.system.atomic_files import write_json
@@ -112,7 +113,7 @@ def lay_out(
         ArtifactError: the calibration is damaged, or belongs to another graph.
     """
     page = {path.relative_to(ROOT) for path in (ROOT / PAGE).iterdir() if path.is_file()}
-    copy_files(find_code(SERVICE, ROOT) | page, ROOT, context)
+    copy_files(find_code(SERVICE, ROOT) | page | {THEME_PATH.relative_to(ROOT)}, ROOT, context)
     copy_files((Path("export", name) for name in EXPORT_FILES), bundle_dir, context)
     write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples", bundle.pixel_range)
     is_calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.pages.environment import new_environment
+from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.contract.system.atomic_files import write_file
 from components.deploy.monitoring.drift import Drift, Traits
 
@@ -25,7 +26,7 @@ def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *,
         source: where the served photos came from.
     """
     folder = Path(__file__).parent
-    environment = new_environment([folder / "templates", folder.parent / "service" / "page"])
+    environment = new_environment([folder / "templates", folder.parent / "service" / "page", PAGE_PARTS_DIR])
     bars = {
         "brightness": _bars(reference.brightness, served.brightness, (0, 255)),
         "confidence": _bars(reference.confidence, served.confidence, (0, 1)),

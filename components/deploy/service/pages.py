@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from components.contract.pages.theme import THEME_PATH
 from components.deploy.service.inference_protocol.routes import routes
 from components.deploy.service.metrics import render_metrics
 from components.deploy.service.openapi import complete_document
@@ -31,6 +32,11 @@ async def show_start(_request: Request) -> Response:
 async def show_docs(_request: Request) -> Response:
     """`GET /docs`. BentoML's own page loads a tracker from the network; this one shows the same, from here alone."""
     return FileResponse(PAGE_DIR / "docs.html")
+
+
+async def show_theme(_request: Request) -> Response:
+    """`GET /page/theme.css`: the colors and fonts that all pages of Darkroom share."""
+    return FileResponse(THEME_PATH)
 
 
 async def show_openapi(request: Request) -> Response:
@@ -75,6 +81,7 @@ pages = Starlette(
         Route("/samples.json", show_sample_list),
         Route("/samples/{name}", show_sample),
         *routes,
+        Route("/page/theme.css", show_theme),
         Mount("/page", StaticFiles(directory=PAGE_DIR)),
     ]
 )

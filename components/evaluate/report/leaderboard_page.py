@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from components.contract.artifacts.leaderboard import Leaderboard, Row
 from components.contract.pages.environment import new_environment
+from components.contract.pages.parts import PAGE_PARTS_DIR
 from components.evaluate.formatting import interval, percent
 from components.evaluate.report.charts.figures import inline_svg, shorten
-from components.evaluate.report.charts.style import BAD, CHART_WIDTH, GOOD, INK, LINE, SOFT, new_figure, style
+from components.evaluate.report.charts.style import CHART_WIDTH, INK, LINE, RIGHT, SOFT, WRONG, new_figure, style
 from components.evaluate.report.model import TEMPLATES_DIR
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def render_leaderboard(board: Leaderboard) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
-    environment = new_environment([TEMPLATES_DIR])
+    environment = new_environment([TEMPLATES_DIR, PAGE_PARTS_DIR])
     chart = Markup(inline_svg(front_chart(board), describe_chart(board), "front"))  # noqa: S704 - inline_svg escapes its texts
     return environment.get_template("leaderboard.html.j2").render(board=board, chart=chart, **table_context(board))
 
@@ -80,7 +81,7 @@ def front_chart(board: Leaderboard) -> "Figure":
         axes = figure.add_axes((0.1, 0.15, 0.87, 0.75))
         for row in board.rows:
             accuracy = row.accuracy
-            color = BAD if row.name == board.pick else GOOD if row.on_front else SOFT
+            color = WRONG if row.name == board.pick else RIGHT if row.on_front else SOFT
             axes.errorbar(
                 [row.latency_ms],
                 [accuracy.value],

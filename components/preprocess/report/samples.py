@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.image.preview import GAP, TILE, draw_tile
+from components.contract.pages.theme import COLORS
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.scan import Scan
@@ -18,7 +19,6 @@ from components.preprocess.shards import rows_of
 SAMPLES: Final = 8
 MAX_CLASSES: Final = 40
 """More would make a sheet that nobody looks through; the page counts all."""
-SPLIT_COLORS: Final = {"train": "#2f6f9f", "validation": "#8ab4d3", "test": "#b8470f"}
 
 
 def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dict[str, list[int]]:
@@ -70,7 +70,7 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:
     ]
     for number, split in enumerate(SPLITS):
         parts.append(
-            f'<rect x="{left_margin + 110 * number}" y="4" width="12" height="12" fill="{SPLIT_COLORS[split]}"/>'
+            f'<rect x="{left_margin + 110 * number}" y="4" width="12" height="12" style="{_fill(split)}"/>'
             f'<text x="{left_margin + 110 * number + 18}" y="14" fill="currentColor">{split}</text>'
         )
     for number, name in enumerate(names):
@@ -83,9 +83,14 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:
             share = width * counts[split][name] / most
             parts.append(
                 f'<rect x="{start:.1f}" y="{top}" width="{share:.1f}" height="18" '
-                f'fill="{SPLIT_COLORS[split]}"><title>{counts[split][name]:,} {split}</title></rect>'
+                f'style="{_fill(split)}"><title>{counts[split][name]:,} {split}</title></rect>'
             )
             start += share
         total = sum(counts[split][name] for split in SPLITS)
         parts.append(f'<text x="{start + 6:.1f}" y="{top + 14}" fill="currentColor">{total:,}</text>')
     return "".join(parts) + "</svg>"
+
+
+def _fill(split: str) -> str:
+    """The color of a split: the page's, or that of the theme if the picture stands alone."""
+    return f"fill:var(--{split},{COLORS[split]})"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from components.contract.pages.theme import THEME_PATH
+
 ROOT = Path(__file__).parents[3]
 PAGES = {
     "service": (ROOT / "components/deploy/service/page/index.html", "page/"),
@@ -16,8 +18,8 @@ PAGES = {
 def test_a_page_loads_each_of_its_style_sheets_once(page: Path, prefix: str) -> None:
     addresses = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page.read_text())
     names = [address.removeprefix(prefix) for address in addresses]
-    assert sorted(names) == sorted(path.name for path in page.parent.rglob("*.css"))
-    assert names[0] == "base.css"
+    assert sorted(names[1:]) == sorted(path.name for path in page.parent.rglob("*.css"))
+    assert names[:2] == ["theme.css", "base.css"]
     assert names[-1].startswith("narrow"), "rules for narrow screens override the others"
 
 
@@ -26,3 +28,10 @@ def test_the_drift_report_looks_like_the_page_of_the_service() -> None:
     page, prefix = PAGES["service"]
     addresses = re.findall(rf'href="{prefix}(\w+\.css)"', page.read_text())
     assert re.findall(r'{% include "(\w+\.css)" %}', template) == addresses
+
+
+@pytest.mark.parametrize("page", [page for page, _ in PAGES.values()], ids=PAGES.keys())
+def test_a_style_sheet_uses_only_colors_that_exist(page: Path) -> None:
+    files = [THEME_PATH, *(path for path in page.parent.rglob("*") if path.suffix in (".css", ".js", ".html"))]
+    text = "\n".join(path.read_text() for path in files)
+    assert set(re.findall(r"var\((--[\w-]+)\)", text)) <= set(re.findall(r"(--[\w-]+)\"?[:,]", text))

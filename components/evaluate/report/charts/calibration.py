@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.contract.artifacts.figures import CalibrationFigures, RobustnessFigures
-from components.evaluate.report.charts.style import BAD, CHART_WIDTH, GOOD, INK, LINE, SOFT, new_figure, style
+from components.evaluate.report.charts.style import CHART_WIDTH, INK, LINE, RIGHT, SOFT, WRONG, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +23,8 @@ def reliability_chart(calibration: CalibrationFigures) -> "Figure":
     with style():
         figure, axes = _axes("accuracy, by how sure the model was")
         axes.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1.2, label="as sure as right")
-        axes.errorbar(confidence, accuracy, yerr=error_bars, fmt="none", ecolor=GOOD, elinewidth=1.2)
-        axes.scatter(confidence, accuracy, s=20 + 120 * share, color=GOOD, zorder=3, label="photos of the test split")
+        axes.errorbar(confidence, accuracy, yerr=error_bars, fmt="none", ecolor=RIGHT, elinewidth=1.2)
+        axes.scatter(confidence, accuracy, s=20 + 120 * share, color=RIGHT, zorder=3, label="photos of the test split")
         _share_axis(axes, "x", "mean probability of the answer")
         _share_axis(axes, "y", None)
         axes.legend(loc="upper left", frameon=False, fontsize=11)
@@ -38,7 +38,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
     points = calibration.curve
     with style():
         figure, axes = _axes("accuracy, by the share of photos answered")
-        axes.plot([point.coverage for point in points], [point.accuracy for point in points], color=GOOD, linewidth=2)
+        axes.plot([point.coverage for point in points], [point.accuracy for point in points], color=RIGHT, linewidth=2)
         target = calibration.target_accuracy
         axes.axhline(target, color=SOFT, linestyle="--", linewidth=1.2, label=f"target: {100 * target:.0f} %")
         if calibration.threshold is not None and calibration.answered_accuracy is not None:
@@ -46,7 +46,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
                 [calibration.coverage.value],
                 [calibration.answered_accuracy.value],
                 "o",
-                color=BAD,
+                color=WRONG,
                 markersize=8,
                 label=f"threshold {calibration.threshold:.2f}",
             )
@@ -73,8 +73,8 @@ def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
             positions,
             values,
             height=0.56,
-            color=[GOOD if index == 0 else LINE for index in range(len(names))],
-            edgecolor=[GOOD if index == 0 else SOFT for index in range(len(names))],
+            color=[RIGHT if index == 0 else LINE for index in range(len(names))],
+            edgecolor=[RIGHT if index == 0 else SOFT for index in range(len(names))],
             linewidth=0.8,
         )
         axes.errorbar(values, positions, xerr=error_bars, fmt="none", ecolor=INK, elinewidth=1.2, capsize=3)

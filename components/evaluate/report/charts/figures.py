@@ -9,16 +9,19 @@ from xml.etree import ElementTree
 import numpy as np
 
 from components.contract.artifacts.figures import AllFigures
+from components.contract.pages.theme import COLORS
 from components.contract.text import printable
 from components.evaluate.report.charts.calibration import coverage_chart, reliability_chart, robustness_chart
 from components.evaluate.report.charts.style import (
-    BAD,
     CHART_WIDTH,
-    GOOD,
     INK,
     LINE,
     POINTS_PER_INCH,
+    RIGHT,
     SOFT,
+    TRAIN,
+    VALIDATION,
+    WRONG,
     new_figure,
     style,
 )
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", GOOD: "var(--good)", BAD: "var(--bad)"}
+VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
 """A chart inside the page takes the page's colors; as a file of its own it keeps its own, on white."""
 
 MAX_SHRUNK = 640
@@ -123,8 +126,8 @@ def curve_chart(
     from matplotlib.ticker import MaxNLocator
 
     line_styles: dict[str, dict[str, Any]] = {
-        "training": {"color": SOFT, "linestyle": "--", "linewidth": 1.4},
-        "validation": {"color": GOOD, "linestyle": "-", "linewidth": 2.0},
+        "training": {"color": TRAIN, "linestyle": "-", "linewidth": 2},
+        "validation": {"color": VALIDATION, "linestyle": "--", "linewidth": 2},
     }
     with style():
         figure = new_figure(CHART_WIDTH, 270)
@@ -132,10 +135,10 @@ def curve_chart(
         for name, values in curves.items():
             epochs = np.arange(1, len(values) + 1)
             axes.plot(epochs, values, label=name, marker="o" if len(values) == 1 else None, **line_styles[name])
-        axes.axvline(best_epoch, color=BAD, linewidth=1.2, linestyle=":", label=f"kept: epoch {best_epoch}")
+        axes.axvline(best_epoch, color=INK, linewidth=1.2, linestyle=":", label=f"kept: epoch {best_epoch}")
         marked_curve = curves.get("validation") or curves["training"]
         if best_epoch <= len(marked_curve):
-            axes.plot([best_epoch], [marked_curve[best_epoch - 1]], "o", color=BAD, markersize=6)
+            axes.plot([best_epoch], [marked_curve[best_epoch - 1]], "o", color=INK, markersize=6)
         if phases:
             low, high = axes.get_ylim()
             axes.set_ylim(low, high + 0.12 * (high - low))  # room for their names above the curves
@@ -255,7 +258,7 @@ def _cell_colors(matrix: np.ndarray, opacity: float) -> np.ndarray:
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     is_diagonal = np.eye(len(matrix), dtype=bool)
     colors = np.empty((*matrix.shape, 4))
-    for color, mask in ((GOOD, is_diagonal), (BAD, ~is_diagonal)):
+    for color, mask in ((RIGHT, is_diagonal), (WRONG, ~is_diagonal)):
         colors[mask, :3] = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     # The root lifts rare mistakes, which would be as good as white.
     colors[..., 3] = opacity * np.where(is_diagonal, share, np.sqrt(share))

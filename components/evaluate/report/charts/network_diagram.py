@@ -13,7 +13,7 @@ from components.contract.layers.shapes import Shape, shape_text
 from components.contract.layers.stack import TracedLayer, parse_layer, trace
 from components.contract.params.base import height_width
 from components.contract.params.model import head_layers
-from components.evaluate.report.charts.style import GOOD, LINE, SOFT, new_figure, style
+from components.evaluate.report.charts.style import LINE, RIGHT, SOFT, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +87,7 @@ def architecture_chart(boxes: Sequence[Box]) -> "Figure":
                     BOX_HEIGHT,
                     boxstyle="round,pad=0,rounding_size=4",
                     facecolor="none",
-                    edgecolor=GOOD if box.state == "trained" else SOFT if box.state else LINE,
+                    edgecolor=RIGHT if box.state == "trained" else SOFT if box.state else LINE,
                     linestyle="--" if box.state == "frozen" else "-",
                     linewidth=1.6 if box.state == "trained" else 1,
                 )

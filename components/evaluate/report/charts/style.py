@@ -5,10 +5,14 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from components.contract.pages.theme import COLORS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INK, SOFT, LINE, GOOD, BAD = "#1c1a17", "#645e55", "#dcd6cc", "#2f6f9f", "#b8470f"
+INK, SOFT, LINE, RIGHT, WRONG, TRAIN, VALIDATION = map(
+    COLORS.__getitem__, ("ink", "soft", "line", "right", "wrong", "train", "validation")
+)
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, read aloud, and follows the page's font
     "svg.hashsalt": "darkroom",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from components.evaluate.report.charts.style import GOOD, INK, SOFT
+from components.evaluate.report.charts.style import INK, RIGHT, SOFT
 
 
 def register_fonts() -> None:
@@ -30,7 +30,7 @@ def text_styles() -> dict[str, Any]:
         "body": body,
         "title": ParagraphStyle("title", body, fontName="Sans-Bold", fontSize=22, leading=28),
         "verdict": ParagraphStyle(
-            "verdict", body, fontName="Sans-Bold", fontSize=15, leading=20, spaceBefore=12, textColor=GOOD
+            "verdict", body, fontName="Sans-Bold", fontSize=15, leading=20, spaceBefore=12, textColor=RIGHT
         ),
         "h2": ParagraphStyle(
             "h2", body, fontName="Sans-Bold", fontSize=14, leading=18, spaceBefore=18, spaceAfter=6, keepWithNext=1
