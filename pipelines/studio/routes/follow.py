@@ -1,7 +1,8 @@
 """The websocket: every tab is told what happens, as it happens.
 
 The page says what it watches: {"job": id, "log": bytes of the log that it has}. It is told {"jobs": […], "revision": …,
-"changed": …} whenever one of them is another than before, and {"live": LiveView} as the job goes on.
+"changed": …} whenever one of them is another than before, {"progress": Progress or null} as the running training goes
+on, and {"live": LiveView} as the watched job does.
 """
 
 import asyncio
@@ -13,11 +14,12 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from components.contract.foreign.documents import parse_json
-from pipelines.studio.jobs.live import watch
+from pipelines.studio.jobs.live import show_progress, watch
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view
 
 LOOK_SECONDS: Final = 0.4
+SHOWN_JOBS: Final = 60
 
 
 async def follow(socket: WebSocket) -> None:
@@ -49,12 +51,15 @@ async def _listen(socket: WebSocket, subscription: dict[str, Any]) -> None:
 
 async def _send_changes(socket: WebSocket, subscription: dict[str, Any], listener: "asyncio.Task[None]") -> None:
     studio: Studio = socket.app.state.studio
-    sent_state = None
+    sent_state, sent_progress = None, None
     while not listener.done():
-        state = await to_thread.run_sync(_state, studio)
+        state, progress = await to_thread.run_sync(_state, studio)
         if state != sent_state:
             sent_state = state
             await socket.send_json(state)
+        if progress != sent_progress:
+            sent_progress = progress
+            await socket.send_json({"progress": progress})
         if subscription["job"] is not None:
             live = await to_thread.run_sync(_live, studio, subscription["job"], subscription["log"])
             status = live | {"log": ""}
@@ -65,12 +70,16 @@ async def _send_changes(socket: WebSocket, subscription: dict[str, Any], listene
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _state(studio: Studio) -> dict[str, Any]:
-    return {
-        "jobs": [job_view(job) for job in studio.queue.all()[:60]],
+def _state(studio: Studio) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What every tab shows, and how far the running training is."""
+    jobs = studio.queue.all()[:SHOWN_JOBS]
+    state = {
+        "jobs": [job_view(job) for job in jobs],
         "revision": studio.draft.read().revision,
         "changed": studio.num_changes,
     }
+    progress = next((progress for job in jobs if (progress := show_progress(job)) is not None), None)
+    return state, progress.model_dump() if progress is not None else None
 
 
 def _live(studio: Studio, job_id: str, log_from: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import { byId, clearProblem, h, showProblem } from "./elements/dom.js";
 import { showJobs, toggleJobs } from "./frame/job_list.js";
 import { showNoMagic } from "./frame/no_magic.js";
 import { parseHash } from "./frame/route.js";
+import { showTitle } from "./frame/title.js";
 import * as live from "./live/live.js";
 import * as model from "./model/model.js";
 import * as playground from "./playground/playground.js";
@@ -47,7 +48,7 @@ async function showScreen() {
   const page = h("div", { class: `screen ${name}` });
   main.replaceChildren(page);
   main.setAttribute("aria-busy", "true");
-  document.title = `${SCREENS[name].title} · Darkroom`;
+  showTitle(SCREENS[name].title);
   /** @type {Leave} */
   let leavePage = null;
   try {
@@ -105,6 +106,7 @@ addEventListener("hashchange", async () => {
 });
 on("jobs", showJobs);
 on("online", showJobs);
+on("progress", () => showTitle(SCREENS[screenName].title));
 on("draft", ({ elsewhere }) => {
   showSteps();
   showCommands();

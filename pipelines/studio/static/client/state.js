@@ -4,7 +4,7 @@ import { ignoreFailure, showProblem } from "../elements/dom.js";
 import { get, hasStatus, post } from "./api.js";
 import { schemaPart, valueAt } from "./params.js";
 
-/** @import { Draft, Job, JobsMessage, Json, KnownParams, LiveMessage, LiveView, Schema } from "./types.js" */
+/** @import { Draft, Job, JobsMessage, Json, KnownParams, LiveMessage, LiveView, Progress, ProgressMessage, Schema } from "./types.js" */
 
 /** @type {Draft} */
 const EMPTY_DRAFT = {
@@ -26,10 +26,11 @@ const EMPTY_DRAFT = {
  * @property {number | null} changed Changes when the data change.
  * @property {Schema} schema
  * @property {boolean} online
+ * @property {Progress | null} progress Of the running training.
  */
 
 /** @type {State} */
-export const state = { draft: EMPTY_DRAFT, jobs: [], changed: null, schema: {}, online: true };
+export const state = { draft: EMPTY_DRAFT, jobs: [], changed: null, schema: {}, online: true, progress: null };
 
 // --- events ----------------------------------------------------------------------------------------------------------
 
@@ -40,10 +41,18 @@ export const state = { draft: EMPTY_DRAFT, jobs: [], changed: null, schema: {}, 
  * @property {undefined} jobs
  * @property {undefined} online
  * @property {LiveView} live
+ * @property {undefined} progress
  */
 
 /** @type {{ [Name in keyof Events]: Set<(event: Events[Name]) => unknown> }} */
-const listeners = { draft: new Set(), data: new Set(), jobs: new Set(), online: new Set(), live: new Set() };
+const listeners = {
+  draft: new Set(),
+  data: new Set(),
+  jobs: new Set(),
+  online: new Set(),
+  live: new Set(),
+  progress: new Set(),
+};
 
 /**
  * Calls a listener at every event of a name, until the returned function is called.
@@ -222,9 +231,10 @@ function connect() {
     sendWatched();
   });
   socket.addEventListener("message", (event) => {
-    /** @type {JobsMessage | LiveMessage} */
+    /** @type {JobsMessage | LiveMessage | ProgressMessage} */
     const message = JSON.parse(event.data);
     if ("live" in message) receiveLive(message.live);
+    else if ("progress" in message) receiveProgress(message.progress);
     else receiveJobs(message);
   });
   socket.addEventListener("close", () => {
@@ -239,6 +249,12 @@ function receiveLive(live) {
   if (live.id !== watchedJobId) return;
   logPosition = live.log_to ?? logPosition;
   emit("live", live);
+}
+
+/** @param {Progress | null} progress */
+function receiveProgress(progress) {
+  state.progress = progress;
+  emit("progress", undefined);
 }
 
 /** @param {JobsMessage} message */

@@ -96,7 +96,17 @@
  * @typedef {Job & { output: Output | null }} JobWithOutput
  */
 
-/** @typedef {{ name: string, state: JobState, started: number | null, seconds: number | null }} StepView */
+/**
+ * @typedef {object} StepView A step of a run.
+ * @property {string} name
+ * @property {JobState} state
+ * @property {number | null} started Seconds since 1970.
+ * @property {number | null} seconds How long it took.
+ * @property {number | null} expected_seconds How long it took in the latest finished run.
+ * @property {number | null} share How much of it is done, if it reports it.
+ */
+
+/** @typedef {{ job: string, step: string, share: number | null }} Progress How far the running training is. */
 
 /** @typedef {"loss" | "val_loss" | "accuracy" | "val_accuracy"} CurveName */
 
@@ -138,5 +148,6 @@
 
 /** @typedef {{ jobs: Job[], revision: number, changed: number }} JobsMessage */
 /** @typedef {{ live: LiveView }} LiveMessage */
+/** @typedef {{ progress: Progress | null }} ProgressMessage */
 
 export {};

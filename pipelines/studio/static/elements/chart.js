@@ -1,8 +1,11 @@
-// Lines over epochs, as SVG: two colors and two dash patterns, so that neither eyes nor paper need the colors.
+// Lines over epochs, with the figures under the pointer, zoom and smoothing.
 
+import { drawPicture, EDGE, HEIGHT, WIDTH } from "./chart_picture.js";
+import { MIN_SHOWN, shownRange, smooth, viewOf } from "./chart_view.js";
 import { h, svg } from "./dom.js";
-import { formatsOf, place, roundScale, valueRange } from "./scale.js";
 
+/** @import { Picture } from "./chart_picture.js" */
+/** @import { ChartView } from "./chart_view.js" */
 /** @import { Formats } from "./scale.js" */
 
 /**
@@ -17,82 +20,163 @@ import { formatsOf, place, roundScale, valueRange } from "./scale.js";
  * @property {boolean} [isShare] Whether the values are shares: drawn up to 100 %; others are drawn from 0.
  * @property {number} [numPlanned] Epochs for which there is room, at least.
  * @property {number | null} [bestEpoch] From 1.
+ * @property {string} [note] What an empty chart says.
  */
 
-const WIDTH = 560;
-const HEIGHT = 240;
-const EDGE = { left: 62, right: 12, top: 12, bottom: 30 };
-const NUM_EPOCH_MARKS = 8;
+/** @typedef {{ position: number | null, dragFrom: number | null }} Pointer */
+
+const NUM_MEASURED_FOR_CONTROLS = 3;
+const MAX_SMOOTHING = 0.95;
+const HELP = "Arrow keys move through the epochs; drag over a range, or press + and -, to zoom; Escape shows all.";
 
 /**
- * A chart of figures over epochs.
+ * A chart of figures over epochs. Charts with one title share their view, so that a chart that is drawn again keeps it.
  * @param {string} title
  * @param {Series[]} series
  * @param {ChartOptions} [options]
  */
-export function lineChart(title, series, { isShare = false, numPlanned = 0, bestEpoch = null } = {}) {
-  const values = series.flatMap((line) => line.values).filter(Number.isFinite);
-  const numEpochs = Math.max(numPlanned, 2, ...series.map((line) => line.values.length));
-  const { ticks, step } = roundScale(...valueRange(values, isShare));
-  const formats = formatsOf(step, isShare);
-  const x = (/** @type {number} */ position) => place(position, [0, numEpochs - 1], [EDGE.left, WIDTH - EDGE.right]);
-  const y = (/** @type {number} */ value) =>
-    place(value, [ticks[0], ticks[ticks.length - 1]], [HEIGHT - EDGE.bottom, EDGE.top]);
-  const picture = svg(
-    "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(title, series, formats), class: "chart" },
-    ...ticks.flatMap((tick) => gridLine(y(tick), formats.tick(tick))),
-    ...epochMarks(numEpochs, x),
-    ...(bestEpoch ? [bestMark(x(bestEpoch - 1))] : []),
-    ...series.flatMap((line) => linePath(line, x, y)),
+export function lineChart(title, series, { isShare = false, numPlanned = 0, bestEpoch = null, note = "" } = {}) {
+  const view = viewOf(title);
+  const numMeasured = Math.max(0, ...series.map((line) => line.values.length));
+  const numEpochs = Math.max(numPlanned, MIN_SHOWN, numMeasured);
+  const svgElement = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img" });
+  const hover = h("p", { class: "hover small", role: "status" }, note);
+  const reset = h("button", { type: "button", class: "link", onclick: () => zoom(0, null) }, "Show all epochs");
+  /** @type {Pointer} */
+  const pointer = { position: null, dragFrom: null };
+  const draw = () => {
+    const lines = series.map((line) => {
+      return { series: line, values: view.smoothing ? smooth(line.values, view.smoothing) : line.values };
+    });
+    const picture = drawPicture(lines, shownRange(view, numEpochs), { isShare, bestEpoch });
+    svgElement.replaceChildren(...picture.parts, ...pointerMarks(pointer, picture, series));
+    reset.hidden = view.first === 0 && view.last === null;
+    hover.textContent = pointer.position === null ? note : epochText(pointer.position, series, picture.formats);
+    return picture;
+  };
+  /**
+   * @param {number} first
+   * @param {number | null} last
+   */
+  const zoom = (first, last) => {
+    Object.assign(view, { first: Math.max(0, first), last });
+    draw();
+  };
+  followPointer(svgElement, pointer, () => shownRange(view, numEpochs), draw, zoom);
+  const { formats } = draw();
+  svgElement.setAttribute("aria-label", summary(title, series, formats));
+  if (numMeasured) {
+    svgElement.setAttribute("tabindex", "0");
+    svgElement.setAttribute("aria-description", HELP);
+  }
+  const controls = numMeasured >= NUM_MEASURED_FOR_CONTROLS ? [smoothingControl(title, view, draw), reset] : [];
+  return h(
+    "figure",
+    { class: numMeasured ? "plot" : "plot skeleton" },
+    caption(title, series, formats),
+    svgElement,
+    h("div", { class: "row between" }, hover, h("div", { class: "row" }, controls)),
   );
-  const hover = hoverText(picture, series, formats, (share) => {
-    return Math.round((share * WIDTH - EDGE.left) / (x(1) - x(0)));
+}
+
+/**
+ * @param {string} title
+ * @param {ChartView} view
+ * @param {() => unknown} draw
+ */
+function smoothingControl(title, view, draw) {
+  const input = h("input", {
+    type: "range",
+    min: 0,
+    max: MAX_SMOOTHING,
+    step: 0.05,
+    value: view.smoothing,
+    "aria-label": `Smoothing of ${title}`,
+    oninput: ({ currentTarget }) => {
+      view.smoothing = Number(currentTarget.value);
+      draw();
+    },
   });
-  return h("figure", { class: "plot" }, caption(title, series, formats), picture, hover);
+  return h("label", { class: "row small soft smoothing" }, "Smooth", input);
 }
 
 /**
- * @param {number} y
- * @param {string} label
+ * Shows the epoch under the pointer; a drag zooms to its range, and keys do the same.
+ * @param {SVGSVGElement} element
+ * @param {Pointer} pointer Is changed.
+ * @param {() => [first: number, last: number]} range
+ * @param {() => unknown} draw
+ * @param {(first: number, last: number | null) => void} zoom
  */
-function gridLine(y, label) {
-  return [
-    svg("line", { x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y, y2: y, class: "grid" }),
-    svg("text", { x: EDGE.left - 6, y: y + 4, "text-anchor": "end" }, label),
-  ];
-}
-
-/**
- * @param {number} numEpochs
- * @param {(position: number) => number} x
- */
-function epochMarks(numEpochs, x) {
-  const step = Math.max(1, Math.ceil(numEpochs / NUM_EPOCH_MARKS));
-  return Array.from({ length: Math.ceil(numEpochs / step) }, (_, mark) => {
-    const position = mark * step;
-    return svg("text", { x: x(position), y: HEIGHT - 8, "text-anchor": "middle" }, String(position + 1));
+function followPointer(element, pointer, range, draw, zoom) {
+  /** @param {PointerEvent} event */
+  const positionAt = (event) => {
+    const box = element.getBoundingClientRect();
+    const [first, last] = range();
+    const share = (((event.clientX - box.left) / box.width) * WIDTH - EDGE.left) / (WIDTH - EDGE.left - EDGE.right);
+    return Math.min(last, Math.max(first, Math.round(first + share * (last - first))));
+  };
+  element.addEventListener("pointermove", (event) => {
+    pointer.position = positionAt(event);
+    draw();
+  });
+  element.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "mouse" && event.button === 0) pointer.dragFrom = positionAt(event);
+  });
+  element.addEventListener("pointerup", (event) => {
+    const [start, end] = [pointer.dragFrom, positionAt(event)];
+    pointer.dragFrom = null;
+    if (start !== null && start !== end) zoom(Math.min(start, end), Math.max(start, end));
+  });
+  element.addEventListener("pointerleave", () => {
+    Object.assign(pointer, { position: null, dragFrom: null });
+    draw();
+  });
+  element.addEventListener("keydown", (event) => {
+    const [first, last] = range();
+    const position = pointer.position ?? first;
+    const quarter = Math.max(1, Math.round((last - first) / 4));
+    if (event.key === "ArrowRight") pointer.position = Math.min(last, position + 1);
+    else if (event.key === "ArrowLeft") pointer.position = Math.max(first, position - 1);
+    else if (event.key === "+") zoom(Math.max(first, position - quarter), Math.min(last, position + quarter));
+    else if (event.key === "-" || event.key === "Escape") zoom(0, null);
+    else return;
+    event.preventDefault();
+    draw();
   });
 }
 
-/** @param {number} x */
-const bestMark = (x) => svg("line", { x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom, class: "best" });
+/**
+ * The line through the epoch under the pointer, its points, and the range that is being dragged.
+ * @param {Pointer} pointer
+ * @param {Picture} picture
+ * @param {Series[]} series
+ */
+function pointerMarks({ position, dragFrom }, { x, y }, series) {
+  if (position === null) return [];
+  const edges = { y1: EDGE.top, y2: HEIGHT - EDGE.bottom };
+  const line = svg("line", { x1: x(position), x2: x(position), ...edges, class: "cursor" });
+  const points = series
+    .filter(({ values }) => Number.isFinite(values[position]))
+    .map(({ values, kind }) => {
+      return svg("circle", { cx: x(position), cy: y(values[position]), r: 4, class: `point ${kind}` });
+    });
+  if (dragFrom === null || dragFrom === position) return [line, ...points];
+  const [left, right] = [x(Math.min(dragFrom, position)), x(Math.max(dragFrom, position))];
+  const box = { x: left, width: right - left, y: EDGE.top, height: HEIGHT - EDGE.top - EDGE.bottom };
+  return [svg("rect", { ...box, class: "dragged" }), line, ...points];
+}
 
 /**
- * @param {Series} line
- * @param {(position: number) => number} x
- * @param {(value: number) => number} y
+ * @param {number} position
+ * @param {Series[]} series
+ * @param {Formats} formats
  */
-function linePath(line, x, y) {
-  const points = line.values.flatMap((value, position) =>
-    Number.isFinite(value) ? [[x(position).toFixed(1), y(value).toFixed(1)]] : [],
-  );
-  const last = points.at(-1);
-  if (!last) return [];
-  const end = svg("circle", { cx: last[0], cy: last[1], r: 3.5, class: `point ${line.kind}` });
-  if (points.length < 2) return [end];
-  const path = points.map((point) => point.join(",")).join(" ");
-  return [svg("polyline", { points: path, class: `line ${line.kind}` }), end];
+function epochText(position, series, formats) {
+  const figures = series
+    .filter((line) => Number.isFinite(line.values[position]))
+    .map((line) => `${line.name} ${formats.value(line.values[position])}`);
+  return figures.length ? `Epoch ${position + 1}: ${figures.join(", ")}` : "";
 }
 
 /**
@@ -112,29 +196,6 @@ function caption(title, series, formats) {
     );
   });
   return h("figcaption", { class: "row between" }, h("b", {}, title), h("span", { class: "row small" }, keys));
-}
-
-/**
- * The figures of the epoch under the pointer.
- * @param {SVGSVGElement} picture
- * @param {Series[]} series
- * @param {Formats} formats
- * @param {(share: number) => number} positionAt The position of the epoch at a share of the picture's width.
- */
-function hoverText(picture, series, formats, positionAt) {
-  const text = h("p", { class: "hover small", "aria-hidden": "true" });
-  picture.addEventListener("pointermove", (event) => {
-    const box = picture.getBoundingClientRect();
-    const position = positionAt((event.clientX - box.left) / box.width);
-    const figures = series
-      .filter((line) => Number.isFinite(line.values[position]))
-      .map((line) => `${line.name} ${formats.value(line.values[position])}`);
-    text.textContent = figures.length ? `Epoch ${position + 1}: ${figures.join(", ")}` : "";
-  });
-  picture.addEventListener("pointerleave", () => {
-    text.textContent = "";
-  });
-  return text;
 }
 
 /**

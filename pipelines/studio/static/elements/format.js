@@ -75,6 +75,17 @@ export function formatSeconds(number) {
 }
 
 /**
+ * A duration that is counted up: 0:07, 12:05 or 1:02:03.
+ * @param {number} number In seconds.
+ */
+export function formatClock(number) {
+  const seconds = Math.max(0, Math.floor(number));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = String(seconds % 60).padStart(2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/**
  * A date and time; today's without the date.
  * @param {number | string} timestamp Seconds since 1970, or ISO 8601.
  * @param {Date} [now]

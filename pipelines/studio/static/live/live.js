@@ -2,14 +2,22 @@
 
 import { findJob, isUnfinished, on, state, watchJob } from "../client/state.js";
 import { announce, h } from "../elements/dom.js";
-import { epochFigures, learningCharts, liveHead, STATE_SENTENCES, stepper, trialsTable } from "./live_view.js";
-import { appendLog, newestMessage, shellCommand } from "./progress.js";
+import { liveClock, STATE_SENTENCES } from "./clock.js";
+import { learningCharts } from "./curves.js";
+import { faultCard } from "./fault.js";
+import { epochFigures } from "./figures.js";
+import { liveHead } from "./head.js";
+import { appendLog, shellCommand } from "./progress.js";
+import { stepList } from "./steps.js";
+import { trialsTable } from "./trials.js";
 
 /** @import { Commands, Job, LiveView } from "../client/types.js" */
 
 /** @typedef {{ text: string, element: HTMLElement }} Log */
 /** @typedef {{ elements: HTMLElement[], draw: (live: LiveView) => void }} JobView */
 
+const TICK_MILLISECONDS = 1000;
+const LENGTH_OF_LAST_LINES = 2000;
 /** @type {string | undefined} */
 let shownJobId;
 
@@ -68,6 +76,10 @@ export async function show(page, [jobId]) {
     view.draw(live);
   };
   begin();
+  // Between two messages of the server, time goes on.
+  const timer = setInterval(() => {
+    if (view && previousLive && isUnfinished(previousLive)) view.draw(previousLive);
+  }, TICK_MILLISECONDS);
   const stopListening = [
     on("live", update),
     on("jobs", () => {
@@ -75,6 +87,7 @@ export async function show(page, [jobId]) {
     }),
   ];
   return () => {
+    clearInterval(timer);
     for (const stop of stopListening) stop();
     watchJob(null);
     shownJobId = undefined;
@@ -106,7 +119,7 @@ function showLog(log, text) {
  * @returns {JobView}
  */
 function jobView(log) {
-  const names = ["head", "fault", "steps", "now", "figures", "plots", "trials"];
+  const names = ["head", "clock", "fault", "steps", "figures", "plots", "trials"];
   const slots = names.map((name) => h("div", { class: `part ${name}-part` }));
   const fold = h("details", { class: "card fold log-fold" }, h("summary", {}, "Log"), log.element);
   /** @type {string[]} */
@@ -130,21 +143,19 @@ function jobView(log) {
  * @returns {{ facts: unknown, render: () => Node | string }[]}
  */
 function partsOf(live, log) {
-  const steps = live.steps ?? [];
-  const isGoing = isUnfinished(live);
-  const message = isGoing && steps.length ? newestMessage(log) : "";
-  const { id, finishing, run_id: runId, started, ended, epochs, trials, part } = live;
-  const fault = () => (live.error ? h("p", { class: "notice fault", role: "alert" }, live.error) : "");
+  const { id, state: jobState, error, steps, finishing, run_id: runId, started, ended, epochs, trials, part } = live;
+  const now = isUnfinished(live) ? Math.floor(Date.now() / 1000) : (ended ?? 0);
+  const lastLines = log.slice(-LENGTH_OF_LAST_LINES);
   return [
     {
-      facts: [id, live.state, finishing, runId, started, ended, ...steps.map((step) => step.state)],
+      facts: [id, jobState, finishing, runId, (steps ?? []).map((step) => step.state)],
       render: () => liveHead(live),
     },
-    { facts: live.error, render: fault },
-    { facts: [steps, isGoing], render: () => stepper(live) },
-    { facts: message, render: () => (message ? h("p", { class: "now soft" }, message) : "") },
-    { facts: [epochs.length, part, live.state, steps], render: () => epochFigures(live) },
-    { facts: epochs, render: () => learningCharts(live) },
+    { facts: [jobState, started, ended, steps, now], render: () => liveClock(live, now) },
+    { facts: [error, jobState], render: () => faultCard(live) },
+    { facts: [steps, lastLines, now], render: () => stepList(live, lastLines, now) },
+    { facts: [epochs.length, part, jobState, steps], render: () => epochFigures(live) },
+    { facts: [epochs, isUnfinished(live)], render: () => learningCharts(live) },
     { facts: trials, render: () => trialsTable(live) },
   ];
 }

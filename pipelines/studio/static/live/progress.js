@@ -1,6 +1,10 @@
-// The progress of a training: its best epoch, its curves, the room for epochs to come, and the newest line of its log.
+// The progress of a job: how much is done, the time that is left, its best epoch, and the newest line of its log.
 
-/** @import { CurveName, Epoch } from "../client/types.js" */
+/** @import { CurveName, Epoch, LiveView, StepView } from "../client/types.js" */
+
+/** A bar that follows an earlier run's time stops here until the step has ended. */
+const MAX_GUESSED_SHARE = 0.97;
+const MIN_SHARE = 0.02;
 
 const MIN_PLANNED = 10;
 const MAX_LOG_LENGTH = 300_000;
@@ -43,11 +47,14 @@ export const appendLog = (log, text) => (log + text).slice(-MAX_LOG_LENGTH);
 /**
  * The newest complete line of a log, without its time and step.
  * @param {string} log
+ * @param {string} [step] That must have written it; empty if another step did.
  */
-export function newestMessage(log) {
+export function newestMessage(log, step) {
   const end = Math.max(0, log.lastIndexOf("\n"));
-  const start = log.lastIndexOf("\n", end - 1) + 1;
-  return log.slice(start, end).replace(/^\s*[\d:]+\s+\w+\s+/, "");
+  const line = log.slice(log.lastIndexOf("\n", end - 1) + 1, end);
+  const [, author, text] = line.match(/^\s*[\d:]+\s+(\w+)\s+(.*)$/) ?? [];
+  if (author === undefined) return line;
+  return step === undefined || step === author ? text : "";
 }
 
 /**
@@ -61,3 +68,82 @@ export function shellCommand(words) {
 
 /** @param {string} word */
 const quoteWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/**
+ * Whether a model learns at the moment.
+ * @param {LiveView} live
+ */
+export const isLearning = (live) =>
+  (live.steps ?? []).some((step) => ["train", "tune"].includes(step.name) && step.state === "running");
+
+/**
+ * For how long a step has run.
+ * @param {StepView} step
+ * @param {number} now In seconds since 1970.
+ */
+export const elapsedSeconds = (step, now) => Math.max(0, now - (step.started ?? now));
+
+/**
+ * How much of a step is done, as it reports it, else by the time that it took in the last run; null if unknown.
+ * @param {StepView} step
+ * @param {number} now In seconds since 1970.
+ */
+export function shareDone(step, now) {
+  if (step.state === "done") return 1;
+  if (step.state !== "running") return 0;
+  if (step.share !== null) return step.share;
+  if (!step.expected_seconds) return null;
+  return Math.min(MAX_GUESSED_SHARE, elapsedSeconds(step, now) / step.expected_seconds);
+}
+
+/**
+ * How long a step still takes; null if unknown.
+ * @param {StepView} step
+ * @param {number} now In seconds since 1970.
+ */
+export function secondsLeft(step, now) {
+  if (step.state === "waiting") return step.expected_seconds;
+  if (step.state !== "running") return 0;
+  const elapsed = elapsedSeconds(step, now);
+  if (step.share !== null && step.share >= MIN_SHARE) return (elapsed * (1 - step.share)) / step.share;
+  return step.expected_seconds === null ? null : Math.max(0, step.expected_seconds - elapsed);
+}
+
+/**
+ * How long a run still takes; null as long as the time of a step is unknown.
+ * @param {LiveView} live
+ * @param {number} now In seconds since 1970.
+ */
+export function remainingSeconds({ steps = [] }, now) {
+  if (!steps.length) return null;
+  let total = 0;
+  for (const step of steps) {
+    const seconds = secondsLeft(step, now);
+    if (seconds === null) return null;
+    total += seconds;
+  }
+  return total;
+}
+
+/**
+ * How much of a run is done, from 0 to 1: by time if all times are known, else by steps; null for other jobs.
+ * @param {LiveView} live
+ * @param {number} now In seconds since 1970.
+ */
+export function totalShare(live, now) {
+  const { steps = [], started } = live;
+  if (!steps.length || !started) return null;
+  const left = remainingSeconds(live, now);
+  if (left !== null) return Math.min(1, (now - started) / Math.max(1, now - started + left));
+  return steps.reduce((sum, step) => sum + (shareDone(step, now) ?? 0), 0) / steps.length;
+}
+
+/**
+ * The params that a message names, each once.
+ * @param {string} text
+ * @param {(key: string) => boolean} isSetting Whether there is such a param.
+ */
+export function settingsNamed(text, isSetting) {
+  const keys = text.match(/\b(?:data|preprocess|tune|train|evaluate|deploy)(?:\.[a-z_]+)+/g) ?? [];
+  return [...new Set(keys)].filter(isSetting);
+}

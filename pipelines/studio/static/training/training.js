@@ -22,8 +22,9 @@ export const commands = ({ training, rate }) => [training, rate];
 /**
  * Fills the page; the returned function ends the screen.
  * @param {HTMLElement} page
+ * @param {string[]} parts Of the address: the setting to go to.
  */
-export async function show(page) {
+export async function show(page, [key]) {
   const lead = "Every value has a sound default. Change what you know better.";
   page.append(h("h1", {}, "Training"), h("p", { class: "lead" }, lead));
   if (!state.draft.params.data) {
@@ -40,7 +41,19 @@ export async function show(page) {
   const moreCards = [photosCard(), tuneCard(), gateCard(), card("What the defaults become", decisions), clusterCard()];
   page.append(h("div", { class: "columns" }, h("div", {}, learning), h("div", {}, moreCards)), foot);
   draw();
+  if (key) setTimeout(() => goToSetting(key)); // once the screen is on the page
   return on("draft", draw);
+}
+
+/** @param {string} key */
+function goToSetting(key) {
+  const box = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  for (let fold = box?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
+  const control = box?.querySelector("input, select");
+  if (!(control instanceof HTMLElement)) return;
+  box?.classList.add("sought");
+  control.scrollIntoView({ block: "center" });
+  control.focus();
 }
 
 /** The button that starts the training, with the estimated time, or the reason why it is off. */

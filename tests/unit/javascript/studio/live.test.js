@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { titleOf } from "../../../../pipelines/studio/static/frame/title.js";
 import { pickJob } from "../../../../pipelines/studio/static/live/live.js";
 import * as progress from "../../../../pipelines/studio/static/live/progress.js";
 import { commandsFor } from "../../../../pipelines/studio/static/playground/playground.js";
 import { jobOf } from "./jobs.js";
 
-/** @import { Epoch } from "../../../../pipelines/studio/static/client/types.js" */
+/** @import { Epoch, LiveView, StepView } from "../../../../pipelines/studio/static/client/types.js" */
 
 /**
  * @param {number[]} losses
@@ -39,6 +40,9 @@ test("a chart has room for what is planned, but not for much more than is done",
 test("the newest message is the last whole line without time and step", () => {
   assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n08:01:09 train Epoch 2\n08:02"), "Epoch 2");
   assert.equal(progress.newestMessage("Only a line\n"), "Only a line");
+  assert.equal(progress.newestMessage("Only a line\n", "train"), "Only a line");
+  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", "train"), "Epoch 1");
+  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", "evaluate"), "", "another step wrote it");
   assert.equal(progress.newestMessage("half a line"), "");
   assert.equal(progress.newestMessage(""), "");
   assert.equal(progress.newestMessage("first\n\n"), "");
@@ -49,6 +53,65 @@ test("a log grows at its end and drops its start", () => {
   const log = progress.appendLog("x".repeat(299_999), "yz");
   assert.equal(log.length, 300_000);
   assert.ok(log.startsWith("x") && log.endsWith("xyz"));
+});
+
+/**
+ * @param {Partial<StepView>} facts
+ * @returns {StepView}
+ */
+const stepOf = (facts) => ({
+  name: "train",
+  state: "running",
+  started: 100,
+  seconds: null,
+  expected_seconds: null,
+  share: null,
+  ...facts,
+});
+
+test("the share of a step is its own report, else a guess by the last run that never says done", () => {
+  assert.equal(progress.shareDone(stepOf({ share: 0.4, expected_seconds: 1 }), 150), 0.4);
+  assert.equal(progress.shareDone(stepOf({ expected_seconds: 100 }), 150), 0.5);
+  assert.equal(progress.shareDone(stepOf({ expected_seconds: 100 }), 900), 0.97);
+  assert.equal(progress.shareDone(stepOf({}), 150), null);
+  assert.equal(progress.shareDone(stepOf({ state: "waiting", expected_seconds: 9 }), 150), 0);
+  assert.equal(progress.shareDone(stepOf({ state: "done" }), 150), 1);
+});
+
+test("the time that is left follows from the share, else from the last run", () => {
+  assert.equal(progress.secondsLeft(stepOf({ share: 0.25 }), 110), 30);
+  assert.equal(progress.secondsLeft(stepOf({ share: 0.01, expected_seconds: 60 }), 110), 50, "too early for a rate");
+  assert.equal(progress.secondsLeft(stepOf({ expected_seconds: 60 }), 900), 0);
+  assert.equal(progress.secondsLeft(stepOf({}), 110), null);
+  assert.equal(progress.secondsLeft(stepOf({ state: "waiting", expected_seconds: 7 }), 110), 7);
+});
+
+test("the time of a run is known when the time of each step is", () => {
+  const done = stepOf({ name: "start", state: "done" });
+  const known = stepOf({ name: "deploy", state: "waiting", expected_seconds: 20, started: null });
+  const unknown = stepOf({ name: "deploy", state: "waiting", started: null });
+  const running = stepOf({ share: 0.5 });
+  const live = (/** @type {StepView[]} */ steps) => /** @type {LiveView} */ ({ steps, started: 90 });
+  assert.equal(progress.remainingSeconds(live([done, running, known]), 110), 30);
+  assert.equal(progress.remainingSeconds(live([done, running, unknown]), 110), null);
+  assert.equal(progress.totalShare(live([done, running, known]), 110), 0.4);
+  assert.equal(progress.totalShare(live([done, running, unknown]), 110), 0.5);
+  assert.equal(progress.totalShare(live([]), 110), null);
+});
+
+test("the settings that an error names are found, each once", () => {
+  const isSetting = (/** @type {string} */ key) => key !== "train.nothing";
+  const text =
+    "Set a smaller train.learning_rate (it is 1), or train.nothing; train.learning_rate. evaluate.gate.max_x";
+  assert.deepEqual(progress.settingsNamed(text, isSetting), ["train.learning_rate", "evaluate.gate.max_x"]);
+  assert.deepEqual(progress.settingsNamed("see /train.log", isSetting), ["train.log"]);
+  assert.deepEqual(progress.settingsNamed("", isSetting), []);
+});
+
+test("the title of the tab says how far the training is", () => {
+  assert.equal(titleOf({ job: "1", step: "train", share: 0.424 }, "Live"), "42\u00a0% Train · Live · Darkroom");
+  assert.equal(titleOf({ job: "1", step: "preprocess", share: null }, "Data"), "Prepare photos · Data · Darkroom");
+  assert.equal(titleOf(null, "Data"), "Data · Darkroom");
 });
 
 test("a command is quoted for a shell", () => {

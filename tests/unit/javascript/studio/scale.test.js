@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { summary } from "../../../../pipelines/studio/static/elements/chart.js";
+import { shownRange, smooth } from "../../../../pipelines/studio/static/elements/chart_view.js";
 import * as scale from "../../../../pipelines/studio/static/elements/scale.js";
 
 test("ticks are round and enclose the range", () => {
@@ -84,4 +85,22 @@ test("a chart is summed up for people who cannot see it", () => {
   ];
   assert.equal(summary("Loss", series, formats), "Loss: training from 2.00 to 0.50 in 3 epochs");
   assert.equal(summary("Loss", [], formats), "Loss: nothing yet");
+});
+
+test("a zoom keeps at least two epochs and ends where the chart ends", () => {
+  const view = { first: 0, last: null, smoothing: 0 };
+  assert.deepEqual(shownRange(view, 10), [0, 9]);
+  assert.deepEqual(shownRange({ ...view, first: 3, last: 5 }, 10), [3, 5]);
+  assert.deepEqual(shownRange({ ...view, first: 4, last: 4 }, 10), [4, 5]);
+  assert.deepEqual(shownRange({ ...view, first: 8, last: 20 }, 4), [2, 3], "another run is shorter");
+  assert.deepEqual(shownRange(view, 0), [0, 1]);
+});
+
+test("smooth lines begin at the first value and leave gaps as they are", () => {
+  assert.deepEqual(smooth([1, 3], 0), [1, 3]);
+  assert.ok(smooth([2, 2, 2], 0.9).every((value) => Math.abs(value - 2) < 1e-12));
+  const [first, second, gap, last] = smooth([1, 3, Number.NaN, 3], 0.5);
+  assert.equal(first, 1);
+  assert.ok(Math.abs(second - 7 / 3) < 1e-12);
+  assert.ok(Number.isNaN(gap) && last > second && last < 3);
 });

@@ -12,7 +12,7 @@ import pytest
 from components.contract.system.program import EVENTS_VARIABLE, is_finish_requested, note_progress, running_step
 from pipelines.runners import runs
 from pipelines.runners.runs import ask_to_finish
-from pipelines.studio.jobs.live import watch
+from pipelines.studio.jobs.live import show_progress, watch
 from tests.unit.pipelines.studio.conftest import HOST, Client
 
 EPOCH = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "phase": 1, "images_per_second": 900.0}
@@ -52,6 +52,7 @@ def test_a_run_is_found_by_its_process_and_tells_its_steps(running: Any) -> None
     view = watch(job)
     assert view.run_id == run.path.name
     assert {step.name: step.state for step in view.steps} == {
+        "start": "done",
         "preprocess": "done",
         "train": "running",
         "evaluate": "waiting",
@@ -60,6 +61,37 @@ def test_a_run_is_found_by_its_process_and_tells_its_steps(running: Any) -> None
     assert [(epoch["epoch"], epoch["val_accuracy"]) for epoch in view.epochs] == [(1, 0.7)]
     assert view.part is not None
     assert view.part["done"] == 0.4
+    assert [step.share for step in view.steps if step.name == "train"] == [pytest.approx(1.4 / 9)]
+    progress = show_progress(job)
+    assert progress is not None
+    assert (progress.step, progress.share) == ("train", pytest.approx(1.4 / 9))
+
+
+def test_a_run_shows_what_it_does_from_the_first_second_and_between_its_steps(running: Any) -> None:
+    job, run = running
+    assert [(step.name, step.state) for step in watch(job).steps][:2] == [
+        ("start", "running"),
+        ("preprocess", "waiting"),
+    ]
+    note(run, {"step": "preprocess", "event": "started"}, {"step": "preprocess", "event": "finished", "seconds": 3.5})
+    train = next(step for step in watch(job).steps if step.name == "train")
+    assert (train.state, train.started) == ("running", 101.0), "its libraries are being loaded"
+
+
+def test_steps_know_how_long_they_took_in_the_latest_run(running: Any) -> None:
+    job, run = running
+    assert {step.expected_seconds for step in watch(job).steps} == {None}
+    note(run, {"step": "preprocess", "event": "finished", "seconds": 3.5})
+    runs.finish(run, {})
+    assert {step.name: step.expected_seconds for step in watch(job).steps}["preprocess"] == 3.5
+
+
+def test_a_job_that_is_no_training_has_no_progress(client: Client, running: Any) -> None:
+    job, _ = running
+    other = client.studio.queue.add("audit", "Look", [sys.executable, "-c", "pass"])
+    assert show_progress(other) is None
+    (job.path / "result.json").write_text(json.dumps({"code": 0, "ended": 1.0}))
+    assert show_progress(job) is None
 
 
 def test_an_epoch_that_a_resumed_training_tells_again_counts_once(running: Any) -> None:
@@ -145,10 +177,11 @@ class Socket:
 
 def test_every_tab_is_told_what_happens(client: Client, running: Any) -> None:
     job, _ = running
-    messages = Socket(client, {"origin": f"http://{HOST}"}).exchange([{"job": job.path.name, "log": 4}], 3)
+    messages = Socket(client, {"origin": f"http://{HOST}"}).exchange([{"job": job.path.name, "log": 4}], 4)
     contents = [json.loads(message["text"]) for message in messages if message["type"] == "websocket.send"]
     assert contents[0]["jobs"][0]["title"] == "Train"
-    assert contents[1]["live"]["log"] in ("one\ntwo\n", "two\n")
+    assert contents[1]["progress"]["step"] == "start"
+    assert contents[2]["live"]["log"] in ("one\ntwo\n", "two\n")
 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}])

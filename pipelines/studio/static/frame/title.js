@@ -1,0 +1,22 @@
+// The title of the tab: the progress of a running training, then the screen.
+
+import { state } from "../client/state.js";
+import { formatPercent } from "../elements/format.js";
+import { STEP_NAMES } from "../live/steps.js";
+
+/** @import { Progress } from "../client/types.js" */
+
+/**
+ * @param {Progress | null} progress
+ * @param {string} screenTitle
+ */
+export function titleOf(progress, screenTitle) {
+  if (!progress) return `${screenTitle} · Darkroom`;
+  const share = progress.share === null ? "" : `${formatPercent(progress.share, 0)} `;
+  return `${share}${STEP_NAMES[progress.step] ?? progress.step} · ${screenTitle} · Darkroom`;
+}
+
+/** @param {string} screenTitle */
+export function showTitle(screenTitle) {
+  document.title = titleOf(state.progress, screenTitle);
+}

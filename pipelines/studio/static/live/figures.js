@@ -1,0 +1,35 @@
+// The figures of a training as it goes on.
+
+import { figure, h } from "../elements/dom.js";
+import { formatCount, formatPercent, formatSeconds, roundTo } from "../elements/format.js";
+import { bestEpoch, isLearning } from "./progress.js";
+
+/** @import { LiveView } from "../client/types.js" */
+
+/**
+ * The figures of the newest epoch.
+ * @param {LiveView} live
+ */
+export function epochFigures(live) {
+  const { epochs, part } = live;
+  if (!epochs.length && !part) return "";
+  const lastEpoch = epochs.at(-1);
+  const progress = part ?? (lastEpoch?.epoch ? lastEpoch : null);
+  const epoch = progress ? `${progress.epoch} of ${progress.planned}` : "–";
+  const speed = lastEpoch?.images_per_second ? formatCount(Math.round(lastEpoch.images_per_second)) : "–";
+  const accuracy = epochs.length ? formatPercent(epochs[bestEpoch(epochs) - 1].val_accuracy) : "–";
+  const rate = lastEpoch?.learning_rate === undefined ? "–" : String(roundTo(lastEpoch.learning_rate, 2));
+  const isGoing = live.state === "running" && isLearning(live);
+  const figures = h(
+    "dl",
+    { class: "figures" },
+    figure("Epoch", epoch),
+    figure("Phase", String(lastEpoch?.phase ?? 1)),
+    figure("Photos a second", speed),
+    figure("Best validation", accuracy),
+    isGoing ? figure("At most left", formatSeconds(lastEpoch?.seconds_left ?? part?.seconds_left)) : null,
+    figure("Learning rate", rate),
+  );
+  const bar = part ? h("progress", { value: part.done, max: 1, "aria-label": `Epoch ${part.epoch}` }) : null;
+  return h("div", { class: "card" }, figures, bar);
+}

@@ -1,0 +1,79 @@
+// The steps of a run: each with a bar, its time, and the latest line of its log.
+
+import { isUnfinished } from "../client/state.js";
+import { h } from "../elements/dom.js";
+import { formatClock, formatSeconds } from "../elements/format.js";
+import { elapsedSeconds, newestMessage, secondsLeft, shareDone } from "./progress.js";
+
+/** @import { LiveView, StepView } from "../client/types.js" */
+
+/** @type {{ [step: string]: string }} */
+export const STEP_NAMES = {
+  start: "Start",
+  preprocess: "Prepare photos",
+  tune: "Search",
+  train: "Train",
+  evaluate: "Evaluate",
+  deploy: "Build the service",
+};
+
+/**
+ * @param {LiveView} live
+ * @param {string} log The end of it.
+ * @param {number} now In seconds since 1970.
+ */
+export function stepList({ steps, state }, log, now) {
+  const message = isUnfinished({ state }) ? newestMessage(log) : "";
+  if (!steps?.length) return message ? h("p", { class: "now soft" }, message) : "";
+  return h(
+    "ol",
+    { class: "stepper card" },
+    steps.map((step) => stepItem(step, newestMessage(log, step.name), now)),
+  );
+}
+
+/**
+ * @param {StepView} step
+ * @param {string} message
+ * @param {number} now
+ */
+function stepItem(step, message, now) {
+  const isRunning = step.state === "running";
+  const name = STEP_NAMES[step.name] ?? step.name;
+  return h(
+    "li",
+    { class: step.state, "aria-current": isRunning ? "step" : null },
+    h("span", { class: "mark", "aria-hidden": "true" }),
+    h("b", {}, name),
+    h("span", { class: "soft small time" }, timeText(step, now)),
+    isRunning ? stepBar(step, name, now) : null,
+    isRunning ? h("p", { class: "now soft small" }, message || "The libraries are being loaded …") : null,
+  );
+}
+
+/**
+ * @param {StepView} step
+ * @param {string} name
+ * @param {number} now
+ */
+function stepBar(step, name, now) {
+  const share = shareDone(step, now);
+  return h("progress", { max: 1, "aria-label": name, ...(share === null ? {} : { value: share }) });
+}
+
+/**
+ * @param {StepView} step
+ * @param {number} now
+ */
+function timeText(step, now) {
+  if (step.state === "running") {
+    const seconds = secondsLeft(step, now);
+    const left = seconds === null ? "" : ` · about ${formatSeconds(Math.max(1, seconds))} left`;
+    return formatClock(elapsedSeconds(step, now)) + left;
+  }
+  if (step.state === "waiting") {
+    return step.expected_seconds ? `about ${formatSeconds(Math.max(1, step.expected_seconds))}` : "";
+  }
+  const duration = step.seconds ? formatSeconds(step.seconds) : "";
+  return step.state === "done" ? duration : `${step.state} ${duration}`.trim();
+}

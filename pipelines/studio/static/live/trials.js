@@ -1,0 +1,43 @@
+// The trials of a search.
+
+import { h, tableHead } from "../elements/dom.js";
+import { formatPercent, pluralize, roundTo } from "../elements/format.js";
+
+/** @import { Json, LiveView, Trial } from "../client/types.js" */
+
+/**
+ * The trials of a search.
+ * @param {LiveView} live
+ */
+export function trialsTable({ trials }) {
+  if (!trials.length) return "";
+  const maxAccuracy = Math.max(...trials.map((trial) => trial.accuracy ?? 0));
+  const keys = [...new Set(trials.flatMap((trial) => Object.keys(trial.values)))];
+  const rows = trials.map((trial) => trialRow(trial, keys, Boolean(maxAccuracy) && trial.accuracy === maxAccuracy));
+  const head = tableHead(["Trial", "State", "Validation", ...keys]);
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, pluralize(trials.length, "trial")),
+    h("div", { class: "scroll" }, h("table", { class: "small" }, head, h("tbody", {}, rows))),
+  );
+}
+
+/**
+ * @param {Trial} trial
+ * @param {string[]} keys
+ * @param {boolean} isBest
+ */
+function trialRow(trial, keys, isBest) {
+  return h(
+    "tr",
+    { class: isBest ? "first" : "" },
+    h("th", { scope: "row" }, trial.number + 1),
+    h("td", {}, trial.state),
+    h("td", {}, trial.accuracy ? formatPercent(trial.accuracy) : "–"),
+    keys.map((key) => h("td", {}, trialValue(trial.values[key]))),
+  );
+}
+
+/** @param {Json | undefined} value */
+const trialValue = (value) => (typeof value === "number" ? roundTo(value, 3) : String(value ?? ""));
