@@ -3,13 +3,13 @@
 The hash is pHash (Zauner 2010): the signs of the low frequencies of a cosine transform.
 """
 
-import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
+from components.preprocess.audit.hash_search import find_near
 from components.preprocess.image_statistics import SKETCH_SIDE
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,7 @@ def _signs(spectra: np.ndarray) -> np.ndarray:
 
 
 def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
-    """Pairs of hashes that differ in at most `radius` bits, by multi-index hashing (Norouzi, Punjani and Fleet 2012).
-
-    The 64 bits are cut into radius + 1 chunks; hashes that differ in no more bits than that are equal in one chunk at
-    least, so only hashes that share a chunk are compared.
+    """Pairs of hashes that differ in at most `radius` bits.
 
     Args:
         hashes: uint64 (n,).
@@ -56,68 +53,56 @@ def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
         int64 (pairs, 2) of places in `hashes`, the smaller first; the nearest MAX_CANDIDATES where there are more.
     """
     distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    counts = np.bincount(inverse, minlength=len(distinct))
-    near = _near_distinct(distinct, radius)
-    alone = (counts[near] == 1).all(axis=1)
-    groups = _members(inverse, counts)
-    pairs = [first[near[alone]], *_pair_equal(groups, counts), *_pair_groups(groups, near[~alone])]
-    return np.unique(np.sort(np.concatenate(pairs).astype(np.int64), axis=1), axis=0)
+    groups = _Members(inverse)
+    near = _find_near(distinct, None, radius)
+    alone = (groups.counts[near] == 1).all(axis=1)
+    pairs = [first[near[alone]], *_pair_equal(groups), *_pair_groups(groups, groups, near[~alone])]
+    return _ordered(pairs)
 
 
 def find_mirrored_candidates(hashes: np.ndarray, mirrored: np.ndarray, radius: int) -> np.ndarray:
-    """As `candidates`, of a photo with another's mirror image."""
-    num = len(hashes)
-    pairs = find_candidates(np.concatenate([hashes, mirrored]), radius)
-    pairs = pairs[(pairs[:, 0] < num) & (pairs[:, 1] >= num)] - [0, num]
-    return np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    """As `find_candidates`, of a photo with another's mirror image."""
+    distinct, inverse = np.unique(hashes, return_inverse=True)
+    others, other_inverse = np.unique(mirrored, return_inverse=True)
+    near = _find_near(distinct, others, radius)
+    groups, other_groups = _Members(inverse), _Members(other_inverse)
+    is_equal = distinct[near[:, 0]] == others[near[:, 1]]
+    with_first = [
+        np.stack([np.full(len(other_groups[other]), groups[group][0]), other_groups[other]], axis=1)
+        for group, other in near[is_equal].tolist()
+    ]
+    return _ordered([*_pair_groups(groups, other_groups, near), *with_first])
 
 
-def _near_distinct(distinct: np.ndarray, radius: int) -> np.ndarray:
-    pair_blocks, distance_blocks = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
-    for shift, width in _chunks(radius + 1):
-        chunk = (distinct >> np.uint64(shift)) & np.uint64((1 << width) - 1)
-        order = np.argsort(chunk, kind="stable")
-        starts = np.flatnonzero(np.diff(chunk[order], prepend=np.uint64(0)) != 0)
-        for bucket in np.split(order, starts):
-            for pairs, distances in _near_within(distinct, bucket, radius):
-                pair_blocks.append(pairs)
-                distance_blocks.append(distances)
-    pairs, distances = np.concatenate(pair_blocks), np.concatenate(distance_blocks)
-    if len(pairs) > MAX_CANDIDATES:
+def _find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> np.ndarray:
+    pairs, is_cut = find_near(hashes, others, radius, MAX_CANDIDATES)
+    if is_cut:
         log.warning("Very many photos look alike; the %s nearest pairs are compared.", f"{MAX_CANDIDATES:,}")
-        pairs = pairs[np.argsort(distances, kind="stable")[:MAX_CANDIDATES]]
     return pairs
 
 
-def _chunks(count: int) -> Iterator[tuple[int, int]]:
-    """(shift, width) of chunks that cover 64 bits."""
-    bounds = [64 * number // count for number in range(count + 1)]
-    for low, high in itertools.pairwise(bounds):
-        yield low, high - low
+def _ordered(pair_blocks: Sequence[np.ndarray]) -> np.ndarray:
+    """Pairs of different places, the smaller first, each once, in order: int64 (pairs, 2)."""
+    pairs = np.sort(np.concatenate([np.empty((0, 2), np.int64), *pair_blocks]).astype(np.int64), axis=1)
+    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
 
 
-def _near_within(hashes: np.ndarray, bucket: np.ndarray, radius: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    values = hashes[bucket]
-    rows_at_once = max(1, 2**20 // max(1, len(bucket)))
-    for start in range(0, len(bucket), rows_at_once):
-        block = values[start : start + rows_at_once, None]
-        distances = np.bitwise_count(block ^ values[None, start:]).ravel()
-        near = np.flatnonzero(distances <= radius)  # several times as fast as nonzero in two dimensions
-        first, second = np.divmod(near, len(values) - start)
-        is_ordered = first < second
-        if is_ordered.any():
-            first, second, near = first[is_ordered], second[is_ordered], near[is_ordered]
-            yield np.stack([bucket[start + first], bucket[start + second]], axis=1), distances[near]
-
-
-def _members(inverse: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+class _Members:
     """The places of each distinct hash, in order."""
-    return np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+
+    def __init__(self, inverse: np.ndarray):
+        self.counts = np.bincount(inverse)
+        self._order = np.argsort(inverse, kind="stable")
+        self._ends = np.cumsum(self.counts)
+
+    def __getitem__(self, group: int) -> np.ndarray:
+        end = self._ends[group]
+        return np.asarray(self._order[end - self.counts[group] : end])
 
 
-def _pair_equal(groups: Sequence[np.ndarray], counts: np.ndarray) -> Iterator[np.ndarray]:
+def _pair_equal(groups: _Members) -> Iterator[np.ndarray]:
     """Pairs within groups of one hash."""
-    for group in np.flatnonzero(counts > 1).tolist():
+    for group in np.flatnonzero(groups.counts > 1).tolist():
         members = groups[group]
         if len(members) <= ALL_PAIRS:
             yield members[np.stack(np.triu_indices(len(members), 1), axis=1)]
@@ -125,8 +110,8 @@ def _pair_equal(groups: Sequence[np.ndarray], counts: np.ndarray) -> Iterator[np
             yield np.stack([np.full(len(members) - 1, members[0]), members[1:]], axis=1)
 
 
-def _pair_groups(groups: Sequence[np.ndarray], near: np.ndarray) -> Iterator[np.ndarray]:
+def _pair_groups(groups: _Members, other_groups: _Members, near: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs between groups whose hashes are near."""
     for group, other_group in near.tolist():
-        first, second = groups[group][:ALL_PAIRS], groups[other_group][:ALL_PAIRS]
+        first, second = groups[group][:ALL_PAIRS], other_groups[other_group][:ALL_PAIRS]
         yield np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)

@@ -1,0 +1,85 @@
+"""The search for near hashes: as exact by chunks as by comparing all, and bounded where all photos look alike."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.preprocess.audit import hash_search
+from components.preprocess.audit.hash_search import divide, find_near
+
+MANY = 10**9
+
+
+def make_hashes(seed: int, num_bases: int = 60) -> np.ndarray:
+    """Hashes of which some differ in up to 12 bits: uint64 (n,), each once."""
+    rng = np.random.default_rng(seed)
+    bases = rng.integers(0, 2**64, num_bases, dtype=np.uint64)
+    flips = np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, (num_bases, 12), dtype=np.uint64), axis=1)
+    return np.unique(np.concatenate([bases, bases ^ flips, bases ^ np.uint64(1 << 63), bases ^ np.uint64(1)]))
+
+
+def by_all_pairs(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> set[tuple[int, int]]:
+    is_near = np.bitwise_count(hashes[:, None] ^ (hashes if others is None else others)[None]) <= radius
+    return set(map(tuple, np.argwhere(np.triu(is_near, 1) if others is None else is_near).tolist()))
+
+
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize("count", [3, 4, 5, 7, 12])
+@given(seed=st.integers(0, 2**32 - 1), radius=st.integers(0, 13))
+@settings(max_examples=4, deadline=None)
+def test_chunks_name_the_pairs_that_comparing_all_finds(seed: int, radius: int, count: int, between: bool) -> None:
+    hashes = make_hashes(seed)
+    others = make_hashes(seed + 1)[::2] if between else None
+    if others is not None:
+        others[: len(hashes) // 2 : 3] = hashes[: len(hashes) // 2 : 3][: len(others[: len(hashes) // 2 : 3])]
+        others = np.unique(others)
+    if radius // count > 3:
+        return  # as many masks as pairs
+    nearest = hash_search._Nearest(radius, MANY)
+    hash_search._look_up(hashes, others, divide(radius, count), nearest)
+    pairs = [tuple(pair) for pair in nearest.gather()[:, :2].tolist()]
+    assert len(pairs) == len(set(pairs)), "each pair once"
+    assert set(pairs) == by_all_pairs(hashes, others, radius)
+
+
+@pytest.mark.parametrize(("radius", "count"), [(11, 4), (7, 4), (11, 12), (3, 7), (0, 3)])
+def test_hashes_within_the_radius_are_near_in_a_chunk(radius: int, count: int) -> None:
+    """Pigeonhole: the radii of the chunks and one more bit for each of them are more bits than differ."""
+    chunks = divide(radius, count)
+    assert sum(chunk.width for chunk in chunks) == 64
+    assert [chunk.shift for chunk in chunks] == [0, *itertools.accumulate(chunk.width for chunk in chunks[:-1])]
+    assert sum(chunk.radius + 1 for chunk in chunks) == radius + 1
+
+
+def test_many_hashes_are_looked_up_and_few_or_similar_ones_compared() -> None:
+    rng = np.random.default_rng(1)
+    many = rng.integers(0, 2**64, 60_000, dtype=np.uint64)
+    similar = np.unique(np.uint64(0x5A5A5A5A5A5A5A5A) ^ (np.uint64(1) << rng.integers(0, 64, 60_000, dtype=np.uint64)))
+    assert hash_search._plan(many, many, 11, is_same=True)
+    assert not hash_search._plan(many[:1000], many[:1000], 11, is_same=True)
+    assert not hash_search._plan(similar, similar, 11, is_same=True)
+
+
+@pytest.mark.parametrize("most", [1, 10, 100])
+def test_of_more_pairs_than_allowed_the_nearest_stay(most: int) -> None:
+    """Hashes of one bit each differ in two bits; 0 differs from each in one."""
+    hashes = np.array([0, *(1 << bit for bit in range(60))], np.uint64)
+    pairs, is_cut = find_near(hashes, None, 11, most)
+    assert is_cut
+    assert len(pairs) == most
+    distances = np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]])
+    assert sorted(distances.tolist()) == ([1] * 60 + [2] * 1770)[:most]
+
+
+def test_as_many_pairs_as_allowed_are_not_cut() -> None:
+    hashes = np.array([0, *(1 << bit for bit in range(60))], np.uint64)
+    pairs, is_cut = find_near(hashes, None, 11, 60 + 1770)
+    assert (len(pairs), is_cut) == (1830, False)
+
+
+@pytest.mark.parametrize("num_hashes", [0, 1])
+def test_a_single_hash_has_no_pair(num_hashes: int) -> None:
+    assert find_near(np.zeros(num_hashes, np.uint64), None, 11, MANY)[0].tolist() == []
