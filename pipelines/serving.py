@@ -71,7 +71,7 @@ def check_drift(served: Path, run: str, *, since: datetime.date | None, seed: in
     from components.deploy.monitoring.signals import folder_traits, held_out_traits, logged_traits
     from components.deploy.predict import find_files
     from components.deploy.service.classifier import Classifier
-    from components.deploy.service.prediction_log import read_log
+    from components.deploy.service.predictions.prediction_log import read_log
 
     run_dir = find_run(run).path
     classifier = Classifier(run_dir / "bento" / "bento" / "src")

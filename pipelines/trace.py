@@ -66,14 +66,14 @@ def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> 
         ArtifactError: nothing of that name is known here or in MLflow's registry.
         DataError: the log is damaged, or the photo cannot be used.
     """
-    from components.deploy.service.prediction_id import parse_id
+    from components.deploy.service.predictions.prediction_id import parse_id
 
     prediction_id = parse_id(name)
     prediction = TracedPrediction(id=name, made=prediction_id.created_at) if prediction_id else None
     bento_or_run = prediction_id.bento_version if prediction_id else name
     log_entry = None
     if log_dir is not None and prediction_id:
-        from components.deploy.service.prediction_log import find
+        from components.deploy.service.predictions.prediction_log import find
 
         log_entry = find(log_dir, name)
         if log_entry is not None:

@@ -14,7 +14,7 @@ from components.contract.system.budget import Budget, read_regular
 from components.contract.system.progress import Progress
 from components.deploy.monitoring.drift import MAX_PHOTOS, Traits
 from components.deploy.service.classifier import Classifier
-from components.deploy.service.prediction_log import LoggedPrediction, brightness
+from components.deploy.service.predictions.prediction_log import LoggedPrediction, brightness
 
 log = logging.getLogger(__name__)
 

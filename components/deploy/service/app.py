@@ -33,8 +33,8 @@ from components.deploy.service.inference_protocol.tensors import Inference
 from components.deploy.service.metrics import instruments
 from components.deploy.service.overlay import display_size, draw_overlay
 from components.deploy.service.pages import pages
-from components.deploy.service.prediction_id import new_id
-from components.deploy.service.prediction_log import LoggedPrediction, brightness, open_log, pack
+from components.deploy.service.predictions.prediction_id import new_id
+from components.deploy.service.predictions.prediction_log import LoggedPrediction, brightness, open_log, pack
 from components.deploy.service.protocol import Answer, Explanation, Options
 from components.deploy.service.responses import fault, log_request, model_card, respond_refusal
 from components.deploy.service.settings import read_settings

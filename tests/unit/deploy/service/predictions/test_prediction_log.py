@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from components.contract.errors import DataError
-from components.deploy.service import prediction_log
-from components.deploy.service.prediction_id import new_id, parse_id
-from components.deploy.service.prediction_log import LoggedPrediction, PredictionLog, brightness, find, pack, read_log
+from components.deploy.service.predictions import prediction_log
+from components.deploy.service.predictions.prediction_id import new_id, parse_id
+from components.deploy.service.predictions.prediction_log import (
+    LoggedPrediction,
+    PredictionLog,
+    brightness,
+    find,
+    pack,
+    read_log,
+)
 
 EMBEDDING = np.array([0.5, -2.0, 1e9, 0.001], np.float32)
 
