@@ -123,6 +123,25 @@ class Client:
             raise ServiceError(f"{self.url}/predict refused the request ({status}): {reason}")
         return predictions
 
+    def send_feedback(self, prediction_id: str, label: str) -> None:
+        """Reports the right label of a photo that was classified.
+
+        Args:
+            prediction_id: `Prediction.id`.
+            label: a class of the model.
+
+        Raises:
+            ServiceError: the service cannot be reached, or refuses: it has no such prediction, or keeps no log.
+        """
+        body = json.dumps({"id": prediction_id, "label": label}).encode()
+        status, content = self._post("/feedback", "application/json", body)
+        if status != 200:
+            try:
+                reason = json.loads(content)["error"]["message"]
+            except (ValueError, TypeError, LookupError):
+                reason = content[:200].decode(errors="replace")
+            raise ServiceError(f"{self.url}/feedback refused the feedback ({status}): {reason}")
+
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()

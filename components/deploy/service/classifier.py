@@ -98,15 +98,26 @@ class Classifier:
             alone: whether to take all cores; else as many as each lane has.
         """
         outputs = (self.graph if alone else self._lane_graph).run(pixels, with_feature_map=False)
-        unfamiliar: Sequence[float | None] = [None] * len(pixels)
-        if self.calibration is not None:
-            farthest = max(self.calibration.facts.familiarity.threshold, 1 / NEVER_FAMILIAR)
-            distances = self.calibration.unfamiliarity(outputs.embedding)
-            unfamiliar = np.round(np.minimum(distances / farthest, NEVER_FAMILIAR).astype(np.float64), 4).tolist()
+        unfamiliar = self.measure_unfamiliar(outputs.embedding)
         return [
             Finding(*outputs_of_photo)
             for outputs_of_photo in zip(self._probabilities(outputs.logits), outputs.embedding, unfamiliar, strict=True)
         ]
+
+    def measure_unfamiliar(self, embeddings: np.ndarray) -> Sequence[float | None]:
+        """How far photos are from the training photos, over the largest distance that is familiar; None if unmeasured.
+
+        Args:
+            embeddings: float32 (n, features).
+        """
+        if self.calibration is None:
+            return [None] * len(embeddings)
+        farthest = max(self.calibration.facts.familiarity.threshold, 1 / NEVER_FAMILIAR)
+        distances = self.calibration.unfamiliarity(embeddings)
+        unfamiliar: list[float | None] = np.round(
+            np.minimum(distances / farthest, NEVER_FAMILIAR).astype(np.float64), 4
+        ).tolist()
+        return unfamiliar
 
     def abstains(self, probabilities: np.ndarray, threshold: float | None = None) -> bool:
         """Whether the answer to one photo is withheld.

@@ -31,6 +31,7 @@ class Instruments:
         self.refused_requests = Counter(
             "darkroom_refused_requests_total", "Requests not looked at, by reason.", ["code"]
         )
+        self.feedback = Counter("darkroom_feedback_total", "Reported labels, by the prediction's answer.", ["answer"])
         self.clipped_photos = Counter(
             "darkroom_clipped_photos_total", "16-bit photos with values outside the pixel range."
         )

@@ -1,5 +1,6 @@
 """The OpenAPI document of the service: BentoML's own, with what it cannot know of our requests and answers."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
@@ -11,6 +12,8 @@ from components.deploy.service.protocol import (
     VERSION_PREFIX,
     Answer,
     Explanation,
+    Feedback,
+    FeedbackAnswer,
     ModelCard,
     Options,
     Refusal,
@@ -29,6 +32,16 @@ CODES: Final = {
     "500": "A fault of the service.",
     "503": "The service has more to do than it can answer in time; try again after Retry-After seconds.",
 }
+FEEDBACK_CODES: Final = {
+    "400": "No such class, or no feedback.",
+    "401": CODES["401"],
+    "404": "The prediction is not in the log of this service.",
+    "408": CODES["408"],
+    "409": "The service keeps no prediction log, or the prediction has had several labels.",
+    "413": CODES["413"],
+    "415": "The body is not application/json.",
+    "503": "The log is full, or cannot be written.",
+}
 HEALTH: Final = {
     "/livez": "Whether the service works, or may again by waiting.",
     "/readyz": "Whether the service answers: the model is loaded and warm, and not stuck.",
@@ -46,7 +59,7 @@ def complete_document(document: dict[str, Any], card: ModelCard) -> dict[str, An
         document: what BentoML generates; it is not changed.
         card: of the model that answers, for the examples.
     """
-    models = (Answer, Refusal, Explanation, ModelCard, Sample)
+    models = (Answer, Refusal, Explanation, Feedback, FeedbackAnswer, ModelCard, Sample)
     _, definitions = models_json_schema([(model, "serialization") for model in models], ref_template=REFERENCE)
     return {
         # 3.1, because only there a schema is plain JSON Schema, which pydantic writes.
@@ -76,6 +89,7 @@ def complete_document(document: dict[str, Any], card: ModelCard) -> dict[str, An
                     1,
                 )
             },
+            "/feedback": {"post": _describe_feedback(card)},
             "/model": {
                 "get": _describe_get(
                     "model",
@@ -111,13 +125,31 @@ def _describe_post(
     }
     form = {"type": "object", "properties": {FIELD: files}, "required": [FIELD]}
     content = {"multipart/form-data": {"schema": form}} | {kind: {"schema": BINARY} for kind in RAW_TYPES}
-    refusals = {code: _describe_json(meaning, "Refusal", _example_refusal(code)) for code, meaning in CODES.items()}
     return {
         "operationId": name,
         "summary": text,
         "parameters": parameters,
         "requestBody": {"required": True, "content": content},
-        "responses": {"200": answer, **refusals},
+        "responses": {"200": answer} | _describe_refusals(CODES),
+    }
+
+
+def _describe_refusals(codes: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        code: _describe_json(meaning, "Refusal", _example_refusal(code, meaning)) for code, meaning in codes.items()
+    }
+
+
+def _describe_feedback(card: ModelCard) -> dict[str, Any]:
+    prediction = _example_answer(card)["predictions"][0]
+    example = {"id": prediction["id"], "label": card.class_names[1]}
+    schema = {"$ref": REFERENCE.format(model="Feedback")}
+    answer = _describe_json("It is in the log.", "FeedbackAnswer", example | {"predicted": prediction["label"]})
+    return {
+        "operationId": "feedback",
+        "summary": "Reports the right label of a photo that was classified.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}},
+        "responses": {"200": answer} | _describe_refusals(FEEDBACK_CODES),
     }
 
 
@@ -136,7 +168,7 @@ def _describe_parameter(name: str, values: tuple[str, ...] | None) -> dict[str, 
 def _describe_get(name: str, text: str, model: str, example: Any) -> dict[str, Any]:
     responses = {
         "200": _describe_json(text, model, example),
-        "401": _describe_json(CODES["401"], "Refusal", _example_refusal("401")),
+        "401": _describe_json(CODES["401"], "Refusal", _example_refusal("401", CODES["401"])),
     }
     return {"operationId": name, "summary": text, "responses": responses}
 
@@ -154,9 +186,9 @@ def _describe_samples() -> dict[str, Any]:
 def _describe_plain(name: str, text: str) -> dict[str, Any]:
     answer = {"description": text, "content": {"text/plain": {"schema": {"type": "string"}}}}
     refusals = (
-        {"401": _describe_json(CODES["401"], "Refusal", _example_refusal("401"))}
+        {"401": _describe_json(CODES["401"], "Refusal", _example_refusal("401", CODES["401"]))}
         if name == "metrics"
-        else {"503": _describe_json("It does not.", "Refusal", _example_refusal("503"))}
+        else {"503": _describe_json("It does not.", "Refusal", _example_refusal("503", CODES["503"]))}
     )
     return {"operationId": name, "summary": text, "responses": {"200": answer, **refusals}}
 
@@ -193,5 +225,5 @@ def _example_answer(card: ModelCard) -> dict[str, Any]:
     return {"model": card.tag, "predictions": [prediction, failure]}
 
 
-def _example_refusal(code: str) -> dict[str, Any]:
-    return {"error": {"code": f"reason_{code}", "message": CODES[code]}, "predictions": []}
+def _example_refusal(code: str, meaning: str) -> dict[str, Any]:
+    return {"error": {"code": f"reason_{code}", "message": meaning}, "predictions": []}

@@ -11,9 +11,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from components.contract.pages.theme import THEME_PATH
-from components.deploy.service.inference_protocol.routes import routes
+from components.deploy.service.inference_protocol.routes import routes as inference_routes
 from components.deploy.service.metrics import render_metrics
 from components.deploy.service.openapi import complete_document
+from components.deploy.service.predictions.routes import routes as feedback_routes
 
 if TYPE_CHECKING:
     from bentoml import Service
@@ -80,7 +81,8 @@ pages = Starlette(
         Route("/metrics", show_metrics),
         Route("/samples.json", show_sample_list),
         Route("/samples/{name}", show_sample),
-        *routes,
+        *inference_routes,
+        *feedback_routes,
         Route("/page/theme.css", show_theme),
         Mount("/page", StaticFiles(directory=PAGE_DIR)),
     ]

@@ -8,7 +8,7 @@ from components.contract.artifacts.bento import ServiceFacts
 from components.contract.image.formats import FORMATS, MAX_PIXELS
 from components.contract.inference.calibration import Abstention
 from components.contract.inference.cam import Method
-from components.contract.record import BaseRecord
+from components.contract.record import BaseRecord, StrictRecord
 
 API_VERSION: Final = "1.0"
 """Grows by its first number when an answer changes so that a client has to."""
@@ -95,6 +95,21 @@ class Explanation(BaseRecord):
         "Occlusion: how much the class loses when a place is covered."
     )
     overlay: str = Field(description="A PNG of the photo under the map, as a data URI.")
+
+
+class Feedback(StrictRecord):
+    """The right label of a photo that was classified."""
+
+    id: str = Field(max_length=100, description="Of the prediction.")
+    label: str = Field(max_length=1000, description="The class that the photo shows.")
+
+
+class FeedbackAnswer(BaseRecord):
+    """Feedback that was kept."""
+
+    id: str
+    label: str
+    predicted: str = Field(description="The class that was answered.")
 
 
 class Sample(BaseRecord):

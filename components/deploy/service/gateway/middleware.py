@@ -32,7 +32,7 @@ PICKLED: Final = "application/vnd.bentoml"
 """BentoML's own formats, pickles among them, which it would read before we see the request."""
 
 OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready")
-KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/model", "/metrics", "/samples.json")
+KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/feedback", "/model", "/metrics", "/samples.json")
 """Counted by their own names; a counter for whatever a stranger asks for would fill the memory."""
 OPEN_FOLDERS: Final = ("/page/", "/static_content/")
 """What an API key does not guard: health, and the page, which asks for the key."""

@@ -111,13 +111,13 @@ async def read_photos(request: Request) -> list[bytes]:
     raise RefusedUpload(415, "not_a_photo", f"The body must be {EXPECTED}; found {kind[:MAX_SHOWN]}.")
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """The whole body of a request.
 
     Raises:
         RefusedUpload: it is too large, too slow, or cut off.
     """
-    return await _receive_in_time(_read_raw(request))
+    return await _receive_in_time(_read_raw(request, max_bytes))
 
 
 async def _receive_in_time(reading: Awaitable[Result]) -> Result:
@@ -161,29 +161,29 @@ async def _read_form(request: Request) -> list[bytes]:
         await form.close()
 
 
-async def _read_raw(request: Request) -> bytes:
+async def _read_raw(request: Request, max_bytes: int) -> bytes:
     body = io.BytesIO()
-    async for chunk in _stream_limited(request):
+    async for chunk in _stream_limited(request, max_bytes):
         body.write(chunk)
     return body.getvalue()  # shares the memory of `body`, as joining the pieces would not
 
 
-async def _stream_limited(request: Request) -> AsyncGenerator[bytes, None]:
+async def _stream_limited(request: Request, max_bytes: int = MAX_BODY_BYTES) -> AsyncGenerator[bytes, None]:
     length_header = request.headers.get("content-length", "0")
     num_bytes = int(length_header) if length_header.isdecimal() else 0
-    if num_bytes <= MAX_BODY_BYTES:
+    if num_bytes <= max_bytes:
         num_bytes = 0
         async for chunk in request.stream():
             num_bytes += len(chunk)
-            if num_bytes > MAX_BODY_BYTES:
+            if num_bytes > max_bytes:
                 break
             yield chunk
-    if num_bytes > MAX_BODY_BYTES:
+    if num_bytes > max_bytes:
+        is_upload = max_bytes == MAX_BODY_BYTES
+        limit_text = f"{max_bytes // 2**20} MiB" if is_upload else f"{max_bytes:,} bytes"
+        advice = " Send the photos in several requests." if is_upload else ""
         raise RefusedUpload(
-            413,
-            "too_large",
-            f"The body must measure at most {MAX_BODY_BYTES // 2**20} MiB; this one "
-            "is larger. Send the photos in several requests.",
+            413, "too_large", f"The body must measure at most {limit_text}; this one is larger.{advice}"
         )
 
 

@@ -2,36 +2,36 @@
 
 A line of JSON per prediction, in `<day>-<process>.jsonl`: id, label, confidence, brightness, embedding … An embedding
 is made from the photo: it tells which photos are alike, and of people it should be treated as personal data. So the log
-is off unless a folder is named, and may keep a share of the predictions only.
+is off unless a folder is named, and may keep a share of the predictions only. Feedback is in `feedback/`.
 """
 
 import base64
-import itertools
 import logging
 import os
 import queue
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from pydantic import field_validator
 
 from components.contract.errors import DataError, ServiceError
 from components.contract.record import BaseRecord
-from components.contract.system.budget import Budget, open_regular
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.predictions.feedback import FeedbackBook
+from components.deploy.service.predictions.log_files import MAX_BYTES, find_line, read_records
+from components.deploy.service.protocol import Feedback
 from components.deploy.service.settings import ServiceSettings
 
 log = logging.getLogger("bentoml.darkroom")
 
 MAX_WAITING: Final = 1000
 """Predictions that wait to be written; more are left out, so that a slow disk never delays an answer."""
-MAX_LINE_BYTES: Final = 2**20
-"""Of one prediction; an embedding of 2,048 values takes 6 kB."""
-MAX_BYTES: Final = 2**30
-"""Of the log of one process; then it keeps nothing more, and says so."""
 
 
 class LoggedPrediction(BaseRecord):
@@ -49,10 +49,25 @@ class LoggedPrediction(BaseRecord):
     embedding: str
     """float16, little-endian, in base64."""
 
+    @field_validator("embedding")
+    @classmethod
+    def _check_embedding(cls, text: str) -> str:
+        unpack(text)
+        return text
+
     @property
     def vector(self) -> np.ndarray:
         """The embedding: float32 (features,)."""
-        return np.frombuffer(base64.b64decode(self.embedding), "<f2").astype(np.float32)
+        return unpack(self.embedding)
+
+
+def unpack(text: str) -> np.ndarray:
+    """An embedding from its text: float32 (features,).
+
+    Raises:
+        ValueError: the text is not base64 of float16 values.
+    """
+    return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float32)
 
 
 def pack(embedding: np.ndarray) -> str:
@@ -91,10 +106,11 @@ class PredictionLog:
         self._folder = folder
         self._share = share
         self._chance = chance or random.SystemRandom()
-        self._queue: queue.Queue[LoggedPrediction | None] = queue.Queue(MAX_WAITING)
+        self._feedback = FeedbackBook(folder)
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(MAX_WAITING)
         self._num_bytes = 0
         self._has_warned = False
-        self._writer = threading.Thread(target=self._write, name="prediction-log", daemon=True)
+        self._writer = threading.Thread(target=self._work, name="prediction-log", daemon=True)
         self._writer.start()
 
     def wants_next(self) -> bool:
@@ -104,28 +120,54 @@ class PredictionLog:
     def add(self, prediction: LoggedPrediction) -> None:
         """Keeps a prediction, if there is room."""
         try:
-            self._queue.put_nowait(prediction)
+            self._queue.put_nowait(lambda: self._write(prediction))
         except queue.Full:
             self._warn_once("predictions come faster than the disk takes them")
+
+    def add_feedback(self, feedback: Feedback) -> "Future[str]":
+        """Keeps feedback; the result is the label that was predicted, or an error as of `FeedbackBook.add`.
+
+        Raises:
+            RefusedUpload: too much waits to be written.
+        """
+        future: Future[str] = Future()
+
+        def write() -> None:
+            """In the thread that has written all predictions of before."""
+            try:
+                line = find_line(self._folder, feedback.id)
+                predicted_label = LoggedPrediction.model_validate_json(line).label if line else None
+                future.set_result(self._feedback.add(feedback, predicted_label))
+            except Exception as error:  # the waiting request raises it
+                future.set_exception(error)
+
+        try:
+            self._queue.put_nowait(write)
+        except queue.Full:
+            raise RefusedUpload(503, "overloaded", "More waits to be written than the disk takes; try again.") from None
+        return future
 
     def close(self) -> None:
         """Writes what waits."""
         self._queue.put(None)
         self._writer.join(10)
 
-    def _write(self) -> None:
-        while (prediction := self._queue.get()) is not None:
-            line = prediction.model_dump_json().encode() + b"\n"
-            if self._num_bytes + len(line) > MAX_BYTES:
-                self._warn_once(f"it has reached {MAX_BYTES // 2**20} MiB")
-                continue
-            try:
-                path = self._folder / f"{prediction.time:%Y%m%d}-{os.getpid()}.jsonl"
-                with path.open("ab", buffering=0) as file:
-                    file.write(line)  # one write, so that a kill leaves whole lines
-                self._num_bytes += len(line)
-            except OSError as error:
-                self._warn_once(str(error))
+    def _work(self) -> None:
+        while (write := self._queue.get()) is not None:
+            write()
+
+    def _write(self, prediction: LoggedPrediction) -> None:
+        line = prediction.model_dump_json().encode() + b"\n"
+        if self._num_bytes + len(line) > MAX_BYTES:
+            self._warn_once(f"it has reached {MAX_BYTES // 2**20} MiB")
+            return
+        try:
+            path = self._folder / f"{prediction.time:%Y%m%d}-{os.getpid()}.jsonl"
+            with path.open("ab", buffering=0) as file:
+                file.write(line)  # one write, so that a kill leaves whole lines
+            self._num_bytes += len(line)
+        except OSError as error:
+            self._warn_once(str(error))
 
     def _warn_once(self, reason: str) -> None:
         if not self._has_warned:
@@ -169,40 +211,12 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
         )
     for path in paths:
         yield from (
-            prediction for prediction in _read(path) if since is None or prediction.time.astimezone(UTC).date() >= since
+            prediction
+            for prediction in read_records(path, LoggedPrediction)
+            if since is None or prediction.time.astimezone(UTC).date() >= since
         )
 
 
 def find(folder: Path, prediction_id: str) -> LoggedPrediction | None:
     """The line of one prediction, None where the log does not hold it."""
     return next((prediction for prediction in read_log(folder) if prediction.id == prediction_id), None)
-
-
-def _read(path: Path) -> Iterator[LoggedPrediction]:
-    budget = Budget(f"The prediction log {path}", "Remove the line, or the file.", max_bytes=MAX_BYTES + MAX_LINE_BYTES)
-    try:
-        file = open_regular(path)
-    except OSError as error:
-        raise DataError(f"The prediction log {path} must be readable; it is not: {error.strerror}.") from None
-    with file:
-        for number in itertools.count(1):
-            line = file.readline(MAX_LINE_BYTES + 1)
-            budget.spend(len(line))
-            if len(line) > MAX_LINE_BYTES:
-                raise budget.limit_error(f"have lines of at most {MAX_LINE_BYTES:,} bytes", f"line {number} is longer")
-            if not line:
-                return
-            if line != b"\n":
-                yield _parse_line(line, number, path)
-
-
-def _parse_line(line: bytes, number: int, path: Path) -> LoggedPrediction:
-    try:
-        prediction = LoggedPrediction.model_validate_json(line)
-        prediction.vector  # noqa: B018 what is no base64 of float16 is found here
-    except ValueError:  # pydantic's and base64's errors are ValueErrors
-        raise DataError(
-            f"Each line of a prediction log must be one prediction as JSON; line {number} of {path} is "
-            "not. Remove the line, or the file."
-        ) from None
-    return prediction

@@ -1,5 +1,6 @@
 """The log of predictions keeps what drift needs, loses no line to a kill, and never stands in the way."""
 
+import base64
 import random
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, files: dict[str, str]
 
 def test_the_brightness_of_a_photo_is_the_mean_of_its_pixels() -> None:
     assert brightness(np.full((4, 4, 3), 200, np.uint8)) == 200
+
+
+@pytest.mark.parametrize("num_bytes", [1, 3])
+def test_an_embedding_that_is_not_float16_is_refused(tmp_path: Path, num_bytes: int) -> None:
+    line = entry(0).model_copy(update={"embedding": base64.b64encode(bytes(num_bytes)).decode()}).model_dump_json()
+    (tmp_path / "20260101-1.jsonl").write_text(line + "\n")
+    with pytest.raises(DataError, match="line 1 of"):
+        list(read_log(tmp_path))
 
 
 def test_an_id_tells_its_bento_and_its_time() -> None:

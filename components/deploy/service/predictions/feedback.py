@@ -1,0 +1,98 @@
+"""What clients report of predictions: the right label of a photo, by the id of its prediction.
+
+A line of JSON per report, in `feedback/<day>-<process>.jsonl` of the prediction log. Anyone who may ask the service may
+send feedback, so it is a claim: `darkroom data next` asks a person to confirm it.
+"""
+
+import os
+from collections import OrderedDict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from components.contract.record import BaseRecord
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.predictions.log_files import read_records
+from components.deploy.service.protocol import Feedback
+
+FEEDBACK_DIR: Final = "feedback"
+MAX_BYTES: Final = 64 * 2**20
+"""Of the feedback of one process."""
+MAX_LABELS: Final = 3
+"""That one prediction may get, one after another."""
+MAX_REMEMBERED: Final = 10_000
+"""Predictions whose labels are counted; whoever sends more feedback must ask for as many predictions."""
+
+
+class LoggedFeedback(BaseRecord):
+    """A line of the log."""
+
+    id: str
+    """Of the prediction."""
+    time: datetime
+    label: str
+
+
+class FeedbackBook:
+    """Writes the feedback of one process; not to be shared by threads."""
+
+    def __init__(self, log_dir: Path):
+        """Opens the book; its folder is made with the first report."""
+        self._folder = log_dir / FEEDBACK_DIR
+        self._labels: OrderedDict[str, list[str]] = OrderedDict()
+        self._num_bytes = 0
+
+    def add(self, feedback: Feedback, predicted_label: str | None) -> str:
+        """Writes a report, unless it repeats the one before; returns the predicted label.
+
+        Args:
+            feedback: its label is a class of the model.
+            predicted_label: of the logged prediction; None if the log does not have it.
+
+        Raises:
+            RefusedUpload: the prediction is unknown, has had as many labels as it may, or the log is full or broken.
+        """
+        if predicted_label is None:
+            raise RefusedUpload(
+                404,
+                "unknown_id",
+                "The id must be of a prediction in the log of this service; it is not, or the prediction is of another "
+                "service, was not among the share that is logged, or was deleted.",
+            )
+        labels = self._labels.setdefault(feedback.id, [])
+        self._labels.move_to_end(feedback.id)
+        if len(self._labels) > MAX_REMEMBERED:
+            self._labels.popitem(last=False)
+        if labels and labels[-1] == feedback.label:
+            return predicted_label
+        if len(labels) == MAX_LABELS:
+            raise RefusedUpload(
+                409, "too_many_labels", f"A prediction can get at most {MAX_LABELS} labels; this one has as many."
+            )
+        now = datetime.now(UTC)
+        line = LoggedFeedback(id=feedback.id, time=now, label=feedback.label).model_dump_json().encode() + b"\n"
+        if self._num_bytes + len(line) > MAX_BYTES:
+            raise RefusedUpload(503, "log_full", f"The feedback log has reached {MAX_BYTES // 2**20} MiB.")
+        try:
+            self._folder.mkdir(exist_ok=True)
+            with (self._folder / f"{now:%Y%m%d}-{os.getpid()}.jsonl").open("ab", buffering=0) as file:
+                file.write(line)
+        except OSError:
+            raise RefusedUpload(503, "log_failed", "The feedback could not be written; try again.") from None
+        self._num_bytes += len(line)
+        labels.append(feedback.label)
+        return predicted_label
+
+
+def read_feedback(log_dir: Path) -> dict[str, str]:
+    """The last label that was reported for each prediction, by the prediction's id.
+
+    Raises:
+        DataError: a line is damaged.
+    """
+    reports = [
+        report
+        for path in sorted((log_dir / FEEDBACK_DIR).glob("*.jsonl"))
+        for report in read_records(path, LoggedFeedback)
+    ]
+    return {report.id: report.label for report in sorted(reports, key=lambda report: report.time)}

@@ -1,0 +1,100 @@
+"""The files of the log: a line of JSON per record, in the order of time, read within limits."""
+
+import bisect
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+from components.contract.errors import DataError
+from components.contract.record import BaseRecord
+from components.contract.system.budget import Budget, open_regular
+from components.deploy.service.predictions.prediction_id import parse_id
+
+MAX_LINE_BYTES: Final = 2**20
+"""Of one prediction; an embedding of 2,048 values takes 6 kB."""
+MAX_BYTES: Final = 2**30
+"""Of the log of one process; then it keeps nothing more, and says so."""
+
+_TIME_OF_LINE: Final = re.compile(rb'\{"id":"[^"]*-([0-9a-f]{12})-[0-9a-f]{12}"')
+
+Record = TypeVar("Record", bound=BaseRecord)
+
+
+def read_records(path: Path, kind: type[Record]) -> Iterator[Record]:
+    """The records of a file.
+
+    Raises:
+        DataError: the file is too large, or a line is damaged other than by a kill at its end.
+    """
+    budget = Budget(f"The prediction log {path}", "Remove the line, or the file.", max_bytes=MAX_BYTES + MAX_LINE_BYTES)
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        raise DataError(f"The prediction log {path} must be readable; it is not: {error.strerror}.") from None
+    with file:
+        for number in itertools.count(1):
+            line = file.readline(MAX_LINE_BYTES + 1)
+            budget.spend(len(line))
+            if len(line) > MAX_LINE_BYTES:
+                raise budget.limit_error(f"have lines of at most {MAX_LINE_BYTES:,} bytes", f"line {number} is longer")
+            if not line:
+                return
+            if line != b"\n":
+                yield _parse_line(line, kind, number, path)
+
+
+def _parse_line(line: bytes, kind: type[Record], number: int, path: Path) -> Record:
+    try:
+        return kind.model_validate_json(line)
+    except ValueError:  # pydantic's errors
+        raise DataError(
+            f"Each line of a prediction log must be one record as JSON; line {number} of {path} is not. Remove the "
+            "line, or the file."
+        ) from None
+
+
+def find_line(folder: Path, prediction_id: str) -> bytes | None:
+    """The line of a prediction, by binary search; None if the log does not have it.
+
+    A process writes its predictions in the order of their ids, which contain the time.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    facts = parse_id(prediction_id)
+    if facts is None:
+        return None
+    start = f'{{"id":"{prediction_id}"'.encode()
+    days = {f"{facts.created_at + delay:%Y%m%d}" for delay in (timedelta(0), timedelta(minutes=1))}  # written later
+    paths = sorted(path for day in days for path in folder.glob(f"{day}-*.jsonl"))
+    return next((line for line in (_find_in_file(path, start) for path in paths) if line is not None), None)
+
+
+def _find_in_file(path: Path, start: bytes) -> bytes | None:
+    with open_regular(path) as file:
+
+        def line_at(offset: int) -> bytes:
+            """The first line that begins at the offset or behind it."""
+            file.seek(max(0, offset - 1))
+            if offset:
+                file.readline(MAX_LINE_BYTES)
+            return file.readline(MAX_LINE_BYTES)
+
+        wanted_time = _read_time(start)
+        size = file.seek(0, os.SEEK_END)
+        line = line_at(bisect.bisect_left(range(size), wanted_time, key=lambda offset: _read_time(line_at(offset))))
+        while line and _read_time(line) == wanted_time:
+            if line.startswith(start):
+                return line
+            line = file.readline(MAX_LINE_BYTES)
+    return None
+
+
+def _read_time(line: bytes) -> bytes:
+    """The hexadecimal time of a line's id; after the last line, a time that is later than any."""
+    match = _TIME_OF_LINE.match(line)
+    return match[1] if match else b"g"

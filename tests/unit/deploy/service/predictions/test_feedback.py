@@ -1,0 +1,125 @@
+"""Feedback reaches the log only for predictions that are in it, and a flood of it ends at its limits."""
+
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contract.errors import DataError
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.predictions import feedback
+from components.deploy.service.predictions.feedback import MAX_LABELS, FeedbackBook, read_feedback
+from components.deploy.service.predictions.log_files import find_line
+from components.deploy.service.predictions.prediction_log import LoggedPrediction, PredictionLog, pack
+from components.deploy.service.protocol import Feedback
+
+START = datetime(2026, 1, 1, 23, 59, 58, tzinfo=UTC)
+
+
+def make_prediction(number: int) -> LoggedPrediction:
+    """Predictions of 20 ms apart, in pairs of the same millisecond, from before midnight on."""
+    time = START + timedelta(milliseconds=20 * (number // 2))
+    return LoggedPrediction(
+        id=f"4c1f0a9b2d3e-{int(time.timestamp() * 1000):012x}-{number:012x}",
+        time=time + timedelta(milliseconds=1),
+        bento="pets:4c1f0a9b2d3e",
+        label="cat",
+        confidence=0.75,
+        abstained=False,
+        unfamiliar=None,
+        brightness=100.5,
+        embedding=pack(np.zeros(number % 5, np.float32)),
+    )
+
+
+@pytest.fixture
+def log_dir(tmp_path: Path) -> Path:
+    log = PredictionLog(tmp_path, 1.0)
+    for number in range(300):
+        log.add(make_prediction(number))
+    log.close()
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2, "midnight is among them"
+    return tmp_path
+
+
+def test_every_prediction_is_found_and_no_other(log_dir: Path) -> None:
+    for number in range(300):
+        line = find_line(log_dir, make_prediction(number).id)
+        assert line is not None
+        assert LoggedPrediction.model_validate_json(line) == make_prediction(number)
+    for number in (1000, 10**6):  # later than all, and of another day
+        assert find_line(log_dir, make_prediction(number).id) is None
+    same_time = make_prediction(7).id[:-1] + "f"
+    assert [find_line(log_dir, text) for text in (same_time, "", "a-b-c", "../../etc/passwd", "*")] == [None] * 5
+
+
+def result(future: "Future[str]") -> str:
+    return future.result(10)
+
+
+def test_feedback_is_kept_in_the_order_of_the_log_and_the_last_label_counts(log_dir: Path) -> None:
+    log = PredictionLog(log_dir, 1.0)
+    late = make_prediction(400)
+    log.add(late)
+    assert result(log.add_feedback(Feedback(id=late.id, label="dog"))) == "cat", "its line is written just before"
+    first = make_prediction(1).id
+    for label in ("dog", "bird", "bird"):
+        assert result(log.add_feedback(Feedback(id=first, label=label))) == "cat"
+    log.close()
+    assert read_feedback(log_dir) == {late.id: "dog", first: "bird"}
+    assert len("".join(path.read_text() for path in (log_dir / "feedback").iterdir()).splitlines()) == 3
+
+
+def test_feedback_for_an_unknown_prediction_is_refused(log_dir: Path) -> None:
+    log = PredictionLog(log_dir, 1.0)
+    with pytest.raises(RefusedUpload, match="must be of a prediction in the log") as refused:
+        result(log.add_feedback(Feedback(id=make_prediction(1000).id, label="dog")))
+    log.close()
+    assert (refused.value.status, refused.value.code) == (404, "unknown_id")
+    assert not (log_dir / "feedback").exists()
+
+
+def refusal(book: FeedbackBook, prediction_id: str, label: str) -> str | None:
+    try:
+        book.add(Feedback(id=prediction_id, label=label), "cat")
+    except RefusedUpload as refused:
+        return refused.code
+    return None
+
+
+def test_a_flood_about_one_prediction_ends(tmp_path: Path) -> None:
+    book = FeedbackBook(tmp_path)
+    refusals = [refusal(book, "one", label) for label in ("cat", "dog", "bird", "cat", "bird", "dog")]
+    assert refusals == [None, None, None, "too_many_labels", None, "too_many_labels"], "the last label may be repeated"
+    (path,) = (tmp_path / "feedback").iterdir()
+    assert len(path.read_text().splitlines()) == MAX_LABELS
+
+
+def test_a_flood_about_many_predictions_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "MAX_BYTES", 2000)
+    monkeypatch.setattr(feedback, "MAX_REMEMBERED", 5)
+    book = FeedbackBook(tmp_path)
+    refusals = [refusal(book, f"id-{number}", "dog") for number in range(100)]
+    assert refusals[0] is None
+    assert refusals[-1] == "log_full"
+    (path,) = (tmp_path / "feedback").iterdir()
+    assert path.stat().st_size <= 2000
+
+
+def test_a_disk_that_fails_refuses_and_a_later_report_is_kept(tmp_path: Path) -> None:
+    book = FeedbackBook(tmp_path)
+    (tmp_path / "feedback").write_text("in the way")
+    assert refusal(book, "one", "dog") == "log_failed"
+    (tmp_path / "feedback").unlink()
+    assert refusal(book, "one", "dog") is None
+    assert read_feedback(tmp_path) == {"one": "dog"}
+
+
+def test_a_damaged_line_is_named_and_no_feedback_is_none(tmp_path: Path) -> None:
+    assert read_feedback(tmp_path) == {}
+    (tmp_path / "feedback").mkdir()
+    (tmp_path / "feedback" / "20260101-1.jsonl").write_text('{"id": "one"}\n')
+    with pytest.raises(DataError, match=r"line 1 of .*feedback"):
+        read_feedback(tmp_path)
