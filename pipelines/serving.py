@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +55,9 @@ def serve_run(
     return serve(folder / "bento", host, port, environment)
 
 
-def check_drift(served: Path, run: str, *, since: datetime.date | None, seed: int, output: Path) -> "Drift":
+def check_drift(
+    served: Path, run: str, *, since: datetime.date | None, seed: int, output: Path
+) -> tuple["Drift", str | None]:
     """Compares logged predictions, or photos, with the held-out photos of a run, and writes a report.
 
     Args:
@@ -63,6 +66,9 @@ def check_drift(served: Path, run: str, *, since: datetime.date | None, seed: in
         since: leaves out older predictions of the log.
         seed: of the random draws.
         output: the report.
+
+    Returns:
+        What was found, and if that is drift, the command that chooses photos to label.
     """
     import numpy as np
 
@@ -84,5 +90,13 @@ def check_drift(served: Path, run: str, *, since: datetime.date | None, seed: in
     reference_traits = held_out_traits(classifier, run_dir / "dataset", rng)
     drift = compare(reference_traits, served_traits, classifier.facts.class_names, rng)
     source = f"{'the log' if is_log else 'photos'} in {served}"
-    write_report(output, drift, reference_traits, served_traits, name=classifier.facts.tag, source=source)
-    return drift
+    command = _propose_labeling(served, run, is_log=is_log) if drift.verdict == "drift" else None
+    write_report(
+        output, drift, reference_traits, served_traits, name=classifier.facts.tag, source=source, command=command
+    )
+    return drift, command
+
+
+def _propose_labeling(served: Path, run: str, *, is_log: bool) -> str:
+    photos = " --photos FOLDER" if is_log else ""
+    return f"darkroom data next --from {shlex.quote(str(served))}{photos} --run {run} --count 50 --output next"

@@ -1,13 +1,18 @@
 """The verbs for photos: audit, data."""
 
+import datetime
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.cli.frame import Verb, Verbs
-from pipelines.option_values import PATH
+from pipelines.option_values import PATH, parse_day
 from pipelines.run_options import json_option, params_option, set_option
+
+if TYPE_CHECKING:
+    from pipelines.data.versions import Version
 
 EXPORT_FORMATS = ("csv", "imagefolder", "label-studio", "coco")
 
@@ -124,10 +129,14 @@ def diff(before: str, now: str, name: str | None, as_json: bool) -> None:
 @json_option
 def relabel(decisions: Path, name: str | None, as_json: bool) -> None:
     """Apply decisions about labels as a new version."""
-    from pipelines.cli import show
     from pipelines.data.relabel import relabel_data
 
-    version = relabel_data(name, decisions)
+    _show_change(relabel_data(name, decisions), as_json=as_json)
+
+
+def _show_change(version: "Version", *, as_json: bool) -> None:
+    from pipelines.cli import show
+
     if as_json:
         show.as_json(asdict(version))
     else:
@@ -135,6 +144,65 @@ def relabel(decisions: Path, name: str | None, as_json: bool) -> None:
             f"{version.path}: version {version.commit[:12]}. To see the changes: darkroom data diff "
             f"{version.commit[:12]}~ {version.commit[:12]} --name {version.name}"
         )
+
+
+@data.command("next")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    type=PATH,
+    metavar="LOG_OR_PHOTOS",
+    help="A prediction log or a folder of photos.",
+)
+@click.option("--count", type=click.IntRange(1, 10_000), default=50, metavar="N", help="The number of photos.")
+@click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the photos and the tasks.")
+@click.option("--photos", type=PATH, metavar="FOLDER", help="The photos of a log, each named by its prediction's id.")
+@click.option("--run", default="latest", metavar="RUN", help="The run whose model learns from the labels.")
+@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Leave out older predictions of the log.")
+@json_option
+def next_photos(
+    source: Path,
+    count: int,
+    output: Path,
+    photos: Path | None,
+    run: str,
+    since: datetime.date | None,
+    as_json: bool,
+) -> None:
+    """Choose the photos to label next, and write tasks for Label Studio.
+
+    They are those whose labels teach the model most: doubtful, unfamiliar or disputed by feedback, and different from
+    each other.
+    """
+    from pipelines.cli import show
+    from pipelines.data.next_photos import choose_next
+
+    show.log_progress(to_stderr=as_json)
+    result = choose_next(source, run, count, output, photos_dir=photos, since=since)
+    if as_json:
+        show.as_json(asdict(result))
+        return
+    disputed = f", {result.num_disputed} of them disputed by feedback" if result.num_disputed else ""
+    show.line(
+        f"{result.folder}: {result.num_photos:,} of {result.num_candidates:,} photos{disputed}. Import tasks.json into "
+        f"Label Studio, export the labels as JSON to {result.folder}/labels.json, and add them: darkroom data label "
+        f"{result.folder}/labels.json"
+    )
+
+
+@data.command()
+@click.argument("labels", metavar="LABEL_FILE", type=PATH, help="Label Studio's JSON or another label file.")
+@name_option
+@json_option
+def label(labels: Path, name: str | None, as_json: bool) -> None:
+    """Add newly labeled photos as a new version.
+
+    The label file must be in the folder of its photos. Photos that the data have already are left out.
+    """
+    from pipelines.data.labeling import add_labeled_photos
+
+    _show_change(add_labeled_photos(name, labels), as_json=as_json)
 
 
 @data.command()

@@ -99,11 +99,12 @@ def drift(served: Path, run: str, since: datetime.date | None, output: Path, see
     from pipelines.serving import check_drift
 
     show.log_progress()
-    result = check_drift(served, run, since=since, seed=seed, output=output)
+    result, labeling_command = check_drift(served, run, since=since, seed=seed, output=output)
     if as_json:
-        show.as_json(result.model_dump(mode="json") | {"report": str(output)})
+        show.as_json(result.model_dump(mode="json") | {"report": str(output), "labeling_command": labeling_command})
     else:
-        show.line(f"{result.verdict}: {result.reason}\nReport: {output}")
+        advice = f"\nTo choose photos to label: {labeling_command}" if labeling_command else ""
+        show.line(f"{result.verdict}: {result.reason}\nReport: {output}{advice}")
     return DRIFT_CODES[result.verdict]
 
 

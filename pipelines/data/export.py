@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
-from xml.sax.saxutils import quoteattr
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import ArtifactError, DataError, ImageError
@@ -19,13 +17,11 @@ from components.contract.image.decode import read_size
 from components.contract.params.data import ColumnNames
 from components.contract.system.atomic_files import new_folder
 from components.contract.text import csv_cell, json_text
+from pipelines.data.label_studio import make_choice, make_task, write_project
 
 if TYPE_CHECKING:
     from components.preprocess.manifest import Record
     from components.preprocess.sources.photo_set import PhotoFile
-
-LOCAL_FILES: Final = "/data/local-files/?d="
-"""The address of a file that Label Studio reads from its own machine."""
 
 
 @dataclass(frozen=True)
@@ -163,26 +159,13 @@ def _write_image_folder(folder: Path, photos: Sequence[ExportedPhoto]) -> list[s
 
 
 def _write_label_studio(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """Tasks to import into a project of Label Studio, and its labeling interface."""
-    tasks = []
-    for photo in photos:
-        facts = {"image": LOCAL_FILES + quote(photo.name), "split": photo.split, "group": photo.group}
-        result = {
-            "from_name": "choice",
-            "to_name": "image",
-            "type": "choices",
-            "value": {"choices": [photo.label]},
-        }
-        data = {key: value for key, value in facts.items() if value is not None}
-        tasks.append({"data": data, "annotations": [{"result": [result]}]})
-    (folder / "tasks.json").write_text(json_text(tasks, indent=1), encoding="utf-8")
-    choices = "".join(f"    <Choice value={quoteattr(label)}/>\n" for label in _class_names(photos))
-    (folder / "labeling_interface.xml").write_text(
-        '<View>\n  <Image name="image" value="$image"/>\n  <Choices name="choice" toName="image" choice="single">\n'
-        f"{choices}  </Choices>\n</View>\n",
-        encoding="utf-8",
-    )
-    return ["tasks.json"]
+    """Tasks to import into a project of Label Studio, with the labels as annotations, and its labeling interface."""
+    tasks = [
+        make_task(photo.name, {"split": photo.split, "group": photo.group})
+        | {"annotations": [{"result": [make_choice(photo.label)]}]}
+        for photo in photos
+    ]
+    return write_project(folder, tasks, _class_names(photos))
 
 
 def _write_coco(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:

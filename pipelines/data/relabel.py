@@ -9,17 +9,9 @@ from pathlib import Path
 from components.contract.errors import DataError
 from components.contract.text import from_csv_cell
 from components.contract.validation_messages import nearest
-from pipelines.data import recovery
-from pipelines.data.repository import find_repository, matches_commit, require_ready, take_into_dvc
+from pipelines.data.repository import find_repository
 from pipelines.data.snapshot import LabelTable, find_label_table
-from pipelines.data.versions import (
-    Version,
-    commit_version,
-    find_data,
-    last_version,
-    new_journal,
-    recover,
-)
+from pipelines.data.versions import Moves, Version, change_photos, find_data
 
 Decisions = Mapping[str, str | None]
 """Photo, relative to the data, to its class; None takes it out."""
@@ -46,32 +38,18 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
     Raises:
         DataError: the data are not as DVC knows them, or a decision cannot be carried out.
     """
-    folder = root / path
-    if not folder.is_dir():
-        raise DataError(f"Photos can be relabelled in a folder; {path} is none. Unpack it and add the folder.")
     request = json.dumps(["relabel", path, dict(decisions)])
-    with recovery.lock_changes(root):
-        finished = recover(root)
-        if finished is not None and finished.request == request:
-            return last_version(root, finished.pointer)
-        require_ready(root, path)
-        if not matches_commit(root, path):
-            raise DataError(
-                f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
-                f"what it is first: darkroom data add {path}"
-            )
-        with recovery.scratch_folder(root, path) as scratch:
-            moves, num_changed = _prepare_moves(folder, decisions, scratch)
-            in_root = [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves]
-            with recovery.apply_moves(root, new_journal(root, path, request, in_root)):
-                take_into_dvc(root, path)
-                return commit_version(root, folder, f"Relabel {num_changed} photos of {folder.name}")
+
+    def prepare(folder: Path, scratch: Path) -> tuple[Moves, str]:
+        moves, num_changed = _prepare_moves(folder, decisions, scratch)
+        return moves, f"Relabel {num_changed} photos of {folder.name}"
+
+    return change_photos(root, path, request, prepare)
 
 
-def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[list[tuple[Path, Path]], int]:
+def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[Moves, int]:
     """(from, to) of each file that is to be moved, and how many photos that changes; a new table waits in `scratch`."""
     from components.preprocess.sources.listing import list_folder
-    from components.preprocess.sources.readers.table import is_table
 
     names = ["/".join(file.parts) for file in list_folder(folder).files]
     decisions = find_photo_names(decisions, names)
@@ -79,16 +57,32 @@ def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[l
     if table is None:
         plan = _plan_moves(folder, decisions)
         return [(source, target or scratch / str(number)) for number, (source, target) in enumerate(plan)], len(plan)
+    path = find_table_path(folder, table)
+    write, num_changed = change_table(path, table, decisions)
+    return replace_table(path, write, scratch), num_changed
+
+
+def find_table_path(folder: Path, table: LabelTable) -> Path:
+    """The one table with the labels of the data.
+
+    Raises:
+        DataError: they are in several files, or in no table.
+    """
+    from components.preprocess.sources.readers.table import is_table
+
     if len(table.names) > 1 or not is_table(Path(table.names[0])):
         raise DataError(
             f"The labels must be in one CSV or Parquet table to be changed; those of {folder.name} are in "
             f"{' and '.join(table.names)}. Write one table first: darkroom data export {folder} --format csv"
         )
-    path = folder / table.names[0]
-    write, num_changed = change_table(path, table, decisions)
+    return folder / table.names[0]
+
+
+def replace_table(path: Path, write: Callable[[Path], None], scratch: Path) -> Moves:
+    """Writes a new table into the scratch folder; the moves put it in the place of the old one."""
     new_table, old_table = (scratch / f"{age}-{path.name}" for age in ("new", "old"))
     write(new_table)
-    return [(path, old_table), (new_table, path)], num_changed
+    return [(path, old_table), (new_table, path)]
 
 
 def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, str | None]:
@@ -143,13 +137,13 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
         class_dir = folder.joinpath(*class_folder)
         if class_dir not in taken_names:
             taken_names[class_dir] = {path.name.casefold() for path in class_dir.glob("*")}
-        moves.append((file.path, class_dir / _pick_name(file.path, taken_names[class_dir])))
+        moves.append((file.path, class_dir / pick_name(file.path, taken_names[class_dir])))
     if not moves:
         raise DataError("Decisions must change something; every photo stands under the label that is given.")
     return moves
 
 
-def _pick_name(photo: Path, taken_names: set[str]) -> str:
+def pick_name(photo: Path, taken_names: set[str]) -> str:
     """The photo's own name, or one with a number if another file has it; names that leave the folder stay taken.
 
     So every target is free before the first move, in any order of moves, and an interrupted change can be undone.

@@ -7,7 +7,7 @@ grows: an earlier version comes back with `git checkout <commit> data/<name>.dvc
 import contextlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from pipelines.data.repository import (
     find_repository,
     git,
     has_commits,
+    matches_commit,
     require_ready,
     take_into_dvc,
 )
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 DATA_DIR: Final = Path("data")
 DVC_FILES: Final = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 """What makes a folder a DVC repository; a version can be read only from a commit that has them."""
+Moves = list[tuple[Path, Path]]
+"""From where to where each file is moved, in this order."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,39 @@ def add(path: Path, name: str | None) -> Version:
             undo.enter_context(recovery.apply_moves(root, new_journal(root, path_in_root, request)))
             take_into_dvc(root, path_in_root)
             return commit_version(root, target, f"{'Update' if existed else 'Add'} the data {target.name}")
+
+
+def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, Path], tuple[Moves, str]]) -> Version:
+    """Moves files into the data or out of them, and commits that as a new version; a kill leaves nothing half done.
+
+    Args:
+        root: of the repository.
+        path: of the data, relative to it.
+        request: what the user asked for; the same request is not carried out twice.
+        prepare: gets the folder of the data and a scratch folder, and returns the moves and the commit's subject.
+
+    Raises:
+        DataError: the data are no folder, or not as DVC knows them; or as `prepare`.
+    """
+    folder = root / path
+    if not folder.is_dir():
+        raise DataError(f"Labels can be changed in a folder; {path} is none. Unpack it and add the folder.")
+    with recovery.lock_changes(root):
+        finished = recover(root)
+        if finished is not None and finished.request == request:
+            return last_version(root, finished.pointer)
+        require_ready(root, path)
+        if not matches_commit(root, path):
+            raise DataError(
+                f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
+                f"what it is first: darkroom data add {path}"
+            )
+        with recovery.scratch_folder(root, path) as scratch:
+            moves, subject = prepare(folder, scratch)
+            in_root = [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves]
+            with recovery.apply_moves(root, new_journal(root, path, request, in_root)):
+                take_into_dvc(root, path)
+                return commit_version(root, folder, subject)
 
 
 def recover(root: Path) -> recovery.Journal | None:

@@ -37,12 +37,14 @@ class Traits:
         confidence: float32 (n,), of the most probable class.
         embeddings: float32 (n, features).
         labels: n class names, as the model gave them.
+        names: n ids of predictions or paths of photos; empty for the photos of a data set.
     """
 
     brightness: np.ndarray
     confidence: np.ndarray
     embeddings: np.ndarray
     labels: Sequence[str]
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

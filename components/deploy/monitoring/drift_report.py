@@ -14,7 +14,16 @@ NUM_BARS = 24
 HEIGHT, WIDTH = 120, 480
 
 
-def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *, name: str, source: str) -> None:
+def write_report(
+    path: Path,
+    drift: Drift,
+    reference: Traits,
+    served: Traits,
+    *,
+    name: str,
+    source: str,
+    command: str | None = None,
+) -> None:
     """Writes the report.
 
     Args:
@@ -24,6 +33,7 @@ def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *,
         served: of the service's.
         name: the bento.
         source: where the served photos came from.
+        command: that chooses photos to label; None to propose none.
     """
     folder = Path(__file__).parent
     environment = new_environment([folder / "templates", folder.parent / "service" / "page", PAGE_PARTS_DIR])
@@ -32,7 +42,7 @@ def write_report(path: Path, drift: Drift, reference: Traits, served: Traits, *,
         "confidence": _bars(reference.confidence, served.confidence, (0, 1)),
     }
     page = environment.get_template("drift.html.j2").render(
-        drift=drift, bars=bars, name=name, source=source, height=HEIGHT, width=WIDTH
+        drift=drift, bars=bars, name=name, source=source, command=command, height=HEIGHT, width=WIDTH
     )
     write_file(path, page.encode())
 

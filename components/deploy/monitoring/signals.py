@@ -1,5 +1,6 @@
 """Brightness, confidence and embeddings: of a data set's photos, of a folder's, or out of a prediction log."""
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +36,7 @@ def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Ge
     splits = [open_split(dataset_dir, name) for name in ("validation", "test")]
     places = [(split, index) for split in splits for index in range(len(split))]
     order = rng.permutation(len(places))[:MAX_PHOTOS]
-    photos = (places[place][0].image(places[place][1]) for place in order)
+    photos = (("", places[place][0].image(places[place][1])) for place in order)
     return _examine(classifier, photos, len(order))
 
 
@@ -45,10 +46,11 @@ def folder_traits(classifier: Classifier, files: Sequence[Path]) -> Traits:
     Raises:
         DataError: none is usable.
     """
-    photos = [pixels for pixels in (_decode(classifier, file) for file in files) if pixels is not None]
-    if not photos:
-        raise DataError(f"There must be usable photos to compare; none of {len(files)} files is one.")
-    return _examine(classifier, photos, len(photos))
+    photos = ((str(file), pixels) for file in files if (pixels := _decode(classifier, file)) is not None)
+    traits = _examine(classifier, photos, len(files))
+    if not len(traits):
+        raise DataError(f"There must be usable photos; none of {len(files)} files is one.")
+    return traits
 
 
 def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
@@ -65,7 +67,7 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         "The prediction log", "Name fewer days with --since.", members="predictions", max_memory_bytes=2**30
     )
     others_by_tag: Counter[str] = Counter()
-    rows: list[tuple[float, float, np.ndarray, str]] = []
+    rows: list[tuple[float, float, np.ndarray, str, str]] = []
     for prediction in predictions:
         if prediction.bento != tag:
             others_by_tag[prediction.bento] += 1
@@ -76,7 +78,8 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
                 f"All embeddings of {tag} must be of one length; the prediction {prediction.id} has another. "
                 "Remove its line from the log."
             )
-        rows.append((prediction.brightness, prediction.confidence, prediction.vector, prediction.label))
+        row = prediction.brightness, prediction.confidence, prediction.vector, prediction.label, prediction.id
+        rows.append(row)
     if not rows:
         other_bentos = ", ".join(sorted(others_by_tag)) or "none at all"
         raise DataError(
@@ -85,8 +88,10 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         )
     if others_by_tag:
         log.info("%d predictions of other bentos are left out.", others_by_tag.total())
-    light, confidence, embeddings, labels = zip(*rows, strict=True)
-    return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), list(labels))
+    light, confidence, embeddings, labels, ids = zip(*rows, strict=True)
+    return Traits(
+        np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), list(labels), list(ids)
+    )
 
 
 def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
@@ -99,25 +104,23 @@ def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
     return None
 
 
-def _examine(classifier: Classifier, photos: Iterable[np.ndarray], number: int) -> Traits:
-    light, confidence, embeddings, labels = [], [], [], []
+def _examine(classifier: Classifier, photos: Iterable[tuple[str, np.ndarray]], number: int) -> Traits:
+    light, confidence, embeddings, labels, names = [], [], [], [], []
     progress = Progress(number)
     for batch in _batches(photos):
-        for pixels, finding in zip(batch, classifier.examine(np.stack(batch)), strict=True):
+        findings = classifier.examine(np.stack([pixels for _, pixels in batch]))
+        for (name, pixels), finding in zip(batch, findings, strict=True):
             light.append(brightness(pixels))
             confidence.append(float(finding.probabilities.max()))
             embeddings.append(finding.embedding)
             labels.append(classifier.facts.class_names[int(finding.probabilities.argmax())])
+            names.append(name)
         progress.report(len(labels))
-    return Traits(np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), labels)
+    rows = np.stack(embeddings) if embeddings else np.empty((0, 0), np.float32)
+    return Traits(np.array(light, np.float32), np.array(confidence, np.float32), rows, labels, names)
 
 
-def _batches(photos: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    batch: list[np.ndarray] = []
-    for pixels in photos:
-        batch.append(pixels)
-        if len(batch) == BATCH_SIZE:
-            yield batch
-            batch = []
-    if batch:
+def _batches(photos: Iterable[tuple[str, np.ndarray]]) -> Iterator[list[tuple[str, np.ndarray]]]:
+    iterator = iter(photos)
+    while batch := list(itertools.islice(iterator, BATCH_SIZE)):
         yield batch

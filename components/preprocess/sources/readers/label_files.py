@@ -74,17 +74,17 @@ def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
     return label_format.read(path, columns or ColumnNames())
 
 
-def find_photos(data_folder: DataFolder) -> PhotoSet:
+def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
     """One file per row; a row that says again what an earlier one said counts once.
 
     Raises:
-        DataError: the label file cannot be read, names fewer than two classes, or no photo that is there.
+        DataError: the label file cannot be read, names too few classes, or no photo that is there.
     """
     label_file = data_folder.label_file
     assert label_file is not None, "the caller has a label file"
     labels = read_labels(label_file, data_folder.columns)
     rows = list(dict.fromkeys(labels.rows))
-    require_classes({row.label for row in rows if row.path}, label_file)
+    require_classes({row.label for row in rows if row.path}, label_file, min_classes)
     photos = _find_photos(rows, data_folder)
     files = [photo for photo in photos if isinstance(photo, PhotoFile)]
     rejected = [*data_folder.skipped_records(), *(photo for photo in photos if isinstance(photo, Record))]
@@ -101,16 +101,17 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     return PhotoSet(tuple(files), tuple(rejected), tuple(class_names), splits, labels.notices)
 
 
-def require_classes(labels: Iterable[str | None], label_file: Path | str) -> None:
-    """Requires two classes.
+def require_classes(labels: Iterable[str | None], label_file: Path | str, min_classes: int = 2) -> None:
+    """Requires two classes, or another number.
 
     Raises:
         DataError: there are fewer.
     """
     names = sorted({label for label in labels if label is not None})
-    if len(names) < 2:
+    if len(names) < min_classes:
+        least = "at least two classes" if min_classes == 2 else "a label"
         classes = f"one, '{printable(names[0])}'" if names else "none"
-        raise DataError(f"There must be at least two classes; the label file {label_file} names {classes}.")
+        raise DataError(f"There must be {least}; the label file {label_file} names {classes}.")
 
 
 def list_referenced_files(path: Path, columns: ColumnNames | None = None) -> list[str]:

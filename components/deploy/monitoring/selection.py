@@ -1,0 +1,43 @@
+"""Which photos to label next: those whose labels would teach the model most."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.contract.inference.calibration import to_unit_length
+
+
+def weigh(confidence: np.ndarray, unfamiliar: Sequence[float | None], disputed: np.ndarray) -> np.ndarray:
+    """How much is to be learned from each photo, from 0 to 1: float32 (n,).
+
+    An answer is as doubtful as its confidence is low, however confident it is if the photo is unfamiliar, and entirely
+    if somebody has reported another label.
+
+    Args:
+        confidence: float32 (n,), of the most probable class.
+        unfamiliar: n values, above 1 for photos unlike the training photos; None if unmeasured.
+        disputed: bool (n,), whether feedback names another class.
+    """
+    distances = np.array([0.0 if value is None else value for value in unfamiliar])
+    strange = 1 - 1 / np.maximum(distances, 1)
+    weights: np.ndarray = np.maximum(1 - confidence, strange).astype(np.float32)
+    return np.where(disputed, np.float32(1), weights)
+
+
+def choose(weights: np.ndarray, embeddings: np.ndarray, count: int) -> list[int]:
+    """The photos to label, in the order of choice: each weighty, and unlike those chosen before it.
+
+    Args:
+        weights: float32 (n,), from `weigh`.
+        embeddings: float32 (n, features).
+        count: at most so many are chosen.
+    """
+    unit = to_unit_length(embeddings)
+    distances = np.full(len(weights), 2, np.float32)
+    chosen: list[int] = []
+    for _ in range(min(count, len(weights))):
+        scores = weights * distances
+        scores[chosen] = -1
+        chosen.append(int(scores.argmax()))
+        distances = np.minimum(distances, 1 - unit @ unit[chosen[-1]])
+    return chosen

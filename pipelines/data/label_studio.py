@@ -1,0 +1,42 @@
+"""Tasks for Label Studio, whose document root is the folder that contains them and their photos."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+from components.contract.text import json_text
+
+LOCAL_FILES: Final = "/data/local-files/?d="
+"""The address of a file that Label Studio reads from its own machine."""
+TASKS_FILE: Final = "tasks.json"
+INTERFACE_FILE: Final = "labeling_interface.xml"
+
+
+def make_task(name: str, facts: Mapping[str, str | None]) -> dict[str, Any]:
+    """A task for a photo.
+
+    Args:
+        name: of its file, relative to the folder.
+        facts: shown beside it; those that are None are left out.
+    """
+    values = {"image": LOCAL_FILES + quote(name)} | dict(facts)
+    return {"data": {key: value for key, value in values.items() if value is not None}}
+
+
+def make_choice(label: str) -> dict[str, Any]:
+    """A label, as the result of an annotation or of a prediction."""
+    return {"from_name": "choice", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
+
+
+def write_project(folder: Path, tasks: Sequence[Mapping[str, Any]], class_names: Iterable[str]) -> list[str]:
+    """Writes the tasks to import and the labeling interface; returns the names of the files with labels."""
+    (folder / TASKS_FILE).write_text(json_text(tasks, indent=1), encoding="utf-8")
+    choices = "".join(f"    <Choice value={quoteattr(label)}/>\n" for label in class_names)
+    (folder / INTERFACE_FILE).write_text(
+        '<View>\n  <Image name="image" value="$image"/>\n  <Choices name="choice" toName="image" choice="single">\n'
+        f"{choices}  </Choices>\n</View>\n",
+        encoding="utf-8",
+    )
+    return [TASKS_FILE]

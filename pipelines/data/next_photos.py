@@ -1,0 +1,164 @@
+"""Chooses the photos to label next, of those that a service was asked about or of a folder, for Label Studio."""
+
+import datetime
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from components.contract.errors import ArtifactError, DataError
+from components.contract.image.decode import MAX_BYTES
+from components.contract.system.atomic_files import new_folder
+from components.contract.system.budget import read_regular
+from components.contract.text import printable
+from pipelines.data.label_studio import make_choice, make_task, write_project
+from pipelines.runners.runs import find_run
+
+if TYPE_CHECKING:
+    from components.deploy.monitoring.drift import Traits
+    from components.deploy.service.classifier import Classifier
+
+PHOTOS_DIR: Final = "photos"
+
+
+@dataclass(frozen=True)
+class NextPhotos:
+    """What was written.
+
+    Attributes:
+        folder: the tasks, the labeling interface and the photos.
+        num_photos: that were chosen.
+        num_candidates: to choose from.
+        num_disputed: of the chosen, those for which feedback names another class than the model.
+    """
+
+    folder: str
+    num_photos: int
+    num_candidates: int
+    num_disputed: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Photos to choose from.
+
+    Attributes:
+        traits: of the photos; their names are ids of predictions or paths.
+        files: by these names.
+        reported_labels: that feedback names, by id.
+    """
+
+    traits: "Traits"
+    files: Mapping[str, Path]
+    reported_labels: Mapping[str, str]
+
+
+def choose_next(
+    source: Path, run: str, count: int, output: Path, *, photos_dir: Path | None, since: datetime.date | None
+) -> NextPhotos:
+    """Writes a folder with the photos to label next and their tasks.
+
+    Args:
+        source: a folder of photos, or a prediction log.
+        run: a run id, or `latest`: whose model is to learn from the labels.
+        count: how many photos.
+        output: becomes the folder, whole or not at all.
+        photos_dir: the photos of a prediction log, each named by the id of its prediction.
+        since: leaves out older predictions of the log.
+
+    Raises:
+        DataError: there are no photos to choose from.
+        ArtifactError: there is something at `output`, or there is no such run.
+    """
+    import numpy as np
+
+    from components.deploy.monitoring.selection import choose, weigh
+    from components.deploy.service.classifier import Classifier
+
+    if output.exists():
+        raise ArtifactError(f"The photos must go into a new folder; there is something at {output}. Name another.")
+    run_dir = find_run(run).path
+    classifier = Classifier(run_dir / "bento" / "bento" / "src")
+    if source.is_dir() and any(source.glob("*.jsonl")):
+        candidates = _find_logged(classifier, source, photos_dir, since)
+    elif photos_dir is not None or since is not None:
+        raise DataError(f"--photos and --since belong to a prediction log; {source} is none.")
+    else:
+        candidates = _find_in_folder(classifier, source, run_dir / "dataset")
+    traits, reported_labels = candidates.traits, candidates.reported_labels
+    answers = zip(traits.names, traits.labels, strict=True)
+    disputed = np.array([reported_labels.get(name, label) != label for name, label in answers], bool)
+    weights = weigh(traits.confidence, classifier.measure_unfamiliar(traits.embeddings), disputed)
+    chosen = choose(weights, traits.embeddings, count)
+    with new_folder(output) as folder:
+        (folder / PHOTOS_DIR).mkdir()
+        tasks = [_write_task(folder, rank, candidates, index, classifier) for rank, index in enumerate(chosen)]
+        write_project(folder, tasks, classifier.facts.class_names)
+    return NextPhotos(str(output), len(chosen), len(traits), int(disputed[chosen].sum()))
+
+
+def _find_logged(
+    classifier: "Classifier", log_dir: Path, photos_dir: Path | None, since: datetime.date | None
+) -> Candidates:
+    """The photos of the predictions in a log."""
+    from components.deploy.monitoring.signals import logged_traits
+    from components.deploy.predict import find_files
+    from components.deploy.service.predictions.feedback import read_feedback
+    from components.deploy.service.predictions.prediction_log import read_log
+
+    if photos_dir is None:
+        raise DataError(
+            "A prediction log has no photos: name their folder with --photos. Each photo must have the id of its "
+            "prediction as its name, such as ID.jpg."
+        )
+    files = {file.stem: file for file in find_files([photos_dir])}
+    predictions = [prediction for prediction in read_log(log_dir, since) if prediction.id in files]
+    if not predictions:
+        raise DataError(
+            f"Photos must be named by the ids of their predictions, such as ID.jpg; none of {len(files)} files in "
+            f"{photos_dir} has the id of a prediction in {log_dir}."
+        )
+    return Candidates(logged_traits(predictions, classifier.facts.tag), files, read_feedback(log_dir))
+
+
+def _find_in_folder(classifier: "Classifier", source: Path, dataset_dir: Path) -> Candidates:
+    """The photos of a folder that the data set of the run does not have."""
+    from components.deploy.monitoring.neighbors import read_paths
+    from components.deploy.monitoring.signals import folder_traits
+    from components.deploy.predict import find_files
+
+    known_ids = read_paths(dataset_dir).keys()
+    files = find_files([source])
+    new_files = {str(file): file for file in files if _image_id(file) not in known_ids}
+    if not new_files:
+        raise DataError(f"There must be photos to label; the data set of the run has all {len(files)} of {source}.")
+    return Candidates(folder_traits(classifier, list(new_files.values())), new_files, {})
+
+
+def _image_id(file: Path) -> str:
+    try:
+        return hashlib.sha256(read_regular(file, MAX_BYTES)).hexdigest()[:32]
+    except OSError:  # it is named in the log when it cannot be decoded
+        return ""
+
+
+def _write_task(
+    folder: Path, rank: int, candidates: Candidates, index: int, classifier: "Classifier"
+) -> dict[str, Any]:
+    """Copies a photo, and returns its task with the label that a person is to confirm."""
+    traits = candidates.traits
+    name, answer, confidence = traits.names[index], traits.labels[index], round(float(traits.confidence[index]), 4)
+    file, reported_label = candidates.files[name], candidates.reported_labels.get(name)
+    file_name = re.sub(r"[^\w.-]+", "_", printable(file.name))
+    target = f"{PHOTOS_DIR}/{rank:03d}-{file_name}"
+    shutil.copyfile(file, folder / target)
+    facts = {"source": printable(name), "answer": answer, "confidence": str(confidence), "reported": reported_label}
+    prediction = {
+        "model_version": "feedback" if reported_label else classifier.facts.tag,
+        "score": confidence,
+        "result": [make_choice(reported_label or answer)],
+    }
+    return make_task(target, facts) | {"predictions": [prediction]}
