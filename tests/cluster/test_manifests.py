@@ -8,7 +8,7 @@ from tests.cluster.support import kubectl as cluster
 from tests.cluster.support.images import PROOF
 from tests.cluster.support.kubectl import DARKROOM, KUBEFLOW, kubectl
 from tests.cluster.support.pipeline_run import Run
-from tests.contract.kubernetes.manifests import gateway_crds
+from tests.contract.kubernetes.manifests import GATEWAY_MODULE, find_module
 from tests.support.source_tree import ROOT
 
 CONNECT = """
@@ -26,7 +26,7 @@ SERVE, API = ("darkroom-serve.darkroom", "80"), ("kubernetes.default", "443")
 @pytest.mark.parametrize("overlay", ["local", "gpu", "production"])
 def test_the_api_server_accepts_every_overlay_without_a_warning(overlay: str, installed: None) -> None:
     if overlay == "production" and not cluster.exists(DARKROOM, "crd", "httproutes.gateway.networking.k8s.io"):
-        kubectl("apply", "--server-side", "-f", str(gateway_crds()))
+        kubectl("apply", "--server-side", "-f", str(find_module(*GATEWAY_MODULE) / "config" / "crd" / "standard"))
     command = [
         "kubectl",
         "apply",

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components.deploy.parity import BYTES_PER_REQUEST
 from components.deploy.service.gateway.middleware import LARGE_SHARE, MAX_HELD_BYTES
 from components.deploy.service.protocol import MAX_BODY_BYTES, Limits
-from tests.contract.kubernetes.manifests import GUIDE, gateway_crds, named, of_kind, render_with
+from tests.contract.kubernetes.manifests import (
+    GATEWAY_MODULE,
+    GUIDE,
+    find_module,
+    named,
+    of_kind,
+    read_schemas,
+    render_with,
+)
 from tests.support.source_tree import ROOT
 
 GROUP = "gateway.networking.k8s.io"
@@ -21,25 +28,8 @@ GROUP = "gateway.networking.k8s.io"
 
 @pytest.fixture(scope="module")
 def schemas() -> dict[tuple[str, str], dict[str, Any]]:
-    """(kind, version) → schema, of the newest CRDs that Go's module cache has."""
-    folder = gateway_crds()
-    paths = [folder / f"{GROUP}_{plural}.yaml" for plural in ("gateways", "httproutes")]
-    crds = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]  # 20 times as fast
-    return {
-        (crd["spec"]["names"]["kind"], version["name"]): strict(version["schema"]["openAPIV3Schema"])
-        for crd in crds
-        for version in crd["spec"]["versions"]
-    }
-
-
-def strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as the API server reads it with field validation: an unknown field is an error."""
-    if schema.get("properties") and schema["properties"].get("metadata") != schema:
-        schema = {**schema, "properties": {name: strict(child) for name, child in schema["properties"].items()}}
-        schema.setdefault("additionalProperties", False)
-    if isinstance(schema.get("items"), dict):
-        schema = {**schema, "items": strict(schema["items"])}
-    return schema
+    folder = find_module(*GATEWAY_MODULE) / "config" / "crd" / "standard"
+    return read_schemas(folder / f"{GROUP}_{plural}.yaml" for plural in ("gateways", "httproutes"))
 
 
 def test_the_route_and_the_gateway_are_valid_by_the_schemas_of_the_api(

@@ -37,9 +37,8 @@ def test_every_overlay_is_tested() -> None:
 def test_every_object_is_valid_by_kubernetes_schema(overlay: list[dict[str, Any]]) -> None:
     import kubernetes_validate
 
-    own_kinds = [
-        manifest for manifest in overlay if not manifest["apiVersion"].startswith("gateway.networking.k8s.io/")
-    ]
+    extensions = ("gateway.networking.k8s.io/", "serving.kserve.io/")
+    own_kinds = [manifest for manifest in overlay if not manifest["apiVersion"].startswith(extensions)]
     assert own_kinds
     for manifest in own_kinds:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
