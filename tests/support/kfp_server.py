@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.json_response import send_json, send_text
@@ -24,6 +24,8 @@ NEVER = "1970-01-01T00:00:00Z"
 """How KFP writes a time that has not come."""
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 """The id of a run that the server does not have."""
+DROPPED: Final[dict[str, Any]] = {"status": 0}
+"""A state in which the server closes the connection instead of answering."""
 PLUGINS = {
     "mlflow": {
         "entries": {"experiment_name": {"value": "KFP-Default"}},
@@ -39,7 +41,7 @@ class StandIn:
     """What the server knows, and how it behaves."""
 
     states: list[dict[str, Any]] = field(default_factory=lambda: [{"state": "SUCCEEDED", "finished_at": CREATED}])
-    """What GET of a run answers, one after the other; the last stays."""
+    """What GET of a run answers, one after the other; the last stays. `status` is an error of HTTP."""
     token: str | None = None
     """Asked for where it is given."""
     old: bool = False
@@ -208,6 +210,8 @@ def serving(stand_in: StandIn) -> Iterator[StandIn]:
                 status, answer = 401, {"error": "Unauthorized"}
             else:
                 status, answer = stand_in.answer(self.command, parts.path, query, body)
+            if status == DROPPED["status"]:
+                return
             (send_text if isinstance(answer, str) else send_json)(self, status, answer)
 
         def log_message(self, *_: object) -> None:

@@ -96,7 +96,7 @@ def connect(server: Server) -> Iterator["Client"]:
 @contextlib.contextmanager
 def _quiet_urllib3() -> Iterator[None]:
     """Within the block urllib3 does not log its retries: a server that stays away is an error of ours."""
-    logger = logging.getLogger("urllib3")
+    logger = logging.getLogger("urllib3.connectionpool")  # KFP's client sets the level of "urllib3" again
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -16,7 +16,7 @@ from pipelines.runners.cluster.client import ClusterError, Server
 from pipelines.runners.cluster.placement import Placement
 from pipelines.runners.cluster.submission import submit
 from tests.support.kfp_answers import recorded_logs, recorded_runs
-from tests.support.kfp_server import StandIn, serving
+from tests.support.kfp_server import DROPPED, StandIn, serving
 
 
 @pytest.fixture
@@ -146,8 +146,8 @@ def test_a_failed_run_exits_with_2_and_its_cause(tmp_path: Path) -> None:
 
 
 def test_no_warnings_of_libraries_are_printed_when_the_server_goes_away(tmp_path: Path) -> None:
-    """The stand-in closes each connection after its answer, and answers once that it is busy."""
-    answers = [*recorded_runs("success")[:2], {"status": 503}, recorded_runs("success")[-1]]
+    """The stand-in closes a connection without an answer, which urllib3 logs, and answers once that it is busy."""
+    answers = [*recorded_runs("success")[:2], DROPPED, {"status": 503}, recorded_runs("success")[-1]]
     with serving(StandIn(states=answers)) as server:
         result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
