@@ -103,6 +103,17 @@ def test_a_run_is_followed_through_what_a_real_backend_answers(scenario: str) ->
     assert display.changes == CHANGES[scenario]
 
 
+def test_the_cause_is_found_after_the_pod_is_gone() -> None:
+    """Then KFP has the log by the id of the node, no longer by the name of its pod."""
+    logs = {node: log for node, log in recorded_logs().items() if "system-container-impl" not in node}
+    runs = recorded_runs("fail-data")
+    with (
+        serving(StandIn(states=runs[-1:], logs=logs)) as server,
+        pytest.raises(ClusterError, match=CAUSES["fail-data"]),
+    ):
+        follow(runs[0]["run_id"], Server(server.url), Changes())
+
+
 def test_a_hiccup_of_the_server_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, *_, last = recorded_runs("success")
     busy = {"status": 503, "error": "restarting"}
