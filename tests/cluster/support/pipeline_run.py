@@ -170,9 +170,10 @@ class Run:
     def _read_outputs(self, name: str) -> None:
         ir, _ = self.documents
         component = ir["components"][self.tasks[name]["componentRef"]["name"]]
-        folder = f"{ROOT_URI}/{ir['pipelineInfo']['name']}/{self.id}/{name}"
-        for key in component.get("outputDefinitions", {}).get("parameters", {}):
-            self.outputs[name, key] = read_artifact(f"{folder}/{key}")
+        if component.get("outputDefinitions", {}).get("parameters"):
+            uri = f"{ROOT_URI}/{ir['pipelineInfo']['name']}/{self.id}/{name}/executor_output.json"
+            values = json.loads(read_artifact(uri))["parameterValues"]
+            self.outputs |= {(name, key): value for key, value in values.items()}
 
 
 def read_artifact(uri: str) -> str:
