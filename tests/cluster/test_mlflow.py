@@ -1,10 +1,12 @@
 """MLflow under its memory limit and a load."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.cluster.support import kubectl as cluster
 from tests.cluster.support.kubectl import DARKROOM, kubectl
+from tests.cluster.support.mlflow import mlflow_client
 from tests.cluster.support.pipeline_run import Run, await_job, job_log
 
 NUM_CLIENTS, RUNS_PER_CLIENT = 3, 4
@@ -33,9 +35,7 @@ def one_run(number):
     client.get_metric_history(run_id, "loss0")
     return 1
 
-client = MlflowClient()
-experiment = client.get_experiment_by_name("load")
-experiment_id = experiment.experiment_id if experiment else client.create_experiment("load")
+experiment_id = sys.argv[1]
 with ThreadPoolExecutor(2) as pool:
     print("runs:", sum(pool.map(one_run, range(4))))
 """
@@ -44,12 +44,16 @@ with ThreadPoolExecutor(2) as pool:
 def test_mlflow_stays_within_its_memory_limit_under_load(bare_run: Run) -> None:
     (before,) = cluster.pods(DARKROOM, "app.kubernetes.io/name=mlflow")
     limit = before["spec"]["containers"][0]["resources"]["limits"]["memory"]
+    with mlflow_client() as client:
+        experiment_id = client.create_experiment(f"load {bare_run.id}")
+    command = ["python3", "-c", LOAD, experiment_id]
     with ThreadPoolExecutor() as pool:
-        jobs = [bare_run.start("preprocess", command=["python3", "-c", LOAD]) for _ in range(NUM_CLIENTS)]
+        jobs = [bare_run.start("preprocess", command=command) for _ in range(NUM_CLIENTS)]
         ends = [pool.submit(await_job, job, seconds=420) for job in jobs]
         peak = 0
         while not all(end.done() for end in ends):
             peak = max(peak, memory_of(before["metadata"]["name"]))
+            time.sleep(1)
         for end in ends:
             end.result()
     assert all(f"runs: {RUNS_PER_CLIENT}" in job_log(job) for job in jobs)
