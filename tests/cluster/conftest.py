@@ -228,7 +228,12 @@ def _digest(pipeline: Path) -> str:
 
 def is_serving() -> bool:
     """Whether the service has a ready pod."""
-    return bool(cluster.get(DARKROOM, "deployment", "darkroom-serve")["status"].get("readyReplicas"))
+    return ready_replicas() > 0
+
+
+def ready_replicas() -> int:
+    """How many pods of the service are ready."""
+    return int(cluster.get(DARKROOM, "deployment", "darkroom-serve")["status"].get("readyReplicas", 0))
 
 
 def compile_small(output: Path, *options: str) -> Path:

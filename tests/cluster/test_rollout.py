@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.deploy.release.rollout import find_bento
+from tests.cluster.conftest import ready_replicas
 from tests.cluster.support import kubectl as cluster
 from tests.cluster.support.kubectl import DARKROOM, await_rollout, forwarded, kubectl
 from tests.cluster.support.pipeline_run import Run, await_job, job_log
@@ -134,7 +135,3 @@ def test_a_drain_takes_one_replica_at_a_time_and_no_request_fails(bento: str, se
     print(f"answered during the drain: {answers.answered}")
     assert answers.failed == ()
     assert answers.answered > 20
-
-
-def ready_replicas() -> int:
-    return int(cluster.get(DARKROOM, "deployment", SERVE)["status"].get("readyReplicas", 0))

@@ -1,5 +1,6 @@
 """Why the pod of a task does not start; and the autoscaler."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 
 from pipelines.runners.cluster.kubernetes.pod_reasons import PodReasons
+from tests.cluster.conftest import ready_replicas
 from tests.cluster.support import kubectl as cluster
-from tests.cluster.support.kubectl import DARKROOM, KUBEFLOW, kubectl
+from tests.cluster.support.kubectl import DARKROOM, KUBEFLOW, await_rollout, kubectl
 from tests.cluster.support.pipeline_run import Run
 from tests.cluster.support.requests import asking
 
@@ -83,15 +85,31 @@ def test_the_reason_why_a_task_does_not_start_is_found(
         cluster.delete(KUBEFLOW, "job", name)
 
 
-def test_the_autoscaler_adds_a_replica_under_load(served: Run, cpu_as_written: None) -> None:
-    kubectl(
-        "-n", DARKROOM, "rollout", "restart", "deployment/darkroom-serve"
-    )  # pods keep the requests they were made with
-    kubectl("-n", DARKROOM, "rollout", "status", "deployment/darkroom-serve", "--timeout=180s")
+@pytest.fixture
+def single_replica(served: Run, cpu_as_written: None) -> Iterator[None]:
+    """The service with one replica, which has the CPU request of the manifest."""
+    # Pods keep the requests that they were made with.
+    kubectl("-n", DARKROOM, "rollout", "restart", "deployment/darkroom-serve")
+    await_rollout("deployment/darkroom-serve")
+    _set_stabilization(0)
+    cluster.wait_until(lambda: (desired_replicas(), ready_replicas()) == (1, 1), "a single replica", 240)
+    yield
+    _set_stabilization(300)
 
-    def replicas() -> int:
-        return int(cluster.get(DARKROOM, "hpa", "darkroom-serve")["status"].get("desiredReplicas", 0))
 
+def _set_stabilization(seconds: int) -> None:
+    """How long the autoscaler waits before it removes a replica."""
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": seconds}}
+    kubectl("-n", DARKROOM, "patch", "hpa", "darkroom-serve", "-p", json.dumps({"spec": {"behavior": behavior}}))
+
+
+def desired_replicas() -> int:
+    return int(cluster.get(DARKROOM, "hpa", "darkroom-serve")["status"].get("desiredReplicas", 0))
+
+
+def test_the_autoscaler_adds_a_replica_under_load(single_replica: None) -> None:
     with asking("darkroom-serve", pause=0.0, num_threads=4) as answers:
-        cluster.wait_until(lambda: replicas() == 2, "the second replica", 240)
+        start_time = time.monotonic()
+        cluster.wait_until(lambda: ready_replicas() == 2, "the second replica", 240)
+        print(f"the second replica was ready after {time.monotonic() - start_time:.0f} s")
     assert answers.failed == ()
