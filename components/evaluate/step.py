@@ -1,6 +1,7 @@
 """The step: a model bundle and a data set become figures, a calibration, a verdict and a report."""
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -133,6 +134,13 @@ def evaluate(
                 ),
             )
         run.set_tags({NOTE_TAG: describe_run(info, dataset)})
+        run.log_dataset(
+            name=f"{dataset.name}, test photos",  # another digest than the whole: MLflow has each digest once in a run
+            digest=hash_test_set(splits["test"]),
+            source=dataset.source.uri,
+            context="evaluation",
+            profile=json.dumps({"test": dataset.num_images("test")}),
+        )
         run.log_metrics(mlflow_metrics(info, all_figures))
         run.log_artifacts(evaluation_dir, "evaluation")
     log.info("Test accuracy %s, macro F1 %s", estimate(info.test.accuracy), estimate(info.test.macro_f1))

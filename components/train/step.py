@@ -15,7 +15,7 @@ from components.contract.image.preview import augmentation_sheet
 from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.tracking.run import Run, flatten
-from components.contract.tracking.step_run import step_run
+from components.contract.tracking.step_run import name_pipeline_run, step_run
 from components.train.network.initial_model import warn_of_training_photos
 from components.train.setup import open_network, open_photographs
 
@@ -114,6 +114,7 @@ def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
 
 
 def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFacts) -> None:
+    name_pipeline_run(run, facts.name)
     run.log_params(flatten(params.model_dump(mode="json"), "train."))
     run.log_params(flatten(facts.model_dump(mode="json"), "model."))
     run.log_dataset(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from components.contract.system.address import redact
 from components.contract.tracking.run import Run, create_run, now_ms
 from components.contract.tracking.spool import send_unsent
-from components.contract.tracking.store import PATIENCE, PENDING, import_client, stored_id
+from components.contract.tracking.store import NAME_TAG, PATIENCE, PENDING, import_client, stored_id
 from components.contract.tracking.store_address import tracking_uri
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,13 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
         if owns_run:
             run.end(status)
         run.close(hurried=status == "KILLED")
+
+
+def name_pipeline_run(run: Run, subject: str) -> None:
+    """Puts a subject before the name of a pipeline's run, which is its key; other runs keep their names."""
+    key = os.environ.get(KEY_VARIABLE)
+    if key:
+        run.set_tags({NAME_TAG: f"{subject} · {key}"})
 
 
 def _is_missing(run_id: str) -> bool:

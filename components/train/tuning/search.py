@@ -19,6 +19,7 @@ from components.contract.params.training import TrainParams
 from components.contract.params.tuning import Space, TuneParams, with_values
 from components.contract.system.program import clear_finish_request, is_finish_requested, note_progress
 from components.contract.tracking.run import Run, child_run, end_run
+from components.contract.tracking.store import NAME_TAG
 from components.train.tuning.cost import Cost
 from components.train.tuning.storage import WARM_UP_TRIALS, fail_interrupted_trials, make_sampler, open_study
 from components.train.tuning.trials import (
@@ -133,7 +134,7 @@ class Search:
         log.info(
             "Trial %d, after %d of %d: %s.", trial.number + 1, count_ended(trial.study), self._tune.trials, values_text
         )
-        run = child_run(parent, f"trial {trial.number}", {"darkroom.trial": str(trial.number)})
+        run = child_run(parent, f"trial {trial.number + 1}: {values_text}", {"darkroom.trial": str(trial.number)})
         run.log_params(for_mlflow(values))
         trial.set_user_attr(RUN_ID, run.run_id)
         note_progress("trial", number=trial.number, state="running", values=values, trials=self._tune.trials)
@@ -173,7 +174,9 @@ class Search:
         finally:
             note_progress("trial", number=trial.number, state=state, values=values, accuracy=accuracy)
             if run.run_id is not None:
-                run.set_tags({"darkroom.trial_state": state})
+                mark = "" if state == "complete" else f", {state}"
+                name = f"trial {trial.number + 1}{mark}: {values_text}"
+                run.set_tags({"darkroom.trial_state": state, NAME_TAG: name})
             end_run(run, status)
 
     def _resolve_params(self, values: dict[str, Any]) -> TrainParams:

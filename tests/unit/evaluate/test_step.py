@@ -114,6 +114,8 @@ def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Pa
     assert f"| test | {estimate(figures.accuracy)} |" in note
     assert f"run_uuid={trained.run_id}" in note
     assert stored.data.metrics["evaluation/num_looks"] == 1
+    (dataset,) = stored.inputs.dataset_inputs
+    assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "evaluation")]
     logged = {file.path for file in MlflowClient().list_artifacts(str(trained.run_id), "evaluation")}
     assert {"evaluation/report.html", "evaluation/confusion_matrix.png", "evaluation/loss_curve.png"} <= logged
     assert stored.info.status == "RUNNING", "the run's owner ends it"

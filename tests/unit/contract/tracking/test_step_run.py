@@ -1,9 +1,11 @@
 """Steps find their MLflow run, or do without one."""
 
 import pytest
+from mlflow import MlflowClient
 
 from components.contract.tracking.run import create_run
-from components.contract.tracking.step_run import KEY_VARIABLE, pipeline_end, step_run
+from components.contract.tracking.step_run import KEY_VARIABLE, name_pipeline_run, pipeline_end, step_run
+from components.contract.tracking.store import find_run
 from tests.support.tracking_server import run_status
 
 
@@ -76,3 +78,16 @@ def test_the_final_state_of_a_pipeline_says_how_its_mlflow_run_ends(
     state: str, error: str | None, end: str, reason: str
 ) -> None:
     assert pipeline_end(state, error) == (end, reason)
+
+
+def test_a_pipeline_run_is_named_by_its_model_and_its_key(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = create_run(experiment="photos", name="20261130-014500-abcd", key="20261130-014500-abcd")
+    name_pipeline_run(run, "no pipeline")
+    monkeypatch.setenv(KEY_VARIABLE, "20261130-014500-abcd")
+    name_pipeline_run(run, "MobileNetV2")
+    run.close()
+    client = MlflowClient()
+    assert client.get_run(str(run.run_id)).info.run_name == "MobileNetV2 · 20261130-014500-abcd"
+    assert find_run(client, "20261130-014500-abcd") == run.run_id
+    tags = client.get_experiment_by_name("photos").tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development", "not MLflow's view for language models"

@@ -175,6 +175,9 @@ def test_the_step_searches_for_real_and_train_takes_what_it_found(
     runs = client.search_runs([client.get_experiment_by_name(dataset[1].name).experiment_id])
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == study.mlflow_run_id]
     assert sorted(run.data.tags["darkroom.trial_state"] for run in children) == ["complete", "complete"]
+    assert {run.info.run_name for run in children} == {
+        f"trial {trial.number + 1}: learning_rate {trial.values['learning_rate']}" for trial in study.trials
+    }
     assert all(run.info.status == "FINISHED" for run in children)
     assert all(len(client.get_metric_history(run.info.run_id, "val_accuracy")) == 2 for run in children)
     parent = client.get_run(study.mlflow_run_id)
