@@ -85,8 +85,11 @@ def test_the_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference, served = traits(rng, 300), traits(rng, 200, light=60)
     drift = compare(reference, served, NAMES, rng)
-    write_report(tmp_path / "drift.html", drift, reference, served, name="<b>pets</b>:1", source="the log in x")
+    command = "darkroom data next --from '<log>'"
+    names = {"name": "<b>pets</b>:1", "source": "the log in x"}
+    write_report(tmp_path / "drift.html", drift, reference, served, command=command, **names)
     page = (tmp_path / "drift.html").read_text()
+    assert "darkroom data next --from &#39;&lt;log&gt;&#39;" in page
     assert "darker" in page
     assert "<b>pets" not in page
     assert "http://" not in page

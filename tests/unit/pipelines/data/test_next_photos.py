@@ -1,0 +1,77 @@
+"""The photos of a folder that are labeled next: doubtful ones first, none that the data set has, none twice."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from components.contract.artifacts.bundle import read_bundle
+from components.contract.errors import ArtifactError, DataError
+from components.deploy.bento.build import lay_out
+from pipelines.cli.main import call
+from pipelines.data.next_photos import choose_next
+from tests.support.artifacts import COLORS, make_photos
+from tests.unit.deploy.conftest import Artifacts, artifacts
+
+__all__ = ["artifacts"]
+
+
+@pytest.fixture
+def run_dir(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run, whose data set has the photo `known.png` of the folder `new`."""
+    folder = tmp_path / "runs" / "first"
+    bundle = read_bundle(artifacts.bundle_dir)
+    lay_out(folder / "bento" / "bento" / "src", artifacts.bundle_dir, bundle, "colors")
+    (folder / "summary.json").write_text("{}")
+    make_photos(tmp_path / "new", per_class=4)
+    between = np.mean([COLORS["red"], COLORS["blue"]], axis=0)
+    for name in ("doubtful", "known"):
+        pixels = np.full((40, 32, 3), between, np.uint8)
+        Image.fromarray(pixels + np.uint8(name == "known")).save(tmp_path / "new" / f"{name}.png")
+    (tmp_path / "new" / "broken.png").write_bytes(b"no photo")
+    digest = hashlib.sha256((tmp_path / "new" / "known.png").read_bytes()).hexdigest()
+    (folder / "dataset").mkdir()
+    manifest = pa.table({"path": ["red/1.png"], "sha256": [digest], "split": ["train"]})
+    pq.write_table(manifest, folder / "dataset" / "manifest.parquet")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_the_doubtful_photo_comes_first_and_known_ones_never(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    call(["data", "next", "--from", "new", "--run", "first", "--count", "5", "--output", "next", "--json"])
+    assert json.loads(capsys.readouterr().out) == {
+        "folder": "next",
+        "num_photos": 5,
+        "num_candidates": 13,
+        "num_disputed": 0,
+    }
+    assert "broken.png is left out" in caplog.text
+    tasks = json.loads((tmp_path / "next" / "tasks.json").read_text())
+    sources = [task["data"]["source"] for task in tasks]
+    assert sources[0] == "new/doubtful.png"
+    assert len(set(sources)) == 5
+    assert "new/known.png" not in sources
+    assert {source.split("/")[1] for source in sources[1:]} == {"blue", "green", "red"}, "not one class alone"
+    assert sorted(path.name for path in (tmp_path / "next" / "photos").iterdir())[0] == "000-doubtful.png"
+
+
+def test_what_cannot_be_chosen_from_is_refused(run_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "1.png").write_bytes((tmp_path / "new" / "known.png").read_bytes())
+    (tmp_path / "empty").mkdir()
+    for source, output, photos_dir, error, message in (
+        ("only", "next", None, DataError, "the data set of the run has all 1 of only"),
+        ("empty", "next", None, DataError, "There must be photos"),
+        ("new", "next", Path("new"), DataError, "--photos and --since belong to a prediction log"),
+        ("new", "new", None, ArtifactError, "must go into a new folder"),
+    ):
+        with pytest.raises(error, match=message):
+            choose_next(Path(source), "first", 3, Path(output), photos_dir=photos_dir, since=None)
+    assert not (tmp_path / "next").exists()
