@@ -98,6 +98,8 @@ lock: ## resolve the dependencies again and write the locks
 	$(COMPILE) pyproject.toml --all-extras --upgrade -o $(LOCK)
 	for step in preprocess train evaluate deploy serve; do \
 		$(COMPILE) pyproject.toml --extra $$step -c $(LOCK) -o requirements/$$step.txt || exit; done
+	$(COMPILE) pyproject.toml --extra preprocess --extra train --extra evaluate --extra deploy --extra pipeline \
+		-c $(LOCK) -o requirements/studio.txt
 	$(COMPILE) pyproject.toml requirements/train-gpu.in --extra train -c $(LOCK) -o requirements/train-gpu.txt
 	$(COMPILE) requirements/kfp.in --no-deps -c $(LOCK) -o requirements/kfp.txt
 	$(COMPILE) requirements/uv.in -c $(LOCK) -o requirements/uv.txt

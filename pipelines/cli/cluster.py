@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from pipelines.cli.frame import Verb, Verbs
-from pipelines.images.build import IMAGES, PUBLIC_BASE
+from pipelines.images.build import IMAGES, PUBLIC_BASE, STUDIO
 from pipelines.option_values import PATH, parse_cores, parse_count, parse_label
 from pipelines.run_options import json_option, params_options
 from pipelines.runners.cluster.server_login import ENDPOINT_VARIABLE, TOKEN_VARIABLE
@@ -205,9 +205,9 @@ image_option = click.option(
     "--image",
     "names",
     multiple=True,
-    type=click.Choice(IMAGES),
+    type=click.Choice((*IMAGES, STUDIO)),
     help="Only this image. Can be repeated.",
-    show_default="all",
+    show_default="all but studio",
 )
 gpu_option = click.option("--gpu", is_flag=True, help="The variant of train that contains CUDA.")
 
@@ -231,7 +231,7 @@ def build(
     gpu: bool,
     as_json: bool,
 ) -> None:
-    """Build all images, or those that are named, and print their sizes."""
+    """Build the images of a cluster, or those that are named, and print their sizes."""
     from pipelines.cli import show
     from pipelines.images.build import BuildOptions, build_all
 
@@ -267,7 +267,7 @@ def push(registry: str, names: tuple[str, ...], gpu: bool, as_json: bool) -> Non
 @images.command()
 @json_option
 def pin(as_json: bool) -> None:
-    """Write the digests of the base image and of k8s/'s public images next to their tags."""
+    """Write the digests of the base image and of the public images of compose.yaml and k8s/ next to their tags."""
     from pipelines.cli import show
     from pipelines.images import pins
 

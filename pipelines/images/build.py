@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
 IMAGES: Final = (*STEPS, "serve", "mlflow")
 """serve starts a bento; mlflow is the tracking server of a cluster."""
+STUDIO: Final = "studio"
+"""The image of compose.yaml with all steps in one environment; it is built only if it is named."""
 SOURCE_DIR: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = "components/Dockerfile"
 DIGESTS_PATH: Final = Path("build/images.json")
@@ -82,6 +84,8 @@ def source_digest(image: str) -> str | None:
     if not (SOURCE_DIR / DOCKERFILE).is_file():
         return None
     folders = ["components/contract", f"components/{image}"] if image in STEPS else []
+    if image == STUDIO:
+        folders = ["components", "darkroom", "pipelines"]
     paths = [path for folder in folders for path in (SOURCE_DIR / folder).rglob("*") if path.suffix != ".pyc"]
     paths += [SOURCE_DIR / name for name in (DOCKERFILE, f"requirements/{image}.txt", "requirements/kfp.txt")]
     digest = hashlib.sha256()
@@ -112,7 +116,7 @@ def build(image: str, options: BuildOptions) -> int:
     """Builds one image; the engine's own progress goes to standard error.
 
     Args:
-        image: one of IMAGES.
+        image: one of IMAGES, or STUDIO.
         options: see there.
 
     Returns:
@@ -201,7 +205,7 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
     """Pushes one image.
 
     Args:
-        image: one of IMAGES.
+        image: one of IMAGES, or STUDIO.
         registry: such as `registry.example.org/team`.
         gpu: whether the GPU variant is meant.
 

@@ -1,4 +1,4 @@
-"""Pins the images of others by digest: the base image, and the public images that k8s/ names.
+"""Pins the images of others by digest: the base image, and the public images that compose.yaml and k8s/ name.
 
 A tag can be moved to another image, a digest cannot. The engine asks the registry, with its own login, proxy and
 mirror; nothing is pulled.
@@ -21,7 +21,8 @@ REFERENCE: Final = re.compile(
 
 def list_pinned_files(root: Path = SOURCE_DIR) -> list[Path]:
     """The files that name images of others."""
-    return [root / DOCKERFILE, *sorted((root / "k8s").rglob("*.yaml"))]
+    paths = [root / DOCKERFILE, root / "compose.yaml", *sorted((root / "k8s").rglob("*.yaml"))]
+    return [path for path in paths if path.is_file()]
 
 
 def pin(root: Path = SOURCE_DIR) -> dict[str, str]:

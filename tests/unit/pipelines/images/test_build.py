@@ -48,7 +48,7 @@ def test_a_lock_has_a_hash_for_every_package_and_no_address(lock: Path) -> None:
     assert "://" not in text
 
 
-@pytest.mark.parametrize("image", [*build.STEPS, "serve", "train-gpu", "mlflow", "kfp", "uv"])
+@pytest.mark.parametrize("image", [*build.STEPS, "serve", "train-gpu", "mlflow", "studio", "kfp", "uv"])
 def test_an_image_has_the_versions_that_the_laptop_has(image: str) -> None:
     laptop = pins(ROOT / "requirements" / "laptop.txt")
     others = {name for name, _ in pins(ROOT / "requirements" / f"{image}.txt") - laptop}
