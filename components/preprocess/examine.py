@@ -12,6 +12,7 @@ from components.contract.artifacts.audit import AuditInfo, Check, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import AuditError, DataError
 from components.contract.params.pipeline import PreprocessParams
+from components.contract.text import printable
 from components.preprocess.audit.checks import list_checks
 from components.preprocess.audit.duplicates import audit_copies, find_links, note_shared_keys, split_keys
 from components.preprocess.audit.findings import (
@@ -23,6 +24,7 @@ from components.preprocess.audit.findings import (
     report_placeholders,
     report_set,
 )
+from components.preprocess.audit.mirror_pairs import find_mirror_pairs
 from components.preprocess.audit.near_duplicates import find_near
 from components.preprocess.audit.pixel_depth import describe_range, report_depth
 from components.preprocess.audit.placeholders import find_placeholders
@@ -33,6 +35,8 @@ from components.preprocess.split import assign_splits
 from components.preprocess.store.pixel_cache import PixelStore
 
 log = logging.getLogger(__name__)
+
+SHOWN_PAIRS = 5
 
 LEAVING = ("quarantine", "fail")
 
@@ -48,12 +52,14 @@ class Examination:
         scan: gives the pixels of the rows.
         records: one per file in a class folder, with its split and, where it is left out, the reason.
         info: what audit.json is to hold.
+        mirror_pairs: classes of which mirrored photos look like the other one.
         seconds: what the examination took.
     """
 
     scan: Scan
     records: list[Record]
     info: AuditInfo
+    mirror_pairs: tuple[tuple[str, str], ...]
     seconds: float
 
 
@@ -103,14 +109,16 @@ def examine(
     report_photos(reporter, records, oddities)
     report_depth(reporter, records, photo_scan.depths, photo_scan.pixel_range, photo_scan.pixels)
     report_set(reporter, records, photo_set.class_names)
+    mirror_pairs = find_mirror_pairs(records, photo_scan.sketches)
     findings = [
         *([division_finding] if division_finding else []),
         *_report_reading(describe_reading(photo_set)),
+        *_report_mirror_pairs(mirror_pairs),
         *reporter.findings,
     ]
     checks = list_checks(records, findings, params.audit, has_given_splits=bool(photo_set.given_splits))
     info = _summarize(name, all_records, photo_set.class_names, findings, checks)
-    return Examination(photo_scan, records, info, time.monotonic() - start)
+    return Examination(photo_scan, records, info, tuple(mirror_pairs), time.monotonic() - start)
 
 
 def refuse_failures(info: AuditInfo, where: str) -> None:
@@ -196,6 +204,25 @@ def _report_reading(notices: Sequence[str]) -> list[Finding]:
             title="How the data were read",
             message=" ".join(notices),
             advice="Nothing if this is what you mean. Otherwise rename or move the folders, or give a table.",
+        )
+    ]
+
+
+def _report_mirror_pairs(mirror_pairs: Sequence[tuple[str, str]]) -> list[Finding]:
+    """A finding if training must not mirror photos."""
+    if not mirror_pairs:
+        return []
+    names = "; ".join(f"{printable(first)} and {printable(second)}" for first, second in mirror_pairs[:SHOWN_PAIRS])
+    more = f"; and {len(mirror_pairs) - SHOWN_PAIRS:,} more" if len(mirror_pairs) > SHOWN_PAIRS else ""
+    return [
+        Finding(
+            kind="mirror_pairs",
+            policy="report",
+            title="Classes that a mirror exchanges",
+            message=f"In a mirror, photos of one class look like photos of another: {names}{more}. The augmentation "
+            "presets do not mirror photos of these data.",
+            advice="Nothing. To mirror them nevertheless, write train.augmentation as settings with horizontal_flip: "
+            "true.",
         )
     ]
 

@@ -66,9 +66,7 @@ def preprocess(
                 _write(folder, photo_set, examination, params, store)
         all_records = [*examination.records, *photo_set.rejected]
         write_manifest(folder / "manifest.parquet", all_records)
-        info = _describe(
-            name, find_origin(data), photo_set.class_names, params, examination.scan.pixel_range, all_records, run
-        )
+        info = _describe(name, find_origin(data), photo_set.class_names, params, examination, all_records, run)
         write_json(folder / "dataset.json", info)
         _track(run, info, folder)
     _report(info, examination, all_records, dataset_dir)
@@ -107,12 +105,13 @@ def _describe(
     source: Source,
     class_names: Sequence[str],
     params: PreprocessParams,
-    pixel_range: PixelRange,
+    examination: Examination,
     records: Sequence[Record],
     run: Run,
 ) -> DatasetInfo:
     kept_records = [record for record in records if record.is_kept]
     counts = Counter((record.split, record.class_name) for record in kept_records)
+    pixel_range = examination.scan.pixel_range
     return DatasetInfo(
         name=name,
         class_names=tuple(class_names),
@@ -123,6 +122,7 @@ def _describe(
             round(statistics.median(record.native_height or 0 for record in kept_records)),
             round(statistics.median(record.native_width or 0 for record in kept_records)),
         ),
+        mirror_pairs=examination.mirror_pairs,
         counts={split: {name: counts[split, name] for name in class_names} for split in SPLITS},
         rejected=count_reasons(records),
         fingerprint=fingerprint(kept_records, params, pixel_range),

@@ -1,6 +1,7 @@
 """What a training starts from: the photos, and the network with its weights loaded. Tune opens it for each trial."""
 
 import contextlib
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,15 @@ from components.contract.artifacts.dataset import DatasetInfo, Split, open_split
 from components.contract.errors import DataError
 from components.contract.params.model import ModelParams
 from components.contract.params.training import TrainParams
+from components.contract.text import printable
 from components.train.network.backbone import find_weights, load_weights
 from components.train.network.initial_model import InitialModel, import_initial_model
 
 if TYPE_CHECKING:
     from components.train.network.architecture import Network
     from components.train.network.shared_backbone import SharedBackbone
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,20 @@ def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
         if info.num_images(split) == 0:
             raise DataError(f"Training needs photos in the {split} split; {dataset_dir} has none there.")
     return Photographs(open_split(dataset_dir, "train"), open_split(dataset_dir, "validation"), info.fingerprint)
+
+
+def settle_mirror(params: TrainParams, info: DatasetInfo) -> TrainParams:
+    """The params, without mirroring by presets if a mirror exchanges classes of the data."""
+    settled_params = params.without_mirror() if info.mirror_pairs else params
+    if settled_params != params:
+        first, second = map(printable, info.mirror_pairs[0])
+        log.info(
+            "train.augmentation: the preset does not mirror photos of these data, because mirrored photos of %s look "
+            "like %s. To mirror them, write settings with horizontal_flip: true.",
+            first,
+            second,
+        )
+    return settled_params
 
 
 def open_network(

@@ -17,7 +17,7 @@ from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.tracking.run import Run, flatten
 from components.contract.tracking.step_run import name_pipeline_run, step_run
 from components.train.network.initial_model import warn_of_training_photos
-from components.train.setup import open_network, open_photographs
+from components.train.setup import open_network, open_photographs, settle_mirror
 
 if TYPE_CHECKING:
     from components.train.loop.fit_result import FitResult
@@ -45,6 +45,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         SystemExit: SIGTERM came while it trained; the next call with the same data and params goes on.
     """
     info = read_info(dataset_dir)
+    params = settle_mirror(params, info)
     photographs = open_photographs(dataset_dir, info)
     start = open_network(params, info)
     network = start.network

@@ -11,7 +11,7 @@ from components.contract.params.tuning import TuneParams, auto_space, check_spac
 from components.contract.system.atomic_files import new_folder, write_json
 from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
-from components.train.setup import Photographs, open_network, open_photographs
+from components.train.setup import Photographs, open_network, open_photographs, settle_mirror
 
 if TYPE_CHECKING:
     from components.train.loop.fit_result import FitResult, Watch
@@ -27,6 +27,7 @@ def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
     backbones = SharedBackbone()
 
     def objective(params: TrainParams, run: Run, watch: "Watch") -> "FitResult":
+        params = settle_mirror(params, info)
         network = open_network(params, info, shared_backbone=backbones).network
         import keras
 

@@ -76,6 +76,8 @@ class DatasetInfo(StrictRecord):
     """Without 16-bit photos and a range in the params, the full range."""
     native_size: tuple[int, int]
     """(height, width), the median of the kept photos' own sizes, in pixels."""
+    mirror_pairs: tuple[tuple[str, str], ...] = ()
+    """Classes of which mirrored training photos look like the other class, such as arrows."""
     counts: dict[SplitName, dict[str, int]]
     """Photos kept, per split and class."""
     rejected: dict[str, int]

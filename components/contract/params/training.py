@@ -1,7 +1,7 @@
 """How the network is trained: the section `train` of params.yaml."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
@@ -112,7 +112,8 @@ class Phase(Section):
     augmentation: Augmentation = Field(
         "auto",
         description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
-        "digits and are not flipped; else medium.",
+        "digits and are not flipped; else medium. The presets do not mirror photos if the audit finds classes that a "
+        "mirror exchanges, such as arrows.",
     )
     mixup: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0, description="Each photo is mixed with another, and so are their labels: the α of their parts, such as 0.2."
@@ -129,6 +130,16 @@ class Phase(Section):
             return self.augmentation
         assert self.augmentation != "auto", "augmentation must be resolved before a step runs"
         return AUGMENTATION_PRESETS[self.augmentation]
+
+
+P = TypeVar("P", bound=Phase)
+
+
+def _unmirrored(phase: P) -> P:
+    preset = AUGMENTATION_PRESETS.get(phase.augmentation) if isinstance(phase.augmentation, str) else None
+    if preset is None or not preset.horizontal_flip:
+        return phase
+    return phase.model_copy(update={"augmentation": preset.model_copy(update={"horizontal_flip": False})})
 
 
 class TrainParams(Phase):
@@ -211,6 +222,11 @@ class TrainParams(Phase):
     def passes_per_epoch(self, num_photos: int) -> int:
         """How often an epoch passes through so many training photos: once unless it would have too few steps."""
         return (self.min_epoch_steps - 1) * self.batch_size * self.accumulate // num_photos + 1
+
+    def without_mirror(self) -> Self:
+        """The same, but no preset mirrors photos; settings that the user wrote stay."""
+        phases = self.phases if self.phases == "auto" else tuple(map(_unmirrored, self.phases))
+        return _unmirrored(self).model_copy(update={"phases": phases})
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:

@@ -13,7 +13,7 @@ from components.contract.artifacts.dataset import SPLITS
 from components.contract.image.preview import augmentation_sheet
 from components.contract.pages.environment import new_environment
 from components.contract.pages.parts import PAGE_PARTS_DIR
-from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
+from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import write_file, write_json
 from components.contract.text import printable
 from components.preprocess.examine import Examination
@@ -62,10 +62,13 @@ def write_report(folder: Path, examination: Examination, training: TrainParams |
     if train:
         write_sheet(folder / SHEET_NAME, choose_samples(records, class_names), examination.scan)
         row, record = min(train, key=lambda member: member[1].image_id)
-        own_params = {f"{OWN_LINE}: {_name_of(training)}": training.augmentation_params} if training else {}
-        preset_params = {name: AUGMENTATION_PRESETS[name] for name in PREVIEWED}
+        presets = {name: TrainParams(augmentation=name) for name in PREVIEWED}
+        shown_params = ({f"{OWN_LINE}: {_name_of(training)}": training} if training else {}) | presets
+        if examination.mirror_pairs:
+            shown_params = {name: params.without_mirror() for name, params in shown_params.items()}
+        augmentations = {name: params.augmentation_params for name, params in shown_params.items()}
         seed = training.seed if training else PREVIEW_SEED
-        sheet = augmentation_sheet(examination.scan.pixels([row])[0], record.image_id, own_params | preset_params, seed)
+        sheet = augmentation_sheet(examination.scan.pixels([row])[0], record.image_id, augmentations, seed)
         sheet.save(folder / AUGMENTATION_NAME, quality=88)
     write_json(folder / "audit.json", info)
     write_file(folder / "audit.html", render(folder, examination).encode())

@@ -1,6 +1,7 @@
 """The section train: what follows from its values."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -31,3 +32,25 @@ def test_an_epoch_has_as_few_passes_as_its_least_steps_take(
         math.ceil(number * num_photos / params.batch_size / params.accumulate) for number in (passes, passes - 1)
     )
     assert steps >= params.min_epoch_steps > steps_of_fewer or passes == 1
+
+
+@pytest.mark.parametrize(
+    ("section", "flips"),
+    [
+        ({"augmentation": "medium"}, [False]),
+        ({"augmentation": "strong"}, [False]),
+        ({"augmentation": "light"}, [False]),
+        ({"augmentation": "none"}, [False]),
+        ({"augmentation": {"horizontal_flip": True}}, [True]),
+        ({"augmentation": "medium", "phases": ({"epochs": 1, "augmentation": "strong"}, {"epochs": 2})}, [False] * 2),
+        ({"augmentation": "medium", "phases": ({"augmentation": {"horizontal_flip": True}}, {})}, [True, False]),
+    ],
+)
+def test_without_mirror_changes_presets_only(section: dict[str, Any], flips: list[bool]) -> None:
+    params = TrainParams.model_validate(section)
+    unmirrored = params.without_mirror()
+    assert [phase.augmentation_params.horizontal_flip for phase in unmirrored.all_phases] == flips
+    for phase, unmirrored_phase in zip(params.all_phases, unmirrored.all_phases, strict=True):
+        changed = unmirrored_phase.augmentation_params.model_dump() | {"horizontal_flip": True}
+        assert changed == phase.augmentation_params.model_dump() | {"horizontal_flip": True}
+    assert unmirrored.without_mirror() == unmirrored

@@ -1,0 +1,182 @@
+"""Separable problems of few pictures, and how well networks with the default params learn them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import keras
+import numpy as np
+
+from components.contract.artifacts.dataset import DatasetInfo, Source, Split
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
+from components.contract.params.resolve import resolve_train
+from components.contract.params.training import TrainParams
+from components.contract.tracking.run import Run
+from components.preprocess.audit.mirror_pairs import find_mirror_pairs
+from components.preprocess.image_statistics import SKETCH_SIDE
+from components.preprocess.manifest import Record
+from components.train.loop.phases import train_phases
+from components.train.setup import Photographs, open_network, settle_mirror
+
+HELD_OUT: Final = 0.15
+"""The shares of validation and test in the pictures of a class, as preprocess has them by default."""
+NUM_TEST: Final = 40
+"""Test pictures of each class; more than the share, so that the accuracy is known more closely."""
+NOISE: Final = 12
+
+
+def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
+    """One color a class, with noise and a square in any color: uint8 (side, side, 3), RGB."""
+    picture = np.full((side, side, 3), [(200, 60, 60), (60, 180, 80), (70, 90, 210)][label], float)
+    top, left = rng.integers(0, side - side // 4, 2)
+    picture[top : top + side // 4, left : left + side // 4] = rng.integers(0, 256, 3)
+    return with_noise(picture, rng)
+
+
+def stripes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
+    """One direction a class, within some degrees; two colors, 3 to 6 periods in the width of the picture."""
+    y, x = np.mgrid[:side, :side] / side
+    angle = np.deg2rad(45 * label + rng.normal(0, 5))
+    waves = np.sin(2 * np.pi * (rng.uniform(3, 6) * (x * np.cos(angle) + y * np.sin(angle)) + rng.uniform()))
+    front, back = two_colors(rng)
+    return with_noise(back + (waves[..., None] + 1) / 2 * (front - back), rng)
+
+
+def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
+    """A disk, a triangle or a cross; two colors, any place near the middle."""
+    front, back = two_colors(rng)
+    picture = np.tile(back, (side, side, 1))
+    radius, (x, y) = side * rng.uniform(0.25, 0.38), side * rng.uniform(0.4, 0.6, 2)
+    if label == 0:
+        cv2.circle(picture, (round(x), round(y)), round(radius), front.tolist(), cv2.FILLED)
+    elif label == 1:
+        corners = np.array([[x, y - radius], [x - radius, y + radius], [x + radius, y + radius]]).round().astype(int)
+        cv2.fillConvexPoly(picture, corners, front.tolist())
+    else:
+        for half in ((radius, radius / 3), (radius / 3, radius)):
+            low, high = np.array([x, y]) - half, np.array([x, y]) + half
+            cv2.rectangle(picture, low.round().astype(int), high.round().astype(int), front.tolist(), cv2.FILLED)
+    return with_noise(picture, rng)
+
+
+def two_colors(rng: np.random.Generator) -> np.ndarray:
+    """Any two colors that are not close: float64 (2, 3)."""
+    while True:
+        pair = rng.uniform(0, 255, (2, 3))
+        if abs(pair[0] - pair[1]).sum() > 150:
+            return pair
+
+
+def with_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The picture with noise in every value: uint8 (height, width, 3)."""
+    return (picture + rng.normal(0, NOISE, picture.shape)).clip(0, 255).astype(np.uint8)
+
+
+Draw = Callable[[int, np.random.Generator, int], np.ndarray]
+PROBLEMS: Final[dict[str, tuple[Draw, int]]] = {"colors": (colors, 3), "stripes": (stripes, 4), "shapes": (shapes, 3)}
+"""How a picture of a class is drawn, and how many classes there are."""
+
+OWN_LAYERS: Final = (
+    {"Conv2D": {"filters": 16, "kernel_size": 3, "padding": "same"}},
+    "BatchNormalization",
+    {"Activation": {"activation": "relu"}},
+    "MaxPooling2D",
+    {"Conv2D": {"filters": 32, "kernel_size": 3, "padding": "same"}},
+    "BatchNormalization",
+    {"Activation": {"activation": "relu"}},
+    "MaxPooling2D",
+    {"Conv2D": {"filters": 64, "kernel_size": 3, "padding": "same"}},
+    "BatchNormalization",
+    {"Activation": {"activation": "relu"}},
+    "GlobalAveragePooling2D",
+)
+"""As tutorials have them, with Keras' default momentum."""
+
+SIDES: Final = {"small CNN": 24, "own layers": 72, "MobileNetV2": 224}
+
+
+def model_params(network: str) -> ModelParams:
+    """What a user writes for it."""
+    if network == "MobileNetV2":
+        shared = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[3] / "shared"))
+        return ModelParams(name="MobileNetV2", weights=str(next((shared / "weights").glob("mobilenet_v2_*no_top.h5"))))
+    return ModelParams() if network == "small CNN" else ModelParams(layers=tuple(map(parse_layer, OWN_LAYERS)))
+
+
+def draw_split(problem: str, num_photos: int, side: int, seed: list[int]) -> Split:
+    """So many pictures of each class."""
+    draw, num_classes = PROBLEMS[problem]
+    labels = np.arange(num_classes * num_photos, dtype=np.int32) % num_classes
+    rng = np.random.default_rng(seed)
+    pictures = np.stack([draw(int(label), rng, side) for label in labels])
+    return Split([pictures], labels, [f"{seed} {number}" for number in range(len(labels))])
+
+
+def measure_mirror_pairs(train: Split, class_names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """As the audit measures them."""
+    records = [
+        Record(path=image_id, class_name=class_names[label], split="train", sha256=image_id)
+        for image_id, label in zip(train.image_ids, train.labels, strict=True)
+    ]
+    return tuple(find_mirror_pairs(records, np.stack([sketch(train.image(row)) for row in range(len(train))])))
+
+
+def sketch(pixels: np.ndarray) -> np.ndarray:
+    """As preprocess makes it: uint8 (SKETCH_SIDE, SKETCH_SIDE), gray."""
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(gray, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def learn(
+    problem: str, num_photos: int, network: str, seed: int, side: int | None = None, **params: Any
+) -> tuple[float, str]:
+    """Trains a network with the default params on a problem.
+
+    Args:
+        problem: its name.
+        num_photos: of each class, which are divided into training and validation photos, and test photos left aside.
+        network: of SIDES.
+        seed: of the pictures and of the training.
+        side: of the pictures, in pixels; None for that of the network.
+        params: of train, where they differ from the defaults.
+
+    Returns:
+        The test accuracy, and a line with the other figures.
+    """
+    side = side or SIDES[network]
+    num_held_out = round(HELD_OUT * num_photos)
+    counts = {"train": num_photos - 2 * num_held_out, "validation": num_held_out, "test": NUM_TEST}
+    train, validation, test = (
+        draw_split(problem, count, side, [seed, number]) for number, count in enumerate(counts.values())
+    )
+    class_names = tuple(f"class {label}" for label in range(PROBLEMS[problem][1]))
+    info = DatasetInfo(
+        name=problem,
+        class_names=class_names,
+        image_size=(side, side),
+        resize="stretch",
+        native_size=(side, side),
+        mirror_pairs=measure_mirror_pairs(train, class_names),
+        counts={split: dict.fromkeys(class_names, count) for split, count in counts.items()},
+        rejected={},
+        fingerprint=f"{problem} {num_photos} {side} {seed}",
+        source=Source(uri="drawn"),
+    )
+    train_params, _ = resolve_train(
+        TrainParams.model_validate({"model": model_params(network), "seed": seed, **params}), (side, side)
+    )
+    train_params = settle_mirror(train_params, info)
+    opened = open_network(train_params, info)
+    result = train_phases(opened.network, Photographs(train, validation, info.fingerprint), train_params, Run(None))
+    logits = opened.network.model.predict(test.gather(np.arange(len(test))), verbose=0)
+    accuracy = float((logits.argmax(axis=1) == test.labels).mean())
+    keras.utils.clear_session()
+    line = (
+        f"{problem:8} {num_photos:3} {network:11} seed {seed}: test {accuracy:.3f}, validation "
+        f"{result.at_best('val_accuracy'):.3f}, training {result.at_best('accuracy'):.3f}, epoch {result.best_epoch} "
+        f"of {result.epochs_run}"
+    )
+    return accuracy, line
