@@ -6,29 +6,25 @@ outside of the folders that are named for its classes, such as a sample submissi
 """
 
 import posixpath
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from components.contract.artifacts.dataset import SPLIT_FOLDERS, SplitName
 from components.contract.errors import DataError
 from components.contract.params.data import ColumnNames
-from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.file_index import FileIndex, Match, name_key
-from components.preprocess.sources.folders.names import is_annotation, is_split, is_train
+from components.preprocess.sources.file_index import FileIndex, name_key
+from components.preprocess.sources.folders.names import is_split, is_train
 from components.preprocess.sources.folders.tree import Parts
+from components.preprocess.sources.label_places import find_refusal, in_folders_of, index_splits, place_rows
 from components.preprocess.sources.listing import is_hidden
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 from components.preprocess.sources.readers.label_files import (
     SUFFIXES,
     Fault,
-    find_fault,
-    find_hindrance,
     has_labels,
     is_label_file,
     read_labels,
@@ -38,7 +34,6 @@ from components.preprocess.sources.readers.label_rows import LabelRow, NoLabelsE
 MAX_FILES: Final = 10
 """Of one folder; where there are more, each is about one photo."""
 MAX_CANDIDATES: Final = 100
-SUBMISSION: Final = "submission"
 
 
 @dataclass
@@ -131,7 +126,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         DataError: label files contradict each other, give several labels to a photo, or lack a column that was named.
     """
     visible_names = sorted(name for name in names if not any(map(is_hidden, name.split("/"))))
-    index = FileIndex(visible_names)
+    index, split_indexes = FileIndex(visible_names), index_splits(visible_names)
     found = FoundLabels()
     for name in _candidates(visible_names):
         if not has_labels(locate(name)):
@@ -139,7 +134,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         try:
             labels = read_labels(locate(name), columns)
         except SeveralLabelsError as error:
-            if not _in_folders(error.labels, visible_names):
+            if not in_folders_of(error.labels, visible_names):
                 raise
             found.notices.append(f"{name} gives several labels to a photo, so it is not used.")
             continue
@@ -149,8 +144,8 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         except DataError as error:
             found.notices.append(f"{name} is not used as a label file. {error}")
             continue
-        rows, faults = _place(labels.rows, index, name)
-        refusal = _find_refusal(name, rows)
+        rows, faults = place_rows(labels.rows, index, split_indexes, name)
+        refusal = find_refusal(name, rows, faults, visible_names)
         if refusal is not None:
             found.notices.append(f"{name} {refusal}, so it is not used.")
             continue
@@ -162,7 +157,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
     _name_numbers(found)
     photo_labels = found.labels
     class_names = set(photo_labels.values())
-    in_folders = _in_folders(class_names, visible_names)
+    in_folders = in_folders_of(class_names, visible_names)
     num_labeled = len(in_folders & photo_labels.keys())
     if num_labeled < len(in_folders) / 2:
         split_places = {} if num_labeled else _find_split_places(photo_labels, in_folders)
@@ -176,7 +171,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons, split_places=split_places)
     if found.label_files:
         moved = [
-            name for name in in_folders & photo_labels.keys() if name not in _in_folders([photo_labels[name]], [name])
+            name for name in in_folders & photo_labels.keys() if name not in in_folders_of([photo_labels[name]], [name])
         ]
         found.notices.append(
             f"The labels come from {' and '.join(found.label_files)}: {len(photo_labels):,} photos in "
@@ -215,13 +210,6 @@ def _find_split_places(labels: Mapping[str, str], in_folders: Collection[str]) -
     return places
 
 
-def find_split(name: str) -> SplitName | None:
-    """The split that a file is about, by its name or its folders: `valid/_classes.csv`, `instances_train2017.json`."""
-    words = re.split(r"[^a-z]+", name.casefold())
-    splits = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
-    return splits.pop() if len(splits) == 1 else None
-
-
 def _candidates(names: Sequence[str]) -> list[str]:
     """Files that may hold labels: at the top or one level down, a few in a folder."""
     top = posixpath.commonpath([posixpath.dirname(name) for name in names]) if names else ""
@@ -237,44 +225,6 @@ def _candidates(names: Sequence[str]) -> list[str]:
 
 def _parent(folder: str) -> str | None:
     return posixpath.dirname(folder) if folder else None
-
-
-def _place(
-    rows: Sequence[LabelRow], index: FileIndex, label_file: str
-) -> tuple[dict[tuple[str, str | None], LabelRow], list[tuple[LabelRow, Fault]]]:
-    """The rows by the photos that they name and their labels, and those that name none."""
-    split, folder = find_split(label_file), posixpath.dirname(label_file)
-    placed: dict[tuple[str, str | None], LabelRow] = {}
-    faults: list[tuple[LabelRow, Fault]] = []
-    for row in dict.fromkeys(rows):
-        fault = find_fault(row)
-        match = index.find(row.path, folder=folder, label=row.label) if row.path else None
-        if match is not None and match.name is not None and fault is None:
-            placed[match.name, row.label] = replace(row, split=split) if split and not row.split else row
-        else:
-            named = replace(row, path=match.name) if match is not None and match.name is not None else row
-            faults.append((named, fault or find_hindrance(row, match or Match(None), confined=True)))
-    return placed, faults
-
-
-def _find_refusal(label_file: str, rows: dict[tuple[str, str | None], LabelRow]) -> str | None:
-    """Why a label file does not say what the photos are; None if it may."""
-    if not rows:
-        return "names no photo of the data"
-    if all(is_annotation(name.rpartition("/")[0]) for name, _ in rows):
-        return "names pictures in a folder beside the photos only"
-    labels = {str(row.label) for row in rows.values()}
-    if len(labels) < 2:
-        return f"names one class only, '{printable(labels.pop())}'"
-    if SUBMISSION in posixpath.basename(label_file).casefold():
-        return "is called a submission, which has no true labels"
-    return None
-
-
-def _in_folders(labels: Collection[str], names: Collection[str]) -> set[str]:
-    """The files in folders that are named for a label."""
-    folders = {part for label in labels for part in name_key(label)}
-    return {name for name in names if not folders.isdisjoint(name_key(name)[:-1])}
 
 
 def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], LabelRow], label_file: str) -> None:

@@ -18,7 +18,8 @@ from components.contract.foreign import archive
 from components.contract.params.data import ColumnNames
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import names_photo
-from components.preprocess.sources.label_discovery import find_labeled_photos, find_split
+from components.preprocess.sources.label_discovery import find_labeled_photos
+from components.preprocess.sources.label_places import find_split
 from components.preprocess.sources.location import locate
 from components.preprocess.sources.photo_set import PhotoSet
 from components.preprocess.sources.readers import binary, class_folders, label_files

@@ -22,6 +22,7 @@ CAMERA_WORDS: Final = frozenset(
     )
 )
 """What cameras and programs begin names with."""
+_MASK: Final = re.compile(r"(.+?)[ _-](?:mask|segmentation|seg|annotation|groundtruth|gt)(?:[ _-]?\d+)?", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"(.*?[^\W\d_].*?)[ ._(-]*\d+\)?", re.DOTALL)
 
 
@@ -50,9 +51,20 @@ class FileNames:
         return (label, self.folders[parts[:-1]]) if label in self.labels else None
 
 
+def stem_of(file_name: str) -> str:
+    """The name of a file without its ending."""
+    return file_name.rpartition(".")[0] or file_name
+
+
+def masked_stem(file_name: str) -> str | None:
+    """The stem of the photo that a file is called the mask of: `1_mask.png` gives `1`. None for other names."""
+    match = _MASK.fullmatch(stem_of(file_name))
+    return match[1] if match else None
+
+
 def label_of(file_name: str) -> str | None:
     """The name without its number and ending: `american_bulldog_100.jpg` gives `american_bulldog`."""
-    match = _NUMBERED.fullmatch(file_name.rpartition(".")[0] or file_name)
+    match = _NUMBERED.fullmatch(stem_of(file_name))
     return class_name(match[1]) if match else None
 
 

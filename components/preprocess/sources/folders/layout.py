@@ -15,10 +15,12 @@ from components.preprocess.sources.folders.classes import (
     repeats_siblings,
     shown_name,
 )
+from components.preprocess.sources.folders.documents import describe_documents
 from components.preprocess.sources.folders.file_names import FileNames, read_file_names
 from components.preprocess.sources.folders.levels import read_classes
 from components.preprocess.sources.folders.names import (
     are_numbered_parts,
+    are_variants,
     is_annotation,
     is_container,
     is_plain_container,
@@ -26,7 +28,7 @@ from components.preprocess.sources.folders.names import (
     is_split,
     is_train,
     is_unlabeled,
-    may_name_classes,
+    mentions_container,
     split_candidates,
     split_of,
 )
@@ -123,7 +125,8 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
         file_names = read_file_names({folder: tree.photo_names(folder) for folder in flat_folders}, flat_folders)
         return Layout(prefix, {}, flat_folders, file_names, (*notices, *(file_names.notices if file_names else ())))
     classes = read_splits(tree, prefix, split_folders, where) if split_folders else _read_unsplit(tree, prefix, where)
-    notices += [*classes.notices, *_describe_left_out(tree, classes), *_describe_numbers(tree, prefix, classes)]
+    notices += [*classes.notices, *_describe_left_out(tree, classes)]
+    notices += describe_documents(tree, prefix, [name for name, _ in classes.folders.values()], bool(split_folders))
     return Layout(prefix, classes.folders, notices=tuple(notices), left_out=frozenset(classes.left_out))
 
 
@@ -146,16 +149,6 @@ def _describe_left_out(tree: FolderTree, classes: Classes) -> list[str]:
     names = sorted(counts)
     text = join_names(names, [counts[name] for name in names])
     return [f"Left out of the class folders, because such names are not those of photos: {text}."] if names else []
-
-
-def _describe_numbers(tree: FolderTree, prefix: Parts, classes: Classes) -> list[str]:
-    """A line if the classes are numbers, and a file beside them is called as if it held their names."""
-    if not all(name.isdecimal() for name, _ in classes.folders.values()):
-        return []
-    names = {name for folder in ((), prefix) for name in tree.document_names(folder) if may_name_classes(name)}
-    text = join_names(sorted(names))
-    advice = "If it names the classes, rename the folders after it."
-    return [f"The classes are numbers; {text} is not read. {advice}"] if names else []
 
 
 def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
@@ -240,7 +233,13 @@ def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], whe
         and not repeats_siblings(tree, prefix, name, names)
     ]
     inner = split_sets or (containers if len(containers) == 1 else [])
-    if len(names) > 1 and all(map(is_plain_container, names)):
+    folders = [(*prefix, name) for name in names]
+    are_nested = all(tree.photo_folders(folder) and not tree.photo_names(folder) for folder in folders)
+    are_containers = are_nested and all(map(mentions_container, names))
+    if len(names) > 1 and (
+        all(map(is_plain_container, names))
+        or (are_containers and not (are_numbered_parts(names) or are_variants(names)))
+    ):
         raise DataError(
             f"The folders of the data must be classes; {where} holds {join_names(names)}, which are names of folders "
             f"around photos. If they are classes, rename them; else give the one that is meant: "

@@ -20,6 +20,7 @@ from components.preprocess.sources.folders.names import (
     are_numbered_parts,
     are_variants,
     class_name,
+    is_index,
     split_candidates,
 )
 from components.preprocess.sources.folders.tree import FolderTree, Parts
@@ -72,10 +73,11 @@ def _read_levels(
             for folder in inner[name]:
                 add_class(tree, (*parent, name, *stem, folder), split, classes)
         classes.notices.append(f"The folders {join_names(names)} are read as parts of one collection.")
+        _announce_outer(tree, [(*parent, name, *stem, folder) for name in names for folder in inner[name]], classes)
     else:
         for name in names:
             add_class(tree, (*parent, name), split, classes)
-        _announce_outer(nested, inner, classes)
+        _announce_outer(tree, [(*parent, name) for name in nested], classes)
 
 
 def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts:
@@ -119,6 +121,8 @@ def _are_parts(names: Sequence[str], inner: dict[str, list[str]], where: str) ->
     all_inner = sorted({folder for folders in inner.values() for folder in folders})
     if are_numbered_parts(list(names)) or (are_dates(names) and not are_numbered(all_inner)):
         return True
+    if all(is_index(name, folders) for name, folders in inner.items()):
+        return True
     if len(common) < 2:
         return False
     if are_variants(list(names)):
@@ -138,11 +142,15 @@ def _are_parts(names: Sequence[str], inner: dict[str, list[str]], where: str) ->
     )
 
 
-def _announce_outer(nested: Sequence[str], inner: dict[str, list[str]], classes: Classes) -> None:
+def _announce_outer(tree: FolderTree, class_folders: Sequence[Parts], classes: Classes) -> None:
     """Says whose folders within do not count."""
-    example = next((name for name in nested if len(inner[name]) > 1), None)
-    if example is not None:
-        classes.notices.append(
-            f"The classes are the outer folders: the photos of {join_names(inner[example])} in {shown_name(example)} "
-            f"all count as {shown_name(example)}."
-        )
+    for folder in class_folders:
+        inner = folder
+        while len(content := class_content(tree, inner)) == 1 and not tree.photo_names(inner):
+            inner = (*inner, content[0])
+        if len(content) > 1:
+            classes.notices.append(
+                f"The classes are the outer folders: the photos of {join_names(content)} in {shown_name(folder[-1])} "
+                f"all count as {shown_name(folder[-1])}."
+            )
+            return

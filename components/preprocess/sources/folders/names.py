@@ -17,7 +17,7 @@ CONTAINERS: Final = frozenset(
 ANNOTATIONS: Final = frozenset(
     (
         *("annotations", "annotation", "labels", "label", "masks", "mask", "trimaps", "xml", "xmls", "meta"),
-        *("metadata", "bbox", "bboxes", "segmentations"),
+        *("metadata", "bbox", "bboxes", "segmentation", "segmentations", "ann", "anns"),
     )
 )
 """Folders beside the photos with something about them; they may hold pictures, such as masks."""
@@ -49,6 +49,8 @@ _DOCUMENTS: Final = frozenset(
     )
 )
 _TEXTS: Final = frozenset(("readme", "license", "licence", "changelog", "makefile", "copying"))
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Between the words of `trainLabels` and `JPEGImages`."""
 _SPLIT_WORD: Final = re.compile(r"(trainval|training|train|testing|test|validation|valid|val)(set|data|images?|imgs)?")
 
 
@@ -62,7 +64,7 @@ def may_be_photo(file_name: str) -> bool:
 def may_name_classes(file_name: str) -> bool:
     """Whether a document is called as if it held the names of the classes: `labels.csv`, `cat_to_name.json`."""
     return any(
-        re.fullmatch("(sign)?(names?|class(es)?|labels?|category|categories|indices)", w) for w in _words(file_name)
+        re.fullmatch("(sign)?(names?|class(es)?|labels?|category|categories|indices)", w) for w in words_of(file_name)
     )
 
 
@@ -71,13 +73,19 @@ def split_of(folder_name: str) -> tuple[SplitName, str] | None:
 
     None where it shows none, or more than one.
     """
-    words = _words(folder_name)
+    words = words_of(folder_name)
     matches = [(place, match[1]) for place, word in enumerate(words) if (match := _SPLIT_WORD.fullmatch(word))]
     if len(matches) != 1:
         return None
     place, word = matches[0]
     rest = [other for other in (*words[:place], *words[place + 1 :]) if other not in CONTAINERS | {"set", "sets"}]
     return "train" if word == "trainval" else SPLIT_FOLDERS[word], " ".join(rest)
+
+
+def may_list_split(file_name: str) -> bool:
+    """Whether a document is called like a list of the photos of a split: `test.txt`, `train_test_split.txt`."""
+    stem, _, ending = file_name.rpartition(".")
+    return ending.casefold() in ("txt", "lst", "list", "json") and (is_split(stem) or words_of(stem)[-1:] == ["split"])
 
 
 def split_candidates(folder_names: Iterable[str]) -> dict[str, SplitName]:
@@ -106,49 +114,61 @@ def is_train(folder_name: str) -> bool:
 
 def is_container(folder_name: str) -> bool:
     """Whether folders of such a name stand around all photos."""
-    return _words(folder_name)[-1:] != [] and _words(folder_name)[-1] in CONTAINERS
+    words = [word for word in words_of(folder_name) if word not in ("dir", "folder")]
+    return words[-1:] != [] and words[-1] in CONTAINERS
+
+
+def mentions_container(folder_name: str) -> bool:
+    """Whether a word of the name is that of a folder around photos, as in `images_background`."""
+    return not CONTAINERS.isdisjoint(words_of(folder_name))
 
 
 def is_plain_container(folder_name: str) -> bool:
     """Whether the name is that of a folder around photos, and nothing else."""
-    return len(_words(folder_name)) == 1 and is_container(folder_name)
+    return len(words_of(folder_name)) == 1 and is_container(folder_name)
 
 
 def is_annotation(folder_name: str) -> bool:
     """Whether folders of such a name, beside one of photos, hold something about the photos."""
-    return any(word in ANNOTATIONS for word in _words(folder_name))
+    return any(word in ANNOTATIONS for word in words_of(folder_name))
 
 
 def is_unlabeled(folder_name: str) -> bool:
     """Whether the name says that the photos have no label, as `to_predict` does."""
-    return any(word in UNLABELED for word in _words(folder_name))
+    return any(word in UNLABELED for word in words_of(folder_name))
 
 
 def is_reserved(folder_name: str) -> bool:
     """Whether the name is hardly one of a class, so that reading it as a class must be said."""
-    words = _words(folder_name)
+    words = words_of(folder_name)
     plain = words[0] if len(words) == 1 else ""
     return is_split(folder_name) or plain in ("images", "image", "labels", "label", "annotations", "annotation")
 
 
 def are_variants(folder_names: list[str]) -> bool:
     """Whether the folders are called like forms of the same photos: `color` and `grayscale`."""
-    return all(any(word in VARIANTS for word in _words(name)) for name in folder_names)
+    return all(any(word in VARIANTS for word in words_of(name)) for name in folder_names)
 
 
 def are_numbered_parts(folder_names: list[str]) -> bool:
     """Whether the folders are called like parts of one collection: `fold1` and `fold2`."""
-    words = _words(folder_names[0])
+    words = words_of(folder_names[0])
     is_collection = len(folder_names) > 1 and words[-1:] != [] and words[-1] in PARTS
-    return (is_collection and all(_words(name) == words and name[-1].isdigit() for name in folder_names)) or (
+    return (is_collection and all(words_of(name) == words and name[-1].isdigit() for name in folder_names)) or (
         len(folder_names) > 1 and all(map(_DRIVE_PART.fullmatch, folder_names))
     )
+
+
+def is_index(folder_name: str, inner_names: Iterable[str]) -> bool:
+    """Whether the folder holds others by their first letter, as in `a/abbey` and `a/airport`."""
+    letter = folder_name.casefold()
+    return len(letter) == 1 and letter.isalpha() and all(name.casefold().startswith(letter) for name in inner_names)
 
 
 def are_numbered(folder_names: Iterable[str]) -> bool:
     """Whether the folders are called by numbers: `1` and `2`, `40X` and `100X`, `patient 1` and `patient 2`."""
     names = list(folder_names)
-    return len(set(map(tuple, map(_words, names)))) == 1 and all(re.search(r"\d", name) for name in names)
+    return len(set(map(tuple, map(words_of, names)))) == 1 and all(re.search(r"\d", name) for name in names)
 
 
 def are_dates(folder_names: Iterable[str]) -> bool:
@@ -170,6 +190,6 @@ def spelling_key(name: str) -> str:
     return re.sub(r"( copy| \(\d+\))+$", "", text)
 
 
-def _words(name: str) -> list[str]:
-    """The words of a name, without numbers and signs, in lower case."""
-    return re.findall(r"[^\W\d_]+", name.casefold())
+def words_of(name: str) -> list[str]:
+    """The words of a name, without numbers and signs, in lower case: `JPEGImages_2` gives jpeg and images."""
+    return re.findall(r"[^\W\d_]+", _HUMP.sub(" ", name).casefold())

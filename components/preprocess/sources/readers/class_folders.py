@@ -3,6 +3,7 @@
 Where there are no class folders, the names of the files may say it.
 """
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ from components.contract.foreign import archive
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.folders.classes import data_option, join_names
+from components.preprocess.sources.folders.classes import count_photos, data_option, join_names
+from components.preprocess.sources.folders.file_names import masked_stem, stem_of
 from components.preprocess.sources.folders.layout import Layout, find_layout, flat_error
+from components.preprocess.sources.folders.names import is_container
 from components.preprocess.sources.folders.tree import FolderTree, Parts
 from components.preprocess.sources.listing import Listing
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
@@ -49,14 +52,14 @@ def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, un
     tree = FolderTree(files.values(), set(listing.folders) - left_folders)
     layout = find_layout(tree, data=data, unwrap=unwrap)
     where = "/".join((data, *layout.prefix))
-    lone_names = [
-        folder[-1]
+    lone_folders = [
+        folder
         for folder, split in layout.flat_folders.items()
-        if split is None and len(folder) > len(layout.prefix)
+        if split is None and len(folder) > len(layout.prefix) and not is_container(folder[-1])
     ]
-    if not layout.class_names and len(lone_names) != 1 and layout.flat_folders:
+    if not layout.class_names and len(lone_folders) != 1 and layout.flat_folders:
         raise flat_error(layout, tree, data)
-    class_names = layout.class_names or tuple(lone_names)
+    class_names = layout.class_names or tuple(folder[-1] for folder in lone_folders)
     if not class_names:
         content = f"{len(listing.files):,} files and no such folder" if listing.files else "nothing in it"
         archives = [name for name in tree.document_names(layout.prefix) if archive.is_archive(Path(name))]
@@ -66,7 +69,8 @@ def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, un
             f"into a folder named for it, or give a table of paths and labels.{advice}"
         )
     if len(class_names) == 1:
-        lone_folder = tree.innermost((*layout.prefix, class_names[0]))
+        folders = ["/".join(folder) for folder in (*layout.class_folders, *lone_folders)]
+        lone_folder = tree.innermost(tuple(posixpath.commonpath(folders).split("/")))
         raise DataError(
             f"There must be at least two classes; {where} has one class folder only, '{printable(class_names[0])}'. If "
             f"the classes are inside it, give that folder: {data_option('/'.join((data, *lone_folder)))}"
@@ -75,12 +79,18 @@ def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, un
 
 
 def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, places: Mapping[str, Parts]) -> PhotoSet:
-    files, rejected = [], [*listing.rejected, *data_folder.skipped_records()]
+    files, rejected, masks = [], [*listing.rejected, *data_folder.skipped_records()], []
+    stems = {(*file.parts[:-1], stem_of(file.parts[-1])) for file in listing.files}
     for file in listing.files:
         name = "/".join(file.parts)
         class_name, split = layout.place(places.get(name, file.parts)) or (None, None)
         record = Record(name, class_name, split, num_bytes=file.num_bytes)
-        if class_name is not None:
+        photo_stem = masked_stem(file.parts[-1])
+        if class_name is not None and photo_stem is not None and (*file.parts[:-1], photo_stem) in stems:
+            message = f"It is called like the mask of {printable(photo_stem)} beside it."
+            rejected.append(replace(record, reason="mask", message=message))
+            masks.append(name)
+        elif class_name is not None:
             files.append(PhotoFile(file.path, record, data_folder.roots))
         else:
             message = "It lies in no class folder, so it has no label."
@@ -89,4 +99,9 @@ def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, plac
     notices = [*data_folder.archive_notices(), *layout.notices]
     if links:
         notices.append(f"Left out, because they are links to folders that are read already: {join_names(links)}.")
+    if masks:
+        notices.append(
+            "Left out, because they are called like masks of photos beside them: "
+            f"{count_photos(len(masks))}, such as {printable(masks[0])}."
+        )
     return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, tuple(notices))

@@ -90,7 +90,10 @@ def read_labels(cells: Cells, wanted: ColumnNames) -> Labels:
     paths = cells.columns[places["path"]]
     notices: tuple[str, ...] = ()
     if "label" in places:
-        place, notices = _prefer_names(cells, places["label"]) if wanted.label is None else (places["label"], ())
+        place = places["label"]
+        if wanted.label is None:
+            place, notices = _prefer_names(cells, place)
+            notices = notices or _announce_choice(cells, place)
         labels = _one_label_each(cells.subject, paths, [listed_labels(cell) for cell in cells.columns[place]])
     else:
         labels = _one_label_each(cells.subject, paths, _read_one_hot(cells, places))
@@ -196,14 +199,35 @@ def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
         return place, ()
     for other, name in enumerate(cells.names):
         names = cells.columns[other]
-        pairs = set(zip(numbers, names, strict=True))
-        is_names = _normal(name) in COLUMNS["label"] and other != place and len(pairs) > 1
-        if is_names and len({number for number, _ in pairs}) == len({text for _, text in pairs}) == len(pairs):
+        is_names = _normal(name) in COLUMNS["label"] and other != place and len(set(names)) > 1
+        if is_names and _are_alike(numbers, names):
             return other, (
                 f"{cells.subject} holds the classes as numbers ({cells.names[place]}) and as names ({name}); the names "
                 "are used.",
             )
     return place, ()
+
+
+def _announce_choice(cells: Cells, place: int) -> tuple[str, ...]:
+    """A line if other columns are called as if they held the classes too, and say something else."""
+    names = cells.names or ()
+    others = [
+        names[other].strip()
+        for other in find_label_columns(names)
+        if other != place and not _are_alike(cells.columns[other], cells.columns[place])
+    ]
+    if not others:
+        return ()
+    return (
+        f"{cells.subject} has several columns that may be the classes; {names[place].strip()} is used, and "
+        f"{_listed(others)} is not. For another, set data.columns.label.",
+    )
+
+
+def _are_alike(column: Column, other: Column) -> bool:
+    """Whether two columns divide the rows in the same way, as numbers and names of classes do."""
+    num_pairs = len(set(zip(column, other, strict=True)))
+    return num_pairs == len(set(column)) == len(set(other))
 
 
 def _read_splits(cells: Cells, places: Mapping[str, int]) -> list[SplitName | None]:

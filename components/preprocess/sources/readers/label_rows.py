@@ -74,7 +74,7 @@ def parse_split(text: str | None) -> SplitName | None:
 
 def listed_labels(cell: str | None) -> list[str]:
     """The labels in a cell, which may be a list in JSON: `["cat", "dog"]`, or Label Studio's `{"choices": […]}`."""
-    if cell is None:
+    if cell is None or cell.casefold() == "nan":
         return []
     if cell[0] not in "[{":
         return [cell]

@@ -139,8 +139,13 @@ PUBLIC_LAYOUTS = (
     ),
     DataLayout(
         "Food-101",
-        "images/apple_pie/*3 images/sushi/*3 meta/classes.txt meta/train.json README.txt",
-        lines=("Found 6 photos in 2 classes: apple_pie 3, sushi 3.", "The photos are in images."),
+        "images/apple_pie/*3 images/sushi/*3 meta/classes.txt meta/train.json meta/test.txt README.txt",
+        lines=(
+            "Found 6 photos in 2 classes: apple_pie 3, sushi 3.",
+            "The photos are in images.",
+            "Darkroom divides the photos itself; test.txt and train.json are not read. To keep that split, move "
+            "the photos into folders train and test, or write a table with a column split.",
+        ),
     ),
     DataLayout(
         "CUB-200-2011",
@@ -149,6 +154,8 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: 001.Black_footed_Albatross 3, 002.Laysan_Albatross 3.",
             "The photos are in images.",
+            "Darkroom divides the photos itself; train_test_split.txt is not read. To keep that split, move "
+            "the photos into folders train and test, or write a table with a column split.",
         ),
     ),
     DataLayout(

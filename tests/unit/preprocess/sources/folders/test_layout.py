@@ -15,9 +15,10 @@ from components.preprocess.sources.source import open_data
 from tests.unit.preprocess.sources.folders.album_layouts import ALBUM_LAYOUTS
 from tests.unit.preprocess.sources.folders.collected_layouts import COLLECTED_LAYOUTS
 from tests.unit.preprocess.sources.folders.public_layouts import PUBLIC_LAYOUTS, DataLayout
+from tests.unit.preprocess.sources.folders.research_layouts import RESEARCH_LAYOUTS
 from tests.unit.preprocess.sources.folders.usual_layouts import USUAL_LAYOUTS
 
-LAYOUTS = (*PUBLIC_LAYOUTS, *USUAL_LAYOUTS, *ALBUM_LAYOUTS, *COLLECTED_LAYOUTS)
+LAYOUTS = (*PUBLIC_LAYOUTS, *USUAL_LAYOUTS, *ALBUM_LAYOUTS, *COLLECTED_LAYOUTS, *RESEARCH_LAYOUTS)
 READ = [layout for layout in LAYOUTS if not layout.refusal]
 REFUSED = [layout for layout in LAYOUTS if layout.refusal]
 

@@ -1,0 +1,104 @@
+"""Layouts of data sets for research other than plain classification, and of sets with documents beside the photos."""
+
+from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
+
+RESEARCH_LAYOUTS = (
+    DataLayout(
+        "Pascal VOC",
+        "VOCdevkit/VOC2012/JPEGImages/*4 VOCdevkit/VOC2012/SegmentationClass/*2 VOCdevkit/VOC2012/Annotations/1.xml"
+        " VOCdevkit/VOC2012/ImageSets/Main/cat_train.txt",
+        refusal="There must be at least two classes; {data} has one class folder only, 'VOCdevkit'. If the classes are "
+        "inside it, give that folder: --data {data}/VOCdevkit/VOC2012",
+    ),
+    DataLayout(
+        "Pascal VOC, its inner folder",
+        "JPEGImages/*4 SegmentationClass/*2 SegmentationObject/*2 Annotations/1.xml",
+        refusal="The photos must be in one folder per class; {data}/JPEGImages has no class folders: 4 photos without "
+        "a folder, such as 1.jpg. Make a folder for each class in {data}/JPEGImages and put its photos there, or give "
+        "a table of paths and labels (--data labels.csv).",
+    ),
+    DataLayout(
+        "CycleGAN",
+        "trainA/*3 trainB/*3 testA/*2 testB/*2",
+        refusal="The photos must be in one folder per class; {data} has no class folders: trainA (3 photos), trainB (3 "
+        "photos), testA (2 photos) and testB (2 photos), such as 1.jpg. Make a folder for each class in {data}/trainA "
+        "and put its photos there, or give a table of paths and labels (--data labels.csv).",
+    ),
+    DataLayout(
+        "MMSegmentation",
+        "img_dir/train/*4 img_dir/val/*2 ann_dir/train/*4 ann_dir/val/*2",
+        refusal="The photos must be in one folder per class; {data}/img_dir has no class folders: train (4 photos) and "
+        "val (2 photos), such as 1.jpg. Make a folder for each class in {data}/img_dir/train and put its photos there, "
+        "or give a table of paths and labels (--data labels.csv).",
+    ),
+    DataLayout(
+        "Supervisely",
+        "ds0/img/*4 ds0/ann/1.jpg.json meta.json",
+        refusal="The photos must be in one folder per class; {data} has no class folders: ds0/img (4 photos), such as "
+        "1.jpg. Make a folder for each class in {data}/ds0/img and put its photos there, or give a table of paths and "
+        "labels (--data labels.csv).",
+    ),
+    DataLayout(
+        "Omniglot",
+        "images_background/Greek/character01/*2 images_background/Greek/character02/*2"
+        " images_background/Latin/character01/*2 images_evaluation/Angelic/character01/*2",
+        refusal="The folders of the data must be classes; {data} holds images_background and images_evaluation, which "
+        "are names of folders around photos. If they are classes, rename them; else give the one that is meant: --data "
+        "{data}/images_background",
+    ),
+    DataLayout(
+        "two folders of pictures, which may be classes",
+        "real_images/*3 fake_images/*3",
+        lines=("Found 6 photos in 2 classes: fake_images 3, real_images 3.",),
+    ),
+    DataLayout(
+        "BUSI",
+        "benign/benign%20(1).png benign/benign%20(1)_mask.png benign/benign%20(1)_mask_1.png benign/benign%20(2).png"
+        " malignant/1.png malignant/1-seg.png malignant/2.png malignant/surgical_mask.png",
+        lines=(
+            "Found 5 photos in 2 classes: benign 2, malignant 3.",
+            "Left out, because they are called like masks of photos beside them: 3 photos, such as benign/benign "
+            "(1)_mask.png.",
+        ),
+    ),
+    DataLayout(
+        "SUN397",
+        "SUN397/a/abbey/*3 SUN397/a/alley/*3 SUN397/b/bakery/indoor/*2 SUN397/b/bakery/outdoor/*2 SUN397/b/beach/*3"
+        " SUN397/ClassName.txt",
+        folder="SUN397",
+        lines=(
+            "Found 13 photos in 4 classes: abbey 3, alley 3, bakery 4, beach 3.",
+            "The photos are in SUN397.",
+            "The folders a and b are read as parts of one collection.",
+            "The classes are the outer folders: the photos of indoor and outdoor in bakery all count as bakery.",
+        ),
+    ),
+    DataLayout(
+        "letters as classes",
+        "a/left/*3 a/right/*3 b/left/*3 b/middle/*3",
+        lines=(
+            "Found 12 photos in 2 classes: a 6, b 6.",
+            "The classes are the outer folders: the photos of left and right in a all count as a.",
+        ),
+    ),
+    DataLayout(
+        "HyperKvasir",
+        "lower-gi-tract/anatomical-landmarks/cecum/*3 lower-gi-tract/anatomical-landmarks/ileum/*3"
+        " upper-gi-tract/pathological-findings/esophagitis/*3 image-labels.csv",
+        lines=(
+            "Found 9 photos in 2 classes: lower-gi-tract 6, upper-gi-tract 3.",
+            "The classes are the outer folders: the photos of cecum and ileum in lower-gi-tract all count as "
+            "lower-gi-tract.",
+        ),
+    ),
+    DataLayout(
+        "Microsoft's cats and dogs",
+        "PetImages/Cat/*3 PetImages/Dog/*3 PetImages/Cat/Thumbs.db readme[1].txt",
+        lines=("Found 6 photos in 2 classes: Cat 3, Dog 3.", "The photos are in PetImages."),
+    ),
+    DataLayout(
+        "a split with its own lists",
+        "train/cat/*3 train/dog/*3 test/cat/*2 test/dog/*2 train.txt test.txt",
+        lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data are split: train 6, test 4."),
+    ),
+)

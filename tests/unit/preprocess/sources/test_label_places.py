@@ -1,0 +1,80 @@
+"""Which photos a label file means where several have the name, and which of its columns count."""
+
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import DataError
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.source import find_photos
+from tests.unit.preprocess.sources.label_tables import classes_of, write_files
+
+NUMBERS = range(1, 5)
+
+
+def table(header: str, *rows: str) -> str:
+    return "\n".join((header, *rows, ""))
+
+
+@pytest.mark.parametrize(
+    ("label_file", "split"), [("trainLabels.csv", None), ("train_labels.csv", None), ("TestLabels.csv", "test")]
+)
+def test_the_name_of_a_label_file_says_in_which_split_its_photos_are(
+    label_file: str, split: str | None, tmp_path: Path
+) -> None:
+    """As CIFAR-10 is on Kaggle."""
+    write_files(tmp_path, *(f"{folder}/{number}.png" for folder in ("train", "test") for number in NUMBERS))
+    rows = [f"{number},{'frog' if number % 2 else 'truck'}" for number in NUMBERS]
+    (tmp_path / label_file).write_text(table("id,label", *rows))
+    (tmp_path / "sampleSubmission.csv").write_text(table("id,label", *(f"{number},cat" for number in NUMBERS)))
+    photo_set = find_photos(DataFolder(tmp_path))
+    folder = "test" if split else "train"
+    assert classes_of(photo_set) == {f"{folder}/{number}.png": "frog" if number % 2 else "truck" for number in NUMBERS}
+    assert {file.record.split for file in photo_set.files} == {split}
+    assert (
+        "sampleSubmission.csv names photos that may be any of several files, such as 1, so it is not used."
+        in photo_set.notices
+    )
+
+
+def test_names_that_fit_several_photos_are_refused_if_no_folder_says_the_classes(tmp_path: Path) -> None:
+    """As in ODIR: raw and preprocessed photos of the same names."""
+    write_files(tmp_path, *(f"{folder}/{number}_left.jpg" for folder in ("raw", "processed") for number in NUMBERS))
+    rows = [f"{number}_left.jpg,{'normal' if number % 2 else 'cataract'}" for number in NUMBERS]
+    (tmp_path / "full_df.csv").write_text(table("filename,labels", *rows))
+    with pytest.raises(DataError, match=r"full_df\.csv must each fit one photo; 4 of them, such as 1_left\.jpg"):
+        find_photos(DataFolder(tmp_path))
+
+
+def test_folders_count_where_a_table_names_no_photo_for_certain(tmp_path: Path) -> None:
+    names = [f"{folder}/{name}/{number}.jpg" for folder in "ab" for name in ("cat", "dog") for number in NUMBERS]
+    write_files(tmp_path, *(f"train/{name[2:]}" for name in names), *(f"test/{name[2:]}" for name in names))
+    rows = [f"{number}.jpg,{'cat' if number % 2 else 'dog'}" for number in NUMBERS]
+    (tmp_path / "labels.csv").write_text(table("filename,label", *rows))
+    photo_set = find_photos(DataFolder(tmp_path))
+    assert photo_set.class_names == ("cat", "dog")
+    assert photo_set.given_splits == {"train", "test"}
+    assert photo_set.notices == (
+        "labels.csv names photos that may be any of several files, such as 1.jpg, so it is not used.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "classes", "announced"),
+    [
+        ("file,label,class", ["1,cat,animal", "2,dog,animal", "3,car,thing", "4,cat,animal"], "cat dog car cat", True),
+        ("file,label,class_name", ["1,0,cat", "2,1,dog", "3,0,cat", "4,1,dog"], "cat dog cat dog", False),
+        ("class id,file,labels", ["0,1,cat", "1,2,dog", "0,3,cat", "1,4,dog"], "cat dog cat dog", False),
+        ("file,label", ["1,cat", "2,NaN", "3,dog", "4,nan"], "cat - dog -", False),
+        ("file,label", ["1,cat", "2,None", "3,dog", "4,None"], "cat None dog None", False),
+    ],
+)
+def test_columns_that_may_be_the_classes(
+    header: str, rows: list[str], classes: str, announced: bool, tmp_path: Path
+) -> None:
+    write_files(tmp_path, *(f"photos/{number}.jpg" for number in NUMBERS))
+    (tmp_path / "labels.csv").write_text(table(header, *rows))
+    photo_set = find_photos(DataFolder(tmp_path))
+    expected = {f"photos/{number}.jpg": name for number, name in zip(NUMBERS, classes.split(), strict=True)}
+    assert classes_of(photo_set) == {name: label for name, label in expected.items() if label != "-"}
+    assert any("label is used, and class is not" in notice for notice in photo_set.notices) == announced
