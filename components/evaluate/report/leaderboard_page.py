@@ -26,6 +26,10 @@ HEADINGS = (
     "seeds",
 )
 ON_FRONT, OFF_FRONT = "●", "○"
+FAR = 4
+"""If the slowest model takes this many times as long as the fastest, the ticks are 1, 2, 5, 10 … ms."""
+MIN_SPAN = 0.02
+"""Of the accuracies that the chart shows, so that models that are as good do not look different."""
 
 
 def render_leaderboard(board: Leaderboard) -> str:
@@ -74,8 +78,9 @@ def leaderboard_sentences(board: Leaderboard) -> list[str]:
 
 def front_chart(board: Leaderboard) -> "Figure":
     """Accuracy against the time of one photo; what nothing beats in accuracy, time and size is filled."""
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
+    slowest, fastest = (extreme(row.latency_ms for row in board.rows) for extreme in (max, min))
     with style():
         figure = new_figure(1.8 * CHART_WIDTH, 320)
         axes = figure.add_axes((0.1, 0.15, 0.87, 0.75))
@@ -92,21 +97,24 @@ def front_chart(board: Leaderboard) -> "Figure":
                 yerr=[[accuracy.value - accuracy.low], [accuracy.high - accuracy.value]],
                 markerfacecolor=color if row.on_front else "none",
             )
+            is_right = row.latency_ms > (slowest * fastest) ** 0.5
             axes.annotate(
                 shorten(row.name),
                 (row.latency_ms, accuracy.value),
-                xytext=(8, 5),
+                xytext=(-8 if is_right else 8, 5),
+                ha="right" if is_right else "left",
                 fontsize=11,
                 textcoords="offset points",
                 color=INK,
             )
         axes.set_xscale("log")
-        slowest, fastest = (extreme(row.latency_ms for row in board.rows) for extreme in (max, min))
-        axes.set_xlim(fastest / 1.3, slowest * max(1.3, (slowest / fastest) ** 0.35))  # room for the names
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.set_xlim(fastest / 1.3, slowest * 1.3)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if slowest > FAR * fastest else MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda _value, _: "")
-        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - max(0, MIN_SPAN - (high - low)), high)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))  # with as many decimals as the ticks need
         axes.set_xlabel("ms for one photo")
         axes.grid(color=LINE, linewidth=0.7)
         axes.spines[["top", "right", "left"]].set_visible(False)

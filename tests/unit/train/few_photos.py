@@ -37,17 +37,17 @@ def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def stripes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """One direction a class, within some degrees; two colors, 3 to 6 periods in the width of the picture."""
+    """One direction a class, within some degrees; light and dark, 3 to 6 periods in the width of the picture."""
     y, x = np.mgrid[:side, :side] / side
     angle = np.deg2rad(45 * label + rng.normal(0, 5))
     waves = np.sin(2 * np.pi * (rng.uniform(3, 6) * (x * np.cos(angle) + y * np.sin(angle)) + rng.uniform()))
-    front, back = two_colors(rng)
+    front, back = light_and_dark(rng)
     return with_noise(back + (waves[..., None] + 1) / 2 * (front - back), rng)
 
 
 def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """A disk, a triangle or a cross; two colors, any place near the middle."""
-    front, back = two_colors(rng)
+    """A disk, a triangle or a cross; light on dark, any place near the middle."""
+    front, back = light_and_dark(rng)
     picture = np.tile(back, (side, side, 1))
     radius, (x, y) = side * rng.uniform(0.25, 0.38), side * rng.uniform(0.4, 0.6, 2)
     if label == 0:
@@ -62,12 +62,9 @@ def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
     return with_noise(picture, rng)
 
 
-def two_colors(rng: np.random.Generator) -> np.ndarray:
-    """Any two colors that are not close: float64 (2, 3)."""
-    while True:
-        pair = rng.uniform(0, 255, (2, 3))
-        if abs(pair[0] - pair[1]).sum() > 150:
-            return pair
+def light_and_dark(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A light color and a dark one: float64 (3,) each."""
+    return rng.uniform(160, 255, 3), rng.uniform(0, 90, 3)
 
 
 def with_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

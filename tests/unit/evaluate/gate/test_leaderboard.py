@@ -7,7 +7,7 @@ import pytest
 
 from components.contract.artifacts.leaderboard import Leaderboard
 from components.evaluate.gate.leaderboard import Entrant, holm, rank
-from components.evaluate.report.leaderboard_page import leaderboard_sentences, render_leaderboard
+from components.evaluate.report.leaderboard_page import front_chart, leaderboard_sentences, render_leaderboard
 
 LABELS = np.arange(200, dtype=np.int32) % 4
 
@@ -161,3 +161,28 @@ def test_a_leaderboard_goes_through_params_and_back() -> None:
 
     params = EvaluateParams(leaderboard=rank_entrants(entrant("a", [first(3), first(4)]), entrant("b", first(9))))
     assert parse_section(EvaluateParams, dump_section(params)) == params
+
+
+@pytest.mark.parametrize(
+    "entrants",
+    [
+        [entrant("perfect", first(0), ms=9)],
+        [entrant("perfect", first(0), ms=9), entrant("also perfect", first(0), ms=9.5)],
+        [entrant("MobileNetV3Small_head_5_epochs", first(1), ms=1), entrant("EfficientNetV2B0_all_layers", [], ms=900)],
+        [entrant(f"a model with a long name, number {number}", first(number), ms=10 + number) for number in range(8)],
+        [entrant("good", first(2), ms=5), entrant("chance", first(150), ms=6)],
+    ],
+)
+def test_the_chart_has_ticks_that_differ_and_names_within_the_picture(entrants: list[Entrant]) -> None:
+    figure = front_chart(rank_entrants(*entrants))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        labels = [tick.label1.get_text() for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        assert len(labels) == len(set(labels)) >= 2
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
