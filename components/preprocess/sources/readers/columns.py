@@ -13,6 +13,7 @@ from components.preprocess.sources.readers.label_rows import (
     LabelRow,
     Labels,
     NoLabelsError,
+    divide_joined,
     listed_labels,
     parse_split,
     refuse_several_labels,
@@ -94,7 +95,8 @@ def read_labels(cells: Cells, wanted: ColumnNames) -> Labels:
         if wanted.label is None:
             place, notices = _prefer_names(cells, place)
             notices = notices or _announce_choice(cells, place)
-        labels = _one_label_each(cells.subject, paths, [listed_labels(cell) for cell in cells.columns[place]])
+        label_lists = divide_joined([listed_labels(cell) for cell in cells.columns[place]])
+        labels = _one_label_each(cells.subject, paths, label_lists)
     else:
         labels = _one_label_each(cells.subject, paths, _read_one_hot(cells, places))
     splits = _read_splits(cells, places)

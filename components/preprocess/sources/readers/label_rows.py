@@ -1,6 +1,7 @@
 """What a label file says of its photos, whatever its format."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from components.contract.foreign.documents import DocumentError, parse_json
 UNASSIGNED: Final = frozenset({"unassigned", "none", "null", "nan"})
 """What tables write for a photo that no split was chosen for."""
 SHOWN: Final = 3
+_JOINT: Final = re.compile(r"\s*[|;,/+&]\s*| and |\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,17 @@ def listed_labels(cell: str | None) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         return [cell]
     return [label for label in map(normalize_cell, values) if label]
+
+
+def divide_joined(label_lists: Sequence[list[str]]) -> list[list[str]]:
+    """The labels of each photo, where one text joins several: `cat|dog`, if cat and dog are labels of other photos."""
+    alone = {labels[0] for labels in label_lists if len(labels) == 1}
+
+    def divide(labels: list[str]) -> list[str]:
+        parts = [part.strip() for part in _JOINT.split(labels[0])] if len(labels) == 1 else []
+        return parts if len(parts) > 1 and alone.issuperset(parts) else labels
+
+    return [divide(labels) for labels in label_lists]
 
 
 def refuse_several_labels(subject: str, several: Mapping[str, Sequence[str]], num_photos: int) -> None:

@@ -78,3 +78,28 @@ def test_columns_that_may_be_the_classes(
     expected = {f"photos/{number}.jpg": name for number, name in zip(NUMBERS, classes.split(), strict=True)}
     assert classes_of(photo_set) == {name: label for name, label in expected.items() if label != "-"}
     assert any("label is used, and class is not" in notice for notice in photo_set.notices) == announced
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_refused"),
+    [
+        (["cat", "dog", "cat|dog", "dog"], True),
+        (["cat", "dog", "cat; dog", "dog"], True),
+        (["cat", "dog", '"cat,dog"', "dog"], True),
+        (["scab", "rust", "scab rust", "rust"], True),
+        (["cat", "dog", "cat|dog|", "dog"], False),
+        (["hot dog", "dog", "hot dog", "dog"], False),
+        (["black/white", "black", "black/white", "black"], False),
+        (["left eye", "right eye", "left eye", "right eye"], False),
+    ],
+)
+def test_labels_that_join_other_labels_are_several(labels: list[str], is_refused: bool, tmp_path: Path) -> None:
+    """As in ChestX-ray14 and Plant Pathology 2021."""
+    write_files(tmp_path, *(f"photos/{number}.jpg" for number in NUMBERS))
+    rows = [f"{number},{label}" for number, label in zip(NUMBERS, labels, strict=True)]
+    (tmp_path / "labels.csv").write_text(table("file,label", *rows))
+    if is_refused:
+        with pytest.raises(DataError, match=r"gives several to 1 of 4 photos, such as 3: "):
+            find_photos(DataFolder(tmp_path))
+    else:
+        assert set(find_photos(DataFolder(tmp_path)).class_names) == set(labels)
