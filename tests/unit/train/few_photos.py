@@ -1,6 +1,5 @@
 """Separable problems of few pictures, and how well networks with the default params learn them."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -92,14 +91,13 @@ OWN_LAYERS: Final = (
 )
 """As tutorials have them, with Keras' default momentum."""
 
-SIDES: Final = {"small CNN": 24, "own layers": 72, "MobileNetV2": 224}
+SIDES: Final = {"small CNN": 16, "own layers": 72, "MobileNetV2": 224}
 
 
-def model_params(network: str) -> ModelParams:
+def model_params(network: str, weights: Path | None) -> ModelParams:
     """What a user writes for it."""
     if network == "MobileNetV2":
-        shared = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[3] / "shared"))
-        return ModelParams(name="MobileNetV2", weights=str(next((shared / "weights").glob("mobilenet_v2_*no_top.h5"))))
+        return ModelParams(name="MobileNetV2", weights=str(weights))
     return ModelParams() if network == "small CNN" else ModelParams(layers=tuple(map(parse_layer, OWN_LAYERS)))
 
 
@@ -128,7 +126,14 @@ def sketch(pixels: np.ndarray) -> np.ndarray:
 
 
 def learn(
-    problem: str, num_photos: int, network: str, seed: int, side: int | None = None, **params: Any
+    problem: str,
+    num_photos: int,
+    network: str,
+    seed: int,
+    *,
+    side: int | None = None,
+    weights: Path | None = None,
+    **params: Any,
 ) -> tuple[float, str]:
     """Trains a network with the default params on a problem.
 
@@ -138,6 +143,7 @@ def learn(
         network: of SIDES.
         seed: of the pictures and of the training.
         side: of the pictures, in pixels; None for that of the network.
+        weights: of MobileNetV2.
         params: of train, where they differ from the defaults.
 
     Returns:
@@ -163,7 +169,7 @@ def learn(
         source=Source(uri="drawn"),
     )
     train_params, _ = resolve_train(
-        TrainParams.model_validate({"model": model_params(network), "seed": seed, **params}), (side, side)
+        TrainParams.model_validate({"model": model_params(network, weights), "seed": seed, **params}), (side, side)
     )
     train_params = settle_mirror(train_params, info)
     opened = open_network(train_params, info)
