@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from components.contract.artifacts.dataset import SplitName
 from components.contract.text import printable
 from components.preprocess.sources.folders.classes import join_names, shown_name
 from components.preprocess.sources.folders.names import class_name, may_be_photo
-from components.preprocess.sources.folders.tree import Parts
+from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 MIN_PHOTOS: Final = 2
 """Of each class; a label that comes once is more likely to be the name of the photo."""
@@ -56,10 +56,15 @@ def stem_of(file_name: str) -> str:
     return file_name.rpartition(".")[0] or file_name
 
 
-def masked_stem(file_name: str) -> str | None:
-    """The stem of the photo that a file is called the mask of: `1_mask.png` gives `1`. None for other names."""
-    match = _MASK.fullmatch(stem_of(file_name))
-    return match[1] if match else None
+def find_masks(tree: FolderTree, folder: Parts) -> Iterator[Parts]:
+    """Files below a folder that are called like the mask of a photo beside them: `1_mask.png` beside `1.png`."""
+    names = tree.photo_names(folder)
+    stems = set(map(stem_of, names))
+    for name in names:
+        if (match := _MASK.fullmatch(stem_of(name))) and match[1] in stems:
+            yield (*folder, name)
+    for child in tree.children(folder):
+        yield from find_masks(tree, (*folder, child))
 
 
 def label_of(file_name: str) -> str | None:

@@ -16,7 +16,7 @@ from components.preprocess.sources.folders.classes import (
     shown_name,
 )
 from components.preprocess.sources.folders.documents import describe_documents
-from components.preprocess.sources.folders.file_names import FileNames, read_file_names
+from components.preprocess.sources.folders.file_names import FileNames, find_masks, read_file_names
 from components.preprocess.sources.folders.levels import read_classes
 from components.preprocess.sources.folders.names import (
     are_numbered_parts,
@@ -56,6 +56,7 @@ class Layout:
         file_names: what the names of the files in flat folders say, if anything.
         notices: what a person should know before the data are used, a sentence each.
         left_out: folders in class folders whose photos do not count.
+        masks: files in class folders that are called like the mask of a photo beside them.
     """
 
     prefix: Parts = ()
@@ -64,6 +65,7 @@ class Layout:
     file_names: FileNames | None = None
     notices: tuple[str, ...] = ()
     left_out: frozenset[Parts] = frozenset()
+    masks: frozenset[Parts] = frozenset()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -82,6 +84,8 @@ class Layout:
         """Where a file belongs, None where neither its folders nor its name says it."""
         if self.file_names:
             return self.file_names.place(parts)
+        if parts in self.masks:
+            return None
         for depth in range(len(parts) - 1, 0, -1):
             if parts[:depth] in self.left_out:
                 return None
@@ -127,7 +131,14 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
     classes = read_splits(tree, prefix, split_folders, where) if split_folders else _read_unsplit(tree, prefix, where)
     notices += [*classes.notices, *_describe_left_out(tree, classes)]
     notices += describe_documents(tree, prefix, [name for name, _ in classes.folders.values()], bool(split_folders))
-    return Layout(prefix, classes.folders, notices=tuple(notices), left_out=frozenset(classes.left_out))
+    masks = {file for folder in classes.folders for file in find_masks(tree, folder)}
+    if masks:
+        notices.append(
+            f"Left out, because they are called like masks of photos beside them: {count_photos(len(masks))}, such as "
+            f"{printable('/'.join(min(masks)))}."
+        )
+    left_out = frozenset(classes.left_out)
+    return Layout(prefix, classes.folders, notices=tuple(notices), left_out=left_out, masks=frozenset(masks))
 
 
 def _describe_neighbors(tree: FolderTree, prefix: Parts) -> list[str]:

@@ -13,8 +13,7 @@ from components.contract.foreign import archive
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.folders.classes import count_photos, data_option, join_names
-from components.preprocess.sources.folders.file_names import masked_stem, stem_of
+from components.preprocess.sources.folders.classes import data_option, join_names
 from components.preprocess.sources.folders.layout import Layout, find_layout, flat_error
 from components.preprocess.sources.folders.names import is_container
 from components.preprocess.sources.folders.tree import FolderTree, Parts
@@ -79,19 +78,16 @@ def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, un
 
 
 def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, places: Mapping[str, Parts]) -> PhotoSet:
-    files, rejected, masks = [], [*listing.rejected, *data_folder.skipped_records()], []
-    stems = {(*file.parts[:-1], stem_of(file.parts[-1])) for file in listing.files}
+    files, rejected = [], [*listing.rejected, *data_folder.skipped_records()]
     for file in listing.files:
         name = "/".join(file.parts)
         class_name, split = layout.place(places.get(name, file.parts)) or (None, None)
         record = Record(name, class_name, split, num_bytes=file.num_bytes)
-        photo_stem = masked_stem(file.parts[-1])
-        if class_name is not None and photo_stem is not None and (*file.parts[:-1], photo_stem) in stems:
-            message = f"It is called like the mask of {printable(photo_stem)} beside it."
-            rejected.append(replace(record, reason="mask", message=message))
-            masks.append(name)
-        elif class_name is not None:
+        if class_name is not None:
             files.append(PhotoFile(file.path, record, data_folder.roots))
+        elif file.parts in layout.masks:
+            message = "It is called like the mask of a photo beside it."
+            rejected.append(replace(record, reason="mask", message=message))
         else:
             message = "It lies in no class folder, so it has no label."
             rejected.append(replace(record, reason="outside_class_folder", message=message))
@@ -99,9 +95,4 @@ def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, plac
     notices = [*data_folder.archive_notices(), *layout.notices]
     if links:
         notices.append(f"Left out, because they are links to folders that are read already: {join_names(links)}.")
-    if masks:
-        notices.append(
-            "Left out, because they are called like masks of photos beside them: "
-            f"{count_photos(len(masks))}, such as {printable(masks[0])}."
-        )
     return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, tuple(notices))
