@@ -52,7 +52,7 @@ def find_mirror_pairs(records: Sequence[Record], sketches: np.ndarray) -> list[t
         weights, offsets = _discriminant(originals[~held_out], labels[~held_out], len(names))
         for confusion, features in zip(confusions, (originals, mirrored), strict=True):
             np.add.at(confusion, (labels[held_out], (features[held_out] @ weights + offsets).argmax(axis=1)), 1)
-    exchanged = _are_exchanged(*confusions, np.bincount(labels)[:, None])
+    exchanged = _are_exchanged(confusions[0], confusions[1], np.bincount(labels)[:, None])
     return [(names[first], names[second]) for first, second in np.argwhere(np.triu(exchanged, 1))]
 
 

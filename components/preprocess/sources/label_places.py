@@ -46,7 +46,7 @@ def place_rows(
     for row in dict.fromkeys(rows):
         fault = find_fault(row)
         match = index.find(row.path, folder=folder, label=row.label) if row.path else None
-        if row.path and match is not None and match.candidates and split in split_indexes:
+        if row.path and match is not None and match.candidates and split is not None and split in split_indexes:
             match = split_indexes[split].find(row.path, folder=folder, label=row.label)
         if match is not None and match.name is not None and fault is None:
             placed[match.name, row.label] = replace(row, split=split) if split and not row.split else row
