@@ -20,7 +20,7 @@ def test_the_service_answers_by_the_commands_of_the_guide(served: Run, data: Pat
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as forwarder:
         try:
             assert forwarder.stdout is not None
-            assert local_port in forwarder.stdout.readline()
+            assert f"127.0.0.1:{local_port}" in forwarder.stdout.readline(), "another program has the port"
             answer = json.loads(guide.run(10, PHOTO=str(photo)))
         finally:
             forwarder.terminate()

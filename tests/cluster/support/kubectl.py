@@ -85,10 +85,12 @@ def await_rollout(*names: str, namespace: str = DARKROOM, seconds: int = 600) ->
 
 
 @contextlib.contextmanager
-def forwarded(service: str, namespace: str = DARKROOM, port: int = 80, local: int = 0) -> Iterator[str]:
-    """The address on this machine of a service in the cluster, at a free port unless `local` names one."""
-    local = local or free_port()
-    command = ["kubectl", "-n", namespace, "port-forward", f"svc/{service}", f"{local}:{port}"]
+def forwarded(service: str, namespace: str = DARKROOM, port: int = 80) -> Iterator[str]:
+    """The address on this machine of a service in the cluster."""
+    local = free_port()
+    # By default kubectl is content with ::1 if another program has the port of 127.0.0.1.
+    options = ["--address", "127.0.0.1"]
+    command = ["kubectl", "-n", namespace, "port-forward", *options, f"svc/{service}", f"{local}:{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarder:
         try:
             assert forwarder.stdout is not None

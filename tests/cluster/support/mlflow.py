@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from tests.cluster.support.kubectl import forwarded
@@ -11,9 +12,25 @@ from tests.cluster.support.kubectl import forwarded
 def mlflow_client() -> Iterator[Any]:
     from mlflow import MlflowClient
 
-    # The server knows itself as 127.0.0.1:5000, and refuses other names and ports.
-    with forwarded("mlflow", port=5000, local=5000) as url:
+    _name_server()
+    with forwarded("mlflow", port=5000) as url:
         yield MlflowClient(url)
+
+
+@cache
+def _name_server() -> None:
+    """Sends a host name that the server accepts: it refuses that of a forwarded port other than 5000."""
+    from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
+    from mlflow.tracking.request_header.registry import _request_header_provider_registry
+
+    class HostProvider(RequestHeaderProvider):
+        def in_context(self) -> bool:
+            return True
+
+        def request_headers(self) -> dict[str, str]:
+            return {"Host": "127.0.0.1:5000"}
+
+    _request_header_provider_registry.register(HostProvider)
 
 
 def find_runs(client: Any, key: str) -> list[Any]:
