@@ -10,6 +10,7 @@ from components.contract.artifacts.bento import Lineage, ServiceFacts
 from components.contract.artifacts.dataset import Source
 from components.contract.artifacts.evaluation import CHALLENGER, CHAMPION, Verdict
 from components.contract.errors import TrackingError
+from components.contract.system import waiting
 from components.contract.tracking.run import Run, create_run
 from components.deploy.bento.server import free_address
 from components.deploy.release.registry import BENTO_TAG, Origin, register
@@ -190,7 +191,25 @@ def test_a_registry_that_refuses_fails_deploy(run_id: str, monkeypatch: pytest.M
         register("colors", facts(run_id), FIRST)
 
 
-def test_a_rollout_requires_the_registry_and_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollout_waits_for_a_registry_that_restarts(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    create_version = MlflowClient.create_model_version
+    outages = [MlflowException("API request failed: connection refused")]
+
+    def answer_later(client: MlflowClient, *args: Any, **options: Any) -> Any:
+        if outages:
+            raise outages.pop()
+        return create_version(client, *args, **options)
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", answer_later)
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
+    assert register("colors", facts(run_id), FIRST, outage_seconds=30).version == "1"
+    assert outages == []
+
+
+def test_a_rollout_requires_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     host, port = free_address("127.0.0.1", None)

@@ -80,14 +80,20 @@ def test_every_task_finds_its_mlflow_run_without_an_argument(documents: tuple[di
         assert {entry["envVar"] for entry in settings["keyToEnv"]} == set(SETTINGS_VARIABLES)
 
 
+S3_VARIABLES = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION"),
+    "DARKROOM_S3_ADDRESSING_STYLE",
+)
+
+
 def test_only_preprocess_sees_the_keys_of_the_photos_and_training_the_weights_beside_them(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     for name, executor in documents[1].items():
         variables = {entry["envVar"] for secret in executor["secretAsEnv"] for entry in secret["keyToEnv"]}
         claims = [mount["constant"] for mount in executor.get("pvcMount", [])]
-        for secret in ("AWS_SECRET_ACCESS_KEY", "DARKROOM_ADDRESSES"):
-            assert (secret in variables) == (name == "exec-preprocess")
+        for variable in (*S3_VARIABLES, "DARKROOM_ADDRESSES"):
+            assert (variable in variables) == (name == "exec-preprocess")
         assert claims == {"exec-preprocess": ["photos"], "exec-train": ["photos", "darkroom-cache"]}.get(name, [])
 
 
