@@ -7,16 +7,20 @@ from kfp.dsl.graph_component import GraphComponent
 
 from components.deploy.component import deploy
 from components.evaluate.component import evaluate
-from components.preprocess.component import preprocess
-from components.train.component import train, tune
+from components.preprocess.component import list_photos, preprocess, read_photos
+from components.train.component import compute_features, train, tune
 
 
 @functools.cache
-def training(searchers: int = 0) -> GraphComponent:
+def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> GraphComponent:
     """Builds the pipeline: photos → dataset → best params → model → evaluation → bento.
 
     Args:
         searchers: how many tasks share the search for the best params; 0: there is none, and train takes them as given.
+        readers: how many tasks read the photos before preprocess, which then merges what they found; 1: preprocess
+            reads them itself.
+        feature_workers: how many tasks compute the features of frozen layers before they are learned from; 1: tune and
+            train compute them.
     """
 
     @dsl.pipeline(name="darkroom-training", description="Labeled photos become a classifier that is served.")
@@ -31,16 +35,29 @@ def training(searchers: int = 0) -> GraphComponent:
         deploy_params: str,
     ) -> None:
         """Every section of params.yaml comes as JSON: a task's cache key depends on its own sections only."""
-        preprocess_task = preprocess(data=data, columns=data_columns, params=preprocess_params)
+        source = {"data": data, "columns": data_columns, "params": preprocess_params}
+        listing = {"listing": list_photos(**source).outputs["listing"]} if readers > 1 else {}
+        parts = range(readers if readers > 1 else 0)
+        reading = [read_photos(**source, **listing, part=part, parts=readers) for part in parts]
+        preprocess_task = preprocess(**source, **listing).after(*reading)
         dataset = preprocess_task.outputs["dataset"]
 
-        search = [tune(dataset=dataset, params=tune_params, train_params=train_params) for _ in range(searchers)]
+        parts = range(feature_workers if feature_workers > 1 else 0)
+        features = [
+            compute_features(dataset=dataset, params=train_params, part=part, parts=feature_workers) for part in parts
+        ]
+
+        search = [
+            tune(dataset=dataset, params=tune_params, train_params=train_params).after(*features)
+            for _ in range(searchers)
+        ]
         if searchers > 1:  # one more, which finds the budget spent and says which trial was the best
             search.append(tune(dataset=dataset, params=tune_params, train_params=train_params).after(*search))
             for task in search:  # equal inputs: each would be taken for the one before
                 task.set_caching_options(enable_caching=False)
 
         train_task = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)
+        train_task.after(*features)
         model = train_task.outputs["model"]
 
         study = {"study": search[-1].outputs["study"]} if search else {}  # for the report

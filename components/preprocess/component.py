@@ -1,11 +1,47 @@
-"""Preprocess as a KFP component."""
+"""Preprocess as KFP components: the step, and the tasks that read the photos for it where several share the work."""
 
 from kfp import dsl
-from kfp.dsl import HTML, Dataset, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Output
 
 
 @dsl.component(base_image="darkroom-preprocess-python:0.2.0", install_kfp_package=False)
-def preprocess(data: str, columns: str, params: str, dataset: Output[Dataset], audit: Output[HTML]) -> None:
+def list_photos(data: str, columns: str, params: str, listing: Output[Artifact]) -> None:
+    """Lists the photos, so that all tasks read the same files."""
+    from pathlib import Path
+
+    from components.contract.params.data import ColumnNames
+    from components.contract.params.pipeline import PreprocessParams, parse_section
+    from components.contract.tracking.tracked_step import tracked_step
+    from components.preprocess.parts.work import list_photos as run
+
+    with tracked_step("list-photos"):
+        run(data, parse_section(PreprocessParams, params), Path(listing.path), parse_section(ColumnNames, columns))
+
+
+@dsl.component(base_image="darkroom-preprocess-python:0.2.0", install_kfp_package=False)
+def read_photos(listing: Input[Artifact], data: str, columns: str, params: str, part: int, parts: int) -> None:
+    """Reads and decodes a part of the photos, and puts what it finds out where the data set is made."""
+    from pathlib import Path
+
+    from components.contract.params.data import ColumnNames
+    from components.contract.params.pipeline import PreprocessParams, parse_section
+    from components.contract.tracking.tracked_step import tracked_step
+    from components.preprocess.parts.work import read_photos as run
+
+    with tracked_step(f"read-photos-{part + 1}" if part else "read-photos"):  # as KFP calls the task
+        read_params = parse_section(PreprocessParams, params)
+        run(data, read_params, Path(listing.path), part, parts, parse_section(ColumnNames, columns))
+
+
+@dsl.component(base_image="darkroom-preprocess-python:0.2.0", install_kfp_package=False)
+def preprocess(
+    data: str,
+    columns: str,
+    params: str,
+    dataset: Output[Dataset],
+    audit: Output[HTML],
+    listing: Input[Artifact] = None,
+) -> None:
     """Photos become a prepared data set, and a page that tells what the audit found."""
     import shutil
     from pathlib import Path
@@ -16,6 +52,12 @@ def preprocess(data: str, columns: str, params: str, dataset: Output[Dataset], a
     from components.preprocess.step import preprocess as run
 
     with tracked_step("preprocess"):
-        run(data, parse_section(PreprocessParams, params), Path(dataset.path), parse_section(ColumnNames, columns))
+        run(
+            data,
+            parse_section(PreprocessParams, params),
+            Path(dataset.path),
+            parse_section(ColumnNames, columns),
+            Path(listing.path) if listing else None,
+        )
         Path(audit.path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(dataset.path) / "audit.html", audit.path)

@@ -4,9 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.text import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,14 @@ class Record:
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
     """A Parquet file with one row per record, ordered by path."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    pq.write_table(record_table(sorted(records, key=lambda record: record.path)), path, compression="zstd")
+
+
+def record_table(records: Sequence[Record]) -> "pa.Table":
+    """One row per record, one column per field."""
+    import pyarrow as pa
 
     kinds = {
         "num_bytes": pa.int64(),
@@ -71,9 +81,8 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
         "chroma": pa.float32(),
     }
     schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Record)])
-    rows = sorted(records, key=lambda record: record.path)
-    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]
-    pq.write_table(pa.table(columns, schema=schema), path, compression="zstd")
+    columns = [pa.array([getattr(record, field.name) for record in records], field.type) for field in schema]
+    return pa.table(columns, schema=schema)
 
 
 def count_reasons(records: Iterable[Record]) -> dict[str, int]:

@@ -89,27 +89,75 @@ def scan(
     Raises:
         DataError: a file changed while it was read.
     """
-    readings = _look_up(files, store)
-    unknown_rows = [row for row, reading in enumerate(readings) if reading is None]
+    readings, num_read = _read_unknown(files, image_size, resize, store)
+    deep_rows = _deep_rows(readings)
+    measured_rows = [row for row in deep_rows if files[row].record.split != "test"] or deep_rows
+    store.pixel_range = given_range or settle_range([depth for row in measured_rows if (depth := readings[row].depth)])
+    _scale(deep_rows, readings, files, image_size, resize, store)
+    return _gather(files, readings, num_read, store)
+
+
+def scan_portion(
+    files: Sequence[PhotoFile],
+    image_size: tuple[int, int],
+    resize: Resize,
+    store: PixelStore,
+    given_range: PixelRange | None = None,
+) -> None:
+    """Puts what `scan` would find out about some of the files into a store, as far as it follows from them alone.
+
+    Args:
+        files: a part of those of the data set.
+        image_size: (height, width) in pixels.
+        resize: how photos of another shape are fitted.
+        store: of this portion.
+        given_range: the pixel range; without it, photos with more than 8 bits per value are only measured.
+
+    Raises:
+        DataError: a file changed while it was read.
+    """
+    readings, _ = _read_unknown(files, image_size, resize, store)
+    if given_range is not None:
+        store.pixel_range = given_range
+        _scale(_deep_rows(readings), readings, files, image_size, resize, store)
+
+
+def _read_unknown(
+    files: Sequence[PhotoFile], image_size: tuple[int, int], resize: Resize, store: PixelStore
+) -> tuple[list[Reading], int]:
+    """A reading of each file, and how many files had to be read for it."""
+    known_readings = look_up(files, store)
+    unknown_rows = [row for row, reading in enumerate(known_readings) if reading is None]
 
     def read(row: int) -> Reading:
         return read_photo(files[row], image_size, resize, store)
 
+    with _opencv_in_one_thread():
+        new_readings = dict(_each(read, unknown_rows, files, store, "files read"))
+    readings = [reading or new_readings[row] for row, reading in enumerate(known_readings)]
+    return readings, len(unknown_rows)
+
+
+def _deep_rows(readings: Sequence[Reading]) -> list[int]:
+    return [row for row, reading in enumerate(readings) if reading.depth is not None]
+
+
+def _scale(
+    deep_rows: Sequence[int],
+    readings: list[Reading],
+    files: Sequence[PhotoFile],
+    image_size: tuple[int, int],
+    resize: Resize,
+    store: PixelStore,
+) -> None:
+    """Reads photos with more than 8 bits per value again, for the range of the store."""
+
     def scale(row: int) -> Reading:
-        reading = readings[row]
-        assert reading is not None, "all files have been read"
-        return scale_photo(files[row], reading, image_size, resize, store)
+        return scale_photo(files[row], readings[row], image_size, resize, store)
 
     with _opencv_in_one_thread():
-        for row, new_reading in _each(read, unknown_rows, files, store, "files read"):
-            readings[row] = new_reading
-        deep_rows = [row for row, reading in enumerate(readings) if reading is not None and reading.depth is not None]
-        measured_rows = [row for row in deep_rows if files[row].record.split != "test"] or deep_rows
-        depths = [reading.depth for row in measured_rows if (reading := readings[row]) and reading.depth]
-        store.pixel_range = given_range or settle_range(depths)
-        for row, new_reading in _each(scale, deep_rows, files, store, "photos of more than 8 bits scaled"):
-            readings[row] = new_reading
-    return _gather(files, [reading for reading in readings if reading is not None], len(unknown_rows), store)
+        for row, reading in _each(scale, deep_rows, files, store, "photos of more than 8 bits scaled"):
+            readings[row] = reading
 
 
 def _each(
@@ -129,7 +177,7 @@ def _each(
         pool.shutdown(cancel_futures=True)
 
 
-def _look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
+def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
     """What the cache knows of each file that is as it was; None for the others."""
     if not files:
         return []

@@ -20,6 +20,8 @@ from components.contract.tracking.run import Run
 from components.contract.tracking.step_run import step_run
 from components.preprocess.examine import Examination, examine, refuse_failures
 from components.preprocess.manifest import Record, count_reasons, summarize_rejected, write_manifest
+from components.preprocess.parts.adoption import adopt_portions
+from components.preprocess.parts.listing_file import read_listing
 from components.preprocess.report.pages import PICTURES, write_report
 from components.preprocess.shards import copy_golden, write_shards
 from components.preprocess.sources.photo_set import PhotoSet
@@ -35,7 +37,11 @@ SHOWN_REJECTIONS = 3
 
 
 def preprocess(
-    data: str, params: PreprocessParams, dataset_dir: Path, columns: ColumnNames | None = None
+    data: str,
+    params: PreprocessParams,
+    dataset_dir: Path,
+    columns: ColumnNames | None = None,
+    listing_dir: Path | None = None,
 ) -> DatasetInfo:
     """Prepares a data set.
 
@@ -45,6 +51,7 @@ def preprocess(
         dataset_dir: becomes the data set that components/contract/artifacts/dataset.py describes; one that is there is
             replaced as a whole when the new one is complete.
         columns: of label files, which the user named.
+        listing_dir: as `list_photos` wrote it, where other tasks have read the photos; None if this task does it all.
 
     Raises:
         DataError: the photos as a whole cannot be used.
@@ -59,8 +66,11 @@ def preprocess(
             tempfile.TemporaryDirectory(dir=folder) as scratch,
             open_data(data, Path(scratch), columns, zip_encoding=params.zip_code_page) as data_folder,
         ):
-            photo_set = find_photos(data_folder)
+            listing = read_listing(listing_dir, data_folder) if listing_dir is not None else None
+            photo_set = listing.photo_set if listing else find_photos(data_folder)
             with open_store(params.size, params.resize) as store:
+                if listing is not None:
+                    adopt_portions(listing, params, store)
                 examination = examine(name, photo_set, params, store)
                 refuse_failures(examination.info, f"See them: darkroom audit {shlex.quote(data)}")
                 _write(folder, photo_set, examination, params, store)

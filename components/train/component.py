@@ -1,7 +1,21 @@
-"""Train as a KFP component."""
+"""Train as KFP components: the search, the features that several tasks compute before it, and the step."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+
+@dsl.component(base_image="darkroom-train-python:0.2.0", install_kfp_package=False)
+def compute_features(dataset: Input[Dataset], params: str, part: int, parts: int) -> None:
+    """Computes a part of what the frozen layers make of the photos, for all tasks that train."""
+    from pathlib import Path
+
+    from components.contract.params.pipeline import parse_section
+    from components.contract.params.training import TrainParams
+    from components.contract.tracking.tracked_step import tracked_step
+    from components.train.feature_parts import compute_features as run
+
+    with tracked_step(f"compute-features-{part + 1}" if part else "compute-features"):  # as KFP calls the task
+        run(Path(dataset.path), parse_section(TrainParams, params), part, parts)
 
 
 @dsl.component(base_image="darkroom-train-python:0.2.0", install_kfp_package=False)

@@ -129,11 +129,13 @@ def submit(
     from pipelines.images.build import read_digests
     from pipelines.run_options import read_params
     from pipelines.runners.cluster.compilation import compile_pipeline
+    from pipelines.runners.cluster.kubernetes.volumes import check_volumes
     from pipelines.runners.cluster.placement import Placement
     from pipelines.runners.cluster.resolution import resolve_for_cluster
     from pipelines.runners.cluster.server_login import read_server
     from pipelines.runners.cluster.submission import submit
     from pipelines.runners.cluster.watching import follow
+    from pipelines.runners.run_params import count_tasks
 
     console = show.console(to_stderr=as_json)
     resolution = resolve_for_cluster(read_params(data, params, settings), on_volume=data_claim is not None)
@@ -153,6 +155,7 @@ def submit(
         show.line(f"Wrote {output}.", to_stderr=True)
         return
     server = read_server(host, token_file, namespace, ca_cert, verify=not insecure)
+    check_volumes(placement, max(count_tasks(resolution.params).values()), server.task_namespace)
     show.decisions(console, resolution)
     submission = submit(resolution.params, placement, server, cron=cron)
     if as_json:

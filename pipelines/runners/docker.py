@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from components.contract.errors import ParamsError
 from components.contract.params.pipeline import Params
+from components.contract.store.folder_store import STORE_VARIABLE
 from components.contract.system.cache import HOME
 from components.contract.system.program import EVENTS_VARIABLE
 from pipelines.images.build import SOURCE_LABEL, STEPS, EngineError, connect_engine, image_name, source_digest
@@ -130,6 +131,9 @@ def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], 
     writable = [run_dir, HOME]
     if cache := environment.get("DARKROOM_CACHE"):
         writable.append(Path(cache))
+    shared = environment.get(STORE_VARIABLE)
+    if shared and "://" not in shared:
+        writable.append(Path(shared))
     store = environment.get("MLFLOW_TRACKING_URI", "")
     if store.startswith("sqlite:///"):
         writable.append(Path(store.removeprefix("sqlite:///")).parent)

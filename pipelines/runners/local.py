@@ -32,7 +32,7 @@ from components.contract.tracking.store_address import tracking_uri
 from pipelines.runners import docker, runs
 from pipelines.runners.events import EVENTS_FILE, read_events
 from pipelines.runners.killed_tasks import KilledTaskError
-from pipelines.runners.run_params import pipeline_arguments, write_params
+from pipelines.runners.run_params import count_tasks, pipeline_arguments, write_params
 from pipelines.runners.summary import summarize
 
 STOP_SECONDS = 10.0
@@ -45,6 +45,9 @@ REPEATING = "The params of this run, with every `auto` settled: darkroom run --p
 
 COLOR: Final = re.compile(r"\x1b\[[\d;]*m")
 """With which KFP's runner marks its own lines."""
+
+STEP_NUMBER: Final = re.compile(r"-\d+$")
+"""Of a task that shares the work of a step with others."""
 
 Show = Callable[[str, str], None]
 """Called with the step and one line that it printed."""
@@ -116,7 +119,7 @@ def _run_tasks(
     events_path = folder.path / EVENTS_FILE
     order: dict[str, Any] = {
         "arguments": pipeline_arguments(params),
-        "searchers": params.tune.searchers,
+        "tasks": count_tasks(params),
         "pipeline_root": str((folder.path / "kfp").resolve()),
     }
     environment = launcher.environment() | {
@@ -172,7 +175,7 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
             line = printable(redact(COLOR.sub("", raw.rstrip("\r\n"))), lines=True)
             log.write(f"{line}\n")
             step, bracket, text = line.strip().removeprefix("[").partition("] ")
-            if bracket and step in (*runs.ARTIFACTS.values(), "tune"):
+            if bracket and STEP_NUMBER.sub("", step) in runs.STEPS:
                 show(step, text)
 
 

@@ -19,6 +19,15 @@ def pipeline_arguments(params: Params) -> dict[str, str]:
     }
 
 
+def count_tasks(params: Params) -> dict[str, int]:
+    """How many tasks share the work of a step, as `pipelines.training.training` takes it."""
+    return {
+        "searchers": params.tune.searchers,
+        "readers": params.data.workers,
+        "feature_workers": params.data.feature_workers,
+    }
+
+
 def write_params(path: Path, params: Params, comment: str) -> None:
     """The params as a file that `--params` takes."""
     from ruamel.yaml import YAML

@@ -36,6 +36,7 @@ STARTING_SECONDS = 60.0
 """How long a run may have no state, and another `clean` may be at work on what it removes."""
 ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate", "bento": "deploy"}
 """What a run leaves, and the step that writes it."""
+STEPS = ("list-photos", "read-photos", "preprocess", "compute-features", "tune", "train", "evaluate", "deploy")
 
 
 class RunState(StrictRecord, frozen=False):

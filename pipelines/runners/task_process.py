@@ -67,7 +67,7 @@ def _main(pipe: str) -> None:
     subprocess_task_handler.run_local_subprocess = noting_kills(subprocess_task_handler.run_local_subprocess)
     runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=order["pipeline_root"])
-    pipeline = training(order["searchers"])
+    pipeline = training(**order["tasks"])
     if containers and containers.limits.gpus:
         docker.use_gpu_image(pipeline)
     with watch_containers(containers.run_id) if containers else contextlib.nullcontext():

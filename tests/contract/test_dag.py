@@ -154,3 +154,21 @@ def test_every_example_is_valid_and_says_what_to_expect(path: Path) -> None:
     comments = [line for line in path.read_text().splitlines() if line.startswith("# ")]
     assert any(f"--params examples/{path.name}" in line for line in comments)
     assert any("xpected" in line or "Not run here" in line for line in comments)
+
+
+def test_workers_share_the_reading_and_preprocess_merges_it(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "data.workers=3")
+    readers = {"read-photos", "read-photos-2", "read-photos-3"}
+    assert set(tasks) == (STEPS - {"tune"}) | readers | {"list-photos"}
+    assert all(tasks[name]["dependentTasks"] == ["list-photos"] for name in readers)
+    assert set(tasks["preprocess"]["dependentTasks"]) == {"list-photos", *readers}
+    parts = [tasks[name]["inputs"]["parameters"]["part"]["runtimeValue"]["constant"] for name in sorted(readers)]
+    assert parts == [0, 1, 2]
+
+
+def test_workers_share_the_features_of_tune_and_train(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "data.feature_workers=2", "tune.trials=5", "tune.workers=2")
+    workers = {"compute-features", "compute-features-2"}
+    assert set(tasks) == STEPS | workers | {"tune-2", "tune-3"}
+    assert all(tasks[name]["dependentTasks"] == ["preprocess"] for name in workers)
+    assert all(workers <= set(tasks[name]["dependentTasks"]) for name in ("tune", "tune-2", "train"))

@@ -28,3 +28,10 @@ class DataParams(Section):
         "(https://, s3://, gs://) of any of these, or dvc+<repository>@<revision>:<path>."
     )
     columns: ColumnNames = ColumnNames()
+    workers: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="Tasks that share the reading of the photos; the data set is the same for every number."
+    )
+    feature_workers: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1,
+        description="Tasks that compute the features of frozen layers before tune and train; the result is the same.",
+    )

@@ -128,6 +128,37 @@ class PixelStore:
                 ],
             )
 
+    def adopt(self, index_path: Path, container: str | None, files: Sequence[tuple[bytes, str, str]]) -> bool:
+        """Takes over what another store of this recipe has found out.
+
+        Args:
+            index_path: its index.
+            container: its only pack, which is among the packs here; None if it has none.
+            files: of its files those that are unchanged, as (path, identity, content hash).
+
+        Returns:
+            Whether the pack holds all pixels that the index names; if not, nothing is taken over.
+        """
+        num_bytes = 0 if container is None else (self.folder / container).stat().st_size
+        columns = f"sha256, recipe, container, place, {', '.join(COLUMNS)}"
+        with self._lock:
+            self._index.execute("attach database ? as other", (str(index_path),))
+            try:
+                (last_place,) = self._index.execute("select max(place) from other.verdicts").fetchone()
+                if last_place is not None and last_place + self.row_bytes > num_bytes:
+                    return False
+                with self._transaction():
+                    self._index.execute(
+                        f"insert or replace into verdicts ({columns}) select {columns} from other.verdicts"  # noqa: S608 - columns are constants
+                    )
+                    self._index.execute("insert or replace into depths select * from other.depths")
+                    self._index.executemany("insert or replace into files values (?, ?, ?)", files)
+            finally:
+                self._index.execute("detach database other")
+        if container is not None:
+            self._files.used.add(container)
+        return True
+
     def _row(self, verdict: Verdict) -> tuple[Any, ...]:
         place = verdict.place
         location = (None, None) if place is None else (place.container, place.start)

@@ -15,14 +15,18 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import keras
 import numpy as np
 
+from components.contract.artifacts.dataset import Split
 from components.contract.params.training import CachePrecision
+from components.contract.store.shared_store import open_shared_store
 from components.contract.system.cache import cache_dir, cache_limit
+from components.contract.system.progress import Progress
 from components.train.loop.batches import Features
 from components.train.loop.inference import FeatureRequest, Infer, compute_features, fastest_inference, gpu_names
 
@@ -30,6 +34,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_IN_MEMORY: Final = 3 * 2**29
 """Bytes; features that take more, as float32, are read from their files batch by batch."""
+PORTION_PHOTOS: Final = 1024
+"""A multiple of the photos that pass the layers at once; seconds to a minute of work."""
 FREE_PART: Final = 0.9
 """How much of the free space of the disk features may take."""
 
@@ -50,6 +56,7 @@ class FeatureCache:
         self._folder = cache_dir() / "features"
         self._network = network_digest(frozen_part)
         self._infer: Infer | None = None
+        self._shared = open_shared_store()
 
     def can_hold(self, *requests: FeatureRequest) -> bool:
         """Says what the features take; False where the cache's limit or the disk is too small for them."""
@@ -122,28 +129,85 @@ class FeatureCache:
         except (OSError, ValueError) as error:
             log.warning("%s is damaged (%s); it is computed again.", path, error)
         self._folder.mkdir(parents=True, exist_ok=True)
-        if self._infer is None:
-            self._infer = fastest_inference(self._frozen_part)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy", delete=False) as file:
             partial = Path(file.name)
             try:
                 # Not through a map of the file: the system would kill the process where the disk is full.
                 file.write(_npy_header(expected, self._dtype))
-                for values in compute_features(self._infer, request, view, self._dtype):
-                    file.write(values.tobytes())
+                progress = _view_progress(request, view)
+                for rows in portions_of(request.split):
+                    values = self._fetch_portion(path.stem, rows)
+                    for block in [values] if values is not None else self._compute(request, view, rows, progress):
+                        file.write(block.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
                 partial.replace(path)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
+        for rows in portions_of(request.split):
+            self._shared.discard(_portion_name(path.stem, rows))
         return _memory_map(path)
+
+    def compute_part(self, requests: Sequence[FeatureRequest], part: int, num_parts: int) -> int:
+        """Computes a part of the features, and puts it into the shared store, where `get` of another task finds it.
+
+        The pieces do not depend on the number of parts. What is there is not computed again.
+
+        Args:
+            requests: all that are needed.
+            part: from 0 to below num_parts.
+            num_parts: how many tasks share the work.
+
+        Returns:
+            How many portions were computed.
+
+        Raises:
+            ArtifactError: the shared store cannot be reached.
+        """
+        work = [
+            (request, view, path, rows)
+            for request in requests
+            for view, path in enumerate(self._paths(request))
+            for rows in portions_of(request.split)
+        ]
+        num_computed = 0
+        for request, view, path, rows in work[part::num_parts]:
+            name = _portion_name(path.stem, rows)
+            if path.exists() or self._shared.has(name):
+                continue
+            blocks = list(self._compute(request, view, rows, _view_progress(request, view)))
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy") as file:
+                np.save(file, np.concatenate(blocks))
+                file.flush()
+                self._shared.put(name, Path(file.name))
+            num_computed += 1
+        return num_computed
+
+    def _compute(self, request: FeatureRequest, view: int, rows: range, progress: Progress) -> Iterator[np.ndarray]:
+        if self._infer is None:
+            self._infer = fastest_inference(self._frozen_part)
+        return compute_features(self._infer, request, view, self._dtype, rows, progress)
+
+    def _fetch_portion(self, key: str, rows: range) -> np.ndarray | None:
+        """What another task has computed; None if it is not in the shared store, or is damaged there."""
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".partial-") as scratch:
+            path = Path(scratch) / "portion.npy"
+            if not self._shared.fetch(_portion_name(key, rows), path):
+                return None
+            try:
+                values: np.ndarray = np.load(path)
+            except (OSError, ValueError, EOFError) as error:
+                log.warning("Features from another task are damaged (%s); they are computed again.", error)
+                return None
+        return values if values.shape == (len(rows), *self._shape) and values.dtype == self._dtype else None
 
     def _keep_to_limit(self, used: set[str]) -> None:
         """Removes what was used longest ago, and the remains of kills."""
         day_ago = time.time() - 86_400
         for remains in self._folder.glob(".partial-*"):
-            if remains.stat().st_mtime < day_ago:
+            if remains.stat().st_mtime < day_ago and remains.is_file():
                 remains.unlink(missing_ok=True)
         files = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
         excess = sum(path.stat().st_size for path in files) - cache_limit()
@@ -153,6 +217,20 @@ class FeatureCache:
             if path.name not in used:
                 excess -= path.stat().st_size
                 path.unlink(missing_ok=True)
+
+
+def portions_of(split: Split) -> Iterator[range]:
+    """The pieces of a view that tasks share, as rows."""
+    return (range(start, min(start + PORTION_PHOTOS, len(split))) for start in range(0, len(split), PORTION_PHOTOS))
+
+
+def _portion_name(key: str, rows: range) -> str:
+    return f"features/{key}/{rows.start:08d}.npy"
+
+
+def _view_progress(request: FeatureRequest, view: int) -> Progress:
+    what = f"photos have passed the frozen layers (view {view + 1} of {request.views})"
+    return Progress(len(request.split), what)
 
 
 def network_digest(model: keras.Model) -> str:

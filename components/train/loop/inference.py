@@ -61,13 +61,23 @@ def gpu_names() -> list[str]:
     return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
-def compute_features(infer: Infer, request: FeatureRequest, view: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """A view's features, (n, …), batch by batch."""
+def compute_features(
+    infer: Infer, request: FeatureRequest, view: int, dtype: np.dtype, rows: range, progress: Progress
+) -> Iterator[np.ndarray]:
+    """The features of some rows of a view, (n, …), batch by batch.
+
+    Args:
+        infer: the frozen layers.
+        request: says which photos.
+        view: of those that are requested.
+        dtype: of the features.
+        rows: begin at a multiple of PHOTOS_AT_ONCE, so that the batches, whose size can change the last digits of a
+            result, are those of the whole view.
+        progress: of the view.
+    """
+    assert rows.start % PHOTOS_AT_ONCE == 0, "batches are those of the whole view"
     largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
-    progress = Progress(
-        len(request.split), f"photos have passed the frozen layers (view {view + 1} of {request.views})"
-    )
-    for num_photos, pixels in _prefetch(_variants(request, view)):
+    for num_photos, pixels in _prefetch(_variants(request, view, rows)):
         values = np.clip(infer(pixels), -largest, largest).astype(dtype)
         if not np.isfinite(values).all():
             raise ModelError(
@@ -78,12 +88,12 @@ def compute_features(infer: Infer, request: FeatureRequest, view: int, dtype: np
         progress.report(num_photos)
 
 
-def _variants(request: FeatureRequest, view: int) -> Iterator[tuple[int, np.ndarray]]:
+def _variants(request: FeatureRequest, view: int, rows: range) -> Iterator[tuple[int, np.ndarray]]:
     """(photos so far, uint8 (n, height, width, 3)), batch by batch."""
     split = request.split
     keys = image_keys(split.image_ids)
-    for start in range(0, len(split), PHOTOS_AT_ONCE):
-        indices = np.arange(start, min(start + PHOTOS_AT_ONCE, len(split)))
+    for start in rows[::PHOTOS_AT_ONCE]:
+        indices = np.arange(start, min(start + PHOTOS_AT_ONCE, rows.stop))
         pixels = split.gather(indices)
         if view > 0:
             seeds = photo_seeds(keys[indices], seed=request.seed, variant=view)

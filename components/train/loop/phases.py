@@ -129,18 +129,24 @@ def make_examples(
     network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
     """What a phase learns from and is checked by, and where in the network they enter."""
-    augmentation, seed = phase.augmentation_params, params.seed
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
-        # An epoch sees one of each photo; without augmentation all would be alike.
-        views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
-        training_request = FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed)
-        validation_request = FeatureRequest(
-            photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed
-        )
+        training_request, validation_request = feature_requests(photos, phase, params)
         if cache.can_hold(training_request, validation_request):
             try:
                 return cache.get(training_request), cache.get(validation_request), selection.boundary
             except OSError as error:
                 cache.warn_not_cached(error)
+    augmentation, seed = phase.augmentation_params, params.seed
     return Photos(photos.training, augmentation, seed), Photos(photos.validation, AugmentationParams(), seed), None
+
+
+def feature_requests(photos: Photographs, phase: Phase, params: TrainParams) -> tuple[FeatureRequest, FeatureRequest]:
+    """The features that a phase learns from, and those that it is checked by."""
+    augmentation, seed = phase.augmentation_params, params.seed
+    # An epoch sees one of each photo; without augmentation all would be alike.
+    views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
+    return (
+        FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed),
+        FeatureRequest(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed),
+    )

@@ -8,7 +8,7 @@ from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import Params
 from components.contract.system.atomic_files import write_file
 from components.contract.system.disk_space import free_text
-from pipelines.runners.run_params import pipeline_arguments
+from pipelines.runners.run_params import count_tasks, pipeline_arguments
 
 if TYPE_CHECKING:
     from pipelines.runners.cluster.placement import Placement
@@ -49,11 +49,11 @@ def compile_ir(
     if placement is None:
         from pipelines.training import training
 
-        pipeline = training(params.tune.searchers)
+        pipeline = training(**count_tasks(params))
     else:
         from pipelines.runners.cluster.placement import place_pipeline
 
-        pipeline = place_pipeline(placement, params.tune.searchers)
+        pipeline = place_pipeline(placement, **count_tasks(params))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"pipeline{suffix}"
         Compiler().compile(pipeline, str(path), pipeline_parameters=defaults)

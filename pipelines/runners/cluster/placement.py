@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from components.contract.store.folder_store import STORE_VARIABLE
 from components.contract.system.address import ADDRESSES_VARIABLE
 from pipelines.images.build import STEPS, image_name
 
@@ -46,6 +47,12 @@ SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
 """The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry goes on from there."""
 DATA_DIR: Final = "/data"
+PARTS_OF: Final[Mapping[str, str]] = {
+    "list-photos": "preprocess",
+    "read-photos": "preprocess",
+    "compute-features": "train",
+}
+"""Tasks that do a part of a step's work, where several share it: they are placed as the step is."""
 SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that only one pod sees
 HOUR: Final = 3600
 
@@ -112,12 +119,16 @@ def _count_cores(quantity: str) -> float:
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 
-def place_pipeline(placement: Placement, searchers: int = 0) -> "GraphComponent":
+def place_pipeline(
+    placement: Placement, searchers: int = 0, readers: int = 1, feature_workers: int = 1
+) -> "GraphComponent":
     """The DAG of pipelines/training.py with every task placed, ended by a task that ends its MLflow run.
 
     Args:
         placement: where the tasks run and what they get.
         searchers: as for `training`.
+        readers: as for `training`.
+        feature_workers: as for `training`.
     """
     from kfp import dsl
     from kfp.dsl.pipeline_context import Pipeline
@@ -125,7 +136,7 @@ def place_pipeline(placement: Placement, searchers: int = 0) -> "GraphComponent"
     from pipelines.runners.cluster.exit_handler import close
     from pipelines.training import training
 
-    bare = training(searchers)
+    bare = training(searchers, readers, feature_workers)
 
     @functools.wraps(bare.pipeline_func)
     def pipeline(*channels: Any) -> None:
@@ -135,16 +146,17 @@ def place_pipeline(placement: Placement, searchers: int = 0) -> "GraphComponent"
         with dsl.ExitHandler(closing_task):
             bare.pipeline_func(*channels)
         for name, task in Pipeline.get_default_pipeline().tasks.items():
-            _place(name, task, placement)
+            _place(name, task, placement, is_shared=readers > 1)
 
     component: GraphComponent = dsl.pipeline(name=bare.name, description=bare.description)(pipeline)
     return component
 
 
-def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
+def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: bool) -> None:
     from kfp import kubernetes
 
     step = re.sub(r"-\d+$", "", name)
+    step = PARTS_OF.get(step, step)
     # Tuning is training, again and again; the closing task runs in the smallest image.
     image = "train" if step == "tune" else step if step in STEPS else "preprocess"
     if image in placement.images:
@@ -173,6 +185,9 @@ def _place(name: str, task: "PipelineTask", placement: Placement) -> None:
         kubernetes.use_secret_as_env(task, "darkroom-serve", SERVICE_SECRET, optional=True)
     if image == "train":
         _place_training(task, placement)
+    elif step == "preprocess" and is_shared:
+        kubernetes.mount_pvc(task, pvc_name=CACHE_CLAIM, mount_path=CACHE_DIR)
+        task.set_env_variable(STORE_VARIABLE, f"{CACHE_DIR}/shared")
     if not placement.cache:
         task.set_caching_options(enable_caching=False)
 

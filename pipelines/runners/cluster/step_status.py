@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-STEP: Final = re.compile(r"(preprocess|tune|train|evaluate|deploy|close)(-\d+)?")
+STEP: Final = re.compile(
+    r"(list-photos|read-photos|preprocess|compute-features|tune|train|evaluate|deploy|close)(-\d+)?"
+)
 CLOSING_STEP: Final = "close"
 PARENTS: Final = {CLOSING_STEP: "root(0).exit-handler-1.onExit(0)"}
 """Where the exit handler's task is; the others are within `exit-handler-1`."""

@@ -31,12 +31,12 @@ class Volumes:
     num_nodes: int | None
 
 
-def check_volumes(placement: Placement, num_searchers: int, namespace: str) -> None:
+def check_volumes(placement: Placement, num_workers: int, namespace: str) -> None:
     """Looks at the volume claims of the tasks with kubectl, if it is there and points to this cluster.
 
     Args:
         placement: names the claims and the nodes.
-        num_searchers: how many tune tasks run at the same time.
+        num_workers: how many tasks share the work of a step, and run at the same time.
         namespace: of the tasks.
 
     Raises:
@@ -57,7 +57,7 @@ def check_volumes(placement: Placement, num_searchers: int, namespace: str) -> N
         return
     for claim in (CACHE_CLAIM, placement.data_claim):
         if claim is not None:
-            _check_claim(claim, volumes, num_searchers, namespace)
+            _check_claim(claim, volumes, num_workers, namespace)
     if volumes.has_failed_check:
         raise ClusterError(
             f"The tasks must be able to write to the volume claim {CACHE_CLAIM}, because training resumes from it; the "
@@ -94,28 +94,29 @@ def _accepts_tasks(node: Mapping[str, Any], placement: Placement) -> bool:
     return not spec.get("unschedulable") and not taints
 
 
-def _check_claim(claim: str, volumes: Volumes, num_searchers: int, namespace: str) -> None:
+def _check_claim(claim: str, volumes: Volumes, num_workers: int, namespace: str) -> None:
     modes = volumes.access_modes.get(claim)
     if modes is None:
         raise ClusterError(
             f"The tasks mount the volume claim {claim}, so it must exist in the namespace {namespace}; it does not. "
             + ("Apply k8s/pipelines." if claim == CACHE_CLAIM else "Create it, or correct --data-claim.")
         )
-    if num_searchers <= 1 or any(mode in SHARED for mode in modes):
+    if num_workers <= 1 or any(mode in SHARED for mode in modes):
         return
     if "ReadWriteOncePod" not in modes and volumes.num_nodes in (None, 1):
         if volumes.num_nodes is None:
             log.warning(
-                "The nodes cannot be counted: %d tune tasks mount the volume claim %s, which is %s, so they must all "
+                "The nodes cannot be counted: %d tasks mount the volume claim %s, which is %s, so they must all "
                 "run on one node. See %s.",
-                num_searchers,
+                num_workers,
                 claim,
                 ", ".join(modes),
                 GUIDE,
             )
         return
     raise ClusterError(
-        f"{num_searchers} tune tasks mount the volume claim {claim} at the same time, so it must be ReadWriteMany; it "
+        f"{num_workers} tasks mount the volume claim {claim} at the same time, so it must be ReadWriteMany; it "
         f"is {', '.join(modes)}, and {volumes.num_nodes} nodes accept the tasks. Share it ({GUIDE}), keep the tasks on "
-        "one node (--node-selector kubernetes.io/hostname=NODE), or set tune.workers: 1."
+        "one node (--node-selector kubernetes.io/hostname=NODE), or set tune.workers, data.workers and "
+        "data.feature_workers to 1."
     )

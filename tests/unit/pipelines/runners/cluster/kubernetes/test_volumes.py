@@ -53,7 +53,7 @@ ONCE, MANY, POD = "ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"
 
 
 @pytest.mark.parametrize(
-    ("modes", "num_searchers", "nodes", "placement"),
+    ("modes", "num_workers", "nodes", "placement"),
     [
         ([ONCE], 1, [NODE, NODE], Placement()),
         ([ONCE], 3, [NODE], Placement()),
@@ -66,20 +66,20 @@ ONCE, MANY, POD = "ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"
 )
 def test_volumes_that_all_tasks_can_mount_are_accepted(
     modes: list[str],
-    num_searchers: int,
+    num_workers: int,
     nodes: list[dict[str, Any]] | None,
     placement: Placement,
     cluster: Cluster,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, *modes)], nodes=nodes)
-    check_volumes(placement, num_searchers, "kubeflow")
-    is_unknown = nodes is None and num_searchers > 1
+    check_volumes(placement, num_workers, "kubeflow")
+    is_unknown = nodes is None and num_workers > 1
     assert ("so they must all run on one node" in caplog.text) == is_unknown
 
 
 @pytest.mark.parametrize(
-    ("modes", "num_searchers", "nodes", "placement"),
+    ("modes", "num_workers", "nodes", "placement"),
     [
         ([ONCE], 2, [NODE, NODE], Placement()),
         ([ONCE], 2, [NODE, GPU_NODE], Placement(gpus=1)),
@@ -87,11 +87,13 @@ def test_volumes_that_all_tasks_can_mount_are_accepted(
     ],
 )
 def test_several_tune_workers_need_a_shared_volume(
-    modes: list[str], num_searchers: int, nodes: list[dict[str, Any]], placement: Placement, cluster: Cluster
+    modes: list[str], num_workers: int, nodes: list[dict[str, Any]], placement: Placement, cluster: Cluster
 ) -> None:
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, *modes)], nodes=nodes)
-    with pytest.raises(ClusterError, match=r"2 tune tasks mount .* must be ReadWriteMany; it is .*tune.workers: 1"):
-        check_volumes(placement, num_searchers, "kubeflow")
+    with pytest.raises(
+        ClusterError, match=r"2 tasks mount .* must be ReadWriteMany; it is .*data.feature_workers to 1"
+    ):
+        check_volumes(placement, num_workers, "kubeflow")
 
 
 def test_the_volume_of_the_photos_must_be_mountable_too(cluster: Cluster) -> None:
@@ -99,7 +101,7 @@ def test_the_volume_of_the_photos_must_be_mountable_too(cluster: Cluster) -> Non
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, MANY), claim("photos", "ReadOnlyMany")], nodes=nodes)
     check_volumes(Placement(data_claim="photos"), 4, "kubeflow")
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, MANY), claim("photos", ONCE)], nodes=nodes)
-    with pytest.raises(ClusterError, match="4 tune tasks mount the volume claim photos"):
+    with pytest.raises(ClusterError, match="4 tasks mount the volume claim photos"):
         check_volumes(Placement(data_claim="photos"), 4, "kubeflow")
 
 

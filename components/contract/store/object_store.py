@@ -1,0 +1,163 @@
+"""A shared store at an address: any file system that fsspec knows, such as S3.
+
+    <name>/<number>-<hash>    a block of the file, named by its place and its content
+    <name>/note.json          the size and the blocks, written last
+
+Each block is written, read and checked alone. So an interrupted upload or download resumes with the blocks that are
+missing, several are under way at once, and a write that the store has lost is noticed: at once, by its size, or
+later, by its hash.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from components.contract.errors import ArtifactError
+from components.contract.system.address import Address
+from components.contract.system.waiting import is_outage, outage_seconds, wait_for
+
+log = logging.getLogger(__name__)
+
+BLOCK_BYTES: Final = 16 * 2**20
+CONNECTIONS: Final = 8
+WRITES: Final = 2
+"""How often a block is written that is not there afterwards."""
+NOTE: Final = "note.json"
+ADDRESSING_VARIABLE: Final = "DARKROOM_S3_ADDRESSING_STYLE"
+ResultT = TypeVar("ResultT")
+
+
+class ObjectStore:
+    """Files in blocks at an address."""
+
+    def __init__(self, address: str, system: Any = None):
+        """Takes an address; nothing is asked of it yet.
+
+        Args:
+            address: such as s3://bucket/darkroom.
+            system: an fsspec file system; None for the one of the address.
+        """
+        import fsspec
+
+        self._address = Address(address)
+        style = os.environ.get(ADDRESSING_VARIABLE)
+        options: dict[str, Any] = {"config_kwargs": {"s3": {"addressing_style": style}}} if style else {}
+        new_system, self._root = fsspec.core.url_to_fs(
+            self._address.full, use_listings_cache=False, **(options if address.startswith("s3") else {})
+        )
+        self._system = system or new_system
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there."""
+        return self._read_note(name) is not None
+
+    def put(self, name: str, source: Path) -> None:
+        """Adds a file.
+
+        Raises:
+            ArtifactError: the store cannot be reached, or does not keep what is written.
+        """
+        num_bytes = source.stat().st_size
+        starts = range(0, num_bytes, BLOCK_BYTES)
+
+        def write(start: int) -> tuple[str, int]:
+            with source.open("rb") as file:
+                file.seek(start)
+                content = file.read(BLOCK_BYTES)
+            block = f"{start // BLOCK_BYTES:05d}-{hashlib.sha256(content).hexdigest()[:32]}"
+            path = self._path(name, block)
+            for _ in range(WRITES):
+                if self._size(path) == len(content):
+                    return block, len(content)
+                self._ask(lambda: self._system.pipe_file(path, content))
+            if self._size(path) != len(content):
+                raise ArtifactError(
+                    f"The store {self._address} must keep what is written; {path} is not there afterwards as a whole. "
+                    "Check its permissions, its quota and its lifecycle rules."
+                )
+            return block, len(content)
+
+        with ThreadPoolExecutor(CONNECTIONS, "put") as pool:
+            blocks = list(pool.map(write, starts))
+        note = {"num_bytes": num_bytes, "blocks": [block for block, _ in blocks]}
+        self._ask(lambda: self._system.pipe_file(self._path(name, NOTE), json.dumps(note).encode()))
+        if self._read_note(name) != note:
+            raise ArtifactError(
+                f"The store {self._address} must return what is written; the note of {name} is another afterwards."
+            )
+
+    def fetch(self, name: str, target: Path) -> bool:
+        """Makes `target` the file, by its blocks; what an interrupted download has left is kept."""
+        note = self._read_note(name)
+        if note is None:
+            return False
+        partial = target.with_name(f".{target.name}.blocks")
+        partial.touch()
+        with partial.open("r+b") as file, ThreadPoolExecutor(CONNECTIONS, "fetch") as pool:
+            file.truncate(note["num_bytes"])
+
+            def read(block: str) -> bool:
+                start = int(block[:5]) * BLOCK_BYTES
+                size = min(BLOCK_BYTES, note["num_bytes"] - start)
+                if _matches(os.pread(file.fileno(), size, start), block):
+                    return True
+                content = self._find(lambda: self._system.cat_file(self._path(name, block)))
+                if content is None or not _matches(content, block):
+                    log.warning("The store %s has lost or changed %s/%s.", self._address, name, block)
+                    return False
+                os.pwrite(file.fileno(), content, start)
+                return True
+
+            is_whole = all(pool.map(read, note["blocks"]))
+            os.fsync(file.fileno())
+        if is_whole:
+            partial.replace(target)
+        else:
+            partial.unlink()
+            self._find(lambda: self._system.rm_file(self._path(name, NOTE)))  # so that it is made again
+        return is_whole
+
+    def discard(self, name: str) -> None:
+        """Nothing: other machines may need the file; a lifecycle rule of the store removes it."""
+
+    def _path(self, name: str, file: str) -> str:
+        return f"{self._root}/{name}/{file}"
+
+    def _size(self, path: str) -> int | None:
+        size = self._find(lambda: self._system.info(path)["size"])
+        return None if size is None else int(size)
+
+    def _read_note(self, name: str) -> dict[str, Any] | None:
+        text = self._find(lambda: self._system.cat_file(self._path(name, NOTE)))
+        try:
+            return None if text is None else dict(json.loads(text))
+        except ValueError:
+            return None
+
+    def _find(self, call: Callable[[], ResultT]) -> ResultT | None:
+        """The answer; None if there is no such file."""
+        try:
+            return self._ask(call)
+        except FileNotFoundError:
+            return None
+
+    def _ask(self, call: Callable[[], ResultT]) -> ResultT:
+        try:
+            return wait_for(call, f"The store {self._address}", is_outage, outage_seconds())
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # every file system raises its library's own errors
+            reason = self._address.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
+            raise ArtifactError(
+                f"The store {self._address} must be within reach and writable; it is not: {type(error).__name__}: "
+                f"{reason}. Check DARKROOM_STORE, the network and the credentials."
+            ) from None
+
+
+def _matches(content: bytes, block: str) -> bool:
+    return hashlib.sha256(content).hexdigest()[:32] == block.partition("-")[2]

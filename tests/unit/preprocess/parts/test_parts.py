@@ -1,0 +1,182 @@
+"""Photos that several tasks read: the same data set for every number of tasks, and what is lost is read again alone."""
+
+import json
+import os
+import shutil
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from components.contract.errors import ArtifactError
+from components.contract.params.pipeline import PreprocessParams
+from components.preprocess.parts import portions
+from components.preprocess.parts.listing_file import FILE_NAME
+from components.preprocess.parts.work import list_photos, read_photos
+from components.preprocess.step import preprocess
+from tests.support.artifacts import make_photos
+from tests.unit.preprocess.dataset_files import add_photo, read_manifest, tree
+
+PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
+
+
+@pytest.fixture(autouse=True)
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "PORTION_FILES", 8)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with copies, a near copy under another class, a text, and files that are broken or unreadable."""
+    data = make_photos(tmp_path / "photos", per_class=12)
+    first, second = sorted((data / "red").iterdir())[:2]
+    shutil.copy(first, data / "red" / "copy.png")
+    shutil.copy(second, data / "blue" / "contradiction.png")
+    (data / "red" / "broken.png").write_bytes(first.read_bytes()[:100])
+    (data / "red" / "empty.jpg").touch()
+    (data / "notes.txt").write_text("about")
+    settle(data)
+    return data
+
+
+def settle(data: Path) -> None:
+    """Files that changed just now have no identity yet."""
+    for path in data.rglob("*"):
+        os.utime(path, ns=(10**18, 10**18))
+    time.sleep(0.06)
+
+
+def use_cache(folder: Path, monkeypatch: pytest.MonkeyPatch, store: Path | None = None) -> None:
+    monkeypatch.setenv("DARKROOM_CACHE", str(folder))
+    if store is not None:
+        monkeypatch.setenv("DARKROOM_STORE", str(store))
+
+
+def prepare_in_parts(data: Path, work: Path, num_parts: int, params: PreprocessParams = PARAMS) -> dict[str, bytes]:
+    list_photos(str(data), params, work / "listing")
+    for part in range(num_parts):
+        read_photos(str(data), params, work / "listing", part, num_parts)
+    preprocess(str(data), params, work / "dataset", listing_dir=work / "listing")
+    return tree(work / "dataset")
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("num_parts", [1, 3, 8, 50])
+def test_the_data_set_is_the_same_for_every_number_of_parts(
+    num_parts: int, is_shared: bool, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cache(tmp_path / "alone", monkeypatch)
+    preprocess(str(photos), PARAMS, tmp_path / "whole")
+    use_cache(tmp_path / "shared", monkeypatch, tmp_path / "store" if is_shared else None)
+    assert prepare_in_parts(photos, tmp_path / "parts", num_parts) == tree(tmp_path / "whole")
+
+
+def test_the_merge_reads_nothing_that_the_parts_have_read(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_cache(tmp_path / "cache", monkeypatch)
+    with caplog.at_level("INFO", logger="components"):
+        prepare_in_parts(photos, tmp_path / "work", 3)
+    assert "Read 0 of them" in caplog.text
+    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "taken over, not kept"
+
+
+@pytest.mark.parametrize("num_parts_then", [3, 5])
+def test_a_lost_part_is_read_again_alone(
+    num_parts_then: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each part has a cache of its own, as on a machine of its own; what the others read counts for another number."""
+    monkeypatch.setenv("DARKROOM_STORE", str(tmp_path / "store"))
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    for part in (0, 2):
+        use_cache(tmp_path / f"pod-{part}", monkeypatch)
+        read_photos(str(photos), PARAMS, tmp_path / "listing", part, 3)
+    num_before = len(list((tmp_path / "store").rglob("index.sqlite")))
+    states = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*")}
+    for part in range(num_parts_then):
+        use_cache(tmp_path / f"again-{part}", monkeypatch)
+        read_photos(str(photos), PARAMS, tmp_path / "listing", part, num_parts_then)
+    indexes = list((tmp_path / "store").rglob("index.sqlite"))
+    assert 0 < num_before < len(indexes)
+    files = [path for path in states if path.is_file()]
+    assert all(path.stat().st_mtime_ns == states[path] for path in files), "what was there is not written again"
+    with caplog.at_level("INFO", logger="components"):
+        preprocess(str(photos), PARAMS, tmp_path / "dataset", listing_dir=tmp_path / "listing")
+    assert "Read 0 of them" in caplog.text
+
+
+def test_the_merge_names_and_reads_what_no_part_has_read(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_cache(tmp_path / "alone", monkeypatch)
+    preprocess(str(photos), PARAMS, tmp_path / "whole")
+    use_cache(tmp_path / "cache", monkeypatch)
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    read_photos(str(photos), PARAMS, tmp_path / "listing", 1, 3)
+    preprocess(str(photos), PARAMS, tmp_path / "dataset", listing_dir=tmp_path / "listing")
+    assert "Portion 1 is not in the shared store" in caplog.text
+    assert "Portion 2 is not in the shared store" not in caplog.text
+    assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("damage", ["truncated pack", "missing pack", "damaged index"])
+def test_what_the_store_loses_is_noticed_and_read_again(
+    damage: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cache(tmp_path / "alone", monkeypatch)
+    preprocess(str(photos), PARAMS, tmp_path / "whole")
+    use_cache(tmp_path / "part", monkeypatch, tmp_path / "store")
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    read_photos(str(photos), PARAMS, tmp_path / "listing", 0, 1)
+    index = max((tmp_path / "store").rglob("index.sqlite"), key=lambda path: len(list(path.parent.iterdir())))
+    (pack,) = index.parent.glob("*.pack")
+    if damage == "damaged index":
+        index.write_bytes(b"no database" + index.read_bytes()[11:])
+    elif damage == "missing pack":
+        pack.unlink()
+    else:
+        os.truncate(pack, pack.stat().st_size - 1)
+    use_cache(tmp_path / "merge", monkeypatch)
+    preprocess(str(photos), PARAMS, tmp_path / "dataset", listing_dir=tmp_path / "listing")
+    assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
+
+
+def test_a_listing_is_what_counts_while_the_data_change(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that comes later waits for the next run; one that goes is rejected; one that changes is read again."""
+    use_cache(tmp_path / "cache", monkeypatch)
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    late, gone, changed = (photos / "red" / "late.png", *sorted((photos / "green").iterdir())[:2])
+    add_photo(late, seed=5)
+    gone.unlink()
+    read_photos(str(photos), PARAMS, tmp_path / "listing", 0, 2)
+    read_photos(str(photos), PARAMS, tmp_path / "listing", 1, 2)
+    add_photo(changed, "green", seed=6)
+    preprocess(str(photos), PARAMS, tmp_path / "dataset", listing_dir=tmp_path / "listing")
+    rows = {row["path"]: row for row in read_manifest(tmp_path / "dataset")}
+    assert f"red/{late.name}" not in rows
+    assert rows[f"green/{gone.name}"]["reason"] == "unreadable"
+    use_cache(tmp_path / "alone", monkeypatch)
+    preprocess(str(photos), PARAMS, tmp_path / "whole")
+    expected = {row["path"]: row["sha256"] for row in read_manifest(tmp_path / "whole")}
+    assert rows[f"green/{changed.name}"]["sha256"] == expected[f"green/{changed.name}"]
+
+
+def test_an_archive_is_unpacked_by_each_part(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as file:
+        file.add(photos, "photos")
+    use_cache(tmp_path / "alone", monkeypatch)
+    preprocess(str(tmp_path / "photos.tar.gz"), PARAMS, tmp_path / "whole")
+    use_cache(tmp_path / "cache", monkeypatch)
+    files = prepare_in_parts(tmp_path / "photos.tar.gz", tmp_path / "work", 3)
+    assert files == tree(tmp_path / "whole")
+    assert json.loads(files["dataset.json"])["rejected"]
+
+
+def test_a_damaged_list_is_refused(photos: Path, tmp_path: Path) -> None:
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    (tmp_path / "listing" / FILE_NAME).write_bytes(b"PAR1")
+    with pytest.raises(ArtifactError, match="The list of the photos must be readable"):
+        read_photos(str(photos), PARAMS, tmp_path / "listing", 0, 1)

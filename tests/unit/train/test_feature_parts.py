@@ -1,0 +1,45 @@
+"""The task that computes a part of the features knows those that tune and train will ask for."""
+
+from pathlib import Path
+
+import pytest
+
+from components.contract.artifacts.dataset import read_info
+from components.contract.params.training import Phase, TrainParams
+from components.train.feature_parts import compute_features
+from components.train.loop import features
+from components.train.loop.phases import make_examples
+from components.train.network.freezing import select
+from components.train.setup import open_network, open_photographs
+from tests.support.artifacts import make_dataset
+
+PARAMS = TrainParams.model_validate_json(
+    '{"model": {"kind": "pretrained", "name": "MobileNetV2", "weights": null}, "trainable": "head", "epochs": 2,'
+    ' "views": 2, "augmentation": "medium", "phases": [{}]}'
+)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "cache"))
+    make_dataset(tmp_path / "dataset", per_class=4, side=32)
+    return tmp_path / "dataset"
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("features are computed again")
+
+
+def test_train_finds_what_the_tasks_have_computed(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(compute_features(dataset, PARAMS, part, 2) for part in range(2)) == 2 + 1
+    monkeypatch.setattr(features, "fastest_inference", refuse)
+    network = open_network(PARAMS, read_info(dataset)).network
+    (phase,) = PARAMS.all_phases
+    photos = open_photographs(dataset, read_info(dataset))
+    *_, boundary = make_examples(network, select(network, phase), photos, phase, PARAMS)
+    assert boundary is not None
+
+
+def test_features_of_layers_that_an_earlier_phase_trains_are_left_to_train(dataset: Path) -> None:
+    phases = (Phase(trainable="all", epochs=1), Phase(trainable="head", epochs=1))
+    assert compute_features(dataset, PARAMS.model_copy(update={"phases": phases}), 0, 1) == 0
