@@ -157,7 +157,9 @@ def test_mlflow_with_authentication_keeps_its_users_beside_the_runs(tmp_path: Pa
     (container,) = named(manifests, "Deployment", "mlflow")["spec"]["template"]["spec"]["containers"]
     assert container["args"][-1] == "--app-name=basic-auth"
     variables = {entry["name"]: entry for entry in container["env"]}
-    assert variables["MLFLOW_BACKEND_STORE_URI"]["value"].endswith("@postgres:5432/mlflow"), "the patch adds"
+    assert variables["MLFLOW_BACKEND_STORE_URI"]["value"].endswith("@postgres:5432/mlflow?client_encoding=utf8"), (
+        "the patch adds"
+    )
     folder = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "auth")
     settings = named(manifests, "ConfigMap", "mlflow-auth")["data"]
     assert variables["MLFLOW_AUTH_CONFIG_PATH"]["value"] in [f"{folder}/{name}" for name in settings]
